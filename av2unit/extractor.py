@@ -19,7 +19,7 @@ from av2unit.lips import lip_features
 from av2unit.modality_selection import AgreementThreshold, KnownSentences
 from av2unit.model import AvHubert, load_avhubert
 from av2unit.stage import UNIT_ENCODER
-from avcore.arrays import Floats, Pictures
+from avcore.arrays import Floats, Frames
 from avcore.bounds import Amount, OneOf
 from avcore.checkpoints.checkpoint import read_again, read_checkpoint
 from avcore.checkpoints.stages import Checkpoint
@@ -169,7 +169,7 @@ class UnitExtractor(Reloadable[AvHubert]):
 
         return cls(_ready(checkpoint, target, dtype), checkpoint, target, load)
 
-    def extract(self, speech: Floats | None = None, lips: Pictures | None = None, progress: Progress = silent) -> Units:
+    def extract(self, speech: Floats | None = None, lips: Frames | None = None, progress: Progress = silent) -> Units:
         """Turn one utterance into units with their durations.
 
         speech: float32 [samples] at 16 kHz in [-1, 1]. lips: uint8 gray [time, 96, 96] at 25 fps. Either may be None. With
@@ -179,7 +179,7 @@ class UnitExtractor(Reloadable[AvHubert]):
         return self.extract_batch(*_batch_of_one(speech, lips), progress)[0]
 
     def extract_batch(
-        self, speech: Sequence[Floats] | None = None, lips: Sequence[Pictures] | None = None, progress: Progress = silent
+        self, speech: Sequence[Floats] | None = None, lips: Sequence[Frames] | None = None, progress: Progress = silent
     ) -> list[Units]:
         """Turn several utterances into units in one batch. Each gets the units that it would get alone.
 
@@ -187,14 +187,14 @@ class UnitExtractor(Reloadable[AvHubert]):
         """
         return [self._units(self._classes(scores)) for scores in self._scores(speech, lips, progress)]
 
-    def look(self, lips: Pictures) -> Tensor:
+    def look(self, lips: Frames) -> Tensor:
         """Return the features of the encoder's visual front end, float [time, dim]; `extract_scored` takes them instead of lips."""
         batch = self._batch(None, [lips])
         with torch.inference_mode():
             return cast(Tensor, self.model.feature_extractor_video(batch.video, batch.lengths)[0])
 
     def extract_scored(
-        self, speech: Floats | None = None, lips: Pictures | Tensor | None = None, progress: Progress = silent
+        self, speech: Floats | None = None, lips: Frames | Tensor | None = None, progress: Progress = silent
     ) -> Extraction:
         """Turn one utterance into units as `extract` does, with their confidence. lips: frames, or the features of `look`."""
         scores = self._scores(None if speech is None else [speech], None if lips is None else [lips], progress)[0]
@@ -220,13 +220,13 @@ class UnitExtractor(Reloadable[AvHubert]):
             share_known,
         )
 
-    def logits(self, speech: Floats | None = None, lips: Pictures | None = None) -> Scores:
+    def logits(self, speech: Floats | None = None, lips: Frames | None = None) -> Scores:
         """Return the scores of all classes, special ones too: float32 [units, classes], two rows for each 40 ms step."""
         batch = self._batch(*_batch_of_one(speech, lips))
         with torch.inference_mode():
             return _interleave([head[0] for head in self.model(batch.audio, batch.video, batch.lengths)])
 
-    def features(self, layer: int | None = None, speech: Floats | None = None, lips: Pictures | None = None) -> Floats:
+    def features(self, layer: int | None = None, speech: Floats | None = None, lips: Frames | None = None) -> Floats:
         """Return the hidden states of the encoder, float32 [time, encoder_embed_dim], 25 a second; for clustering, for example.
 
         layer: 0 = the input of the first layer, n = the raw output of layer n, None = the normalised output of the last layer.
@@ -238,7 +238,7 @@ class UnitExtractor(Reloadable[AvHubert]):
             hidden = self.model.encode(batch.audio, batch.video, batch.lengths, layer)
         return np.asarray(hidden[0].float().cpu().numpy(), dtype=np.float32)
 
-    def _batch(self, speech: Sequence[Floats] | None, lips: Sequence[Pictures | Tensor] | None) -> _Batch:
+    def _batch(self, speech: Sequence[Floats] | None, lips: Sequence[Frames | Tensor] | None) -> _Batch:
         if not speech and not lips:
             raise InputError("units come from speech, lips or both", found="neither")
         if speech and lips and len(speech) != len(lips):
@@ -262,9 +262,7 @@ class UnitExtractor(Reloadable[AvHubert]):
             return torch.as_tensor(clips[0])[None].to(self.device)
         return torch.nn.utils.rnn.pad_sequence([torch.as_tensor(clip) for clip in clips], batch_first=True).to(self.device)
 
-    def _scores(
-        self, speech: Sequence[Floats] | None, lips: Sequence[Pictures | Tensor] | None, progress: Progress
-    ) -> list[Scores]:
+    def _scores(self, speech: Sequence[Floats] | None, lips: Sequence[Frames | Tensor] | None, progress: Progress) -> list[Scores]:
         """Return the scores of each utterance: float32 [units, classes], -inf for classes without a unit."""
         batch = self._batch(speech, lips)
         with torch.inference_mode():
@@ -285,7 +283,7 @@ def _ready(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> 
     return ready_for_inference(model, dtype, [model.feature_extractor_video.resnet, *model.encoder.layers])
 
 
-def _batch_of_one(speech: Floats | None, lips: Pictures | None) -> tuple[list[Floats] | None, list[Pictures] | None]:
+def _batch_of_one(speech: Floats | None, lips: Frames | None) -> tuple[list[Floats] | None, list[Frames] | None]:
     return None if speech is None else [speech], None if lips is None else [lips]
 
 

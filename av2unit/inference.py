@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.command import LOG
-from avcore.domain import PICTURE_CAUSE, outside_note
+from avcore.domain import VIDEO_CAUSE, outside_note
 from avcore.faces.select import parse_face_choice
 from avcore.files import Input
 from avcore.flags import Command, CommonOptions, flag, out_flag, positional
@@ -76,7 +76,7 @@ def extract_to_file(options: UnitsOptions) -> Units:
         spent_s = time.perf_counter() - start
 
     write_unit_file(options.out, found.units.frames())
-    note = outside_note(found.readings(extractor.domain), PICTURE_CAUSE if speech is not None and lips is not None else None)
+    note = outside_note(found.readings(extractor.domain), VIDEO_CAUSE if speech is not None and lips is not None else None)
     if note is not None:
         report_note(note, options.video)
     length_s = float(units_to_seconds(found.units.num_steps))

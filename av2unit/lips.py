@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avcore.arrays import Floats, Pictures
+from avcore.arrays import Floats, Frames
 from avcore.errors import InputError
 from avcore.progress import Progress, silent, track
 
@@ -20,11 +20,11 @@ _HALO = 2
 """Frames before and after a frame that the 3-D convolution sees."""
 _BLOCKS_PER_STAGE = 2
 _NUM_STAGES = 4
-PICTURES_AT_ONCE = 32
+FRAMES_AT_ONCE = 32
 """Frames that go through the network together outside training; more do not make it faster on a CPU."""
 
 
-def lip_features(lips: Pictures, crop_size: int, mean: float, std: float) -> Floats:
+def lip_features(lips: Frames, crop_size: int, mean: float, std: float) -> Floats:
     """Crop the centre of gray lip frames and normalise it.
 
     lips: uint8 [time, height, width], both sides at least `crop_size`. Returns float32 [time, crop, crop], equal to
@@ -33,8 +33,8 @@ def lip_features(lips: Pictures, crop_size: int, mean: float, std: float) -> Flo
     lips = np.asarray(lips)
     if lips.ndim != 3 or lips.dtype != np.uint8 or not len(lips) or min(lips.shape[1:]) < crop_size:
         raise InputError(
-            "lips must be gray pictures",
-            expected=f"uint8 [time, height, width], sides of {crop_size} pixels or more, 1 picture or more",
+            "lips must be gray frames",
+            expected=f"uint8 [time, height, width], sides of {crop_size} pixels or more, 1 frame or more",
             found=f"{lips.dtype} {list(lips.shape)}",
         )
     top, left = ((side - crop_size) // 2 for side in lips.shape[1:])
@@ -42,7 +42,7 @@ def lip_features(lips: Pictures, crop_size: int, mean: float, std: float) -> Flo
     return np.asarray(levels[lips[:, top : top + crop_size, left : left + crop_size]], dtype=np.float32)
 
 
-class PictureBlock(nn.Module):
+class FrameBlock(nn.Module):
     """Two 3x3 convolutions with a shortcut; one PReLU slope per channel (He et al. 2016)."""
 
     def __init__(self, in_channels: int, channels: int, stride: int) -> None:
@@ -58,21 +58,21 @@ class PictureBlock(nn.Module):
         if stride != 1 or in_channels != channels:
             self.downsample = nn.Sequential(nn.Conv2d(in_channels, channels, 1, bias=False), nn.BatchNorm2d(channels))
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """float of shape [pictures, in_channels, height, width] -> [pictures, channels, height / stride, width / stride]."""
+    def forward(self, frames: Tensor) -> Tensor:
+        """float of shape [frames, in_channels, height, width] -> [frames, channels, height / stride, width / stride]."""
         # A 1x1 convolution that strides reads these pixels. It is not left to stride: with AVX2, channels last and a number of
         # input channels that 8 does not divide, oneDNN 3.10.2 corrupts the heap when it derives by that convolution's weights.
-        shortcut = pictures[:, :, :: self.stride, :: self.stride]
+        shortcut = frames[:, :, :: self.stride, :: self.stride]
         if self.downsample is not None:
             shortcut = self.downsample(shortcut)
-        hidden = self.relu1(self.bn1(self.conv1(pictures)))
+        hidden = self.relu1(self.bn1(self.conv1(frames)))
         return cast(Tensor, self.relu2(self.bn2(self.conv2(hidden)) + shortcut))
 
 
 class NeighboursConv(nn.Conv3d):
     """The 3-D convolution, computed on frames with their neighbours in time as channels.
 
-    Float [pictures, 5, height, width] -> [pictures, width, height / 2, width / 2]. This is the same sum as over
+    Float [frames, 5, height, width] -> [frames, width, height / 2, width / 2]. This is the same sum as over
     [1, 1, time, height, width], in 0.6 of the time on a CPU.
     """
 
@@ -80,8 +80,8 @@ class NeighboursConv(nn.Conv3d):
         # Time is padded by `pack_clips`, which knows where each clip ends.
         super().__init__(1, width, (2 * _HALO + 1, 7, 7), stride=(1, 2, 2), padding=(0, 3, 3), bias=False)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        return functional.conv2d(pictures, self.weight[:, 0], self.bias, stride=2, padding=3)
+    def forward(self, frames: Tensor) -> Tensor:
+        return functional.conv2d(frames, self.weight[:, 0], self.bias, stride=2, padding=3)
 
 
 class LipResNet(nn.Module):
@@ -96,7 +96,7 @@ class LipResNet(nn.Module):
             blocks = nn.Sequential()
             for block in range(_BLOCKS_PER_STAGE):
                 stride = 2 if stage > 0 and block == 0 else 1
-                blocks.append(PictureBlock(channels, width << stage, stride))
+                blocks.append(FrameBlock(channels, width << stage, stride))
                 channels = width << stage
             self.trunk.add_module(f"layer{stage + 1}", blocks)
         self.out_dim = channels
@@ -104,11 +104,11 @@ class LipResNet(nn.Module):
     def forward(self, packed: Tensor, is_shown: Tensor) -> Tensor:
         """Encode clips that `pack_clips` joined, or a stretch of them.
 
-        packed: float of shape [pictures + 4, height, width], two more on either side than are encoded. is_shown: bool
-        [pictures] on the CPU, False for the padding between clips, True at least once. Returns float [shown pictures, 8 * width].
+        packed: float of shape [frames + 4, height, width], two more on either side than are encoded. is_shown: bool
+        [frames] on the CPU, False for the padding between clips, True at least once. Returns float [shown frames, 8 * width].
         """
         packed = packed.to(cast(Tensor, self.frontend3D[0].weight).dtype)
-        # Each frame with its neighbours: [shown pictures, 5, height, width].
+        # Each frame with its neighbours: [shown frames, 5, height, width].
         around = packed.unfold(0, 2 * _HALO + 1, 1).permute(0, 3, 1, 2)
         if not bool(is_shown.all()):
             around = around.index_select(0, is_shown.nonzero()[:, 0].to(packed.device))
@@ -123,25 +123,25 @@ class LipFrontEnd(nn.Module):
         super().__init__()
         self.resnet = LipResNet(width)
         self.proj = nn.Linear(self.resnet.out_dim, embed_dim)
-        self.pictures_at_once = PICTURES_AT_ONCE
+        self.frames_at_once = FRAMES_AT_ONCE
 
     def forward(self, video: Tensor, lengths: Sequence[int], progress: Progress = silent) -> Tensor:
         """Encode a padded batch; the padding is not read.
 
         video: float [batch, time, height, width]. lengths: frames of each clip. Returns float [batch, time,
         embed_dim], zero in the padding. Outside training memory does not grow with time: stretches of
-        `pictures_at_once` give the same numbers as the whole.
+        `frames_at_once` give the same numbers as the whole.
         """
         clips = [clip[:length] for clip, length in zip(video, lengths, strict=True)]
         return self.encode(clips, video.shape[1], progress)
 
     def encode(self, clips: Sequence[Tensor], time: int, progress: Progress = silent) -> Tensor:
-        """Encode clips, each float of shape [pictures, height, width], as `forward` does: [clips, time, embed_dim]."""
+        """Encode clips, each float of shape [frames, height, width], as `forward` does: [clips, time, embed_dim]."""
         packed, is_shown = pack_clips(clips)
-        step = len(is_shown) if self.training else self.pictures_at_once
+        step = len(is_shown) if self.training else self.frames_at_once
         starts = [start for start in range(0, len(is_shown), step) if is_shown[start : start + step].any()]
         encoded = []
-        for start in track(starts, "lip pictures", progress, len(starts)):
+        for start in track(starts, "lip frames", progress, len(starts)):
             shown = is_shown[start : start + step]
             encoded.append(self.resnet(packed[start : start + len(shown) + 2 * _HALO], shown))
         features = self.proj(torch.cat(encoded).to(packed.dtype))
@@ -152,7 +152,7 @@ def pack_clips(clips: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Join clips in time, with two zero frames before, between and after them.
 
     The 3-D convolution pads with two, so each clip is encoded as if it were alone. clips: [time, height, width] each.
-    Returns [pictures + 4, height, width] and bool [pictures] on the CPU, False for the zero frames between clips.
+    Returns [frames + 4, height, width] and bool [frames] on the CPU, False for the zero frames between clips.
     """
     gap = clips[0].new_zeros(_HALO, *clips[0].shape[1:])
     parts, shown = [gap], []

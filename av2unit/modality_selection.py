@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.arrays import Floats, Pictures
+from avcore.arrays import Floats, Frames
 from avcore.contracts import Extraction, Extractor
 from avcore.domain import Domain
 from avcore.errors import CheckpointError, InputError
@@ -303,9 +303,9 @@ _QUIET, _CLEAN_DB = 0.05, 25.0
 """In clean speech, this share is quieter than the loudest step by these dB: closures of the mouth, if there are no pauses."""
 
 BELONG = NoteKind("belong", "lips and sound belong together")
-STILL_LIPS = NoteKind("still_lips", "the lips in the picture do not move as the sound does")
-OTHER_LIPS = NoteKind("other_lips", "the lips in the picture do not belong to the sound")
-UNKNOWN_FACE = NoteKind("unknown_face", "the lips in the picture could not be judged: the encoder does not know such faces")
+STILL_LIPS = NoteKind("still_lips", "the lips in the frame do not move as the sound does")
+OTHER_LIPS = NoteKind("other_lips", "the lips in the frame do not belong to the sound")
+UNKNOWN_FACE = NoteKind("unknown_face", "the lips in the frame could not be judged: the encoder does not know such faces")
 NO_SPEECH = NoteKind("no_speech", "hardly any speech is heard")
 UNSURE_SOUND = NoteKind("unsure_sound", "the sound is less sure than the lips, and they do not agree")
 
@@ -368,7 +368,7 @@ class SelectedUnits:
     @property
     def note(self) -> Note | None:
         """The note about lips that were left out; None if they were not."""
-        return SOUND_ALONE(**self.values) if self.is_picture_left_out else None
+        return SOUND_ALONE(**self.values) if self.is_video_left_out else None
 
     @property
     def values(self) -> dict[str, Any]:
@@ -382,7 +382,7 @@ class SelectedUnits:
         return self.agreement, self.usual, self.lips_sure, self.known_sure
 
     @property
-    def is_picture_left_out(self) -> bool:
+    def is_video_left_out(self) -> bool:
         """Whether there were lips that the units are not taken from."""
         return self.modalities == AUDIO and self.agreement is not None
 
@@ -393,7 +393,7 @@ class SelectedUnits:
 
 
 def select_units(
-    extractor: Extractor, speech: Floats | None, lips: Pictures | None, bound: AgreementThreshold | None
+    extractor: Extractor, speech: Floats | None, lips: Frames | None, bound: AgreementThreshold | None
 ) -> SelectedUnits:
     """Take units from sound and lips where they belong together, else from the more reliable one.
 
@@ -421,7 +421,7 @@ def select_units(
     return SelectedUnits(by_sound if modalities == AUDIO else by_lips, modalities, reason, share, bound.own)
 
 
-def _moves(lips: Pictures) -> bool:
+def _moves(lips: Frames) -> bool:
     """Return whether lips uint8 [T, 96, 96] move; a still image does not."""
     return len(lips) > 1 and float(np.abs(np.diff(lips.astype(np.int16), axis=0)).mean()) > _STILL
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.arrays import Floats, Pictures, load_array
+from avcore.arrays import Floats, Frames, load_array
 from avcore.errors import InputError, MediaError, NoSpeechError, UsageError
 from avcore.faces.find import find_faces
 from avcore.faces.select import FaceChoice
-from avcore.media import AnySource, PictureSource, probe, read_gray_video, read_speech
+from avcore.media import AnySource, FrameSource, probe, read_gray_video, read_speech
 from avcore.notes import NoteKind, report_note
 from avcore.progress import Progress, silent
 from avcore.timeline import FRAME_RATE, frames_to_seconds, samples_to_seconds
@@ -18,11 +18,11 @@ AUDIO, VIDEO = "audio", "video"
 LIP_ARRAY = ".npy"
 """Suffix of lips that are stored as arrays, which need no decoding."""
 _MAX_LIP_SIDE = 256
-"""Pixels; a larger video is a whole picture and not a lip crop."""
+"""Pixels; a larger video is a whole frame and not a lip crop."""
 _NOTABLE_DIFFERENCE_S = 0.2
 _NOTABLE_DIFFERENCE_HZ = 0.05
 
-_LIP_RATE = NoteKind("lip_rate", "lips at {rate:.3f} pictures a second are taken for {usual}, so speech and lips may drift apart")
+_LIP_RATE = NoteKind("lip_rate", "lips at {rate:.3f} frames a second are taken for {usual}, so speech and lips may drift apart")
 _LENGTHS = NoteKind(
     "lengths",
     lambda one, say: say(
@@ -47,7 +47,7 @@ def read_utterance(
     lip_path: str | Path | None = None,
     face: FaceChoice = "auto",
     progress: Progress = silent,
-) -> tuple[Floats | None, Pictures | None]:
+) -> tuple[Floats | None, Frames | None]:
     """Read the unit encoder's input from a video or sound file.
 
     lip_path: an existing lip video; None = lips are cut out of the video if `modalities` have video. face: which
@@ -58,7 +58,7 @@ def read_utterance(
     path, source = info.path, info.source
     if AUDIO in modalities and not info.has_audio:
         hint = f"use --modalities {VIDEO} to read the lips alone"
-        raise MediaError("it has no sound track", path=info.path, expected="sound", found="pictures only", hint=hint)
+        raise MediaError("it has no sound track", path=info.path, expected="sound", found="video only", hint=hint)
     if VIDEO in modalities and lip_path is None and not info.has_video:
         hint = f"use --modalities {AUDIO}, or give a lip video with --in-lip-path"
         raise MediaError("it has no video track", path=info.path, expected="a video", found="sound only", hint=hint)
@@ -80,17 +80,17 @@ def read_utterance(
 
 def lips_of_video(
     source: AnySource, face: FaceChoice = "auto", speech: Floats | None = None, progress: Progress = silent
-) -> Pictures:
+) -> Frames:
     """Find the speaker's face in a video and cut out the lips, uint8 [time, 96, 96] at 25 fps.
 
     speech: float32 [samples] at 16 kHz, to find who speaks. Raises MediaError for a file without video, NoFaceError for a video
     without a face.
     """
-    pictures = PictureSource(source)
-    return find_faces(pictures, face, speech, progress, len(pictures), pictures.path, pictures.info.pixel_aspect).lips
+    frames = FrameSource(source)
+    return find_faces(frames, face, speech, progress, len(frames), frames.path, frames.info.pixel_aspect).lips
 
 
-def read_lip_video(path: str | Path) -> Pictures:
+def read_lip_video(path: str | Path) -> Frames:
     """Read existing lips, gray uint8 [time, height, width]: a video, or a `.npy` array, which is mapped.
 
     Raises InputError if they are no lip crops.
@@ -100,7 +100,7 @@ def read_lip_video(path: str | Path) -> Pictures:
     info = probe(path)
     if max(info.width, info.height) > _MAX_LIP_SIDE:
         raise InputError(
-            "this is a whole picture and no lip video",
+            "this is a whole frame and no lip video",
             path=path,
             expected="a mouth crop of 96 x 96 pixels",
             found=f"{info.width} x {info.height}",
@@ -111,7 +111,7 @@ def read_lip_video(path: str | Path) -> Pictures:
     return read_gray_video(path)
 
 
-def compare_lengths(path: str | Path, speech: Floats, lips: Pictures) -> None:
+def compare_lengths(path: str | Path, speech: Floats, lips: Frames) -> None:
     """Report a note if much of the sound is cut, or much silence is appended, to fit the lips (as published)."""
     speech_s, lips_s = samples_to_seconds(len(speech)), frames_to_seconds(len(lips))
     if abs(speech_s - lips_s) > _NOTABLE_DIFFERENCE_S:

@@ -17,7 +17,7 @@ from avcore.files import require_file
 
 Samples = NDArray[np.float32]
 """Sound in [-1, 1]: [samples]."""
-Pictures = NDArray[np.uint8]
+Frames = NDArray[np.uint8]
 """Frames of one size: [time, height, width] gray or [time, height, width, 3] RGB."""
 Pixels = NDArray[np.uint8]
 """One frame: [height, width, 3] RGB."""

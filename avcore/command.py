@@ -272,18 +272,18 @@ def stopped_by_sigterm() -> Iterator[None]:
         yield
         return
 
-    is_told = False
+    is_interrupted = False
 
     def stop(*_: object) -> None:
-        nonlocal is_told
-        is_told = True
+        nonlocal is_interrupted
+        is_interrupted = True
         raise Terminated
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
     except KeyboardInterrupt as error:
-        if is_told and not isinstance(error, Terminated):  # Ray makes a plain one of it while it waits
+        if is_interrupted and not isinstance(error, Terminated):  # Ray makes a plain one of it while it waits
             raise Terminated from error
         raise
     finally:

@@ -382,13 +382,13 @@ def require_full_scale(speech: NDArray[np.floating[Any]]) -> None:
         )
 
 
-def require_picture(picture: object) -> NDArray[np.uint8]:
-    """Return an RGB picture uint8 [height, width, 3]; raises InputError for another form."""
-    if isinstance(picture, np.ndarray):
-        is_rgb = picture.ndim == 3 and picture.shape[2] == 3 and min(picture.shape) > 0
-        if is_rgb and picture.dtype == np.uint8:
-            return picture
-    raise InputError("this is no RGB picture", expected="uint8 [height, width, 3]", found=kind_of(picture))
+def require_image(image: object) -> NDArray[np.uint8]:
+    """Return an RGB image uint8 [height, width, 3]; raises InputError for another form."""
+    if isinstance(image, np.ndarray):
+        is_rgb = image.ndim == 3 and image.shape[2] == 3 and min(image.shape) > 0
+        if is_rgb and image.dtype == np.uint8:
+            return image
+    raise InputError("this is no RGB image", expected="uint8 [height, width, 3]", found=kind_of(image))
 
 
 def kind_of(value: object) -> str:

@@ -21,9 +21,7 @@ from avcore.words import KOREAN
 
 KEY = "domain"
 """The key of a domain in a checkpoint's configuration."""
-PICTURE_CAUSE = NoteKind(
-    "picture_cause", "where the picture shows somebody else, or hides the lips, --modalities audio leaves it out"
-)
+VIDEO_CAUSE = NoteKind("video_cause", "where the video shows somebody else, or hides the lips, --modalities audio leaves it out")
 """A possible cause of a strange score where units were made from lips, too."""
 _HALVINGS = 30
 """Steps of the bisection for the share of each bound."""
@@ -135,7 +133,7 @@ class DomainScore(NamedTuple):
         return self.domain is not None and not self.domain.knows(self.score, self.of)
 
     @property
-    def told(self) -> dict[str, Any]:
+    def as_values(self) -> dict[str, Any]:
         """The score and its bound as values of a note: name, score, usual (the bound, None = not stated) and `of`."""
         usual = None if self.domain is None else self.domain.bound(self.of)
         return {"name": self.name, "score": self.score, "usual": usual, "of": self.of}
@@ -151,7 +149,7 @@ def outside_note(readings: Iterable[DomainScore], cause: NoteKind | None = None)
         return None
     what = next(one.domain.what for one in strange if one.domain is not None)
     at = next((one.at for one in reversed(strange) if one.at), "")
-    return OUTSIDE(what=what, at=at, readings=[one.told for one in strange], cause="" if cause is None else cause.code)
+    return OUTSIDE(what=what, at=at, readings=[one.as_values for one in strange], cause="" if cause is None else cause.code)
 
 
 def shown_figures(values: Values, say: Translate) -> str:
@@ -194,12 +192,12 @@ def _outside(values: Values, say: Translate) -> str:
 
 def _way_out(values: Values, say: Translate) -> str:
     flags = ", ".join(stage.flag for stage in needed_stages())
-    cause = say("; {cause:@}") if values["cause"] == PICTURE_CAUSE.code else ""
+    cause = say("; {cause:@}") if values["cause"] == VIDEO_CAUSE.code else ""
     return cause + say("; for other speech give checkpoints with {flags} (netflips models list)", flags=flags)
 
 
 OUTSIDE = NoteKind("outside", _outside, _way_out, alike=(), rank=9)
-"""An utterance is most likely outside of the models' domain. Values: what, at, readings (`DomainScore.told`), cause, among."""
+"""An utterance is most likely outside of the models' domain. Values: what, at, readings (`DomainScore.as_values`), cause, among."""
 
 
 def common_bounds(scores: NDArray[np.floating[Any]], parts: Sequence[float], share: float) -> NDArray[np.float64]:

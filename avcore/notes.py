@@ -86,7 +86,7 @@ def ranges(numbers: Iterable[int]) -> str:
 
 
 def several(count: int, one: str, more: str = "") -> str:
-    """Return a count with its noun, as `1 picture`, `2 pictures`. more: the plural, where it is not `one` and an s."""
+    """Return a count with its noun, as `1 frame`, `2 frames`. more: the plural, where it is not `one` and an s."""
     return f"{count} {one}" if count == 1 else f"{count} {more or one + 's'}"
 
 

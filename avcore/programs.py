@@ -372,10 +372,10 @@ def apart(work: Callable[..., Any], *given: Any, limit_s: float, what: str, most
     paths = [number for number, one in enumerate(given) if isinstance(one, Path)]
     values = json.dumps([*(str(one) if isinstance(one, Path) else one for one in given)])
     words = [sys.executable, "-m", __name__, work.__module__, work.__qualname__, values, json.dumps(paths), str(most_memory)]
-    told = json.loads(run_program(words, limit_s, what, most_bytes=_MOST_BYTES).splitlines()[-1])
-    if "failed" in told:
-        raise InputError(**told["failed"])
-    return told["result"]
+    outcome = json.loads(run_program(words, limit_s, what, most_bytes=_MOST_BYTES).splitlines()[-1])
+    if "failed" in outcome:
+        raise InputError(**outcome["failed"])
+    return outcome["result"]
 
 
 def main(argv: list[str]) -> int:
@@ -386,13 +386,13 @@ def main(argv: list[str]) -> int:
         resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
     given = [Path(one) if number in json.loads(paths) else one for number, one in enumerate(json.loads(values))]
     try:
-        told: dict[str, Any] = {"result": getattr(import_module(module), name)(*given)}
+        outcome: dict[str, Any] = {"result": getattr(import_module(module), name)(*given)}
     except NetflipsError as error:
         names = ("what", "path", "expected", "found", "hint")
-        told = {"failed": {one: None if (value := getattr(error, one)) is None else str(value) for one in names}}
+        outcome = {"failed": {one: None if (value := getattr(error, one)) is None else str(value) for one in names}}
     except BaseException as error:  # a Rust library's panic is no Exception
-        told = {"failed": {"what": "it failed", "found": reason(error)}}
-    sys.stdout.write(f"\n{json.dumps(told)}\n")
+        outcome = {"failed": {"what": "it failed", "found": reason(error)}}
+    sys.stdout.write(f"\n{json.dumps(outcome)}\n")
     return 0
 
 

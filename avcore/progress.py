@@ -43,7 +43,7 @@ _RUN: Mapping[str, tuple[float, float, str]] = {
     "listen": (0.02, 0.06, "finding speech"),
     "faces": (0.05, 0.30, "following faces"),
     "look": (0.06, 0.30, "following faces"),
-    "lip pictures": (0.30, 0.33, "reading lips"),
+    "lip frames": (0.30, 0.33, "reading lips"),
     "encoder layers": (0.33, 0.40, "finding units"),
     "units": (0.30, 0.40, "finding units"),
     "hear": (0.30, 0.40, "recognising speech"),
@@ -54,14 +54,14 @@ _RUN: Mapping[str, tuple[float, float, str]] = {
     "texts": (0.59, 0.60, "reading the texts"),
     "check": (0.60, 0.72, "hearing what is spoken"),
     "lips": (0.40, 0.95, "drawing lips"),
-    "pictures": (0.72, 0.96, "drawing lips"),
+    "frames": (0.72, 0.96, "drawing lips"),
     "loudness": (0.96, 0.97, "measuring the loudness"),
     "stills before": (0.97, 0.985, "writing the report"),
     "stills after": (0.985, 1.00, "writing the report"),
 }
 """Begin and end of each stage, as shares of a whole run, and its description. Stages that a run lacks are skipped."""
 _DRAFT: Mapping[str, tuple[float, float]] = {
-    "listen": (0.02, 0.08), "faces": (0.06, 0.38), "look": (0.08, 0.38), "lip pictures": (0.38, 0.42),
+    "listen": (0.02, 0.08), "faces": (0.06, 0.38), "look": (0.08, 0.38), "lip frames": (0.38, 0.42),
     "encoder layers": (0.42, 0.46), "units": (0.38, 0.46), "hear": (0.38, 0.60), "translate": (0.46, 0.72), "speech": (0.72, 0.76),
     "texts": (0.76, 1.00),
 }  # fmt: skip
@@ -110,7 +110,7 @@ class TimeLeft:
         self._left_s: float | None = None
         self._slow = ""
 
-    def told(self, stage: str, done: int, total: int | None, took_s: float) -> tuple[float, bool] | None:
+    def report(self, stage: str, done: int, total: int | None, took_s: float) -> tuple[float, bool] | None:
         """Return the remaining time (s), and whether it rose because this stage is slow; None = too early to estimate.
 
         done, total: as the stage reports them. took_s: seconds since the run began.
@@ -189,7 +189,7 @@ class RunBar(Bars):
         self._time_left, self._left = TimeLeft(), ""
 
     def __call__(self, stage: str, done: int, total: int | None) -> None:
-        estimate = self._time_left.told(stage, done, total, time.monotonic() - self._begun)
+        estimate = self._time_left.report(stage, done, total, time.monotonic() - self._begun)
         if estimate is not None:
             left_s, is_slow = estimate
             self._left = f", about {timedelta(seconds=round(left_s))} left" if left_s >= 1 else ""

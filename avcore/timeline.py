@@ -100,7 +100,7 @@ def pingpong(step: int, count: int) -> int:
     A single frame is repeated. Raises ValueError when there is none.
     """
     if count < 1:
-        raise ValueError(f"no pictures to play: {count}")
+        raise ValueError(f"no frames to play: {count}")
     if count == 1:
         return 0
     period = 2 * count - 2

@@ -265,7 +265,7 @@ def _contents(entry: Entry, files: Mapping[str, Path]) -> Iterator[str]:
         num_frames |= {what: probe(files[what]).num_frames for what in ("video", "reference") if what in files}
         for what, number in num_frames.items():
             if entry.frames and number != entry.frames:
-                yield f"{what} has {several(number, 'picture')} and not {entry.frames}"
+                yield f"{what} has {several(number, 'frame')} and not {entry.frames}"
     except NetflipsError as error:
         yield str(error)
 

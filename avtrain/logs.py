@@ -187,10 +187,10 @@ class RunLog:
         shown = " ".join(f"{name} {value:.4g}" for name, value in metrics.items())
         LOG.info("%s step %d: %s%s", kind, step, shown, f" ({note})" if note else "")
 
-    def image(self, name: str, picture: NDArray[np.uint8], step: int) -> None:
+    def image(self, name: str, image: NDArray[np.uint8], step: int) -> None:
         """Add an image, uint8 [H, W, 3]."""
         if self._is_main:
-            self._board.writer.add_image(name, picture, step, dataformats="HWC")
+            self._board.writer.add_image(name, image, step, dataformats="HWC")
 
     def sound(self, name: str, samples: NDArray[np.float32], rate: int, step: int) -> None:
         """Add a sound, float32 of shape [S] in -1..1 at `rate` Hz."""

@@ -180,9 +180,9 @@ class Trainer:
         """Return the plain values of all processes, in the order of their ranks."""
         return of_all(self._accelerator, value)
 
-    def log_image(self, name: str, picture: NDArray[np.uint8]) -> None:
+    def log_image(self, name: str, image: NDArray[np.uint8]) -> None:
         """Add an image, uint8 [H, W, 3], to the log."""
-        self._log.image(name, picture, self._at.step)
+        self._log.image(name, image, self._at.step)
 
     def log_sound(self, name: str, samples: NDArray[np.float32], rate: int) -> None:
         """Add a sound, float32 of shape [S] in -1..1 at `rate` Hz, to the log."""

@@ -38,7 +38,7 @@ class Engine(Protocol):
     def of_all(self, value: Any) -> list[Any]:
         """Return the plain values of all processes, in the order of their ranks. All must call it equally often."""
 
-    def log_image(self, name: str, picture: NDArray[np.uint8]) -> None:
+    def log_image(self, name: str, image: NDArray[np.uint8]) -> None:
         """Add an image, uint8 [H, W, 3], to the log."""
 
     def log_sound(self, name: str, samples: NDArray[np.float32], rate: int) -> None:

@@ -1,4 +1,4 @@
-"""Speed and memory beside the plain baseline: `python -m benchmarks` measures, and writes tables and pictures.
+"""Speed and memory beside the plain baseline: `python -m benchmarks` measures, and writes tables and images.
 
 Each part keeps what it measured at once in a file of its own below --results, and can be called alone. Parts: `av2unit`,
 `unit2unit`, `vocoder`, `lips` (each stage beside the baseline; the translator on sentences as long as those of Ko-X), `chain` (the

@@ -166,7 +166,7 @@ def unit_agreement(ours: Path, other: Path) -> str:
     """Describe how far two results differ."""
     a, b = np.load(ours), np.load(other)
     if a.shape != b.shape:
-        return f"{len(a)} pictures or samples beside {len(b)}: not compared"
+        return f"{len(a)} frames or samples beside {len(b)}: not compared"
     if a.dtype.kind == "i":
         return f"{(a == b).mean():.1%} the same"
     return f"at most {np.abs(a.astype(float) - b.astype(float)).max():.2g} apart"

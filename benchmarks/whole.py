@@ -25,7 +25,7 @@ from avcore.compute.memory import keep_freed_memory
 from avcore.contracts import Hypothesis, Translation
 from avcore.decoding.beam import SearchRules
 from avcore.files import private_folder
-from avcore.media import VideoWriter, probe, read_pictures, read_sound
+from avcore.media import VideoWriter, probe, read_frames, read_sound
 from avcore.timeline import seconds_to_samples
 from avcore.units import Ids, Units
 from benchmarks import material, sides
@@ -47,12 +47,12 @@ def clip(seconds: float, folder: Path) -> Path:
 
         info, (samples, rate) = probe(DEMO), read_sound(DEMO)
         size = round(info.width * HEIGHT / info.height), HEIGHT
-        shown = [np.asarray(cv2.resize(picture.rgb, size), np.uint8) for picture in read_pictures(DEMO)]
+        shown = [np.asarray(cv2.resize(frame.rgb, size), np.uint8) for frame in read_frames(DEMO)]
         with VideoWriter(path, *size, info.frame_rate, rate, samples.shape[1], preset="ultrafast", crf=20) as writer:
             for number, rgb in zip(count(), cycle(shown), strict=False):
                 if (time := Fraction(number) / Fraction(info.frame_rate)) >= seconds:
                     break
-                writer.write_picture(rgb, time)
+                writer.write_rgb(rgb, time)
             writer.write_sound(talk(samples, rate, seconds))
     return path
 

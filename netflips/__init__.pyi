@@ -144,7 +144,7 @@ def dub(
     hard_paste: bool = False,
     timing: Literal["auto", "source", "free"] = "auto",
     pace: tuple[float, float] = (0.8, 1.25),
-    hold_picture: bool = False,
+    freeze_frame: bool = False,
     utterance_length: tuple[float, float] = (2.0, 12.0),
     background: str = "keep",
     background_audio: StrPath | None = None,

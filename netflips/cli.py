@@ -25,7 +25,7 @@ COMMANDS = {
     "say": ("netflips.options:say", "speak Korean text"),
     "lip2speech": ("netflips.options:lip2speech", "make speech for silent lips"),
     "lipsync": ("netflips.options:lipsync", "fit the lips of a video to speech that you have"),
-    "portrait": ("netflips.options:portrait", "make a still picture of a face say speech or text"),
+    "portrait": ("netflips.options:portrait", "make a still image of a face say speech or text"),
     "avatar": ("netflips.options:avatar", "let a portrait answer a question in Korean"),
     "render": ("netflips.options:render", "turn units into speech and lips"),
     "transcribe": ("netflips.options:transcribe", "write what is said in videos and sound files as text or subtitles"),

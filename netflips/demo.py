@@ -34,7 +34,7 @@ def run_demo(options: DemoOptions) -> None:
     video, out_dir = options.video, options.out_dir
     started = time.perf_counter()
     bundle = require_bundle()
-    bundle.tell()
+    bundle.report_use()
     source, target = str(bundle.about["source"]), str(bundle.about["target"])
     models = load_models(bundle_paths(bundle), source, target, RunOptions(options.device, options.precision))
     loaded_s = time.perf_counter() - started
@@ -79,7 +79,7 @@ def _texts(report: Script) -> Iterator[tuple[str, str]]:
     if not report.source_text and not report.target_text:
         yield "as text", "nothing was read: these models have no unit-to-text model for it"
     for one in report.processed:
-        for name, language, text in (("heard", report.source, one.text), ("said", report.target, one.said)):
+        for name, language, text in (("heard", report.source, one.text), ("said", report.target, one.spoken)):
             if text is not None and text.text:
                 sure = "" if text.confidence is None else f", confidence {text.confidence:.2f}"
                 yield f"{name}, as text", f"{text.text}  ({language}{sure})"
@@ -96,8 +96,8 @@ def _times(report: Script, loaded_s: float) -> Iterator[tuple[str, str]]:
     yield "load models", f"{loaded_s:.2f} s"
     for step in report.result.timings:
         yield f"  {step.name}", f"{step.seconds:.2f} s ({pace_of(report, step):.1f} x real time)"
-    drawn = f"{report.num_drawn} of {report.result.pictures}"
-    yield "length", f"{report.input_s:.2f} s in, {report.output_s:.2f} s out; lips in {drawn} pictures"
+    drawn = f"{report.num_drawn} of {report.result.frames}"
+    yield "length", f"{report.input_s:.2f} s in, {report.output_s:.2f} s out; lips in {drawn} frames"
 
 
 def _let_talk(portrait: Path, options: CommonOptions, bundle: Bundle, dub: Path, out: Path) -> float:

@@ -27,7 +27,7 @@ _FOREIGN = {
     "--syncnet": ("unit2av.face.syncnet", "load_syncnet", "SyncNet"),
 }
 """Models that are no checkpoint of a stage, by the flag that takes them: the module and function that load one, and its kind."""
-_TOLD = {
+_SHOWN = {
     "languages": ("from", "to"),
     "models": ("part", "name", "fingerprint", "licence", "commercial"),
     "may_be_sold": (),
@@ -36,7 +36,7 @@ _TOLD = {
     "notice": (),
 }
 """What is shown of our own assertion in a manifest: its fields, and those of their entries."""
-_MOST_TOLD, _MOST_LETTERS = 20, 300
+_MOST_LISTED, _MOST_LETTERS = 20, 300
 """Most entries shown of each field, and most letters of each word: a stranger may have written them."""
 _STATE_DICTS = {
     "face_encoder.0.conv_block.0.weight": "sync expert of Wav2Lip's training",
@@ -125,15 +125,15 @@ def _media_facts(path: Path, trust: Path | None) -> dict[str, Any]:
     info = probe(path)
     facts: dict[str, Any] = {"comment": info.comment}
     if info.has_video:
-        facts["picture"] = {
+        facts["video"] = {
             "width": info.width,
             "height": info.height,
             "frame_rate": float(info.frame_rate),
             "is_variable_rate": info.is_variable_rate,
-            "pictures": info.num_frames,
-            **_extent(info.picture_s),
+            "frames": info.num_frames,
+            **_extent(info.video_s),
         }
-        facts["picture_tracks"] = [asdict(track) for track in info.picture_tracks]
+        facts["video_tracks"] = [asdict(track) for track in info.video_tracks]
     if info.has_audio:
         facts["sound"] = {"rate_hz": info.audio_rate, "channels": info.audio_channels, **_extent(info.sound_s)}
         facts["sound_tracks"] = [asdict(track) for track in info.tracks]
@@ -148,15 +148,15 @@ def _extent(span: tuple[Fraction, Fraction]) -> dict[str, float]:
 
 
 def _media_lines(facts: Mapping[str, Any]) -> Iterator[str]:
-    if picture := facts.get("picture"):
-        rate = "variable" if picture["is_variable_rate"] else f"{picture['frame_rate']:.3f} fps"
-        size = f"{picture['width']}x{picture['height']}"
-        yield f"picture: {size}, {rate}, {several(picture['pictures'], 'picture')}, {_when(picture)}"
-        tracks = facts["picture_tracks"]
+    if video := facts.get("video"):
+        rate = "variable" if video["is_variable_rate"] else f"{video['frame_rate']:.3f} fps"
+        size = f"{video['width']}x{video['height']}"
+        yield f"video: {size}, {rate}, {several(video['frames'], 'frame')}, {_when(video)}"
+        tracks = facts["video_tracks"]
         for track in tracks if len(tracks) > 1 else ():
             told = [track["language"], track["title"], track["codec"], f"{track['width']}x{track['height']}"]
             usual = ", default" if track["is_default"] else ""
-            yield f"picture track {track['number']}: {', '.join(filter(None, told))}{usual}"
+            yield f"video track {track['number']}: {', '.join(filter(None, told))}{usual}"
     if sound := facts.get("sound"):
         tracks = facts["sound_tracks"]
         if len(tracks) == 1:
@@ -190,11 +190,11 @@ def _provenance_lines(found: Mapping[str, Any], comment: str) -> Iterator[str]:
     yield f"provenance: signed, and unchanged since; {found['signer'] or '(no name)'}, issued by {found['issuer'] or '(no name)'}"
     yield f"  vouched for: {why or nobody}"
     yield f"  made with: {found['generator']}"
-    yield f"  done: {', '.join(str(one.get('action', '')).removeprefix('c2pa.') for one in found['actions'][:_MOST_TOLD])}"
+    yield f"  done: {', '.join(str(one.get('action', '')).removeprefix('c2pa.') for one in found['actions'][:_MOST_LISTED])}"
 
-    for name, keys in _TOLD.items():
+    for name, keys in _SHOWN.items():
         rows = said.get(name)
-        for row in rows[:_MOST_TOLD] if isinstance(rows, list) else [rows]:
+        for row in rows[:_MOST_LISTED] if isinstance(rows, list) else [rows]:
             words = [row] if isinstance(row, str) else [row.get(key) for key in keys] if isinstance(row, dict) else []
             if any(words):
                 yield f"  {name.replace('_', ' ')}: {', '.join(str(word)[:_MOST_LETTERS] for word in words if word)}"

@@ -28,8 +28,8 @@ from avcore.faces.select import MIN_VARIATION, FaceChoice, choose_tracks, parse_
 from avcore.files import atomic_output, private_folder
 from avcore.media import (
     AnySource,
+    FrameSource,
     MediaInfo,
-    PictureSource,
     iter_speech_blocks,
     probe,
     require_media,
@@ -55,13 +55,13 @@ from netflips.dubbing.begin import media_of
 from netflips.dubbing.clock import StageClock
 from netflips.dubbing.detect_speech import kept_sound
 from netflips.dubbing.encode import as_units
-from netflips.dubbing.frame import Frame, speech_as_it_is
 from netflips.dubbing.job import digest_of
 from netflips.dubbing.options import settings_as_json
 from netflips.dubbing.segmentation import Span, cut_utterances
 from netflips.dubbing.shots import kept_shots
 from netflips.dubbing.store import Store, work_beside
 from netflips.dubbing.track_faces import Face, FaceSearch, KeptFaces, Watched
+from netflips.dubbing.video_format import VideoFormat, speech_as_it_is
 from netflips.model_paths import paths_asked
 from netflips.models import Models, models_when_asked
 from netflips.options import LipSpeechOptions
@@ -152,7 +152,7 @@ def speak_video(options: LipSpeechOptions) -> Script:
         if options.save_mel is not None:
             LOG.info("%s: %s", options.save_mel, several(write_mel(options.save_mel, spoken), "column"))
         if options.out_vid_path is not None:
-            source = PictureSource(info.source, info.steady_rate)
+            source = FrameSource(info.source, info.steady_rate)
             _write_video(source, options.out_vid_path, spoken, checkpoint.source.fingerprint, progress)
 
     seconds = float(samples_to_seconds(samples))
@@ -226,13 +226,15 @@ def _voice(options: LipSpeechOptions, info: MediaInfo, models: Models, store: St
     return voice_of(spoken, models.speaker_encoder), f"that of the video's own sound, {seconds:.1f} s of it"
 
 
-def _write_video(source: PictureSource, out: Path, speech: Path, made_by: str, progress: Progress) -> None:
+def _write_video(source: FrameSource, out: Path, speech: Path, made_by: str, progress: Progress) -> None:
     """Write the frames of a video as they are, with other speech."""
     info = source.info
-    pictures = track((picture.rgb for picture in source), "video", progress, len(source))
+    frames = track((frame.rgb for frame in source), "video", progress, len(source))
     sound, carried = speech_as_it_is(speech, info.duration_s), PassthroughMetadata(info.source, Fraction, info.duration_s)
-    with Frame.of(info, source.rate).writer(out, sound, comment=synthetic_comment("speech", [made_by]), carried=carried) as writer:
-        write_in_step(writer, pictures, sound)
+    with VideoFormat.of(info, source.rate).writer(
+        out, sound, comment=synthetic_comment("speech", [made_by]), carried=carried
+    ) as writer:
+        write_in_step(writer, frames, sound)
 
 
 # Lips to units to speech
@@ -304,21 +306,21 @@ def see_lips(info: MediaInfo, face: FaceChoice, kept: KeptFaces, progress: Progr
 
     Raises NoFaceError, and NoSpeechError for lips at rest.
     """
-    total = len(PictureSource(info.source))
+    total = len(FrameSource(info.source))
     watch, shots = Watched(0, total, total), kept_shots(info, info.duration_s, kept.store, kept.digest, progress)
     (seen,) = FaceSearch(info, total, shots, None, kept).found({1: watch}, (1,), progress).values()
     chosen = choose_tracks(list(seen.faces), face)
     if not chosen:
-        what = f"there is no face number {face} in any shot" if seen.faces else "no face was found in any picture"
+        what = f"there is no face number {face} in any shot" if seen.faces else "no face was found in any frame"
         hint = "try --face auto" if seen.faces else "there must be a face whose lips can be read"
-        raise NoFaceError(what, path=info.path, found=several(total, "picture"), hint=hint)
+        raise NoFaceError(what, path=info.path, found=several(total, "frame"), hint=hint)
 
     lips = ReadLips(kept, watch, tuple(chosen), tuple(shots.cuts))
     if not lips.utterances:
         raise NoSpeechError(
             "the lips do not move as those of somebody who speaks",
             path=info.path,
-            found=f"{several(sum(len(one.boxes) for one in chosen), 'picture')} with the face",
+            found=f"{several(sum(len(one.boxes) for one in chosen), 'frame')} with the face",
             hint="--face N chooses another face",
         )
     return lips
@@ -328,9 +330,9 @@ def require_moving_lips(video: AnySource) -> MediaInfo:
     """Return the facts of a video. Raises MediaError where it has no frames, InputError where it has only one."""
     info = probe(video)
     if not info.has_video:
-        raise MediaError("it has sound only: lip-to-speech needs a face", path=info.path, expected="a video", found="no picture")
+        raise MediaError("it has sound only: lip-to-speech needs a face", path=info.path, expected="a video", found="no video")
     if info.num_frames < 2:
-        raise InputError("this is a still picture, which says nothing", path=info.path, hint="netflips portrait makes one talk")
+        raise InputError("this is a still image, which says nothing", path=info.path, hint="netflips portrait makes one talk")
     return info
 
 

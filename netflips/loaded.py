@@ -101,7 +101,7 @@ class Loaded:
         script = script_of(text, language)
         warn_of_script(script)
         text_to_unit, scale, wide = self.models.other(TEXT2UNIT, language), duration_scale(speed), self.models.band_extension
-        telling = TextVoice(text_to_unit, self.models.vocoder, self._voice(voice), scale, wide).tell(script, progress)
+        telling = TextVoice(text_to_unit, self.models.vocoder, self._voice(voice), scale, wide).speak(script, progress)
         return np.concatenate(list(telling)), telling.rate
 
     def transcribe(
@@ -112,10 +112,10 @@ class Loaded:
         from avcore.media.tracks import select_audio_track
         from netflips.recognition import as_one, transcribe, transcribe_speech, transcript_of
 
-        asked = self._ear.settings(modalities, None, parse_face_choice(face), None)
+        asked = self._recognizer.settings(modalities, None, parse_face_choice(face), None)
         if isinstance(heard, np.ndarray):
-            return transcribe_speech(heard, self._ear, asked)
-        return as_one(transcript_of(transcribe(select_audio_track(Path(heard)), self._ear, asked, progress).utterances))
+            return transcribe_speech(heard, self._recognizer, asked)
+        return as_one(transcript_of(transcribe(select_audio_track(Path(heard)), self._recognizer, asked, progress).utterances))
 
     def dub(
         self,
@@ -164,7 +164,7 @@ class Loaded:
         return self.models.how.source, self.models.how.target
 
     @cached_property
-    def _ear(self) -> "UnitRecognizer":
+    def _recognizer(self) -> "UnitRecognizer":
         from netflips.recognition import UnitRecognizer
         from unit2text.stage import UNIT2TEXT
 

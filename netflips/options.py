@@ -50,12 +50,12 @@ class VoiceFlags(CommonOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureFlags(MarkFlags, CommonOptions):
+class PortraitFlags(MarkFlags, CommonOptions):
     """How a portrait is shown."""
 
     generated: ClassVar[Generated] = VIDEO
 
-    face: int | None = flag(group="picture", default=None)
+    face: int | None = flag(group="video", default=None)
     """the N-th face from the left, if there are several"""
     motion: float = flag(default=0.6, metavar="0..1")
     """how much the head moves (default: 0.6)"""
@@ -66,7 +66,7 @@ class PictureFlags(MarkFlags, CommonOptions):
     fill: bool = flag("--no-fill", default=True)
     """move the background near the head with it, in place of filling what the head uncovers"""
     size: str = flag(default="source", choices=tuple(SIZES))
-    """height of the result (default: the picture's own)"""
+    """height of the result (default: the frame's own)"""
     lips: LipSyncChoice = lips_flag()
 
     def __post_init__(self) -> None:
@@ -86,7 +86,7 @@ def duration_scale(speed: float) -> float:
 
 @dataclass(frozen=True)
 class LipsyncOptions(MarkFlags, CommonOptions):
-    """Move the lips of a video to speech that you have: an actor's, or any synthesiser's. Only use pictures and voices of people
+    """Move the lips of a video to speech that you have: an actor's, or any synthesiser's. Only use images and voices of people
     who agreed to it."""
 
     generated: ClassVar[Generated] = LIPS
@@ -104,9 +104,9 @@ class LipsyncOptions(MarkFlags, CommonOptions):
     """folder of finished work, so that a stopped run can continue (default: beside the result if it is longer than 20 s)"""
     report: tuple[Path, ...] = report_flag()
     """write what was done: .html is a page to read, any other name is JSON; may be given for each"""
-    lips: LipSyncChoice = lips_flag(group="picture")
+    lips: LipSyncChoice = lips_flag(group="video")
     fit: Fit = flag(default="speech")
-    """if lengths differ: speech = as long as the speech, pictures played to and fro or cut; hold = the same, with the last picture
+    """if lengths differ: speech = as long as the speech, frames played to and fro or cut; hold = the same, with the last frame
     held; video = as long as the video, speech cut or followed by silence (default: speech)"""
     face: str = flag(default="auto")
     """auto (the largest that speaks), largest, or N-th from the left (default: auto)"""
@@ -125,10 +125,10 @@ class LipsyncOptions(MarkFlags, CommonOptions):
 
 
 @dataclass(frozen=True)
-class PortraitOptions(PictureFlags, VoiceFlags):
-    """Make a still portrait talk. Only use pictures and voices of people who agreed to it."""
+class PortraitOptions(PortraitFlags, VoiceFlags):
+    """Make a still portrait talk. Only use images and voices of people who agreed to it."""
 
-    portrait: Path = positional("PICTURE", file=Input("the portrait"), group="files")
+    portrait: Path = positional("IMAGE", file=Input("the portrait"), group="files")
     """a face from the front: JPEG, PNG, WebP, TIFF ..."""
     out: Path = out_flag("the result")
     """the result (.mp4, .m4v, .mov or .mkv), 25 fps"""
@@ -166,10 +166,10 @@ class PortraitOptions(PictureFlags, VoiceFlags):
 
 
 @dataclass(frozen=True)
-class AvatarOptions(PictureFlags, VoiceFlags):
-    """Let a portrait answer a spoken question in Korean. Only use pictures and voices of people who agreed to it."""
+class AvatarOptions(PortraitFlags, VoiceFlags):
+    """Let a portrait answer a spoken question in Korean. Only use images and voices of people who agreed to it."""
 
-    portrait: Path = positional("PICTURE", file=Input("the portrait"), group="files")
+    portrait: Path = positional("IMAGE", file=Input("the portrait"), group="files")
     """who answers: a face from the front"""
     out: Path = out_flag("the answer")
     """the answer (.mp4, .m4v, .mov or .mkv), 25 fps"""
@@ -256,7 +256,7 @@ class SayOptions(VoiceFlags):
 
 @dataclass(frozen=True)
 class LipSpeechOptions(CommonOptions):
-    """Make speech from the lips of a video, at its own times. The sound of the video is not used. Only use pictures and voices of
+    """Make speech from the lips of a video, at its own times. The sound of the video is not used. Only use images and voices of
     people who agreed to it."""
 
     video: Path = positional("VIDEO", file=Input("the video"), group="files")

@@ -21,7 +21,7 @@ from av2unit.modality_selection import SelectedUnits
 from avcore.checkpoints.bundle import bundle_of, find_bundle
 from avcore.command import LOG
 from avcore.contracts import Transcript
-from avcore.domain import PICTURE_CAUSE, DomainScore, Stretch, outside_note
+from avcore.domain import VIDEO_CAUSE, DomainScore, Stretch, outside_note
 from avcore.errors import InputError, NotUnderstoodError
 from avcore.files import write_text
 from avcore.notes import Note, NoteKind
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 Words = Literal["sure", "unsure", "not_understood", "given", "unknown"]
 Cause = Literal[
-    "outside", "part", "cut", "loop", "other", "language", "untranslated", "echo", "told", "meaning", "unsayable", "unheard",
+    "outside", "part", "cut", "loop", "other", "language", "untranslated", "echo", "subtitles", "meaning", "unsayable", "unheard",
     "unjudged",
 ]  # fmt: skip
 SURE, LOST = 0.9, 0.15
@@ -72,7 +72,7 @@ _TEXTS: Final[Mapping[str, str]] = {
     "language": "it is in another language",
     "untranslated": "it was not translated",
     "echo": "its translation is not in the other language",
-    "told": "its subtitles say something else than was heard",
+    "subtitles": "its subtitles say something else than was heard",
     "meaning": "translated back, it says something else",
     "unsayable": "it has words or signs without a reading",
     "unheard": "it was heard unsurely",
@@ -132,10 +132,10 @@ def broken(cause: Cause) -> QualityEstimate:
     return likely(0.0, cause)
 
 
-def of_text(text: str, spelt: Sequence[str], voice: float | None) -> QualityEstimate:
-    """Estimate a text that is spoken as it was given. spelt: its words without a reading, which are spelt letter by letter."""
-    read = 1 - min(sum(map(len, spelt)) / max(sum(map(str.isalnum, text)), 1), 1.0)
-    found = GIVEN if not spelt else likely(read, "unsayable") if read > _MOSTLY else broken("unsayable")
+def of_text(text: str, spelled_out: Sequence[str], voice: float | None) -> QualityEstimate:
+    """Estimate a text that is spoken as it was given. spelled: its words without a reading, which are spelled letter by letter."""
+    read = 1 - min(sum(map(len, spelled_out)) / max(sum(map(str.isalnum, text)), 1), 1.0)
+    found = GIVEN if not spelled_out else likely(read, "unsayable") if read > _MOSTLY else broken("unsayable")
     return replace(found, voice=voice)
 
 
@@ -368,9 +368,9 @@ Decide = Callable[[QualityEstimate], None]
 SAYS_OTHER = NoteKind(
     "says_other",
     lambda values, say: say(
-        '{u}the translation says "{said}" where "{heard}" was heard'
-        if values["heard"]
-        else '{u}the translation says "{said}", which was not heard'
+        '{u}the translation says "{spoken}" where "{recognized}" was heard'
+        if values["recognized"]
+        else '{u}the translation says "{spoken}", which was not heard'
     ),
 )
 SPEAKER_MISHEARD = NoteKind(
@@ -413,9 +413,11 @@ def estimate_utterance(
         found = replace(likely(share, *strange, *(("other",) if others else ())), voice=known.voice)
 
     faults: dict[Cause, bool] = {"cut": is_cut, "loop": repeats_a_stretch(said.ids) and not repeats_a_stretch(extraction.units.ids)}
-    notes = [outside_note(readings, PICTURE_CAUSE if heard.may_be_misled else None), REPEATS() if faults["loop"] else None]
+    notes = [outside_note(readings, VIDEO_CAUSE if heard.may_be_misled else None), REPEATS() if faults["loop"] else None]
     if others:
-        notes.append(SAYS_OTHER(heard=", ".join(one for one, _ in others if one), said=", ".join(other for _, other in others)))
+        notes.append(
+            SAYS_OTHER(recognized=", ".join(one for one, _ in others if one), spoken=", ".join(other for _, other in others))
+        )
     return worst(found, *(broken(cause) for cause, is_there in faults.items() if is_there)), tuple(filter(None, notes))
 
 
@@ -427,8 +429,8 @@ def compare_given_text(models: "Models", heard: SelectedUnits, text: str) -> Qua
     errors, length = errors_in(read, text)
     share = 1 - errors / max(length, 1)
     if share <= _MOSTLY:
-        return broken("told")
-    return likely(share, "told") if share < 1 - _READER_ERRS else QualityEstimate()
+        return broken("subtitles")
+    return likely(share, "subtitles") if share < 1 - _READER_ERRS else QualityEstimate()
 
 
 def _known(models: "Models") -> Confidence | None:

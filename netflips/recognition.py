@@ -17,7 +17,7 @@ from avcore.contracts import Extractor, SpeechRecognizer, Transcript
 from avcore.errors import MediaError, NoFaceError, NoSpeechError, NoSuchFaceError, UsageError
 from avcore.faces.select import FaceChoice, choose_tracks, loudness
 from avcore.files import private_folder
-from avcore.media import MediaSource, PictureSource, probe
+from avcore.media import FrameSource, MediaSource, probe
 from avcore.notes import several
 from avcore.progress import Progress, silent, track
 from avcore.speech.voice_activity import SpeechActivity
@@ -146,13 +146,13 @@ class RecordingRecognizer:
         speech = RecognisedSpeech(sound, recognizer, settings.language or "", settings.language is not None)
         said = dict[int, RecognisedText]()
         for number, span in enumerate(spans):
-            said |= speech.said_in(spans, [number])
+            said |= speech.transcripts_in(spans, [number])
             yield self._utterance(number, span, said[number].text, settings)
         foreign = speech.in_another_language(spans, said)
         for number, text in foreign.items():
             yield self._utterance(number, spans[number], text, settings)
         beside = [number for number in said if foreign and number not in foreign]
-        for number, one in speech.said_in(spans, beside):
+        for number, one in speech.transcripts_in(spans, beside):
             if one != said[number]:
                 yield self._utterance(number, spans[number], one.text, settings)
 
@@ -218,7 +218,7 @@ def transcribe(
             raise NoSpeechError("no speech was found in it", path=path, hint=hint)
         spans = spans or [(0.0, float(info.duration_s))]  # lips are read of all of it
 
-        total = len(PictureSource(source)) if uses_video else 0
+        total = len(FrameSource(source)) if uses_video else 0
         shots = kept_shots(info, info.duration_s, store, digest, progress) if info.has_video else Shots(())
         search = FaceSearch(info, total, shots, sound, KeptFaces(store, digest))
         faces = _faces(search, spans, settings, progress) if uses_video else {}
@@ -301,7 +301,7 @@ def _faces(
 
     Raises NoFaceError where no utterance has such a face.
     """
-    watches = {number: watched_frames(TimeSpan(*span), search.num_pictures) for number, span in enumerate(spans, 1)}
+    watches = {number: watched_frames(TimeSpan(*span), search.num_frames) for number, span in enumerate(spans, 1)}
     sound = search.sound if search.sound is not None and search.sound.activity.num_samples else None
     found, chosen = search.found(watches, watches, progress), dict[int, tuple[Watched, list[Face]]]()
     for number, seen in found.items():
@@ -315,8 +315,8 @@ def _faces(
         return chosen
     if has_faces:
         raise NoSuchFaceError(f"there is no face number {settings.face} in any shot", path=path, hint=f"try --face auto, or {hint}")
-    frames = several(sum(one.length for one in watches.values()), "picture")
-    raise NoFaceError("no face was found in any picture", path=path, found=frames, hint=hint)
+    frames = several(sum(one.length for one in watches.values()), "frame")
+    raise NoFaceError("no face was found in any frame", path=path, found=frames, hint=hint)
 
 
 def _cut(activity: SpeechActivity, duration_s: float) -> list[Span]:

@@ -49,7 +49,7 @@ _SPEAK_HELP = (
     "{text}, {text_file}, {out}, {reference} (the recording), {id} and {speaker} are filled in. Several times: several voices, one "
     "for each pair"
 )
-_HEAR_HELP = (
+_RECOGNIZE_HELP = (
     'folder of a Whisper (faster-whisper), or command that answers a line of JSON, {"sound", "language"}, with one, {"ok": true, '
     '"text"}: both sides are heard and compared with their texts, and recordings without a text get one'
 )
@@ -66,7 +66,7 @@ class PairsOptions(PrepareOptions):
     """language of the side that is made, as ko"""
     translate_with: str = flag(default="", metavar="X", help=_TRANSLATE_HELP)
     speak_with: tuple[str, ...] = flag(default=(), action="append", nargs=None, metavar="COMMAND", help=_SPEAK_HELP)
-    hear_with: str = flag(default="", metavar="X", help=_HEAR_HELP)
+    recognize_with: str = flag(default="", metavar="X", help=_RECOGNIZE_HELP)
     timeout: float = flag(default=300, metavar="S")
     """seconds for an answer (default: 300)"""
     max_cer: float = flag(default=0.3, group="pairs that are left out (rejected.jsonl)")
@@ -85,7 +85,7 @@ class PairsOptions(PrepareOptions):
             raise UsageError("--speak-with is needed", hint="any text-to-speech program; several times for several voices")
         for template in self.speak_with:
             Synthesis(template, self.timeout).check()
-        for name, given in (("--translate-with", self.translate_with), ("--hear-with", self.hear_with)):
+        for name, given in (("--translate-with", self.translate_with), ("--recognize-with", self.recognize_with)):
             if given and not given.startswith(_URL) and not Path(given).is_dir():
                 parse_command(given, name)
 
@@ -99,7 +99,7 @@ def _asked(flag: str, given: str, limit_s: float) -> Callable[..., str]:
     if not Path(given).is_dir():
         program = LineProgram(parse_command(given, flag), limit_s, what)
         return lambda **request: _text(program.ask(request), what)
-    if flag == "--hear-with":
+    if flag == "--recognize-with":
         from netflips.recognizers.whisper import open_whisper
 
         whisper = open_whisper(Path(given))
@@ -141,7 +141,7 @@ class OneSidedCorpus(SourceCorpus):
     @property
     def settings(self) -> Mapping[str, Any]:
         """Settings for making and filtering pairs, which must not change within a run."""
-        names = ("target", "translate_with", "speak_with", "hear_with", "max_cer", "max_ratio", "max_clipped")
+        names = ("target", "translate_with", "speak_with", "recognize_with", "max_cer", "max_ratio", "max_clipped")
         asked = {name: getattr(self.options, name) for name in names}
         return {"corpus": "pairs", "manifest": str(self.root), "timeout_s": self.options.timeout, **asked}
 
@@ -196,13 +196,13 @@ class PairWorker(ItemWorker):
         text, made = entry.text, dict[str, Any]()
         self._require_whole(own_path, "recording")
 
-        if options.hear_with:
+        if options.recognize_with:
             heard = self._hear(own_path, entry.language)
             made["heard" if not text else "cer"] = True if not text else self._error_rate(text, heard, "recording")
             text = text or heard
 
         if not text:
-            raise LeftOutPair("no text", "it has no text, and --hear-with gives none")
+            raise LeftOutPair("no text", "it has no text, and --recognize-with gives none")
         translation, by = self._translated(entry, text)
 
         voice = zlib.crc32(entry.id.encode()) % len(options.speak_with)
@@ -214,7 +214,7 @@ class PairWorker(ItemWorker):
             "translated_by": by,
             "spoken_by": f"{program_name(parse_command(synthesis.template, '--speak-with'))} {voice + 1}",
         }
-        if options.hear_with:
+        if options.recognize_with:
             other["cer"] = self._error_rate(translation, self._hear(spoken, options.target), "translation")
 
         stored = [
@@ -250,9 +250,9 @@ class PairWorker(ItemWorker):
         return translation, by
 
     def _hear(self, sound: Path, language: str) -> str:
-        ask = _asked("--hear-with", self.options.hear_with, self.options.timeout)
+        ask = _asked("--recognize-with", self.options.recognize_with, self.options.timeout)
         if is_loop(heard := ask(sound=str(sound.absolute()), language=language)):
-            raise LeftOutPair("a loop", f"--hear-with repeats a stretch: {heard[:40]!r}")
+            raise LeftOutPair("a loop", f"--recognize-with repeats a stretch: {heard[:40]!r}")
         return heard
 
     def _error_rate(self, text: str, heard: str, whose: str) -> float:

@@ -53,7 +53,7 @@ def say_text(options: SayOptions) -> None:
     text_to_unit.require_language(options.to)  # before the voice is loaded
 
     known = None if options.out is None else confidence_of(bundle_of(paths.unit2av))
-    quality = of_text(" ".join(script.sentences), script.spelt, None if known is None else known.voice)
+    quality = of_text(" ".join(script.sentences), script.spelled_out, None if known is None else known.voice)
     report_quality(quality, options.text_path or "the text", options.strict, options.verdict)
 
     if options.out is None:
@@ -62,7 +62,7 @@ def say_text(options: SayOptions) -> None:
         choose_voice(models, options.voice)
         voice = TextVoice.of(models, options.to, 1 / options.speed, options.voice)
         with bars(options.quiet) as progress:
-            telling = voice.tell(script, progress)
+            telling = voice.speak(script, progress)
             seconds = write_speech_pieces(options.out, telling, telling.rate) / telling.rate
         spoken = telling.spellings
         LOG.info("%s: %s, %.2f s of speech", options.out, several(len(spoken), "sentence"), seconds)
@@ -131,13 +131,13 @@ class TextVoice:
         """Return one for text of a language. voice: as `speaker_voice` takes it. Raises what reading the models raises."""
         return cls(models.other(TEXT2UNIT, language), models.vocoder, speaker_voice(models, voice), scale, models.band_extension)
 
-    def tell(self, script: SpokenScript, progress: Progress = silent) -> "Telling":
+    def speak(self, script: SpokenScript, progress: Progress = silent) -> "TextSpeech":
         """Begin to speak a text that `script_of` read."""
-        return Telling(self, script, progress)
+        return TextSpeech(self, script, progress)
 
 
 @dataclass(eq=False)
-class Telling:
+class TextSpeech:
     """A text that is being spoken: iterate to get its samples, float32 [n] at `rate` Hz, a piece at a time."""
 
     spoken_by: TextVoice

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PICTURE = ROOT / "docs" / "images" / "packages.svg"
+IMAGE = ROOT / "docs" / "images" / "packages.svg"
 LAYERS = (
     ("recipes",),
     ("netflips",),
@@ -81,4 +81,4 @@ def _box(name: str, x: float, y: float, width: float) -> str:
 
 
 if __name__ == "__main__":
-    PICTURE.write_text(graph(), encoding="utf-8")
+    IMAGE.write_text(graph(), encoding="utf-8")

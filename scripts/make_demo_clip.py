@@ -38,7 +38,7 @@ class ClipOptions(QuietOptions):
     head: int = flag(default=3)
     """which of the heads that are held out"""
     size: tuple[int, int] = flag(default=(360, 480), metavar=("HEIGHT", "WIDTH"))
-    """of the picture, in pixels"""
+    """of the frame, in pixels"""
     shift: tuple[float, float] = flag(default=(0.2, 0.06), metavar=("RIGHT", "DOWN"))
     """shares of the height"""
 

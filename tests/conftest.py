@@ -114,20 +114,20 @@ def transformers_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[s
 
 
 _FACES = dict[tuple[object, ...], Any]()
-"""What was found in each picture."""
+"""What was found in each frame."""
 
 
 @pytest.fixture(scope="module")
-def each_picture_is_searched_once() -> Iterator[None]:
-    """Tests dub the same few pictures again and again: to find their faces is most of a dub with small models."""
+def each_frame_is_searched_once() -> Iterator[None]:
+    """Tests dub the same few frames again and again: to find their faces is most of a dub with small models."""
     from avcore.faces.detect import BlazeFace, FaceMesh
 
     def once(search: Callable[..., Any]) -> Callable[..., Any]:
-        def found(finder: Any, picture: Any) -> Any:
-            content = hashlib.blake2b(picture.tobytes(), digest_size=16).digest()
-            key = search.__qualname__, getattr(finder, "_layout", None), picture.shape, content
+        def found(finder: Any, frame: Any) -> Any:
+            content = hashlib.blake2b(frame.tobytes(), digest_size=16).digest()
+            key = search.__qualname__, getattr(finder, "_layout", None), frame.shape, content
             if key not in _FACES:
-                _FACES[key] = search(finder, picture)
+                _FACES[key] = search(finder, frame)
             return _FACES[key]
 
         return found

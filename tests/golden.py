@@ -3,8 +3,8 @@
     python -m tests.golden compare COMMIT   every run, with this checkout and with another commit, on this machine
     python -m tests.golden renew            what is kept in tests/integration/golden.json: it belongs to the bundle
 
-Marks that hold on any machine (numbers and times of pictures, lengths of sound, pieces of kept work, progress, texts) are kept
-and tested; digests of pictures before the encoder, of sound, of files, and the names of kept work depend on the processor and are
+Marks that hold on any machine (numbers and times of frames, lengths of sound, pieces of kept work, progress, texts) are kept
+and tested; digests of frames before the encoder, of sound, of files, and the names of kept work depend on the processor and are
 compared on one machine only.
 """
 
@@ -33,7 +33,7 @@ from unittest.mock import patch
 import numpy as np
 
 from avcore import progress
-from avcore.media import PictureSource, VideoJoiner, VideoWriter, probe, read_speech
+from avcore.media import FrameSource, VideoJoiner, VideoWriter, probe, read_speech
 from avcore.media.colour import planes
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE
@@ -50,7 +50,7 @@ Mark = dict[str, Any]
 _CHANCE = ".mkv"
 """Of files that say by chance which they are."""
 
-_HELD = ["--hold-picture", "--pace", "1", "1.1", "--script-in", "{short}", "--lips", "units"]
+_HELD = ["--freeze-frame", "--pace", "1", "1.1", "--script-in", "{short}", "--lips", "units"]
 _MUTED = ["--background", "mute", "--background-audio", "{other}", "--lips", "units"]
 _CASCADE = ["--cascade", "--recognizer", "{recognizer}", "--text-translator", "{translator}"]
 _ODD = ["dub", "{oddfilm}", "--out-vid-path", "{out}.mkv"]
@@ -80,7 +80,7 @@ RUNS: dict[str, list[str]] = {
     "film of speakers": [*_FILM, "--script-in", "{speakers}", "--lips", "units"],
     "film over text": [*_FILM, *_CASCADE, "--lips", "units", "--subtitles", "source,target", "--end", "7.5"],
     "film burnt": [*_FILM, "--burn-subtitles", "target", "--lips", "units"],
-    "film of odd size": [*_ODD, "--timing", "source", "--work-dir", "{work}", "--hold-picture"],
+    "film of odd size": [*_ODD, "--timing", "source", "--work-dir", "{work}", "--freeze-frame"],
     "lipsync": [*_SYNC, "--lips", "units"],
     "lipsync held": [*_SYNC, "--fit", "hold", "--burn-label", "made", *_SOUND],
     "lipsync of the video": [*_SYNC, "--fit", "video", "--lips", "mesh"],
@@ -101,7 +101,7 @@ RUNS: dict[str, list[str]] = {
 TESTED = ("clip burnt", "film held", "film over text", "lipsync held", "render", "portrait of text")
 """Runs whose marks are kept and tested: each schedule, each way of writing, each backend that is quick."""
 KILLED = ("film", "lipsync long", "portrait long")
-"""Runs that are done once more, in a process that is killed when it has kept pictures, and then to the end."""
+"""Runs that are done once more, in a process that is killed when it has kept frames, and then to the end."""
 
 
 # What is dubbed
@@ -110,14 +110,14 @@ KILLED = ("film", "lipsync long", "portrait long")
 def write_material(folder: Path) -> dict[str, Path]:
     """Write what the runs read, made of the demo's clip; returns it by name."""
     made = {name: folder / f"{name}.mp4" for name in ("clip245", "odd", "film", "oddfilm")}
-    pictures, speech = [one.rgb for one in PictureSource(CLIP)], read_speech(CLIP)
-    odd = [np.ascontiguousarray(one[20:355, 30:451]) for one in pictures]
+    frames, speech = [one.rgb for one in FrameSource(CLIP)], read_speech(CLIP)
+    odd = [np.ascontiguousarray(one[20:355, 30:451]) for one in frames]
     more = np.concatenate([speech, speech[-200:]])[: SAMPLE_RATE * 245 // 100]
-    _write(made["clip245"], pictures, 25, more)
+    _write(made["clip245"], frames, 25, more)
     _write(made["odd"], odd, 25, speech)
     # Two shots of the same person, who is seen from the other side after a cut, and a last part without anybody.
-    still, other, none = [pictures[-1]] * 30, [np.ascontiguousarray(one[:, ::-1]) for one in pictures], [pictures[0] // 8] * 70
-    shots, quiet = [*still, *pictures, *still, *other, *[other[-1]] * 25, *none], np.zeros(SAMPLE_RATE * 12 // 10, np.float32)
+    still, other, none = [frames[-1]] * 30, [np.ascontiguousarray(one[:, ::-1]) for one in frames], [frames[0] // 8] * 70
+    shots, quiet = [*still, *frames, *still, *other, *[other[-1]] * 25, *none], np.zeros(SAMPLE_RATE * 12 // 10, np.float32)
     said = np.concatenate([quiet, speech, quiet, speech, quiet[:16000], speech, quiet])
     rate = Fraction(30000, 1001)
     uneven = [shots[min(int(number * 25 / rate), len(shots) - 1)] for number in range(int(len(said) / SAMPLE_RATE * rate))]
@@ -143,7 +143,7 @@ def write_material(folder: Path) -> dict[str, Path]:
     made["units"].write_text(" ".join(str(7 * number % 64) for number in range(40)) + "\n", encoding="utf-8")
     for name, samples in (("other", speech[4000:].repeat(2)[:60_001]), ("long", np.concatenate([said, said]))):
         made[name] = folder / f"{name}.mov"
-        _write(made[name], pictures[:1], 25, samples)
+        _write(made[name], frames[:1], 25, samples)
     if has_cascade():
         from tests.netflips.cascade.tiny import write_translator
         from tests.netflips.recognizers.tiny import write_whisper
@@ -159,12 +159,12 @@ def has_cascade() -> bool:
 
 
 def _write(
-    path: Path, pictures: Sequence[np.ndarray], rate: Fraction | int, samples: np.ndarray, hz: int = SAMPLE_RATE, channels: int = 1
+    path: Path, frames: Sequence[np.ndarray], rate: Fraction | int, samples: np.ndarray, hz: int = SAMPLE_RATE, channels: int = 1
 ) -> None:
-    height, width = pictures[0].shape[:2]
+    height, width = frames[0].shape[:2]
     with VideoWriter(path, width, height, rate, hz, channels, preset="ultrafast") as writer:
-        for picture in pictures:
-            writer.write_picture(picture)
+        for frame in frames:
+            writer.write_rgb(frame)
         writer.write_sound(np.repeat(samples[:, None], channels, axis=1))
 
 
@@ -175,8 +175,8 @@ class _Recorder:
     """Takes the marks of one run: what goes into encoders, what is told, what is there at the end."""
 
     def __init__(self) -> None:
-        self.pictures, self.sound = hashlib.sha256(), hashlib.sha256()
-        self.num_pictures = self.num_samples = 0
+        self.frames, self.sound = hashlib.sha256(), hashlib.sha256()
+        self.num_frames = self.num_samples = 0
         self.times: list[str] = []
         self.stages: dict[str, list[int | None]] = {}
 
@@ -184,7 +184,7 @@ class _Recorder:
     def installed(self) -> Iterator[None]:
         with ExitStack() as stack:
             for kind, name, note in (
-                (VideoWriter, "write_picture", self._picture),
+                (VideoWriter, "write_rgb", self._rgb),
                 (VideoWriter, "write_frame", self._frame),
                 (VideoWriter, "write_sound", self._samples),
                 (VideoJoiner, "write_piece", self._piece),
@@ -193,14 +193,14 @@ class _Recorder:
             stack.enter_context(patch.object(progress, "_LISTENERS", [self._told]))
             yield
 
-    def _picture(self, rgb: np.ndarray, *_: Any) -> None:
-        self.pictures.update(np.ascontiguousarray(rgb).tobytes())
-        self.num_pictures += 1
+    def _rgb(self, rgb: np.ndarray, *_: Any) -> None:
+        self.frames.update(np.ascontiguousarray(rgb).tobytes())
+        self.num_frames += 1
 
     def _frame(self, frame: Any, *_: Any) -> None:
         for plane in planes(frame):
-            self.pictures.update(np.ascontiguousarray(plane).tobytes())
-        self.num_pictures += 1
+            self.frames.update(np.ascontiguousarray(plane).tobytes())
+        self.num_frames += 1
 
     def _samples(self, samples: np.ndarray) -> None:
         self.sound.update(np.ascontiguousarray(samples, np.float32).tobytes())
@@ -236,11 +236,11 @@ def take(name: str, material: dict[str, Path], folder: Path) -> Mark:
 
 
 def _kill(argv: Sequence[str], folder: Path) -> None:
-    """Begin a run in a process of its own, and kill that when the first pictures are kept."""
+    """Begin a run in a process of its own, and kill that when the first frames are kept."""
     unchecked = ["--check", "off"] if argv[0] == "dub" else []  # whatever recognizer is here
     words, nowhere = [sys.executable, "-m", "netflips.cli", *argv, *unchecked], subprocess.DEVNULL
     running = subprocess.Popen(words, cwd=CODE, stdout=nowhere, stderr=nowhere)
-    while running.poll() is None and not any(folder.glob("*/pictures/*.mp4")):
+    while running.poll() is None and not any(folder.glob("*/frames/*.mp4")):
         time.sleep(0.01)
     running.kill()
     if running.wait() != -signal.SIGKILL or any(folder.glob("made.mp4")):
@@ -271,7 +271,7 @@ def _run(argv: Sequence[str], folder: Path, work: Path) -> Mark:
     texts = {path.name: _plain(path, folder) for path in files if path.suffix in (".json", ".srt", ".txt")}
     videos = [path for path in files if path.suffix in (".mp4", ".mkv")]
     return {
-        "pictures": recorder.num_pictures,
+        "frames": recorder.num_frames,
         "times": recorder.times,
         "samples": recorder.num_samples,
         "progress": recorder.stages,
@@ -280,7 +280,7 @@ def _run(argv: Sequence[str], folder: Path, work: Path) -> Mark:
         "texts": texts,
         "said": _without_chance(said.getvalue(), folder),
         "own": {
-            "pictures": recorder.pictures.hexdigest(),
+            "frames": recorder.frames.hexdigest(),
             "sound": recorder.sound.hexdigest(),
             "files": {path.name: _digest(path) for path in files if path.name not in texts and path.suffix != _CHANCE},
             "work": {str(path): _digest(work / path) for path in kept},
@@ -327,7 +327,7 @@ def take_all(names: Sequence[str]) -> dict[str, Mark]:
             folder.mkdir()
             marks[name] = take(name, material, folder)
             shutil.rmtree(folder)
-            sys.stderr.write(f"{name}: {marks[name]['pictures']} pictures\n")
+            sys.stderr.write(f"{name}: {marks[name]['frames']} frames\n")
     return marks
 
 
@@ -336,7 +336,7 @@ def take_all(names: Sequence[str]) -> dict[str, Mark]:
 
 def anywhere(mark: Mark) -> Mark:
     """The part of a run's marks that holds on any machine."""
-    own = ("pictures", "samples", "progress", "work", "videos")
+    own = ("frames", "samples", "progress", "work", "videos")
     texts = {name: text for name, text in mark["texts"].items() if name.endswith(".srt")}
     pieces = " ".join(word for word in mark["times"] if word.startswith("piece"))
     times = hashlib.sha256(" ".join(mark["times"]).encode()).hexdigest()[:16]

@@ -81,7 +81,7 @@ MUTANTS = (
         "discriminator_loss(_half(judged, slice(len(real), None)), _half(judged, slice(None, len(real))))", f"{_OPPOSED}[voice]"),
     Mutant("unit2av.voice.training.task", "            self._discriminators.requires_grad_(False)\n", "",
         "unit2av/test_train_unit2a.py::test_the_vocoders_update_leaves_nothing_in_the_discriminators"),
-    # lips: pictures and units, opponents, colours, the sync loss
+    # lips: frames and units, opponents, colours, the sync loss
     Mutant("unit2av.lip_task", "real, made = engine", "made, real = engine",
         f"{_WAV2LIP} {_OPPOSED}[face] {_OPPOSED}[sound_lips]"),
     Mutant("unit2av.face.training.task", "torch.arange(UNITS_PER_FRAME, device=shown.device)",
@@ -149,7 +149,7 @@ MUTANTS = (
         f"{_TRACKS} {_SOURCE}a_file_is_looked_at_once_until_it_changes"),
     Mutant("avcore.media.opening", "(marked or streams or [None])[0]", "(streams or [None])[0]",
         f"{_SOURCE}the_track_marked_as_default_is_taken"),
-    Mutant("avcore.media.pictures", "return cls(start, picture - start)", "return cls(start, Fraction(0))", _CLOCK),
+    Mutant("avcore.media.frames", "return cls(start, video - start)", "return cls(start, Fraction(0))", _CLOCK),
     Mutant("avcore.media.sound", "for start in range(0, missing, block.rate):", "for start in range(0, 0, block.rate):",
         f"{_HEARD}a_gap_in_the_sound_stays_a_gap"),
     Mutant("avcore.media.source", "yield stretch.pop()", "yield stretch.pop(0)", f"{_SOURCE}to_and_fro"),

@@ -89,7 +89,7 @@ def test_the_conda_environment_has_the_pythons_of_the_project() -> None:
 
 
 READMES = ("README.md", "README.ko.md")
-_SHAPES = {"#+ ": "heading", r"\| ": "row", "- ": "item", r"!\[": "picture", "```": "block"}
+_SHAPES = {"#+ ": "heading", r"\| ": "row", "- ": "item", r"!\[": "image", "```": "block"}
 
 
 def _readme(name: str) -> str:
@@ -103,13 +103,13 @@ def _blocks(name: str) -> list[list[str]]:
 
 
 def _shape(name: str) -> list[str]:
-    """What each line of a README begins: a heading of some level, a row of a table, an item, a picture or a block."""
+    """What each line of a README begins: a heading of some level, a row of a table, an item, an image or a block."""
     starts = re.compile("|".join(f"(?P<{name}>{start})" for start, name in _SHAPES.items()))
     matches = [starts.match(line) for line in _readme(name).splitlines()]
     return [f"{match.lastgroup} {match[0]}" for match in matches if match is not None]
 
 
-def test_both_readmes_have_the_same_sections_pictures_and_commands_and_say_early_what_is_published() -> None:
+def test_both_readmes_have_the_same_sections_images_and_commands_and_say_early_what_is_published() -> None:
     for part in (_shape, _blocks):
         english, korean = map(part, READMES)
         assert english == korean

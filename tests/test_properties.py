@@ -90,7 +90,7 @@ def test_distances_are_those_of_the_definition(found: list[int], references: lis
 
 
 @given(st.integers(0, 10**6), RATES, st.fractions(0, Fraction(999, 1000)))
-def test_a_time_within_a_picture_belongs_to_it(index: int, rate: Fraction, inside: Fraction) -> None:
+def test_a_time_within_a_frame_belongs_to_it(index: int, rate: Fraction, inside: Fraction) -> None:
     at = timeline.frames_to_seconds(index, rate)
     assert timeline.frame_at(at, rate) == timeline.frame_at(at + inside / rate, rate) == index
     assert timeline.frame_at(index / 25) == index
@@ -108,7 +108,7 @@ def test_conversions_of_time_invert_and_never_fall(one: Fraction, other: Fractio
 
 
 @given(st.integers(0, 10**7))
-def test_whole_units_pictures_and_samples_are_kept(count: int) -> None:
+def test_whole_units_frames_and_samples_are_kept(count: int) -> None:
     assert timeline.samples_to_units(timeline.units_to_samples(count)) == count
     assert timeline.units_to_frames(timeline.frames_to_units(count)) == count
     assert timeline.seconds_to_units(timeline.units_to_seconds(count)) == count
@@ -128,7 +128,7 @@ def test_json_is_what_json_is(value: Any) -> None:
     assert parse_json(json.dumps(value)) == parse_json(json.dumps(value, ensure_ascii=False, indent=1)) == value
 
 
-def _said_by(parse: Callable[[str], Any], text: str) -> str | None:
+def _message_of(parse: Callable[[str], Any], text: str) -> str | None:
     """What it says of a text that it does not take."""
     try:
         parse(text)
@@ -139,7 +139,7 @@ def _said_by(parse: Callable[[str], Any], text: str) -> str | None:
 
 @given(st.text('{}[]",:0123456789.eE+-\\truefalsn \n') | st.text())
 def test_any_text_is_read_as_json_reads_it_or_is_one_line_of_error(text: str) -> None:
-    told = _said_by(parse_json, text)
+    told = _message_of(parse_json, text)
     assert told is None or ("\n" not in told and len(told) < 200)
     if told is None:
         assert parse_json(text) == json.loads(text)
@@ -147,7 +147,7 @@ def test_any_text_is_read_as_json_reads_it_or_is_one_line_of_error(text: str) ->
 
 @given(st.text("{}[]&*!|>-:#'\"ab10 \n", max_size=60))
 def test_any_yaml_is_plain_values_or_one_line_of_error(text: str) -> None:
-    told = _said_by(parse_yaml, text)
+    told = _message_of(parse_yaml, text)
     assert told is None or "\n" not in told
 
 

@@ -39,14 +39,14 @@ _ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#\d{2,7}|#x[0-9a-fA-F]{2,6}
 _REPEATED = re.compile(r"(?<![가-힣])([가-힣]{1,20})\+(?=[\s,.?!]|$)(?=\s*([가-힣]?))")
 _UNSURE = re.compile(r"(?<=[가-힣])\*(?=[\s,.?!]|$)")
 """KsponSpeech's marks of repeated words, and of words that are hard to recognise."""
-_PICTURE = (
+_PICTOGRAPH = (
     "[\u231a\u231b\u23e9-\u23fa\u2600-\u27bf\u2934\u2935\u2b05-\u2b07\u2b1b\u2b1c\u2b50\u2b55\U0001f000-\U0001faff]"
     "[\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]*"
 )
 _TEARS = "[ㅠㅜㅡ](?:[._]?[ㅠㅜㅡ])+;*|(?<![A-Za-z])T[_.^]+T(?![A-Za-z])|(?<=[가-힣.!?~])[ㅠㅜ](?![가-힣ㄱ-ㅣ])"
 _FACE = r"\(?[≧≥>][▽∇ω◡_.︿ᴗ][≦≤<]\)?|(?<=[가-힣.!?~I] )<3+(?=$|[\s.!~])"
 """Emoticons and hearts."""
-_EMOJI = re.compile(f"{_TEARS}|{_FACE}|[0-9#*]\ufe0f?\u20e3|[\U0001f1e6-\U0001f1ff]{{2}}|{_PICTURE}(?:\u200d{_PICTURE})*")
+_EMOJI = re.compile(f"{_TEARS}|{_FACE}|[0-9#*]\ufe0f?\u20e3|[\U0001f1e6-\U0001f1ff]{{2}}|{_PICTOGRAPH}(?:\u200d{_PICTOGRAPH})*")
 _MUSIC = "\u2669\u266a\u266b\u266c\u266d\u266e\u266f\U0001f3b5\U0001f3b6\U0001f3bc"
 _STEERING = re.compile(f"[{DIRECTION_MARKS}\u202e\ufff9-\ufffb]")
 """Control characters that editors leave in subtitles."""
@@ -116,7 +116,7 @@ def clean_text(text: str, is_subtitle: bool = False) -> Cleaned:
     text = "\n".join(_unmarked(line, out.left) if _MARK.search(line) else line for line in text.split("\n"))
     text = out.take(_UNSURE, text, lambda _: "")
     text = _REPEATED.sub(lambda found: found[1] if len(found[1]) == 1 or found[2] == found[1][0] else found[0], text)
-    text = without_pictures(text, out.left.append)
+    text = without_emoji(text, out.left.append)
     return Cleaned(_trimmed(_ESCAPE.sub("", text)), tuple(out.left))
 
 
@@ -152,7 +152,7 @@ def _unmarked(line: str, left_out: list[str]) -> str:
     return "".join([*kept, line[place:]])
 
 
-def without_pictures(text: str, leave_out: Callable[[str], None] | None = None) -> str:
+def without_emoji(text: str, leave_out: Callable[[str], None] | None = None) -> str:
     """Replace each character of emoji, and of symbols without a reading, by a blank, so that letters keep their positions.
 
     leave_out: called with each that is replaced.
@@ -167,7 +167,7 @@ def without_pictures(text: str, leave_out: Callable[[str], None] | None = None) 
     text = _EMOJI.sub(blank, text)
     if all(sign.isalnum() or sign.isspace() or sign.isascii() for sign in text):
         return text
-    return "".join(" " if _is_picture(sign, leave_out) else sign for sign in text)
+    return "".join(" " if _is_emoji(sign, leave_out) else sign for sign in text)
 
 
 def left_out_note(left_out: Sequence[str]) -> Note:
@@ -218,7 +218,7 @@ def _names(word: str) -> bool:
     return bool(_SOUND.fullmatch(word) or _BESIDE.fullmatch(word))
 
 
-def _is_picture(sign: str, leave_out: Callable[[str], None] | None) -> bool:
+def _is_emoji(sign: str, leave_out: Callable[[str], None] | None) -> bool:
     if sign.isascii() or sign.isalnum() or unicodedata.category(sign) not in _SYMBOLS or has_reading(sign):
         return False
     if sign == LOST or (unicodedata.category(sign) == "Sm" and sign not in _DRAWN):

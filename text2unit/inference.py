@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __getattr__ = names_from(__name__, dict.fromkeys(("SentenceUnits", "TextToUnits"), "text2unit.text_to_units"))
 
-_SPELT = NoteKind("spelt_out", "spelt letter by letter: {words}; write them in Hangul where they are read otherwise")
+_SPELLED_OUT = NoteKind("spelled_out", "spelled letter by letter: {words}; write them in Hangul where they are read otherwise")
 
 
 def given_script(
@@ -51,11 +51,11 @@ def given_script(
 
 
 def warn_of_script(script: SpokenScript) -> None:
-    """Say what of a text is not said, and what is spelt letter by letter."""
+    """Say what of a text is not said, and what is spelled letter by letter."""
     if script.left_out:
         report_note(left_out_note(script.left_out))
-    if script.spelt:
-        report_note(_SPELT(words=", ".join(script.spelt)))
+    if script.spelled_out:
+        report_note(_SPELLED_OUT(words=", ".join(script.spelled_out)))
 
 
 @dataclass(frozen=True, kw_only=True)

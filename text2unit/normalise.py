@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from avcore.errors import InputError
-from text2unit.cleaning import without_pictures
+from text2unit.cleaning import without_emoji
 from text2unit.korean.counting import read_numbers
 from text2unit.korean.forms import hour, month, read_forms
 from text2unit.korean.numerals import NUMBER, sino
@@ -42,8 +42,8 @@ class WrittenOut:
 
     text: str
     """as spoken"""
-    spelt: tuple[str, ...] = ()
-    """words in Latin letters that are in no table, and are spelt letter by letter"""
+    spelled_out: tuple[str, ...] = ()
+    """words in Latin letters that are in no table, and are spelled letter by letter"""
 
 
 def normalise(text: str) -> str:
@@ -56,15 +56,15 @@ def written_out(text: str, path: str | Path | None = None) -> WrittenOut:
 
     Raises InputError as `normalise` does.
     """
-    text = without_pictures(text)
+    text = without_emoji(text)
     require_readable(text, path)
-    spelt: list[str] = []
+    spelled_out: list[str] = []
     plain = read_relations(read_addresses(marked(clean(text))))
     plain = read_numbers(read_forms(read_known_words(read_english_forms(plain))))
-    said = _punctuated(unmarked(_EQUALS.sub(rf"{TOPIC} ", _lone_letters(read_words(plain, spelt)))))
+    said = _punctuated(unmarked(_EQUALS.sub(rf"{TOPIC} ", _lone_letters(read_words(plain, spelled_out)))))
     if not any(is_syllable(sign) for sign in said):
         raise InputError("there is nothing to say in the text", path=path, expected="a word", found=repr(text[:40]))
-    return WrittenOut(said, tuple(dict.fromkeys(spelt)))
+    return WrittenOut(said, tuple(dict.fromkeys(spelled_out)))
 
 
 def noun_reading(noun: str) -> str:

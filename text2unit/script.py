@@ -13,7 +13,7 @@ from avcore.encodings import undone
 from avcore.errors import InputError, LanguageError
 from avcore.texts import read_pairs
 from avcore.units import meant_language, normalise_language
-from text2unit.cleaning import clean_text, without_pictures
+from text2unit.cleaning import clean_text, without_emoji
 from text2unit.english import read_english
 from text2unit.korean.particles import PAIR_OF, fitting
 from text2unit.korean.signs import require_readable, unreadable
@@ -38,8 +38,8 @@ class SpokenScript:
 
     sentences: tuple[str, ...]
     """as they are spoken"""
-    spelt: tuple[str, ...] = ()
-    """words in Latin letters that are spelt letter by letter"""
+    spelled_out: tuple[str, ...] = ()
+    """words in Latin letters that are spelled letter by letter"""
     left_out: tuple[str, ...] = ()
     """parts of the text that are not spoken"""
 
@@ -70,15 +70,15 @@ def script_of(text: str, language: str = "ko", path: str | Path | None = None) -
         return SpokenScript(tuple(_cut(english, path)), (), cleaned.left_out)
 
     if any(unreadable(cleaned.text)):
-        require_readable(without_pictures(text), path)  # this names places in the given text, not in the cleaned one
+        require_readable(without_emoji(text), path)  # this names places in the given text, not in the cleaned one
     require_readable(cleaned.text, path)
     if cleaned.left_out and not _SAYABLE.search(cleaned.text):
         raise InputError("there is nothing to say in the text", path=path, expected="a word", found=repr(text[:40]))
     readings = [written_out(line, path) for line in cleaned.text.splitlines() if _SAYABLE.search(line)] or [
         written_out(cleaned.text, path)
     ]
-    spelt = dict.fromkeys(word for one in readings for word in one.spelt)
-    return SpokenScript(tuple(_cut(readings, path)), tuple(spelt), cleaned.left_out)
+    spelled_out = dict.fromkeys(word for one in readings for word in one.spelled_out)
+    return SpokenScript(tuple(_cut(readings, path)), tuple(spelled_out), cleaned.left_out)
 
 
 def _cut(readings: Sequence[WrittenOut], path: str | Path | None) -> Iterator[str]:

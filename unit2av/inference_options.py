@@ -87,7 +87,7 @@ class RenderOptions(RenderingFlags):
     video: Path = flag(file=Input("the video"))
     """video of the speaker; played to and fro when it is too short"""
     in_bbox_path: Path | None = flag(default=None, file=Input("the face boxes"))
-    """face boxes x.bbox.pkl, one row per picture (default: faces are detected)"""
+    """face boxes x.bbox.pkl, one row per frame (default: faces are detected)"""
     voice: Path | None = voice_flag()
     """another voice: x.wav, any sound or video file, or x.npy (default: the video's)"""
     face: str = flag(default="auto")

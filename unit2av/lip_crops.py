@@ -2,7 +2,7 @@
 
     python -m unit2av.lip_crops --manifest train.jsonl --cache crops --workers 8
 
-cuts them all beforehand; the trainers cut what is missing when they first need it. A picture takes 27.6 KB, an hour at
+cuts them all beforehand; the trainers cut what is missing when they first need it. A frame takes 27.6 KB, an hour at
 25 fps 2.5 GB.
 """
 
@@ -21,7 +21,7 @@ from avcore.faces.crop import crop_face
 from avcore.faces.geometry import steady_boxes
 from avcore.files import Input, Output, atomic_output, require_file, write_text
 from avcore.flags import Command, QuietOptions, flag
-from avcore.media import PictureSource
+from avcore.media import FrameSource
 from avcore.notes import several
 from avcore.pool import Lost, PoolTask, ProcessPool
 from avcore.progress import bars, track
@@ -32,13 +32,13 @@ from unit2av.face.model import FACE_SIZE
 LOG = logging.getLogger("netflips.lip_crops")
 
 BOXES_SUFFIX = ".bbox.pkl"
-MAKE_BOXES = "`netflips prepare video` makes face boxes; or write one box per picture with avcore.faces.boxes.write_boxes"
+MAKE_BOXES = "`netflips prepare video` makes face boxes; or write one box per frame with avcore.faces.boxes.write_boxes"
 _LONGEST_NAME = 80
 
 
 @dataclass(frozen=True, eq=False)
 class CropSource:
-    """Where a clip's pictures and face boxes lie. steady: pictures on either side that the boxes are averaged over."""
+    """Where a clip's frames and face boxes lie. steady: frames on either side that the boxes are averaged over."""
 
     id: str
     video: Path
@@ -50,21 +50,21 @@ class CropSource:
 class ClipFaces:
     """The faces of a clip at 25 fps.
 
-    pictures: uint8 [N, 96, 96, 3] RGB, mapped from disk. is_seen: bool [N], whether there is a face in the picture.
+    frames: uint8 [N, 96, 96, 3] RGB, mapped from disk. is_seen: bool [N], whether there is a face in the frame.
     """
 
-    pictures: NDArray[np.uint8]
+    frames: NDArray[np.uint8]
     is_seen: NDArray[np.bool_]
 
 
 def reference_of(manifest: Manifest, entry: Entry, steady: int = 0) -> CropSource | None:
-    """Return where an entry's pictures lie with another mouth, cut by the same boxes; None when it names no such video."""
+    """Return where an entry's frames lie with another mouth, cut by the same boxes; None when it names no such video."""
     own, video = footage_of(manifest, entry, steady), manifest.path(entry, "reference")
     return None if own is None or video is None else replace(own, id=f"{entry.id}.reference", video=video)
 
 
 def footage_of(manifest: Manifest, entry: Entry, steady: int = 0) -> CropSource | None:
-    """Return where an entry's pictures lie, None when it has no video; boxes stand beside the video unless the entry names them."""
+    """Return where an entry's frames lie, None when it has no video; boxes stand beside the video unless the entry names them."""
     video = manifest.path(entry, "video")
     if video is None:
         return None
@@ -83,35 +83,35 @@ class CropCache:
         Raises InputError, MediaError or NoFaceError for a clip that cannot be used; it is not tried again until its files
         change.
         """
-        pictures, seen, error = self._paths(footage)
+        frames, seen, error = self._paths(footage)
         if error.exists():
             raise InputError(error.read_text(encoding="utf-8"), path=footage.video)
-        if not pictures.exists():
+        if not frames.exists():
             self._cut(footage)
-        return ClipFaces(np.load(pictures, mmap_mode="r"), np.load(seen))
+        return ClipFaces(np.load(frames, mmap_mode="r"), np.load(seen))
 
     def _cut(self, footage: CropSource) -> None:
-        pictures, seen, error = self._paths(footage)
+        frames, seen, error = self._paths(footage)
         try:
-            source = PictureSource(footage.video)
+            source = FrameSource(footage.video)
             boxes = steady_boxes(read_boxes_for(source, footage.boxes), footage.steady)
-            with atomic_output(pictures) as temporary:
+            with atomic_output(frames) as temporary:
                 # It is filled as it is decoded, so that memory does not grow with the clip.
                 shape = (len(source), FACE_SIZE, FACE_SIZE, 3)
                 stored = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)  # type: ignore[no-untyped-call]
-                for picture in source:
-                    box = boxes[picture.index]
+                for frame in source:
+                    box = boxes[frame.index]
                     if box is not None:
-                        stored[picture.index] = crop_face(picture.rgb, box, FACE_SIZE)
+                        stored[frame.index] = crop_face(frame.rgb, box, FACE_SIZE)
                 stored.flush()
-                with atomic_output(seen) as beside:  # has its name before the pictures, so that they never stand alone
+                with atomic_output(seen) as beside:  # has its name before the frames, so that they never stand alone
                     np.save(beside, np.array([box is not None for box in boxes]))
         except InputError as problem:
             write_text(error, str(problem))
             raise
 
     def _paths(self, footage: CropSource) -> tuple[Path, Path, Path]:
-        """Return the files of pictures, of whether faces are seen, and of what went wrong."""
+        """Return the files of frames, of whether faces are seen, and of what went wrong."""
         files = (require_file(footage.video, "the video"), require_file(footage.boxes, "the file of face boxes", MAKE_BOXES))
         cut = [f"steady {footage.steady}".encode()] if footage.steady else []
         stem = cached_stem(footage.id, files, *cut)

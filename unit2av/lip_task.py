@@ -28,7 +28,7 @@ from avdata.unit_store import leave_out
 from avtrain.config import Metrics, OptimConfig, RunConfig
 from avtrain.data import ItemsOf, ItemSource, Key, item_generator
 from avtrain.task import Engine, Task, Values
-from unit2av.face.model import FACE_SIZE, network_input, network_picture, to_pictures
+from unit2av.face.model import FACE_SIZE, network_images, network_input, to_images
 from unit2av.lip_crops import MAKE_BOXES, ClipFaces, CropCache, CropSource, footage_of
 
 Example = TypeVar("Example")
@@ -216,9 +216,9 @@ class DrawingTask(Task):
     drawer: ClassVar[str]
     """Name of the part that draws."""
     realness: Callable[..., Tensor] = staticmethod(F.binary_cross_entropy_with_logits)
-    """Loss of the discriminator's output for pictures, and whether they are real."""
+    """Loss of the discriminator's output for frames, and whether they are real."""
     per_side: ClassVar[float] = 0.5
-    """Weight of real pictures, and of drawn ones, in the discriminator's loss."""
+    """Weight of real frames, and of drawn ones, in the discriminator's loss."""
 
     def __init__(
         self,
@@ -250,7 +250,7 @@ class DrawingTask(Task):
     def training_step(self, batch: Batch, engine: Engine) -> Values:
         """Update both sides on one batch. Losses are logged without weights; `loss` is the weighted sum that the network
         minimises."""
-        truth = network_picture(batch["target"].flatten(0, 1))
+        truth = network_images(batch["target"].flatten(0, 1))
         drawn = self.draw(engine.module(self.drawer), batch)
         values, shares = {"l1": self._losses.l1(drawn, truth, batch)}, dict[str, float]()
         if self._quality is not None:
@@ -277,7 +277,7 @@ class DrawingTask(Task):
         return self.realness(judged, torch.full_like(judged, float(is_real)))
 
     def validate(self, batches: Iterator[Batch], engine: Engine) -> Metrics:
-        """Measure held-out windows, log some pictures, and switch the sync loss on when it is low enough."""
+        """Measure held-out windows, log some frames, and switch the sync loss on when it is low enough."""
         found: dict[str, list[Tensor]] = {}
         shown = 0
         for batch in batches:
@@ -308,17 +308,17 @@ def lower_half(faces: Tensor) -> Tensor:
 
 
 def distances(drawn: Tensor, truth: Tensor) -> Tensor:
-    """Return the mean absolute difference of each picture of float [batch, 3, height, width]: [batch]."""
+    """Return the mean absolute difference of each frame of float [batch, 3, height, width]: [batch]."""
     return (drawn - truth).abs().mean(dim=(1, 2, 3))
 
 
 def comparison(batch: Batch, drawn: Tensor, number: int) -> NDArray[np.uint8]:
-    """Return one window of a batch as a picture, with rows reference, target and drawn: uint8 [288, 96 * P, 3].
+    """Return one window of a batch as an image, with rows reference, target and drawn: uint8 [288, 96 * P, 3].
 
     drawn: as `DrawingTask.draw` returns it.
     """
     target = batch["target"]
-    rows = (batch["reference"][number], target[number], to_pictures(drawn).view(target.shape)[number])
+    rows = (batch["reference"][number], target[number], to_images(drawn).view(target.shape)[number])
     return np.concatenate([np.concatenate(list(row.cpu().numpy()), axis=1) for row in rows])
 
 
@@ -342,7 +342,7 @@ class ChanceWatch:
         self._sum, self._count = 0.0, 0
         if mean > _CHANCE:
             LOG.warning(
-                "after %d updates the expert still guesses (loss %.3f; ln 2 is chance): pictures and %s may not be in step "
+                "after %d updates the expert still guesses (loss %.3f; ln 2 is chance): frames and %s may not be in step "
                 "(lse_offset tells by how much), the clips may be too few or of one person (%s), or the batch too small "
                 "(%s; 64 and more learn)",
                 step + 1,
@@ -394,4 +394,4 @@ class ExpertTask(Task):
 def expert_input(mouths: Tensor) -> Tensor:
     """Convert uint8 [batch, F, 48, 96, 3] RGB to the input of an expert, float32 [batch, 3 F, 48, 96] BGR in 0..1."""
     batch, frames, height, width, channels = mouths.shape
-    return network_picture(mouths.flatten(0, 1)).reshape(batch, frames * channels, height, width)
+    return network_images(mouths.flatten(0, 1)).reshape(batch, frames * channels, height, width)

@@ -13,7 +13,7 @@ from avcore.arrays import Pixels
 from avcore.checkpoints.checkpoint import load_strict
 from avcore.compute.convolutions import ConvRelu, GrownPixel
 from avcore.compute.inference import ready_for_inference, resolve_device, resolve_precision, skeleton
-from avcore.contracts import FaceDrawer, Speech, require_picture, require_units
+from avcore.contracts import FaceDrawer, Speech, require_image, require_units
 from avcore.errors import CheckpointError, UnitError
 from avcore.faces.crop import scale_face
 from avcore.timeline import Seconds, frame_at, frames_to_seconds
@@ -26,11 +26,11 @@ from unit2av.face.model import (
     FaceModelSize,
     network_input,
     pad_to_windows,
-    to_pictures,
+    to_images,
 )
 from unit2av.stage import RendererCheckpoint, open_renderer_checkpoint
 
-BATCH_PICTURES = 20
+BATCH_FRAMES = 20
 """Frames that go through the network together."""
 BATCH_WINDOWS = 64
 """Windows of units that go through the unit branch together."""
@@ -92,7 +92,7 @@ class LipRenderer:
         return torch.cat([self._model.encode_units(batch) for batch in torch.split(windows, BATCH_WINDOWS)])
 
     def render(
-        self, units: Units, faces: Iterable[Pixels | None], times: Iterable[Seconds] | None = None, batch_size: int = BATCH_PICTURES
+        self, units: Units, faces: Iterable[Pixels | None], times: Iterable[Seconds] | None = None, batch_size: int = BATCH_FRAMES
     ) -> Iterator[Pixels]:
         """Draw each face with the lips of its time, a batch at a time.
 
@@ -121,11 +121,11 @@ class LipRenderer:
         """
         moments = [min(max(frame_at(time), 0), len(codes) - 1) for time in times]
         crops = torch.from_numpy(np.stack([_square(face) for face in faces]))
-        pictures = network_input(crops.to(self.device)).to(self.dtype).contiguous(memory_format=torch.channels_last)
-        drawn = draw_rows(self._model, codes[moments].to(self.dtype), pictures, first_row)
+        frames = network_input(crops.to(self.device)).to(self.dtype).contiguous(memory_format=torch.channels_last)
+        drawn = draw_rows(self._model, codes[moments].to(self.dtype), frames, first_row)
         if not bool(drawn.isfinite().all()):
             raise CheckpointError("the face renderer draws no numbers", path=self.path, hint="its weights are damaged")
-        return to_pictures(drawn).cpu().numpy()
+        return to_images(drawn).cpu().numpy()
 
 
 _CONTRACT: type[FaceDrawer] = LipRenderer
@@ -172,13 +172,13 @@ def draw_rows(model: FaceDrawing, codes: Tensor, faces: Tensor, first_row: int) 
     if not first_row:
         return model.draw(codes, faces)
     features, wanted = model.encode_faces(faces), _wanted_rows(model.face_decoder_blocks, first_row)
-    picture, top = codes[:, :, None, None], 0
+    frame, top = codes[:, :, None, None], 0
     for block, begin in zip(model.face_decoder_blocks, wanted, strict=True):
-        drawn: Tensor = block(picture)
-        top *= drawn.shape[2] // picture.shape[2]
-        picture = torch.cat((drawn[:, :, begin - top :], features.pop()[:, :, begin:]), dim=1)
+        drawn: Tensor = block(frame)
+        top *= drawn.shape[2] // frame.shape[2]
+        frame = torch.cat((drawn[:, :, begin - top :], features.pop()[:, :, begin:]), dim=1)
         top = begin
-    shown = torch.sigmoid(model.output_block(picture).float())[:, :, first_row - top :]
+    shown = torch.sigmoid(model.output_block(frame).float())[:, :, first_row - top :]
     return nn.functional.pad(shown, (0, 0, first_row, 0))
 
 
@@ -202,4 +202,4 @@ def first_row_of(upper: float) -> int:
 
 
 def _square(face: Pixels | None) -> Pixels:
-    return np.zeros((FACE_SIZE, FACE_SIZE, 3), dtype=np.uint8) if face is None else scale_face(require_picture(face), FACE_SIZE)
+    return np.zeros((FACE_SIZE, FACE_SIZE, 3), dtype=np.uint8) if face is None else scale_face(require_image(face), FACE_SIZE)

@@ -19,14 +19,14 @@ import numpy as np
 from avcore.arrays import Pixels, Samples
 from avcore.faces.crop import UPPER, paste_face, paste_face_hard, visible_part
 from avcore.faces.geometry import CUT_OFF, Box, Landmarks, MouthsToDraw
-from avcore.media import Picture, PictureSource, VideoWriter
-from avcore.media.source import Part, Patch, StoredPicture
+from avcore.media import Frame, FrameSource, VideoWriter
+from avcore.media.source import Part, Patch, StoredFrame
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, Seconds, frames_to_seconds, pingpong, seconds_to_samples, units_to_frames
 from avcore.units import Units
 from unit2av.lipsync import LipSync, Scene, SpokenUnits
 from unit2av.lipsync.backend import LipSyncChoice, Opening, resolve_backend
 from unit2av.lipsync.patches import Paste
-from unit2av.renderer import BATCH_PICTURES, LipRenderer
+from unit2av.renderer import BATCH_FRAMES, LipRenderer
 
 _MARGIN = 8
 """Pixels around a face's box that a backend sees too, for the colours at its edge."""
@@ -86,7 +86,7 @@ class Talk:
 class OutputFrame(NamedTuple):
     """A frame of the output."""
 
-    picture: Picture | StoredPicture
+    frame: Frame | StoredFrame
     """the frame of the source"""
     time: Fraction
     """when it is shown (s)"""
@@ -106,29 +106,29 @@ class OutputFrame(NamedTuple):
     def rgb(self) -> Pixels:
         """The frame as it is shown, uint8 [height, width, 3]."""
         if self.patch is None:
-            return self.picture.rgb
+            return self.frame.rgb
         (rows, columns), (own_rows, own_columns) = self.patch.place, self.patch.place.within(self.patch.around)
-        shown = self.picture.rgb.copy()
+        shown = self.frame.rgb.copy()
         shown[rows, columns] = self.patch.rgb[own_rows, own_columns]
         return shown
 
 
-FaceOf = Callable[[Picture], FaceToDraw]
+FaceOf = Callable[[Frame], FaceToDraw]
 """Returns the face to draw in a frame of the source."""
 
 
-def steady(pictures: Iterable[Picture], rate: Fraction | int, talk: Talk, face_of: FaceOf, first: int = 0) -> Iterator[OutputFrame]:
-    """Yield pictures one after another at a rate (Hz), from number `first` of the output on, all for one talk."""
-    for number, picture in enumerate(pictures, first):
-        yield OutputFrame(picture, frames_to_seconds(number, rate), talk, face_of(picture))
+def steady(frames: Iterable[Frame], rate: Fraction | int, talk: Talk, face_of: FaceOf, first: int = 0) -> Iterator[OutputFrame]:
+    """Yield frames one after another at a rate (Hz), from number `first` of the output on, all for one talk."""
+    for number, frame in enumerate(frames, first):
+        yield OutputFrame(frame, frames_to_seconds(number, rate), talk, face_of(frame))
 
 
 def faces_by_index(mouths: MouthsToDraw) -> FaceOf:
-    """Return a function that gives a picture's face by its index."""
+    """Return a function that gives a frame's face by its index."""
 
-    def face_of(picture: Picture) -> FaceToDraw:
-        box = mouths.boxes[picture.index]
-        return FaceToDraw(box, 1.0 if box is None else float(mouths.strengths[picture.index]))
+    def face_of(frame: Frame) -> FaceToDraw:
+        box = mouths.boxes[frame.index]
+        return FaceToDraw(box, 1.0 if box is None else float(mouths.strengths[frame.index]))
 
     return face_of
 
@@ -143,7 +143,7 @@ def opened_lip_sync(
     device: str = "cpu",
     precision: str = "float32",
     drawn_by: LipRenderer | None = None,
-    batch_size: int = BATCH_PICTURES,
+    batch_size: int = BATCH_FRAMES,
     soft_paste: Paste = paste_face,
 ) -> Iterator[LipSync]:
     """Open a lip-sync backend for the length of a block.
@@ -187,8 +187,8 @@ def _talking(lips: LipSync, talk: Talk, shown: Iterable[OutputFrame]) -> Iterato
             yield one
         elif rgb is view.rgb:
             yield one._replace(face=one.face._replace(reason=Reason.HIDDEN))
-        elif isinstance(one.picture, Picture):
-            yield one._replace(picture=one.picture._replace(rgb=rgb))
+        elif isinstance(one.frame, Frame):
+            yield one._replace(frame=one.frame._replace(rgb=rgb))
         else:
             yield one._replace(patch=Patch(rgb, view.around, view.place))
 
@@ -215,19 +215,19 @@ class _View(NamedTuple):
 
 def _view(lips: LipSync, one: OutputFrame) -> _View:
     """Return the whole frame if it is decoded or the backend needs it, else the part around the box."""
-    picture, box = one.picture, one.face.box
-    if isinstance(picture, Picture):
-        return _View(picture.rgb, box)
-    whole = picture.whole
+    frame, box = one.frame, one.face.box
+    if isinstance(frame, Frame):
+        return _View(frame.rgb, box)
+    whole = frame.whole
     if lips.needs_whole:
-        return _View(picture.rgb, box, whole, whole)
+        return _View(frame.rgb, box, whole, whole)
     covered = None if box is None else visible_part(box, *whole.shape)
     if box is None or covered is None:
         return _View(_NOTHING, None)
     place = Part(*covered)
     around = place.widened(_MARGIN, *whole.shape)
     corner = np.array([around.columns.start, around.rows.start] * 2, np.float32)
-    return _View(picture.part(around), box - corner, around, place)
+    return _View(frame.part(around), box - corner, around, place)
 
 
 # Sound, and both into a file
@@ -252,24 +252,24 @@ class SoundFeed:
             writer.write_sound(block)
 
 
-def write_in_step(writer: VideoWriter, pictures: Iterable[Pixels], sound: SoundFeed) -> None:
-    """Write pictures uint8 [height, width, 3] and sound, so that neither runs far ahead of the other."""
-    for shown, picture in enumerate(pictures, 1):
+def write_in_step(writer: VideoWriter, frames: Iterable[Pixels], sound: SoundFeed) -> None:
+    """Write frames uint8 [height, width, 3] and sound, so that neither runs far ahead of the other."""
+    for shown, frame in enumerate(frames, 1):
         sound.reach(writer, frames_to_seconds(shown, writer.frame_rate))
-        writer.write_picture(picture)
+        writer.write_rgb(frame)
     sound.end(writer)
 
 
 # A clip as a ping-pong loop
 
 
-def num_pictures_for(units: Units) -> int:
+def num_frames_for(units: Units) -> int:
     """Return how many frames at 25 Hz units take: at least one. As published, an odd last unit gets none."""
     return max(units_to_frames(units.num_steps), 1)
 
 
 def ping_pong_frames(
-    lips: LipSync, units: Units, sound: Iterable[Samples], source: PictureSource, face_of: FaceOf
+    lips: LipSync, units: Units, sound: Iterable[Samples], source: FrameSource, face_of: FaceOf
 ) -> tuple[Iterator[OutputFrame], SoundFeed]:
     """Return a clip's own frames as a ping-pong loop, as long as the units take (as published), and their sound.
 
@@ -279,11 +279,11 @@ def ping_pong_frames(
     if lips.needs_sound:
         sound = list(sound)
         speech = SpokenUnits(units, np.concatenate(sound) if sound else np.zeros(0, np.float32))
-    footage = source.pingpong(num_pictures_for(units), among=source.own)
+    footage = source.pingpong(num_frames_for(units), among=source.own)
     return steady(footage, FRAME_RATE, Talk(1, Fraction(0), lips.codes(speech)), face_of), SoundFeed(sound)
 
 
-def ping_pong_indices(source: PictureSource, units: Units) -> list[int]:
-    """Return the `Picture.index` of each frame of the loop."""
+def ping_pong_indices(source: FrameSource, units: Units) -> list[int]:
+    """Return the `Frame.index` of each frame of the loop."""
     own = source.own
-    return [own[pingpong(step, len(own))] for step in range(num_pictures_for(units))]
+    return [own[pingpong(step, len(own))] for step in range(num_frames_for(units))]

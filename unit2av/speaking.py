@@ -7,7 +7,7 @@ from typing import Any
 
 from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.command import LOG
-from avcore.compute.threads import pictures_at_once
+from avcore.compute.threads import frames_at_once
 from avcore.contracts import Voice
 from avcore.errors import InputError, NoFaceError, NoSpeechError
 from avcore.faces.boxes import read_boxes_for
@@ -17,7 +17,7 @@ from avcore.faces.geometry import MOUTH_HIDDEN, MouthsToDraw, mouths_in_boxes
 from avcore.faces.select import parse_face_choice
 from avcore.files import check_files, require_file, require_place
 from avcore.flags import declared_in
-from avcore.media import QUICK, PictureSource, VideoWriter, read_speech, write_speech
+from avcore.media import QUICK, FrameSource, VideoWriter, read_speech, write_speech
 from avcore.media.writer import synthetic_comment
 from avcore.notes import report_note, several
 from avcore.progress import Progress, bars, track
@@ -27,7 +27,7 @@ from avcore.units import Units, from_reference_codes, normalise_language, read_u
 from avdata.published.unit2a import read_unit_item
 from unit2av.inference_options import RenderOptions, SpeakOptions
 from unit2av.lipsync.backend import resolve_backend
-from unit2av.renderer import BATCH_PICTURES, LipRenderer
+from unit2av.renderer import BATCH_FRAMES, LipRenderer
 from unit2av.rendering import (
     Reason,
     counted,
@@ -109,7 +109,7 @@ def speak_and_draw(options: RenderOptions) -> None:
     checkpoint = checkpoint_or_bundle(options.unit2av_path, RENDERER)
     resolve_backend(options.lips, checkpoint)
     out = options.out
-    source = PictureSource(select_tracks(options.video))
+    source = FrameSource(select_tracks(options.video))
     models = _load(options, checkpoint)
 
     comment = synthetic_comment(models.vocoder.language, [models.fingerprint])
@@ -130,7 +130,7 @@ def speak_and_draw(options: RenderOptions) -> None:
     total, counts = len(order), Counter[int]()
     with bars(options.quiet) as progress:
         mouths = _mouths(options, source, min(order[0] + total, len(source)), progress)
-        choice, batch = options.lips, pictures_at_once(info.width, info.height, BATCH_PICTURES)
+        choice, batch = options.lips, frames_at_once(info.width, info.height, BATCH_FRAMES)
         opened = opened_lip_sync(choice, checkpoint, options.device, options.precision, models.renderer, batch)
         with opened as lip_sync, writer, units_of(options.units):
             speech = models.vocoder.iter_synthesize(units, speaker)
@@ -146,7 +146,7 @@ def speak_and_draw(options: RenderOptions) -> None:
     if mouths.note is not None:
         report_note(mouths.note, source.path)
     length = units_to_seconds(units.num_steps)
-    figures = (out, several(len(units), "unit"), length, several(total, "picture"), num_faces, lip_sync.name)
+    figures = (out, several(len(units), "unit"), length, several(total, "frame"), num_faces, lip_sync.name)
     LOG.info("%s: %s, %.2f s, %s, %d of them with the face, lips by %s", *figures)
 
 
@@ -167,17 +167,17 @@ def timed_units(options: RenderOptions, vocoder: Voice) -> Units:
         return vocoder.predict_durations(from_reference_codes(codes, vocoder.language), 1 / options.speed)
 
 
-def _mouths(options: RenderOptions, source: PictureSource, num_pictures: int, progress: Progress) -> MouthsToDraw:
-    """Return the mouths to draw in the first pictures of the source, in given boxes or in those of faces that are found."""
+def _mouths(options: RenderOptions, source: FrameSource, num_frames: int, progress: Progress) -> MouthsToDraw:
+    """Return the mouths to draw in the first frames of the source, in given boxes or in those of faces that are found."""
     if options.in_bbox_path is not None:
         boxes = read_boxes_for(source, options.in_bbox_path)
         size = source.info.height, source.info.width
         return MouthsToDraw.of(boxes) if options.hard_paste else mouths_in_boxes(boxes, size)
     speech = read_speech(source.info.source) if source.info.has_audio else None
-    pictures = source.pictures(0, num_pictures)
+    frames = source.frames(0, num_frames)
     try:
         choice = parse_face_choice(options.face)
-        found = find_faces(pictures, choice, speech, progress, num_pictures, source.path, source.info.pixel_aspect)
+        found = find_faces(frames, choice, speech, progress, num_frames, source.path, source.info.pixel_aspect)
     except NoFaceError as error:
         hint = "give --in-bbox-path, or use inference_unit2a for the speech alone"
         raise NoFaceError(error.what, path=error.path, found=error.found, hint=hint) from error

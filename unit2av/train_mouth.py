@@ -3,7 +3,7 @@
     python -m unit2av.train_mouth manifest.jsonl --units units.jsonl --out-path mouth.npz
 
 Works for the units of any quantizer; ten minutes of video do. Put `mouth.npz` beside the renderer whose units they are, and
-`--lips mesh` finds it. The face mesh is the teacher: nothing is trained on pictures.
+`--lips mesh` finds it. The face mesh is the teacher: nothing is trained on frames.
 """
 
 import sys

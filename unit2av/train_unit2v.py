@@ -56,23 +56,23 @@ def start_face_model(model: FaceModelConfig, init: FaceInitConfig, clips: FaceCl
     return face.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]  # torch's stubs lack it
 
 
-def start_sync_expert(losses: LipLossConfig, clips: FaceClips, pictures: int) -> SyncExpert | None:
+def start_sync_expert(losses: LipLossConfig, clips: FaceClips, frames: int) -> SyncExpert | None:
     """Return the frozen sync expert that the config names, None without one.
 
-    pictures: how many of a window are drawn in a step. Raises VocabularyError or UnitRangeError for an expert on other
-    units, UsageError for one that looks at more pictures together than are drawn.
+    frames: how many of a window are drawn in a step. Raises VocabularyError or UnitRangeError for an expert on other
+    units, UsageError for one that looks at more frames together than are drawn.
     """
     if not losses.sync_checkpoint:
         return None
     expert, vocabulary = load_sync_expert(losses.sync_checkpoint)
     require_same_vocabulary(clips.vocabulary, vocabulary, f"the sync expert {losses.sync_checkpoint}")
     clips.check_range(expert.config.num_units)
-    if pictures % expert.config.frames:
+    if frames % expert.config.frames:
         raise UsageError(
             "the sync expert needs whole windows",
-            expected=f"pictures a multiple of {expert.config.frames}",
-            found=pictures,
-            hint="raise pictures, or train an expert with a smaller model.frames",
+            expected=f"frames a multiple of {expert.config.frames}",
+            found=frames,
+            hint="raise frames, or train an expert with a smaller model.frames",
         )
     return expert
 
@@ -82,12 +82,12 @@ def make_task(config: Unit2vConfig) -> Unit2vTask:
 
     Raises NetflipsError of the kind that fits, before anything is trained.
     """
-    # A window, and another one for the reference pictures.
+    # A window, and another one for the reference frames.
     clips = read_clips(config.data, 2 * WINDOW_FRAMES, config.loop.seed)
     config = replace(config, model=replace(config.model, num_units=clips.table_size(config.model.num_units)))
     face = start_face_model(config.model, config.init, clips, config.loop.seed)
-    expert = start_sync_expert(config.losses, clips, config.pictures)
-    config = replace(config, pictures=config.pictures or (expert.config.frames if expert else 1))
+    expert = start_sync_expert(config.losses, clips, config.frames)
+    config = replace(config, frames=config.frames or (expert.config.frames if expert else 1))
     return Unit2vTask(config, clips, face, expert)
 
 

@@ -62,7 +62,7 @@ class EncoderConfig:
 
 @dataclass(frozen=True)
 class LipConfig:
-    """How mouth video becomes features: the transformer, channels of the first convolution, and how pictures are normalised."""
+    """How mouth video becomes features: the transformer, channels of the first convolution, and how frames are normalised."""
 
     encoder: EncoderConfig
     resnet_width: int

@@ -17,7 +17,7 @@ from unit2text.stage import LIPS, UNITS
 
 if TYPE_CHECKING:
     from unit2text.search import ReadOptions
-    from unit2text.unit_reader import LipUnits, Said, UnitReader
+    from unit2text.unit_reader import LipUnits, ReaderInput, UnitReader
 
 _HOMES = {"UnitReader": "unit2text.unit_reader", "ReadOptions": "unit2text.search", "LipUnits": "unit2text.unit_reader"}
 
@@ -76,7 +76,7 @@ def _work(options: ReadTextOptions) -> None:
         report_note(_CUT())
 
 
-def _read(options: ReadTextOptions, reader: "UnitReader") -> "Said":
+def _read(options: ReadTextOptions, reader: "UnitReader") -> "ReaderInput":
     if options.in_lip_path is not None:
         if reader.takes != LIPS:
             raise UsageError("this unit-to-text model reads no lips", expected=reader.takes, found=options.in_lip_path)

@@ -94,7 +94,7 @@ class LipEncoder(nn.Module):
         self.encoder = HubertEncoder(config.encoder)
 
     def forward(self, clips: Sequence[Tensor], is_real: Tensor | None, progress: Progress = silent) -> Tensor:
-        """Normalised lip pictures of clips, float [time, height, width] each -> features, float [clip, longest time, dim]."""
+        """Normalised lip frames of clips, float [time, height, width] each -> features, float [clip, longest time, dim]."""
         seen = self.feature_extractor_video.encode(clips, max(len(clip) for clip in clips), progress)
         fused = self.post_extract_proj(self.layer_norm(torch.cat([torch.zeros_like(seen), seen], dim=-1)))
         return cast(Tensor, self.encoder(fused, is_real, progress=progress))
@@ -195,12 +195,12 @@ class LipText(UnitToTextNetwork):
         return self.unit_encoder.w2v_model
 
     def features(self, clips: Sequence[Tensor], progress: Progress = silent) -> Tensor:
-        """Normalised lip pictures of clips, float [time, height, width] each -> AV-HuBERT's output, float [clip, time, dim]."""
+        """Normalised lip frames of clips, float [time, height, width] each -> AV-HuBERT's output, float [clip, time, dim]."""
         is_real = real_steps([len(clip) for clip in clips], clips[0].device)
         return cast(Tensor, self.encoder.w2v_model(clips, is_real, progress))
 
     def encode(self, clips: Sequence[Tensor], languages: Tensor, progress: Progress = silent) -> EncodedUnits:
-        """Encode normalised lip pictures, float [time, height, width] for each clip; languages: numbers, int64 [batch]."""
+        """Encode normalised lip frames, float [time, height, width] for each clip; languages: numbers, int64 [batch]."""
         return self.contextualise(self.features(clips, progress), languages, [len(clip) for clip in clips])
 
 

@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from av2unit.lips import LipResNet, lip_features
 from av2unit.model import HubertLayer
-from avcore.arrays import Pictures
+from avcore.arrays import Frames
 from avcore.checkpoints.checkpoint import read_again, read_checkpoint
 from avcore.checkpoints.layouts import read_setting
 from avcore.checkpoints.stages import Checkpoint
@@ -44,7 +44,7 @@ class LipUnits(NamedTuple):
     """int64 [time], from 0; None: no sound"""
 
 
-Said = Units | Pictures | LipUnits
+ReaderInput = Units | Frames | LipUnits
 """Input of a reader; the checkpoint decides which: units with durations, lip frames uint8 [time, 96, 96], or LipUnits."""
 
 
@@ -119,7 +119,7 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
 
     def read(
         self,
-        said: Said,
+        said: ReaderInput,
         language: str | None = None,
         options: ReadOptions | None = None,
         pauses: Sequence[Pause] | None = None,
@@ -135,7 +135,7 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
 
     def read_scored(
         self,
-        said: Said,
+        said: ReaderInput,
         language: str | None = None,
         options: ReadOptions | None = None,
         pauses: Sequence[Pause] | None = None,
@@ -169,7 +169,7 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
         return Reading(transcript, sum(part.score for part in chosen), any(part.is_cut for part in chosen))
 
     @torch.inference_mode()
-    def encode(self, said: Said, language: str) -> EncodedUnits:
+    def encode(self, said: ReaderInput, language: str) -> EncodedUnits:
         """Return the encoder's output for one clip in one of `languages`, float [1, time, dim]; for tests and tools."""
         return self._encode(self._steps_of(said), language)
 
@@ -229,14 +229,14 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
         if isinstance(model, LipText):
             lips = self.config.lips
             assert lips is not None  # as `takes` says
-            pictures = lip_features(steps.main, lips.image_crop_size, lips.image_mean, lips.image_std)
-            return model.encode([torch.from_numpy(pictures).to(self.device)], number)
+            frames = lip_features(steps.main, lips.image_crop_size, lips.image_mean, lips.image_std)
+            return model.encode([torch.from_numpy(frames).to(self.device)], number)
         assert isinstance(model, UnitText)
         rows = torch.from_numpy(steps.main)[None].to(self.device)
         sound = None if steps.sound is None else torch.from_numpy(steps.sound)[None].to(self.device)
         return model.encode(rows, sound, number, [len(steps)])
 
-    def _steps_of(self, said: Said) -> "_Steps":
+    def _steps_of(self, said: ReaderInput) -> "_Steps":
         """Return the input, a step a row: frames, or rows of the tables. Raises UnitError, or UsageError for another kind."""
         if self.takes == LIPS and isinstance(said, np.ndarray):
             return _Steps(said)
@@ -329,4 +329,4 @@ def _stored_options(checkpoint: Checkpoint) -> ReadOptions:
 _CONTRACT: type[Recognizer] = UnitReader
 """Checked by mypy: the class keeps the protocol."""
 
-__all__ = ["LipUnits", "Reading", "Said", "UnitReader"]
+__all__ = ["LipUnits", "ReaderInput", "Reading", "UnitReader"]

@@ -16,7 +16,7 @@ from av2unit.clustering.config import CLIP, ENCODER, MFCC, FeatureConfig
 from av2unit.extractor import UnitExtractor
 from av2unit.features import HOP, NUM_MELS, log_filterbank
 from av2unit.training.media import MediaReader, Pcm
-from avcore.arrays import Doubles, Floats, Pictures
+from avcore.arrays import Doubles, Floats, Frames
 from avcore.errors import InputError
 from avcore.timeline import FRAME_RATE, UNIT_RATE, UNITS_PER_FRAME, units_to_samples
 from avdata.corpus import Corpus, CorpusClip
@@ -33,7 +33,7 @@ _ROWS_PER_UNIT = units_to_samples(1) // HOP
 @dataclass(frozen=True)
 class _Media:
     speech: Pcm | None
-    lips: Pictures | None
+    lips: Frames | None
 
 
 class _Sources(ItemsOf[CorpusClip, Floats | _Media]):

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from av2unit.features import HOP, log_filterbank
 from av2unit.training.config import AugmentConfig, MismatchConfig
 from av2unit.training.media import MediaReader
-from avcore.arrays import Doubles, Floats, Pictures
+from avcore.arrays import Doubles, Floats, Frames
 from avcore.errors import UsageError
-from avtrain.pictures import relight, turn
+from avtrain.frames import relight, turn
 
 STILL, GREY, SWAPPED, LATE = "still", "grey", "swapped", "late"
 _KINDS = (STILL, GREY, SWAPPED, LATE)
@@ -25,12 +25,12 @@ _SMEAR = (0.3, 0.7)
 Value = TypeVar("Value", bound=np.generic)
 
 
-def augment_lips(pictures: Pictures, size: int, config: AugmentConfig, rng: np.random.Generator) -> Pictures:
+def augment_lips(frames: Frames, size: int, config: AugmentConfig, rng: np.random.Generator) -> Frames:
     """Rotate, scale, crop, mirror and relight the lips of a training clip.
 
-    pictures: uint8 [time, height, width]. Returns uint8 [time, size, size].
+    frames: uint8 [time, height, width]. Returns uint8 [time, size, size].
     """
-    turned = _turn(pictures, config, rng)
+    turned = _turn(frames, config, rng)
     height, width = turned.shape[1:]
     top, left = (height - size) // 2, (width - size) // 2
     if config.random_crop:
@@ -44,17 +44,17 @@ def augment_lips(pictures: Pictures, size: int, config: AugmentConfig, rng: np.r
     return relight(cut, gain, _WHITE * rng.uniform(-config.brightness, config.brightness))
 
 
-def centre_lips(pictures: Pictures, size: int) -> Pictures:
+def centre_lips(frames: Frames, size: int) -> Frames:
     """Crop the centre, as in inference: uint8 [time, height, width] -> [time, size, size]."""
-    top, left = ((side - size) // 2 for side in pictures.shape[1:])
-    return pictures[:, top : top + size, left : left + size]
+    top, left = ((side - size) // 2 for side in frames.shape[1:])
+    return frames[:, top : top + size, left : left + size]
 
 
-def _turn(pictures: Pictures, config: AugmentConfig, rng: np.random.Generator) -> Pictures:
+def _turn(frames: Frames, config: AugmentConfig, rng: np.random.Generator) -> Frames:
     if not config.rotate_deg and not config.scale:
-        return pictures
+        return frames
     angle = float(rng.uniform(-config.rotate_deg, config.rotate_deg))
-    return turn(pictures, angle, 1 + float(rng.uniform(-config.scale, config.scale)))
+    return turn(frames, angle, 1 + float(rng.uniform(-config.scale, config.scale)))
 
 
 def augmented_filterbank(samples: Doubles, config: AugmentConfig, rng: np.random.Generator, hop: int = HOP) -> Floats:
@@ -132,7 +132,7 @@ class WrongLips:
             return ""
         return self._config.kinds[int(rng.integers(len(self._config.kinds)))]
 
-    def __call__(self, lips: Pictures, kind: str, rng: np.random.Generator) -> Pictures:
+    def __call__(self, lips: Frames, kind: str, rng: np.random.Generator) -> Frames:
         """Return lips of a kind from `draw`, as long as the clip's own: uint8 [time, height, width]."""
         if kind == STILL:
             return np.repeat(lips[[int(rng.integers(len(lips)))]], len(lips), axis=0)

@@ -74,7 +74,7 @@ class MaskingConfig:
 
     @property
     def image_prob(self) -> float:
-        """Share of lip pictures to mask."""
+        """Share of lip frames to mask."""
         return self.mask_prob_image if self.mask_prob is None else self.mask_prob
 
     def check(self) -> None:
@@ -101,7 +101,7 @@ class AugmentConfig:
     """Augmentation of training clips. The first two settings are the published recipe's, the others help small corpora."""
 
     random_crop: bool
-    """Crop lip pictures at a random place, the same for the whole clip, in place of the centre."""
+    """Crop lip frames at a random place, the same for the whole clip, in place of the centre."""
     flip_prob: Share
     rotate_deg: Amount = 0.0
     """Largest rotation of lips, either way."""
@@ -164,7 +164,7 @@ class MismatchConfig:
     prob: Share = 0.0
     """Share of the clips with sound and lips."""
     kinds: tuple[str, ...] = ("still", "grey", "swapped", "late")
-    """Each draw takes one of these: a still mouth, a grey picture, lips of another clip, the clip's own too early or too late."""
+    """Each draw takes one of these: a still mouth, a grey frame, lips of another clip, the clip's own too early or too late."""
     late_frames: tuple[int, int] = (4, 15)
     """Range of the delay in frames, either way."""
 

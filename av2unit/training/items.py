@@ -16,7 +16,7 @@ from av2unit.training.augment import WrongLips, augment_lips, augmented_filterba
 from av2unit.training.config import AugmentConfig, DataConfig, MaskingConfig, MicrophoneConfig
 from av2unit.training.media import MediaReader
 from av2unit.training.noise import NoiseMixer, draw_channel, pass_through
-from avcore.arrays import Floats, Pictures
+from avcore.arrays import Floats, Frames
 from avcore.errors import InputError
 from avcore.timeline import UNITS_PER_FRAME, frames_to_seconds, units_to_frames, units_to_seconds
 from avdata.corpus import Corpus, CorpusClip
@@ -33,7 +33,7 @@ class ClipExample(NamedTuple):
 
     audio: Floats | None
     """float32 [time, channels]; None = the clip has no sound, or it was dropped"""
-    video: Pictures | None
+    video: Frames | None
     """uint8 [time, side, side]; None = the clip has no lips, or they were dropped"""
     audio_mask: Mask
     """bool [time], where the mask embedding replaces audio"""
@@ -193,10 +193,10 @@ class ClipItems:
         start = 0 if self._recipe.augment is None else int(rng.integers(length - crop + 1))
         return start, start + crop
 
-    def _cut_lips(self, lips: Pictures, rng: np.random.Generator) -> Pictures:
+    def _cut_lips(self, lips: Frames, rng: np.random.Generator) -> Frames:
         size = self._recipe.model.image_crop_size
         if min(lips.shape[1:]) < size:
-            raise InputError("the lip pictures are too small", expected=f"{size} x {size} pixels", found=f"{lips.shape[1:]}")
+            raise InputError("the lip frames are too small", expected=f"{size} x {size} pixels", found=f"{lips.shape[1:]}")
         return centre_lips(lips, size) if self._recipe.augment is None else augment_lips(lips, size, self._recipe.augment, rng)
 
     def _hide(self, item: ClipExample, clip: CorpusClip, rng: np.random.Generator) -> ClipExample:
@@ -219,7 +219,7 @@ def collate_pairs(pairs: list[ValidationPair], channels: int, side: int) -> tupl
 
 
 def collate(items: list[ClipExample], channels: int, side: int) -> ClipBatch:
-    """Pad items to one length. channels: values in an audio row; side: of a lip picture, pixels."""
+    """Pad items to one length. channels: values in an audio row; side: of a lip frame, pixels."""
     lengths = [len(item.targets) for item in items]
     audio = [
         np.zeros((length, channels), np.float32) if i.audio is None else i.audio for i, length in zip(items, lengths, strict=True)
@@ -270,15 +270,15 @@ def spans_mask(length: int, starts: list[int], span: int) -> Mask:
     return mask
 
 
-def replace_spans(pictures: Pictures, starts: list[int], span: int, rng: np.random.Generator) -> Pictures:
+def replace_spans(frames: Frames, starts: list[int], span: int, rng: np.random.Generator) -> Frames:
     """Replace each span by another one of the same original clip.
 
-    pictures: uint8 [time, height, width]; returns a copy. A span never replaces itself.
+    frames: uint8 [time, height, width]; returns a copy. A span never replaces itself.
     """
-    replaced = pictures.copy()
-    others = len(pictures) - span
+    replaced = frames.copy()
+    others = len(frames) - span
     for start in starts:
         origin = int(rng.integers(others))
         origin += origin >= start
-        replaced[start : start + span] = pictures[origin : origin + span]
+        replaced[start : start + span] = frames[origin : origin + span]
     return replaced

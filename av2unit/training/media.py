@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from av2unit.features import to_int16_scale
 from av2unit.sources import LIP_ARRAY, map_lips
-from avcore.arrays import Pictures
+from avcore.arrays import Frames
 from avcore.errors import InputError
 from avcore.media import read_gray_video, read_speech
 from avcore.progress import Progress, silent, track
@@ -35,7 +35,7 @@ class MediaReader:
         kept = self._kept.get(path)
         return _read_pcm(path) if kept is None else kept  # type: ignore[return-value]
 
-    def lips(self, path: str) -> Pictures:
+    def lips(self, path: str) -> Frames:
         """Return the lips of a video, or of a `.npy` of uint8 [time, height, width]. Raises MediaError or InputError."""
         kept = self._kept.get(path)
         return _lips(path) if kept is None else kept  # type: ignore[return-value]
@@ -66,5 +66,5 @@ def _read_pcm(path: str) -> Pcm:
     return to_int16_scale(samples).astype(np.int16)
 
 
-def _lips(path: str) -> Pictures:
+def _lips(path: str) -> Frames:
     return map_lips(path) if Path(path).suffix == LIP_ARRAY else read_gray_video(path)

@@ -27,9 +27,9 @@ ABOUT, REFERENCES = "bundle.json", "references.jsonl"
 _SHORT = 12
 """Digits of a commit that are shown."""
 _FIGURES = ("least", "share", "samples")
-_TOLD = set[Path]()
+_REPORTED = set[Path]()
 """Bundles whose use this command has logged."""
-NEW_COMMAND.append(_TOLD.clear)
+NEW_COMMAND.append(_REPORTED.clear)
 _WHERE_FROM = "netflips models list names some"
 
 
@@ -65,11 +65,11 @@ class Bundle:
             return None
         return normalise_language(source), normalise_language(target)
 
-    def tell(self) -> None:
+    def report_use(self) -> None:
         """Log once per command that its models are used, in one short line; in full with --verbose."""
         LOG.debug("models: %s", self.describe())
-        if self.folder not in _TOLD:
-            _TOLD.add(self.folder)
+        if self.folder not in _REPORTED:
+            _REPORTED.add(self.folder)
             LOG.info("models: %s, which knows only %s", self.about["name"], str(self.about["domain"]).partition(" (")[0])
 
     def describe(self) -> str:
@@ -201,7 +201,7 @@ def checkpoints_or_bundle(given: Mapping[Stage, Path | None]) -> dict[Stage, Pat
         raise UsageError(f"models are given together; missing: {missing}", hint=f"give all of them{others} ({_WHERE_FROM})")
     if bundle is None:
         raise UsageError(f"missing: {missing}", hint=f"no models come with this installation; {_WHERE_FROM}")
-    bundle.tell()
+    bundle.report_use()
     return {stage: require_file(bundle.checkpoint(stage), f"the bundle's {stage.kind}") for stage in given}
 
 

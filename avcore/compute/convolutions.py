@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from avcore.compute.kernels import has_onednn
 
-_PICTURE_DIMS = 4
+_IMAGE_DIMS = 4
 
 
 class WeightNormed(nn.Module):
@@ -150,18 +150,18 @@ class ConvRelu(nn.Module):
         super().__init__()
         self.conv, self.is_residual = conv, is_residual
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """[batch, in, height, width] -> [batch, out, height', width']."""
         conv = self.conv
-        if not self.is_residual and isinstance(conv, nn.Conv2d) and pictures.device.type == "cpu" and has_onednn(pictures.dtype):
+        if not self.is_residual and isinstance(conv, nn.Conv2d) and images.device.type == "cpu" and has_onednn(images.dtype):
             fused: Tensor = torch.ops.mkldnn._convolution_pointwise(
-                pictures, conv.weight, conv.bias, conv.padding, conv.stride, conv.dilation, conv.groups, "relu", [], ""
+                images, conv.weight, conv.bias, conv.padding, conv.stride, conv.dilation, conv.groups, "relu", [], ""
             )
             return fused
-        result: Tensor = conv(pictures)
-        return (result.add_(pictures) if self.is_residual else result).relu_()
+        result: Tensor = conv(images)
+        return (result.add_(images) if self.is_residual else result).relu_()
 
 
 def _flat(x: Tensor) -> Tensor:
     """Turn [.., .., time] into an image one pixel high, [.., .., 1, time], channels last; 4 axes are returned unchanged."""
-    return x if x.dim() == _PICTURE_DIMS else x.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+    return x if x.dim() == _IMAGE_DIMS else x.unsqueeze(2).contiguous(memory_format=torch.channels_last)

@@ -36,7 +36,7 @@ from avcore.errors import UsageError
 
 LOG = logging.getLogger("netflips.device")
 
-_PICTURE_DIMS = 4
+_IMAGE_DIMS = 4
 _SMALL_BYTES = 64 << 20
 """Size of model files below which one thread is at least as fast as several."""
 
@@ -187,7 +187,7 @@ def ready_for_inference(
         else:
             part.to(dtype)
             for weight in part.parameters():
-                if weight.dim() == _PICTURE_DIMS:
+                if weight.dim() == _IMAGE_DIMS:
                     weight.data = weight.data.contiguous(memory_format=torch.channels_last)
     for layer in few_rows:
         compute_products_in(layer, dtype, files, eight_bits)

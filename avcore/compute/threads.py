@@ -28,7 +28,7 @@ _LOOK_EVERY_S = 0.1
 _PATIENCE_S = 10.0
 """How long the end of a command waits for items in the making; a thread that runs on while Python ends would crash it."""
 _BUFFER_BYTES = 64 << 20
-_MOST_PICTURES = 20
+_MOST_FRAMES = 20
 _USUAL_BATCH_BYTES, _FRUGAL_BATCH_BYTES = 512 << 20, 128 << 20
 
 
@@ -111,16 +111,16 @@ def _stop_all() -> None:
         maker.stop(_PATIENCE_S)
 
 
-def pictures_ahead(width: int, height: int) -> int:
+def frames_ahead(width: int, height: int) -> int:
     """Return how many frames of a size to make in advance: 1 to 20, as many as fit into 64 MB."""
-    return min(max(_BUFFER_BYTES // max(width * height * 3, 1), 1), _MOST_PICTURES)
+    return min(max(_BUFFER_BYTES // max(width * height * 3, 1), 1), _MOST_FRAMES)
 
 
-def pictures_at_once(width: int, height: int, most: int) -> int:
+def frames_at_once(width: int, height: int, most: int) -> int:
     """Return how many frames of a size to hold as a batch: `most` if they fit into 512 MB, as up to 4K, else as many as fit into
     128 MB, at least 1."""
-    picture_bytes = max(width * height * 3, 1)
-    return most if most * picture_bytes <= _USUAL_BATCH_BYTES else max(_FRUGAL_BATCH_BYTES // picture_bytes, 1)
+    frame_bytes = max(width * height * 3, 1)
+    return most if most * frame_bytes <= _USUAL_BATCH_BYTES else max(_FRUGAL_BATCH_BYTES // frame_bytes, 1)
 
 
 class _Worker(Thread, Generic[Result]):

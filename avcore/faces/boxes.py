@@ -17,14 +17,14 @@ import numpy as np
 from avcore.errors import InputError, NoFaceError
 from avcore.faces.geometry import Box
 from avcore.files import atomic_output, require_file
-from avcore.media import PictureSource, read_pictures
+from avcore.media import FrameSource, read_frames
 from avcore.notes import several
 from avcore.timeline import frames_to_seconds
 
 _WHAT = "the face boxes"
 _FARTHEST = 1 << 15
 """Pixels. No video is larger, and a face scaled to more would fill the memory."""
-_FORM = "a pickled list with one row x1, y1, x2, y2 (or None) per picture"
+_FORM = "a pickled list with one row x1, y1, x2, y2 (or None) per frame"
 
 
 def read_boxes(path: str | Path) -> list[Box | None]:
@@ -175,7 +175,7 @@ def _plain(value: object, depth: int = 0) -> object:
     raise ValueError(f"a {type(value).__name__}")
 
 
-def read_boxes_for(source: PictureSource, path: str | Path) -> list[Box | None]:
+def read_boxes_for(source: FrameSource, path: str | Path) -> list[Box | None]:
     """Read a side file for a video and return the box of each frame of `source`: len(source) boxes.
 
     The file may have one row per frame of `source`, or, as the published tools write it, one per frame stored in the video,
@@ -187,9 +187,9 @@ def read_boxes_for(source: PictureSource, path: str | Path) -> list[Box | None]:
         raise NoFaceError("there is no face box in it", path=path, found=f"{several(len(boxes), 'row')} without a box")
     if len(boxes) == len(source):
         return boxes
-    times = [picture.time for picture in read_pictures(source.info.source, clock=source.info.clock)]
+    times = [frame.time for frame in read_frames(source.info.source, clock=source.info.clock)]
     if len(boxes) != len(times):
-        expected = f"{several(len(times), 'row')}, one per picture of {source.path.name}"
+        expected = f"{several(len(times), 'row')}, one per frame of {source.path.name}"
         raise InputError("the face boxes are of another video", path=path, expected=expected, found=several(len(boxes), "row"))
     shown = (bisect_right(times, frames_to_seconds(index, source.rate)) - 1 for index in range(len(source)))
     return [boxes[max(index, 0)] for index in shown]

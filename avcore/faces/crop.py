@@ -46,16 +46,16 @@ def visible_part(box: Box, height: int, width: int) -> tuple[slice, slice] | Non
     return slice(y1, y2), slice(x1, x2)
 
 
-def crop_face(picture: Pixels, box: Box, size: int = 96) -> Pixels:
+def crop_face(frame: Pixels, box: Box, size: int = 96) -> Pixels:
     """Crop the visible part of a box and scale it to a square, bilinear.
 
-    picture: uint8 [height, width, 3]. box: [4], x1, y1, x2, y2 in pixels, may reach beyond the frame. Returns uint8
+    frame: uint8 [height, width, 3]. box: [4], x1, y1, x2, y2 in pixels, may reach beyond the frame. Returns uint8
     [size, size, 3]; black when the box covers nothing.
     """
-    part = visible_part(box, *picture.shape[:2])
+    part = visible_part(box, *frame.shape[:2])
     if part is None:
         return np.zeros((size, size, 3), dtype=np.uint8)
-    return scale_face(picture[part], size)
+    return scale_face(frame[part], size)
 
 
 def scale_face(face: Pixels, size: int = 96) -> Pixels:
@@ -65,16 +65,16 @@ def scale_face(face: Pixels, size: int = 96) -> Pixels:
     return np.asarray(cv2.resize(face, (size, size), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
 
 
-def paste_face(picture: Pixels, patch: Pixels, box: Box, feather: float = FEATHER, upper: float = UPPER) -> Pixels:
+def paste_face(frame: Pixels, patch: Pixels, box: Box, feather: float = FEATHER, upper: float = UPPER) -> Pixels:
     """Blend a patch into its box, with a soft edge inside the box; there is no edge where the frame cuts the box.
 
-    picture: uint8 [height, width, 3]. patch: uint8 [h, w, 3], is scaled to the visible part of the box. box: [4], x1, y1, x2, y2
+    frame: uint8 [height, width, 3]. patch: uint8 [h, w, 3], is scaled to the visible part of the box. box: [4], x1, y1, x2, y2
     in pixels. feather: width of the edge as a share of the side, 0 = hard. upper: share of the visible part's height, from its
     top, that is not changed. Pixels beside the jaw are not changed either: networks that draw faces tint the background. Returns a
-    new frame; pixels outside the box are those of `picture`.
+    new frame; pixels outside the box are those of `frame`.
     """
-    pasted = picture.copy()
-    part = visible_part(box, *picture.shape[:2])
+    pasted = frame.copy()
+    part = visible_part(box, *frame.shape[:2])
     if part is None:
         return pasted
 
@@ -86,7 +86,7 @@ def paste_face(picture: Pixels, patch: Pixels, box: Box, feather: float = FEATHE
     left, right = int(box[0]), int(box[2])
     across = _ramp(left, right, columns.start, columns.stop, feather * (right - left))
     weight = (down[:, None] * across * _jaw((left, top, right, bottom), part, feather))[..., None]
-    below = picture[part].astype(np.float32)
+    below = frame[part].astype(np.float32)
     pasted[part] = np.rint(below + (scaled - below) * weight).astype(np.uint8)
     return pasted
 
@@ -102,14 +102,14 @@ def _jaw(box: tuple[int, int, int, int], part: tuple[slice, slice], feather: flo
     return np.asarray((1 - np.cos(np.pi * np.clip((1 - away) / (_JAW_SOFT * feather), 0, 1))) / 2, np.float32)
 
 
-def paste_face_hard(picture: Pixels, patch: Pixels, box: Box) -> Pixels:
+def paste_face_hard(frame: Pixels, patch: Pixels, box: Box) -> Pixels:
     """Overwrite the whole box with a patch, exactly as published.
 
     Arguments as in `paste_face`. A box without width or height changes nothing. For a box that reaches beyond the right or lower
     border the patch is scaled twice, to the box and then to its visible part, which blurs it a little: that too is as published.
     """
-    pasted = picture.copy()
-    part = visible_part(box, *picture.shape[:2])
+    pasted = frame.copy()
+    part = visible_part(box, *frame.shape[:2])
     if part is None:
         return pasted
     rows, columns = part
@@ -230,7 +230,7 @@ _SMALLEST_SPREAD = 4.0
 _BLUR = 1.5
 
 
-def portrait(picture: Pixels, face: Box) -> NDArray[np.uint8]:
+def portrait(frame: Pixels, face: Box) -> NDArray[np.uint8]:
     """Crop a face with its hair from a frame uint8 [height, width, 3] (RGB): uint8 [SIDE, SIDE, 3].
 
     face: hull of the landmarks, float32 [4], x1, y1, x2, y2 in pixels. Beyond the frame its border is repeated.
@@ -239,7 +239,7 @@ def portrait(picture: Pixels, face: Box) -> NDArray[np.uint8]:
     step = max(_WIDEN * (y2 - y1), 1.0) / SIDE
     left = (x1 + x2) / 2 - step * SIDE / 2
     top = (y1 + y2) / 2 - _RAISE * (y2 - y1) - step * SIDE / 2
-    smooth = cv2.blur(picture, (max(int(step), 1),) * 2) if step >= 2 else picture
+    smooth = cv2.blur(frame, (max(int(step), 1),) * 2) if step >= 2 else frame
     place = np.array([[step, 0, left + step / 2 - 0.5], [0, step, top + step / 2 - 0.5]], np.float32)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return np.asarray(cv2.warpAffine(smooth, place, (SIDE, SIDE), flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8)
@@ -287,15 +287,15 @@ class CropWindow:
         """Pixels of the frame for each pixel of the cut window, 1 or more."""
         return max(self.side / MAX_SIDE, 1.0)
 
-    def cut(self, picture: Pixels) -> Pixels:
+    def cut(self, frame: Pixels) -> Pixels:
         """Cut the window from a frame uint8 [height, width, 3]; black beyond its borders.
 
         Returns uint8 [s, s, 3], s = min(side, MAX_SIDE), averaged down where the window is larger.
         """
-        height, width = picture.shape[:2]
+        height, width = frame.shape[:2]
         left, top = min(max(self.x, 0), width), min(max(self.y, 0), height)
         right, bottom = max(min(self.x + self.side, width), left), max(min(self.y + self.side, height), top)
-        inside = picture[top:bottom, left:right]
+        inside = frame[top:bottom, left:right]
         if inside.shape[:2] != (self.side, self.side):
             square = np.zeros((self.side, self.side, 3), dtype=np.uint8)
             square[top - self.y : bottom - self.y, left - self.x : right - self.x] = inside
@@ -306,13 +306,13 @@ class CropWindow:
             return np.asarray(cv2.resize(inside, (MAX_SIDE, MAX_SIDE), interpolation=how), dtype=np.uint8)
         return np.ascontiguousarray(inside)
 
-    def to_picture(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+    def to_frame(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Convert landmarks, float32 [n, 2] or [n, 3], from pixels of the cut window to pixels of the frame."""
         moved = points * np.float32(self.scale)
         moved[:, :2] += np.array([self.x, self.y], dtype=np.float32)
         return moved
 
-    def from_picture(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+    def from_frame(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Convert positions [n, 2] from pixels of the frame to pixels of the cut window, for a warp.
 
         Positions count from the centre of a pixel, as in OpenCV, so the half pixel scales with them.

@@ -61,21 +61,21 @@ def load_network(file: str) -> Callable[[Floats], tuple[Floats, ...]]:
     network.allocate_tensors()
     (given,), made = network.get_input_details(), network.get_output_details()
 
-    def run(picture: Floats) -> tuple[Floats, ...]:
-        network.set_tensor(given["index"], picture[None])
+    def run(frame: Floats) -> tuple[Floats, ...]:
+        network.set_tensor(given["index"], frame[None])
         network.invoke()
         return tuple(np.asarray(network.get_tensor(one["index"]), dtype=np.float32) for one in made)
 
     return run
 
 
-def whole_picture(picture: Pixels) -> TurnedSquare:
+def whole_frame(frame: Pixels) -> TurnedSquare:
     """Return the square around a whole frame, with the same centre."""
-    height, width = picture.shape[:2]
+    height, width = frame.shape[:2]
     return TurnedSquare(np.array([width / 2, height / 2], dtype=np.float32), float(max(height, width)))
 
 
-def cut_region(picture: Pixels, region: TurnedSquare, side: int, low: float, border: int | None) -> Floats:
+def cut_region(frame: Pixels, region: TurnedSquare, side: int, low: float, border: int | None) -> Floats:
     """Scale a square of a frame uint8 [height, width, 3] to float32 [side, side, 3], from `low` (black) to 1 (white).
 
     border: value of pixels outside of the frame; None repeats its edge.
@@ -87,7 +87,7 @@ def cut_region(picture: Pixels, region: TurnedSquare, side: int, low: float, bor
     transform = cv2.getPerspectiveTransform(corners.astype(np.float32), square)
     mode = cv2.BORDER_REPLICATE if border is None else cv2.BORDER_CONSTANT
     seen = cv2.warpPerspective(
-        picture, transform, (side, side), flags=cv2.INTER_LINEAR, borderMode=mode, borderValue=(border or 0,) * 3
+        frame, transform, (side, side), flags=cv2.INTER_LINEAR, borderMode=mode, borderValue=(border or 0,) * 3
     )
     return np.asarray(seen.astype(np.float32) * np.float32((1 - low) / _WHITE) + np.float32(low), dtype=np.float32)
 
@@ -130,11 +130,11 @@ class BlazeFace:
         self._network = load_network(layout.file)
         self._anchors = np.concatenate([_anchors(side, per_cell) for side, per_cell in layout.grids])
 
-    def detect(self, picture: Pixels) -> list[Detection]:
+    def detect(self, frame: Pixels) -> list[Detection]:
         """Detect the faces in a frame uint8 [height, width, 3] (RGB), the highest score first."""
         side = self._layout.side
-        square = whole_picture(picture)
-        values, logits = self._network(cut_region(picture, square, side, low=-1.0, border=0))
+        square = whole_frame(frame)
+        values, logits = self._network(cut_region(frame, square, side, low=-1.0, border=0))
         scores = 1 / (1 + np.exp(-np.clip(logits.reshape(-1), -_MAX_LOGIT, _MAX_LOGIT)))
         sure = np.flatnonzero(scores >= self._layout.min_score)
         places = self._places(values.reshape(len(scores), -1)[sure], sure)
@@ -188,13 +188,13 @@ class FaceMesh:
         self._detector = BlazeFace(SHORT_RANGE)
         self._network = load_network("face_landmark.tflite")
 
-    def landmarks(self, picture: Pixels) -> Landmarks | None:
+    def landmarks(self, frame: Pixels) -> Landmarks | None:
         """Find the landmarks of the face with the highest score in a frame uint8 [height, width, 3] (RGB).
 
         Returns float32 [468, 3]: x and y in pixels from the left and the top, z in the same scale, smaller = nearer
         to the camera; None when no face is found.
         """
-        found = self._detector.detect(picture)
+        found = self._detector.detect(frame)
         if not found:
             return None
 
@@ -202,7 +202,7 @@ class FaceMesh:
         right, down = found[0].points[1] - found[0].points[0]
         low, high = found[0].box.reshape(2, 2)
         region = TurnedSquare((low + high) / 2, float(max(high - low)) * _MARGIN, float(np.arctan2(down, right)))
-        points, presence = self._network(cut_region(picture, region, _MESH_SIDE, low=0.0, border=None))
+        points, presence = self._network(cut_region(frame, region, _MESH_SIDE, low=0.0, border=None))
         if 1 / (1 + np.exp(-float(presence.reshape(-1)[0]))) < _MIN_PRESENCE:
             return None
         shares = points.reshape(-1, 3) / _MESH_SIDE - np.array([0.5, 0.5, 0], dtype=np.float32)
@@ -266,50 +266,50 @@ class FaceDetector:
         """Free both models."""
         del self._detector, self._mesh
 
-    def boxes(self, picture: Pixels) -> list[Box]:
+    def boxes(self, frame: Pixels) -> list[Box]:
         """Detect the faces in a frame uint8 [height, width, 3] (RGB).
 
         Returns a box float32 [4] (x1, y1, x2, y2 in pixels) from brows to chin for each, the highest score first. Faces smaller
         than a seventh of the longer side may be missed; see `far_boxes`.
         """
-        return self._detect(picture) or self._near_boxes(picture)
+        return self._detect(frame) or self._near_boxes(frame)
 
-    def far_boxes(self, picture: Pixels) -> list[Box]:
+    def far_boxes(self, frame: Pixels) -> list[Box]:
         """Detect smaller faces too, in up to 8 square tiles that overlap; a face on two tiles may be found twice.
 
         On drawn heads in 1920x1080 this finds all of 40 faces 80 pixels high and 8 of 10 that are 60 pixels high, where
         `boxes` finds half and a tenth of them. The time grows with the number of tiles (3 at 16:9).
         """
-        height, width = picture.shape[:2]
+        height, width = frame.shape[:2]
         side = max(min(height, width), ceil(max(height, width) / (1 + (_MOST_TILES - 1) * (1 - _TILE_OVERLAP))))
         found = []
         for start in _tile_starts(max(height, width), side):
             top, left = (start, 0) if height > width else (0, start)
-            tile = np.ascontiguousarray(picture[top : top + side, left : left + side])
+            tile = np.ascontiguousarray(frame[top : top + side, left : left + side])
             found += [box + np.array([left, top, left, top], dtype=np.float32) for box in self._detect(tile)]
         return found
 
-    def _near_boxes(self, picture: Pixels) -> list[Box]:
+    def _near_boxes(self, frame: Pixels) -> list[Box]:
         """Detect faces that fill the frame."""
-        height, width = picture.shape[:2]
+        height, width = frame.shape[:2]
         scale = _PADDED_SIDE / 2 / max(height, width)
-        small = cv2.resize(picture, (max(round(width * scale), 1), max(round(height * scale), 1)), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(frame, (max(round(width * scale), 1), max(round(height * scale), 1)), interpolation=cv2.INTER_AREA)
         padded = np.zeros((_PADDED_SIDE, _PADDED_SIDE, 3), dtype=np.uint8)
         top, left = (_PADDED_SIDE - small.shape[0]) // 2, (_PADDED_SIDE - small.shape[1]) // 2
         padded[top : top + small.shape[0], left : left + small.shape[1]] = small
         corner = np.array([left, top, left, top], dtype=np.float32)
         return [((box - corner) / scale).astype(np.float32) for box in self._detect(padded)]
 
-    def mesh(self, picture: Pixels) -> Landmarks | None:
+    def mesh(self, frame: Pixels) -> Landmarks | None:
         """Find the landmarks of the main face in a frame uint8 [height, width, 3] (RGB); see `FaceMesh.landmarks`.
 
         Returns float32 [468, 3]: x and y in pixels from the left and the top, z in the same scale, smaller = nearer
         to the camera; None when no face is found.
         """
-        return self._mesh.landmarks(picture)
+        return self._mesh.landmarks(frame)
 
-    def _detect(self, picture: Pixels) -> list[Box]:
-        return [face.box for face in self._detector.detect(picture)]
+    def _detect(self, frame: Pixels) -> list[Box]:
+        return [face.box for face in self._detector.detect(frame)]
 
 
 def _tile_starts(length: int, side: int) -> list[int]:
@@ -323,19 +323,19 @@ def _tile_starts(length: int, side: int) -> list[int]:
 _FILE, _MASK_SIDE = "selfie_segmentation.tflite", 256
 
 
-def segment_person(picture: Pixels, region: TurnedSquare) -> Floats:
+def segment_person(frame: Pixels, region: TurnedSquare) -> Floats:
     """Return a mask of the person, float32 [height, width] from 0 to 1; beyond the region as at its edge.
 
-    picture: uint8 [height, width, 3] (RGB). region: an upright square with the person's head and shoulders in it.
+    frame: uint8 [height, width, 3] (RGB). region: an upright square with the person's head and shoulders in it.
     """
     with without_chatter():
         network = load_network(_FILE)
-    seen = network(cut_region(picture, region, _MASK_SIDE, low=0.0, border=None))[0].reshape(_MASK_SIDE, _MASK_SIDE)
+    seen = network(cut_region(frame, region, _MASK_SIDE, low=0.0, border=None))[0].reshape(_MASK_SIDE, _MASK_SIDE)
     left, top = region.centre - region.side / 2
     scale = _MASK_SIDE / region.side
     # Maps pixels of the frame to those of the network; both count from the centre of a pixel.
     shift = (scale - 1) / 2
     back = np.array([[scale, 0, shift - left * scale], [0, scale, shift - top * scale]])
-    size = picture.shape[1], picture.shape[0]
+    size = frame.shape[1], frame.shape[0]
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return np.asarray(cv2.warpAffine(seen, back, size, flags=how, borderMode=cv2.BORDER_REPLICATE), np.float32)

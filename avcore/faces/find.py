@@ -26,7 +26,7 @@ from avcore.progress import Progress, silent, track
 
 if TYPE_CHECKING:
     from avcore.faces.detect import FaceDetector
-    from avcore.media import Picture
+    from avcore.media import Frame
 
 
 CUT_DIFFERENCE = 0.12
@@ -42,30 +42,30 @@ _MEMORY = 0.8
 Small = NDArray[np.float32]
 
 
-class ShotPicture(NamedTuple):
+class ShotFrame(NamedTuple):
     """A frame with its shot."""
 
-    picture: "Picture"
+    frame: "Frame"
     shot: int
     """Number of the shot, from 0."""
 
 
-def with_shots(pictures: Iterable["Picture"]) -> Iterator[ShotPicture]:
+def with_shots(frames: Iterable["Frame"]) -> Iterator[ShotFrame]:
     """Number the shots of a stream of frames; the output is one frame late.
 
     A cut must last: a single frame that differs from both its neighbours (a camera flash) begins no new shot.
     """
     cuts = Cuts()
-    held: tuple[Picture, Small] | None = None
+    held: tuple[Frame, Small] | None = None
     shot = 0
-    for picture in pictures:
-        small = shrink(picture.rgb)
+    for frame in frames:
+        small = shrink(frame.rgb)
         if held is not None:
             shot += cuts.is_cut(held[1], after=small)
-            yield ShotPicture(held[0], shot)
-        held = picture, small
+            yield ShotFrame(held[0], shot)
+        held = frame, small
     if held is not None:
-        yield ShotPicture(held[0], shot + cuts.is_cut(held[1], after=held[1]))
+        yield ShotFrame(held[0], shot + cuts.is_cut(held[1], after=held[1]))
 
 
 class Cuts:
@@ -90,20 +90,20 @@ class Cuts:
         return True
 
 
-def shrink(picture: NDArray[np.uint8]) -> Small:
+def shrink(frame: NDArray[np.uint8]) -> Small:
     """Return a frame uint8 [height, width, 3] as float32 [18, 32, 3] in 0..1, cheaply."""
-    step = max(min(picture.shape[:2]) // SMALL_SIDE, 1)
-    small = cv2.resize(picture[::step, ::step], _SMALL, interpolation=cv2.INTER_AREA)
+    step = max(min(frame.shape[:2]) // SMALL_SIDE, 1)
+    small = cv2.resize(frame[::step, ::step], _SMALL, interpolation=cv2.INTER_AREA)
     return np.asarray(small, dtype=np.float32) / 255
 
 
 _FLATTEST, _TALLEST = Fraction(4), Fraction(1, 4)
 """Pixel aspects of footage lie between 1/2 and 2.2; one far outside is a damaged header, and would need huge frames."""
-_PICTURES_AHEAD = 4
+_FRAMES_AHEAD = 4
 """Frames that are decoded ahead while faces are detected."""
 _STEADY = 6
 """Frames on either side over which the boxes of a dubbed face are averaged: a quarter of a second."""
-_WAY_OUT = "use --modalities audio to dub the speech and leave the picture as it is"
+_WAY_OUT = "use --modalities audio to dub the speech and leave the video as it is"
 
 
 class PixelShape:
@@ -115,13 +115,13 @@ class PixelShape:
         aspect = float(pixel_aspect) if is_usual else 1.0
         self._x, self._y = max(aspect, 1.0), max(1 / aspect, 1.0)
 
-    def true(self, picture: Pixels) -> Pixels:
+    def true(self, frame: Pixels) -> Pixels:
         """Return a frame uint8 [height, width, 3] as it is shown; the same object where its pixels are square."""
         if self._x == self._y:
-            return picture
-        height, width = picture.shape[:2]
+            return frame
+        height, width = frame.shape[:2]
         size = (round(width * self._x), round(height * self._y))
-        return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+        return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
     def stored(self, box: Box) -> Box:
         """Convert a box [4] (x1, y1, x2, y2) of the frame as shown to stored pixels."""
@@ -188,7 +188,7 @@ class FollowedFaces(NamedTuple):
 
 
 def find_faces(
-    pictures: Iterable["Picture"],
+    frames: Iterable["Frame"],
     face: FaceChoice = "auto",
     speech: NDArray[np.float32] | None = None,
     progress: Progress = silent,
@@ -198,14 +198,14 @@ def find_faces(
 ) -> SpeakerFace:
     """Detect and track all faces, and choose the one to dub.
 
-    pictures: at 25 fps; a few at a time are held. face: see `FaceChoice`. speech: float32 [samples] at 16 kHz, for active speaker
+    frames: at 25 fps; a few at a time are held. face: see `FaceChoice`. speech: float32 [samples] at 16 kHz, for active speaker
     detection. total: number of frames, where known, for progress. source: the video's name in messages. pixel_aspect: width to
-    height of a pixel as shown; faces are detected in their true shape, boxes are in pixels of `pictures`. Raises NoFaceError when
+    height of a pixel as shown; faces are detected in their true shape, boxes are in pixels of `frames`. Raises NoFaceError when
     there is no face at all, or none with the requested number.
     """
-    tracks, shots, store = follow_faces(pictures, progress, total, pixel_aspect)
+    tracks, shots, store = follow_faces(frames, progress, total, pixel_aspect)
     if not tracks:
-        raise NoFaceError("no face was found in any picture", path=source, found=several(len(shots), "picture"), hint=_WAY_OUT)
+        raise NoFaceError("no face was found in any frame", path=source, found=several(len(shots), "frame"), hint=_WAY_OUT)
     chosen = choose_tracks(tracks, face, None if speech is None else loudness(speech))
     if not chosen:
         raise NoSuchFaceError(f"there is no face number {face} in any shot", path=source, hint=f"try --face auto, or {_WAY_OUT}")
@@ -214,16 +214,16 @@ def find_faces(
 
 
 def follow_faces(
-    pictures: Iterable["Picture"], progress: Progress = silent, total: int | None = None, pixel_aspect: Fraction = Fraction(1)
+    frames: Iterable["Frame"], progress: Progress = silent, total: int | None = None, pixel_aspect: Fraction = Fraction(1)
 ) -> FollowedFaces:
-    """Detect and track all faces; takes pictures, progress, total and pixel_aspect as `find_faces` does."""
+    """Detect and track all faces; takes frames, progress, total and pixel_aspect as `find_faces` does."""
     from avcore.faces.detect import FaceDetector
 
     shots: list[int] = []
     with FaceDetector() as detector:
         follower = Follower(detector, pixel_aspect)
-        for picture, shot in track(with_shots(ahead(pictures, _PICTURES_AHEAD)), "faces", progress, total):
-            follower.step(picture.rgb, shot)
+        for frame, shot in track(with_shots(ahead(frames, _FRAMES_AHEAD)), "faces", progress, total):
+            follower.step(frame.rgb, shot)
             shots.append(shot)
         return FollowedFaces(follower.finish(), shots, follower.store)
 
@@ -235,9 +235,9 @@ class Follower:
         self.store = RowStore((LIP_SIDE, LIP_SIDE), np.uint8)
         self._tracker, self._shape = Tracker(detector, self.store), PixelShape(pixel_aspect)
 
-    def step(self, picture: Pixels, shot: int) -> None:
+    def step(self, frame: Pixels, shot: int) -> None:
         """Take the next frame, uint8 [height, width, 3] (RGB) as it is stored, and the number of its shot."""
-        self._tracker.step(self._shape.true(picture), shot)
+        self._tracker.step(self._shape.true(frame), shot)
 
     def finish(self) -> list[FaceTrack]:
         """End all tracks, and return them in the order in which they began, with boxes in stored pixels."""
@@ -248,10 +248,10 @@ class Follower:
 
 
 def _speaker(chosen: Sequence[FaceTrack], most_at_once: int, shots: Sequence[int], store: RowStore) -> SpeakerFace:
-    num_pictures = len(shots)
-    frames: list[TrackFrame | None] = [None] * num_pictures
-    rows = np.full(num_pictures, -1)
-    numbers: list[int | None] = [None] * num_pictures
+    num_frames = len(shots)
+    frames: list[TrackFrame | None] = [None] * num_frames
+    rows = np.full(num_frames, -1)
+    numbers: list[int | None] = [None] * num_frames
     for one in chosen:
         frames[one.first : one.last + 1] = one.frames
         rows[one.first : one.last + 1] = [frame.row for frame in one.frames]

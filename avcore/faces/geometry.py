@@ -39,9 +39,9 @@ _LEAST_OVERLAP = 0.5
 """Least overlap of boxes of one face in neighbouring frames."""
 
 MOUTH_CUT = NoteKind(
-    "mouth_cut", "the mouth is cut off by the edge of the picture in {count} of {total:#picture}: it stays as it is there"
+    "mouth_cut", "the mouth is cut off by the edge of the frame in {count} of {total:#frame}: it stays as it is there"
 )
-MOUTH_HIDDEN = NoteKind("mouth_hidden", "something is before the mouth in {count} of {total:#picture}: it stays as it is there")
+MOUTH_HIDDEN = NoteKind("mouth_hidden", "something is before the mouth in {count} of {total:#frame}: it stays as it is there")
 
 
 def hull(landmarks: Landmarks) -> Box:

@@ -153,7 +153,7 @@ class FaceLook(NamedTuple):
     def at(cls, window: CropWindow, view: Pixels, landmarks: Landmarks | None) -> "FaceLook":
         """Make one from a view uint8 [s, s, 3] (RGB), kept in OpenCV's gray."""
         gray = np.asarray(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
-        face = None if landmarks is None else portrait(view, hull(window.from_picture(landmarks[:, :2])))
+        face = None if landmarks is None else portrait(view, hull(window.from_frame(landmarks[:, :2])))
         return cls(window, gray, landmarks, face)
 
 
@@ -228,7 +228,7 @@ class OpenTrack:
         smooth = smooth_landmarks(np.stack(before + after)[..., :2])
         look, landmarks, is_found = self._waiting.popleft()
         self._passed.append(landmarks)
-        lips = crop_lips(look.gray, look.window.from_picture(smooth))
+        lips = crop_lips(look.gray, look.window.from_frame(smooth))
         if lips is None:
             lips = np.zeros((LIP_SIDE, LIP_SIDE), dtype=np.uint8)
         self._track.frames.append(
@@ -277,19 +277,19 @@ class Tracker:
         self._shot = 0
         self._searched = self._searched_far = -_FAR_SEARCH_EVERY
 
-    def step(self, picture: Pixels, shot: int) -> None:
+    def step(self, frame: Pixels, shot: int) -> None:
         """Take the next frame, uint8 [height, width, 3] (RGB), and the number of its shot."""
         self._index += 1
         if shot != self._shot:
             self._close(self._open)
             self._shot = shot
             self._searched_far = self._index - _FAR_SEARCH_EVERY
-        seen = self._follow(picture)
-        self._search(picture, seen)
+        seen = self._follow(frame)
+        self._search(frame, seen)
         for track in self._open:
             if (look := seen.get(track)) is None:  # kept to crop its lips from, should it come back
                 window = CropWindow.around(track.hull, _WIDEN_HULL[0])
-                look = FaceLook.at(window, window.cut(picture), None)
+                look = FaceLook.at(window, window.cut(frame), None)
             track.add(look)
         self._close([track for track in self._open if track.num_missing > _MAX_GAP])
 
@@ -298,13 +298,13 @@ class Tracker:
         self._close(self._open)
         return sorted(self._closed, key=lambda track: track.number)
 
-    def _follow(self, picture: Pixels) -> dict[OpenTrack, FaceLook]:
+    def _follow(self, frame: Pixels) -> dict[OpenTrack, FaceLook]:
         """Find the known faces near their last place. When two tracks meet on one face, the younger one ends."""
         seen: dict[OpenTrack, FaceLook] = {}
         for track in list(self._open):
             least = _SAME_FACE_AFTER_GAP if track.num_missing else _SAME_FACE
             for widen in _WIDEN_HULL:
-                look = self._look(picture, CropWindow.around(track.hull, widen))
+                look = self._look(frame, CropWindow.around(track.hull, widen))
                 if look is not None and overlap(_hull(look), track.hull) >= least:
                     if _is_taken(look, seen):
                         self._close([track])
@@ -313,43 +313,43 @@ class Tracker:
                     break
         return seen
 
-    def _search(self, picture: Pixels, seen: dict[OpenTrack, FaceLook]) -> None:
+    def _search(self, frame: Pixels, seen: dict[OpenTrack, FaceLook]) -> None:
         """Search for missing faces at once, and for new ones at intervals."""
-        if min(picture.shape[:2]) < _MIN_FACE_PIXELS:
+        if min(frame.shape[:2]) < _MIN_FACE_PIXELS:
             return
         if len(seen) < max(len(self._open), 1) or self._index - self._searched >= _SEARCH_EVERY:
             self._searched = self._index
-            self._take(self._detector.boxes(picture), picture, seen)
+            self._take(self._detector.boxes(frame), frame, seen)
         if self._index - self._searched_far >= (_FAR_SEARCH_EVERY if seen else _SEARCH_EVERY):
             self._searched_far = self._index
-            self._take(self._detector.far_boxes(picture), picture, seen)
+            self._take(self._detector.far_boxes(frame), frame, seen)
 
-    def _take(self, boxes: list[Box], picture: Pixels, seen: dict[OpenTrack, FaceLook]) -> None:
+    def _take(self, boxes: list[Box], frame: Pixels, seen: dict[OpenTrack, FaceLook]) -> None:
         """Add detected faces that are not in `seen`: missing ones to their tracks, others as new tracks."""
         for box in boxes:
             centre = (box[:2] + box[2:]) / 2
             if any(np.all(centre > known[:2]) and np.all(centre < known[2:]) for known in map(_hull, seen.values())):
                 continue
-            look = self._look(picture, CropWindow.around(box, _WIDEN_BOX))
+            look = self._look(frame, CropWindow.around(box, _WIDEN_BOX))
             if look is None or _is_taken(look, seen):
                 continue
             hull = _hull(look)
             lost = [track for track in self._open if track not in seen and overlap(track.hull, hull) >= _SAME_FACE_AFTER_GAP]
             track = max(lost, key=lambda track: overlap(track.hull, hull), default=None)
             if track is None and len(self._open) < MAX_FACES:
-                size = picture.shape[0], picture.shape[1]
+                size = frame.shape[0], frame.shape[1]
                 track = OpenTrack(self._num_opened, self._shot, self._index, self._store, size)
                 self._num_opened += 1
                 self._open.append(track)
             if track is not None:
                 seen[track] = look
 
-    def _look(self, picture: Pixels, window: CropWindow) -> FaceLook | None:
-        view = window.cut(picture)
+    def _look(self, frame: Pixels, window: CropWindow) -> FaceLook | None:
+        view = window.cut(frame)
         found = self._detector.mesh(view)
         if found is None:
             return None
-        look = FaceLook.at(window, view, window.to_picture(found))
+        look = FaceLook.at(window, view, window.to_frame(found))
         x1, y1, x2, y2 = _hull(look)
         return look if min(x2 - x1, y2 - y1) >= _MIN_FACE_PIXELS else None
 

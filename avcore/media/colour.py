@@ -183,7 +183,7 @@ def wide_colours(frame: Any) -> WideColours | None:
 
 def _declared_peak(frame: Any) -> float:
     """Return the brightest light of a PQ frame (cd/m2) by its metadata (SMPTE ST 2086, CTA-861.3), which are often missing."""
-    side_data = frame.reformat(16, 16, "gray").side_data  # of a tiny copy, see `avcore.media.pictures`
+    side_data = frame.reformat(16, 16, "gray").side_data  # of a tiny copy, see `avcore.media.frames`
     peak = 0.0
     if (light := side_data.get("CONTENT_LIGHT_LEVEL")) is not None:
         peak = float(struct.unpack_from("=I", bytes(light))[0])

@@ -36,8 +36,8 @@ _EVERY_COLUMN = 4
 _SURE = 12
 _MOSTLY = 10
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-TRANSPARENT = NoteKind("transparent_pictures", "transparent parts are shown on white")
-_FIELDS = NoteKind("interlaced", "its pictures are interlaced; they are deinterlaced, one picture for each frame")
+TRANSPARENT = NoteKind("transparent_frames", "transparent parts are shown on white")
+_FIELDS = NoteKind("interlaced", "its frames are interlaced; each is deinterlaced into one")
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ def _fields(before: NDArray[np.int32], now: NDArray[np.int32], after: NDArray[np
     """Return `idet`'s class of a frame, by how well its lines fit between those of its neighbours: tff, bff, whole or unclear."""
     above_and_below = now[:-2] + now[2:]
     earlier, later, own = (np.abs(above_and_below - 2 * one[1:-1]).sum(1, dtype=np.int64) for one in (before, after, now))
-    odd, even = slice(0, None, 2), slice(1, None, 2)  # row 0 of these is line 1 of the picture
+    odd, even = slice(0, None, 2), slice(1, None, 2)  # row 0 of these is line 1 of the frame
     first = int(earlier[even].sum() + later[odd].sum())
     second = int(earlier[odd].sum() + later[even].sum())
     if first > _FIELDS_APART * second:
@@ -274,7 +274,7 @@ def decode_from_start(
     stored = decode_frames(container, stream, source.path, packets)
     lead = next(stored, None)
     if lead is None:
-        raise MediaError("no picture in it can be decoded", path=source.path)
+        raise MediaError("no frame in it can be decoded", path=source.path)
     treat = _treatment(source, lead.decoded)
     return treat, treat(chain([lead], stored))
 

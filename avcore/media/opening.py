@@ -23,7 +23,7 @@ from avcore.media.media_source import AnySource, MediaSource
 from avcore.timeline import SAMPLE_RATE, Seconds
 
 STILLS = {"png_pipe": "PNG", "jpeg_pipe": "JPEG", "webp_pipe": "WebP", "bmp_pipe": "BMP", "tiff_pipe": "TIFF"}
-"""Demuxers of single pictures."""
+"""Demuxers of still images."""
 CONTAINERS = (
     *("mov", "matroska", "avi", "asf", "flv", "live_flv", "mpegts", "mpeg", "mxf", "nut", "gxf", "dv", "rm", "wtv", "ivf", "gif"),
     *("yuv4mpegpipe", "h264", "hevc", "vvc", "av1", "obu", "m4v", "mpegvideo", "mjpeg", "h263", "vc1", "dirac"),
@@ -31,8 +31,8 @@ CONTAINERS = (
     *("ape", "wv", "tta", "tak", "dsf", "sox", "nistsphere"),
     *STILLS,
 )
-"""Demuxers that read only the given file and open no other. Playlists (hls, concat, dash, sdp), numbered pictures (image2), texts
-(tty, subtitles) and descriptions of other files are not among them; a single picture is read as one."""
+"""Demuxers that read only the given file and open no other. Playlists (hls, concat, dash, sdp), numbered images (image2), texts
+(tty, subtitles) and descriptions of other files are not among them; a still image is read as one."""
 
 ONLY_THIS_FILE = {"protocol_whitelist": "file", "format_whitelist": ",".join(CONTAINERS)}
 """Options of FFmpeg to open a file with; they also apply to files that a demuxer would open."""
@@ -57,7 +57,7 @@ _MOST_CHANNELS = 64
 """As in the largest microphone arrays."""
 _MOST_MISSING_S = 3600
 """Most silence that is filled in where sound begins late or has gaps, 0.2 GB at 16 kHz."""
-_LONGEST_PICTURE_S = 7200
+_LONGEST_FRAME_S = 7200
 _MOST_SIDE, MOST_PIXELS = 16_384, 8192 * 4320
 """Bounds of a frame: 8K (7680 x 4320) and cinema 8K are inside; a larger one does not fit in 3 GB while it is decoded, drawn and
 encoded."""
@@ -65,15 +65,15 @@ LOUDEST_READ = 1000.0
 """Largest sample, 1 is full scale. Floating-point sound may exceed full scale, but not by 60 dB."""
 
 
-def kind_of_still(demuxer: str, num_pictures: int) -> str:
-    """Return the kind of a single picture, such as `PNG`; "" = it is a video. num_pictures: in the file."""
-    return STILLS.get(demuxer, "GIF" if demuxer == "gif" and num_pictures == 1 else "")
+def kind_of_still(demuxer: str, num_frames: int) -> str:
+    """Return the kind of a still image, such as `PNG`; "" = it is a video. num_frames: in the file."""
+    return STILLS.get(demuxer, "GIF" if demuxer == "gif" and num_frames == 1 else "")
 
 
 def require_no_still(kind: str, path: object) -> None:
-    """Raise MediaError for a single picture where a video is needed. kind: from `kind_of_still`."""
+    """Raise MediaError for a still image where a video is needed. kind: from `kind_of_still`."""
     if kind:
-        raise MediaError("this is a single picture", path=str(path), expected="a video", found=kind)
+        raise MediaError("this is a still image", path=str(path), expected="a video", found=kind)
 
 
 def require_sane_sound(rate: int, channels: int, path: object) -> None:
@@ -94,7 +94,7 @@ def require_sane_size(width: int, height: int, path: object) -> None:
     """Raise MediaError for frames that are too large to process."""
     if max(width, height) > _MOST_SIDE or width * height > MOST_PIXELS:
         raise MediaError(
-            "its pictures are too large",
+            "its frames are too large",
             path=str(path),
             expected="up to 8192 x 4320 pixels, or as many in another shape",
             found=f"{width} x {height}",
@@ -104,11 +104,11 @@ def require_sane_size(width: int, height: int, path: object) -> None:
 
 def require_moving(longest: Seconds, path: object) -> None:
     """Raise MediaError where a frame stays for hours. longest: how long it stays (s)."""
-    if longest > _LONGEST_PICTURE_S:
+    if longest > _LONGEST_FRAME_S:
         raise MediaError(
-            "one of its pictures stays for hours",
+            "one of its frames stays for hours",
             path=str(path),
-            expected=f"up to {_LONGEST_PICTURE_S} s a picture",
+            expected=f"up to {_LONGEST_FRAME_S} s a frame",
             found=f"{float(longest):.0f} s",
             hint="its times may be damaged: correct them with a video editor",
         )
@@ -314,7 +314,7 @@ def require_video(container: Any, source: MediaSource) -> Any:
     """Return the video stream, ready to decode. Raises MediaError when there is none."""
     stream, path = video_stream(container, source), source.path
     if stream is None:
-        found = "sound only" if container.streams.audio else "neither picture nor sound"
+        found = "sound only" if container.streams.audio else "neither video nor sound"
         raise MediaError("it has no video track", path=path, expected="a video", found=found)
     _require_decoder(stream, path)
     require_sane_size(stream.codec_context.width, stream.codec_context.height, path)
@@ -329,7 +329,7 @@ def require_audio(container: Any, source: MediaSource) -> Any:
     """Return the sound stream, ready to decode. Raises MediaError when there is none."""
     stream, path = audio_stream(container, source), source.path
     if stream is None:
-        found = "pictures only" if container.streams.video else "neither picture nor sound"
+        found = "video only" if container.streams.video else "neither video nor sound"
         raise MediaError("it has no sound track", path=path, expected="sound", found=found)
     _require_decoder(stream, path)
     require_sane_sound(stream.codec_context.sample_rate, stream.codec_context.channels, path)
@@ -358,7 +358,7 @@ def _describe(path: Path) -> str:
     if head.startswith(b"\x1a\x45\xdf\xa3"):
         return "a damaged Matroska or WebM file"
     if head.startswith((b"\xff\xd8\xff", b"\x89PNG")):
-        return "a single picture"
+        return "a still image"
     return "a text file" if _is_text(head) else "data of an unknown kind"
 
 

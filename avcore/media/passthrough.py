@@ -17,9 +17,9 @@ from av.packet import Packet
 from av.stream import Disposition
 from av.subtitles.subtitle import AssSubtitle
 
+from avcore.media.frames import clock_of
 from avcore.media.media_source import MediaSource, note_of
 from avcore.media.opening import open_media
-from avcore.media.pictures import clock_of
 from avcore.media.probe import probe
 from avcore.notes import NoteKind
 from avcore.timeline import Seconds, exact, seconds_to_samples

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from avcore.errors import MediaError
 from avcore.files import require_file
 from avcore.media.decoding import AS_STORED, Treatment
+from avcore.media.frames import LONGEST_STAY_S, NOWHERE, FileClock, Onset, Span, View, clock_of, declared_end, first_view
 from avcore.media.media_source import AnySource, MediaSource, OnceAFile, notes_of
 from avcore.media.opening import (
     audio_stream,
@@ -28,7 +29,6 @@ from avcore.media.opening import (
     require_whole_sound,
     video_stream,
 )
-from avcore.media.pictures import LONGEST_STAY_S, NOWHERE, FileClock, Onset, Span, View, clock_of, declared_end, first_view
 from avcore.media.shapes import Changing, Shapes, shapes_of
 from avcore.notes import Note, report_note
 from avcore.timeline import FRAME_RATE, plain_rate
@@ -63,7 +63,7 @@ class SoundTrack(Track):
 
 
 @dataclass(frozen=True)
-class PictureTrack(Track):
+class VideoTrack(Track):
     """A video track."""
 
     width: int
@@ -78,9 +78,9 @@ def sound_tracks(container: Any) -> tuple[SoundTrack, ...]:
     return tuple(SoundTrack(*_described(*one, "sample_rate", "channels")) for one in enumerate(container.streams.audio, 1))
 
 
-def picture_tracks(container: Any) -> tuple[PictureTrack, ...]:
+def video_tracks(container: Any) -> tuple[VideoTrack, ...]:
     """Return the video tracks of an open file."""
-    return tuple(PictureTrack(*_described(*one, "width", "height")) for one in enumerate(moving_streams(container), 1))
+    return tuple(VideoTrack(*_described(*one, "width", "height")) for one in enumerate(moving_streams(container), 1))
 
 
 def _described(number: int, stream: Any, *sizes: str) -> tuple[Any, ...]:
@@ -106,7 +106,7 @@ _USUAL_RATES = tuple(
 _RATE_SLACK = Fraction(1, 100_000)  # 6 ms in ten minutes
 _JUMP_S = Fraction(1, 2)
 _CONTAINER_TICK = Fraction(1, 1_000_000)
-_LEAST_PICTURE_S = Fraction(1, 120)
+_LEAST_FRAME_S = Fraction(1, 120)
 _LONGEST_PACKET_S = 10
 """Of sound: no encoder makes longer ones, and a damaged header must not extend the clock by hours."""
 
@@ -140,12 +140,12 @@ class MediaInfo:
     """It has subtitles or chapters."""
     pixel_aspect: Fraction = Fraction(1)
     """Width to height of a pixel as shown."""
-    longest_picture_s: Fraction = Fraction(0)
+    longest_frame_s: Fraction = Fraction(0)
     """The longest time that a frame stays, or the wait before the first one."""
-    usual_picture_s: Fraction = Fraction(0)
+    usual_frame_s: Fraction = Fraction(0)
     """How long most frames stay."""
     still: str = ""
-    """The kind of a single picture, such as `PNG`; "" = a video."""
+    """The kind of a still image, such as `PNG`; "" = a video."""
     treatment: Treatment = AS_STORED
     """The filters that its frames go through."""
     changing: Changing | None = None
@@ -153,11 +153,11 @@ class MediaInfo:
     tracks: tuple[SoundTrack, ...] = ()
     track: int = 0
     """Number of the sound track that is read, 0 = none."""
-    picture_tracks: tuple[PictureTrack, ...] = ()
-    picture_track: int = 0
+    video_tracks: tuple[VideoTrack, ...] = ()
+    video_track: int = 0
     """Number of the video track that is read, 0 = none."""
     clock: FileClock = field(default_factory=FileClock)
-    picture_s: Span = NOWHERE
+    video_s: Span = NOWHERE
     """From when to when there are frames, on the file's clock (s)."""
     sound_s: Span = NOWHERE
     """From when to when there is sound, on the file's clock (s)."""
@@ -175,8 +175,8 @@ class MediaInfo:
     @property
     def steady_rate(self) -> Fraction:
         """The rate (Hz) that shows all frames: the average, or that of most frames where one stays for long; 25 without video."""
-        if self.is_variable_rate and self.longest_picture_s > LONGEST_STAY_S:
-            return plain_rate(1 / self.usual_picture_s)
+        if self.is_variable_rate and self.longest_frame_s > LONGEST_STAY_S:
+            return plain_rate(1 / self.usual_frame_s)
         return self.frame_rate or Fraction(FRAME_RATE)
 
     @property
@@ -187,20 +187,20 @@ class MediaInfo:
     @property
     def notes(self) -> tuple[Note, ...]:
         """Notes on what is not read as it is stored; reading the sound may add some."""
-        return (*self.picture_notes, *notes_of(self.source))
+        return (*self.video_notes, *notes_of(self.source))
 
     @property
-    def picture_notes(self) -> tuple[Note, ...]:
+    def video_notes(self) -> tuple[Note, ...]:
         """Notes on frames that are not read as they are stored."""
         return (*self.treatment.notes, *(() if self.changing is None else self.changing.notes))
 
     @property
     def reading(self) -> tuple[object, ...]:
         """What distinguishes this reading, for the names of kept work; empty for a file that is read as it is stored."""
-        pictures = () if self.treatment == AS_STORED else (repr(self.treatment),)
+        frames = () if self.treatment == AS_STORED else (repr(self.treatment),)
         changes: tuple[object, ...] = () if self.changing is None else (repr(self.changing),)
-        changes += (("pictures", self.picture_track),) if len(self.picture_tracks) > 1 else ()
-        return (*pictures, *changes, *((self.track,) if len(self.tracks) > 1 else ()))
+        changes += (("frames", self.video_track),) if len(self.video_tracks) > 1 else ()
+        return (*frames, *changes, *((self.track,) if len(self.tracks) > 1 else ()))
 
 
 @dataclass
@@ -249,7 +249,7 @@ def probe(given: AnySource) -> MediaInfo:
     """
     source = MediaSource.of(given)
     info = replace(_probed(source), source=source)
-    for note in info.picture_notes:
+    for note in info.video_notes:
         report_note(note, source, is_once=True)
     return info
 
@@ -273,7 +273,7 @@ def _probed(source: MediaSource) -> MediaInfo:
     with open_media(path) as container:
         video, audio = video_stream(container, source), audio_stream(container, source)
         if video is None and audio is None:
-            raise MediaError("it has neither picture nor sound", path=path, expected="a video or sound file")
+            raise MediaError("it has neither video nor sound", path=path, expected="a video or sound file")
 
         facts: dict[str, Any] = {"source": source, "tags": tuple(container.metadata.items())}
         facts["has_extras"] = bool(container.streams.subtitles or container.chapters())
@@ -299,11 +299,11 @@ def _probed(source: MediaSource) -> MediaInfo:
         if audio is not None:
             require_little_missing(packets[audio.index].missing * packets[audio.index].tick + facts["sound_s"][0], path)
         if video is not None:
-            facts |= {"picture_tracks": picture_tracks(container), "picture_track": moving_streams(container).index(video) + 1}
+            facts |= {"video_tracks": video_tracks(container), "video_track": moving_streams(container).index(video) + 1}
         if view is not None and video is not None:
             changing = shapes.found()
             shapes_of.keep(source, changing)
-            facts |= _describe_pictures(view.over(changing), video, packets[video.index], facts["picture_s"][0])
+            facts |= _describe_video(view.over(changing), video, packets[video.index], facts["video_s"][0])
             facts["still"] = kind_of_still(container.format.name, len(packets[video.index].starts))
     return MediaInfo(**facts)
 
@@ -311,7 +311,7 @@ def _probed(source: MediaSource) -> MediaInfo:
 def _describe_time(shown: Span | None, sound: Span | None) -> dict[str, Any]:
     """Return the file's clock, and the spans of frames and sound on it. shown, sound: the spans in the container's time (s)."""
     clock = FileClock.between(shown and shown[0], sound and sound[0])
-    spans = {"picture_s": shown, "sound_s": sound}
+    spans = {"video_s": shown, "sound_s": sound}
     facts = {name: (max(clock.at(span[0]), Fraction(0)), clock.at(span[1])) for name, span in spans.items() if span is not None}
     return {"sound_s": NOWHERE, "clock": clock, "duration_s": clock.end(shown and shown[1], sound and sound[1]), **facts}
 
@@ -321,7 +321,7 @@ def _sound_span(packets: _Packets, start: Fraction | None) -> Span | None:
     return None if start is None or not packets.starts else (start, packets.end * packets.tick)
 
 
-def _describe_pictures(view: View, stream: Any, packets: _Packets, late: Fraction) -> dict[str, Any]:
+def _describe_video(view: View, stream: Any, packets: _Packets, late: Fraction) -> dict[str, Any]:
     starts = np.unique(np.array(packets.starts, dtype=np.int64))
     is_variable = _is_uneven(starts)
     stays = np.diff(np.append(starts, max(packets.end, int(starts[-1]))))
@@ -340,8 +340,8 @@ def _describe_pictures(view: View, stream: Any, packets: _Packets, late: Fractio
         "pixel_aspect": view.pixel_aspect,
         "treatment": view.treatment,
         "changing": view.changing,
-        "longest_picture_s": max(int(stays.max()) * packets.tick, late),
-        "usual_picture_s": max(int(np.median(stays)) * packets.tick, _LEAST_PICTURE_S) if is_variable else 1 / rate,
+        "longest_frame_s": max(int(stays.max()) * packets.tick, late),
+        "usual_frame_s": max(int(np.median(stays)) * packets.tick, _LEAST_FRAME_S) if is_variable else 1 / rate,
     }
 
 

@@ -25,9 +25,9 @@ _ALIKE = 0.07
 """Octaves by which aspect ratios of frames may differ and still count as one, 5 %."""
 _NARROWEST, _WIDEST = Fraction(1, 4), Fraction(4)
 """Bounds of pixel aspects; others are clipped."""
-_MOST_TOLD = 4
+_MOST_LISTED = 4
 
-CHANGING = NoteKind("changing_pictures", "its pictures change size ({sizes}); all are shown in {size}, with black bars")
+CHANGING = NoteKind("changing_frame_size", "its frames change size ({sizes}); all are shown in {size}, with black bars")
 
 
 class Shape(NamedTuple):
@@ -89,8 +89,8 @@ class Changing:
     def notes(self) -> tuple[Note, ...]:
         """The note for the user; none where all shapes show the same size."""
         sizes = list(dict.fromkeys(str(shape.square) for shape in self.shapes))
-        more = ", ..." if len(sizes) > _MOST_TOLD else ""
-        note = CHANGING(sizes=", ".join(sizes[:_MOST_TOLD]) + more, size=str(self.shown.square))
+        more = ", ..." if len(sizes) > _MOST_LISTED else ""
+        note = CHANGING(sizes=", ".join(sizes[:_MOST_LISTED]) + more, size=str(self.shown.square))
         return (note,) if len(sizes) > 1 else ()
 
 

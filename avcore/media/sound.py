@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from avcore.arrays import LOUDEST, Samples
 from avcore.errors import MediaError
 from avcore.files import atomic_output
+from avcore.media.frames import FileClock, clock_of, declared_end, start_of_sound
 from avcore.media.media_source import AnySource, MediaSource, OnceAFile, note_of
 from avcore.media.opening import (
     LOUDEST_READ,
@@ -26,7 +27,6 @@ from avcore.media.opening import (
     require_sane_sound,
     require_whole_sound,
 )
-from avcore.media.pictures import FileClock, clock_of, declared_end, start_of_sound
 from avcore.media.probe import probe
 from avcore.notes import NoteKind, report_note
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, seconds_to_samples
@@ -389,7 +389,7 @@ def iter_sound_at(given: AnySource, rate: int) -> Iterator[Samples]:
     source = MediaSource.of(given)
     own = probe(source).audio_rate
     if not own:
-        raise MediaError("it has no sound track", path=source.path, expected="sound", found="pictures only")
+        raise MediaError("it has no sound track", path=source.path, expected="sound", found="video only")
     if own == rate:
         yield from iter_sound_blocks(source)
         return

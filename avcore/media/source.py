@@ -19,9 +19,9 @@ from avcore.arrays import Pixels, Samples
 from avcore.errors import MediaError
 from avcore.media.colour import USUAL, frame_to_rgb, is_in_output_colours, matrix_of, planes, rgb_to_yuv420
 from avcore.media.decoding import DecodedFrame
+from avcore.media.frames import Frame, View, at_rate, read_decoded, read_frames
 from avcore.media.media_source import AnySource
 from avcore.media.opening import require_moving, require_no_still
-from avcore.media.pictures import Picture, View, at_rate, read_frames, read_pictures
 from avcore.media.probe import probe
 from avcore.media.sound import iter_speech_blocks
 from avcore.timeline import FRAME_RATE, Seconds, exact, frame_at, frames_covering, frames_to_seconds, pingpong
@@ -31,11 +31,11 @@ _BUFFER_BYTES = 96 << 20
 _MIN_STRETCH = 8
 
 
-class PictureSource:
+class FrameSource:
     """The frames of a video at a constant rate, over the whole clock of its file; gaps are filled (see `FileClock`).
 
     `len()` needs no decoding; each iteration decodes from the start. Memory does not grow with the length of the video. Raises
-    InputError or MediaError as `probe` does, and MediaError when there are no frames, or for a single picture (PNG, JPEG).
+    InputError or MediaError as `probe` does, and MediaError when there are no frames, or for a still image (PNG, JPEG).
     """
 
     def __init__(self, source: AnySource, rate: Fraction | int = FRAME_RATE, buffer_bytes: int = _BUFFER_BYTES) -> None:
@@ -44,22 +44,22 @@ class PictureSource:
         if not self.info.has_video:
             raise MediaError("it has no video track", path=path, expected="a video", found="sound only")
         require_no_still(self.info.still, path)
-        require_moving(self.info.longest_picture_s, path)
+        require_moving(self.info.longest_frame_s, path)
         self._num_frames = self._covering(self.info.duration_s)
-        picture_bytes = self.info.width * self.info.height * 3
-        self._stretch = max(_MIN_STRETCH, buffer_bytes // picture_bytes)
+        frame_bytes = self.info.width * self.info.height * 3
+        self._stretch = max(_MIN_STRETCH, buffer_bytes // frame_bytes)
 
     def __len__(self) -> int:
         return self._num_frames
 
-    def __iter__(self) -> Iterator[Picture]:
-        return self.pictures()
+    def __iter__(self) -> Iterator[Frame]:
+        return self.frames()
 
-    def pictures(self, start: int = 0, stop: int | None = None) -> Iterator[Picture]:
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
         """Return the frames `start` to `stop` (not included; None = the end) at the constant rate."""
         stop = self._num_frames if stop is None else min(stop, self._num_frames)
         start_s, stop_s = frames_to_seconds(start, self.rate), frames_to_seconds(stop, self.rate)
-        return at_rate(read_pictures(self.info.source, start_s, stop_s, self.info.clock), self.rate, stop_s, first=start)
+        return at_rate(read_frames(self.info.source, start_s, stop_s, self.info.clock), self.rate, stop_s, first=start)
 
     @cached_property
     def speech(self) -> Samples | None:
@@ -72,14 +72,14 @@ class PictureSource:
     @property
     def own(self) -> range:
         """The range of frames during which the video track runs, without the repeated ones before and after it."""
-        first, last = self.info.picture_s
+        first, last = self.info.video_s
         start = min(frame_at(first, self.rate), self._num_frames - 1)
         return range(start, max(start + 1, self._covering(last)))
 
     def _covering(self, seconds: Fraction) -> int:
         return max(1, frames_covering(seconds - _CLOCK_ROUNDING_S, self.rate))
 
-    def pingpong(self, num_frames: int, start: int = 0, among: range | None = None) -> Iterator[Picture]:
+    def pingpong(self, num_frames: int, start: int = 0, among: range | None = None) -> Iterator[Frame]:
         """Yield `num_frames` frames as a ping-pong loop: 0, 1, .. N-1, N-2, .. 1, 0, 1, ..; a single frame is repeated.
 
         A short video is decoded once and held in memory. Backwards, a long one is decoded again in short stretches, of which one
@@ -89,14 +89,14 @@ class PictureSource:
         offset, count = (0, self._num_frames) if among is None else (among.start, len(among))
         last = count - 1
         if last == 0:
-            yield from repeat(next(self.pictures(offset)), num_frames)
+            yield from repeat(next(self.frames(offset)), num_frames)
             return
 
         stop = start + num_frames
         if last < self._stretch and stop > count:  # they come again, and all of them may be held
-            pictures, held = self.pictures(offset, offset + count), list[Picture]()
+            frames, held = self.frames(offset, offset + count), list[Frame]()
             for place in (pingpong(step, count) for step in range(start, stop)):
-                held += islice(pictures, max(place + 1 - len(held), 0))
+                held += islice(frames, max(place + 1 - len(held), 0))
                 yield held[place]
             return
 
@@ -104,42 +104,42 @@ class PictureSource:
             left, within = stop - start, start % (2 * last)
             if within <= last:
                 first, end = within, min(within + left, last + 1)
-                yield from self.pictures(offset + first, offset + end)
+                yield from self.frames(offset + first, offset + end)
             else:
                 end = 2 * last - within + 1
                 first = max(end - left, 1)
                 yield from self._backwards(offset + first, offset + end)
             start += end - first
 
-    def _backwards(self, start: int, stop: int) -> Iterator[Picture]:
+    def _backwards(self, start: int, stop: int) -> Iterator[Frame]:
         """Yield the frames stop - 1 down to `start`."""
         while stop > start:
             first = max(start, stop - self._stretch)
-            stretch = list(self.pictures(first, stop))
+            stretch = list(self.frames(first, stop))
             stop = first
             while stretch:
                 yield stretch.pop()
 
 
-def pictures_at(source: AnySource, times: Sequence[Seconds]) -> Iterator[Picture]:
+def frames_at(source: AnySource, times: Sequence[Seconds]) -> Iterator[Frame]:
     """Yield the frame on screen at each time (s, in order); after the end, the last frame.
 
     The video is decoded once, from the first of the times to the last. Only the wanted frames are converted to RGB, and one at a
-    time is held. `index` counts the times. Raises as `read_pictures` does.
+    time is held. `index` counts the times. Raises as `read_frames` does.
     """
     wanted = deque(enumerate(exact(time) for time in times))
     if not wanted:
         return
-    frames = read_frames(source, wanted[0][1])
+    frames = read_decoded(source, wanted[0][1])
     view, shown, _ = next(frames)
     for _, frame, _ in frames:
         while wanted and view.start + wanted[0][1] < frame.clock:
-            yield view.picture(shown, wanted.popleft()[0])
+            yield view.convert(shown, wanted.popleft()[0])
         if not wanted:
             return
         shown = frame
     for index, _ in wanted:
-        yield view.picture(shown, index)
+        yield view.convert(shown, index)
 
 
 _CHROMA_MARGIN = 8
@@ -181,8 +181,8 @@ class Patch(NamedTuple):
     """The part whose pixels are new, inside `around`."""
 
 
-class StoredPicture:
-    """A frame as it was decoded. time, index: see `Picture`."""
+class StoredFrame:
+    """A frame as it was decoded. time, index: see `Frame`."""
 
     def __init__(self, frame: DecodedFrame, view: View, index: int) -> None:
         self._frame, self._view, self.index = frame, view, index
@@ -191,7 +191,7 @@ class StoredPicture:
     @cached_property
     def rgb(self) -> Pixels:
         """The whole frame, uint8 [height, width, 3], upright and read-only."""
-        return self._view.picture(self._frame, self.index).rgb
+        return self._view.convert(self._frame, self.index).rgb
 
     @property
     def whole(self) -> Part:
@@ -207,7 +207,7 @@ class StoredPicture:
         return self._view.is_upright and is_as_large and is_in_output_colours(frame, is_bt709)
 
     def part(self, place: Part) -> Pixels:
-        """Return a part in RGB, uint8 [h, w, 3], which `frame` takes back.
+        """Return a part in RGB, uint8 [h, w, 3], which `patched` takes back.
 
         In a plain frame chroma samples count as centred between the two pixels that share them; in `rgb` they lie where the file
         says, often half a pixel to the left.
@@ -221,7 +221,7 @@ class StoredPicture:
         rgb = frame_to_rgb(region, region.width, region.height, matrix=matrix_of(self._frame.decoded))
         return np.ascontiguousarray(rgb[rows, columns])
 
-    def frame(self, patch: Patch | None) -> Any:
+    def patched(self, patch: Patch | None) -> Any:
         """Return a new frame for an encoder, with a patch put in; this frame must be plain."""
         frame = _empty(*self._size)
         for own, other in zip(planes(frame), self._parts(self.whole), strict=True):
@@ -243,14 +243,14 @@ class StoredPicture:
         return _parts(self._frame.decoded, place)
 
 
-def read_stored(source: AnySource, start_s: Seconds | None = None) -> Iterator[StoredPicture]:
-    """Yield the frames of `read_pictures` as they are stored, from `start_s` to the end of the file's clock.
+def read_stored(source: AnySource, start_s: Seconds | None = None) -> Iterator[StoredFrame]:
+    """Yield the frames of `read_frames` as they are stored, from `start_s` to the end of the file's clock.
 
     Frames that stay for long are repeated at the usual frame interval (see `held`).
     """
     info = probe(source)
-    for view, frame, index in read_frames(info.source, start_s, None, info.clock, (info.usual_picture_s, info.duration_s)):
-        yield StoredPicture(frame, view, index)
+    for view, frame, index in read_decoded(info.source, start_s, None, info.clock, (info.usual_frame_s, info.duration_s)):
+        yield StoredFrame(frame, view, index)
 
 
 def _empty(height: int, width: int) -> Any:

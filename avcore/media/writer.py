@@ -147,7 +147,7 @@ class VideoWriter:
         numerator = self.frame_rate.numerator
         # A frame's length is a whole number of ticks, and ticks are short enough for a variable rate.
         self._tick = Fraction(1, numerator * max(1, _MIN_TICKS_PER_SECOND // numerator))
-        self._picture_end, self._last_pts, self._last_frame = Fraction(0), -1, None
+        self._video_end, self._last_pts, self._last_frame = Fraction(0), -1, None
         self._num_samples, self._num_encoded = 0, 0
 
     @property
@@ -174,7 +174,7 @@ class VideoWriter:
             )
             if self.comment:
                 container.metadata["comment"] = self.comment
-            self._add_pictures(container)
+            self._add_video(container)
             if self.audio_rate is not None:
                 self._add_sound(container, self.audio_rate)
             self._tracks: list[TrackWriter | PassthroughTracks] = [TrackWriter(container, kind, track) for track in self._subtitles]
@@ -201,19 +201,19 @@ class VideoWriter:
             with self._write_errors():
                 self._container.close()
 
-    def write_picture(self, rgb: NDArray[np.uint8], time: Seconds | None = None) -> None:
+    def write_rgb(self, rgb: NDArray[np.uint8], time: Seconds | None = None) -> None:
         """Write a frame, uint8 [height, width, 3]; without a time (s) it follows the one before at the frame rate."""
         if rgb.shape != (self.height, self.width, 3) or rgb.dtype != np.uint8:
             raise ValueError(f"expected uint8 [{self.height}, {self.width}, 3], found {rgb.dtype} {list(rgb.shape)}")
         if self.grew:
             rgb = np.pad(rgb, ((0, self.out_height - self.height), (0, self.out_width - self.width), (0, 0)), mode="edge")
-        self._encode_picture(rgb_to_yuv420(av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), "rgb24"), self._is_bt709), time)
+        self._encode_frame(rgb_to_yuv420(av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), "rgb24"), self._is_bt709), time)
 
     def write_frame(self, frame: Any, time: Seconds | None = None) -> None:
-        """Write a frame that already has the pixel format and size of the output, see `StoredPicture.frame`."""
+        """Write a frame that already has the pixel format and size of the output, see `StoredFrame.patched`."""
         if (frame.width, frame.height, frame.format.name) != (self.out_width, self.out_height, "yuv420p"):
             raise ValueError(f"expected yuv420p of {self.out_width} x {self.out_height}, found {frame}")
-        self._encode_picture(frame, time)
+        self._encode_frame(frame, time)
 
     def write_sound(self, samples: NDArray[np.float32]) -> None:
         """Write the next piece of sound, float32 [time] or [time, channel] in [-1, 1] at the audio rate."""
@@ -229,7 +229,7 @@ class VideoWriter:
         self._num_samples += planes.shape[1]
         self._encode_sound(self._resampler.resample(frame))
 
-    def _add_pictures(self, container: Any) -> None:
+    def _add_video(self, container: Any) -> None:
         self._video = container.add_stream("libx264", rate=self.frame_rate, options=self._options)
         self._video.width, self._video.height, self._video.pix_fmt = self.out_width, self.out_height, "yuv420p"
         self._video.codec_context.time_base = self._tick
@@ -246,11 +246,11 @@ class VideoWriter:
         self._audio.bit_rate = self.audio_channels * max(_AAC_MIN_BITS, aac_rate * _AAC_BITS_PER_SAMPLE)
         self._resampler = av.AudioResampler(format="fltp", layout=self._layout, rate=aac_rate, frame_size=_AAC_FRAME)
 
-    def _encode_picture(self, frame: Any, time: Seconds | None) -> None:
-        start = self._picture_end if time is None else exact(time)
+    def _encode_frame(self, frame: Any, time: Seconds | None) -> None:
+        start = self._video_end if time is None else exact(time)
         frame.pts = self._last_pts = max(round(start / self._tick), self._last_pts + 1)
         frame.time_base, frame.duration = self._tick, round(1 / self.frame_rate / self._tick)
-        self._picture_end, self._last_frame = start + 1 / self.frame_rate, frame
+        self._video_end, self._last_frame = start + 1 / self.frame_rate, frame
         with self._write_errors():
             packets = self._video.encode(frame)
         self._mux(packets)
@@ -264,7 +264,7 @@ class VideoWriter:
     def _mux(self, packets: list[Any]) -> None:
         with self._write_errors():
             for track in self._tracks:
-                self._container.mux(list(track.due(self._picture_end)))
+                self._container.mux(list(track.due(self._video_end)))
             self._container.mux(packets)
 
     @contextmanager
@@ -277,17 +277,17 @@ class VideoWriter:
     def _finish(self) -> None:
         """Make video and sound end together, and flush the encoders."""
         if self._last_frame is None:
-            raise OutputError("there is no picture to write", path=self.path)
+            raise OutputError("there is no frame to write", path=self.path)
         if self.audio_rate is None:
             self._mux(self._video.encode(None))
             return
 
-        missing = seconds_to_samples(self._picture_end, self.audio_rate) - self._num_samples
+        missing = seconds_to_samples(self._video_end, self.audio_rate) - self._num_samples
         for start in range(0, missing, _SILENCE_BLOCK):
             self.write_sound(np.zeros((min(_SILENCE_BLOCK, missing - start), self.audio_channels), np.float32))
         sound_end = samples_to_seconds(self._num_samples, self.audio_rate)
-        while sound_end - self._picture_end >= 1 / self.frame_rate:
-            self._encode_picture(self._last_frame, None)
+        while sound_end - self._video_end >= 1 / self.frame_rate:
+            self._encode_frame(self._last_frame, None)
         self._mux(self._video.encode(None))
         self._end_sound()
 
@@ -332,9 +332,9 @@ class VideoJoiner(VideoWriter):
             packets = [packet for packet in container.demux(require_video(container, MediaSource(path))) if packet.size]
         if len(packets) != len(ticks):
             raise OutputError(
-                "a piece of the picture is damaged",
+                "a piece of the video is damaged",
                 path=path,
-                expected=f"{len(ticks)} pictures",
+                expected=f"{len(ticks)} frames",
                 found=len(packets),
                 hint="delete it and run again",
             )
@@ -344,29 +344,29 @@ class VideoJoiner(VideoWriter):
         self._shown.extend(ticks)
         for packet, rank in zip(packets, ranks.tolist(), strict=True):
             packet.stream, packet.time_base = self._video, self._tick
-            packet.pts, packet.dts, packet.duration = ticks[rank], self._next_dts(), self._picture_ticks
+            packet.pts, packet.dts, packet.duration = ticks[rank], self._next_dts(), self._frame_ticks
             self._mux([packet])
-        self._picture_end = (ticks[-1] + self._picture_ticks) * self._tick
+        self._video_end = (ticks[-1] + self._frame_ticks) * self._tick
 
     @property
-    def _picture_ticks(self) -> int:
+    def _frame_ticks(self) -> int:
         return round(1 / self.frame_rate / self._tick)
 
     def _next_dts(self) -> int:
         """Return when the next packet is decoded: `_MOST_AHEAD` frames before the shown order."""
         if self._num_ahead:
             self._num_ahead -= 1
-            return self._shown[0] - (self._num_ahead + 1) * self._picture_ticks
+            return self._shown[0] - (self._num_ahead + 1) * self._frame_ticks
         return self._shown.popleft()
 
-    def _add_pictures(self, container: Any) -> None:
+    def _add_video(self, container: Any) -> None:
         with open_media(self._first_piece) as piece:
             self._video = container.add_stream_from_template(require_video(piece, MediaSource(self._first_piece)))
         self._video.time_base = self._tick
 
     def _finish(self) -> None:
-        if self._picture_end == 0:
-            raise OutputError("there is no picture to write", path=self.path)
+        if self._video_end == 0:
+            raise OutputError("there is no frame to write", path=self.path)
         if self.audio_rate is not None:
             self._end_sound()
 
@@ -387,4 +387,4 @@ def write_lip_video(path: str | Path, frames: Iterable[NDArray[np.uint8]]) -> No
     height, width = first.shape
     with VideoWriter(path, width, height, FRAME_RATE, crf=_NEAR_LOSSLESS_CRF) as writer:
         for frame in chain([first], iterator):
-            writer.write_picture(cv2.cvtColor(frame, cv2.COLOR_GRAY2RGB))
+            writer.write_rgb(cv2.cvtColor(frame, cv2.COLOR_GRAY2RGB))

@@ -34,8 +34,8 @@ from avcore.errors import InputError, UsageError
 from avcore.faces.geometry import Box, overlap
 from avcore.files import VIDEO_SUFFIXES
 from avcore.flags import Command, flag
-from avcore.media import AnySource, MediaSource, probe, read_pictures
-from avcore.media.pictures import Span
+from avcore.media import AnySource, MediaSource, probe, read_frames
+from avcore.media.frames import Span
 from avcore.notes import several
 from avcore.texts import parse_json
 from avcore.timeline import exact, frame_at, frames_covering, frames_to_seconds
@@ -207,9 +207,9 @@ def look_for_faces(video: AnySource, rows: Rows, shown_s: Span) -> Iterator[Sigh
     with FaceDetector() as detector:
         for index in chosen.tolist():
             start = shown_s[0] + index * step
-            picture = next(read_pictures(video, start, start + frames_to_seconds(1)), None)
-            if picture is not None and np.isfinite(rows[index]).all():
-                faces = detector.boxes(picture.rgb) or detector.far_boxes(picture.rgb)
+            frame = next(read_frames(video, start, start + frames_to_seconds(1)), None)
+            if frame is not None and np.isfinite(rows[index]).all():
+                faces = detector.boxes(frame.rgb) or detector.far_boxes(frame.rgb)
                 yield Sighting(rows[index], faces)
 
 
@@ -347,10 +347,10 @@ class LipWorker(ClipWorker):
         if self.lips.box_order != "auto":
             return BoxOrder(self.lips.box_order, {}, {})
         info = probe(video)
-        order = decide_order(rows, info.width, info.height, list(look_for_faces(video, rows, info.picture_s)))
+        order = decide_order(rows, info.width, info.height, list(look_for_faces(video, rows, info.video_s)))
         LOG.debug("%s: boxes %s, inside %s, on faces %s", name, order.order, order.inside, order.agreement)
         if not order.is_decided:
-            LOG.warning("%s: its face boxes are not used: neither order of their numbers fits its pictures", name)
+            LOG.warning("%s: its face boxes are not used: neither order of their numbers fits its frames", name)
         return order
 
 
@@ -396,7 +396,7 @@ class LipOptions(ClipOptions):
     angles: str = flag(default="", metavar="A,B")
     """only these cameras; A is the one in front (default: all)"""
     box_order: str = flag(default="auto", choices=("auto", *ORDERS))
-    """of the numbers of the labelled face boxes (default: auto, told from the pictures)"""
+    """of the numbers of the labelled face boxes (default: auto, told from the frames)"""
 
 
 def _work(options: LipOptions) -> int:

@@ -1,7 +1,7 @@
 """Clips of a talking face from stretches of a video: face, lips, sound, and their quality figures.
 
 Footage is the video that clips are cut from, and its sound, which is decoded once and kept as long as clips are cut. A framing is
-the part of a picture that a clip shows, and its size.
+the part of a frame that a clip shows, and its size.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,17 +21,17 @@ from avcore.faces.boxes import write_boxes
 from avcore.faces.find import SpeakerFace, find_faces
 from avcore.faces.geometry import Box
 from avcore.media import (
+    Frame,
     MediaSource,
-    Picture,
     VideoWriter,
     at_rate,
     iter_speech_blocks,
     pixel_aspect_of,
-    read_pictures,
+    read_frames,
     write_lip_video,
     write_speech,
 )
-from avcore.media.pictures import LONGEST_STAY_S
+from avcore.media.frames import LONGEST_STAY_S
 from avcore.media.tracks import select_audio_track
 from avcore.notes import several
 from avcore.speech.voice_activity import SpeechActivity, detect_activity
@@ -46,7 +46,7 @@ _FULL_SCALE = 32768
 _BLOCK = 1 << 18
 _MARGIN = 0.3
 """Margin on each side of the face, as a share of the size of all its boxes together: for hair, chin and a wide-open mouth."""
-PictureKind = Literal["face", "full", "none"]
+FramingKind = Literal["face", "full", "none"]
 FacePlace = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels."""
 
@@ -113,7 +113,7 @@ class Footage:
 
 @dataclass(frozen=True)
 class Framing:
-    """The part of a picture that a clip shows: pixels left..right - 1, top..bottom - 1."""
+    """The part of a frame that a clip shows: pixels left..right - 1, top..bottom - 1."""
 
     left: int
     top: int
@@ -124,7 +124,7 @@ class Framing:
 
     @classmethod
     def whole(cls, height: int, width: int) -> "Framing":
-        """Return the framing of a whole picture."""
+        """Return the framing of a whole frame."""
         return cls(0, 0, width, height, (height, width))
 
     @classmethod
@@ -140,15 +140,15 @@ class Framing:
         scale = min(1.0, max_side / max(right - left, bottom - top))
         return cls(left, top, right, bottom, (_even((bottom - top) * scale), _even((right - left) * scale)))
 
-    def cut(self, picture: Pixels) -> Pixels:
-        """Cut the part out of a picture, uint8 [height, width, 3]; returns uint8 [*size, 3]."""
-        part = picture[self.top : self.bottom, self.left : self.right]
+    def cut(self, frame: Pixels) -> Pixels:
+        """Cut the part out of a frame, uint8 [height, width, 3]; returns uint8 [*size, 3]."""
+        part = frame[self.top : self.bottom, self.left : self.right]
         if part.shape[:2] == self.size:
             return part
         return np.asarray(cv2.resize(part, self.size[::-1], interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
     def place(self, box: Box) -> Box:
-        """Convert a box, float32 [4], from pixels of the picture to pixels of the clip."""
+        """Convert a box, float32 [4], from pixels of the frame to pixels of the clip."""
         scale = np.array([self.size[1] / (self.right - self.left), self.size[0] / (self.bottom - self.top)], np.float32)
         corner = np.array([self.left, self.top], np.float32)
         return np.concatenate([(box[:2] - corner) * scale, (box[2:] - corner) * scale])
@@ -162,7 +162,7 @@ def _even(length: float) -> int:
 class ClipSettings:
     """The outputs of a clip, and what a clip must reach to be kept."""
 
-    picture: PictureKind = "face"
+    framing: FramingKind = "face"
     """`face`: video cropped around the face; `full`: whole video; `none`: lips and sound only"""
     max_side: int = 384
     """longest side of the cropped video, in pixels"""
@@ -190,7 +190,7 @@ class ClipRequest:
 
 
 class ClipMaker:
-    """Makes clips in an output folder. Of a rejected clip only a record is kept, and a sample picture of the first few."""
+    """Makes clips in an output folder. Of a rejected clip only a record is kept, and a sample frame of the first few."""
 
     def __init__(self, out: Path, samples: Path, settings: ClipSettings) -> None:
         self._out, self._settings = out, settings
@@ -203,10 +203,10 @@ class ClipMaker:
         stays = _Stays()
         try:
             aspect = pixel_aspect_of(request.footage.video)
-            pictures = thumbnails.tapped(_pictures(request, stays))
-            face = find_faces(pictures, speech=speech, source=request.id, pixel_aspect=aspect)
+            frames = thumbnails.tapped(_frames(request, stays))
+            face = find_faces(frames, speech=speech, source=request.id, pixel_aspect=aspect)
         except NoFaceError:
-            return self._reject(request, "no face", "no face was found in any picture", {}, thumbnails.strip(None))
+            return self._reject(request, "no face", "no face was found in any frame", {}, thumbnails.strip(None))
 
         count = len(face.frames)
         speech = request.footage.speech(request.first, count)
@@ -227,7 +227,7 @@ class ClipMaker:
 
     def _too_short(self, count: int) -> Iterator[tuple[str, str]]:
         if count < self._settings.min_frames:
-            yield "too short", f"it has {several(count, 'picture')}; at least {self._settings.min_frames} are wanted"
+            yield "too short", f"it has {several(count, 'frame')}; at least {self._settings.min_frames} are wanted"
 
     def _reject(
         self, request: ClipRequest, reason: str, detail: str, figures: dict[str, float], strip: NDArray[np.uint8] | None
@@ -239,7 +239,7 @@ class ClipMaker:
         """Write all files of a clip, the sound last; returns its entry."""
         count, name = len(face.frames), request.id
         names = {"audio": f"audio/{name}.wav", "lips": f"lips/{name}.mp4"}
-        if self._settings.picture != "none":
+        if self._settings.framing != "none":
             names |= {"video": f"video/{name}.mp4", "boxes": f"video/{name}.bbox.pkl"}
             boxes = self._write_video(request, face, speech, self._out / names["video"])
             write_boxes(self._out / names["boxes"], boxes)
@@ -260,9 +260,9 @@ class ClipMaker:
 
     def _write_video(self, request: ClipRequest, face: SpeakerFace, speech: NDArray[np.float32], path: Path) -> list[Box | None]:
         """Write the clip's video; returns the face boxes in its pixels."""
-        is_full = self._settings.picture == "full"
-        pictures = _pictures(replace(request, look_at=None) if is_full else request)
-        first = next(pictures)
+        is_full = self._settings.framing == "full"
+        frames = _frames(replace(request, look_at=None) if is_full else request)
+        first = next(frames)
         height, width = first.rgb.shape[:2]
         boxes = face.boxes
         if is_full:
@@ -275,9 +275,9 @@ class ClipMaker:
         aspect = pixel_aspect_of(request.footage.video)
         with VideoWriter(path, width, height, FRAME_RATE, SAMPLE_RATE, preset="veryfast", pixel_aspect=aspect) as writer:
             writer.write_sound(speech)
-            writer.write_picture(frame.cut(first.rgb))
-            for picture in pictures:
-                writer.write_picture(frame.cut(picture.rgb))
+            writer.write_rgb(frame.cut(first.rgb))
+            for image in frames:
+                writer.write_rgb(frame.cut(image.rgb))
         return [None if box is None else frame.place(box) for box in boxes]
 
 
@@ -287,19 +287,19 @@ class _Stays:
     def __init__(self) -> None:
         self._longest = 0
 
-    def tapped(self, pictures: Iterable[Picture]) -> Iterator[Picture]:
+    def tapped(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         """Yield the same frames."""
         before, count = None, 0
-        for picture in pictures:
-            count = count + 1 if picture.rgb is before else 1
-            self._longest, before = max(self._longest, count), picture.rgb
-            yield picture
+        for frame in frames:
+            count = count + 1 if frame.rgb is before else 1
+            self._longest, before = max(self._longest, count), frame.rgb
+            yield frame
 
     def complaints(self) -> Iterator[tuple[str, str]]:
         """Yield a complaint if a frame is held for too long."""
-        held_s = frames_to_seconds(self._longest)
-        if held_s > LONGEST_STAY_S:
-            yield "no picture", f"one picture stays for {float(held_s):.2f} s of it"
+        freeze_s = frames_to_seconds(self._longest)
+        if freeze_s > LONGEST_STAY_S:
+            yield "no video", f"one frame stays for {float(freeze_s):.2f} s of it"
 
 
 def _other_faces(face: SpeakerFace) -> Iterator[tuple[str, str]]:
@@ -315,17 +315,17 @@ def _company(face: SpeakerFace) -> dict[str, int]:
     return {"faces": face.most_at_once} if face.most_at_once > 1 else {}
 
 
-def _pictures(request: ClipRequest, stays: _Stays | None = None) -> Iterator[Picture]:
+def _frames(request: ClipRequest, stays: _Stays | None = None) -> Iterator[Frame]:
     """Yield the frames of a clip at 25 fps, cropped to `look_at`. stays: measures held frames. Raises MediaError if there are
     none."""
     start_s, end_s = frames_to_seconds(request.first), frames_to_seconds(request.first + request.num_frames)
-    found = at_rate(read_pictures(request.footage.video, start_s, end_s), FRAME_RATE, end_s, first=request.first)
+    found = at_rate(read_frames(request.footage.video, start_s, end_s), FRAME_RATE, end_s, first=request.first)
     is_empty = True
-    for picture in found if stays is None else stays.tapped(found):
+    for frame in found if stays is None else stays.tapped(found):
         is_empty = False
-        yield picture if request.look_at is None else picture._replace(rgb=_part(picture.rgb, request.look_at))
+        yield frame if request.look_at is None else frame._replace(rgb=_part(frame.rgb, request.look_at))
     if is_empty:
-        raise MediaError("there is no picture at this time", path=request.id, found=f"{float(start_s):.2f} s")
+        raise MediaError("there is no frame at this time", path=request.id, found=f"{float(start_s):.2f} s")
 
 
 def _part(rgb: NDArray[np.uint8], look_at: FacePlace) -> NDArray[np.uint8]:
@@ -334,7 +334,7 @@ def _part(rgb: NDArray[np.uint8], look_at: FacePlace) -> NDArray[np.uint8]:
 
 
 def _visible(look_at: FacePlace | None, height: int, width: int) -> tuple[int, int, int, int]:
-    """Return the part of a place within a picture, at least 2 pixels wide and high, as left, top, right, bottom."""
+    """Return the part of a place within a frame, at least 2 pixels wide and high, as left, top, right, bottom."""
     if look_at is None:
         return 0, 0, width, height
     x1, y1, x2, y2 = (round(value) for value in look_at)

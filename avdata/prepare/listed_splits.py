@@ -118,7 +118,7 @@ def write_report(place: Workplace, outcome: PrepareResult, left_out: int, proble
         clips, speakers = several(figures["clips"], "clip"), several(figures["speakers"], "speaker")
         LOG.info("%s: %s of %s, %.1f s", split, clips, speakers, figures["seconds"])
     if other := {rate: count for rate, count in report["frame_rates"].items() if rate != "25"}:
-        LOG.info("not at 25 pictures a second, made so: %s", ", ".join(f"{count} at {rate}" for rate, count in other.items()))
+        LOG.info("not at 25 frames a second, made so: %s", ", ".join(f"{count} at {rate}" for rate, count in other.items()))
     if report["several_faces"]:
         clips = several(len(report["several_faces"]), "clip")
         LOG.info("several people are seen in %s; the one that speaks was taken", clips)

@@ -6,8 +6,8 @@
     mtedx/es-en/data/test/txt/segments, test.en the texts again, with ids (OpenSLR 100)
 
 The table's segments are those of mTEDx es-es, its translations those of mTEDx es-en, and MuAViC joins them by line number. With
---mtedx they are joined by id, and wrong joins by line number are counted. Where MuAViC found no face, it squeezed the whole picture
-to 96x96 pixels; talks whose video was gone have sound only. Both are counted, and noted in each entry (`picture`). Nothing is
+--mtedx they are joined by id, and wrong joins by line number are counted. Where MuAViC found no face, it squeezed the whole frame
+to 96x96 pixels; talks whose video was gone have sound only. Both are counted, and noted in each entry (`video_kind`). Nothing is
 copied.
 
 `netflips prepare muavic --data-root muavic --mtedx mtedx --source es --out-dir data/muavic_es`
@@ -27,7 +27,7 @@ from avcore.errors import InputError
 from avcore.faces.detect import FaceDetector
 from avcore.files import require_file
 from avcore.flags import Command, flag
-from avcore.media.pictures import read_lip_crops
+from avcore.media.frames import read_lip_crops
 from avcore.texts import iter_lines
 from avcore.timeline import samples_to_seconds
 from avcore.units import normalise_language
@@ -36,7 +36,7 @@ from avdata.manifest import Entry, read_manifest
 from avdata.prepare.running import CorpusItem, ItemWorker, PrepareOptions, SourceCorpus, prepare_corpus
 from avdata.prepare.workplace import MANIFEST, ItemRecord, Journal, PrepareResult, Workplace
 
-LIPS, SQUEEZED, NO_PICTURE = "lips", "squeezed", "none"
+LIPS, SQUEEZED, NO_VIDEO = "lips", "squeezed", "none"
 _LOOKS = 5
 """Frames of a clip in which a face is searched. A detector finds none in mouth crops."""
 
@@ -125,13 +125,13 @@ class MuavicCorpus(SourceCorpus):
         return MuavicWorker(place.out)
 
     def report(self, place: Workplace, outcome: PrepareResult) -> None:
-        """Log how many clips have which kind of picture: scores should be reported with these counts."""
+        """Log how many clips have which kind of video: scores should be reported with these counts."""
         path = place.out / f"{MANIFEST}.jsonl"
-        kinds = Counter(str(one.extra.get("picture")) for one in read_manifest(path).entries) if path.is_file() else Counter[str]()
-        told = (kinds[LIPS], kinds[SQUEEZED], kinds[NO_PICTURE])
-        LOG.info(
-            "%s: %d with mouth crops, %d with the whole picture squeezed (no face was found), %d with sound alone", path, *told
+        kinds = (
+            Counter(str(one.extra.get("video_kind")) for one in read_manifest(path).entries) if path.is_file() else Counter[str]()
         )
+        told = (kinds[LIPS], kinds[SQUEEZED], kinds[NO_VIDEO])
+        LOG.info("%s: %d with mouth crops, %d with the whole frame squeezed (no face was found), %d with sound alone", path, *told)
 
 
 @dataclass(frozen=True)
@@ -157,8 +157,8 @@ class MuavicWorker(ItemWorker):
         if clip.sound is None:
             journal.add(ItemRecord(piece.key, "rejected", reason="no sound", detail="its talk could not be downloaded"))
             return ()
-        picture = NO_PICTURE if clip.crops is None else SQUEEZED if _shows_a_face(clip.crops) else LIPS
-        row = clip.entry.to_row() | {"audio": _below(clip.sound, self.out), "picture": picture}
+        video_kind = NO_VIDEO if clip.crops is None else SQUEEZED if _shows_a_face(clip.crops) else LIPS
+        row = clip.entry.to_row() | {"audio": _below(clip.sound, self.out), "video_kind": video_kind}
         if clip.crops is not None:
             row["lips"] = _below(clip.crops, self.out)
         else:
@@ -168,11 +168,11 @@ class MuavicWorker(ItemWorker):
 
 
 def _shows_a_face(crops: Path) -> bool:
-    """Return whether most of the checked crops of 96x96 show a whole face: then they are squeezed pictures, not mouth crops."""
-    pictures = read_lip_crops(crops)
-    places = np.linspace(0, len(pictures) - 1, min(_LOOKS, len(pictures))).round().astype(int)
+    """Return whether most of the checked crops of 96x96 show a whole face: then they are squeezed frames, not mouth crops."""
+    frames = read_lip_crops(crops)
+    places = np.linspace(0, len(frames) - 1, min(_LOOKS, len(frames))).round().astype(int)
     with FaceDetector() as detector:
-        found = [bool(detector.boxes(np.repeat(pictures[place][..., None], 3, axis=2))) for place in places]
+        found = [bool(detector.boxes(np.repeat(frames[place][..., None], 3, axis=2))) for place in places]
     return 2 * sum(found) > len(found)
 
 

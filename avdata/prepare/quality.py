@@ -16,7 +16,7 @@ from avcore.faces.find import SpeakerFace
 from avcore.faces.select import loudness, mouth_agreement
 from avcore.files import atomic_output
 from avcore.flags import flag
-from avcore.media import Picture
+from avcore.media import Frame
 
 _CROPS_AT_ONCE = 250
 KEPT = "kept"
@@ -61,7 +61,7 @@ class QualityGates:
     """Bounds that a clip must reach to be kept, and their options; the names are those of `Quality`."""
 
     min_face_share: float = flag(default=0.95, group="quality (clips that do not reach it are listed in rejected.jsonl)")
-    """share of pictures in which the face is seen (default: 0.95)"""
+    """share of frames in which the face is seen (default: 0.95)"""
     min_face_height: float = flag(default=40.0)
     """height of the face in pixels (default: 40)"""
     max_lip_jump: float = flag(default=0.6)
@@ -131,13 +131,13 @@ class Thumbnails:
         self._wanted = set(np.linspace(0, max(num_frames - 1, 0), _SHOWN).round().astype(int).tolist())
         self._taken: dict[int, tuple[Pixels, float]] = {}
 
-    def tapped(self, pictures: Iterable[Picture]) -> Iterator[Picture]:
+    def tapped(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         """Yield the same frames."""
-        for index, picture in enumerate(pictures):
+        for index, frame in enumerate(frames):
             if index in self._wanted:
-                scale = min(1.0, _SMALL / max(picture.rgb.shape[:2]))
-                self._taken[index] = _resized(picture.rgb, scale), scale
-            yield picture
+                scale = min(1.0, _SMALL / max(frame.rgb.shape[:2]))
+                self._taken[index] = _resized(frame.rgb, scale), scale
+            yield frame
 
     def strip(self, face: SpeakerFace | None) -> Pixels | None:
         """Draw faces in the upper row and lips below, uint8 [192, 6 * 96, 3]; whole frames if no face is known.
@@ -145,9 +145,9 @@ class Thumbnails:
         Returns None if there were no frames.
         """
         columns = []
-        for index, (picture, scale) in self._taken.items():
+        for index, (image, scale) in self._taken.items():
             frame = None if face is None or index >= len(face.frames) else face.frames[index]
-            upper = _square(picture if frame is None else _cut(picture, frame.box * scale))
+            upper = _square(image if frame is None else _cut(image, frame.box * scale))
             lower = np.full_like(upper, _PAPER)
             if face is not None and frame is not None:
                 lower = cv2.cvtColor(face.lips_between(index, index + 1)[0], cv2.COLOR_GRAY2RGB)
@@ -209,31 +209,31 @@ def _text(text: str, width: int, height: int, scale: float) -> Pixels:
     return line
 
 
-def _cut(picture: Pixels, box: NDArray[np.float32]) -> Pixels:
-    height, width = picture.shape[:2]
+def _cut(frame: Pixels, box: NDArray[np.float32]) -> Pixels:
+    height, width = frame.shape[:2]
     left, top = (int(np.clip(value, 0, limit - 2)) for value, limit in zip(box[:2], (width, height), strict=True))
     right, bottom = (int(np.clip(value, 2, limit)) for value, limit in zip(box[2:], (width, height), strict=True))
-    return picture[top : max(bottom, top + 2), left : max(right, left + 2)]
+    return frame[top : max(bottom, top + 2), left : max(right, left + 2)]
 
 
-def _square(picture: Pixels) -> Pixels:
-    """Fit a picture into 96 x 96 pixels."""
-    small = _resized(picture, _SIDE / max(picture.shape[:2]))
+def _square(frame: Pixels) -> Pixels:
+    """Fit a frame into 96 x 96 pixels."""
+    small = _resized(frame, _SIDE / max(frame.shape[:2]))
     square = np.full((_SIDE, _SIDE, 3), _PAPER, np.uint8)
     top, left = (_SIDE - small.shape[0]) // 2, (_SIDE - small.shape[1]) // 2
     square[top : top + small.shape[0], left : left + small.shape[1]] = small
     return square
 
 
-def _resized(picture: Pixels, scale: float) -> Pixels:
-    size = tuple(max(1, round(length * scale)) for length in picture.shape[1::-1])
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+def _resized(frame: Pixels, scale: float) -> Pixels:
+    size = tuple(max(1, round(length * scale)) for length in frame.shape[1::-1])
+    return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def _read(path: Path) -> Pixels:
     return np.asarray(cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)[:, :, ::-1], dtype=np.uint8)
 
 
-def _write(path: Path, picture: Pixels) -> None:
-    _, content = cv2.imencode(path.suffix, np.ascontiguousarray(picture[:, :, ::-1]))
+def _write(path: Path, frame: Pixels) -> None:
+    _, content = cv2.imencode(path.suffix, np.ascontiguousarray(frame[:, :, ::-1]))
     path.write_bytes(content.tobytes())

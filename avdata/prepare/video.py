@@ -19,7 +19,7 @@ from avcore.notes import several
 from avcore.speech.voice_activity import Region, SpeechActivity, SpeechSettings
 from avcore.timeline import FRAME_RATE, frame_at, frames_covering, frames_to_seconds
 from avcore.units import normalise_language
-from avdata.prepare.clips import ClipMaker, ClipRequest, ClipSettings, Footage, PictureKind
+from avdata.prepare.clips import ClipMaker, ClipRequest, ClipSettings, Footage, FramingKind
 from avdata.prepare.label_fields import spoken_form
 from avdata.prepare.quality import QualityGates, write_contact_sheet
 from avdata.prepare.running import CorpusItem, ItemWorker, PrepareOptions, SourceCorpus, prepare_corpus
@@ -155,7 +155,7 @@ class Recording:
     speaker: str
     text: CorpusFile | None
     """file with its transcript, None = there is none"""
-    said: str = ""
+    transcript: str = ""
     """its transcript, if there is no file"""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """further fields of its clips"""
@@ -266,7 +266,7 @@ class VideoWorker(ClipWorker):
     def _requests(self, name: str, recording: Recording, footage: Footage, journal: Journal) -> list[ClipRequest]:
         own = video_frames(footage.video)
         extra = {"source": recording.source.name, **recording.extra, **_other_rate(footage.video)}
-        text = _text(recording.text) if recording.text is not None else recording.said
+        text = _text(recording.text) if recording.text is not None else recording.transcript
         is_whole = self.video.cut == "none"
         pieces = [(0, _whole(footage, own))] if is_whole else self._stretches(name, footage.listen(), own, journal)
         return [
@@ -291,8 +291,8 @@ class VideoWorker(ClipWorker):
             cuts, count = cut_at_pauses(activity, self.video.cuts), 0
         seen = [piece for piece in cuts.items if _is_shown(piece, own)]
         if len(seen) < len(cuts.items):
-            detail = f"{several(len(cuts.items) - len(seen), 'stretch', 'stretches')} of speech without a picture of that time"
-            journal.add(ItemRecord(f"{name}#unseen", "rejected", reason="no picture", detail=detail))
+            detail = f"{several(len(cuts.items) - len(seen), 'stretch', 'stretches')} of speech without video of that time"
+            journal.add(ItemRecord(f"{name}#unseen", "rejected", reason="no video", detail=detail))
 
         if count:
             stretches = [(min(max(frame_at(piece.start_s), own.start), own.stop - count), count) for piece in seen]
@@ -318,8 +318,8 @@ def video_frames(video: MediaSource) -> range:
     if not info.has_video:
         raise MediaError("it has no video track", path=video.path, expected="a video", found="sound only")
     if info.num_frames < 2:
-        raise MediaError("it has one picture only", path=video.path, expected="a video")
-    first, stop = (frame_at(time) for time in info.picture_s)
+        raise MediaError("it has one frame only", path=video.path, expected="a video")
+    first, stop = (frame_at(time) for time in info.video_s)
     return range(first, max(first + 1, stop))
 
 
@@ -366,7 +366,7 @@ def _text(file: CorpusFile) -> str:
 class ClipOptions(QualityGates, PrepareOptions):
     """What clips are made of and what they must reach."""
 
-    picture: PictureKind = flag(default="face", group="clips")
+    framing: FramingKind = flag(default="face", group="clips")
     """video of a clip: cropped around the face, whole, or none (default: face)"""
     max_side: int = flag(default=384)
     """pixels of the cropped video (default: 384)"""
@@ -374,7 +374,7 @@ class ClipOptions(QualityGates, PrepareOptions):
     def clips(self, min_seconds: float) -> ClipSettings:
         """Return the settings of clips. min_seconds: shorter ones are not kept."""
         gates = QualityGates(**{one.name: getattr(self, one.name) for one in fields(QualityGates)})
-        return ClipSettings(self.picture, self.max_side, max(1, frames_covering(min_seconds)), gates)
+        return ClipSettings(self.framing, self.max_side, max(1, frames_covering(min_seconds)), gates)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -408,7 +408,7 @@ class VideoOptions(ClipOptions):
                 found=f"{self.min_seconds:g} and {self.max_seconds:g}",
             )
         if self.exact_seconds < 0 or (self.exact_seconds and frame_at(self.exact_seconds) < 1):
-            raise UsageError("--exact-seconds must be at least one picture, 0.04", found=self.exact_seconds)
+            raise UsageError("--exact-seconds must be at least one frame, 0.04", found=self.exact_seconds)
         if self.exact_seconds and self.whole_files:
             raise UsageError("--whole-files does not go with --exact-seconds")
 

@@ -241,7 +241,7 @@ def prepare_extraction(
         raise UsageError("units and features need --av2unit-path")
     entries = manifest.entries
     if settings.uses_video and not any(entry.lips or entry.video for entry in entries):
-        raise UsageError("there is no picture in the whole input", hint=f"use --modalities {AUDIO}")
+        raise UsageError("there is no frame in the whole input", hint=f"use --modalities {AUDIO}")
     if (settings.uses_audio or settings.speaker) and not any(entry.audio or entry.video for entry in entries):
         raise UsageError("there is no sound in the whole input", hint=f"use --modalities {VIDEO}, without --with-speaker")
     if settings.lips and not any(entry.video for entry in entries):

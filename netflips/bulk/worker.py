@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from av2unit.sources import compare_lengths, read_lip_video
-from avcore.arrays import Floats, Pictures
+from avcore.arrays import Floats, Frames
 from avcore.checkpoints.stages import Running
 from avcore.compute.memory import keep_freed_memory
 from avcore.contracts import Speaker
@@ -21,7 +21,7 @@ from avcore.errors import InputError, MediaError, NetflipsError, NoSpeechError
 from avcore.faces.boxes import write_boxes
 from avcore.faces.find import find_faces
 from avcore.files import BOXES_ENDING, LIP_ENDING, atomic_output, write_text
-from avcore.media import MediaSource, PictureSource, read_speech, write_lip_video
+from avcore.media import FrameSource, MediaSource, read_speech, write_lip_video
 from avcore.media.tracks import select_audio_track
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_to_seconds, samples_to_seconds
 from avcore.units import Units, format_units
@@ -106,7 +106,7 @@ def _lips(
     heard: MediaSource | None,
     clock: StageClock,
     row: dict[str, Any],
-) -> Pictures | None:
+) -> Frames | None:
     existing = source.path("lips")
     if existing is not None:
         if not settings.uses_video:
@@ -118,17 +118,17 @@ def _lips(
         return None
     path = source.path("video")
     if path is None:
-        raise InputError("it has no picture", path=source.id, hint=f"use --modalities {AUDIO}, without --with-lips")
+        raise InputError("it has no video", path=source.id, hint=f"use --modalities {AUDIO}, without --with-lips")
 
-    pictures = PictureSource(heard or path)
+    frames = FrameSource(heard or path)
     with clock.stage("faces"):
         face = find_faces(
-            clock.timed(pictures, "decode"),
+            clock.timed(frames, "decode"),
             settings.face_choice,
             speech,
-            total=len(pictures),
+            total=len(frames),
             source=path,
-            pixel_aspect=pictures.info.pixel_aspect,
+            pixel_aspect=frames.info.pixel_aspect,
         )
         if settings.lips:
             lip_path, box_path = f"lips/{source.id}{LIP_ENDING}", f"lips/{source.id}{BOXES_ENDING}"

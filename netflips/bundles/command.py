@@ -154,7 +154,7 @@ def _pack(options: PackOptions) -> None:
         options.voices,
     )
     LOG.info("%s: packed, %.1f MiB", bundle.folder, total_bytes(bundle) / _MEGA)
-    _tell(bundle)
+    _log_figures(bundle)
 
 
 def _calibrate(options: CalibrateOptions) -> None:
@@ -162,19 +162,19 @@ def _calibrate(options: CalibrateOptions) -> None:
         calibration = from_checkout("recipes.demo.recipe.calibration")  # the voices of the training side
 
     with bars(options.quiet) as progress:
-        _tell(calibration.calibrate_bundle(options.bundle_dir, options.utterances, options.seed, options.share, progress))
+        _log_figures(calibration.calibrate_bundle(options.bundle_dir, options.utterances, options.seed, options.share, progress))
 
 
 def _note(options: NoteOptions) -> None:
     check_files((), {"the section": options.file}, {"the bundle's description": options.bundle_dir / ABOUT})
-    _tell(note(options.bundle_dir, **{options.section: _read_json(options.file)}))
+    _log_figures(note(options.bundle_dir, **{options.section: _read_json(options.file)}))
 
 
 def _check(options: CheckOptions) -> None:
-    _tell(check_bundle(options.bundle_dir))
+    _log_figures(check_bundle(options.bundle_dir))
 
 
-def _tell(bundle: Bundle) -> None:
+def _log_figures(bundle: Bundle) -> None:
     for line in bundle_lines(bundle):
         LOG.info("%s", line)
 

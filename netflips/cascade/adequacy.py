@@ -187,13 +187,13 @@ def is_no_question(source: str, text: str) -> bool:
     return source.rstrip("\"'\u201d\u2019)] ").endswith("?") and not _ASKS.search(text)
 
 
-def names_spelt_out(text: str, language: str) -> tuple[str, ...]:
+def names_spelled_out(text: str, language: str) -> tuple[str, ...]:
     """Return the words of a translation that a voice would spell letter by letter, such as Marchetti in Korean: names that must be
     written in the letters of the language. Acronyms and words with a reading are not among them."""
     if language != KOREAN:
         return ()
     try:
-        return script_of(text, language).spelt
+        return script_of(text, language).spelled_out
     except InputError:  # reported where it is spoken
         return ()
 
@@ -203,10 +203,12 @@ def lost_numbers(source: str, text: str) -> tuple[str, ...]:
     are not looked at."""
     plain, words = text.replace(",", ""), re.sub(r"\s", "", text)
     found = (one.replace(",", "") for one in _NUMBERS.findall(source))
-    return tuple(one for one in dict.fromkeys(found) if one not in plain and not any(said in words for said in _said(int(one))))
+    return tuple(
+        one for one in dict.fromkeys(found) if one not in plain and not any(said in words for said in _spoken_forms(int(one)))
+    )
 
 
-def _said(number: int) -> set[str]:
+def _spoken_forms(number: int) -> set[str]:
     """Return the ways to write a number in Korean, without blanks: in words, or in digits before words for thousands."""
     forms = {sino(number), native(number)} if number < 100 else {sino(number)}
     group, rest = divmod(number, 10_000)

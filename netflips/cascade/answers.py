@@ -177,16 +177,16 @@ def _torn(content: str) -> Iterator[Row]:
     parts = re.split(r'"number"\s*:\s*"?(\d{1,9})', content)
     places = zip(parts[1::2], parts[2::2], strict=True) if len(parts) > 1 else [(None, content)]
     for number, part in places:
-        told = dict(re.findall(r"[\"'](short|natural|full|text)[\"']\s*:\s*\"((?:[^\"\\\n]|\\.)*)\"", part))
-        texts = [told[name].replace('\\"', '"').replace("\\n", " ") for name in (*CANDIDATES, "text") if name in told]
+        stated = dict(re.findall(r"[\"'](short|natural|full|text)[\"']\s*:\s*\"((?:[^\"\\\n]|\\.)*)\"", part))
+        texts = [stated[name].replace('\\"', '"').replace("\\n", " ") for name in (*CANDIDATES, "text") if name in stated]
         if texts:
             yield _number(number), _clean(texts)
 
 
 def _number(found: object) -> int | None:
     """Return the number of a line, written as 1, 1.0, "1." or "line 1"; None for anything else."""
-    told = re.fullmatch(r"(?:line|#)?[ _-]?(\d{1,9})(?:\.0*)?", str(found).strip().lower(), re.ASCII)
-    return int(told[1]) if told and not isinstance(found, bool) else None
+    stated = re.fullmatch(r"(?:line|#)?[ _-]?(\d{1,9})(?:\.0*)?", str(found).strip().lower(), re.ASCII)
+    return int(stated[1]) if stated and not isinstance(found, bool) else None
 
 
 def _clean(texts: Iterable[str]) -> list[str]:

@@ -35,7 +35,7 @@ _MOST_FAILURES, _MOST_THOUGHTS = 3, 2
 """Failures, and answers of thoughts alone, in a row; then the server is not asked any more."""
 _MOST_TOKENS = 4096
 """Most tokens of an answer."""
-_MOST_BYTES, _MOST_SAID = 8000, 120
+_MOST_BYTES, _MOST_SPOKEN = 8000, 120
 """Bytes that are read of a server's error, and characters of it that are reported."""
 _NO_THINKER = "take a model that does not think, as one of instruct"
 _EXTRAS = ("response_format", "reasoning_effort", "chat_template_kwargs")
@@ -127,7 +127,7 @@ class ChatServer:
             try:
                 return self._patiently(asked)
             except _RefusedError as error:
-                if error.status not in (400, 422) or not self._without(error.said):
+                if error.status not in (400, 422) or not self._without(error.message):
                     raise
 
     def _without(self, said: str) -> bool:
@@ -170,7 +170,7 @@ class ChatServer:
             if not isinstance(cause, HTTPError):
                 raise
             hint = f"put the key into {KEY}" if cause.code in (401, 403) else None
-            raise _RefusedError(error, cause.code, _said_by(cause), hint) from cause
+            raise _RefusedError(error, cause.code, _message_of(cause), hint) from cause
         if "choices" not in answer and (why := error_in(answer)):  # some send it with the status of an answer
             raise InputError(f"{WHAT} did not answer", path=f"{self.base}/{place}", found=shown(why)[:200])
         return answer
@@ -181,8 +181,8 @@ class _RefusedError(InputError):
 
     def __init__(self, error: InputError, status: int, said: str, hint: str | None) -> None:
         """status: of HTTP. said: the server's message, "" = none. hint: what to do about it."""
-        self.status, self.said = status, said
-        found = f"{error.found}: {shown(said)[:_MOST_SAID]}" if said else error.found
+        self.status, self.message = status, said
+        found = f"{error.found}: {shown(said)[:_MOST_SPOKEN]}" if said else error.found
         super().__init__(error.what, path=error.path, found=found, hint=hint)
 
 
@@ -202,7 +202,7 @@ def _key() -> str:
     return key
 
 
-def _said_by(error: HTTPError) -> str:
+def _message_of(error: HTTPError) -> str:
     """Return a server's message about an error, with the parameter that it names; "" = there is none."""
     try:
         said = error.read(_MOST_BYTES).decode(errors="replace")

@@ -287,8 +287,8 @@ def natural_seconds(text: str, style: str, speed: float, language: str) -> float
 
 
 def _phonemes_of(text: str, language: str) -> list[Sign]:
-    spelt = korean_signs(text, _SILENCE) if language == "ko" else _signs(text)
-    signs = [(sign, name) for sign, name in spelt if _network().knows(sign)]
+    spelled_out = korean_signs(text, _SILENCE) if language == "ko" else _signs(text)
+    signs = [(sign, name) for sign, name in spelled_out if _network().knows(sign)]
     if len(signs) > _MOST_SIGNS or all(name == _SILENCE for _, name in signs):
         raise InputError(
             "Kokoro cannot say this at once", expected=f"1 to {_MOST_SIGNS} sounds", found=f"{len(signs)}: {text[:40]!r}"

@@ -71,7 +71,7 @@ def _is_there(name: str, text: str, said: str) -> bool:
         return True
     if said and re.search(rf"(?<![가-힣]){re.escape(said)}", text):
         return True
-    if name.isupper():  # as it is spelt, or read as a word
+    if name.isupper():  # as it is spelled, or read as a word
         read = as_read(name, KOREAN).strip(" .")
         if read and read.replace(" ", "") in as_read(text, KOREAN).replace(" ", ""):
             return True

@@ -58,7 +58,7 @@ class _Question:
     """the question"""
     letters: Ids
     """its letters, int64 [L], by code point"""
-    said: str
+    answer: str
     """the answer"""
 
 
@@ -114,7 +114,7 @@ class Replies:
         distances = edit_distances(letters, [one.letters for one in self._questions])
         shares = distances / np.array([max(len(one.letters), len(letters)) for one in self._questions])
         best = int(shares.argmin())
-        return (self._questions[best].text, self._questions[best].said) if shares[best] <= self._most_errors else ("", "")
+        return (self._questions[best].text, self._questions[best].answer) if shares[best] <= self._most_errors else ("", "")
 
 
 _CONTRACT: type[Replier] = Replies

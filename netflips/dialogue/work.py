@@ -47,7 +47,7 @@ NOT_UNDERSTOOD = "not understood"
 class Answer:
     """A question and its answer."""
 
-    heard: Transcript
+    recognized: Transcript
     """the question's transcript"""
     text: str
     """the answer"""
@@ -95,7 +95,7 @@ class Avatar:
             heard, quality = self.transcribe(question, progress)
         with watch.step("reply"):
             answer = replace(self.reply(heard, quality), quality=quality)
-        script = self._said(answer, out, watch, progress)
+        script = self._answer_video(answer, out, watch, progress)
         return replace(answer, seconds=watch.seconds, script=script)
 
     def transcribe(self, question: Path, progress: Progress = silent) -> tuple[Transcript, QualityEstimate | None]:
@@ -126,16 +126,16 @@ class Avatar:
     def _judged(self, text: str) -> str:
         return next((refusal for guard in self.guards if (refusal := guard.refuses(text))), "")
 
-    def _said(self, answer: Answer, out: Path, watch: "_Watch", progress: Progress) -> Script:
+    def _answer_video(self, answer: Answer, out: Path, watch: "_Watch", progress: Progress) -> Script:
         """Make the video in which the portrait speaks an answer; returns its script."""
-        with self.opened(out, _both(progress, watch.until_first("first picture"))) as job:
+        with self.opened(out, _both(progress, watch.until_first("first frame"))) as job:
             with watch.step("speak"):
                 text = script_of(answer.text)
                 warn_of_script(text)
                 job = replace(job, track=track_of(job, *speak_text(text, self.voice, job.scratch, job.progress)))
             with watch.step("draw"):
                 script = begin_with_given_audio(job, "still", WrittenText(answer.text, by="person"))
-                asked = Text(answer.heard.text, answer.heard.language, "recognizer", answer.heard.words)
+                asked = Text(answer.recognized.text, answer.recognized.language, "recognizer", answer.recognized.words)
                 script = replace(script, utterances=tuple(replace(one, text=asked) for one in script.utterances))
                 return talk(script, job, self.portrait, self.lips)
 
@@ -158,7 +158,7 @@ class _Watch:
         """Return a progress that records the time since the beginning when the first frame is drawn."""
 
         def note(stage: str, done: int, total: int | None) -> None:
-            if stage == "pictures" and done and name not in self.seconds:
+            if stage == "frames" and done and name not in self.seconds:
                 self.seconds[name] = time.perf_counter() - self._begun
 
         return note
@@ -211,7 +211,7 @@ def answer_question(options: AvatarOptions) -> Script:
 
     if options.report is not None:
         write_text(options.report, json.dumps(_facts(answer, options.listen), indent=1, ensure_ascii=False) + "\n")
-    _tell(answer, options.out)
+    _log_figures(answer, options.out)
     assert answer.script is not None  # `Avatar.answer` makes one
     return answer.script
 
@@ -230,9 +230,9 @@ def _facts(answer: Answer, question: Path) -> dict[str, object]:
     """Return an answer as JSON, with times in seconds."""
     return {
         "question": question.name,
-        "heard": answer.heard.text,
-        "language": answer.heard.language,
-        "confidence": round(answer.heard.confidence, 4),
+        "recognized": answer.recognized.text,
+        "language": answer.recognized.language,
+        "confidence": round(answer.recognized.confidence, 4),
         "outcome": answer.outcome,
         "quality": None if answer.quality is None else answer.quality.as_json(),
         "refusal": answer.refusal,
@@ -241,8 +241,8 @@ def _facts(answer: Answer, question: Path) -> dict[str, object]:
     }
 
 
-def _tell(answer: Answer, out: Path) -> None:
-    LOG.info("heard: %s", answer.heard.text or "nothing")
+def _log_figures(answer: Answer, out: Path) -> None:
+    LOG.info("heard: %s", answer.recognized.text or "nothing")
     if answer.quality is not None:
         LOG.info("%s", answer.quality.text(user_language()))
     if answer.outcome != ANSWERED:

@@ -71,7 +71,7 @@ def begin(job: Job, sound: Sound | None) -> Script:
 
 
 def begin_with_given_audio(job: Job, schedule: Schedule, target: Target, voice: str | VoiceFile = "own") -> Script:
-    """Return the script of a video or a picture whose only utterance speaks the job's given audio.
+    """Return the script of a video or an image whose only utterance speaks the job's given audio.
 
     target: what is spoken. voice: whose voice it is.
     """
@@ -88,7 +88,7 @@ def media_of(info: MediaInfo, digest: str = "") -> Media:
         digest=digest,
         duration_s=float(info.duration_s),
         sound_s=float(info.sound_s[1] - info.sound_s[0]) if info.has_audio else 0.0,
-        picture_s=float(info.picture_s[1] - info.picture_s[0]) if info.has_video else 0.0,
+        video_s=float(info.video_s[1] - info.video_s[0]) if info.has_video else 0.0,
         width=info.width,
         height=info.height,
         frame_rate=float(info.frame_rate),
@@ -185,7 +185,7 @@ def _of_subtitles(given: GivenSubtitles, language: str, duration_s: float, texts
     places = rounded_places([(cue.start_s, cue.end_s) for cue in given.cues], duration_s)
     for number, (cue, place) in enumerate(zip(given.cues, places, strict=True), 1):
         one = Utterance(number, TimeSpan(*place), cue.speaker)
-        if source_text := cue.text if given.side == SOURCE else cue.heard:
+        if source_text := cue.text if given.side == SOURCE else cue.source_text:
             one = replace(one, text=Text(source_text, language, "subtitles"))
         if cue.text and given.side == TARGET:
             texts.require_speakable(number, cue.text)

@@ -28,7 +28,7 @@ from netflips.cascade.adequacy import (
     fault_in,
     is_no_question,
     lost_numbers,
-    names_spelt_out,
+    names_spelled_out,
     why_again,
 )
 from netflips.cascade.chat import ChatTranslator
@@ -46,7 +46,7 @@ from netflips.script.notes import (
     ECHOED,
     EMPTY,
     LEFT_ALONE,
-    NAMES_SPELT_OUT,
+    NAMES_SPELLED_OUT,
     NO_TRANSLATION,
     NOT_TRANSLATED,
     NUMBERS_MISSED,
@@ -80,7 +80,7 @@ class TranslationCandidate(NamedTuple):
     """glossary terms that it lacks"""
     lost: tuple[str, ...] = ()
     """numbers of the original that it lacks"""
-    spelt: tuple[str, ...] = ()
+    spelled_out: tuple[str, ...] = ()
     """names in Latin letters"""
     is_statement: bool = False
     """whether it is a statement where the original is a question"""
@@ -90,7 +90,7 @@ class TranslationCandidate(NamedTuple):
     @property
     def lacks(self) -> int:
         """Number of its faults."""
-        return len(self.missed) + len(self.lost) + len(self.spelt) + self.is_statement
+        return len(self.missed) + len(self.lost) + len(self.spelled_out) + self.is_statement
 
     def pace(self, slot_s: float, available_s: float) -> float:
         """Return how much it is sped up to fit into the original's time, of which it may take up to `available_s`."""
@@ -163,7 +163,7 @@ class SentenceTranslator:
     """whether a program's speech keeps its sound, and so its rate"""
     anew: Mapping[int, str] = field(default_factory=dict)
     """a key for the request of each utterance that is to be translated once more, by its number"""
-    said: dict[int, str] = field(default_factory=dict)
+    spoken: dict[int, str] = field(default_factory=dict)
     """the translation of each sentence so far, by the sentence's number"""
     sources: dict[str, str] = field(default_factory=dict)
     """the source sentence of each translation, by the letters of the translation"""
@@ -174,7 +174,7 @@ class SentenceTranslator:
                 self._note(WholeSentence((one,)), one.target.text)
 
     def _note(self, sentence: WholeSentence, text: str) -> None:
-        self.said[sentence.number] = text
+        self.spoken[sentence.number] = text
         self.sources.setdefault(as_compared(text), sentence.text)
 
     def of(self, sentences: Sequence[WholeSentence]) -> dict[int, Utterance]:
@@ -268,7 +268,7 @@ class SentenceTranslator:
                     termed.put,
                     termed.missed,
                     lost_numbers(source, termed.text),
-                    names_spelt_out(as_pronounced(termed.text, self.texts.readings), target) if model is None else (),
+                    names_spelled_out(as_pronounced(termed.text, self.texts.readings), target) if model is None else (),
                     is_no_question(source, termed.text) if target == KOREAN else False,
                     self.texts.seconds_of(termed.text),
                 )
@@ -333,9 +333,9 @@ class SentenceTranslator:
         # A language model can write names in Hangul; if it did not after three more requests, such candidates are dropped.
         if isinstance(translator, ChatTranslator):
             for number, candidates in found.items():
-                found[number] = [one for one in candidates if not one.spelt]
+                found[number] = [one for one in candidates if not one.spelled_out]
                 if candidates and not found[number]:
-                    notes[number] = LEFT_ALONE(reason=NAMES_SPELT_OUT.code, names=", ".join(candidates[0].spelt))
+                    notes[number] = LEFT_ALONE(reason=NAMES_SPELLED_OUT.code, names=", ".join(candidates[0].spelled_out))
         return [found[one.number] or notes.get(one.number) or self._why(None) for one in sentences]
 
     def _again(
@@ -351,8 +351,8 @@ class SentenceTranslator:
         best = best_candidate(found, *self._times(sentence))
         if best.missed or best.lost:
             return {"reason": f"it lacks {', '.join((*best.missed, *best.lost))}", "text": best.text}
-        if best.spelt:
-            return {"reason": ask_for_hangul_names(best.spelt), "text": best.text}
+        if best.spelled_out:
+            return {"reason": ask_for_hangul_names(best.spelled_out), "text": best.text}
         if best.is_statement:
             return {"reason": "the line is a question: ask it", "text": best.text}
         if best.fits(*self._times(sentence)):

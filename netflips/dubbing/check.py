@@ -173,7 +173,7 @@ class _Checker:
     @cached_property
     def terms(self) -> dict[str, str]:
         """Names and terms of the talk, with what is spoken for each, or proposed."""
-        return {one.word: one.said or one.proposed for one in self.script.terms}
+        return {one.word: one.spoken or one.proposed for one in self.script.terms}
 
     def all(self, repairs: bool) -> dict[int, Utterance]:
         """Return the utterances with their attempts, by number. repairs: those that fail are spoken otherwise."""
@@ -205,7 +205,7 @@ class _Checker:
                 self.notes.of[number] = [one for one in before if one.code not in (HURRIED.code, CUT.code)]
                 if best.note is not None:
                     self.notes.add(best.note, number)
-            checked = tuple(one.attempt._replace(is_taken=one is best) for one in attempts)
+            checked = tuple(one.attempt._replace(is_chosen=one is best) for one in attempts)
             known[number] = replace(best.one, attempts=checked)
         return known
 

@@ -49,7 +49,7 @@ def dub(
     with Job.open(video, out, models, options, progress) as job:  # paths, font, kind of file: checked here and nowhere else
         sound = detect_speech(job)  # mono 16 kHz on the disk, levels, stretches of speech
         script = begin(job, sound)  # a person's script, or an empty one; its schedule: source-timed, or ping-pong
-        shots = detect_shots(job, script)  # where the picture cuts
+        shots = detect_shots(job, script)  # where the video cuts
         script = divide(script, job, sound, shots)  # utterances, unless the script has them
         job = job.divided(script)  # .part: which of them are dubbed, and the slack behind each
         faces = track_faces(job, script, sound)  # tracks and lips of each utterance

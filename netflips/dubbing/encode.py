@@ -138,14 +138,14 @@ def _as_text(script: Script, job: Job, sound: Sound | None, utterances: list[Utt
     found, foreign = dict[int, RecognisedText](), dict[int, Transcript]()
     with job.clock.stage("text"):
         if speech is not None:
-            for place, recognised in speech.said_in(places, [at[one.number] for one in todo]):
+            for place, recognised in speech.transcripts_in(places, [at[one.number] for one in todo]):
                 found[place] = recognised
                 job.progress("hear", len(found), len(todo))
             # A recognizer confuses two languages in one window. Windows hold no foreign utterance from here on, so that all others
             # are read again.
             foreign = speech.in_another_language(places, found)
             if foreign:
-                found |= speech.said_in(places, [place for place in found if place not in foreign])
+                found |= speech.transcripts_in(places, [place for place in found if place not in foreign])
             if not speech.is_final and speech.usual != source:
                 job.notes.add(OTHER_LANGUAGE(found=speech.usual, asked=source))
 

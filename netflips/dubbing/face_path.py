@@ -135,18 +135,18 @@ def _smooth(boxes: Floats) -> Floats:
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-def paste_lower_face(picture: Pixels, patch: Pixels, box: Box) -> Pixels:
+def paste_lower_face(frame: Pixels, patch: Pixels, box: Box) -> Pixels:
     """Paste a face patch into its box like `paste_face`, but faded in from the cheeks down.
 
-    picture: uint8 [height, width, 3]; patch: uint8 [96, 96, 3]. Returns a new array.
+    frame: uint8 [height, width, 3]; patch: uint8 [96, 96, 3]. Returns a new array.
     """
-    pasted = paste_face(picture, patch, box)
-    part = visible_part(box, *picture.shape[:2])
+    pasted = paste_face(frame, patch, box)
+    part = visible_part(box, *frame.shape[:2])
     if part is None:
         return pasted
     rows = np.arange(part[0].start, part[0].stop, dtype=np.float32)
     height = (rows - box[1]) / max(float(box[3] - box[1]), 1e-6)
     weight = np.clip((height - _CHEEKS) / (_NOSE - _CHEEKS), 0, 1)[:, None, None]
-    below = picture[part].astype(np.float32)
+    below = frame[part].astype(np.float32)
     pasted[part] = np.rint(below + (pasted[part] - below) * weight).astype(np.uint8)
     return pasted

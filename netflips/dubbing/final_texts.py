@@ -36,13 +36,13 @@ def write_final_texts(script: Script, job: Job) -> None:
         return
     there = path.read_text(encoding="utf-8")
     if there != content:
-        job.store.keep("said", (content,), _before_check(job.store, there))
+        job.store.keep("spoken", (content,), _before_check(job.store, there))
         write_text(path, content)
 
 
 def _before_check(store: Store, content: str) -> str:
     """Return the texts from which a check made this content, or the content itself if no check did."""
-    return store.find(str, "said", (content,)) or content
+    return store.find(str, "spoken", (content,)) or content
 
 
 def _content(script: Script) -> str:

@@ -88,7 +88,7 @@ class Limits:
 def fitter_of(script: Script, job: Job, sound: Sound | None) -> "Fitter":
     """Return what fits utterances of the job. sound: as in `fit`."""
     options = job.options
-    limits = Limits(options.pace, options.hold_picture, job.info.frame_rate, options.keep_sound)
+    limits = Limits(options.pace, options.freeze_frame, job.info.frame_rate, options.keep_sound)
     text_to_unit = TextToUnit(job.models, job.languages[1], job.readings, job.store)
     return Fitter(script, job.part.slack, limits, text_to_unit.silence, sound)
 
@@ -148,7 +148,7 @@ class Fitter:
             natural_s=_s(total),
             spoken_s=_s(fitted.steps),
             overrun_s=_s(fitted.overrun),
-            held_s=float(frames_to_seconds(held, limits.frame_rate)),
+            freeze_s=float(frames_to_seconds(held, limits.frame_rate)),
             cut_s=_s(cut),
             slot=Slot(_s(slot), float(slack)),
             durations=tuple(fitted.durations.tolist()),
@@ -167,7 +167,7 @@ def _s(steps: int) -> float:
     return float(units_to_seconds(steps))
 
 
-def said(one: Utterance, language: str, is_natural: bool = False) -> Units:
+def spoken_units(one: Utterance, language: str, is_natural: bool = False) -> Units:
     """Return the units of an utterance with their durations as spoken, or with their natural ones."""
     assert one.units is not None
     assert one.fit is not None  # it has its place
@@ -183,13 +183,13 @@ class Placed(NamedTuple):
     """when it begins"""
     end: Fraction
     """when it ends, which is where its last frame is held"""
-    held: Fraction
+    freeze: Fraction
     """for how long that frame is held"""
 
 
 def exact_place(one: Utterance, fitted: TimeFit, rate: Fraction) -> Placed:
     """Return when an utterance is spoken, exactly. rate: frames per second of the recording."""
-    held = frames_to_seconds(round(exact(fitted.held_s) * rate), rate)
+    held = frames_to_seconds(round(exact(fitted.freeze_s) * rate), rate)
     steps = sum(fitted.durations) - (round(fitted.overrun_s * UNIT_RATE) if held else 0)
     start = exact(one.place.start_s)
     return Placed(start, max(start + units_to_seconds(steps), exact(one.place.end_s)), held)
@@ -205,7 +205,7 @@ class OutputClock:
         """rate: frames per second of the recording."""
         self.part = part
         places = [exact_place(one, time_fit, rate) for one, time_fit in fitted(script)] if script.is_source_timed else []
-        self.holds = [(one.end, one.held) for one in places if one.held]
+        self.holds = [(one.end, one.freeze) for one in places if one.freeze]
         self._ends = [end for end, _ in self.holds]
         self._sums = [Fraction(0)]
         for _, held in self.holds:

@@ -40,7 +40,7 @@ from netflips.dubbing.store import Store
 from netflips.dubbing.text_speech import GIVEN, ProgramSpeech, TextToUnit, encoded
 from netflips.models import Models
 from netflips.script.files import file_beside
-from netflips.script.notes import LEFT_ALONE, NOT_TAKEN, NOTHING_GIVEN, UNSAID
+from netflips.script.notes import LEFT_ALONE, NOT_USABLE, NOTHING_GIVEN, SPEECH_LEFT_OUT
 from netflips.script.types import GivenUnits, KeptOriginal, Script, SpokenSound, Text, UnitList, Utterance, WrittenText
 
 # Files of utterances
@@ -87,7 +87,7 @@ def _track(script: Script, job: Job, path: Path, utterances: Sequence[Utterance]
     taken, unsaid = match_pauses(stretches, script.utterances)
     if unsaid:
         spans = ", ".join(f"{start:.2f} to {end:.2f} s" for start, end in unsaid)
-        job.notes.add(UNSAID(name=path.name, spans=spans))
+        job.notes.add(SPEECH_LEFT_OUT(name=path.name, spans=spans))
 
     rate, digest = job.sound_rate(script) if job.options.keep_sound else SAMPLE_RATE, file_digest(path)
     spans_of = {one.number: taken[one.number] for one in utterances if one.number in taken}
@@ -131,7 +131,7 @@ class SpeechFiles:
         try:
             samples = self.sound_of(one, target)
         except NetflipsError as error:
-            return LEFT_ALONE(reason=NOT_TAKEN.code, name=target.file, error=words_of(error))
+            return LEFT_ALONE(reason=NOT_USABLE.code, name=target.file, error=words_of(error))
         return encoded(resample(samples, self.rate if target.keep_sound else SAMPLE_RATE, SAMPLE_RATE), models, self.store)
 
     def _path_of(self, one: Utterance, target: SpokenSound) -> Path:

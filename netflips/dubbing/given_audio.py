@@ -104,16 +104,16 @@ def speak_given_audio(script: Script, job: Job) -> Script:
     speech = speak(script, job, sound)
     pieces = render(script, job, shots, faces, speech)
     script = write(script, job, pieces, mix(script, job, speech, sound))
-    report = job.out, script.output_s, several(script.result.pictures, "picture"), job.lips.name
+    report = job.out, script.output_s, several(script.result.frames, "frame"), job.lips.name
     LOG.info("%s: %.2f s, %s, lips by %s", *report)
     return script
 
 
 def _moving(path: Path) -> MediaInfo:
-    """Return the media info of a video, with its tracks selected. Raises MediaError, and InputError for a single picture."""
+    """Return the media info of a video, with its tracks selected. Raises MediaError, and InputError for a still image."""
     require_media(path, "the video")
     info = probe(select_tracks(path))
     if info.still:
-        hint = "netflips portrait makes a picture talk"
-        raise InputError("this is a single picture", path=path, expected="a video", found=info.still, hint=hint)
+        hint = "netflips portrait makes an image talk"
+        raise InputError("this is a still image", path=path, expected="a video", found=info.still, hint=hint)
     return info

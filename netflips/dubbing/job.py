@@ -14,7 +14,7 @@ from avcore.errors import OutputError, UsageError
 from avcore.faces.footage import select_tracks
 from avcore.files import keep_apart, private_folder
 from avcore.journal import file_digest, key_of
-from avcore.media import MediaInfo, MediaSource, PictureSource, VideoWriter, require_video_name
+from avcore.media import FrameSource, MediaInfo, MediaSource, VideoWriter, require_video_name
 from avcore.media.passthrough import PassthroughMetadata
 from avcore.notes import Notes
 from avcore.progress import Progress
@@ -22,7 +22,6 @@ from avcore.timeline import FRAME_RATE, SAMPLE_RATE, Seconds
 from netflips.cascade.speakers import Speaking, who_speaks
 from netflips.dubbing.caching import CachingReader
 from netflips.dubbing.clock import StageClock
-from netflips.dubbing.frame import Frame
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import Part, part_of
 from netflips.dubbing.preflight import (
@@ -38,6 +37,7 @@ from netflips.dubbing.preflight import (
 from netflips.dubbing.segments import LONGEST_S, announce
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import Store, require_work_folder
+from netflips.dubbing.video_format import VideoFormat
 from netflips.models import Models
 from netflips.provenance.manifest import sidecars
 from netflips.published.terms import file_of_lips, terms_of, terms_of_dub
@@ -123,7 +123,7 @@ class Job:
         with clock.stage("read"):
             tracks = select_tracks(video, options.audio_track, options.video_track)
             models = in_its_language(tracks, models, options)
-            source = PictureSource(tracks)
+            source = FrameSource(tracks)
         given = options.script_in
         subtitles = read_subtitles(given, *models.languages) if given is not None and is_subtitles(given) else None
         check_material(source, options, subtitles)
@@ -156,7 +156,7 @@ class Job:
     def for_given_audio(
         cls, info: MediaInfo, out: Path, models: Models, options: DubOptions, settings: Mapping[str, Any], progress: Progress
     ) -> "Iterator[Job]":
-        """Open the job of a video or picture whose speech is given as a whole later (see `on`), for the length of a block.
+        """Open the job of a video or image whose speech is given as a whole later (see `on`), for the length of a block.
 
         Raises UsageError, InputError where files of the lip-sync backend are missing, OutputError for a kind of file that cannot be
         written.
@@ -193,9 +193,9 @@ class Job:
             self.keep_work()
 
     @cached_property
-    def source(self) -> PictureSource:
+    def source(self) -> FrameSource:
         """Frames of the video at 25 Hz."""
-        return PictureSource(self.info.source)
+        return FrameSource(self.info.source)
 
     @property
     def languages(self) -> tuple[str, str]:
@@ -236,9 +236,9 @@ class Job:
             start, stop = options.start or 0.0, float(info.duration_s)
             seconds = max(min(stop, stop if options.end is None else options.end) - start, 0.0)
             if self.track is None:
-                announce(folder, Frame.of(info, info.frame_rate), seconds, stop)
+                announce(folder, VideoFormat.of(info, info.frame_rate), seconds, stop)
             else:
-                announce(folder, Frame.of(info, info.steady_rate), float(self.track.length_s))
+                announce(folder, VideoFormat.of(info, info.steady_rate), float(self.track.length_s))
         except OutputError:
             if options.is_draft and options.work_dir is None:
                 return  # a draft writes no video and can do without a work folder
@@ -264,7 +264,7 @@ class Job:
     # Form of the output: a ping-pong clip is written at 25 Hz and 16 kHz, as the published model does. If its speech is given as a
     # track, frames and speech keep their own rates.
 
-    def picture_rate(self, script: Script) -> Fraction:
+    def frame_rate(self, script: Script) -> Fraction:
         """Frame rate of the output in Hz."""
         if self.track is not None:
             return self.info.steady_rate

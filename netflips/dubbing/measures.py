@@ -14,7 +14,7 @@ from avcore.speech.figures import count_clicks
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, samples_to_seconds, seconds_to_samples
 from netflips.aligned import phonemes_in
 from netflips.dubbing.check_recognizer import compared
-from netflips.dubbing.fit import said
+from netflips.dubbing.fit import spoken_units
 from netflips.dubbing.job import LOG
 from netflips.dubbing.store import Store
 from netflips.recognizers.windows import WindowPart, recognised_together
@@ -75,7 +75,7 @@ class Measurer:
 
     def measured(self, one: Utterance, how: Literal["first"] | How, transcript: Transcript | None = None) -> Spoken:
         """Speak an utterance, transcribe and measure it. transcript: if it is known. Raises NetflipsError where that fails."""
-        speech, text = self.speak(one), "" if one.said is None else as_pronounced(one.said.text, self.readings)
+        speech, text = self.speak(one), "" if one.spoken is None else as_pronounced(one.spoken.text, self.readings)
         right: float | None = None
         faults = set[Fault]()
         if not text:
@@ -132,7 +132,7 @@ class Measurer:
 
         Both are 0 where that is not known before frames are drawn, or the times of the phonemes are not known.
         """
-        units = said(one, self.language)
+        units = spoken_units(one, self.language)
         if self.mouth is None or not text or not len(units) or not len(speech):
             return 0, 0
         try:

@@ -15,11 +15,11 @@ from avcore.media.writer import synthetic_comment
 from avcore.timeline import seconds_to_samples, units_to_seconds
 from netflips.dubbing.background import LOUD_DBFS, Span, background_level, spoken_spans, with_background
 from netflips.dubbing.fit import OutputClock, fitted
-from netflips.dubbing.frame import speech_as_it_is
 from netflips.dubbing.job import Job
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import Speeches
 from netflips.dubbing.stems import background_of, with_stems
+from netflips.dubbing.video_format import speech_as_it_is
 from netflips.script.notes import BACKGROUND_ESTIMATED, LOUDNESS_MISSED
 from netflips.script.types import Script
 from unit2av.rendering import SoundFeed

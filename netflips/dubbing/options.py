@@ -56,7 +56,7 @@ class DubOptions(MarkFlags):
     audio_track: str | None = flag(group="files", default=None, metavar="N|LANG")
     """sound track of the video: a number from 1, or a language (default: the first with speech)"""
     video_track: int | None = flag(default=None, metavar="N")
-    """picture track of the video, from 1 (default: the one with a face)"""
+    """video track, from 1 (default: the one with a face)"""
     script_in: Path | None = flag(default=None, file=Input("the script (--script-in)"))
     """what to say, and who says it: a script (.json), as --draft and --report write it; or your subtitles (.srt, .vtt, .ass, .smi):
     Korean texts are spoken, English ones are what is heard"""
@@ -67,7 +67,7 @@ class DubOptions(MarkFlags):
     strict: bool = flag(
         group=(
             "speech that is not understood",
-            "how much is understood is printed before speech and pictures are made; --yes goes on without asking",
+            "how much is understood is printed before speech and video are made; --yes goes on without asking",
         ),
         default=False,
     )
@@ -124,7 +124,7 @@ class DubOptions(MarkFlags):
     """an actor's or interpreter's speech: files named by the number of the utterance, or one file along the recording"""
     keep_sound: bool = flag(default=False)
     """keep the sound of given speech; lips and times follow it"""
-    face: str = flag(group="picture", default="auto")
+    face: str = flag(group="video", default="auto")
     """auto (largest that speaks), largest, or N-th from the left (default: auto)"""
     in_lip_path: Path | None = flag(default=None, file=Input("the lip video"))
     """existing 96x96 lip video at 25 fps, in place of finding the lips"""
@@ -134,12 +134,12 @@ class DubOptions(MarkFlags):
     hard_paste: bool = flag(default=False)
     """paste the whole face with hard edges, as published"""
     timing: Timing = flag(group="recordings of several utterances", default="auto")
-    """source: each utterance at its time in the recording, which keeps its pictures and length; free: one utterance, as long as it
+    """source: each utterance at its time in the recording, which keeps its frames and length; free: one utterance, as long as it
     takes; auto: free for a clip of one clean utterance (default)"""
     pace: tuple[float, float] = flag(default=(0.8, 1.25), metavar=("MIN", "MAX"))
     """how much speech may be shortened and lengthened to fit its place (default: 0.8 1.25)"""
-    hold_picture: bool = flag(default=False)
-    """hold the picture while speech is still too long, so that the output grows longer"""
+    freeze_frame: bool = flag(default=False)
+    """freeze the last frame while speech is still too long, so that the output grows longer"""
     utterance_length: tuple[float, float] = flag(default=(2.0, 12.0), metavar=("MIN", "MAX"))
     """seconds that an utterance should last (default: 2 12)"""
     background: str = flag(default="keep", metavar="keep|mute|under[:DB]")
@@ -168,7 +168,7 @@ class DubOptions(MarkFlags):
     embed_subtitles: bool = flag(default=False)
     """also put them into the dubbed video as tracks that a player can show"""
     burn_subtitles: str = flag(default="", nargs="?", const=TARGET, choices=SIDES, metavar="WHICH")
-    """draw subtitles into the picture: target or source (default: target)"""
+    """draw subtitles into the video: target or source (default: target)"""
     subtitle_font: Path | None = flag(default=None, file=Input("the font (--subtitle-font)"))
     """font of burnt-in subtitles, .ttf or .otf (default: Noto Sans KR of the extra `subtitles`)"""
 
@@ -375,7 +375,7 @@ class DubOptions(MarkFlags):
     def is_of_recordings(self) -> bool:
         """Whether something is asked for that only a recording in its own time can give."""
         names = (
-            "script_in", "speak_with", "speech_in", "pace", "hold_picture", "utterance_length", "background",
+            "script_in", "speak_with", "speech_in", "pace", "freeze_frame", "utterance_length", "background",
             "background_audio", "separate_with", "diarize_with", "stems", "start", "end", "preview",
         )  # fmt: skip
         return bool(set(names) & set(self.asked))
@@ -417,7 +417,7 @@ class DubCommand(DubOptions, SpreadFlags, CommonOptions):
     report: tuple[Path, ...] = report_flag()
     """write what was done: .html is a page to read, any other name is JSON; may be given for each"""
     verdict: Path | None = flag(default=None, file=Output("the verdict"), metavar="JSON")
-    """write how much is understood before speech and pictures are made"""
+    """write how much is understood before speech and video are made"""
     ask: bool = flag(group="speech that is not understood", default=False)
     """ask before going on if little is understood (default on a terminal)"""
     translator_unit_offset: int | None = flag(group="languages and translation", default=None)

@@ -1,4 +1,4 @@
-"""Animate a picture of a face: the steps of a dub with a still schedule, whose one utterance is a given track."""
+"""Animate an image of a face: the steps of a dub with a still schedule, whose one utterance is a given track."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,16 +19,16 @@ from avcore.progress import track as tracked
 from avcore.timeline import SAMPLES_PER_FRAME, UNITS_PER_FRAME, frames_to_seconds
 from avcore.units import Units, from_reference_codes, read_unit_file, units_of
 from netflips.dubbing.begin import begin_with_given_audio
-from netflips.dubbing.fit import fit, fitted, said
-from netflips.dubbing.frame import Frame
+from netflips.dubbing.fit import fit, fitted, spoken_units
 from netflips.dubbing.given import track_of
 from netflips.dubbing.job import GivenAudio, Job, digest_of
 from netflips.dubbing.mix import mix
 from netflips.dubbing.options import DubOptions, settings_as_json
-from netflips.dubbing.render import draw_segments, drawing, num_pictures
+from netflips.dubbing.render import draw_segments, drawing, num_frames
 from netflips.dubbing.segments import Segment, constant_rate_segments, quiet_borders
 from netflips.dubbing.speech import NewSpeech, Speeches, speak
 from netflips.dubbing.target_units import fill_target_units
+from netflips.dubbing.video_format import VideoFormat
 from netflips.dubbing.write import write
 from netflips.model_paths import paths_asked
 from netflips.models import Models, models_when_asked
@@ -73,7 +73,7 @@ def _animated(options: PortraitOptions) -> Script:
         job = job.on(spoken)
         script = talk(begin_with_given_audio(job, "still", target, voice), job, portrait)
 
-    report = options.out, script.output_s, several(script.result.pictures, "picture"), job.lips.name
+    report = options.out, script.output_s, several(script.result.frames, "frame"), job.lips.name
     LOG.info("%s: %.2f s, %s, lips by %s", *report)
     return script
 
@@ -90,8 +90,8 @@ def talk(script: Script, job: Job, portrait: Portrait, lip_sync: LipSync | None 
     script = fill_target_units(script, job, None)
     script = fit(script, job, None)
     speech = speak(script, job, None)
-    rate = job.picture_rate(script)
-    count = num_pictures(script, rate, track.length_s)
+    rate = job.frame_rate(script)
+    count = num_frames(script, rate, track.length_s)
     made_of = [*QUICK.values(), job.digest, job.options.label, MOVING, *drawing(job.lips, job.renderer, job.models.arithmetic)]
     around_s = resolve_backend(job.lips, job.renderer).around_s
     schedule = partial(portrait_segments, script, portrait, speech, count, made_of, around_s)
@@ -107,23 +107,23 @@ def portrait_segments(
     made_of: Sequence[object],
     around_s: float,
     lips: LipSync,
-    frame: Frame,
+    video_format: VideoFormat,
 ) -> list[Segment]:
     """Return the segments of a portrait, whose head moves with its speech all the time.
 
     count: number of frames. made_of: what all of them depend on. around_s: as in `constant_rate_segments`.
     """
     ((one, time_fit),) = fitted(script)
-    units, new, choice = said(one, script.target), speech[one.number], portrait.choice
+    units, new, choice = spoken_units(one, script.target), speech[one.number], portrait.choice
     levels = np.concatenate([loudness(np.zeros(_BEFORE * SAMPLES_PER_FRAME, np.float32)), loudness(new.samples)])
     shown = portrait.schedule(lips.codes(_behind_a_rest(units, new, lips.needs_sound)), count, levels)
     facts: list[object] = [choice.face, choice.motion, choice.seed, choice.blinks, choice.size, choice.fill]
     facts += [*speech.made_of[one.number], units.ids, time_fit.durations]
 
     assert speech.whole is not None  # a portrait speaks given speech
-    _, *borders = quiet_borders(speech.whole.activity, count - _BEFORE, frame.rate)
+    _, *borders = quiet_borders(speech.whole.activity, count - _BEFORE, video_format.rate)
     borders = [0, *(border + _BEFORE for border in borders)]
-    return constant_rate_segments(shown, borders, count, frame.rate, around_s, [key_of("still", *made_of, *facts)])
+    return constant_rate_segments(shown, borders, count, video_format.rate, around_s, [key_of("still", *made_of, *facts)])
 
 
 def _behind_a_rest(units: Units, new: NewSpeech, needs_sound: bool) -> SpokenUnits:
@@ -172,6 +172,6 @@ def _given(job: Job, options: PortraitOptions, text: SpokenScript | None) -> tup
 
 def speak_text(text: SpokenScript, voice: TextVoice, folder: Path, progress: Progress) -> tuple[MediaSource, UnitList]:
     """Speak a text sentence by sentence into a file of a folder, and return the file and the units that it was made from."""
-    speech = voice.tell(text, progress)
+    speech = voice.speak(text, progress)
     write_speech_pieces(folder / _SPOKEN, speech, speech.rate)
     return MediaSource(folder / _SPOKEN), UnitList.of(speech.units)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from avcore.errors import MediaError, NoSpeechError, OutputError, UsageError
 from avcore.faces.footage import shows_face
 from avcore.files import keep_apart, require_file, require_place
-from avcore.media import MediaSource, PictureSource, probe
+from avcore.media import FrameSource, MediaSource, probe
 from avcore.media.writer import is_synthetic
 from avcore.timeline import exact
 from avcore.units import require_same_vocabulary
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from unit2text.unit_reader import UnitReader
 
 LOG = logging.getLogger("netflips")
-_TELL_TIMES = "give the times of the utterances with --script-in"
+_REPORT_TIMES = "give the times of the utterances with --script-in"
 _SAMPLES = {"ko": "\uac00\ud7a3", "el": "\u03a9\u03bb", "ru": "\u0416\u044f"}
 """Sample letters by language: a font that has them has the others, too. Languages that are not here use Latin letters."""
 _LATIN = "Ag"
@@ -148,7 +148,7 @@ def in_its_language(source: MediaSource, models: Models, options: DubOptions) ->
     return replace(models, how=replace(models.how, source=found))
 
 
-def check_material(source: PictureSource, options: DubOptions, subtitles: GivenSubtitles | None) -> None:
+def check_material(source: FrameSource, options: DubOptions, subtitles: GivenSubtitles | None) -> None:
     """Check that the video has what the options need of it. Raises MediaError, NoSpeechError and UsageError."""
     info = source.info
     if options.uses_audio and options.modalities != AUTO and not info.has_audio:
@@ -168,7 +168,7 @@ def check_material(source: PictureSource, options: DubOptions, subtitles: GivenS
 def no_speech(source: MediaSource, has_sound: bool) -> NoSpeechError:
     """Return the error of a video in which nobody speaks."""
     what = "no speech was found in it" if has_sound else "it has no sound in which to find utterances"
-    return NoSpeechError(_with_face(what, source), path=source.path, hint=_TELL_TIMES)
+    return NoSpeechError(_with_face(what, source), path=source.path, hint=_REPORT_TIMES)
 
 
 def _with_face(what: str, source: MediaSource) -> str:
@@ -250,4 +250,4 @@ def _sides_given(options: DubOptions, subtitles: GivenSubtitles | None) -> set[s
         return set()
     utterances = options.script.utterances
     sides = {SOURCE} if all(one.text is not None for one in utterances) else set()
-    return sides | ({TARGET} if all(one.said is not None for one in utterances) else set())
+    return sides | ({TARGET} if all(one.spoken is not None for one in utterances) else set())

@@ -67,7 +67,7 @@ def estimate_quality(script: Script, job: Job, sound: Sound | None) -> Script:
     utterances = [one for one in job.part.utterances(script) if not isinstance(one.target, KeptOriginal)]
     spoken = [(one, one.target.text) for one in utterances if isinstance(one.target, WrittenText) and one.target.text]
     available_s = dict[int, float]()
-    if script.is_source_timed and not job.options.hold_picture:
+    if script.is_source_timed and not job.options.freeze_frame:
         available_s = {one.number: one.place.seconds + float(job.part.slack[one.number]) for one in utterances}
 
     with job.clock.stage("speech"):
@@ -177,7 +177,7 @@ class _Estimator:
             return broken("unsayable")
         known = confidence_of(bundle_of(self.models.paths.unit2av))
         voice = None if known is None else known.voice * self._left(one, natural_s)
-        return of_text(text, script_of(as_pronounced(text, self.texts.readings), self.script.target).spelt, voice)
+        return of_text(text, script_of(as_pronounced(text, self.texts.readings), self.script.target).spelled_out, voice)
 
     def _left(self, one: Utterance, natural_s: float | None) -> float:
         """Return the share of intelligibility that is left when speech is squeezed into its time. natural_s: None = not known."""

@@ -113,7 +113,7 @@ class RecognisedSpeech:
         """Return the stretches of all windows that overlap a time of the recording (s)."""
         return [one for pack in self._packs if self._reaches(pack, start_s, end_s) for one in self._window(pack)]
 
-    def said_in(self, utterances: Sequence[Span], numbers: Iterable[int]) -> Iterator[tuple[int, RecognisedText]]:
+    def transcripts_in(self, utterances: Sequence[Span], numbers: Iterable[int]) -> Iterator[tuple[int, RecognisedText]]:
         """Yield the transcripts of some utterances in the language of the recording, each with its index among all."""
         for number in numbers:
             start, end = utterances[number]

@@ -13,18 +13,17 @@ from functools import cache, partial
 from itertools import islice, repeat, takewhile
 from pathlib import Path
 
-from avcore.compute.threads import pictures_at_once
+from avcore.compute.threads import frames_at_once
 from avcore.errors import MediaError
 from avcore.journal import key_of
-from avcore.media import QUICK, MediaInfo, Picture, PictureSource
-from avcore.media.source import StoredPicture, read_stored
+from avcore.media import QUICK, Frame, FrameSource, MediaInfo
+from avcore.media.source import StoredFrame, read_stored
 from avcore.speech.audio import resample
 from avcore.speech.voice_activity import detect_activity
 from avcore.timeline import SAMPLE_RATE, exact, frames_covering, frames_to_seconds
 from netflips.cascade.speakers import Speaking
 from netflips.dubbing.face_path import FacePath, follow, paste_lower_face
-from netflips.dubbing.fit import OutputClock, Placed, exact_place, fitted, said
-from netflips.dubbing.frame import Finish, Frame
+from netflips.dubbing.fit import OutputClock, Placed, exact_place, fitted, spoken_units
 from netflips.dubbing.job import Job
 from netflips.dubbing.segments import LONGEST_S, Encoded, Segment, SegmentEncoder, constant_rate_segments, quiet_borders
 from netflips.dubbing.shots import Shots
@@ -32,14 +31,15 @@ from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import Speeches
 from netflips.dubbing.subtitles import painter_of
 from netflips.dubbing.track_faces import Faces
+from netflips.dubbing.video_format import Finish, VideoFormat
 from netflips.models import Models
 from netflips.script.types import Script, TimeFit, Utterance, WrittenText
 from netflips.subtitles.drawing import Painter
 from text2unit.stage import TEXT2UNIT
 from unit2av.lipsync import RENDERING, LipSync, SpokenUnits
 from unit2av.lipsync.backend import LipSyncChoice, resolve_backend
-from unit2av.renderer import BATCH_PICTURES
-from unit2av.rendering import FaceToDraw, OutputFrame, Talk, num_pictures_for, opened_lip_sync
+from unit2av.renderer import BATCH_FRAMES
+from unit2av.rendering import FaceToDraw, OutputFrame, Talk, num_frames_for, opened_lip_sync
 
 BLEND_S = Fraction(4, 25)
 """Time in which a drawn mouth fades in and out."""
@@ -50,21 +50,21 @@ _MOST_READERS = 6
 
 def render(script: Script, job: Job, shots: Shots, faces: Faces, speech: Speeches) -> list[Encoded]:
     """Draw and encode the frames of a dub in segments; segments that were finished before are reused."""
-    rate, clock = job.picture_rate(script), OutputClock(script, job.part, job.info.frame_rate)
+    rate, clock = job.frame_rate(script), OutputClock(script, job.part, job.info.frame_rate)
     if job.track is not None:
-        count = num_pictures(script, rate, job.track.length_s)
+        count = num_frames(script, rate, job.track.length_s)
     else:
-        count = num_pictures(script, rate, clock.part.stop - clock.part.start if script.is_source_timed else None)
+        count = num_frames(script, rate, clock.part.stop - clock.part.start if script.is_source_timed else None)
     painter, coding = painter_of(script, clock, job.options.subtitling), (job.digest, job.options.label, *QUICK.values())
     speech_rate = SAMPLE_RATE if job.track is not None else job.sound_rate(script)
     rests = {one.number: _rest_unit(one, job.models, script.target, job.speaking, speech.whole) for one, _ in fitted(script)}
 
-    def schedule(lips: LipSync, frame: Frame) -> Iterable[Segment]:
+    def schedule(lips: LipSync, video_format: VideoFormat) -> Iterable[Segment]:
         talks = Talks(script.target, shots, faces, speech, speech_rate, rests, lips)
         look = Look(coding, tuple(drawing(job.lips, job.renderer, job.models.arithmetic)), painter)
         if script.is_source_timed:
             return source_timed_segments(script, job.info, clock, talks, look)
-        source = job.source if rate == job.source.rate else PictureSource(job.info.source, rate)
+        source = job.source if rate == job.source.rate else FrameSource(job.info.source, rate)
         around_s = resolve_backend(job.lips, job.renderer).around_s
         return clip_segments(script, source, count, talks, look, around_s)
 
@@ -75,7 +75,7 @@ def draw_segments(
     job: Job,
     rate: Fraction,
     count: int,
-    schedule: Callable[[LipSync, Frame], Iterable[Segment]],
+    schedule: Callable[[LipSync, VideoFormat], Iterable[Segment]],
     painter: Painter | None = None,
     lip_sync: LipSync | None = None,
 ) -> list[Encoded]:
@@ -85,11 +85,11 @@ def draw_segments(
     backend and a form of frames. painter: draws subtitles; None: there are none. lip_sync: the opened backend; None: the job's is
     opened for these segments.
     """
-    frame, models = Frame.of(job.info, rate), job.models
-    batch = pictures_at_once(job.info.width, job.info.height, BATCH_PICTURES)
+    video_format, models = VideoFormat.of(job.info, rate), job.models
+    batch = frames_at_once(job.info.width, job.info.height, BATCH_FRAMES)
 
     def report(done: int) -> None:
-        job.progress("pictures", done, max(count, done))
+        job.progress("frames", done, max(count, done))
 
     opened: AbstractContextManager[LipSync]
     if lip_sync is not None:
@@ -97,18 +97,20 @@ def draw_segments(
     else:
         how = models.how.device, models.how.precision
         opened = opened_lip_sync(job.lips, job.renderer, *how, models.renderer, batch, paste_lower_face)
-    with opened as lips, job.clock.stage("pictures"):
-        return SegmentEncoder(frame, lips, Finish(job.options.label, painter), job.store, report).encode(schedule(lips, frame))
+    with opened as lips, job.clock.stage("frames"):
+        return SegmentEncoder(video_format, lips, Finish(job.options.label, painter), job.store, report).encode(
+            schedule(lips, video_format)
+        )
 
 
-def num_pictures(script: Script, rate: Fraction, length_s: Fraction | None) -> int:
+def num_frames(script: Script, rate: Fraction, length_s: Fraction | None) -> int:
     """Return the number of frames of an output, or about how many a recording has.
 
     rate: frames per second. length_s: length of the output; None: it lasts as long as its utterance takes.
     """
     if length_s is not None:
         return max(1, frames_covering(length_s, rate))
-    return sum(num_pictures_for(said(one, script.target)) for one, _ in fitted(script))
+    return sum(num_frames_for(spoken_units(one, script.target)) for one, _ in fitted(script))
 
 
 def drawing(lips: LipSyncChoice, renderer: Path | None, arithmetic: str) -> list[object]:
@@ -166,7 +168,7 @@ class Talks:
 
     def talk(self, one: Utterance, begin: Fraction, place: Placed) -> "PlacedTalk":
         """Return an utterance with its lip codes and the path of its face. begin: when it begins in the output (s)."""
-        new, units = self.speech[one.number], said(one, self.language)
+        new, units = self.speech[one.number], spoken_units(one, self.language)
         samples = resample(new.samples, self.speech_rate, SAMPLE_RATE) if self.lips.needs_sound else None
         codes = self.lips.codes(SpokenUnits(units if len(units) else None, samples, new.silent, self.rests[one.number]))
         path = follow(self.faces.drawn(one), self.faces.watches[one.number], self.shots)
@@ -180,7 +182,7 @@ class Talks:
         sound: list[object] = [new.samples] if self.lips.needs_sound else []
         if self.speech.whole is not None:  # it is too long to be read for a key; what it was made of stands for it
             sound = [*self.speech.made_of[one.number]]
-        return [one.units.ids, fit.durations, new.silent, self.rests[one.number], fit.held_s, *seen, *sound]
+        return [one.units.ids, fit.durations, new.silent, self.rests[one.number], fit.freeze_s, *seen, *sound]
 
     def borders(self, one: Utterance, count: int, rate: Fraction) -> list[int]:
         """Return the first frames of the segments of a clip of `count` frames: moments where its speech is quiet."""
@@ -212,7 +214,7 @@ class PlacedTalk(Talk):
         share = min(strength, 1.0)
         if is_open:
             since = time - self.begin
-            left = self.place.end - self.place.start + self.place.held - since
+            left = self.place.end - self.place.start + self.place.freeze - since
             share = min(share, float(min(since / BLEND_S, left / BLEND_S)))
         shot = shots.setdefault(self.path.place_of(at), len(shots))
         return FaceToDraw(box if share > 0 else None, share, shot, reason=reason)
@@ -221,7 +223,7 @@ class PlacedTalk(Talk):
 # A clip: its frames at a constant rate while its one utterance is spoken, in segments that end where the speech is quiet
 
 
-def clip_segments(script: Script, source: PictureSource, count: int, talks: Talks, look: Look, around_s: float) -> list[Segment]:
+def clip_segments(script: Script, source: FrameSource, count: int, talks: Talks, look: Look, around_s: float) -> list[Segment]:
     """Return the segments of a clip, in which somebody always talks: a ping-pong loop (as published), or a held last frame.
 
     count: number of frames. around_s: seconds of frames that the lip-sync backend wants to see before and after a segment.
@@ -236,24 +238,24 @@ def clip_segments(script: Script, source: PictureSource, count: int, talks: Talk
 
     def shown(start: int, stop: int) -> Iterator[OutputFrame]:
         shots, is_held = dict[tuple[int, int], int](), script.schedule == "hold"
-        pictures = _held(source, start, stop - start) if is_held else source.pingpong(stop - start, start, own)
-        for number, picture in enumerate(pictures, start):
-            at, time = frames_to_seconds(picture.index, rate), frames_to_seconds(number, rate)
-            yield OutputFrame(picture, time, talk(), talk().face(at, time, shots, is_open=False))
+        frames = _held(source, start, stop - start) if is_held else source.pingpong(stop - start, start, own)
+        for number, frame in enumerate(frames, start):
+            at, time = frames_to_seconds(frame.index, rate), frames_to_seconds(number, rate)
+            yield OutputFrame(frame, time, talk(), talk().face(at, time, shots, is_open=False))
 
     made_of = [*look.coding, *look.drawn_by, *talks.facts(one, fit), *look.painted(Fraction(0), None)]
     borders, facts = talks.borders(one, count, rate), key_of(script.schedule, *made_of)
     return constant_rate_segments(shown, borders, count, rate, around_s, [facts])
 
 
-def _held(source: PictureSource, start: int, count: int) -> Iterator[Picture]:
+def _held(source: FrameSource, start: int, count: int) -> Iterator[Frame]:
     """Yield `count` frames from number `start` on: the frames of the video once, then its last one again and again."""
-    last: Picture | None = None
-    for picture in islice(source.pictures(min(start, len(source) - 1)), count):
-        count, last = count - 1, picture
-        yield picture
+    last: Frame | None = None
+    for frame in islice(source.frames(min(start, len(source) - 1)), count):
+        count, last = count - 1, frame
+        yield frame
     if last is None:
-        raise MediaError("it has no pictures", path=source.path)
+        raise MediaError("it has no video", path=source.path)
     yield from repeat(last, count)
 
 
@@ -267,7 +269,7 @@ def source_timed_segments(script: Script, info: MediaInfo, clock: OutputClock, t
     spans = [(exact(one.place.start_s), exact(one.place.end_s) + part.slack[one.number]) for one in script.utterances]
     borders = segment_borders(part.start, part.stop, [span for span in spans if part.has(span[0])])
 
-    feed, left, cuts = PictureFeed(info, part.start), deque(spoken), talks.shots.cuts
+    feed, left, cuts = FrameFeed(info, part.start), deque(spoken), talks.shots.cuts
     for start, stop in zip(borders, [*borders[1:], None if part.is_all else part.stop], strict=True):
         while left and left[0][2].end <= start:  # they end in the order in which they begin
             left.popleft()
@@ -307,7 +309,7 @@ def segment_borders(start: Fraction, stop: Fraction, spans: Sequence[tuple[Fract
 
 
 def _source_timed(
-    feed: "PictureFeed", clock: OutputClock, step: Fraction, start: Fraction, stop: Fraction | None,
+    feed: "FrameFeed", clock: OutputClock, step: Fraction, start: Fraction, stop: Fraction | None,
     talks: Callable[[], Sequence[PlacedTalk]],
 ) -> Iterator[OutputFrame]:  # fmt: skip
     """Yield the frames of a segment, each with its time in the output and its utterance; a held frame comes several times.
@@ -316,31 +318,31 @@ def _source_timed(
     """
     inside, shots = talks(), dict[PlacedTalk, dict[tuple[int, int], int]]()
 
-    def shown(picture: StoredPicture, time: Fraction, talk: PlacedTalk | None) -> OutputFrame:
-        face = FaceToDraw() if talk is None else talk.face(picture.time, time, shots.setdefault(talk, {}))
-        return OutputFrame(picture, time, talk, face)
+    def shown(frame: StoredFrame, time: Fraction, talk: PlacedTalk | None) -> OutputFrame:
+        face = FaceToDraw() if talk is None else talk.face(frame.time, time, shots.setdefault(talk, {}))
+        return OutputFrame(frame, time, talk, face)
 
-    def held(picture: StoredPicture, talk: PlacedTalk | None, following: Fraction | None) -> Iterator[OutputFrame]:
+    def held(frame: StoredFrame, talk: PlacedTalk | None, following: Fraction | None) -> Iterator[OutputFrame]:
         """Yield a frame again and again if it is the last one before its utterance's hold."""
-        if talk is None or not talk.place.held or (following is not None and following < talk.place.end):
+        if talk is None or not talk.place.freeze or (following is not None and following < talk.place.end):
             return
-        for number in range(1, round(talk.place.held / step) + 1):
-            yield shown(picture, clock.at(picture.time) + number * step, talk)
+        for number in range(1, round(talk.place.freeze / step) + 1):
+            yield shown(frame, clock.at(frame.time) + number * step, talk)
 
     starts = [one.place.start for one in inside]
-    before: tuple[StoredPicture, PlacedTalk | None] | None = None
-    for picture in feed.between(start, stop):
+    before: tuple[StoredFrame, PlacedTalk | None] | None = None
+    for frame in feed.between(start, stop):
         if before is not None:
-            yield from held(*before, picture.time)
-        number = bisect_right(starts, picture.time) - 1
-        talk = inside[number] if number >= 0 and picture.time < inside[number].place.end else None
-        yield shown(picture, max(clock.at(picture.time), Fraction(0)), talk)
-        before = picture, talk
+            yield from held(*before, frame.time)
+        number = bisect_right(starts, frame.time) - 1
+        talk = inside[number] if number >= 0 and frame.time < inside[number].place.end else None
+        yield shown(frame, max(clock.at(frame.time), Fraction(0)), talk)
+        before = frame, talk
     if before is not None:
         yield from held(*before, stop)
 
 
-class PictureFeed:
+class FrameFeed:
     """The recording's frames, segment after segment, for several threads.
 
     A reader that ended where a segment begins goes on there. The file is opened again only where there is no such reader.
@@ -348,25 +350,25 @@ class PictureFeed:
 
     def __init__(self, info: MediaInfo, start: Fraction) -> None:
         self._info, self._start = info, start
-        self._reached: dict[Fraction, tuple[Iterator[StoredPicture], StoredPicture | None]] = {}
+        self._reached: dict[Fraction, tuple[Iterator[StoredFrame], StoredFrame | None]] = {}
         """by the time that was reached: the reader, and the frame that comes next"""
 
-    def between(self, start: Fraction, stop: Fraction | None) -> Iterator[StoredPicture]:
+    def between(self, start: Fraction, stop: Fraction | None) -> Iterator[StoredFrame]:
         """Yield the frames that begin between two times (s); at the start of the part also the frame that is on screen then."""
-        pictures: Iterator[StoredPicture]
-        held: StoredPicture | None
+        frames: Iterator[StoredFrame]
+        held: StoredFrame | None
         if start in self._reached:
-            pictures, held = self._reached.pop(start)
+            frames, held = self._reached.pop(start)
         else:
-            pictures, held = read_stored(self._info.source, start), None
-        while (picture := next(pictures, None) if held is None else held) is not None:
+            frames, held = read_stored(self._info.source, start), None
+        while (frame := next(frames, None) if held is None else held) is not None:
             held = None
-            if stop is not None and picture.time >= stop:
-                held = picture
+            if stop is not None and frame.time >= stop:
+                held = frame
                 break
-            if picture.time >= start or start == self._start:
-                yield picture
+            if frame.time >= start or start == self._start:
+                yield frame
         if stop is not None:
-            self._reached[stop] = pictures, held
+            self._reached[stop] = frames, held
             if len(self._reached) > _MOST_READERS:
                 self._reached.pop(next(iter(self._reached)), None)

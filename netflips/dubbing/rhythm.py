@@ -70,8 +70,8 @@ def parted(text: str, pauses: Sequence[Pause]) -> list[str]:
     marks = [one.end() for one in _MARK.finditer(text)]
     # Letters stand for time: a mark after 40 % of the letters is spoken after about 40 % of the speech.
     shares = [len(text[:mark].replace(" ", "")) / max(len(text.replace(" ", "")), 1) for mark in marks]
-    near = (min(zip(shares, marks, strict=True), key=lambda one: abs(one[0] - pause.said), default=None) for pause in pauses)
-    chosen = {one[1] for one, pause in zip(near, pauses, strict=True) if one and abs(one[0] - pause.said) <= SAME_PLACE}
+    near = (min(zip(shares, marks, strict=True), key=lambda one: abs(one[0] - pause.before), default=None) for pause in pauses)
+    chosen = {one[1] for one, pause in zip(near, pauses, strict=True) if one and abs(one[0] - pause.before) <= SAME_PLACE}
     edges = [0, *sorted(chosen), len(text)]
     return [text[start:end].strip() for start, end in pairwise(edges)]
 

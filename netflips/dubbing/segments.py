@@ -14,20 +14,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from avcore.compute.memory import release_freed_memory
-from avcore.compute.threads import Tally, ahead, num_cores, pictures_ahead, run_in_threads
+from avcore.compute.threads import Tally, ahead, frames_ahead, num_cores, run_in_threads
 from avcore.errors import OutputError
 from avcore.journal import key_of
 from avcore.media import QUICK, VideoJoiner
 from avcore.speech.voice_activity import SpeechActivity
 from avcore.timeline import exact, frame_at, frames_covering, frames_to_seconds
-from netflips.dubbing.frame import Finish, Frame
 from netflips.dubbing.store import Store
+from netflips.dubbing.video_format import Finish, VideoFormat
 from unit2av.lipsync import RENDERING, LipSync
 from unit2av.rendering import OutputFrame, Reason, SoundFeed, drawn
 
 LOG = logging.getLogger("netflips")
 
-STAGE = "pictures"
+STAGE = "frames"
 _BITS_PER_PIXEL = 0.2
 """Size of H.264 at the quality written here; frames with much noise take more, most take a half or a quarter."""
 _BYTES_PER_SECOND = 64_000 + 3 * 250_000
@@ -89,8 +89,8 @@ def constant_rate_segments(
     around, pieces = frame_at(exact(around_s), rate), []
     for start, stop in zip(borders, [*borders[1:], total], strict=True):
         key = key_of(STAGE, RENDERING, *QUICK.values(), made_with, start, stop, total)
-        pictures = partial(shown, max(0, start - around), min(total, stop + around))
-        pieces.append(Segment(key, pictures, times=[frames_to_seconds(number, rate) for number in range(start, stop)]))
+        frames = partial(shown, max(0, start - around), min(total, stop + around))
+        pieces.append(Segment(key, frames, times=[frames_to_seconds(number, rate) for number in range(start, stop)]))
     return pieces
 
 
@@ -129,7 +129,7 @@ class _Notes(NamedTuple):
 class SegmentEncoder:
     """Draws and encodes segments."""
 
-    frame: Frame
+    video_format: VideoFormat
     lips: LipSync
     finish: Finish
     """puts label and subtitles on frames"""
@@ -162,7 +162,7 @@ class SegmentEncoder:
 
         Decoding, drawing and encoding have a thread each, and none of them waits for the end of a segment.
         """
-        encoded, depth = list[Encoded](), pictures_ahead(self.frame.width, self.frame.height)
+        encoded, depth = list[Encoded](), frames_ahead(self.video_format.width, self.video_format.height)
         with closing(ahead(self._drawn(pieces, depth), depth)) as ready:
             for piece, items in groupby(ready, itemgetter(0)):
                 _, found = next(items)
@@ -199,7 +199,7 @@ class SegmentEncoder:
         first = next(shown, None)
         if first is None:
             return written
-        with self.frame.writer(path) as writer:
+        with self.video_format.writer(path) as writer:
             for one in chain([first], shown):
                 self.finish.write(writer, one, one.time - first.time)
                 written.append((one.time, one.owner, int(one.face.reason)))
@@ -224,21 +224,21 @@ def join_segments(writer: VideoJoiner, pieces: Sequence[Encoded], sound: SoundFe
 # The work folder
 
 
-def expected_bytes(frame: Frame, seconds: float, seen_s: float | None = None) -> int:
+def expected_bytes(video_format: VideoFormat, seconds: float, seen_s: float | None = None) -> int:
     """Return the bytes that a work folder and the output may take for `seconds` of frames, which are in both.
 
     seen_s: seconds of which sound and faces are kept; None: the same.
     """
-    pictures = frame.width * frame.height * float(frame.rate) * _BITS_PER_PIXEL / 8
-    return int(seconds * 2 * pictures + (seconds if seen_s is None else seen_s) * _BYTES_PER_SECOND)
+    frames = video_format.width * video_format.height * float(video_format.rate) * _BITS_PER_PIXEL / 8
+    return int(seconds * 2 * frames + (seconds if seen_s is None else seen_s) * _BYTES_PER_SECOND)
 
 
-def announce(folder: Path, frame: Frame, seconds: float, seen_s: float | None = None) -> None:
+def announce(folder: Path, video_format: VideoFormat, seconds: float, seen_s: float | None = None) -> None:
     """Log where finished work is kept and how large it may become. Raises OutputError when the disk is too full for it.
 
     seen_s: length of a recording of which a part may be dubbed, see `expected_bytes`.
     """
-    needed, free = expected_bytes(frame, seconds, seen_s), shutil.disk_usage(folder).free
+    needed, free = expected_bytes(video_format, seconds, seen_s), shutil.disk_usage(folder).free
     LOG.info(
         "finished work is kept in %s: up to about %.0f MB with the output, %.0f MB are free; delete it when you are done",
         folder,

@@ -1,4 +1,4 @@
-"""Shot boundary detection: where the picture cuts, found and kept by stretches, so that a stopped search resumes."""
+"""Shot boundary detection: where the video cuts, found and kept by stretches, so that a stopped search resumes."""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -9,10 +9,10 @@ from itertools import chain, pairwise
 from math import ceil, inf
 from typing import NamedTuple, TypeVar
 
-from avcore.compute.threads import ahead, pictures_ahead
+from avcore.compute.threads import ahead, frames_ahead
 from avcore.faces.find import SMALL_SIDE, Cuts, Small, shrink
 from avcore.media import MediaInfo
-from avcore.media.pictures import read_small_pictures
+from avcore.media.frames import read_small_frames
 from avcore.progress import Progress
 from avcore.timeline import Seconds, exact
 from netflips.dubbing.job import Job
@@ -89,10 +89,10 @@ def _cuts_in(info: MediaInfo, starts: Sequence[int], is_last: bool, progress: Pr
     open_ones: dict[int, list[float]] = {start: [] for start in starts}
     finders: dict[int, Cuts] = defaultdict(Cuts)
     begin, stop = max(starts[0] - _LEAD_S, 0), inf if is_last else starts[-1] + _STRETCH_S + _LEAD_S
-    pictures = read_small_pictures(info.source, begin, info.clock, SMALL_SIDE)
+    frames = read_small_frames(info.source, begin, info.clock, SMALL_SIDE)
 
     # Frames are shrunk in the thread that decodes: it is ahead, and has time for it.
-    with closing(ahead((_Small(time, shrink(rgb)) for time, rgb in pictures), num_ahead(info))) as small:
+    with closing(ahead((_Small(time, shrink(rgb)) for time, rgb in frames), num_ahead(info))) as small:
         for here, following in with_following(small):
             if here.time >= stop:
                 break
@@ -114,11 +114,11 @@ def _cuts_in(info: MediaInfo, starts: Sequence[int], is_last: bool, progress: Pr
 
 def num_ahead(info: MediaInfo) -> int:
     """Return how many of a video's frames are decoded ahead of a search."""
-    return min(pictures_ahead(info.width, info.height), _AHEAD)
+    return min(frames_ahead(info.width, info.height), _AHEAD)
 
 
-def with_following(pictures: Iterable[_Seen]) -> Iterator[tuple[_Seen, _Seen | None]]:
+def with_following(frames: Iterable[_Seen]) -> Iterator[tuple[_Seen, _Seen | None]]:
     """Yield each frame with the next one, None after the last."""
-    for here, following in pairwise(chain(pictures, [None])):
+    for here, following in pairwise(chain(frames, [None])):
         assert here is not None  # None comes last
         yield here, following

@@ -86,10 +86,8 @@ def _one_person(script: Script, job: Job, sound: Sound | None, faces: Faces) -> 
         chosen = frozenset(face.number for face in choose_tracks(list(seen.faces), choice, levels)) if seen.faces else chosen
         needs_face = options.uses_video and options.modalities != AUTO and options.in_lip_path is None
         if not chosen and needs_face:
-            what = (
-                f"there is no face number {choice} in any shot" if isinstance(choice, int) else "no face was found in any picture"
-            )
-            hint = "use --modalities audio to dub the speech and leave the picture as it is"
+            what = f"there is no face number {choice} in any shot" if isinstance(choice, int) else "no face was found in any frame"
+            hint = "use --modalities audio to dub the speech and leave the video as it is"
             if job.track is not None:
                 hint = "there must be a face whose lips can be moved"
             raise NoFaceError(what, path=job.source.path, hint=hint)
@@ -167,7 +165,7 @@ def _summary(face: Face, is_chosen: bool) -> FaceTrackSummary:
     return FaceTrackSummary(face.number, face.shot, face.first, face.last, (x1, y1, x2, y2), evidence, is_chosen)
 
 
-def _quality(drawn: Sequence[Face], num_pictures: int) -> FaceQuality | None:
+def _quality(drawn: Sequence[Face], num_frames: int) -> FaceQuality | None:
     """Return the quality of the face that is drawn; None if there is none."""
     if not drawn:
         return None
@@ -178,7 +176,7 @@ def _quality(drawn: Sequence[Face], num_pictures: int) -> FaceQuality | None:
         "max_yaw": np.abs(figures[:, 0]).max(),
         "max_pitch": np.abs(figures[:, 1]).max(),
     }
-    return FaceQuality(len(boxes) / max(num_pictures, 1), **{name: float(one) for name, one in values.items() if isfinite(one)})
+    return FaceQuality(len(boxes) / max(num_frames, 1), **{name: float(one) for name, one in values.items() if isfinite(one)})
 
 
 def _warn(utterances: Sequence[Utterance], faces: Faces, choice: str, is_own: bool, notes: Notes) -> None:

@@ -24,7 +24,7 @@ from avcore.timeline import (
     units_to_seconds,
 )
 from avcore.units import Units
-from netflips.dubbing.fit import fitted, said
+from netflips.dubbing.fit import fitted, spoken_units
 from netflips.dubbing.given import SpeechFiles, kept_sound
 from netflips.dubbing.job import Job, digest_of
 from netflips.dubbing.sound import Sound
@@ -125,7 +125,7 @@ class Synthesizer:
 
     def keep(self, one: Utterance) -> tuple[object, ...]:
         """Speak a fitted utterance unless its speech is kept already; returns its key in the store."""
-        units, rate = said(one, self.language), self.rate
+        units, rate = spoken_units(one, self.language), self.rate
         original = None if self.sound is None else self.sound.between(one.place.start_s, one.place.end_s)
 
         length = seconds_to_samples(units_to_seconds(units.num_steps), rate)

@@ -32,7 +32,7 @@ T = TypeVar("T")
 _Arrays = dict[str, NDArray[Any]]
 
 _RUNS = "runs"
-_LARGE = ("pictures", "speech", "lips")
+_LARGE = ("frames", "speech", "lips")
 _INSIDE = re.compile(rf"({'|'.join(_LARGE)})/\w+\.\w+", re.ASCII)
 _PATIENCE_S = 2.0
 _SHORT_S = 20

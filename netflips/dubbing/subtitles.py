@@ -12,7 +12,7 @@ from avcore.notes import report_note
 from avcore.timeline import units_to_seconds
 from netflips.dubbing.caching import CachingReader
 from netflips.dubbing.encode import as_units
-from netflips.dubbing.fit import OutputClock, fitted, said
+from netflips.dubbing.fit import OutputClock, fitted, spoken_units
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more
 from netflips.dubbing.store import Store
@@ -69,7 +69,7 @@ def read_target(one: Utterance, reader: CachingReader | None, language: str) -> 
         return one
     if reader is None or language not in reader.languages:
         return one
-    natural = said(one, language, is_natural=True)
+    natural = spoken_units(one, language, is_natural=True)
     read = reader.read(natural)
     words = _rounded(read, sum(one.fit.durations) / max(natural.num_steps, 1))
     return replace(one, target=replace(target, reading=Text(read.text, language, "reader", words)))
@@ -124,7 +124,7 @@ def _source_texts(script: Script, clock: OutputClock) -> Iterator[Transcript | N
 def _target_texts(script: Script) -> Iterator[Transcript | None]:
     """Yield the target text of each utterance, in the time of the output; None = it was not read."""
     for one, fit in fitted(script):
-        text = one.said
+        text = one.spoken
         yield None if text is None else _timed(text, fit.spoken_s).shifted(fit.output.start_s)
 
 

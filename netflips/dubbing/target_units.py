@@ -17,7 +17,7 @@ from netflips.dubbing.rhythm import pauses_in
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.text_speech import ProgramSpeech, TextToUnit, text_speech
 from netflips.models import Models
-from netflips.script.notes import EMPTY, KEPT, LEFT_ALONE, NOT_SPOKEN, RECOGNISER_LOOP, SILENT, UNHEARD, UNSAYABLE, UNTOLD
+from netflips.script.notes import EMPTY, KEPT, LEFT_ALONE, NO_TEXT, NOT_SPOKEN, RECOGNISER_LOOP, SILENT, UNHEARD, UNSAYABLE
 from netflips.script.types import (
     GivenUnits,
     KeptOriginal,
@@ -116,7 +116,7 @@ class TargetEncoder:
 
     def _why_nothing(self, one: Utterance) -> NoteKind:
         if not self.is_cascade:
-            return UNHEARD if one.source_units is None else UNTOLD
+            return UNHEARD if one.source_units is None else NO_TEXT
         if one.text is None or not one.text.text:
             return RECOGNISER_LOOP if one.text is not None and one.text.has_loop else SILENT
         return EMPTY

@@ -57,7 +57,7 @@ def fit_durations(natural: Ids, slot: int, pause: int, pace: tuple[float, float]
 class Pause(NamedTuple):
     """A pause within speech."""
 
-    said: float
+    before: float
     """share of the speech that comes before it, 0 to 1"""
     steps: int
     """its length"""
@@ -92,7 +92,7 @@ def _matched(natural: Ids, is_silent: NDArray[np.bool_], places: Ids, original: 
     # Places are compared as shares of the speech without its pauses: the translation pauses at other lengths.
     spoken = np.where(is_silent, 0, natural)
     shares = np.cumsum(spoken)[places] / max(int(spoken.sum()), 1)
-    near = sorted((abs(share - pause.said), ours, own) for ours, share in enumerate(shares) for own, pause in enumerate(original))
+    near = sorted((abs(share - pause.before), ours, own) for ours, share in enumerate(shares) for own, pause in enumerate(original))
     found, used = dict[int, int](), set[int]()
     for distance, ours, own in near:
         if distance <= SAME_PLACE and ours not in found and own not in used:

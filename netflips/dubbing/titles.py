@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from avcore.errors import InputError
-from netflips.cascade.adequacy import as_compared, ask_for_hangul_names, cleaned, fault_in, names_spelt_out, why_again
+from netflips.cascade.adequacy import as_compared, ask_for_hangul_names, cleaned, fault_in, names_spelled_out, why_again
 from netflips.cascade.chat import ChatTranslator
 from netflips.cascade.glossary import terms_in
 from netflips.cascade.program import ProgramTranslator, lone_request
@@ -100,7 +100,7 @@ class TitlesByProgram:
                     self._shared.add(key)
                     self.doubtful.add(self._used.pop(key))
                 fault = "same" if key in self._shared else fault
-                names = () if fault else names_spelt_out(as_pronounced(text, self._readings), target)
+                names = () if fault else names_spelled_out(as_pronounced(text, self._readings), target)
                 if not fault and not names:
                     self._used[key] = title
                     self.doubtful.discard(title)

@@ -21,8 +21,8 @@ from avcore.faces.find import Follower, nearest_rows
 from avcore.faces.geometry import Box, box_lip_margin, cut_mouths
 from avcore.faces.select import loudness, speech_evidence
 from avcore.journal import key_of
-from avcore.media import MediaInfo, read_pictures
-from avcore.media.pictures import LONGEST_STAY_S, read_lip_crops
+from avcore.media import MediaInfo, read_frames
+from avcore.media.frames import LONGEST_STAY_S, read_lip_crops
 from avcore.progress import Progress
 from avcore.timeline import exact, frame_at, frames_covering, frames_to_seconds, frames_to_units, units_to_samples
 from netflips.dubbing.job import Job
@@ -250,7 +250,7 @@ class FaceSearch:
     """Tracks the faces of a video's utterances, and keeps them."""
 
     info: MediaInfo
-    num_pictures: int
+    num_frames: int
     """frames of the video at 25 fps"""
     shots: Shots
     """a track ends where its shot does"""
@@ -292,11 +292,11 @@ class FaceSearch:
 
         waiting, open_ones = [one for one in watches if one.length], list[tuple[Watched, Follower, list[bool]]]()
         begin, stop = frames_to_seconds(watches[0].first), max(one.stop for one in watches)
-        read = read_pictures(self.info.source, begin, clock=self.info.clock)
+        read = read_frames(self.info.source, begin, clock=self.info.clock)
 
-        with FaceDetector() as detector, closing(ahead(read, num_ahead(self.info))) as pictures:
-            for here, following in with_following(pictures):
-                last = self.num_pictures if following is None else frames_covering(following.time)
+        with FaceDetector() as detector, closing(ahead(read, num_ahead(self.info))) as frames:
+            for here, following in with_following(frames):
+                last = self.num_frames if following is None else frames_covering(following.time)
                 numbers = range(frames_covering(here.time), last)
                 if numbers.start >= stop:
                     break

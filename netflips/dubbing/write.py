@@ -17,17 +17,17 @@ from avcore.media.writer import synthetic_comment
 from netflips.cascade.engines import engines_of
 from netflips.dubbing.approved import with_sources
 from netflips.dubbing.fit import OutputClock, fitted
-from netflips.dubbing.frame import Frame
 from netflips.dubbing.job import GivenAudio, Job
 from netflips.dubbing.preflight import Provenance
 from netflips.dubbing.segments import Encoded, join_segments, num_hidden
 from netflips.dubbing.store import Store
 from netflips.dubbing.subtitles import tracks_of, write_subtitles
+from netflips.dubbing.video_format import VideoFormat
 from netflips.models import Models
 from netflips.provenance.manifest import COMPOSITE, Actions
 from netflips.provenance.options import LIPS, SPEECH_AND_LIPS, VIDEO, Generated
 from netflips.published.terms import may_be_sold
-from netflips.script.types import DrawnPictures, Made, ModelUsed, Script, TimeSpan, Timing, WorkKept
+from netflips.script.types import DrawnFrames, Made, ModelUsed, Script, TimeSpan, Timing, WorkKept
 from netflips.version import __version__
 from text2unit.stage import TEXT2UNIT
 from unit2av.rendering import Reason, SoundFeed
@@ -58,7 +58,7 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed)
             actions, languages = _actions(script, generated, is_speech_given=track is not None)
             sign = provenance.signing.sign(actions, facts | languages, job.out)
 
-        writer = Frame.of(job.info, job.picture_rate(script)).joiner(
+        writer = VideoFormat.of(job.info, job.frame_rate(script)).joiner(
             job.out,
             sound,
             pieces[0].path,
@@ -80,7 +80,7 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed)
         one if one.fit is None else replace(one, drawn=_drawn(counts.get(one.number, Counter()))) for one in script.utterances
     )
     if hidden := num_hidden(pieces):
-        total = sum(one.drawn.pictures for one in utterances if one.drawn is not None)
+        total = sum(one.drawn.frames for one in utterances if one.drawn is not None)
         job.notes.add(MOUTH_HIDDEN(count=hidden, total=total))
 
     lengths = (fit.output.end_s for _, fit in fitted(script))
@@ -92,7 +92,7 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed)
         width=writer.out_width,
         height=writer.out_height,
         has_grown=writer.grew,
-        pictures=sum(len(piece.times) for piece in pieces),
+        frames=sum(len(piece.times) for piece in pieces),
         lips=job.lips.name,
         models=tuple(models),
         may_be_sold=may_be_sold(provenance.terms),
@@ -130,10 +130,10 @@ def work_folder_summary(work: Store) -> WorkKept:
     return WorkKept(str(work.folder), work.num_bytes(), dict(work.found), dict(work.made))
 
 
-def _drawn(counts: Mapping[int, int]) -> DrawnPictures:
+def _drawn(counts: Mapping[int, int]) -> DrawnFrames:
     """Return the numbers of an utterance's frames. counts: frames by `Reason`."""
     left = {Reason(reason).name.lower(): number for reason, number in sorted(counts.items()) if reason != Reason.DRAWN}
-    return DrawnPictures(sum(counts.values()), counts.get(int(Reason.DRAWN), 0), left)
+    return DrawnFrames(sum(counts.values()), counts.get(int(Reason.DRAWN), 0), left)
 
 
 def _count(pieces: Sequence[Encoded]) -> dict[int, Counter[int]]:

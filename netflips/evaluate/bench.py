@@ -54,7 +54,7 @@ AREAS: Mapping[str, tuple[str, ...]] = {
     "voice": ("speaker", "f0_off"),
     "time": ("slc_20", "speech_overlap", "silent_share", "pause"),
     "lips": ("unit_sync_at_zero", "unit_sync_delay_ms", "closures", "lip_leak"),
-    "picture": ("sharpness", "outside_unchanged"),
+    "image": ("sharpness", "outside_unchanged"),
 }
 """Figures that a standing is made of: all areas have the same weight, and so have the figures of an area."""
 _RIGHT: Mapping[str, float] = {"unit_sync_delay_ms": 0.0, "sharpness": 1.0}
@@ -279,7 +279,7 @@ def write_bench(
     for row in rows:  # the first wins: rows with our settings of the recognizer come before those of papers
         for system, cell in row.cells.items():
             for name, texts in cell.texts.items():
-                heard.setdefault(f"{system}/{name}", texts["heard"])
+                heard.setdefault(f"{system}/{name}", texts["recognized"])
 
     rows = [*rows, _of_subtitles(clips, systems)]
     ranked = standings(rows, list(titles))
@@ -331,8 +331,8 @@ def _of_subtitles(clips: Sequence[CaseFiles], systems: Sequence[System]) -> Row:
     """Score the subtitles that the programs wrote against the references, apart from how they are spoken."""
     wanted, cells = {one.id: one.reference_text for one in clips}, dict[str, Cell]()
     for one in (one for one in systems if one.texts):
-        texts = {name: {"heard": text, "wanted": wanted[name]} for name, text in one.texts.items()}
-        each = {name: OURS.likeness_of(of["heard"], of["wanted"], "ko")[_WRITTEN.name] for name, of in texts.items()}
+        texts = {name: {"recognized": text, "wanted": wanted[name]} for name, text in one.texts.items()}
+        each = {name: OURS.likeness_of(of["recognized"], of["wanted"], "ko")[_WRITTEN.name] for name, of in texts.items()}
         found = {name: value for name, value in each.items() if not isinstance(value, Missing)}
         cells[one.folder] = Cell(_WRITTEN, found, texts=texts, rules=OURS, language="ko")
     return Row("subtitles_chrf", "subtitles_chrf", _WRITTEN, cells)

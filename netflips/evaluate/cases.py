@@ -145,9 +145,9 @@ def check_media(cases: Sequence[CaseFiles], path: Path) -> None:
             wrong.append(str(error))
             continue
         faults = {
-            "neither sound nor pictures": not info.has_audio and not info.has_video,
-            f"a single picture ({info.still})": info.still,
-            f"{float(info.duration_s):.3f} s, shorter than a picture": info.duration_s < frames_to_seconds(1),
+            "neither sound nor video": not info.has_audio and not info.has_video,
+            f"a still image ({info.still})": info.still,
+            f"{float(info.duration_s):.3f} s, shorter than a frame": info.duration_s < frames_to_seconds(1),
         }
         wrong += [f"{case.dub}: {fault}" for fault, is_so in faults.items() if is_so][:1]
     expected = f"videos or sound files of {float(frames_to_seconds(1)):g} s or more"

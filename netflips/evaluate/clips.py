@@ -15,7 +15,7 @@ from avcore.contracts import SpeechRecognizer, Transcript
 from avcore.errors import NetflipsError, NoSpeechError
 from avcore.faces.find import SpeakerFace, find_faces
 from avcore.faces.geometry import Box
-from avcore.media import MediaInfo, PictureSource, probe, read_speech
+from avcore.media import FrameSource, MediaInfo, probe, read_speech
 from avcore.timeline import samples_to_seconds
 from avcore.units import Units
 from netflips.evaluate.cases import DUBBED, SHUFFLED, CaseFiles
@@ -24,7 +24,7 @@ from netflips.evaluate.lip_sync import FaceClip, LeastFace, clips_of
 
 _MOST_CLIPS = 8
 """Number of files that are kept in memory, with what was found in them."""
-_OF_SOUND = ("seconds", "speech", "heard", "voice", "text", "published_text", "in_its_language")
+_OF_SOUND = ("seconds", "speech", "audio_units", "voice", "text", "published_text", "in_its_language")
 _MOST_OTHERS = 20
 """Number of other voices that a voice is compared with."""
 
@@ -54,14 +54,14 @@ class Clip:
         """Length of its sound; in a file without sound, of its frames."""
         return float(samples_to_seconds(len(self.speech)) if self.info.has_audio else self.info.duration_s)
 
-    def pictures(self) -> Iterator[Pixels]:
+    def frames(self) -> Iterator[Pixels]:
         """Yield its frames at 25 fps, uint8 [height, width, 3] RGB."""
-        return (picture.rgb for picture in PictureSource(self.path))
+        return (frame.rgb for frame in FrameSource(self.path))
 
     @cached_property
     def face(self) -> SpeakerFace:
         """The face of the active speaker. Raises NoFaceError."""
-        source, speech = PictureSource(self.path), self.speech if self.info.has_audio else None
+        source, speech = FrameSource(self.path), self.speech if self.info.has_audio else None
         return find_faces(source, "auto", speech, total=len(source), source=self.path, pixel_aspect=self.info.pixel_aspect)
 
     def faces(self) -> Sequence[Box | None]:
@@ -79,7 +79,7 @@ class Clip:
         return clips_of(self.path, least)
 
     @cached_property
-    def heard(self) -> Units:
+    def audio_units(self) -> Units:
         """Units of the sound alone."""
         if not len(self.speech):
             raise NoSpeechError("its sound track is empty", path=self.path)

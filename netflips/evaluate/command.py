@@ -68,8 +68,8 @@ class MeasureOptions(CommonOptions):
     """unit encoder (default: the bundle's)"""
     syncnet: Path | None = flag(default=None, file=Input("SyncNet"))
     """syncnet_v2.model, as published, for LSE-C and LSE-D"""
-    least_pictures: int = flag(default=100)
-    """SyncNet looks at faces of more than N pictures (default: 100)"""
+    least_frames: int = flag(default=100)
+    """SyncNet looks at faces of more than N frames (default: 100)"""
     least_face: float = flag(default=100, metavar="PIXELS")
     """and larger than this (default: 100)"""
 

@@ -37,7 +37,7 @@ NEEDS = {
     "reference": "reference speech",
     "reference_text": "a reference text",
     "report": "the dub's report (--report of netflips dub)",
-    "faces": "pictures with a face",
+    "faces": "frames with a face",
     "others": "clips of other people",
     "recognizer": "a recognizer",
     "extractor": "a unit encoder",
@@ -79,7 +79,7 @@ class UnitHearing:
                 "the recognizer must read units of sound", expected="a unit-to-text model that reads units", found=reader.path
             )
         self.name, self.languages = name, reader.languages
-        self._ear = UnitRecognizer(reader, extractor)
+        self._recognizer = UnitRecognizer(reader, extractor)
 
     def languages_in(self, speech: Samples) -> Mapping[str, float]:
         """Return nothing: units do not show their language."""
@@ -89,7 +89,7 @@ class UnitHearing:
         """Return the transcript of speech, float32 [S] at 16 kHz; empty where there is no speech. Raises LanguageError."""
         from netflips.recognition import transcribe_speech
 
-        return transcribe_speech(speech, self._ear, self._ear.settings(AUDIO, language, "auto", None))
+        return transcribe_speech(speech, self._recognizer, self._recognizer.settings(AUDIO, language, "auto", None))
 
 
 class Evaluators:
@@ -98,7 +98,7 @@ class Evaluators:
 
     def __init__(self, options: MeasureOptions) -> None:
         self.options = options
-        self.watched = LeastFace(options.least_pictures, options.least_face)
+        self.watched = LeastFace(options.least_frames, options.least_face)
         self._how = Running(options.device, options.precision)
 
     @cached_property
@@ -190,7 +190,7 @@ class Evaluators:
             return ""
         own = recognizer_fingerprint(path) if path.is_dir() else file_digest(path)
         if need == "syncnet" and self.watched != AS_PUBLISHED:
-            return key_of(own, self.watched.pictures, self.watched.side)
+            return key_of(own, self.watched.frames, self.watched.side)
         return key_of(own, self.identity("extractor")) if need == "recognizer" and path == self.files["reader"] else own
 
 

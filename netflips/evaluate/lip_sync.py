@@ -28,13 +28,13 @@ from avcore.arrays import Doubles, Pixels, Samples
 from avcore.errors import InputError, MediaError, NoFaceError
 from avcore.faces.find import follow_faces
 from avcore.faces.geometry import Box, overlap
-from avcore.media import PictureSource, read_speech
+from avcore.media import FrameSource, read_speech
 from avcore.timeline import SAMPLES_PER_FRAME, frames_to_seconds, seconds_to_samples
 from unit2av.face.syncnet import NUM_CEPSTRA, SIDE, WINDOW, WINDOW_SOUND, SyncNet
 
 MOST_SHIFT = 15
 """Most frames of 40 ms by which the sound is shifted, either way."""
-_BATCH, _STEPS_PER_PICTURE, _LIFTER = 20, 4, 22
+_BATCH, _STEPS_PER_FRAME, _LIFTER = 20, 4, 22
 _TINY = float(np.finfo(float).eps)
 _EPSILON = 1e-6
 """Added to each difference before its length is taken, as torch's pairwise distance does."""
@@ -63,7 +63,7 @@ def judge_lip_sync(lips: Tensor, heard: Tensor, num_samples: int, is_published: 
     """
     count = min(len(lips) - 1, num_samples // SAMPLES_PER_FRAME - WINDOW) if is_published else min(len(lips), len(heard))
     if count < 1:
-        raise InputError("the clip is too short for lip sync", expected=f"more than {WINDOW} pictures with their sound")
+        raise InputError("the clip is too short for lip sync", expected=f"more than {WINDOW} frames with their sound")
     distances = shifted_distances(lips[:count], heard[:count])
     if not is_published:
         place = torch.arange(count)[:, None] + torch.arange(-MOST_SHIFT, MOST_SHIFT + 1)
@@ -86,17 +86,17 @@ def shifted_distances(lips: Tensor, heard: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def sync_vectors(network: SyncNet, pictures: Iterable[Pixels], sound: Doubles) -> tuple[Tensor, Tensor]:
+def sync_vectors(network: SyncNet, frames: Iterable[Pixels], sound: Doubles) -> tuple[Tensor, Tensor]:
     """Return the vectors of all windows of five frames, and of the sound that belongs to each: float32 [v, width], [a, width].
 
-    pictures: uint8 [h, w, 3] RGB at 25 fps, filled by the face as in training (see `clips_of`). sound: from `cepstra`. Window k of
+    frames: uint8 [h, w, 3] RGB at 25 fps, filled by the face as in training (see `clips_of`). sound: from `cepstra`. Window k of
     either begins with frame k. Frames are read as they come, and only a few are held. Raises InputError for a clip that is too
     short.
     """
-    most = sound.shape[1] // _STEPS_PER_PICTURE + WINDOW
+    most = sound.shape[1] // _STEPS_PER_FRAME + WINDOW
     seen, held = list[Tensor](), list[Pixels]()
-    for _, picture in zip(range(most), pictures, strict=False):
-        square = picture if picture.shape[:2] == (SIDE, SIDE) else cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
+    for _, frame in zip(range(most), frames, strict=False):
+        square = frame if frame.shape[:2] == (SIDE, SIDE) else cv2.resize(frame, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
         held.append(np.ascontiguousarray(square[..., ::-1]))  # BGR
         if len(held) == _BATCH + WINDOW - 1:
             seen.append(network.see(_windows(held)))
@@ -105,8 +105,8 @@ def sync_vectors(network: SyncNet, pictures: Iterable[Pixels], sound: Doubles) -
         seen.append(network.see(_windows(held)))
     steps = torch.from_numpy(sound.astype(np.float32))
     if not seen or sound.shape[1] < WINDOW_SOUND:
-        raise InputError("the clip is too short for lip sync", expected=f"more than {WINDOW} pictures with their sound")
-    pieces = steps.unfold(1, WINDOW_SOUND, _STEPS_PER_PICTURE).transpose(0, 1)[:, None]
+        raise InputError("the clip is too short for lip sync", expected=f"more than {WINDOW} frames with their sound")
+    pieces = steps.unfold(1, WINDOW_SOUND, _STEPS_PER_FRAME).transpose(0, 1)[:, None]
     return torch.cat(seen), torch.cat([network.transcribe(batch) for batch in torch.split(pieces, _BATCH)])
 
 
@@ -132,9 +132,9 @@ def cepstra(samples: NDArray[np.floating]) -> Doubles:  # type: ignore[type-arg]
     return np.asarray(result, np.float64)
 
 
-def _windows(pictures: Sequence[Pixels]) -> Tensor:
+def _windows(frames: Sequence[Pixels]) -> Tensor:
     """Return all windows of five consecutive frames uint8 [h, w, 3]: float32 [n, 3, 5, h, w], from 0 to 255."""
-    stacked = torch.from_numpy(np.stack(pictures)).float().permute(3, 0, 1, 2)
+    stacked = torch.from_numpy(np.stack(frames)).float().permute(3, 0, 1, 2)
     return stacked.unfold(1, WINDOW, 1).permute(1, 0, 4, 2, 3)
 
 
@@ -142,12 +142,12 @@ def _windows(pictures: Sequence[Pixels]) -> Tensor:
 
 
 class LeastFace(NamedTuple):
-    """The faces that are measured: seen in more frames than `pictures`, and larger than `side`.
+    """The faces that are measured: seen in more frames than `frames`, and larger than `side`.
 
     With the published values, a clip of 4 s or less has none.
     """
 
-    pictures: int = 100
+    frames: int = 100
     """frames at 25 fps"""
     side: float = 100.0
     """the longer of the mean sides of its box, in pixels"""
@@ -159,7 +159,7 @@ AS_PUBLISHED = LeastFace()
 class FaceClip(NamedTuple):
     """A face that was followed."""
 
-    pictures: Iterator[Pixels]
+    frames: Iterator[Pixels]
     """uint8 [224, 224, 3] at 25 fps; decoded as they are read"""
     sound: Samples
     """float32 [S] at 16 kHz"""
@@ -188,7 +188,7 @@ def clips_of(video: Path, least: LeastFace = AS_PUBLISHED) -> Iterator[FaceClip]
 
     Raises MediaError for a video without sound, NoFaceError where there is no such face.
     """
-    source = PictureSource(video)
+    source = FrameSource(video)
     if not source.info.has_audio:
         raise MediaError("it has no sound track", path=video, expected="speech, to compare lips with")
     speech = read_speech(video)
@@ -201,13 +201,13 @@ def clips_of(video: Path, least: LeastFace = AS_PUBLISHED) -> Iterator[FaceClip]
                 boxes[number].append(frame.box)
     tracks = [track for shot in sorted(found) for track in face_tracks(found[shot], least)]
     if not tracks:
-        expected = f"one larger than {least.side:.0f} pixels in more than {least.pictures} pictures"
+        expected = f"one larger than {least.side:.0f} pixels in more than {least.frames} images"
         raise NoFaceError("no face was seen long enough", path=video, expected=expected)
     for track in tracks:
         start, end = frames_to_seconds(track.first), frames_to_seconds(track.first + len(track.boxes))
-        pictures = (picture.rgb for picture in source.pictures(track.first, track.first + len(track.boxes)))
+        frames = (image.rgb for image in source.frames(track.first, track.first + len(track.boxes)))
         sound = speech[seconds_to_samples(start) : seconds_to_samples(end)]
-        yield FaceClip(face_crops(track, pictures), sound)
+        yield FaceClip(face_crops(track, frames), sound)
 
 
 def face_tracks(found: Sequence[Sequence[Box]], least: LeastFace = AS_PUBLISHED) -> list[WatchedFace]:
@@ -222,7 +222,7 @@ def face_tracks(found: Sequence[Sequence[Box]], least: LeastFace = AS_PUBLISHED)
             here = next((place for place, box in enumerate(left[number]) if overlap(box, last) > _LEAST_OVERLAP), None)
             if here is not None:
                 taken[number] = left[number].pop(here)
-        if len(taken) > least.pictures:
+        if len(taken) > least.frames:
             numbers, seen = np.array(list(taken)), np.stack(list(taken.values())).astype(np.float64)
             every = np.arange(numbers[0], numbers[-1] + 1)  # the box moves in a straight line where none was found
             boxes = np.stack([np.interp(every, numbers, column) for column in seen.T], axis=1)
@@ -231,11 +231,11 @@ def face_tracks(found: Sequence[Sequence[Box]], least: LeastFace = AS_PUBLISHED)
     return tracks
 
 
-def face_crops(track: WatchedFace, pictures: Iterable[Pixels]) -> Iterator[Pixels]:
+def face_crops(track: WatchedFace, frames: Iterable[Pixels]) -> Iterator[Pixels]:
     """Cut the face of a track out of its frames uint8 [h, w, 3], which begin with `track.first`: uint8 [224, 224, 3] each."""
-    for (x, y, half), picture in zip(track.squares, pictures, strict=False):
+    for (x, y, half), frame in zip(track.squares, frames, strict=False):
         margin = int(half * (1 + 2 * _SCALE))
-        padded = cv2.copyMakeBorder(picture, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=(_BORDER,) * 3)
+        padded = cv2.copyMakeBorder(frame, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=(_BORDER,) * 3)
         down, across = y + margin, x + margin
         rows = slice(int(down - half), int(down + half * (1 + 2 * _SCALE)))
         columns = slice(int(across - half * (1 + _SCALE)), int(across + half * (1 + _SCALE)))

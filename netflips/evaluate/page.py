@@ -20,7 +20,7 @@ from markupsafe import Markup
 
 from avcore.errors import NetflipsError
 from avcore.files import write_text
-from avcore.media import iter_speech_blocks, pictures_at, probe
+from avcore.media import frames_at, iter_speech_blocks, probe
 from avcore.notes import several
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
 from netflips.evaluate import table as tables
@@ -36,7 +36,7 @@ _STILLS, _STILL_BYTES, _MOST_SOUND_S, _WORST_FIGURES = 3, 14_000, 12.0, 6
 MEANINGS = {
     "dub": "What was made, clip by clip.",
     "source itself": "The source in the place of the dub: what a dub of perfect voice, lips and time would have, and wrong words.",
-    "shuffled pairs": "The sound of another clip's dub under each picture: what a figure is worth that anything can have.",
+    "shuffled pairs": "The sound of another clip's dub under each frame: what a figure is worth that anything can have.",
     "true speech": "The reference in the place of the dub. Its error rates are the recognizer's own.",
 }
 """The columns of the table, explained."""
@@ -110,7 +110,7 @@ def page(told: Evaluation) -> str:
 
 
 def rendered(template: str, title: str, sources: str, **values: Any) -> str:
-    """Return a page of the evaluation in the colours and fonts of the report. sources: content policy for its pictures and
+    """Return a page of the evaluation in the colours and fonts of the report. sources: content policy for its frames and
     sounds."""
     sheets = (("netflips.report", "style.css"), ("netflips.evaluate", "suite.css"))
     style = "\n".join(words.template_text(package, name) for package, name in sheets)
@@ -165,7 +165,7 @@ def worst_clip(case: CaseFiles, behind: Mapping[str, float], rows: Sequence[Row]
             if info.has_video and what != "true speech":
                 times = [info.duration_s * (2 * count + 1) / (2 * _STILLS) for count in range(_STILLS)]
                 with FaceDetector() as detector:
-                    for rgb in (one.rgb for one in pictures_at(path, times)):
+                    for rgb in (one.rgb for one in frames_at(path, times)):
                         boxes = detector.boxes(rgb)
                         region: Any = tuple(map(float, boxes[0])) if boxes else None
                         stills.setdefault(what, []).append(still(rgb, region, _STILL_BYTES))

@@ -198,7 +198,7 @@ class Measurer:
                 if "reference_text" in metric.needs and listener:
                     heard = outcome.published_text if listener == "published" else outcome.text
                     name = clips.judges.model(listener).name
-                    texts = {"heard": heard, "wanted": case.files.wanted(heard), "recognizer": name}
+                    texts = {"recognized": heard, "wanted": case.files.wanted(heard), "recognizer": name}
 
                 yield Record.of(place, key, found, texts)
 

@@ -58,7 +58,7 @@ class Cell:
         texts = self.texts.values()
         if self.rules is None or not texts:
             return None
-        sides = [one["heard"] for one in texts], [one["wanted"] for one in texts]
+        sides = [one["recognized"] for one in texts], [one["wanted"] for one in texts]
         score = self.rules.of_corpus(self.kind.name, *sides, self.language, listeners(texts))
         return score if isinstance(score, CorpusScore) else None
 
@@ -110,7 +110,7 @@ class Cell:
         if not both:
             return None
         if self.rules is not None:
-            heard, again = ([cell.texts[name]["heard"] for name in both] for cell in (self, other))
+            heard, again = ([cell.texts[name]["recognized"] for name in both] for cell in (self, other))
             wanted = [self.texts[name]["wanted"] for name in both]
             return self.rules.compared(self.kind.name, heard, again, wanted, self.language)
 
@@ -144,7 +144,7 @@ class Cell:
 def cells_of(metric: Metric, records: Sequence[Record], language: str) -> dict[str, Cell]:
     """Return the figures of a metric by name. records: of this metric and one system, one a clip."""
     failed, tried = frozenset(one.id for one in records if one.failed), [one.id for one in records]
-    texts = {one.id: one.texts for one in records if {"heard", "wanted"} <= one.texts.keys()}
+    texts = {one.id: one.texts for one in records if {"recognized", "wanted"} <= one.texts.keys()}
     cells = dict[str, Cell]()
     for name, kind in metric.kinds.items():
         have = {one.id: one.figures for one in records if name in one.figures}

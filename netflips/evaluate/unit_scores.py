@@ -209,7 +209,7 @@ def _some(names: list[str]) -> str:
 def score_units(options: UnitScoresOptions) -> None:
     """Score units against references. Raises NetflipsError."""
     require_sacrebleu()
-    _tell(match(read_side(options.hypotheses), read_side(options.references)), options)
+    _log_figures(match(read_side(options.hypotheses), read_side(options.references)), options)
 
 
 def score_translations(options: TranslationScoresOptions) -> int | None:
@@ -241,11 +241,11 @@ def score_translations(options: TranslationScoresOptions) -> int | None:
     if cut:
         hint = "--max-target-units lets them go on"
         LOG.warning("%s stopped at the limit of length before the end; %s", several(cut, "translation"), hint)
-    _tell(match(found, references), options, cut)
+    _log_figures(match(found, references), options, cut)
     return EXIT_FAILED if len(found) < len(sources) else None
 
 
-def _tell(pairs: list[Pair], options: WrittenScores, cut: int | None = None) -> None:
+def _log_figures(pairs: list[Pair], options: WrittenScores, cut: int | None = None) -> None:
     """Write and print the figures. cut: number of translations that reached the length limit, None = nothing was translated."""
     scores = score(pairs)
     if options.rows is not None:

@@ -1,1 +1,1 @@
-"""A still portrait that talks: one picture of a face, and speech for it."""
+"""A still portrait that talks: one image of a face, and speech for it."""

@@ -1,4 +1,4 @@
-"""A portrait: a picture of a face whose head moves and blinks and can speak, frame by frame.
+"""A portrait: an image of a face whose head moves and blinks and can speak, frame by frame.
 
 Its mesh is turned in space; hair, neck and nearby pixels follow.
 """
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from avcore.arrays import Floats, Pixels
 from avcore.faces.detect import TurnedSquare, segment_person
 from avcore.faces.geometry import Box, Landmarks
-from avcore.media import MediaInfo, MediaSource, Picture
+from avcore.media import Frame, MediaInfo, MediaSource
 from avcore.timeline import frames_to_seconds
-from netflips.options import SIZES, PictureFlags
+from netflips.options import SIZES, PortraitFlags
 from netflips.portraits.motion import accents, blinks, wander
 from netflips.portraits.still import find_face, read_still, sized
 from unit2av.lipsync.mesh.shape import (
@@ -58,7 +58,7 @@ _FULL = 255
 
 @dataclass(frozen=True, eq=False)
 class Layers:
-    """A picture as background and person."""
+    """An image as background and person."""
 
     ground: Pixels
     """uint8 [height, width, 3], the background, filled in behind the person"""
@@ -72,13 +72,13 @@ class Layers:
         return self.front[..., 3]
 
     def warped(self, part: tuple[slice, slice], x: Floats, y: Floats) -> Pixels:
-        """Return a part of the picture, uint8 [h, w, 3], with the person taken from the places x, y, float32 [h, w]."""
+        """Return a part of the image, uint8 [h, w, 3], with the person taken from the places x, y, float32 [h, w]."""
         moved = np.asarray(cv2.remap(self.front, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.int16)
         return np.asarray(np.clip(moved[..., :3] + _seen_of(self.ground[part], moved[..., 3]), 0, _FULL), np.uint8)
 
 
 def layers_of(still: Pixels, mesh: Landmarks) -> Layers | None:
-    """Split a picture, uint8 [height, width, 3], into layers; None where the person is not found. mesh: landmarks of the face."""
+    """Split an image, uint8 [height, width, 3], into layers; None where the person is not found. mesh: landmarks of the face."""
     points = mesh[:, :2]
     low, high = points.min(axis=0), points.max(axis=0)
     width = float(high[0] - low[0])
@@ -94,7 +94,7 @@ def layers_of(still: Pixels, mesh: Landmarks) -> Layers | None:
 
 
 def _along_edges(found: Floats, still: Pixels, width: float) -> NDArray[np.int16]:
-    """Return the person's share of each pixel, along the edges that the picture shows (guided filter)."""
+    """Return the person's share of each pixel, along the edges that the image shows (guided filter)."""
     guide = cv2.cvtColor(still, cv2.COLOR_RGB2GRAY).astype(np.float32) / _FULL
     radius = max(2, round(_EDGE * width))
     share = cv2.ximgproc.guidedFilter(guide, found, radius, _EDGE_CONTRAST)
@@ -147,7 +147,7 @@ class HeadMove:
     """The pose of the head at one moment; turns are in radians."""
 
     yaw: float = 0.0
-    """to the picture's right"""
+    """to the image's right"""
     pitch: float = 0.0
     """down"""
     roll: float = 0.0
@@ -161,7 +161,7 @@ class HeadMove:
 
 
 class StillHead:
-    """A still picture whose head can be moved."""
+    """A still image whose head can be moved."""
 
     def __init__(self, still: Pixels, mesh: Landmarks, layers: Layers | None = None) -> None:
         """still: uint8 [height, width, 3]; mesh: landmarks of its face; layers: person and background; None = not separated."""
@@ -171,12 +171,12 @@ class StillHead:
         self._here = np.concatenate([self._mesh[:, :2], self._rings(self._mesh[:, :2], None)])
 
     def moved(self, move: HeadMove) -> tuple[Pixels, Landmarks]:
-        """Return the picture with its head moved, uint8 [height, width, 3], and the moved points of its face, float32 [468, 3]."""
+        """Return the image with its head moved, uint8 [height, width, 3], and the moved points of its face, float32 [468, 3]."""
         if move == HeadMove():
             return self._still.copy(), self._mesh.astype(np.float32)
         head = self._head + move.lids * self._blink + move.brows * self._brows
         turned = (head - _NECK) @ _turn(move).T + _NECK - np.array([0.0, move.rise, 0.0])
-        there = self._pose.to_picture(turned)
+        there = self._pose.to_image(turned)
         points = np.concatenate([there[:, :2], self._rings(self._mesh[:, :2], there[:, :2] - self._mesh[:, :2])])
 
         outline = there[list(OVAL), 2]
@@ -184,15 +184,15 @@ class StillHead:
         triangles = wound(_triangles(), points, _is_added())
         found = rasterised(points, depth, triangles, self._here, self._still.shape[:2])
 
-        picture = self._still.copy()
+        image = self._still.copy()
         if found is not None:
             if self._layers is not None:
                 warped = self._layers.warped(found.part, found.x, found.y)
             else:
                 remapped = cv2.remap(self._still, found.x, found.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
                 warped = np.asarray(remapped, np.uint8)
-            cv2.copyTo(warped, found.hit, picture[found.part])
-        return picture, there.astype(np.float32)
+            cv2.copyTo(warped, found.hit, image[found.part])
+        return image, there.astype(np.float32)
 
     def _rings(self, points: Points, move: Points | None) -> Points:
         """Return the rings around the outline of points [468, 2]. move: [468, 2], the movement that each ring shares in."""
@@ -258,22 +258,22 @@ MOVING = 2
 
 
 class Portrait:
-    """A picture of a face, ready to talk."""
+    """An image of a face, ready to talk."""
 
-    def __init__(self, still: Pixels, mesh: Landmarks, box: Box, choice: PictureFlags) -> None:
+    def __init__(self, still: Pixels, mesh: Landmarks, box: Box, choice: PortraitFlags) -> None:
         """still: uint8 [height, width, 3]; mesh, box: of its face, from `find_face`."""
         layers = layers_of(still, mesh) if choice.fill and choice.motion else None
         self._head, self._box, self.choice = StillHead(still, mesh, layers), box, choice
         self.height, self.width = still.shape[:2]
 
     @classmethod
-    def open(cls, path: Path, choice: PictureFlags) -> "Portrait":
-        """Read a picture and find its face. Raises InputError, NoFaceError or UsageError."""
+    def open(cls, path: Path, choice: PortraitFlags) -> "Portrait":
+        """Read an image and find its face. Raises InputError, NoFaceError or UsageError."""
         still = sized(read_still(path), SIZES[choice.size])
         return cls(still, *find_face(still, choice.face, path), choice)
 
     def info(self, path: Path) -> MediaInfo:
-        """Return the facts of the picture at a path, with the size at which it is shown."""
+        """Return the facts of the image at a path, with the size at which it is shown."""
         return MediaInfo(MediaSource(path), width=self.width, height=self.height)
 
     def schedule(self, codes: Any, count: int, levels: Floats) -> Callable[[int, int], Iterator[OutputFrame]]:
@@ -287,36 +287,36 @@ class Portrait:
 
         def shown(start: int, stop: int) -> Iterator[OutputFrame]:
             for number in range(start, stop):
-                picture, mesh = self._head.moved(moves[number])
+                image, mesh = self._head.moved(moves[number])
                 shift = np.tile(mesh[:, :2].mean(axis=0) - first, 2).astype(np.float32)
                 time = frames_to_seconds(number)
-                yield OutputFrame(Picture(picture, time, number), time, talk, FaceToDraw(self._box + shift, mesh=mesh, cover=0.0))
+                yield OutputFrame(Frame(image, time, number), time, talk, FaceToDraw(self._box + shift, mesh=mesh, cover=0.0))
 
         return shown
 
 
 def movements(
-    seed: int, num_pictures: int, amount: float, has_blinks: bool, levels: NDArray[np.float32] | None = None
+    seed: int, num_images: int, amount: float, has_blinks: bool, levels: NDArray[np.float32] | None = None
 ) -> list[HeadMove]:
-    """Return the pose of the head in each frame at 25 fps; the first is that of the picture.
+    """Return the pose of the head in each frame at 25 fps; the first is that of the image.
 
     amount: 0..1. levels: loudness of the speech in each frame, see `loudness`; None = the head does not move with speech.
     """
-    seconds = np.array([float(frames_to_seconds(number)) for number in range(num_pictures)])
+    seconds = np.array([float(frames_to_seconds(number)) for number in range(num_images)])
     rng = np.random.default_rng([seed, 0])
     begun = np.clip(seconds / 1.5, 0, 1)
     yaw, pitch, roll = (amount * reach * begun * wander(rng, seconds) for reach in (_YAW, _PITCH, _ROLL))
     rise = amount * _RISE * np.sin(2 * np.pi * _BREATH_HZ * seconds)
 
-    lids = blinks(np.random.default_rng([seed, 1]), num_pictures) if has_blinks else np.zeros(num_pictures)
-    last = max(num_pictures - _AWAKE, 0)
+    lids = blinks(np.random.default_rng([seed, 1]), num_images) if has_blinks else np.zeros(num_images)
+    last = max(num_images - _AWAKE, 0)
     while last and lids[last - 1]:  # of a blink that has begun, too
         last -= 1
     lids[last:] = 0
 
-    brows = np.zeros(num_pictures)
+    brows = np.zeros(num_images)
     if levels is not None:
-        nods, raises = accents(np.random.default_rng([seed, 2]), levels, num_pictures)
+        nods, raises = accents(np.random.default_rng([seed, 2]), levels, num_images)
         pitch, brows = pitch + amount * _NOD * nods, min(amount / 0.6, 1.0) * raises
     parts = yaw, pitch, roll, rise, lids, brows
-    return [HeadMove(*(float(part[number]) for part in parts)) for number in range(num_pictures)]
+    return [HeadMove(*(float(part[number]) for part in parts)) for number in range(num_images)]

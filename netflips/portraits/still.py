@@ -19,23 +19,23 @@ from unit2av.lipsync.occlusion import is_hidden
 LEAST_FACE = 80
 """Least width of a face in pixels."""
 MOST_YAW = 25
-"""Most degrees that a face may be turned to the side: the side that the picture does not show cannot be turned into view."""
+"""Most degrees that a face may be turned to the side: the side that the image does not show cannot be turned into view."""
 _MOST_PIXELS = 8192 * 8192
 _WIDE = ("I;16", "I;16B", "I;16L", "I", "F")
-"""Modes of grey pictures of more than 8 bits; F is floating point, from 0 to 1 or to a larger white."""
+"""Modes of grey images of more than 8 bits; F is floating point, from 0 to 1 or to a larger white."""
 _HEAD, _HEIC = 64, (b"heic", b"heix", b"heim", b"hevc")
-"""Bytes at a file's beginning that name its brands, and the brands of HEVC pictures."""
+"""Bytes at a file's beginning that name its brands, and the brands of HEVC images."""
 _WITH_PROFILE = {"RGB": "RGB", "RGBA": "RGB", "CMYK": "CMYK", "L": "L", "LA": "L"}
-"""Modes of pictures whose colour profile is applied, with the mode of the profile's colours."""
+"""Modes of images whose colour profile is applied, with the mode of the profile's colours."""
 _SAME_FACE = 0.3
 _BACKGROUND = 0.4
 """Share of the widest face's width below which a face is in the background."""
 
 
 def read_still(path: Path) -> Pixels:
-    """Read a picture of any usual kind as uint8 [height, width, 3] in sRGB.
+    """Read an image of any usual kind as uint8 [height, width, 3] in sRGB.
 
-    It is turned upright, transparency becomes white, and its colour profile is applied. Raises InputError for what is no picture,
+    It is turned upright, transparency becomes white, and its colour profile is applied. Raises InputError for what is no image,
     or a very large one.
     """
     require_file(path, "the portrait")
@@ -52,7 +52,7 @@ def read_still(path: Path) -> Pixels:
             head = file.read(_HEAD)
         is_heic = head[4:8] == b"ftyp" and any(brand in head for brand in _HEIC)
         raise InputError(
-            "this is no picture that can be read",
+            "this is no image that can be read",
             path=path,
             expected="JPEG, PNG, WebP, TIFF ...",
             found="HEIC, as an iPhone takes it" if is_heic else None,
@@ -75,7 +75,7 @@ def _rgb(image: Image.Image) -> Pixels:
 
 
 def _in_srgb(image: Image.Image) -> Image.Image:
-    """Return a picture in sRGB. One without a profile, or with an unreadable one, is assumed to be in sRGB."""
+    """Return an image in sRGB. One without a profile, or with an unreadable one, is assumed to be in sRGB."""
     stored = image.info.get("icc_profile")
     if not stored or image.mode not in _WITH_PROFILE:
         return image
@@ -85,7 +85,7 @@ def _in_srgb(image: Image.Image) -> Image.Image:
         seen = ImageCms.profileToProfile(colours, own, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except (ImageCms.PyCMSError, OSError):
         return image
-    if seen is None:  # it never is: only where a picture is changed in place
+    if seen is None:  # it never is: only where an image is changed in place
         return image
     if image.has_transparency_data:
         seen.putalpha(image.convert("RGBA").getchannel("A"))
@@ -93,7 +93,7 @@ def _in_srgb(image: Image.Image) -> Image.Image:
 
 
 def sized(still: Pixels, height: int | None) -> Pixels:
-    """Return a picture scaled to a height, with even sides; None keeps its size."""
+    """Return an image scaled to a height, with even sides; None keeps its size."""
     rows, columns = still.shape[:2]
     scale = 1.0 if height is None else height / rows
     size = max(2, round(columns * scale) // 2 * 2), max(2, round(rows * scale) // 2 * 2)
@@ -112,7 +112,7 @@ def find_face(still: Pixels, number: int | None, path: Path) -> tuple[Landmarks,
     """
     faces = _faces(still)
     if not faces:
-        raise NoFaceError("no face was found in the portrait", path=path, hint="give a picture of a face from the front")
+        raise NoFaceError("no face was found in the portrait", path=path, hint="give an image of a face from the front")
     if number is None:
         widest = max(_width(mesh) for _, mesh in faces)
         large = [face for face in faces if _width(face[1]) >= _BACKGROUND * widest]
@@ -133,7 +133,7 @@ def _require_usable(still: Pixels, mesh: Landmarks, path: Path) -> None:
         found = f"{width:.0f} pixels wide"
         raise InputError("the face is too small", path=path, expected=f"{LEAST_FACE} pixels or more", found=found)
     if lip_margin(mesh, (still.shape[0], still.shape[1])) < CUT_BELOW:
-        raise InputError("the mouth is cut off by the edge of the picture", path=path, expected="a face with all of its mouth")
+        raise InputError("the mouth is cut off by the edge of the image", path=path, expected="a face with all of its mouth")
     yaw = float(np.degrees(yaw_of(fit_pose(mesh))))
     if yaw > MOST_YAW:
         found = f"{yaw:.0f} degrees"
@@ -149,7 +149,7 @@ def _width(mesh: Landmarks) -> float:
 def _faces(still: Pixels) -> list[tuple[Box, Landmarks]]:
     """Return boxes and landmarks of all faces from left to right.
 
-    In a tile of a picture, a tie or a pattern may be detected as a face, or the same face in another box. A box without landmarks
+    In a tile of an image, a tie or a pattern may be detected as a face, or the same face in another box. A box without landmarks
     is no face, and one with the landmarks of another face is that face.
     """
     kept = list[tuple[Box, Landmarks]]()

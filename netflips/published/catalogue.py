@@ -155,43 +155,43 @@ def read_catalogue(path: Path) -> Catalogue:
         raise InputError("this is no list of models", path=path, found=found, hint=f"{SHIPPED.name} shows the form") from error
 
 
-def _licence(key: str, told: Mapping[str, Any]) -> Licence:
-    commercial = told.get("commercial", NOT_STATED)
+def _licence(key: str, entry: Mapping[str, Any]) -> Licence:
+    commercial = entry.get("commercial", NOT_STATED)
     if commercial not in get_args(Commercial):
         raise ValueError(f"commercial: {commercial!r}")
-    return Licence(key, told["title"], told["allows"], bool(told.get("asks")), commercial)
+    return Licence(key, entry["title"], entry["allows"], bool(entry.get("asks")), commercial)
 
 
-def _model(name: str, told: Mapping[str, Any], licences: Mapping[str, Licence]) -> Model:
-    main = told.get("file") or ""
-    files = told.get("files") or {main: {key: told[key] for key in ("bytes", "sha256") if key in told}}
+def _model(name: str, entry: Mapping[str, Any], licences: Mapping[str, Licence]) -> Model:
+    main = entry.get("file") or ""
+    files = entry.get("files") or {main: {key: entry[key] for key in ("bytes", "sha256") if key in entry}}
     return Model(
         name,
-        _typed(told["flag"], str),
-        str(told["about"]),
-        str(told["languages"]),
-        licences[told["licence"]],
+        _typed(entry["flag"], str),
+        str(entry["about"]),
+        str(entry["languages"]),
+        licences[entry["licence"]],
         tuple(_file(one, about or {}) for one, about in files.items()),
-        tuple(map(_source, told.get("from") or ())),
-        _typed(told.get("megabytes"), int | float | None),
+        tuple(map(_source, entry.get("from") or ())),
+        _typed(entry.get("megabytes"), int | float | None),
         main,
-        {int(size): str(words) for size, words in (told.get("not_this") or {}).items()},
+        {int(size): str(words) for size, words in (entry.get("not_this") or {}).items()},
     )
 
 
-def _file(name: str, told: Mapping[str, Any]) -> ModelFile:
+def _file(name: str, entry: Mapping[str, Any]) -> ModelFile:
     if not name or not _typed(name, str).isprintable() or "/" in name or name.startswith("."):
         raise ValueError(f"a file called {name!r}")
-    sources = tuple(map(_source, told.get("from") or ()))
-    size, digest = _typed(told.get("bytes"), int | None), _typed(told.get("sha256"), str | None)
-    return ModelFile(name, size, digest, sources, bool(told.get("optional")))
+    sources = tuple(map(_source, entry.get("from") or ()))
+    size, digest = _typed(entry.get("bytes"), int | None), _typed(entry.get("sha256"), str | None)
+    return ModelFile(name, size, digest, sources, bool(entry.get("optional")))
 
 
-def _source(told: Mapping[str, str]) -> Origin:
-    kind = next((one for one in _KINDS if one in told), "")
+def _source(entry: Mapping[str, str]) -> Origin:
+    kind = next((one for one in _KINDS if one in entry), "")
     if not kind:
         raise ValueError(f"a source that is none of {', '.join(_KINDS)}")
-    return Origin(kind, _typed(told[kind], str), str(told.get("commit") or ""), str(told.get("path") or ""))
+    return Origin(kind, _typed(entry[kind], str), str(entry.get("commit") or ""), str(entry.get("path") or ""))
 
 
 def _typed(value: Any, kind: Any) -> Any:

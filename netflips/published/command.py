@@ -220,8 +220,8 @@ def _require_model(model: Model, folder: Path) -> None:
 
 
 def _note(model: Model, places: Sequence[str], commits: dict[str, str]) -> dict[str, Any]:
-    told = {"flag": model.flag, "main": model.main, "from": list(places), "commits": commits}
-    return told | {"licence": model.licence.title, "accepted": date.today().isoformat()}
+    facts = {"flag": model.flag, "main": model.main, "from": list(places), "commits": commits}
+    return facts | {"licence": model.licence.title, "accepted": date.today().isoformat()}
 
 
 def _accept(models: Sequence[Model], accepted: Sequence[str]) -> None:
@@ -285,11 +285,11 @@ def _add(options: AddOptions) -> None:
                 main = found.name if found != folder else ""
                 flag = flag_of(found)
                 model_facts(found, flag)
-                told: dict[str, Any] = {"flag": flag, "main": main, "from": ["by hand"]}
+                facts: dict[str, Any] = {"flag": flag, "main": main, "from": ["by hand"]}
             else:
                 _require_model(model, folder)
-                told = _note(model, ["by hand"], {})
-            done = note_down(options.name, folder, told)
+                facts = _note(model, ["by hand"], {})
+            done = note_down(options.name, folder, facts)
         finally:
             clear_partial(options.name)
     LOG.info("%s: checked and kept as %s; give it as %s %s", options.name, done.path, done.note["flag"], options.name)

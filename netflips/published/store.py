@@ -107,7 +107,7 @@ def all_kept() -> list[Kept]:
     return [one for one in found if one is not None and one.is_there]
 
 
-def note_down(name: str, folder: Path, told: Mapping[str, Any]) -> Kept:
+def note_down(name: str, folder: Path, facts: Mapping[str, Any]) -> Kept:
     """Move a complete model to its place, with a note of the content of its files. An older one is replaced. Raises OutputError."""
     place = models_folder() / name
     files = {path.name: {**checksum_of(path), "mtime_ns": path.stat().st_mtime_ns} for path in sorted(folder.iterdir())}
@@ -116,7 +116,7 @@ def note_down(name: str, folder: Path, told: Mapping[str, Any]) -> Kept:
         _remove(old)
         if place.exists():
             place.rename(old)
-        write_text(_note_path(name), json_text({"format": _FORMAT, **told, "files": files}, indent=1) + "\n")
+        write_text(_note_path(name), json_text({"format": _FORMAT, **facts, "files": files}, indent=1) + "\n")
         folder.rename(place)
         _remove(old)
     except OSError as error:

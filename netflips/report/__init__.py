@@ -17,7 +17,7 @@ def summary_of(script: Script, with_times: bool = True) -> str:
         f"{script.source} -> {script.target}: {script.input_s:.2f} s in, {script.output_s:.2f} s out, "
         f"{'over text' if script.is_over_text else several(script.num_source_units, 'unit')} -> "
         f"{several(script.num_target_units, 'unit')}, "
-        f"lips by {made.lips} in {script.num_drawn} of {several(made.pictures, 'picture')}"
+        f"lips by {made.lips} in {script.num_drawn} of {several(made.frames, 'frame')}"
     )
 
     if script.is_source_timed:
@@ -31,7 +31,7 @@ def summary_of(script: Script, with_times: bool = True) -> str:
     for one in made.timings if with_times else ():
         lines.append(f"  {one.name:<12} {one.seconds:7.2f} s  {pace_of(script, one):7.2f} x real time")
     if made.has_grown:
-        lines.append(f"  the picture grew to {made.width}x{made.height}: an odd side cannot be encoded")
+        lines.append(f"  the video grew to {made.width}x{made.height}: an odd side cannot be encoded")
     if made.may_be_sold:
         lines.append(f"  may be sold: {shown(made.may_be_sold)}")
     if made.signed:
@@ -47,7 +47,7 @@ def pace_of(script: Script, step: Timing) -> float:
 def _lines_of_clip(script: Script) -> list[str]:
     lines = []
     for one in script.processed:
-        for what, text in (("heard", one.text), ("said ", one.said)):
+        for what, text in (("heard", one.text), ("said ", one.spoken)):
             if text is not None and text.text:
                 sure = "" if text.confidence is None else f" (confidence {text.confidence:.2f})"
                 lines.append(f"  {what}: {shown(text.text)}{sure}")
@@ -65,7 +65,7 @@ def _lines_of_recording(script: Script) -> list[str]:
         lines[0] += f", at {min(factors):.2f} to {max(factors):.2f} of their natural length"
     for what, numbers in (
         ("spoken faster than the pace allows", [number for number, fit in fits if fit.is_hurried]),
-        ("with the picture held", [number for number, fit in fits if fit.held_s]),
+        ("with a freeze frame", [number for number, fit in fits if fit.freeze_s]),
         ("cut", [number for number, fit in fits if fit.cut_s]),
         ("left alone", [one.number for one in told if one.fit is None]),
     ):

@@ -13,7 +13,7 @@ from netflips.script.types import Script
 
 _PAGE_SUFFIXES = {".html", ".htm"}
 _IMAGE_BYTES_OF_RUN = 20_000_000
-"""Most bytes of pictures on a page; all dubs of the run share them."""
+"""Most bytes of images on a page; all dubs of the run share them."""
 
 
 class ReportFiles:
@@ -33,7 +33,7 @@ class ReportFiles:
         self.data_paths = [path for path in paths if path.suffix.lower() not in _PAGE_SUFFIXES]
         self._image_bytes = min(IMAGE_BYTES, _IMAGE_BYTES_OF_RUN // max(len(jobs), 1))
         self._reports = list[Script]() if reports is None else reports
-        self._told: list[FinishedDub] = []
+        self._finished: list[FinishedDub] = []
         self._failures: dict[str, str] = {}
 
     def add(self, report: Script) -> None:
@@ -54,10 +54,10 @@ class ReportFiles:
         """Write the pages again. Input and output of each dub are read only once."""
         if not self._pages:
             return
-        for report in self._reports[len(self._told) :]:
-            self._told.append(FinishedDub(report, gather(report, progress, self._image_bytes)))
+        for report in self._reports[len(self._finished) :]:
+            self._finished.append(FinishedDub(report, gather(report, progress, self._image_bytes)))
         for path in self._pages:
-            write_report_page(path, self._told, self._failures)
+            write_report_page(path, self._finished, self._failures)
 
 
 def with_reports(paths: Sequence[Path], source: Path, out: Path, is_quiet: bool, work: Callable[[], Script]) -> Script:

@@ -11,7 +11,7 @@ import cv2
 
 from avcore.arrays import Pixels
 from avcore.errors import NetflipsError
-from avcore.media import AnySource, MediaSource, PictureSource, pictures_at
+from avcore.media import AnySource, FrameSource, MediaSource, frames_at
 from avcore.notes import report_note
 from avcore.progress import Progress, silent, track
 from netflips.report.story import OnPage, dubbed_part, moments_in, on_page, output_time, paths_of, source_time, speaker_box
@@ -21,22 +21,22 @@ from netflips.script.types import Script, TimeSpan, Utterance
 Region = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels."""
 IMAGE_BYTES = 2_500_000
-"""Most bytes of all pictures of one dub on the page, in base64."""
+"""Most bytes of all images of one dub on the page, in base64."""
 _MOST_PAIRS = 3
 _USUAL_BYTES = 8_000
 """Usual size of a still, from which the number of stills is planned."""
 _POSTER_BYTES, _POSTER_SHARE = 60_000, 0.1
-"""Most bytes of a poster, and its most share of all pictures; where that is less than a still takes, there is no poster."""
+"""Most bytes of a poster, and its most share of all images; where that is less than a still takes, there is no poster."""
 _BYTES_IN_BASE64 = 3 / 4
 _AROUND_FACE = 1.7
 """Side of a close-up as a multiple of the side of the face's box."""
 _TRIALS = ((224, 80), (224, 62), (192, 45), (144, 35), (96, 30))
 _POSTER_TRIALS = ((640, 80), (640, 60), (480, 50), (320, 40))
-"""Longer side in pixels and JPEG quality, tried in order until the picture is small enough; for stills, and for posters."""
+"""Longer side in pixels and JPEG quality, tried in order until the image is small enough; for stills, and for posters."""
 
 
 @dataclass(frozen=True)
-class PicturePair:
+class ImagePair:
     """The same frame in input and output."""
 
     source_s: float
@@ -51,11 +51,11 @@ class PicturePair:
 
 @dataclass(frozen=True)
 class Material:
-    """Pictures of one dub for the page."""
+    """Images of one dub for the page."""
 
-    pairs: dict[int, list[PicturePair]] = field(default_factory=dict)
+    pairs: dict[int, list[ImagePair]] = field(default_factory=dict)
     """by the utterance's number"""
-    posters: PicturePair | None = None
+    posters: ImagePair | None = None
     """what both videos show before they play; None = nothing"""
     missing: tuple[str, ...] = ()
     """what could not be read, and why"""
@@ -81,20 +81,20 @@ def gather(script: Script, progress: Progress = silent, image_bytes: int = IMAGE
     If a file is gone or cannot be read, only its part of the page is lost; `missing` says why.
     """
     try:
-        pairs, posters = _pictures(script, progress, image_bytes)
+        pairs, posters = _images(script, progress, image_bytes)
     except NetflipsError as error:
-        report_note(REPORT_LACKS(what="pictures", error=str(error)))
-        return Material(missing=(f"no pictures here: {error}",))
+        report_note(REPORT_LACKS(what="images", error=str(error)))
+        return Material(missing=(f"no images here: {error}",))
     return Material(pairs, posters)
 
 
-def _pictures(script: Script, progress: Progress, image_bytes: int) -> tuple[dict[int, list[PicturePair]], PicturePair | None]:
+def _images(script: Script, progress: Progress, image_bytes: int) -> tuple[dict[int, list[ImagePair]], ImagePair | None]:
     """Return the stills of each utterance, and the posters."""
     before_path, after_path = paths_of(script)
     if not before_path or script.media is None:
         return {}, None
     original = MediaSource(Path(before_path), script.media.audio_track, script.media.video_track)
-    own = PictureSource(original).own if script.schedule != "own" else range(0)
+    own = FrameSource(original).own if script.schedule != "own" else range(0)
 
     of_poster = min(_POSTER_BYTES, int(image_bytes * _POSTER_SHARE))
     posters = [_poster(script, own)] if of_poster >= _USUAL_BYTES else []
@@ -112,9 +112,9 @@ def _pictures(script: Script, progress: Progress, image_bytes: int) -> tuple[dic
     ]
     after = dict(track(_stills(after_path, shown, most, "output_s"), "stills after", progress, len(moments)))
 
-    pairs: dict[int, list[PicturePair]] = {}
+    pairs: dict[int, list[ImagePair]] = {}
     found = [
-        PicturePair(float(before[number][1]), float(one.output_s), before[number][0], after[number][0])
+        ImagePair(float(before[number][1]), float(one.output_s), before[number][0], after[number][0])
         for number, one in enumerate(moments)
     ]
     for one, pair in zip(stills, found, strict=False):
@@ -149,26 +149,26 @@ def _poster(script: Script, own: range) -> _Moment:
 def _stills(
     video: AnySource, moments: Sequence[_Moment], most_bytes: Mapping[bool, int], clock: Literal["source_s", "output_s"]
 ) -> Iterator[tuple[int, tuple[str, Fraction]]]:
-    """Yield for each moment its number, its picture, and when the frame begins (s), in the order of time.
+    """Yield for each moment its number, its image, and when the frame begins (s), in the order of time.
 
     most_bytes: of a poster (True) and of a still (False), in base64. clock: the time that counts in this file.
     """
     wanted: list[Fraction] = [getattr(one, clock) for one in moments]
     order = sorted(range(len(wanted)), key=wanted.__getitem__)
-    pictures = pictures_at(video, [wanted[number] for number in order])
-    for number, picture in zip(order, pictures, strict=True):
+    images = frames_at(video, [wanted[number] for number in order])
+    for number, image in zip(order, images, strict=True):
         one = moments[number]
         most = int(most_bytes[one.is_poster] * _BYTES_IN_BASE64)
-        yield number, (still(picture.rgb, one.face, most, _POSTER_TRIALS if one.is_poster else _TRIALS), picture.time)
+        yield number, (still(image.rgb, one.face, most, _POSTER_TRIALS if one.is_poster else _TRIALS), image.time)
 
 
 def still(rgb: Pixels, face: Region | None, most_bytes: int, trials: Sequence[tuple[int, int]] = _TRIALS) -> str:
-    """Return a picture, uint8 [height, width, 3], as a data URI, cropped to the face (x1, y1, x2, y2) where there is one.
+    """Return an image, uint8 [height, width, 3], as a data URI, cropped to the face (x1, y1, x2, y2) where there is one.
 
     trials: longer side in pixels and JPEG quality. The last and smallest trial is taken even where it is larger than `most_bytes`.
     """
     part = rgb
-    if face is not None:  # a square around it, moved to lie within the picture
+    if face is not None:  # a square around it, moved to lie within the image
         height, width = rgb.shape[:2]
         x1, y1, x2, y2 = face
         square = int(min(max(_AROUND_FACE * max(x2 - x1, y2 - y1), 16), height, width))

@@ -22,7 +22,7 @@ from netflips.dubbing.diarization import SPEAKS_KNOWN
 from netflips.dubbing.face_path import MIN_SHARPNESS
 from netflips.dubbing.track_faces import SPEAKS
 from netflips.report import words
-from netflips.report.material import Material, PicturePair
+from netflips.report.material import ImagePair, Material
 from netflips.report.story import OnPage, VideoAddresses, addresses_of, below_usual, dubbed_part, on_page, speakers_of, stretches_of
 from netflips.report.words import (
     DASH,
@@ -68,7 +68,7 @@ class Card:
     colour: str
     """CSS class of its speaker"""
     verdicts: Sequence[UtteranceGrade]
-    pairs: Sequence[PicturePair]
+    pairs: Sequence[ImagePair]
     until_s: float
     """when both videos have shown it, in the output (s)"""
     facts: Sequence[Fact]
@@ -104,7 +104,7 @@ def cards_of(script: Script, material: Material) -> list[Card]:
             verdicts=verdicts(one),
             pairs=material.pairs.get(one.number, []),
             until_s=max(one.output.end_s, one.output.start_s + (one.source.seconds if script.is_source_timed else 0.0)),
-            facts=[*_lengths(one), *_units(script, one, below), *_tries(one), *_picture(one), *_face(one)],
+            facts=[*_lengths(one), *_units(script, one, below), *_tries(one), *_video(one), *_face(one)],
         )
         for one in utterances
     ]
@@ -124,7 +124,7 @@ def _lengths(one: OnPage) -> list[Fact]:
         ("silent in its place", fit.slack_s),
         ("in the pause after", fit.in_pause_s),
         ("fitted nowhere", fit.overrun_s),
-        ("picture held", fit.held_s),
+        ("freeze frame", fit.freeze_s),
         ("cut off", fit.cut_s),
     ):
         if value:
@@ -186,17 +186,17 @@ def _tries(one: OnPage) -> list[Fact]:
         figures += [several(told.clicks, "click")] if told.clicks else []
         heard = "" if told.transcript is None else f"heard “{told.transcript}”; "
         faults = "".join(f"; {sentence(Note(f'fault_{name}'))}" for name in told.faults)
-        is_left = len(one.utterance.attempts) > 1 and not told.is_taken
+        is_left = len(one.utterance.attempts) > 1 and not told.is_chosen
         name = _HOW[told.how] + (", not taken" if is_left else "")
-        facts.append(Fact(name, heard + ", ".join(figures) + faults, is_bad=bool(told.faults) and told.is_taken))
+        facts.append(Fact(name, heard + ", ".join(figures) + faults, is_bad=bool(told.faults) and told.is_chosen))
     return facts
 
 
-def _picture(one: OnPage) -> list[Fact]:
+def _video(one: OnPage) -> list[Fact]:
     drawn = one.drawn
-    if not drawn.pictures:
+    if not drawn.frames:
         return []
-    facts = [Fact("new lips", f"in {drawn.drawn} of {several(drawn.pictures, 'picture')}")]
+    facts = [Fact("new lips", f"in {drawn.drawn} of {several(drawn.frames, 'frame')}")]
     if drawn.left:
         told = ", ".join(f"{count} ({left_words(reason)})" for reason, count in drawn.left.items())
         facts.append(Fact("left as they were", told))
@@ -209,7 +209,7 @@ def _face(one: OnPage) -> list[Fact]:
     if quality is None:
         return [] if one.fit.factor is None else [Fact("face", "none was found")]
     tall = "" if quality.height_px is None else f", {quality.height_px:.0f} pixels tall"
-    facts = [Fact("face", f"in {per_cent(quality.share_of_pictures, 1.0)} of the pictures{tall}")]
+    facts = [Fact("face", f"in {per_cent(quality.share_of_frames, 1.0)} of the frames{tall}")]
     if evidence is not None:
         usual = f"({number_or_dash(evidence, 1)}; a talker has about 1.6, a listener 0)"
         how = "clearly" if evidence >= SPEAKS else "somewhat" if evidence >= SPEAKS_KNOWN else "hardly"
@@ -234,10 +234,10 @@ def remarks_on(script: Script, missing: Sequence[str]) -> list[Remark]:
         left.update(one.drawn.left)
     if left:
         reasons = ", ".join(f"{count} ({left_words(reason)})" for reason, count in left.most_common())
-        told = f"{several(left.total(), 'picture')} within utterances kept the original mouth: {reasons}."
+        told = f"{several(left.total(), 'frame')} within utterances kept the original mouth: {reasons}."
         found.append(Remark([SentencePart(told)]))
     if made.has_grown:
-        told = f"The picture grew to {made.width}{TIMES}{made.height}: H.264 cannot hold an odd side."
+        told = f"The video grew to {made.width}{TIMES}{made.height}: H.264 cannot hold an odd side."
         found.append(Remark([SentencePart(told)]))
     return [
         *found,
@@ -281,7 +281,7 @@ _POLICY = (
     "base-uri 'none'",
     "form-action 'none'",
 )
-"""Allows only the script and the style sheet with these digests, pictures within the page, and media files."""
+"""Allows only the script and the style sheet with these digests, frames within the page, and media files."""
 
 
 @dataclass(frozen=True)
@@ -290,7 +290,7 @@ class FinishedDub:
 
     script: Script
     material: Material
-    """pictures from its files"""
+    """frames from its files"""
 
 
 @dataclass(frozen=True)
@@ -303,7 +303,7 @@ class _Dub:
     prefix: str
     """of its ids in the page"""
     clips: VideoAddresses
-    posters: PicturePair | None
+    posters: ImagePair | None
     utterances: Sequence[OnPage]
     below: frozenset[int]
     """as `below_usual`"""

@@ -10,10 +10,10 @@ from statistics import median
 from typing import NamedTuple
 from urllib.parse import quote
 
-from avcore.media.pictures import LONGEST_STAY_S
+from avcore.media.frames import LONGEST_STAY_S
 from avcore.notes import Note
 from avcore.timeline import exact, frame_at, frames_to_seconds, pingpong
-from netflips.script.types import DrawnPictures, Script, TimeFit, TimeSpan, Utterance
+from netflips.script.types import DrawnFrames, Script, TimeFit, TimeSpan, Utterance
 
 _BELOW = 0.1
 """How much less likely right than the median an utterance must be to be shown."""
@@ -74,9 +74,9 @@ class OnPage:
         return self.utterance.fit or TimeFit(self.output)
 
     @property
-    def drawn(self) -> DrawnPictures:
+    def drawn(self) -> DrawnFrames:
         """How many of its frames have new lips, and why others do not."""
-        return self.utterance.drawn or DrawnPictures()
+        return self.utterance.drawn or DrawnFrames()
 
     @property
     def alone(self) -> Note | None:
@@ -124,8 +124,8 @@ def below_usual(script: Script) -> frozenset[int]:
 
 def holds_of(script: Script) -> list[Hold]:
     """Return the freeze frames of a dub, in order."""
-    held = ((one.place, one.fit) for one in script.processed if one.place is not None and one.fit is not None and one.fit.held_s)
-    return [Hold(max(place.start_s + fit.spoken_s - fit.held_s, place.end_s), fit.held_s) for place, fit in held]
+    held = ((one.place, one.fit) for one in script.processed if one.place is not None and one.fit is not None and one.fit.freeze_s)
+    return [Hold(max(place.start_s + fit.spoken_s - fit.freeze_s, place.end_s), fit.freeze_s) for place, fit in held]
 
 
 def stretches_of(script: Script) -> list[ShownStretch]:

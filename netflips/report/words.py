@@ -35,7 +35,7 @@ _NAMES_OF_STAGES = {
     "unit2text": "units to text",
     "lips": "units to lips",
     "check": "hear and measure what is spoken",
-    "pictures": "units to lips, into the pictures",
+    "frames": "units to lips, into the video",
     "write": "encode and write",
 }
 _SOURCES_OF_UNITS = {
@@ -83,7 +83,7 @@ def target_text(one: OnPage) -> str:
     """Return the text that the dub has in an utterance's place, or that it was left alone."""
     if one.alone is not None:
         return f"left alone: {why_left(one.alone.values)}"
-    return one.utterance.spoken_by or DASH if one.utterance.said is None else one.utterance.said.text
+    return one.utterance.spoken_by or DASH if one.utterance.spoken is None else one.utterance.spoken.text
 
 
 class UtteranceGrade(NamedTuple):
@@ -106,7 +106,7 @@ def verdicts(one: OnPage) -> list[UtteranceGrade]:
         found.append(UtteranceGrade("hardly what the models were made for", "bad"))
     if heard is not None and heard.reason and heard.modalities in ("audio", "video"):
         found.append(UtteranceGrade(f"units from {taken_from(heard.modalities)}", "note"))
-    if one.drawn.pictures and not one.drawn.drawn:
+    if one.drawn.frames and not one.drawn.drawn:
         absent = "" if utterance.seen is None or one.fit.slot is None else ABSENT[utterance.seen.absent]
         found.append(UtteranceGrade(f"sound only: {absent}" if absent else "sound only", "note"))
     return found
@@ -120,8 +120,8 @@ def _fit(one: OnPage) -> UtteranceGrade:
         return UtteranceGrade(f"its last {seconds(fit.cut_s)} cut", "bad")
     if fit.is_hurried:
         return UtteranceGrade("hurried", "warn")
-    if fit.held_s:
-        return UtteranceGrade(f"picture held {seconds(fit.held_s)}", "warn")
+    if fit.freeze_s:
+        return UtteranceGrade(f"freeze frame {seconds(fit.freeze_s)}", "warn")
     if fit.slack_s > _LARGE_SLACK * one.source.seconds:
         return UtteranceGrade(f"{seconds(fit.slack_s)} stay silent", "note")
     if fit.in_pause_s:
@@ -204,7 +204,7 @@ def number_or_dash(value: float | None, digits: int = 2) -> str:
     return DASH if value is None or not isfinite(value) else f"{value:.{digits}f}"
 
 
-def picture_rate(value: float) -> str:
+def frame_rate(value: float) -> str:
     """Return frames per second, as `29.97` or `25`."""
     return f"{value:.3f}".rstrip("0").rstrip(".")
 

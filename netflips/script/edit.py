@@ -131,7 +131,7 @@ def _target(one: Utterance, other: Utterance) -> Target | None:
     if isinstance(first, SpokenSound) and isinstance(second, SpokenSound) and first.file == second.file:
         return replace(first, to_s=second.to_s, reading=None)
     if any(isinstance(target, WrittenText) and not target.is_translated for target in (first, second)):
-        texts = [text.text for text in (one.said, other.said) if text is not None]
+        texts = [text.text for text in (one.spoken, other.spoken) if text is not None]
         return WrittenText(_joined(*texts))
     return None
 
@@ -200,7 +200,7 @@ class TermsOptions(QuietOptions):
     script: Path = positional("SCRIPT", file=Input("the script"))
     """of --draft or --report"""
     out: Path | None = out_flag("the new script", default=None)
-    """a script with the terms, for netflips dub --script-in: what stands in "said" of a term is said for it everywhere"""
+    """a script with the terms, for netflips dub --script-in: what stands in "spoken" of a term is said for it everywhere"""
     translate_with: str | None = flag(default=None, metavar="COMMAND|URL")
     """what is asked for terms that no translation has, as of netflips dub"""
     translate_model: str | None = flag(default=None, metavar="NAME")
@@ -216,7 +216,7 @@ class TermsOptions(QuietOptions):
 def _list(options: ListOptions) -> None:
     lines = list[str]()
     for one in read_script(options.script).utterances:
-        texts = " -> ".join(text.text for text in (one.text, one.said) if text is not None)
+        texts = " -> ".join(text.text for text in (one.text, one.spoken) if text is not None)
         place = f"{one.number:3} {one.place.start_s:8.2f} to {one.place.end_s:.2f} s"
         lines.append(shown(f"{place}  {one.speaker or '?'}: {texts or '(no text)'}"))
     print_text("\n".join(lines))

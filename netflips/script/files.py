@@ -21,7 +21,7 @@ from netflips.script.types import FORMAT, TARGETS, GivenUnits, Script, SpokenSou
 
 _WHAT = "the script"
 _MOST_SHOWN = 60
-_TEXTS = ("text", "of", "word", "said", "proposed")
+_TEXTS = ("text", "of", "word", "spoken", "proposed")
 """Fields of text, which is brought into Unicode form NFC; names of files stay as they are."""
 _INTEGERS = np.iinfo(np.int64)
 _MOST_PLACES, _LEAST_MOST_S = 10.0, 10.0

@@ -10,9 +10,9 @@ from avcore.notes import KINDS, Note, NoteKind, Values, sentence
 NO_FACE = NoteKind(
     "no_face",
     lambda one, say: say(
-        "no face was found in any picture: the speech is dubbed, the picture stays as it is"
+        "no face was found in any frame: the speech is dubbed, the video stays as it is"
         if one.get("of_clip")
-        else "no face was found: the speech is dubbed, the picture stays as it is"
+        else "no face was found: the speech is dubbed, the video stays as it is"
     ),
     rank=1,
 )
@@ -20,19 +20,19 @@ NOISE_ONLY = NoteKind("noise_only", "no speech was found in its sound: noise may
 NO_SUCH_FACE = NoteKind(
     "no_such_face",
     lambda one, say: say(
-        "there is no face number {face} in {who}: the speech is dubbed, the picture stays as it is there"
+        "there is no face number {face} in {who}: the speech is dubbed, the video stays as it is there"
         if one["who"]
-        else "there is no face number {face} in any shot: the speech is dubbed, the picture stays as it is"
+        else "there is no face number {face} in any shot: the speech is dubbed, the video stays as it is"
     ),
     rank=1,
 )
 OUT_OF_SIGHT = NoteKind(
     "out_of_sight",
-    "nobody in sight seems to say {who}: the speech is dubbed, the picture stays as it is there",
+    "nobody in sight seems to say {who}: the speech is dubbed, the video stays as it is there",
     " (--face largest draws one all the same)",
     rank=1,
 )
-MOUTHS_CUT = NoteKind("mouths_cut", "the mouth is cut off by the edge of the picture in {who}: it stays as it is there", rank=0)
+MOUTHS_CUT = NoteKind("mouths_cut", "the mouth is cut off by the edge of the frame in {who}: it stays as it is there", rank=0)
 LEFT_ALONE = NoteKind("left_alone", "{who} is left alone: {reason:@}")
 UNHEARD = NoteKind("unheard", "nothing of it can be heard or seen")
 EMPTY = NoteKind("empty_translation", "its translation is empty")
@@ -46,7 +46,7 @@ NOT_TRANSLATED = NoteKind("not_translated", "its text was not translated: {error
 REPEATED = NoteKind("repeated", "its translation repeats a stretch")
 ECHOED = NoteKind("echoed", "its translation is not in '{language}'")
 HARDLY_WORDS = NoteKind("hardly_words", "hardly words are heard in it, as of a laugh or a sigh: its sound is kept")
-RECOGNISER_LOOP = NoteKind("heard_loop", "what was recognised repeats a stretch")
+RECOGNISER_LOOP = NoteKind("recognizer_loop", "what was recognised repeats a stretch")
 FOREIGN = NoteKind("foreign", "it is in another language ('{language}')")
 OTHER_LANGUAGE = NoteKind("other_language", "most of what is said is in '{found}', not in '{asked}'", "; --from {found} takes it")
 TERMS_MISSED = NoteKind("terms_missed", "{u}the translation has nothing for {terms} of the glossary")
@@ -55,21 +55,21 @@ MEANING_LOST = NoteKind("meaning_lost", "{u}translated back, it says: {back}", r
 NOT_TRANSLATED_BACK = NoteKind("not_translated_back", "not all of it was translated back: {error}")
 QUESTION_LOST = NoteKind("question_lost", "{u}the translation is no question any more")
 NO_TRANSLATION = NoteKind("no_translation", "what was answered is no translation of it")
-NAMES_SPELT_OUT = NoteKind(
+NAMES_SPELLED_OUT = NoteKind(
     "names_spelt", "its translation leaves {names} in Latin letters", "; --glossary says how a name is written"
 )
 NOTHING_GIVEN = NoteKind("nothing_given", "there is no speech for it in {name}")
-NOT_TAKEN = NoteKind("not_taken", "{name} cannot be said: {error}")
-UNTOLD = NoteKind("untold", "there is no text for it, and no unit translator")
-UNSAID = NoteKind("unsaid_speech", "{name}: speech that belongs to no utterance is not said: {spans}")
+NOT_USABLE = NoteKind("not_usable", "{name} cannot be said: {error}")
+NO_TEXT = NoteKind("no_text", "there is no text for it, and no unit translator")
+SPEECH_LEFT_OUT = NoteKind("speech_left_out", "{name}: speech that belongs to no utterance is not said: {spans}")
 BACKGROUND_ESTIMATED = NoteKind(
     "bed_estimated",
     "the sound behind the speech ({level:.0f} dB) is estimated from around it: rooms and chords stay, no rhythm",
     "; --separate-with spleeter, or a program as demucs, keeps one",
 )
 LOUDNESS_MISSED = NoteKind("loudness_missed", "its loudness is {level:.1f} LUFS, not {target:g}: louder, its peaks would clip")
-CUT = NoteKind("cut", "{u}{units:#unit} at its end found no room, left out", "; --hold-picture makes room")
-HURRIED = NoteKind("hurried", "{who} is spoken at {factor:.2f} of its natural length", "; --hold-picture gives it time")
+CUT = NoteKind("cut", "{u}{units:#unit} at its end found no room, left out", "; --freeze-frame makes room")
+HURRIED = NoteKind("hurried", "{who} is spoken at {factor:.2f} of its natural length", "; --freeze-frame gives it time")
 TEXTS_LEFT_OUT = NoteKind("texts_left_out", "{name}: left out of what is said: {words}")
 ONLY_TIMES = NoteKind(
     "only_times", "{name}: only its times are used: its texts are not in '{source}', and cannot be spoken in '{target}'"
@@ -99,7 +99,7 @@ NoteKind("fault_open_lips", "the lips stay open where b, m and p close them")
 RECOGNISED_AGAIN = NoteKind(
     "heard_again",
     lambda one, say: (
-        say('heard as it is spoken: "{heard}" ({right:.0%})')
+        say('heard as it is spoken: "{recognized}" ({right:.0%})')
         + (say("; said {times:#time}, this is the best") if one["times"] > 1 else "")
         + "".join("; " + say("{reason:@}", reason=f"fault_{name}") for name in one["faults"])
     ),

@@ -17,7 +17,7 @@ from unicodedata import normalize
 from avcore.errors import InputError, UsageError
 from avcore.words import ENGLISH, KOREAN
 from avdata.prepare.espeak import EspeakVoice, phonemize_ipa
-from netflips.cascade.adequacy import cleaned, names_spelt_out
+from netflips.cascade.adequacy import cleaned, names_spelled_out
 from netflips.cascade.chat import ChatTranslator
 from netflips.cascade.program import ProgramTranslator, lone_request
 from netflips.quality_estimation import translation_fault
@@ -86,13 +86,13 @@ def find_terms(script: Script, translator: ProgramTranslator | ChatTranslator | 
     listed = {one.word.casefold(): one for one in script.terms}
     for word in (*talk.names(), *talk.repeated(), *talk.latin(), *talk.amounts()):
         listed.setdefault(word.casefold(), Term(word, ""))
-    open_terms = [one.word for one in listed.values() if not one.said and (translator is not None or not one.proposed)]
+    open_terms = [one.word for one in listed.values() if not one.spoken and (translator is not None or not one.proposed)]
 
     proposed = {word: talk.translated(word) for word in open_terms}
     if translator is not None:
         proposed |= _asked(translator, [word for word, text in proposed.items() if not text], talk)
     return tuple(
-        one if one.said else one._replace(proposed=proposed.get(one.word) or one.proposed or talk.as_it_sounds(one.word))
+        one if one.spoken else one._replace(proposed=proposed.get(one.word) or one.proposed or talk.as_it_sounds(one.word))
         for one in listed.values()
     )
 
@@ -100,7 +100,7 @@ def find_terms(script: Script, translator: ProgramTranslator | ChatTranslator | 
 def term_lines(script: Script) -> list[str]:
     """Return a line for each term: in how many utterances it is, and its translation, in brackets if it is only proposed."""
     talk = _Talk.of(script)
-    texts = [one.said or (f"({one.proposed})" if one.proposed else "?") for one in script.terms]
+    texts = [one.spoken or (f"({one.proposed})" if one.proposed else "?") for one in script.terms]
     return [f"{len(talk.rows_with(one.word)):4}x {one.word}: {text}" for one, text in zip(script.terms, texts, strict=True)]
 
 
@@ -126,11 +126,11 @@ def terms_of_script(script: Script | None, language: str, path: Path | None = No
     """
     found = dict[str, str]()
     for one in () if script is None else script.terms:
-        word, said = (" ".join(text.split()) for text in (one.word.lower(), one.said))
+        word, said = (" ".join(text.split()) for text in (one.word.lower(), one.spoken))
         if not said:
             continue
         if not word:
-            raise InputError("a term has no word", path=path, expected='"word": "Emily", "said": "에밀리"', found=said[:60])
+            raise InputError("a term has no word", path=path, expected='"word": "Emily", "spoken": "에밀리"', found=said[:60])
         if found.setdefault(word, said) != said:
             raise InputError(f"the term {word!r} is said in two ways", path=path, expected=found[word][:60], found=said[:60])
         try:
@@ -146,11 +146,11 @@ def as_it_sounds(word: str, source: str = ENGLISH) -> str:
     """Return a word or a name in Hangul as it sounds; "" if that is unknown, or espeak-ng is not installed."""
     try:
         known = written_out(word)
-        if not known.spelt:
+        if not known.spelled_out:
             return known.text.strip(",.? ")
         voice = EspeakVoice("en-us" if source == ENGLISH else source)
         parts = [
-            in_hangul(one, [phoneme for clause in phonemize_ipa(one, voice) for spelt in clause for phoneme in spelt])
+            in_hangul(one, [phoneme for clause in phonemize_ipa(one, voice) for spelled_out in clause for phoneme in spelled_out])
             for one in re.split(r"[\s-]+", word)
         ]
     except (InputError, UsageError):
@@ -171,8 +171,8 @@ class _Talk:
 
     @classmethod
     def of(cls, script: Script) -> "_Talk":
-        with_text = [one for one in script.utterances if one.text is not None or one.said is not None]
-        rows = [("" if one.text is None else one.text.text, "" if one.said is None else one.said.text) for one in with_text]
+        with_text = [one for one in script.utterances if one.text is not None or one.spoken is not None]
+        rows = [("" if one.text is None else one.text.text, "" if one.spoken is None else one.spoken.text) for one in with_text]
         return cls(script.source or ENGLISH, script.target or KOREAN, rows)
 
     # What is found
@@ -218,7 +218,7 @@ class _Talk:
 
     def latin(self) -> list[str]:
         """Return words of translations that a voice would spell letter by letter."""
-        return list(dict.fromkeys(word for _, target in self.rows if target for word in names_spelt_out(target, self.target)))
+        return list(dict.fromkeys(word for _, target in self.rows if target for word in names_spelled_out(target, self.target)))
 
     def amounts(self) -> list[str]:
         """Return numbers with a unit, as 98 percent."""

@@ -17,7 +17,7 @@ from avcore.timeline import SAMPLE_RATE, units_to_seconds
 from avcore.units import Units
 from netflips.quality_estimation import QualityEstimate
 
-FORMAT = "netflips-script-2"
+FORMAT = "netflips-script-3"
 SPEAKER = "speaker 1"
 """The name of the only speaker."""
 _DIGITS = 6
@@ -29,7 +29,7 @@ _WHOLE = 0.999
 
 Schedule = Literal["own", "ping_pong", "hold", "still", "sound"]
 """Which frame of the media is shown at a time of the output. own: that of the same time; ping_pong: frames are played forwards and
-backwards; hold: the last frame is held; still: the media is one picture; sound: the media has no picture."""
+backwards; hold: the last frame is held; still: the media is one image; sound: the media has no video."""
 WrittenBy = Literal["person", "subtitles", "reader", "recognizer", "cascade"]
 """Who wrote a text. reader: a unit-to-text model; recognizer: a speech recognizer; cascade: a translator of text."""
 
@@ -115,7 +115,7 @@ class Media:
     """its length, sound and frames together"""
     sound_s: float = 0.0
     """length of the sound"""
-    picture_s: float = 0.0
+    video_s: float = 0.0
     """length of the frames"""
     width: int = 0
     """of a frame, in pixels"""
@@ -226,7 +226,7 @@ class FaceTrackSummary:
 class FaceQuality:
     """How well the face that is drawn is seen."""
 
-    share_of_pictures: float = 0.0
+    share_of_frames: float = 0.0
     """share of the utterance's frames that it is in"""
     height_px: float | None = None
     """its height in pixels"""
@@ -376,7 +376,7 @@ class TimeFit:
     """its length as spoken"""
     overrun_s: float = 0.0
     """how much of it fits neither the slot nor the pause"""
-    held_s: float = 0.0
+    freeze_s: float = 0.0
     """how long the last frame is held for it"""
     cut_s: float = 0.0
     """how much of it is left out"""
@@ -400,7 +400,7 @@ class TimeFit:
         """How much of it is spoken in the pause behind the original."""
         if self.slot is None:
             return 0.0
-        return round(max(self.spoken_s - self.slot.length_s - (self.overrun_s if self.held_s else 0.0), 0.0), _DIGITS)
+        return round(max(self.spoken_s - self.slot.length_s - (self.overrun_s if self.freeze_s else 0.0), 0.0), _DIGITS)
 
     @property
     def pace(self) -> float | None:
@@ -418,14 +418,14 @@ class TimeFit:
     def is_hurried(self) -> bool:
         """Whether it is spoken faster than the pace allows."""
         # sound that is used as it is overruns at factor 1: it is cut, not hurried
-        return self.overrun_s > 0 and not self.held_s and (self.factor or 0.0) < _WHOLE
+        return self.overrun_s > 0 and not self.freeze_s and (self.factor or 0.0) < _WHOLE
 
 
 @dataclass(frozen=True)
-class DrawnPictures:
+class DrawnFrames:
     """Numbers of an utterance's frames."""
 
-    pictures: int = 0
+    frames: int = 0
     """frames in its time"""
     drawn: int = 0
     """frames with a new mouth"""
@@ -467,7 +467,7 @@ class Attempt(NamedTuple):
     """whether the background is left out behind it, because the original voice leaked"""
     faults: tuple[Fault, ...] = ()
     """what is wrong with it"""
-    is_taken: bool = True
+    is_chosen: bool = True
     """whether the dub has this attempt"""
 
 
@@ -497,7 +497,7 @@ class Utterance:
     """its place in the output; None: it was left alone, or is not in the part that was dubbed"""
     attempts: tuple[Attempt, ...] = ()
     """each time that it was spoken and checked"""
-    drawn: DrawnPictures | None = None
+    drawn: DrawnFrames | None = None
     """what became of its frames"""
     notes: tuple[Note, ...] = ()
     """messages about it"""
@@ -519,7 +519,7 @@ class Utterance:
     @property
     def checked(self) -> Attempt | None:
         """The attempt that the dub has; None if it was not checked."""
-        return next((one for one in self.attempts if one.is_taken), None)
+        return next((one for one in self.attempts if one.is_chosen), None)
 
     @property
     def is_processed(self) -> bool:
@@ -534,7 +534,7 @@ class Utterance:
         return self.target.score if isinstance(self.target, TranslatedUnits) else None
 
     @property
-    def said(self) -> Text | None:
+    def spoken(self) -> Text | None:
         """What is spoken instead, as text; None if that is unknown."""
         if isinstance(self.target, WrittenText):
             return Text(self.target.text, by=self.target.by)
@@ -626,7 +626,7 @@ class Made:
     height: int = 0
     has_grown: bool = False
     """whether an odd side grew by a repeated row or column"""
-    pictures: int = 0
+    frames: int = 0
     """number of frames"""
     lips: str = ""
     """the lip-sync backend"""
@@ -663,7 +663,7 @@ class Term(NamedTuple):
 
     word: str
     """as it is in the source text"""
-    said: str
+    spoken: str
     """its translation everywhere, as a person wants it; "": not decided"""
     proposed: str = ""
     """a proposal for its translation"""
@@ -728,7 +728,9 @@ class Script:
     @property
     def target_text(self) -> str:
         """What is spoken instead, of all dubbed utterances for which it is known as text."""
-        return " ".join(one.said.text for one in self.processed if one.fit is not None and one.said is not None and one.said.text)
+        return " ".join(
+            one.spoken.text for one in self.processed if one.fit is not None and one.spoken is not None and one.spoken.text
+        )
 
     @property
     def num_source_units(self) -> int:
@@ -773,6 +775,6 @@ class Script:
     def grouped_notes(self) -> list[GroupedNote]:
         """All notes as they are reported: those of the script first, then those of utterances, equal ones in one. A clip has no
         numbers of utterances."""
-        notes = ((one.number, note) for one in self.utterances for note in one.notes if not note.values.get("is_told"))
+        notes = ((one.number, note) for one in self.utterances for note in one.notes if not note.values.get("is_reported"))
         of_utterances = grouped(notes) if self.is_source_timed else [GroupedNote(note) for _, note in notes]
         return [*map(GroupedNote, self.notes), *of_utterances]

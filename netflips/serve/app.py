@@ -34,7 +34,7 @@ from netflips.serve.limits import TOO_FULL, Paced, RefusedError, refusal
 from netflips.serve.results import files_of, results
 from netflips.serve.service import SAMPLE, Service
 from netflips.serve.settings import LOCAL_HOSTS, Settings
-from netflips.serve.uploads import PICTURE_SUFFIXES
+from netflips.serve.uploads import IMAGE_SUFFIXES
 
 LOG = logging.getLogger("netflips")
 
@@ -167,7 +167,7 @@ def _cookies(headers: Headers, name: str) -> Sequence[str]:
 
 # Routes
 
-_MEDIA = {"video": VIDEO_SUFFIXES, "audio": SOUND_SUFFIXES, "image": PICTURE_SUFFIXES}
+_MEDIA = {"video": VIDEO_SUFFIXES, "audio": SOUND_SUFFIXES, "image": IMAGE_SUFFIXES}
 _OTHER_NAMES = {
     ".m4v": "mp4", ".mov": "quicktime", ".mkv": "x-matroska", ".avi": "x-msvideo", ".mpg": "mpeg", ".ts": "mp2t", ".mts": "mp2t",
     ".wmv": "x-ms-wmv", ".flv": "x-flv", ".3gp": "3gpp", ".mp3": "mpeg", ".opus": "ogg", ".m4a": "mp4", ".jpg": "jpeg",
@@ -255,12 +255,12 @@ class _Trouble:
     """Logs errors outside of any request, such as a lack of open files: in one line, and the same line once a minute."""
 
     def __init__(self) -> None:
-        self._told: dict[str, float] = {}
+        self._reported_s: dict[str, float] = {}
 
     def __call__(self, loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
         text = f"{context.get('message')}: {context.get('exception')}"
-        if loop.time() - self._told.get(text, -_SAME_S) >= _SAME_S:
-            self._told = {text: loop.time()}
+        if loop.time() - self._reported_s.get(text, -_SAME_S) >= _SAME_S:
+            self._reported_s = {text: loop.time()}
             LOG.error("%s", text)
 
 
@@ -360,7 +360,7 @@ async def _job(request: Request) -> Response:
         seen.add(before.id)
         said = results(before, queue.folders.of(before.id)).get("utterances", [])
         for row, take in zip(found["utterances"], said, strict=False):
-            row["takes"] += [{name: take[name] for name in ("said", "told")}, *take["takes"]]
+            row["alternatives"] += [{name: take[name] for name in ("spoken", "corrected")}, *take["alternatives"]]
         before = queue.jobs.get(before.made_by)
     return JSONResponse(queue.facts(job) | found)
 

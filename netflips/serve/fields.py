@@ -166,7 +166,7 @@ class ReviewRow:
 
     start_s: float
     end_s: float
-    said: str = ""
+    spoken: str = ""
     """the text to speak; "" = as it was translated"""
     speaker: str = ""
     """a new one; "" = as it was"""
@@ -186,7 +186,7 @@ class Review:
     """how names and terms are spoken, by word"""
 
 
-_MOST_ROWS, _MOST_SAID, _MOST_SPEAKER, _MOST_VOICES, _MOST_TERMS = 2000, 500, 60, 50, 500
+_MOST_ROWS, _MOST_SPOKEN, _MOST_SPEAKER, _MOST_VOICES, _MOST_TERMS = 2000, 500, 60, 50, 500
 
 
 def review_rows(given: Any) -> tuple[ReviewRow, ...]:
@@ -195,8 +195,8 @@ def review_rows(given: Any) -> tuple[ReviewRow, ...]:
     if not 0 < len(rows) <= _MOST_ROWS:
         raise UsageError("the utterances cannot be read", expected=f"a list of 1 to {_MOST_ROWS} rows")
     for one in rows:
-        if not 0 <= one.start_s <= one.end_s or len(one.said) > _MOST_SAID or len(one.speaker) > _MOST_SPEAKER:
-            expected = f"times in order, a text of {_MOST_SAID} letters, a name of {_MOST_SPEAKER}, at most"
+        if not 0 <= one.start_s <= one.end_s or len(one.spoken) > _MOST_SPOKEN or len(one.speaker) > _MOST_SPEAKER:
+            expected = f"times in order, a text of {_MOST_SPOKEN} letters, a name of {_MOST_SPEAKER}, at most"
             raise UsageError("an utterance cannot be that", expected=expected, found=repr(one)[:60])
     return rows
 

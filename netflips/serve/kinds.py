@@ -31,7 +31,7 @@ SPEECH = "speech"
 """Name of a track of speech for the whole video; followed by a number, of the speech of one utterance."""
 CONSENT_FILE = "consent.json"
 _READINGS_FILE = "readings.txt"
-_AGREED = "their picture and voice in a video that is made with generative AI"
+_AGREED = "their image and voice in a video that is made with generative AI"
 AGREEMENT = (Switch("agreed"), Text("people", 200, is_line=True), Text("agreed_until", 10, is_line=True))
 """Fields in which a visitor assures an operator that the people in the video agreed."""
 SCRIPT_FILE = "script.json"
@@ -71,8 +71,8 @@ class Asked:
         name, track, keeps = self.names.get(f"{SPEECH} {number}"), self.names.get(SPEECH), self.values.get("keep_sound", False)
         if name is not None:
             return SpokenSound(name, keep_sound=keeps)
-        if row.said or track is None:
-            return WrittenText(row.said) if row.said else None
+        if row.spoken or track is None:
+            return WrittenText(row.spoken) if row.spoken else None
         place = TimeSpan(row.start_s, row.end_s)
         return self.parts.get(place, SpokenSound(track, from_s=place.start_s, to_s=place.end_s, keep_sound=keeps))
 
@@ -227,7 +227,7 @@ KINDS: Mapping[str, JobKind] = {
                 _MOUTH,
                 Choice("timing", (AUTO, "source", "free")),
                 field_of(DubCommand, "background", values=("keep", "mute", "under")),
-                field_of(DubCommand, "hold_picture", "hold"),
+                field_of(DubCommand, "freeze_frame", "hold"),
                 Switch("label", flag="--burn-label"),
                 Switch("keep_sound"),
                 Switch("preview"),
@@ -263,7 +263,7 @@ KINDS: Mapping[str, JobKind] = {
             "portrait",
             ("portrait", "--out", "result.mp4"),
             (
-                field_of(PortraitOptions, "portrait", "picture", takes=("picture",)),
+                field_of(PortraitOptions, "portrait", "image", takes=("image",)),
                 field_of(PortraitOptions, "speech", takes=SOUND_OR_VIDEO, is_needed=True),
                 field_of(PortraitOptions, "motion", least=0, most=1),
                 _MOUTH,
@@ -300,13 +300,13 @@ KINDS: Mapping[str, JobKind] = {
             tuple(MadeFile(f"transcript.{one}", "text") for one in _FORMATS),
             ("--unit2text-path", "--av2unit-path"),
             lambda asked: ["--out", f"transcript.{asked.values['format']}"],
-            is_marked=True,  # it makes no sound and no picture
+            is_marked=True,  # it makes no sound and no video
         ),
         JobKind(
             "avatar",
             ("avatar", "--out", "result.mp4", "--report", "answer.json"),
             (
-                field_of(AvatarOptions, "portrait", "picture", takes=("picture",)),
+                field_of(AvatarOptions, "portrait", "image", takes=("image",)),
                 field_of(AvatarOptions, "listen", "question", takes=SOUND_OR_VIDEO),
                 Number("rate", 0.5, 1.5, 0.8, flag="--speed"),  # slower than the command speaks
                 *AGREEMENT,

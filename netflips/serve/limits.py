@@ -68,7 +68,7 @@ class Paced:
         return message
 
 
-def told(error: str) -> dict[str, str]:
+def bilingual(error: str) -> dict[str, str]:
     """Return one line of an error in both languages. error: a file, a clause, and more clauses, separated by `; `."""
     head = error.partition("; ")[0]
     path, colon, clause = head.rpartition(": ")
@@ -80,4 +80,4 @@ def told(error: str) -> dict[str, str]:
 
 def refusal(status: int, text: str) -> Response:
     """Return the answer that refuses a request."""
-    return JSONResponse(told(text), status_code=status)
+    return JSONResponse(bilingual(text), status_code=status)

@@ -1,6 +1,6 @@
 """Inspect an upload in a process of its own, so that no faulty file can end the server.
 
-`python -m netflips.serve.preview FILE video|sound|media|picture|subtitles` prints one JSON object; for a file of another kind
+`python -m netflips.serve.preview FILE video|sound|media|image|subtitles` prints one JSON object; for a file of another kind
 `{"error": "..."}`, with exit code 2.
 """
 
@@ -16,7 +16,7 @@ from avcore.media import MediaInfo, iter_speech_blocks, probe
 from avcore.media.opening import require_no_still
 from avcore.notes import print_text
 
-VIDEO, SOUND, MEDIA, PICTURE, SUBTITLES = ("video", "sound", "media", "picture", "subtitles")
+VIDEO, SOUND, MEDIA, IMAGE, SUBTITLES = ("video", "sound", "media", "image", "subtitles")
 """media: either a video or a sound file."""
 _LIMITS = {resource.RLIMIT_CPU: 120, resource.RLIMIT_AS: 8 << 30, resource.RLIMIT_CORE: 0}
 """Seconds of computing, bytes of memory; no core dump."""
@@ -25,12 +25,12 @@ _LOOKED_S = 30.0
 
 
 def facts(path: Path, wanted: str) -> dict[str, Any]:
-    """Return length (s), size of the picture, and whether there is sound; for a video, also whether there are a face and speech.
+    """Return length (s), size of the frame, and whether there is sound; for a video, also whether there are a face and speech.
 
     Raises InputError for a file of another kind than `wanted`.
     """
     require_file(path, "the upload")
-    if wanted == PICTURE:
+    if wanted == IMAGE:
         from netflips.portraits.still import read_still
 
         height, width = read_still(path).shape[:2]
@@ -46,7 +46,7 @@ def facts(path: Path, wanted: str) -> dict[str, Any]:
         return {"seconds": 0.0, "width": 0, "height": 0, "has_sound": False}
     info = probe(path)
     if wanted == VIDEO and not info.has_video:
-        raise MediaError("it has no picture", path=path, expected="a video")
+        raise MediaError("it has no video", path=path, expected="a video")
     require_no_still(info.still, path)
     if wanted == SOUND and not info.has_audio:
         raise MediaError("it has no sound track", path=path, expected="a sound file, or a video with sound")

@@ -14,7 +14,7 @@ from avcore.errors import EXIT_DONE, InputError, OutputError
 from avcore.files import remove_temporary
 from avcore.progress import TimeLeft
 from netflips.serve.jobs import ASKS, DONE, FAILED, RUNNING, STOPPED, WAITING, Job, JobFolders, KeptNote
-from netflips.serve.limits import RESERVE_OF_JOBS, TOO_FULL, RefusedError, require_disk, told
+from netflips.serve.limits import RESERVE_OF_JOBS, TOO_FULL, RefusedError, bilingual, require_disk
 from netflips.serve.settings import Settings
 from netflips.serve.worker_process import WorkerEndedError, WorkerProcess
 
@@ -75,7 +75,7 @@ class Queue:
             raise
         self.jobs[job.id] = job
         self._waiting.append(job.id)
-        self._tell()
+        self._notify()
 
     def require_room(self, visitor: str) -> None:
         """Raise RefusedError where the queue cannot take a job of a visitor."""
@@ -95,14 +95,14 @@ class Queue:
             job.end(STOPPED)  # before the worker ends, so that `_do` knows why it ended
             await self._hand.stop()
             self._end(job, STOPPED)
-        self._tell()
+        self._notify()
 
     async def remove(self, job: Job) -> None:
         """Stop a job, and delete it with its files."""
         self.jobs.pop(job.id, None)  # so that nobody puts it into the queue again while it ends
         await self.stop(job)
         self.folders.remove(job.id)
-        self._tell()
+        self._notify()
 
     def place(self, job: Job) -> int:
         """Return a job's place in the queue: 1 = it is next; 0 = it does not wait."""
@@ -125,21 +125,21 @@ class Queue:
         return {
             "id": job.id, "kind": job.kind, "title": job.title, "state": job.state, "place": self.place(job), "stage": job.stage,
             "share": round(job.share, 4), "took_s": round(took_s, 1), "left_s": None if left_s is None else round(left_s, 1),
-            "is_slow": is_slow, **told(job.error), "quality": job.quality, "created_s": job.created_s, "made_by": job.made_by,
+            "is_slow": is_slow, **bilingual(job.error), "quality": job.quality, "created_s": job.created_s, "made_by": job.made_by,
             "is_draft": job.is_draft, "goes_on": job.state == STOPPED or (job.state == FAILED and not job.lasts),
         }  # fmt: skip
 
     async def changes(self, jobs: Callable[[], list[Job]], beat_s: float) -> AsyncIterator[dict[str, Any] | None]:
         """Yield the facts of some jobs whenever they change, without an end; None = no change for `beat_s`."""
-        told: dict[str, dict[str, Any]] = {}
+        sent: dict[str, dict[str, Any]] = {}
         clock = asyncio.get_running_loop().time
         due = clock() + beat_s
         while True:
             news = self._news  # before anything is sent: a job may end meanwhile
             for job in jobs():
-                facts, before = self.facts(job), told.get(job.id, {})
+                facts, before = self.facts(job), sent.get(job.id, {})
                 if any(facts[name] != before.get(name) for name in _NEWS):
-                    told[job.id], due = facts, clock() + beat_s
+                    sent[job.id], due = facts, clock() + beat_s
                     yield facts
             try:
                 async with asyncio.timeout_at(due):  # a fixed time, since other visitors' jobs may change all the time
@@ -174,7 +174,7 @@ class Queue:
                 self._end(job, FAILED, TOO_FULL if isinstance(error, OutputError) else "the server could not do it")
             finally:
                 watch.cancel()
-            self._tell()
+            self._notify()
 
     async def _watch(self, job: Job) -> None:
         """End a job when its files fill the disk."""
@@ -192,14 +192,14 @@ class Queue:
         self._served[job.visitor] = max(self._served.values(), default=0) + 1
         job.begin()
         self.folders.keep(job)
-        self._tell()
+        self._notify()
 
         left, self._left = TimeLeft(job.is_draft), None
 
         def heard(stage: str, done: int, total: int | None) -> None:
-            self._left = left.told(stage, done, total, time.time() - job.began_s)
+            self._left = left.report(stage, done, total, time.time() - job.began_s)
             job.share, job.stage = left.share, stage
-            self._tell()
+            self._notify()
 
         failure, lasts = "", False
 
@@ -239,7 +239,7 @@ class Queue:
         except OutputError as trouble:  # a full disk: the job's state is not on disk, but in this server's memory
             LOG.error("%s", trouble)
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         """Wake everybody who waits for changes."""
         old, self._news = self._news, asyncio.Event()
         old.set()

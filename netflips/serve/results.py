@@ -23,7 +23,7 @@ _REPORT = "report.json"
 _MOST_TEXT = 1 << 20
 _JUDGED = ("outside", "translation_repeats")
 """Notes that repeat what the quality estimate states."""
-_BY_SPEECH = ("unit2unit", "speech", "texts", "pictures", "check")
+_BY_SPEECH = ("unit2unit", "speech", "texts", "frames", "check")
 """Steps of a dub whose time grows with the length of speech."""
 _HEARD_TOGETHER_S = 28.0
 """Length of speech that a check recognises at once: if one sentence changes, all of it is recognised again."""
@@ -67,7 +67,7 @@ def results(job: Job, folder: Path) -> dict[str, Any]:
         found |= {
             "languages": [script.source, script.target],
             "utterances": [_row(one, _asked_of(job, one.number)) for one in on_page(script)],
-            "terms": [one._asdict() | {"said": job.values.get("terms", {}).get(one.word, one.said)} for one in script.terms],
+            "terms": [one._asdict() | {"spoken": job.values.get("terms", {}).get(one.word, one.spoken)} for one in script.terms],
             "cost": _cost(job, script),
         }
 
@@ -75,7 +75,7 @@ def results(job: Job, folder: Path) -> dict[str, Any]:
         if script is not None and script.quality is not None:  # of a part, it is known apart
             found["quality"] = script.quality.as_json()
         for row, corrected in zip(found.get("utterances", ()), job.values.get("rows", ()), strict=False):
-            row |= {"said": corrected["said"] or row["said"], "told": corrected["said"]}
+            row |= {"spoken": corrected["spoken"] or row["spoken"], "corrected": corrected["spoken"]}
         return found
     if script is not None:
         if is_badly_recognised(script):
@@ -145,7 +145,7 @@ def _cost(job: Job, script: Script) -> dict[str, float] | None:
     spoken_s = sum(one.fit.spoken_s for one in script.utterances if one.fit is not None)
     spent = {one.name: one.seconds for one in script.result.timings}
     kept = {} if script.result.work is None else script.result.work.kept
-    if job.state != DONE or not spent or not spoken_s or kept.get("speech") or kept.get("pictures"):
+    if job.state != DONE or not spent or not spoken_s or kept.get("speech") or kept.get("frames"):
         return None  # speech or frames came from kept work, so their pace was not measured
     by_speech = sum(spent.get(name, 0.0) for name in _BY_SPEECH)
     rest = job.ended_s - job.began_s - sum(spent.values()) + spent.get("read", 0.0) + spent.get("write", 0.0)
@@ -179,20 +179,21 @@ def track_parts(job: Job, folder: Path) -> dict[TimeSpan, SpokenSound]:
 
 def _row(one: OnPage, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Return a sentence of the dub. asked: its visitor's corrections; a later correction has to repeat named and speech."""
-    utterance, said = one.utterance, one.utterance.said
+    utterance, said = one.utterance, one.utterance.spoken
     told = utterance.target.text if isinstance(utterance.target, WrittenText) and utterance.target.by != "cascade" else ""
     return {
         "number": one.number, "named": asked.get("speaker", ""), "speech": asked.get("speech", ""), "speaker": one.speaker,
         "start_s": one.source.start_s, "end_s": one.source.end_s,
         "output_start_s": one.output.start_s, "output_end_s": one.output.end_s,
-        "heard": "" if utterance.text is None else utterance.text.text, "said": "" if said is None else said.text, "told": told,
+        "recognized": "" if utterance.text is None else utterance.text.text, "spoken": "" if said is None else said.text,
+        "corrected": told,
         "quality": None if utterance.quality is None else utterance.quality.as_json(),
         "checked": None if (checked := utterance.checked) is None or checked.transcript is None else in_both(
             RECOGNISED_AGAIN(
-                heard=checked.transcript, right=checked.right, times=len(utterance.attempts), faults=list(checked.faults)
+                recognized=checked.transcript, right=checked.right, times=len(utterance.attempts), faults=list(checked.faults)
             )
         ),
-        "takes": [{"said": text, "told": text, "seconds": seconds} for text, seconds in utterance.offered],
+        "alternatives": [{"spoken": text, "corrected": text, "seconds": seconds} for text, seconds in utterance.offered],
         "too_long_s": 0.0 if utterance.fit is None else utterance.fit.too_long_s,
         "left_alone": None if one.alone is None else in_both(one.alone),
     }  # fmt: skip

@@ -39,7 +39,7 @@ from unit2av.voice.named import FILE as VOICES_FILE
 from unit2av.voice.named import read_named_voices
 from unit2text.stage import UNIT2TEXT
 
-_EXAMPLES = {"video": "example.mp4", "picture": "example.jpg"}
+_EXAMPLES = {"video": "example.mp4", "image": "example.jpg"}
 """Examples by the kind of upload; one that is not installed is not offered."""
 SAMPLE = ("example.mp4", "example.ko.mp4")
 """A video and its dub by the demo's models, `netflips demo`; example.json has the texts of both."""
@@ -107,7 +107,7 @@ class Service:
         return {name: value for name, value in asdict(upload).items() if name in _SHOWN}
 
     async def example(self, kind: str, visitor: str) -> Upload:
-        """Return a video or picture that comes with NetfLips, as an upload. Raises RefusedError where there is none."""
+        """Return a video or image that comes with NetfLips, as an upload. Raises RefusedError where there is none."""
         if kind not in _examples():
             raise RefusedError(404, "no such example comes with this installation")
         with as_file(files("netflips.serve") / _EXAMPLES[kind]) as path:
@@ -216,7 +216,7 @@ class Service:
             job.values = {**job.values, **said}
 
     def _require_sayable(self, rows: Sequence[ReviewRow], values: Mapping[str, Any]) -> None:
-        if any(one.said for one in rows) and not self._has["has_speller"] and values.get("road") != "text":
+        if any(one.spoken for one in rows) and not self._has["has_speller"] and values.get("road") != "text":
             raise UsageError("no text can be said", found="models without a text-to-unit model")
 
     def _kind(self, name: Any) -> JobKind:
@@ -266,7 +266,7 @@ def _sample() -> dict[str, str] | None:
     if not all((folder / name).is_file() for name in (*SAMPLE, "example.json")):
         return None
     told = json.loads((folder / "example.json").read_text(encoding="utf-8"))
-    return {"heard": told["sentence"], "said": told["korean"]}
+    return {"recognized": told["sentence"], "spoken": told["korean"]}
 
 
 def _for_any_speech() -> dict[str, str]:

@@ -18,14 +18,14 @@ from avcore.texts import read_json
 from netflips.script.files import value_from
 from netflips.serve.jobs import new_id, require_id
 from netflips.serve.limits import TOO_FULL, RefusedError, require_disk
-from netflips.serve.preview import MEDIA, PICTURE, SOUND, SUBTITLES, VIDEO
+from netflips.serve.preview import IMAGE, MEDIA, SOUND, SUBTITLES, VIDEO
 from netflips.serve.settings import Settings
 from netflips.subtitles.formats import SUBTITLE_SUFFIXES
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 _MEDIA_SUFFIXES = (*SOUND_SUFFIXES, *VIDEO_SUFFIXES)
 _SUFFIXES = {
-    VIDEO: VIDEO_SUFFIXES, SOUND: _MEDIA_SUFFIXES, MEDIA: _MEDIA_SUFFIXES, PICTURE: PICTURE_SUFFIXES,
+    VIDEO: VIDEO_SUFFIXES, SOUND: _MEDIA_SUFFIXES, MEDIA: _MEDIA_SUFFIXES, IMAGE: IMAGE_SUFFIXES,
     SUBTITLES: (*SUBTITLE_SUFFIXES, ".json"),
 }  # fmt: skip
 HEADED = r"\.(mp4|m4v|m4a|mov|3gp|mkv|webm|avi|wav|wmv|flv|flac|ogg|opus)$"
@@ -52,12 +52,12 @@ class Upload:
     name: str
     """its visitor's name of it"""
     kind: str
-    """video, sound, media, picture or subtitles"""
+    """video, sound, media, image or subtitles"""
     file: str
     """its name in its folder"""
     bytes: int
     seconds: float
-    """0 for a picture"""
+    """0 for an image"""
     width: int
     height: int
     has_sound: bool
@@ -80,7 +80,7 @@ class Uploads:
     async def receive(self, stream: AsyncIterable[bytes], name: str, kind: str, visitor: str, length: int | None) -> Upload:
         """Receive a file. kind: what it must be. length: as announced, in bytes. Raises RefusedError; then nothing is stored."""
         if kind not in _SUFFIXES:
-            raise RefusedError(400, "an upload is a video, a sound, a picture or subtitles")
+            raise RefusedError(400, "an upload is a video, a sound, an image or subtitles")
         if self._coming >= self._settings.most_uploads:
             raise RefusedError(429, "so many uploads come in that no other one can; try again in a moment")
         upload_id = new_id()

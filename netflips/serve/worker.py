@@ -41,7 +41,7 @@ class Channel:
 
     def __init__(self, out: TextIO) -> None:
         self._out, self._lock = out, threading.Lock()
-        self._stage, self._told = "", 0.0
+        self._stage, self._reported_s = "", 0.0
 
     def say(self, **content: Any) -> None:
         """Write one line."""
@@ -57,8 +57,8 @@ class Channel:
     def progress(self, stage: str, done: int, total: int | None) -> None:
         """Write the progress of a command, at most every 0.1 s for a stage."""
         now = time.monotonic()
-        if stage != self._stage or now - self._told >= _EVERY_S or done == total:
-            self._stage, self._told = stage, now
+        if stage != self._stage or now - self._reported_s >= _EVERY_S or done == total:
+            self._stage, self._reported_s = stage, now
             self.say(stage=stage, done=int(done), total=None if total is None else int(total))
 
 

@@ -87,14 +87,14 @@ class Painter:
         self._digest = file_digest(font)
         _open(font, _LEAST_PIXELS)
 
-    def paint(self, picture: Pixels, seconds: Seconds) -> Pixels:
+    def paint(self, frame: Pixels, seconds: Seconds) -> Pixels:
         """Return a frame, uint8 [height, width, 3], with the subtitle at a time of the output (s), or as it is if there is none."""
         moment = exact(float(seconds))  # to the microsecond, as the cues' times: one that ends with its shot must not outlast it
         number = bisect_right(self._starts, moment) - 1
         if number < 0 or moment >= exact(self._cues[number].end_s):
-            return picture
-        height, width = picture.shape[:2]
-        return _laid_over(picture, _overlay(self._cues[number].lines, self._font, height, width))
+            return frame
+        height, width = frame.shape[:2]
+        return _laid_over(frame, _overlay(self._cues[number].lines, self._font, height, width))
 
     def between(self, start: Seconds, stop: Seconds | None) -> list[object]:
         """Return a key of what is drawn between two times (s; stop: None = the end), for kept frames; empty = nothing is drawn."""
@@ -107,13 +107,13 @@ class Painter:
         return ["subtitles", self._digest, shown] if shown else []
 
 
-def draw_sign(picture: Pixels, text: str, font: Path, height_share: float) -> Pixels:
+def draw_sign(frame: Pixels, text: str, font: Path, height_share: float) -> Pixels:
     """Return a frame, uint8 [height, width, 3], with a line of text in its upper left corner.
 
     height_share: height of its letters, as a share of the frame's. A line that would not fit is made smaller; if that is not
     enough, it is broken at " · ".
     """
-    return _laid_over(picture, _sign(text, font, *picture.shape[:2], height_share))
+    return _laid_over(frame, _sign(text, font, *frame.shape[:2], height_share))
 
 
 @lru_cache(maxsize=4)
@@ -159,9 +159,9 @@ def _drawn(lines: tuple[str, ...], path: Path, size: int) -> tuple[Image.Image, 
     return letters, outline
 
 
-def _laid_over(picture: Pixels, over: _Overlay) -> Pixels:
+def _laid_over(frame: Pixels, over: _Overlay) -> Pixels:
     """Return a copy of a frame with white letters and a black line around them."""
-    shown = picture.copy()
+    shown = frame.copy()
     height, width = over.ink.shape[:2]
     part = shown[over.top : over.top + height, over.left : over.left + width]
     part[:] = np.round(part * (1 - over.cover) + 255 * np.minimum(over.ink, over.cover)).astype(np.uint8)

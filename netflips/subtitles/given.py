@@ -65,7 +65,7 @@ class GivenCue:
     """when it disappears"""
     text: str = ""
     """what is spoken in it, "" = only its time is given"""
-    heard: str = ""
+    source_text: str = ""
     """the text in the source language, if the subtitles are in both languages and `text` is in the target language"""
     speaker: str = ""
     """as in `[SPEAKER_01]: Hello`, "" = not stated"""

@@ -17,7 +17,7 @@ LEAST_S = 0.04
 """Length of a frame, and of the shortest sound that has units."""
 OVERLAPPED, UNSORTED, NO_LENGTH, REVERSED = "overlapped", "stood out of order", "had no length", "ended before it began"
 REPEATED = "showed lines of the one before"
-SILENT, ON_SCREEN = "with nothing to say", "that stand in the picture"
+SILENT, ON_SCREEN = "with nothing to say", "that stand in the video"
 _EPSILON_S = 1e-6
 _TOGETHER_S = 0.3
 """Two cues that begin within it are joined: if they were cut apart, the first would have no time."""

@@ -42,7 +42,7 @@ def table(folder: Path, source: str) -> str:
     lines = ["| | condition | given | recognizer | ASR-BLEU | speaker cosine | n |", "| --- | --- | --- | --- | --- | --- | --- |"]
     lines.append(f"| AV2AV, as quoted by MAVFlow | clean | sound and lips | not known | {bleu or _DASH} | {cosine or _DASH} | |")
     lines += (_row(path, folder) for path in found)
-    return "\n".join([*lines, "", *_pictures(folder)]) + "\n"
+    return "\n".join([*lines, "", *_video_kinds(folder)]) + "\n"
 
 
 def _row(path: Path, folder: Path) -> str:
@@ -59,11 +59,11 @@ def _figure(found: dict[str, Any] | None) -> str:
     return f"{found['value']:.2f}" + (f" [{found['low']:.2f}, {found['high']:.2f}]" if "low" in found else "")
 
 
-def _pictures(folder: Path) -> Iterator[str]:
+def _video_kinds(folder: Path) -> Iterator[str]:
     path = folder / "data" / "manifest.jsonl"
     if path.is_file():
-        kinds = Counter(str(one.extra.get("picture")) for one in read_manifest(path).entries)
-        yield "Pictures: " + ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items())) + "."
+        kinds = Counter(str(one.extra.get("video_kind")) for one in read_manifest(path).entries)
+        yield "Video: " + ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items())) + "."
 
 
 def _work(options: TableOptions) -> None:

@@ -70,7 +70,7 @@ def draw_corpus(
         write_boxes(boxes, [face.box(centre) for centre in centres])
         with VideoWriter(video, _SIDE, _SIDE, FRAME_RATE, crf=12, preset="veryfast") as writer:
             for centre, (opening, width) in zip(centres, shapes, strict=True):
-                writer.write_picture(face.draw(centre, float(opening), float(width)))
+                writer.write_rgb(face.draw(centre, float(opening), float(width)))
         if has_sound:
             write_speech(folder / f"{name}.wav", sing(units, Singer.numbered(0), np.random.default_rng((seed, number))))
         audio, duration_s = f"{name}.wav" if has_sound else "", float(frames_to_seconds(frames))
@@ -123,19 +123,19 @@ class _Face:
 
     def draw(self, centre: tuple[float, float], opening: float, width: float) -> Pixels:
         """Draw a frame, uint8 [144, 144, 3], with the face's box around `centre` (x, y)."""
-        picture = np.full((_SIDE, _SIDE, 3), self.ground, dtype=np.uint8)
-        _ellipse(picture, centre, (0, 0), (0.47 * self.side, 0.56 * self.side), self.skin)
+        frame = np.full((_SIDE, _SIDE, 3), self.ground, dtype=np.uint8)
+        _ellipse(frame, centre, (0, 0), (0.47 * self.side, 0.56 * self.side), self.skin)
         for x in (-0.2, 0.2):
-            _ellipse(picture, centre, (x * self.side, -0.18 * self.side), (0.08 * self.side, 0.045 * self.side), (250, 250, 250))
-            _ellipse(picture, centre, (x * self.side, -0.18 * self.side), (0.035 * self.side, 0.04 * self.side), (40, 30, 30))
+            _ellipse(frame, centre, (x * self.side, -0.18 * self.side), (0.08 * self.side, 0.045 * self.side), (250, 250, 250))
+            _ellipse(frame, centre, (x * self.side, -0.18 * self.side), (0.035 * self.side, 0.04 * self.side), (40, 30, 30))
         shade = tuple(part * 3 // 4 for part in self.skin)
-        _ellipse(picture, centre, (0, 0.05 * self.side), (0.05 * self.side, 0.09 * self.side), shade)
+        _ellipse(frame, centre, (0, 0.05 * self.side), (0.05 * self.side, 0.09 * self.side), shade)
         half = ((0.12 + 0.08 * width) * self.side, (0.03 + 0.10 * opening) * self.side)
-        _ellipse(picture, centre, (0, 0.27 * self.side), half, self.lips)
+        _ellipse(frame, centre, (0, 0.27 * self.side), half, self.lips)
         inner = (half[0] - 0.03 * self.side, half[1] - 0.03 * self.side)
         if inner[1] > 0:
-            _ellipse(picture, centre, (0, 0.27 * self.side), inner, (45, 20, 20))
-        return picture
+            _ellipse(frame, centre, (0, 0.27 * self.side), inner, (45, 20, 20))
+        return frame
 
     def box(self, centre: tuple[float, float]) -> Box:
         """Return the box around the face, float32 [4]."""
@@ -144,13 +144,13 @@ class _Face:
 
 
 def _ellipse(
-    picture: Pixels, centre: tuple[float, float], place: tuple[float, float], half: tuple[float, float], colour: tuple[int, ...]
+    frame: Pixels, centre: tuple[float, float], place: tuple[float, float], half: tuple[float, float], colour: tuple[int, ...]
 ) -> None:
     """Draw a filled ellipse to a sixteenth of a pixel, `place` (x, y) away from `centre`."""
     fine = 1 << _FINE_BITS
     at = tuple(round((here + there) * fine) for here, there in zip(centre, place, strict=True))
     axes = tuple(round(length * fine) for length in half)
-    cv2.ellipse(picture, at, axes, 0, 0, 360, colour, -1, cv2.LINE_AA, _FINE_BITS)
+    cv2.ellipse(frame, at, axes, 0, 0, 360, colour, -1, cv2.LINE_AA, _FINE_BITS)
 
 
 def _path(generator: np.random.Generator, frames: int) -> Iterator[tuple[float, float]]:
@@ -171,7 +171,7 @@ class DrawnOptions(QuietOptions):
     clips: int = flag(default=24)
     """how many clips (default: 24)"""
     frames: int = flag(default=40)
-    """pictures a clip, 25 a second (default: 40)"""
+    """frames a clip, 25 a second (default: 40)"""
     faces: int = flag(default=1)
     """how many different faces (default: 1)"""
     sound: bool = flag(default=False)
@@ -182,8 +182,8 @@ class DrawnOptions(QuietOptions):
 
 def _draw(options: DrawnOptions) -> None:
     corpus = draw_corpus(options.out_dir, options.clips, options.frames, options.faces, options.seed, options.sound)
-    clips, pictures = several(options.clips, "clip"), several(options.frames, "picture")
-    LOG.info("%s: %s of %s, units in %s", corpus.manifest, clips, pictures, corpus.units)
+    clips, frames = several(options.clips, "clip"), several(options.frames, "frame")
+    LOG.info("%s: %s of %s, units in %s", corpus.manifest, clips, frames, corpus.units)
 
 
 _COMMAND = Command(DrawnOptions, "recipes.made.drawn_lips", _draw)

@@ -76,7 +76,7 @@ def made_talk(folder: Path, count: int) -> Path:
     with VideoWriter(path, _SIZE, _SIZE, _RATE, SAMPLE_RATE, preset="ultrafast") as writer:
         writer.write_sound(sound[:, None])
         for number in range(len(sound) * _RATE // SAMPLE_RATE):
-            writer.write_picture(grey, Fraction(number, _RATE))
+            writer.write_rgb(grey, Fraction(number, _RATE))
     return path
 
 
@@ -105,7 +105,7 @@ def _as_in(script: Script, sound: Samples, original: Samples) -> tuple[float, fl
     """Return how well pauses within utterances fit the original's (0 to 1), and the rank correlation of syllables per second."""
     pauses, rates = list[float](), list[tuple[float, float]]()
     for one in script.utterances:
-        if one.fit is None or one.text is None or one.said is None:
+        if one.fit is None or one.text is None or one.spoken is None:
             continue
         begin_s, place = one.fit.output.start_s, one.place
         spans = (begin_s, begin_s + one.fit.spoken_s), (place.start_s, place.end_s)
@@ -116,7 +116,7 @@ def _as_in(script: Script, sound: Samples, original: Samples) -> tuple[float, fl
         if isinstance(alike, float):
             pauses.append(alike)
         if made and source:
-            rates.append((syllables(one.said.text) / spoken_seconds(made), syllables(one.text.text) / spoken_seconds(source)))
+            rates.append((syllables(one.spoken.text) / spoken_seconds(made), syllables(one.text.text) / spoken_seconds(source)))
     dub, source = np.argsort(np.argsort(np.array(rates), axis=0), axis=0).T
     return float(np.mean(pauses)), float(np.corrcoef(dub, source)[0, 1])
 
@@ -129,7 +129,7 @@ def measured(script: Script, sound: Samples, original: Samples, hear: Any) -> di
     slots = np.array([fit.natural_s / fit.slot.length_s for _, fit in rows if fit.slot is not None])
     for one, fit in rows:
         span = slice(*(seconds_to_samples(at) for at in (fit.output.start_s, fit.output.start_s + fit.spoken_s)))
-        texts = (hear(sound[span]), one.said.text if one.said is not None else "")
+        texts = (hear(sound[span]), one.spoken.text if one.spoken is not None else "")
         wrong, letters = errors_in(*(as_read(text, script.target) for text in texts))
         errors, length = errors + wrong, length + letters
     return {

@@ -11,7 +11,7 @@ from av2unit.config import AvHubertConfig
 from av2unit.extractor import UnitExtractor
 from av2unit.model import AvHubert
 from av2unit.stage import UNIT_ENCODER
-from avcore.arrays import Floats, Pictures
+from avcore.arrays import Floats, Frames
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.checkpoints.stages import Checkpoint
 from tests.av2unit.made_clips import write_corpus
@@ -42,8 +42,8 @@ def speech() -> Floats:
 
 
 @pytest.fixture(scope="session")
-def lips() -> Pictures:
-    """57 gray pictures, 2.28 s, of a blob that opens and closes."""
+def lips() -> Frames:
+    """57 gray frames, 2.28 s, of a blob that opens and closes."""
     rows, columns = np.mgrid[:96, :96]
     opening = 6 + 5 * np.sin(np.arange(57) * 0.7)
     inside = ((rows - 48) / opening[:, None, None]) ** 2 + ((columns - 48) / 25) ** 2 < 1
@@ -67,7 +67,7 @@ def other_checkpoint(encoder_checkpoint: Checkpoint) -> Checkpoint:
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """48 clips of about a second, with pictures of 48 x 48, as files."""
+    """48 clips of about a second, with frames of 48 x 48, as files."""
     folder = tmp_path_factory.mktemp("corpus")
     write_corpus(folder, side=SIDE)
     return folder

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.arrays import Floats, Pictures
+from avcore.arrays import Floats, Frames
 from avcore.media import write_lip_video, write_speech
 from avcore.units import Units
 from avdata.manifest import Entry, write_manifest
@@ -23,11 +23,11 @@ class MadeClip:
     id: str
     units: NDArray[np.int64]
     speech: Floats
-    lips: Pictures
+    lips: Frames
 
 
 def make_clip(name: str, frames: int, rng: np.random.Generator, side: int = 96) -> MadeClip:
-    """Units that last 80 to 220 ms, any number of steps: some pictures have two different units."""
+    """Units that last 80 to 220 ms, any number of steps: some frames have two different units."""
     units: list[int] = []
     while len(units) < 2 * frames:
         unit = int(rng.integers(NUM_UNITS))
@@ -44,8 +44,8 @@ def sound_of(units: NDArray[np.int64], rng: np.random.Generator) -> Floats:
     return (voice + 0.003 * rng.standard_normal(len(units))).astype(np.float32)
 
 
-def lips_of(units: NDArray[np.int64], rng: np.random.Generator, side: int = 96) -> Pictures:
-    """An ellipse whose height and width are the mean of the picture's two units', uint8 [time, side, side]."""
+def lips_of(units: NDArray[np.int64], rng: np.random.Generator, side: int = 96) -> Frames:
+    """An ellipse whose height and width are the mean of the frame's two units', uint8 [time, side, side]."""
     rows, columns = np.mgrid[:side, :side] / side * 2 - 1
     pairs = units.reshape(-1, 2)
     height = 0.1 + 0.17 * (pairs % 3).mean(1)[:, None, None]
@@ -55,14 +55,14 @@ def lips_of(units: NDArray[np.int64], rng: np.random.Generator, side: int = 96) 
 
 
 def share_in_order(found: NDArray[np.int64], wanted: NDArray[np.int64]) -> float:
-    """Of pictures whose two units differ, the share of those found as they are among those found so or the other way round.
+    """Of frames whose two units differ, the share of those found as they are among those found so or the other way round.
 
-    found, wanted: units of all pictures, int64 [2 * time]. Below a half, even and odd units are swapped.
+    found, wanted: units of all frames, int64 [2 * time]. Below a half, even and odd units are swapped.
     """
     found, wanted = found.reshape(-1, 2), wanted.reshape(-1, 2)
     differ = wanted[:, 0] != wanted[:, 1]
     as_they_are, reversed_ = (int((found == one).all(1)[differ].sum()) for one in (wanted, wanted[:, ::-1]))
-    assert as_they_are + reversed_ >= 3, "too few pictures with two units say nothing"
+    assert as_they_are + reversed_ >= 3, "too few frames with two units say nothing"
     return as_they_are / (as_they_are + reversed_)
 
 

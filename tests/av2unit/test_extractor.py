@@ -12,7 +12,7 @@ from av2unit.config import vocabulary_of
 from av2unit.extractor import UnitExtractor
 from av2unit.model import load_avhubert
 from av2unit.stage import UNIT_ENCODER
-from avcore.arrays import Floats, Pictures
+from avcore.arrays import Floats, Frames
 from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.checkpoints.stages import Checkpoint
 from avcore.errors import CheckpointError, InputError, UsageError
@@ -28,7 +28,7 @@ def with_config(checkpoint: Checkpoint, **changes: Any) -> Checkpoint:
     return replace(checkpoint, config={**checkpoint.config, **changes})
 
 
-def test_units_come_50_a_second_also_of_one_picture_or_sample(extractor: UnitExtractor, speech: Floats, lips: Pictures) -> None:
+def test_units_come_50_a_second_also_of_one_frame_or_sample(extractor: UnitExtractor, speech: Floats, lips: Frames) -> None:
     assert extractor.extract(lips=lips).num_steps == 2 * 57
     assert extractor.extract(speech=speech).num_steps == 2 * 58
     both = extractor.extract(speech, lips)
@@ -43,7 +43,7 @@ def test_units_come_50_a_second_also_of_one_picture_or_sample(extractor: UnitExt
 
 
 @pytest.mark.parametrize("modalities", ["audio,video", "audio", "video"])
-def test_a_padded_batch_changes_no_id(extractor: UnitExtractor, speech: Floats, lips: Pictures, modalities: str) -> None:
+def test_a_padded_batch_changes_no_id(extractor: UnitExtractor, speech: Floats, lips: Frames, modalities: str) -> None:
     sounds = [speech, speech[5000:20000], speech[::-1].copy(), speech[:700]]
     faces = [lips[:40], lips[10:31], lips[::-1], lips[:1]]
     batch = (sounds if "audio" in modalities else None, faces if "video" in modalities else None)
@@ -124,7 +124,7 @@ def test_vocabulary_depends_on_dictionaries_and_heads_only(encoder_checkpoint: C
     assert vocabulary_of(changed("encoder.layer_norm.bias")) == own
 
 
-def test_hidden_states_of_every_layer(extractor: UnitExtractor, speech: Floats, lips: Pictures) -> None:
+def test_hidden_states_of_every_layer(extractor: UnitExtractor, speech: Floats, lips: Frames) -> None:
     layers = [extractor.features(layer, speech, lips) for layer in range(3)]
     for states in [*layers, extractor.features(None, speech, lips)]:
         assert states.shape == (57, 64)
@@ -137,7 +137,7 @@ def test_hidden_states_of_every_layer(extractor: UnitExtractor, speech: Floats, 
         extractor.features(3, speech)
 
 
-def test_bfloat16_stays_near_float32(encoder_path: Path, extractor: UnitExtractor, speech: Floats, lips: Pictures) -> None:
+def test_bfloat16_stays_near_float32(encoder_path: Path, extractor: UnitExtractor, speech: Floats, lips: Frames) -> None:
     half = UnitExtractor.from_checkpoint(encoder_path, precision="bfloat16")
     assert half.model.feature_extractor_video.resnet.frontend3D[0].weight.dtype == torch.bfloat16
     assert half.model.layer_norm.weight.dtype == torch.float32
@@ -146,7 +146,7 @@ def test_bfloat16_stays_near_float32(encoder_path: Path, extractor: UnitExtracto
     assert half.extract(speech, lips).num_steps == 114
 
 
-def test_how_sure_it_is_and_where_least(extractor: UnitExtractor, speech: Floats, lips: Pictures) -> None:
+def test_how_sure_it_is_and_where_least(extractor: UnitExtractor, speech: Floats, lips: Frames) -> None:
     found = extractor.extract_scored(speech, lips)
     units, confidence = found
     assert units == extractor.extract(speech, lips)
@@ -157,7 +157,7 @@ def test_how_sure_it_is_and_where_least(extractor: UnitExtractor, speech: Floats
     assert [one.is_strange for one in found.readings(extractor.domain)] == [False, False]
 
 
-def test_lips_that_were_looked_at_once_serve_every_pass(extractor: UnitExtractor, speech: Floats, lips: Pictures) -> None:
+def test_lips_that_were_looked_at_once_serve_every_pass(extractor: UnitExtractor, speech: Floats, lips: Frames) -> None:
     seen = extractor.look(lips)
     for sound in (None, speech):
         found, wanted = extractor.extract_scored(sound, seen), extractor.extract_scored(sound, lips)
@@ -165,14 +165,14 @@ def test_lips_that_were_looked_at_once_serve_every_pass(extractor: UnitExtractor
         assert (found.confidence, found.weakest) == (wanted.confidence, wanted.weakest)
 
 
-def test_progress_is_reported(extractor: UnitExtractor, speech: Floats, lips: Pictures) -> None:
+def test_progress_is_reported(extractor: UnitExtractor, speech: Floats, lips: Frames) -> None:
     seen: list[tuple[str, int, int | None]] = []
     extractor.extract(speech, lips, lambda *step: seen.append(step))
-    assert seen == [("lip pictures", done, 2) for done in range(3)] + [("encoder layers", done, 2) for done in range(3)]
+    assert seen == [("lip frames", done, 2) for done in range(3)] + [("encoder layers", done, 2) for done in range(3)]
 
 
 def test_what_cannot_be_used_is_refused(
-    extractor: UnitExtractor, speech: Floats, lips: Pictures, encoder_path: Path, parity_dir: Path, tmp_path: Path
+    extractor: UnitExtractor, speech: Floats, lips: Frames, encoder_path: Path, parity_dir: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match="speech, lips or both"):
         extractor.extract()
@@ -218,6 +218,6 @@ def test_unsupported_variants_are_refused(encoder_checkpoint: Checkpoint) -> Non
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_cuda_gives_the_same_units(encoder_path: Path, extractor: UnitExtractor, speech: Floats, lips: Pictures) -> None:
+def test_cuda_gives_the_same_units(encoder_path: Path, extractor: UnitExtractor, speech: Floats, lips: Frames) -> None:
     on_gpu = UnitExtractor.from_checkpoint(encoder_path, device="cuda")
     np.testing.assert_allclose(on_gpu.logits(speech, lips), extractor.logits(speech, lips), atol=5e-3)

@@ -67,9 +67,9 @@ def test_lips_are_found_in_the_video_and_a_side_file_is_not_taken_unasked(
     asked: list[tuple[int, object, object]] = []
 
     def find(
-        pictures: object, face: object, speech: object, progress: object, total: int, source: object, *_: object
+        frames: object, face: object, speech: object, progress: object, total: int, source: object, *_: object
     ) -> SimpleNamespace:
-        asked.append((len(list(pictures)), face, source))
+        asked.append((len(list(frames)), face, source))
         return SimpleNamespace(lips=crops)
 
     monkeypatch.setattr(sources, "find_faces", find)
@@ -97,7 +97,7 @@ def test_modalities() -> None:
             sources.parse_modalities(text)
 
 
-def test_a_whole_picture_is_no_lip_video_and_an_empty_sound_file_says_so(tmp_path: Path) -> None:
+def test_a_whole_frame_is_no_lip_video_and_an_empty_sound_file_says_so(tmp_path: Path) -> None:
     write_lip_video(tmp_path / "talk.mp4", np.zeros((3, 240, 320), dtype=np.uint8))
     with pytest.raises(InputError, match="320 x 240"):
         sources.read_lip_video(tmp_path / "talk.mp4")
@@ -303,7 +303,7 @@ def test_int16_scale_rounds_and_clips_and_stacking_fills_the_last_row() -> None:
     np.testing.assert_array_equal(stack_rows(rows, 4), [[1, 2, 3, 4, 5, 6, 7, 8], [9, 10, 0, 0, 0, 0, 0, 0]])
 
 
-def test_audio_is_cut_or_filled_to_the_number_of_pictures(speech: np.ndarray) -> None:
+def test_audio_is_cut_or_filled_to_the_number_of_frames(speech: np.ndarray) -> None:
     alone = audio_features(speech, 4, True)
     assert alone.shape == (58, 4 * NUM_MELS)
     np.testing.assert_array_equal(audio_features(speech, 4, True, 50), alone[:50])

@@ -146,7 +146,7 @@ def test_separable_sounds_are_found_again_in_files_that_training_reads(corpus: P
     assert [line.split()[0] for line in (tmp_path / "dict.km.txt").read_text().splitlines()] == list(map(str, range(NUM_UNITS)))
 
 
-def test_labels_at_the_rate_of_pictures_hold_for_two_units(corpus: Path, tmp_path: Path) -> None:
+def test_labels_at_the_rate_of_frames_hold_for_two_units(corpus: Path, tmp_path: Path) -> None:
     path = tmp_path / "km.safetensors"
     assert _fit(corpus, path, "features.label_rate=25") == 0
     assert _apply(corpus, path, tmp_path) == 0

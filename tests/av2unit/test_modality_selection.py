@@ -79,7 +79,7 @@ def test_lips_that_belong_are_taken_with_the_sound() -> None:
     assert heard.modalities == BOTH
     assert heard.words == "sound and lips"
     assert reason_words(heard.values) == "lips and sound belong together (75% of their steps agree, 85% is usual)"
-    assert not heard.is_picture_left_out
+    assert not heard.is_video_left_out
 
 
 @pytest.mark.parametrize("seen", [said(5, 6, 8, 9), np.full(30, SILENCE), said(2, 3, 4, 1)])
@@ -87,18 +87,18 @@ def test_of_lips_that_do_not_belong_a_sure_sound_is_taken(seen: Ids) -> None:
     encoder = Encoder(said(1, 2, 3, 4), seen, heard_sure=-0.2, seen_sure=-0.01)
     heard = select_units(encoder, SOUND, LIPS, BOUND)  # type: ignore[arg-type]
     assert heard.modalities == AUDIO
-    assert heard.is_picture_left_out
-    assert "lips in the picture do not" in reason_words(heard.values)
+    assert heard.is_video_left_out
+    assert "lips in the frame do not" in reason_words(heard.values)
 
 
 def test_lips_of_a_face_that_the_encoder_does_not_know_are_not_blamed() -> None:
     moving = np.stack([np.zeros((96, 96), np.uint8), np.full((96, 96), 40, np.uint8)])
     strange = Encoder(said(1, 2, 3, 4), said(5, 6, 8, 9), seen_sure=-1.3)
     heard = select_units(strange, SOUND, moving, BOUND)  # type: ignore[arg-type]
-    assert (heard.modalities, heard.is_picture_left_out) == (AUDIO, True)
-    reason = "the lips in the picture could not be judged: the encoder does not know such faces"
+    assert (heard.modalities, heard.is_video_left_out) == (AUDIO, True)
+    reason = "the lips in the frame could not be judged: the encoder does not know such faces"
     assert reason_words(heard.values) == f"{reason} (it is sure of them to 27%, of lips that it knows to 55% or more)"
-    assert select_units(strange, SOUND, LIPS, BOUND).reason == "other_lips"  # type: ignore[arg-type]  # a picture that is held
+    assert select_units(strange, SOUND, LIPS, BOUND).reason == "other_lips"  # type: ignore[arg-type]  # a frame that is held
     known = Encoder(said(1, 2, 3, 4), said(5, 6, 8, 9), seen_sure=-0.57)
     assert select_units(known, SOUND, moving, BOUND).reason == "other_lips"  # type: ignore[arg-type]
     belonging = Encoder(said(1, 2, 3, 4), said(1, 2, 3, 4), seen_sure=-1.3)

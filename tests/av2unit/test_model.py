@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from av2unit.config import AvHubertConfig
-from av2unit.lips import LipFrontEnd, PictureBlock, pack_clips
+from av2unit.lips import FrameBlock, LipFrontEnd, pack_clips
 from av2unit.model import AvHubert
 from avcore.compute.attention import attend
 from avcore.compute.inference import ready_for_inference
@@ -55,9 +55,9 @@ def test_front_end_in_stretches_equals_the_whole(at_once: int, lengths: list[int
     front_end.eval()
     video = padded(utterances(lengths)[1])
     with torch.inference_mode():
-        front_end.pictures_at_once = 1000
+        front_end.frames_at_once = 1000
         whole = front_end(video, lengths)
-        front_end.pictures_at_once = at_once
+        front_end.frames_at_once = at_once
         stretches = front_end(video, lengths)
     assert (whole - stretches).abs().max() < 1e-5
     assert whole.abs().max() > 0.1
@@ -91,15 +91,15 @@ def test_front_end_is_the_published_one_in_three_dimensions_and_learns_as_it() -
 
 def test_shortcuts_are_strided_convolutions_though_none_is_left_to_stride() -> None:
     """With AVX2, the way back of one that strides corrupts the heap; that shows seldom, and not on other processors."""
-    block = PictureBlock(4, 8, stride=2).eval()
+    block = FrameBlock(4, 8, stride=2).eval()
     assert block.downsample is not None
     convolution, norm = block.downsample
     assert isinstance(convolution, nn.Conv2d)
     assert convolution.stride == (1, 1)
-    pictures = torch.randn(3, 4, 9, 10)
-    shortcut = norm(nn.functional.conv2d(pictures, convolution.weight, stride=2))
-    hidden = block.bn2(block.conv2(block.relu1(block.bn1(block.conv1(pictures)))))
-    torch.testing.assert_close(block(pictures), block.relu2(hidden + shortcut))
+    frames = torch.randn(3, 4, 9, 10)
+    shortcut = norm(nn.functional.conv2d(frames, convolution.weight, stride=2))
+    hidden = block.bn2(block.conv2(block.relu1(block.bn1(block.conv1(frames)))))
+    torch.testing.assert_close(block(frames), block.relu2(hidden + shortcut))
 
 
 @pytest.mark.parametrize("is_padded", [False, True])

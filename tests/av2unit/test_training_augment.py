@@ -21,7 +21,7 @@ from av2unit.training.noise import (
     pass_through,
     recoded,
 )
-from avcore.arrays import Doubles, Pictures
+from avcore.arrays import Doubles, Frames
 from avcore.bounds import require_bounds
 from avcore.errors import UsageError
 from tests.av2unit.training_runs import PUBLISHED
@@ -203,7 +203,7 @@ def test_channels_are_drawn_as_often_as_asked_for() -> None:
 
 
 class _Reader:
-    def lips(self, path: str) -> Pictures:
+    def lips(self, path: str) -> Frames:
         return np.full((7, 4, 4), int(path), np.uint8)
 
 
@@ -265,13 +265,13 @@ def test_spans_lie_anywhere_inside_and_never_hide_a_short_clip_wholly() -> None:
     assert len(draw_spans(50, 0.01, 10, 2, rng)[0]) == 2
 
 
-def test_pictures_of_a_span_come_from_elsewhere_in_the_clip() -> None:
+def test_frames_of_a_span_come_from_elsewhere_in_the_clip() -> None:
     rng = np.random.default_rng(0)
-    pictures = np.arange(40, dtype=np.uint8)[:, None, None] * np.ones((1, 3, 3), np.uint8)
+    frames = np.arange(40, dtype=np.uint8)[:, None, None] * np.ones((1, 3, 3), np.uint8)
     origins = []
     for _ in range(500):
         starts, span = draw_spans(40, 0.3, 5, 2, rng)
-        replaced = replace_spans(pictures, starts, span, rng)[:, 0, 0].astype(int)
+        replaced = replace_spans(frames, starts, span, rng)[:, 0, 0].astype(int)
         mask = spans_mask(40, starts, span)
         assert (replaced[~mask] == np.arange(40)[~mask]).all()
         last = starts[-1]
@@ -279,4 +279,4 @@ def test_pictures_of_a_span_come_from_elsewhere_in_the_clip() -> None:
         assert replaced[last] != last
         origins.append(replaced[last])
     assert set(origins) == set(range(36))
-    assert (pictures[:, 0, 0] == np.arange(40)).all()
+    assert (frames[:, 0, 0] == np.arange(40)).all()

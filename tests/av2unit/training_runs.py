@@ -13,7 +13,7 @@ PUBLISHED = read_config(TrainConfig, "av2unit/train", ["run_dir=none", "data.tra
 
 
 def settings(corpus: Path, run_dir: Path, *more: str, labels: str = "units.jsonl", kind: str = "jsonl") -> list[str]:
-    """The debug config and its overrides for a made corpus of pictures of SIDE x SIDE."""
+    """The debug config and its overrides for a made corpus of frames of SIDE x SIDE."""
     files = {split: ",".join(f"{corpus}/{split}.{name}" for name in labels.split(",")) for split in ("train", "valid")}
     given = [f"data.train={corpus}/train.{kind}", f"data.train_labels=[{files['train']}]", f"run_dir={run_dir}"]
     given += [f"data.valid={corpus}/valid.{kind}", f"data.valid_labels=[{files['valid']}]", f"model.image_crop_size={CROP}"]

@@ -1,4 +1,4 @@
-"""Videos and sounds made on the fly, whose pictures carry their own number."""
+"""Videos and sounds made on the fly, whose frames carry their own number."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 NUM_BITS = 8
-PICTURE_RATES = (Fraction(24000, 1001), Fraction(25), Fraction(30000, 1001), Fraction(30), Fraction(60))
+FRAME_RATES = (Fraction(24000, 1001), Fraction(25), Fraction(30000, 1001), Fraction(30), Fraction(60))
 
 
-def numbered_picture(number: int, width: int = 128, height: int = 96) -> NDArray[np.uint8]:
+def numbered_frame(number: int, width: int = 128, height: int = 96) -> NDArray[np.uint8]:
     """uint8 [height, width, 3] that shows a number below 256 as eight columns, bright for a set bit, over a red floor."""
     rgb = np.zeros((height, width, 3), np.uint8)
     for bit in range(NUM_BITS):
@@ -25,7 +25,7 @@ def numbered_picture(number: int, width: int = 128, height: int = 96) -> NDArray
 
 
 def shown_number(rgb: NDArray[np.uint8]) -> int:
-    """Read the number of a numbered picture back."""
+    """Read the number of a numbered frame back."""
     height, width, _ = rgb.shape
     centres = [(2 * bit + 1) * width // (2 * NUM_BITS) for bit in range(NUM_BITS)]
     return sum(1 << bit for bit, x in enumerate(centres) if rgb[height // 4, x].mean() > 128)
@@ -41,10 +41,10 @@ def clicks(rate: int, seconds: float, at: Sequence[float]) -> NDArray[np.float32
 
 @dataclass
 class Film:
-    """A video to be made. times: of each picture in s; sound: float32 [time] or [channel, time] at `audio_rate`."""
+    """A video to be made. times: of each frame in s; sound: float32 [time] or [channel, time] at `audio_rate`."""
 
     times: Sequence[Fraction] = tuple(Fraction(k, 25) for k in range(50))
-    pictures: Sequence[NDArray[np.uint8]] | None = None
+    frames: Sequence[NDArray[np.uint8]] | None = None
     size: tuple[int, int] = (128, 96)
     codec: str = "libx264"
     pixel_format: str = "yuv420p"
@@ -89,7 +89,7 @@ class Film:
     def _video_packets(self, stream: Any) -> list[Any]:
         packets = []
         for number, time in enumerate(self.times):
-            rgb = numbered_picture(number, *self.size) if self.pictures is None else self.pictures[number]
+            rgb = numbered_frame(number, *self.size) if self.frames is None else self.frames[number]
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb)).reformat(format=self.pixel_format)
             frame.pts, frame.time_base = round(time / self.tick), self.tick
             packets += stream.encode(frame)
@@ -111,12 +111,12 @@ class Film:
 
 
 def at_constant_rate(rate: Fraction, count: int) -> list[Fraction]:
-    """The times of `count` pictures (s)."""
+    """The times of `count` frames (s)."""
     return [k / rate for k in range(count)]
 
 
 def joined(path: Path, *films: Film) -> Path:
-    """Write films one after another as one stream of pictures, whose size may change; gives the path back. Each keyframe must have
+    """Write films one after another as one stream of frames, whose size may change; gives the path back. Each keyframe must have
     its headers, as in .ts, .h264 and .webm."""
     with av.open(str(path), "w") as container:
         stream: Any = None

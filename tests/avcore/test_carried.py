@@ -22,7 +22,7 @@ SPOKEN = SubtitleTrack("en", [Subtitle(0.25, 0.75, "one\nand two"), Subtitle(1.0
 OWN = SubtitleTrack("ko", [Subtitle(0.5, 1.0, "하나")])
 
 
-def picture(number: int) -> np.ndarray:
+def frame(number: int) -> np.ndarray:
     return np.full((48, 64, 3), 4 * number, np.uint8)
 
 
@@ -32,7 +32,7 @@ def source(tmp_path: Path) -> Path:
     plain = tmp_path / "plain.mkv"
     with VideoWriter(plain, 64, 48, 25, 16_000, preset="ultrafast", subtitles=[SPOKEN]) as writer:
         for number in range(50):
-            writer.write_picture(picture(number))
+            writer.write_rgb(frame(number))
     path = tmp_path / "source.mkv"
     with av.open(str(plain)) as given, av.open(str(path), "w") as out:
         out.metadata.update({"title": "My talk", "artist": "A. Speaker", "comment": "mine", "x-own": "kept by Matroska"})
@@ -64,7 +64,7 @@ def write(path: Path, carried: PassthroughMetadata, own: tuple[SubtitleTrack, ..
     arguments = {"preset": "ultrafast", "comment": "synthetic", "carried": carried, "language": "ko", "subtitles": own}
     with VideoWriter(path, 64, 48, 25, 16_000, **arguments) as writer:  # type: ignore[arg-type]
         for number in range(50):
-            writer.write_picture(picture(number))
+            writer.write_rgb(frame(number))
     return path
 
 
@@ -122,7 +122,7 @@ def test_what_is_in_a_file_goes_over(source: Path, tmp_path: Path, ending: str, 
 
 
 def test_times_are_those_of_the_new_video(source: Path, tmp_path: Path) -> None:
-    """A part from 0.5 to 1.25 s, with the picture held for a quarter of a second at 1 s."""
+    """A part from 0.5 to 1.25 s, with a freeze frame for a quarter of a second at 1 s."""
     at = lambda time: time - Fraction(1, 2) + (Fraction(1, 4) if time >= 1 else 0)  # noqa: E731
     path = write(tmp_path / "out.mkv", PassthroughMetadata(MediaSource(source), at, Fraction(1)), (OWN,))
     assert chapters_in(path) == [(0.0, 1.0, "Main")]
@@ -161,7 +161,7 @@ IN_KOREAN = SubtitleTrack("ko", [Subtitle(0.2, 1.9, "안녕하세요?")])
 def with_tracks(path: Path, subtitles: tuple[SubtitleTrack, ...]) -> Path:
     with VideoWriter(path, 64, 48, 25, 16_000, preset="ultrafast", subtitles=subtitles) as writer:
         for number in range(50):
-            writer.write_picture(np.full((48, 64, 3), 4 * number, np.uint8))
+            writer.write_rgb(np.full((48, 64, 3), 4 * number, np.uint8))
         writer.write_sound(np.zeros(32_000, np.float32))
     return path
 
@@ -191,7 +191,7 @@ def test_tracks_are_read_again_as_they_were_written(tmp_path: Path, ending: str)
     assert texts(path, 1) == [(0.2, 1.9, "안녕하세요?")]
 
 
-def test_pictures_and_sound_are_those_of_a_video_without_tracks_and_a_track_may_be_empty(tmp_path: Path) -> None:
+def test_video_and_sound_are_those_of_a_video_without_tracks_and_a_track_may_be_empty(tmp_path: Path) -> None:
     plain, other = with_tracks(tmp_path / "plain.mp4", ()), with_tracks(tmp_path / "other.mp4", (IN_ENGLISH, IN_KOREAN))
 
     def packets(path: Path) -> list[tuple[str, int | None, bytes]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avcore.domain import KEY, PICTURE_CAUSE, Domain, DomainScore, common_bounds, outside_note, steps_below, weakest_stretch
+from avcore.domain import KEY, VIDEO_CAUSE, Domain, DomainScore, common_bounds, outside_note, steps_below, weakest_stretch
 from avcore.errors import CheckpointError, InputError
 from avcore.notes import sentence
 from avcore.words import KOREAN
@@ -87,13 +87,13 @@ def test_an_odd_word_is_told_with_its_time() -> None:
         DomainScore("the weakest", -1.5, domain, "weakest", "at 0.2 to 0.4 s"),
         DomainScore("the likeness", -2.0, domain, "nearest", "at 1.2 to 1.5 s"),
     )
-    note = outside_note([mean, weak, unlike], PICTURE_CAUSE)
+    note = outside_note([mean, weak, unlike], VIDEO_CAUSE)
     assert note is not None
     notice = sentence(note)
     assert notice.startswith("at 1.2 to 1.5 s this is hardly a phrase")
     assert "the weakest -1.50, usual is -0.90 or more; the likeness -2.00, usual is -0.40 or more" in notice
     assert "the mean" not in notice
-    assert "says something else there; where the picture shows somebody else, or hides" in notice
+    assert "says something else there; where the video shows somebody else, or hides" in notice
     whole = sentence(outside_note([mean._replace(score=-3.0), weak]))
     assert whole.startswith("this is hardly a phrase, least of all at 0.2 to 0.4 s")
     assert "means nothing; for other speech" in whole

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
-from avcore.compute.threads import ahead, map_in_threads, on_all_cores, pictures_ahead, products_alone_on, side_by_side, workers_on
+from avcore.compute.threads import ahead, frames_ahead, map_in_threads, on_all_cores, products_alone_on, side_by_side, workers_on
 
 
 @pytest.fixture(autouse=True)
@@ -120,10 +120,10 @@ def test_closing_ends_the_making_and_closes_its_source() -> None:
     assert threading.active_count() == running
 
 
-def test_pictures_in_advance_fit_in_a_buffer() -> None:
-    assert pictures_ahead(320, 240) == 20
-    assert pictures_ahead(1920, 1080) == 10
-    assert pictures_ahead(7680, 4320) == 1
+def test_frames_in_advance_fit_in_a_buffer() -> None:
+    assert frames_ahead(320, 240) == 20
+    assert frames_ahead(1920, 1080) == 10
+    assert frames_ahead(7680, 4320) == 1
 
 
 def test_products_alone_have_several_threads() -> None:

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from avcore.errors import EXIT_BAD_INPUT, MediaError
-from avcore.media import PictureSource, probe, read_gray_video, read_pictures, read_speech
+from avcore.media import FrameSource, probe, read_frames, read_gray_video, read_speech
 from netflips.info import main as info
-from tests.avcore.media_samples import Film, at_constant_rate, clicks, numbered_picture
+from tests.avcore.media_samples import Film, at_constant_rate, clicks, numbered_frame
 
 Make = Callable[[Path, Path], Path]
 """Makes an attack in a folder that leads to a private video; gives the attack back."""
@@ -34,10 +34,10 @@ def _nested_playlist(folder: Path, private: Path) -> Path:
     return _text("talk.mp4", "ffconcat version 1.0\nfile clip.m3u8\n")(folder, private)
 
 
-def _pictures_by_number(folder: Path, _: Path) -> Path:
+def _frames_by_number(folder: Path, _: Path) -> Path:
     path = folder / "x%d.png"
     for name in ("x0.png", "x1.png", path.name):
-        cv2.imwrite(str(folder / name), numbered_picture(3))
+        cv2.imwrite(str(folder / name), numbered_frame(3))
     return path
 
 
@@ -99,7 +99,7 @@ ATTACKS = {
     "hls through concat:": _text("talk.mp4", HLS.replace("{}", "concat:{0}|{0}")),
     "hls through pipe:": _text("talk.mp4", HLS.replace("{}", "pipe:0")),
     "hls through subfile": _text("talk.mp4", HLS.replace("{}", "subfile,,start,0,end,0,,:{0}")),
-    "numbered pictures": _pictures_by_number,
+    "numbered images": _frames_by_number,
     "text": _text("notes.txt", "what to say\n" * 50),
     "text called a video": _text("talk.mp4", "what to say\n" * 50),
     "ansi": _text("talk.ans", "\x1b[2Jwhat to say\n" * 50),
@@ -135,7 +135,7 @@ def test_only_the_file_itself_is_opened(tmp_path: Path, private: Path, make: Mak
     assert len(lines) == 1
     assert str(attack) in lines[0]
     with pytest.raises(MediaError):
-        next(read_pictures(attack))
+        next(read_frames(attack))
     assert not _heard(attack)
 
 
@@ -186,8 +186,8 @@ def test_segments_that_are_linked_are_not_followed(tmp_path: Path) -> None:
     film, other = (Film(at_constant_rate(Fraction(25), count)).write(tmp_path / name) for name, count in lengths.items())
     _linked(film, b"1" * 16, b"2" * 16)
     _linked(other, b"2" * 16, b"1" * 16)
-    assert len(list(read_pictures(film))) == 8
-    assert len(list(read_pictures(other))) == 5
+    assert len(list(read_frames(film))) == 8
+    assert len(list(read_frames(other))) == 5
 
 
 def test_a_script_in_an_asf_is_not_followed(tmp_path: Path, private: Path) -> None:
@@ -200,7 +200,7 @@ def test_a_script_in_an_asf_is_not_followed(tmp_path: Path, private: Path) -> No
     script = bytes.fromhex("301afb1e620bd011a39b00a0c90348f6") + struct.pack("<Q", 24 + len(script)) + script
     header = struct.pack("<QI", size + len(script), number + 1) + content[28:size] + script
     film.write_bytes(content[:16] + header + content[size:])
-    assert len(list(read_pictures(film))) == 8
+    assert len(list(read_frames(film))) == 8
     assert not _heard(film)
 
 
@@ -215,18 +215,18 @@ def test_a_name_is_a_file_and_no_address(private: Path, name: str, capsys: pytes
 @pytest.mark.parametrize(
     ("name", "kind"), [("photo.png", "PNG"), ("photo.jpg", "JPEG"), ("photo.gif", "GIF"), ("photo.webp", "WebP"), ("a.mp4", "PNG")]
 )
-def test_a_picture_is_read_as_itself_and_is_no_video(name: str, kind: str, tmp_path: Path) -> None:
+def test_a_frame_is_read_as_itself_and_is_no_video(name: str, kind: str, tmp_path: Path) -> None:
     path = tmp_path / name
-    Image.fromarray(numbered_picture(5)).save(path, format=kind)
+    Image.fromarray(numbered_frame(5)).save(path, format=kind)
     found = probe(path)
     assert (found.num_frames, found.still) == (1, kind)
-    for read in (PictureSource, read_gray_video):
-        with pytest.raises(MediaError, match=f"this is a single picture; expected a video; found {kind}"):
+    for read in (FrameSource, read_gray_video):
+        with pytest.raises(MediaError, match=f"this is a still image; expected a video; found {kind}"):
             read(path)
 
 
 def test_a_gif_that_moves_is_a_video(tmp_path: Path) -> None:
-    first, *others = (Image.fromarray(numbered_picture(number)) for number in (3, 4, 5))
+    first, *others = (Image.fromarray(numbered_frame(number)) for number in (3, 4, 5))
     first.save(tmp_path / "a.gif", save_all=True, append_images=others, duration=40)
     assert probe(tmp_path / "a.gif").still == ""
-    assert len(PictureSource(tmp_path / "a.gif")) == 3
+    assert len(FrameSource(tmp_path / "a.gif")) == 3

@@ -1,4 +1,4 @@
-"""A file's clock covers its pictures and its sound. Headers that ask for more than any footage is are refused before work."""
+"""A file's clock covers its frames and its sound. Headers that ask for more than any footage is are refused before work."""
 
 import struct
 from collections.abc import Callable
@@ -12,31 +12,31 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from avcore.errors import MediaError
-from avcore.media import PictureSource, VideoWriter, iter_sound_blocks, pictures_at, probe, read_pictures, read_speech, write_speech
+from avcore.media import FrameSource, VideoWriter, frames_at, iter_sound_blocks, probe, read_frames, read_speech, write_speech
 from avcore.media.source import read_stored
 from avcore.timeline import SAMPLE_RATE, frames_to_seconds, plain_rate
-from tests.avcore.media_samples import Film, at_constant_rate, clicks, numbered_picture, shown_number
+from tests.avcore.media_samples import Film, at_constant_rate, clicks, numbered_frame, shown_number
 
-PICTURES, RATE = 50, 48_000
+FRAMES, RATE = 50, 48_000
 CONTAINERS = ("mp4", "mkv", "mov", "ts")
 ROUNDING_S = 0.045
-"""A picture, and the rounding of containers and coders."""
+"""A frame, and the rounding of containers and coders."""
 
 
-def film(path: Path, pictures_at_s: float, sound_at_s: float, sound_s: float, **named: object) -> Path:
-    """Two seconds of numbered pictures, and sound with a click 0.1 s after its beginning and 0.1 s before its end."""
-    begins = Fraction(pictures_at_s).limit_denominator(1000)
-    times = [begins + frames_to_seconds(number) for number in range(PICTURES)]
+def film(path: Path, frames_at_s: float, sound_at_s: float, sound_s: float, **named: object) -> Path:
+    """Two seconds of numbered images, and sound with a click 0.1 s after its beginning and 0.1 s before its end."""
+    begins = Fraction(frames_at_s).limit_denominator(1000)
+    times = [begins + frames_to_seconds(number) for number in range(FRAMES)]
     sound = clicks(RATE, sound_s, [0.1, sound_s - 0.1])
     return Film(times=times, sound=sound, audio_rate=RATE, audio_start_s=Fraction(sound_at_s), **named).write(path)  # type: ignore[arg-type]
 
 
-def expect(path: Path, pictures_at_s: float, sound_at_s: float, sound_s: float) -> None:
+def expect(path: Path, frames_at_s: float, sound_at_s: float, sound_s: float) -> None:
     """Check everything that is read of such a film, on its clock."""
-    end = max(pictures_at_s + 2, sound_at_s + sound_s)
+    end = max(frames_at_s + 2, sound_at_s + sound_s)
     info = probe(path)
     assert float(info.duration_s) == pytest.approx(end, abs=ROUNDING_S)
-    assert [float(time) for time in info.picture_s] == pytest.approx([pictures_at_s, pictures_at_s + 2], abs=ROUNDING_S)
+    assert [float(time) for time in info.video_s] == pytest.approx([frames_at_s, frames_at_s + 2], abs=ROUNDING_S)
     assert [float(time) for time in info.sound_s] == pytest.approx([sound_at_s, sound_at_s + sound_s], abs=2 * ROUNDING_S)
 
     speech = read_speech(path)
@@ -46,23 +46,23 @@ def expect(path: Path, pictures_at_s: float, sound_at_s: float, sound_s: float) 
     assert len(speech) / SAMPLE_RATE == pytest.approx(sum(map(len, iter_sound_blocks(path))) / RATE, abs=0.001)
 
     def number_at(time: float) -> int:
-        return min(max(round((time - pictures_at_s) * 25 - 0.5), 0), PICTURES - 1)
+        return min(max(round((time - frames_at_s) * 25 - 0.5), 0), FRAMES - 1)
 
-    steady = list(PictureSource(path))
+    steady = list(FrameSource(path))
     assert len(steady) == pytest.approx(end * 25, abs=1)
-    middles = [float(picture.time) + 0.02 for picture in steady]
+    middles = [float(frame.time) + 0.02 for frame in steady]
     assert all(abs(shown_number(one.rgb) - number_at(time)) <= 2 for one, time in zip(steady, middles, strict=True))
     stored = list(read_stored(path))
     assert stored[0].time == 0
     assert float(stored[-1].time + 1 / info.frame_rate) == pytest.approx(end, abs=ROUNDING_S), "as long as the file"
-    assert max(after.time - before.time for before, after in pairwise(stored)) < 0.09, "held pictures come again"
+    assert max(after.time - before.time for before, after in pairwise(stored)) < 0.09, "held frames come again"
     assert all(abs(shown_number(one.rgb) - number_at(float(one.time) + 0.02)) <= 2 for one in stored)
     for start in (0.31, end / 2, end - 0.3):
         entered = list(read_stored(path, start))
         assert [one.time for one in entered] == [one.time for one in stored[-len(entered) :]], "the same wherever it is entered"
         assert entered[0].time <= Fraction(start) < entered[1].time
-        (picture,) = pictures_at(path, [start])
-        assert abs(shown_number(picture.rgb) - number_at(start + 0.02)) <= 2
+        (frame,) = frames_at(path, [start])
+        assert abs(shown_number(frame.rgb) - number_at(start + 0.02)) <= 2
 
 
 @settings(max_examples=16, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -70,9 +70,9 @@ def expect(path: Path, pictures_at_s: float, sound_at_s: float, sound_s: float) 
 @example("ts", -10, 4)
 @example("mp4", 10, 14)
 def test_streams_that_begin_and_end_at_other_times(tmp_path: Path, container: str, offset: int, length: int) -> None:
-    """offset: when the pictures begin, after the sound; length: of the sound, the pictures last 2 s; both in halves of a second."""
-    pictures_at_s, sound_at_s = max(offset, 0) / 2, max(-offset, 0) / 2
-    expect(film(tmp_path / f"a.{container}", pictures_at_s, sound_at_s, length / 2), pictures_at_s, sound_at_s, length / 2)
+    """offset: when the frames begin, after the sound; length: of the sound, the frames last 2 s; both in halves of a second."""
+    frames_at_s, sound_at_s = max(offset, 0) / 2, max(-offset, 0) / 2
+    expect(film(tmp_path / f"a.{container}", frames_at_s, sound_at_s, length / 2), frames_at_s, sound_at_s, length / 2)
 
 
 @pytest.mark.parametrize("container", ["mkv", "mov"])
@@ -85,18 +85,18 @@ def test_moment_0_is_where_the_file_begins_however_its_container_counts(tmp_path
 
 def test_padding_of_sound_makes_no_file_longer(tmp_path: Path) -> None:
     info = probe(Film(sound=clicks(48_000, 2.03, [1.0]), audio_rate=48_000, audio_codec="pcm_s16le").write(tmp_path / "a.mkv"))
-    assert (info.duration_s, info.picture_s) == (2, (0, 2))
-    late = [Fraction(3, 100) + frames_to_seconds(number) for number in range(PICTURES)]
+    assert (info.duration_s, info.video_s) == (2, (0, 2))
+    late = [Fraction(3, 100) + frames_to_seconds(number) for number in range(FRAMES)]
     sound = clicks(48_000, 2, [1.0])
     info = probe(Film(times=late, sound=sound, audio_rate=48_000, audio_codec="pcm_s16le").write(tmp_path / "b.mkv"))
-    assert info.picture_s == (0, 2)
+    assert info.video_s == (0, 2)
     assert info.sound_s[0] == 0
 
 
-def test_a_gap_in_the_pictures_is_held(tmp_path: Path) -> None:
-    times = [frames_to_seconds(number if number < 25 else number + 75) for number in range(PICTURES)]
+def test_a_gap_in_the_frames_is_held(tmp_path: Path) -> None:
+    times = [frames_to_seconds(number if number < 25 else number + 75) for number in range(FRAMES)]
     path = Film(times=times, sound=clicks(SAMPLE_RATE, 5, [2.5])).write(tmp_path / "a.mp4")
-    assert len(list(read_pictures(path))) == PICTURES
+    assert len(list(read_frames(path))) == FRAMES
     stored = list(read_stored(path))
     assert max(after.time - before.time for before, after in pairwise(stored)) < 0.12
     assert {shown_number(one.rgb) for one in stored if 1 < one.time < 4} == {24}
@@ -153,23 +153,23 @@ def test_sound_that_begins_a_little_late_is_taken(tmp_path: Path) -> None:
     assert len(read_speech(path)) == pytest.approx(32 * SPEECH_RATE, abs=1024)
 
 
-def test_two_pictures_in_ten_hours(tmp_path: Path) -> None:
+def test_two_frames_in_ten_hours(tmp_path: Path) -> None:
     path = _film(tmp_path / "a.mkv", times=[Fraction(0), Fraction(36_000)], tick=Fraction(1, 1000))
     info = probe(path)
-    assert (info.longest_picture_s, info.num_frames) == (36_000, 2)
-    with pytest.raises(MediaError, match="one of its pictures stays for hours; expected up to 7200 s a picture; found 36000 s"):
-        PictureSource(path)
+    assert (info.longest_frame_s, info.num_frames) == (36_000, 2)
+    with pytest.raises(MediaError, match="one of its frames stays for hours; expected up to 7200 s a frame; found 36000 s"):
+        FrameSource(path)
 
 
 @pytest.mark.parametrize("rate", [Fraction(1, 18_000), Fraction(1, 2003), Fraction(2, 3)])
-def test_a_picture_may_stay_for_hours_in_what_is_written(tmp_path: Path, rate: Fraction) -> None:
+def test_a_frame_may_stay_for_hours_in_what_is_written(tmp_path: Path, rate: Fraction) -> None:
     with VideoWriter(tmp_path / "a.mp4", 64, 48, rate, preset="ultrafast") as writer:
         for number in range(2):
-            writer.write_picture(numbered_picture(number, 64, 48))
-    assert [picture.time for picture in read_pictures(tmp_path / "a.mp4")] == [0, 1 / rate]
+            writer.write_rgb(numbered_frame(number, 64, 48))
+    assert [frame.time for frame in read_frames(tmp_path / "a.mp4")] == [0, 1 / rate]
 
 
-def test_rates_are_made_plain_and_memory_of_huge_pictures_is_spared(tmp_path: Path) -> None:
+def test_rates_are_made_plain_and_memory_of_huge_frames_is_spared(tmp_path: Path) -> None:
     assert plain_rate(Fraction(30_000, 1001)) == Fraction(30_000, 1001)
     assert plain_rate(Fraction(25_000_001, 1_000_000)) == 25
     assert plain_rate(Fraction(1, 36_000)) == Fraction(1, 36_000)

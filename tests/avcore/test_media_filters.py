@@ -1,4 +1,4 @@
-"""HDR becomes SDR and fields become pictures, whatever the file; what is plain already is left alone."""
+"""HDR becomes SDR and fields become frames, whatever the file; what is plain already is left alone."""
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -11,13 +11,13 @@ import pytest
 from numpy.typing import NDArray
 
 from avcore.journal import file_digest
-from avcore.media import PictureSource, VideoWriter, probe, read_pictures
+from avcore.media import FrameSource, VideoWriter, probe, read_frames
 from avcore.media.colour import WHITE, WideColours, to_sdr
 from avcore.media.decoding import AS_STORED
 from avcore.media.source import read_stored
 from avcore.notes import sentence
 from netflips.dubbing.job import digest_of
-from tests.avcore.media_samples import Film, numbered_picture
+from tests.avcore.media_samples import Film, numbered_frame
 
 TO_2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
 """ITU-R BT.2087-0: linear RGB of BT.709 in BT.2020."""
@@ -51,7 +51,7 @@ def coded(light: NDArray[np.float64], kind: str) -> NDArray[np.float64]:
 def write_hdr(
     path: Path, signals: NDArray[np.float64], kind: str, form: str = DEEP, colour_range: int = 1, primaries: int = 9
 ) -> Path:
-    """A video of five pictures with a square for each colour, lossless; signals: R'G'B' of 0..1 in BT.2020."""
+    """A video of five frames with a square for each colour, lossless; signals: R'G'B' of 0..1 in BT.2020."""
     red, green, blue = signals.T
     bright = 0.2627 * red + 0.6780 * green + 0.0593 * blue
     chroma = (blue - bright) / 1.8814, (red - bright) / 1.4746
@@ -102,8 +102,8 @@ def squares(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
 )
 def test_sdr_put_into_hdr_comes_back(tmp_path: Path, kind: str, form: str, colour_range: int, primaries: int, slack: int) -> None:
     video = write_hdr(tmp_path / "a.mkv", coded(light_of(SDR), kind), kind, form, colour_range, primaries)
-    for picture in (*read_pictures(video), *PictureSource(video)):
-        assert np.abs(squares(picture.rgb) - SDR).max() <= slack
+    for frame in (*read_frames(video), *FrameSource(video)):
+        assert np.abs(squares(frame.rgb) - SDR).max() <= slack
     info = probe(video)
     name = kind if kind == "BT.2020" else f"HDR ({kind})"
     assert tuple(map(sentence, info.notes)) == (f"its colours are {name}; they are turned into SDR (BT.709)",)
@@ -124,11 +124,11 @@ def test_hdr_that_is_turned_upright_stays_upright_and_is_tagged_as_what_it_becam
     info = probe(turned)
     assert (info.width, info.height) == (SIDE, SIDE * len(SDR))
     assert info.rotation in (90, 270)
-    colours = squares(np.rot90(next(read_pictures(turned)).rgb, 1 if info.rotation == 270 else 3))
+    colours = squares(np.rot90(next(read_frames(turned)).rgb, 1 if info.rotation == 270 else 3))
     assert np.abs(colours - SDR).max() <= 3
     with VideoWriter(tmp_path / "c.mp4", info.width, info.height, 25, is_bt709=info.is_bt709, crf=1) as writer:
-        for picture in read_pictures(turned):
-            writer.write_picture(picture.rgb)
+        for frame in read_frames(turned):
+            writer.write_rgb(frame.rgb)
     with av.open(str(tmp_path / "c.mp4")) as written:
         tags = written.streams.video[0].codec_context
         assert (tags.color_trc, tags.color_primaries, tags.colorspace, tags.color_range) == (1, 1, 1, 1)
@@ -149,7 +149,7 @@ def test_highlights_roll_off_smoothly_and_keep_their_hue(colours: WideColours) -
 
 
 def fields(top_first: bool) -> list[NDArray[np.uint8]]:
-    """Twelve interlaced pictures of a bar that moves all the time; the two fields are half a picture apart."""
+    """Twelve interlaced frames of a bar that moves all the time; the two fields are half a frame apart."""
 
     def bar(time: float) -> NDArray[np.uint8]:
         rgb = np.full((96, 160, 3), 60, np.uint8)
@@ -159,37 +159,37 @@ def fields(top_first: bool) -> list[NDArray[np.uint8]]:
 
     woven, lines = [], slice(0 if top_first else 1, None, 2)
     for number in range(12):
-        picture = bar(number + 0.5)
-        picture[lines] = bar(number)[lines]
-        woven.append(picture)
+        frame = bar(number + 0.5)
+        frame[lines] = bar(number)[lines]
+        woven.append(frame)
     return woven
 
 
-def flagged(pictures: Sequence[NDArray[np.uint8]], mode: str) -> Iterator[Any]:
-    """The pictures as frames that say which field is first: tff, bff or prog."""
+def flagged(frames: Sequence[NDArray[np.uint8]], mode: str) -> Iterator[Any]:
+    """The images as frames that say which field is first: tff, bff or prog."""
     graph = av.filter.Graph()
-    height, width, _ = pictures[0].shape
+    height, width, _ = frames[0].shape
     steps = (
         graph.add("buffer", f"video_size={width}x{height}:pix_fmt=yuv422p:time_base=1/30:pixel_aspect=1/1"),
         graph.add("setfield", mode),
     )
     sink = graph.add("buffersink")
     graph.link_nodes(*steps, sink).configure()
-    for number, picture in enumerate(pictures):
-        frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format="yuv422p")
+    for number, image in enumerate(frames):
+        frame = av.VideoFrame.from_ndarray(image, "rgb24").reformat(format="yuv422p")
         frame.pts = number
         steps[0].push(frame)
         yield sink.pull()
 
 
-def write_fields(path: Path, pictures: Sequence[NDArray[np.uint8]], mode: str, codec: str = "mpeg2video", rate: int = 30) -> Path:
+def write_fields(path: Path, frames: Sequence[NDArray[np.uint8]], mode: str, codec: str = "mpeg2video", rate: int = 30) -> Path:
     with av.open(str(path), "w") as container:
         mpeg2, x264 = {"flags": "+ildct+ilme", "qscale": "2", "global_quality": "236"}, {"x264-params": f"{mode}=1"}
         options = mpeg2 if codec == "mpeg2video" else x264
         stream = container.add_stream(codec, rate=rate, options=options)
-        height, width, _ = pictures[0].shape
+        height, width, _ = frames[0].shape
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv422p"
-        for frame in flagged(pictures, mode):
+        for frame in flagged(frames, mode):
             frame.time_base = Fraction(1, rate)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -205,24 +205,24 @@ def combs(rgb: NDArray[np.uint8]) -> float:
 @pytest.mark.parametrize("rate", [25, 30])
 @pytest.mark.parametrize("name", ["a.mpg", "a.mkv", "a.mp4"])
 @pytest.mark.parametrize("mode", ["tff", "bff"])
-def test_fields_become_pictures_at_the_same_times(tmp_path: Path, mode: str, name: str, rate: int) -> None:
+def test_fields_become_frames_at_the_same_times(tmp_path: Path, mode: str, name: str, rate: int) -> None:
     woven = fields(mode == "tff")
     codec = "libx264" if name.endswith("mp4") else "mpeg2video"
     video = write_fields(tmp_path / name, woven, mode, codec, rate)
-    pictures, info = list(read_pictures(video)), probe(video)
+    frames, info = list(read_frames(video)), probe(video)
     assert combs(woven[6]) > 1.2
-    assert max(combs(picture.rgb) for picture in pictures) < 0.75
-    assert len(pictures) == len(woven) == info.num_frames
-    assert [round(picture.time * rate) for picture in pictures] == list(range(len(woven)))
-    assert tuple(map(sentence, info.notes)) == ("its pictures are interlaced; they are deinterlaced, one picture for each frame",)
+    assert max(combs(frame.rgb) for frame in frames) < 0.75
+    assert len(frames) == len(woven) == info.num_frames
+    assert [round(frame.time * rate) for frame in frames] == list(range(len(woven)))
+    assert tuple(map(sentence, info.notes)) == ("its frames are interlaced; each is deinterlaced into one",)
     assert info.treatment.parity == mode
-    later = list(read_pictures(video, pictures[5].time))
-    assert np.array_equal(later[-3].rgb, pictures[-3].rgb)
-    assert later[0].time == pictures[5].time
-    assert np.array_equal(later[0].rgb, pictures[5].rgb)  # as if all before had been decoded
+    later = list(read_frames(video, frames[5].time))
+    assert np.array_equal(later[-3].rgb, frames[-3].rgb)
+    assert later[0].time == frames[5].time
+    assert np.array_equal(later[0].rgb, frames[5].rgb)  # as if all before had been decoded
 
 
-def test_progressive_pictures_that_are_sent_as_fields_are_left_as_they_are(tmp_path: Path) -> None:
+def test_progressive_frames_that_are_sent_as_fields_are_left_as_they_are(tmp_path: Path) -> None:
     """25PsF: each frame says that it is interlaced, and its lines belong together."""
     noise = np.random.default_rng(0).integers(0, 255, (96, 400, 1), np.uint8)
     moving = [np.ascontiguousarray(np.broadcast_to(noise[:, 9 * k : 9 * k + 160], (96, 160, 3))) for k in range(26)]
@@ -234,18 +234,18 @@ def test_progressive_pictures_that_are_sent_as_fields_are_left_as_they_are(tmp_p
         assert all(frame.interlaced_frame for frame in frames)
         stored = [frame.to_ndarray(format="yuv422p") for frame in frames]
     assert probe(video).treatment == AS_STORED
-    for picture, one in zip(read_stored(video), stored, strict=True):
-        assert np.array_equal(picture._frame.decoded.to_ndarray(format="yuv422p"), one)
+    for image, one in zip(read_stored(video), stored, strict=True):
+        assert np.array_equal(image._frame.decoded.to_ndarray(format="yuv422p"), one)
 
 
-def test_plain_pictures_go_through_no_filter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    video = Film(pictures=[numbered_picture(k) for k in range(50)]).write(tmp_path / "a.mp4")
+def test_plain_frames_go_through_no_filter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    video = Film(frames=[numbered_frame(k) for k in range(50)]).write(tmp_path / "a.mp4")
 
     def refuse(*_: object) -> None:
         raise AssertionError("a filter was set up")
 
     monkeypatch.setattr(av.filter, "Graph", refuse)
-    assert len(list(read_pictures(video))) == 50
+    assert len(list(read_frames(video))) == 50
     assert probe(video).reading == ()
 
 
@@ -261,5 +261,5 @@ def test_colour_tags_that_nothing_can_convert_count_as_not_said(tmp_path: Path, 
         frame.color_trc, frame.color_primaries, frame.colorspace = tags
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    assert np.abs(next(read_pictures(video)).rgb.astype(int) - (200, 150, 110)).max() < 12
+    assert np.abs(next(read_frames(video)).rgb.astype(int) - (200, 150, 110)).max() < 12
     assert probe(video).height == 48

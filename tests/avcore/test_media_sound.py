@@ -93,7 +93,7 @@ def test_stereo_is_averaged_and_surround_keeps_its_centre_in_front(tmp_path: Pat
         ("a.mp4", "libmp3lame", 44100, "stereo"),
     ],
 )
-def test_a_click_stays_with_its_picture(tmp_path: Path, name: str, codec: str, rate: int, layout: str) -> None:
+def test_a_click_stays_with_its_frame(tmp_path: Path, name: str, codec: str, rate: int, layout: str) -> None:
     channels = av.AudioLayout(layout).nb_channels
     sound = np.repeat(clicks(rate, 2, [0.5, 1.5])[None], channels, axis=0)
     film = Film(sound=sound, audio_codec=codec, audio_rate=rate, layout=layout)
@@ -139,10 +139,10 @@ def test_sample_formats(tmp_path: Path, codec: str) -> None:
     assert np.abs(read_speech(path) - sine(16000)).max() < (0.01 if codec == "pcm_u8" else 1e-4)
 
 
-def test_pictures_alone_have_no_sound_and_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+def test_frames_alone_have_no_sound_and_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
     path = Film().write(tmp_path / "a.mp4")
     for read in (read_speech, read_sound):
-        with pytest.raises(MediaError, match=r"no sound track.*pictures only"):
+        with pytest.raises(MediaError, match=r"no sound track.*video only"):
             read(path)
     os.mkfifo(tmp_path / "a.wav")
     with pytest.raises(InputError):

@@ -17,35 +17,35 @@ import pytest
 from numpy.typing import NDArray
 
 from avcore.errors import InputError, MediaError
-from avcore.media import MediaInfo, Picture, PictureSource, VideoWriter, probe, read_pictures, read_speech
+from avcore.media import Frame, FrameSource, MediaInfo, VideoWriter, probe, read_frames, read_speech
 from avcore.media.colour import is_hd, rgb_to_yuv420
+from avcore.media.frames import FileClock
 from avcore.media.media_source import MediaSource, OnceAFile
-from avcore.media.pictures import FileClock
-from avcore.media.probe import PictureTrack, SoundTrack
-from avcore.media.source import Part, Patch, StoredPicture, read_stored
+from avcore.media.probe import SoundTrack, VideoTrack
+from avcore.media.source import Part, Patch, StoredFrame, read_stored
 from avcore.timeline import pingpong
-from tests.avcore.media_samples import PICTURE_RATES, Film, at_constant_rate, clicks, numbered_picture, shown_number
+from tests.avcore.media_samples import FRAME_RATES, Film, at_constant_rate, clicks, numbered_frame, shown_number
 
 
-@pytest.mark.parametrize("rate", PICTURE_RATES, ids=str)
+@pytest.mark.parametrize("rate", FRAME_RATES, ids=str)
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
 def test_length_is_what_iterating_gives(tmp_path: Path, name: str, rate: Fraction) -> None:
-    source = PictureSource(Film(times=at_constant_rate(rate, 47), frame_rate=rate).write(tmp_path / name))
-    pictures = list(source)
-    assert len(source) == len(pictures)
+    source = FrameSource(Film(times=at_constant_rate(rate, 47), frame_rate=rate).write(tmp_path / name))
+    frames = list(source)
+    assert len(source) == len(frames)
     assert len(source) / 25 == pytest.approx(float(47 / rate), abs=0.04)
-    assert [picture.index for picture in pictures] == list(range(len(pictures)))
-    assert [shown_number(picture.rgb) for picture in source] == [shown_number(picture.rgb) for picture in pictures]
+    assert [frame.index for frame in frames] == list(range(len(frames)))
+    assert [shown_number(frame.rgb) for frame in source] == [shown_number(frame.rgb) for frame in frames]
     with pytest.raises(MediaError, match="no video track"):
-        PictureSource(Film(times=(), sound=clicks(16000, 1, [0.5])).write(tmp_path / "a.m4a"))
+        FrameSource(Film(times=(), sound=clicks(16000, 1, [0.5])).write(tmp_path / "a.m4a"))
 
 
 def test_a_part_is_a_slice_of_the_whole(tmp_path: Path) -> None:
     rate = Fraction(30000, 1001)
-    source = PictureSource(Film(times=at_constant_rate(rate, 60), frame_rate=rate).write(tmp_path / "a.mp4"))
-    whole = [(shown_number(picture.rgb), picture.time, picture.index) for picture in source]
+    source = FrameSource(Film(times=at_constant_rate(rate, 60), frame_rate=rate).write(tmp_path / "a.mp4"))
+    whole = [(shown_number(frame.rgb), frame.time, frame.index) for frame in source]
     for start, stop in itertools.combinations(range(0, len(source) + 1, 9), 2):
-        part = [(shown_number(picture.rgb), picture.time, picture.index) for picture in source.pictures(start, stop)]
+        part = [(shown_number(frame.rgb), frame.time, frame.index) for frame in source.frames(start, stop)]
         assert part == whole[start:stop]
 
 
@@ -53,14 +53,14 @@ def test_a_part_is_a_slice_of_the_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize("stretch_bytes", [1, 1 << 30], ids=["short stretches", "one stretch"])
 def test_to_and_fro(tmp_path: Path, count: int, stretch_bytes: int) -> None:
     path = Film(times=at_constant_rate(Fraction(25), count)).write(tmp_path / "a.mp4")
-    source = PictureSource(path, buffer_bytes=stretch_bytes)
+    source = FrameSource(path, buffer_bytes=stretch_bytes)
     assert len(source) == count
-    pictures = list(source.pingpong(75))
-    assert [shown_number(picture.rgb) for picture in pictures] == [pingpong(step, count) for step in range(75)]
-    assert [picture.index for picture in pictures] == [pingpong(step, count) for step in range(75)]
+    frames = list(source.pingpong(75))
+    assert [shown_number(frame.rgb) for frame in frames] == [pingpong(step, count) for step in range(75)]
+    assert [frame.index for frame in frames] == [pingpong(step, count) for step in range(75)]
     assert list(source.pingpong(0)) == []
     for start in (1, count - 1, count, count + 3, 3 * count + 1):
-        shown = [picture.index for picture in source.pingpong(20, start)]
+        shown = [frame.index for frame in source.pingpong(20, start)]
         assert shown == [pingpong(step, count) for step in range(start, start + 20)]
 
 
@@ -69,26 +69,26 @@ def test_no_more_is_decoded_backwards_than_is_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch_bytes: int, again: list[tuple[int, int]]
 ) -> None:
     path = Film(times=at_constant_rate(Fraction(25), 30)).write(tmp_path / "a.mp4")
-    source = PictureSource(path, buffer_bytes=stretch_bytes)
-    asked, pictures = [], source.pictures
+    source = FrameSource(path, buffer_bytes=stretch_bytes)
+    asked, frames = [], source.frames
 
-    def noted(start: int, stop: int) -> Iterator[Picture]:
+    def noted(start: int, stop: int) -> Iterator[Frame]:
         asked.append((start, stop))
-        return pictures(start, stop)
+        return frames(start, stop)
 
-    monkeypatch.setattr(source, "pictures", noted)
-    assert [picture.index for picture in source.pingpong(33)][-4:] == [29, 28, 27, 26]
+    monkeypatch.setattr(source, "frames", noted)
+    assert [frame.index for frame in source.pingpong(33)][-4:] == [29, 28, 27, 26]
     assert asked == [(0, 30), *again]
 
 
 def test_little_is_held(tmp_path: Path) -> None:
-    source = PictureSource(Film(times=at_constant_rate(Fraction(25), 120)).write(tmp_path / "a.mp4"), buffer_bytes=1)
+    source = FrameSource(Film(times=at_constant_rate(Fraction(25), 120)).write(tmp_path / "a.mp4"), buffer_bytes=1)
     held: set[int] = set()
     most, references = 0, []
-    for number, picture in enumerate(source.pingpong(400)):
+    for number, frame in enumerate(source.pingpong(400)):
         held.add(number)
-        references.append(weakref.ref(picture.rgb, lambda _, number=number: held.discard(number)))
-        del picture
+        references.append(weakref.ref(frame.rgb, lambda _, number=number: held.discard(number)))
+        del frame
         gc.collect(0)
         most = max(most, len(held))
     assert most <= 10  # of 120: a stretch of 8 and what is on its way
@@ -140,18 +140,18 @@ def noise(width: int, height: int, seed: int = 0) -> NDArray[np.uint8]:
     return np.asarray(np.clip(slow + rng.normal(0, 20, (height, width, 3)), 0, 255), np.uint8)
 
 
-def stored(path: Path, **settings: object) -> StoredPicture:
+def stored(path: Path, **settings: object) -> StoredFrame:
     film = Film(times=(Fraction(0),), **settings)  # type: ignore[arg-type]
-    film.pictures = [noise(*film.size)]
+    film.frames = [noise(*film.size)]
     return next(read_stored(film.write(path)))
 
 
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
-def test_a_part_is_the_whole_pictures_part(tmp_path: Path, size: tuple[int, int]) -> None:
-    picture, (width, height) = stored(tmp_path / "a.mp4", size=size), size
-    whole = picture.part(picture.whole)
-    assert picture.is_plain
-    assert np.abs(whole.astype(int) - picture.rgb).mean() < 2  # colours lie half a pixel to the side
+def test_a_part_is_the_whole_frames_part(tmp_path: Path, size: tuple[int, int]) -> None:
+    frame, (width, height) = stored(tmp_path / "a.mp4", size=size), size
+    whole = frame.part(frame.whole)
+    assert frame.is_plain
+    assert np.abs(whole.astype(int) - frame.rgb).mean() < 2  # colours lie half a pixel to the side
     for rows, columns in (
         (slice(20, 60), slice(30, 90)),
         (slice(21, 58), slice(33, 86)),
@@ -159,21 +159,21 @@ def test_a_part_is_the_whole_pictures_part(tmp_path: Path, size: tuple[int, int]
         (slice(height - 33, height), slice(width - 21, width)),
         (slice(0, height), slice(0, width)),
     ):
-        np.testing.assert_array_equal(picture.part(Part(rows, columns)), whole[rows, columns])
+        np.testing.assert_array_equal(frame.part(Part(rows, columns)), whole[rows, columns])
 
 
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 def test_a_patch_changes_its_place_as_if_all_had_been_converted_and_nothing_else(tmp_path: Path, size: tuple[int, int]) -> None:
-    picture, (width, height) = stored(tmp_path / "a.mp4", size=size), size
-    own = picture.frame(None).to_ndarray()
+    frame, (width, height) = stored(tmp_path / "a.mp4", size=size), size
+    own = frame.patched(None).to_ndarray()
     for place in (Part(slice(20, 60), slice(30, 90)), Part(slice(31, height), slice(0, 53))):
         around = place.widened(8, height, width)
-        new = picture.part(around)
+        new = frame.part(around)
         rows, columns = place.within(around)
         new[rows, columns] = noise(*place.shape[::-1], seed=1)
-        whole = picture.part(picture.whole)
+        whole = frame.part(frame.whole)
         whole[place.rows, place.columns] = new[rows, columns]
-        drawn = picture.frame(Patch(new, around, place)).to_ndarray()
+        drawn = frame.patched(Patch(new, around, place)).to_ndarray()
         wanted = rgb_to_yuv420(av.VideoFrame.from_ndarray(whole, "rgb24"), is_hd(width, height)).to_ndarray()
         inside = np.zeros((height, width), bool)
         inside[place.widened(0, height, width)] = True
@@ -194,20 +194,20 @@ def test_a_patch_changes_its_place_as_if_all_had_been_converted_and_nothing_else
     ids=["all colours", "full range", "ten bits", "on its side"],
 )
 def test_what_is_stored_otherwise_is_not_taken_for_plain(tmp_path: Path, settings: dict[str, object]) -> None:
-    picture = stored(tmp_path / "a.mp4", **settings)
-    assert not picture.is_plain
-    np.testing.assert_array_equal(picture.part(Part(slice(3, 40), slice(5, 70))), picture.rgb[3:40, 5:70])
+    frame = stored(tmp_path / "a.mp4", **settings)
+    assert not frame.is_plain
+    np.testing.assert_array_equal(frame.part(Part(slice(3, 40), slice(5, 70))), frame.rgb[3:40, 5:70])
 
 
-def test_pictures_that_nobody_drew_on_come_through_without_a_turn_of_their_colours(tmp_path: Path) -> None:
-    path = Film(pictures=[noise(128, 96, seed) for seed in range(50)], options={"crf": "10"}).write(tmp_path / "a.mp4")
+def test_frames_that_nobody_drew_on_come_through_without_a_turn_of_their_colours(tmp_path: Path) -> None:
+    path = Film(frames=[noise(128, 96, seed) for seed in range(50)], options={"crf": "10"}).write(tmp_path / "a.mp4")
     with VideoWriter(tmp_path / "b.mp4", 128, 96, 25, crf=0) as writer:
         for one in read_stored(path):
-            writer.write_frame(one.frame(None), one.time)
+            writer.write_frame(one.patched(None), one.time)
     with VideoWriter(tmp_path / "c.mp4", 128, 96, 25, crf=0) as writer:
         for one in read_stored(path):
-            writer.write_picture(one.rgb, one.time)
-    own, through, turned = ([one.rgb for one in read_pictures(tmp_path / name)] for name in ("a.mp4", "b.mp4", "c.mp4"))
+            writer.write_rgb(one.rgb, one.time)
+    own, through, turned = ([one.rgb for one in read_frames(tmp_path / name)] for name in ("a.mp4", "b.mp4", "c.mp4"))
     np.testing.assert_array_equal(through, own)
     assert not np.array_equal(turned, own)
 
@@ -220,10 +220,10 @@ def film(tmp_path: Path) -> Path:
 def test_everything_is_told(film: Path) -> None:
     assert replace(probe(film), tags=()) == MediaInfo(
         MediaSource(film), has_video=True, has_audio=True, width=128, height=96, frame_rate=Fraction(25), duration_s=Fraction(4),
-        num_frames=100, audio_rate=16000, audio_channels=1, longest_picture_s=Fraction(1, 25), usual_picture_s=Fraction(1, 25),
+        num_frames=100, audio_rate=16000, audio_channels=1, longest_frame_s=Fraction(1, 25), usual_frame_s=Fraction(1, 25),
         tracks=(SoundTrack(1, "", "", "aac", 16000, 1, is_default=True),), track=1,
-        picture_tracks=(PictureTrack(1, "", "", "h264", 128, 96, is_default=True),), picture_track=1,
-        clock=FileClock(Fraction(0), Fraction(0)), picture_s=(Fraction(0), Fraction(4)), sound_s=(Fraction(0), Fraction(4)),
+        video_tracks=(VideoTrack(1, "", "", "h264", 128, 96, is_default=True),), video_track=1,
+        clock=FileClock(Fraction(0), Fraction(0)), video_s=(Fraction(0), Fraction(4)), sound_s=(Fraction(0), Fraction(4)),
     )  # fmt: skip
 
 
@@ -241,7 +241,7 @@ def test_cover_art_is_no_video(tmp_path: Path) -> None:
     assert not probe(path).has_video
     assert len(read_speech(path)) == 16000
     with pytest.raises(MediaError, match="no video track"):
-        next(read_pictures(path))
+        next(read_frames(path))
 
 
 def test_the_track_marked_as_default_is_taken(tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ def test_pixel_aspect_is_as_shown(tmp_path: Path) -> None:
         stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
         stream.codec_context.sample_aspect_ratio = Fraction(16, 15)
         stream.set_display_rotation(90)
-        container.mux(stream.encode(av.VideoFrame.from_ndarray(numbered_picture(1)).reformat(format="yuv420p")))
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(numbered_frame(1)).reformat(format="yuv420p")))
         container.mux(stream.encode(None))
     assert probe(path).pixel_aspect == Fraction(15, 16)
 
@@ -278,7 +278,7 @@ def test_names(film: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     film.parent.chmod(stat.S_IRUSR | stat.S_IXUSR)
     try:
         for path in (renamed, Path(name)):
-            assert probe(path).num_frames == len(list(read_pictures(path))) == 100
+            assert probe(path).num_frames == len(list(read_frames(path))) == 100
             assert len(read_speech(path)) == 64_000
         assert sorted(film.parent.iterdir()) == before
     finally:
@@ -343,8 +343,8 @@ def _with_cover_art(path: Path) -> Path:
         frame = av.AudioFrame.from_ndarray(clicks(16000, 1, [0.5])[None], "fltp", "mono")
         frame.sample_rate = 16000
         pieces = av.AudioResampler("fltp", "mono", 16000, 1024)
-        picture = av.VideoFrame.from_ndarray(numbered_picture(3)).reformat(format="yuvj420p")
-        container.mux(cover.encode(picture) + cover.encode(None))
+        image = av.VideoFrame.from_ndarray(numbered_frame(3)).reformat(format="yuvj420p")
+        container.mux(cover.encode(image) + cover.encode(None))
         position = 0
         for piece in pieces.resample(frame) + pieces.resample(None):
             piece.pts, position = position, position + piece.samples

@@ -1,4 +1,4 @@
-"""What is written opens again: same pictures, same colours, sound in its place, whole or not at all."""
+"""What is written opens again: same frames, same colours, sound in its place, whole or not at all."""
 
 import subprocess
 import sys
@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from avcore.errors import OutputError
-from avcore.media import VideoWriter, probe, read_gray_video, read_pictures, read_sound, read_speech, write_lip_video
-from tests.avcore.media_samples import PICTURE_RATES, at_constant_rate, clicks, numbered_picture, shown_number
+from avcore.media import VideoWriter, probe, read_frames, read_gray_video, read_sound, read_speech, write_lip_video
+from tests.avcore.media_samples import FRAME_RATES, at_constant_rate, clicks, numbered_frame, shown_number
 from tests.avcore.test_media_sound import click_times
 
 BLACK = np.full((96, 128, 3), 16, np.uint8)
@@ -21,12 +21,12 @@ WHITE = np.full((96, 128, 3), 235, np.uint8)
 
 
 def write_flashes(path: Path, rate: Fraction, seconds: int, audio_rate: int | None, channels: int = 1) -> Path:
-    """A flash (one picture) and a click in the middle of every second, at exactly the same time."""
+    """A flash (one frame) and a click in the middle of every second, at exactly the same time."""
     flash_times = [second + Fraction(1, 2) for second in range(seconds)]
     flashes = {int(-(-time * rate // 1)) for time in flash_times}
     with VideoWriter(path, 128, 96, rate, audio_rate, channels) as writer:
         for k in range(round(seconds * rate)):
-            writer.write_picture(WHITE if k in flashes else BLACK)
+            writer.write_rgb(WHITE if k in flashes else BLACK)
         if audio_rate:
             sound = clicks(audio_rate, seconds, [float(k / rate) for k in sorted(flashes)])
             for piece in np.array_split(np.repeat(sound[:, None], channels, axis=1), 7):
@@ -34,14 +34,14 @@ def write_flashes(path: Path, rate: Fraction, seconds: int, audio_rate: int | No
     return path
 
 
-@pytest.mark.parametrize("rate", PICTURE_RATES, ids=str)
+@pytest.mark.parametrize("rate", FRAME_RATES, ids=str)
 @pytest.mark.parametrize(("name", "audio_rate", "channels"), [("a.mp4", 16000, 1), ("a.mov", 44100, 2), ("a.mkv", 16000, 1)])
 def test_flash_and_click_stay_together(tmp_path: Path, name: str, rate: Fraction, audio_rate: int, channels: int) -> None:
     path = write_flashes(tmp_path / name, rate, 3, audio_rate, channels)
-    lit = [float(picture.time) for picture in read_pictures(path) if picture.rgb.mean() > 128]
+    lit = [float(frame.time) for frame in read_frames(path) if frame.rgb.mean() > 128]
     heard = click_times(read_speech(path))
     assert len(lit) == len(heard) == 3
-    # Far below one picture: Matroska rounds to a millisecond, AAC smears a click by a few samples.
+    # Far below one frame: Matroska rounds to a millisecond, AAC smears a click by a few samples.
     assert np.abs(np.array(lit) - heard).max() < 0.003
     info = probe(path)
     sound, own_rate = read_sound(path)
@@ -50,33 +50,33 @@ def test_flash_and_click_stay_together(tmp_path: Path, name: str, rate: Fraction
     assert abs(float(info.duration_s) - len(sound) / own_rate) < 1 / rate
 
 
-@pytest.mark.parametrize(("pictures", "seconds_of_sound"), [(50, 0.5), (50, 2.0), (50, 2.3), (10, 3.0), (1, 0.2), (50, 0)])
+@pytest.mark.parametrize(("frames", "seconds_of_sound"), [(50, 0.5), (50, 2.0), (50, 2.3), (10, 3.0), (1, 0.2), (50, 0)])
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
-def test_both_end_within_a_picture(tmp_path: Path, name: str, pictures: int, seconds_of_sound: float) -> None:
+def test_both_end_within_a_frame(tmp_path: Path, name: str, frames: int, seconds_of_sound: float) -> None:
     with VideoWriter(tmp_path / name, 128, 96, 25, 16000) as writer:
-        for k in range(pictures):
-            writer.write_picture(numbered_picture(k))
+        for k in range(frames):
+            writer.write_rgb(numbered_frame(k))
         writer.write_sound(np.full(round(16000 * seconds_of_sound), 0.1, np.float32))
-    shown = list(read_pictures(tmp_path / name))
-    length = max(pictures / 25, seconds_of_sound)
+    shown = list(read_frames(tmp_path / name))
+    length = max(frames / 25, seconds_of_sound)
     assert len(read_speech(tmp_path / name)) / 16000 == pytest.approx(length, abs=0.001)
     assert len(shown) / 25 == pytest.approx(length, abs=0.04)
-    # Nothing is lost: the last picture is held, or silence follows.
-    assert [shown_number(picture.rgb) for picture in shown[:pictures]] == list(range(pictures))
-    assert {shown_number(picture.rgb) for picture in shown[pictures:]} <= {pictures - 1}
+    # Nothing is lost: the last frame is held, or silence follows.
+    assert [shown_number(frame.rgb) for frame in shown[:frames]] == list(range(frames))
+    assert {shown_number(frame.rgb) for frame in shown[frames:]} <= {frames - 1}
 
 
 @pytest.mark.parametrize("size", [(128, 96), (127, 96), (128, 95), (127, 95), (1, 1)])
 def test_odd_sides_grow_by_one(tmp_path: Path, size: tuple[int, int]) -> None:
     width, height = size
-    picture = np.ascontiguousarray(numbered_picture(0b10110010)[:height, :width])
+    frame = np.ascontiguousarray(numbered_frame(0b10110010)[:height, :width])
     with VideoWriter(tmp_path / "a.mp4", width, height, 25) as writer:
-        writer.write_picture(picture)
+        writer.write_rgb(frame)
     assert (writer.out_width, writer.out_height) == (width + width % 2, height + height % 2)
     assert writer.grew == (size != (128, 96))
-    (read,) = read_pictures(tmp_path / "a.mp4")
+    (read,) = read_frames(tmp_path / "a.mp4")
     assert read.rgb.shape == (writer.out_height, writer.out_width, 3)
-    grown = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    grown = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     assert np.abs(read.rgb.astype(int) - grown).mean() < 4
 
 
@@ -86,14 +86,14 @@ def test_colours_come_back(tmp_path: Path, name: str, size: tuple[int, int]) -> 
     width, height = size
     rng = np.random.default_rng(0)
     patches = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
-    picture = patches.repeat(height // 8, axis=0).repeat(width // 8, axis=1)
+    frame = patches.repeat(height // 8, axis=0).repeat(width // 8, axis=1)
     with VideoWriter(tmp_path / name, width, height, 25, crf=4) as writer:
         for _ in range(2):
-            writer.write_picture(picture)
-    read = list(read_pictures(tmp_path / name))[-1].rgb
+            writer.write_rgb(frame)
+    read = list(read_frames(tmp_path / name))[-1].rgb
     centres = read[height // 16 :: height // 8, width // 16 :: width // 8].astype(int)
     assert np.abs(centres - patches).max() <= 3
-    assert abs((read.astype(int) - picture).mean()) < 0.3
+    assert abs((read.astype(int) - frame).mean()) < 0.3
     with av.open(str(tmp_path / name)) as container:
         context = container.streams.video[0].codec_context
         bt709, smpte170m, limited = 1, 6, 1
@@ -107,7 +107,7 @@ def test_colours_come_back(tmp_path: Path, name: str, size: tuple[int, int]) -> 
 def test_the_comment_and_the_shape_of_pixels_are_kept(tmp_path: Path, name: str) -> None:
     comment = "synthetic: NetfLips 0.1.0, en->ko, models sha256:0123456789abcdef 한국어"
     with VideoWriter(tmp_path / name, 128, 96, 25, comment=comment, pixel_aspect=Fraction(16, 15)) as writer:
-        writer.write_picture(BLACK)
+        writer.write_rgb(BLACK)
     assert (probe(tmp_path / name).comment, probe(tmp_path / name).pixel_aspect) == (comment, Fraction(16, 15))
 
 
@@ -130,7 +130,7 @@ def test_channels_stay_in_order(tmp_path: Path, channels: int) -> None:
     sound = np.stack([0.3 * np.sin(2 * np.pi * 100 * (n + 1) * times) for n in range(channels)], axis=1).astype(np.float32)
     with VideoWriter(tmp_path / "a.mp4", 128, 96, 25, 48000, channels) as writer:
         for _ in range(25):
-            writer.write_picture(BLACK)
+            writer.write_rgb(BLACK)
         writer.write_sound(sound)
     read, _ = read_sound(tmp_path / "a.mp4")
     assert read.shape == sound.shape
@@ -154,7 +154,7 @@ def test_nothing_stays_behind(tmp_path: Path, error: BaseException | type[BaseEx
     kind = error if isinstance(error, type) else type(error)
     with pytest.raises(kind), VideoWriter(tmp_path / "a.mp4", 128, 96, 25, 16000) as writer:
         for _ in range(60):
-            writer.write_picture(BLACK)
+            writer.write_rgb(BLACK)
         raise error
     assert list(tmp_path.iterdir()) == []
 
@@ -162,7 +162,7 @@ def test_nothing_stays_behind(tmp_path: Path, error: BaseException | type[BaseEx
 def test_an_existing_file_survives_a_failure(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(b"precious")
-    with pytest.raises(OutputError, match="no picture"), VideoWriter(path, 128, 96, 25):
+    with pytest.raises(OutputError, match="no video"), VideoWriter(path, 128, 96, 25):
         pass
     assert path.read_bytes() == b"precious"
     assert list(tmp_path.iterdir()) == [path]
@@ -170,11 +170,11 @@ def test_an_existing_file_survives_a_failure(tmp_path: Path) -> None:
 
 def test_wrong_shapes_are_refused(tmp_path: Path) -> None:
     with VideoWriter(tmp_path / "a.mp4", 128, 96, 25, 16000, 2) as writer:
-        writer.write_picture(BLACK)
+        writer.write_rgb(BLACK)
         with pytest.raises(ValueError, match="expected uint8"):
-            writer.write_picture(BLACK[:-1])
+            writer.write_rgb(BLACK[:-1])
         with pytest.raises(ValueError, match="expected uint8"):
-            writer.write_picture(BLACK.astype(np.float32))  # type: ignore[arg-type]
+            writer.write_rgb(BLACK.astype(np.float32))  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="2 channels"):
             writer.write_sound(np.zeros(160, np.float32))
 
@@ -191,7 +191,7 @@ def test_a_full_disk_is_said(tmp_path: Path) -> None:
         try:
             with VideoWriter(sys.argv[1], 128, 96, 25) as writer:
                 for _ in range(200):
-                    writer.write_picture(noise.integers(0, 256, (96, 128, 3), dtype=np.uint8))
+                    writer.write_rgb(noise.integers(0, 256, (96, 128, 3), dtype=np.uint8))
         except OutputError as error:
             print(error)
     """
@@ -210,7 +210,7 @@ def test_lip_videos_come_back_nearly_as_they_were(tmp_path: Path) -> None:
         assert read.shape == frames.shape
         assert np.abs(read.astype(int) - frames).mean() < 1.5
     assert probe(tmp_path / "a.lip.mp4").frame_rate == 25
-    assert [picture.time for picture in read_pictures(tmp_path / "a.lip.mp4")] == at_constant_rate(Fraction(25), 30)
+    assert [frame.time for frame in read_frames(tmp_path / "a.lip.mp4")] == at_constant_rate(Fraction(25), 30)
     with pytest.raises(ValueError, match="no lip crops"):
         write_lip_video(tmp_path / "b.lip.mp4", [])
 

@@ -19,7 +19,7 @@ from avcore.compute import inference
 from avcore.compute.inference import Reloadable, has_native_bfloat16, has_quick_bfloat16, resolve_precision
 from avcore.compute.kernels import has_onednn
 from avcore.errors import CheckpointError
-from avcore.media import PictureSource
+from avcore.media import FrameSource
 from tests.avcore.media_samples import Film, at_constant_rate
 from unit2unit.stage import TRANSLATOR
 
@@ -64,9 +64,9 @@ def num_decoded_frames() -> int:
 def test_no_decoded_frame_outlives_the_reading_of_a_stretch(tmp_path: Path, no_collection: None) -> None:
     Film(times=at_constant_rate(Fraction(25), 12), size=(64, 48)).write(tmp_path / "talk.mp4")
     gc.collect()
-    source = PictureSource(tmp_path / "talk.mp4")
+    source = FrameSource(tmp_path / "talk.mp4")
     for start in (4, 0, 8):
-        assert sum(1 for _ in source.pictures(start, start + 4)) == 4
+        assert sum(1 for _ in source.frames(start, start + 4)) == 4
     assert num_decoded_frames() == 0
 
 

@@ -149,9 +149,9 @@ def test_a_folded_convolution_does_what_both_did(kind: type[nn.Conv2d], has_bias
     for values in (norm.weight, norm.bias, norm.running_mean):
         values.normal_()
     norm.running_var.uniform_(0.5, 2)
-    pictures = torch.randn(2, 3, 8, 8)
-    expected = norm.eval()(convolution(pictures))
+    frames = torch.randn(2, 3, 8, 8)
+    expected = norm.eval()(convolution(frames))
     before, given = convolution.weight.clone(), convolution.weight
     assert fold_norm(convolution, norm) is convolution
-    torch.testing.assert_close(convolution(pictures), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(convolution(frames), expected, atol=1e-5, rtol=1e-5)
     assert torch.equal(given, before), "weights that lie in a file stay as they are"

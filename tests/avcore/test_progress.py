@@ -39,7 +39,7 @@ def test_a_whole_run_tells_what_it_does_how_far_it_is_and_what_is_left(
         clock[0] = 31
         report("look", 5, 10)
         clock[0] = 70
-        report("pictures", 5, 10)
+        report("frames", 5, 10)
         report("stills after", 0, 9)
         clock[0] = 105
         report("stills after", 9, 9)  # "about 0 s left" would be said of what is not over
@@ -56,7 +56,7 @@ def test_a_whole_run_tells_what_it_does_how_far_it_is_and_what_is_left(
 
 
 def test_shares_of_a_run_and_the_time_that_is_left() -> None:
-    assert share_of("pictures", 5, 10, 0.0) == pytest.approx(0.84)
+    assert share_of("frames", 5, 10, 0.0) == pytest.approx(0.84)
     assert share_of("look", 1, 10, 0.5) == 0.5
     assert [share_of(stage, 9, 9, 0.0, is_draft=True) for stage in ("speech", "texts")] == [0.76, 1.0]  # then it is over
     assert share_of("listen", 30, None, 0.0) == pytest.approx(0.04)
@@ -65,11 +65,11 @@ def test_shares_of_a_run_and_the_time_that_is_left() -> None:
     assert seconds_left(0.01, 10) is None
 
 
-TALK = {"listen": 9, "look": 51, "hear": 180, "translate": 60, "speech": 24, "check": 324, "pictures": 65, "loudness": 2}
+TALK = {"listen": 9, "look": 51, "hear": 180, "translate": 60, "speech": 24, "check": 324, "frames": 65, "loudness": 2}
 """Seconds of the stages of a talk of 210 s over text."""
 
 
-@pytest.mark.parametrize("slow", [None, "hear", "pictures"])
+@pytest.mark.parametrize("slow", [None, "hear", "frames"])
 def test_the_time_that_is_left_never_rises_without_a_word_and_falls_to_the_end(
     slow: str | None, clock: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -31,9 +31,9 @@ def _new_command() -> None:
 
 def write_tracks(path: Path, tracks: Sequence[tuple[Samples, str, str]], default: int = 0, video: Path | None = None) -> Path:
     """A file of sound tracks, each with its language and title; `default` has the flag. Samples [time] or [channel, time]. video:
-    whose pictures it gets."""
+    whose frames it gets."""
     with av.open(str(path), "w") as out, nullcontext() if video is None else av.open(str(video)) as shown:
-        streams, pictures = [], None if shown is None else out.add_stream_from_template(shown.streams.video[0])
+        streams, frames = [], None if shown is None else out.add_stream_from_template(shown.streams.video[0])
         for number, (samples, language, title) in enumerate(tracks):
             layout = {1: "mono", 2: "stereo", 6: "5.1"}[len(np.atleast_2d(samples))]
             stream = out.add_stream("flac", rate=RATE, layout=layout)
@@ -50,7 +50,7 @@ def write_tracks(path: Path, tracks: Sequence[tuple[Samples, str, str]], default
             out.mux(stream.encode(None))
         for packet in () if shown is None else shown.demux(shown.streams.video[0]):
             if packet.size:
-                packet.stream = pictures
+                packet.stream = frames
                 out.mux(packet)
     return path
 

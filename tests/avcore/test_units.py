@@ -165,5 +165,5 @@ def test_the_order_is_the_published_one() -> None:
     for count in (2, 3, 5, 7):
         assert [pingpong(step, count) for step in range(50)] == published(count, 50)
     assert [pingpong(step, 1) for step in range(5)] == [0] * 5
-    with pytest.raises(ValueError, match="no pictures"):
+    with pytest.raises(ValueError, match="no frames"):
         pingpong(0, 0)

@@ -1,4 +1,4 @@
-"""Batches by length, schedules and configs. Changes of training pictures."""
+"""Batches by length, schedules and configs. Changes of training frames."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,8 +16,8 @@ from avcore.errors import UsageError
 from avtrain.config import BatchConfig, LoopConfig, OptimConfig, RunConfig
 from avtrain.data import EndlessBatches, LengthBatches, TakenBatches, item_generator, move
 from avtrain.entry import main_of, read_config
+from avtrain.frames import turn
 from avtrain.optim import Muon, learning_rate, make_optimizer, orthogonal, set_learning_rate
-from avtrain.pictures import turn
 from avtrain.settings import as_yaml
 from avtrain.task import named_parameters
 from unit2av.voice.training.config import Unit2aConfig
@@ -306,12 +306,12 @@ def test_a_yaml_of_ones_own_inherits_from_ours(name: str, parent: str, tmp_path:
 
 
 @pytest.mark.parametrize("shape", [(3, 20, 24), (600, 8, 9), (1, 16, 16, 3), (200, 9, 8, 3), (0, 8, 8)])
-def test_pictures_turned_together_come_out_as_one_by_one(shape: tuple[int, ...]) -> None:
-    pictures = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+def test_frames_turned_together_come_out_as_one_by_one(shape: tuple[int, ...]) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     height, width = shape[1:3]
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), 7, 1.1)
     matrix[:, 2] += (1.5, -2)
-    alone = [cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE) for picture in pictures]
-    turned = turn(pictures, 7, 1.1, shift=(1.5, -2))
+    alone = [cv2.warpAffine(frame, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE) for frame in frames]
+    turned = turn(frames, 7, 1.1, shift=(1.5, -2))
     assert turned.shape == shape
     assert np.array_equal(turned, np.asarray(alone, dtype=np.uint8).reshape(shape))

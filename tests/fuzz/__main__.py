@@ -35,7 +35,7 @@ class Fuzzer:
         verdict = judge(case, outcome)
         if verdict == ACCEPTED and case.is_telling and is_silent(case, outcome, self._good(case.target)):
             verdict = "silent"
-        # FFmpeg's frame threads conceal damaged pictures not the same twice (docs/recordings.md): dubs of them are not compared.
+        # FFmpeg's frame threads conceal damaged frames not the same twice (docs/recordings.md): dubs of them are not compared.
         if verdict == ACCEPTED and case.outputs and case.kind != "media: dub":
             self._accepted += 1
             if self._accepted % _AGAIN == 0 and run_case(case).results != outcome.results:

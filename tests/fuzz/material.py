@@ -38,7 +38,7 @@ VIDEOS = {
     "x.avi": ("mjpeg", "pcm_s16le"),
 }
 SOUNDS = {"x.wav": "pcm_s16le", "x.flac": "flac", "x.mp3": "libmp3lame", "x.ogg": "libopus"}
-_PICTURES, _RATE, _WIDTH, _HEIGHT = 25, 25, 240, 180
+_FRAMES, _RATE, _WIDTH, _HEIGHT = 25, 25, 240, 180
 
 
 def make(folder: Path) -> None:
@@ -56,21 +56,21 @@ def _checkpoints(folder: Path) -> None:
         write_checkpoint(folder / own, stored.stage, stored.config, stored.tensors)
     shutil.copytree(ROOT / "netflips" / "bundle", folder / "bundle")
     np.save(folder / "voice.npy", np.full(256, 1 / 16, np.float32))
-    write_boxes(folder / "boxes.pkl", [(60.0, 30.0, 170.0, 160.0)] * _PICTURES)
+    write_boxes(folder / "boxes.pkl", [(60.0, 30.0, 170.0, 160.0)] * _FRAMES)
 
 
 def _media(folder: Path) -> None:
     with av.open(str(CLIP)) as source:
-        pictures = [frame.to_ndarray(format="rgb24", width=_WIDTH, height=_HEIGHT) for frame in source.decode(video=0)][:_PICTURES]
-    speech = read_speech(CLIP)[: 16000 * _PICTURES // _RATE]
+        frames = [frame.to_ndarray(format="rgb24", width=_WIDTH, height=_HEIGHT) for frame in source.decode(video=0)][:_FRAMES]
+    speech = read_speech(CLIP)[: 16000 * _FRAMES // _RATE]
     for name, (video, audio) in VIDEOS.items():
-        _encode(folder / name, video, audio, pictures, speech)
+        _encode(folder / name, video, audio, frames, speech)
     for name, audio in SOUNDS.items():
         _encode(folder / name, None, audio, [], speech)
     write_speech(folder / "voice.wav", read_speech(CLIP))
 
 
-def _encode(path: Path, video: str | None, audio: str, pictures: list[np.ndarray], speech: np.ndarray) -> None:
+def _encode(path: Path, video: str | None, audio: str, frames: list[np.ndarray], speech: np.ndarray) -> None:
     rate = 48000 if "opus" in audio else 16000
     with av.open(str(path), "w") as container:
         if video is not None:
@@ -80,8 +80,8 @@ def _encode(path: Path, video: str | None, audio: str, pictures: list[np.ndarray
         sound = container.add_stream(audio, rate=rate)
         sound.layout = "mono"
         if video is not None:
-            for number, picture in enumerate(pictures):
-                frame = av.VideoFrame.from_ndarray(picture).reformat(format=shown.pix_fmt)
+            for number, image in enumerate(frames):
+                frame = av.VideoFrame.from_ndarray(image).reformat(format=shown.pix_fmt)
                 frame.pts, frame.time_base = number, Fraction(1, _RATE)
                 container.mux(shown.encode(frame))
             container.mux(shown.encode(None))

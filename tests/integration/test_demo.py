@@ -1,4 +1,4 @@
-"""What `make demo` runs, on a bundle of random weights; the facts of its clip; the README's pictures."""
+"""What `make demo` runs, on a bundle of random weights; the facts of its clip; the README's images."""
 
 import importlib.util
 import json
@@ -67,7 +67,7 @@ def test_the_demo_dubs_its_clip_and_says_what_came_out(random_bundle: Path, tmp_
     assert facts["korean"] in done.stdout
     assert any(f"문장 {number}  (Sentence {number})" in done.stdout for number in range(3))
     assert "of 9 units differ" in done.stdout
-    for stage in ("av2unit", "unit2unit", "pictures", "faces"):
+    for stage in ("av2unit", "unit2unit", "frames", "faces"):
         assert f"  {stage} " in done.stdout
     assert str(tmp_path / "out" / "clip_ko.mp4") in done.stdout
     assert probe(tmp_path / "out" / "clip_ko.mp4").comment.startswith("synthetic")
@@ -137,17 +137,17 @@ def test_the_clip_is_made_of_what_is_held_out(
     assert not (tmp_path / "no.mp4").exists()
 
 
-def test_pictures_of_sounds_show_pitch_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frames_of_sounds_show_pitch_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    pictures = _script("demo_pictures")
+    frames = _script("demo_images")
     seconds = np.arange(SAMPLE_RATE) / SAMPLE_RATE
     tone = (np.sin(2 * np.pi * 2000 * seconds) * (seconds > 0.5)).astype(np.float32)
-    colours = pictures.spectrogram(tone)
+    colours = frames.spectrogram(tone)
     brightness = cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY).astype(float)
     height, width = brightness.shape
     assert abs(brightness[:, width * 3 // 4].argmax() - round(height * 0.75)) <= 2  # 2 of 8 kHz, low ones at the bottom
     assert brightness[:, : width // 3].max() < brightness.max() / 4
-    panel = pictures.panel("a tone", tone)
+    panel = frames.panel("a tone", tone)
     inked = (panel != 255).any(axis=2).sum(axis=0)
     assert panel.dtype == np.uint8
     assert inked.max() > panel.shape[0] // 2

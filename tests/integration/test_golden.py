@@ -11,7 +11,7 @@ import pytest
 from netflips import cli
 from tests import golden
 
-pytestmark = pytest.mark.usefixtures("each_picture_is_searched_once")
+pytestmark = pytest.mark.usefixtures("each_frame_is_searched_once")
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +34,8 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.mark.parametrize("name", golden.TESTED)
 def test_a_run_leaves_the_marks_that_are_kept(name: str, material: dict[str, Path], tmp_path: Path, opened: list[str]) -> None:
-    """A recording is opened a few times: to look at it, to hear it, for faces, for pictures to draw on, for stills; its sound again
-    to see whether its two channels cancel, to find what of the original voice is left in the mix, and to mix it; its pictures
+    """A recording is opened a few times: to look at it, to hear it, for faces, for frames to draw on, for stills; its sound again
+    to see whether its two channels cancel, to find what of the original voice is left in the mix, and to mix it; its frames
     again where a part is drawn before the one ahead of it is read to its end."""
     if "--cascade" in golden.RUNS[name] and not golden.has_cascade():
         pytest.skip("needs the extra asr")

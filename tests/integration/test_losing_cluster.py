@@ -19,7 +19,7 @@ _VIDEOS = 12
 def _write_video(path: Path, speech: np.ndarray, shade: int) -> None:
     with VideoWriter(path, 96, 64, 25, SAMPLE_RATE, preset="ultrafast") as writer:
         for number in range(25):
-            writer.write_picture(np.full((64, 96, 3), shade + number, np.uint8))
+            writer.write_rgb(np.full((64, 96, 3), shade + number, np.uint8))
         writer.write_sound(speech)
 
 

@@ -100,13 +100,13 @@ def test_vocoder(folder: Path) -> None:
 
 
 def test_lips(folder: Path) -> None:
-    def pictures(renderer: LipRenderer) -> NDArray[np.uint8]:
+    def frames(renderer: LipRenderer) -> NDArray[np.uint8]:
         return np.concatenate(list(renderer.render(material.units(0.4), material.faces(0.4))))
 
     exact, low = (LipRenderer.from_checkpoint(folder / RENDERER, precision=name) for name in ("float32", LOW))
     with Rounded():
-        rounded = pictures(exact)
-    assert_only_rounded(pictures(exact), pictures(low), rounded)
+        rounded = frames(exact)
+    assert_only_rounded(frames(exact), frames(low), rounded)
 
 
 @pytest.mark.parametrize("is_demo", [False, True])

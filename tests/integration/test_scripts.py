@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avcore.media import PictureSource, probe
+from avcore.media import FrameSource, probe
 from netflips.script.files import script_from
 from recipes.demo.random.random_checkpoints import (
     KOREAN_TRANSLATOR,
@@ -57,9 +57,9 @@ def dubbed(checkpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_raw_video_is_dubbed_from_another_folder(dubbed: Path) -> None:
     content = script_from(json.loads((dubbed / "report.json").read_text()))
-    assert content.num_drawn == content.result.pictures
+    assert content.num_drawn == content.result.frames
     assert probe(dubbed / "dubbed.mp4").comment.startswith("synthetic: NetfLips")
-    before, after = (next(iter(PictureSource(path))).rgb.astype(int) for path in (CLIP, dubbed / "dubbed.mp4"))
+    before, after = (next(iter(FrameSource(path))).rgb.astype(int) for path in (CLIP, dubbed / "dubbed.mp4"))
     changed = np.abs(before - after).mean(axis=2) > 30
     rows, columns = np.nonzero(changed)
     x1, y1, x2, y2 = content.processed[0].seen.tracks[0].mean_box
@@ -85,7 +85,7 @@ def test_the_stages_one_by_one_give_the_same_units(
     run("unit2av.inference_unit2a", *renderer, *voice, "--out", "ko.wav")
     run("unit2av.inference_unit2av", *renderer, *voice, "--in-vid-path", str(CLIP), "--out-vid-path", "ko.mp4")
     assert not (tmp_path / "en.txt").read_text().endswith("\n")
-    assert len((tmp_path / "en.txt").read_text().split()) == 2 * len(PictureSource(CLIP))
+    assert len((tmp_path / "en.txt").read_text().split()) == 2 * len(FrameSource(CLIP))
     seconds = probe(tmp_path / "ko.wav").duration_s
     assert abs(probe(tmp_path / "ko.mp4").duration_s - seconds) <= 0.04
     (told,) = script_from(json.loads((dubbed / "report.json").read_text())).processed

@@ -92,14 +92,14 @@ def test_english_subtitles_beside_the_units_are_shown_and_what_says_something_el
     heard = SelectedUnits(replace(extraction, units=replace(extraction.units, language="en")), AUDIO)
     assert compare_given_text(models, heard, "Excuse me! Where is the airport?") == QualityEstimate()
     other = compare_given_text(models, heard, "The bus leaves at nine.")
-    assert (other.words, other.causes) == ("not_understood", ("told",))
+    assert (other.words, other.causes) == ("not_understood", ("subtitles",))
     given = tmp_path / "x.srt"
     given.write_text("1\n00:00:00,100 --> 00:00:02,300\nThe bus leaves at nine.\n")
     asked = DubOptions(script_in=given, draft=tmp_path / "x.json", modalities="audio")
     draft = dub(CLIP, tmp_path / "x.mp4", models, asked)
     assert "shown_only" in [one.code for one in draft.notes]
     assert draft.quality.words == "not_understood"
-    assert "told" in draft.quality.causes
+    assert "subtitles" in draft.quality.causes
 
 
 @pytest.mark.parametrize("modalities", ["audio,video", "audio", "video"])
@@ -160,7 +160,7 @@ def test_a_clip_is_what_a_recording_of_one_utterance_is(tmp_path: Path) -> None:
         "--pace",
         "1",
         "1.1",
-        "--hold-picture",
+        "--freeze-frame",
     ]
     for name, more in (("clip", []), ("recording", [*source_timed, "--work-dir", str(tmp_path / "work")])):
         out, report = tmp_path / f"{name}.mp4", tmp_path / f"{name}.report.json"
@@ -174,7 +174,7 @@ def test_a_clip_is_what_a_recording_of_one_utterance_is(tmp_path: Path) -> None:
         assert clip[name] == recording[name]
     assert [clip["target"][name] for name in ("units", "score")] == [recording["target"][name] for name in ("units", "score")]
     assert clip["seen"]["quality"] == recording["seen"]["quality"]
-    assert clip["drawn"]["drawn"] == clip["drawn"]["pictures"] == 60
+    assert clip["drawn"]["drawn"] == clip["drawn"]["frames"] == 60
     # A recording's speech comes in and goes out, and its pause inside rests for what is left of the slot.
     durations = [one["fit"]["durations"] for one in (clip, recording)]
     alike = next((number for number, (one, other) in enumerate(zip(*durations, strict=True)) if one != other), len(durations[0]))
@@ -184,10 +184,10 @@ def test_a_clip_is_what_a_recording_of_one_utterance_is(tmp_path: Path) -> None:
     assert loudness_lufs(sound["clip"]) == pytest.approx(loudness_lufs(read_speech(CLIP)), abs=0.2)
 
 
-def test_a_photograph_that_talks_is_dubbed_in_every_picture(models: Models, tmp_path: Path) -> None:
+def test_a_photograph_that_talks_is_dubbed_in_every_frame(models: Models, tmp_path: Path) -> None:
     """Its lips are pale and small, and nothing is before them."""
     netflips.portrait(CLIP.with_name("portrait.jpg"), tmp_path / "talk.mp4", speech=CLIP, quiet=True)
     script = dub(tmp_path / "talk.mp4", tmp_path / "dub.mp4", models, DubOptions(modalities="audio"))
     (drawn,) = (one.drawn for one in script.utterances)
-    assert drawn.drawn >= 0.95 * drawn.pictures
+    assert drawn.drawn >= 0.95 * drawn.frames
     assert "hidden" not in drawn.left

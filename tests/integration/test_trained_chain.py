@@ -10,7 +10,7 @@ from av2unit import train as unit_encoder
 from av2unit.inference import UnitExtractor
 from avcore.faces.boxes import write_boxes
 from avcore.journal import write_rows
-from avcore.media import PictureSource, VideoWriter, probe, read_gray_video, read_speech, write_lip_video
+from avcore.media import FrameSource, VideoWriter, probe, read_gray_video, read_speech, write_lip_video
 from avcore.units import Units
 from avdata.manifest import read_manifest
 from avdata.unit_store import UnitRow, iter_units, write_units
@@ -84,14 +84,14 @@ def train_renderer(corpus: Path, folder: Path) -> Path:
 
 
 def write_talk(folder: Path) -> None:
-    """A clip of the corpus as a video: its sound, a drawn face for a picture, its lips beside it."""
+    """A clip of the corpus as a video: its sound, a drawn face for an image, its lips beside it."""
     clip = make_clip("talk", 30, np.random.default_rng(99))
     drawn = read_manifest(folder / "drawn" / "manifest.jsonl")
-    source = PictureSource(drawn.root / drawn.entries[0].video)
+    source = FrameSource(drawn.root / drawn.entries[0].video)
     with VideoWriter(folder / "talk.mp4", source.info.width, source.info.height, 25, 16000) as writer:
         writer.write_sound(clip.speech)
-        for picture in source.pictures(0, 30):
-            writer.write_picture(picture.rgb)
+        for frame in source.frames(0, 30):
+            writer.write_rgb(frame.rgb)
     write_lip_video(folder / "talk.lip.mp4", clip.lips)
     write_boxes(folder / "talk.bbox.pkl", [np.array([30, 30, 110, 115], dtype=np.float32)] * 30)
     np.save(folder / "voice.npy", SPEAKER)
@@ -110,7 +110,7 @@ def test_what_the_entry_points_train_dubs_a_clip(corpus: Path, encoder: Path, tm
     assert dub_command.main([*given, *paths, *side_files, *more]) == 0
     report = script_from(json.loads((tmp_path / "report.json").read_text()))
     assert report.num_target_units > 0
-    assert report.num_drawn == report.result.pictures == probe(tmp_path / "talk_ko.mp4").num_frames
+    assert report.num_drawn == report.result.frames == probe(tmp_path / "talk_ko.mp4").num_frames
     assert np.abs(read_speech(tmp_path / "talk_ko.mp4")).max() > 0.01
 
 

@@ -9,26 +9,26 @@ from numpy.typing import NDArray
 
 import netflips
 from avcore.arrays import Samples
-from avcore.media import PictureSource, VideoWriter, read_speech, write_speech
+from avcore.media import FrameSource, VideoWriter, read_speech, write_speech
 from unit2text.text import character_errors
 
 CLIP = Path(__file__).resolve().parents[2] / "demo" / "clip.mp4"
 TEXT = "Excuse me, where is the airport?"
 
 
-def _video(path: Path, speech: Samples | None, pictures: list[NDArray[np.uint8]]) -> Path:
-    height, width = pictures[0].shape[:2]
+def _video(path: Path, speech: Samples | None, frames: list[NDArray[np.uint8]]) -> Path:
+    height, width = frames[0].shape[:2]
     with VideoWriter(path, width, height, Fraction(25), None if speech is None else 16_000, 1) as writer:
         if speech is not None:
             writer.write_sound(speech[:, None])
-        for number, picture in enumerate(pictures):
-            writer.write_picture(picture, Fraction(number, 25))
+        for number, frame in enumerate(frames):
+            writer.write_rgb(frame, Fraction(number, 25))
     return path
 
 
 @pytest.fixture(scope="module")
-def pictures() -> list[NDArray[np.uint8]]:
-    return [picture.rgb for picture in PictureSource(CLIP)]
+def frames() -> list[NDArray[np.uint8]]:
+    return [frame.rgb for frame in FrameSource(CLIP)]
 
 
 def test_sound_and_lips_together_are_better_than_the_sound() -> None:
@@ -36,14 +36,14 @@ def test_sound_and_lips_together_are_better_than_the_sound() -> None:
     assert netflips.transcribe(CLIP, modalities="audio").source_text != TEXT
 
 
-def test_what_is_there_is_taken(pictures: list[NDArray[np.uint8]], tmp_path: Path) -> None:
+def test_what_is_there_is_taken(frames: list[NDArray[np.uint8]], tmp_path: Path) -> None:
     speech = read_speech(CLIP)
     by_sound = netflips.transcribe(CLIP, modalities="audio").source_text
     write_speech(tmp_path / "sound.wav", speech)
     _require_nearly(netflips.transcribe(tmp_path / "sound.wav").source_text, by_sound)
-    blank = [np.full_like(pictures[0], 90)] * len(pictures)
+    blank = [np.full_like(frames[0], 90)] * len(frames)
     _require_nearly(netflips.transcribe(_video(tmp_path / "no_face.mp4", speech, blank)).source_text, by_sound)
-    silent = _video(tmp_path / "silent.mp4", None, pictures)
+    silent = _video(tmp_path / "silent.mp4", None, frames)
     assert netflips.transcribe(silent).source_text == netflips.transcribe(silent, modalities="video").source_text != ""
 
 
@@ -52,12 +52,12 @@ def _require_nearly(read: str, by_sound: str) -> None:
     assert character_errors(by_sound, read).errors <= 1
 
 
-def test_lips_that_do_not_belong_to_the_sound_are_left_out(pictures: list[NDArray[np.uint8]], tmp_path: Path) -> None:
-    still = _video(tmp_path / "still.mp4", read_speech(CLIP), [pictures[0]] * len(pictures))
+def test_lips_that_do_not_belong_to_the_sound_are_left_out(frames: list[NDArray[np.uint8]], tmp_path: Path) -> None:
+    still = _video(tmp_path / "still.mp4", read_speech(CLIP), [frames[0]] * len(frames))
     assert netflips.transcribe(still).source_text == netflips.transcribe(still, modalities="audio").source_text
 
 
-def test_sound_that_goes_on_behind_the_pictures_is_not_lost(pictures: list[NDArray[np.uint8]], tmp_path: Path) -> None:
+def test_sound_that_goes_on_behind_the_frames_is_not_lost(frames: list[NDArray[np.uint8]], tmp_path: Path) -> None:
     speech = np.concatenate([read_speech(CLIP), np.zeros(24_000, np.float32), read_speech(CLIP)])
-    longer = _video(tmp_path / "longer.mp4", speech, pictures)
+    longer = _video(tmp_path / "longer.mp4", speech, frames)
     assert netflips.transcribe(longer).source_text.count("Excuse me") == 2

@@ -25,21 +25,21 @@ def no_recogniser_here() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _faces_are_searched_for_once(each_picture_is_searched_once: None) -> None:
+def _faces_are_searched_for_once(each_frame_is_searched_once: None) -> None:
     """In all tests of the product."""
 
 
-def moving_picture(index: int, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
-    """A picture that differs from frame to frame and has no face in it: uint8 [height, width, 3]."""
+def moving_frame(index: int, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
+    """A frame that differs from frame to frame and has no face in it: uint8 [height, width, 3]."""
     rows, columns = np.mgrid[:height, :width]
     return np.stack([columns * 255 // width, rows * 255 // height, (rows + columns + 5 * index) % 256], axis=-1).astype(np.uint8)
 
 
-def write_clip(path: Path, speech: np.ndarray | None, num_pictures: int = 50) -> Path:
+def write_clip(path: Path, speech: np.ndarray | None, num_frames: int = 50) -> Path:
     """Write a clip without a face; speech: float32 [S] at 16 kHz or None for no sound track."""
     with VideoWriter(path, WIDTH, HEIGHT, 25, None if speech is None else SAMPLE_RATE, preset="ultrafast") as writer:
-        for index in range(num_pictures):
-            writer.write_picture(moving_picture(index))
+        for index in range(num_frames):
+            writer.write_rgb(moving_frame(index))
         if speech is not None:
             writer.write_sound(speech)
     return path
@@ -74,13 +74,13 @@ def speech(parity_dir: Path) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory, speech: np.ndarray) -> Path:
-    """Two seconds of picture and sound without a face."""
+    """Two seconds of video and sound without a face."""
     return write_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", speech)
 
 
 @pytest.fixture(scope="session")
 def boxes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Face boxes for `clip`: none in the first five pictures, then one that moves."""
+    """Face boxes for `clip`: none in the first five frames, then one that moves."""
     path = tmp_path_factory.mktemp("boxes") / "clip.bbox.pkl"
     moving = [np.array([40 + i / 4, 20, 90 + i / 4, 80], dtype=np.float32) for i in range(45)]
     write_boxes(path, [None] * 5 + moving)

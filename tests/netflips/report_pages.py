@@ -14,7 +14,7 @@ from netflips.dubbing.options import DubOptions
 from netflips.quality_estimation import QualityEstimate
 from netflips.script.notes import CUT
 from netflips.script.types import (
-    DrawnPictures,
+    DrawnFrames,
     FaceQuality,
     Made,
     Media,
@@ -37,7 +37,7 @@ from netflips.script.types import (
 
 VOID = {"meta", "img", "br", "hr", "input"}
 WIDTH, HEIGHT, RATE = 160, 120, 25
-TIMES = {"output", "units", "natural_s", "spoken_s", "overrun_s", "held_s", "cut_s", "slot"}
+TIMES = {"output", "units", "natural_s", "spoken_s", "overrun_s", "freeze_s", "cut_s", "slot"}
 SPEAKERS = (SpeakerOf("speaker 1"),)
 
 
@@ -107,13 +107,13 @@ def utterance(number: int, start: float, end: float, **changes: Any) -> Utteranc
     fit = TimeFit(TimeSpan(start, end), 40, natural_s=(end - start) / 0.91, spoken_s=end - start, slot=Slot(end - start))
     fit = replace(fit, **{name: changes.pop(name) for name in TIMES & changes.keys()})
     heard = SourceUnits(UnitList((0,) * 50), confidence=changes.pop("confidence", None))
-    plain = {"source_units": heard, "target": TranslatedUnits(score=-1.25), "fit": fit, "drawn": DrawnPictures(25, 25)}
+    plain = {"source_units": heard, "target": TranslatedUnits(score=-1.25), "fit": fit, "drawn": DrawnFrames(25, 25)}
     return Utterance(number, TimeSpan(start, end), **{"speaker": "speaker 1", "seen": SeenFaces(), **plain, **changes})
 
 
 def left_alone(number: int, start: float, end: float, reason: str) -> Utterance:
-    note = Note("left_alone", {"reason": reason, "is_told": True})
-    return utterance(number, start, end, fit=None, drawn=DrawnPictures(25), notes=(note,))
+    note = Note("left_alone", {"reason": reason, "is_reported": True})
+    return utterance(number, start, end, fit=None, drawn=DrawnFrames(25), notes=(note,))
 
 
 def read(text: str, confidence: float) -> Text:
@@ -125,7 +125,7 @@ def dub_report(source: Path, output: Path, seconds: float, utterances: list[Utte
     parts = {"av2unit": "sha256:0123", "unit2unit": "sha256:4567", "unit2av": "sha256:89ab"}
     plain = {
         "version": "0.1.0", "output": str(output), "duration_s": seconds, "width": WIDTH, "height": HEIGHT, "lips": "units",
-        "pictures": int(seconds * 25), "models": tuple(ModelUsed(part, fingerprint) for part, fingerprint in parts.items()),
+        "frames": int(seconds * 25), "models": tuple(ModelUsed(part, fingerprint) for part, fingerprint in parts.items()),
         "settings": {"modalities": "audio,video", "background": "keep"} if utterances else {"modalities": "audio,video"},
         "timings": (Timing("faces", 3.0, utterances is None), Timing("speech", 1.0)),
         "work": WorkKept("x.work", 9, {"speech": 1}, {"speech": 3}) if utterances else None,
@@ -133,7 +133,7 @@ def dub_report(source: Path, output: Path, seconds: float, utterances: list[Utte
     made = Made(**plain | changes)
     if utterances is None:
         fit = TimeFit(TimeSpan(0.0, made.duration_s), 40, natural_s=made.duration_s, spoken_s=made.duration_s)
-        utterances = [utterance(1, 0.0, seconds, fit=fit, drawn=DrawnPictures(made.pictures, 25))]
+        utterances = [utterance(1, 0.0, seconds, fit=fit, drawn=DrawnFrames(made.frames, 25))]
         return Script("en", "ko", "ping_pong", Media(str(source), duration_s=seconds), (), SPEAKERS, tuple(utterances), made=made)
     media = Media(str(source), duration_s=seconds, frame_rate=25.0, audio_rate=16000, audio_channels=1)
     return Script("en", "ko", "own", media, (2.5,), SPEAKERS, tuple(utterances), made=made)
@@ -152,7 +152,7 @@ def four_utterances(source: Path, output: Path) -> Script:
         utterance(1, 0.2, 0.9, text=read("Where <is> it?", 0.943), target=spoken, slot=Slot(0.75)),
         utterance(
             2, 1.0, 1.8, output=TimeSpan(1.0, 1.9), spoken_s=0.9, slot=Slot(0.8, 0.1), notes=(truncated,),
-            drawn=DrawnPictures(25, 20, {"profile": 5}), text=Text("Over there."), target=WrittenText("저기요."),
+            drawn=DrawnFrames(25, 20, {"profile": 5}), text=Text("Over there."), target=WrittenText("저기요."),
         ),
         utterance(3, 2.0, 2.6, speaker="<script>alert(1)</script>", seen=SeenFaces(quality=quality), **fast),
         left_alone(4, 3.0, 3.8, "its translation is empty & void"),
@@ -177,11 +177,11 @@ def told_recording(source: Path, output: Path) -> Script:
     script = four_utterances(source, output)
     full = utterance(
         5, 4.0, 4.9, text=read("hello", 0.9), target=TranslatedUnits(score=-1.25, reading=read("안녕하세요", 0.8)),
-        seen=SeenFaces(evidence=1.7, quality=quality), drawn=DrawnPictures(25, 23, {"profile": 2}), cut_s=0.1, slot=Slot(1.0),
+        seen=SeenFaces(evidence=1.7, quality=quality), drawn=DrawnFrames(25, 23, {"profile": 2}), cut_s=0.1, slot=Slot(1.0),
         source_units=SourceUnits(UnitList((0,) * 50), "video", -0.5, reason="other_lips"), output=TimeSpan(3.6, 4.5), quality=bad,
         notes=(Note("truncated", {"units": 40}), CUT(units=5)),
     )  # fmt: skip
-    held = {"spoken_s": 1.1, "overrun_s": 0.1, "held_s": 0.1, "slot": Slot(0.9, 0.1)}
+    held = {"spoken_s": 1.1, "overrun_s": 0.1, "freeze_s": 0.1, "slot": Slot(0.9, 0.1)}
     longer = utterance(6, 5.0, 5.9, target=WrittenText("안녕히 가세요"), **held)
     media = Media(str(source), duration_s=6.0, frame_rate=25.0, audio_rate=16000, audio_channels=1)
     speakers, made = (SpeakerOf("speaker 1", pitch_hz=118.0),), replace(script.result, models=USUAL, duration_s=6.0)
@@ -200,11 +200,11 @@ def told_clip(source: Path, output: Path) -> Script:
 
 
 def numbered(path: Path, count: int, offset: int, hum: float) -> Path:
-    """A video whose k-th picture is gray, of brightness 2 (k + offset), and which hums in its second second."""
+    """A video whose k-th frame is gray, of brightness 2 (k + offset), and which hums in its second second."""
     sound = np.zeros(count * 640, np.float32)
     sound[16000:32000] = hum * np.sin(np.arange(len(sound[16000:32000])) / 5)
     with VideoWriter(path, WIDTH, HEIGHT, RATE, 16000, preset="ultrafast") as writer:
         writer.write_sound(sound)
         for index in range(count):
-            writer.write_picture(np.full((HEIGHT, WIDTH, 3), 2 * (index + offset), np.uint8))
+            writer.write_rgb(np.full((HEIGHT, WIDTH, 3), 2 * (index + offset), np.uint8))
     return path

@@ -39,7 +39,7 @@ def test_a_failure_ends_no_other(speech: np.ndarray, flags: list[str], tmp_path:
     folder = tmp_path / "입력 videos"
     folder.mkdir()
     for name in ("a.mp4", "c.mov"):
-        write_clip(folder / name, speech, num_pictures=10)
+        write_clip(folder / name, speech, num_frames=10)
     (folder / "b.mp4").write_text("not a video")
     (folder / "notes.txt").write_text("not a video either")
     report = tmp_path / "report.json"
@@ -56,7 +56,7 @@ def test_netflips_hands_over_to_info(clip: Path, capsys: pytest.CaptureFixture[s
     assert cli.main(["--version"]) == cli.main(["info", str(clip)]) == 0
     shown = capsys.readouterr().out
     assert __version__ in shown
-    assert "picture: 160x120, 25.000 fps, 50 pictures" in shown
+    assert "video: 160x120, 25.000 fps, 50 frames" in shown
     assert info.main([str(paths.utut)]) == 0
     shown = capsys.readouterr().out
     assert "unit translator" in shown

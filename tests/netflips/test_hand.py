@@ -11,7 +11,7 @@ import pytest
 from avcore.media import VideoWriter
 from netflips import completion, info
 from netflips.cli import COMMANDS
-from tests.netflips.conftest import moving_picture
+from tests.netflips.conftest import moving_frame
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = (
@@ -91,6 +91,6 @@ def test_info_speaks_json_and_names_what_was_learnt(parity_dir: Path, capsys: py
 def test_what_a_video_says_of_itself_stays_on_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with VideoWriter(tmp_path / "x.mp4", 64, 64, 25, None, comment="it\x1b[31m is\nfine", preset="ultrafast") as writer:
         for index in range(5):
-            writer.write_picture(moving_picture(index, 64, 64))
+            writer.write_rgb(moving_frame(index, 64, 64))
     assert info.main([str(tmp_path / "x.mp4")]) == 0
     assert capsys.readouterr().out.splitlines()[1:2] == [r"comment: it\x1b[31m is\nfine"]

@@ -14,7 +14,7 @@ from av2unit.extractor import UnitExtractor
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import find_bundle
 from avcore.checkpoints.checkpoint import write_checkpoint
-from avcore.media import PictureSource, VideoWriter, probe, read_speech, write_speech
+from avcore.media import FrameSource, VideoWriter, probe, read_speech, write_speech
 from avcore.timeline import SAMPLE_RATE
 from netflips.cli import main as netflips
 from netflips.dubbing.job import digest_of
@@ -47,7 +47,7 @@ def write_head(path: Path, speech: np.ndarray | None = None) -> Path:
     head = head_of(905)
     with VideoWriter(path, SIDE, SIDE, RATE, None if speech is None else SAMPLE_RATE, crf=8, preset="ultrafast") as writer:
         for k in range(round(LASTS * RATE)):
-            writer.write_picture(draw(head, Pose(scale=0.6), MouthShape(_opening(k / RATE), 0.0), SIDE))
+            writer.write_rgb(draw(head, Pose(scale=0.6), MouthShape(_opening(k / RATE), 0.0), SIDE))
         if speech is not None:
             writer.write_sound(speech)
     return path
@@ -74,7 +74,7 @@ def test_a_silent_video_speaks_by_lips(
     assert lines == ["voice: neutral, as the video has no sound and no --voice is given"]
     assert "2 utterances in 'ko'" in told
     speech = read_speech(wav)
-    assert len(speech) == len(PictureSource(silent)) * 640
+    assert len(speech) == len(FrameSource(silent)) * 640
     middle = round((TALKS + RESTS / 2) * SAMPLE_RATE)
     assert not speech[middle - SAMPLE_RATE // 4 : middle + SAMPLE_RATE // 4].any()
     assert np.abs(speech[: SAMPLE_RATE // 2]).max() > 0

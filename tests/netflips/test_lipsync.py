@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avcore.media import VideoWriter, probe, read_pictures, read_speech, write_speech
+from avcore.media import VideoWriter, probe, read_frames, read_speech, write_speech
 from avcore.speech.voice_activity import detect_activity
 from netflips.dubbing import segments
 from netflips.dubbing.segments import SegmentEncoder
@@ -18,7 +18,7 @@ from netflips.options import lipsync
 from netflips.provenance.manifest import read_provenance
 from netflips.provenance.options import LIPS
 from netflips.script.files import script_from, script_json
-from netflips.script.types import DrawnPictures, SpokenSound, TimeSpan
+from netflips.script.types import DrawnFrames, SpokenSound, TimeSpan
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import MouthShape, draw
 from recipes.demo.heads.motion import motion
@@ -28,7 +28,7 @@ from tests.unit2av.mouth_samples import open_mouth
 
 main = lipsync.main
 
-RATE, PICTURES, SIDE = 20, 24, 160
+RATE, FRAMES, SIDE = 20, 24, 160
 LABEL = slice(0, 12), slice(0, 60)
 """Where a label is burnt in."""
 
@@ -38,8 +38,8 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A drawn head of 1.2 s at 20 fps whose mouth moves, without sound."""
     path, head = tmp_path_factory.mktemp("talk") / "talk.mp4", head_of(905)
     with VideoWriter(path, SIDE, SIDE, RATE, crf=8, preset="ultrafast") as writer:
-        for k, pose in enumerate(motion(3, PICTURES, Pose(scale=0.6))):
-            writer.write_picture(draw(head, pose, MouthShape(0.3 + 0.3 * float(np.sin(k)), 0.0), SIDE))
+        for k, pose in enumerate(motion(3, FRAMES, Pose(scale=0.6))):
+            writer.write_rgb(draw(head, pose, MouthShape(0.3 + 0.3 * float(np.sin(k)), 0.0), SIDE))
     return path
 
 
@@ -77,14 +77,14 @@ def test_each_mouth_moves_the_lips_and_the_speech_is_heard(
     script = script_from(json.loads((tmp_path / "out.json").read_text()))
     assert script_from(json.loads(json.dumps(script_json(script)))) == script
     (one,) = script.processed
-    assert (script.schedule, script.result.lips, script.result.pictures) == ("ping_pong", mouth, 2 * RATE)
+    assert (script.schedule, script.result.lips, script.result.frames) == ("ping_pong", mouth, 2 * RATE)
     assert isinstance(one.target, SpokenSound)
     assert (one.target.file, one.target.keep_sound) == (str(voice), True)
     assert one.fit.output == TimeSpan(0, 2)
-    assert one.drawn == DrawnPictures(2 * RATE, 2 * RATE)
+    assert one.drawn == DrawnFrames(2 * RATE, 2 * RATE)
     page = (tmp_path / "out.html").read_text()
     assert "voice.wav" in page
-    assert "40 pictures, 20 a second" in page
+    assert "40 frames, 20 a second" in page
     assert page.count("data:image/jpeg") >= 4
     info = probe(out)
     assert info.comment.startswith("synthetic:")
@@ -93,7 +93,7 @@ def test_each_mouth_moves_the_lips_and_the_speech_is_heard(
     assert info.num_frames == 2 * RATE
     heard, given = read_speech(out), read_speech(voice)
     assert np.corrcoef(heard[: len(given)], given[: len(heard)])[0, 1] > 0.9
-    before, after = ([picture.rgb.astype(int) for picture in read_pictures(path)] for path in (talk, out))
+    before, after = ([frame.rgb.astype(int) for frame in read_frames(path)] for path in (talk, out))
     middle = SIDE // 2
     forehead = [np.abs(one[:middle] - other[:middle]).mean() for one, other in zip(before, after, strict=False)]
     mouths = [np.abs(one[middle:] - other[middle:]).mean() for one, other in zip(before, after, strict=False)]
@@ -101,23 +101,23 @@ def test_each_mouth_moves_the_lips_and_the_speech_is_heard(
 
 
 @pytest.mark.parametrize("mouth", ["units", "mesh"])  # what is pasted is left out in one place
-def test_a_mouth_that_the_edge_of_the_picture_cuts_off_stays_as_it_is(
+def test_a_mouth_that_the_edge_of_the_frame_cuts_off_stays_as_it_is(
     voice: Path, table: Path, tmp_path: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str], mouth: str
 ) -> None:
     poses, mouths = motion(3, 10, Pose(scale=0.6)), [MouthShape(0.3 + 0.3 * float(np.sin(k)), 0.0) for k in range(10)]
-    pictures = [draw(head_of(905), pose, shape, SIDE)[:116] for pose, shape in zip(poses, mouths, strict=True)]
+    frames = [draw(head_of(905), pose, shape, SIDE)[:116] for pose, shape in zip(poses, mouths, strict=True)]
     with VideoWriter(tmp_path / "cut.mp4", SIDE, 116, 25, crf=8) as writer:
-        for picture in pictures:
-            writer.write_picture(picture)
+        for frame in frames:
+            writer.write_rgb(frame)
     out = tmp_path / "out.mp4"
     more = "--fit", "video", "--lips", mouth, "--report", str(tmp_path / "out.json"), *_files(table, parity_dir, mouth)
     assert main(arguments(tmp_path / "cut.mp4", voice, out, parity_dir, *more)) == 0
-    assert "the mouth is cut off by the edge of the picture in 7 of 10 pictures" in capsys.readouterr().err
+    assert "the mouth is cut off by the edge of the frame in 7 of 10 frames" in capsys.readouterr().err
     told = json.loads((tmp_path / "out.json").read_text())
-    assert told["utterances"][0]["drawn"] == {"pictures": 10, "left": {"brief": 3, "cut_off": 7}}
+    assert told["utterances"][0]["drawn"] == {"frames": 10, "left": {"brief": 3, "cut_off": 7}}
     assert [note["code"] for note in told["notes"]] == ["mouth_cut"]
-    shown = [picture.rgb.astype(int) for picture in read_pictures(out)]
-    assert max(np.abs(one - other)[80:].mean() for one, other in zip(shown, pictures, strict=True)) < 4  # coding alone
+    shown = [frame.rgb.astype(int) for frame in read_frames(out)]
+    assert max(np.abs(one - other)[80:].mean() for one, other in zip(shown, frames, strict=True)) < 4  # coding alone
 
 
 def test_auto_takes_the_mouth_whose_file_is_there(
@@ -128,8 +128,8 @@ def test_auto_takes_the_mouth_whose_file_is_there(
     assert "lips by wav2lip" in capsys.readouterr().err
     assert main([*argv, "--mouth-table", str(table), "--fit", "video", "--burn-label"]) == 0
     assert "lips by mesh" in capsys.readouterr().err
-    assert abs(float(probe(tmp_path / "out.mp4").duration_s) - PICTURES / RATE) < 0.1
-    for before, after in zip(read_pictures(talk), read_pictures(tmp_path / "out.mp4"), strict=False):
+    assert abs(float(probe(tmp_path / "out.mp4").duration_s) - FRAMES / RATE) < 0.1
+    for before, after in zip(read_frames(talk), read_frames(tmp_path / "out.mp4"), strict=False):
         assert np.abs(before.rgb.astype(int) - after.rgb)[LABEL].mean() > 10
 
 
@@ -154,17 +154,17 @@ def test_an_operator_labels_signs_and_asks_for_consent(
     assert "languages" not in found.made
     assert probe(out).comment.endswith(f"{LIPS.notice} Studio")
     assert read_provenance(plain).state == "none"
-    for labelled, bare in zip(read_pictures(out), read_pictures(plain), strict=True):
+    for labelled, bare in zip(read_frames(out), read_frames(plain), strict=True):
         assert np.abs(labelled.rgb.astype(int) - bare.rgb)[LABEL].mean() > 10
 
 
-def test_the_last_picture_can_be_held(talk: Path, voice: Path, table: Path, tmp_path: Path, parity_dir: Path) -> None:
+def test_the_last_frame_can_be_held(talk: Path, voice: Path, table: Path, tmp_path: Path, parity_dir: Path) -> None:
     out = tmp_path / "out.mp4"
     assert main(arguments(talk, voice, out, parity_dir, "--mouth-table", str(table), "--fit", "hold")) == 0
-    shown = [picture.rgb[: SIDE // 3].astype(int) for picture in read_pictures(out)]
+    shown = [frame.rgb[: SIDE // 3].astype(int) for frame in read_frames(out)]
     assert len(shown) == 2 * RATE
-    assert np.abs(shown[-1] - shown[PICTURES]).mean() < 1.5
-    assert np.abs(shown[-1] - shown[0]).mean() > np.abs(shown[-1] - shown[PICTURES]).mean()
+    assert np.abs(shown[-1] - shown[FRAMES]).mean() < 1.5
+    assert np.abs(shown[-1] - shown[0]).mean() > np.abs(shown[-1] - shown[FRAMES]).mean()
 
 
 def test_a_stopped_run_goes_on_where_it_was(
@@ -188,14 +188,14 @@ def test_a_stopped_run_goes_on_where_it_was(
     monkeypatch.setattr(SegmentEncoder, "_write", lambda *given: stops_at(1, *given))
     assert main(words) == 130
     assert not out.exists()
-    assert len(list((tmp_path / "work" / "pictures").glob("*.mp4"))) == 1
+    assert len(list((tmp_path / "work" / "frames").glob("*.mp4"))) == 1
     monkeypatch.setattr(SegmentEncoder, "_write", lambda *given: stops_at(-1, *given))
     assert main(words) == 0
     drawn = [path for path in found if path.suffix == ".mp4"]
     assert len(drawn) == len(set(drawn)) >= 2
     assert found.count(Path("faces")) == 1
     assert main(arguments(talk, voice, whole, parity_dir, "--mouth-table", str(table))) == 0
-    shown, wanted = ([picture.rgb.astype(int) for picture in read_pictures(path)] for path in (out, whole))
+    shown, wanted = ([frame.rgb.astype(int) for frame in read_frames(path)] for path in (out, whole))
     assert len(shown) == len(wanted) == 2 * RATE
     assert max(np.abs(one - other).mean() for one, other in zip(shown, wanted, strict=True)) < 0.5  # encoders differ by a bit
     assert probe(out).duration_s == probe(whole).duration_s
@@ -221,7 +221,7 @@ def test_lips_and_sound_of_a_video_are_measured(
 ) -> None:
     out, figures = tmp_path / "out.mp4", tmp_path / "figures"
     assert main(arguments(talk, voice, out, parity_dir, "--mouth-table", str(table))) == 0
-    small = ["--least-pictures", "20", "--least-face", "40", "--metrics", "lse_c", "--syncnet"]
+    small = ["--least-frames", "20", "--least-face", "40", "--metrics", "lse_c", "--syncnet"]
     syncnet = str(parity_dir / "syncnet_v2_tiny.model")
     assert evaluate(["dub", str(out), *small, syncnet, "--out-dir", str(figures)]) == 0
     assert "| LSE-C" in capsys.readouterr().out

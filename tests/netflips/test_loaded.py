@@ -46,7 +46,7 @@ def test_a_dub_is_the_commands_and_its_progress_is_told(loaded: Loaded, clip: Pa
     script = loaded.dub(clip, tmp_path / "a.mp4", QUICK, progress=lambda step, done, total: steps.append(step))
     again = dub(clip, tmp_path / "b.mp4", loaded.models, QUICK)
     assert script.utterances[0].units == again.utterances[0].units
-    assert "pictures" in steps
+    assert "frames" in steps
 
 
 def test_what_is_wrong_is_an_error_of_ours(loaded: Loaded, tmp_path: Path) -> None:

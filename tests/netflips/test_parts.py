@@ -9,8 +9,8 @@ import pytest
 from avcore.compute.threads import ahead
 from avcore.errors import UsageError
 from netflips.dubbing.clock import StageClock
-from netflips.dubbing.frame import draw_label
 from netflips.dubbing.options import DubOptions
+from netflips.dubbing.video_format import draw_label
 
 
 def test_the_clock_counts_each_moment_once() -> None:
@@ -65,11 +65,11 @@ def test_a_stage_that_fails_is_still_counted() -> None:
 
 
 @pytest.mark.parametrize(("height", "width"), [(720, 1280), (96, 96), (30, 40)])
-def test_a_label_is_readable_and_inside_the_picture(height: int, width: int) -> None:
-    picture = np.full((height, width, 3), 120, dtype=np.uint8)
-    labelled = draw_label(picture, "synthetic speech and lips")
-    changed = np.argwhere((labelled != picture).any(axis=-1))
-    assert (picture == 120).all()
+def test_a_label_is_readable_and_inside_the_frame(height: int, width: int) -> None:
+    frame = np.full((height, width, 3), 120, dtype=np.uint8)
+    labelled = draw_label(frame, "synthetic speech and lips")
+    changed = np.argwhere((labelled != frame).any(axis=-1))
+    assert (frame == 120).all()
     assert labelled.max() > 200
     assert labelled.min() < 60
     assert changed[:, 1].max() < width

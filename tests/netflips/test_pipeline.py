@@ -13,7 +13,7 @@ import pytest
 
 from avcore.errors import InputError, MediaError, NoFaceError, NoSpeechError, UnitError
 from avcore.faces.boxes import read_boxes_for
-from avcore.media import PictureSource, probe, read_speech, write_speech
+from avcore.media import FrameSource, probe, read_speech, write_speech
 from avcore.notes import json_text
 from avcore.units import Units
 from netflips import __version__
@@ -35,7 +35,7 @@ def options(boxes: Path, parity_dir: Path) -> DubOptions:
     return DubOptions(beam=BEAM, in_bbox_path=boxes, in_lip_path=parity_dir / "clip_long.lip.mp4")
 
 
-def _pictures(path: Path) -> np.ndarray:
+def _frames(path: Path) -> np.ndarray:
     with av.open(str(path)) as container:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
 
@@ -49,14 +49,14 @@ def test_a_clip_is_dubbed_in_each_mode(clip: Path, models: Models, options: DubO
     info = probe(out)
     assert (info.width, info.height, info.frame_rate, info.audio_rate, info.audio_channels) == (160, 120, 25, 16000, 1)
     num_steps = round(report.processed[0].fit.spoken_s * 50)
-    assert info.num_frames == report.result.pictures == max(1, num_steps // 2)
+    assert info.num_frames == report.result.frames == max(1, num_steps // 2)
     assert abs(len(read_speech(out)) - num_steps * 320) <= 640
     assert report.processed[0].source_units.modalities == modalities
-    assert seen["pictures"] == report.result.pictures
+    assert seen["frames"] == report.result.frames
     assert [path.name for path in out.parent.iterdir()] == [out.name]
     assert info.comment == f"synthetic: NetfLips {__version__}, en->ko, models {' '.join(models.fingerprints.values())}"
     content = script_from(json.loads(json_text(script_json(report))))
-    steps = {"read", "faces", "voice", "av2unit", "unit2unit", "speech", "pictures", "write"}
+    steps = {"read", "faces", "voice", "av2unit", "unit2unit", "speech", "frames", "write"}
     assert {step.name for step in content.result.timings} == steps
     assert all(step.seconds > 0 for step in content.result.timings)
     assert content.num_source_units > 0
@@ -90,13 +90,13 @@ def test_stages_leave_memory_when_a_single_dub_has_done_with_them(
 
 def test_only_the_face_box_changes(clip: Path, models: Models, options: DubOptions, tmp_path: Path) -> None:
     report = dub(clip, tmp_path / "x.mp4", models, replace(options, hard_paste=True))
-    source, dubbed = _pictures(clip), _pictures(tmp_path / "x.mp4")
+    source, dubbed = _frames(clip), _frames(tmp_path / "x.mp4")
     shared = min(len(source), len(dubbed))
     difference = np.abs(source[:shared].astype(int) - dubbed[:shared])
     assert difference[:5].mean() < 3  # no face there: only the encoder's loss
     assert difference[5:, 30:70, 56:85].mean() > 20
     assert difference[:, :, 110:].mean() < 3
-    assert report.num_drawn == sum(min(i % 98, 98 - i % 98) >= 5 for i in range(report.result.pictures))
+    assert report.num_drawn == sum(min(i % 98, 98 - i % 98) >= 5 for i in range(report.result.frames))
 
 
 def test_a_long_translation_that_stops_at_the_limit_says_so(
@@ -108,12 +108,12 @@ def test_a_long_translation_that_stops_at_the_limit_says_so(
     assert any("translation stopped at" in record.message for record in caplog.records)
 
 
-@pytest.mark.parametrize("num_pictures", [1, 3])
-def test_the_speech_may_be_longer_than_the_footage(models: Models, speech: np.ndarray, tmp_path: Path, num_pictures: int) -> None:
-    short = write_clip(tmp_path / "short.mp4", speech, num_pictures=num_pictures)
+@pytest.mark.parametrize("num_frames", [1, 3])
+def test_the_speech_may_be_longer_than_the_footage(models: Models, speech: np.ndarray, tmp_path: Path, num_frames: int) -> None:
+    short = write_clip(tmp_path / "short.mp4", speech, num_frames=num_frames)
     report = dub(short, tmp_path / "x.mp4", models, DubOptions(beam=BEAM, modalities="audio"))
     assert report.num_drawn == 0
-    assert probe(tmp_path / "x.mp4").num_frames == report.result.pictures > num_pictures
+    assert probe(tmp_path / "x.mp4").num_frames == report.result.frames > num_frames
 
 
 def test_odd_sides_grow_and_it_is_said(models: Models, speech: np.ndarray, tmp_path: Path) -> None:
@@ -123,8 +123,8 @@ def test_odd_sides_grow_and_it_is_said(models: Models, speech: np.ndarray, tmp_p
         video.width, video.height, video.pix_fmt = 161, 119, "bgr0"
         audio = container.add_stream("pcm_s16le", rate=16000, layout="mono")
         for index in range(10):
-            picture = np.full((119, 161, 3), index * 20, dtype=np.uint8)
-            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+            image = np.full((119, 161, 3), index * 20, dtype=np.uint8)
+            container.mux(video.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
         frame = av.AudioFrame.from_ndarray((speech[None] * 32767).astype(np.int16), "s16", "mono")
         frame.sample_rate = 16000
         container.mux(audio.encode(frame))
@@ -181,7 +181,7 @@ def test_an_empty_translation_is_an_error(clip: Path, models: Models, tmp_path: 
 
 def test_an_interrupt_leaves_nothing(clip: Path, models: Models, options: DubOptions, tmp_path: Path) -> None:
     def interrupt(stage: str, done: int, total: int | None) -> None:
-        if stage == "pictures" and done == 2:
+        if stage == "frames" and done == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -193,6 +193,6 @@ def test_an_interrupt_leaves_nothing(clip: Path, models: Models, options: DubOpt
 def test_boxes_of_a_side_file_are_followed(clip: Path, models: Models, options: DubOptions, tmp_path: Path, timing: str) -> None:
     options = replace(options, script_in=write_times(tmp_path / "times.json", (0, 2))) if timing == "source" else options
     seen = dub(clip, tmp_path / "x.mp4", models, options).processed[0]
-    given = read_boxes_for(PictureSource(clip), options.in_bbox_path)
-    assert seen.seen.quality.share_of_pictures == pytest.approx(sum(box is not None for box in given) / len(given))
+    given = read_boxes_for(FrameSource(clip), options.in_bbox_path)
+    assert seen.seen.quality.share_of_frames == pytest.approx(sum(box is not None for box in given) / len(given))
     assert set(seen.drawn.left) <= {"no_face", "moment", "margin", "silent"}

@@ -1,4 +1,4 @@
-"""`netflips portrait`: a still picture that talks, on drawn heads."""
+"""`netflips portrait`: a still image that talks, on drawn heads."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 
 from avcore.errors import InputError
 from avcore.faces.detect import FaceDetector
-from avcore.media import VideoWriter, probe, read_pictures, read_speech, write_speech
+from avcore.media import VideoWriter, probe, read_frames, read_speech, write_speech
 from avcore.timeline import frames_covering, samples_to_seconds
 from netflips.dubbing import segments
 from netflips.options import portrait
@@ -38,15 +38,15 @@ REST_S = 0.72
 def write_portraits(folder: Path) -> None:
     """A portrait, one from the side, a small one, one that is cut off, two faces, and none."""
     head, rng = head_of(907), np.random.default_rng(0)
-    pictures = {
+    images = {
         "face": draw(head, Pose(scale=0.55), MouthShape(0.0, 0.0), SIDE),
         "side": draw(head, Pose(scale=0.55, yaw=0.6), MouthShape(0.0, 0.0), SIDE),
         "small": draw(head, Pose(scale=0.28), MouthShape(0.0, 0.0), SIDE),
         "none": rng.integers(100, 110, (SIDE, SIDE, 3), dtype=np.uint8),
     }
-    pictures["cut"] = draw(head, Pose(scale=0.55), MouthShape(0.0, 0.0), SIDE)[: round(SIDE * 0.68)]
-    pictures["two"] = np.concatenate([pictures["face"], draw(head_of(908), Pose(scale=0.55), MouthShape(0.0, 0.0), SIDE)], axis=1)
-    for name, rgb in pictures.items():
+    images["cut"] = draw(head, Pose(scale=0.55), MouthShape(0.0, 0.0), SIDE)[: round(SIDE * 0.68)]
+    images["two"] = np.concatenate([images["face"], draw(head_of(908), Pose(scale=0.55), MouthShape(0.0, 0.0), SIDE)], axis=1)
+    for name, rgb in images.items():
         Image.fromarray(rgb).save(folder / f"{name}.png")
 
 
@@ -60,9 +60,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def arguments(folder: Path, picture: str, out: Path, parity: Path, *more: str) -> list[str]:
+def arguments(folder: Path, image: str, out: Path, parity: Path, *more: str) -> list[str]:
     models = ["--av2unit-path", str(parity / "mavhubert.pt"), "--unit2av-path", str(parity / "unit2av_renderer.pt")]
-    files = [str(folder / picture), "--speech", str(folder / "voice.wav"), "--out-vid-path", str(out)]
+    files = [str(folder / image), "--speech", str(folder / "voice.wav"), "--out-vid-path", str(out)]
     return [*files, "--mouth-table", str(folder / "mouth.npz"), "--cpu", "--quiet", *models, *more]
 
 
@@ -82,20 +82,20 @@ def test_a_portrait_talks_moves_and_blinks(folder: Path, tmp_path: Path, parity_
     reports = "--report", str(tmp_path / "out.json"), "--report", str(tmp_path / "out.html")
     assert main(arguments(folder, "face.png", out, parity_dir, "--motion", "1", "--seed", "4", "--size", "360p", *reports)) == 0
     script = script_from(json.loads((tmp_path / "out.json").read_text()))
-    assert (script.schedule, script.result.pictures, script.result.height) == ("still", 43, 360)
+    assert (script.schedule, script.result.frames, script.result.height) == ("still", 43, 360)
     assert script.notes == ()
     target = script.processed[0].target
     assert isinstance(target, SpokenSound)
     assert (target.file, target.keep_sound) == (str(folder / "voice.wav"), True)
     page = (tmp_path / "out.html").read_text()
-    assert "43 of 43 pictures" in page
+    assert "43 of 43 images" in page
     assert "was not there any more" not in page
     info = probe(out)
     assert (info.height, info.num_frames, info.frame_rate) == (360, 43, 25)
     assert info.comment.startswith("synthetic:")
-    shown = [picture.rgb.astype(int) for picture in read_pictures(out)]
+    shown = [image.rgb.astype(int) for image in read_frames(out)]
     still = sized(read_still(folder / "face.png"), 360).astype(int)
-    assert np.abs(shown[0][:150] - still[:150]).mean() < 3  # it begins as the picture
+    assert np.abs(shown[0][:150] - still[:150]).mean() < 3  # it begins as the image
     assert np.abs(shown[-1] - shown[0]).mean() > 1
     edge = np.abs(shown[-1][:, :8] - still[:, :8]).mean()
     assert edge < 3  # the border stays
@@ -104,7 +104,7 @@ def test_a_portrait_talks_moves_and_blinks(folder: Path, tmp_path: Path, parity_
 def test_a_long_portrait_that_was_stopped_goes_on_where_it_was(
     folder: Path, tmp_path: Path, parity_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In pieces of half a second: the file is that of an unbroken run, and the pictures are those drawn all at once."""
+    """In pieces of half a second: the file is that of an unbroken run, and the images are those drawn all at once."""
     monkeypatch.setattr(segments, "LONGEST_S", 0.5)
     monkeypatch.setattr(segments, "SHORTEST_S", 0.3)
     write, drawn = segments.SegmentEncoder._write, list[Path]()
@@ -124,8 +124,8 @@ def test_a_long_portrait_that_was_stopped_goes_on_where_it_was(
     monkeypatch.setattr(segments.SegmentEncoder, "_write", lambda *given: stops_at(-1, *given))
     assert main(words("out.mp4", "--work-dir", str(tmp_path / "work"))) == 0
     assert len(drawn) == len(set(drawn)) >= 2
-    put, seen = VideoWriter.write_picture, list[bytes]()
-    monkeypatch.setattr(VideoWriter, "write_picture", lambda one, rgb, *time: (seen.append(rgb.tobytes()), put(one, rgb, *time)))
+    put, seen = VideoWriter.write_rgb, list[bytes]()
+    monkeypatch.setattr(VideoWriter, "write_rgb", lambda one, rgb, *time: (seen.append(rgb.tobytes()), put(one, rgb, *time)))
     assert main(words("whole.mp4", "--work-dir", str(tmp_path / "other"))) == 0
     assert main(words("once.mp4")) == 0
     assert seen[:43] == seen[43:]
@@ -138,9 +138,9 @@ def test_a_portrait_rests_before_its_speech_and_behind_it_and_in_silence(folder:
     write_speech(tmp_path / "pauses.wav", np.concatenate([np.zeros(16000, np.float32), voice]))
     still = "--motion", "0", "--no-blinks", "--speech", str(tmp_path / "pauses.wav")
     assert main(arguments(folder, "face.png", tmp_path / "out.mp4", parity_dir, *still)) == 0
-    shown = [picture.rgb.astype(int) for picture in read_pictures(tmp_path / "out.mp4")]
+    shown = [image.rgb.astype(int) for image in read_frames(tmp_path / "out.mp4")]
     assert len(shown) == 5 + frames_covering(samples_to_seconds(16000 + len(voice))) + 13
-    moved = np.array([np.abs(picture[100:190] - shown[0][100:190]).mean() for picture in shown])
+    moved = np.array([np.abs(image[100:190] - shown[0][100:190]).mean() for image in shown])
     said = moved.max()
     assert moved[:25].max() < 0.2 * said
     assert moved[-6:].max() < 0.2 * said
@@ -226,11 +226,11 @@ KINDS: dict[str, tuple[str, Callable[[Image.Image, str], object]]] = {
     "float": ("tif", lambda one, to: Image.fromarray(np.asarray(one.convert("L")).astype(np.float32) / 255).save(to)),
     "grey": ("png", lambda one, to: one.convert("L").save(to)),
 }
-"""How each kind of picture is called and written."""
+"""How each kind of video is called and written."""
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_pictures_of_all_kinds_are_read_upright_in_colour(folder: Path, tmp_path: Path, kind: str) -> None:
+def test_images_of_all_kinds_are_read_upright_in_colour(folder: Path, tmp_path: Path, kind: str) -> None:
     truth, (suffix, write) = Image.open(folder / "face.png"), KINDS[kind]
     path = tmp_path / f"x.{suffix}"
     write(truth, str(path))
@@ -240,7 +240,7 @@ def test_pictures_of_all_kinds_are_read_upright_in_colour(folder: Path, tmp_path
     assert np.abs(read.astype(int) - wanted).mean() < 8
 
 
-def test_a_picture_of_an_iphone_says_what_to_do(tmp_path: Path) -> None:
+def test_an_image_of_an_iphone_says_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "x.heic"
     path.write_bytes(b"\0\0\0\x1cftypheic\0\0\0\0mif1heicmiaf" + bytes(40))
     with pytest.raises(InputError, match="found HEIC, as an iPhone takes it; export it as JPEG"):
@@ -262,7 +262,7 @@ def profile_of(primaries: Sequence[Sequence[float]]) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["RGB", "RGBA"])
-def test_a_picture_is_read_in_the_colours_that_its_profile_means(tmp_path: Path, kind: str) -> None:
+def test_an_image_is_read_in_the_colours_that_its_profile_means(tmp_path: Path, kind: str) -> None:
     """Of a wider gamut: Display P3, as telephones write it. Without its profile skin would be pale."""
     wanted = np.array([[255, 255, 255], [200, 120, 100], [90, 60, 50], [0, 0, 0]], np.uint8)
     to_xyz = np.array(DISPLAY_P3).T
@@ -286,7 +286,7 @@ def test_one_clear_face_is_one_face(folder: Path, monkeypatch: pytest.MonkeyPatc
     mesh, box = find_face(still, None, folder / "face.png")
     away, part = np.array([2, 175, 42, 215], np.float32), box + np.array([20, 45, -40, 0], np.float32)
     far_boxes = FaceDetector.far_boxes
-    monkeypatch.setattr(FaceDetector, "far_boxes", lambda self, picture: [part, away, *far_boxes(self, picture)])
+    monkeypatch.setattr(FaceDetector, "far_boxes", lambda self, image: [part, away, *far_boxes(self, image)])
     again, _ = find_face(still, None, folder / "face.png")
     assert np.abs(again - mesh).max() < 2
     ground = np.repeat(still[:, :1], 120, axis=1)

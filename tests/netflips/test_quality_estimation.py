@@ -40,7 +40,9 @@ def test_words_are_sure_only_where_nothing_speaks_against_them() -> None:
     assert likely(0.95, "part") == QualityEstimate("unsure", 0.95, causes=("part",))
     assert broken("loop") == QualityEstimate("not_understood", 0.0, causes=("loop",), lost=1)
     assert worst(SURE, GIVEN, QualityEstimate(voice=0.7)) == QualityEstimate("sure", 0.95, 0.7)
-    assert worst(UNSURE, broken("told"), broken("cut")) == QualityEstimate("not_understood", 0.0, causes=("cut", "told"), lost=1)
+    assert worst(UNSURE, broken("subtitles"), broken("cut")) == QualityEstimate(
+        "not_understood", 0.0, causes=("cut", "subtitles"), lost=1
+    )
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,7 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("portrait", "{side} --speech {tone}", "turned too far"),
     ("portrait", "{small} --speech {tone}", "too small"),
     ("portrait", "{cut} --speech {tone}", "cut off by the edge"),
-    ("portrait", "{broken} --speech {tone}", "no picture that can be read"),
+    ("portrait", "{broken} --speech {tone}", "no image that can be read"),
     ("portrait", "{face} --speech {tone} --motion 2", "--motion must be"),
     ("portrait", "{face} --speech {tone} --text 안녕", "found --speech and --text"),
     ("portrait", "{face} --text '좋아요 ש'", "HEBREW LETTER SHIN"),
@@ -207,7 +207,7 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("avatar", "--report {sound}", "would overwrite the question"),
     ("avatar", "--reply-seconds 0", "--reply-seconds must be above 0"),
     ("avatar", "--recognizer {empty} --unit2text-path {reader}", "leave one out"),
-    ("", "avatar {sound} --listen {sound} -o x.mp4 --cpu", "no picture that can be read"),
+    ("", "avatar {sound} --listen {sound} -o x.mp4 --cpu", "no image that can be read"),
     ("evaluate", "--metrics cer,chrff", "did you mean chrf?"),
     ("evaluate", "--judge nisqa=x.onnx", "--judge cannot be used; expected NAME=PATH, NAME one of mos, speaker"),
     ("evaluate", "--judge mos={empty} --metrics mos", "the judge's folder cannot be used; expected one .onnx file"),
@@ -221,7 +221,7 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("", "script join {script} 1 -o {script}", "would overwrite the script"),
     ("pairs", "--translate-with cat", "--speak-with is needed"),
     ("pairs", "--speak-with 'espeak {{text}}'", "{out}"),
-    ("pairs", "--speak-with 'cat {{text}} {{out}}' --hear-with no-such-program", "--hear-with is not there"),
+    ("pairs", "--speak-with 'cat {{text}} {{out}}' --recognize-with no-such-program", "--recognize-with is not there"),
     ("extract", "--av2unit-path none.pt", "none.pt"),
     ("extract", "--av2unit-path {sound}", "talk.wav"),
     ("extract", "--no-units", "nothing is asked for"),
@@ -244,28 +244,28 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("convert", "--add-vocoder ko", "takes LANGUAGE=PATH"),
     ("convert", "--add-vocoder ko=absent", "this is no renderer checkpoint"),
 )
-PICTURE, SOUND = "this is a single picture; expected a video", "it has no sound track"
+FRAME, SOUND = "this is a still image; expected a video", "it has no sound track"
 NO_VIDEO = {
-    "dub {} -o o.mp4 --cpu": PICTURE,
-    "dub {} -o o.mp4 --timing source --cpu": PICTURE,
+    "dub {} -o o.mp4 --cpu": FRAME,
+    "dub {} -o o.mp4 --timing source --cpu": FRAME,
     f"{LINES['dub']} --voice {{}}": SOUND,
     f"{LINES['dub']} --timing source --background-audio {{}}": SOUND,
-    f"{LINES['dub']} --modalities video --in-lip-path {{}}": PICTURE,
+    f"{LINES['dub']} --modalities video --in-lip-path {{}}": FRAME,
     "units {} -o o.txt --cpu": SOUND,
-    "units {} -o o.txt --modalities video --cpu": PICTURE,
-    "render --in-unit-path {units} --in-vid-path {} --out-vid-path o.mp4 --cpu": PICTURE,
+    "units {} -o o.txt --modalities video --cpu": FRAME,
+    "render --in-unit-path {units} --in-vid-path {} --out-vid-path o.mp4 --cpu": FRAME,
     "speak --in-unit-path {units} --voice {} --out o.wav --cpu": SOUND,
     "say 안녕 --voice {} --out o.wav --cpu": SOUND,
-    "transcribe {} --out o.srt --cpu": PICTURE,
+    "transcribe {} --out o.srt --cpu": FRAME,
     "transcribe {} --out o.srt --modalities audio --cpu": SOUND,
-    "transcribe {} --out o.srt --modalities video --cpu": PICTURE,
-    "lip2speech {} --out o.wav --from ko --cpu": "this is a still picture, which says nothing",
-    "lipsync {} --speech {sound} --out-vid-path o.mp4 --cpu": PICTURE,
+    "transcribe {} --out o.srt --modalities video --cpu": FRAME,
+    "lip2speech {} --out o.wav --from ko --cpu": "this is a still image, which says nothing",
+    "lipsync {} --speech {sound} --out-vid-path o.mp4 --cpu": FRAME,
     "lipsync {moves} --speech {} --out-vid-path o.mp4 --cpu": SOUND,
-    "evaluate dub {} --source {moves} --out-dir o --cpu": "none.png: a single picture (PNG)",
-    "evaluate dub {moves} --source {} --out-dir o --cpu": PICTURE,
+    "evaluate dub {} --source {moves} --out-dir o --cpu": "none.png: a still image (PNG)",
+    "evaluate dub {moves} --source {} --out-dir o --cpu": FRAME,
 }
-"""Lines with a place for what is no video: what they say of a picture."""
+"""Lines with a place for what is no video: what they say of a frame."""
 
 
 @pytest.fixture(scope="module")
@@ -281,7 +281,7 @@ def files(tmp_path_factory: pytest.TempPathFactory, paths: ModelPaths, parity_di
     for name, opening in (("rests", 0.0), ("moves", 0.5)):
         with VideoWriter(at / f"{name}.mp4", 160, 160, 20, preset="ultrafast") as writer:
             for k in range(20):
-                writer.write_picture(draw(head_of(905), Pose(scale=0.6), MouthShape(opening * (k % 5) / 4, 0.0), 160))
+                writer.write_rgb(draw(head_of(905), Pose(scale=0.6), MouthShape(opening * (k % 5) / 4, 0.0), 160))
     np.save(at / "voice.npy", np.full(256, 1 / 16, np.float32))
     open_mouth().save(at / "mouth.npz")
     (at / "empty").mkdir()
@@ -344,6 +344,6 @@ def test_what_cannot_be_done_is_one_line(command: str, words: str, said: str, re
 
 
 @pytest.mark.parametrize(("line", "said"), NO_VIDEO.items())
-def test_a_picture_and_a_text_are_no_video(line: str, said: str, refused: Callable[[str], str]) -> None:
+def test_a_frame_and_a_text_are_no_video(line: str, said: str, refused: Callable[[str], str]) -> None:
     assert said in refused(line.replace("{}", "{none}"))
     assert "text.mp4: it cannot be read as video or sound" in refused(line.replace("{}", "{text}"))

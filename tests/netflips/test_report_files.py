@@ -188,8 +188,8 @@ def test_only_the_page_s_own_script_and_style_are_allowed(tmp_path: Path) -> Non
     assert "style" not in {name for _, attributes in Reader(written).elements for name in attributes}
 
 
-def test_the_original_waits_where_its_picture_is_held(tmp_path: Path) -> None:
-    held = utterance(1, 1.0, 2.0, spoken_s=1.5, held_s=0.5, overrun_s=0.5, output=TimeSpan(1.0, 2.5))
+def test_the_original_waits_where_its_frame_is_held(tmp_path: Path) -> None:
+    held = utterance(1, 1.0, 2.0, spoken_s=1.5, freeze_s=0.5, overrun_s=0.5, output=TimeSpan(1.0, 2.5))
     report = dub_report(*_videos(tmp_path), 4.5, [held, utterance(2, 3.0, 3.5, output=TimeSpan(3.5, 4.0))])
     report = replace(report, made=replace(report.result, part=TimeSpan(0.5, 4.5)))
     expected = [ShownStretch(0.0, 1.5, 0.5), ShownStretch(2.0, 4.5, 2.0)]

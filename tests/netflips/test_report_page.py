@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
-from avcore.media import VideoWriter, pictures_at, read_pictures
+from avcore.media import VideoWriter, frames_at, read_frames
 from netflips.dubbing.options import DubOptions
 from netflips.quality_estimation import GIVEN, broken, likely
 from netflips.report import material, page, story, words
@@ -164,7 +164,7 @@ def _brightness(uri: str) -> float:
     return float(cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_GRAYSCALE).mean())
 
 
-def test_stills_show_the_same_picture_before_and_after(told: page.FinishedDub) -> None:
+def test_stills_show_the_same_frame_before_and_after(told: page.FinishedDub) -> None:
     assert {number: len(pairs) for number, pairs in told.material.pairs.items()} == {1: 3, 2: 3, 3: 3, 4: 1}
     for pairs in told.material.pairs.values():
         for pair in pairs:
@@ -187,12 +187,12 @@ def test_videos_show_the_middle_of_the_first_utterance_before_they_play(told: pa
     assert _brightness(posters.before) == pytest.approx(100, abs=2.5)  # 2 s
 
 
-def test_stills_of_a_clip_follow_its_pictures_to_and_fro(tmp_path: Path) -> None:
+def test_stills_of_a_clip_follow_its_frames_to_and_fro(tmp_path: Path) -> None:
     source, output = numbered(tmp_path / "a.mp4", 20, 0, 0), tmp_path / "b.mp4"
     with VideoWriter(output, WIDTH, HEIGHT, RATE, preset="ultrafast") as writer:
         for index in range(50):
-            writer.write_picture(np.full((HEIGHT, WIDTH, 3), 2 * story.pingpong(index, 20) + 20, np.uint8))
-    report = dub_report(source, output, 0.8, None, duration_s=2.0, pictures=50)
+            writer.write_rgb(np.full((HEIGHT, WIDTH, 3), 2 * story.pingpong(index, 20) + 20, np.uint8))
+    report = dub_report(source, output, 0.8, None, duration_s=2.0, frames=50)
     gathered = material.gather(report)
     assert len(gathered.pairs[1]) == 3
     for pair in gathered.pairs[1]:
@@ -214,26 +214,26 @@ def test_a_still_is_cut_to_the_face(files: tuple[Path, Path]) -> None:
     assert cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR).shape == (51, 51, 3)
 
 
-def test_pictures_at_moments_are_those_that_players_show(files: tuple[Path, Path]) -> None:
-    all_pictures = list(read_pictures(files[0]))
+def test_frames_at_moments_are_those_that_players_show(files: tuple[Path, Path]) -> None:
+    all_frames = list(read_frames(files[0]))
     times = [0.0, 0.05, 0.05, 1.239, 1.24, 3.99, 99.0]
-    taken = list(pictures_at(files[0], times))
+    taken = list(frames_at(files[0], times))
     assert [float(one.time) for one in taken] == [0.0, 0.04, 0.04, 1.2, 1.24, 3.96, 3.96]
     for one in taken:
-        np.testing.assert_array_equal(one.rgb, all_pictures[round(one.time * RATE)].rgb)
-    assert list(pictures_at(files[0], [])) == []
-    late = list(pictures_at(files[0], [2.0]))
-    np.testing.assert_array_equal(late[0].rgb, all_pictures[50].rgb)
+        np.testing.assert_array_equal(one.rgb, all_frames[round(one.time * RATE)].rgb)
+    assert list(frames_at(files[0], [])) == []
+    late = list(frames_at(files[0], [2.0]))
+    np.testing.assert_array_equal(late[0].rgb, all_frames[50].rgb)
 
 
 @pytest.fixture(scope="module")
 def busy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten minutes of a picture every two seconds, each hard to encode."""
+    """Ten minutes of a frame every two seconds, each hard to encode."""
     path = tmp_path_factory.mktemp("busy") / "busy.mp4"
     noise = np.random.default_rng(0).integers(0, 255, (2, 168, 224, 3)).astype(np.uint8)
     with VideoWriter(path, 224, 168, Fraction(1, 2), preset="ultrafast") as writer:
         for index in range(300):
-            writer.write_picture(noise[index % 2])
+            writer.write_rgb(noise[index % 2])
     return path
 
 
@@ -271,7 +271,7 @@ def test_numbers_in_words() -> None:
         (words.per_cent(1, 1000), "under 1 %"),
         (words.per_cent(4, 4), "100 %"),
         (words.per_cent(0, 0), "none"),
-        (words.several(1, "picture"), "1 picture"),
+        (words.several(1, "frame"), "1 frame"),
         (words.sure(-0.03), "97 % of each unit"),
         (words.sure(-0.03, -0.05), "97 % of each unit (usual here: 95 % or more)"),
         (words.sure(-0.051, -0.0495), "95.0 % of each unit (usual here: 95.2 % or more)"),

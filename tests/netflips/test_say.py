@@ -183,7 +183,7 @@ def test_long_texts_are_said_and_unknown_words_told(models: list[str], tmp_path:
     assert main(["--text-path", str(tmp_path / "long.txt"), "--units-path", str(tmp_path / "x.txt"), *models]) == 0
     assert len(read_unit_file(tmp_path / "x.txt")) > 50
     assert main(["Zaphod 씨", "--units-path", str(tmp_path / "x.txt"), *models]) == 0
-    assert "spelt letter by letter: Zaphod" in capsys.readouterr().err
+    assert "spelled letter by letter: Zaphod" in capsys.readouterr().err
 
 
 def test_the_verdict_comes_before_anything_is_spoken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

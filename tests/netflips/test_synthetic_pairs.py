@@ -82,7 +82,7 @@ def _made(corpus: Path, out: str, *more: str, translator: str = "") -> int:
 
 
 def test_a_pair_says_how_it_was_made_and_faults_are_left_out_by_name(corpus: Path) -> None:
-    hear = ("--hear-with", f"{sys.executable} {corpus}/hear.py {corpus}/heard")
+    hear = ("--recognize-with", f"{sys.executable} {corpus}/hear.py {corpus}/heard")
     assert _made(corpus, "out", *hear) == 1
     english, korean = (read_manifest(corpus / "out" / f"{name}.jsonl").entries for name in ("en", "ko"))
     assert [one.id for one in english] == [one.id for one in korean] == ["b/other", "plain", "untold"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avcore.media import VideoWriter, read_pictures, write_speech
+from avcore.media import VideoWriter, read_frames, write_speech
 from netflips.dubbing.command import main as dub_main
 from netflips.model_paths import ModelPaths
 from netflips.options import lipsync, portrait
@@ -102,7 +102,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory, speech: np.ndarray) -> Path:
     loud = np.abs(said.reshape(38, -1)).max(axis=1) / np.abs(said).max()
     with VideoWriter(path, SIDE, SIDE, 25, 16000, crf=8, preset="ultrafast") as writer:
         for open_by in loud:
-            writer.write_picture(draw(face, Pose(scale=0.6), MouthShape(float(open_by), 0.0), SIDE))
+            writer.write_rgb(draw(face, Pose(scale=0.6), MouthShape(float(open_by), 0.0), SIDE))
         writer.write_sound(said)
     return path
 
@@ -115,8 +115,8 @@ def voice(tmp_path_factory: pytest.TempPathFactory, speech: np.ndarray) -> Path:
 
 
 def _is_painted(path: Path) -> bool:
-    """Whether the pictures of a video have a large green area."""
-    shown = [picture.rgb.astype(int) for picture in read_pictures(path)]
+    """Whether the frames of a video have a large green area."""
+    shown = [frame.rgb.astype(int) for frame in read_frames(path)]
     return np.median([(np.abs(one - GREEN).max(axis=2) < 60).mean() for one in shown]) > 0.03
 
 

@@ -50,7 +50,7 @@ def test_json_has_words_in_order_inside_the_sound(reader: Path, sound: Path, par
 
 
 def test_subtitles_and_text_of_several_files(reader: Path, sound: Path, parity_dir: Path, tmp_path: Path) -> None:
-    clip = write_clip(tmp_path / "clip.mp4", talk([0.2, 2.0, 0.3]), num_pictures=62)
+    clip = write_clip(tmp_path / "clip.mp4", talk([0.2, 2.0, 0.3]), num_frames=62)
     assert main(words(reader, parity_dir, sound, clip, "--out-dir", tmp_path / "out", "--format", "vtt")) == 0
     for name in ("talk", "clip"):
         text = (tmp_path / "out" / f"{name}.vtt").read_text(encoding="utf-8")
@@ -139,7 +139,7 @@ def test_a_transcription_that_is_killed_goes_on(
 ) -> None:
     """The second run reads only what the first did not, and its transcript is that of a run that nobody killed."""
     (tmp_path / "whole").mkdir()
-    clip = write_clip(tmp_path / "talk.mp4", talk([0.5, 3.0, 1.5, 3.5, 1.5, 3.0, 1.5, 3.5, 1.5, 3.0]), num_pictures=575)
+    clip = write_clip(tmp_path / "talk.mp4", talk([0.5, 3.0, 1.5, 3.5, 1.5, 3.0, 1.5, 3.5, 1.5, 3.0]), num_frames=575)
     whole, out = tmp_path / "whole" / "talk.json", tmp_path / "talk.json"
     assert main(words(reader, parity_dir, clip, "--out", whole)) == 0
     assert [path.name for path in whole.parent.iterdir()] == ["talk.json"]  # finished work goes with the end of a run

@@ -16,11 +16,11 @@ WholeBoxes = NDArray[np.int64]
 PADS = (0, 10, 0, 0)
 """Pixels that the published program adds to a box: top, bottom, left, right."""
 _SMOOTHED = 5
-"""Boxes that are averaged: a picture's own and those that follow."""
+"""Boxes that are averaged: a frame's own and those that follow."""
 
 
 def padded_boxes(boxes: Sequence[Box] | WholeBoxes, size: tuple[int, int], pads: Sequence[int] = PADS) -> WholeBoxes:
-    """Widen boxes [n, 4] by pixels (top, bottom, left, right), within a picture of `size` (height, width): int64 [n, 4]."""
+    """Widen boxes [n, 4] by pixels (top, bottom, left, right), within a frame of `size` (height, width): int64 [n, 4]."""
     x1, y1, x2, y2 = np.trunc(np.maximum(np.asarray(boxes, np.float64), 0)).astype(np.int64).T
     top, bottom, left, right = pads
     inside = np.maximum(x1 - left, 0), np.maximum(y1 - top, 0), np.minimum(x2 + right, size[1]), np.minimum(y2 + bottom, size[0])
@@ -40,16 +40,16 @@ def smoothed_boxes(boxes: WholeBoxes) -> WholeBoxes:
     return smoothed
 
 
-def restarted(num_pictures: int, num_given: int) -> Iterator[int]:
-    """Which of `num_given` pictures is shown at each step: from the first one again when they are used up."""
-    return (step % num_given for step in range(num_pictures))
+def restarted(num_frames: int, num_given: int) -> Iterator[int]:
+    """Which of `num_given` frames is shown at each step: from the first one again when they are used up."""
+    return (step % num_given for step in range(num_frames))
 
 
 def published_starts(num_columns: int, rate: float) -> NDArray[np.int64]:
-    """Where the chunks of a mel of `num_columns` begin, one for each picture at `rate` Hz: int64 of shape [F].
+    """Where the chunks of a mel of `num_columns` begin, one for each frame at `rate` Hz: int64 of shape [F].
 
-    One for each picture whose chunk is whole, and one more: the last 16 columns.
+    One for each frame whose chunk is whole, and one more: the last 16 columns.
     """
-    wanted = (int(picture * (MEL_RATE / rate)) for picture in count())
+    wanted = (int(frame * (MEL_RATE / rate)) for frame in count())
     whole = takewhile(lambda start: start + CHUNK <= num_columns, wanted)
     return np.array([*whole, num_columns - CHUNK], dtype=np.int64)

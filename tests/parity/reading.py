@@ -52,7 +52,7 @@ def number_of(using: UnitToTextNetwork, *clips: str) -> Tensor:
     return torch.tensor([using.config.languages.index(CLIPS[clip]["language"]) for clip in clips])
 
 
-def pictures(clip: str) -> Tensor:
+def frames(clip: str) -> Tensor:
     lips, gray = model("finetuned").config.lips, arrays("inputs.npz")[f"{clip}.gray"]
     return torch.from_numpy(lip_features(gray, lips.image_crop_size, lips.image_mean, lips.image_std))
 
@@ -76,7 +76,7 @@ def encode_units(numbers: list[int], with_sound: bool) -> EncodedUnits:
 
 def encode_clips(*clips: str) -> EncodedUnits:
     using = model("finetuned")
-    return using.encode([pictures(clip) for clip in clips], number_of(using, *clips))
+    return using.encode([frames(clip) for clip in clips], number_of(using, *clips))
 
 
 def assert_near(found: Tensor, name: str, real: Tensor | None = None) -> None:

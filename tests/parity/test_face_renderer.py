@@ -33,19 +33,19 @@ def case(number: int) -> SimpleNamespace:
     inputs, expected = np.load(PARITY / "unit2av_inputs.npz"), np.load(PARITY / "unit2av_expected.npz")
     prefix = f"case{number}_"
     truth = {key.removeprefix(prefix): expected[key] for key in expected.files if key.startswith(prefix)}
-    # Case 1 comes from NetfLips, which leaves pictures without a face alone; av2av fills them forward.
+    # Case 1 comes from NetfLips, which leaves frames without a face alone; av2av fills them forward.
     boxes = read_boxes(PARITY / f"unit2av_case{number}.bbox.pkl")
     if number != 1:
         boxes = list(accumulate(boxes, lambda before, box: before if box is None else box))
     ids = np.repeat(truth["units_dedup"], truth["dur"])
     windows = pad_to_windows(ids)
     shown = [pingpong(k, len(boxes)) for k in range(10 * len(windows))]
-    pictures = [inputs["frames_rgb"][index] for index in shown]
+    frames = [inputs["frames_rgb"][index] for index in shown]
     used = [boxes[index] for index in shown]
-    crops = [None if box is None else crop_face(picture, box) for picture, box in zip(pictures, used, strict=True)]
+    crops = [None if box is None else crop_face(frame, box) for frame, box in zip(frames, used, strict=True)]
     squares = np.stack([np.zeros((96, 96, 3), np.uint8) if crop is None else crop for crop in crops])
     faces = network_input(torch.from_numpy(squares))
-    return SimpleNamespace(truth=truth, ids=ids, windows=windows, pictures=pictures, boxes=used, crops=crops, faces=faces)
+    return SimpleNamespace(truth=truth, ids=ids, windows=windows, frames=frames, boxes=used, crops=crops, faces=faces)
 
 
 def largest_error(got: Tensor, expected: np.ndarray) -> float:
@@ -105,7 +105,7 @@ def test_faces_match(number: int, is_folded: bool) -> None:
 
 
 @pytest.mark.parametrize("number", CASES)
-def test_rendered_pictures_match_to_one_level(number: int) -> None:
+def test_rendered_frames_match_to_one_level(number: int) -> None:
     truth = case(number).truth["face_out_u8"]
     renderer = LipRenderer.from_checkpoint(PARITY / "unit2av_renderer.pt")
     batches = list(renderer.render(Units.from_frames(case(number).ids), case(number).crops[: len(truth)]))
@@ -119,7 +119,7 @@ def test_hard_paste_is_exact_given_the_faces(number: int) -> None:
     truth = case(number).truth
     untouched = 0
     for k, (face, expected) in enumerate(zip(truth["face_out_u8"], truth["pasted_bgr"], strict=True)):
-        picture, box = case(number).pictures[k][..., ::-1], case(number).boxes[k]
-        np.testing.assert_array_equal(picture if box is None else paste_face_hard(picture, face, box), expected)
+        frame, box = case(number).frames[k][..., ::-1], case(number).boxes[k]
+        np.testing.assert_array_equal(frame if box is None else paste_face_hard(frame, face, box), expected)
         untouched += box is None
     assert untouched == (5 if number == 1 else 0)

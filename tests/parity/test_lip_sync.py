@@ -37,8 +37,8 @@ def network() -> SyncNet:
     return load_syncnet(PARITY / "syncnet_v2_tiny.model")
 
 
-def lip_sync(pictures: list[np.ndarray], sound: np.ndarray, is_published: bool) -> LipSync:
-    return judge_lip_sync(*sync_vectors(network(), pictures, cepstra(to_int16_scale(sound))), len(sound), is_published)
+def lip_sync(frames: list[np.ndarray], sound: np.ndarray, is_published: bool) -> LipSync:
+    return judge_lip_sync(*sync_vectors(network(), frames, cepstra(to_int16_scale(sound))), len(sound), is_published)
 
 
 def test_cepstra_match() -> None:
@@ -47,28 +47,28 @@ def test_cepstra_match() -> None:
 
 @pytest.mark.parametrize("clip", ["lse0", "lse1"])
 def test_vectors_distances_and_figures_match(clip: str) -> None:
-    pictures, sound = INPUTS[f"{clip}_frames_bgr"][..., ::-1], INPUTS[f"{clip}_wav16"]
+    frames, sound = INPUTS[f"{clip}_frames_bgr"][..., ::-1], INPUTS[f"{clip}_wav16"]
     count = len(TRUTH[f"{clip}_lip"])
     steps = cepstra(sound)
-    lips, heard = sync_vectors(network(), list(pictures), steps)
+    lips, heard = sync_vectors(network(), list(frames), steps)
     require_close(lips[:count], f"{clip}_lip")
     require_close(heard[:count], f"{clip}_aud")
     require_close(steps[None, :, 4 * (count - 1) : 4 * (count - 1) + 20], f"{clip}_aud_in_last")
     distances = shifted_distances(lips[:count], heard[:count])
     require_close(distances[0], f"{clip}_dists_row0")
     require_close(distances.mean(dim=0), f"{clip}_mdist")
-    found = lip_sync(list(pictures), sound / 32768, is_published=True)
+    found = lip_sync(list(frames), sound / 32768, is_published=True)
     assert found.windows == count
     require_close([found.offset, found.confidence, found.distance], f"{clip}_offset_conf_dist")
     assert found.offset == TRUTH[f"{clip}_offset_conf_dist"][0]
 
 
 def test_the_corrected_protocol_takes_every_window_and_no_zeros() -> None:
-    pictures, sound = list(INPUTS["lse0_frames_bgr"][..., ::-1]), INPUTS["lse0_wav16"] / 32768
-    corrected, published = (lip_sync(pictures, sound, is_published) for is_published in (False, True))
+    frames, sound = list(INPUTS["lse0_frames_bgr"][..., ::-1]), INPUTS["lse0_wav16"] / 32768
+    corrected, published = (lip_sync(frames, sound, is_published) for is_published in (False, True))
     assert corrected.windows == published.windows + 1
     assert corrected.confidence > 2 * published.confidence  # distances to zeros are of another size
-    longer = lip_sync(pictures, np.append(sound, np.zeros(16000)), is_published=False)
+    longer = lip_sync(frames, np.append(sound, np.zeros(16000)), is_published=False)
     assert longer.windows == corrected.windows
 
 

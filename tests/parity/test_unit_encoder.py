@@ -17,7 +17,7 @@ from av2unit.extractor import UnitExtractor
 from av2unit.lips import LipResNet, lip_features
 from av2unit.model import AvHubert, load_avhubert
 from av2unit.stage import UNIT_ENCODER
-from avcore.arrays import Pictures
+from avcore.arrays import Frames
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.compute.inference import fold_norms
 from avcore.media import read_gray_video
@@ -42,7 +42,7 @@ def speech_of(case: str) -> features.Floats | None:
     return None if case == "video" else inputs()["wav"].astype(np.float32) / 32768
 
 
-def lips_of(case: str) -> Pictures | None:
+def lips_of(case: str) -> Frames | None:
     num_frames = None if case == "av_padded" else int(inputs()["n_frames_av"])
     return None if case == "audio" else inputs()["frames96"][:num_frames]
 
@@ -144,13 +144,13 @@ def test_front_end_of_published_width_is_the_references() -> None:
     drawn = {key: _formula(key, tuple(tensor.shape)) for key, tensor in state.items() if tensor.is_floating_point()}
     resnet.load_state_dict(state | drawn)
     resnet.eval()
-    pictures = torch.from_numpy(expected()["av.video_normalised"][:6])
-    packed = nn.functional.pad(pictures, (0, 0, 0, 0, HALO, HALO))
+    frames = torch.from_numpy(expected()["av.video_normalised"][:6])
+    packed = nn.functional.pad(frames, (0, 0, 0, 0, HALO, HALO))
     for is_folded in (False, True):
         if is_folded:
             fold_norms(resnet)
         with torch.inference_mode():
-            found = resnet(packed, torch.ones(len(pictures), dtype=torch.bool))
+            found = resnet(packed, torch.ones(len(frames), dtype=torch.bool))
         assert error(found, "fullwidth_resnet.out") <= ACTIVATION
 
 
@@ -170,7 +170,7 @@ def _formula(key: str, shape: tuple[int, ...]) -> Tensor:
     return torch.from_numpy(np.asarray(drawn, dtype=np.float32))
 
 
-def test_gray_pictures_are_exact(parity_dir: Path) -> None:
+def test_gray_frames_are_exact(parity_dir: Path) -> None:
     with np.load(parity_dir / "inputs.npz") as inputs:
         expected = inputs["frames96"]
     assert np.array_equal(read_gray_video(parity_dir / "clip_long.lip.mp4"), expected)

@@ -27,10 +27,10 @@ from tests.parity.reading import (
     encode_clips,
     encode_units,
     expected,
+    frames,
     inner_blocks,
     model,
     number_of,
-    pictures,
     reader,
     said_units,
     score_tolerance,
@@ -47,8 +47,8 @@ from unit2text.windows import WindowSettings
 
 
 class TestLips:
-    def test_pictures(self) -> None:
-        assert_near(pictures("clip0")[:2], "ft.clip0.video_first_two")
+    def test_frames(self) -> None:
+        assert_near(frames("clip0")[:2], "ft.clip0.video_first_two")
 
     @pytest.mark.parametrize("clip", [name for name in CLIPS if f"ft.{name}.avhubert_out" in EXPECTED])
     def test_features_and_heads(self, clip: str) -> None:
@@ -56,7 +56,7 @@ class TestLips:
         seen = list[Tensor]()
         resnet = using.encoder.w2v_model.feature_extractor_video.resnet  # type: ignore[union-attr]
         hook = resnet.register_forward_hook(lambda _, __, out: seen.append(out))  # type: ignore[union-attr, operator]
-        features = using.features([pictures(clip)])
+        features = using.features([frames(clip)])
         hook.remove()
         assert_near(torch.cat(seen)[None], f"ft.{clip}.resnet_out")
         assert_near(features, f"ft.{clip}.avhubert_out")
@@ -72,7 +72,7 @@ class TestLips:
     @pytest.mark.parametrize("tag", PAIRS)
     def test_padded_pair(self, tag: str) -> None:
         using, encoded = model("finetuned"), encode_clips(*PAIRS[tag])
-        assert_near(using.features([pictures(clip) for clip in PAIRS[tag]]), f"{tag}.avhubert_out", encoded.is_real)
+        assert_near(using.features([frames(clip) for clip in PAIRS[tag]]), f"{tag}.avhubert_out", encoded.is_real)
         check_heads("finetuned", tag, encoded)
 
 

@@ -41,8 +41,8 @@ def require_close(got: Any, name: str) -> None:
     assert np.abs(got.astype(np.float64) - TRUTH[name].astype(np.float64)).max() <= ROUNDING * TOLERANCE[name], name
 
 
-def pictures_first(clips: Tensor) -> Tensor:
-    """Pictures of windows one by one, time outermost as published: [batch, channels, time, h, w] to [time * batch, ...]."""
+def frames_first(clips: Tensor) -> Tensor:
+    """Frames of windows one by one, time outermost as published: [batch, channels, time, h, w] to [time * batch, ...]."""
     return clips.permute(2, 0, 1, 3, 4).flatten(0, 1)
 
 
@@ -124,11 +124,11 @@ def statistics(values: Tensor) -> Tensor:
 
 def training_crops() -> np.ndarray:
     boxes = INPUTS["train_crop_boxes"].astype(np.float32)
-    return np.stack([crop_face(picture, box) for picture, box in zip(INPUTS["frames_bgr"], boxes, strict=True)])
+    return np.stack([crop_face(frame, box) for frame, box in zip(INPUTS["frames_bgr"], boxes, strict=True)])
 
 
 def training_faces(target: int, reference: int) -> tuple[Tensor, Tensor]:
-    """Network input float [6, 5, 96, 96] and truth [3, 5, 96, 96] of windows that begin with two pictures."""
+    """Network input float [6, 5, 96, 96] and truth [3, 5, 96, 96] of windows that begin with two frames."""
     stacked = torch.from_numpy(training_crops()).flip(-1)  # as RGB
     given = network_input(stacked[target : target + 5], stacked[reference : reference + 5])
     truth = stacked[target : target + 5].flip(-1).permute(3, 0, 1, 2).float() / 255
@@ -183,11 +183,11 @@ def test_losses_of_training_match() -> None:
     mel = mel_of(SOUND)
     sounds = torch.from_numpy(np.stack([chunks_at(mel, [(first + k) / 25 for k in range(5)]) for first in (3, 1)]))
     with torch.no_grad():
-        drawn = model()(sounds.transpose(0, 1).flatten(0, 1), pictures_first(given))
+        drawn = model()(sounds.transpose(0, 1).flatten(0, 1), frames_first(given))
         drawn = drawn.view(5, 2, 3, 96, 96).permute(1, 2, 0, 3, 4)
         require_close(drawn[:, :, [0, 4], ::2, ::2], "train_g")
         whole = torch.from_numpy(chunks_at(mel, [3 / 25, 1 / 25], is_published=True))
-        real, fake = (discriminator()(pictures_first(clips)[:, :, 48:]) for clips in (truth, drawn))
+        real, fake = (discriminator()(frames_first(clips)[:, :, 48:]) for clips in (truth, drawn))
         require_close(real, "disc_real_pred")
         require_close(fake, "disc_fake_pred")
         before = expert().face_encoder[0].conv_block[1].running_mean.clone()
@@ -204,7 +204,7 @@ def test_losses_of_training_match() -> None:
 
 
 def test_the_expert_matches() -> None:
-    # Two clips by the same windows of pictures, the second one's picture and sound apart.
+    # Two clips by the same windows of frames, the second one's video and sound apart.
     halves, mels = [], [torch.from_numpy(TRUTH[f"expert_{name}_mel"]) for name in ("pos", "neg")]
     lower = training_crops()[:, 48:].transpose(0, 3, 1, 2)
     for name in ("pos", "neg"):
@@ -223,12 +223,12 @@ def test_the_expert_matches() -> None:
 # The whole path
 
 CASES: dict[int, dict[str, Any]] = {
-    0: {"rate": 25, "samples": 20960, "pictures": 15},
-    1: {"rate": 30000 / 1001, "samples": 12000, "pictures": 15, "smooth": False, "pads": (3, 14, -2, 6)},
-    2: {"rate": 20, "samples": 12000, "pictures": 1},
-    3: {"rate": 24, "samples": 12000, "pictures": 6, "box": (22, 15, 91, 101)},
-    4: {"rate": 25, "samples": 6000, "pictures": 3},
-    5: {"rate": 25, "samples": 12000, "pictures": 8, "crop": (slice(4, 108), slice(6, None)), "static": True},
+    0: {"rate": 25, "samples": 20960, "frames": 15},
+    1: {"rate": 30000 / 1001, "samples": 12000, "frames": 15, "smooth": False, "pads": (3, 14, -2, 6)},
+    2: {"rate": 20, "samples": 12000, "frames": 1},
+    3: {"rate": 24, "samples": 12000, "frames": 6, "box": (22, 15, 91, 101)},
+    4: {"rate": 25, "samples": 6000, "frames": 3},
+    5: {"rate": 25, "samples": 12000, "frames": 8, "crop": (slice(4, 108), slice(6, None)), "static": True},
 }
 SELECTED = {0: (0, 1, 15, 29), 1: (0, 1, 9, 18), 2: (0, 12), 3: (0, 14), 4: (0, 5), 5: (0, 15)}
 
@@ -237,24 +237,24 @@ SELECTED = {0: (0, 1, 15, 29), 1: (0, 1, 9, 18), 2: (0, 12), 3: (0, 14), 4: (0, 
 def test_the_whole_path_matches(number: int) -> None:
     case, name = CASES[number], f"case{number}"
     part = case.get("crop", (slice(None), slice(None)))
-    pictures = [np.ascontiguousarray(picture[part][..., ::-1]) for picture in INPUTS["frames_bgr"][: case["pictures"]]]
+    frames = [np.ascontiguousarray(frame[part][..., ::-1]) for frame in INPUTS["frames_bgr"][: case["frames"]]]
     if case.get("static"):
-        pictures = pictures[:1]
+        frames = frames[:1]
     mouth = SoundLipSync(load_wav2lip(WAV2LIP), torch.device("cpu"), paste=paste_face_hard, batch_size=7, is_published=True)
     mel = mouth.codes(SpokenUnits(samples=SOUND[: case["samples"]]))
     total = len(published_starts(mel.shape[1], case["rate"]))
     require_close([total, mel.shape[1]], f"{name}_count")
-    order = list(restarted(total, len(pictures)))
-    boxes = np.array([case["box"]] * len(pictures)) if "box" in case else looked_for(case, pictures, order, number)
-    scenes = [Scene(pictures[place], boxes[place].astype(np.float32), k / case["rate"]) for k, place in enumerate(order)]
+    order = list(restarted(total, len(frames)))
+    boxes = np.array([case["box"]] * len(frames)) if "box" in case else looked_for(case, frames, order, number)
+    scenes = [Scene(frames[place], boxes[place].astype(np.float32), k / case["rate"]) for k, place in enumerate(order)]
     shown = SELECTED[number]
     crops = np.stack([crop_face(scenes[k].rgb, scenes[k].box) for k in shown])
     np.testing.assert_array_equal((network_input(torch.from_numpy(crops)) * 255).round().numpy(), TRUTH[f"{name}_face_in_u8"])
     chunks = chunks_at(mel, [scenes[k].time for k in (0, -1)], is_published=True)
     require_close(chunks, f"{name}_mel_in_first_last")
-    drawn = [picture[..., ::-1] for picture in mouth.draw(mel, scenes)]
+    drawn = [frame[..., ::-1] for frame in mouth.draw(mel, scenes)]
     require_close(np.stack([drawn[k] for k in shown]), f"{name}_written")
-    require_close(np.stack([picture.mean(axis=(0, 1)) for picture in drawn]), f"{name}_written_mean")
+    require_close(np.stack([frame.mean(axis=(0, 1)) for frame in drawn]), f"{name}_written_mean")
     every = chunks_at(mel, [scene.time for scene in scenes], is_published=True)
     squares = np.stack([crop_face(scene.rgb, scene.box) for scene in scenes])
     with torch.inference_mode():
@@ -265,9 +265,9 @@ def test_the_whole_path_matches(number: int) -> None:
 
 
 def test_only_the_rows_that_are_pasted_are_drawn_and_nothing_looks_otherwise() -> None:
-    pictures = [np.ascontiguousarray(picture[..., ::-1]) for picture in INPUTS["frames_bgr"][:6]]
+    frames = [np.ascontiguousarray(frame[..., ::-1]) for frame in INPUTS["frames_bgr"][:6]]
     box = np.array([22, 15, 91, 101], np.float32)
-    scenes = [Scene(picture, box, k / 25) for k, picture in enumerate(pictures)]
+    scenes = [Scene(frame, box, k / 25) for k, frame in enumerate(frames)]
     shown, rows = [], []
     for upper in (0.0, UPPER):
         mouth = SoundLipSync(load_wav2lip(WAV2LIP), torch.device("cpu"), upper=upper)
@@ -276,14 +276,14 @@ def test_only_the_rows_that_are_pasted_are_drawn_and_nothing_looks_otherwise() -
         shown.append(np.stack(list(mouth.draw(mouth.codes(SpokenUnits(samples=SOUND)), scenes))).astype(int))
     assert rows == [0, 46]
     assert np.abs(shown[1] - shown[0]).max() <= 1  # of rounding to 8 bits
-    assert np.abs(shown[1] - np.stack(pictures)).max() > 20
+    assert np.abs(shown[1] - np.stack(frames)).max() > 20
 
 
-def looked_for(case: dict[str, Any], pictures: list[np.ndarray], order: list[int], number: int) -> np.ndarray:
-    """Boxes of the pictures that are shown, widened and smoothed as published."""
+def looked_for(case: dict[str, Any], frames: list[np.ndarray], order: list[int], number: int) -> np.ndarray:
+    """Boxes of the frames that are shown, widened and smoothed as published."""
     used = len(set(order))
     given = INPUTS["boxes"][:used]
-    wide = padded_boxes(given, pictures[0].shape[:2], case.get("pads", (0, 10, 0, 0)))
+    wide = padded_boxes(given, frames[0].shape[:2], case.get("pads", (0, 10, 0, 0)))
     return smoothed_boxes(wide) if case.get("smooth", True) else wide
 
 

@@ -22,7 +22,7 @@ from text2unit.korean.loanwords import in_hangul
 )  # fmt: skip
 def test_a_word_is_written_by_the_rules_for_loanwords(word: str, written: str) -> None:
     (clause,) = phonemize_ipa(word, EspeakVoice("en-us"))
-    assert in_hangul(word, [phoneme for spelt in clause for phoneme in spelt]) == written
+    assert in_hangul(word, [phoneme for spelled_out in clause for phoneme in spelled_out]) == written
 
 
 def test_a_sound_that_is_not_english_is_left_to_others() -> None:

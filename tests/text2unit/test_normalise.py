@@ -40,7 +40,7 @@ def _syllables(text: str) -> str:
 
 @pytest.mark.parametrize("table", sorted(READINGS.glob("*.tsv")), ids=lambda table: table.stem)
 def test_tables_of_readings(table: Path) -> None:
-    """Through what `say` calls, which leaves out pictures too."""
+    """Through what `say` calls, which leaves out emoji too."""
     said = [(text, right, " ".join(script_of(text).sentences)) for text, right in _rows(table)]
     assert len(said) > 10
     assert [row for row in said if _syllables(row[2]) not in map(_syllables, row[1])] == []
@@ -105,7 +105,7 @@ def test_signs_without_a_reading_are_named_with_their_place(text: str, place: st
 def test_signs_beyond_a_few_are_counted_and_unknown_words_in_latin_letters_told() -> None:
     with pytest.raises(InputError, match="and 7 more"):
         normalise("가" + "ש" * 12)
-    assert written_out("Zaphod와 KBS, wifi").spelt == ("Zaphod",)
+    assert written_out("Zaphod와 KBS, wifi").spelled_out == ("Zaphod",)
 
 
 @pytest.mark.parametrize("text", ["", "   ", "...", "?!", "()", "\u200b", "~"])

@@ -33,7 +33,7 @@ def test_a_text_is_said_with_the_readings_of_a_file(tmp_path: Path) -> None:
     readings = read_readings(path, "ko")
     script = given_script("NetfLips와 Qumo입니다.", None, "ko", readings)
     assert script.sentences == ("넷플립스와 쿠모입니다.",)
-    assert script.spelt == ()
+    assert script.spelled_out == ()
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,8 @@ from tests.av2unit.made_clips import write_corpus as write_clips
 from tests.avtrain.toy import OneStep, batch_of, history, measured, without_gradient
 from tests.unit2text.tiny import write_corpus as write_sentences
 from text2unit.text_to_units import TextToUnits
-from unit2av.face.model import network_picture
-from unit2av.face.training.task import pictures_of
+from unit2av.face.model import network_images
+from unit2av.face.training.task import frames_of
 from unit2av.lip_task import faces_of, lower_half
 from unit2av.lipsync.patches import SoundLipSync
 from unit2av.renderer import LipRenderer
@@ -87,13 +87,13 @@ def of_pitched_sound(task: Task, batch: Any) -> tuple[nn.Module, Tensor, Tensor]
 
 
 def of_units_face(task: Task, batch: Any) -> tuple[nn.Module, Tensor, Tensor]:
-    parts, truth = task.parts, network_picture(batch["target"].flatten(0, 1))
-    drawn = parts["face"](batch["units"], faces_of(batch), pictures_of(batch["shown"]))
+    parts, truth = task.parts, network_images(batch["target"].flatten(0, 1))
+    drawn = parts["face"](batch["units"], faces_of(batch), frames_of(batch["shown"]))
     return parts["quality"], lower_half(truth), lower_half(drawn)
 
 
 def of_sound_face(task: Task, batch: Any) -> tuple[nn.Module, Tensor, Tensor]:
-    parts, truth = task.parts, network_picture(batch["target"].flatten(0, 1))
+    parts, truth = task.parts, network_images(batch["target"].flatten(0, 1))
     drawn = parts["generator"](batch["sounds"].flatten(0, 1), faces_of(batch))
     return parts["quality"], lower_half(truth), lower_half(drawn)
 

@@ -20,7 +20,7 @@ from unit2av.lipsync.mesh.table import MouthTable
 
 VOCABULARY = "sha256:0000000000000001"
 SIDE = 200
-"""Pixels, of drawn pictures."""
+"""Pixels, of drawn frames."""
 
 
 def learn_quickly(examples: Examples) -> MouthTable:

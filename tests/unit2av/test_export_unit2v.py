@@ -61,13 +61,13 @@ def held_out(drawn: DrawnCorpus) -> tuple[LipClip, ...]:
 def test_drawn_mouths_follow_the_units_better_than_shuffled_ones(
     learnt: LipRenderer, held_out: tuple[LipClip, ...], crops: Path
 ) -> None:
-    """As in dubbing: the pictures of one clip are drawn anew with the units of another."""
+    """As in dubbing: the frames of one clip are drawn anew with the units of another."""
     darkness, openings, distance, shuffled = [], [], [], []
     footage = held_out[0]
-    pictures = CropCache(crops).faces(footage.footage).pictures
+    frames = CropCache(crops).faces(footage.footage).frames
     for clip in held_out[1:]:
-        drawn = np.concatenate(list(learnt.render(clip.units, list(pictures))))
-        truth = CropCache(crops).faces(clip.footage).pictures
+        drawn = np.concatenate(list(learnt.render(clip.units, list(frames))))
+        truth = CropCache(crops).faces(clip.footage).frames
         darkness.append((drawn[MOUTH].mean(axis=-1) < 110).mean(axis=(1, 2)))
         openings.append(mouths(clip.units)[:, 0])
         order = np.random.default_rng(0).permutation(len(truth))

@@ -8,30 +8,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avcore.media import PictureSource, VideoWriter, probe, read_pictures, read_speech
+from avcore.media import FrameSource, VideoWriter, probe, read_frames, read_speech
 from unit2av.inference_unit2av import main
 
 BOX = [30.5, 20.5, 90.0, 100.0]
 UNITS = "5 5 17 230 230 7 999 41 8 301 77 6 12 500 2"
 
 
-def make_clip(path: Path, num_pictures: int = 20, rate: Fraction | int = 25, has_sound: bool = True, width: int = 160) -> Path:
-    """A picture whose left edge shows its number as brightness, with noise for a voice."""
+def make_clip(path: Path, num_frames: int = 20, rate: Fraction | int = 25, has_sound: bool = True, width: int = 160) -> Path:
+    """A frame whose left edge shows its number as brightness, with noise for a voice."""
     rng = np.random.default_rng(0)
     texture = np.kron(rng.integers(30, 220, (12, width // 10 + 1, 3), dtype=np.uint8), np.ones((10, 10, 1), np.uint8))[:, :width]
     with VideoWriter(path, width, 120, rate, 16000 if has_sound else None, crf=6, preset="ultrafast") as writer:
-        for k in range(num_pictures):
-            picture = np.roll(texture, k, axis=1)
-            picture[:, :16] = 10 + 8 * k
-            writer.write_picture(picture)
+        for k in range(num_frames):
+            frame = np.roll(texture, k, axis=1)
+            frame[:, :16] = 10 + 8 * k
+            writer.write_rgb(frame)
         if has_sound:
-            writer.write_sound(rng.normal(0, 0.1, int(16000 * num_pictures / rate)).astype(np.float32))
+            writer.write_sound(rng.normal(0, 0.1, int(16000 * num_frames / rate)).astype(np.float32))
     return path
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A clip of 20 pictures, its boxes and some units."""
+    """A clip of 20 frames, its boxes and some units."""
     (tmp_path / "units.txt").write_text(UNITS)
     make_clip(tmp_path / "talk.mp4")
     write_rows(tmp_path, [BOX] * 20)
@@ -52,8 +52,8 @@ def arguments(folder: Path, parity: Path, *more: str, boxes: bool = True) -> lis
 
 
 def brightness(path: Path) -> list[int]:
-    """Which picture of the clip each picture is, by its left edge."""
-    return [round((float(picture.rgb[:, 2:12].mean()) - 10) / 8) for picture in read_pictures(path)]
+    """Which frame of the clip each frame is, by its left edge."""
+    return [round((float(frame.rgb[:, 2:12].mean()) - 10) / 8) for frame in read_frames(path)]
 
 
 def refused(capsys: pytest.CaptureFixture[str], folder: Path, argv: list[str]) -> str:
@@ -67,7 +67,7 @@ def refused(capsys: pytest.CaptureFixture[str], folder: Path, argv: list[str]) -
 
 
 @pytest.mark.parametrize(("language", "more"), [("en", []), ("ko", ["--hard-paste"])])
-def test_a_video_comes_out_with_the_units_picture_and_sound(folder: Path, parity_dir: Path, language: str, more: list[str]) -> None:
+def test_a_video_comes_out_with_the_units_video_and_sound(folder: Path, parity_dir: Path, language: str, more: list[str]) -> None:
     ids = " ".join(str(unit) for unit in np.repeat([5, 17, 230, 7, 999], 21))
     (folder / "units.txt").write_text(ids)
     assert main(arguments(folder, parity_dir, "--tgt-lang", language, "--no-durations", *more)) == 0
@@ -86,28 +86,28 @@ def test_the_footage_is_played_to_and_fro_and_changes_inside_the_box_only(folder
     assert main(arguments(folder, parity_dir, "--no-durations", "--hard-paste")) == 0
     order = [*range(20), *range(18, 0, -1), *range(12)]
     assert brightness(folder / "out" / "dubbed.mp4") == order
-    source = [picture.rgb.astype(int) for picture in PictureSource(folder / "talk.mp4")]
-    for picture, index in zip(read_pictures(folder / "out" / "dubbed.mp4"), order, strict=True):
-        difference = np.abs(picture.rgb.astype(int) - source[index])
+    source = [frame.rgb.astype(int) for frame in FrameSource(folder / "talk.mp4")]
+    for frame, index in zip(read_frames(folder / "out" / "dubbed.mp4"), order, strict=True):
+        difference = np.abs(frame.rgb.astype(int) - source[index])
         assert difference[:, 100:].mean() < 8
         assert (difference[24:96, 34:86].mean() > 15) == (index < 10)
 
 
-def test_boxes_of_stored_pictures_follow_a_video_of_another_rate(folder: Path, parity_dir: Path) -> None:
-    make_clip(folder / "talk.mp4", num_pictures=24, rate=30)
+def test_boxes_of_stored_frames_follow_a_video_of_another_rate(folder: Path, parity_dir: Path) -> None:
+    make_clip(folder / "talk.mp4", num_frames=24, rate=30)
     write_rows(folder, [BOX if k < 12 else None for k in range(24)])
     (folder / "units.txt").write_text(" ".join(["5"] * 40))
     assert main(arguments(folder, parity_dir, "--no-durations", "--hard-paste")) == 0
-    source = [picture.rgb.astype(int) for picture in PictureSource(folder / "talk.mp4")]
-    shown = list(read_pictures(folder / "out" / "dubbed.mp4"))
+    source = [frame.rgb.astype(int) for frame in FrameSource(folder / "talk.mp4")]
+    shown = list(read_frames(folder / "out" / "dubbed.mp4"))
     assert len(shown) == 20
-    for k, picture in enumerate(shown):
-        is_changed = np.abs(picture.rgb - source[k])[24:96, 34:86].mean() > 15
+    for k, frame in enumerate(shown):
+        is_changed = np.abs(frame.rgb - source[k])[24:96, 34:86].mean() > 15
         assert is_changed == (k * 30 // 25 < 12)
 
 
-def test_one_picture_is_repeated(folder: Path, parity_dir: Path) -> None:
-    make_clip(folder / "talk.mp4", num_pictures=1)
+def test_one_frame_is_repeated(folder: Path, parity_dir: Path) -> None:
+    make_clip(folder / "talk.mp4", num_frames=1)
     write_rows(folder, [np.array(BOX, dtype=np.float32)])
     np.save(folder / "voice.npy", np.full(256, 1 / 16, dtype=np.float32))
     assert main(arguments(folder, parity_dir, "--voice", str(folder / "voice.npy"))) == 0
@@ -160,4 +160,4 @@ def test_other_wrong_uses_are_one_clear_error(folder: Path, parity_dir: Path, ca
     assert "--unit2av-path" in refused(capsys, folder, [*arguments(folder, parity_dir), *other])
     assert "cannot be written" in refused(capsys, folder, [*arguments(folder, parity_dir), "--out-vid-path", str(folder / "x.gif")])
     assert "--face" in refused(capsys, folder, arguments(folder, parity_dir, "--face", "none", boxes=False))
-    assert PictureSource(here).info.num_frames == 20
+    assert FrameSource(here).info.num_frames == 20

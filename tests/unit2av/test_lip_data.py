@@ -1,4 +1,4 @@
-"""Windows for the lip trainers: crops cut once, aligned to the picture, checked before the first step, and changed alike."""
+"""Windows for the lip trainers: crops cut once, aligned to the frame, checked before the first step, and changed alike."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from avcore.errors import InputError, UnitError, UnitRangeError, UsageError, Voc
 from avcore.faces.boxes import read_boxes, write_boxes
 from avcore.faces.crop import crop_face
 from avcore.faces.geometry import steady_boxes
-from avcore.media import PictureSource
+from avcore.media import FrameSource
 from avcore.units import Units
 from avdata.manifest import Entry, read_manifest, write_manifest
 from avdata.unit_store import UnitRow, read_units, write_units
@@ -27,19 +27,19 @@ FRAMES = 64
 
 @pytest.fixture
 def clip(monkeypatch: pytest.MonkeyPatch) -> LipClip:
-    """A clip whose picture k is of colour k throughout, and whose units count the steps of 20 ms."""
-    pictures = np.broadcast_to(np.arange(FRAMES, dtype=np.uint8)[:, None, None, None], (FRAMES, 96, 96, 3))
-    monkeypatch.setattr(CropCache, "faces", lambda self, footage: ClipFaces(pictures, np.ones(FRAMES, dtype=bool)))
+    """A clip whose frame k is of colour k throughout, and whose units count the steps of 20 ms."""
+    frames = np.broadcast_to(np.arange(FRAMES, dtype=np.uint8)[:, None, None, None], (FRAMES, 96, 96, 3))
+    monkeypatch.setattr(CropCache, "faces", lambda self, footage: ClipFaces(frames, np.ones(FRAMES, dtype=bool)))
     return LipClip(CropSource("clip", Path("v.mp4"), Path("v.bbox.pkl")), Units.from_frames(np.arange(2 * FRAMES)), 0)
 
 
-def colours(pictures: np.ndarray) -> list[int]:
-    return pictures[:, 0, 0, 0].tolist()
+def colours(frames: np.ndarray) -> list[int]:
+    return frames[:, 0, 0, 0].tolist()
 
 
-@pytest.mark.parametrize(("pictures", "is_run"), [(10, True), (5, True), (3, False)])
-def test_each_picture_stands_with_its_two_units(clip: LipClip, pictures: int, is_run: bool) -> None:
-    source = FaceWindows([clip], "", seed=0, pictures=pictures, is_run=is_run)
+@pytest.mark.parametrize(("frames", "is_run"), [(10, True), (5, True), (3, False)])
+def test_each_frame_stands_with_its_two_units(clip: LipClip, frames: int, is_run: bool) -> None:
+    source = FaceWindows([clip], "", seed=0, frames=frames, is_run=is_run)
     assert len(source) == FRAMES // 10
     starts = set()
     for epoch in range(40):
@@ -48,7 +48,7 @@ def test_each_picture_stands_with_its_two_units(clip: LipClip, pictures: int, is
         starts.add(start)
         assert example.units.tolist() == list(range(2 * start, 2 * start + 20))
         assert colours(example.target) == [start + k for k in example.shown.tolist()]
-        assert len(set(example.shown.tolist())) == pictures
+        assert len(set(example.shown.tolist())) == frames
         if is_run:
             assert np.all(np.diff(example.shown) == 1)
     assert len(starts) > 20
@@ -64,25 +64,25 @@ def test_references_come_from_elsewhere_in_the_clip_or_are_the_target_when_asked
     assert 15 < same < 45
 
 
-def test_a_clip_with_a_reference_video_takes_its_pictures(clip: LipClip, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clip_with_a_reference_video_takes_its_frames(clip: LipClip, monkeypatch: pytest.MonkeyPatch) -> None:
     own = CropCache("").faces(clip.footage)
     other = CropSource("clip.reference", Path("r.mp4"), clip.footage.boxes)
-    both = {clip.footage: own, other: ClipFaces(own.pictures + np.uint8(100), own.is_seen)}
+    both = {clip.footage: own, other: ClipFaces(own.frames + np.uint8(100), own.is_seen)}
     monkeypatch.setattr(CropCache, "faces", lambda self, footage: both[footage])
-    source = FaceWindows([replace(clip, reference=other)], "", seed=0, pictures=3, is_run=False)
+    source = FaceWindows([replace(clip, reference=other)], "", seed=0, frames=3, is_run=False)
     for epoch in range(20):
         example = source.load((epoch, 0))
         assert colours(example.reference) == [colour + 100 for colour in colours(example.target)]
 
 
 def test_references_are_held_as_the_target_is_when_there_is_a_choice(clip: LipClip, monkeypatch: pytest.MonkeyPatch) -> None:
-    pictures = CropCache("").faces(clip.footage).pictures.copy()
+    frames = CropCache("").faces(clip.footage).frames.copy()
     poses = np.arange(FRAMES) % 4
-    pictures[:, :48] = 40 * poses[:, None, None, None]
-    monkeypatch.setattr(CropCache, "faces", lambda self, footage: ClipFaces(pictures, np.ones(FRAMES, dtype=bool)))
+    frames[:, :48] = 40 * poses[:, None, None, None]
+    monkeypatch.setattr(CropCache, "faces", lambda self, footage: ClipFaces(frames, np.ones(FRAMES, dtype=bool)))
 
     def alike(choices: int) -> float:
-        source = FaceWindows([clip], "", seed=0, pictures=3, is_run=False, reference_choices=choices)
+        source = FaceWindows([clip], "", seed=0, frames=3, is_run=False, reference_choices=choices)
         examples = [source.load((epoch, 0)) for epoch in range(40)]
         mouths = [[set(part[:, -1, 0, 0].tolist()) for part in (one.reference, one.target)] for one in examples]
         assert not any(reference & target for reference, target in mouths)
@@ -99,10 +99,10 @@ def test_a_window_depends_on_seed_epoch_and_index_alone(clip: LipClip) -> None:
 
 
 def test_windows_without_a_face_are_not_taken(clip: LipClip, monkeypatch: pytest.MonkeyPatch) -> None:
-    pictures = CropCache("").faces(clip.footage).pictures
+    frames = CropCache("").faces(clip.footage).frames
     is_seen = np.ones(FRAMES, dtype=bool)
     is_seen[[12, 40]] = False
-    monkeypatch.setattr(CropCache, "faces", lambda self, footage: ClipFaces(pictures, is_seen))
+    monkeypatch.setattr(CropCache, "faces", lambda self, footage: ClipFaces(frames, is_seen))
     source = FaceWindows([clip], "", seed=0)
     for epoch in range(40):
         example = source.load((epoch, 0))
@@ -120,7 +120,7 @@ def test_videos_that_are_longer_than_their_units_are_refused_or_cut(clip: LipCli
     assert max(max(colours(source.load((epoch, 0)).target)) for epoch in range(400)) == FRAMES - 6
 
 
-def test_mirrored_windows_show_mirrored_pictures(drawn: DrawnCorpus, crops: Path) -> None:
+def test_mirrored_windows_show_mirrored_frames(drawn: DrawnCorpus, crops: Path) -> None:
     clips = read_clips(_config(drawn), 20, 0).train
     plain, mirrored = (FaceWindows(clips, crops, 0, flip, has_average=True).load((0, 0)) for flip in (0.0, 1.0))
     for name in ("target", "reference", "average"):
@@ -248,7 +248,7 @@ def test_units_without_durations_and_raw_classes(own: DrawnCorpus) -> None:
         assert np.array_equal(clip.units.frames(), units[clip.id].frames())
 
 
-def test_boxes_may_be_missing_in_a_few_pictures(own: DrawnCorpus, tmp_path: Path) -> None:
+def test_boxes_may_be_missing_in_a_few_frames(own: DrawnCorpus, tmp_path: Path) -> None:
     path = own.manifest.parent / "drawn_000.bbox.pkl"
     boxes = read_boxes(path)
     write_boxes(path, [*boxes[:12], None, *boxes[13:]])
@@ -263,7 +263,7 @@ EVERYTHING = FaceAugmentConfig(rotate_deg=12, scale=0.1, stretch=0.1, shift=4, b
 
 @pytest.fixture
 def faces() -> np.ndarray:
-    """A bright square in the middle of a gray picture, twice."""
+    """A bright square in the middle of a gray frame, twice."""
     face = np.full((96, 96, 3), 100, np.uint8)
     face[38:58, 38:58] = 180
     return np.stack([face, face])
@@ -307,12 +307,12 @@ def test_colours_move_as_far_as_asked_for(faces: np.ndarray) -> None:
 
 
 def test_target_and_reference_of_a_window_are_changed_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    pictures = np.random.default_rng(0).integers(0, 255, (20, 96, 96, 3)).astype(np.uint8)
-    monkeypatch.setattr(CropCache, "faces", lambda self, footage: ClipFaces(pictures, np.ones(20, dtype=bool)))
+    frames = np.random.default_rng(0).integers(0, 255, (20, 96, 96, 3)).astype(np.uint8)
+    monkeypatch.setattr(CropCache, "faces", lambda self, footage: ClipFaces(frames, np.ones(20, dtype=bool)))
     own = CropSource("clip", Path("v.mp4"), Path("v.bbox.pkl"))
     clip = LipClip(own, Units.from_frames(np.arange(40)), 0, reference=own)
-    example = FaceWindows([clip], "", seed=0, pictures=3, augment=EVERYTHING).load((0, 0))
-    plain = FaceWindows([clip], "", seed=0, pictures=3).load((0, 0))
+    example = FaceWindows([clip], "", seed=0, frames=3, augment=EVERYTHING).load((0, 0))
+    plain = FaceWindows([clip], "", seed=0, frames=3).load((0, 0))
     np.testing.assert_array_equal(example.target, example.reference)
     np.testing.assert_array_equal(example.units, plain.units)
     assert not np.array_equal(example.target, plain.target)
@@ -328,34 +328,34 @@ def footage(drawn: DrawnCorpus, tmp_path: Path) -> CropSource:
 def test_crops_are_the_published_ones_and_kept(footage: CropSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     boxes = read_boxes(footage.boxes)
     faces = CropCache(tmp_path / "crops").faces(footage)
-    expected = [crop_face(picture.rgb, box) for picture, box in zip(PictureSource(footage.video), boxes, strict=True)]
-    assert np.array_equal(faces.pictures, expected)
+    expected = [crop_face(frame.rgb, box) for frame, box in zip(FrameSource(footage.video), boxes, strict=True)]
+    assert np.array_equal(faces.frames, expected)
     assert faces.is_seen.all()
-    assert isinstance(faces.pictures, np.memmap)
-    monkeypatch.setattr(lip_crops, "PictureSource", None)  # nothing is decoded again
-    assert np.array_equal(CropCache(tmp_path / "crops").faces(footage).pictures, expected)
+    assert isinstance(faces.frames, np.memmap)
+    monkeypatch.setattr(lip_crops, "FrameSource", None)  # nothing is decoded again
+    assert np.array_equal(CropCache(tmp_path / "crops").faces(footage).frames, expected)
 
 
 def test_crops_of_steady_boxes_are_kept_beside_the_others(footage: CropSource, tmp_path: Path) -> None:
     boxes = [box + np.float32([0, 0, 0, 9 * (place % 2)]) for place, box in enumerate(read_boxes(footage.boxes)) if box is not None]
     write_boxes(footage.boxes, boxes)
     cache = CropCache(tmp_path / "crops")
-    faces = [cache.faces(replace(footage, steady=steady)).pictures for steady in (0, 12)]
-    source = PictureSource(footage.video)
-    expected = [crop_face(picture.rgb, box) for picture, box in zip(source, steady_boxes(boxes, 12), strict=True)]
+    faces = [cache.faces(replace(footage, steady=steady)).frames for steady in (0, 12)]
+    source = FrameSource(footage.video)
+    expected = [crop_face(frame.rgb, box) for frame, box in zip(source, steady_boxes(boxes, 12), strict=True)]
     assert np.array_equal(faces[1], expected)
     assert not np.array_equal(faces[0], faces[1])
 
 
-def test_pictures_without_a_face_are_black_and_marked_and_a_changed_video_is_cut_anew(footage: CropSource, tmp_path: Path) -> None:
+def test_frames_without_a_face_are_black_and_marked_and_a_changed_video_is_cut_anew(footage: CropSource, tmp_path: Path) -> None:
     boxes = read_boxes(footage.boxes)
     boxes[3:5] = [None, None]
     write_boxes(footage.boxes, boxes)
     cache = CropCache(tmp_path / "crops")
     faces = cache.faces(footage)
     assert np.flatnonzero(~faces.is_seen).tolist() == [3, 4]
-    assert not faces.pictures[3:5].any()
-    assert faces.pictures[5].any()
+    assert not faces.frames[3:5].any()
+    assert faces.frames[5].any()
     os.utime(footage.video, (1, 1))
     cache.faces(footage)
     assert len(list((tmp_path / "crops").glob("*.seen.npy"))) == 2
@@ -368,11 +368,11 @@ def test_a_clip_that_failed_is_left_until_it_changes(footage: CropSource, tmp_pa
     with pytest.raises(InputError, match="another video"):
         cache.faces(footage)
     with monkeypatch.context() as patched:
-        patched.setattr(lip_crops, "PictureSource", None)
+        patched.setattr(lip_crops, "FrameSource", None)
         with pytest.raises(InputError, match="another video"):
             cache.faces(footage)
     write_boxes(footage.boxes, boxes)
-    assert len(cache.faces(footage).pictures) == len(boxes)
+    assert len(cache.faces(footage).frames) == len(boxes)
     assert not [path for path in (tmp_path / "crops").iterdir() if path.name.startswith(".")]
 
 

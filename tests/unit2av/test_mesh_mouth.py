@@ -71,7 +71,7 @@ def test_the_head_frame_is_found_again() -> None:
     found = fit_pose(mesh_of(pose, MouthShape(0.5, 0.0)))
     seen = found.to_head(mesh_of(pose, MouthShape(0.0, 0.0)))
     assert np.abs(seen[:, :2] - neutral_face().points[:, :2]).max() < 0.15
-    np.testing.assert_allclose(found.to_picture(seen), mesh_of(pose, MouthShape(0.0, 0.0)), atol=1e-3)
+    np.testing.assert_allclose(found.to_image(seen), mesh_of(pose, MouthShape(0.0, 0.0)), atol=1e-3)
 
 
 def test_a_person_at_rest_has_closed_lips_that_are_as_thick_as_they_were() -> None:
@@ -103,24 +103,24 @@ def test_the_mouth_follows_the_units_and_nothing_else_changes() -> None:
     scenes = filmed(talk(40))
     shown = drawn(scenes, 0, 2, 0, 2)
     assert len(shown) == len(scenes)
-    for scene, picture in zip(scenes, shown, strict=True):
+    for scene, frame in zip(scenes, shown, strict=True):
         top = int(scene.mesh[197, 1])  # the middle of the nose
-        np.testing.assert_array_equal(picture[:top], scene.rgb[:top])
+        np.testing.assert_array_equal(frame[:top], scene.rgb[:top])
         x1, _, x2, _ = scene.box.astype(int)
         aside = int(0.25 * (x2 - x1))
-        assert np.array_equal(picture[:, : max(x1 - aside, 0)], scene.rgb[:, : max(x1 - aside, 0)])
+        assert np.array_equal(frame[:, : max(x1 - aside, 0)], scene.rgb[:, : max(x1 - aside, 0)])
     closed, opened = dark_between_lips(scenes[5], shown[5]), dark_between_lips(scenes[15], shown[15])
     assert opened > 4 * max(closed, 1)
 
 
-def dark_between_lips(scene: Scene, picture: np.ndarray) -> int:
+def dark_between_lips(scene: Scene, frame: np.ndarray) -> int:
     """Dark pixels from the nose's base to the chin, near the middle."""
     x, top, bottom = int(scene.mesh[13, 0]), int(scene.mesh[2, 1]) + 3, int(scene.mesh[152, 1]) - 6
-    bright = picture[top:bottom, x - 6 : x + 7].max(axis=-1).astype(float)
+    bright = frame[top:bottom, x - 6 : x + 7].max(axis=-1).astype(float)
     return int((bright < 0.45 * np.median(bright)).sum())
 
 
-def test_pictures_without_a_face_or_a_mesh_are_given_back_as_they_are() -> None:
+def test_frames_without_a_face_or_a_mesh_are_given_back_as_they_are() -> None:
     scenes = filmed(talk(14))
     bare = [Scene(one.rgb, None if k in (3, 4) else one.box, one.time, mesh=one.mesh) for k, one in enumerate(scenes)]
     shown = drawn(bare, 2)
@@ -150,22 +150,22 @@ def test_a_still_mouth_does_not_tremble() -> None:
     scenes = filmed([MouthShape(0.0, 0.0)] * 30, amount=0.0)
     shaky = [
         Scene(one.rgb, one.box, one.time, mesh=(one.mesh + rng.normal(0, 0.8, (1, 3))).astype(np.float32)) for one in scenes
-    ]  # the mesh jumps as a whole, the picture stands still
+    ]  # the mesh jumps as a whole, the frame stands still
     shown = np.stack(drawn(shaky, 2))[12:20].astype(float)
     mouth = slice(110, 170), slice(70, 130)
     assert np.abs(np.diff(shown[(slice(None), *mouth)], n=2, axis=0)).mean() < 1.5
 
 
 def test_a_mouth_that_holds_still_does_not_slide_on_a_moving_head(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The drawn lips beside those that the head itself would have, on landmarks that are looked for: below 0.2 pixels a picture."""
+    """The drawn lips beside those that the head itself would have, on landmarks that are looked for: below 0.2 pixels a frame."""
     poses = motion(901, 30, Pose(scale=0.62))
     mouths = [MouthShape(0.3 + 0.3 * float(np.sin(k / 2)), 0.0) for k in range(30)]
-    pictures = [draw(head(), pose, mouth, SIDE) for pose, mouth in zip(poses, mouths, strict=True)]
-    scenes = [Scene(pictures[k], hull(mesh_of(pose, MouthShape())), Fraction(k, 25)) for k, pose in enumerate(poses)]
+    frames = [draw(head(), pose, mouth, SIDE) for pose, mouth in zip(poses, mouths, strict=True)]
+    scenes = [Scene(frames[k], hull(mesh_of(pose, MouthShape())), Fraction(k, 25)) for k, pose in enumerate(poses)]
     lips, places = [*OUTER_UPPER, *OUTER_LOWER], []
     monkeypatch.setattr(
         "unit2av.lipsync.mesh.lip_sync.move_pixels",
-        lambda picture, source, target, pose: places.append(target[lips, :2].mean(axis=0)),
+        lambda frame, source, target, pose: places.append(target[lips, :2].mean(axis=0)),
     )
     mouth = MeshLipSync(table())
     assert len(list(mouth.draw(np.tile([0.5, 0.0, 0.0], (31, 1)), scenes))) == len(scenes)
@@ -192,12 +192,12 @@ def test_no_part_of_a_lip_is_taken_from_inside_an_open_mouth() -> None:
 
 def test_a_shine_on_the_lower_lip_is_no_tooth() -> None:
     pose, mouth = Pose(scale=0.9), MouthShape(0.6, 0.0)
-    mesh, picture = mesh_of(pose, mouth).astype(np.float64), draw(head(), pose, mouth, SIDE)
-    shiny = picture.copy()
+    mesh, frame = mesh_of(pose, mouth).astype(np.float64), draw(head(), pose, mouth, SIDE)
+    shiny = frame.copy()
     middle = [ring[4] for ring in LOWER_LIP]
     x, y = mesh[middle[1:3], :2].mean(axis=0).round().astype(int)
     cv2.ellipse(shiny, (int(x), int(y)), (12, 1), 0, 0, 360, (245, 235, 235), -1)
-    dull, bright = (lip_source(one, mesh, 0.1)[middle[0], 1] for one in (picture, shiny))
+    dull, bright = (lip_source(one, mesh, 0.1)[middle[0], 1] for one in (frame, shiny))
     assert abs(bright - dull) < 1
 
 
@@ -205,43 +205,43 @@ LIP = np.array([190, 110, 105])
 
 
 def painted(opening: float) -> tuple[np.ndarray, np.ndarray]:
-    """The places of landmarks, and a picture of skin with lips of one colour there."""
+    """The places of landmarks, and a frame of skin with lips of one colour there."""
     mesh = mesh_of(Pose(scale=0.9), MouthShape(opening, 0.0)).astype(np.float64)[:, :2]
-    picture = np.full((SIDE, SIDE, 3), (200, 160, 140), np.uint8)
+    frame = np.full((SIDE, SIDE, 3), (200, 160, 140), np.uint8)
     outline = [OUTER_CORNERS[0], *OUTER_UPPER, OUTER_CORNERS[1], *reversed(OUTER_LOWER)]
-    cv2.fillPoly(picture, [mesh[outline].round().astype(np.int32)], LIP.tolist())
-    return mesh, picture
+    cv2.fillPoly(frame, [mesh[outline].round().astype(np.int32)], LIP.tolist())
+    return mesh, frame
 
 
 def test_between_closed_lips_nothing_stays_of_what_an_open_mouth_showed() -> None:
     """White of teeth and dark of the corners beside the line are mended; the skin and the rest of the lips are not."""
-    mesh, picture = painted(0.0)
-    clean = picture.copy()
+    mesh, frame = painted(0.0)
+    clean = frame.copy()
     x, y = mesh[list(INNER_UPPER)].round().astype(int).T
     white, dark = (slice(y[4], y[4] + 3), slice(x[3], x[5])), (slice(y[1] - 2, y[1]), slice(x[1] - 2, x[1] + 3))
-    picture[white], picture[dark] = 240, 25
-    join_lips(picture, mesh, 0.9 * SIDE, 0.0, 1.0, 1.0)
+    frame[white], frame[dark] = 240, 25
+    join_lips(frame, mesh, 0.9 * SIDE, 0.0, 1.0, 1.0)
     for part in (white, dark):
-        assert 0.6 * LIP.sum() < picture[part].sum(axis=-1, dtype=int).mean() < 1.2 * LIP.sum()
-    assert picture[y[4], x[4]].sum(dtype=int) < 0.8 * LIP.sum()  # the line itself
+        assert 0.6 * LIP.sum() < frame[part].sum(axis=-1, dtype=int).mean() < 1.2 * LIP.sum()
+    assert frame[y[4], x[4]].sum(dtype=int) < 0.8 * LIP.sum()  # the line itself
     away = np.ones((SIDE, SIDE), bool)
     away[y.min() - 12 : y.max() + 12] = False
-    np.testing.assert_array_equal(picture[away], clean[away])
+    np.testing.assert_array_equal(frame[away], clean[away])
 
 
 @pytest.mark.parametrize("opening", [0.2, 0.7])
 def test_beside_open_lips_the_dark_corners_of_a_smile_are_mended_and_nothing_else(opening: float) -> None:
-    mesh, picture = painted(opening)
-    clean = picture.copy()
+    mesh, frame = painted(opening)
+    clean = frame.copy()
     corners = mesh[list(MOUTH_CORNERS)].round().astype(int)
     specks = [(slice(y - 2, y + 1), slice(x - 1, x + 2)) for x, y in corners]
     for speck in specks:
-        picture[speck] = 25
-    join_lips(picture, mesh, 0.9 * SIDE, 0.0, 1.0, 0.0)
+        frame[speck] = 25
+    join_lips(frame, mesh, 0.9 * SIDE, 0.0, 1.0, 0.0)
     for speck in specks:
-        assert picture[speck].sum(axis=-1, dtype=int).mean() > 0.6 * LIP.sum()
-        picture[speck] = clean[speck]
-    assert (np.abs(picture.astype(int) - clean).max(axis=-1) > 8).mean() < 1e-3
+        assert frame[speck].sum(axis=-1, dtype=int).mean() > 0.6 * LIP.sum()
+        frame[speck] = clean[speck]
+    assert (np.abs(frame.astype(int) - clean).max(axis=-1) > 8).mean() < 1e-3
 
 
 def test_the_tongue_is_high_in_a_mouth_that_opens_little_and_is_not_round() -> None:
@@ -271,7 +271,7 @@ def wide(points: np.ndarray) -> float:
     return float(np.ptp(points[list(OUTER_CORNERS), 0]))
 
 
-def test_a_few_calm_pictures_among_smiles_show_the_mouth_at_rest() -> None:
+def test_a_few_calm_frames_among_smiles_show_the_mouth_at_rest() -> None:
     calm, opened = (mesh_of(Pose(scale=0.9), MouthShape(opening, 0.0)).astype(np.float64) for opening in (0.0, 0.8))
     calm, opened = (fit_pose(head).to_head(head) for head in (calm, opened))
     smile, talk = grinning(0.0), [opened] * 3
@@ -304,16 +304,16 @@ def test_a_talker_keeps_some_of_a_smile_and_a_photograph_nothing() -> None:
 
 
 def test_a_highlight_on_the_lip_of_a_photograph_is_dulled_and_nothing_else_changes() -> None:
-    mesh, picture = painted(0.3)
+    mesh, frame = painted(0.3)
     middle = mesh[[INNER_LOWER[4], OUTER_LOWER[4]], :2].mean(axis=0).round().astype(int)
     spot = slice(middle[1] - 1, middle[1] + 2), slice(middle[0] - 2, middle[0] + 3)
-    picture[spot] = 250
-    before = picture.copy()
-    dull_shine(picture, mesh, 0.0)
-    assert np.array_equal(picture, before)
-    dull_shine(picture, mesh, 1.0)
-    assert picture[spot].mean() < 200
-    changed = np.abs(picture.astype(int) - before).max(axis=-1) > 3
+    frame[spot] = 250
+    before = frame.copy()
+    dull_shine(frame, mesh, 0.0)
+    assert np.array_equal(frame, before)
+    dull_shine(frame, mesh, 1.0)
+    assert frame[spot].mean() < 200
+    changed = np.abs(frame.astype(int) - before).max(axis=-1) > 3
     changed[spot] = False
     assert not changed.any()
 
@@ -332,26 +332,26 @@ def test_teeth_do_not_pop_up_in_an_open_mouth() -> None:
 def test_the_depth_of_a_mouth_is_as_dark_as_the_person_s_own() -> None:
     pose, light = Pose(scale=0.6), np.array([0.9, 0.9, 0.9], np.float32)
     mesh = mesh_of(pose, MouthShape(0.8, 0.0)).astype(np.float64)
-    gap, picture = float(lip_gaps(fit_pose(mesh).to_head(mesh)[None])[0]), np.full((SIDE, SIDE, 3), 150, np.uint8)
-    cv2.fillPoly(picture, [mouth_outline(mesh)[:, :2].round().astype(np.int32)], (60, 30, 28))
-    dark = find_dark(picture, mesh, gap)
+    gap, frame = float(lip_gaps(fit_pose(mesh).to_head(mesh)[None])[0]), np.full((SIDE, SIDE, 3), 150, np.uint8)
+    cv2.fillPoly(frame, [mouth_outline(mesh)[:, :2].round().astype(np.int32)], (60, 30, 28))
+    dark = find_dark(frame, mesh, gap)
     np.testing.assert_allclose(dark, [60, 30, 28], atol=2)
     np.testing.assert_allclose(usual_dark([dark] * 3, light), [60, 30, 28], atol=2)
     assert usual_dark([], light).max() < 60  # guessed
     assert usual_dark([np.full(3, 220, np.float32)], light).max() < 80  # teeth alone were seen: no mouth is that bright inside
-    assert find_dark(picture, mesh, 0.01) is None
+    assert find_dark(frame, mesh, 0.01) is None
 
 
 def smiling(width: float, least: float = 0.0) -> Teeth | None:
     """Teeth that are found where a part of an open mouth, `width` widths of the face, is white."""
     mesh = mesh_of(Pose(scale=0.9), MouthShape(0.8, 0.4)).astype(np.float64)
     pose = fit_pose(mesh)
-    picture = np.full((SIDE, SIDE, 3), (70, 30, 30), np.uint8)
+    frame = np.full((SIDE, SIDE, 3), (70, 30, 30), np.uint8)
     reach = width * pose.scale / 2
     outline = mouth_outline(mesh)[:, :2]
     outline[:, 0] = np.clip(outline[:, 0], outline[:, 0].mean() - reach, outline[:, 0].mean() + reach)
-    cv2.fillPoly(picture, [outline.round().astype(np.int32)], (215, 205, 190))
-    return find_teeth(picture, mesh, pose.to_head(mesh), pose, least)
+    cv2.fillPoly(frame, [outline.round().astype(np.int32)], (215, 205, 190))
+    return find_teeth(frame, mesh, pose.to_head(mesh), pose, least)
 
 
 def test_teeth_lend_their_colour_a_row_is_shown_and_a_mouth_too_small_for_better_ones_not_looked_at() -> None:
@@ -373,31 +373,31 @@ def test_teeth_of_a_small_face_are_a_row_and_those_of_a_large_one_have_corners()
         points = neutral_head() * scale + 1.5 * scale
         target, side = points[:NUM_FACE].copy(), int(3 * scale)
         target[list(INNER_LOWER), 1] += 0.1 * scale
-        picture = np.full((side, side, 3), 150, np.uint8)
+        frame = np.full((side, side, 3), 150, np.uint8)
         look = Appearance(np.ones(3, np.float32), np.full(3, 20, np.float32), 0.0, None)
-        draw_inside(picture, target, points[NUM_FACE:], fit_pose(points[:NUM_FACE]), look, 1.0)
+        draw_inside(frame, target, points[NUM_FACE:], fit_pose(points[:NUM_FACE]), look, 1.0)
         teeth = points[UPPER_TEETH][2 : NUM_ARCH - 2]
         y = int(teeth[:, 1].mean() - above * scale)
-        return np.asarray(picture[y, int(teeth[0, 0]) : int(teeth[-1, 0])].mean(axis=1))
+        return np.asarray(frame[y, int(teeth[0, 0]) : int(teeth[-1, 0])].mean(axis=1))
 
     assert np.abs(np.diff(along_the_edge(110.0, -0.003), 2)).mean() < 8
     assert along_the_edge(400.0, 0.004).std() > 8
 
 
-def test_teeth_in_a_slit_are_dim_and_have_the_grain_of_the_picture() -> None:
+def test_teeth_in_a_slit_are_dim_and_have_the_grain_of_the_frame() -> None:
     points = neutral_head() * 200.0 + 300.0
 
     def teeth(opening: float, noise: float) -> np.ndarray:
-        """The upper teeth of a mouth that is open by so much, in widths of the face, in a picture with noise."""
+        """The upper teeth of a mouth that is open by so much, in widths of the face, in a frame with noise."""
         target, rng = points[:NUM_FACE].copy(), np.random.default_rng(0)
         target[list(INNER_LOWER), 1] += opening * 200
         target[list(INNER_UPPER), 1] -= 4
-        picture = (150 + rng.normal(0, 1, (600, 600, 1)) * noise).clip(0, 255).repeat(3, axis=2).astype(np.uint8)
+        frame = (150 + rng.normal(0, 1, (600, 600, 1)) * noise).clip(0, 255).repeat(3, axis=2).astype(np.uint8)
         look = Appearance(np.ones(3, np.float32), np.full(3, 20, np.float32), 0.0, None)
-        draw_inside(picture, target, points[NUM_FACE:], fit_pose(points[:NUM_FACE]), look, 1.0)
+        draw_inside(frame, target, points[NUM_FACE:], fit_pose(points[:NUM_FACE]), look, 1.0)
         row = points[UPPER_TEETH][2 : NUM_ARCH - 2]
         y = int(points[INNER_UPPER[4], 1])
-        return np.asarray(picture[y - 1 : y + 1, int(row[0, 0]) : int(row[-1, 0])].mean(axis=2))
+        return np.asarray(frame[y - 1 : y + 1, int(row[0, 0]) : int(row[-1, 0])].mean(axis=2))
 
     assert teeth(0.005, 0).mean() < 0.75 * teeth(0.1, 0).mean()
     difference = teeth(0.1, 6) - teeth(0.1, 0)
@@ -410,9 +410,9 @@ def test_a_jaw_that_goes_down_darkens_the_skin_below_the_lip_and_nothing_beside_
     grey = np.full((SIDE, SIDE, 3), 150, np.uint8)
 
     def shaded(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-        picture = grey.copy()
-        shade(picture, source, target, fit_pose(source))
-        return picture
+        frame = grey.copy()
+        shade(frame, source, target, fit_pose(source))
+        return frame
 
     np.testing.assert_array_equal(shaded(opened, opened), grey)
     darker, lighter = shaded(closed, opened).astype(int), shaded(opened, closed).astype(int)
@@ -425,14 +425,14 @@ def test_a_jaw_that_goes_down_darkens_the_skin_below_the_lip_and_nothing_beside_
         assert abs(darker[y, x] - 150).max() <= 3
 
 
-def test_a_black_and_white_picture_has_no_colours_in_its_mouth() -> None:
+def test_a_black_and_white_frame_has_no_colours_in_its_mouth() -> None:
     scenes = [
         replace(one, rgb=cv2.cvtColor(cv2.cvtColor(one.rgb, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)) for one in filmed(talk(8))
     ]
     mouth = MeshLipSync(open_mouth())
     try:
-        pictures = list(mouth.draw(mouth.codes(said(*[1, 2, 3] * 4)), scenes))
+        frames = list(mouth.draw(mouth.codes(said(*[1, 2, 3] * 4)), scenes))
     finally:
         mouth.close()
-    assert any(np.abs(one.astype(int) - scene.rgb).max() > 20 for one, scene in zip(pictures, scenes, strict=True))
-    assert max(int(np.ptp(one.astype(int), axis=-1).max()) for one in pictures) <= 1
+    assert any(np.abs(one.astype(int) - scene.rgb).max() > 20 for one, scene in zip(frames, scenes, strict=True))
+    assert max(int(np.ptp(one.astype(int), axis=-1).max()) for one in frames) <= 1

@@ -1,4 +1,4 @@
-"""Where a face is from picture to picture, by its mesh and its own pixels, and when something hides its mouth."""
+"""Where a face is from frame to frame, by its mesh and its own pixels, and when something hides its mouth."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,7 +24,7 @@ def looked(
     return Look(mesh, pose, pose.to_head(mesh), np.array(flowed, float), carried, is_hidden)
 
 
-# From one picture to the next
+# From one frame to the next
 
 
 @pytest.mark.parametrize(("roll", "growth"), [(0.0, 0.0), (0.05, 0.0), (-0.03, 0.04)])
@@ -91,7 +91,7 @@ def test_what_the_mesh_says_wrongly_of_one_shape_of_a_mouth_is_mended_by_flow() 
     alone, mended = [], []
     for number in range(5, 16):
         place, true = placed(looks, number), scenes[number].mesh
-        for errors, points in ((alone, looks[number].mesh), (mended, place.pose.to_picture(place.seen))):
+        for errors, points in ((alone, looks[number].mesh), (mended, place.pose.to_image(place.seen))):
             errors.append((points - true)[list(OUTER_UPPER), 1])
     changes = [np.std(errors, axis=0).mean() for errors in (alone, mended)]
     assert changes[1] < 0.5 * changes[0]  # an error that stays moves no pixel
@@ -109,7 +109,7 @@ def test_what_comes_before_a_mouth_does_not_carry_it_away() -> None:
 
 
 def test_neighbours_are_turned_and_grown_by_flow_before_they_are_averaged() -> None:
-    """The head rolls in one picture; its landmarks say so, and so do the pixels: nothing is smoothed away."""
+    """The head rolls in one frame; its landmarks say so, and so do the pixels: nothing is smoothed away."""
     still, tilted = mesh_of(Pose(scale=0.6), MouthShape()), mesh_of(Pose(scale=0.6, roll=0.1), MouthShape())
     sign = -1 if fit_pose(tilted).turn[1, 0] < 0 else 1
 
@@ -122,15 +122,15 @@ def test_neighbours_are_turned_and_grown_by_flow_before_they_are_averaged() -> N
 # In a stream
 
 
-def test_pictures_are_looked_at_beside_those_of_the_same_face_and_shot_alone() -> None:
-    """A cut, another face and a picture without a face begin anew; a picture in which the mesh finds none does not."""
+def test_frames_are_looked_at_beside_those_of_the_same_face_and_shot_alone() -> None:
+    """A cut, another face and a frame without a face begin anew; a frame in which the mesh finds none does not."""
     film = filmed(talk(8))
     far = film[4].box + 300
     cut, empty = replace(film[2], shot=1), replace(film[3], shot=1, box=None)
     scenes = [*film[:2], cut, empty, *film[4:6], replace(film[6], box=far), film[7]]
 
     class Blind:
-        def find(self, picture: np.ndarray, box: np.ndarray) -> None:
+        def find(self, frame: np.ndarray, box: np.ndarray) -> None:
             return None
 
     seen = list(sights(scenes, Blind()))
@@ -142,7 +142,7 @@ def test_pictures_are_looked_at_beside_those_of_the_same_face_and_shot_alone() -
     assert blinked[1].look is None
     assert not blinked[2].begins
     way = (film[2].mesh - film[0].mesh)[[199, 200], :2]
-    assert np.abs(blinked[2].look.carried[[199, 200]] - way).max() < 1  # it is followed from the last picture that has one
+    assert np.abs(blinked[2].look.carried[[199, 200]] - way).max() < 1  # it is followed from the last frame that has one
 
 
 def look(x: float, is_hidden: bool = False) -> Look:

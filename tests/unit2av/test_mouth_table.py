@@ -79,7 +79,7 @@ def test_a_unit_that_insists_closes_the_lips_whatever_is_beside_it() -> None:
 
 def test_a_table_without_strengths_adds_up_what_units_say(tmp_path) -> None:
     weights = np.zeros((5, 2, 3), np.float32)
-    weights[2, 1, 0] = 0.5  # of the picture's own units alone
+    weights[2, 1, 0] = 0.5  # of the frame's own units alone
     MouthTable(weights, np.full(3, 0.1, np.float32), np.eye(3, dtype=np.float32)[None], VOCABULARY).save(tmp_path / "old.npz")
     again = MouthTable.load(tmp_path / "old.npz")
     assert again.strengths is None

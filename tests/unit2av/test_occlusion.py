@@ -1,4 +1,4 @@
-"""What stays before a mouth is seen in a picture alone, and every backend leaves the mouth as it is; no face counts as hidden."""
+"""What stays before a mouth is seen in a frame alone, and every backend leaves the mouth as it is; no face counts as hidden."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -21,7 +21,7 @@ from unit2av.lipsync.mesh.follow import MeshFinder
 from unit2av.lipsync.mesh.lip_sync import MeshLipSync
 from unit2av.lipsync.mesh.shape import NUM_FACE
 from unit2av.lipsync.occlusion import COVERED_FROM, Cover, covering, is_hidden, unlike_lips
-from unit2av.lipsync.patches import drawn_pictures
+from unit2av.lipsync.patches import drawn_frames
 
 SIDE = 200
 LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
@@ -41,82 +41,82 @@ def face(seed: int) -> tuple[Pixels, NDArray[np.float32]]:
 
 
 def before_mouth(
-    picture: Pixels, mesh: NDArray[np.float32], colour: Sequence[float], across: float = 0.24, along: float = 0.2, fall: float = 0.2
+    frame: Pixels, mesh: NDArray[np.float32], colour: Sequence[float], across: float = 0.24, along: float = 0.2, fall: float = 0.2
 ) -> Pixels:
     """An ellipse before the mouth, darker towards its edge by `fall`; sizes in widths of the face."""
     width, (x, y) = float(np.ptp(mesh[:, 0])), mesh[[13, 14], :2].mean(axis=0)
-    rows, columns = np.mgrid[: picture.shape[0], : picture.shape[1]]
+    rows, columns = np.mgrid[: frame.shape[0], : frame.shape[1]]
     away = np.hypot((columns - x) / (across * width), (rows - y) / (along * width))
     shade = np.maximum(1.08 - fall * away[..., None] ** 2, 0)
     share = cv2.GaussianBlur((away < 1).astype(np.float32), (0, 0), 1.0)[..., None]
-    return np.asarray(np.clip(picture * (1 - share) + np.array(colour) * shade * share, 0, 255), np.uint8)
+    return np.asarray(np.clip(frame * (1 - share) + np.array(colour) * shade * share, 0, 255), np.uint8)
 
 
-def bearded(picture: Pixels, mesh: NDArray[np.float32], colour: Sequence[float] = (40, 30, 26)) -> Pixels:
+def bearded(frame: Pixels, mesh: NDArray[np.float32], colour: Sequence[float] = (40, 30, 26)) -> Pixels:
     """Dark hair all around the lips, moustache and chin."""
-    grown = before_mouth(picture, mesh, colour, 0.3, 0.26)
-    lips = np.zeros(picture.shape[:2], np.uint8)
+    grown = before_mouth(frame, mesh, colour, 0.3, 0.26)
+    lips = np.zeros(frame.shape[:2], np.uint8)
     cv2.fillPoly(lips, [np.rint(mesh[list(LIPS), :2]).astype(np.int32)], 255)
     share = cv2.GaussianBlur(lips.astype(np.float32) / 255, (0, 0), 0.7)[..., None]
-    return np.asarray(np.rint(grown * (1 - share) + picture * share), np.uint8)
+    return np.asarray(np.rint(grown * (1 - share) + frame * share), np.uint8)
 
 
-def skin(picture: Pixels, mesh: NDArray[np.float32], share: float = 1.0) -> list[float]:
+def skin(frame: Pixels, mesh: NDArray[np.float32], share: float = 1.0) -> list[float]:
     x, y = np.rint(mesh[list(SKIN), :2]).astype(int).T
-    return [share * float(value) for value in np.median(picture[y, x], axis=0)]
+    return [share * float(value) for value in np.median(frame[y, x], axis=0)]
 
 
 def veiled(colour: Sequence[float], share: float = 0.5) -> "Change":
     """Something half transparent before the mouth, as a caption's ground."""
-    return lambda picture, mesh: np.asarray(np.rint(picture * (1 - share) + before_mouth(picture, mesh, colour) * share), np.uint8)
+    return lambda frame, mesh: np.asarray(np.rint(frame * (1 - share) + before_mouth(frame, mesh, colour) * share), np.uint8)
 
 
-def from_below(picture: Pixels, mesh: NDArray[np.float32]) -> Pixels:
+def from_below(frame: Pixels, mesh: NDArray[np.float32]) -> Pixels:
     """A hand over chin and lower lip: skin from between the lips on, darker between the fingers."""
     width, (x, y) = float(np.ptp(mesh[:, 0])), mesh[[13, 14], :2].mean(axis=0)
-    rows, columns = np.mgrid[: picture.shape[0], : picture.shape[1]]
+    rows, columns = np.mgrid[: frame.shape[0], : frame.shape[1]]
     fingers = 1 - 0.12 * np.cos((columns - x) / (0.09 * width) * np.pi)[..., None]
     inside = ((rows > y + 0.01 * width) & (np.abs(columns - x) < 0.36 * width)).astype(np.float32)
     share = cv2.GaussianBlur(inside, (0, 0), 0.8)[..., None]
-    return np.asarray(np.clip(picture * (1 - share) + np.array(skin(picture, mesh)) * fingers * share, 0, 255), np.uint8)
+    return np.asarray(np.clip(frame * (1 - share) + np.array(skin(frame, mesh)) * fingers * share, 0, 255), np.uint8)
 
 
-def made_up(picture: Pixels, mesh: NDArray[np.float32]) -> Pixels:
+def made_up(frame: Pixels, mesh: NDArray[np.float32]) -> Pixels:
     """Lips in a lipstick that is as red as a red microphone."""
-    lips = np.zeros(picture.shape[:2], np.uint8)
+    lips = np.zeros(frame.shape[:2], np.uint8)
     cv2.fillPoly(lips, [np.rint(mesh[list(LIPS), :2]).astype(np.int32)], 255)
     share = 0.9 * cv2.GaussianBlur(lips.astype(np.float32) / 255, (0, 0), 0.7)[..., None]
-    return np.asarray(np.rint(picture * (1 - share) + np.array([175, 25, 45]) * share), np.uint8)
+    return np.asarray(np.rint(frame * (1 - share) + np.array([175, 25, 45]) * share), np.uint8)
 
 
-def spectacled(picture: Pixels, mesh: NDArray[np.float32]) -> Pixels:
+def spectacled(frame: Pixels, mesh: NDArray[np.float32]) -> Pixels:
     """Lips that are a little pale, below broad dark frames, which take more of the cheeks than skin does."""
-    lips = np.zeros(picture.shape[:2], np.uint8)
+    lips = np.zeros(frame.shape[:2], np.uint8)
     cv2.fillPoly(lips, [np.rint(mesh[list(LIPS), :2]).astype(np.int32)], 255)
     share = 0.3 * cv2.GaussianBlur(lips.astype(np.float32) / 255, (0, 0), 0.7)[..., None]
-    pale = np.rint(picture * (1 - share) + np.array(skin(picture, mesh)) * share).astype(np.uint8)
+    pale = np.rint(frame * (1 - share) + np.array(skin(frame, mesh)) * share).astype(np.uint8)
     for eye in ((33, 133), (362, 263)):
         middle = np.rint(mesh[list(eye), :2].mean(axis=0)).astype(int)
         cv2.circle(pale, middle.tolist(), round(0.17 * float(np.ptp(mesh[:, 0]))), (25, 25, 25), 6)
     return pale
 
 
-def cartoon(picture: Pixels, mesh: NDArray[np.float32]) -> Pixels:
+def cartoon(frame: Pixels, mesh: NDArray[np.float32]) -> Pixels:
     """A face of one colour with a wide dark mouth that has no lips."""
-    bare = cv2.fillConvexPoly(picture.copy(), cv2.convexHull(np.rint(mesh[:, :2]).astype(np.int32)), (250, 205, 170))
+    bare = cv2.fillConvexPoly(frame.copy(), cv2.convexHull(np.rint(mesh[:, :2]).astype(np.int32)), (250, 205, 170))
     return np.asarray(cv2.fillPoly(bare, [np.rint(mesh[list(LIPS), :2]).astype(np.int32)], (30, 10, 12)))
 
 
 Change = Callable[[Pixels, NDArray[np.float32]], Pixels]
 SEEN: dict[str, Change] = {
-    "as it is": lambda picture, mesh: picture,
-    "in the dark": lambda picture, mesh: (picture * 0.12).astype(np.uint8),
-    "under blue light": lambda picture, mesh: (picture * [0.55, 0.8, 1.0]).astype(np.uint8),
-    "under warm light": lambda picture, mesh: (picture * [1.0, 0.8, 0.5]).astype(np.uint8),
-    "without colours": lambda picture, mesh: cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB),
-    "far away": lambda picture, mesh: cv2.resize(cv2.resize(picture, (64, 64), interpolation=cv2.INTER_AREA), (SIDE, SIDE)),
+    "as it is": lambda frame, mesh: frame,
+    "in the dark": lambda frame, mesh: (frame * 0.12).astype(np.uint8),
+    "under blue light": lambda frame, mesh: (frame * [0.55, 0.8, 1.0]).astype(np.uint8),
+    "under warm light": lambda frame, mesh: (frame * [1.0, 0.8, 0.5]).astype(np.uint8),
+    "without colours": lambda frame, mesh: cv2.cvtColor(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB),
+    "far away": lambda frame, mesh: cv2.resize(cv2.resize(frame, (64, 64), interpolation=cv2.INTER_AREA), (SIDE, SIDE)),
     "with a beard": bearded,
-    "with a brown beard": lambda picture, mesh: bearded(picture, mesh, (85, 55, 38)),
+    "with a brown beard": lambda frame, mesh: bearded(frame, mesh, (85, 55, 38)),
     "as a cartoon": cartoon,
     "with lipstick": made_up,
     "with glasses": spectacled,
@@ -130,23 +130,23 @@ def test_no_face_is_taken_for_hidden(how: str) -> None:
 
 
 HIDING: dict[str, Change] = {
-    "a black microphone": lambda picture, mesh: before_mouth(picture, mesh, (35, 35, 38)),
-    "a grey one": lambda picture, mesh: before_mouth(picture, mesh, (130, 130, 134)),
-    "a red one": lambda picture, mesh: before_mouth(picture, mesh, (190, 35, 40)),
-    "a blue one": lambda picture, mesh: before_mouth(picture, mesh, (50, 80, 190)),
-    "a violet one": lambda picture, mesh: before_mouth(picture, mesh, (110, 50, 140)),
-    "an orange one": lambda picture, mesh: before_mouth(picture, mesh, (235, 120, 40)),
-    "a golden one": lambda picture, mesh: before_mouth(picture, mesh, (190, 150, 80), fall=0.8),
-    "a wooden one": lambda picture, mesh: before_mouth(picture, mesh, (140, 95, 60), fall=0.8),
-    "a copper cup": lambda picture, mesh: before_mouth(picture, mesh, (190, 120, 85), 0.26, 0.3, 0.8),
-    "a cup": lambda picture, mesh: before_mouth(picture, mesh, (235, 235, 230), 0.26, 0.3),
-    "a hand": lambda picture, mesh: before_mouth(picture, mesh, skin(picture, mesh), 0.3, 0.24),
+    "a black microphone": lambda frame, mesh: before_mouth(frame, mesh, (35, 35, 38)),
+    "a grey one": lambda frame, mesh: before_mouth(frame, mesh, (130, 130, 134)),
+    "a red one": lambda frame, mesh: before_mouth(frame, mesh, (190, 35, 40)),
+    "a blue one": lambda frame, mesh: before_mouth(frame, mesh, (50, 80, 190)),
+    "a violet one": lambda frame, mesh: before_mouth(frame, mesh, (110, 50, 140)),
+    "an orange one": lambda frame, mesh: before_mouth(frame, mesh, (235, 120, 40)),
+    "a golden one": lambda frame, mesh: before_mouth(frame, mesh, (190, 150, 80), fall=0.8),
+    "a wooden one": lambda frame, mesh: before_mouth(frame, mesh, (140, 95, 60), fall=0.8),
+    "a copper cup": lambda frame, mesh: before_mouth(frame, mesh, (190, 120, 85), 0.26, 0.3, 0.8),
+    "a cup": lambda frame, mesh: before_mouth(frame, mesh, (235, 235, 230), 0.26, 0.3),
+    "a hand": lambda frame, mesh: before_mouth(frame, mesh, skin(frame, mesh), 0.3, 0.24),
     "blue glass": veiled((50, 80, 190)),
     "white glass": veiled((240, 240, 240)),
     "grey glass": veiled((130, 130, 134), 0.7),
     "a caption's black ground": veiled((0, 0, 0), 0.8),
     "a hand over chin and lower lip": from_below,
-    "a hand in the shade": lambda picture, mesh: before_mouth(picture, mesh, skin(picture, mesh, 0.65), 0.3, 0.24),
+    "a hand in the shade": lambda frame, mesh: before_mouth(frame, mesh, skin(frame, mesh, 0.65), 0.3, 0.24),
 }
 
 
@@ -157,7 +157,7 @@ def test_what_is_before_a_mouth_hides_it(what: str) -> None:
     assert np.mean(np.array(shares) >= COVERED_FROM) >= least
 
 
-def test_one_picture_alone_decides_at_the_beginning_only() -> None:
+def test_one_frame_alone_decides_at_the_beginning_only() -> None:
     cover = Cover()
     assert [cover.step(share) for share in (0.1, 0.9, 0.1, 0.1)] == [False] * 4
     assert [cover.step(0.9) for _ in range(6)][-1]
@@ -166,7 +166,7 @@ def test_one_picture_alone_decides_at_the_beginning_only() -> None:
 
 
 def film(hidden: range) -> list[Scene]:
-    """A head that talks for 2.4 s; in some of its pictures a microphone is before the mouth."""
+    """A head that talks for 2.4 s; in some of its frames a microphone is before the mouth."""
     shown = filmed(talk(60))
     for number in hidden:
         scene = shown[number]
@@ -184,7 +184,7 @@ def mesh_drawn(scenes: list[Scene]) -> list[Pixels]:
 
 
 def patches_drawn(scenes: list[Scene]) -> list[Pixels]:
-    return list(drawn_pictures(lambda faces, _: np.full((len(faces), 96, 96, 3), 255, np.uint8), scenes, paste_face, 8))
+    return list(drawn_frames(lambda faces, _: np.full((len(faces), 96, 96, 3), 255, np.uint8), scenes, paste_face, 8))
 
 
 OutputFrame = Callable[[list[Scene]], list[Pixels]]
@@ -198,14 +198,14 @@ def shown(request: pytest.FixtureRequest) -> OutputFrame:
 
 def test_a_microphone_that_stays_is_left_alone(shown: OutputFrame) -> None:
     scenes = film(range(60))
-    assert all(picture is scene.rgb for picture, scene in zip(shown(scenes), scenes, strict=True))
+    assert all(frame is scene.rgb for frame, scene in zip(shown(scenes), scenes, strict=True))
 
 
 def test_what_is_before_a_mouth_stays_there_while_the_mesh_finds_no_face(shown: OutputFrame) -> None:
-    """A dark mask leaves so little to be seen that it is found in some pictures only."""
+    """A dark mask leaves so little to be seen that it is found in some video only."""
     scenes = film(range(60))[:24]
     scenes[1:] = [Scene(np.full_like(scene.rgb, 60), scene.box, scene.time) for scene in scenes[1:]]
-    assert all(picture is scene.rgb for picture, scene in zip(shown(scenes), scenes, strict=True))
+    assert all(frame is scene.rgb for frame, scene in zip(shown(scenes), scenes, strict=True))
 
 
 def test_a_palm_that_hides_a_face_from_the_mesh_at_once_is_left_alone() -> None:
@@ -220,7 +220,7 @@ def test_a_palm_that_hides_a_face_from_the_mesh_at_once_is_left_alone() -> None:
 
 def test_one_that_comes_for_a_while_is_left_alone_then(shown: OutputFrame) -> None:
     scenes = film(range(20, 42))
-    is_drawn = [picture is not scene.rgb for picture, scene in zip(shown(scenes), scenes, strict=True)]
+    is_drawn = [frame is not scene.rgb for frame, scene in zip(shown(scenes), scenes, strict=True)]
     assert not any(is_drawn[34:42])
     assert all(is_drawn[:15])
     assert all(is_drawn[56:])
@@ -233,15 +233,15 @@ def test_a_mesh_that_looks_ahead_draws_on_nothing_that_comes(what: str) -> None:
         scene = scenes[number]
         assert scene.mesh is not None
         scenes[number] = Scene(HIDING[what](scene.rgb, scene.mesh), scene.box, scene.time, mesh=scene.mesh)
-    is_drawn = [picture is not scene.rgb for picture, scene in zip(mesh_drawn(scenes), scenes, strict=True)]
+    is_drawn = [frame is not scene.rgb for frame, scene in zip(mesh_drawn(scenes), scenes, strict=True)]
     assert [number for number in range(60) if is_drawn[number]] == [*range(20), *range(45 if "chin" in what else 46, 60)]
 
 
 def test_hard_patches_are_drawn_whatever_is_before_the_mouth_as_published() -> None:
     scenes = film(range(8))[:8]
     white = np.full((8, 96, 96, 3), 255, np.uint8)
-    pictures = drawn_pictures(lambda *_: white, scenes, paste_face_hard, 8)
-    assert all(picture is not scene.rgb for picture, scene in zip(pictures, scenes, strict=True))
+    frames = drawn_frames(lambda *_: white, scenes, paste_face_hard, 8)
+    assert all(frame is not scene.rgb for frame, scene in zip(frames, scenes, strict=True))
 
 
 @cache
@@ -252,15 +252,15 @@ def photograph() -> tuple[Pixels, NDArray[np.float32]]:
     return still, find_face(still, None, path)[0]
 
 
-def painted(picture: Pixels, mesh: NDArray[np.float32], tone: Sequence[float], lips: Sequence[float], beard: bool) -> Pixels:
+def painted(frame: Pixels, mesh: NDArray[np.float32], tone: Sequence[float], lips: Sequence[float], beard: bool) -> Pixels:
     """Another skin and other lips, as shares of what they are, and strokes of a dark beard."""
-    cover = np.zeros(picture.shape[:2], np.uint8)
+    cover = np.zeros(frame.shape[:2], np.uint8)
     cv2.fillPoly(cover, [np.rint(mesh[list(LIPS), :2]).astype(np.int32)], 255)
     lip = cv2.GaussianBlur(cover.astype(np.float32) / 255, (0, 0), 1.5)[..., None]
-    changed = picture * np.array(tone) * (1 + lip * (np.array(lips) - 1))
+    changed = frame * np.array(tone) * (1 + lip * (np.array(lips) - 1))
     if beard:
         rng, width, (x, y) = np.random.default_rng(0), float(np.ptp(mesh[:, 0])), mesh[[13, 14], :2].mean(axis=0)
-        hair = np.zeros(picture.shape[:2], np.uint8)
+        hair = np.zeros(frame.shape[:2], np.uint8)
         for _ in range(3000):
             angle, away = rng.uniform(0, 2 * np.pi), rng.uniform(0.4, 1.0)
             root = np.array([x + away * 0.33 * width * np.cos(angle), y + away * 0.3 * width * np.sin(angle) + 0.06 * width])
@@ -281,8 +281,8 @@ PEOPLE = {
 
 @pytest.mark.parametrize("who", PEOPLE)
 def test_ordinary_people_are_drawn_whatever_their_colours(who: str) -> None:
-    picture, mesh = photograph()
-    person = painted(picture, mesh, *PEOPLE[who])
+    frame, mesh = photograph()
+    person = painted(frame, mesh, *PEOPLE[who])
     assert not is_hidden(person, mesh)
     cover = Cover()
     assert not any(cover.step(cover.counted(covering(person, mesh))) for _ in range(3))
@@ -290,7 +290,7 @@ def test_ordinary_people_are_drawn_whatever_their_colours(who: str) -> None:
 
 
 @pytest.mark.parametrize("what", ["a black microphone", "a grey one", "a blue one", "a cup", "a hand", "a copper cup"])
-def test_a_single_picture_with_something_before_the_mouth_is_told(what: str) -> None:
-    picture, mesh = photograph()
+def test_a_single_frame_with_something_before_the_mouth_is_told(what: str) -> None:
+    frame, mesh = photograph()
     for who in PEOPLE.values():
-        assert is_hidden(HIDING[what](painted(picture, mesh, *who), mesh), mesh)
+        assert is_hidden(HIDING[what](painted(frame, mesh, *who), mesh), mesh)

@@ -12,13 +12,13 @@ import torch
 from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.errors import CheckpointError, UnitError, UnitRangeError, UsageError, VocabularyError
 from avcore.faces.geometry import MouthsToDraw
-from avcore.media import Picture
+from avcore.media import Frame
 from avcore.units import Units
 from unit2av.face.model import FaceModel, FaceModelSize, network_input, pad_to_windows
 from unit2av.lipsync import Scene, SpokenUnits
 from unit2av.lipsync.patches import UnitLipSync
 from unit2av.renderer import LipRenderer, ready_to_draw
-from unit2av.rendering import OutputFrame, SoundFeed, Talk, drawn, faces_by_index, num_pictures_for, steady, write_in_step
+from unit2av.rendering import OutputFrame, SoundFeed, Talk, drawn, faces_by_index, num_frames_for, steady, write_in_step
 from unit2av.stage import RENDERER
 
 SIZE = FaceModelSize(
@@ -28,7 +28,7 @@ SIZE = FaceModelSize(
 
 
 def random_model(size: FaceModelSize = SIZE) -> FaceModel:
-    """A model whose pictures vary as a trained one's do: batch norms hold the statistics of what goes through them."""
+    """A model whose frames vary as a trained one's do: batch norms hold the statistics of what goes through them."""
     torch.manual_seed(3)
     model = FaceModel(size).train()
     for module in model.modules():
@@ -83,7 +83,7 @@ def test_sizes_are_read_from_the_tensors(context: int) -> None:
 @torch.no_grad()
 def test_only_a_unit_context_tells_what_comes_before_from_what_comes_after() -> None:
     units = torch.randint(0, 50, (1, 10, 1), generator=torch.Generator().manual_seed(4)).expand(1, 10, 2)
-    swapped = [0, 1, 4, 3, 2, 5, 6, 7, 8, 9]  # the neighbours of picture 3 in the other order
+    swapped = [0, 1, 4, 3, 2, 5, 6, 7, 8, 9]  # the neighbours of frame 3 in the other order
     published, ours = random_model(), random_model(replace(SIZE, unit_context=1))
 
     def code(model: FaceModel, order: list[int]) -> torch.Tensor:
@@ -126,16 +126,16 @@ def test_drawing_in_chunks_equals_the_whole(units: Units, faces: list[np.ndarray
     model = random_model(replace(SIZE, unit_context=context))
     if model.unit_context is not None:
         torch.nn.init.normal_(model.unit_context.weight, std=0.2)
-    windows, pictures = pad_to_windows(units.frames()), network_input(torch.from_numpy(np.stack(faces[:40])))
-    trained = model(windows, pictures)
+    windows, frames = pad_to_windows(units.frames()), network_input(torch.from_numpy(np.stack(faces[:40])))
+    trained = model(windows, frames)
     assert trained.std() > 0.05
     ready_to_draw([model.face_encoder_blocks, model.face_decoder_blocks, model.output_block], torch.float32)
-    whole = model(windows, pictures)
+    whole = model(windows, frames)
     torch.testing.assert_close(whole, trained, atol=5e-5, rtol=0)
-    by_window = [model(windows[k : k + 1], pictures[10 * k : 10 * k + 10]) for k in range(len(windows))]
+    by_window = [model(windows[k : k + 1], frames[10 * k : 10 * k + 10]) for k in range(len(windows))]
     torch.testing.assert_close(torch.cat(by_window), whole, atol=1e-5, rtol=0)
     codes = model.encode_units(windows)
-    across_windows = [model.draw(codes[k : k + 7], pictures[k : k + 7]) for k in range(0, 40, 7)]
+    across_windows = [model.draw(codes[k : k + 7], frames[k : k + 7]) for k in range(0, 40, 7)]
     torch.testing.assert_close(torch.cat(across_windows), whole, atol=1e-5, rtol=0)
 
 
@@ -168,10 +168,10 @@ def test_faces_are_read_only_as_they_are_needed(renderer: LipRenderer, units: Un
     assert read == 40
 
 
-def test_each_picture_speaks_the_unit_of_its_moment(renderer: LipRenderer, faces: list[np.ndarray]) -> None:
+def test_each_frame_speaks_the_unit_of_its_moment(renderer: LipRenderer, faces: list[np.ndarray]) -> None:
     units = Units.from_frames(np.arange(40))
     in_order = rendered(renderer.render(units, [faces[0]] * 20))
-    assert len({picture.tobytes() for picture in in_order}) == 20
+    assert len({frame.tobytes() for frame in in_order}) == 20
     times = [0.76, 0.0, Fraction(1, 25), 0.119, 5.0, -1.0]
     at_times = rendered(renderer.render(units, [faces[0]] * 6, times=times))
     expected = in_order[[19, 0, 1, 2, 19, 0]]
@@ -258,38 +258,38 @@ class Notes:
     frame_rate = Fraction(25)
 
     def __init__(self) -> None:
-        self.pictures: list[np.ndarray] = []
+        self.frames: list[np.ndarray] = []
         self.sound: list[np.ndarray] = []
         self.lead: list[float] = []
 
-    def write_picture(self, rgb: np.ndarray) -> None:
-        self.pictures.append(rgb)
-        self.lead.append(sum(map(len, self.sound)) / 16000 - len(self.pictures) / 25)
+    def write_rgb(self, rgb: np.ndarray) -> None:
+        self.frames.append(rgb)
+        self.lead.append(sum(map(len, self.sound)) / 16000 - len(self.frames) / 25)
 
     def write_sound(self, samples: np.ndarray) -> None:
         self.sound.append(samples)
 
 
 class Footage:
-    """Pictures in memory, played as avcore.media.PictureSource plays them."""
+    """Frames in memory, played as avcore.media.FrameSource plays them."""
 
-    def __init__(self, pictures: Sequence[np.ndarray]) -> None:
-        self._pictures = pictures
+    def __init__(self, frames: Sequence[np.ndarray]) -> None:
+        self._frames = frames
 
     @property
     def own(self) -> range:
-        return range(len(self._pictures))
+        return range(len(self._frames))
 
-    def pingpong(self, num_frames: int, among: range) -> Iterator[Picture]:
+    def pingpong(self, num_frames: int, among: range) -> Iterator[Frame]:
         assert among == self.own
-        order = [*range(len(self._pictures)), *range(len(self._pictures) - 2, 0, -1)]
+        order = [*range(len(self._frames)), *range(len(self._frames) - 2, 0, -1)]
         for k in range(num_frames):
             index = order[k % len(order)]
-            yield Picture(self._pictures[index], Fraction(index, 25), index)
+            yield Frame(self._frames[index], Fraction(index, 25), index)
 
 
 @pytest.fixture
-def pictures() -> np.ndarray:
+def frames() -> np.ndarray:
     return np.random.default_rng(4).integers(0, 200, (6, 50, 60, 3), dtype=np.uint8)
 
 
@@ -298,80 +298,80 @@ def played(footage: Footage, boxes: Sequence[np.ndarray | None], count: int) -> 
     return list(steady(footage.pingpong(count, footage.own), 25, Talk(1, Fraction(0), torch.zeros(40, 4)), face_of))
 
 
-def scenes(pictures: np.ndarray, boxes: Sequence[np.ndarray | None]) -> Iterator[Scene]:
-    for k, (picture, box) in enumerate(zip(pictures, boxes, strict=True)):
-        yield Scene(picture, box, Fraction(k, 25))
+def scenes(frames: np.ndarray, boxes: Sequence[np.ndarray | None]) -> Iterator[Scene]:
+    for k, (frame, box) in enumerate(zip(frames, boxes, strict=True)):
+        yield Scene(frame, box, Fraction(k, 25))
 
 
-def talking_pictures(
+def talking_frames(
     renderer: WhiteFaces, units: Units, shown: Iterator[Scene], *paste: object, batch_size: int = 20
 ) -> Iterator[np.ndarray]:
     mouth = UnitLipSync(renderer, *paste, batch_size=batch_size)
     return mouth.draw(mouth.codes(SpokenUnits(units)), shown)
 
 
-def test_faces_are_pasted_where_there_is_a_box_and_nothing_else_changes(pictures: np.ndarray) -> None:
+def test_faces_are_pasted_where_there_is_a_box_and_nothing_else_changes(frames: np.ndarray) -> None:
     boxes = [BOX, None, BOX + 3, None, None, BOX]
     renderer = WhiteFaces()
-    shown = list(talking_pictures(renderer, Units.from_frames([5] * 12), scenes(pictures, boxes), batch_size=4))
-    for picture, box, result in zip(pictures, boxes, shown, strict=True):
+    shown = list(talking_frames(renderer, Units.from_frames([5] * 12), scenes(frames, boxes), batch_size=4))
+    for frame, box, result in zip(frames, boxes, shown, strict=True):
         if box is None:
-            np.testing.assert_array_equal(result, picture)
+            np.testing.assert_array_equal(result, frame)
             continue
         x1, y1, x2, y2 = box.astype(int)
-        outside = np.ones(picture.shape[:2], dtype=bool)
+        outside = np.ones(frame.shape[:2], dtype=bool)
         outside[y1:y2, x1:x2] = False
-        np.testing.assert_array_equal(result[outside], picture[outside])
+        np.testing.assert_array_equal(result[outside], frame[outside])
         assert np.all(result[(y1 + 3 * y2) // 4, (x1 + x2) // 2] == 255)
     assert renderer.calls == [(2, [0.0, 0.08]), (1, [0.2])]
 
 
-def test_scenes_are_read_a_batch_ahead_and_no_further(pictures: np.ndarray) -> None:
+def test_scenes_are_read_a_batch_ahead_and_no_further(frames: np.ndarray) -> None:
     read = 0
 
     def counted() -> Iterator[Scene]:
         nonlocal read
-        for scene in scenes(pictures, [BOX] * 6):
+        for scene in scenes(frames, [BOX] * 6):
             read += 1
             yield scene
 
-    stream = talking_pictures(WhiteFaces(), Units.from_frames([5] * 12), counted(), batch_size=2)
+    stream = talking_frames(WhiteFaces(), Units.from_frames([5] * 12), counted(), batch_size=2)
     for number in range(1, 7):
         next(stream)
         assert read == (number + 1) // 2 * 2
     with pytest.raises(UnitError, match="no units"):
-        next(talking_pictures(WhiteFaces(), Units.from_frames([]), scenes(pictures, [BOX] * 6)))
+        next(talking_frames(WhiteFaces(), Units.from_frames([]), scenes(frames, [BOX] * 6)))
 
 
-def test_as_published_an_odd_last_unit_has_no_picture() -> None:
+def test_as_published_an_odd_last_unit_has_no_frame() -> None:
     for steps, count in ((1, 1), (2, 1), (3, 1), (45, 22), (60, 30)):
-        assert num_pictures_for(Units.from_frames([1] * steps)) == count
+        assert num_frames_for(Units.from_frames([1] * steps)) == count
 
 
-def test_footage_is_played_to_and_fro_with_its_boxes(pictures: np.ndarray) -> None:
+def test_footage_is_played_to_and_fro_with_its_boxes(frames: np.ndarray) -> None:
     boxes = [BOX + k for k in range(3)] + [None, BOX, BOX]
-    shown = played(Footage(pictures), boxes, 13)
+    shown = played(Footage(frames), boxes, 13)
     order = [0, 1, 2, 3, 4, 5, 4, 3, 2, 1, 0, 1, 2]
     for k, (one, index) in enumerate(zip(shown, order, strict=True)):
         assert one.time == Fraction(k, 25)
         assert one.face.box is boxes[index]
-        np.testing.assert_array_equal(one.rgb, pictures[index])
+        np.testing.assert_array_equal(one.rgb, frames[index])
     seen = list(drawn(UnitLipSync(WhiteFaces()), shown))
     assert [one.rgb[30, 24].min() == 255 for one in seen] == [boxes[index] is not None for index in order]
     assert [one.time for one in seen] == [one.time for one in shown]
 
 
-def test_sound_goes_with_the_pictures_whole_and_one_that_ends_early_does_not_stop_them() -> None:
+def test_sound_goes_with_the_frames_whole_and_one_that_ends_early_does_not_stop_them() -> None:
     samples = np.arange(16000 * 2, dtype=np.float32)
     notes = Notes()
     write_in_step(notes, iter(np.zeros((40, 2, 2, 3), dtype=np.uint8)), SoundFeed(np.split(samples, 8)))
     np.testing.assert_array_equal(np.concatenate(notes.sound), samples)
-    assert len(notes.pictures) == 40
+    assert len(notes.frames) == 40
     assert min(notes.lead) >= 0
     assert max(notes.lead) <= 0.25
     notes = Notes()
     write_in_step(notes, iter(np.zeros((40, 2, 2, 3), dtype=np.uint8)), SoundFeed([np.zeros(100, dtype=np.float32)]))
-    assert len(notes.pictures) == 40
+    assert len(notes.frames) == 40
 
 
 def test_a_face_renderer_that_draws_no_numbers_is_refused_and_named(tmp_path: Path, units: Units) -> None:

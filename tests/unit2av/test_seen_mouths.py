@@ -16,7 +16,7 @@ from av2unit.extractor import UnitExtractor
 from avcore.errors import NoFaceError
 from avcore.faces.boxes import write_boxes
 from avcore.faces.find import find_faces
-from avcore.media import PictureSource, read_speech
+from avcore.media import FrameSource, read_speech
 from unit2av.face.training import task
 from unit2av.face.training.config import MouthRegion
 from unit2av.face.training.items import LipClip
@@ -47,7 +47,7 @@ def encoder() -> UnitExtractor:
 @pytest.fixture(scope="module")
 def clip(encoder: UnitExtractor, tmp_path_factory: pytest.TempPathFactory) -> LipClip:
     boxes = tmp_path_factory.mktemp("boxes") / "clip.bbox.pkl"
-    write_boxes(boxes, find_faces(PictureSource(_CLIP), "largest").boxes)
+    write_boxes(boxes, find_faces(FrameSource(_CLIP), "largest").boxes)
     return LipClip(CropSource("clip", _CLIP, boxes, steady=6), encoder.extract(speech=read_speech(_CLIP)), 25)
 
 
@@ -59,11 +59,11 @@ def test_a_mouth_that_says_its_units_is_told_from_others(encoder: UnitExtractor,
     assert foreign["unit_sync_at_zero"] < 0.3
 
 
-def test_pictures_without_a_face_agree_in_nothing(
+def test_frames_without_a_face_agree_in_nothing(
     encoder: UnitExtractor, clip: LipClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def blind(*_: object, **__: object) -> None:
-        raise NoFaceError("no face was found in any picture")
+        raise NoFaceError("no face was found in any frame")
 
     monkeypatch.setattr(task, "find_faces", blind)
     with caplog.at_level(logging.WARNING):

@@ -63,9 +63,9 @@ def test_the_published_recipe() -> None:
     assert [one.batch.batch_size for one in (plain, hq, expert)] == [16, 16, 64]
 
 
-def test_windows_hold_the_sound_of_their_pictures(heard: DrawnCorpus, crops: Path) -> None:
+def test_windows_hold_the_sound_of_their_frames(heard: DrawnCorpus, crops: Path) -> None:
     clip = read_sound_clips(SoundDataConfig(train=str(heard.manifest), hold_out=1), 0).train[0]
-    mel, faces = mel_of(read_speech(clip.sound)), GeneratorWindows([clip], crops, 3)._crops.faces(clip.footage).pictures
+    mel, faces = mel_of(read_speech(clip.sound)), GeneratorWindows([clip], crops, 3)._crops.faces(clip.footage).frames
     firsts = set()
     for early in (0, 2):
         shifted = replace(clip, offset=early)
@@ -87,7 +87,7 @@ def test_half_of_the_experts_windows_have_another_ones_sound(heard: DrawnCorpus,
     clip = read_sound_clips(SoundDataConfig(train=str(heard.manifest), hold_out=1), 0).train[0]
     windows = ExpertWindows([clip], crops, 3, num_items=60)
     assert len(windows) == 60
-    mel, faces = mel_of(read_speech(clip.sound)), windows._crops.faces(clip.footage).pictures[:, 48:]
+    mel, faces = mel_of(read_speech(clip.sound)), windows._crops.faces(clip.footage).frames[:, 48:]
     labels = []
     for index in range(60):
         example = windows.load((0, index))

@@ -18,7 +18,7 @@ from tests.avcore.faces.drawn import head_of
 from unit2av.lipsync.mesh.table import MouthTable
 from unit2av.train_mouth import main
 
-CLIPS, PICTURES, SIDE = 4, 80, 128
+CLIPS, FRAMES, SIDE = 4, 80, 128
 VOCABULARY = "sha256:00000000000000aa"
 OPENINGS = (0.0, 0.35, 0.7, 1.0)
 
@@ -30,14 +30,14 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     head = head_of(903)
     for number in range(CLIPS):
         name = f"talk_{number}"
-        frames = np.repeat(rng.integers(0, len(OPENINGS), PICTURES), 10)[: 2 * PICTURES]
+        frames = np.repeat(rng.integers(0, len(OPENINGS), FRAMES), 10)[: 2 * FRAMES]
         track = np.convolve([OPENINGS[unit] for unit in frames[::2]], np.ones(3) / 3, "same")
         boxes = []
         with VideoWriter(folder / f"{name}.mp4", SIDE, SIDE, 25, crf=10, preset="ultrafast") as writer:
-            for pose, opening in zip(motion(number, PICTURES, Pose(scale=0.6)), track, strict=True):
+            for pose, opening in zip(motion(number, FRAMES, Pose(scale=0.6)), track, strict=True):
                 positions, _ = Camera(pose, (SIDE, SIDE)).project(head.shape.rest[:468])
                 boxes.append(hull(positions))
-                writer.write_picture(draw(head, pose, MouthShape(float(opening), 0.0), SIDE))
+                writer.write_rgb(draw(head, pose, MouthShape(float(opening), 0.0), SIDE))
         write_boxes(folder / f"{name}.bbox.pkl", boxes)
         entries.append({"id": name, "video": f"{name}.mp4", "boxes": f"{name}.bbox.pkl", "speaker": "one"})
         rows.append(UnitRow(name, Units.from_frames(frames, "ko", VOCABULARY), {}))

@@ -29,11 +29,11 @@ def test_one_logit_for_each_choice(frames: int) -> None:
 
 
 def test_drawn_windows_are_what_the_expert_learnt_from() -> None:
-    pictures = torch.randint(0, 256, (2, 10, 96, 96, 3), dtype=torch.uint8)
-    drawn = pictures.flip(-1).permute(0, 1, 4, 2, 3).float() / 255
+    frames = torch.randint(0, 256, (2, 10, 96, 96, 3), dtype=torch.uint8)
+    drawn = frames.flip(-1).permute(0, 1, 4, 2, 3).float() / 255
     units = torch.arange(40).view(2, 20)
     said, mouths = drawn_windows(drawn, units, 5)
-    expected = expert_input(pictures[:, :, 48:].reshape(4, 5, 48, 96, 3))
+    expected = expert_input(frames[:, :, 48:].reshape(4, 5, 48, 96, 3))
     assert torch.equal(mouths, expected)
     assert said.tolist() == units.view(4, 1, 10).tolist()
 
@@ -76,5 +76,5 @@ def test_an_expert_that_guesses_is_told_why(caplog: pytest.LogCaptureFixture, lo
     watch = ChanceWatch("units", 38, 8)
     for step in range(2100):
         watch.note(torch.tensor(loss), step)
-    assert caplog.text.count("pictures and units may not be in step (lse_offset tells by how much)") == lines
+    assert caplog.text.count("frames and units may not be in step (lse_offset tells by how much)") == lines
     assert caplog.text.count("of one person (38 clips), or the batch too small (8;") == lines

@@ -42,7 +42,7 @@ def test_the_discriminator_judges_each_lower_half(width: int) -> None:
     assert torch.allclose(judge(lower_half(faces[1:2])), logits[1:2], atol=1e-5)
 
 
-def test_drawing_some_pictures_is_drawing_all_and_choosing() -> None:
+def test_drawing_some_frames_is_drawing_all_and_choosing() -> None:
     torch.manual_seed(0)
     model = FaceModel(FaceModelSize.divided(16, 9, 8)).eval()
     assert (model.size.encoder_widths[0], model.size.decoder_widths[0]) == (8, 32)
@@ -52,7 +52,7 @@ def test_drawing_some_pictures_is_drawing_all_and_choosing() -> None:
 
 
 def test_every_weight_learns_from_all_losses(drawn: DrawnCorpus, crops: Path, tmp_path: Path, expert: Path) -> None:
-    config = face_config(drawn, crops, tmp_path, losses__sync_checkpoint=expert, losses__sync=0.03, pictures=5, batch__batch_size=2)
+    config = face_config(drawn, crops, tmp_path, losses__sync_checkpoint=expert, losses__sync=0.03, frames=5, batch__batch_size=2)
     task = make_task(replace(config, model=replace(config.model, unit_context=1)))
     task._losses.notice(0.1)
     values = task.training_step(batch_of(task, [0, 20]), OneStep(task))
@@ -79,7 +79,7 @@ def test_the_sync_loss_counts_once_it_was_low_enough(expert: Path) -> None:
 
 
 def test_the_switch_of_the_sync_loss_is_resumed(drawn: DrawnCorpus, crops: Path, tmp_path: Path, expert: Path) -> None:
-    settings = {**QUICK, "losses__sync_checkpoint": expert, "losses__sync_threshold": 100, "pictures": 5, "batch__batch_size": 2}
+    settings = {**QUICK, "losses__sync_checkpoint": expert, "losses__sync_threshold": 100, "frames": 5, "batch__batch_size": 2}
     config = face_config(drawn, crops, tmp_path, **settings, loop__validate_every=2, loop__max_steps=3)
     first = train_face(config)
     assert list(history(first, "train", "sync")) == [3]
@@ -139,7 +139,7 @@ def test_a_renderer_gains_a_unit_context_without_a_change(drawn: DrawnCorpus, cr
 def test_units_are_those_of_both_models(drawn: DrawnCorpus, crops: Path, tmp_path: Path, renderer: Path, expert: Path) -> None:
     other = tmp_path / "other.jsonl"
     other.write_text(drawn.units.read_text().replace(VOCABULARY, "sha256:other"))
-    settings = {"data__units": other, "pictures": 5}
+    settings = {"data__units": other, "frames": 5}
     with pytest.raises(VocabularyError, match="face renderer"):
         make_task(face_config(drawn, crops, tmp_path, **settings, init__checkpoint=renderer))
     make_task(face_config(drawn, crops, tmp_path, **settings, init__checkpoint=renderer, init__new_unit_table="true"))
@@ -152,7 +152,7 @@ def test_units_are_those_of_both_models(drawn: DrawnCorpus, crops: Path, tmp_pat
 @pytest.mark.parametrize(
     "change",
     [
-        {"pictures": 11}, {"losses__quality": 0.98}, {"losses__mouth_weight": 0.5}, {"mouth__bottom": 97}, {"same_reference": 1.5},
+        {"frames": 11}, {"losses__quality": 0.98}, {"losses__mouth_weight": 0.5}, {"mouth__bottom": 97}, {"same_reference": 1.5},
         {"losses__moved_weight": -1.0}, {"model__unit_context": 10}, {"model__unit_context": -1}, {"augment__scale": 1.5},
         {"augment__shift": -1.0}, {"reference_choices": 0}, {"quality_width": 0}, {"model__width_divisor": 0},
         {"data__max_valid_windows": 0}, {"data__hold_out": 0},
@@ -164,23 +164,23 @@ def test_settings_that_cannot_work_are_refused(drawn: DrawnCorpus, crops: Path, 
 
 
 def test_debug_configs_fit_the_data_and_one_another(drawn: DrawnCorpus, crops: Path, tmp_path: Path, expert: Path) -> None:
-    """Rows for units of any number, and as many pictures as the expert sees; what was published keeps its own."""
+    """Rows for units of any number, and as many frames as the expert sees; what was published keeps its own."""
     rows = [json.loads(line) for line in drawn.units.read_text().splitlines()]
     rows = [row | {"units": [300 + unit for unit in row["units"]]} for row in rows]
     other = DrawnCorpus(drawn.manifest, tmp_path / "units.jsonl")
     other.units.write_text("".join(json.dumps(row) + "\n" for row in rows))
     needed = 1 + max(max(row["units"]) for row in rows)
     face = make_task(face_config(other, crops, tmp_path)).about["config"]
-    assert (face["model"]["num_units"], face["pictures"]) == (needed, 1)
+    assert (face["model"]["num_units"], face["frames"]) == (needed, 1)
     assert make_sync_task(sync_config(other, crops, tmp_path)).about["config"]["model"]["num_units"] == needed
-    seen = make_task(face_config(drawn, crops, tmp_path, losses__sync_checkpoint=expert)).about["config"]["pictures"]
+    seen = make_task(face_config(drawn, crops, tmp_path, losses__sync_checkpoint=expert)).about["config"]["frames"]
     assert seen == load_sync_expert(str(expert))[0].config.frames == 5
-    assert (PUBLISHED.model.num_units, PUBLISHED.pictures) == (1000, 10)
+    assert (PUBLISHED.model.num_units, PUBLISHED.frames) == (1000, 10)
 
 
-def test_pictures_and_checkpoints_that_do_not_fit_the_expert(drawn: DrawnCorpus, crops: Path, tmp_path: Path, expert: Path) -> None:
+def test_frames_and_checkpoints_that_do_not_fit_the_expert(drawn: DrawnCorpus, crops: Path, tmp_path: Path, expert: Path) -> None:
     with pytest.raises(UsageError, match="whole windows"):
-        make_task(face_config(drawn, crops, tmp_path, losses__sync_checkpoint=expert, pictures=3))
+        make_task(face_config(drawn, crops, tmp_path, losses__sync_checkpoint=expert, frames=3))
     torch.save({"about": {"kind": "face renderer"}}, tmp_path / "face.pt")
     with pytest.raises(CheckpointError, match="no checkpoint of a sync expert's training"):
         make_task(face_config(drawn, crops, tmp_path, losses__sync_checkpoint=tmp_path / "face.pt"))

@@ -46,7 +46,7 @@ _LISTED = re.compile(r"(?:표|그림|부록|사진|도표)\s?$")
 _AND = re.compile("(?<=[A-Z])&(?=[A-Z])")
 _INITIALS = re.compile(r"\b(?:[A-Z]\.){2,}")
 _INVISIBLE = re.compile(f"[\u00ad\u200b-\u200d\u2060\ufe0e\ufe0f\ufeff{DIRECTION_MARKS}]")
-"""Signs that say nothing of how a text is read: soft hyphens, joiners, blanks without width, forms of pictures, directions."""
+"""Signs that say nothing of how a text is read: soft hyphens, joiners, blanks without width, forms of emoji, directions."""
 _DIVISION = re.compile(r"(?<=[0-9A-Za-z)])\s+\u2215\s+(?=[0-9A-Za-z(])")
 _VULGAR = re.compile("(?<=[0-9])(?=[¼-¾⅐-⅞])")
 SUPERSCRIPT = re.compile(r"(?<=[0-9A-Za-z)\]])(?=[⁺⁻]?[⁰¹²³⁴-⁹]+(?![⁰¹²³⁴-⁹⁺⁻])|ⁿ(?!ᵈ))")
@@ -124,10 +124,10 @@ def read_known_words(text: str) -> str:
     return _AND.sub("앤", pattern.sub(lambda found: mixed[found[0].lower()], text))
 
 
-def read_words(text: str, spelt: list[str]) -> str:
+def read_words(text: str, spelled_out: list[str]) -> str:
     """Return all Latin and Greek letters as Hangul: known words, else letter by letter.
 
-    spelt: gets the words in small letters that were not known, as they were written: they may have another reading.
+    spelled: gets the words in small letters that were not known, as they were written: they may have another reading.
     """
     known = tables()
 
@@ -136,7 +136,7 @@ def read_words(text: str, spelt: list[str]) -> str:
         if (known_as := known.words.get(word.lower())) is not None:
             return known_as
         if len(word) > 1 and not word.isupper():
-            spelt.append(word)
+            spelled_out.append(word)
         return "".join(known.letters[letter.lower()] for letter in word)
 
     text = _GREEK.sub(lambda found: known.greek.get(found[0].lower(), ""), text)
@@ -149,7 +149,7 @@ def _any_of(words: Iterable[str], flags: int = 0) -> re.Pattern[str]:
 
 
 def require_readable(text: str, path: str | Path | None = None) -> None:
-    """Raise InputError naming signs without a reading, such as pictures, other scripts and controls, and where they stand."""
+    """Raise InputError naming signs without a reading, such as emoji, other scripts and controls, and where they stand."""
     refuse_signs(list(unreadable(text)), "Hangul, Latin letters, digits and punctuation", path)
 
 

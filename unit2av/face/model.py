@@ -57,10 +57,10 @@ class ConvBlock(nn.Module):
         self.conv_block = nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels))
         self.is_residual = is_residual
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """pictures [batch, in, height, width] -> [batch, out, height', width']."""
-        result: Tensor = self.conv_block(pictures)
-        return torch.relu(result + pictures if self.is_residual else result)
+    def forward(self, images: Tensor) -> Tensor:
+        """images [batch, in, height, width] -> [batch, out, height', width']."""
+        result: Tensor = self.conv_block(images)
+        return torch.relu(result + images if self.is_residual else result)
 
 
 class FaceDrawing(nn.Module):
@@ -81,10 +81,10 @@ class FaceDrawing(nn.Module):
         [batch, 3, 96, 96] in 0..1, BGR.
         """
         features = self.encode_faces(faces)
-        picture = codes[:, :, None, None]
+        image = codes[:, :, None, None]
         for block in self.face_decoder_blocks:
-            picture = torch.cat((block(picture), features.pop()), dim=1)
-        return torch.sigmoid(self.output_block(picture).float())
+            image = torch.cat((block(image), features.pop()), dim=1)
+        return torch.sigmoid(self.output_block(image).float())
 
     def encode_faces(self, faces: Tensor) -> list[Tensor]:
         """Return the outputs of all encoder blocks for [batch, 6, 96, 96], the largest first and the deepest last."""
@@ -231,8 +231,8 @@ class FaceModel(FaceDrawing):
         """Draw faces for whole windows.
 
         units: int64 of shape [windows, 20]; faces: float [10 * windows, 6, 96, 96] in 0..1, window by window, channels as in
-        `draw`. shown: int64 [pictures], which of the 10 * windows pictures `faces` holds when it does not hold all. Returns
-        [10 * windows or pictures, 3, 96, 96] in 0..1, BGR.
+        `draw`. shown: int64 [images], which of the 10 * windows images `faces` holds when it does not hold all. Returns
+        [10 * windows or images, 3, 96, 96] in 0..1, BGR.
         """
         codes = self.encode_units(units)
         return self.draw(codes if shown is None else codes[shown], faces)
@@ -275,19 +275,19 @@ def pad_to_windows(ids: Ids) -> Tensor:
 def network_input(faces: Tensor, references: Tensor | None = None) -> Tensor:
     """uint8 [batch, 96, 96, 3] RGB to float32 [batch, 6, 96, 96] in 0..1: BGR with the lower half black, then BGR whole.
 
-    references: the whole pictures, of the same shape; by default the faces themselves, as published.
+    references: the whole images, of the same shape; by default the faces themselves, as published.
     """
-    masked = network_picture(faces)
-    whole = masked.clone() if references is None else network_picture(references)
+    masked = network_images(faces)
+    whole = masked.clone() if references is None else network_images(references)
     masked[:, :, FACE_SIZE // 2 :] = 0
     return torch.cat((masked, whole), dim=1)
 
 
-def network_picture(faces: Tensor) -> Tensor:
+def network_images(faces: Tensor) -> Tensor:
     """uint8 [batch, 96, 96, 3] RGB to float32 [batch, 3, 96, 96] BGR in 0..1."""
     return faces.flip(-1).permute(0, 3, 1, 2).float() / 255
 
 
-def to_pictures(drawn: Tensor) -> Tensor:
+def to_images(drawn: Tensor) -> Tensor:
     """float [batch, 3, 96, 96] BGR in 0..1 to uint8 [batch, 96, 96, 3] RGB, truncated as published."""
     return (drawn * 255).to(torch.uint8).permute(0, 2, 3, 1).flip(-1).contiguous()

@@ -69,24 +69,24 @@ class Covering(NamedTuple):
     """whether its structure is that of a mouth"""
 
 
-def covering(picture: Pixels, mesh: Landmarks | NDArray[np.float64], is_guess: bool = False) -> Covering:
+def covering(frame: Pixels, mesh: Landmarks | NDArray[np.float64], is_guess: bool = False) -> Covering:
     """Measure the mouth in a frame of a video; arguments as of `unlike_lips`. Structure is measured only where it may count."""
-    unlike = unlike_lips(picture, mesh, is_guess)
-    return Covering(unlike, not is_guess and unlike >= COVERED_UNTIL and evidence(picture, mesh, unlike) <= 0)
+    unlike = unlike_lips(frame, mesh, is_guess)
+    return Covering(unlike, not is_guess and unlike >= COVERED_UNTIL and evidence(frame, mesh, unlike) <= 0)
 
 
-def is_hidden(picture: Pixels, mesh: Landmarks) -> bool:
-    """Return whether something hides the mouth in a single picture uint8 [height, width, 3]. mesh: of the face, [468, 3]."""
-    return evidence(picture, mesh, unlike_lips(picture, mesh)) > 0
+def is_hidden(frame: Pixels, mesh: Landmarks) -> bool:
+    """Return whether something hides the mouth in a single frame uint8 [height, width, 3]. mesh: of the face, [468, 3]."""
+    return evidence(frame, mesh, unlike_lips(frame, mesh)) > 0
 
 
-def unlike_lips(picture: Pixels, mesh: Landmarks | NDArray[np.float64], is_guess: bool = False) -> float:
+def unlike_lips(frame: Pixels, mesh: Landmarks | NDArray[np.float64], is_guess: bool = False) -> float:
     """Return the share of the upper or the lower lip, whichever is larger, that has other colours than lips: 0 to 1.
 
-    picture: uint8 [height, width, 3]. mesh: its landmarks, [468, 3], pixels. is_guess: whether these are only approximate; the
+    frame: uint8 [height, width, 3]. mesh: its landmarks, [468, 3], pixels. is_guess: whether these are only approximate; the
     result is then 1 if all is like skin, as under a palm, else 0.
     """
-    colours = np.log(_seen(picture, mesh[:, :2]) + _FLOOR)
+    colours = np.log(_seen(frame, mesh[:, :2]) + _FLOOR)
     redness, yellowness, light = colours[:, 0] - colours[:, 1], colours[:, 1] - colours[:, 2], colours.mean(axis=1)
     lips, around, inside = list(_LIPS), list(_AROUND), [*_LIPS, *_BETWEEN]
     lit = float(np.percentile(light[list(_SKIN)], 75)) - _IN_LIGHT
@@ -116,14 +116,14 @@ def unlike_lips(picture: Pixels, mesh: Landmarks | NDArray[np.float64], is_guess
     return float(is_other.reshape(2, -1).mean(axis=1).max())
 
 
-def _seen(picture: Pixels, points: NDArray[np.floating]) -> NDArray[np.float32]:  # type: ignore[type-arg]
-    """Return the colours at points [n, 2] of a picture, float32 [n, 3], after a slight blur of the face."""
+def _seen(frame: Pixels, points: NDArray[np.floating]) -> NDArray[np.float32]:  # type: ignore[type-arg]
+    """Return the colours at points [n, 2] of a frame, float32 [n, 3], after a slight blur of the face."""
     corner, size = points.min(axis=0), np.ptp(points, axis=0)
     scale = _SIDE / max(float(size[0]), 1.0)
     width, height = _SIDE, max(1, round(float(size[1]) * scale))
     place = np.array([[1 / scale, 0, corner[0]], [0, 1 / scale, corner[1]]], np.float32)
     flags = cv2.INTER_AREA | cv2.WARP_INVERSE_MAP
-    face = cv2.warpAffine(picture, place, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    face = cv2.warpAffine(frame, place, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     x, y = np.clip(np.rint((points - corner) * scale), 0, [width - 1, height - 1]).astype(int).T
     return np.asarray(cv2.GaussianBlur(face, (0, 0), 1.2)[y, x], np.float32)
 

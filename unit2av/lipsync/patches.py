@@ -21,13 +21,13 @@ from avcore.faces.crop import crop_face, paste_face, paste_face_hard, scale_face
 from avcore.faces.geometry import Box
 from avcore.timeline import Seconds, frames_to_units, units_to_frames, units_to_samples
 from avcore.units import Units
-from unit2av.face.model import FACE_SIZE, network_input, to_pictures
+from unit2av.face.model import FACE_SIZE, network_input, to_images
 from unit2av.lipsync import Scene, SpokenUnits
 from unit2av.lipsync.mesh.follow import MeshFinder, goes_on
 from unit2av.lipsync.mesh.shape import neutral_in
 from unit2av.lipsync.occlusion import Cover, Covering, covering
 from unit2av.lipsync.wav2lip.model import Mel, Wav2Lip, Wav2LipSize, chunks_at, mel_of
-from unit2av.renderer import BATCH_PICTURES, LipRenderer, draw_rows, first_row_of, in_batches, ready_to_draw
+from unit2av.renderer import BATCH_FRAMES, LipRenderer, draw_rows, first_row_of, in_batches, ready_to_draw
 
 Paste = Callable[[Pixels, Pixels, Box], Pixels]
 """Puts a face patch into the box of a frame and returns a new frame: `paste_face`, or `paste_face_hard` as published."""
@@ -37,7 +37,7 @@ _FADE = 5
 """Frames over which a new mouth fades out when something hides it."""
 
 
-def drawn_pictures(
+def drawn_frames(
     draw: Callable[[Sequence[Pixels], Sequence[Seconds]], Pixels], scenes: Iterable[Scene], paste: Paste, batch_size: int
 ) -> Iterator[Pixels]:
     """Yield the scenes' frames with faces that `draw` drew.
@@ -102,7 +102,7 @@ class UnitLipSync:
     name, needs_units, needs_sound, needs_whole = "units", True, False, False
 
     def __init__(
-        self, renderer: LipRenderer, paste: Paste = paste_face, batch_size: int = BATCH_PICTURES, upper: float = 0.0
+        self, renderer: LipRenderer, paste: Paste = paste_face, batch_size: int = BATCH_FRAMES, upper: float = 0.0
     ) -> None:
         self._renderer, self._paste, self._batch_size = renderer, paste, batch_size
         self._first_row = first_row_of(upper)
@@ -117,7 +117,7 @@ class UnitLipSync:
 
     def draw(self, codes: Tensor, scenes: Iterable[Scene]) -> Iterator[Pixels]:
         """See `LipSync.draw`; codes: float [n, width], one for each 40 ms."""
-        return drawn_pictures(partial(self._drawn, codes), scenes, self._paste, self._batch_size)
+        return drawn_frames(partial(self._drawn, codes), scenes, self._paste, self._batch_size)
 
     def _drawn(self, codes: Tensor, faces: Sequence[Pixels], times: Sequence[Seconds]) -> Pixels:
         return self._renderer.draw(codes, faces, times, self._first_row)
@@ -157,7 +157,7 @@ class SoundLipSync:
         device: torch.device,
         dtype: torch.dtype = torch.float32,
         paste: Paste = paste_face,
-        batch_size: int = BATCH_PICTURES,
+        batch_size: int = BATCH_FRAMES,
         is_published: bool = False,
         upper: float = 0.0,
     ) -> None:
@@ -174,7 +174,7 @@ class SoundLipSync:
         device: str = "cpu",
         precision: str = "float32",
         paste: Paste = paste_face,
-        batch_size: int = BATCH_PICTURES,
+        batch_size: int = BATCH_FRAMES,
         is_published: bool = False,
         upper: float = 0.0,
     ) -> "SoundLipSync":
@@ -196,12 +196,12 @@ class SoundLipSync:
 
     def draw(self, codes: Mel, scenes: Iterable[Scene]) -> Iterator[Pixels]:
         """See `LipSync.draw`."""
-        return drawn_pictures(lambda faces, times: self._faces(codes, faces, times), scenes, self._paste, self._batch_size)
+        return drawn_frames(lambda faces, times: self._faces(codes, faces, times), scenes, self._paste, self._batch_size)
 
     @torch.inference_mode()
     def _faces(self, mel: Mel, faces: Sequence[Pixels], times: Sequence[Seconds]) -> Pixels:
         """Draw face crops at times (s): uint8 [n, 96, 96, 3]."""
         chunks = torch.from_numpy(chunks_at(mel, times, self.is_published)).to(self.device, self.dtype)
         crops = torch.from_numpy(np.stack([scale_face(face, FACE_SIZE) for face in faces])).to(self.device)
-        pictures = network_input(crops).to(self.dtype).contiguous(memory_format=torch.channels_last)
-        return to_pictures(draw_rows(self._model, self._model.encode_sound(chunks), pictures, self._first_row)).cpu().numpy()
+        frames = network_input(crops).to(self.dtype).contiguous(memory_format=torch.channels_last)
+        return to_images(draw_rows(self._model, self._model.encode_sound(chunks), frames, self._first_row)).cpu().numpy()

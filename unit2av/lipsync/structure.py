@@ -1,4 +1,4 @@
-"""Whether a picture shows a mouth where the face mesh has one, by structure and not by colour: for any skin, lips, beard or light.
+"""Whether a frame shows a mouth where the face mesh has one, by structure and not by colour: for any skin, lips, beard or light.
 
 A mouth, unrolled from corner to corner along the mesh, is made of rows: skin, lip, the line between the lips, lip, skin. Its
 columns are alike, and so are its two sides. A thing before a mouth cuts through them. And if the mesh really follows a mouth, its
@@ -40,28 +40,28 @@ _OUTLINES = {"upper": (*OUTER_UPPER, *INNER_UPPER), "lower": (*OUTER_LOWER, *INN
 _LOCK = Lock()
 
 
-def evidence(picture: Pixels, mesh: Landmarks | NDArray[np.float64], by_colour: float) -> float:
+def evidence(frame: Pixels, mesh: Landmarks | NDArray[np.float64], by_colour: float) -> float:
     """Return the log odds that something hides the mouth: likely above 0; otherwise a mouth is visible.
 
-    picture: uint8 [height, width, 3]. mesh: landmarks of its face, [468, 3], pixels. by_colour: the share of a lip with other
+    frame: uint8 [height, width, 3]. mesh: landmarks of its face, [468, 3], pixels. by_colour: the share of a lip with other
     colours than lips, 0 to 1.
     """
-    found = measures(picture, mesh, by_colour)
+    found = measures(frame, mesh, by_colour)
     return float(_BIAS + sum(weight * found[name] for name, weight in _WEIGHTS.items()))
 
 
-def measures(picture: Pixels, mesh: Landmarks | NDArray[np.float64], by_colour: float) -> dict[str, float]:
+def measures(frame: Pixels, mesh: Landmarks | NDArray[np.float64], by_colour: float) -> dict[str, float]:
     """Return the measures that `evidence` weighs, by name; its arguments."""
     points = np.asarray(mesh[:, :2], np.float64)
-    return {**_rows(_unrolled(picture, points)), **_followed(picture, points), "by_colour": by_colour}
+    return {**_rows(_unrolled(frame, points)), **_followed(frame, points), "by_colour": by_colour}
 
 
-def _unrolled(picture: Pixels, points: Points) -> Floats:
+def _unrolled(frame: Pixels, points: Points) -> Floats:
     """Return the mouth as a strip, from above the upper lip to below the lower one: float32 [45, 28, 3]."""
     width = max(float(np.ptp(points[:, 0])), 1.0)
     scale, corner = _FACE / width, points.min(axis=0) - _MARGIN * width
     size = np.ceil((np.ptp(points, axis=0) + 2 * _MARGIN * width) * scale).astype(int).tolist()
-    soft = picture if scale >= 1 else cv2.GaussianBlur(picture, (0, 0), 0.4 / scale)
+    soft = frame if scale >= 1 else cv2.GaussianBlur(frame, (0, 0), 0.4 / scale)
     place = np.array([[1 / scale, 0, corner[0]], [0, 1 / scale, corner[1]]])
     face = cv2.warpAffine(soft, place, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
     at = (points - corner) * scale
@@ -121,12 +121,12 @@ def _network() -> Callable[[Floats], tuple[Floats, ...]]:
         return load_network("face_landmark.tflite")
 
 
-def _followed(picture: Pixels, points: Points) -> dict[str, float]:
+def _followed(frame: Pixels, points: Points) -> dict[str, float]:
     """Measure how far the mesh's lips move when the pixels around the mouth are pushed down, to the sides, and open."""
     low, high = points.min(axis=0), points.max(axis=0)
     right, below = points[263] - points[33]
     square = TurnedSquare(((low + high) / 2).astype(np.float32), float(max(high - low)) * _WINDOW, float(np.arctan2(below, right)))
-    seen = cut_region(picture, square, _SIDE, low=0.0, border=None)
+    seen = cut_region(frame, square, _SIDE, low=0.0, border=None)
     grid = np.stack(np.meshgrid(*[np.arange(_SIDE, dtype=np.float32)] * 2), axis=-1)
     with _LOCK:
         lips = _mesh(seen)

@@ -193,7 +193,7 @@ class Trunk(nn.Module):
         raised: Tensor = self.up(self.slow(x).transpose(1, 2)).transpose(1, 2)
         return raised
 
-    def told(self, x: Tensor) -> Sequence[Tensor]:
+    def parts_of(self, x: Tensor) -> Sequence[Tensor]:
         """[batch, time, fine] to the parts of the head's output, [batch, time, size] each, always float32."""
         x = self.norm(self.fast(x))
         with torch.autocast(x.device.type, enabled=False):  # they are logarithms of amplitudes
@@ -216,7 +216,7 @@ class FilterNetwork(Trunk):
 
     def forward(self, condition: Tensor, log_f0: Tensor) -> tuple[Tensor, Tensor]:
         """float32 [batch, channel, T] and ln F0, float32 [batch, 4 T], to log amplitudes, float32 [batch, 4 T, bands] twice."""
-        tone, noise = self.told(self.at_200_hz(condition, log_f0))
+        tone, noise = self.parts_of(self.at_200_hz(condition, log_f0))
         return tone.clamp(*LOG_RANGE), noise.clamp(*LOG_RANGE)
 
 

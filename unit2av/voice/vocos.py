@@ -54,7 +54,7 @@ class SpectralNetwork(Trunk):
         low = source[:, : self.seen.in_features // 2]
         seen = torch.asinh(torch.cat([low.real, low.imag], 1)).transpose(1, 2)
         raised = to_edges(self.at_200_hz(condition, log_f0).transpose(1, 2)).transpose(1, 2)
-        tone, angle, hiss = (part.transpose(1, 2) for part in self.told(raised + self.seen(seen)))
+        tone, angle, hiss = (part.transpose(1, 2) for part in self.parts_of(raised + self.seen(seen)))
         return tone.clamp(*LOG_RANGE), angle, hiss.clamp(*LOG_RANGE)
 
 

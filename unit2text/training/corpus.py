@@ -17,7 +17,7 @@ from avdata.unit_store import leave_out, resolve_vocabulary
 from unit2text.training.config import UnitToTextDataConfig
 
 LOG = logging.getLogger("netflips.train")
-Said = TypeVar("Said", "SpokenText", "SeenText")
+ReaderInput = TypeVar("ReaderInput", "SpokenText", "SeenText")
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +166,7 @@ def _read_lips(path: str, data: UnitToTextDataConfig) -> list[SeenText]:
     return [one for one in read if one.frames <= frames_covering(data.max_seconds)]
 
 
-def _some(utterances: Sequence[Said], at_most: int, seed: int) -> list[Said]:
+def _some(utterances: Sequence[ReaderInput], at_most: int, seed: int) -> list[ReaderInput]:
     if len(utterances) <= at_most:
         return list(utterances)
     chosen = set(by_lot({one.id for one in utterances}, at_most, seed))

@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from av2unit.lips import lip_features
 from av2unit.sources import LIP_ARRAY, map_lips
-from avcore.arrays import Pictures
+from avcore.arrays import Frames
 from avcore.errors import InputError
 from avcore.media import read_gray_video
 from avcore.timeline import seconds_to_units
@@ -197,7 +197,7 @@ def fade(sound: Tensor, progress: float) -> Tensor:
 class LipItem(NamedTuple):
     """A clip of lips and its text."""
 
-    pictures: NDArray[np.float32]
+    frames: NDArray[np.float32]
     """normalised, float32 [time, height, width]"""
     target: Ids
     """text and end token, int64 [N]"""
@@ -236,28 +236,28 @@ class LipClips(ItemsOf[SeenText, LipItem]):
     def load(self, key: Key) -> LipItem:
         """Return a clip. Raises InputError or MediaError for one without lips."""
         one = self.rows[key[1]]
-        pictures = map_lips(one.lips) if one.lips.suffix == LIP_ARRAY else read_gray_video(one.lips)
+        frames = map_lips(one.lips) if one.lips.suffix == LIP_ARRAY else read_gray_video(one.lips)
         if self.is_training:
-            pictures = changed(pictures, self.lips.image_crop_size, item_generator(self.seed, key))
-        normalised = lip_features(pictures, self.lips.image_crop_size, self.lips.image_mean, self.lips.image_std)
+            frames = changed(frames, self.lips.image_crop_size, item_generator(self.seed, key))
+        normalised = lip_features(frames, self.lips.image_crop_size, self.lips.image_mean, self.lips.image_std)
         target = np.append(self.text.encode(one.text), END)
         return LipItem(normalised, target, list(self.languages).index(one.language), one.text)
 
 
-def changed(pictures: Pictures, size: int, random: np.random.Generator) -> Pictures:
-    """Crop all pictures to the same random square, and mirror them or not: uint8 [time, size, size]."""
-    height, width = pictures.shape[1:]
+def changed(frames: Frames, size: int, random: np.random.Generator) -> Frames:
+    """Crop all frames to the same random square, and mirror them or not: uint8 [time, size, size]."""
+    height, width = frames.shape[1:]
     if min(height, width) < size:
         raise InputError("these lips are too small", expected=f"{size} pixels or more", found=f"{height} x {width}")
     top, left = int(random.integers(height - size + 1)), int(random.integers(width - size + 1))
-    cut = pictures[:, top : top + size, left : left + size]
+    cut = frames[:, top : top + size, left : left + size]
     return np.ascontiguousarray(cut[:, :, ::-1] if random.random() < 0.5 else cut)
 
 
 def collate_lips(items: Sequence[LipItem], starts: Sequence[int]) -> LipBatch:
     """Put clips into a batch; starts: the row of each language's start token."""
     languages, before, target = _texts_of(items, starts)
-    clips = tuple(torch.from_numpy(item.pictures) for item in items)
+    clips = tuple(torch.from_numpy(item.frames) for item in items)
     lengths = torch.tensor([len(clip) for clip in clips])
     return LipBatch(clips, lengths, languages, before, target, tuple(item.text for item in items))
 

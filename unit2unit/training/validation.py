@@ -165,7 +165,7 @@ class Watch:
     validate: Callable[..., list[Any]]
     train: Callable[..., Any]
     stats: Callable[..., dict[str, Any]]
-    _is_told: bool = False
+    _has_reported: bool = False
     _task: Any = None
 
     def validated(self, cfg: DictConfig, trainer: Any, task: Any, epoch_itr: Any, subsets: list[str]) -> list[Any]:
@@ -207,7 +207,7 @@ class Watch:
     def trained(self, cfg: DictConfig, trainer: Any, task: Any, epoch_itr: Any) -> Any:
         """Train an epoch as fairseq does, looking after each update whether to stop; a run says once how long it is."""
         released, first, begin = trainer.train_step, trainer.get_num_updates(), time.monotonic()
-        is_told, self._is_told = self._is_told, True
+        is_told, self._has_reported = self._has_reported, True
         if not is_told:
             an_epoch = max(1, -(-len(epoch_itr) // cfg.optimization.update_freq[0]))
             until = cfg.optimization.max_update or 0
@@ -218,7 +218,7 @@ class Watch:
             found = released(samples, *args, **options)
             done = trainer.get_num_updates() - first
             if not is_told and done == _FIRST_UPDATES:
-                self._tell(cfg, trainer, (time.monotonic() - begin) / done)
+                self._log_figures(cfg, trainer, (time.monotonic() - begin) / done)
             if self.stop.of_any(trainer):
                 OmegaConf.set_readonly(cfg, False)
                 cfg.optimization.max_update = 1  # fairseq saves and ends where the number of updates is above it
@@ -235,7 +235,7 @@ class Watch:
             warn_of_minutes_ended("max_minutes", done, until, getattr(cfg.lr_scheduler, "warmup_updates", 0), seconds)
         return found
 
-    def _tell(self, cfg: DictConfig, trainer: Any, update_s: float) -> None:
+    def _log_figures(self, cfg: DictConfig, trainer: Any, update_s: float) -> None:
         """Say how fast the run is, and when it ends."""
         done, until = trainer.get_num_updates(), cfg.optimization.max_update or 0
         line = f"{3600 / update_s:,.0f} updates an hour"

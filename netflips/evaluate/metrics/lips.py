@@ -52,7 +52,7 @@ def _times(openings: Floats) -> NDArray[np.float64]:
 
 @metric(
     FigureKind(
-        "lip_leak", "lips that move in silence (LipLeak)", "lower", "mesh openings, share of silent pictures",
+        "lip_leak", "lips that move in silence (LipLeak)", "lower", "mesh openings, share of silent frames",
         "a breath or a smile counts", of="rate",
     ),
     needs={"faces"}, place=63, suits=(DUBS,), of_pairs=True,
@@ -92,7 +92,7 @@ def closures(case: Case, outcome: Clip) -> Measured:
     ),
     FigureKind(
         "lip_snap", "largest change of the opening in 40 ms", "near", _EYES,
-        "a real person's: 0.04 to 0.08; a picture that the mesh reads wrong counts",
+        "a real person's: 0.04 to 0.08; a frame that the mesh reads wrong counts",
     ),
     needs={"faces"}, place=65, suits=(DUBS,), of_pairs=False,
 )  # fmt: skip
@@ -118,7 +118,7 @@ def speed(_: Case, outcome: Clip) -> Measured:
 )
 def sync(_: Case, outcome: Clip) -> Measured:
     """Compare the units of the sound alone with those of the lips alone."""
-    heard = outcome.heard.frames()
+    heard = outcome.audio_units.frames()
     return sync_by_units(heard, outcome.seen.frames(), rest_unit(heard, outcome.speech))
 
 
@@ -137,10 +137,10 @@ def sync_by_units(heard: Ids, seen: Ids, silence: int | None) -> Measured:
 @metric(
     FigureKind("lse_c", "LSE-C", "higher", _SYNCNET, _ALIKE),
     FigureKind("lse_d", "LSE-D", "lower", _SYNCNET, _ALIKE),
-    FigureKind("lse_offset", "offset by SyncNet", "near", _SYNCNET, _ALIKE, "pictures"),
+    FigureKind("lse_offset", "offset by SyncNet", "near", _SYNCNET, _ALIKE, "frames"),
     FigureKind("lse_c_published", "LSE-C, as published", "higher", _AS_PUBLISHED, _ZEROS),
     FigureKind("lse_d_published", "LSE-D, as published", "lower", _AS_PUBLISHED, _ZEROS),
-    FigureKind("lse_offset_published", "offset by SyncNet, as published", "near", _AS_PUBLISHED, _ZEROS, "pictures"),
+    FigureKind("lse_offset_published", "offset by SyncNet, as published", "near", _AS_PUBLISHED, _ZEROS, "frames"),
     needs={"syncnet"},
     place=61,
     suits=(DUBS,),
@@ -154,18 +154,18 @@ def lse(case: Case, outcome: Clip) -> Measured:
 
 def sync_of_faces(network: SyncNet, clips: Iterable[FaceClip]) -> Measured:
     """Return the means of LSE over faces, by both protocols. Raises NoFaceError where there is no face."""
-    found = [sync_by_syncnet(network, clip.pictures, clip.sound) for clip in clips]
+    found = [sync_by_syncnet(network, clip.frames, clip.sound) for clip in clips]
     if not found:
         raise NoFaceError("no face was seen long enough for SyncNet")
     return {name: float(np.mean([one[name] for one in found])) for name in CORRECTED + PUBLISHED}
 
 
-def sync_by_syncnet(network: SyncNet, pictures: Iterable[Pixels], sound: Floats) -> dict[str, float]:
-    """Return LSE of one face, by both protocols. pictures: as for `sync_vectors`; sound: float32 [S] at 16 kHz.
+def sync_by_syncnet(network: SyncNet, frames: Iterable[Pixels], sound: Floats) -> dict[str, float]:
+    """Return LSE of one face, by both protocols. frames: as for `sync_vectors`; sound: float32 [S] at 16 kHz.
 
     Offsets are in frames of 40 ms, positive where the sound comes too early. Raises InputError for less than six frames.
     """
-    vectors, found = sync_vectors(network, pictures, cepstra(to_int16_scale(sound))), dict[str, float]()
+    vectors, found = sync_vectors(network, frames, cepstra(to_int16_scale(sound))), dict[str, float]()
     for names, is_published in ((CORRECTED, False), (PUBLISHED, True)):
         told = judge_lip_sync(*vectors, len(sound), is_published)
         found |= dict(zip(names, (told.confidence, told.distance, float(told.offset)), strict=True))

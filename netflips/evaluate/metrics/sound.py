@@ -158,7 +158,7 @@ def _beside_source(case: Case, outcome: Clip) -> Measured:
 def _pauses(_: Case, outcome: Clip) -> Measured:
     """Measure the noise in pauses, which are steps of the unit that is quiet most often. If it is loud more often, it is a stop,
     not silence."""
-    samples, frames = sound_of(outcome), outcome.heard.frames()
+    samples, frames = sound_of(outcome), outcome.audio_units.frames()
     quiet, rest = quiet_units(frames, samples), rest_unit(frames, samples)
     is_stop = rest is None or 2 * (quiet == rest).sum() < (frames == rest).sum()
     floor = None if is_stop else noise_floor_db(samples, np.asarray(frames == rest))

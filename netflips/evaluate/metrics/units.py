@@ -26,7 +26,7 @@ def unit_errors_of(found: Ids, reference: Ids) -> Measured:
     suits=(SPEECH,),
 )
 def _units(case: Case, outcome: Clip) -> Measured:
-    return unit_errors_of(outcome.heard.ids, case.reference.heard.ids)
+    return unit_errors_of(outcome.audio_units.ids, case.reference.audio_units.ids)
 
 
 _TO_READ = {"reference_text", "reader", "extractor", "package:jiwer"}
@@ -47,7 +47,7 @@ def _reading(name: str, what: str) -> FigureKind:
 
 @metric(_reading("read_sound", "sound"), needs=_TO_READ, place=15, suits=())
 def _sound(case: Case, outcome: Clip) -> Measured:
-    return _read(case, outcome.heard, "read_sound")
+    return _read(case, outcome.audio_units, "read_sound")
 
 
 @metric(_reading("read_lips", "lips"), needs=_TO_READ | {"faces"}, place=16, suits=(), of_pairs=False)

@@ -17,7 +17,7 @@
     button.textContent = isPlaying ? button.dataset.stop : button.dataset.play;
   };
 
-  // Calls `step` before each picture while something plays, and now and then where no pictures are drawn.
+  // Calls `step` before each frame while something plays, and now and then where no frames are drawn.
   const watch = (media, step) => {
     const again = () => {
       step();

@@ -1,6 +1,6 @@
 // The page: tabs, forms, and the visitor's jobs under the tab that they belong to.
 import { ask, card, percent, start } from "./jobs.js";
-import { element, picture } from "./player.js";
+import { element, videoFigure } from "./player.js";
 import { offers } from "./offers.js";
 import { forgetOthers } from "./review.js";
 import { fileBox } from "./record.js";
@@ -12,7 +12,7 @@ const LANGUAGES = "en es fr it pt el ru cs da de fi hr hu lt nl pl ro sk sl ko".
 const LOST_MS = 3000;
 const SILENT_MS = 4000; // the server sends a sign of life every 2 s
 const notice = document.getElementById("notice");
-const told = document.getElementById("told");
+const announced = document.getElementById("announced");
 const known = document.getElementById("known");
 const agreement = document.getElementById("agreement");
 for (const one of document.querySelectorAll("[data-agreed]")) one.before(agreement.content.cloneNode(true));
@@ -130,7 +130,7 @@ const listen = () => {
 };
 
 page.tell = (text) => {
-  told.textContent = text;
+  announced.textContent = text;
 };
 page.showKnown = () => {
   known.open = true;
@@ -243,7 +243,7 @@ const models = (names) => {
   known.replaceChildren(element("summary", { textContent: t("knownLead") }));
   const { sample } = page.about;
   if (sample) {
-    const [one, other] = [picture("/sample/example.mp4", sample.heard), picture("/sample/example.ko.mp4", sample.said)];
+    const [one, other] = [videoFigure("/sample/example.mp4", sample.recognized), videoFigure("/sample/example.ko.mp4", sample.spoken)];
     known.append(element("p", { textContent: t("sampleLead") }), element("div", { className: "pair" }, one.figure, other.figure));
   }
   const rows = sentences.map(([say, becomes]) =>

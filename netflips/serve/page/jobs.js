@@ -99,8 +99,8 @@ const link = (address, text, isDownload, className = "") => {
 const goes = (job) => job.state === "running" || job.state === "waiting";
 
 const STAGES = {
-  listen: "hearing", hear: "hearing", "encoder layers": "hearing", units: "hearing", transcribe: "hearing", faces: "facing", look: "facing", "lip pictures": "facing",
-  translate: "translating", speech: "speaking", texts: "writing", check: "checking", lips: "drawing", pictures: "drawing", portrait: "drawing", "stills before": "reporting",
+  listen: "hearing", hear: "hearing", "encoder layers": "hearing", units: "hearing", transcribe: "hearing", faces: "facing", look: "facing", "lip frames": "facing",
+  translate: "translating", speech: "speaking", texts: "writing", check: "checking", lips: "drawing", frames: "drawing", portrait: "drawing", "stills before": "reporting",
   "stills after": "reporting",
 };
 
@@ -262,7 +262,7 @@ const answered = (job, video) => {
     video.play().catch(() => {});
   }, "main");
   const said = JSON.parse(job.text ?? "{}");
-  const heard = element("p", { className: "quiet", textContent: `${t("heard")}: ${said.heard || "–"}` });
+  const heard = element("p", { className: "quiet", textContent: `${t("recognized")}: ${said.recognized || "–"}` });
   const puzzled = said.outcome === "not understood" ? [element("p", { className: "warning", textContent: t("puzzled") })] : [];
   const answer = element("p", { className: "answer", lang: "ko", textContent: said.answer ?? "" });
   const doubt = isStrange(said.quality) ? [verdict(said.quality)] : [];

@@ -3,8 +3,8 @@ import { example, send } from "./jobs.js";
 import { element } from "./player.js";
 import { t, translate } from "./words.js";
 
-const ACCEPT = { video: "video/*,.mkv,.avi,.ts,.mts,.flv", sound: "audio/*,video/*", media: "audio/*,video/*,.mkv,.ts", picture: "image/*", subtitles: ".srt,.vtt,.ass,.ssa,.smi,.sami,.json" };
-const OTHER = { picture: /^(audio|video|text|application\/pdf)/, subtitles: /^(audio|video|image)/ };
+const ACCEPT = { video: "video/*,.mkv,.avi,.ts,.mts,.flv", sound: "audio/*,video/*", media: "audio/*,video/*,.mkv,.ts", image: "image/*", subtitles: ".srt,.vtt,.ass,.ssa,.smi,.sami,.json" };
+const OTHER = { image: /^(audio|video|text|application\/pdf)/, subtitles: /^(audio|video|image)/ };
 const NO_MEDIA = /^(image|text|application\/pdf)/; // as the system calls it: an animated GIF is a video all the same, and .ts no text
 const KINDS = { video: ["video/webm;codecs=vp8,opus", "video/webm", "video/mp4"], audio: ["audio/webm;codecs=opus", "audio/webm", "audio/mp4"] };
 
@@ -44,7 +44,7 @@ const level = (stream, meter) => {
   measure();
 };
 
-// Records until the button is pressed again, with picture, level and clock in `room`; words: what it says before and meanwhile.
+// Records until the button is pressed again, with video, level and clock in `room`; words: what it says before and meanwhile.
 const recorder = (wanted, button, room, words, take, complain) => {
   let running = null;
   button.addEventListener("click", async () => {
@@ -122,7 +122,7 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: l
     return seconds < Infinity && seconds > 1.05 * longest ? `${given.name}: ${t("tooLong", Math.round(longest / 60))}` : "";
   };
   const show = (address, type) => {
-    if (type === "picture") shown.replaceChildren(element("img", { src: address, alt: "" }));
+    if (type === "image") shown.replaceChildren(element("img", { src: address, alt: "" }));
     else if (type === "subtitles") shown.replaceChildren();
     else shown.replaceChildren(element(type, { src: address, controls: true, playsInline: true, onerror: () => shown.replaceChildren() }));
   };
@@ -147,7 +147,7 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: l
     clear.hidden = !optional || (!given && !sent);
     changed();
     if (given && given.size < 2 ** 28) {
-      const type = as === "picture" || as === "subtitles" ? as : given.type.startsWith("audio") ? "audio" : "video";
+      const type = as === "image" || as === "subtitles" ? as : given.type.startsWith("audio") ? "audio" : "video";
       show(URL.createObjectURL(given), type);
     } else if (sent?.name === "example.mp4" && as === "video") show("/sample/example.mp4#t=0.05", "video");
   };

@@ -116,15 +116,15 @@ const voices = (job, page, typed, speakers, changes) => {
 // How names and terms of the talk are said; what is proposed stands there in grey. `now()`: what is said, by word.
 const terms = (job, typed, changes) => {
   const fields = job.terms.map((one) => {
-    const input = named(element("input", { type: "text", value: typed.terms?.[one.word] ?? one.said, placeholder: one.proposed, maxLength: 60, lang: job.languages[1] }), one.word);
-    return { one, input, said: () => input.value.trim() };
+    const input = named(element("input", { type: "text", value: typed.terms?.[one.word] ?? one.spoken, placeholder: one.proposed, maxLength: 60, lang: job.languages[1] }), one.word);
+    return { one, input, spoken: () => input.value.trim() };
   });
   const labels = fields.map(({ one, input }) => element("label", {}, element("span", { textContent: one.word }), input));
   const root = element("details", { className: "terms", hidden: !fields.length }, element("summary", { textContent: t("terms") }), element("div", { className: "grid" }, ...labels));
   root.addEventListener("input", changes);
-  const now = () => Object.fromEntries(fields.map(({ one, said }) => [one.word, said()]).filter(([, text]) => text));
-  const kept = () => Object.fromEntries(fields.map(({ one, said }) => [one.word, said()]));
-  return { root, now, kept, changed: () => fields.some(({ one, said }) => said() !== one.said) };
+  const now = () => Object.fromEntries(fields.map(({ one, spoken }) => [one.word, spoken()]).filter(([, text]) => text));
+  const kept = () => Object.fromEntries(fields.map(({ one, spoken }) => [one.word, spoken()]));
+  return { root, now, kept, changed: () => fields.some(({ one, spoken }) => spoken() !== one.spoken) };
 };
 
 // A button that says what a text field holds, in a voice, with the means to hear it again; beside it, what it translates.
@@ -149,8 +149,8 @@ const row = (one, job, page, typed, shown, changes, edit) => {
   const at = (key) => `${t(key)} ${one.number}`;
   const [from, to] = [number(one.start_s, "from", at("from")), number(one.end_s, "to", at("to"))];
   const who = named(element("input", { type: "text", className: "who", value: called(one.speaker), maxLength: 60 }), at("who"));
-  const text = one.told || one.said; // what is said by now, to be corrected in its place
-  const said = named(element("textarea", { rows: 2, maxLength: 500, value: text, lang: job.languages[1] }), at("said"));
+  const text = one.corrected || one.spoken; // what is said by now, to be corrected in its place
+  const said = named(element("textarea", { rows: 2, maxLength: 500, value: text, lang: job.languages[1] }), at("spoken"));
   said.disabled = !page.about.has_speller && job.values.road !== "text";
   said.placeholder = t(said.disabled ? "noText" : "sayInstead");
   const count = element("b", { textContent: `${one.number} ` });
@@ -160,8 +160,8 @@ const row = (one, job, page, typed, shown, changes, edit) => {
   // The verdict on one sentence stands above the table.
   const grade = element("span");
   const judge = () => {
-    const own = said.value.trim() && (one.told || said.value.trim() !== text);
-    const word = one.left_alone ? "left_alone" : own ? "yourText" : said.value.trim() ? "" : "untold";
+    const own = said.value.trim() && (one.corrected || said.value.trim() !== text);
+    const word = one.left_alone ? "left_alone" : own ? "yourText" : said.value.trim() ? "" : "no_text";
     const found = word ? "unknown" : (one.quality?.words ?? "unknown");
     Object.assign(grade, { className: `verdict ${found}`, textContent: word ? t(word) : told(one.quality)[0] });
     return word || found;
@@ -192,11 +192,11 @@ const row = (one, job, page, typed, shown, changes, edit) => {
   first.append(edits, element("details", {}, element("summary", { textContent: t("where") }), from, " – ", to, who, own.box));
   // Choosing what was said before puts it into its place again.
   const lasting = (other) => {
-    const known = one.takes.find((take) => take.said === other)?.seconds;
+    const known = one.alternatives.find((take) => take.spoken === other)?.seconds;
     return known ? `${other} (${known.toFixed(1)} s)` : other;
   };
-  const others = [...new Set(one.takes.map((take) => take.said))].filter((other) => other && other !== text);
-  const takes = named(element("select", { hidden: !others.length }, new Option(t(one.too_long_s ? "shorterTakes" : "takes"), ""), ...others.map((other) => new Option(lasting(other), other))), at("takes"));
+  const others = [...new Set(one.alternatives.map((take) => take.spoken))].filter((other) => other && other !== text);
+  const takes = named(element("select", { hidden: !others.length }, new Option(t(one.too_long_s ? "shorterAlternatives" : "alternatives"), ""), ...others.map((other) => new Option(lasting(other), other))), at("alternatives"));
   takes.addEventListener("change", () => {
     said.value = takes.value || text;
     said.dispatchEvent(new Event("input", { bubbles: true }));
@@ -213,8 +213,8 @@ const row = (one, job, page, typed, shown, changes, edit) => {
     "tr",
     {},
     first,
-    cell("heard", element("p", { lang: job.languages[0], textContent: one.heard || t("noText") }), original),
-    cell("said", said, takes, isHeard ? heard.room : "", noted),
+    cell("recognized", element("p", { lang: job.languages[0], textContent: one.recognized || t("noText") }), original),
+    cell("spoken", said, takes, isHeard ? heard.room : "", noted),
   );
   // What was not touched stays exactly as it was: a time that is rounded to be shown would be another one.
   const time = (input, before) => (input.value === seconds(before) ? before : Number(input.value));
@@ -222,12 +222,12 @@ const row = (one, job, page, typed, shown, changes, edit) => {
     speech,
     start_s: time(from, one.start_s),
     end_s: time(to, one.end_s),
-    said: [{ said: text, told: one.told }, ...one.takes].find((take) => take.said === said.value.trim())?.told ?? said.value.trim(),
+    spoken: [{ spoken: text, corrected: one.corrected }, ...one.alternatives].find((take) => take.spoken === said.value.trim())?.corrected ?? said.value.trim(),
     speaker: who.value.trim() === called(one.speaker) ? one.named : who.value.trim(),
   });
   const changed = () => {
     const next = now();
-    return hasOther || next.start_s !== one.start_s || next.end_s !== one.end_s || next.said !== one.told || next.speaker !== one.named;
+    return hasOther || next.start_s !== one.start_s || next.end_s !== one.end_s || next.spoken !== one.corrected || next.speaker !== one.named;
   };
   const follow = () => {
     made.classList.toggle("changed", changed());
@@ -238,7 +238,7 @@ const row = (one, job, page, typed, shown, changes, edit) => {
     follow();
     changes();
   });
-  const fields = { said, from, to, who };
+  const fields = { spoken: said, from, to, who };
   const kept = () => ({
     ...Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.value])),
     ...(hasOther && (own.facts() || !own.has()) ? { speech: own.facts() } : {}),
@@ -312,7 +312,7 @@ export const texts = (job, page, shown, changes) => {
   who.show();
   if (edits.length) follow();
   else if (typed.rows || typed.terms) tell();
-  const heads = ["utterance", "heard", "said"].map((key) => element("th", { textContent: t(key), scope: "col" }));
+  const heads = ["utterance", "recognized", "spoken"].map((key) => element("th", { textContent: t(key), scope: "col" }));
   const table = element(
     "table",
     { className: "rows" },

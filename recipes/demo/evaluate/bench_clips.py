@@ -102,8 +102,8 @@ def _make(path: Path, kind: str, number: int) -> list[Turn]:
     sound = sound + _music(len(sound), rng) if kind == "music" else sound
     with VideoWriter(path, _SIDE * (2 if kind == "two" else 1), _SIDE, FRAME_RATE, SAMPLE_RATE) as writer:
         writer.write_sound(sound)
-        for picture in _pictures(kind, turns, frames_covering(samples_to_seconds(len(sound))), number):
-            writer.write_picture(picture)
+        for frame in _frames(kind, turns, frames_covering(samples_to_seconds(len(sound))), number):
+            writer.write_rgb(frame)
     return turns
 
 
@@ -131,7 +131,7 @@ def _music(length: int, rng: np.random.Generator) -> Samples:
     return np.asarray(sound * 10 ** (_MUSIC_DB / 20) / 2, np.float32)
 
 
-def _pictures(kind: str, turns: Sequence[Turn], num_frames: int, number: int) -> Iterator[Pixels]:
+def _frames(kind: str, turns: Sequence[Turn], num_frames: int, number: int) -> Iterator[Pixels]:
     """Yield a clip's frames, uint8 [288, 288 or 576, 3]."""
     seeds = [cast().unheard_head(2 * number + 100), cast().unheard_head(2 * number + 101)]
     yaw = _TURNED * (1 if number % 2 else -1) if kind == "turned" else 0.0

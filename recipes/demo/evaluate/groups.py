@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from av2unit.training.noise import BANDS, Degradation, coloured_noise, mix_in, pass_through
-from avcore.arrays import Pictures, Samples
+from avcore.arrays import Frames, Samples
 from avcore.timeline import FRAME_RATE
 from netflips.evaluate.cases import DUBBED, ITSELF, TRUTH
 from recipes.demo.material.drawn import Shot, film_lips
@@ -69,7 +69,7 @@ SOUNDS: Mapping[str, SoundOf] = {
 """Degradations of sound by their names."""
 
 
-def lips_of_kind(own: Pictures, kind: str, index: int, other: SentencePair) -> Pictures:
+def lips_of_kind(own: Frames, kind: str, index: int, other: SentencePair) -> Frames:
     """Return lips of a kind of `LIPS` in place of a clip's own, uint8 [time, 96, 96], with as many frames.
 
     index: of the clip, which seeds all random choices. other: the sentence that a foreign mouth speaks.

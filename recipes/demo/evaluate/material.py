@@ -115,7 +115,7 @@ def write_clip(path: Path, plan: ClipPlan, side: int = SIDE) -> None:
     with VideoWriter(path, side, side, FRAME_RATE, SAMPLE_RATE) as writer:
         writer.write_sound(sound)
         for pose, opening, width in zip(poses, openings, widths, strict=True):
-            writer.write_picture(draw(head, pose, MouthShape(float(opening), float(width)), side))
+            writer.write_rgb(draw(head, pose, MouthShape(float(opening), float(width)), side))
 
 
 @lru_cache(8)

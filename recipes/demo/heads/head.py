@@ -1,4 +1,4 @@
-"""A talking head drawn by code: nobody's face, for demo clips and for training without pictures of real people.
+"""A talking head drawn by code: nobody's face, for demo clips and for training without images of real people.
 
 The face is a mesh that mediapipe's face mesh detects in every pose (`recipes.demo.heads.geometry`); one seed makes one person.
 Neck, shoulders and a wall are drawn around it. Everything is drawn on the CPU, a frame of 256 x 256 in a few milliseconds.
@@ -76,7 +76,7 @@ class Eyes:
         self._white = Sprite(floats(np.concatenate([_WHITE * shade[..., None], np.ones_like(x)[..., None]], axis=-1)))
         self._iris = Sprite(_paint_iris(x, y, looks, rng))
 
-    def draw(self, picture: Pixels, positions: Floats, scale: float, gaze: tuple[float, float], light: Colour) -> None:
+    def draw(self, image: Pixels, positions: Floats, scale: float, gaze: tuple[float, float], light: Colour) -> None:
         """Draw both eyes within their lids.
 
         positions: float32 [n, 2], the head's vertices in pixels. scale: pixels in a width of the face. gaze: offset of the irises
@@ -87,7 +87,7 @@ class Eyes:
             (362, 263, RIGHT_EYE_UPPER, RIGHT_EYE_LOWER),
         ):
             outline = positions[[*upper, *lower[-2:0:-1]]]
-            area = bounds(outline, picture.shape)
+            area = bounds(outline, image.shape)
             if area is None:
                 continue
             top, start, height, width = area
@@ -95,23 +95,23 @@ class Eyes:
             across = (positions[right] - positions[left]) / _EYE_LENGTH
             along = floats([-across[1], across[0]]) * (scale / max(float(np.linalg.norm(across)), 1e-6))
             middle = (positions[right] + positions[left]) / 2 - corner
-            seen = np.ascontiguousarray(picture[part])
+            seen = np.ascontiguousarray(image[part])
             self._white.draw(seen, _eye_transform(across, along, middle), light)
             self._iris.draw(seen, _eye_transform(across, along, middle + across * gaze[0] + along * gaze[1]), light)
-            blend(picture, part, floats(seen), _cover(outline - corner, (height, width)))
+            blend(image, part, floats(seen), _cover(outline - corner, (height, width)))
             lid = fixed_point(positions[list(upper)])
             paint = (self._lashes * light * 255).tolist()
-            cv2.polylines(picture, [lid], False, paint, max(round(_LASHES * scale), 1), cv2.LINE_AA, SUBPIXEL_BITS)
+            cv2.polylines(image, [lid], False, paint, max(round(_LASHES * scale), 1), cv2.LINE_AA, SUBPIXEL_BITS)
 
 
-def draw_mouth_inside(picture: Pixels, positions: Floats, scale: float, light: Colour) -> None:
+def draw_mouth_inside(image: Pixels, positions: Floats, scale: float, light: Colour) -> None:
     """Draw the inside of the mouth between the lips.
 
     positions: float32 [n, 2], the head's vertices in pixels. scale: pixels in a width of the face. light: float32 [3].
     """
     outline = positions[[MOUTH_CORNERS[0], *INNER_UPPER, MOUTH_CORNERS[1], *reversed(INNER_LOWER)]]
     gap = float(np.linalg.norm(positions[INNER_UPPER[4]] - positions[INNER_LOWER[4]])) / scale
-    area = bounds(outline, picture.shape)
+    area = bounds(outline, image.shape)
     if area is None or gap < _OPEN:
         return
     top, left, height, width = area
@@ -125,10 +125,10 @@ def draw_mouth_inside(picture: Pixels, positions: Floats, scale: float, light: C
     # Lips cast a shadow inwards: the nearer to them, the darker.
     depth = cv2.GaussianBlur(cover, (0, 0), max(0.02 * scale, 0.6))
     lit = cv2.resize(inside, (width, height), interpolation=cv2.INTER_AREA) * (0.45 + 0.55 * depth[..., None])
-    blend(picture, (slice(top, top + height), slice(left, left + width)), floats(lit * (255 * light)), cover)
+    blend(image, (slice(top, top + height), slice(left, left + width)), floats(lit * (255 * light)), cover)
 
 
-def draw_ears(picture: Pixels, camera: Camera, skin: Colour, light: Colour) -> None:
+def draw_ears(image: Pixels, camera: Camera, skin: Colour, light: Colour) -> None:
     """Draw both ears at the sides of the head, which covers them partly afterwards."""
     for side in (1, -1):
         (middle, top, edge), _ = camera.project(_EARS * floats([side, 1, 1]))
@@ -136,7 +136,7 @@ def draw_ears(picture: Pixels, camera: Camera, skin: Colour, light: Colour) -> N
         angle = float(np.degrees(np.arctan2(top[0] - middle[0], middle[1] - top[1])))
         for size, shade in ((1.0, 0.85), (0.6, 0.7)):
             paint, centre, radii = (skin * light * (255 * shade)).tolist(), fixed_point(middle), fixed_point(axes * size)
-            cv2.ellipse(picture, centre.tolist(), radii.tolist(), angle, 0, 360, paint, -1, cv2.LINE_AA, SUBPIXEL_BITS)
+            cv2.ellipse(image, centre.tolist(), radii.tolist(), angle, 0, 360, paint, -1, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
 def _eye_transform(across: Floats, along: Floats, middle: Floats) -> Floats:
@@ -301,26 +301,26 @@ def draw(
     """
     whole = head.wall((size, size) if isinstance(size, int) else size) if onto is None else onto
     rows, columns = part or (slice(None), slice(None))
-    picture = whole[rows, columns].copy()
+    image = whole[rows, columns].copy()
     camera = Camera(pose, (whole.shape[0], whole.shape[1]), (rows.start or 0, columns.start or 0))
 
     if head.long_hair is not None:
-        head.long_hair.draw(picture, camera.plane(LONG_HAIR_CORNERS, head.long_hair.shape), head.light)
-    head.body.draw(picture, camera.upright(BODY_SIZE[1], BODY_ABOVE_JOINT, head.body.shape), head.light)
+        head.long_hair.draw(image, camera.plane(LONG_HAIR_CORNERS, head.long_hair.shape), head.light)
+    head.body.draw(image, camera.upright(BODY_SIZE[1], BODY_ABOVE_JOINT, head.body.shape), head.light)
     if head.long_hair is None:
-        draw_ears(picture, camera, head.looks.skin, head.light)
+        draw_ears(image, camera, head.looks.skin, head.light)
 
     positions, depth = camera.project(head.shape.moved(mouth.opening, mouth.width, pose.blink))
-    _draw_skin(picture, head, camera, positions[:NUM_HEAD_VERTICES], depth)
-    draw_mouth_inside(picture, positions, camera.scale, head.light)
-    head.eyes.draw(picture, positions, camera.scale, (-_GAZE * sin(pose.yaw), -_GAZE * sin(pose.pitch)), head.light)
-    return picture
+    _draw_skin(image, head, camera, positions[:NUM_HEAD_VERTICES], depth)
+    draw_mouth_inside(image, positions, camera.scale, head.light)
+    head.eyes.draw(image, positions, camera.scale, (-_GAZE * sin(pose.yaw), -_GAZE * sin(pose.pitch)), head.light)
+    return image
 
 
-def _draw_skin(picture: Pixels, head: Head, camera: Camera, positions: Floats, depth: Floats) -> None:
+def _draw_skin(image: Pixels, head: Head, camera: Camera, positions: Floats, depth: Floats) -> None:
     """Draw face and skull with their texture and light."""
     mesh = neutral_mesh()
-    surface = draw_mesh(positions, depth, mesh.triangles, mesh.uv, (picture.shape[0], picture.shape[1]))
+    surface = draw_mesh(positions, depth, mesh.triangles, mesh.uv, (image.shape[0], image.shape[1]))
     if surface is None:
         return
     level = level_for(camera.scale / (SIDE / (2 * UV_REACH)), len(head.textures))
@@ -328,7 +328,7 @@ def _draw_skin(picture: Pixels, head: Head, camera: Camera, positions: Floats, d
     diffuse, shine = _light(head, _sample(head.normals, surface.coordinates), camera.turn)
     light = cv2.merge([ambient + key * diffuse for ambient, key in zip(head.looks.ambient, head.looks.key, strict=True)])
     colour = cv2.add(cv2.multiply(albedo, light), spread(shine * 255))
-    blend(picture, surface.part, floats(colour), surface.cover)
+    blend(image, surface.part, floats(colour), surface.cover)
 
 
 def _light(head: Head, normals: Floats, turn: Floats) -> tuple[Floats, Floats]:
@@ -399,4 +399,4 @@ def write_talking_head(
     with VideoWriter(path, size[1], size[0], FRAME_RATE, SAMPLE_RATE) as writer:
         writer.write_sound(resample(speech.samples, speech.rate, SAMPLE_RATE))
         for pose, opening, width in zip(motion(seed, num_frames, around), openings, widths, strict=True):
-            writer.write_picture(draw(head, pose, MouthShape(float(opening), float(width)), size))
+            writer.write_rgb(draw(head, pose, MouthShape(float(opening), float(width)), size))

@@ -84,9 +84,9 @@ def bounds(positions: Floats, size: tuple[int, ...], margin: int = 2) -> tuple[i
     return (top, left, bottom - top, right - left) if right > left and bottom > top else None
 
 
-def blend(picture: Pixels, part: tuple[slice, slice], colour: Floats, cover: Floats) -> None:
+def blend(image: Pixels, part: tuple[slice, slice], colour: Floats, cover: Floats) -> None:
     """Blend colour, float32 [h, w, 3] (0 to 255), over a part of a frame, by cover, float32 [h, w] (0 to 1)."""
-    _lay(picture, part, floats(cv2.multiply(colour, spread(cover))), floats(1 - cover))
+    _lay(image, part, floats(cv2.multiply(colour, spread(cover))), floats(1 - cover))
 
 
 def spread(values: Floats) -> Floats:
@@ -94,10 +94,10 @@ def spread(values: Floats) -> Floats:
     return floats(cv2.merge([values, values, values]))
 
 
-def _lay(picture: Pixels, part: tuple[slice, slice], colour: Floats, kept: Floats) -> None:
+def _lay(image: Pixels, part: tuple[slice, slice], colour: Floats, kept: Floats) -> None:
     """Add colour [h, w, 3] to a part of a frame, of which a share is kept, float32 [h, w] (0 to 1)."""
-    below = cv2.multiply(picture[part], spread(kept), dtype=cv2.CV_32F)
-    picture[part] = cv2.add(below, colour, dtype=cv2.CV_8U)
+    below = cv2.multiply(image[part], spread(kept), dtype=cv2.CV_32F)
+    image[part] = cv2.add(below, colour, dtype=cv2.CV_8U)
 
 
 class Sprite:
@@ -112,14 +112,14 @@ class Sprite:
         """Height and width of the layer in its own pixels."""
         return self._levels[0].shape[0], self._levels[0].shape[1]
 
-    def draw(self, picture: Pixels, transform: Floats, light: Floats) -> None:
+    def draw(self, image: Pixels, transform: Floats, light: Floats) -> None:
         """Draw the layer over a frame.
 
         transform: float32 [2, 3], from pixels of the layer to those of the frame. light: float32 [3], factors on its colours.
         """
         height, width = self.shape
         frame = floats([[0, 0], [width, 0], [0, height], [width, height]])
-        area = bounds(frame @ transform[:, :2].T + transform[:, 2], picture.shape)
+        area = bounds(frame @ transform[:, :2].T + transform[:, 2], image.shape)
         if area is None:
             return
         top, left, part_height, part_width = area
@@ -132,7 +132,7 @@ class Sprite:
         part = slice(top, top + part_height), slice(left, left + part_width)
         *colours, cover = cv2.split(drawn)
         lit = cv2.merge([colour * brightness for colour, brightness in zip(colours, 255 * light, strict=True)])
-        _lay(picture, part, floats(lit), floats(1 - cover))
+        _lay(image, part, floats(lit), floats(1 - cover))
 
 
 def halved(layer: Floats) -> list[Floats]:

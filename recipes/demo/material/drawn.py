@@ -89,14 +89,14 @@ def film_lips(shot: Shot) -> NDArray[np.uint8]:
     scenes = _scenes_of(shot)
     lips = []
     for scene, points in zip(scenes, _smooth([landmarks_of(*scene, (_SIDE, _SIDE)) for scene in scenes]), strict=True):
-        picture = np.zeros((_SIDE, _SIDE, 3), dtype=np.uint8)
+        frame = np.zeros((_SIDE, _SIDE, 3), dtype=np.uint8)
         corners = lip_corners(points)
-        area = None if corners is None else bounds(corners, picture.shape, _LIP_MARGIN)
+        area = None if corners is None else bounds(corners, frame.shape, _LIP_MARGIN)
         if area is not None:
             top, left, height, width = area
             part = slice(top, top + height), slice(left, left + width)
-            picture[part] = draw(*scene, _SIDE, part=part)
-        lips.append(_cut(picture, points))
+            frame[part] = draw(*scene, _SIDE, part=part)
+        lips.append(_cut(frame, points))
     return np.stack(lips)
 
 
@@ -117,9 +117,9 @@ def landmarks_of(head: Head, pose: Pose, mouth: MouthShape, size: tuple[int, int
     return Camera(pose, size).project(points)[0]
 
 
-def cut_lips(pictures: Sequence[Pixels], landmarks: Sequence[Floats]) -> NDArray[np.uint8]:
+def cut_lips(frames: Sequence[Pixels], landmarks: Sequence[Floats]) -> NDArray[np.uint8]:
     """Crop the lips from frames: uint8 [time, 96, 96]."""
-    return np.stack([_cut(picture, points) for picture, points in zip(pictures, _smooth(landmarks), strict=True)])
+    return np.stack([_cut(frame, points) for frame, points in zip(frames, _smooth(landmarks), strict=True)])
 
 
 def _smooth(landmarks: Sequence[Floats]) -> Iterator[Floats]:
@@ -130,8 +130,8 @@ def _smooth(landmarks: Sequence[Floats]) -> Iterator[Floats]:
         yield floats(smooth_landmarks(track[number - reach : number + reach + 1]))
 
 
-def _cut(picture: Pixels, landmarks: Floats) -> NDArray[np.uint8]:
-    crop = crop_lips(np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), dtype=np.uint8), landmarks)
+def _cut(frame: Pixels, landmarks: Floats) -> NDArray[np.uint8]:
+    crop = crop_lips(np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), dtype=np.uint8), landmarks)
     if crop is None:
         raise ValueError("a drawn face cannot be aligned")
     return crop
@@ -144,11 +144,11 @@ def film_takes(folder: Path, shots: Sequence[Shot]) -> Iterator[dict[str, Any]]:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
         row = {"id": shot.id, "lips": shot.lips, "frames": shot.frames, "head": shot.head}
         if shot.is_face_kept:
-            pictures, landmarks = film(shot)
-            _write_pictures(folder / shot.video, pictures)
-            _write_pictures(folder / shot.reference, film(shot, mouth_later=shot.frames // 2)[0])
+            frames, landmarks = film(shot)
+            _write_frames(folder / shot.video, frames)
+            _write_frames(folder / shot.reference, film(shot, mouth_later=shot.frames // 2)[0])
             write_boxes(folder / shot.boxes, [face_box(points) for points in landmarks])
-            lips = cut_lips(pictures, landmarks)
+            lips = cut_lips(frames, landmarks)
             row |= {"video": shot.video, "boxes": shot.boxes, "reference": shot.reference}
         else:
             lips = film_lips(shot)
@@ -156,10 +156,10 @@ def film_takes(folder: Path, shots: Sequence[Shot]) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def _write_pictures(path: Path, pictures: Sequence[Pixels]) -> None:
+def _write_frames(path: Path, frames: Sequence[Pixels]) -> None:
     with VideoWriter(path, _SIDE, _SIDE, FRAME_RATE) as writer:
-        for picture in pictures:
-            writer.write_picture(picture)
+        for frame in frames:
+            writer.write_rgb(frame)
 
 
 @lru_cache(64)

@@ -72,7 +72,7 @@ class Recordings:
     def __init__(self, folder: Path) -> None:
         self.models = load_models(bundle_paths(check_bundle(folder)), "en", "ko", RunOptions("cpu"))
         self.reader, self.voice = self.models.other(UNIT2TEXT), speaker_voice(self.models, None)
-        self.ear = open_whisper(recognizer_folder("judge-whisper"), "cpu")
+        self.recognizer = open_whisper(recognizer_folder("judge-whisper"), "cpu")
         self.words = WordPairs(phrasebook().slots)
         self._templates = [list(phrasebook().pairs_of(number)) for number in range(len(phrasebook().templates))]
         self._others = (*one_word_sentences(), *outside_sentences())
@@ -101,11 +101,11 @@ class Recordings:
             "reading": [{"confidence": source.confidence}, is_heard(source.text, text)],
         }  # fmt: skip
         if number % _WHISPER == 0:
-            found = self.ear.transcribe(speech, "en")
+            found = self.recognizer.transcribe(speech, "en")
             row["recognition"] = [{"confidence": found.confidence}, is_heard(found.text, text)]
         if number % _VOICE == 0 and is_right:
             spoken = np.concatenate(list(self.models.vocoder.iter_synthesize(said, self.voice)))
-            row["errors"] = errors_in(self.ear.transcribe(spoken, "ko").text, target)
+            row["errors"] = errors_in(self.recognizer.transcribe(spoken, "ko").text, target)
         return row
 
     def says(self, read: str, wanted: str) -> bool:

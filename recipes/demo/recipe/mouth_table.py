@@ -43,11 +43,11 @@ def bundle_table(phones: Phones, labelled: Sequence[UnitRow], progress: Progress
     return learn_table(examples, phones.vocabulary)
 
 
-def true_parameters(phonemes: Sequence[Phoneme], num_pictures: int, language: str) -> NDArray[np.float64]:
-    """Return opening, width and press of a mouth that speaks phonemes, for each frame at 25 Hz: float64 [num_pictures, 3]."""
-    opening, width = mouth_track(phonemes, num_pictures, language)
-    times = np.array([float(frames_to_seconds(2 * frame + 1)) / 2 for frame in range(num_pictures)])
-    press = np.zeros(num_pictures)
+def true_parameters(phonemes: Sequence[Phoneme], num_frames: int, language: str) -> NDArray[np.float64]:
+    """Return opening, width and press of a mouth that speaks phonemes, for each frame at 25 Hz: float64 [num_frames, 3]."""
+    opening, width = mouth_track(phonemes, num_frames, language)
+    times = np.array([float(frames_to_seconds(2 * frame + 1)) / 2 for frame in range(num_frames)])
+    press = np.zeros(num_frames)
     for mnemonic, start, end in phonemes:
         if any(target.strength >= _LIP_STRENGTH for target in visemes_of(mnemonic, language)):
             away = np.maximum(0, np.maximum(start - times, times - end))

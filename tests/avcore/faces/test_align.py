@@ -22,7 +22,7 @@ def mean_face(mouth: tuple[float, float] = (129.3, 157.8)) -> NDArray[np.float32
 
 
 @pytest.fixture
-def picture() -> NDArray[np.uint8]:
+def frame() -> NDArray[np.uint8]:
     noise = np.random.default_rng(1).integers(0, 256, (32, 32), dtype=np.uint8)
     return np.asarray(cv2.resize(noise, (256, 256), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
 
@@ -31,30 +31,30 @@ def similarity(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
     return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
 
 
-def test_a_face_on_the_mean_face_is_cut_where_its_mouth_is(picture: NDArray[np.uint8]) -> None:
+def test_a_face_on_the_mean_face_is_cut_where_its_mouth_is(frame: NDArray[np.uint8]) -> None:
     points = mean_face()
     x, y = np.rint(points[MOUTH].mean(axis=0) + np.float32([1.6, 0.9]) - 48).astype(int)
-    lips = crop_lips(picture, points)
+    lips = crop_lips(frame, points)
     assert lips.shape == (96, 96)
-    assert np.abs(lips.astype(int) - picture[y : y + 96, x : x + 96]).max() <= 1
+    assert np.abs(lips.astype(int) - frame[y : y + 96, x : x + 96]).max() <= 1
 
 
 @pytest.mark.parametrize(("angle", "scale"), [(20, 1.0), (-35, 1.6), (0, 0.7)])
-def test_turning_scaling_and_moving_the_face_change_nothing(picture: NDArray[np.uint8], angle: float, scale: float) -> None:
+def test_turning_scaling_and_moving_the_face_change_nothing(frame: NDArray[np.uint8], angle: float, scale: float) -> None:
     matrix = cv2.getRotationMatrix2D((128, 128), angle, scale)
     matrix[:, 2] += (150, 90)
-    moved = cv2.warpAffine(picture, matrix, (600, 500), flags=cv2.INTER_CUBIC)
+    moved = cv2.warpAffine(frame, matrix, (600, 500), flags=cv2.INTER_CUBIC)
     points = (mean_face() @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
-    lips, expected = crop_lips(moved, points), crop_lips(picture, mean_face())
+    lips, expected = crop_lips(moved, points), crop_lips(frame, mean_face())
     assert lips is not None
     assert expected is not None
     assert similarity(lips, expected) > 0.97
 
 
-def test_a_window_is_pushed_back_inside_and_landmarks_without_extent_give_no_crop(picture: NDArray[np.uint8]) -> None:
-    lips = crop_lips(picture, mean_face(mouth=(250, 400)))
-    assert np.abs(lips.astype(int) - picture[160:, 160:]).max() <= 1
-    assert crop_lips(picture, np.full((468, 2), 50, dtype=np.float32)) is None
+def test_a_window_is_pushed_back_inside_and_landmarks_without_extent_give_no_crop(frame: NDArray[np.uint8]) -> None:
+    lips = crop_lips(frame, mean_face(mouth=(250, 400)))
+    assert np.abs(lips.astype(int) - frame[160:, 160:]).max() <= 1
+    assert crop_lips(frame, np.full((468, 2), 50, dtype=np.float32)) is None
 
 
 def test_smoothing_averages_shape_and_keeps_place() -> None:
@@ -76,12 +76,12 @@ def test_box_has_the_margins_of_the_published_detector() -> None:
     np.testing.assert_allclose(face_box(points), [1.5, -12.0, 97.9, 201.2], atol=1e-4)
 
 
-def test_the_corners_of_the_crop_are_where_it_is_cut(picture: NDArray[np.uint8]) -> None:
+def test_the_corners_of_the_crop_are_where_it_is_cut(frame: NDArray[np.uint8]) -> None:
     points = mean_face()
     corners = lip_corners(points)
-    lips = crop_lips(picture, points)
+    lips = crop_lips(frame, points)
     left, top = np.rint(corners[0]).astype(int)
     assert np.abs(corners - [[left, top], [left + 96, top], [left, top + 96], [left + 96, top + 96]]).max() < 0.05
-    assert np.abs(lips.astype(int) - picture[top : top + 96, left : left + 96]).max() <= 1
+    assert np.abs(lips.astype(int) - frame[top : top + 96, left : left + 96]).max() <= 1
     turned = np.asarray(points @ np.float32([[0, 2], [-2, 0]]) + 40, np.float32)
     assert np.abs(lip_corners(turned) - (corners @ np.float32([[0, 2], [-2, 0]]) + 40)).max() < 0.05

@@ -144,7 +144,7 @@ def drawn(margins: list[float]) -> MouthsToDraw:
 
 
 def test_a_mouth_that_goes_over_the_edge_goes_out_and_comes_back_and_never_flickers() -> None:
-    """Margins around both bounds: cut off below 0.05, and until it is 0.08 within the picture again."""
+    """Margins around both bounds: cut off below 0.05, and until it is 0.08 within the frame again."""
     cut = drawn([0.3] * 20 + [0.04, 0.06, 0.045, 0.07] * 5 + [0.3] * 20)
     assert cut.is_cut.tolist() == [False] * 20 + [True] * 20 + [False] * 20
     assert [box is None for box in cut.boxes] == cut.is_cut.tolist()
@@ -154,14 +154,14 @@ def test_a_mouth_that_goes_over_the_edge_goes_out_and_comes_back_and_never_flick
     brief = drawn([0.0] * 10 + [0.2] * 4 + [0.0] * 10)
     assert brief.is_cut.all()
     assert brief.note is not None
-    assert sentence(brief.note) == "the mouth is cut off by the edge of the picture in 24 of 24 pictures: it stays as it is there"
+    assert sentence(brief.note) == "the mouth is cut off by the edge of the frame in 24 of 24 frames: it stays as it is there"
 
 
 @pytest.mark.parametrize(
     ("move", "margin"), [((0, 0), 0.2), ((0, 30), -0.1), ((0, -100), -0.2), ((-50, 0), -0.2), ((100, 0), -0.3)]
 )
 def test_lips_have_a_margin_to_every_edge(move: tuple[int, int], margin: float) -> None:
-    """A face 100 wide whose lips lie 30 to 70 across and 80 to 100 down, in a picture of 140 x 120."""
+    """A face 100 wide whose lips lie 30 to 70 across and 80 to 100 down, in a frame of 140 x 120."""
     points = np.tile(np.array([50, 90], np.float32), (468, 1))
     points[234], points[454] = [0, 40], [100, 40]
     points[61], points[291], points[0], points[17] = [30, 90], [70, 90], [50, 80], [50, 100]

@@ -1,6 +1,6 @@
 """Tiles that small faces are looked for in.
 
-Boxes and landmarks beside those of mediapipe 0.10.21, which `mediapipe_faces.npz` holds for pictures of a drawn face.
+Boxes and landmarks beside those of mediapipe 0.10.21, which `mediapipe_faces.npz` holds for frames of a drawn face.
 """
 
 import os
@@ -24,12 +24,12 @@ class _Counting(FaceDetector):
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []
 
-    def _detect(self, picture: NDArray[np.uint8]) -> list[Box]:
-        self.shapes.append(picture.shape[:2])
+    def _detect(self, frame: NDArray[np.uint8]) -> list[Box]:
+        self.shapes.append(frame.shape[:2])
         return []
 
 
-def test_a_narrow_picture_has_no_more_than_eight_tiles_and_a_usual_one_square_ones() -> None:
+def test_a_narrow_frame_has_no_more_than_eight_tiles_and_a_usual_one_square_ones() -> None:
     for size in ((30, 8192), (8192, 30), (120, 4000)):
         detector = _Counting()
         detector.far_boxes(np.zeros((*size, 3), np.uint8))
@@ -44,7 +44,7 @@ DRAWN = Path(__file__).with_name("drawn_face.webp")
 CASES = ("whole", "turned", "two", "small", "upright", "close")
 
 
-def pictures() -> dict[str, np.ndarray]:
+def frames() -> dict[str, np.ndarray]:
     frame = cv2.cvtColor(cv2.imread(str(DRAWN)), cv2.COLOR_BGR2RGB)
     height, width = frame.shape[:2]
 
@@ -60,14 +60,14 @@ def pictures() -> dict[str, np.ndarray]:
         "upright": placed(0, 1.0)[:, width // 3 : -width // 5],
         "close": placed(5, 2.2),
     }
-    return {name: np.ascontiguousarray(picture) for name, picture in made.items()}
+    return {name: np.ascontiguousarray(image) for name, image in made.items()}
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_faces_are_found_where_mediapipe_finds_them(name: str) -> None:
-    expected, picture = np.load(FIXTURE), pictures()[name]
+    expected, frame = np.load(FIXTURE), frames()[name]
     with FaceDetector() as detector:
-        boxes, landmarks = detector.boxes(picture), detector.mesh(picture)
+        boxes, landmarks = detector.boxes(frame), detector.mesh(frame)
     assert landmarks is not None
     np.testing.assert_allclose(np.reshape(boxes, (-1, 4)), expected[f"{name}_boxes"], atol=0.01)
     np.testing.assert_allclose(landmarks, expected[f"{name}_mesh"], atol=0.1)

@@ -1,4 +1,4 @@
-"""The whole search on drawn heads, with the real models. Face boxes from a side file, for the pictures that are shown."""
+"""The whole search on drawn heads, with the real models. Face boxes from a side file, for the frames that are shown."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -13,7 +13,7 @@ from avcore.errors import InputError, NoFaceError
 from avcore.faces.boxes import read_boxes_for, write_boxes
 from avcore.faces.find import find_faces, follow_faces, with_shots
 from avcore.faces.select import loudness, speech_evidence
-from avcore.media import Picture, PictureSource, VideoWriter
+from avcore.media import Frame, FrameSource, VideoWriter
 from avcore.timeline import SAMPLE_RATE, frames_to_seconds, seconds_to_samples
 from tests.avcore.faces.drawn import Actor, clip, opening
 
@@ -33,37 +33,37 @@ def test_a_small_face_in_full_hd_is_found() -> None:
 
 
 @pytest.mark.parametrize("scale", [0.75, 0.95])
-def test_a_face_that_fills_the_picture_is_found(scale: float) -> None:
+def test_a_face_that_fills_the_frame_is_found(scale: float) -> None:
     face = find_faces(clip([Actor(3, scale=scale)], 20))
     assert face.num_found >= 19
 
 
 def test_of_two_faces_the_one_that_speaks_is_dubbed() -> None:
     silent, speaker = Actor(1, (-0.45, 0), 0.3, rate=0), Actor(2, (0.45, 0.05), 0.25)
-    pictures = list(clip([silent, speaker], 50, (360, 640)))
-    face = find_faces(pictures)
-    assert [(one.first, one.last, speech_evidence(one, None) > 1) for one in follow_faces(pictures).tracks] == [
+    frames = list(clip([silent, speaker], 50, (360, 640)))
+    face = find_faces(frames)
+    assert [(one.first, one.last, speech_evidence(one, None) > 1) for one in follow_faces(frames).tracks] == [
         (0, 49, False), (0, 49, True)
     ]  # fmt: skip
     assert face.num_found == 50
     assert all(box is not None and box[0] > 320 for box in face.boxes)
-    largest = find_faces(pictures, face="largest")
+    largest = find_faces(frames, face="largest")
     assert all(box is not None and box[2] < 320 for box in largest.boxes)
-    assert [box is not None and box[0] > 320 for box in find_faces(pictures, face=2).boxes] == [True] * 50
+    assert [box is not None and box[0] > 320 for box in find_faces(frames, face=2).boxes] == [True] * 50
 
 
 def test_sound_tells_which_of_two_talking_faces_speaks() -> None:
     one, other = Actor(1, (-0.45, 0), 0.3, rate=1.5), Actor(2, (0.45, 0.05), 0.25, rate=3.4)
-    pictures = list(clip([one, other], 75, (360, 640)))
+    frames = list(clip([one, other], 75, (360, 640)))
     for speaker, is_right in ((one, False), (other, True)):
         level = np.repeat([opening(speaker, frame) for frame in range(75)], seconds_to_samples(frames_to_seconds(1)))
         sound = np.sin(np.arange(len(level)) * (2 * np.pi * 200 / SAMPLE_RATE)) * (0.02 + level)
         levels = loudness(np.float32(sound))
-        evidence = {found.boxes[0][0] > 320: speech_evidence(found, levels) for found in follow_faces(pictures).tracks}
+        evidence = {found.boxes[0][0] > 320: speech_evidence(found, levels) for found in follow_faces(frames).tracks}
         assert evidence[is_right] > evidence[not is_right]
 
 
-def test_pictures_without_the_face_have_no_box_and_the_nearest_lips_and_lips_show_the_mouth_moving() -> None:
+def test_frames_without_the_face_have_no_box_and_the_nearest_lips_and_lips_show_the_mouth_moving() -> None:
     actor = Actor(4, frames=range(10, 30))
     face = find_faces(clip([actor], 45))
     assert [frame for frame, box in enumerate(face.boxes) if box is None] == [*range(10), *range(30, 45)]
@@ -93,13 +93,13 @@ def test_steady_boxes_do_not_follow_the_chin() -> None:
     assert face.steady_boxes[50:] == [None] * 5
 
 
-def test_pictures_are_taken_one_by_one() -> None:
+def test_frames_are_taken_one_by_one() -> None:
     alive: list[int] = []
 
-    def pictures() -> object:
-        for picture in clip([Actor(8)], 12):
-            alive.append(picture.index)
-            yield picture
+    def frames() -> object:
+        for frame in clip([Actor(8)], 12):
+            alive.append(frame.index)
+            yield frame
 
     def report(stage: str, done: int, total: int | None) -> None:
         assert stage == "faces"
@@ -107,19 +107,19 @@ def test_pictures_are_taken_one_by_one() -> None:
         seen.append((done, total))
 
     seen: list[tuple[int, int | None]] = []
-    find_faces(pictures(), progress=report, total=12)  # type: ignore[arg-type]
+    find_faces(frames(), progress=report, total=12)  # type: ignore[arg-type]
     assert seen == [(done, 12) for done in range(13)]
 
 
-@pytest.mark.parametrize("num_pictures", [0, 3])
-def test_no_face_names_the_way_out(num_pictures: int) -> None:
+@pytest.mark.parametrize("num_frames", [0, 3])
+def test_no_face_names_the_way_out(num_frames: int) -> None:
     grey = np.full((120, 160, 3), 90, dtype=np.uint8)
-    pictures = [Picture(grey, frames_to_seconds(frame), frame) for frame in range(num_pictures)]
+    frames = [Frame(grey, frames_to_seconds(frame), frame) for frame in range(num_frames)]
     with pytest.raises(NoFaceError, match=r"talk\.mp4: no face.*--modalities audio"):
-        find_faces(pictures, source="talk.mp4")
+        find_faces(frames, source="talk.mp4")
 
 
-def test_one_picture_is_enough_and_a_face_number_that_is_not_there_an_error() -> None:
+def test_one_frame_is_enough_and_a_face_number_that_is_not_there_an_error() -> None:
     face = find_faces(clip([Actor(9)], 1))
     assert face.num_found == 1
     assert face.lips.shape == (1, 96, 96)
@@ -129,10 +129,10 @@ def test_one_picture_is_enough_and_a_face_number_that_is_not_there_an_error() ->
 
 @pytest.mark.parametrize("aspect", [Fraction(2), Fraction(1, 2)])
 def test_lips_are_cut_in_their_true_shape(aspect: Fraction) -> None:
-    pictures = list(clip([Actor(2, scale=0.5)], 12, (360, 480)))
+    frames = list(clip([Actor(2, scale=0.5)], 12, (360, 480)))
     size = (240, 360) if aspect > 1 else (480, 180)
-    squeezed = [one._replace(rgb=cv2.resize(one.rgb, size, interpolation=cv2.INTER_AREA)) for one in pictures]
-    upright = find_faces(pictures)
+    squeezed = [one._replace(rgb=cv2.resize(one.rgb, size, interpolation=cv2.INTER_AREA)) for one in frames]
+    upright = find_faces(frames)
     found, naive = find_faces(squeezed, pixel_aspect=aspect), find_faces(squeezed)
     difference = np.abs(found.lips.astype(int) - upright.lips).mean()
     assert difference < 0.5 * np.abs(naive.lips.astype(int) - upright.lips).mean()
@@ -144,8 +144,8 @@ def test_lips_are_cut_in_their_true_shape(aspect: Fraction) -> None:
 
 
 def test_an_absurd_pixel_aspect_is_not_believed() -> None:
-    pictures = list(clip([Actor(2, scale=0.5)], 2, (90, 120)))
-    assert np.array_equal(find_faces(pictures, pixel_aspect=Fraction(10_000)).lips, find_faces(pictures).lips)
+    frames = list(clip([Actor(2, scale=0.5)], 2, (90, 120)))
+    assert np.array_equal(find_faces(frames, pixel_aspect=Fraction(10_000)).lips, find_faces(frames).lips)
 
 
 def rows(number: int) -> list[np.ndarray | None]:
@@ -158,16 +158,16 @@ def numbers(boxes: list[np.ndarray | None]) -> list[int | None]:
 
 
 @pytest.fixture
-def uneven(tmp_path: Path) -> PictureSource:
-    """12 pictures on screen from 0, 1, 2, 3, 10, 11, 12, 13, 14, 15, 15.5, 16 times 40 ms."""
+def uneven(tmp_path: Path) -> FrameSource:
+    """12 frames on screen from 0, 1, 2, 3, 10, 11, 12, 13, 14, 15, 15.5, 16 times 40 ms."""
     times = [0, 1, 2, 3, 10, 11, 12, 13, 14, 15, 15.5, 16]
     with VideoWriter(tmp_path / "uneven.mp4", 64, 48, 25, preset="ultrafast") as writer:
         for k, time in enumerate(times):
-            writer.write_picture(np.full((48, 64, 3), 20 * k, dtype=np.uint8), time * 0.04)
-    return PictureSource(tmp_path / "uneven.mp4")
+            writer.write_rgb(np.full((48, 64, 3), 20 * k, dtype=np.uint8), time * 0.04)
+    return FrameSource(tmp_path / "uneven.mp4")
 
 
-def test_rows_are_for_the_pictures_shown_or_for_those_stored(tmp_path: Path, uneven: PictureSource) -> None:
+def test_rows_are_for_the_frames_shown_or_for_those_stored(tmp_path: Path, uneven: FrameSource) -> None:
     write_boxes(tmp_path / "x.bbox.pkl", [None, *rows(len(uneven))[1:]])
     assert numbers(read_boxes_for(uneven, tmp_path / "x.bbox.pkl")) == [None, *range(1, len(uneven))]
     write_boxes(tmp_path / "x.bbox.pkl", rows(12))
@@ -175,9 +175,9 @@ def test_rows_are_for_the_pictures_shown_or_for_those_stored(tmp_path: Path, une
     assert numbers(read_boxes_for(uneven, tmp_path / "x.bbox.pkl")) == [0, 1, 2, *[3] * 7, 4, 5, 6, 7, 8, 9, 11]
 
 
-def test_boxes_of_another_video_and_no_boxes_are_errors(tmp_path: Path, uneven: PictureSource) -> None:
+def test_boxes_of_another_video_and_no_boxes_are_errors(tmp_path: Path, uneven: FrameSource) -> None:
     write_boxes(tmp_path / "x.bbox.pkl", rows(13))
-    with pytest.raises(InputError, match=r"of another video; expected 12 rows, one per picture of uneven\.mp4; found 13"):
+    with pytest.raises(InputError, match=r"of another video; expected 12 rows, one per frame of uneven\.mp4; found 13"):
         read_boxes_for(uneven, tmp_path / "x.bbox.pkl")
     write_boxes(tmp_path / "x.bbox.pkl", [None] * 12)
     with pytest.raises(NoFaceError, match="no face box"):
@@ -190,10 +190,10 @@ STREET = np.kron(RNG.integers(0, 256, (9, 16, 3), dtype=np.uint8), np.ones((20, 
 FLASH = np.full_like(ROOM, 255)
 
 
-def shots(pictures: Sequence[NDArray[np.uint8]]) -> list[int]:
-    stream = [Picture(rgb, Fraction(number, 25), number) for number, rgb in enumerate(pictures)]
+def shots(frames: Sequence[NDArray[np.uint8]]) -> list[int]:
+    stream = [Frame(rgb, Fraction(number, 25), number) for number, rgb in enumerate(frames)]
     numbered = list(with_shots(stream))
-    assert [one.picture.index for one in numbered] == list(range(len(pictures)))
+    assert [one.frame.index for one in numbered] == list(range(len(frames)))
     return [one.shot for one in numbered]
 
 
@@ -202,7 +202,7 @@ FADED = [(ROOM * (1 - share)).astype(np.uint8) for share in np.linspace(0, 1, 25
 
 
 @pytest.mark.parametrize(
-    ("pictures", "expected"),
+    ("frames", "expected"),
     [
         ([ROOM] * 5 + [STREET] * 4 + [ROOM] * 3, [0] * 5 + [1] * 4 + [2] * 3),
         ([ROOM] * 5 + [STREET], [0] * 5 + [1]),
@@ -213,7 +213,7 @@ FADED = [(ROOM * (1 - share)).astype(np.uint8) for share in np.linspace(0, 1, 25
         ([ROOM], [0]),
         ([], []),
     ],
-    ids=["cuts", "a cut to the last", "a flash", "a cut after a flash", "a shaking camera", "a fade", "one picture", "none"],
+    ids=["cuts", "a cut to the last", "a flash", "a cut after a flash", "a shaking camera", "a fade", "one frame", "none"],
 )
-def test_a_cut_and_nothing_else_begins_a_shot(pictures: list[NDArray[np.uint8]], expected: list[int]) -> None:
-    assert shots(pictures) == expected
+def test_a_cut_and_nothing_else_begins_a_shot(frames: list[NDArray[np.uint8]], expected: list[int]) -> None:
+    assert shots(frames) == expected

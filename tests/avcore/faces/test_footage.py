@@ -1,4 +1,4 @@
-"""Of several tracks of pictures the one with a face is read, or the one that was asked for."""
+"""Of several tracks of video the one with a face is read, or the one that was asked for."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -10,7 +10,7 @@ import pytest
 
 from avcore.errors import MediaError
 from avcore.faces.footage import select_tracks
-from avcore.media import probe, read_pictures
+from avcore.media import probe, read_frames
 from avcore.notes import NEW_COMMAND, sentence
 from netflips import cli
 from recipes.demo.heads.camera import Pose
@@ -34,15 +34,15 @@ def lecture(tmp_path: Path) -> Path:
     path = tmp_path / "lecture.mkv"
     with av.open(str(path), "w") as container:
         streams = []
-        for picture, title in ((SLIDE, "Slides"), (SPEAKER, "Speaker")):
+        for image, title in ((SLIDE, "Slides"), (SPEAKER, "Speaker")):
             stream = container.add_stream("libx264", rate=Fraction(25))
-            stream.height, stream.width, stream.pix_fmt = *picture.shape[:2], "yuv420p"
+            stream.height, stream.width, stream.pix_fmt = *image.shape[:2], "yuv420p"
             stream.metadata["title"] = title
             stream.disposition = av.stream.Disposition.default if title == "Slides" else av.stream.Disposition(0)
-            streams.append((stream, picture))
+            streams.append((stream, image))
         for number in range(10):
-            for stream, picture in streams:
-                frame = av.VideoFrame.from_ndarray(picture)
+            for stream, image in streams:
+                frame = av.VideoFrame.from_ndarray(image)
                 frame.pts, frame.time_base = number, Fraction(1, 25)
                 container.mux(stream.encode(frame))
         for stream, _ in streams:
@@ -51,25 +51,25 @@ def lecture(tmp_path: Path) -> Path:
 
 
 def test_the_speaker_is_seen_and_the_slides_are_named(lecture: Path) -> None:
-    assert next(read_pictures(lecture)).rgb.shape == SLIDE.shape
+    assert next(read_frames(lecture)).rgb.shape == SLIDE.shape
     source = select_tracks(lecture)
-    assert next(read_pictures(source)).rgb.shape == SPEAKER.shape
-    assert (probe(source).width, probe(source).picture_track) == (160, 2)
-    assert [sentence(note, hint=False) for note in probe(source).notes] == ["picture track 2 (Speaker) is taken, not 1 (Slides)"]
-    assert next(read_pictures(lecture)).rgb.shape == SLIDE.shape
+    assert next(read_frames(source)).rgb.shape == SPEAKER.shape
+    assert (probe(source).width, probe(source).video_track) == (160, 2)
+    assert [sentence(note, hint=False) for note in probe(source).notes] == ["video track 2 (Speaker) is taken, not 1 (Slides)"]
+    assert next(read_frames(lecture)).rgb.shape == SLIDE.shape
 
 
 def test_a_number_chooses_and_one_that_is_not_there_is_refused(lecture: Path) -> None:
-    assert next(read_pictures(select_tracks(lecture, pictures=1))).rgb.shape == SLIDE.shape
-    with pytest.raises(MediaError, match=r"no such picture track; expected 1 \(Slides\), 2 \(Speaker\); found --video-track 3"):
-        select_tracks(lecture, pictures=3)
+    assert next(read_frames(select_tracks(lecture, frames=1))).rgb.shape == SLIDE.shape
+    with pytest.raises(MediaError, match=r"no such video track; expected 1 \(Slides\), 2 \(Speaker\); found --video-track 3"):
+        select_tracks(lecture, frames=3)
 
 
 def test_info_lists_them(lecture: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["info", str(lecture)]) == 0
     shown = capsys.readouterr().out
-    assert "picture track 1: Slides, h264, 160x96, default" in shown
-    assert "picture track 2: Speaker, h264, 160x160" in shown
+    assert "video track 1: Slides, h264, 160x96, default" in shown
+    assert "video track 2: Speaker, h264, 160x160" in shown
 
 
 def test_one_track_needs_no_word(lecture: Path, tmp_path: Path) -> None:

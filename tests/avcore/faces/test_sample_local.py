@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from avcore.faces.boxes import read_boxes
 from avcore.faces.find import SpeakerFace, find_faces
 from avcore.faces.geometry import Box, overlap
-from avcore.media import Picture, PictureSource, read_gray_video
+from avcore.media import Frame, FrameSource, read_gray_video
 
 FOLDER = os.environ.get("NETFLIPS_SAMPLES", "")
 CLIPS = sorted(path for path in Path(FOLDER).glob("*.mp4") if not path.name.endswith(".lip.mp4")) if FOLDER else []
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.local, pytest.mark.skipif(not CLIPS, reason="NETFLIPS_
 
 @dataclass(frozen=True)
 class Sample:
-    pictures: list[Picture]
+    frames: list[Frame]
     boxes: list[Box | None]
     lips: NDArray[np.uint8]
 
@@ -31,12 +31,12 @@ class Sample:
 @pytest.fixture(scope="module")
 def sample() -> Sample:
     stem = CLIPS[0].with_suffix("")
-    return Sample(list(PictureSource(CLIPS[0])), read_boxes(f"{stem}.bbox.pkl"), read_gray_video(f"{stem}.lip.mp4"))
+    return Sample(list(FrameSource(CLIPS[0])), read_boxes(f"{stem}.bbox.pkl"), read_gray_video(f"{stem}.lip.mp4"))
 
 
 @pytest.fixture(scope="module")
 def tight(sample: Sample) -> SpeakerFace:
-    return find_faces(sample.pictures)
+    return find_faces(sample.frames)
 
 
 def mean_overlap(face: SpeakerFace, boxes: list[Box | None], scale: float = 1, left: int = 0, top: int = 0) -> float:
@@ -51,21 +51,21 @@ def mean_correlation(lips: NDArray[np.uint8], reference: NDArray[np.uint8]) -> f
 
 
 def test_boxes_and_lips_are_those_of_the_authors(sample: Sample, tight: SpeakerFace) -> None:
-    assert tight.num_found == len(sample.pictures)
+    assert tight.num_found == len(sample.frames)
     assert mean_overlap(tight, sample.boxes) >= 0.93
     assert mean_correlation(tight.lips, sample.lips) >= 0.96
 
 
 @pytest.mark.parametrize(("scale", "left", "top"), [(1, 300, 100), (1, 1400, 700), (0.5, 900, 500), (3, 500, 200)])
 def test_drawn_into_full_hd_it_is_found_as_well(sample: Sample, tight: SpeakerFace, scale: float, left: int, top: int) -> None:
-    def placed(picture: Picture) -> Picture:
+    def placed(frame: Frame) -> Frame:
         large = np.full((1080, 1920, 3), 110, dtype=np.uint8)
-        face = cv2.resize(picture.rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        face = cv2.resize(frame.rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         large[top : top + face.shape[0], left : left + face.shape[1]] = face
-        return picture._replace(rgb=large)
+        return frame._replace(rgb=large)
 
-    face = find_faces(placed(picture) for picture in sample.pictures)
+    face = find_faces(placed(frame) for frame in sample.frames)
 
-    assert face.num_found >= 0.95 * len(sample.pictures)
+    assert face.num_found >= 0.95 * len(sample.frames)
     assert abs(mean_overlap(face, sample.boxes, scale, left, top) - mean_overlap(tight, sample.boxes)) <= 0.02
     assert abs(mean_correlation(face.lips, sample.lips) - mean_correlation(tight.lips, sample.lips)) <= 0.02

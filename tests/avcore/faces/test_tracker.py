@@ -27,14 +27,14 @@ RADIUS = 20
 class DiscDetector:
     """Sees a face of the neutral shape in each bright disc; `mesh` sees the largest one."""
 
-    def boxes(self, picture: NDArray[np.uint8]) -> list[Box]:
+    def boxes(self, image: NDArray[np.uint8]) -> list[Box]:
         return [
             np.float32([x - RADIUS, y - RADIUS, x + RADIUS, y + RADIUS])
-            for x, y, area in discs(picture)
+            for x, y, area in discs(image)
             if area > 0.9 * np.pi * RADIUS**2
         ]
 
-    def far_boxes(self, picture: NDArray[np.uint8]) -> list[Box]:
+    def far_boxes(self, image: NDArray[np.uint8]) -> list[Box]:
         return []
 
     def mesh(self, view: NDArray[np.uint8]) -> Landmarks | None:
@@ -45,21 +45,21 @@ class DiscDetector:
         return (FACE * np.float32(2 * RADIUS) + np.float32([x, y, 0])).astype(np.float32)
 
 
-def discs(picture: NDArray[np.uint8]) -> list[tuple[float, float, float]]:
-    num, _, stats, centres = cv2.connectedComponentsWithStats((picture[..., 0] > 128).astype(np.uint8))
+def discs(image: NDArray[np.uint8]) -> list[tuple[float, float, float]]:
+    num, _, stats, centres = cv2.connectedComponentsWithStats((image[..., 0] > 128).astype(np.uint8))
     return [(*centres[label], stats[label, cv2.CC_STAT_AREA]) for label in range(1, num)]
 
 
-def picture(*centres: tuple[float, float]) -> NDArray[np.uint8]:
+def image(*centres: tuple[float, float]) -> NDArray[np.uint8]:
     drawn = np.random.default_rng(0).integers(0, 100, (200, 400, 3), dtype=np.uint8)
     for x, y in centres:
         cv2.circle(drawn, (round(x), round(y)), RADIUS, (250, 250, 250), -1)
     return drawn
 
 
-def follow(pictures: list[NDArray[np.uint8]], shots: list[int] | None = None) -> list[FaceTrack]:
+def follow(frames: list[NDArray[np.uint8]], shots: list[int] | None = None) -> list[FaceTrack]:
     tracker = Tracker(DiscDetector(), RowStore((LIP_SIDE, LIP_SIDE), np.uint8))  # type: ignore[arg-type]
-    for shot, one in zip(shots or [0] * len(pictures), pictures, strict=True):
+    for shot, one in zip(shots or [0] * len(frames), frames, strict=True):
         tracker.step(one, shot)
     return tracker.finish()
 
@@ -68,8 +68,8 @@ def middles(track: FaceTrack) -> NDArray[np.float32]:
     return (track.boxes[:, 0] + track.boxes[:, 2]) / 2
 
 
-def test_a_face_is_followed_from_first_to_last_picture() -> None:
-    (track,) = follow([picture((60 + 3 * frame, 100)) for frame in range(30)])
+def test_a_face_is_followed_from_first_to_last_frame() -> None:
+    (track,) = follow([image((60 + 3 * frame, 100)) for frame in range(30)])
     assert (track.first, track.last) == (0, 29)
     assert all(frame.is_found for frame in track.frames)
     np.testing.assert_allclose(np.diff(middles(track)), 3, atol=0.3)
@@ -80,7 +80,7 @@ def test_a_face_is_followed_from_first_to_last_picture() -> None:
 @pytest.mark.parametrize("gap", [1, GAP])
 def test_a_short_gap_is_interpolated(gap: int) -> None:
     frames = range(30)
-    (track,) = follow([picture() if 10 <= frame < 10 + gap else picture((60 + frame, 100)) for frame in frames])
+    (track,) = follow([image() if 10 <= frame < 10 + gap else image((60 + frame, 100)) for frame in frames])
     assert (track.first, track.last) == (0, 29)
     assert [index for index in frames if not track.frames[index].is_found] == list(range(10, 10 + gap))
     np.testing.assert_allclose(np.diff(middles(track)), 1, atol=0.6)
@@ -93,29 +93,29 @@ def test_a_short_gap_is_interpolated(gap: int) -> None:
         ([(60, 100)] * 12 + [None] * 4, [(0, 11)]),
         ([(60, 100)] * 10 + [(300, 100)] * 15, [(0, 9), (10, 24)]),
     ],
-    ids=["a gap longer than a breath", "it leaves", "a jump across the picture"],
+    ids=["a gap longer than a breath", "it leaves", "a jump across the frame"],
 )
 def test_a_track_ends_where_its_face_was_last_seen(
     places: list[tuple[float, float] | None], expected: list[tuple[int, int]]
 ) -> None:
-    tracks = follow([picture() if place is None else picture(place) for place in places])
+    tracks = follow([image() if place is None else image(place) for place in places])
     assert [(track.first, track.last) for track in tracks] == expected
 
 
 def test_a_cut_ends_all_tracks() -> None:
-    tracks = follow([picture((60, 100))] * 12, [0] * 5 + [1] * 7)
+    tracks = follow([image((60, 100))] * 12, [0] * 5 + [1] * 7)
     assert [(track.shot, track.first, track.last) for track in tracks] == [(0, 0, 4), (1, 5, 11)]
 
 
 def test_two_faces_keep_their_tracks() -> None:
-    one, other = follow([picture((80 + frame, 60), (300 - frame, 140)) for frame in range(40)])
+    one, other = follow([image((80 + frame, 60), (300 - frame, 140)) for frame in range(40)])
     assert (one.first, one.last, other.first, other.last) == (0, 39, 0, 39)
     assert sorted([middles(one)[0], middles(other)[0]]) == pytest.approx([80, 300], abs=3)
     assert {round(abs(float(middles(track)[-1] - middles(track)[0]))) for track in (one, other)} <= {38, 39, 40}
 
 
 def test_a_crowd_is_bounded() -> None:
-    crowd = picture(*((30 + 48 * column, 50 + 60 * row) for row in range(2) for column in range(8)))
+    crowd = image(*((30 + 48 * column, 50 + 60 * row) for row in range(2) for column in range(8)))
     assert len(follow([crowd] * 3)) == MAX_FACES
 
 
@@ -123,13 +123,13 @@ def test_lips_are_those_of_the_whole_clip_smoothed_at_once(monkeypatch: pytest.M
     seen: list[np.ndarray] = []
     monkeypatch.setattr(tracks, "face_box", lambda points: seen.append(points) or face_box(points))
     places = [(60 + 5 * float(np.sin(frame)), 100 + 3 * float(np.cos(2 * frame))) for frame in range(20)]
-    pictures = [picture(place) for place in places]
-    (track,) = follow(pictures)
+    frames = [image(place) for place in places]
+    (track,) = follow(frames)
     landmarks = np.stack(seen)
     for frame, lips in enumerate(track.lips()):
         half = min(6, frame, 19 - frame)
         smooth = smooth_landmarks(landmarks[frame - half : frame + half + 1])
-        expected = crop_lips(cv2.cvtColor(pictures[frame], cv2.COLOR_RGB2GRAY), smooth)
+        expected = crop_lips(cv2.cvtColor(frames[frame], cv2.COLOR_RGB2GRAY), smooth)
         assert expected is not None
         assert np.abs(lips.astype(int) - expected).max() <= 2
 
@@ -144,19 +144,19 @@ def test_a_strip_too_low_for_a_face_is_not_searched() -> None:
     assert tracker.finish() == []
 
 
-def test_a_window_is_cut_as_it_is_black_beyond_the_picture_and_averaged_down_where_it_is_large() -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(CropWindow(10, 5, 40).cut(picture), picture[5:45, 10:50])
-    picture = np.full((60, 80, 3), 200, dtype=np.uint8)
-    view = CropWindow(-10, 40, 40).cut(picture)
+def test_a_window_is_cut_as_it_is_black_beyond_the_frame_and_averaged_down_where_it_is_large() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(CropWindow(10, 5, 40).cut(image), image[5:45, 10:50])
+    image = np.full((60, 80, 3), 200, dtype=np.uint8)
+    view = CropWindow(-10, 40, 40).cut(image)
     assert view.shape == (40, 40, 3)
     assert (view[:20, 10:] == 200).all()
     assert (view[20:] == 0).all()
     assert (view[:, :10] == 0).all()
-    assert not CropWindow(500, 500, 30).cut(picture).any()  # beside it
-    picture = np.zeros((1000, 1000, 3), dtype=np.uint8)
-    picture[::2] = 200
-    view = CropWindow(0, 0, 2 * MAX_SIDE).cut(picture)
+    assert not CropWindow(500, 500, 30).cut(image).any()  # beside it
+    image = np.zeros((1000, 1000, 3), dtype=np.uint8)
+    image[::2] = 200
+    view = CropWindow(0, 0, 2 * MAX_SIDE).cut(image)
     assert view.shape == (MAX_SIDE, MAX_SIDE, 3)
     assert (view == 100).all()
     assert CropWindow.around(np.float32([10, 20, 30, 60]), 2.0) == CropWindow(-20, 0, 80)
@@ -167,10 +167,10 @@ def test_positions_come_back(side: int) -> None:
     window = CropWindow(37, -12, side)
     inside = np.random.default_rng(0).uniform(0, 100, (20, 2)).astype(np.float32)
     half_pixels = (window.scale - 1) / 2
-    there = window.to_picture(inside)
-    np.testing.assert_allclose(window.from_picture(there - 0.5) + 0.5, inside, atol=1e-3)
+    there = window.to_frame(inside)
+    np.testing.assert_allclose(window.from_frame(there - 0.5) + 0.5, inside, atol=1e-3)
     np.testing.assert_allclose(there[0], inside[0] * window.scale + (37, -12), atol=1e-3)
-    np.testing.assert_allclose(window.from_picture(np.float32([[37 + half_pixels, -12 + half_pixels]])), [[0, 0]], atol=1e-4)
+    np.testing.assert_allclose(window.from_frame(np.float32([[37 + half_pixels, -12 + half_pixels]])), [[0, 0]], atol=1e-4)
 
 
 def test_wrong_rows_are_refused() -> None:
@@ -271,7 +271,7 @@ def test_two_seconds_of_speech_of_one_loudness_do_not_hide_who_talks() -> None:
     assert speech_evidence(track(0, SILENCE[:45], 0, 200), flat[:45]) < SPEAKS / 2
 
 
-def test_loudness_is_that_of_each_picture() -> None:
+def test_loudness_is_that_of_each_frame() -> None:
     speech = np.append(np.repeat(np.float32([0, 0.1, 1]), SAMPLES_PER_FRAME), np.zeros(5, np.float32))
     np.testing.assert_allclose(loudness(speech), np.log(np.array([0, 0.1, 1]) + 1e-4), rtol=1e-5, atol=1e-5)
 

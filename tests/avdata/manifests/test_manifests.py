@@ -255,7 +255,7 @@ def test_a_deep_look_decodes_everything(tmp_path: Path) -> None:
     write_speech(tmp_path / "audio" / "c.wav", babble(0.24), 8000)
     assert check_manifest(path).problems == []
     problems = check_manifest(path, is_deep=True).problems
-    assert problems[0] == "line 1: lips has 11 pictures and not 12"
+    assert problems[0] == "line 1: lips has 11 frames and not 12"
     assert problems[1] == "line 2: its sound has 7680 samples and not 8000"
     assert "8000 Hz and 1 channel and not 16000 Hz and 1" in problems[2]
 

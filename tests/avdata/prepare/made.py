@@ -99,8 +99,8 @@ def talking_head(
     with VideoWriter(path, size[1], size[0], rate, SAMPLE_RATE, preset="ultrafast") as writer:
         writer.write_sound(speech)
         for number in range(num_frames):
-            picture = draw(head, moves[number], MouthShape(_loudness(speech, number, rate)), size)
-            writer.write_picture(cv2.GaussianBlur(picture, (0, 0), blur) if blur else picture)
+            frame = draw(head, moves[number], MouthShape(_loudness(speech, number, rate)), size)
+            writer.write_rgb(cv2.GaussianBlur(frame, (0, 0), blur) if blur else frame)
     return path
 
 

@@ -8,7 +8,7 @@ import pytest
 from avcore.errors import InputError
 from avcore.faces.find import find_faces
 from avcore.faces.geometry import overlap
-from avcore.media import PictureSource, read_gray_video, read_speech
+from avcore.media import FrameSource, read_gray_video, read_speech
 from avdata.manifest import read_manifest
 from avdata.manifest_command import check_manifest
 from avdata.prepare.aihub_lips import LipSentence, main, read_lip_label, stretches
@@ -70,19 +70,19 @@ def test_sentences_become_clips_with_sound_and_lips_that_belong_together(prepare
 def test_the_labelled_boxes_lie_on_the_drawn_face(video: bytes, tmp_path: Path) -> None:
     """Otherwise the tests above would prove nothing."""
     (tmp_path / "a.mp4").write_bytes(video)
-    boxes = find_faces(PictureSource(tmp_path / "a.mp4").pictures(0, 10)).boxes
+    boxes = find_faces(FrameSource(tmp_path / "a.mp4").frames(0, 10)).boxes
     assert boxes[0] is not None
     assert overlap(boxes[0], np.array(FACE, np.float32)) > 0.5
 
 
 def test_no_frames_are_blended(prepared: Path, video: bytes, tmp_path: Path) -> None:
-    """Each picture of a clip is one of the source, not a mixture of two."""
+    """Each frame of a clip is one of the source, not a mixture of two."""
     (tmp_path / "a.mp4").write_bytes(video)
     manifest = read_manifest(prepared / "manifest.jsonl")
     entry = manifest.entries[0]
     first = round(entry.extra["start_s"] * 25)
-    shown = [picture.rgb for picture in PictureSource(manifest.path(entry, "video") or "")]
-    source = [picture.rgb for picture in PictureSource(tmp_path / "a.mp4").pictures(first, first + entry.frames)]
+    shown = [frame.rgb for frame in FrameSource(manifest.path(entry, "video") or "")]
+    source = [frame.rgb for frame in FrameSource(tmp_path / "a.mp4").frames(first, first + entry.frames)]
     height, width = shown[0].shape[:2]
     offsets = [(top, left) for top in range(SIZE[0] - height + 1) for left in range(SIZE[1] - width + 1)]
     errors = {at: np.abs(source[0][at[0] : at[0] + height, at[1] : at[1] + width].astype(int) - shown[0]).mean() for at in offsets}
@@ -102,7 +102,7 @@ def test_boxes_named_as_they_are_work_too(video: bytes, tmp_path: Path, capsys: 
 
 def test_boxes_that_fit_no_way_are_left_out(video: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = write_aihub_lips(tmp_path / "corpus", NAME, video, lip_label(NAME, [[5, 5, 40, 40]] * 132))
-    assert _prepare(root, tmp_path / "out", "--picture", "none") == 0
+    assert _prepare(root, tmp_path / "out", "--framing", "none") == 0
     assert f"{NAME}: its face boxes are not used: neither order of their numbers fits" in capsys.readouterr().err
     entries = read_manifest(tmp_path / "out" / "manifest.jsonl").entries
     assert [entry.extra["box_order"] for entry in entries] == ["undecided"] * 2

@@ -21,7 +21,7 @@ from avdata.prepare.listed_splits import read_split_lists
 from tests.avdata.prepare.made import read_rows, talking_head
 from tests.avdata.prepare.test_video import _empty_room
 
-COMMON = ("--workers", "1", "--quiet", "--picture", "none")
+COMMON = ("--workers", "1", "--quiet", "--framing", "none")
 
 
 @pytest.fixture(scope="module")
@@ -81,12 +81,12 @@ def test_grid_is_prepared_with_a_report(head: Path, fast_head: Path, tmp_path: P
     assert list(report["failed"]) == ["other/x.mp4"]
 
 
-def _write_still(path: Path, num_pictures: int, seconds: float) -> None:
-    """Pictures of a grey room, and a tone."""
+def _write_still(path: Path, num_frames: int, seconds: float) -> None:
+    """Frames of a grey room, and a tone."""
     path.parent.mkdir(parents=True)
     with VideoWriter(path, 96, 96, 25, SAMPLE_RATE if seconds else None, preset="ultrafast") as writer:
-        for _ in range(num_pictures):
-            writer.write_picture(np.full((96, 96, 3), 90, np.uint8))
+        for _ in range(num_frames):
+            writer.write_rgb(np.full((96, 96, 3), 90, np.uint8))
         if seconds:
             writer.write_sound((0.1 * np.sin(np.arange(round(seconds * SAMPLE_RATE)) / 5)).astype(np.float32))
 
@@ -96,14 +96,14 @@ def _write_still(path: Path, num_pictures: int, seconds: float) -> None:
 )
 def test_what_is_no_video_with_sound_is_set_aside_by_name(prepare: Callable[[list[str]], int], place: str, tmp_path: Path) -> None:
     kinds = {"one": (1, 0.04), "mute": (50, 0.0)}
-    for kind, (num_pictures, seconds) in kinds.items():
-        _write_still(tmp_path / kind / place, num_pictures, seconds)
+    for kind, (num_frames, seconds) in kinds.items():
+        _write_still(tmp_path / kind / place, num_frames, seconds)
     write_speech(tmp_path / "tone.wav", np.full(SAMPLE_RATE, 0.1, np.float32))
     Image.new("RGB", (96, 96)).save(tmp_path / "photo.png")
     _put(tmp_path / "tone.wav", tmp_path / "sound" / place)
     _put(tmp_path / "photo.png", tmp_path / "png" / place)
     expected = {
-        "one": "it has one picture only", "mute": "it has no sound track",
+        "one": "it has one frame only", "mute": "it has no sound track",
         "sound": "it has no video track", "png": "it has no sound track",
     }  # fmt: skip
     for kind, what in expected.items():

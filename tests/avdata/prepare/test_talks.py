@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from avcore.media import VideoWriter, read_pictures
+from avcore.media import VideoWriter, read_frames
 from avcore.timeline import SAMPLE_RATE
 from avdata.manifest import read_manifest
 from avdata.prepare.cvss import main as cvss
@@ -21,12 +21,12 @@ def talks(tmp_path_factory: pytest.TempPathFactory, parity_dir: Path) -> tuple[P
     folder = tmp_path_factory.mktemp("talks")
     head = talking_head(folder / "head.mp4", [0.2, 0.6])
     with VideoWriter(folder / "squeezed.mp4", 96, 96, 25, SAMPLE_RATE) as writer:
-        for picture in read_pictures(head):
-            writer.write_picture(np.asarray(cv2.resize(picture.rgb, (96, 96), interpolation=cv2.INTER_AREA), np.uint8))
+        for video_kind in read_frames(head):
+            writer.write_rgb(np.asarray(cv2.resize(video_kind.rgb, (96, 96), interpolation=cv2.INTER_AREA), np.uint8))
     return write_muavic(folder, parity_dir / "clip_long.lip.mp4", folder / "squeezed.mp4")
 
 
-def test_translations_are_joined_by_id_and_pictures_are_what_they_are(
+def test_translations_are_joined_by_id_and_frames_are_what_they_are(
     talks: tuple[Path, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """By line number two of four translations would be another segment's."""
@@ -37,7 +37,7 @@ def test_translations_are_joined_by_id_and_pictures_are_what_they_are(
         name: f"en of {name}" for name in ("aaa_0000", "aaa_0001", "aaa_0002", "bbb_0000")
     }
     assert {name: one.text for name, one in found.items()} == {name: f"es of {name}" for name in found}
-    assert {name: one.extra["picture"] for name, one in found.items()} == {
+    assert {name: one.extra["video_kind"] for name, one in found.items()} == {
         "aaa_0000": "lips", "aaa_0001": "squeezed", "aaa_0002": "lips", "bbb_0000": "none",
     }  # fmt: skip
     assert {one.speaker for one in found.values()} == {"aaa", "bbb"}
@@ -45,7 +45,7 @@ def test_translations_are_joined_by_id_and_pictures_are_what_they_are(
     assert (tmp_path / found["aaa_0000"].lips).is_file()
     told = capfd.readouterr().err
     assert "2 of 4 lines belong to another segment" in told
-    assert "2 with mouth crops, 1 with the whole picture squeezed (no face was found), 1 with sound alone" in told
+    assert "2 with mouth crops, 1 with the whole frame squeezed (no face was found), 1 with sound alone" in told
 
 
 def test_lines_that_are_not_as_many_are_no_join(

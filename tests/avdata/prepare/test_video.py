@@ -13,7 +13,7 @@ import pytest
 
 from avcore.faces.boxes import read_boxes
 from avcore.faces.find import find_faces
-from avcore.media import Picture, PictureSource, VideoWriter, probe, read_gray_video, read_speech
+from avcore.media import Frame, FrameSource, VideoWriter, probe, read_gray_video, read_speech
 from avcore.timeline import frames_to_seconds
 from avdata.manifest import read_manifest
 from avdata.manifest_command import check_manifest
@@ -39,7 +39,7 @@ def _empty_room(path: Path) -> Path:
     """Sound of speech without a face."""
     with VideoWriter(path, 96, 96, 25, 16000, preset="ultrafast") as writer:
         for number in range(50):
-            writer.write_picture(np.full((96, 96, 3), 60 + number, np.uint8))
+            writer.write_rgb(np.full((96, 96, 3), 60 + number, np.uint8))
         writer.write_sound(talk([0.3, 1.5, 0.2]))
     return path
 
@@ -62,7 +62,7 @@ def prepared(talk_video: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     (root / "화자B" / "damaged.mp4").write_bytes(talk_video.read_bytes()[: talk_video.stat().st_size // 2])
     with VideoWriter(root / "화자B" / "mute.mkv", 96, 96, 25, 16000, preset="ultrafast") as writer:
         for _ in range(37):
-            writer.write_picture(np.zeros((96, 96, 3), np.uint8))
+            writer.write_rgb(np.zeros((96, 96, 3), np.uint8))
         writer.write_sound(silence(1.5))
     out = tmp_path_factory.mktemp("out")
     assert _prepare(root, out, "--language", "kor") == 1
@@ -89,27 +89,27 @@ def test_clips_are_cut_at_the_pause_into_parts_of_equal_length_and_measured(prep
         assert len(read_speech(paths["audio"] or "")) == entry.frames * 640 == entry.samples
         assert read_gray_video(paths["lips"] or "").shape == (entry.frames, 96, 96)
         assert len(read_boxes(paths["boxes"] or "")) == entry.frames
-        assert len(PictureSource(paths["video"] or "")) == entry.frames
+        assert len(FrameSource(paths["video"] or "")) == entry.frames
 
 
 def test_the_clip_shows_the_source_at_its_time(prepared: Path, talk_video: Path) -> None:
-    """Picture k of a clip is picture start + k of the source, cut around the face; its sound is that of the same time."""
+    """Frame k of a clip is frame start + k of the source, cut around the face; its sound is that of the same time."""
     manifest = read_manifest(prepared / "manifest.jsonl")
     entry = manifest.entries[1]
     start = round(entry.extra["start_s"] * 25)
-    source = {picture.index: picture.rgb for picture in PictureSource(talk_video).pictures(start, start + entry.frames)}
+    source = {frame.index: frame.rgb for frame in FrameSource(talk_video).frames(start, start + entry.frames)}
     boxes = read_boxes(manifest.path(entry, "boxes") or "")
-    for picture in list(PictureSource(manifest.path(entry, "video") or ""))[::15]:
-        whole = source[start + picture.index]
-        place = cv2.matchTemplate(whole, picture.rgb, cv2.TM_SQDIFF)
+    for frame in list(FrameSource(manifest.path(entry, "video") or ""))[::15]:
+        whole = source[start + frame.index]
+        place = cv2.matchTemplate(whole, frame.rgb, cv2.TM_SQDIFF)
         _, _, (left, top), _ = cv2.minMaxLoc(place)
-        same = whole[top : top + picture.rgb.shape[0], left : left + picture.rgb.shape[1]]
-        assert np.abs(same.astype(int) - picture.rgb).mean() < 3
-        box = boxes[picture.index]
+        same = whole[top : top + frame.rgb.shape[0], left : left + frame.rgb.shape[1]]
+        assert np.abs(same.astype(int) - frame.rgb).mean() < 3
+        box = boxes[frame.index]
         assert box is not None
         x1, y1, x2, y2 = box
-        assert 0 < x1 < x2 < picture.rgb.shape[1]
-        assert 0 < y1 < y2 < picture.rgb.shape[0]
+        assert 0 < x1 < x2 < frame.rgb.shape[1]
+        assert 0 < y1 < y2 < frame.rgb.shape[0]
     sound = read_speech(talk_video)[start * 640 :][: entry.samples]
     np.testing.assert_allclose(read_speech(manifest.path(entry, "audio") or "")[: len(sound)], sound, atol=1e-4)
 
@@ -162,14 +162,14 @@ def test_finished_clips_are_kept_when_the_work_goes_on(prepared: Path, talk_vide
 
 def test_other_settings_need_another_folder(prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x").mkdir()
-    assert _prepare(tmp_path / "x", prepared, "--picture", "full") == 2
+    assert _prepare(tmp_path / "x", prepared, "--framing", "full") == 2
     said = capsys.readouterr().err
     assert "begun with other settings" in said
     assert "choose another --out-dir" in said
 
 
 def test_clips_of_exactly_one_length(talk_video: Path, tmp_path: Path) -> None:
-    assert _prepare(talk_video.parent, tmp_path, "--exact-seconds", "1.2", "--picture", "none") == 0
+    assert _prepare(talk_video.parent, tmp_path, "--exact-seconds", "1.2", "--framing", "none") == 0
     manifest = read_manifest(tmp_path / "manifest.jsonl")
     assert len(manifest) == 2
     for entry in manifest.entries:
@@ -193,7 +193,7 @@ def test_whole_files_with_their_text_from_an_archive(talk_video: Path, tmp_path:
     root = tmp_path / "lrs3"
     write_zip(root / "trainval.zip", {"spk/00001.mp4": talk_video.read_bytes(), "spk/00001.txt": text})
     out = tmp_path / "out"
-    assert _prepare(root, out, "--whole-files", "--picture", "full", "--max-lip-jump", "5") == 0
+    assert _prepare(root, out, "--whole-files", "--framing", "full", "--max-lip-jump", "5") == 0
     (entry,) = read_manifest(out / "manifest.jsonl").entries
     assert (entry.id, entry.text, entry.speaker) == ("trainval/spk/00001", "HELLO THERE", "spk")
     assert entry.frames == 130
@@ -213,25 +213,25 @@ def test_another_rate_is_taken_by_presentation_time(tmp_path: Path) -> None:
 def test_options_that_make_no_sense(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for options, words in (
         ("--min-seconds 5 --max-seconds 6", "twice --min-seconds"),
-        ("--exact-seconds 0.01", "at least one picture"),
+        ("--exact-seconds 0.01", "at least one frame"),
         ("--workers 0", "--workers must be 1 or more"),
     ):
         assert main(["--data-root", str(tmp_path), "--out-dir", str(tmp_path / "out"), *options.split()]) == 2
         assert words in capsys.readouterr().err
 
 
-def test_speech_without_a_picture_of_its_time_is_no_clip(talk_video: Path, tmp_path: Path) -> None:
-    """Of two stretches of speech the second has a picture for its first half second only, or one that is held."""
-    pictures, sound = [picture.rgb for picture in PictureSource(talk_video)], read_speech(talk_video)
-    height, width = pictures[0].shape[:2]
+def test_speech_without_video_of_its_time_is_no_clip(talk_video: Path, tmp_path: Path) -> None:
+    """Of two stretches of speech the second has an image for its first half second only, or one that is held."""
+    frames, sound = [image.rgb for image in FrameSource(talk_video)], read_speech(talk_video)
+    height, width = frames[0].shape[:2]
     root = tmp_path / "videos"
     root.mkdir()
-    for name, times in {"ends": range(90), "gap": [*range(90), *range(122, len(pictures))]}.items():
+    for name, times in {"ends": range(90), "gap": [*range(90), *range(122, len(frames))]}.items():
         with av.open(str(root / f"{name}.mkv"), "w") as container:
             video, audio = container.add_stream("libx264", rate=25), container.add_stream("pcm_s16le", rate=16_000, layout="mono")
             video.width, video.height, video.pix_fmt = width, height, "yuv420p"  # type: ignore[attr-defined]
             for number in times:
-                frame = av.VideoFrame.from_ndarray(pictures[number])
+                frame = av.VideoFrame.from_ndarray(frames[number])
                 frame.pts, frame.time_base = number, Fraction(1, 25)
                 container.mux(video.encode(frame))  # type: ignore[attr-defined]
             heard = av.AudioFrame.from_ndarray((sound[None] * 32_767).astype(np.int16), "s16", "mono")
@@ -241,7 +241,7 @@ def test_speech_without_a_picture_of_its_time_is_no_clip(talk_video: Path, tmp_p
     assert _prepare(root, out) == 0
     assert [entry.id for entry in read_manifest(out / "manifest.jsonl").entries] == ["ends_0001", "gap_0001"]
     rejected = {row["id"]: row["reason"] for row in read_rows(out / "rejected.jsonl")}
-    assert rejected == {"ends#unseen": "no picture", "gap_0002": "no picture"}
+    assert rejected == {"ends#unseen": "no video", "gap_0002": "no video"}
 
 
 GOOD = Quality(face_share=1.0, face_height=100, lip_jump=0.3, sharpness=50, turn=5, sync=0.5)
@@ -270,11 +270,11 @@ def test_lips_that_jump() -> None:
 
 def test_figures_of_a_drawn_head() -> None:
     """Sound that goes with the mouth agrees with it, sound that does not doesn't; a blur is seen."""
-    pictures = list(clip([Actor(1, rate=2.0)], 50))
+    frames = list(clip([Actor(1, rate=2.0)], 50))
     time = np.arange(50 * 640) / 16000
     envelope = 0.5 - 0.5 * np.cos(2 * np.pi * 2.0 * time)
     noise = np.random.default_rng(0).standard_normal(len(time))
-    face = find_faces(pictures)
+    face = find_faces(frames)
     with_mouth = measure_clip(face, (0.1 * envelope * noise).astype(np.float32))
     without = measure_clip(face, (0.1 * noise).astype(np.float32))
     assert with_mouth.sync > 0.7
@@ -283,7 +283,7 @@ def test_figures_of_a_drawn_head() -> None:
     assert 0.05 < with_mouth.lip_jump < 0.5
     assert with_mouth.sharpness > 20
     assert with_mouth.turn < 30
-    blurred = [picture._replace(rgb=cv2.GaussianBlur(picture.rgb, (0, 0), 6)) for picture in pictures[:10]]
+    blurred = [frame._replace(rgb=cv2.GaussianBlur(frame.rgb, (0, 0), 6)) for frame in frames[:10]]
     assert measure_clip(find_faces(blurred), np.zeros(6400, np.float32)).sharpness < 6
 
 
@@ -304,9 +304,9 @@ def test_a_large_frame_is_made_smaller_and_boxes_with_it() -> None:
     box = np.array([500, 200, 1500, 1400], np.float32)
     frame = Framing.around([box], 1600, 2000, 384)
     assert max(frame.size) <= 384
-    picture = np.zeros((1600, 2000, 3), np.uint8)
-    picture[200:1400, 500:1500] = 255
-    shown = frame.cut(picture)
+    image = np.zeros((1600, 2000, 3), np.uint8)
+    image[200:1400, 500:1500] = 255
+    shown = frame.cut(image)
     assert shown.shape == (*frame.size, 3)
     x1, y1, x2, y2 = frame.place(box)
     inside = shown[round(y1) + 1 : round(y2) - 1, round(x1) + 1 : round(x2) - 1]
@@ -315,16 +315,16 @@ def test_a_large_frame_is_made_smaller_and_boxes_with_it() -> None:
     assert shown[:, int(x2) + 2 :].max() == 0
 
 
-def _pictures(count: int) -> list[Picture]:
+def _frames(count: int) -> list[Frame]:
     rgb = np.full((100, 160, 3), 90, np.uint8)
-    return [Picture(rgb, frames_to_seconds(number), number) for number in range(count)]
+    return [Frame(rgb, frames_to_seconds(number), number) for number in range(count)]
 
 
 def test_samples_are_few_of_each_kind_and_make_a_sheet(tmp_path: Path) -> None:
     keeper = SampleKeeper(tmp_path / "samples")
     for number in range(20):
         thumbnails = Thumbnails(3)
-        assert len(list(thumbnails.tapped(_pictures(3)))) == 3
+        assert len(list(thumbnails.tapped(_frames(3)))) == 3
         keeper.keep("kept" if number % 2 else "no face", f"화자/{number:02d}", thumbnails.strip(None), {"sharpness": 12.345})
     keeper.keep("cut", "none", Thumbnails(3).strip(None), {})
     assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == ["kept", "no face"]
@@ -338,9 +338,9 @@ def test_samples_are_few_of_each_kind_and_make_a_sheet(tmp_path: Path) -> None:
 
 
 def test_a_strip_shows_faces_and_lips() -> None:
-    pictures = list(clip([Actor(1)], 12))
-    thumbnails = Thumbnails(len(pictures))
-    face = find_faces(thumbnails.tapped(pictures))
+    frames = list(clip([Actor(1)], 12))
+    thumbnails = Thumbnails(len(frames))
+    face = find_faces(thumbnails.tapped(frames))
     strip = thumbnails.strip(face)
     assert strip.shape == (192, 6 * 96, 3)
     np.testing.assert_array_equal(strip[96:, :96, 0], face.lips[0])

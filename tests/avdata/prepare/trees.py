@@ -117,7 +117,7 @@ def write_kox(
 
 
 def lip_label(name: str, rows: Sequence[Sequence[float]], angle: str = "A", **more: Any) -> bytes:
-    """A label of AIHub's lip-reading video. rows: a face box for each picture."""
+    """A label of AIHub's lip-reading video. rows: a face box for each frame."""
     sentences = [
         {"ID": number, "topic": "weather", "sentence_text": text, "start_time": start, "end_time": end}
         for number, (start, end, text) in enumerate(LIP_SENTENCES, 1)

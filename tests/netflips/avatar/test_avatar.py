@@ -78,7 +78,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def words(folder: Path, tmp_path: Path, parity_dir: Path) -> Callable[..., list[str]]:
-    def make(*more: object, listen: str = "question.wav", picture: str = "face.png") -> list[str]:
+    def make(*more: object, listen: str = "question.wav", frame: str = "face.png") -> list[str]:
         given = {
             "--listen": folder / listen,
             "--out-vid-path": tmp_path / "answer.mp4",
@@ -89,7 +89,7 @@ def words(folder: Path, tmp_path: Path, parity_dir: Path) -> Callable[..., list[
             "--voice": folder / "voice.npy",
             "--mouth-table": folder / "mouth.npz",
         }
-        return [str(folder / picture), *(str(word) for pair in given.items() for word in pair), "--cpu", "--quiet", *map(str, more)]
+        return [str(folder / frame), *(str(word) for pair in given.items() for word in pair), "--cpu", "--quiet", *map(str, more)]
 
     return make
 
@@ -111,8 +111,8 @@ def test_a_question_is_answered_by_a_talking_portrait(
     uses_audio(monkeypatch, "how do i get to the bank")
     assert main(words("--replies", folder / "replies.yaml", "--blocked", folder / "blocked.txt")) == 0
     told = report(tmp_path)
-    assert (told["heard"], told["answer"], told["outcome"]) == ("how do i get to the bank", "은행요.", "answered")
-    assert list(told["seconds"]) == ["listen", "reply", "speak", "first picture", "draw"]  # type: ignore[call-overload]
+    assert (told["recognized"], told["answer"], told["outcome"]) == ("how do i get to the bank", "은행요.", "answered")
+    assert list(told["seconds"]) == ["listen", "reply", "speak", "first frame", "draw"]  # type: ignore[call-overload]
     info = probe(tmp_path / "answer.mp4")
     assert info.comment.startswith("synthetic:")
     assert (info.frame_rate, info.height) == (25, SIDE)
@@ -121,7 +121,7 @@ def test_a_question_is_answered_by_a_talking_portrait(
     slow = words("--replies", folder / "replies.yaml", "--speed", "0.5")
     script = answer_question(options_from(AvatarOptions, command.parser().parse_args(slow)))
     assert (script.schedule, script.source_text, script.target_text) == ("still", "how do i get to the bank", "은행요.")
-    assert script.num_drawn == script.result.pictures > 0
+    assert script.num_drawn == script.result.frames > 0
     assert float(probe(tmp_path / "answer.mp4").duration_s) - END_S > 1.5 * length
 
 
@@ -130,7 +130,7 @@ def test_units_are_read_where_no_recogniser_is_given(words: Callable[..., list[s
     assert main(asked) == 0
     told = report(tmp_path)
     assert told["language"] == "en"
-    assert told["heard"] != ""  # random weights say something
+    assert told["recognized"] != ""  # random weights say something
     assert told["answer"] == "네?"
 
 

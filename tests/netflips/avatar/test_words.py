@@ -63,7 +63,7 @@ def test_every_question_that_the_shipped_bundle_knows_is_answered_by_what_can_be
         pairs = list(book.pairs_of(template))
         asked, said = replies.nearest(pairs[-1].english)
         assert asked == pairs[-1].english
-        assert not script_of(said).spelt
+        assert not script_of(said).spelled_out
 
 
 def test_what_was_heard_badly_is_answered_and_what_is_far_is_not() -> None:

@@ -15,7 +15,7 @@ from avdata.manifest import Entry, Manifest, read_manifest, write_manifest
 from netflips.bulk.settings import ExtractModels, ExtractSettings
 
 LENGTHS = (53, 20, 75, 31, 53, 16, 40, 66, 25, 25)
-"""Pictures in each clip of the corpus; the first is the one of the numeric fixtures."""
+"""Frames in each clip of the corpus; the first is the one of the numeric fixtures."""
 DEADLY = "deadly"
 
 

@@ -22,7 +22,7 @@ def arguments(paths: ModelPaths, speech: np.ndarray, tmp_path: Path) -> list[str
     folder = tmp_path / "in"
     folder.mkdir()
     for name in ("a.mp4", "c.mov"):
-        write_clip(folder / name, speech, num_pictures=10)
+        write_clip(folder / name, speech, num_frames=10)
     (folder / "b.mp4").write_text("not a video")
     return [
         "--in-vid-path", str(folder), "--out-dir", str(tmp_path / "out"), "--ray", "--workers", "1", "--src-lang", "en",

@@ -96,10 +96,10 @@ def test_lips_are_cut_from_raw_video(encoder: ExtractModels, tmp_path: Path) -> 
     head, num_frames = head_of(3), 30
     with VideoWriter(tmp_path / "talker.mp4", 256, 256, 25, preset="ultrafast") as writer:
         for frame, pose in enumerate(motion(3, num_frames, Pose(scale=0.4))):
-            writer.write_picture(draw(head, pose, MouthShape(0.4 - 0.4 * float(np.cos(frame))), 256))
+            writer.write_rgb(draw(head, pose, MouthShape(0.4 - 0.4 * float(np.cos(frame))), 256))
     with VideoWriter(tmp_path / "wall.mp4", 128, 128, 25, preset="ultrafast") as writer:
         for _ in range(10):
-            writer.write_picture(np.full((128, 128, 3), 90, np.uint8))
+            writer.write_rgb(np.full((128, 128, 3), 90, np.uint8))
     manifest = Manifest(tmp_path, (Entry("talker", video="talker.mp4"), Entry("wall", video="wall.mp4")))
     settings = ExtractSettings(tmp_path / "out", frozenset({"video"}), lips=True)
     summary = extract(manifest, settings, encoder, ONE)
@@ -183,7 +183,7 @@ def test_a_dry_run_estimates_and_leaves_nothing(
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"modalities": frozenset({"audio", "video"})}, "no picture in the whole input"),
+        ({"modalities": frozenset({"audio", "video"})}, "no frame in the whole input"),
         ({"lips": True}, "--with-lips needs videos"),
         ({"features": "9"}, "no such layer"),
     ],

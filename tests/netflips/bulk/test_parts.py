@@ -191,7 +191,7 @@ BOTH = frozenset({"audio", "video"})
 def batches_of(
     monkeypatch: pytest.MonkeyPatch, manifest: Manifest, encoder: ExtractModels, settings: ExtractSettings
 ) -> tuple[list[list[int]], dict[str, list[int]]]:
-    """Pictures of the utterances in each call of the encoder, and the durations and units of all."""
+    """Frames of the utterances in each call of the encoder, and the durations and units of all."""
     calls: list[list[int]] = []
     together = UnitExtractor.extract_batch
 

@@ -22,7 +22,7 @@ from netflips.dubbing.preflight import with_modalities
 from netflips.model_paths import ModelPaths, RunOptions
 from netflips.models import Models, load_models
 from netflips.script.types import Script
-from tests.netflips.dubbing.made import head_pictures, steady_times, write_recording, write_times
+from tests.netflips.dubbing.made import head_frames, steady_times, write_recording, write_times
 from unit2av.stage import RENDERER
 from unit2unit.stage import TRANSLATOR
 
@@ -49,7 +49,7 @@ def lips(parity_dir: Path) -> Path:
 def talking(tmp_path_factory: pytest.TempPathFactory, speech: np.ndarray[Any, Any]) -> Path:
     times = steady_times(Fraction(25), 2.0)
     path = tmp_path_factory.mktemp("talking") / "talk.mp4"
-    return write_recording(path, times, head_pictures(times), speech[:, None], SAMPLE_RATE)
+    return write_recording(path, times, head_frames(times), speech[:, None], SAMPLE_RATE)
 
 
 def asked(lips: Path, boxes: Path, modalities: Modalities | None = None) -> DubOptions:
@@ -65,7 +65,7 @@ def test_lips_that_do_not_belong_are_left_out(packed: Bundle, clip: Path, lips: 
     report = dub(clip, tmp_path / "x.mp4", models, asked(lips, boxes))
     assert (report.setting("modalities"), report.processed[0].source_units.modalities) == ("auto", "audio")
     (warning,) = of_lips(report)
-    assert warning.startswith("units are taken from the sound alone: the lips in the picture do not")
+    assert warning.startswith("units are taken from the sound alone: the lips in the frame do not")
     assert report.processed[0].units_why in warning
     told = dub(clip, tmp_path / "y.mp4", models, asked(lips, boxes, "audio"))
     assert (told.num_source_units, told.processed[0].source_units.confidence, of_lips(told)) == (
@@ -123,6 +123,6 @@ def test_lips_of_a_face_that_the_encoder_does_not_know_are_not_blamed(packed: Bu
     options = DubOptions(beam=2, max_target_units=20, script_in=times, work_dir=tmp_path / "work")
     first, second = (dub(talking, tmp_path / "x.mp4", models, options) for _ in range(2))
     why = first.processed[0].units_why
-    assert why.startswith("the lips in the picture could not be judged: the encoder does not know such faces (it is sure of")
+    assert why.startswith("the lips in the frame could not be judged: the encoder does not know such faces (it is sure of")
     assert second.processed[0].units_why == why
     assert second.result.work_counts["units"] == {"kept": 1, "made": 0}

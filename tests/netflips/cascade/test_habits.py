@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from avcore.notes import Note
-from netflips.cascade.adequacy import cleaned, is_no_question, meaning_of, names_spelt_out
+from netflips.cascade.adequacy import cleaned, is_no_question, meaning_of, names_spelled_out
 from netflips.cascade.chat import ChatTranslator
 from netflips.dubbing.candidates import SentenceTranslator
 from netflips.dubbing.part import part_of
@@ -307,4 +307,4 @@ def test_questions_and_names() -> None:
     assert is_no_question("Is it?", "그렇습니다.")
     assert not any(is_no_question("Is it?", text) for text in ("그런가요?", "그렇죠.", "그럴까요.", "왜 그래요"))
     assert not is_no_question("It is.", "그렇습니다.")
-    assert names_spelt_out("Marchetti와 NASA가 CO2를", "ko") == ("Marchetti",)
+    assert names_spelled_out("Marchetti와 NASA가 CO2를", "ko") == ("Marchetti",)

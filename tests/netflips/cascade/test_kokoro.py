@@ -53,9 +53,9 @@ def network(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_text_is_spelt_as_it_is_spoken() -> None:
     voice = EspeakVoice("en-us")
     for pair in phrasebook().all_pairs()[::200]:
-        spelt = (name for clause in phonemize_ipa(pair.english, voice) for word in clause for name, _ in word)
+        spelled_out = (name for clause in phonemize_ipa(pair.english, voice) for word in clause for name, _ in word)
         said = (name for name, _, _ in espeak_speech(pair.english, voice).phonemes)
-        assert [name for name in spelt if name[:1].strip("_")] == [name for name in said if name[:1].strip("_")]
+        assert [name for name in spelled_out if name[:1].strip("_")] == [name for name in said if name[:1].strip("_")]
 
 
 def test_phonemes_are_where_the_sound_is(network: None) -> None:

@@ -15,7 +15,7 @@ from avcore.units import Units
 from netflips.dubbing.options import DubOptions
 from netflips.model_paths import ModelPaths
 from netflips.models import Models
-from tests.netflips.dubbing.made import CUT_S, FRAME_RATE, PLAN, RATE, head_pictures, speech, steady_times, write_recording
+from tests.netflips.dubbing.made import CUT_S, FRAME_RATE, PLAN, RATE, head_frames, speech, steady_times, write_recording
 from tests.netflips.test_say import write_random_text_to_unit
 
 MARK = 7
@@ -86,13 +86,13 @@ def options(tmp_path: Path) -> DubOptions:
 @pytest.fixture(scope="session")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A head that talks, another one after a cut, stereo sound with a tone over all of it."""
-    times = steady_times(FRAME_RATE, sum(PLAN) + 0.05)  # no picture is missing at its end
-    first, second = head_pictures(times), head_pictures(times, seed=5)
-    pictures = [second[k] if time >= CUT_S else first[k] for k, time in enumerate(times)]
+    times = steady_times(FRAME_RATE, sum(PLAN) + 0.05)  # no frame is missing at its end
+    first, second = head_frames(times), head_frames(times, seed=5)
+    frames = [second[k] if time >= CUT_S else first[k] for k, time in enumerate(times)]
     sound = speech(PLAN, RATE)
     tone = 0.01 * np.sin(np.arange(len(sound)) * 2 * np.pi * 330 / RATE)
     return write_recording(
-        tmp_path_factory.mktemp("made") / "talk.mp4", times, pictures, (sound + tone[:, None]).astype(np.float32), RATE
+        tmp_path_factory.mktemp("made") / "talk.mp4", times, frames, (sound + tone[:, None]).astype(np.float32), RATE
     )
 
 

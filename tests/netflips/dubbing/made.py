@@ -28,16 +28,16 @@ SIZE = (120, 160)
 PLAN = [0.8, 2.6, 1.4, 2.3, 1.2, 2.4, 1.3]
 """Seconds of pause and speech in turn, of the recording that most tests dub."""
 RATE, FRAME_RATE = 44_100, Fraction(15000, 1001)
-"""Its samples and pictures a second."""
+"""Its samples and frames a second."""
 CUT_S = 4.0
-"""A cut of its picture, in the first pause but one."""
+"""A cut of its frame, in the first pause but one."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A video as a player sees it. pictures: uint8 [T, height, width, 3]; times: s; sound: float32 [S, channel] at rate Hz."""
+    """A video as a player sees it. frames: uint8 [T, height, width, 3]; times: s; sound: float32 [S, channel] at rate Hz."""
 
-    pictures: np.ndarray
+    frames: np.ndarray
     times: np.ndarray
     sound: np.ndarray
     rate: int
@@ -48,7 +48,7 @@ def steady_times(rate: Fraction, seconds: float) -> list[Fraction]:
 
 
 def uneven_times(seconds: float) -> list[Fraction]:
-    """Times of pictures that stay for 20, 30, 40, 60 or 90 ms."""
+    """Times of frames that stay for 20, 30, 40, 60 or 90 ms."""
     rng, times, now = np.random.default_rng(0), [], 0
     while now < seconds * 1000:
         times.append(Fraction(now, 1000))
@@ -56,8 +56,8 @@ def uneven_times(seconds: float) -> list[Fraction]:
     return times
 
 
-def head_pictures(times: Sequence[Fraction], seed: int = 3) -> list[np.ndarray]:
-    """One head in all pictures, talking all the time; drawn at 12.5 Hz to be quick, each drawing shown again."""
+def head_frames(times: Sequence[Fraction], seed: int = 3) -> list[np.ndarray]:
+    """One head in all frames, talking all the time; drawn at 12.5 Hz to be quick, each drawing shown again."""
     return [_drawing(seed, int(time * 12.5) % 64) for time in times]
 
 
@@ -68,8 +68,8 @@ def _drawing(seed: int, step: int) -> np.ndarray:
     return drawn
 
 
-def plain_pictures(times: Sequence[Fraction]) -> list[np.ndarray]:
-    """Pictures without a face, each of its own."""
+def plain_frames(times: Sequence[Fraction]) -> list[np.ndarray]:
+    """Frames without a face, each of its own."""
     rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
     still = columns * 255 // SIZE[1], rows * 255 // SIZE[0]
     return [np.stack([*still, (rows + columns + 3 * k) % 256], -1).astype(np.uint8) for k in range(len(times))]
@@ -82,17 +82,17 @@ def speech(plan: Sequence[float], rate: int = 44_100, channels: int = 2, seed: i
 
 
 def write_recording(
-    path: Path, times: Sequence[Fraction], pictures: Sequence[np.ndarray], sound: np.ndarray | None, rate: int = RATE
+    path: Path, times: Sequence[Fraction], frames: Sequence[np.ndarray], sound: np.ndarray | None, rate: int = RATE
 ) -> Path:
-    height, width = pictures[0].shape[:2]
+    height, width = frames[0].shape[:2]
     fps = Fraction(len(times)) / (times[-1] + times[1] - times[0])
     channels = 1 if sound is None else sound.shape[1]
     with VideoWriter(path, width, height, fps, None if sound is None else rate, channels, preset="ultrafast") as writer:
         if sound is not None:
             for start in range(0, len(sound), rate):
                 writer.write_sound(sound[start : start + rate])
-        for time, picture in zip(times, pictures, strict=True):
-            writer.write_picture(picture, time)
+        for time, frame in zip(times, frames, strict=True):
+            writer.write_rgb(frame, time)
     return path
 
 

@@ -104,7 +104,7 @@ def test_what_was_heard_and_measured_is_told_and_kept(
     assert listener.asked == asked + 1  # the one that failed
     same = ([replace(one, attempts=(), notes=()) for one in script.utterances] for script in (again, report))
     assert next(same) == next(same)
-    assert work_made(again) == {"heard": 1, "voices": 1}
+    assert work_made(again) == {"recognized": 1, "voices": 1}
     assert (tmp_path / "again.mp4").read_bytes() == (tmp_path / "out.mp4").read_bytes()
     quiet = dub(recording, tmp_path / "off.mp4", spelling, replace(options, check="off"))
     assert not any(one.attempts for one in quiet.utterances)
@@ -120,13 +120,13 @@ def test_another_wording_is_taken_where_the_first_is_not_heard_but_not_of_what_a
     write_script(tmp_path / "times.json", replace(script, utterances=(first, replace(second, alternatives=takes), third)))
     heard(TEXTS[0], "", TEXTS[2], takes[0].text)
     report = dub(recording, tmp_path / "given.mp4", spelling, replace(options, check="repair"))
-    assert [one.said.text for one in report.utterances if one.said] == TEXTS
+    assert [one.spoken.text for one in report.utterances if one.spoken] == TEXTS
     assert "candidate" not in {one.how for one in report.utterances[1].attempts}
     monkeypatch.setattr("netflips.dubbing.check.targets_given", lambda *_: frozenset())  # as a translator's
     heard(TEXTS[0], "", TEXTS[2], takes[0].text, "as a translator's")
     report = dub(recording, tmp_path / "out.mp4", spelling, replace(options, check="repair"))
     second = report.utterances[1]
-    assert [(one.how, one.is_taken, one.faults) for one in second.attempts] == [
+    assert [(one.how, one.is_chosen, one.faults) for one in second.attempts] == [
         ("first", False, ("unheard",)),
         ("candidate", True, ()),
     ]
@@ -150,7 +150,7 @@ def test_a_program_is_asked_once_more(
     heard(TEXTS[0], "아무것도", TEXTS[2], TEXTS[1])
     report = dub(recording, tmp_path / "out.mp4", spelling, asked)
     taken = report.utterances[1]
-    assert [(one.how, one.is_taken) for one in taken.attempts] == [("first", False), ("alternative", True)]
+    assert [(one.how, one.is_chosen) for one in taken.attempts] == [("first", False), ("alternative", True)]
     assert isinstance(taken.target, WrittenText)
     assert taken.target.take == 1
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()[1:]]

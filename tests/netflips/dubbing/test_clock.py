@@ -1,4 +1,4 @@
-"""Whole dubs of files whose picture and sound do not begin and end together: every sentence is dubbed, as long as the file is."""
+"""Whole dubs of files whose video and sound do not begin and end together: every sentence is dubbed, as long as the file is."""
 
 import json
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from avcore.media import PictureSource, probe, read_speech
+from avcore.media import FrameSource, probe, read_speech
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_to_seconds
 from netflips.cli import main
 from netflips.script.files import script_from
@@ -25,19 +25,19 @@ SIZE = (360, 480)
 
 @pytest.fixture(scope="module")
 def talk() -> tuple[list[np.ndarray], np.ndarray]:
-    """Pictures and sound of three sentences, each as in the demo's clip."""
+    """Video and sound of three sentences, each as in the demo's clip."""
     sentence = read_speech(CLIP)
     sound = np.zeros(round(END_S * SAMPLE_RATE), np.float32)
     for begins in SENTENCES:
         first = round((begins - 0.16) * SAMPLE_RATE)
         sound[first : first + len(sentence)] = sentence
-    shown = [one.rgb for one in PictureSource(CLIP)]
+    shown = [one.rgb for one in FrameSource(CLIP)]
     resting = shown[-1:] * (3 * FRAME_RATE - len(shown))
     return [*shown, *resting] * 3, sound
 
 
-def write(path: Path, pictures: Sequence[np.ndarray], first_s: Fraction, sound: np.ndarray) -> Path:
-    """Pictures from a time on, beside sound from 0 on, each as long as it is."""
+def write(path: Path, frames: Sequence[np.ndarray], first_s: Fraction, sound: np.ndarray) -> Path:
+    """Images from a time on, beside sound from 0 on, each as long as it is."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=FRAME_RATE)
         audio = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
@@ -45,8 +45,8 @@ def write(path: Path, pictures: Sequence[np.ndarray], first_s: Fraction, sound: 
         video.codec_context.time_base = Fraction(1, 90_000)
         frame = av.AudioFrame.from_ndarray(sound[None], "fltp", "mono")
         frame.sample_rate = SAMPLE_RATE
-        for number, picture in enumerate(pictures):
-            shown = av.VideoFrame.from_ndarray(picture)
+        for number, image in enumerate(frames):
+            shown = av.VideoFrame.from_ndarray(image)
             shown.pts, shown.time_base = int((first_s + frames_to_seconds(number)) * 90_000), Fraction(1, 90_000)
             container.mux(video.encode(shown))  # type: ignore[attr-defined]
         container.mux([*video.encode(None), *audio.encode(frame), *audio.encode(None)])  # type: ignore[attr-defined]
@@ -61,22 +61,22 @@ def likeness(one: np.ndarray, other: np.ndarray, begins: float) -> float:
 @pytest.mark.parametrize(
     ("name", "first", "stop"), [("ends_early.mp4", 0, 138), ("begins_late.mkv", 76, 225)], ids=["ends early", "begins late"]
 )
-def test_sentences_without_a_picture_of_their_time(
+def test_sentences_without_a_frame_of_their_time(
     tmp_path: Path, talk: tuple[list[np.ndarray], np.ndarray], name: str, first: int, stop: int
 ) -> None:
-    pictures, sound = talk
+    frames, sound = talk
     video, out, told = tmp_path / name, tmp_path / f"dub_{name}", tmp_path / "report.json"
-    write(video, pictures[first:stop], frames_to_seconds(first), sound)
+    write(video, frames[first:stop], frames_to_seconds(first), sound)
     asked = ["--out-vid-path", str(out), "--report", str(told), "--subtitles", "target"]
     assert main(["dub", str(video), *asked, "--quiet"]) == 0
-    late = float(probe(video).clock.picture or 0) - float(frames_to_seconds(first))  # AAC's first block, where nothing hides it
+    late = float(probe(video).clock.video or 0) - float(frames_to_seconds(first))  # AAC's first block, where nothing hides it
     source, dubbed = read_speech(video), read_speech(out)
     assert len(dubbed) / SAMPLE_RATE == pytest.approx(END_S, abs=0.11)
     report = script_from(json.loads(told.read_text()))
     assert [report.input_s, report.output_s] == pytest.approx([END_S, END_S], abs=0.11)
     info = probe(out)
     assert float(info.duration_s) == pytest.approx(report.input_s, abs=0.041)
-    assert [float(time) for time in (*info.picture_s, *info.sound_s)] == pytest.approx([0, END_S] * 2, abs=0.11), "in both streams"
+    assert [float(time) for time in (*info.video_s, *info.sound_s)] == pytest.approx([0, END_S] * 2, abs=0.11), "in both streams"
     utterances = report.processed
     assert [one.place.start_s - late for one in utterances] == pytest.approx(SENTENCES, abs=0.1)
     cues = [float(row.split(" --> ")[0][6:].replace(",", ".")) for row in _times(out)]
@@ -87,21 +87,21 @@ def test_sentences_without_a_picture_of_their_time(
         assert one.source_units.modalities == (
             "audio" if not first / 25 <= begins <= stop / 25 - SAID_S else one.source_units.modalities
         )
-    still = [picture.rgb for picture in PictureSource(out).pictures(20, 30)] if first else _last(out)
-    assert max(int(np.abs(still[0].astype(int) - one).max()) for one in still) > 40, "lips move in the held picture"
+    still = [frame.rgb for frame in FrameSource(out).frames(20, 30)] if first else _last(out)
+    assert max(int(np.abs(still[0].astype(int) - one).max()) for one in still) > 40, "lips move in the held frame"
 
 
-def test_one_sentence_with_a_second_of_picture_is_heard_whole(tmp_path: Path, talk: tuple[list[np.ndarray], np.ndarray]) -> None:
-    pictures, sound = talk
+def test_one_sentence_with_a_second_of_frame_is_heard_whole(tmp_path: Path, talk: tuple[list[np.ndarray], np.ndarray]) -> None:
+    frames, sound = talk
     video, out, told = tmp_path / "short.mp4", tmp_path / "dub.mp4", tmp_path / "report.json"
-    write(video, pictures[:25], Fraction(0), sound[: round(2.6 * SAMPLE_RATE)])
+    write(video, frames[:25], Fraction(0), sound[: round(2.6 * SAMPLE_RATE)])
     assert main(["dub", str(video), "--out-vid-path", str(out), "--report", str(told), "--quiet"]) == 0
     report = script_from(json.loads(told.read_text()))
     errors = character_errors("Excuse me, where is the airport?", report.source_text)
     assert errors.errors <= 0.2 * errors.length, "a sentence that is not heard to its end lacks a third"
     assert report.input_s == pytest.approx(2.6, abs=0.08)
     assert report.schedule == "ping_pong"
-    own = PictureSource(video).own
+    own = FrameSource(video).own
     assert (own.start, own.stop) == (0, 25), "the footage is played to and fro as it is"
 
 
@@ -110,4 +110,4 @@ def _times(out: Path) -> list[str]:
 
 
 def _last(out: Path) -> list[np.ndarray]:
-    return [picture.rgb for picture in PictureSource(out).pictures(165, 175)]
+    return [frame.rgb for frame in FrameSource(out).frames(165, 175)]

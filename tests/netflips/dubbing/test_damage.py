@@ -16,9 +16,9 @@ from tests.damage import damaged
 from tests.netflips.dubbing.made import work_made
 
 CASES = {
-    "hole": ("sound/*.f32", "pictures/*.mp4", "faces/*.npz", "voices/*.npz"),
+    "hole": ("sound/*.f32", "frames/*.mp4", "faces/*.npz", "voices/*.npz"),
     "cut": ("sound/*.f32", "lips/*.npy", "units/*.npz", "runs/*.json"),
-    "zero": ("pictures/*.mp4", "pictures/*.npz", "speech/*.npz", "runs/*.json"),
+    "zero": ("frames/*.mp4", "frames/*.npz", "speech/*.npz", "runs/*.json"),
     "empty": ("kept.jsonl", "runs/*.json", "translations/*.npz", "scenes/*.npz"),
 }
 Made = tuple[Path, bytes]
@@ -64,6 +64,6 @@ def test_damaged_work_is_made_anew(
 def test_a_work_folder_that_leads_elsewhere_is_refused(recording: Path, models: Models, options: DubOptions, made: Made) -> None:
     out, _ = made
     (out.parent / "b.mp4.work").mkdir()
-    (out.parent / "b.mp4.work" / "pictures").symlink_to(out.parent / "out.mp4.work" / "pictures")
-    with pytest.raises(OutputError, match=r"pictures: the work folder leads elsewhere; found a link"):
+    (out.parent / "b.mp4.work" / "frames").symlink_to(out.parent / "out.mp4.work" / "frames")
+    with pytest.raises(OutputError, match=r"frames: the work folder leads elsewhere; found a link"):
         dub(recording, out.parent / "b.mp4", models, options)

@@ -1,4 +1,4 @@
-"""Recordings whose lips are moved by a mesh or from sound: pictures, cuts, what is said of it, and work that is kept."""
+"""Recordings whose lips are moved by a mesh or from sound: frames, cuts, what is said of it, and work that is kept."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -43,9 +43,9 @@ def _is_drawn(report: Script, times: np.ndarray) -> np.ndarray:
 
 
 def _pieces(options: DubOptions) -> Callable[[], list[Path]]:
-    """What lists the pieces of pictures that are kept."""
+    """What lists the pieces of frames that are kept."""
     assert options.work_dir is not None
-    folder = options.work_dir / "pictures"
+    folder = options.work_dir / "frames"
     return lambda: sorted(folder.glob("*.mp4"))
 
 
@@ -61,32 +61,32 @@ def test_each_mouth_draws_where_somebody_speaks_and_goes_on_after_a_stop(
     assert report.result.lips == name  # what auto took
     assert f"lips by {name}" in summary_of(report)
     dubbed, utterances = decode(out), report.processed
-    change = np.abs(dubbed.pictures.astype(int) - source.pictures)
+    change = np.abs(dubbed.frames.astype(int) - source.frames)
     drawn = _is_drawn(report, source.times)
     assert np.array_equal(dubbed.times, source.times)
     assert change[~drawn].mean() < 1.5
     assert change[drawn][:, :30].mean() < 1.5  # above the face
     assert change[drawn][:, 70:90, 70:90].mean() > 1.5 * change[~drawn][:, 70:90, 70:90].mean()
-    assert all(one.drawn.drawn > 0.8 * one.drawn.pictures for one in utterances)  # two people, and a cut between them
+    assert all(one.drawn.drawn > 0.8 * one.drawn.frames for one in utterances)  # two people, and a cut between them
     assert len(pieces()) > 1
     for path in pieces()[::2]:
         path.unlink()  # as if it had been stopped
     again = dub(recording, tmp_path / "again.mp4", models, options)
-    assert work_made(again).keys() == {"pictures"}
-    assert again.result.work_counts["pictures"]["kept"] > 0
+    assert work_made(again).keys() == {"frames"}
+    assert again.result.work_counts["frames"]["kept"] > 0
     _require_same(decode(tmp_path / "again.mp4"), dubbed)
 
 
 def _require_same(one: Decoded, other: Decoded) -> None:
-    assert np.array_equal(one.pictures, other.pictures)
+    assert np.array_equal(one.frames, other.frames)
     assert np.array_equal(one.sound, other.sound)
 
 
-def test_another_mouth_redoes_the_pictures_that_it_draws_alone(
+def test_another_mouth_redoes_the_frames_that_it_draws_alone(
     recording: Path, models: Models, settings: DubOptions, chosen: Chosen, tmp_path: Path
 ) -> None:
     dub(recording, tmp_path / "a.mp4", models, settings)
     other = replace(chosen("wav2lip"), hard_paste=True)
     report = dub(recording, tmp_path / "b.mp4", models, other)
-    assert work_made(report).keys() == {"pictures"}
-    assert report.result.work_counts["pictures"]["kept"] > 0  # where nobody speaks
+    assert work_made(report).keys() == {"frames"}
+    assert report.result.work_counts["frames"]["kept"] > 0  # where nobody speaks

@@ -1,4 +1,4 @@
-"""A recording dubbed over text: heard, translated and spelt by models of a folder; its texts corrected and given back."""
+"""A recording dubbed over text: heard, translated and spelled by models of a folder; its texts corrected and given back."""
 
 import json
 import shlex
@@ -77,7 +77,7 @@ def dub(paths: ModelPaths, folders: dict[str, Path], recording: Path, work: Path
     return run
 
 
-def _told(report: Path) -> Script:
+def _reported(report: Path) -> Script:
     return script_from(json.loads(report.read_text(encoding="utf-8")))
 
 
@@ -87,48 +87,48 @@ def test_it_is_dubbed_by_its_text_and_a_corrected_text_changes_its_own_utterance
     out, told = tmp_path / "talk_ko.mp4", tmp_path / "report.json"
     assert dub(recording, out, "--work-dir", tmp_path / "other", "--draft", tmp_path / "draft.json") == 0
     draft = read_script(tmp_path / "draft.json")
-    assert {(one.text.text, one.said.text) for one in draft.utterances if one.text and one.said} == {(HEARD, SAID)}
+    assert {(one.text.text, one.spoken.text) for one in draft.utterances if one.text and one.spoken} == {(HEARD, SAID)}
     assert not out.exists()
     assert dub(recording, out, "--report", told, "--subtitles", "source,target") == 0
     for language, said in (("en", HEARD), ("ko", SAID)):
         shown = (tmp_path / f"talk_ko.{language}.srt").read_text(encoding="utf-8").split()
         assert [shown.count(word) for word in said.split()] == [3, 3, 3]
-    first, plain = _told(told), decode(out)
+    first, plain = _reported(told), decode(out)
     assert first.is_over_text
     assert "unjudged" in first.quality.causes
     assert {"recognizer", "text translator"} <= {one.part for one in first.result.models}
     assert all(one.source_units is None for one in first.processed)
     assert [why_alone(one) for one in first.processed] == ["", "", ""]
     assert all(one.drawn.drawn > 10 and one.fit.units for one in first.processed)
-    assert {(one.text.text, one.said.text) for one in first.processed} == {(HEARD, SAID)}
+    assert {(one.text.text, one.spoken.text) for one in first.processed} == {(HEARD, SAID)}
     assert all(0.5 < one.text.confidence <= 1 for one in first.processed)
-    assert work_made(first)["heard"] == 3
+    assert work_made(first)["recognized"] == 3
     assert work_made(first)["translated"] == work_made(first)["texts"] == 1  # all three say the same
 
     texts, mine = work / "talk_ko.script.json", tmp_path / "mine.json"
     shutil.copy(texts, mine)
-    assert [(one.text.text, one.said.text) for one in read_script(mine).utterances] == [(HEARD, SAID)] * 3
+    assert [(one.text.text, one.spoken.text) for one in read_script(mine).utterances] == [(HEARD, SAID)] * 3
     assert dub(recording, out, "--report", told, "--script-in", mine) == 0
-    assert work_made(_told(told)) == {}  # nothing was changed: nothing is made
+    assert work_made(_reported(told)) == {}  # nothing was changed: nothing is made
     content = json.loads(texts.read_text(encoding="utf-8"))
     content["utterances"][1]["text"]["text"] = "we go"  # as somebody does who corrects a text, and nothing else
     content["utterances"][2]["target"]["text"] = "세 번째예요."
     mine.write_text(json.dumps(content), encoding="utf-8")
     assert dub(recording, out, "--report", told, "--script-in", mine) == 0
-    made = work_made(_told(told))
+    made = work_made(_reported(told))
     assert (made["translated"], made["texts"], made["speech"]) == (1, 2, 2)
-    assert "heard" not in made
+    assert "recognized" not in made
     assert read_script(work / "talk_ko.script.old.json").utterances[1].text.text == HEARD
     again = read_script(texts).utterances
-    assert (again[1].text.text, again[1].said.text, again[1].target.by) == ("we go", "우리 가요", "cascade")
-    assert (again[2].text.text, again[2].said.text, again[2].target.by) == (HEARD, "세 번째예요.", "person")
-    before, after = (report.processed for report in (first, _told(told)))
+    assert (again[1].text.text, again[1].spoken.text, again[1].target.by) == ("we go", "우리 가요", "cascade")
+    assert (again[2].text.text, again[2].spoken.text, again[2].target.by) == (HEARD, "세 번째예요.", "person")
+    before, after = (report.processed for report in (first, _reported(told)))
     assert after[0] == before[0]
     assert [given_text(one) for one in after] == ["", "", "세 번째예요."]
     changed = decode(out)
     elsewhere = plain.times < before[1].place.start_s
-    assert np.array_equal(changed.pictures[elsewhere], plain.pictures[elsewhere])
-    assert not np.array_equal(changed.pictures[~elsewhere], plain.pictures[~elsewhere])
+    assert np.array_equal(changed.frames[elsewhere], plain.frames[elsewhere])
+    assert not np.array_equal(changed.frames[~elsewhere], plain.frames[~elsewhere])
 
 
 def test_titles_of_the_video_and_its_chapters_are_translated_and_may_be_corrected(
@@ -164,13 +164,13 @@ def test_a_short_clip_is_dubbed_alike_and_what_cannot_be_said_is_left_alone(
 ) -> None:
     clip, out, told = tmp_path / "clip.mp4", tmp_path / "out.mp4", tmp_path / "report.json"
     assert dub(write_clip(clip, talk([0.3, 2.4, 0.3]), 75), out, "--report", told) == 0
-    (one,) = _told(told).processed
-    assert one.said.text == SAID
-    assert _told(told).output_s == pytest.approx(3, abs=0.1)
+    (one,) = _reported(told).processed
+    assert one.spoken.text == SAID
+    assert _reported(told).output_s == pytest.approx(3, abs=0.1)
     longer = write_clip(tmp_path / "longer.mp4", talk([0.3, 2.4, 1.3, 2.2, 0.3]), 162)
     times = write_times(tmp_path / "times.json", (one.place.start_s, one.place.end_s, "", "we smile"), (4.0, 6.2))
     assert dub(longer, out, "--script-in", times, "--report", told) == 0
-    one, other = _told(told).processed
+    one, other = _reported(told).processed
     assert why_alone(other) == ""
     assert "its text cannot be said" in why_alone(one)
     assert f"correct it in {times}" in why_alone(one)
@@ -201,8 +201,8 @@ def test_a_program_translates_with_the_whole_recording_a_glossary_and_the_level_
     with_program = ["--translate-with", f"{sys.executable} {tmp_path / 'translate.py'} {tmp_path / 'log'}"]
     with_program += ["--glossary", tmp_path / "glossary.tsv", "--script-in", tmp_path / "ann.json"]
     assert dub(recording, out, "--report", told, *with_program, given=given) == 0
-    one, _, third = _told(told).processed
-    assert (one.said.text, given_text(one), why_alone(one)) == ("그 전차를 plain", "", "")
+    one, _, third = _reported(told).processed
+    assert (one.spoken.text, given_text(one), why_alone(one)) == ("그 전차를 plain", "", "")
     assert "its text was not translated" in why_alone(third)
     assert "no idea" in why_alone(third)
     assert one.target.translation == TranslatedFrom(HEARD, "그 전차를 plain", glossary={"bus": "전차"})
@@ -291,13 +291,13 @@ def test_what_was_approved_is_what_is_said_whoever_translates_here(
     with_program = ["--translate-with", _program(asked), "--script-in", _changed(draft, change)]
     told = "--draft" if OTHER in said else "--report"
     assert dub(recording, tmp_path / "here.mp4", *with_program, told, tmp_path / "r.json", *more, given=given) == 0
-    report = _told(tmp_path / "r.json")
-    assert [one.said.text for one in report.utterances if one.said] == said
+    report = _reported(tmp_path / "r.json")
+    assert [one.spoken.text for one in report.utterances if one.spoken] == said
     asked_for = set((tmp_path / "log").read_text().split()) if (tmp_path / "log").exists() else set()
     assert asked_for == {str(number) for number, text in enumerate(said, 1) if text == OTHER}
     if OTHER not in said:
         assert [one.text for one in report.processed] == [one.text for one in read_script(draft).utterances]  # nor heard again
-        assert "heard" not in work_made(report)
+        assert "recognized" not in work_made(report)
 
 
 @pytest.fixture
@@ -317,7 +317,7 @@ def over_units(recording: Path, paths: ModelPaths, folders: dict[str, Path], wor
 
 def test_what_was_approved_is_said_by_the_chain_over_units_too(over_units: Callable[..., int], tmp_path: Path, draft: Path) -> None:
     assert over_units(tmp_path / "out.mp4", "--script-in", draft, "--report", tmp_path / "r.json") == 0
-    assert [one.said.text for one in _told(tmp_path / "r.json").processed if one.said] == DRAFTED
+    assert [one.spoken.text for one in _reported(tmp_path / "r.json").processed if one.spoken] == DRAFTED
 
 
 STRANGE = [3, 1, 2, 9, 4]
@@ -372,7 +372,7 @@ def test_a_term_is_corrected_once_for_what_was_approved_the_translator_and_the_v
     assert read_script(tmp_path / "draft.json").terms == (Term("Marchetti", "", "마체티"),)
 
     def correct(content: dict[str, Any]) -> None:
-        content["terms"][0]["said"] = "마르켈로"
+        content["terms"][0]["spoken"] = "마르켈로"
         content["utterances"][1]["target"] = {"kind": "written", "text": "Marchetti가 여기 있어요"}
 
     log = tmp_path / "log"
@@ -381,11 +381,11 @@ def test_a_term_is_corrected_once_for_what_was_approved_the_translator_and_the_v
     assert dub(recording, tmp_path / "x.mp4", *asked, "--draft", tmp_path / "new.json", given=given) == 0
     new = read_script(tmp_path / "new.json")
     said = ["마르켈로를 봤어요 네", "Marchetti가 여기 있어요", "마르켈로는 저기 계세요"]
-    assert [one.said.text for one in new.utterances if one.said] == said
+    assert [one.spoken.text for one in new.utterances if one.spoken] == said
     assert {(row["number"], *row["glossary"].items()) for row in map(json.loads, log.read_text().splitlines())} == {
         (3, ("marchetti", "마르켈로"))
     }
-    assert all("unsayable" not in one.quality.causes for one in new.utterances)  # the name is not spelt letter by letter
+    assert all("unsayable" not in one.quality.causes for one in new.utterances)  # the name is not spelled letter by letter
     assert new.terms == (Term("Marchetti", "마르켈로", "마체티"),)
 
 
@@ -436,7 +436,7 @@ def test_a_model_of_a_folder_translates_back_too(
     asked = ["--check-translation", "--draft", tmp_path / "draft.json"]
     assert dub(recording, tmp_path / "x.mp4", *asked, given=folders | {"--text-translator": both}) == 0
     script = script_from(json.loads((tmp_path / "draft.json").read_text(encoding="utf-8")))
-    assert {(one.said.text, one.target.translation.back) for one in script.utterances if one.said} == {(SAID, HEARD)}
+    assert {(one.spoken.text, one.target.translation.back) for one in script.utterances if one.spoken} == {(SAID, HEARD)}
     assert "unjudged" not in script.quality.causes
 
 
@@ -449,12 +449,12 @@ def test_a_text_that_is_asked_for_once_more_is_another_and_a_stopped_dub_goes_on
     code = f"open({log!r}, 'a').write('x') and '버스가 섭니다 ' + '가나다라마바사아자차'[len(open({log!r}).read()) - 1]"
     with_program, drafted = ["--translate-with", _program(code)], tmp_path / "draft.json"
     assert dub(recording, tmp_path / "x.mp4", *with_program, "--draft", drafted, given=given) == 0
-    before = [one.said.text for one in read_script(drafted).utterances if one.said]
+    before = [one.spoken.text for one in read_script(drafted).utterances if one.spoken]
     again, asked = _changed(drafted, _taken_out), (tmp_path / "log").read_text()
     for name in ("one.json", "two.json"):
         assert dub(recording, tmp_path / "x.mp4", *with_program, "--script-in", again, "--draft", tmp_path / name, given=given) == 0
     after, same = (
-        [one.said.text for one in read_script(tmp_path / name).utterances if one.said] for name in ("one.json", "two.json")
+        [one.spoken.text for one in read_script(tmp_path / name).utterances if one.spoken] for name in ("one.json", "two.json")
     )
     assert after == same
     assert [after[0], after[2]] == [before[0], before[2]]
@@ -480,12 +480,12 @@ def test_the_texts_in_the_work_folder_are_those_that_were_said_in_the_end(
     out, report, kept = tmp_path / "out.mp4", tmp_path / "r.json", work / "out.script.json"
     for _ in range(2):
         assert dub(recording, out, *with_program, "--report", report, given=given) == 0
-        texts = [one.said.text for one in _told(report).processed if one.said]
+        texts = [one.spoken.text for one in _reported(report).processed if one.spoken]
         assert said in texts
-        assert [one.said.text for one in read_script(kept).utterances if one.said] == texts
+        assert [one.spoken.text for one in read_script(kept).utterances if one.spoken] == texts
         assert not kept.with_suffix(".old.json").exists()  # the same dub changes nothing
     assert dub(recording, out, *with_program, "--script-in", kept, "--check", "tell", "--report", report, given=given) == 0
-    assert [one.said.text for one in _told(report).processed if one.said] == texts
+    assert [one.spoken.text for one in _reported(report).processed if one.spoken] == texts
 
 
 SPEAK = """
@@ -512,7 +512,7 @@ def test_a_program_that_speaks_is_heard_before_the_work_and_the_verdict_tells(
     asked += ["--translate-with", shlex.join([sys.executable, "-c", code])]
     asked += ["--speak-with", shlex.join([sys.executable, str(tmp_path / "speak.py")]), "--draft", tmp_path / "draft.json"]
     assert dub(recording, tmp_path / "out.mp4", *asked, given=given) == 0
-    verdict, script = json.loads((tmp_path / "verdict.json").read_text()), _told(tmp_path / "draft.json")
+    verdict, script = json.loads((tmp_path / "verdict.json").read_text()), _reported(tmp_path / "draft.json")
     assert script.quality.as_json() == verdict
     assert (verdict["words"], verdict["causes"]) == ("sure", ["unjudged"])  # the voice is another matter
     assert verdict["voice"] == pytest.approx(voice, abs=1e-4)
@@ -541,7 +541,7 @@ def test_models_of_the_cascade_are_loaded_once_for_many_dubs(paths: ModelPaths, 
     assert [one.name for one, _ in made] == [clip.name, "none.mp4"]
     script, error = made[0][1], made[1][1]
     assert isinstance(script, Script)
-    assert [one.said.text for one in script.utterances if one.said] == [SAID]
+    assert [one.spoken.text for one in script.utterances if one.spoken] == [SAID]
     assert (tmp_path / "out" / f"{clip.stem}_ko.mp4").is_file()
     assert isinstance(error, netflips.NetflipsError)
     with pytest.raises(netflips.NetflipsError, match="no unit translator"):
@@ -568,9 +568,9 @@ def test_real_whisper_a_program_that_translates_and_one_that_speaks_dub_the_demo
     out, told = tmp_path / "out.mp4", tmp_path / "report.json"
     asked = ["--cascade", "--recognizer", whisper, "--translate-with", translate, "--speak-with", speak, "--report", told]
     assert main([str(one) for one in (clip, "--out-vid-path", out, "--quiet", "--cpu", *asked)]) == 0
-    (one,) = _told(told).processed
+    (one,) = _reported(told).processed
     assert one.text.text == "Excuse me, where is the airport?"
-    assert (one.said.text, one.spoken_by, one.fit.cut_s) == (korean, "avdata.prepare.say", 0)
+    assert (one.spoken.text, one.spoken_by, one.fit.cut_s) == (korean, "avdata.prepare.say", 0)
     assert one.drawn.drawn > 40
 
 

@@ -136,7 +136,7 @@ def _talk(path: FacePath) -> PlacedTalk:
 
 
 class _Drawn:
-    """A picture that never was stored."""
+    """A frame that never was stored."""
 
     def __init__(self, rgb: Pixels, time: Fraction, index: int) -> None:
         self.rgb, self.time, self.index, self.whole = rgb, time, index, Part(slice(0, rgb.shape[0]), slice(0, rgb.shape[1]))
@@ -145,14 +145,14 @@ class _Drawn:
         return self.rgb[place.rows, place.columns].copy()
 
 
-def _pictures(count: int) -> list[Any]:
+def _frames(count: int) -> list[Any]:
     rng = np.random.default_rng(0)
     return [_Drawn(rng.integers(0, 100, (100, 100, 3)).astype(np.uint8), Fraction(k, 25), k) for k in range(count)]
 
 
-def _scheduled(talk: PlacedTalk, pictures: Sequence[Any], inside: range) -> Iterator[OutputFrame]:
+def _scheduled(talk: PlacedTalk, frames: Sequence[Any], inside: range) -> Iterator[OutputFrame]:
     shots: dict[tuple[int, int], int] = {}
-    for one in pictures:
+    for one in frames:
         yield (
             OutputFrame(one, one.time, talk, talk.face(one.time, one.time, shots))
             if one.index in inside
@@ -160,21 +160,21 @@ def _scheduled(talk: PlacedTalk, pictures: Sequence[Any], inside: range) -> Iter
         )
 
 
-def test_pictures_are_the_very_same_outside_of_talk_and_outside_of_the_mouth() -> None:
+def test_frames_are_the_very_same_outside_of_talk_and_outside_of_the_mouth() -> None:
     talk = _talk(_path(count=150))
-    pictures = _pictures(150)
+    frames = _frames(150)
     renderer: Any = _Renderer()
     inside = range(25, 100)
     mouth = UnitLipSync(renderer, paste_lower_face)
-    shown = list(drawn(mouth, _scheduled(talk, pictures, inside)))
-    assert [one.time for one in shown] == [one.time for one in pictures]
-    for k, (one, picture) in enumerate(zip(shown, pictures, strict=True)):
+    shown = list(drawn(mouth, _scheduled(talk, frames, inside)))
+    assert [one.time for one in shown] == [one.time for one in frames]
+    for k, (one, frame) in enumerate(zip(shown, frames, strict=True)):
         if k not in inside:
-            assert one.rgb is picture.rgb
+            assert one.rgb is frame.rgb
             continue
-        assert np.array_equal(one.rgb[:43], picture.rgb[:43])
-        assert np.array_equal(one.rgb[90:], picture.rgb[90:])
-        assert np.array_equal(one.rgb[:, :20], picture.rgb[:, :20])
+        assert np.array_equal(one.rgb[:43], frame.rgb[:43])
+        assert np.array_equal(one.rgb[90:], frame.rgb[90:])
+        assert np.array_equal(one.rgb[:, :20], frame.rgb[:, :20])
         assert one.owner == 1
     middle = [float(one.rgb[65:80, 40:60].mean()) for one in shown]
     assert middle[60] == 200
@@ -182,15 +182,15 @@ def test_pictures_are_the_very_same_outside_of_talk_and_outside_of_the_mouth() -
     assert 200 == middle[94] > middle[97] > middle[98] > middle[99]
 
 
-def test_a_picture_without_a_face_is_passed_on_with_the_reason() -> None:
+def test_a_frame_without_a_face_is_passed_on_with_the_reason() -> None:
     talk = _talk(_path(count=150, there=np.zeros(150, bool)))
     renderer: Any = SimpleNamespace(draw=None)
-    (shown,) = drawn(UnitLipSync(renderer), _scheduled(talk, _pictures(50)[40:41], range(50)))
+    (shown,) = drawn(UnitLipSync(renderer), _scheduled(talk, _frames(50)[40:41], range(50)))
     assert shown.face.reason == Reason.NO_FACE
 
 
 class _FarSighted:
-    """A mouth that reads three scenes ahead, and paints the faces that it is to draw, but for one picture that it cannot."""
+    """A mouth that reads three scenes ahead, and paints the faces that it is to draw, but for one frame that it cannot."""
 
     name, needs_units, needs_sound, needs_whole = "far-sighted", False, False, True
 
@@ -217,16 +217,16 @@ class _FarSighted:
 def test_a_mouth_that_looks_ahead_meets_each_face_of_each_shot_anew() -> None:
     tracks = np.repeat([4, 7], [90, 60])
     talk, mouth = _talk(_path([2.0], count=150, tracks=tracks)), _FarSighted()
-    pictures = _pictures(150)
+    frames = _frames(150)
     inside = range(25, 100)
-    shown = list(drawn(mouth, _scheduled(talk, pictures, inside)))
-    assert [one.time for one in shown] == [one.time for one in pictures]
+    shown = list(drawn(mouth, _scheduled(talk, frames, inside)))
+    assert [one.time for one in shown] == [one.time for one in frames]
     assert [scene.time for scene in mouth.scenes] == [Fraction(k, 25) for k in range(75)]
     assert np.flatnonzero(np.diff([scene.shot for scene in mouth.scenes])).tolist() == [24, 64]  # the cut, the other face
     assert len({scene.shot for scene in mouth.scenes}) == 3
     assert [scene.strength for scene in mouth.scenes[1:5]] == [0.25, 0.5, 0.75, 1.0]
     assert [k for k, one in enumerate(shown) if one.face.reason == Reason.HIDDEN] == [50]  # what it left alone is said
-    assert all(one.rgb is picture.rgb for one, picture in zip(shown, pictures, strict=True) if picture.index not in inside)
+    assert all(one.rgb is frame.rgb for one, frame in zip(shown, frames, strict=True) if frame.index not in inside)
     assert shown[60].rgb.min() == 255
 
 
@@ -286,13 +286,13 @@ def test_a_voice_over_has_the_original_below_it_and_surround_sound_its_speech_in
 
 
 def _clock(start: Fraction, *holds: tuple[Fraction, Fraction]) -> Any:
-    """start: of the part. holds: when pictures are held, and for how long."""
+    """start: of the part. holds: when frames are held, and for how long."""
     sums = [sum((held for _, held in holds[:count]), Fraction(0)) for count in range(len(holds) + 1)]
     at = partial(OutputClock.at, SimpleNamespace(part=SimpleNamespace(start=start), _ends=[end for end, _ in holds], _sums=sums))
     return SimpleNamespace(part=SimpleNamespace(start=start), holds=list(holds), at=at)
 
 
-def test_held_pictures_put_silence_into_the_sound_that_is_read_in_portions() -> None:
+def test_held_frames_put_silence_into_the_sound_that_is_read_in_portions() -> None:
     clock = _clock(Fraction(1, 2), (Fraction(1), Fraction(1, 2)), (Fraction(3), Fraction(1)))
     old = np.arange(400, dtype=np.float32)[:, None] + 1
     blocks = list(output_blocks([old[:130], old[130:330], old[330:]], clock, 100, 500))

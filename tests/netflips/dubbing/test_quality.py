@@ -31,5 +31,5 @@ def test_a_translation_that_finds_no_time_is_heard_less(
         assert "loop" in one.quality.causes  # which is what its words are judged by, however hurried they are
         assert one.quality.voice == pytest.approx(0.8 * squeezed(factor), abs=0.02)
         assert (one.quality.voice < 0.4) == is_hurried
-    held = dub(recording, tmp_path / "x.mp4", telltale_models(natural), replace(options, hold_picture=True))
+    held = dub(recording, tmp_path / "x.mp4", telltale_models(natural), replace(options, freeze_frame=True))
     assert [one.quality.voice for one in held.utterances] == [0.8] * len(held.utterances)

@@ -106,7 +106,7 @@ def _speech(
 
 
 def _texts(speech: RecognisedSpeech, places: Sequence[Span]) -> list[str]:
-    return [said.text.text for _, said in speech.said_in(places, range(len(places)))]
+    return [said.text.text for _, said in speech.transcripts_in(places, range(len(places)))]
 
 
 SAYS = ["Inside|the|battery,", "tiny|particles|swim.", "So|it|is|not|empty?", "No,|it|is|not.", "Nothing|leaves|the|battery."]
@@ -117,7 +117,7 @@ def test_stretches_are_recognised_together_and_get_their_words_by_times(tmp_path
     assert _texts(speech, places) == [sentence.replace("|", " ") for sentence in SAYS]
     assert len(reader.asked) == 1  # all of them at once
     assert reader.languages_asked == 0  # somebody said it
-    (_, said), *_ = speech.said_in(places, [2])
+    (_, said), *_ = speech.transcripts_in(places, [2])
     edges = [edge for word in said.text.words for edge in (word.start_s, word.end_s)]
     assert edges == pytest.approx([edge for k in range(5) for edge in (0.3 * k, 0.3 * (k + 1))], abs=0.01)
     assert len(reader.asked) == 1
@@ -145,7 +145,7 @@ def test_no_utterance_that_is_divided_joined_or_corrected_lets_anything_be_recog
     joined = [*places[:2], (places[2][0], places[3][1]), *places[4:]]
     assert _texts(speech, joined)[2] == f"{texts[2]} {texts[3]}"
     others = [number for number in range(len(places)) if number != 4]
-    assert [said.text.text for _, said in speech.said_in(places, others)] == [texts[number] for number in others]
+    assert [said.text.text for _, said in speech.transcripts_in(places, others)] == [texts[number] for number in others]
     known = speech.known_in(places, 4)
     assert known is not None
     assert known.text == texts[4]
@@ -198,7 +198,7 @@ def test_what_is_hardly_words_is_told_from_words(tmp_path: Path, sentence: str, 
     says = [*SAYS[:2], sentence, *SAYS[2:]]
     speech, _, places = _speech(tmp_path, says, sure={(word, "en"): sure for word in sentence.split("|")})
     speech.is_strange = lambda place: place[0] == pytest.approx(places[2][0], abs=0.1)
-    said = dict(speech.said_in(places, range(len(places))))
+    said = dict(speech.transcripts_in(places, range(len(places))))
     assert [one.is_hardly_words for one in said.values()] == [number == 2 and is_hardly for number in range(len(places))]
     assert said[2].text.text == ("" if is_hardly else sentence.replace("|", " "))
     assert [one.place for one in speech.between(0, 99) if one.is_hardly_words] == [
@@ -219,7 +219,7 @@ def _with_french(
     confidences = {(word, language): value for word in words for language, value in (("fr", sure), ("en", english))}
     spoken = {sentence.split("|")[0]: _IS_FRENCH for sentence in french}
     speech, reader, places = _speech(path, says, is_final=is_final, sure=confidences, spoken=spoken, **how)
-    said = dict(speech.said_in(places, range(len(places))))
+    said = dict(speech.transcripts_in(places, range(len(places))))
     return speech.in_another_language(places, said), reader, _texts(speech, places)
 
 
@@ -248,7 +248,7 @@ def test_neighbours_in_another_language_are_judged_together(tmp_path: Path) -> N
     sure |= {(word, "en"): 0.5 for sentence in FRENCH for word in sentence.split("|")}
     spoken = {sentence.split("|")[0]: _IS_FRENCH for sentence in FRENCH}
     speech, _, places = _speech(tmp_path, says, is_final=False, sure=sure, spoken=spoken)
-    assert [*speech.in_another_language(places, dict(speech.said_in(places, range(len(places)))))] == [2, 3]
+    assert [*speech.in_another_language(places, dict(speech.transcripts_in(places, range(len(places)))))] == [2, 3]
 
 
 def test_a_sentence_gets_its_words_back_that_another_language_before_it_took(tmp_path: Path) -> None:
@@ -287,14 +287,16 @@ def test_the_language_of_most_is_taken_where_none_was_asked_for(tmp_path: Path) 
     spoken = {"Inside": {"fr": 0.95, "en": 0.01}}
     speech, reader, places = _speech(tmp_path, SAYS, is_final=False, spoken=spoken)
     assert speech.usual == "fr"
-    assert [text.language for text in (said.text for _, said in speech.said_in(places, [0, 1]))] == ["fr", "fr"]
+    assert [text.language for text in (said.text for _, said in speech.transcripts_in(places, [0, 1]))] == ["fr", "fr"]
     assert {language for _, language in reader.asked} == {"fr"}
 
 
 def test_speech_where_none_was_found_is_recognised_by_itself(tmp_path: Path) -> None:
     speech, reader, _ = _speech(tmp_path, SAYS)
     end = speech.sound.activity.seconds
-    assert [*speech.said_in([(end - 0.7, end - 0.1)], [0])] == [(0, RecognisedText(Transcript("", "en"), is_hardly_words=True))]
+    assert [*speech.transcripts_in([(end - 0.7, end - 0.1)], [0])] == [
+        (0, RecognisedText(Transcript("", "en"), is_hardly_words=True))
+    ]
     assert reader.asked[-1][0] == pytest.approx(0.6)
 
 

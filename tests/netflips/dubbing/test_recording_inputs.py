@@ -16,12 +16,12 @@ from avcore.words import error_line as error_line_in
 from netflips.dubbing import command as dub_command
 from netflips.dubbing import segments
 from netflips.dubbing.dub import dub
-from netflips.dubbing.frame import Frame
 from netflips.dubbing.options import DubOptions, Modalities
+from netflips.dubbing.video_format import VideoFormat
 from netflips.model_paths import ModelPaths
 from netflips.models import Models
 from tests.netflips.conftest import error_line, model_flags, write_clip
-from tests.netflips.dubbing.made import RATE, head_pictures, speech, steady_times, write_recording
+from tests.netflips.dubbing.made import RATE, head_frames, speech, steady_times, write_recording
 
 
 def test_a_full_disk_is_told_before_any_work_and_a_part_takes_less(
@@ -33,21 +33,21 @@ def test_a_full_disk_is_told_before_any_work_and_a_part_takes_less(
     told = error_line(capsys)
     assert "too little room" in told
     assert told.endswith("choose another disk with --work-dir, or dub a part with --start and --end")
-    frame = Frame.of(probe(recording), 25)
+    frame = VideoFormat.of(probe(recording), 25)
     assert segments.expected_bytes(frame, 2, 10) < segments.expected_bytes(frame, 10, 10) == segments.expected_bytes(frame, 10)
 
 
 def test_a_recording_without_speech_says_so(models: Models, tmp_path: Path) -> None:
     times, silent = steady_times(Fraction(25), 13), np.zeros((13 * RATE, 1), np.float32)
     for name, sound, modalities in (("quiet.mp4", silent, "audio"), ("mute.mp4", None, "video")):
-        video = write_recording(tmp_path / name, times, head_pictures(times), sound)
+        video = write_recording(tmp_path / name, times, head_frames(times), sound)
         with pytest.raises(NetflipsError, match="--script-in"):
             dub(video, tmp_path / "x.mp4", models, DubOptions(beam=1, modalities=modalities))
 
 
 def test_a_clip_of_one_utterance_is_dubbed_freely_and_more_in_their_places(recording: Path, models: Models, tmp_path: Path) -> None:
     times = steady_times(Fraction(25), 4.5)
-    short = write_recording(tmp_path / "short.mp4", times, head_pictures(times), speech([0.5, 3, 1.0], RATE), RATE)
+    short = write_recording(tmp_path / "short.mp4", times, head_frames(times), speech([0.5, 3, 1.0], RATE), RATE)
     quick = DubOptions(beam=1, max_target_units=20, draft=tmp_path / "draft.json")
 
     def schedule(video: Path, **asked: Any) -> str:
@@ -70,7 +70,7 @@ def test_a_video_with_neither_speech_nor_face_says_both(
     models: Models, tmp_path: Path, has_sound: bool, modalities: Modalities, said: str
 ) -> None:
     tone = (0.3 * np.sin(np.arange(4 * RATE) * 0.17)).astype(np.float32)
-    video = write_clip(tmp_path / "bare.mp4", tone if has_sound else None, num_pictures=40)
+    video = write_clip(tmp_path / "bare.mp4", tone if has_sound else None, num_frames=40)
     with pytest.raises(NetflipsError, match=f"{said}.*, and no face") as error:
         dub(video, tmp_path / "x.mp4", models, DubOptions(timing="source", modalities=modalities))
     assert "얼굴도 찾지 못했습니다" in error_line_in(error.value, "ko")

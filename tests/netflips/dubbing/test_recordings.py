@@ -34,7 +34,7 @@ from tests.netflips.dubbing.made import (
     RATE,
     Decoded,
     decode,
-    head_pictures,
+    head_frames,
     speech,
     steady_times,
     why_alone,
@@ -76,7 +76,7 @@ def again(recording: Path, models: Models, settings: DubOptions, unbroken: Run, 
 
 
 def _same(one: Decoded, other: Decoded) -> bool:
-    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("pictures", "times", "sound"))
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("frames", "times", "sound"))
 
 
 def test_rate_length_size_and_sound_are_the_recordings_own(source: Decoded, dubbed: Decoded, unbroken: Run) -> None:
@@ -85,7 +85,7 @@ def test_rate_length_size_and_sound_are_the_recordings_own(source: Decoded, dubb
     assert np.array_equal(source.times, dubbed.times)
     assert source.sound.shape == dubbed.sound.shape
     assert report.is_source_timed
-    assert report.result.pictures == len(source.pictures)
+    assert report.result.frames == len(source.frames)
     assert info.comment.startswith("synthetic: NetfLips")
     assert [one.number for one in report.processed] == [1, 2, 3]
     assert report.cuts == (pytest.approx(CUT_S, abs=0.05),)
@@ -94,8 +94,8 @@ def test_rate_length_size_and_sound_are_the_recordings_own(source: Decoded, dubb
         assert one.fit.natural_s * one.fit.factor == pytest.approx(one.fit.spoken_s + one.fit.cut_s)
         length_s = one.place.end_s - one.place.start_s
         assert one.fit.spoken_s + one.fit.slack_s - one.fit.in_pause_s == pytest.approx(length_s, abs=0.03)
-        assert one.drawn.pictures == one.drawn.drawn + sum(one.drawn.left.values())
-        assert one.seen.quality.share_of_pictures > 0.8  # behind the first there is a cut to somebody else
+        assert one.drawn.frames == one.drawn.drawn + sum(one.drawn.left.values())
+        assert one.seen.quality.share_of_frames > 0.8  # behind the first there is a cut to somebody else
         assert (why_alone(one), one.seen.absent) == ("", "")
         assert one.seen.evidence > 0.6
     assert [one.speaker for one in report.processed] == ["speaker 1", "speaker 2", "speaker 2"]
@@ -103,8 +103,8 @@ def test_rate_length_size_and_sound_are_the_recordings_own(source: Decoded, dubb
     assert "utterances dubbed" in summary_of(report)
 
 
-def test_pictures_change_only_where_somebody_speaks_and_softly(source: Decoded, dubbed: Decoded, unbroken: Run) -> None:
-    change = np.abs(dubbed.pictures.astype(int) - source.pictures)
+def test_frames_change_only_where_somebody_speaks_and_softly(source: Decoded, dubbed: Decoded, unbroken: Run) -> None:
+    change = np.abs(dubbed.frames.astype(int) - source.frames)
     drawn = np.zeros(len(source.times), bool)
     for one in unbroken[1].processed:
         end = max(one.place.end_s, one.fit.output.end_s)
@@ -179,7 +179,7 @@ def test_a_killed_run_goes_on_and_gives_the_same(
         "--in-vid-path", str(recording), "--out-vid-path", str(tmp_path / "x.mp4"), "--work-dir", str(tmp_path / "work"),
     ]  # fmt: skip
     (tmp_path / "work").mkdir()
-    for stage in ("faces", "pictures"):
+    for stage in ("faces", "frames"):
         process = start(dubbed_alone, arguments, told=tmp_path / "work" / "told")
         while process.is_alive() and len(list((tmp_path / "work" / stage).glob("[!.]*.npz"))) < 2:  # the first is whole
             time.sleep(0.01)
@@ -191,7 +191,7 @@ def test_a_killed_run_goes_on_and_gives_the_same(
     assert work["faces"]["kept"] + work["faces"]["made"] == 3
     assert work["faces"]["kept"] >= 1
     assert work["translations"] == {"kept": 3, "made": 0}
-    assert work["pictures"]["kept"] >= 1
+    assert work["frames"]["kept"] >= 1
     assert _same(decode(tmp_path / "x.mp4"), dubbed)
     assert [one.fit.factor for one in report.processed] == [one.fit.factor for one in unbroken[1].processed]
     left = [path.name for path in tmp_path.iterdir() if path.name != "work"]
@@ -202,13 +202,13 @@ def test_one_setting_redoes_only_what_depends_on_it(again: Again, dubbed: Decode
     assert work_made(again()) == {}
     assert _same(decode(tmp_path / "x.mp4"), dubbed)
     assert work_made(again(background="mute")) == {}
-    assert work_made(again(voice=voice)).keys() <= {"speech", "pictures"}
-    assert work_made(again(label="made")).keys() == {"pictures"}
-    assert work_made(again(max_target_units=25)).keys() == {"translations", "speech", "pictures"}
-    assert work_made(again(pace=(0.9, 1.1))).keys() <= {"speech", "pictures"}
+    assert work_made(again(voice=voice)).keys() <= {"speech", "frames"}
+    assert work_made(again(label="made")).keys() == {"frames"}
+    assert work_made(again(max_target_units=25)).keys() == {"translations", "speech", "frames"}
+    assert work_made(again(pace=(0.9, 1.1))).keys() <= {"speech", "frames"}
 
 
-@pytest.mark.parametrize(("module", "stage"), [("speech", "speech"), ("render", "pictures")])
+@pytest.mark.parametrize(("module", "stage"), [("speech", "speech"), ("render", "frames")])
 def test_what_older_renderers_made_is_not_kept(module: str, stage: str, again: Again, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"netflips.dubbing.{module}.RENDERING", 10_000)
     assert work_made(again()).keys() == {stage}
@@ -321,14 +321,14 @@ def test_a_part_is_dubbed_as_in_the_whole(again: Again, dubbed: Decoded, unbroke
     report = again("part.mp4", start=start, end=stop)
     told = report.result
     assert [one.number for one in report.processed] == [2]
-    assert work_made(report).keys() <= {"pictures"}
+    assert work_made(report).keys() <= {"frames"}
     assert told.part.start_s == second.place.start_s
     assert told.part.end_s >= second.place.end_s
     part = decode(tmp_path / "part.mp4")
     first = int(np.searchsorted(dubbed.times, told.part.start_s, side="right")) - 1
     assert part.times[0] == 0
     assert abs(part.times[-1] - (told.part.end_s - told.part.start_s)) < 0.08
-    assert np.abs(part.pictures[3:40].astype(int) - dubbed.pictures[first + 3 : first + 40]).mean() < 2
+    assert np.abs(part.frames[3:40].astype(int) - dubbed.frames[first + 3 : first + 40]).mean() < 2
     assert abs(len(part.sound) / RATE - (told.part.end_s - told.part.start_s)) < 0.04
     begin = round(told.part.start_s * RATE)
     middle = slice(RATE // 2, RATE)
@@ -369,7 +369,7 @@ def test_a_short_clip_keeps_its_sound_and_length_unless_it_is_one_clean_voice(
         sound = sound + waves[:, None]
     elif behind == "width":
         sound = sound + np.stack([waves, -waves], axis=1)
-    clip = write_recording(tmp_path / "clip.mp4", times, head_pictures(times), sound, 48_000)
+    clip = write_recording(tmp_path / "clip.mp4", times, head_frames(times), sound, 48_000)
     out = tmp_path / "out.mp4"
     options = DubOptions(beam=1, max_target_units=60, modalities="audio", timing=timing)
     script = dub(clip, out, models, replace(options, draft=tmp_path / "draft.json") if is_draft else options)

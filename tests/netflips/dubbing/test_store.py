@@ -69,7 +69,7 @@ def test_only_earlier_versions_of_an_output_are_forgotten(tmp_path: Path, caplog
     def run(output: str | None, *keys: str) -> None:
         folder = Store(tmp_path)
         for key in keys:
-            _keep(folder, "pictures", key)
+            _keep(folder, "frames", key)
         if output is not None:
             folder.record_output(output)
         assert folder.num_bytes() > 0
@@ -80,16 +80,16 @@ def test_only_earlier_versions_of_an_output_are_forgotten(tmp_path: Path, caplog
     assert not caplog.text
     run("a.mp4", "a2", "a3")
     assert f"{tmp_path}: 1 kept piece of earlier versions of a.mp4 deleted" in caplog.text
-    kept = {path.stem for path in (tmp_path / "pictures").iterdir()}
+    kept = {path.stem for path in (tmp_path / "frames").iterdir()}
     assert kept == {"a2", "a3", "b1", "shared", "stopped"}
 
 
 def test_what_killed_runs_left_half_written_is_deleted_and_a_folder_that_cannot_be_refused(tmp_path: Path) -> None:
-    (tmp_path / "pictures").mkdir()
+    (tmp_path / "frames").mkdir()
     for name in (LEFT, ".mine"):
-        (tmp_path / "pictures" / name).write_bytes(b"x")
+        (tmp_path / "frames" / name).write_bytes(b"x")
     Store(tmp_path).record_output("x.mp4")
-    assert [path.name for path in (tmp_path / "pictures").iterdir()] == [".mine"]
+    assert [path.name for path in (tmp_path / "frames").iterdir()] == [".mine"]
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="--work-dir"):
         require_work_folder(tmp_path / "file")
@@ -138,7 +138,7 @@ def test_a_note_deletes_nothing_but_work(tmp_path: Path, caplog: pytest.LogCaptu
     for stage in ("lips", "speech"):
         _keep(Store(work), stage, "old")
     note.parent.mkdir()
-    names = ["../victim", str(victim), "pictures/../../victim", "kept.jsonl", "lips/old.npz", "runs/x.json", 7, "lips/\0"]
+    names = ["../victim", str(victim), "frames/../../victim", "kept.jsonl", "lips/old.npz", "runs/x.json", 7, "lips/\0"]
     note.write_text(json.dumps(names))
     Store(work).record_output("o.mp4")
     assert victim.exists()
@@ -148,16 +148,16 @@ def test_a_note_deletes_nothing_but_work(tmp_path: Path, caplog: pytest.LogCaptu
 
 def test_links_in_a_work_folder_are_not_followed(tmp_path: Path) -> None:
     elsewhere, work = tmp_path / "elsewhere", tmp_path / "work"
-    (elsewhere / "pictures").mkdir(parents=True)
-    (elsewhere / "pictures" / LEFT).write_text("mine")
+    (elsewhere / "frames").mkdir(parents=True)
+    (elsewhere / "frames" / LEFT).write_text("mine")
     (elsewhere / "precious").write_text("mine")
     work.mkdir()
-    (work / "pictures").symlink_to(elsewhere / "pictures")
+    (work / "frames").symlink_to(elsewhere / "frames")
     Store(work).record_output("o.mp4")
     with pytest.raises(OutputError, match=r"a link; delete it"):
         require_work_folder(work)
     with pytest.raises(OutputError, match=r"a link; delete it"):
-        Store(work).find_file("pictures", "key", ".mp4")
+        Store(work).find_file("frames", "key", ".mp4")
     (work / "units").mkdir()
     piece = work / "units" / f"{key_of('key')}.npz"
     piece.symlink_to(elsewhere / "precious")
@@ -168,15 +168,15 @@ def test_links_in_a_work_folder_are_not_followed(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"kept\.jsonl"):
         Store(work).keep("units", ("key",), np.zeros(5))
     assert (elsewhere / "precious").read_text() == "mine"
-    assert len(list((elsewhere / "pictures").iterdir())) == 1
+    assert len(list((elsewhere / "frames").iterdir())) == 1
 
 
-@pytest.mark.parametrize("damage", [b"", b'["pictures/a', b"null", b"[" * 100_000, b"\xff"])
+@pytest.mark.parametrize("damage", [b"", b'["frames/a', b"null", b"[" * 100_000, b"\xff"])
 def test_a_damaged_note_ends_no_run(tmp_path: Path, damage: bytes, caplog: pytest.LogCaptureFixture) -> None:
     def run(output: str, *keys: str) -> None:
         folder = Store(tmp_path)
         for key in keys:
-            _keep(folder, "pictures", key)
+            _keep(folder, "frames", key)
         folder.record_output(output)
 
     run("a.mp4", "a1")
@@ -186,7 +186,7 @@ def test_a_damaged_note_ends_no_run(tmp_path: Path, damage: bytes, caplog: pytes
     assert "this note of an earlier run is damaged" in caplog.text
     run("a.mp4", "a2")
     run("b.mp4", "b3")
-    assert {path.stem for path in (tmp_path / "pictures").iterdir()} == {"a1", "a2", "b1", "b3"}
+    assert {path.stem for path in (tmp_path / "frames").iterdir()} == {"a1", "a2", "b1", "b3"}
 
 
 HOLDS = "import sys, time; from netflips.dubbing.store import Store; from pathlib import Path\n"

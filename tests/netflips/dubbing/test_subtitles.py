@@ -83,8 +83,8 @@ def test_rules_hold_in_a_recording(
     with av.open(str(out)) as container:
         assert [stream.language for stream in container.streams.subtitles] == ["eng", "kor"]
     seen, plain = decode(out), decode(recording)
-    for time, picture, before in zip(seen.times, seen.pictures, plain.pictures, strict=True):
-        change = np.abs(picture[-20:].astype(int) - before[-20:]).max()  # below the face
+    for time, frame, before in zip(seen.times, seen.frames, plain.frames, strict=True):
+        change = np.abs(frame[-20:].astype(int) - before[-20:]).max()  # below the face
         if any(start + 0.01 < time < stop - 0.01 for start, stop, _ in english):
             assert change > 100
         elif not any(start - 0.01 < time < stop + 0.01 for start, stop, _ in english):
@@ -116,7 +116,7 @@ def test_what_was_read_can_be_corrected(
     write_script(draft, replace(first, utterances=tuple(utterances)))
     other = made(script_in=draft)
     one = other.processed[1]
-    assert (one.said.text, one.said.confidence, given_text(one)) == ("두 번째 문장입니다.", None, "두 번째 문장입니다.")
+    assert (one.spoken.text, one.spoken.confidence, given_text(one)) == ("두 번째 문장입니다.", None, "두 번째 문장입니다.")
     assert other.processed[::2] == first.processed[::2]
     shown = [line for start, _, lines in blocks(tmp_path / "x.ko.srt") for line in lines if start >= one.fit.output.start_s - 0.5]
     assert "두 번째 문장입니다." in shown
@@ -138,13 +138,13 @@ def test_a_short_clip_has_subtitles_of_its_new_speech(models: Models, speech: np
     assert found[-1] <= report.output_s + 0.01
     with av.open(str(out)) as container:
         assert [stream.language for stream in container.streams.subtitles] == ["kor"]
-    assert any((picture[-20:] < 40).all(axis=2).any() for picture in decode(out).pictures)  # the line around letters
+    assert any((frame[-20:] < 40).all(axis=2).any() for frame in decode(out).frames)  # the line around letters
     assert report.source_text
     assert report.target_text
-    assert report.processed[0].said.confidence is not None
+    assert report.processed[0].spoken.confidence is not None
     assert report.target_text in summary_of(report)
     (one,) = report.utterances
-    assert (one.text.text, one.said.text) == (report.source_text, report.target_text)
+    assert (one.text.text, one.spoken.text) == (report.source_text, report.target_text)
     shown = " ".join(line for _, _, lines in blocks(tmp_path / "out.ko.srt") for line in lines)
     assert "".join(shown.split()) == "".join(report.target_text.split())
 

@@ -1,4 +1,4 @@
-"""Sound and picture stay together at every frame rate, measured on the decoded output."""
+"""Sound and video stay together at every frame rate, measured on the decoded output."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +12,7 @@ from avcore.faces.boxes import write_boxes
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.models import Models
-from tests.netflips.dubbing.made import decode, plain_pictures, speech, steady_times, uneven_times, write_recording
+from tests.netflips.dubbing.made import decode, plain_frames, speech, steady_times, uneven_times, write_recording
 
 RATE = 48_000
 PLAN = [0.9, 2.5, 1.4, 2.7, 1.2]
@@ -30,18 +30,18 @@ def _marks() -> list[float]:
 
 def _recording(path: Path, times: list[Fraction]) -> tuple[Path, Path]:
     """A recording with a flash and a click at each mark, and its face boxes."""
-    pictures, sound = plain_pictures(times), speech(PLAN, RATE)
+    frames, sound = plain_frames(times), speech(PLAN, RATE)
     for mark in _marks():
         shown = next(k for k, time in enumerate(times) if time >= mark)
         for k in range(shown, min(shown + 4, len(times))):
-            pictures[k][FLASH] = 255
+            frames[k][FLASH] = 255
         sound[round(float(times[shown]) * RATE) :][:96] = 0.9
-    for k, picture in enumerate(pictures):
-        picture[FLASH] = 255 if (picture[FLASH] == 255).all() else k % 40
-        picture[MOUTH] = 128
+    for k, frame in enumerate(frames):
+        frame[FLASH] = 255 if (frame[FLASH] == 255).all() else k % 40
+        frame[MOUTH] = 128
     boxes = path.with_suffix(".bbox.pkl")
     write_boxes(boxes, [BOX] * len(times))
-    return write_recording(path, times, pictures, sound, RATE), boxes
+    return write_recording(path, times, frames, sound, RATE), boxes
 
 
 def _onsets(values: np.ndarray, threshold: float, apart: int) -> list[int]:
@@ -55,29 +55,29 @@ CASES = {**{name: steady_times(Fraction(rate), SECONDS) for name, rate in _RATES
 
 
 @pytest.mark.parametrize(("name", "is_held"), [*((name, False) for name in CASES), ("29.97", True), ("variable", True)])
-def test_sound_and_picture_are_at_most_one_frame_apart(
+def test_sound_and_video_are_at_most_one_frame_apart(
     name: str, is_held: bool, telltale_models: Callable[[int], Models], options: DubOptions, tmp_path: Path
 ) -> None:
     times = CASES[name]
     path, boxes = _recording(tmp_path / "in.mp4", times)
     natural = 9 if is_held else 5  # 5.4 s fit nowhere; 3 s fit at a pace between the bounds
-    wanted = replace(options, in_bbox_path=boxes, voice=tmp_path / "voice.npy", hold_picture=is_held)
+    wanted = replace(options, in_bbox_path=boxes, voice=tmp_path / "voice.npy", freeze_frame=is_held)
     np.save(tmp_path / "voice.npy", np.full(256, 1 / 16, np.float32))
     report = dub(path, tmp_path / "out.mp4", telltale_models(natural), wanted)
     assert len(report.processed) == 2
     source, dubbed = decode(path), decode(tmp_path / "out.mp4")
-    held = sum(one.fit.held_s for one in report.processed)
+    held = sum(one.fit.freeze_s for one in report.processed)
     frame = 1 / report.media.frame_rate
     num_held = round(held / frame)
     assert (held > 0.5) == is_held
-    assert len(dubbed.pictures) == len(source.pictures) + num_held
+    assert len(dubbed.frames) == len(source.frames) + num_held
     assert dubbed.rate == RATE
     assert abs(len(dubbed.sound) - len(source.sound) - held * RATE) <= RATE * frame
     if not is_held:
         assert np.abs(dubbed.times - source.times).max() < 1e-4
         assert len(dubbed.sound) == len(source.sound)
-    flashes = _onsets(dubbed.pictures[:, 4:8, 4:8].mean((1, 2, 3)), 200, 8)
-    mouths = _onsets(dubbed.pictures[:, 80:86, 76:84].mean((1, 2, 3)), 200, 4)
+    flashes = _onsets(dubbed.frames[:, 4:8, 4:8].mean((1, 2, 3)), 200, 8)
+    mouths = _onsets(dubbed.frames[:, 80:86, 76:84].mean((1, 2, 3)), 200, 4)
     loud = np.abs(dubbed.sound).max(axis=1)
     clicks = np.array(_onsets(loud, 0.35, RATE // 20)) / RATE
     assert len(flashes) == len(mouths) == 2
@@ -85,7 +85,7 @@ def test_sound_and_picture_are_at_most_one_frame_apart(
     for shown in flashes:
         assert np.abs(clicks - dubbed.times[shown]).min() < frame
     for one, shown in zip(report.processed, mouths, strict=True):
-        # A mouth is shown with the code of its 40 ms, by the next picture at the latest.
+        # A mouth is shown with the code of its 40 ms, by the next frame at the latest.
         said = _said_mark(one.fit.output.start_s, one.fit.spoken_s, dubbed.sound, dubbed.rate)
         assert -0.04 - 1e-3 <= dubbed.times[shown] - said <= longest
         assert abs(dubbed.times[shown] - said) <= max(longest, 0.04)

@@ -46,7 +46,7 @@ def test_only_the_utterance_with_a_text_changes(
     one, two, three = first.utterances
     write_script(times, replace(first, utterances=(one, replace(two, target=WrittenText(TEXT)), three)))
     report = dub(recording, after, spelling, replace(settings, script_in=times))
-    assert work_made(report) == {"texts": 1, "speech": 1, "pictures": 2}  # a piece is its video and its times
+    assert work_made(report) == {"texts": 1, "speech": 1, "frames": 2}  # a piece is its video and its times
     utterances = report.processed
     assert [given_text(one) for one in utterances] == ["", TEXT, ""]
     assert [one.score is None for one in utterances] == [False, True, False]
@@ -58,8 +58,8 @@ def test_only_the_utterance_with_a_text_changes(
     plain = decode(before)
     elsewhere = (plain.times < second.place.start_s) | (plain.times >= third.place.start_s)
     assert np.array_equal(told.times, plain.times)
-    assert np.array_equal(told.pictures[elsewhere], plain.pictures[elsewhere])
-    change = np.abs(told.pictures.astype(int) - plain.pictures)
+    assert np.array_equal(told.frames[elsewhere], plain.frames[elsewhere])
+    change = np.abs(told.frames.astype(int) - plain.frames)
     assert change[~elsewhere][:, 70:90, 70:90].mean() > 2  # other lips
     # As they go to the encoder: AAC's own state reaches on behind what was changed, by less than 0.002.
     begin, end = round(second.place.start_s * RATE), round(max(second.place.end_s, second.fit.output.end_s) * RATE)

@@ -1,4 +1,4 @@
-"""Utterances cut at pauses and cuts of the picture; fitting speech into their places, as fast as the speaker speaks."""
+"""Utterances cut at pauses and cuts of the video; fitting speech into their places, as fast as the speaker speaks."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -132,16 +132,16 @@ def test_a_part_ends_with_its_speech_and_begins_with_an_utterance() -> None:
     assert (preview.start, preview.stop, preview.numbers) == (Fraction("3.5"), 6 + preview.slack[1] + Fraction("0.1"), {1})
 
 
-def test_a_held_picture_lasts_whole_pictures_and_moves_what_follows() -> None:
+def test_a_held_frame_lasts_whole_frames_and_moves_what_follows() -> None:
     rate = Fraction(30000, 1001)
-    fit = TimeFit(TimeSpan(0, 0), 10, 2.0, 1.6, overrun_s=0.4, held_s=float(12 / rate), durations=(8,) * 10)
+    fit = TimeFit(TimeSpan(0, 0), 10, 2.0, 1.6, overrun_s=0.4, freeze_s=float(12 / rate), durations=(8,) * 10)
     one = Utterance(1, TimeSpan(1.0, 2.0), fit=fit)
     place = exact_place(one, fit, rate)
-    assert (place.end, place.held) == (Fraction(11, 5), 12 / rate)  # 0.4 s are 11.99 pictures
+    assert (place.end, place.freeze) == (Fraction(11, 5), 12 / rate)  # 0.4 s are 11.99 frames
     script = Script(utterances=(one,))
     clock = OutputClock(script, part_of(script, Fraction(5), 0.5), rate)
     assert clock.at(Fraction(2)) == Fraction(3, 2)
-    assert clock.at(place.end) == place.end - Fraction(1, 2) + place.held
+    assert clock.at(place.end) == place.end - Fraction(1, 2) + place.freeze
 
 
 def placed(place: TimeSpan, natural: int, *, rate: float | None = None, following_s: float | None = None) -> TimeFit:
@@ -281,7 +281,7 @@ def test_words_close_together_become_one_utterance_and_a_short_answer_joins_its_
     words = [(1.0, 1.4), (2.0, 5.0)]
     assert cut_utterances(words, 6) == [(1.0, 5.0)]
     assert cut_utterances(words, 6, borders=[1.7]) == [(1.0, 1.4), (2.0, 5.0)]
-    assert cut_utterances(words, 6, borders=[3.0]) == [(1.0, 5.0)]  # within speech no word is cut for the picture
+    assert cut_utterances(words, 6, borders=[3.0]) == [(1.0, 5.0)]  # within speech no word is cut for the frame
 
 
 def test_long_speech_is_cut_at_its_best_pauses() -> None:

@@ -19,14 +19,14 @@ from tests.avcore.made_speech import talk
 SPEECH = np.asarray(talk([0.3, 1.2, 0.4, 1.0, 0.3]), np.float32)
 FRAMES = np.where(np.square(SPEECH.reshape(-1, 320)).mean(1) < 1e-5, 0, 1 + np.arange(len(SPEECH) // 320) // 3 % 40)
 BOX = np.array([10, 10, 60, 60], np.float32)
-_PICTURES = np.random.default_rng(0).integers(0, 255, (6, 72, 80, 3), dtype=np.uint8)
+_FRAMES = np.random.default_rng(0).integers(0, 255, (6, 72, 80, 3), dtype=np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
 class MadeClip:
     path: Path = Path("made.mp4")
     samples: np.ndarray = field(default_factory=lambda: SPEECH)
-    shown: Sequence[np.ndarray] = field(default_factory=lambda: list(_PICTURES))
+    shown: Sequence[np.ndarray] = field(default_factory=lambda: list(_FRAMES))
     text: str = "물 한 잔 주세요"
     voice: np.ndarray = field(default_factory=lambda: np.array([1, 0, 0], np.float32))
     has_face: bool = True
@@ -49,12 +49,12 @@ class MadeClip:
             raise MediaError("it has no sound track", path=self.path)
         return self.samples
 
-    def pictures(self) -> Iterator[np.ndarray]:
+    def frames(self) -> Iterator[np.ndarray]:
         return iter(self.shown)
 
     def faces(self) -> list[np.ndarray | None]:
         if not self.has_face:
-            raise NoFaceError("no face was found in any picture", path=self.path)
+            raise NoFaceError("no face was found in any frame", path=self.path)
         return [BOX] * len(self.shown)
 
     def openings(self) -> np.ndarray:

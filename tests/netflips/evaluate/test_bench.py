@@ -41,7 +41,7 @@ from tests.netflips.evaluate.test_damage import (
 RATE = 16_000
 WORSE: dict[str, tuple[Damage, str]] = {
     "squeezed": (at_its_own_pace, "words"), "cut": (half, "words"), "other voice": (another_voice, "voice"),
-    "late": (late_lips, "lips"), "blurred mouth": (blurred, "picture"),
+    "late": (late_lips, "lips"), "blurred mouth": (blurred, "image"),
 }  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def write_video(path: Path, seconds: float, level: float) -> None:
     with VideoWriter(path, 64, 64, 25, RATE) as writer:
         writer.write_sound(sound)
         for number in range(round(seconds * 25)):
-            writer.write_picture(np.full((64, 64, 3), 40 + number, np.uint8))
+            writer.write_rgb(np.full((64, 64, 3), 40 + number, np.uint8))
 
 
 @pytest.fixture
@@ -230,7 +230,7 @@ def test_figures_of_syncnet_are_of_the_faces_that_it_looks_at(parity_dir: Path) 
     plain = MeasureOptions(syncnet=parity_dir / "syncnet_v2_tiny.model")
     keys = [
         Evaluators(replace(plain, **one)).identity("syncnet")
-        for one in ({}, {"least_pictures": 20}, {"least_pictures": 20, "least_face": 40})
+        for one in ({}, {"least_frames": 20}, {"least_frames": 20, "least_face": 40})
     ]
     assert keys[0] == file_digest(parity_dir / "syncnet_v2_tiny.model")
     assert len(set(keys)) == 3

@@ -37,7 +37,7 @@ def write_run(folder: Path, shift: float = 0.0, texts: tuple[str, ...] = WANTED,
     for n, (heard, wanted) in enumerate(zip(texts, WANTED, strict=True)):
         errors = float(sum(one != other for one, other in zip(heard.split(), wanted.split(), strict=False)))
         figures = {"wer": errors / 4, "wer_above": errors, "wer_below": 4.0}
-        said = {"heard": heard, "wanted": wanted, "recognizer": by}
+        said = {"recognized": heard, "wanted": wanted, "recognizer": by}
         likeness = {"chrf": 50.0, "bleu_char": 50.0, "bleu_13a": 50.0}
         found += [Record(f"c{n}", "dub", "wer", "", figures, texts=said), Record(f"c{n}", "dub", "chrf", "", likeness, texts=said)]
     folder.mkdir()
@@ -197,7 +197,7 @@ def test_a_manifest_of_another_language_is_refused(write: Write) -> None:
         read_cases(write(B), (), "en")
 
 
-def test_dubs_shorter_than_a_picture_are_named_together_with_those_that_are_none(tmp_path: Path) -> None:
+def test_dubs_shorter_than_a_frame_are_named_together_with_those_that_are_none(tmp_path: Path) -> None:
     rate = 16_000
     write_speech(tmp_path / "short.wav", np.full(rate // 50, 0.1, np.float32))
     write_speech(tmp_path / "long.wav", np.full(rate, 0.1, np.float32))
@@ -206,9 +206,9 @@ def test_dubs_shorter_than_a_picture_are_named_together_with_those_that_are_none
     cases = [CaseFiles(name, tmp_path / name) for name in ("short.wav", "long.wav", "none.mp4", "photo.png")]
     with pytest.raises(MediaError, match="3 dubs cannot be measured") as error:
         check_media(cases, tmp_path)
-    assert "short.wav: 0.020 s, shorter than a picture" in str(error.value)
+    assert "short.wav: 0.020 s, shorter than a frame" in str(error.value)
     assert "none.mp4" in str(error.value)
-    assert "photo.png: a single picture (PNG)" in str(error.value)
+    assert "photo.png: a still image (PNG)" in str(error.value)
     assert "long.wav" not in str(error.value)
 
 

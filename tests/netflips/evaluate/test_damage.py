@@ -53,7 +53,7 @@ class Spoken(MadeClip):
         return np.roll(self.mouth, self.lips_late // 2)
 
     def face_clips(self, least: LeastFace) -> Iterator[FaceClip]:
-        """One face, whose pictures are as bright as its lips' speech is loud."""
+        """One face, whose frames are as bright as its lips' speech is loud."""
         energy = cepstra(to_int16_scale(self.clean))[0]
         levels = np.clip(energy[: len(energy) // 4 * 4].reshape(-1, 4).mean(1) / LOUDEST * 255, 0, 255)
         shown = np.roll(levels[:: -1 if self.lips_backwards else 1], self.lips_late // 2)
@@ -66,7 +66,7 @@ class Spoken(MadeClip):
 
     @property
     def seen(self) -> Units:
-        return Units.from_frames(np.roll(self.heard.frames()[:: -1 if self.lips_backwards else 1], self.lips_late))
+        return Units.from_frames(np.roll(self.audio_units.frames()[:: -1 if self.lips_backwards else 1], self.lips_late))
 
 
 class Loudness:
@@ -94,7 +94,7 @@ class Knowing:
         return Transcript(self.own.text[: round(len(self.own.text) * len(speech) / len(self.own.samples))])
 
     def read(self, units: Units, _: str | None) -> Transcript:
-        wanted, found = self.own.heard.frames(), units.frames()
+        wanted, found = self.own.audio_units.frames(), units.frames()
         places = [number * len(wanted) // len(self.own.text) for number in range(len(self.own.text))]
         is_met = [place < len(found) and found[place] == wanted[place] for place in places]
         return Transcript("".join(letter if met else "x" for letter, met in zip(self.own.text, is_met, strict=True)))
@@ -175,11 +175,11 @@ def left_in(one: Spoken) -> Spoken:
 
 
 def blurred(one: Spoken) -> Spoken:
-    return replace(one, shown=[cv2.GaussianBlur(picture, (0, 0), 4) for picture in one.shown])
+    return replace(one, shown=[cv2.GaussianBlur(frame, (0, 0), 4) for frame in one.shown])
 
 
 def _every_second(one: Spoken) -> np.ndarray:
-    """Of the pictures: float32 [T]."""
+    """Of the frames: float32 [T]."""
     return (np.arange(len(one.mouth)) % 2).astype(np.float32)
 
 

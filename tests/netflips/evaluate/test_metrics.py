@@ -1,6 +1,6 @@
 """All metrics on a case whose figures are known: a copy, a dub that lacks sides, a side that cannot be read.
 
-Units against units of one utterance, on errors that were made on purpose. Pictures against pictures: changes of a known place and
+Units against units of one utterance, on errors that were made on purpose. Frames against frames: changes of a known place and
 size. The nearest of all sentences of a bundle, by what a recognizer hears. When it is spoken: pauses,
 syllables, and the original voice under a dub. Lip sync: a delay of 120 ms is found, and clips that do not belong.
 """
@@ -20,9 +20,9 @@ from netflips.evaluate.clips import Clip
 from netflips.evaluate.judges import in_words
 from netflips.evaluate.lip_sync import cepstra, judge_lip_sync, sync_vectors
 from netflips.evaluate.metric import DUBS, PRESETS, Measured, Missing, all_metrics, chosen, measured, metric
+from netflips.evaluate.metrics.frames import beside_source, sharpness, unchanged_outside
 from netflips.evaluate.metrics.letters import misheard_letters
 from netflips.evaluate.metrics.lips import CORRECTED, PUBLISHED, sync, sync_by_syncnet, sync_by_units, sync_of_faces
-from netflips.evaluate.metrics.pictures import beside_source, sharpness, unchanged_outside
 from netflips.evaluate.metrics.rhythm import pause_alignment
 from netflips.evaluate.metrics.text import by_letters, to_the_nearest
 from netflips.evaluate.metrics.units import unit_errors_of
@@ -83,7 +83,7 @@ def test_what_is_not_there_is_said_and_what_cannot_be_read_too() -> None:
     silent = all_of(MadeCase(), replace(MadeClip(), samples=np.zeros_like(SPEECH)))
     assert isinstance(silent["harmonicity_db"], Missing)
     faceless = all_of(MadeCase(source=replace(MadeClip(), has_face=False)))
-    assert faceless["sharpness"] == Missing("made.mp4: no face was found in any picture")
+    assert faceless["sharpness"] == Missing("made.mp4: no face was found in any frame")
 
 
 def test_swapped_voices_and_another_length_are_told() -> None:
@@ -152,16 +152,16 @@ def test_errors_that_were_made_are_counted_and_repeats_are_not() -> None:
 
 
 _RNG = np.random.default_rng(0)
-BOX = np.array([40, 20, 136, 116], np.float32)  # 96 x 96: the crop is the picture itself
+BOX = np.array([40, 20, 136, 116], np.float32)  # 96 x 96: the crop is the frame itself
 
 
-def pictures(count: int = 3) -> list[np.ndarray]:
+def frames(count: int = 3) -> list[np.ndarray]:
     smooth = cv2.GaussianBlur(_RNG.integers(0, 255, (count * 160, 200, 3), dtype=np.uint8), (0, 0), 2)
     return list(smooth.reshape(count, 160, 200, 3))
 
 
 def test_a_change_inside_the_face_leaves_what_is_outside_as_it_was() -> None:
-    source = pictures()
+    source = frames()
     made = [one.copy() for one in source]
     for one in made:
         one[30:100, 50:120] += 128  # by half of all levels, around the end: nothing is as bright as it was
@@ -183,7 +183,7 @@ def test_what_changes_outside_is_measured() -> None:
 
 
 def test_a_blurred_face_is_less_sharp() -> None:
-    source = pictures()
+    source = frames()
     blurred = [cv2.GaussianBlur(one, (0, 0), 2) for one in source]
     found = values(beside_source(blurred, source, [BOX] * 3))
     assert 0 < found["sharpness"] < 0.5
@@ -191,8 +191,8 @@ def test_a_blurred_face_is_less_sharp() -> None:
     assert sharpness(np.full((50, 50, 3), 9, np.uint8)) == 0
 
 
-def test_pictures_of_another_size_cannot_be_compared() -> None:
-    lost = beside_source([one[:100] for one in pictures()], pictures(), [BOX] * 3)
+def test_frames_of_another_size_cannot_be_compared() -> None:
+    lost = beside_source([one[:100] for one in frames()], frames(), [BOX] * 3)
     assert all(isinstance(one, Missing) and "200x100, 200x160" in one.reason for one in lost.values())
     assert isinstance(beside_source([], [], [])["sharpness"], Missing)
 
@@ -331,11 +331,11 @@ def test_silence_counts_for_nothing() -> None:
 def test_lse_is_that_of_both_protocols() -> None:
     network = load_syncnet(_PARITY / "syncnet_v2_tiny.model")
     rng = np.random.default_rng(3)
-    pictures = list(rng.integers(0, 255, (14, 64, 64, 3), dtype=np.uint8))
+    frames = list(rng.integers(0, 255, (14, 64, 64, 3), dtype=np.uint8))
     sound = (0.1 * rng.normal(size=14 * 640)).astype(np.float32)
-    found = values(sync_by_syncnet(network, pictures, sound))
+    found = values(sync_by_syncnet(network, frames, sound))
     for names, is_published in ((CORRECTED, False), (PUBLISHED, True)):
-        whole = judge_lip_sync(*sync_vectors(network, pictures, cepstra(to_int16_scale(sound))), len(sound), is_published)
+        whole = judge_lip_sync(*sync_vectors(network, frames, cepstra(to_int16_scale(sound))), len(sound), is_published)
         theirs = (whole.confidence, whole.distance, whole.offset)
         assert [found[name] for name in names] == pytest.approx(theirs, rel=1e-6)
     with pytest.raises(NoFaceError):

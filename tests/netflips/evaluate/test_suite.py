@@ -326,7 +326,7 @@ def test_the_page_needs_nothing_beside_it_and_believes_no_text(rows: list[Row]) 
         [{"title": "unit sync", "value": "0.1", "usual": "0.5", "share": 0.9}],
         {"dub": ["data:image/jpeg;base64,AA"]},
         {"dub": "data:audio/flac;base64,AA"},
-        {"wanted": evil, "heard": "", "recognizer": evil},
+        {"wanted": evil, "recognized": "", "recognizer": evil},
         [],
     )
     written = page(Evaluation(evil, {"clips": evil}, rows, [worst], {evil: [evil]}))

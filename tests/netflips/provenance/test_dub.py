@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from avcore.errors import InputError, UsageError
-from avcore.media import PictureSource, probe
+from avcore.media import FrameSource, probe
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.models import Models
@@ -85,8 +85,8 @@ def test_an_operator_labels_signs_and_asks(clip: Path, models: Models, consent: 
     assert probe(out).comment.endswith("Studio")
     assert read_provenance(out).made["operator"] == "Studio"
     assert read_provenance(plain).state == "none"
-    pairs = zip(PictureSource(out), PictureSource(plain), strict=True)
-    for with_label, without in pairs:  # seen in every picture, in its upper part, and nowhere else
+    pairs = zip(FrameSource(out), FrameSource(plain), strict=True)
+    for with_label, without in pairs:  # seen in every frame, in its upper part, and nowhere else
         difference = np.abs(with_label.rgb.astype(int) - without.rgb.astype(int)).mean(axis=2)
         assert (difference[:20] > 60).sum() > 100
         assert difference[40:].mean() < 3

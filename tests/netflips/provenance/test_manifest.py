@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from avcore.errors import InputError, NetflipsError, OutputError, UsageError
-from avcore.media import PictureSource, VideoWriter, read_speech, write_speech
+from avcore.media import FrameSource, VideoWriter, read_speech, write_speech
 from netflips import cli
 from netflips.provenance import manifest
 from netflips.provenance.manifest import COMPOSITE, MADE, Signing, machine_file, machine_key, read_key, read_provenance, sidecar
 from netflips.provenance.options import MarkFlags
-from tests.netflips.conftest import moving_picture, write_clip
+from tests.netflips.conftest import moving_frame, write_clip
 
 c2pa = pytest.importorskip("c2pa")
 
@@ -57,9 +57,9 @@ def box(data: bytes) -> tuple[int, int]:
     return place, struct.unpack(">I", data[place : place + 4])[0]
 
 
-def test_pictures_and_sound_of_a_signed_file_are_those_of_before(plain: Path, tmp_path: Path) -> None:
+def test_video_and_sound_of_a_signed_file_are_those_of_before(plain: Path, tmp_path: Path) -> None:
     out = signed(plain, tmp_path / "out.mp4")
-    before, after = ([one.rgb.tobytes() for one in PictureSource(path)] for path in (plain, out))
+    before, after = ([one.rgb.tobytes() for one in FrameSource(path)] for path in (plain, out))
     assert before == after
     assert np.array_equal(read_speech(plain), read_speech(out))
     assert 0 < out.stat().st_size - plain.stat().st_size < 10_000
@@ -87,7 +87,7 @@ def test_a_video_gets_its_name_with_its_manifest_or_not_at_all(name: str, tmp_pa
     def write(sign: Callable[[Path, Path], None]) -> None:
         with VideoWriter(out, 160, 120, 25, preset="ultrafast", sign=sign) as writer:
             for number in range(5):
-                writer.write_picture(moving_picture(number))
+                writer.write_rgb(moving_frame(number))
 
     def broken(plain: Path, sealed: Path) -> None:
         sealed.write_bytes(b"half")
@@ -134,7 +134,7 @@ def test_words_of_a_manifest_cannot_be_changed_and_that_of_another_file_is_no_pr
 def test_a_stripped_manifest_leaves_a_comment_that_proves_nothing(plain: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = plain.with_name("commented.mp4")
     with VideoWriter(out, 160, 120, 25, preset="ultrafast", comment="synthetic: NetfLips 9, en->ko, models x") as writer:
-        writer.write_picture(moving_picture(0))
+        writer.write_rgb(moving_frame(0))
     signed(out, plain.with_name("signed.mp4"))
     data = plain.with_name("signed.mp4").read_bytes()
     place, length = box(data)

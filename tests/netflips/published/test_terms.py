@@ -71,7 +71,7 @@ def test_a_dub_adds_up_all_that_it_is_made_with(tmp_path: Path) -> None:
     assert may_be_sold(terms_of_dub(paths, DubOptions(), "ko")) == "yes"
     told = terms_of_dub(paths, DubOptions(lips=LipSyncChoice("wav2lip", {"wav2lip_path": file(tmp_path / "wav2lip.pth")})), "ko")
     assert may_be_sold(told) == "no, because of wav2lip.pth"
-    (tmp_path / "script.json").write_text('{"format": "netflips-script-2"}')
+    (tmp_path / "script.json").write_text('{"format": "netflips-script-3"}')
     given = {"script_in": tmp_path / "script.json"}
     assert may_be_sold(terms_of_dub(paths, DubOptions(**given, speak_with=ESPEAK), "ko")) == "yes"
     told = terms_of_dub(paths, DubOptions(**given, speak_with="cat {text} {out}"), "ko")

@@ -59,7 +59,7 @@ def test_the_examples_of_the_page_come_back_without_a_difference() -> None:
 @pytest.mark.parametrize(
     ("changes", "place", "expected"),
     [
-        ({"format": "netflips-script-9"}, "no script", "netflips-script-2"),
+        ({"format": "netflips-script-9"}, "no script", "netflips-script-3"),
         ({"utterance": []}, "script.utterance ", "utterances"),
         ({"utterances": [{"target": {"kind": "written", "txt": "a"}}]}, r"script.utterances\[0\].target.txt", "text, by"),
         ({"utterances": [{"target": {"kind": "writen", "text": "a"}}]}, r"target.kind", "translated, written, spoken"),

@@ -71,20 +71,21 @@ def test_what_somebody_decided_stays_and_comes_back_from_a_file(tmp_path: Path) 
     assert "Marchetti" not in {one.word for one in script.terms}
     write_script(tmp_path / "x.json", script)
     assert read_script(tmp_path / "x.json").terms == script.terms
-    assert '"said": ""' in json.dumps(script_json(script)["terms"])  # where to write it is seen
+    assert '"spoken": ""' in json.dumps(script_json(script)["terms"])  # where to write it is seen
     assert terms_of_script(script, "ko") == {"marchetti": "마르첼로"}
 
 
 @pytest.mark.parametrize(
     ("terms", "line"),
     [
-        ([{"word": "Emily", "said": "☃"}], "for the term 'emily' cannot be read aloud"),
-        ([{"word": " ", "said": "네"}], "a term has no word"),
-        ([{"word": "Emily", "said": "네"}, {"word": "emily", "said": "예"}], "'emily' is said in two ways; expected 네; found 예"),
+        ([{"word": "Emily", "spoken": "☃"}], "for the term 'emily' cannot be read aloud"),
+        ([{"word": " ", "spoken": "네"}], "a term has no word"),
+        ([{"word": "Emily", "spoken": "네"}, {"word": "emily", "spoken": "예"}],
+            "'emily' is said in two ways; expected 네; found 예"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_said_is_refused_by_its_word(terms: list[dict[str, str]], line: str) -> None:
-    script = script_from({"format": "netflips-script-2", "terms": terms})
+    script = script_from({"format": "netflips-script-3", "terms": terms})
     with pytest.raises(InputError) as error:
         terms_of_script(script, "ko", Path("x.json"))
     assert str(error.value).startswith("x.json: ")
@@ -114,7 +115,7 @@ def test_the_command_lists_them_and_asks_a_program_for_those_that_nobody_knows(
 def _with(script: Script, can_ask: bool, **said: str) -> tuple[list[str], frozenset[int]]:
     made, stands = with_script_terms(script, approved_targets(script), said, can_ask=can_ask)
     assert all(one.target.is_translated for one in made.utterances)  # type: ignore[union-attr]
-    return [one.said.text for one in made.utterances if one.said], stands
+    return [one.spoken.text for one in made.utterances if one.spoken], stands
 
 
 @pytest.mark.parametrize("can_ask", [True, False])

@@ -2,7 +2,7 @@
 
 What a job does is said by the text of `netflips say`: `slow` tells progress until it is ended, `fail` complains, `crash` ends the
 process, anything else is done at once. A portrait's result is its speech, which must be a video. A dub's is its source; one with a
-held picture is hardly understood, one with a label fails once its texts are known.
+held frame is hardly understood, one with a label fails once its texts are known.
 """
 
 import json
@@ -25,9 +25,9 @@ def report(source: str, is_bad: bool) -> str:
     same = {"speaker": "speaker 1", "target": {"kind": "translated", "score": -0.5}, "fit": fit, "quality": quality}
     utterances = [{"number": number, "place": place, **same} for number, place in enumerate(places, 1)]
     media = {"path": source, "duration_s": 2.44, "width": 480, "height": 360, "frame_rate": 25.0, "audio_rate": 16000}
-    made = {"output": "result.mp4", "duration_s": 2.44, "pictures": 49, "work": {"folder": "w", "made": {"speech": 2}}}
-    script = {"format": "netflips-script-2", "source": "en", "target": "ko", "media": media, "speakers": [{"name": "speaker 1"}]}
-    terms = [{"word": "Emily", "said": "", "proposed": "에밀리"}, {"word": "NASA", "said": "나사"}]
+    made = {"output": "result.mp4", "duration_s": 2.44, "frames": 49, "work": {"folder": "w", "made": {"speech": 2}}}
+    script = {"format": "netflips-script-3", "source": "en", "target": "ko", "media": media, "speakers": [{"name": "speaker 1"}]}
+    terms = [{"word": "Emily", "spoken": "", "proposed": "에밀리"}, {"word": "NASA", "spoken": "나사"}]
     return json.dumps(script | {"utterances": utterances, "made": made, "terms": terms})
 
 
@@ -57,7 +57,7 @@ def do(words: list[str]) -> int:
     elif words[0] == "portrait":
         shutil.copy("speech.mp4", "result.mp4")
     elif words[0] == "dub":
-        is_bad = "--hold-picture" in words
+        is_bad = "--freeze-frame" in words
         told = {"en": "not understood (11%)", "ko": "이해하지 못함 (11%)"} if is_bad else {"en": "understood: sure", "ko": "이해함"}
         verdict = {"words": "not_understood" if is_bad else "sure", "share": 0.11 if is_bad else 1.0, "causes": [], "text": told}
         Path(words[words.index("--verdict") + 1]).write_text(json.dumps(verdict), encoding="utf-8")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from avcore.media import PictureSource, VideoWriter, read_speech
+from avcore.media import FrameSource, VideoWriter, read_speech
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, SAMPLES_PER_FRAME
 from netflips.serve.app import build_app
 from netflips.serve.settings import Settings
@@ -48,8 +48,8 @@ def test_one_sentence_is_corrected(page: Any) -> None:
     page.wait_for_selector(f"#dub .job[data-state=done]:not([data-id='{job}'])")
     second = page.locator("#dub .job").first.get_attribute("data-id")
     rows = state_of(page, second)["values"]["rows"]
-    assert rows[0] == {"start_s": 0.0, "end_s": 1.0, "said": "", "speaker": "", "speech": ""}
-    assert rows[1]["said"] == "두 번째예요."
+    assert rows[0] == {"start_s": 0.0, "end_s": 1.0, "spoken": "", "speaker": "", "speech": ""}
+    assert rows[1]["spoken"] == "두 번째예요."
     card = page.locator("#dub .job").first
     assert page.locator(f".job[data-id='{job}'] .rows").is_hidden()  # older jobs are folded
     card.locator("textarea").nth(1).fill("세 번째예요.")
@@ -104,7 +104,7 @@ def test_texts_are_corrected_before_anything_is_drawn_and_one_sentence_is_tried_
     page.click(f".job[data-id='{job}'][data-state=done] button[data-act=dubAll]")
     page.wait_for_selector(f".job[data-id='{job}'][data-state=done] button[data-act=again]")
     values = state_of(page, job)["values"]
-    assert [(one["said"], len(one["speech"])) for one in values["rows"]] == [("첫 번째예요.", 0), ("", 32)]
+    assert [(one["spoken"], len(one["speech"])) for one in values["rows"]] == [("첫 번째예요.", 0), ("", 32)]
     assert [one["speaker"] for one in values["rows"]] == ["", "Bea"]
     assert list(values["voices"]) == ["speaker 1"]
     assert values["terms"] == {"NASA": "항공우주국"}
@@ -164,13 +164,13 @@ def test_progress_grows_and_stop_stops_by_keyboard_alone(page: Any) -> None:
     card = page.wait_for_selector("#speak .job[data-state=running]")
     assert page.evaluate("document.activeElement.innerText") == "slow"  # the new card, as the button is not there just now
     page.wait_for_function("one => Number(one.dataset.share) > 0.501", arg=card)
-    assert page.inner_text("#told") == "slow: Speaking"  # once, and no share of it
+    assert page.inner_text("#announced") == "slow: Speaking"  # once, and no share of it
     first = float(card.get_attribute("data-share"))
     page.wait_for_function("([one, before]) => Number(one.dataset.share) > before", arg=[card, first])
     page.focus("#speak .job button.stop")
     page.keyboard.press("Space")
     page.wait_for_selector("#speak .job[data-state=stopped]")
-    assert (page.inner_text("#told"), page.evaluate("document.activeElement.innerText")) == ("slow: stopped", "slow")
+    assert (page.inner_text("#announced"), page.evaluate("document.activeElement.innerText")) == ("slow: stopped", "slow")
     assert state_of(page, str(card.get_attribute("data-id")))["state"] == "stopped"
 
 
@@ -215,13 +215,13 @@ def test_a_video_without_face_and_sound_is_told_so_before_any_work(page: Any, tm
     bare = tmp_path / "bare.mp4"
     with VideoWriter(bare, 96, 64, FRAME_RATE, preset="ultrafast") as writer:
         for shade in range(30):
-            writer.write_picture(np.full((64, 96, 3), 8 * shade, np.uint8))
+            writer.write_rgb(np.full((64, 96, 3), 8 * shade, np.uint8))
     count = page.locator("#dub .job").count()
     page.set_input_files("#dub .file[data-file=video] input", str(bare))
     page.click("#dub form button.main")
     page.wait_for_selector("#dub .offers")
     assert "No face was found. This video has no sound." in page.inner_text("#dub .offers")
-    assert "no sound" in page.inner_text("#told")
+    assert "no sound" in page.inner_text("#announced")
     assert page.locator("#dub .job").count() == count
     page.click("#dub .offers [data-act=sayText]")
     assert page.evaluate("document.activeElement.name") == "text"
@@ -248,7 +248,7 @@ def test_sentences_are_divided_joined_and_walked_through_by_keys(page: Any) -> N
     texts.nth(0).press("Control+Enter")
     page.wait_for_selector("#dub .job[data-state=done] .rows")
     job = state_of(page, str(card.get_attribute("data-id")))
-    assert [(one["start_s"], one["end_s"], one["said"]) for one in job["values"]["rows"]] == [(0.0, 1.96, "다 같이.")]
+    assert [(one["start_s"], one["end_s"], one["spoken"]) for one in job["values"]["rows"]] == [(0.0, 1.96, "다 같이.")]
 
 
 def test_a_recording_of_the_camera_is_sent(page: Any) -> None:
@@ -340,25 +340,25 @@ def test_a_server_that_stands_still_is_noticed_within_five_seconds(chromium: Any
 
 SLOW_MS = 240_000
 TIMES, PAUSE = 3, 25
-"""How often the demo clip is said, and pictures without speech behind each."""
+"""How often the demo clip is said, and frames without speech behind each."""
 CORRECTION = "은행이 어디에 있어요?"
-SAME_SOUND, SAME_PICTURES = 0.001, 0.05
-"""Samples, and pictures of 0..255, that were coded once more differ by less on average; another sentence's by more."""
+SAME_SOUND, SAME_FRAMES = 0.001, 0.05
+"""Samples, and frames of 0..255, that were coded once more differ by less on average; another sentence's by more."""
 
 
 @pytest.fixture(scope="module")
 def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo clip three times, with pauses."""
-    source, speech = PictureSource(CLIP), read_speech(CLIP)
-    pictures = [one.rgb.copy() for one in source]
-    pictures += pictures[-1:] * PAUSE
-    sound = np.zeros(len(pictures) * SAMPLES_PER_FRAME, np.float32)
+    source, speech = FrameSource(CLIP), read_speech(CLIP)
+    frames = [one.rgb.copy() for one in source]
+    frames += frames[-1:] * PAUSE
+    sound = np.zeros(len(frames) * SAMPLES_PER_FRAME, np.float32)
     sound[: len(speech)] = speech
     path = tmp_path_factory.mktemp("talk") / "talk.mp4"
     with VideoWriter(path, source.info.width, source.info.height, FRAME_RATE, SAMPLE_RATE, preset="ultrafast") as writer:
         for _ in range(TIMES):
-            for picture in pictures:
-                writer.write_picture(picture)
+            for frame in frames:
+                writer.write_rgb(frame)
             writer.write_sound(sound)
     return path
 
@@ -386,7 +386,7 @@ def test_a_recording_is_stopped_goes_on_and_one_sentence_of_it_is_corrected(live
     live.click("#dub .job button[data-act=dubIt]")
     card = live.wait_for_selector("#dub .job[data-state=running]")
     first = card.get_attribute("data-id")
-    _wait_for_pictures(live, card)
+    _wait_for_frames(live, card)
     live.click("#dub .job button.stop")
     live.wait_for_selector("#dub .job[data-state=stopped]")
     assert [one["name"] for one in state_of(live, str(first))["files"]] == ["source.mp4"]
@@ -394,19 +394,19 @@ def test_a_recording_is_stopped_goes_on_and_one_sentence_of_it_is_corrected(live
     live.wait_for_selector("#dub .job[data-state=done] video")
     before = state_of(live, str(first))
     assert len(before["utterances"]) == TIMES
-    assert {one["said"] for one in before["utterances"]} == {"실례합니다, 공항이 어디에 있어요?"}  # though said in a hurry
+    assert {one["spoken"] for one in before["utterances"]} == {"실례합니다, 공항이 어디에 있어요?"}  # though said in a hurry
     assert before["work"]["speech"] == {"made": 0, "kept": TIMES}  # said before it was stopped
     _play(live, first)
     with live.context.expect_page() as opened:
         live.click(f".job[data-id='{first}'] a:has-text('report')")
     opened.value.wait_for_load_state()
-    assert before["utterances"][0]["heard"] in opened.value.inner_text("body")
+    assert before["utterances"][0]["recognized"] in opened.value.inner_text("body")
     opened.value.close()
 
     rows = live.locator(f".job[data-id='{first}'] .rows tbody tr")
     rows.nth(1).locator("textarea").fill(CORRECTION)
     rows.nth(1).locator("button.hear").click()
-    sound = rows.nth(1).locator("td.said audio")
+    sound = rows.nth(1).locator("td.spoken audio")
     sound.wait_for()
     assert 0.8 < sound.evaluate("one => new Promise(yes => { one.onended = () => yes(one.duration); one.play(); })") < 2.5
     assert [one["id"] for one in live.request.get(f"{live.url.partition('#')[0]}jobs").json()["jobs"]] == [first]  # not kept
@@ -414,12 +414,12 @@ def test_a_recording_is_stopped_goes_on_and_one_sentence_of_it_is_corrected(live
     live.wait_for_selector(f"#dub .job[data-state=done]:not([data-id='{first}']) video")
     second = str(live.locator("#dub .job").first.get_attribute("data-id"))
     after = state_of(live, second)
-    assert [one["said"] == was["said"] for one, was in zip(after["utterances"], before["utterances"], strict=True)] == [
+    assert [one["spoken"] == was["spoken"] for one, was in zip(after["utterances"], before["utterances"], strict=True)] == [
         True,
         False,
         True,
     ]
-    assert after["utterances"][1]["said"] == CORRECTION
+    assert after["utterances"][1]["spoken"] == CORRECTION
     assert after["work"]["speech"] == {"made": 1, "kept": TIMES - 1}
     _require_one_other(tmp_path, [first, second], before["utterances"])
 
@@ -442,8 +442,8 @@ def test_the_avatar_is_asked_by_one_button(live: Any) -> None:
     live.wait_for_function("() => { const one = document.querySelector('#avatar .job video'); return !one.ended && !one.paused; }")
 
 
-def _wait_for_pictures(live: Any, card: Any) -> None:
-    """Until some pictures are drawn; the share of the work that is done only grows on the way."""
+def _wait_for_frames(live: Any, card: Any) -> None:
+    """Until some frames are drawn; the share of the work that is done only grows on the way."""
     shares = live.evaluate(
         """one => new Promise(yes => {
             const seen = [];
@@ -473,13 +473,13 @@ def _require_one_other(folder: Path, jobs: list[str], utterances: list[dict[str,
     """Of two dubs all but the second utterance sounds and looks alike."""
     one, other = (decode(folder / "jobs" / job / "result.mp4") for job in jobs)
     for number, said in enumerate(utterances):
-        sound, pictures = _apart(one, other, said["output_start_s"], said["output_end_s"])
-        assert (sound < SAME_SOUND, pictures < SAME_PICTURES) == (number != 1, number != 1), (number, sound, pictures)
+        sound, frames = _apart(one, other, said["output_start_s"], said["output_end_s"])
+        assert (sound < SAME_SOUND, frames < SAME_FRAMES) == (number != 1, number != 1), (number, sound, frames)
 
 
 def _apart(one: Decoded, other: Decoded, start_s: float, stop_s: float) -> tuple[float, float]:
-    """Mean distance of samples and of pictures between two moments."""
+    """Mean distance of samples and of frames between two moments."""
     samples = slice(int(start_s * one.rate), int(stop_s * one.rate))
     shown = (one.times >= start_s) & (one.times < stop_s)
-    pictures = np.abs(one.pictures[shown].astype(np.int16) - other.pictures[shown].astype(np.int16))
-    return float(np.abs(one.sound[samples] - other.sound[samples]).mean()), float(pictures.mean())
+    frames = np.abs(one.frames[shown].astype(np.int16) - other.frames[shown].astype(np.int16))
+    return float(np.abs(one.sound[samples] - other.sound[samples]).mean()), float(frames.mean())

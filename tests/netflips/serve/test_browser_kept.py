@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from avcore.media import PictureSource, VideoWriter
+from avcore.media import FrameSource, VideoWriter
 from avcore.timeline import FRAME_RATE
 from tests.netflips.serve.browser import NEEDS_BROWSER, dub, state_of
 from tests.netflips.serve.conftest import CLIP
@@ -63,7 +63,7 @@ def test_corrections_are_there_again_after_another_language_and_another_visit(pa
     card.locator("button[data-act=dubIt]").click()
     page.wait_for_selector("#dub .job[data-state=done] .rows")
     rows = state_of(page, str(card.get_attribute("data-id")))["values"]["rows"]
-    assert [(one["said"], one["speaker"], len(one["speech"])) for one in rows] == [
+    assert [(one["spoken"], one["speaker"], len(one["speech"])) for one in rows] == [
         ("안녕하세요.", "", 0),
         ("", "", 0),
         ("", "Bea", 32),
@@ -143,8 +143,8 @@ def test_the_focus_goes_to_the_result_of_the_example_and_its_sentences_are_heard
     for number in range(2):
         card.locator(".rows textarea").nth(number).fill(f"{number + 1} 번째예요.")
     card.locator("button[data-act=hearSome]").click()
-    page.wait_for_function("() => document.querySelectorAll('#dub .job .rows td.said audio').length === 2")
-    assert card.locator("td.heard audio:visible").evaluate_all("all => all.map(one => one.src.split('#')[1])") == [
+    page.wait_for_function("() => document.querySelectorAll('#dub .job .rows td.spoken audio').length === 2")
+    assert card.locator("td.recognized audio:visible").evaluate_all("all => all.map(one => one.src.split('#')[1])") == [
         "t=0.00,1.00",
         "t=1.25,1.96",
     ]
@@ -152,10 +152,10 @@ def test_the_focus_goes_to_the_result_of_the_example_and_its_sentences_are_heard
 
 def test_a_video_without_sound_is_read_by_its_lips_in_a_voice_that_is_given(page: Any, tmp_path: Path) -> None:
     silent = tmp_path / "silent.mp4"
-    source = PictureSource(CLIP)
+    source = FrameSource(CLIP)
     with VideoWriter(silent, source.info.width, source.info.height, FRAME_RATE, preset="ultrafast") as writer:
-        for picture in source:
-            writer.write_picture(np.asarray(picture.rgb))
+        for frame in source:
+            writer.write_rgb(np.asarray(frame.rgb))
     page.set_input_files(f"{VIDEO} input", str(silent))
     page.set_input_files("#dub .file[data-file=voice] input", str(CLIP))
     page.click("#dub form button.main")
@@ -188,7 +188,7 @@ def test_a_portrait_fits_the_window(page: Any) -> None:
     page.set_viewport_size({"width": 1280, "height": 700})
     page.click("#tab-lips")
     form = page.locator("form[data-kind=portrait]")
-    form.locator("[data-file=picture] input").set_input_files(str(CLIP.with_name("portrait.jpg")))
+    form.locator("[data-file=image] input").set_input_files(str(CLIP.with_name("portrait.jpg")))
     form.locator("[data-file=speech] input").set_input_files(str(CLIP))
     form.locator("button.main").click()
     page.wait_for_selector("#lips .job[data-state=done] video")

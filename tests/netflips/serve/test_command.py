@@ -124,7 +124,7 @@ def test_a_language_model_translates_for_the_page(capsys: pytest.CaptureFixture[
 def _avatar(words: list[str]) -> AvatarOptions:
     """What the command of a job of the tab Avatar is asked, for a server that was started so."""
     settings = command.serve_settings(options_from(ServeOptions, command.build_parser().parse_args(words)))
-    names = {"picture": "picture.jpg", "question": "question.wav"}
+    names = {"image": "image.jpg", "question": "question.wav"}
     made = KINDS["avatar"].words(Asked({"rate": 0.8}, names, 0.0, "work", settings))
     return options_from(AvatarOptions, avatar.parser().parse_args(made[1:]))
 

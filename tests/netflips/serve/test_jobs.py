@@ -1,4 +1,4 @@
-"""The page's jobs: from a form to a result, in their own folders, and portraits from files or from pictures that there are."""
+"""The page's jobs: from a form to a result, in their own folders, and portraits from files or from images that there are."""
 
 import asyncio
 import json
@@ -94,7 +94,7 @@ def test_the_time_that_a_job_still_takes_falls_unless_a_step_is_slow_which_is_to
 
     class Hand:
         async def run(self, words: Any, folder: Path, heard: Any, noted: Any) -> int:
-            for stage, seconds in (("look", 30), ("hear", 200), ("pictures", 60)):
+            for stage, seconds in (("look", 30), ("hear", 200), ("frames", 60)):
                 for second in range(seconds + 1):
                     now[0] += 1
                     heard(stage, second, seconds)
@@ -126,8 +126,8 @@ def test_a_dub_and_its_review(client: TestClient, tmp_path: Path) -> None:
     piece = client.get(f"/jobs/{job['id']}/files/result.mp4", headers={"Range": "bytes=4-11"})
     assert (piece.status_code, piece.content) == (206, CLIP.read_bytes()[4:12])
 
-    rows = [{"start_s": one["start_s"], "end_s": one["end_s"], "said": "", "speaker": ""} for one in job["utterances"]]
-    rows[1] |= {"said": "두 번째예요.", "speaker": "Ann"}
+    rows = [{"start_s": one["start_s"], "end_s": one["end_s"], "spoken": "", "speaker": ""} for one in job["utterances"]]
+    rows[1] |= {"spoken": "두 번째예요.", "speaker": "Ann"}
     form = {"kind": "dub", "values": values, "rows": rows, "after": job["id"]}
     second = until(client, client.post("/jobs", json=form).json(), over)
     folder = tmp_path / "page" / "jobs" / second["id"]
@@ -135,9 +135,9 @@ def test_a_dub_and_its_review(client: TestClient, tmp_path: Path) -> None:
     assert (one.place, one.speaker, one.target) == (TimeSpan(0.0, 1.0), "", None)
     assert (other.place, other.speaker, other.target) == (TimeSpan(1.25, 1.96), "Ann", WrittenText("두 번째예요."))
     assert [one["named"] for one in second["utterances"]] == ["", "Ann"]  # the next correction says it again
-    rows[1]["said"] = "다시요."
+    rows[1]["spoken"] = "다시요."
     third = until(client, client.post("/jobs", json=form | {"after": second["id"]}).json(), over)
-    assert [len(one["takes"]) for one in third["utterances"]] == [2, 2]  # what was said before can be taken again
+    assert [len(one["alternatives"]) for one in third["utterances"]] == [2, 2]  # what was said before can be taken again
     words = [json.loads((tmp_path / "page/jobs" / one["id"] / "job.json").read_text())["words"] for one in (job, second)]
     works = [one[one.index("--work-dir") + 1] for one in words]
     assert works[0] == works[1] == f"../../uploads/{sent['id']}/work"  # what was finished before is taken up
@@ -150,8 +150,8 @@ def test_names_and_terms_are_said_once_for_the_whole_dub(client: TestClient, tmp
     values: dict[str, Any] = {"video": sent["id"], "source": "en", "target": "ko", "timing": "source"}
     job = dubbed(client, values)
     assert job["terms"] == [
-        {"word": "Emily", "said": "", "proposed": "에밀리"},
-        {"word": "NASA", "said": "나사", "proposed": ""},
+        {"word": "Emily", "spoken": "", "proposed": "에밀리"},
+        {"word": "NASA", "spoken": "나사", "proposed": ""},
     ]
     rows = [{"start_s": one["start_s"], "end_s": one["end_s"]} for one in job["utterances"]]
     terms = {"Emily": "에밀리", "NASA": "미국 항공우주국"}
@@ -159,11 +159,11 @@ def test_names_and_terms_are_said_once_for_the_whole_dub(client: TestClient, tmp
     second = until(client, client.post("/jobs", json=form).json(), lambda now: now["state"] == "asks")
     folder = tmp_path / "page" / "jobs" / second["id"]
     script = read_script(folder / "script.json")
-    assert {one.word: one.said for one in script.terms} == terms
-    assert {one["word"]: one["said"] for one in second["terms"]} == terms  # the next correction says it again
+    assert {one.word: one.spoken for one in script.terms} == terms
+    assert {one["word"]: one["spoken"] for one in second["terms"]} == terms  # the next correction says it again
     assert client.post(f"/jobs/{second['id']}/again", json={}).status_code == 200
     until(client, second, over)
-    assert {one.word: one.said for one in read_script(folder / "script.json").terms} == terms
+    assert {one.word: one.spoken for one in read_script(folder / "script.json").terms} == terms
 
     del form["rows"]
     assert "rows with the voices" in client.post("/jobs", json=form).json()["error"]
@@ -208,7 +208,7 @@ def test_speech_is_said_and_speakers_have_voices(client: TestClient, tmp_path: P
 
     taken = SpokenSound("speech.mp4", from_s=0.25, to_s=0.75, keep_sound=True)  # what the draft found of it for the first
     rows = [{"start_s": 0.0, "end_s": 1.0}, {"start_s": 1.25, "end_s": 1.75, "speech": own}, {"start_s": 1.8, "end_s": 1.96}]
-    rows += [{"start_s": 2.0, "end_s": 2.4, "said": "네."}]
+    rows += [{"start_s": 2.0, "end_s": 2.4, "spoken": "네."}]
     places = [TimeSpan(one["start_s"], one["end_s"]) for one in rows]
     write_script(folder / "draft.json", Script(utterances=(Utterance(place=places[0], target=taken),)))
     voices = {"speaker 1": voice}
@@ -228,8 +228,8 @@ def test_speech_is_said_and_speakers_have_voices(client: TestClient, tmp_path: P
     assert (sorted(job["uploads"]), job["names"][own]) == (["speech", "video"], "한마디.mp4")
     assert client.post(f"/jobs/{job['id']}/again", json={"preview": True}).status_code == 200  # from the same files
 
-    picture = client.post("/example?as=picture").json()["id"]
-    form = {"kind": "dub", "values": values, "rows": rows, "voices": {"Ann": picture}}
+    frame = client.post("/example?as=image").json()["id"]
+    form = {"kind": "dub", "values": values, "rows": rows, "voices": {"Ann": frame}}
     assert "voice 1 cannot be that" in client.post("/jobs", json=form).json()["error"]
     form["voices"] = {"Ann": "../x"}
     assert "not there any more" in client.post("/jobs", json=form).json()["error"]
@@ -242,7 +242,7 @@ def test_a_dub_over_text_is_offered_where_its_models_are(tmp_path: Path) -> None
     with TestClient(app_of(tmp_path / "page", models=models), base_url=LOCAL) as client:
         about = client.get("/about").json()
         assert (about["has_cascade"], about["mouths"]) == (True, ["auto", "wav2lip", "units"])  # no table beside the renderer
-        row = {"start_s": 0.0, "end_s": 1.0, "said": "네.", "speaker": ""}  # said without a text-to-unit model
+        row = {"start_s": 0.0, "end_s": 1.0, "spoken": "네.", "speaker": ""}  # said without a text-to-unit model
         job = dubbed(client, {"video": upload(client)["id"], "road": "text", "modalities": "video"}, rows=[row])
         words = json.loads((tmp_path / "page/jobs" / job["id"] / "job.json").read_text())["words"]
         asked = options_from(DubCommand, build_parser().parse_args(words[1:]))
@@ -340,7 +340,7 @@ def test_jobs_that_name_each_other_as_what_they_were_made_by_stop_nothing(tmp_pa
         shutil.copytree(queue.folders.of(job["id"]), queue.folders.of(other.id))
         queue.jobs[job["id"]].made_by = other.id
         found = client.get(f"/jobs/{job['id']}").json()
-        assert [len(row["takes"]) for row in found["utterances"]] == [1, 1]
+        assert [len(row["alternatives"]) for row in found["utterances"]] == [1, 1]
 
 
 def test_stop_really_stops_and_the_next_goes_on(client: TestClient, tmp_path: Path) -> None:
@@ -390,7 +390,7 @@ def test_a_dub_waits_until_its_texts_were_seen_and_survives_a_new_server(tmp_pat
         first, second = (client.get(f"/jobs/{one['id']}").json() for one in jobs)
         assert (first["state"], first["quality"]["words"]) == ("asks", "not_understood")
         assert [one["number"] for one in first["utterances"]] == [1, 2]  # its texts are there to be read
-        rows = [{"start_s": one["start_s"], "end_s": one["end_s"], "said": "네.", "speaker": ""} for one in first["utterances"]]
+        rows = [{"start_s": one["start_s"], "end_s": one["end_s"], "spoken": "네.", "speaker": ""} for one in first["utterances"]]
         assert client.post(f"/jobs/{first['id']}/again", json={"rows": rows, "preview": True}).status_code == 200
         done = until(client, first, lambda job: job["state"] == "done")
         assert done["quality"]["words"] == "not_understood"  # it is still shown
@@ -417,7 +417,7 @@ def test_a_new_server_knows_the_jobs_of_the_one_before(tmp_path: Path, caplog: p
     changes: list[dict[str, Any]] = [
         {"created_s": "a word"}, {"names": {"video": "../x"}}, {"words": [1]}, {"notes": [{"code": 1, "values": {}}]},
         {"state": "odd"}, {"values": {"rows": 5}}, {"new": 1},
-        {"values": {"rows": [{"start_s": 0.0, "end_s": 1.0, "said": 1}], "voices": {}}}, {"values": {"terms": {"Emily": 1}}},
+        {"values": {"rows": [{"start_s": 0.0, "end_s": 1.0, "spoken": 1}], "voices": {}}}, {"values": {"terms": {"Emily": 1}}},
     ]  # fmt: skip
     texts = ['{"id": 1', "[" * 100_000]
     texts += [json.dumps(whole | {"id": f"{number:x}" * 32} | change) for number, change in enumerate(changes, len(texts))]
@@ -463,7 +463,7 @@ def test_messages_tell_of_no_folder_of_the_server_and_notes_call_files_as_the_vi
     assert sentence(told).startswith("talk.srt: only its times are used")
 
 
-PICTURES = (
+FRAMES = (
     "3gp", "asf", "avi", "dv", "f4v", "flv", "gif", "h263", "h264", "hevc", "ismv", "ivf", "m4v", "matroska", "mjpeg", "mov", "mp4",
     "mpeg", "mpeg1video", "mpeg2video", "mpegts", "mxf", "nut", "obu", "ogv", "rm", "vob", "webm", "wtv", "yuv4mpegpipe",
 )  # fmt: skip
@@ -478,9 +478,9 @@ def _is_let_through(content: bytes) -> bool:
 
 
 def _write(path: Path, kind: str) -> None:
-    """Write some pictures or some sound as FFmpeg does by itself for a kind of file."""
+    """Write some frames or some sound as FFmpeg does by itself for a kind of file."""
     with av.open(str(path), "w", format=kind) as file:
-        if kind in PICTURES:
+        if kind in FRAMES:
             stream = file.add_stream(file.default_video_codec, rate=25)
             stream.width, stream.height = (720, 576) if kind == "dv" else (176, 144)
             stream.pix_fmt = (stream.codec_context.codec.video_formats or [av.VideoFormat("yuv420p")])[0].name
@@ -499,7 +499,7 @@ def _write(path: Path, kind: str) -> None:
         file.mux(stream.encode(None))
 
 
-@pytest.mark.parametrize("kind", PICTURES + SOUNDS)
+@pytest.mark.parametrize("kind", FRAMES + SOUNDS)
 def test_what_the_server_takes_in_is_sent_whatever_it_is_called(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "talk.mp4"
     _write(path, kind)
@@ -544,7 +544,7 @@ def test_an_upload_tells_whether_it_has_a_face_and_speech(client: TestClient, tm
     bare = tmp_path / "bare.mp4"
     with VideoWriter(bare, 96, 64, FRAME_RATE, preset="ultrafast") as writer:
         for shade in range(30):
-            writer.write_picture(np.full((64, 96, 3), 8 * shade, np.uint8))
+            writer.write_rgb(np.full((64, 96, 3), 8 * shade, np.uint8))
     sent = upload(client, bare)
     assert (sent["has_sound"], sent["has_face"], sent["has_speech"]) == (False, False, False)
 
@@ -560,7 +560,7 @@ def test_a_video_with_a_silent_track_before_the_speaker_s_has_speech(tmp_path: P
 @pytest.mark.parametrize(("spoken_s", "fixed_s"), [(4.0, 10.0), (56.0, 7.0)])
 def test_a_correction_has_what_is_opened_and_half_a_minute_heard_again(tmp_path: Path, spoken_s: float, fixed_s: float) -> None:
     # 3 s are in no step, 1 s reads and writes, 6 s hear it
-    steps = (("read", 0.5), ("faces", 8.0), ("speech", 2.0), ("pictures", 4.0), ("check", 6.0), ("write", 0.5))
+    steps = (("read", 0.5), ("faces", 8.0), ("speech", 2.0), ("frames", 4.0), ("check", 6.0), ("write", 0.5))
     said = Utterance(1, TimeSpan(0, spoken_s), fit=TimeFit(TimeSpan(0, spoken_s), spoken_s=spoken_s))
     timings = tuple(Timing(name, seconds) for name, seconds in steps)
     write_script(tmp_path / "report.json", Script(utterances=(said,), made=Made(timings=timings)))

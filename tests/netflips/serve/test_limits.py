@@ -27,7 +27,7 @@ from netflips.loaded import load
 from netflips.serve.app import _type_of
 from netflips.serve.command import ServeOptions, serve_settings
 from netflips.serve.jobs import JobFolders
-from netflips.serve.limits import TOO_FULL, Paced, RefusedError, told
+from netflips.serve.limits import TOO_FULL, Paced, RefusedError, bilingual
 from netflips.serve.service import Service
 from netflips.serve.settings import Settings, parse_seconds, parse_size
 from netflips.serve.uploads import clean_name
@@ -194,8 +194,8 @@ class Visitor:
 
     def result(self, job: dict[str, Any]) -> bytes:
         with self._opener.open(f"{self._address}/events", timeout=60) as stream:
-            told = (json.loads(line.removeprefix(b"data: ")) for line in stream if line.startswith(b"data: "))
-            own = (one for one in told if one["id"] == job["id"])
+            bilingual = (json.loads(line.removeprefix(b"data: ")) for line in stream if line.startswith(b"data: "))
+            own = (one for one in bilingual if one["id"] == job["id"])
             shares = [one["share"] for one in takewhile(lambda one: one["state"] != "done", own)]
         assert shares == sorted(shares)
         return self.ask(f"/jobs/{job['id']}/files/result.wav")[1]
@@ -234,7 +234,7 @@ def test_files_of_the_machine_and_of_other_jobs_stay_where_they_are(client: Test
         assert client.get(address).status_code in (404, 405), address
 
 
-def _picture() -> bytes:
+def _frame() -> bytes:
     content = io.BytesIO()
     Image.new("RGB", (64, 64)).save(content, "PNG")
     return content.getvalue()
@@ -248,11 +248,11 @@ def _picture() -> bytes:
         (CLIP.read_bytes()[:5000], "video", 415, "bad.mp4: "),
         (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", "video", 415, "bad.mp4: "),
         (b"<html><script>alert(1)</script>", "video", 415, "bad.mp4: "),
-        (_picture(), "video", 415, "bad.mp4: this is a single picture; expected a video; found PNG"),
-        (_picture(), "media", 415, "bad.mp4: this is a single picture"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(50), "picture", 415, "no picture"),
+        (_frame(), "video", 415, "bad.mp4: this is a still image; expected a video; found PNG"),
+        (_frame(), "media", 415, "bad.mp4: this is a still image"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), "image", 415, "no video"),
         (bytes(5000), "sound", 415, "bad.mp4: "),
-        (b"x", "program", 400, "a video, a sound, a picture or subtitles"),
+        (b"x", "program", 400, "a video, a sound, an image or subtitles"),
     ],
 )
 def test_bad_uploads_leave_nothing(client: TestClient, tmp_path: Path, content: bytes, kind: str, status: int, said: str) -> None:
@@ -284,7 +284,7 @@ def test_the_example_is_an_upload_like_others_and_is_dubbed_before_anything_is_a
     made = client.post("/example?as=video")
     assert (made.status_code, made.json()["name"], made.json()["has_sound"]) == (201, "example.mp4", True)
     assert client.post("/example?as=../../etc/passwd").status_code == 404
-    assert (len(about["sentences"]), about["sample"]["heard"]) == (20, "Excuse me, where is the airport?")
+    assert (len(about["sentences"]), about["sample"]["recognized"]) == (20, "Excuse me, where is the airport?")
     assert about["mouths"] == ["auto", "mesh", "units"]  # no checkpoint of Wav2Lip was given
     assert about["voices"] == list(load().voices) != []
     piece = client.get("/sample/example.ko.mp4", headers={"Range": "bytes=4-7"})
@@ -362,7 +362,7 @@ def test_answers_say_what_a_browser_may_do_and_errors_are_one_line(client: TestC
 
     monkeypatch.setattr(Service, "about", wrong)
     answer = client.get("/about")
-    assert (answer.status_code, answer.json()) == (500, told("the server could not do it"))
+    assert (answer.status_code, answer.json()) == (500, bilingual("the server could not do it"))
 
 
 def test_an_unknown_body_is_one_line(client: TestClient) -> None:
@@ -377,12 +377,15 @@ def test_an_unknown_body_is_one_line(client: TestClient) -> None:
 
 
 def test_errors_are_told_in_korean_too_and_without_flags() -> None:
-    both = told("talk.mp4: it has no sound track; expected sound; use --modalities video with --voice voice.wav")
+    both = bilingual("talk.mp4: it has no sound track; expected sound; use --modalities video with --voice voice.wav")
     assert both == {"error": "talk.mp4: it has no sound track; expected sound", "error_ko": "talk.mp4: 소리가 없는 파일입니다."}
-    both = told("talk.mp4: there is no usable speech to take the voice from; expected voices; give --voice x.wav")
+    both = bilingual("talk.mp4: there is no usable speech to take the voice from; expected voices; give --voice x.wav")
     assert both["error"].endswith("to take the voice from; expected voices; choose a recording as the Voice")
     assert both["error_ko"].endswith("목소리에 다른 녹음을 고르세요.")
-    assert told("odd: of a kind that nobody knows")["error_ko"] == "odd: 서버가 처리하지 못했습니다 (of a kind that nobody knows)."
+    assert (
+        bilingual("odd: of a kind that nobody knows")["error_ko"]
+        == "odd: 서버가 처리하지 못했습니다 (of a kind that nobody knows)."
+    )
 
 
 def test_a_given_file_is_what_it_was_taken_in_as(client: TestClient) -> None:

@@ -60,8 +60,8 @@ def test_the_consent_of_a_project_is_asked_once_and_goes_to_the_command(operated
     assert words[words.index("--consent") :][:6] == signing.split()
     assert "--burn-label" not in words  # the label is the operator's
     (consent,) = read_consent(folder / "consent.json")
-    assert consent == Consent("A. Kim", "their picture and voice in a video that is made with generative AI", "2999-12-31")
-    rows = [{"start_s": 0.0, "end_s": 1.0, "said": "네"}]
+    assert consent == Consent("A. Kim", "their image and voice in a video that is made with generative AI", "2999-12-31")
+    rows = [{"start_s": 0.0, "end_s": 1.0, "spoken": "네"}]
     values = {"video": done["values"]["video"]}
     again = operated.post("/jobs", json={"kind": "dub", "values": values, "rows": rows, "after": done["id"]})
     assert again.status_code == 201, again.text

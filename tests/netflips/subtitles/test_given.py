@@ -148,20 +148,20 @@ BOTH_ASS = "".join(
 )
 def test_of_subtitles_in_both_languages_each_line_is_heard_or_said(tmp_path: Path, name: str, content: str) -> None:
     given = read(tmp_path, name, content)
-    found = [(one.heard, one.text) for one in given.cues]
+    found = [(one.source_text, one.text) for one in given.cues]
     if name == "c.srt":
         assert found == [("Where is. the airport?", "공항이. 어디예요?"), ("1984 Nineteen", "1984년")]
         return
     assert (given.side, found) == ("target", BOTH[: len(found)])
     assert given.note is None
     french = read_subtitles(tmp_path / name, "ko", "fr").within(12.0)
-    assert (french.side, french.cues[0].text, french.cues[0].heard) == ("source", "공항이 어디예요?", "")
+    assert (french.side, french.cues[0].text, french.cues[0].source_text) == ("source", "공항이 어디예요?", "")
 
 
 def test_a_line_in_latin_letters_now_and_then_does_not_make_subtitles_of_both_languages(tmp_path: Path) -> None:
     rows = (("01", "02", "애플\nApple Park"), ("03", "04", "네, 맞아요."), ("05", "06", "가요."))
     given = read(tmp_path, "a.srt", times(*rows))
-    assert [(one.heard, one.text) for one in given.cues] == [("", "애플 Apple Park"), ("", "네, 맞아요."), ("", "가요.")]
+    assert [(one.source_text, one.text) for one in given.cues] == [("", "애플 Apple Park"), ("", "네, 맞아요."), ("", "가요.")]
 
 
 def test_entities_of_html_are_read_and_languages_of_the_same_letters_not_told_apart(tmp_path: Path) -> None:
@@ -322,13 +322,13 @@ def dialogue(*rows: tuple[str, str, str, str, str], form: str = "") -> str:
         (
             dialogue(("01.00", "03.00", "Default", "", "저쪽에 있어요."),
                      ("01.00", "03.00", "Default", "", r"{\an8\pos(10,20)}출구")),
-            ["저쪽에 있어요."], "left out: 1 that stand in the picture (2)",
+            ["저쪽에 있어요."], "left out: 1 that stand in the video (2)",
         ),
         (
             dialogue(("01.00", "03.00", "Default", "", "저쪽에 있어요."), ("02.00", "05.00", "Signs", "", "출구"),
                      ("04.00", "06.00", "Default", "", "네."), ("04.50", "05.50", "Anna", "Anna", "그래요."),
                      ("07.00", "08.00", "Signs", "", "끝")),
-            ["저쪽에 있어요.", "네.", "그래요.", "끝"], "1 that stand in the picture (2)",
+            ["저쪽에 있어요.", "네.", "그래요.", "끝"], "1 that stand in the video (2)",
         ),
         (  # every text has a place, as in captions of television
             dialogue(("01.00", "03.00", "Default", "", r"{\pos(10,20)}저쪽에"),
@@ -341,7 +341,7 @@ def dialogue(*rows: tuple[str, str, str, str, str], form: str = "") -> str:
         ),
     ],
 )  # fmt: skip
-def test_signs_in_the_picture_are_not_said(tmp_path: Path, content: str, said: list[str], told: str) -> None:
+def test_signs_in_the_frame_are_not_said(tmp_path: Path, content: str, said: list[str], told: str) -> None:
     given = read(tmp_path, "a.ass", content)
     assert [one.text for one in given.cues] == said
     assert told in str(given.note and sentence(given.note))

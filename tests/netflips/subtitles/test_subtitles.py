@@ -1,4 +1,4 @@
-"""Subtitles: what is on the screen when, as which file, and in the picture in which font."""
+"""Subtitles: what is on the screen when, as which file, and in the frame in which font."""
 
 from fractions import Fraction
 from importlib.util import find_spec
@@ -108,21 +108,21 @@ def test_a_subtitle_stands_at_the_bottom_in_the_middle_in_its_time() -> None:
     assert shown.min() < 30  # in a black line
     assert painter.paint(GRAY, 0.96) is painter.paint(GRAY, 2.0) is GRAY
     assert (GRAY == 100).all()
-    cut = Fraction(121 * 1001, 30000)  # no whole number of microseconds: the first picture of the next shot has no subtitle
+    cut = Fraction(121 * 1001, 30000)  # no whole number of microseconds: the first frame of the next shot has no subtitle
     assert Painter([Cue(3.0, float(cut), ("a",))], latin_font()).paint(GRAY, cut) is GRAY
     drawn = [painter.paint(GRAY, Fraction(number, 25)) is not GRAY for number in range(60)]
     assert drawn == [25 <= number < 50 for number in range(60)]
 
 
 @pytest.mark.parametrize("shape", [(36, 64), (90, 24), (16, 16)])
-def test_a_long_line_is_made_smaller_and_never_leaves_the_picture(shape: tuple[int, int]) -> None:
-    picture = np.full((*shape, 3), 100, np.uint8)
-    shown = Painter([Cue(0.0, 1.0, ("m" * 42, "m" * 42))], latin_font()).paint(picture, 0.5)
-    assert shown.shape == picture.shape
-    assert not np.array_equal(shown, picture)
+def test_a_long_line_is_made_smaller_and_never_leaves_the_frame(shape: tuple[int, int]) -> None:
+    frame = np.full((*shape, 3), 100, np.uint8)
+    shown = Painter([Cue(0.0, 1.0, ("m" * 42, "m" * 42))], latin_font()).paint(frame, 0.5)
+    assert shown.shape == frame.shape
+    assert not np.array_equal(shown, frame)
 
 
-def test_names_of_kept_pictures_change_with_what_is_drawn_into_them() -> None:
+def test_names_of_kept_frames_change_with_what_is_drawn_into_them() -> None:
     painter = Painter([Cue(1.0, 2.0, ("a",)), Cue(3.0, 4.0, ("b",))], latin_font())
     assert painter.between(0.0, 1.0) == painter.between(2.0, 3.0) == painter.between(4.0, None) == []
     first, both = painter.between(0.0, 2.5), painter.between(0.0, None)

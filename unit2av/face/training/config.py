@@ -126,7 +126,7 @@ class Unit2vConfig(LipRunConfig):
     losses: FaceLossConfig
     quality_width: Count = 32
     """channels of the discriminator's first layer"""
-    pictures: Annotated[int, Bounds(0, WINDOW_FRAMES)]
+    frames: Annotated[int, Bounds(0, WINDOW_FRAMES)]
     """frames of a window's 10 that a step draws: with fewer, a batch holds more clips for the same work. The unit branch always
     gets the whole window. 0 = as many as the sync expert's window, or 1 without an expert"""
     same_reference: Share = 0.0
@@ -152,7 +152,7 @@ class SyncConfig:
     unit_width: Size
     """width of the unit branch"""
     face_widths: tuple[Size, ...]
-    """channels of the face branch's layers, each of which halves the picture"""
+    """channels of the face branch's layers, each of which halves the frame"""
     embedding: Size
     """length of the vectors that are compared"""
 
@@ -173,6 +173,6 @@ class SyncTrainConfig(RunConfig):
         """Raise UsageError for sizes that cannot be used, and where there is nothing to validate on."""
         frames = self.model.frames
         is_divisor = WINDOW_FRAMES % frames == 0
-        require(is_divisor, "model.frames must divide a window's pictures", f"a divisor of {WINDOW_FRAMES}", frames)
+        require(is_divisor, "model.frames must divide a window's frames", f"a divisor of {WINDOW_FRAMES}", frames)
         require(bool(self.model.face_widths), "the sync expert has a part without channels", found=self.model)
         self.data.require_validation()

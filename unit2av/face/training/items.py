@@ -8,12 +8,12 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from avcore.arrays import Pictures
+from avcore.arrays import Frames
 from avcore.errors import InputError
 from avcore.timeline import frames_to_units, units_to_frames
 from avcore.units import Ids, Units
 from avdata.unit_store import resolve_vocabulary, table_size
-from avtrain.pictures import relight, turn
+from avtrain.frames import relight, turn
 from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES
 from unit2av.face.training.config import FaceAugmentConfig, LipDataConfig
 from unit2av.lip_crops import ClipFaces, CropSource, reference_of
@@ -46,9 +46,9 @@ class LipClip(FilmedClip):
         """Length of the units in frames at 25 fps."""
         return units_to_frames(self.units.num_steps)
 
-    def fits(self, num_pictures: int) -> bool:
+    def fits(self, num_frames: int) -> bool:
         """Return whether a number of frames at 25 fps is about as long as the units."""
-        return abs(frames_to_units(num_pictures) - self.units.num_steps) <= self.max_mismatch_units
+        return abs(frames_to_units(num_frames) - self.units.num_steps) <= self.max_mismatch_units
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _read(manifest_path: str, units_path: str, config: LipDataConfig, min_frames
         clip = LipClip(footage, units[entry.id].units, config.max_mismatch_units, reference)
         frames = min(clip.num_frames, entry.frames or clip.num_frames)
         if frames < min_frames:
-            reading.lacks(entry, f"too short, below {min_frames} pictures", "cut longer clips", frames)
+            reading.lacks(entry, f"too short, below {min_frames} frames", "cut longer clips", frames)
         elif entry.frames and not clip.fits(entry.frames):
             mix_up = "raise data.max_mismatch_units if it is no mix-up"
             reading.lacks(entry, "of another length than the units", mix_up, f"{entry.frames} and {clip.num_frames}")
@@ -115,22 +115,22 @@ def _read(manifest_path: str, units_path: str, config: LipDataConfig, min_frames
 class FaceExample(NamedTuple):
     """A window for the face renderer."""
 
-    target: Pictures
+    target: Frames
     """uint8 [P, 96, 96, 3] RGB"""
-    reference: Pictures
+    reference: Frames
     """uint8 [P, 96, 96, 3] RGB"""
     units: Ids
     """int64 [20]"""
     shown: Ids
     """which of the window's 10 frames the targets are, int64 [P]"""
-    average: Pictures
+    average: Frames
     """mean face of the clip, uint8 [96, 96, 3]; black where it is not needed"""
 
 
 class SyncExample(NamedTuple):
     """A window for the sync expert."""
 
-    mouths: Pictures
+    mouths: Frames
     """lower halves, uint8 [F, 48, 96, 3] RGB"""
     units: Ids
     """own units and those of a shifted window, int64 [2, 2 F]"""
@@ -154,18 +154,18 @@ class _UnitWindows(LipWindows[LipClip, Example]):
 
     def _starts(self, clip: LipClip, faces: ClipFaces) -> Ids:
         """Return the first frames of all windows with a face in each frame: int64 [n], n at least 1. Raises InputError."""
-        if not clip.fits(len(faces.pictures)):
+        if not clip.fits(len(faces.frames)):
             raise InputError(
                 "the video and its units differ in length",
                 path=clip.footage.video,
-                expected=f"{clip.num_frames} pictures",
-                found=f"{len(faces.pictures)} pictures",
+                expected=f"{clip.num_frames} frames",
+                found=f"{len(faces.frames)} frames",
                 hint="raise data.max_mismatch_units if it is no mix-up",
             )
         starts = windows_seen(faces, self._num_frames, clip.num_frames)
         if not len(starts):
             raise InputError(
-                f"no {self._num_frames} pictures on end have a face", path=clip.footage.video, expected="face boxes for them"
+                f"no {self._num_frames} frames on end have a face", path=clip.footage.video, expected="face boxes for them"
             )
         return starts
 
@@ -176,7 +176,7 @@ class _UnitWindows(LipWindows[LipClip, Example]):
 class FaceWindows(_UnitWindows[FaceExample]):
     """Windows of 20 units for the renderer.
 
-    pictures: how many of the window's 10 frames are drawn. is_run: draw consecutive frames, as a sync expert needs them.
+    frames: how many of the window's 10 frames are drawn. is_run: draw consecutive frames, as a sync expert needs them.
     same_reference: share of windows whose reference is the target itself. reference_choices: other windows from which the reference
     of each frame is chosen, by the most similar upper half. has_average: also compute the clip's mean face. augment: the same for
     target and reference.
@@ -189,7 +189,7 @@ class FaceWindows(_UnitWindows[FaceExample]):
         seed: int,
         flip: float = 0.0,
         max_items: int = 0,
-        pictures: int = WINDOW_FRAMES,
+        frames: int = WINDOW_FRAMES,
         is_run: bool = True,
         same_reference: float = 0.0,
         reference_choices: int = 1,
@@ -197,7 +197,7 @@ class FaceWindows(_UnitWindows[FaceExample]):
         augment: FaceAugmentConfig | None = None,
     ) -> None:
         super().__init__(clips, cache, seed, WINDOW_FRAMES, flip, max_items)
-        self._pictures, self._is_run = pictures, is_run
+        self._frames, self._is_run = frames, is_run
         self._same_reference, self._reference_choices = same_reference, reference_choices
         self._has_average, self._augment = has_average, augment
 
@@ -206,7 +206,7 @@ class FaceWindows(_UnitWindows[FaceExample]):
         starts = self._starts(clip, faces)
         start = int(generator.choice(starts))
         shown = self._shown(generator)
-        target = faces.pictures[start + shown]
+        target = faces.frames[start + shown]
         is_same = generator.random() < self._same_reference
         reference = target if is_same else self._reference(clip, faces, start, shown, starts, generator)
         average = _average(faces) if self._has_average else np.zeros((FACE_SIZE, FACE_SIZE, 3), dtype=np.uint8)
@@ -218,18 +218,18 @@ class FaceWindows(_UnitWindows[FaceExample]):
 
     def _reference(
         self, clip: LipClip, faces: ClipFaces, start: int, shown: Ids, starts: Ids, generator: np.random.Generator
-    ) -> Pictures:
+    ) -> Frames:
         """Return the same face with another mouth: from the clip's reference video if it has one, else from elsewhere in the
         clip."""
         if clip.reference is not None:
-            return np.asarray(self._crops.faces(clip.reference).pictures[start + shown])
+            return np.asarray(self._crops.faces(clip.reference).frames[start + shown])
         others = _elsewhere(start, starts, generator, clip, self._reference_choices)
-        return np.asarray(faces.pictures[_likest(faces.pictures, start + shown, others[:, None] + shown)])
+        return np.asarray(faces.frames[_likest(faces.frames, start + shown, others[:, None] + shown)])
 
     def _shown(self, generator: np.random.Generator) -> Ids:
         if self._is_run:
-            return np.arange(self._pictures) + generator.integers(WINDOW_FRAMES - self._pictures, endpoint=True)
-        return np.sort(generator.permutation(WINDOW_FRAMES)[: self._pictures])
+            return np.arange(self._frames) + generator.integers(WINDOW_FRAMES - self._frames, endpoint=True)
+        return np.sort(generator.permutation(WINDOW_FRAMES)[: self._frames])
 
 
 class SyncWindows(_UnitWindows[SyncExample]):
@@ -252,15 +252,15 @@ class SyncWindows(_UnitWindows[SyncExample]):
         """Return a window with its own units and those of a shifted one."""
         start = int(generator.choice(self._starts(clip, faces)))
         said = _units_of(clip, start, self._num_frames)
-        others = np.arange(min(clip.num_frames, len(faces.pictures)) - self._num_frames + 1)
+        others = np.arange(min(clip.num_frames, len(faces.frames)) - self._num_frames + 1)
         others = generator.permutation(others[np.abs(others - start) >= self._min_shift])[:_TRIES]
         shifted = [_units_of(clip, int(other), self._num_frames) for other in others]
         if not shifted:
             raise InputError(
-                "the clip is too short for a shifted window", path=clip.footage.video, found=f"{clip.num_frames} pictures"
+                "the clip is too short for a shifted window", path=clip.footage.video, found=f"{clip.num_frames} frames"
             )
         unlike = next((units for units in shifted if not np.array_equal(units, said)), shifted[0])
-        mouths = faces.pictures[start : start + self._num_frames, FACE_SIZE // 2 :]
+        mouths = faces.frames[start : start + self._num_frames, FACE_SIZE // 2 :]
         return SyncExample(mouths[:, :, ::-1] if self._is_mirrored(generator) else mouths, np.stack((said, unlike)))
 
 
@@ -274,36 +274,36 @@ def _elsewhere(start: int, starts: Ids, generator: np.random.Generator, clip: Li
     apart = starts[np.abs(starts - start) >= WINDOW_FRAMES]
     others = apart if len(apart) else starts[starts != start]
     if not len(others):
-        raise InputError("a single window has a face, and none is left for reference pictures", path=clip.footage.video)
+        raise InputError("a single window has a face, and none is left for reference frames", path=clip.footage.video)
     chosen: Ids = generator.choice(others, number)
     return chosen
 
 
-def _likest(pictures: Pictures, wanted: Ids, choices: Ids) -> Ids:
+def _likest(frames: Frames, wanted: Ids, choices: Ids) -> Ids:
     """Return for each wanted frame the choice with the most similar upper half, which has the same pose and any mouth.
 
-    pictures: uint8 [N, 96, 96, 3]; wanted: int64 [P], choices: int64 [C, P]. Returns int64 [P].
+    frames: uint8 [N, 96, 96, 3]; wanted: int64 [P], choices: int64 [C, P]. Returns int64 [P].
     """
     upper = slice(0, FACE_SIZE // 2, _THUMBNAIL), slice(0, FACE_SIZE, _THUMBNAIL)
-    aims, found = (pictures[(which, *upper)].astype(np.int16) for which in (wanted, choices))
+    aims, found = (frames[(which, *upper)].astype(np.int16) for which in (wanted, choices))
     best = np.abs(found - aims).mean(axis=(2, 3, 4)).argmin(axis=0)
     chosen: Ids = np.take_along_axis(choices, best[None], axis=0)[0]
     return chosen
 
 
-def _average(faces: ClipFaces) -> Pictures:
+def _average(faces: ClipFaces) -> Frames:
     """Return the mean of up to 50 frames with a face, spread over the clip: uint8 [96, 96, 3]."""
     seen = np.flatnonzero(faces.is_seen)
     chosen = seen[np.linspace(0, len(seen) - 1, min(len(seen), _AVERAGED)).round().astype(int)]
-    return np.asarray(faces.pictures[chosen].mean(axis=0).round(), dtype=np.uint8)
+    return np.asarray(faces.frames[chosen].mean(axis=0).round(), dtype=np.uint8)
 
 
-def augment_faces(faces: Pictures, config: FaceAugmentConfig, rng: np.random.Generator) -> Pictures:
+def augment_faces(faces: Frames, config: FaceAugmentConfig, rng: np.random.Generator) -> Frames:
     """Augment all faces in the same way, so that mouth movements are kept: uint8 [F, 96, 96, 3] RGB in and out."""
     return _relight(_turn(faces, config, rng), config, rng)
 
 
-def _turn(faces: Pictures, config: FaceAugmentConfig, rng: np.random.Generator) -> Pictures:
+def _turn(faces: Frames, config: FaceAugmentConfig, rng: np.random.Generator) -> Frames:
     if not any((config.rotate_deg, config.scale, config.stretch, config.shift)):
         return faces
     factor, stretch = (1 + float(rng.uniform(-reach, reach)) for reach in (config.scale, config.stretch))
@@ -311,7 +311,7 @@ def _turn(faces: Pictures, config: FaceAugmentConfig, rng: np.random.Generator) 
     return turn(faces, float(rng.uniform(-config.rotate_deg, config.rotate_deg)), factor, stretch, (right, down))
 
 
-def _relight(faces: Pictures, config: FaceAugmentConfig, rng: np.random.Generator) -> Pictures:
+def _relight(faces: Frames, config: FaceAugmentConfig, rng: np.random.Generator) -> Frames:
     if not any((config.brightness, config.contrast, config.tint)):
         return faces
     gain = 1 + rng.uniform(-config.contrast, config.contrast)

@@ -12,21 +12,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avcore.arrays import Pictures
+from avcore.arrays import Frames
 from avcore.contracts import Extractor
 from avcore.errors import NetflipsError, NoFaceError
 from avcore.faces.boxes import read_boxes_for
 from avcore.faces.crop import paste_face
 from avcore.faces.find import find_faces
 from avcore.faces.geometry import steady_boxes
-from avcore.media import Picture, PictureSource
+from avcore.media import Frame, FrameSource
 from avcore.timeline import UNITS_PER_FRAME, frames_to_units
 from avcore.units import Ids, UnitSync, unit_sync
 from avtrain.config import Metrics
 from avtrain.data import move
 from avtrain.task import Engine, Values
 from unit2av.evaluation_encoder import load_evaluation_encoder
-from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES, FaceModel, network_input, network_picture, to_pictures
+from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES, FaceModel, network_images, network_input, to_images
 from unit2av.face.training.config import FaceLossConfig, MouthRegion, Unit2vConfig
 from unit2av.face.training.items import FaceClips, FaceWindows, LipClip
 from unit2av.face.training.sync import SyncExpert, drawn_windows
@@ -39,7 +39,7 @@ _K1, _K2 = 0.01, 0.03
 """Gaussian window and constants of structural similarity."""
 _SLOPE, _KERNEL = 0.2, 5
 _GROWTH = (1, 2, 4, 8, 16)
-"""Widths of the discriminator's layers relative to the first; each layer halves the picture."""
+"""Widths of the discriminator's layers relative to the first; each layer halves the frame."""
 KIND, FACE = "face renderer", "face"
 
 
@@ -66,7 +66,7 @@ class LipReader:
         drawn = [self._sync(clip, self._pasted(clip, self._draw(clip, face))) for clip in self._clips]
         for clip in self._clips:
             if clip.id not in self._recorded:  # the same in every validation
-                self._recorded[clip.id] = self._sync(clip, PictureSource(clip.footage.video).pictures(0, _whole(clip)))
+                self._recorded[clip.id] = self._sync(clip, FrameSource(clip.footage.video).frames(0, _whole(clip)))
         recorded = [self._recorded[clip.id] for clip in self._clips]
         return {
             "unit_sync": float(np.mean([0.0 if one is None else one.confidence for one in drawn])),
@@ -74,34 +74,34 @@ class LipReader:
             "recorded_unit_sync": float(np.mean([0.0 if one is None else one.confidence for one in recorded])),
         }
 
-    def _sync(self, clip: LipClip, pictures: Iterator[Picture]) -> UnitSync | None:
+    def _sync(self, clip: LipClip, frames: Iterator[Frame]) -> UnitSync | None:
         try:
-            lips = find_faces(pictures, "largest", total=_whole(clip), source=clip.footage.video).lips
+            lips = find_faces(frames, "largest", total=_whole(clip), source=clip.footage.video).lips
         except NoFaceError:
-            LOG.warning("%s: no face is found in its pictures", clip.id)
+            LOG.warning("%s: no face is found in its frames", clip.id)
             return None
         bound = self._judge.agreement
         said: Ids = clip.units.frames()[: frames_to_units(_whole(clip))]
         return unit_sync(said, self._judge.extract(lips=lips).frames(), None if bound is None else bound.silence)
 
-    def _draw(self, clip: LipClip, face: FaceModel) -> Pictures:
+    def _draw(self, clip: LipClip, face: FaceModel) -> Frames:
         """Draw all frames of whole windows: uint8 [T, 96, 96, 3] RGB."""
         device, whole = next(iter(face.parameters())).device, _whole(clip)
-        pictures = torch.from_numpy(np.array(self._cache.faces(clip.footage).pictures[:whole]))
-        references = pictures.roll(round(self._shift * whole), 0)
+        frames = torch.from_numpy(np.array(self._cache.faces(clip.footage).frames[:whole]))
+        references = frames.roll(round(self._shift * whole), 0)
         units = torch.from_numpy(clip.units.frames()[: frames_to_units(whole)]).view(-1, frames_to_units(WINDOW_FRAMES))
         drawn = []
         for number, said in enumerate(units):
             part = slice(number * WINDOW_FRAMES, (number + 1) * WINDOW_FRAMES)
-            faces = network_input(pictures[part].to(device), references[part].to(device))
-            drawn.append(to_pictures(face(said[None].to(device), faces.contiguous(memory_format=torch.channels_last)).float()))
+            faces = network_input(frames[part].to(device), references[part].to(device))
+            drawn.append(to_images(face(said[None].to(device), faces.contiguous(memory_format=torch.channels_last)).float()))
         return np.asarray(torch.cat(drawn).cpu().numpy(), np.uint8)
 
-    def _pasted(self, clip: LipClip, drawn: Pictures) -> Iterator[Picture]:
-        source = PictureSource(clip.footage.video)
+    def _pasted(self, clip: LipClip, drawn: Frames) -> Iterator[Frame]:
+        source = FrameSource(clip.footage.video)
         boxes = steady_boxes(read_boxes_for(source, clip.footage.boxes), clip.footage.steady)
-        for picture, patch, box in zip(source.pictures(0, len(drawn)), drawn, boxes, strict=False):
-            yield picture if box is None else picture._replace(rgb=paste_face(picture.rgb, patch, box))
+        for frame, patch, box in zip(source.frames(0, len(drawn)), drawn, boxes, strict=False):
+            yield frame if box is None else frame._replace(rgb=paste_face(frame.rgb, patch, box))
 
 
 def _whole(clip: LipClip) -> int:
@@ -122,7 +122,7 @@ class FaceLosses(LipLosses):
 
     def l1(self, drawn: Tensor, truth: Tensor, batch: Batch) -> Tensor:
         """Return the L1, weighted by mouth region and movement; see `FaceLossConfig`."""
-        reference = network_picture(batch["reference"].flatten(0, 1))
+        reference = network_images(batch["reference"].flatten(0, 1))
         return weighted_l1(drawn, truth, self.weights * moved_weights(truth, reference, self.config.moved_weight))
 
     def in_step(self, drawn: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -169,11 +169,11 @@ def weighted_l1(drawn: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
 
 
 def ssim(drawn: Tensor, truth: Tensor) -> Tensor:
-    """Return the structural similarity of each pair of pictures, float [batch], 1 = equal.
+    """Return the structural similarity of each pair of frames, float [batch], 1 = equal.
 
     drawn, truth: float [batch, channel, height, width] in 0..1, at least 11 pixels high and wide. As in Wang et al. 2004, "Image
     quality assessment: from error visibility to structural similarity", with its Gaussian window of 11 x 11 and sigma 1.5, where
-    the window is inside the picture, averaged over channels.
+    the window is inside the frame, averaged over channels.
     """
     drawn, truth = drawn.float(), truth.float()
     mean_a, mean_b = _blur(drawn), _blur(truth)
@@ -185,13 +185,13 @@ def ssim(drawn: Tensor, truth: Tensor) -> Tensor:
     return (luminance * structure).mean(dim=(1, 2, 3))
 
 
-def _blur(pictures: Tensor) -> Tensor:
+def _blur(frames: Tensor) -> Tensor:
     """Return the weighted mean over the window around each pixel, [batch, channel, height - 10, width - 10]."""
-    distance = torch.arange(_WINDOW, dtype=pictures.dtype, device=pictures.device) - _WINDOW // 2
+    distance = torch.arange(_WINDOW, dtype=frames.dtype, device=frames.device) - _WINDOW // 2
     kernel = torch.exp(-(distance**2) / (2 * _SIGMA**2))
     kernel = kernel / kernel.sum()
-    channels = pictures.shape[1]
-    rows = F.conv2d(pictures, kernel.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)
+    channels = frames.shape[1]
+    rows = F.conv2d(frames, kernel.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)
     return F.conv2d(rows, kernel.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)
 
 
@@ -239,7 +239,7 @@ class Unit2vTask(DrawingTask):
             cache,
             seed,
             config.data.flip,
-            pictures=config.pictures,
+            frames=config.frames,
             is_run=expert is not None,
             same_reference=config.same_reference,
             reference_choices=config.reference_choices,
@@ -265,7 +265,7 @@ class Unit2vTask(DrawingTask):
         return ("l1", "mouth_l1", "mouth_ssim", "average_mouth_l1", "other_units_mouth_l1", *sync, *read)
 
     def draw(self, network: Any, batch: Batch) -> Tensor:
-        drawn: Tensor = network(batch["units"], faces_of(batch), pictures_of(batch["shown"]))
+        drawn: Tensor = network(batch["units"], faces_of(batch), frames_of(batch["shown"]))
         return drawn
 
     def training_step(self, batch: Batch, engine: Engine) -> Values:
@@ -288,18 +288,18 @@ class Unit2vTask(DrawingTask):
         units are ignored. With a sync expert: sync_loss, sync_score (probability that frames and units fit), and dubbed_sync_score,
         the same if the reference is the redrawn frame itself, as at inference.
         """
-        units, faces, truth = batch["units"], faces_of(batch), network_picture(batch["target"].flatten(0, 1))
+        units, faces, truth = batch["units"], faces_of(batch), network_images(batch["target"].flatten(0, 1))
         drawn = self._drawer(units, faces)
         true_mouth = mouth_of(truth, self._config.mouth)
 
-        def of_mouth(pictures: Tensor) -> Tensor:
-            return distances(mouth_of(pictures, self._config.mouth), true_mouth)
+        def of_mouth(frames: Tensor) -> Tensor:
+            return distances(mouth_of(frames, self._config.mouth), true_mouth)
 
         found = {
             "l1": distances(drawn, truth),
             "mouth_l1": of_mouth(drawn),
             "mouth_ssim": ssim(mouth_of(drawn, self._config.mouth), true_mouth),
-            "average_mouth_l1": of_mouth(network_picture(batch["average"]).repeat_interleave(WINDOW_FRAMES, 0)),
+            "average_mouth_l1": of_mouth(network_images(batch["average"]).repeat_interleave(WINDOW_FRAMES, 0)),
         }
         if len(units) > 1:
             found["other_units_mouth_l1"] = of_mouth(self._drawer(units.roll(1, 0), faces))
@@ -317,12 +317,12 @@ class Unit2vTask(DrawingTask):
             for index in part:
                 with suppress(NetflipsError, OSError):  # reported and counted in training
                     examples.append(self.train.load((0, int(index))))
-            if len(examples) > 1:  # one picture gives a norm no statistics
+            if len(examples) > 1:  # one frame gives a norm no statistics
                 batch = move(stack(examples), device)
-                yield batch["units"], faces_of(batch), pictures_of(batch["shown"])
+                yield batch["units"], faces_of(batch), frames_of(batch["shown"])
 
 
-def pictures_of(shown: Tensor) -> Tensor:
+def frames_of(shown: Tensor) -> Tensor:
     """Convert frames of windows, int64 [batch, P], to indices among all 10 * batch frames: int64 [batch * P]."""
     first = WINDOW_FRAMES * torch.arange(len(shown), device=shown.device)
     return (shown + first[:, None]).flatten()

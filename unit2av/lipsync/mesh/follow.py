@@ -78,7 +78,7 @@ def flow(before: Pixels, after: Pixels, mesh: Points, mesh_after: Points) -> Poi
     left, top = np.maximum(low - margin, 0).astype(int).tolist()
     right, bottom = np.maximum(high + margin, 0).astype(int).tolist()
     scale = min(1.0, _WIDTH / max(float(high[0] - low[0]), 1.0))
-    small = [_grey(picture[top:bottom, left:right], scale) for picture in (before, after)]
+    small = [_grey(frame[top:bottom, left:right], scale) for frame in (before, after)]
 
     middle = mesh[UPPER_FACE, :2].mean(axis=0)
     everywhere = np.ones(len(FOLLOWED))
@@ -109,7 +109,7 @@ def surface_flow(before: Pixels, after: Pixels, mesh: Points, mesh_after: Points
     left, top = np.maximum(np.floor(low - margin), 0).astype(int).tolist()
     right, bottom = np.maximum(np.ceil(high + margin), 0).astype(int).tolist()
     scale = min(_LOWER_WIDTH / max(min(right, before.shape[1]) - left, 1), _MOST_GROWN)
-    one, other = (_grey(picture[top:bottom, left:right], scale) for picture in (before, after))
+    one, other = (_grey(frame[top:bottom, left:right], scale) for frame in (before, after))
     if min(one.shape) < _LEAST_SIDE or one.shape != other.shape:
         return np.asarray((mesh_after - mesh)[:, :2], np.float64)
 
@@ -152,7 +152,7 @@ def _shrunk(value: float, usual: float, doubt: float) -> float:
 
 
 def _followed(one: Pixels, other: Pixels, start: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return where points [n, 1, 2] of a grey picture are in another one, and which of them lead back from there: bool [n]."""
+    """Return where points [n, 1, 2] of a grey frame are in another one, and which of them lead back from there: bool [n]."""
     size = (_WINDOW, _WINDOW)
     end, is_found, _ = cv2.calcOpticalFlowPyrLK(one, other, start, None, winSize=size, maxLevel=_LEVELS)
     back, is_found_back, _ = cv2.calcOpticalFlowPyrLK(other, one, end, None, winSize=size, maxLevel=_LEVELS)
@@ -161,7 +161,7 @@ def _followed(one: Pixels, other: Pixels, start: NDArray[np.float32]) -> tuple[N
 
 
 def _confidence_of(grey: Pixels, points: NDArray[np.float32], face: NDArray[np.float32]) -> Points:
-    """Return how much each followed point [n, 1, 2] of a grey picture counts, [n].
+    """Return how much each followed point [n, 1, 2] of a grey frame counts, [n].
 
     It counts more with more texture (the smaller eigenvalue of the structure tensor: Shi and Tomasi 1994), and not at all if much
     of its window lies beside the face: a background stays, and may have more texture. face: the mesh there, [468, 2].
@@ -176,7 +176,7 @@ def _confidence_of(grey: Pixels, points: NDArray[np.float32], face: NDArray[np.f
 
 
 def _grey(part: Pixels, scale: float) -> Pixels:
-    """Return a part of a picture in grey, resized: in halves as far as possible, which is many times as fast, without odd rows."""
+    """Return a part of a frame in grey, resized: in halves as far as possible, which is many times as fast, without odd rows."""
     if not part.size:
         return np.zeros((0, 0), np.uint8)
     grey = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)
@@ -243,11 +243,11 @@ class Place:
     """opacity of a drawn mouth, 0..1"""
 
 
-def look_at(picture: Pixels, mesh: Landmarks, flowed: Points, carried: Points, cover: float | None = None) -> Look:
-    """Measure a face that was found in a picture uint8 [height, width, 3]. cover: see `Scene`."""
+def look_at(frame: Pixels, mesh: Landmarks, flowed: Points, carried: Points, cover: float | None = None) -> Look:
+    """Measure a face that was found in a frame uint8 [height, width, 3]. cover: see `Scene`."""
     points = mesh.astype(np.float64)
     pose = fit_pose(points)
-    look = covering(picture, points) if cover is None else Covering(cover)
+    look = covering(frame, points) if cover is None else Covering(cover)
     return Look(points, pose, pose.to_head(points), flowed, carried, yaw_of(pose) > _MOST_YAW, *look)
 
 
@@ -276,7 +276,7 @@ def placed(looks: Sequence[Look | None], now: int) -> Place | None:
     middles = np.stack([look.mesh[UPPER_FACE, :2] for look in seen]).mean(axis=1)
     middle = near @ (middles - np.stack([look.flowed[:2] for look in seen])) + here.flowed[:2]
     shift = pose.shift.copy()
-    shift[:2] += middle - pose.to_picture(head[UPPER_FACE])[:, :2].mean(axis=0)
+    shift[:2] += middle - pose.to_image(head[UPPER_FACE])[:, :2].mean(axis=0)
     pose = HeadPose(pose.scale, pose.turn, shift)
 
     hidden = [abs(number - now) for number, look in enumerate(looks) if look is None or look.is_hidden]
@@ -355,7 +355,7 @@ _SAME_FACE = 0.3
 
 
 class MeshFinder:
-    """Finds the mesh of one face in a picture. It frees its networks when it is closed."""
+    """Finds the mesh of one face in a frame. It frees its networks when it is closed."""
 
     def __init__(self) -> None:
         self._detector = FaceDetector()
@@ -370,13 +370,13 @@ class MeshFinder:
         """Free the networks."""
         self._detector.close()
 
-    def find(self, picture: Pixels, box: Box) -> Landmarks | None:
-        """Return landmarks float32 [468, 3] of the face in a box [4] of a picture uint8 [height, width, 3]; None without a face."""
+    def find(self, frame: Pixels, box: Box) -> Landmarks | None:
+        """Return landmarks float32 [468, 3] of the face in a box [4] of a frame uint8 [height, width, 3]; None without a face."""
         for widen in _WIDEN:
             window = CropWindow.around(box, widen)
-            found = self._detector.mesh(window.cut(picture))
+            found = self._detector.mesh(window.cut(frame))
             if found is not None:
-                points = window.to_picture(found)
+                points = window.to_frame(found)
                 if overlap(hull(points), box) >= _SAME_FACE:
                     return points
         return None

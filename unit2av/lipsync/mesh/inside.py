@@ -64,11 +64,11 @@ _EDGE_LIGHT = 0.5, 0.75
 """Share of the light that is left beside the lips, on drawn teeth and on the person's own."""
 _LEAST_TEETH_GAP = 0.02
 _PATCH = 320, 160
-"""Width and height of a picture of teeth, which covers 0.4 widths of the face."""
+"""Width and height of an image of teeth, which covers 0.4 widths of the face."""
 _REACH = 0.4
 _LEAST_SHARE = 0.25
 _FRONT, _ROW_SHARE = slice(104, 216), 0.85
-"""Columns of the front teeth in that picture, and the share of them in which upper teeth must be visible to form a row."""
+"""Columns of the front teeth in that image, and the share of them in which upper teeth must be visible to form a row."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,21 +121,21 @@ class Appearance:
     teeth: Teeth | None
     """the person's own; None = no frame shows them"""
     tint: Tint = NATURAL
-    """colours of the picture"""
+    """colours of the image"""
 
 
-def find_dark(picture: Pixels, points: Points, gap: float) -> Floats | None:
-    """Return the darkest colour between the lips in a picture uint8 [height, width, 3], float32 [3]; None if the gap is too small.
+def find_dark(image: Pixels, points: Points, gap: float) -> Floats | None:
+    """Return the darkest colour between the lips in an image uint8 [height, width, 3], float32 [3]; None if the gap is too small.
 
-    points: [468, 3], in the picture. gap: between the lips, in widths of the face.
+    points: [468, 3], in the image. gap: between the lips, in widths of the face.
     """
     outline = mouth_outline(points)[:, :2]
     low = np.maximum(np.floor(outline.min(axis=0)).astype(int) - 1, 0)
-    high = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 2, picture.shape[1::-1])
+    high = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 2, image.shape[1::-1])
     if gap < _LEAST_DARK_GAP or np.any(high <= low):
         return None
     cover = soft_cover(outline - low, (high[1] - low[1], high[0] - low[0]))
-    colours = picture[low[1] : high[1], low[0] : high[0]][cover > 0.95]
+    colours = image[low[1] : high[1], low[0] : high[0]][cover > 0.95]
     if len(colours) < _LEAST_DARK_PIXELS:
         return None
     brightness = colours.sum(axis=1, dtype=np.int32)
@@ -151,10 +151,10 @@ def usual_dark(found: Sequence[Floats], light: Floats) -> Floats:
     return np.asarray(np.clip(np.median(darkest, axis=0), guess, _LIGHTEST_CAVITY * 255 * light), np.float32)
 
 
-def find_teeth(picture: Pixels, points: Points, head: Points, pose: HeadPose, least: float = 0.0) -> Teeth | None:
-    """Extract the teeth that a picture uint8 [height, width, 3] shows between the lips; None if it shows few.
+def find_teeth(image: Pixels, points: Points, head: Points, pose: HeadPose, least: float = 0.0) -> Teeth | None:
+    """Extract the teeth that an image uint8 [height, width, 3] shows between the lips; None if it shows few.
 
-    points, head: [468, 3], in the picture and in the head frame. Teeth are bright and hardly red; gums and lips are red. least: the
+    points, head: [468, 3], in the image and in the head frame. Teeth are bright and hardly red; gums and lips are red. least: the
     score that is needed; a mouth that is too small for it is skipped.
     """
     gap = float(head[INNER_LOWER[4], 1] - head[INNER_UPPER[4], 1])
@@ -168,7 +168,7 @@ def find_teeth(picture: Pixels, points: Points, head: Points, pose: HeadPose, le
     within = cv2.erode((soft_cover(outline, _PATCH[::-1]) > 0.5).astype(np.uint8), np.ones((5, 5), np.uint8))
     if within.sum() < 50 or float(within.mean()) <= least:
         return None
-    patch = cv2.warpAffine(picture, place, _PATCH, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
+    patch = cv2.warpAffine(image, place, _PATCH, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
     lab = cv2.cvtColor(patch, cv2.COLOR_RGB2LAB).astype(np.float32)
     is_tooth = smoothstep((lab[..., 0] - 95) / 45) * (1 - smoothstep((lab[..., 1] - 128 - 12) / 10)) * within
     share = float(is_tooth.sum() / within.sum())
@@ -193,16 +193,16 @@ def _between_rows(by_row: NDArray[np.float64]) -> int:
     return valley if depth[valley] > 0.5 * min(above[valley], below[valley]) > 0 else len(by_row)
 
 
-def draw_inside(picture: Pixels, target: Points, inside: Points, pose: HeadPose, look: Appearance, strength: float) -> None:
-    """Draw the inside of the mouth into a picture uint8 [height, width, 3], in place.
+def draw_inside(image: Pixels, target: Points, inside: Points, pose: HeadPose, look: Appearance, strength: float) -> None:
+    """Draw the inside of the mouth into an image uint8 [height, width, 3], in place.
 
-    target: the face's points [468, 3] in the picture; inside: points inside the mouth [54, 3]. strength: opacity, 0..1.
+    target: the face's points [468, 3] in the image; inside: points inside the mouth [54, 3]. strength: opacity, 0..1.
     """
     light, teeth = look.light, look.teeth
     outline = mouth_outline(target)[:, :2]
     margin = 3 + int(0.02 * pose.scale)
     left, top = np.maximum(np.floor(outline.min(axis=0)).astype(int) - margin, 0).tolist()
-    right, bottom = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + margin, picture.shape[1::-1]).tolist()
+    right, bottom = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + margin, image.shape[1::-1]).tolist()
     if right <= left or bottom <= top:
         return
 
@@ -228,22 +228,22 @@ def draw_inside(picture: Pixels, target: Points, inside: Points, pose: HeadPose,
     shown = layer.pixels if fine == 1 else cv2.resize(layer.pixels, size[::-1], interpolation=cv2.INTER_AREA)
     depth = cv2.GaussianBlur(cover, (0, 0), max(0.018 * pose.scale, 0.6))[..., None]
     least = _EDGE_LIGHT[is_own]
-    seen = picture[top:bottom, left:right]
+    seen = image[top:bottom, left:right]
     shaded = look.dark + (shown - look.dark) * (least + (1 - least) * depth)
     if not is_own:  # the person's own teeth already have grain
-        shaded = shaded * (1 + _grain(picture, target, pose.scale, size))
+        shaded = shaded * (1 + _grain(image, target, pose.scale, size))
     shaded = np.clip(look.tint.on(shaded.astype(np.float32)), 0, 255)
     seen[:] = np.rint(seen + (shaded - seen) * (strength * cover[..., None])).astype(np.uint8)
 
 
-def _grain(picture: Pixels, points: Points, scale: float, size: tuple[int, int]) -> Floats:
-    """Return the grain of a picture relative to its brightness, from a cheek: float32 [height, width, 1]; zeros without a cheek."""
+def _grain(image: Pixels, points: Points, scale: float, size: tuple[int, int]) -> Floats:
+    """Return the grain of an image relative to its brightness, from a cheek: float32 [height, width, 1]; zeros without a cheek."""
     side = int(_GRAIN_SIDE * scale)
     for cheek in _CHEEKS:
         left, top = np.rint(points[cheek, :2] - side / 2).astype(int).tolist()
-        if side < 4 or left < 0 or top < 0 or left + side > picture.shape[1] or top + side > picture.shape[0]:
+        if side < 4 or left < 0 or top < 0 or left + side > image.shape[1] or top + side > image.shape[0]:
             continue
-        skin = cv2.cvtColor(picture[top : top + side, left : left + side], cv2.COLOR_RGB2GRAY).astype(np.float32)
+        skin = cv2.cvtColor(image[top : top + side, left : left + side], cv2.COLOR_RGB2GRAY).astype(np.float32)
         smooth = cv2.GaussianBlur(skin, (0, 0), 1.5)
         grain = (skin - smooth) / np.maximum(smooth, 8)
         most = _GRAIN_MOST * 1.48 * float(np.median(np.abs(grain)))
@@ -263,7 +263,7 @@ class _Layer:
     scale: float
     """its pixels in a width of the face"""
     soft: float
-    """blur of the picture's own edges, in its pixels"""
+    """blur of the image's own edges, in its pixels"""
     detail: float
     """0..1, how clearly single teeth are drawn"""
 
@@ -330,7 +330,7 @@ def _rows(flat: Points, part: slice) -> Points:
 
 
 def _placed(pose: HeadPose, corner: Points, part: Points, fine: int) -> Floats:
-    """Return the affine map from pixels of a teeth patch to those of a part of a picture: float32 [2, 3]."""
+    """Return the affine map from pixels of a teeth patch to those of a part of an image: float32 [2, 3]."""
     across = pose.scale * pose.turn[:2, :2] * (_REACH / _PATCH[0])
     start = pose.scale * pose.turn[:2] @ corner + pose.shift[:2] - part
     return np.asarray(np.concatenate([across, start[:, None]], axis=1) * fine, np.float32)

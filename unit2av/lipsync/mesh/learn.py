@@ -23,7 +23,7 @@ from avcore.faces.boxes import read_boxes_for
 from avcore.faces.find import find_faces
 from avcore.faces.geometry import Box
 from avcore.files import atomic_output, require_file
-from avcore.media import PictureSource
+from avcore.media import FrameSource
 from avcore.notes import several
 from avcore.progress import Progress, bars, track
 from avcore.timeline import UNITS_PER_FRAME, units_to_seconds
@@ -37,7 +37,7 @@ from unit2av.lipsync.mesh.table import CONTEXT, DOMINANCE_STEPS, MouthTable, Par
 _FILTER_CONTEXT = 3
 _MOST_UNITS = 240
 """Largest vocabulary in which each unit has its own targets and strengths."""
-_LEAST_PICTURES = 250
+_LEAST_FRAMES = 250
 _RIDGE, _SHRINKAGE = 1.0, 4.0
 _ROUNDS, _BATCH, _RATE = 1500, 4096, 0.1
 _FALL = 0.03
@@ -63,15 +63,15 @@ class Examples:
             self.parameters.append(np.asarray(parameters[:count], np.float64))
 
     @property
-    def num_pictures(self) -> int:
+    def num_frames(self) -> int:
         """Number of frames with known parameters."""
         return int(sum(np.isfinite(rows).all(axis=1).sum() for rows in self.parameters))
 
 
 def learn_table(examples: Examples, vocabulary: str) -> MouthTable:
     """Learn a table. Raises InputError for less than ten seconds of material."""
-    if examples.num_pictures < _LEAST_PICTURES:
-        found = f"{examples.num_pictures} pictures"
+    if examples.num_frames < _LEAST_FRAMES:
+        found = f"{examples.num_frames} frames"
         raise InputError("this is too little to learn a mouth from", expected="ten seconds with a face", found=found)
     return (_by_dominance if examples.num_units <= _MOST_UNITS else _by_unit)(examples, vocabulary)
 
@@ -123,8 +123,8 @@ def _learn_filter(pairs: Iterable[tuple[Parameters, Parameters]], mean: Paramete
 def _learn_dominance(windows: Ids, wanted: Parameters, num_units: int, away_s: tuple[float, ...]) -> tuple[Weights, Weights]:
     """Find targets and strengths that make the least squared error, by gradient descent from a fixed beginning.
 
-    windows: int64 [n, 10], the unit of each step around a picture; wanted: float64 [n, 3], less their mean. away_s: how far each
-    step is from the picture, in seconds. Returns targets float32 [10, units, 3] and strengths [10, units] (see `MouthTable`).
+    windows: int64 [n, 10], the unit of each step around a frame; wanted: float64 [n, 3], less their mean. away_s: how far each
+    step is from the frame, in seconds. Returns targets float32 [10, units, 3] and strengths [10, units] (see `MouthTable`).
     """
     steps = torch.arange(DOMINANCE_STEPS)
     rows, goals = torch.from_numpy(windows) + steps * num_units, torch.from_numpy(wanted).float()
@@ -151,13 +151,13 @@ def _learn_dominance(windows: Ids, wanted: Parameters, num_units: int, away_s: t
 
 
 Measures = NDArray[np.float64]
-"""float64 [n, 3], one row a picture at 25 Hz: gap between the lips, distance of their corners, thickness of both; NaN = no face."""
+"""float64 [n, 3], one row a frame at 25 Hz: gap between the lips, distance of their corners, thickness of both; NaN = no face."""
 
 _USUAL_MOST = 0.85
-"""Opening and width that the widest pictures of a talk have."""
+"""Opening and width that the widest frames of a talk have."""
 _LOWEST, _HIGHEST = 10, 98
 _PRESSED_GAP, _PRESSED_THICKNESS = 15, 25
-"""Percentiles of a person's pictures: lips are pressed where the gap is below the first and they are thinner than the second."""
+"""Percentiles of a person's frames: lips are pressed where the gap is below the first and they are thinner than the second."""
 
 
 def measure_video(video: Path, boxes: Path | None, finder: MeshFinder) -> Measures:
@@ -165,16 +165,16 @@ def measure_video(video: Path, boxes: Path | None, finder: MeshFinder) -> Measur
 
     Raises InputError or MediaError for a file that cannot be used, NoFaceError where there is no face.
     """
-    source = PictureSource(video)
+    source = FrameSource(video)
     seen_at = _boxes(source, boxes)
     rows = np.full((len(source), 3), np.nan)
-    for picture in source:
-        box = seen_at[picture.index]
-        mesh = None if box is None else finder.find(picture.rgb, box)
+    for frame in source:
+        box = seen_at[frame.index]
+        mesh = None if box is None else finder.find(frame.rgb, box)
         if mesh is not None:
-            rows[picture.index] = measure_movements(fit_pose(mesh).to_head(mesh))
+            rows[frame.index] = measure_movements(fit_pose(mesh).to_head(mesh))
     if not np.isfinite(rows).any():
-        raise NoFaceError("the mesh saw no face in any picture", path=video)
+        raise NoFaceError("the mesh saw no face in any frame", path=video)
     return rows
 
 
@@ -230,14 +230,14 @@ def kept_measures(folder: Path | None, video: Path, boxes: Path | None, finder: 
     return rows
 
 
-def _boxes(source: PictureSource, boxes: Path | None) -> Sequence[Box | None]:
+def _boxes(source: FrameSource, boxes: Path | None) -> Sequence[Box | None]:
     if boxes is not None and boxes.exists():
         return read_boxes_for(source, boxes)
     return find_faces(source, "largest", None, total=len(source), source=source.path).steady_boxes
 
 
 def correlations(pairs: Iterable[tuple[Parameters, Parameters]]) -> Points:
-    """Pearson's correlation of opening, width and press over all pictures of pairs [n, 3] that are known in both: [3]."""
+    """Pearson's correlation of opening, width and press over all frames of pairs [n, 3] that are known in both: [3]."""
     both = [np.stack([one[: len(other)], other[: len(one)]]) for one, other in pairs]
     joined = np.concatenate(both, axis=1)
     joined = joined[:, np.isfinite(joined).all(axis=(0, 2))]
@@ -277,7 +277,7 @@ def learn_from_manifest(
             examples.add(clip.units.frames(), clip.parameters)
     table = learn_table(examples, vocabulary)
     table.save(out)
-    LOG.info("%s: %d units, from %d pictures of %s", out, size, examples.num_pictures, several(len(examples.frames), "clip"))
+    LOG.info("%s: %d units, from %d frames of %s", out, size, examples.num_frames, several(len(examples.frames), "clip"))
     if held:
         opening, width, press = correlations((table.parameters(clip.units), clip.parameters) for clip in held)
         told = several(len(held), "clip"), opening, width, press

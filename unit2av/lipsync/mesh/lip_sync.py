@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Floats, Pixels
-from avcore.compute.threads import ahead, pictures_at_once
+from avcore.compute.threads import ahead, frames_at_once
 from avcore.errors import UnitError
 from avcore.timeline import FRAME_RATE, Seconds
 from unit2av.lipsync import Scene, SpokenUnits
@@ -63,7 +63,7 @@ class Acquaintance:
     appearance: Appearance | None = None
     looks_like: Appearance | None = None
 
-    def meet(self, picture: Pixels, look: Look) -> None:
+    def meet(self, frame: Pixels, look: Look) -> None:
         """Measure a frame whose mouth is not hidden; the longer a shot, the fewer of its frames are measured."""
         self.num_seen += 1
         if self.heads and self.num_seen % self.step:
@@ -71,16 +71,16 @@ class Acquaintance:
 
         self.heads.append(look.head)
         if len(self.lights) < LOOK_AHEAD:
-            self.lights.append(light_on(picture, look.mesh))
-            self.softs.append(softness(picture, look.mesh))
-            self.tints.append(tint_of(picture, look.mesh))
+            self.lights.append(light_on(frame, look.mesh))
+            self.softs.append(softness(frame, look.mesh))
+            self.tints.append(tint_of(frame, look.mesh))
         if self.num_seen % _DARK_EVERY == 1 and len(self.darks) < _MOST_DARKS:
-            dark = find_dark(picture, look.mesh, float(lip_gaps(look.head[None])[0]))
+            dark = find_dark(frame, look.mesh, float(lip_gaps(look.head[None])[0]))
             self.darks += [] if dark is None else [dark]
 
         best = self.better_teeth or self.teeth
         least = 0.0 if best is None else _BETTER_TEETH * best.score
-        found = find_teeth(picture, look.mesh, look.head, look.pose, least)
+        found = find_teeth(frame, look.mesh, look.head, look.pose, least)
         if found is not None and found.score > least:
             self.better_teeth = found
         if len(self.heads) > _MOST_KEPT:
@@ -145,7 +145,7 @@ class MeshLipSync:
                 continue
             if shot is None:
                 height, width = sight.scene.rgb.shape[:2]
-                shot = _Shot(codes, pictures_at_once(width, height, LOOK_AHEAD))
+                shot = _Shot(codes, frames_at_once(width, height, LOOK_AHEAD))
             yield from shot.add(sight)
         if shot is not None:
             yield from shot.rest()
@@ -206,17 +206,17 @@ class _Shot:
             self._shown = REACH
 
         asked = parameters_at(self._codes, scene.time)
-        picture = self._drawn(scene.rgb, place, asked)
+        frame = self._drawn(scene.rgb, place, asked)
         self._known.settle(float(asked[0]))
-        return picture
+        return frame
 
     def _drawn(self, rgb: Pixels, place: Place | None, asked: Points) -> Pixels:
         known = self._known
         if place is None or place.strength <= 0 or known.person is None or known.appearance is None:
             return rgb
-        picture = rgb.copy()
-        draw_mouth(picture, place, known.person, asked, known.appearance)
-        return picture
+        frame = rgb.copy()
+        draw_mouth(frame, place, known.person, asked, known.appearance)
+        return frame
 
 
 def _spoken_share(quiet: NDArray[np.bool_], count: int) -> NDArray[np.float64]:
@@ -235,23 +235,23 @@ def parameters_at(codes: Parameters, time: Seconds) -> Points:
     return np.asarray(codes[before] + (place - before) * (codes[after] - codes[before]), np.float64)
 
 
-def draw_mouth(picture: Pixels, place: Place, person: Person, asked: Points, look: Appearance) -> None:
-    """Draw a mouth into a picture uint8 [height, width, 3], in place. asked: its opening, width and press, [3]."""
+def draw_mouth(frame: Pixels, place: Place, person: Person, asked: Points, look: Appearance) -> None:
+    """Draw a mouth into a frame uint8 [height, width, 3], in place. asked: its opening, width and press, [3]."""
     shape, share = person.shaped(*asked.tolist()), influence()[:, None]
     target = place.head + place.strength * share * (shape[:NUM_FACE] - place.head)
     source = place.head + share * (place.seen - place.head)
-    seen, wanted = place.pose.to_picture(source), place.pose.to_picture(target)
+    seen, wanted = place.pose.to_image(source), place.pose.to_image(target)
     gap = float(source[INNER_LOWER[4], 1] - source[INNER_UPPER[4], 1])
-    move_pixels(picture, lip_source(picture, seen, gap), wanted, place.pose)
-    shade(picture, seen, wanted, place.pose)
+    move_pixels(frame, lip_source(frame, seen, gap), wanted, place.pose)
+    shade(frame, seen, wanted, place.pose)
 
     # Where lips that the source shows open are closed, what was between them would stay as specks.
     wanted_gap = float(target[INNER_LOWER[4], 1] - target[INNER_UPPER[4], 1])
     mended = place.strength * float(smoothstep((gap - _SEEN_OPEN[0]) / _SEEN_OPEN[1]))
     if mended > 0:
         met = 1 - float(smoothstep((wanted_gap - _MET) / _MET))
-        join_lips(picture, wanted[:, :2], place.pose.scale, look.soft, mended, met)
-        dull_shine(picture, wanted[:, :2], place.strength * person.posed)
+        join_lips(frame, wanted[:, :2], place.pose.scale, look.soft, mended, met)
+        dull_shine(frame, wanted[:, :2], place.strength * person.posed)
 
-    inside = place.pose.to_picture(shape[NUM_FACE:])
-    draw_inside(picture, wanted, inside, place.pose, look, place.strength)
+    inside = place.pose.to_image(shape[NUM_FACE:])
+    draw_inside(frame, wanted, inside, place.pose, look, place.strength)

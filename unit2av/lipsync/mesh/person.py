@@ -1,4 +1,4 @@
-"""A person's mouth at rest, and how it moves, measured on the frames of a clip or on a single picture."""
+"""A person's mouth at rest, and how it moves, measured on the frames of a clip or on a single frame."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ _SEEN_SHARE = 0.65
 """Share of the gap between the lips that the mesh shows."""
 _WIDEST_OPENING = 0.8
 """Opening of a talking mouth in its widest frames."""
-_KNOWN_PICTURES = 50
+_KNOWN_FRAMES = 50
 """Frames after which the speaker's own range counts fully."""
 _CLOSED_SHARE = 5
 """The fifth of a clip's frames with the smallest gap shows the mouth at rest."""
@@ -122,7 +122,7 @@ class Person:
 
 
 def acquaint(heads: Sequence[Points]) -> Person:
-    """Measure a person on landmarks [468, 3] in the head frame, of one picture or many."""
+    """Measure a person on landmarks [468, 3] in the head frame, of one frame or many."""
     seen = np.asarray(heads)
     gaps = lip_gaps(seen)
     closed = np.argsort(gaps)[: max(1, len(gaps) // _CLOSED_SHARE)]
@@ -182,7 +182,7 @@ def _range(gaps: Points, opening: Points) -> float:
 def _amount(gaps: Points, range_: float) -> float:
     """Return the speaker's own range, the usual one as long as there are few frames."""
     is_talking = float(smoothstep((range_ - 0.15) / 0.2))
-    known = min(1.0, len(gaps) / _KNOWN_PICTURES) * is_talking
+    known = min(1.0, len(gaps) / _KNOWN_FRAMES) * is_talking
     return AMOUNT + known * (float(np.clip(range_, _LEAST_AMOUNT, _MOST_AMOUNT)) - AMOUNT)
 
 

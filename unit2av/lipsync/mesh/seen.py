@@ -1,4 +1,4 @@
-"""Measures of a mouth in a picture: the edges of the lips, the sharpness of edges, and the light on the face."""
+"""Measures of a mouth in an image: the edges of the lips, the sharpness of edges, and the light on the face."""
 
 from typing import NamedTuple
 
@@ -56,9 +56,9 @@ _SKIN = np.array([0.80, 0.60, 0.50])
 """Colour of skin of medium brightness in white light."""
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _NO_COLOUR, _ALL_COLOURS = 0.006, 0.03
-"""Deviation of a face's colours from one tone, relative to its light, in a picture without colours and in one with all."""
+"""Deviation of a face's colours from one tone, relative to its light, in an image without colours and in one with all."""
 _SHARP_RATIO = 1.2
-"""Ratio of gradient to Laplacian at the edges of a sharp picture."""
+"""Ratio of gradient to Laplacian at the edges of a sharp image."""
 
 
 class LipEdges(NamedTuple):
@@ -69,17 +69,17 @@ class LipEdges(NamedTuple):
     corners: float
 
 
-def lip_source(picture: Pixels, points: Points, gap: float) -> Points:
+def lip_source(image: Pixels, points: Points, gap: float) -> Points:
     """Return the source positions of a face's points, float64 [468, 2], with the lips moved outwards to their visible edges.
 
-    points: [468, 3] in the picture uint8 [height, width, 3]. gap: between the lips, in widths of the face. The mesh misses the edge
+    points: [468, 3] in the image uint8 [height, width, 3]. gap: between the lips, in widths of the face. The mesh misses the edge
     of an open mouth by some pixels, and teeth or darkness would be warped over the face like a second lip. The middle of a lip
     moves with its edge, or the inside of the mouth would be folded into the lip.
     """
     source = points[:, :2].copy()
     eroded = float(np.clip(gap / _OPEN_GAP, 0.25, 1)) * _ERODED
     none = np.zeros(len(INNER_UPPER))
-    found = lip_edges(picture, source) if gap > _LOOKED_AT_GAP else LipEdges(none, none, 0.0)
+    found = lip_edges(image, source) if gap > _LOOKED_AT_GAP else LipEdges(none, none, 0.0)
     for rings, edge in ((UPPER_LIP, found.upper), (LOWER_LIP, found.lower)):
         share = np.maximum(eroded * _ERODED_BY_COLUMN, edge)[:, None]
         for ring in rings[:-1]:
@@ -90,13 +90,13 @@ def lip_source(picture: Pixels, points: Points, gap: float) -> Points:
     return source
 
 
-def lip_edges(picture: Pixels, points: Points) -> LipEdges:
+def lip_edges(image: Pixels, points: Points) -> LipEdges:
     """Find the lips' inner edges: in each column the outermost colour that differs from the lip's. points: [468, 2]."""
     inner, outer = points[list(_INNER)], points[list(_OUTER)]
     way = inner[:, None] + _STEPS[None, :, None] * (outer - inner)[:, None]
     low = np.maximum(np.floor(way.reshape(-1, 2).min(axis=0)).astype(int) - 2, 0)
     high = np.ceil(way.reshape(-1, 2).max(axis=0)).astype(int) + 3
-    part = picture[low[1] : max(high[1], 0), low[0] : max(high[0], 0)]
+    part = image[low[1] : max(high[1], 0), low[0] : max(high[0], 0)]
     if not part.size:
         return LipEdges(np.zeros(9), np.zeros(9), 0.0)
     x, y = (np.ascontiguousarray(way[..., axis] - low[axis], np.float32) for axis in range(2))
@@ -119,26 +119,26 @@ def _edges(seen: NDArray[np.float32], blurred: Points) -> Points:
     return np.asarray(np.maximum(last, np.convolve(np.pad(last, 1, mode="edge"), [1 / 3] * 3, "valid")), np.float64)
 
 
-def join_lips(picture: Pixels, points: Points, scale: float, soft: float, share: float, met: float) -> None:
-    """Repair the corners of a mouth that was open in the picture, and the line between the lips if it is now closed, in place.
+def join_lips(image: Pixels, points: Points, scale: float, soft: float, share: float, met: float) -> None:
+    """Repair the corners of a mouth that was open in the image, and the line between the lips if it is now closed, in place.
 
     The former inside of the mouth remains as white or dark specks; pixels that differ too much from the lip get the lip's colour.
-    picture: uint8 [height, width, 3]; points: present points of the face, [468, 2]; scale: pixels in a width of the face; soft:
-    blur of the picture's edges, in pixels. share: 0..1, strength of the repair; met: 0..1, how far the lips meet.
+    image: uint8 [height, width, 3]; points: present points of the face, [468, 2]; scale: pixels in a width of the face; soft:
+    blur of the image's edges, in pixels. share: 0..1, strength of the repair; met: 0..1, how far the lips meet.
     """
     line = (points[list(INNER_UPPER)] + points[list(INNER_LOWER)]) / 2
     ends = points[list(OUTER_CORNERS)], points[list(MOUTH_CORNERS)]
     line = np.concatenate([[ends[0][0], ends[1][0]], line, [ends[1][1], ends[0][1]]])
     most = max(2 * max(_MENDED) * scale, 3.0)
     low = np.maximum(np.floor(line.min(axis=0) - most), 0).astype(int)
-    high = np.minimum(np.ceil(line.max(axis=0) + most) + 1, picture.shape[1::-1]).astype(int)
-    part = picture[low[1] : max(high[1], 0), low[0] : max(high[0], 0)]
+    high = np.minimum(np.ceil(line.max(axis=0) + most) + 1, image.shape[1::-1]).astype(int)
+    part = image[low[1] : max(high[1], 0), low[0] : max(high[0], 0)]
     if min(part.shape[:2]) < 2:
         return
 
     place, beside = _along(line - low, part.shape[:2])
     reach = np.maximum(np.interp(place, _PLACES, _MENDED) * scale, 1.5)
-    upper, lower = (_lip_colours(picture, points, rings) for rings in (UPPER_LIP, LOWER_LIP))
+    upper, lower = (_lip_colours(image, points, rings) for rings in (UPPER_LIP, LOWER_LIP))
     below = np.clip(beside / reach + 0.5, 0, 1)[..., None].astype(np.float32)
     columns = np.arange(len(line), dtype=np.float32)
     above, under = (np.stack([np.interp(place, columns, one) for one in colours.T], axis=-1) for colours in (upper, lower))
@@ -155,15 +155,15 @@ def join_lips(picture: Pixels, points: Points, scale: float, soft: float, share:
     part[:] = np.rint(part + (wanted - part) * soft).astype(np.uint8)
 
 
-def dull_shine(picture: Pixels, points: Points, share: float) -> None:
+def dull_shine(image: Pixels, points: Points, share: float) -> None:
     """Dull highlights on the lower lip by `share` (0..1), in place: of a photograph they would be stretched with the lip.
 
-    picture: uint8 [height, width, 3]; points: present points of the face, [468, 2].
+    image: uint8 [height, width, 3]; points: present points of the face, [468, 2].
     """
     outline = points[[OUTER_CORNERS[0], *OUTER_LOWER, OUTER_CORNERS[1], *reversed(INNER_LOWER)]]
     low = np.maximum(np.floor(outline.min(axis=0)).astype(int) - 2, 0)
-    high = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 3, picture.shape[1::-1])
-    part = picture[low[1] : max(high[1], 0), low[0] : max(high[0], 0)]
+    high = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 3, image.shape[1::-1])
+    part = image[low[1] : max(high[1], 0), low[0] : max(high[0], 0)]
     if share <= 0 or min(part.shape[:2]) < 2:
         return
 
@@ -185,13 +185,13 @@ def _along(line: Points, size: tuple[int, ...]) -> tuple[Points, Points]:
     return place, y - np.interp(x, line[:, 0], line[:, 1])
 
 
-def _lip_colours(picture: Pixels, points: Points, rings: tuple[tuple[int, ...], ...]) -> NDArray[np.float32]:
+def _lip_colours(image: Pixels, points: Points, rings: tuple[tuple[int, ...], ...]) -> NDArray[np.float32]:
     """Return the colour of a lip in its nine columns and at both ends, measured from its middle outwards: float32 [13, 3]."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     seen = []
     for share in (0.25, 0.5, 0.75):
         x, y = np.rint(points[list(rings[1])] + share * (points[list(rings[-1])] - points[list(rings[1])])).astype(int).T
-        seen.append(picture[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)])
+        seen.append(image[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)])
     colours = np.median(np.stack(seen), axis=0)
     middle = np.median(colours, axis=0)
     colours = cv2.GaussianBlur(np.minimum(np.maximum(colours, 0.75 * middle), 1.2 * middle).astype(np.float32), (1, 5), 1.0)
@@ -200,29 +200,29 @@ def _lip_colours(picture: Pixels, points: Points, rings: tuple[tuple[int, ...], 
     return np.asarray(np.concatenate([ends[0], colours, ends[1]]), np.float32)
 
 
-def light_on(picture: Pixels, points: Points) -> NDArray[np.float32]:
+def light_on(image: Pixels, points: Points) -> NDArray[np.float32]:
     """Estimate the colour of the light on a face from its cheeks, assuming skin of medium brightness.
 
-    picture: uint8 [height, width, 3]; points: of the mesh, float64 [468, 3], in its pixels. Returns float32 [3] in 0.2..1.
+    image: uint8 [height, width, 3]; points: of the mesh, float64 [468, 3], in its pixels. Returns float32 [3] in 0.2..1.
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     x, y = np.rint(points[_CHEEKS, :2]).astype(int).T
-    skin = np.median(picture[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)], axis=0) / 255
+    skin = np.median(image[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)], axis=0) / 255
     light = skin / _SKIN
     light = 0.75 * light + 0.25 * light.mean()
     return np.asarray(np.clip(light / max(float(light.max()), 1.0), 0.2, 1.0), np.float32)
 
 
 class Tint(NamedTuple):
-    """The colours of a picture."""
+    """The colours of an image."""
 
     share: float
-    """saturation relative to usual pictures; 0 = no colours"""
+    """saturation relative to usual images; 0 = no colours"""
     tone: NDArray[np.float32]
     """tone of its grey, float32 [3]"""
 
     def on(self, colours: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return colours float32 [..., 3] with the saturation and tone of the picture."""
+        """Return colours float32 [..., 3] with the saturation and tone of the image."""
         if self.share >= 1:
             return colours
         grey = (colours @ _LUMA)[..., None] * self.tone
@@ -232,26 +232,26 @@ class Tint(NamedTuple):
 NATURAL = Tint(1.0, np.ones(3, np.float32))
 
 
-def tint_of(picture: Pixels, points: Points) -> Tint:
-    """Return the colours of a face in a picture uint8 [height, width, 3]. points: of the mesh, [468, 3], in its pixels.
+def tint_of(image: Pixels, points: Points) -> Tint:
+    """Return the colours of a face in an image uint8 [height, width, 3]. points: of the mesh, [468, 3], in its pixels.
 
-    In a black-and-white or toned picture all points of a face have one colour, lighter or darker; in a colour picture lips, skin
+    In a black-and-white or toned image all points of a face have one colour, lighter or darker; in a colour image lips, skin
     and eyes differ by 4 % of its light or more (130 photographs).
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     x, y = np.rint(points[:, :2]).astype(int).T
-    seen = picture[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)].astype(np.float32)
+    seen = image[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)].astype(np.float32)
     light = seen @ _LUMA
     tone = seen.sum(axis=0) / max(float(light.sum()), 1.0)
     apart = float(np.sqrt(np.square(seen - light[:, None] * tone).mean())) / max(float(light.mean()), 1.0)
     return Tint(float(smoothstep((apart - _NO_COLOUR) / (_ALL_COLOURS - _NO_COLOUR))), np.asarray(tone, np.float32))
 
 
-def softness(picture: Pixels, points: Points) -> float:
-    """By how many pixels (standard deviation) a drawn edge is to be blurred to look like the picture's own: 0 in a crisp one."""
+def softness(image: Pixels, points: Points) -> float:
+    """By how many pixels (standard deviation) a drawn edge is to be blurred to look like the image's own: 0 in a crisp one."""
     low = np.maximum(points[:, :2].min(axis=0).astype(int), 0)
     high = np.maximum(points[:, :2].max(axis=0).astype(int) + 1, 0)
-    part = picture[low[1] : high[1], low[0] : high[0]]
+    part = image[low[1] : high[1], low[0] : high[0]]
     if min(part.shape[:2]) < 3:
         return 0.0
     grey = cv2.GaussianBlur(cv2.cvtColor(part, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), 0.7)

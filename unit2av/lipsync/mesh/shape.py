@@ -4,8 +4,8 @@ Units: the face is 1 wide; x to the right as seen, y down, z away from the viewe
 mediapipe's network makes of a face of plain ellipses, then made symmetric, and its mouth closed. Drawn heads are shaped from it,
 and movements learnt on it fit every face of that numbering.
 
-The head frame has a person's points as seen from the front, whatever the head's place and turn in the picture: a similarity takes
-the neutral face to the points of the picture that speech hardly moves, nose, brows, forehead and temples.
+The head frame has a person's points as seen from the front, whatever the head's place and turn in the image: a similarity takes
+the neutral face to the points of the image that speech hardly moves, nose, brows, forehead and temples.
 
 Movements are blend shapes, displacements of points for a movement done fully. They are made for points of which the first 468 are a
 face of any person, in widths of the face.
@@ -42,7 +42,7 @@ OVAL = (
     *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
     *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
 )
-"""The outline of the face, clockwise in the picture, from the top of the forehead."""
+"""The outline of the face, clockwise in the image, from the top of the forehead."""
 
 UPPER_LIP = (INNER_UPPER, (183, 42, 41, 38, 12, 268, 271, 272, 407), (184, 74, 73, 72, 11, 302, 303, 304, 408), OUTER_UPPER)
 LOWER_LIP = (INNER_LOWER, (96, 89, 179, 86, 15, 316, 403, 319, 325), (77, 90, 180, 85, 16, 315, 404, 320, 307), OUTER_LOWER)
@@ -114,7 +114,7 @@ UPPER_FACE = [168, 6, 197, 195, 4, 1, 33, 133, 362, 263, 70, 105, 107, 336, 334,
 
 
 class HeadPose(NamedTuple):
-    """The similarity from the head frame to the picture."""
+    """The similarity from the head frame to the image."""
 
     scale: float
     """pixels in a width of the face"""
@@ -123,12 +123,12 @@ class HeadPose(NamedTuple):
     shift: Points
     """translation, [3], pixels"""
 
-    def to_picture(self, head: Points) -> Points:
+    def to_image(self, head: Points) -> Points:
         """Convert points [n, 3] of the head frame to pixels."""
         return np.asarray(self.scale * head @ self.turn.T + self.shift, np.float64)
 
     def to_head(self, points: Points | Landmarks) -> Points:
-        """Convert points [n, 3] of the picture to the head frame."""
+        """Convert points [n, 3] of the image to the head frame."""
         return np.asarray((points - self.shift) @ self.turn / self.scale, np.float64)
 
 
@@ -145,7 +145,7 @@ def fit_pose(points: Points | Landmarks) -> HeadPose:
 
 
 def rolled(pose: HeadPose, roll: float, growth: float) -> HeadPose:
-    """Return a pose rotated by `roll` radians within the picture, and scaled by exp(`growth`), with the same shift."""
+    """Return a pose rotated by `roll` radians within the image, and scaled by exp(`growth`), with the same shift."""
     within = cv2.Rodrigues(np.array([0.0, 0.0, roll]))[0]
     return HeadPose(pose.scale * float(np.exp(growth)), within @ pose.turn, pose.shift)
 

@@ -108,7 +108,7 @@ class MouthTable:
         """Return movements for units int64 [T], one every 20 ms, as they were learnt: small ones are kept, and nothing is
         clipped."""
         if self.strengths is None:
-            said = sum(shifted(_by_picture(weights[frames]), tap - CONTEXT) for tap, weights in enumerate(self.weights))
+            said = sum(shifted(_by_frame(weights[frames]), tap - CONTEXT) for tap, weights in enumerate(self.weights))
         else:
             windows, steps = steps_around(frames), np.arange(DOMINANCE_STEPS)
             strengths = self.strengths[steps, windows].astype(np.float64)
@@ -168,7 +168,7 @@ def no_faster(moved: Parameters) -> Parameters:
     return np.concatenate([opening[:, None], moved[:, 1:]], axis=1)
 
 
-def _by_picture(values: NDArray[np.floating]) -> Parameters:  # type: ignore[type-arg]
+def _by_frame(values: NDArray[np.floating]) -> Parameters:  # type: ignore[type-arg]
     """Return the means over the steps of each frame: [T, c] to [ceil(T / 2), c]; an odd last step is repeated."""
     if len(values) % UNITS_PER_FRAME:
         values = np.concatenate([values, values[-1:]])

@@ -53,7 +53,7 @@ class _Outline(NamedTuple):
 
 
 class Map(NamedTuple):
-    """Source positions of the pixels in a part of a picture."""
+    """Source positions of the pixels in a part of an image."""
 
     part: Part
     x: Floats
@@ -64,21 +64,21 @@ class Map(NamedTuple):
     """uint8 [h, w], 1 at pixels that are warped"""
 
 
-def move_pixels(picture: Pixels, source: Points, target: Points, pose: HeadPose) -> None:
-    """Warp a picture uint8 [height, width, 3], in place, by one cubic resampling.
+def move_pixels(image: Pixels, source: Points, target: Points, pose: HeadPose) -> None:
+    """Warp an image uint8 [height, width, 3], in place, by one cubic resampling.
 
     source: present positions of the face's points, float64 [468, 2]; target: new positions with depth, [468, 3]. Pixels of
     triangles that do not move, and all pixels outside the face and its rings, are unchanged.
     """
-    moved = mapping(picture.shape[:2], source, target, pose)
+    moved = mapping(image.shape[:2], source, target, pose)
     if moved is None:
         return
-    warped = cv2.remap(picture, moved.x, moved.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    cv2.copyTo(warped, moved.hit, picture[moved.part])
+    warped = cv2.remap(image, moved.x, moved.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    cv2.copyTo(warped, moved.hit, image[moved.part])
 
 
 def mapping(size: tuple[int, ...], source: Points, target: Points, pose: HeadPose) -> Map | None:
-    """Return the map of a movement in a picture of `size` (height, width); None if nothing in it moves."""
+    """Return the map of a movement in an image of `size` (height, width); None if nothing in it moves."""
     outline = _outline().points
     flat = np.ascontiguousarray(target[:, :2])
     depth = [target[:, 2], *(target[outline, 2] + pose.scale * _RING_DEPTH * (ring + 1) for ring in range(len(_RINGS)))]
@@ -138,7 +138,7 @@ def rasterised(there: Points, depth: Points, triangles: NDArray[np.int64], here:
     """Draw the triangles that face the viewer, near ones over far ones, and return the source of each pixel; None if none is drawn.
 
     there, here: new and source positions of the points [n, 2]; depth: [n], smaller is nearer; size: height and width of the
-    picture. The outermost pixels are left out, except at the lips.
+    image. The outermost pixels are left out, except at the lips.
     """
     if not len(triangles):
         return None
@@ -217,8 +217,8 @@ _BELOW_BLUR, _FOLD_BLUR = 0.022, 0.018
 _LEAST = 0.004
 
 
-def shade(picture: Pixels, source: Points, target: Points, pose: HeadPose) -> None:
-    """Darken skin that a movement puts into shadow, and lighten skin that leaves it, in a picture uint8 [h, w, 3], in place.
+def shade(image: Pixels, source: Points, target: Points, pose: HeadPose) -> None:
+    """Darken skin that a movement puts into shadow, and lighten skin that leaves it, in an image uint8 [h, w, 3], in place.
 
     source: former positions of the face's points, float64 [468, 3]; target: present ones, [468, 3]; both in pixels.
     """
@@ -230,15 +230,15 @@ def shade(picture: Pixels, source: Points, target: Points, pose: HeadPose) -> No
         shadows.append((line, _FOLD_SHADE * float(np.clip(folded, -0.5, 1)), _FOLD_BLUR))
     for along, share, blur in shadows:
         if abs(share) > _LEAST:
-            _darken(picture, target, along, share, max(blur * pose.scale, 0.7))
+            _darken(image, target, along, share, max(blur * pose.scale, 0.7))
 
 
-def _darken(picture: Pixels, points: Points, line: tuple[int, ...], share: float, blur: float) -> None:
+def _darken(image: Pixels, points: Points, line: tuple[int, ...], share: float, blur: float) -> None:
     """Remove a share of the light along a line of points, with a soft falloff around it; the lips are not changed."""
     margin = 3 * blur + 2
     low = np.maximum(np.floor(points[list(line), :2].min(axis=0) - margin), 0).astype(int)
-    high = np.minimum(np.ceil(points[list(line), :2].max(axis=0) + margin), picture.shape[1::-1]).astype(int)
-    part = picture[low[1] : max(high[1], 0), low[0] : max(high[0], 0)]
+    high = np.minimum(np.ceil(points[list(line), :2].max(axis=0) + margin), image.shape[1::-1]).astype(int)
+    part = image[low[1] : max(high[1], 0), low[0] : max(high[0], 0)]
     if not part.size:
         return
     drawn = np.zeros(part.shape[:2], np.float32)

@@ -38,7 +38,7 @@ _GENERATOR, _DISCRIMINATORS = "generator", "discriminators"
 _RECORDED = "recorded_"
 _LOG_RANGE = (-9.0, 3.0)
 """Log mel values that are drawn as black and as white."""
-_PICTURE_SCALE = 3
+_FRAME_SCALE = 3
 
 
 class Unit2aTask(Task):
@@ -146,7 +146,7 @@ class Unit2aTask(Task):
                     engine.log_sound(f"made/{name}", made.float().cpu().numpy(), self._config.data.rate)
                     if not self._has_shown_truth:
                         engine.log_sound(f"real/{name}", real.cpu().numpy(), self._config.data.rate)
-                    engine.log_image(f"real above made/{name}", spectrogram_picture(self._mel(torch.stack([real, made.float()]))))
+                    engine.log_image(f"real above made/{name}", spectrogram_image(self._mel(torch.stack([real, made.float()]))))
                     shown += 1
         self._has_shown_truth = True
         rows = [row for share in engine.of_all(rows) for row in share]
@@ -198,13 +198,13 @@ def _means(rows: Sequence[Metrics]) -> Metrics:
     return found
 
 
-def spectrogram_picture(log_mels: Tensor) -> NDArray[np.uint8]:
-    """Draw log mels, float [picture, mel, time], one above the other with low frequencies at the bottom: uint8 [H, W, 3]."""
+def spectrogram_image(log_mels: Tensor) -> NDArray[np.uint8]:
+    """Draw log mels, float [frame, mel, time], one above the other with low frequencies at the bottom: uint8 [H, W, 3]."""
     darkest, brightest = _LOG_RANGE
     gray = ((log_mels - darkest) / (brightest - darkest)).clamp(0, 1).mul(255).byte().cpu().numpy()
     framed = np.pad(gray[:, ::-1], ((0, 0), (0, 1), (0, 0)), constant_values=255)
-    picture = framed.reshape(-1, framed.shape[2]).repeat(_PICTURE_SCALE, 0).repeat(_PICTURE_SCALE, 1)
-    return np.ascontiguousarray(np.broadcast_to(picture[..., None], (*picture.shape, 3)))
+    frame = framed.reshape(-1, framed.shape[2]).repeat(_FRAME_SCALE, 0).repeat(_FRAME_SCALE, 1)
+    return np.ascontiguousarray(np.broadcast_to(frame[..., None], (*frame.shape, 3)))
 
 
 def _half(judgements: Sequence[Judgement], rows: slice) -> list[Judgement]:

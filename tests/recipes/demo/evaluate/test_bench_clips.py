@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avcore.media import PictureSource, probe, read_speech
+from avcore.media import FrameSource, probe, read_speech
 from avcore.progress import silent
 from avdata.prepare.espeak import EspeakVoice, espeak_speech
 from netflips.evaluate.bench import MANIFEST, read_clips
@@ -29,7 +29,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_clips_say_what_their_subtitles_say_where_they_say_it(made: Path) -> None:
     for clip, width, count in zip(read_clips(made), (2 * SIDE, SIDE), (2, 1), strict=True):
-        assert next(iter(PictureSource(clip.source))).rgb.shape == (SIDE, width, 3)
+        assert next(iter(FrameSource(clip.source))).rgb.shape == (SIDE, width, 3)
         assert clip.subtitles is not None
         cues = read_subtitles(clip.subtitles, "en", "ko").cues
         assert " ".join(cue.text for cue in cues) == clip.reference_text

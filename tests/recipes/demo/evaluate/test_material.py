@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from avcore.faces.find import find_faces
-from avcore.media import PictureSource, probe, read_speech
+from avcore.media import FrameSource, probe, read_speech
 from recipes.demo.evaluate.material import drawn_sentence, plan_clip, write_clip
 from recipes.demo.voices.cast import cast, held_out_english
 from recipes.demo.voices.phrasebook import phrasebook
@@ -42,7 +42,7 @@ def test_all_templates_weigh_alike() -> None:
     assert sum(phrasebook().is_held_out(pair) for pair in drawn) > 0.8 * len(drawn)
 
 
-def test_a_clip_holds_sound_and_pictures_and_no_word_of_what_is_said(tmp_path: Path) -> None:
+def test_a_clip_holds_sound_and_video_and_no_word_of_what_is_said(tmp_path: Path) -> None:
     plan, path = plan_clip("new_faces", 1), tmp_path / "clip.mp4"
     write_clip(path, plan, 160)
     content = path.read_bytes()
@@ -51,16 +51,16 @@ def test_a_clip_holds_sound_and_pictures_and_no_word_of_what_is_said(tmp_path: P
     for text in (plan.pair.english, plan.pair.korean):
         assert text.encode() not in content
         assert text.encode("utf-16-le") not in content
-    assert len(PictureSource(path)) > 10
+    assert len(FrameSource(path)) > 10
     assert abs(read_speech(path)).max() > 0.05
-    source = PictureSource(path)
+    source = FrameSource(path)
     assert find_faces(source, "auto", None, total=len(source)).num_found == len(source)
 
 
 def test_a_speaker_whose_phonemes_are_not_timed_moves_the_mouth_too(tmp_path: Path) -> None:
     plan, path = plan_clip("speaker", 0), tmp_path / "clip.mp4"
     write_clip(path, plan, 160)
-    source = PictureSource(path)
+    source = FrameSource(path)
     face = find_faces(source, "auto", None, total=len(source))
 
     openings = [frame.opening for frame in face.frames if frame is not None]

@@ -179,5 +179,5 @@ def test_movement_has_no_jumps() -> None:
 
 
 def test_softened_phonemes_have_their_signs() -> None:
-    spelt = phonemize_ipa("the University of Bologna", EspeakVoice("en-us"))
-    assert {("n;", "nʲ"), (";", "")} <= {pair for clause in spelt for word in clause for pair in word}
+    spelled_out = phonemize_ipa("the University of Bologna", EspeakVoice("en-us"))
+    assert {("n;", "nʲ"), (";", "")} <= {pair for clause in spelled_out for word in clause for pair in word}

@@ -46,12 +46,12 @@ def test_every_head_is_found_in_every_pose(heads: list[Head], detector: FaceDete
 
 def test_the_same_seed_draws_the_same_person_to_the_pixel(heads: list[Head]) -> None:
     pose, mouth = Pose(0.1, 0.05, blink=0.3), MouthShape(0.5, 0.2)
-    picture = draw(heads[0], pose, mouth, (120, 160))
+    frame = draw(heads[0], pose, mouth, (120, 160))
 
-    assert picture.shape == (120, 160, 3)
-    assert picture.dtype == np.uint8
-    np.testing.assert_array_equal(picture, draw(Head(40), pose, mouth, (120, 160)))
-    assert np.abs(picture.astype(int) - draw(heads[1], pose, mouth, (120, 160))).mean() > 10
+    assert frame.shape == (120, 160, 3)
+    assert frame.dtype == np.uint8
+    np.testing.assert_array_equal(frame, draw(Head(40), pose, mouth, (120, 160)))
+    assert np.abs(frame.astype(int) - draw(heads[1], pose, mouth, (120, 160))).mean() > 10
 
 
 def test_only_the_mouth_region_changes_when_the_mouth_moves(heads: list[Head]) -> None:
@@ -65,7 +65,7 @@ def test_only_the_mouth_region_changes_when_the_mouth_moves(heads: list[Head]) -
 @pytest.mark.parametrize(
     "pose", [Pose(shift=(5, 0)), Pose(shift=(0.5, 0.4), scale=1.5), Pose(scale=0.02), Pose(yaw=1.4, pitch=0.6)]
 )
-def test_heads_partly_or_wholly_out_of_the_picture_are_drawn(heads: list[Head], pose: Pose) -> None:
+def test_heads_partly_or_wholly_out_of_the_frame_are_drawn(heads: list[Head], pose: Pose) -> None:
     for head in heads[:2]:
         assert draw(head, pose, MouthShape(0.7), (90, 120)).shape == (90, 120, 3)
 

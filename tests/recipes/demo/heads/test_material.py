@@ -15,7 +15,7 @@ import pytest
 from avcore.errors import InputError
 from avcore.faces.find import find_faces
 from avcore.journal import write_rows
-from avcore.media import Picture
+from avcore.media import Frame
 from avcore.progress import silent
 from avcore.timeline import frames_to_seconds
 from avcore.units import Units
@@ -213,15 +213,15 @@ def _timed(*names: str) -> tuple[tuple[str, float, float], ...]:
 
 
 def test_drawn_lips_are_those_that_the_tracker_cuts() -> None:
-    pictures, landmarks = film(Shot("x", "en", _timed("m", "A:", "m", "u:", "i:", "A:"), 18, 3, 11, False))
-    drawn = cut_lips(pictures, landmarks).astype(float)
-    shown = [Picture(picture, frames_to_seconds(number), number) for number, picture in enumerate(pictures)]
+    frames, landmarks = film(Shot("x", "en", _timed("m", "A:", "m", "u:", "i:", "A:"), 18, 3, 11, False))
+    drawn = cut_lips(frames, landmarks).astype(float)
+    shown = [Frame(frame, frames_to_seconds(number), number) for number, frame in enumerate(frames)]
     found = find_faces(shown, "largest").lips.astype(float)
     agreement = [np.corrcoef(one.ravel(), other.ravel())[0, 1] for one, other in zip(drawn, found, strict=True)]
     assert min(agreement) > 0.9
 
 
-def test_lips_alone_are_those_of_the_whole_picture() -> None:
+def test_lips_alone_are_those_of_the_whole_frame() -> None:
     for head in (3, 4, 5):
         shot = Shot("x", "en", _timed("m", "A:", "m", "u:", "i:", "A:"), 18, head, head, False)
         difference = np.abs(film_lips(shot).astype(int) - cut_lips(*film(shot)))

@@ -126,11 +126,11 @@ def _read(manifest_path: str, config: SoundDataConfig) -> list[SoundClip]:
         if not sound.is_file():
             reading.lacks(entry, "without a sound file", "set data.root", sound)
         elif 0 < entry.frames < SHORTEST:
-            reading.lacks(entry, f"too short, below {SHORTEST} pictures", "cut longer clips", entry.frames)
+            reading.lacks(entry, f"too short, below {SHORTEST} frames", "cut longer clips", entry.frames)
         else:
             offset = entry.extra.get(_OFFSET, 0)
             if isinstance(offset, bool) or not isinstance(offset, int):
-                what = f"{_OFFSET} of {entry.id} is no number of pictures"
+                what = f"{_OFFSET} of {entry.id} is no number of frames"
                 raise InputError(what, path=Path(manifest_path), expected="a whole number", found=repr(offset))
             clips.append(SoundClip(footage, sound, offset))
     return reading.require(clips)

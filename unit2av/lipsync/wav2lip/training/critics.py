@@ -98,8 +98,8 @@ class _Plain(nn.Module):
         super().__init__()
         self.conv_block = nn.Sequential(conv)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        return F.leaky_relu(self.conv_block(pictures), _SLOPE)
+    def forward(self, frames: Tensor) -> Tensor:
+        return F.leaky_relu(self.conv_block(frames), _SLOPE)
 
 
 def windows_of(faces: Tensor) -> Tensor:

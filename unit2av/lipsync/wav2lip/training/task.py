@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from avcore.arrays import Pictures
+from avcore.arrays import Frames
 from avcore.errors import InputError
 from avcore.timeline import exact, frames_covering, frames_to_seconds
-from unit2av.face.model import FACE_SIZE, network_picture
+from unit2av.face.model import FACE_SIZE, network_images
 from unit2av.lip_crops import ClipFaces
 from unit2av.lip_task import (
     Batch,
@@ -41,9 +41,9 @@ _EVEN = 0.5
 class GeneratorExample(NamedTuple):
     """A window for the generator."""
 
-    target: Pictures
+    target: Frames
     """uint8 [5, 96, 96, 3] RGB"""
-    reference: Pictures
+    reference: Frames
     """uint8 [5, 96, 96, 3] RGB"""
     sounds: Mel
     """chunk of each frame, which begins one frame before it, float32 [5, 1, 80, 16]"""
@@ -54,7 +54,7 @@ class GeneratorExample(NamedTuple):
 class ExpertExample(NamedTuple):
     """A window for the expert."""
 
-    mouths: Pictures
+    mouths: Frames
     """lower halves, uint8 [5, 48, 96, 3] RGB"""
     sound: Mel
     """float32 [1, 80, 16]"""
@@ -76,11 +76,11 @@ class _SoundWindows(LipWindows[SoundClip, Example]):
         self._mels = MelCache(cache)
 
     def _choose(self, clip: SoundClip, faces: ClipFaces, generator: np.random.Generator) -> tuple[Mel, int, int]:
-        """Return the clip's mel, the first picture of a window with sound, and that of another window of the clip."""
+        """Return the clip's mel, the first frame of a window with sound, and that of another window of the clip."""
         mel = self._mels.mel(clip)
-        if len(faces.pictures) < SHORTEST:
+        if len(faces.frames) < SHORTEST:
             raise InputError(
-                "the clip is too short", path=clip.footage.video, expected=f"{SHORTEST} pictures", found=len(faces.pictures)
+                "the clip is too short", path=clip.footage.video, expected=f"{SHORTEST} frames", found=len(faces.frames)
             )
         seen = windows_seen(faces, WINDOW)
         # Frames (25 a second, the first at 0 s) with a complete chunk.
@@ -89,9 +89,9 @@ class _SoundWindows(LipWindows[SoundClip, Example]):
         heard = seen[(seen >= first) & (seen <= last)]
         if not len(heard) or len(seen) < 2:
             raise InputError(
-                f"no {WINDOW} pictures on end have a face and sound, and others a face",
+                f"no {WINDOW} frames on end have a face and sound, and others a face",
                 path=clip.footage.video,
-                expected="face boxes for them, and sound as long as the pictures",
+                expected="face boxes for them, and sound as long as the frames",
             )
         start = int(generator.choice(heard))
         return mel, start, int(generator.choice(seen[seen != start]))
@@ -105,8 +105,8 @@ class GeneratorWindows(_SoundWindows[GeneratorExample]):
     def example(self, clip: SoundClip, faces: ClipFaces, generator: np.random.Generator) -> GeneratorExample:
         """Return a window with its sound, and another one for reference."""
         mel, start, other = self._choose(clip, faces, generator)
-        target, reference = (faces.pictures[first : first + WINDOW] for first in (start, other))
-        times = [frames_to_seconds(start - clip.offset + picture) for picture in range(WINDOW)]
+        target, reference = (faces.frames[first : first + WINDOW] for first in (start, other))
+        times = [frames_to_seconds(start - clip.offset + frame) for frame in range(WINDOW)]
         return GeneratorExample(target, reference, chunks_at(mel, times), _window_sound(mel, start - clip.offset))
 
 
@@ -120,13 +120,13 @@ class ExpertWindows(_SoundWindows[ExpertExample]):
         mel, start, other = self._choose(clip, faces, generator)
         label = generator.integers(2)
         shown = start if label else other
-        mouths = faces.pictures[shown : shown + WINDOW, FACE_SIZE // 2 :]
+        mouths = faces.frames[shown : shown + WINDOW, FACE_SIZE // 2 :]
         return ExpertExample(mouths, _window_sound(mel, start - clip.offset), np.array(label, np.float32))
 
 
-def _window_sound(mel: Mel, picture: int) -> Mel:
+def _window_sound(mel: Mel, frame: int) -> Mel:
     """Return the chunk that begins with a frame: float32 [1, 80, 16]."""
-    window: Mel = chunks_at(mel, [frames_to_seconds(picture)], is_published=True)[0]
+    window: Mel = chunks_at(mel, [frames_to_seconds(frame)], is_published=True)[0]
     return window
 
 
@@ -195,7 +195,7 @@ class GeneratorTask(DrawingTask):
         an expert: sync_loss and sync_score (its probability). loss: l1 and sync_loss with their final weights, so that values
         before and after the sync loss is switched on can be compared.
         """
-        truth, drawn = network_picture(batch["target"].flatten(0, 1)), self.draw(self._drawer, batch)
+        truth, drawn = network_images(batch["target"].flatten(0, 1)), self.draw(self._drawer, batch)
         found = {"l1": _of_windows(drawn, truth)}
         if len(batch["sounds"]) > 1:
             other = self.draw(self._drawer, {**batch, "sounds": batch["sounds"].roll(1, 0)})

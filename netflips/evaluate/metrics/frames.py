@@ -35,15 +35,15 @@ def beside_source(made: Iterable[Pixels], source: Iterable[Pixels], boxes: Seque
     for left, right, box in zip(made, source, boxes, strict=False):
         if left.shape != right.shape:
             sizes = ", ".join(f"{one.shape[1]}x{one.shape[0]}" for one in (left, right))
-            return dict.fromkeys(BESIDE_SOURCE, Missing(f"pictures of another size than the source's: {sizes}"))
+            return dict.fromkeys(BESIDE_SOURCE, Missing(f"frames of another size than the source's: {sizes}"))
         unchanged.append(unchanged_outside(left, right, box))
         if box is not None:
             drawn.append(sharpness(crop_face(left, box)))
             shown.append(sharpness(crop_face(right, box)))
     if not unchanged:
-        return dict.fromkeys(BESIDE_SOURCE, Missing("there is no picture"))
+        return dict.fromkeys(BESIDE_SOURCE, Missing("there is no frame"))
     has_face = bool(shown) and np.mean(shown) > 0
-    ratio = float(np.mean(drawn)) / float(np.mean(shown)) if has_face else Missing("no picture has a face")
+    ratio = float(np.mean(drawn)) / float(np.mean(shown)) if has_face else Missing("no frame has a face")
     return {"outside_unchanged": float(np.mean(unchanged)), "sharpness": ratio}
 
 
@@ -60,14 +60,14 @@ def unchanged_outside(made: Pixels, source: Pixels, box: Box | None) -> float:
     return float((there <= CLOSE).mean()) if there.size else 1.0
 
 
-def sharpness(picture: Pixels) -> float:
+def sharpness(frame: Pixels) -> float:
     """Return the variance of the Laplacian of brightness (Pech-Pacheco et al. 2000) of uint8 [h, w, 3], to compare frames of one
     size."""
-    return float(cv2.Laplacian(_brightness(picture), cv2.CV_64F).var())
+    return float(cv2.Laplacian(_brightness(frame), cv2.CV_64F).var())
 
 
-def _brightness(picture: Pixels) -> NDArray[np.uint8]:
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
+def _brightness(frame: Pixels) -> NDArray[np.uint8]:
+    return np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 _WRITTEN_ANEW = "not by the bit: a video that is written anew differs a little everywhere"
@@ -82,7 +82,7 @@ _WRITTEN_ANEW = "not by the bit: a video that is written anew differs a little e
 )
 def _beside(case: Case, outcome: Clip) -> Measured:
     source = case.source
-    return beside_source(outcome.pictures(), source.pictures(), source.faces())
+    return beside_source(outcome.frames(), source.frames(), source.faces())
 
 
 _BY, _IS_NOT = "the detector of the dub", "not whose face it is"
@@ -90,7 +90,7 @@ _BY, _IS_NOT = "the detector of the dub", "not whose face it is"
 
 @metric(
     FigureKind("face_found", "clips with a face", "higher", _BY, _IS_NOT, of="share"),
-    FigureKind("face_share", "pictures with a face", "higher", _BY, _IS_NOT),
+    FigureKind("face_share", "frames with a face", "higher", _BY, _IS_NOT),
     needs={"faces"},
     place=80,
     suits=(DUBS,),

@@ -54,32 +54,32 @@ class FileClock(NamedTuple):
 
     start: Fraction = Fraction(0)
     """Moment 0 in the container's time (s)."""
-    picture: Fraction | None = None
+    video: Fraction | None = None
     """When the first frame begins on this clock (s), None = no frames."""
 
     @classmethod
-    def between(cls, picture: Fraction | None, sound: Fraction | None) -> "FileClock":
+    def between(cls, video: Fraction | None, sound: Fraction | None) -> "FileClock":
         """Return the clock of tracks that begin at these times of the container (s; None = no such track)."""
-        if picture is None:
+        if video is None:
             return cls(sound or Fraction(0))
-        start = picture if sound is None or sound > picture - PADDING_S else sound
-        return cls(start, picture - start)
+        start = video if sound is None or sound > video - PADDING_S else sound
+        return cls(start, video - start)
 
     def at(self, time: Fraction) -> Fraction:
         """Convert a time of the container to this clock (s)."""
         return time - self.start
 
-    def end(self, picture: Fraction | None, sound: Fraction | None) -> Fraction:
-        """Return where the clock ends (s). picture, sound: where they end in the container (s; None = no such track)."""
-        if picture is None:
+    def end(self, video: Fraction | None, sound: Fraction | None) -> Fraction:
+        """Return where the clock ends (s). video, sound: where they end in the container (s; None = no such track)."""
+        if video is None:
             return self.at(self.start if sound is None else sound)
-        return self.at(picture if sound is None or sound <= picture + PADDING_S else sound)
+        return self.at(video if sound is None or sound <= video + PADDING_S else sound)
 
 
 def _look(source: MediaSource) -> FileClock:
     with open_media(source) as container:
-        has_pictures = video_stream(container, source) is not None
-    return FileClock.between(next(decode_from(source)).clock if has_pictures else None, start_of_sound(source))
+        has_video = video_stream(container, source) is not None
+    return FileClock.between(next(decode_from(source)).clock if has_video else None, start_of_sound(source))
 
 
 clock_of = OnceAFile(_look)
@@ -164,7 +164,7 @@ def read_gray_video(given: AnySource) -> NDArray[np.uint8]:
     """Read every frame of a small video in gray, uint8 [time, height, width], at its own rate.
 
     Gray is OpenCV's 8-bit conversion of bgr24, on which the published models were trained; PyAV's own gray differs. Raises
-    InputError or MediaError when it is no video, or a single picture.
+    InputError or MediaError when it is no video, or a still image.
     """
     source = MediaSource.of(given)
     with open_media(source) as container:
@@ -174,7 +174,7 @@ def read_gray_video(given: AnySource) -> NDArray[np.uint8]:
         ]
         demuxer = container.format.name
     if not gray:
-        raise MediaError("no picture in it can be decoded", path=source.path)
+        raise MediaError("no frame in it can be decoded", path=source.path)
     require_no_still(kind_of_still(demuxer, len(gray)), source)
     return np.stack(gray)
 
@@ -186,7 +186,7 @@ def read_lip_crops(path: Path) -> NDArray[np.uint8]:
         raise InputError(
             "this is no lip video",
             path=path,
-            expected=f"{_SIDE}x{_SIDE} pictures",
+            expected=f"{_SIDE}x{_SIDE} frames",
             found=f"{lips.shape[2]}x{lips.shape[1]}",
             hint="leave --in-lip-path out to have the lips found in the video",
         )
@@ -198,7 +198,7 @@ _TINY = 16
 _UPRIGHT: Matrix = (1, 0, 0, 1)
 
 
-class Picture(NamedTuple):
+class Frame(NamedTuple):
     """One frame of a video, in RGB."""
 
     rgb: Pixels
@@ -211,7 +211,7 @@ class Picture(NamedTuple):
 
 @dataclass(frozen=True)
 class View:
-    """How decoded frames become pictures."""
+    """How decoded frames become RGB."""
 
     start: Fraction
     """Start of the file's clock in the container's time (s)."""
@@ -236,7 +236,7 @@ class View:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of an upright picture."""
+        """Width and height of an upright frame."""
         width, height, _ = self.stored
         return (height, width) if _is_transposed(self.matrix) else (width, height)
 
@@ -271,7 +271,7 @@ class View:
         if not self.treatment.is_transparent and is_transparent(frame.decoded):
             yield TRANSPARENT()
 
-    def picture(self, frame: DecodedFrame, index: int) -> Picture:
+    def convert(self, frame: DecodedFrame, index: int) -> Frame:
         """Convert one frame to RGB; a frame of another shape (some streams change it) gets black bars."""
         width, height = self.fitted(frame)
         rgb = frame_to_rgb(frame.decoded, width, height)
@@ -280,27 +280,27 @@ class View:
             rgb = np.pad(rgb, ((rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2), (0, 0)))
         rgb = upright(rgb, self.matrix)
         rgb.flags.writeable = False
-        return Picture(rgb, frame.clock - self.start, index)
+        return Frame(rgb, frame.clock - self.start, index)
 
 
-def read_small_pictures(
+def read_small_frames(
     source: AnySource, start_s: Seconds, clock: FileClock | None, shorter: int
 ) -> Iterator[tuple[Fraction, NDArray[np.uint8]]]:
     """Yield time (s) and RGB of small frames from `start_s` on: uint8 [h, w, 3], as stored, not turned upright.
 
-    Pixels are skipped so that the shorter side has about `shorter`. Takes a tenth of the time of `read_pictures`, for analyses of
+    Pixels are skipped so that the shorter side has about `shorter`. Takes a tenth of the time of `read_frames`, for analyses of
     whole frames.
     """
-    for view, frame, _ in read_frames(source, start_s, None, clock):
+    for view, frame, _ in read_decoded(source, start_s, None, clock):
         width, height = frame.decoded.width, frame.decoded.height
         step = max(min(width, height) // shorter, 1)
         rgb = frame_to_rgb(frame.decoded, width // step, height // step, interpolation=int(Interpolation.POINT))
         yield frame.clock - view.start, rgb
 
 
-def read_pictures(
+def read_frames(
     source: AnySource, start_s: Seconds | None = None, end_s: Seconds | None = None, clock: FileClock | None = None
-) -> Iterator[Picture]:
+) -> Iterator[Frame]:
     """Yield the frames on screen from `start_s` to `end_s` (not included), in presentation order, one at a time.
 
     The first is the one on screen at `start_s`, so its time may be a little earlier. Where the sound begins before the frames, the
@@ -308,11 +308,11 @@ def read_pictures(
     warning: the frame before stays on screen. `probe` reports a file that ends too early. Raises InputError or MediaError when no
     frame can be decoded.
     """
-    for view, frame, index in read_frames(source, start_s, end_s, clock):
-        yield view.picture(frame, index)
+    for view, frame, index in read_decoded(source, start_s, end_s, clock):
+        yield view.convert(frame, index)
 
 
-def read_frames(
+def read_decoded(
     given: AnySource,
     start_s: Seconds | None = None,
     end_s: Seconds | None = None,
@@ -325,7 +325,7 @@ def read_frames(
     """
     source = MediaSource.of(given)
     clock, start = clock or clock_of(source), exact(start_s or 0)
-    late = clock.picture or Fraction(0)
+    late = clock.video or Fraction(0)
     frames = decode_from(source, max(start - late, Fraction(0)))
     first = next(frames)
     view = View.of(first, clock.start).over(shapes_of(source))
@@ -341,31 +341,31 @@ def read_frames(
 
 
 def at_rate(
-    pictures: Iterable[Picture], rate: Fraction | int = FRAME_RATE, duration_s: Seconds | None = None, first: int = 0
-) -> Iterator[Picture]:
+    frames: Iterable[Frame], rate: Fraction | int = FRAME_RATE, duration_s: Seconds | None = None, first: int = 0
+) -> Iterator[Frame]:
     """Resample frames to a constant rate: output frame k is the frame on screen at k / rate seconds.
 
     duration_s: where the output ends; without it the last frame stays as long as the one before it. first: the number
-    of the first output frame. Yields pictures with time k / rate and index k.
+    of the first output frame. Yields frames with time k / rate and index k.
     """
     end = None if duration_s is None else exact(duration_s)
     number, shown, gap = first, None, frames_to_seconds(1, rate)
-    for picture in pictures:
-        if end is not None and picture.time >= end:
+    for frame in frames:
+        if end is not None and frame.time >= end:
             break
         if shown is not None:
-            gap = picture.time - shown.time
-            yield from _held(shown, number, picture.time, rate)
-            number = max(number, frames_covering(picture.time, rate))
-        shown = picture
+            gap = frame.time - shown.time
+            yield from _held(shown, number, frame.time, rate)
+            number = max(number, frames_covering(frame.time, rate))
+        shown = frame
     if shown is not None:
         yield from _held(shown, number, shown.time + gap if end is None else end, rate)
 
 
-def _held(picture: Picture, number: int, until: Fraction, rate: Fraction | int) -> Iterator[Picture]:
-    """Repeat a picture as the output frames from `number` on that begin before `until` (s)."""
+def _held(frame: Frame, number: int, until: Fraction, rate: Fraction | int) -> Iterator[Frame]:
+    """Repeat a frame as the output frames from `number` on that begin before `until` (s)."""
     for k in range(number, frames_covering(until, rate)):
-        yield Picture(picture.rgb, frames_to_seconds(k, rate), k)
+        yield Frame(frame.rgb, frames_to_seconds(k, rate), k)
 
 
 def first_view(container: Any, source: MediaSource, packets: Iterable[Any] | None = None) -> View:

@@ -12,7 +12,7 @@ import numpy as np
 
 from avcore.arrays import Pixels, Samples
 from avcore.media import QUICK, AnySource, MediaInfo, VideoJoiner, VideoWriter, iter_sound_blocks, probe
-from avcore.media.source import StoredPicture
+from avcore.media.source import StoredFrame
 from avcore.timeline import Seconds, seconds_to_samples
 from netflips.subtitles.drawing import Painter, draw_sign, font_file
 from unit2av.rendering import OutputFrame, SoundFeed
@@ -26,7 +26,7 @@ _SHADE = 0.35
 
 
 @dataclass(frozen=True)
-class Frame:
+class VideoFormat:
     """Form of the output's frames."""
 
     width: int
@@ -41,7 +41,7 @@ class Frame:
     """as `VideoWriter`"""
 
     @classmethod
-    def of(cls, info: MediaInfo, rate: Fraction | int) -> "Frame":
+    def of(cls, info: MediaInfo, rate: Fraction | int) -> "VideoFormat":
         """Return the form of a video's frames, at another rate (Hz)."""
         return cls(info.width, info.height, Fraction(rate), info.pixel_aspect, info.is_bt709)
 
@@ -69,25 +69,25 @@ class Finish:
 
     def write(self, writer: VideoWriter, one: OutputFrame, time: Fraction) -> None:
         """Write a frame at a time (s)."""
-        picture = one.picture
+        frame = one.frame
         # A frame that is stored in the output's form and gets nothing drawn over it needs no conversion to RGB and back.
-        if isinstance(picture, StoredPicture) and picture.is_plain and not self.label and self.painter is None:
-            writer.write_frame(picture.frame(one.patch), time)
+        if isinstance(frame, StoredFrame) and frame.is_plain and not self.label and self.painter is None:
+            writer.write_frame(frame.patched(one.patch), time)
             return
         rgb = draw_label(one.rgb, self.label) if self.label else one.rgb
-        writer.write_picture(rgb if self.painter is None else self.painter.paint(rgb, one.time), time)
+        writer.write_rgb(rgb if self.painter is None else self.painter.paint(rgb, one.time), time)
 
 
-def draw_label(picture: Pixels, text: str) -> Pixels:
+def draw_label(frame: Pixels, text: str) -> Pixels:
     """Return a copy of a frame, uint8 [height, width, 3], with a label of a size that depends on the frame's.
 
     A text that would not fit is made smaller. Letters beyond ASCII need an installed font. Raises UsageError if there is none.
     """
     if not text.isascii():
-        return draw_sign(picture, text, font_file(None), _HEIGHT_SHARE)
+        return draw_sign(frame, text, font_file(None), _HEIGHT_SHARE)
 
-    labelled = np.ascontiguousarray(picture).copy()
-    height, width = picture.shape[:2]
+    labelled = np.ascontiguousarray(frame).copy()
+    height, width = frame.shape[:2]
     letter = max(_MIN_PIXELS, height * _HEIGHT_SHARE)
     margin = round(letter * _MARGIN_SHARE)
     scale = letter / _FONT_PIXELS

@@ -1,4 +1,4 @@
-"""Pictures come out upright, in order and at their time; pieces are joined; what is transparent is white, as in a portrait."""
+"""Frames come out upright, in order and at their time; pieces are joined; what is transparent is white, as in a portrait."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -9,17 +9,17 @@ import pytest
 from numpy.typing import NDArray
 
 from avcore.errors import InputError, MediaError, OutputError
-from avcore.media import Picture, VideoJoiner, VideoWriter, at_rate, iter_sound_at, probe, read_pictures, write_speech
+from avcore.media import Frame, VideoJoiner, VideoWriter, at_rate, iter_sound_at, probe, read_frames, write_speech
 from avcore.media.decoding import DecodedFrame
+from avcore.media.frames import View
 from avcore.media.media_source import notes_of
-from avcore.media.pictures import View
 from avcore.media.shapes import Shape
 from avcore.media.source import read_stored
 from avcore.notes import sentence
-from tests.avcore.media_samples import Film, at_constant_rate, clicks, joined, numbered_picture, shown_number
+from tests.avcore.media_samples import Film, at_constant_rate, clicks, joined, numbered_frame, shown_number
 
 ONE = 1 << 16
-# a, b, c, d of the display matrix, and how a player shows a stored picture with it.
+# a, b, c, d of the display matrix, and how a player shows a stored frame with it.
 ORIENTATIONS = {
     "as stored": ((ONE, 0, 0, ONE), lambda stored: stored),
     "a quarter to the left": ((0, -ONE, ONE, 0), lambda stored: np.rot90(stored, 1)),
@@ -34,7 +34,7 @@ ROTATIONS = {"as stored": 0, "a quarter to the left": 90, "half a turn": 180, "a
 
 
 def numbers(path: Path, start: float | None = None, end: float | None = None) -> list[int]:
-    return [shown_number(picture.rgb) for picture in read_pictures(path, start, end)]
+    return [shown_number(frame.rgb) for frame in read_frames(path, start, end)]
 
 
 @pytest.mark.parametrize(
@@ -61,17 +61,17 @@ def numbers(path: Path, start: float | None = None, end: float | None = None) ->
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_every_picture_in_order_at_its_time(tmp_path: Path, name: str, film: Film) -> None:
+def test_every_frame_in_order_at_its_time(tmp_path: Path, name: str, film: Film) -> None:
     path = film.write(tmp_path / name)
-    pictures = list(read_pictures(path))
-    assert [shown_number(picture.rgb) for picture in pictures] == list(range(50))
-    assert [picture.index for picture in pictures] == list(range(50))
-    assert [picture.time for picture in pictures] == at_constant_rate(Fraction(25), 50)
-    assert pictures[0].rgb.shape == (film.size[1], film.size[0], 3)
+    frames = list(read_frames(path))
+    assert [shown_number(frame.rgb) for frame in frames] == list(range(50))
+    assert [frame.index for frame in frames] == list(range(50))
+    assert [frame.time for frame in frames] == at_constant_rate(Fraction(25), 50)
+    assert frames[0].rgb.shape == (film.size[1], film.size[0], 3)
     info = probe(path)
     assert (info.width, info.height, info.num_frames, info.duration_s) == (*film.size, 50, 2)
     assert (info.frame_rate, info.is_variable_rate) == (25, False)
-    # From the middle: the picture on screen at the start, up to the last one that begins before the end.
+    # From the middle: the frame on screen at the start, up to the last one that begins before the end.
     assert numbers(path, 1.01, 1.2) == [25, 26, 27, 28, 29]
     assert numbers(path, 1.96) == [49]
     assert numbers(path, 7.0) == [49]
@@ -81,9 +81,9 @@ def test_every_picture_in_order_at_its_time(tmp_path: Path, name: str, film: Fil
 @pytest.mark.parametrize("options", [{"g": "250", "bf": "4"}, {"g": "8", "bf": "2"}, {"g": "1"}], ids=str)
 def test_reading_from_the_middle_equals_reading_on(tmp_path: Path, options: dict[str, str], start: int) -> None:
     path = Film(options=options).write(tmp_path / "a.mp4")
-    everything = [picture for picture in read_pictures(path) if picture.time >= Fraction(start, 25)]
-    from_middle = list(read_pictures(path, Fraction(start, 25)))
-    assert [picture.time for picture in from_middle] == [picture.time for picture in everything]
+    everything = [frame for frame in read_frames(path) if frame.time >= Fraction(start, 25)]
+    from_middle = list(read_frames(path, Fraction(start, 25)))
+    assert [frame.time for frame in from_middle] == [frame.time for frame in everything]
     assert all(np.array_equal(a.rgb, b.rgb) for a, b in zip(from_middle, everything, strict=True))
 
 
@@ -93,18 +93,18 @@ def test_a_variable_rate_is_followed(tmp_path: Path) -> None:
     path = Film(times=times).write(tmp_path / "a.mp4")
     info = probe(path)
     assert info.is_variable_rate
-    assert [picture.time for picture in read_pictures(path)] == times
-    shown = list(at_rate(read_pictures(path), duration_s=info.duration_s))
-    for picture in shown:
-        number = shown_number(picture.rgb)
-        assert times[number] <= picture.time
-        assert number + 1 == len(times) or picture.time < times[number + 1]
-    assert len({shown_number(picture.rgb) for picture in shown}) > 5
+    assert [frame.time for frame in read_frames(path)] == times
+    shown = list(at_rate(read_frames(path), duration_s=info.duration_s))
+    for frame in shown:
+        number = shown_number(frame.rgb)
+        assert times[number] <= frame.time
+        assert number + 1 == len(times) or frame.time < times[number + 1]
+    assert len({shown_number(frame.rgb) for frame in shown}) > 5
 
 
 def test_at_rate_by_hand() -> None:
     pixels = np.zeros((2, 2, 3), np.uint8)
-    source = [Picture(pixels + n, Fraction(n, 30), n) for n in range(6)]
+    source = [Frame(pixels + n, Fraction(n, 30), n) for n in range(6)]
     assert [int(p.rgb[0, 0, 0]) for p in at_rate(iter(source), 25)] == [0, 1, 2, 3, 4]
     assert [int(p.rgb[0, 0, 0]) for p in at_rate(iter(source), 60)] == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
     assert [int(p.rgb[0, 0, 0]) for p in at_rate(iter(source), 25, duration_s=0.08)] == [0, 1]
@@ -114,15 +114,15 @@ def test_at_rate_by_hand() -> None:
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
-def test_pictures_stand_upright(tmp_path: Path, orientation: str) -> None:
+def test_frames_stand_upright(tmp_path: Path, orientation: str) -> None:
     (a, b, c, d), shown_as = ORIENTATIONS[orientation]
-    stored = numbered_picture(0b00010110)
+    stored = numbered_frame(0b00010110)
     matrix = (a, b, 0, c, d, 0, 0, 0, 1 << 30)
-    path = Film(times=(Fraction(0),), pictures=[stored], display_matrix=matrix).write(tmp_path / "a.mp4")
+    path = Film(times=(Fraction(0),), frames=[stored], display_matrix=matrix).write(tmp_path / "a.mp4")
     expected = shown_as(stored)
-    (picture,) = read_pictures(path)
-    assert picture.rgb.shape == expected.shape
-    assert np.abs(picture.rgb.astype(int) - expected).mean() < 6
+    (frame,) = read_frames(path)
+    assert frame.rgb.shape == expected.shape
+    assert np.abs(frame.rgb.astype(int) - expected).mean() < 6
     info = probe(path)
     assert (info.height, info.width) == expected.shape[:2]
     if orientation in ROTATIONS:
@@ -134,19 +134,19 @@ def test_edit_lists_hide_what_they_hide(tmp_path: Path) -> None:
     times = [Fraction(k - 5, 25) for k in range(50)]
     path = Film(times=times, sound=clicks(16000, 2, [1.0]), options={"g": "50"}).write(tmp_path / "a.mp4")
     assert numbers(path) == list(range(5, 50))
-    assert probe(path).picture_s == (0, Fraction(45, 25))
-    assert [picture.time for picture in read_pictures(path)] == at_constant_rate(Fraction(25), 45)
+    assert probe(path).video_s == (0, Fraction(45, 25))
+    assert [frame.time for frame in read_frames(path)] == at_constant_rate(Fraction(25), 45)
 
 
-def test_pictures_may_not_be_drawn_on_and_sound_alone_has_none(tmp_path: Path) -> None:
-    picture = next(read_pictures(Film().write(tmp_path / "a.mp4")))
+def test_frames_may_not_be_drawn_on_and_sound_alone_has_none(tmp_path: Path) -> None:
+    frame = next(read_frames(Film().write(tmp_path / "a.mp4")))
     with pytest.raises(ValueError, match="read-only"):
-        picture.rgb[0, 0] = 0
+        frame.rgb[0, 0] = 0
     path = Film(times=(), sound=clicks(16000, 1, [0.5])).write(tmp_path / "a.m4a")
     with pytest.raises(MediaError, match=r"no video track.*sound only"):
-        next(read_pictures(path))
+        next(read_frames(path))
     with pytest.raises(InputError, match="not there"):
-        next(read_pictures(tmp_path / "missing.mp4"))
+        next(read_frames(tmp_path / "missing.mp4"))
 
 
 def test_damage_in_the_middle_is_bridged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -155,24 +155,24 @@ def test_damage_in_the_middle_is_bridged(tmp_path: Path, caplog: pytest.LogCaptu
     middle = content.index(b"mdat") + (content.rindex(b"moov") - content.index(b"mdat")) // 2
     content[middle : middle + 300] = bytes(np.random.default_rng(0).integers(0, 256, 300, dtype=np.uint8))
     path.write_bytes(content)
-    pictures = list(read_pictures(path))
-    assert 60 < len(pictures) <= 100
-    assert shown_number(pictures[-1].rgb) == 99
-    assert pictures[-1].time == Fraction(99, 25)
+    frames = list(read_frames(path))
+    assert 60 < len(frames) <= 100
+    assert shown_number(frames[-1].rgb) == 99
+    assert frames[-1].time == Fraction(99, 25)
     assert "damaged video packets were skipped" in caplog.text
 
 
 SIZE = 64
 
 
-def _picture(number: int) -> np.ndarray:
+def _frame(number: int) -> np.ndarray:
     return np.full((SIZE, SIZE, 3), 40 + number % 160, np.uint8)
 
 
 def _piece(path: Path, first: int, times: list[Fraction], rate: Fraction) -> Path:
     with VideoWriter(path, SIZE, SIZE, rate) as writer:
         for k, time in enumerate(times):
-            writer.write_picture(_picture(first + k), time - times[0])
+            writer.write_rgb(_frame(first + k), time - times[0])
     return path
 
 
@@ -193,7 +193,7 @@ def _decoded(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
 @pytest.mark.parametrize("rate", [Fraction(30000, 1001), Fraction(25)])
-def test_joined_pieces_show_the_same_pictures_at_their_times(tmp_path: Path, suffix: str, rate: Fraction) -> None:
+def test_joined_pieces_show_the_same_frames_at_their_times(tmp_path: Path, suffix: str, rate: Fraction) -> None:
     times = [k / rate for k in range(60)]
     bounds = [(0, 1), (1, 3), (3, 30), (30, 60)]
     pieces = [(_piece(tmp_path / f"{a}.mp4", a, times[a:b], rate), times[a:b]) for a, b in bounds]
@@ -212,14 +212,14 @@ def test_uneven_times_and_sound_stay_as_they_are(tmp_path: Path) -> None:
     path = _join(tmp_path / "joined.mp4", rate, pieces, sound)
     joined, shown = _decoded(path)
     assert shown == pytest.approx([float(time) for time in times], abs=1e-4)
-    assert joined[:, 5, 5, 0] == pytest.approx([_picture(k)[0, 0, 0] for k in range(50)], abs=3)
+    assert joined[:, 5, 5, 0] == pytest.approx([_frame(k)[0, 0, 0] for k in range(50)], abs=3)
     assert sum(len(block) for block in iter_sound_at(path, 16_000)) == 16_000
 
 
-def test_a_piece_that_lacks_pictures_is_refused(tmp_path: Path) -> None:
+def test_a_piece_that_lacks_frames_is_refused(tmp_path: Path) -> None:
     times = [Fraction(k, 25) for k in range(10)]
     piece = _piece(tmp_path / "piece.mp4", 0, times[:9], Fraction(25))
-    with pytest.raises(OutputError, match="10 pictures"):
+    with pytest.raises(OutputError, match="10 frames"):
         _join(tmp_path / "joined.mp4", Fraction(25), [(piece, times)])
     assert not (tmp_path / "joined.mp4").exists()
 
@@ -248,7 +248,7 @@ HLG = {"color_trc": 18, "color_primaries": 9, "colorspace": 9}
 
 
 def keyed(path: Path, codec: str, pixel_format: str, alpha: int = 0, first: int | None = None, **tags: int) -> Path:
-    """A square of skin before a green wall that was keyed out. alpha: of the wall; first: of it in the first picture."""
+    """A square of skin before a green wall that was keyed out. alpha: of the wall; first: of it in the first frame."""
     rgba = np.empty((96, 128, 4), np.uint8)
     rgba[:] = (*GREEN, alpha)
     rgba[24:72, 32:96] = (*SKIN, 255)
@@ -280,19 +280,19 @@ def keyed(path: Path, codec: str, pixel_format: str, alpha: int = 0, first: int 
 )
 def test_a_wall_that_was_keyed_out_is_white(tmp_path: Path, name: str, codec: str, pixel_format: str) -> None:
     path = keyed(tmp_path / name, codec, pixel_format)
-    pictures = list(read_pictures(path))
-    assert len(pictures) == 5
-    for picture in (*pictures, *read_pictures(path, Fraction(2, 25))):
-        np.testing.assert_allclose(picture.rgb[8, 8], 255, atol=4)
-        np.testing.assert_allclose(picture.rgb[48, 64], SKIN, atol=8)
+    frames = list(read_frames(path))
+    assert len(frames) == 5
+    for frame in (*frames, *read_frames(path, Fraction(2, 25))):
+        np.testing.assert_allclose(frame.rgb[8, 8], 255, atol=4)
+        np.testing.assert_allclose(frame.rgb[48, 64], SKIN, atol=8)
     assert [sentence(note) for note in probe(path).notes] == ["transparent parts are shown on white"]
 
 
 def test_a_wall_that_was_keyed_out_of_hdr_is_white(tmp_path: Path) -> None:
     path = keyed(tmp_path / "a.mov", "prores_ks", "yuva444p10le", **HLG)
-    for picture in read_pictures(path):
-        np.testing.assert_allclose(picture.rgb[8, 8], 255, atol=4)
-        assert picture.rgb[48, 64, 2] < 150
+    for frame in read_frames(path):
+        np.testing.assert_allclose(frame.rgb[8, 8], 255, atol=4)
+        assert frame.rgb[48, 64, 2] < 150
     told = [sentence(note) for note in probe(path).notes]
     assert ["transparent" in line for line in told] == [True, False]
     assert "HLG" in told[1]
@@ -301,7 +301,7 @@ def test_a_wall_that_was_keyed_out_of_hdr_is_white(tmp_path: Path) -> None:
 def test_what_becomes_transparent_later_is_told_when_it_is_read(tmp_path: Path) -> None:
     path = keyed(tmp_path / "a.mov", "qtrle", "argb", first=255)
     assert probe(path).notes == ()
-    shown = [tuple(picture.rgb[8, 8]) for picture in read_pictures(path)]
+    shown = [tuple(frame.rgb[8, 8]) for frame in read_frames(path)]
     assert shown == [GREEN] + [(255, 255, 255)] * 4
     assert ["transparent" in sentence(note) for note in probe(path).notes] == [True]
 
@@ -309,7 +309,7 @@ def test_what_becomes_transparent_later_is_told_when_it_is_read(tmp_path: Path) 
 @pytest.mark.parametrize("alpha", [255, 128])
 def test_what_is_opaque_stays_and_half_is_half(tmp_path: Path, alpha: int) -> None:
     path = keyed(tmp_path / "a.mov", "qtrle", "argb", alpha)
-    seen = next(read_pictures(path)).rgb[8, 8]
+    seen = next(read_frames(path)).rgb[8, 8]
     np.testing.assert_allclose(seen, np.array(GREEN) * alpha / 255 + (255 - alpha), atol=2)
     assert len(probe(path).notes) == (alpha < 255)
 
@@ -324,7 +324,7 @@ def test_alpha_that_hides_all_means_nothing(tmp_path: Path) -> None:
         rgba[..., :3] = SKIN
         container.mux(stream.encode(av.VideoFrame.from_ndarray(rgba, "rgba").reformat(format="argb")))
         container.mux(stream.encode(None))
-    np.testing.assert_allclose(next(read_pictures(path)).rgb[48, 64], SKIN, atol=2)
+    np.testing.assert_allclose(next(read_frames(path)).rgb[48, 64], SKIN, atol=2)
 
 
 def film(count: int, size: tuple[int, int], **more: object) -> Film:
@@ -348,14 +348,14 @@ CODECS = [
 
 @pytest.mark.parametrize(("name", "codec"), CODECS, ids=[name for name, _ in CODECS])
 def test_a_call_that_begins_small_is_as_large_as_it_gets(tmp_path: Path, name: str, codec: str) -> None:
-    """Also where the small pictures are most of it."""
+    """Also where the small frames are most of it."""
     how = {"x265-params": "log-level=none"} if codec == "libx265" else {}
     sizes = [(128, 96), (256, 192), (192, 144), (128, 96)]
     path = joined(tmp_path / name, *(film(10, size, codec=codec, options=how) for size in sizes))
-    info, pictures = probe(path), list(read_pictures(path))
+    info, frames = probe(path), list(read_frames(path))
     assert (info.width, info.height) == (256, 192)
-    assert [picture.rgb.shape for picture in pictures] == [(192, 256, 3)] * 40
-    assert [shown_number(picture.rgb) for picture in pictures] == [*range(10)] * 4
+    assert [frame.rgb.shape for frame in frames] == [(192, 256, 3)] * 40
+    assert [shown_number(frame.rgb) for frame in frames] == [*range(10)] * 4
     assert "128x96, 256x192, 192x144" in sentence(info.notes[0])
     assert len(info.notes) == 1
 
@@ -363,17 +363,17 @@ def test_a_call_that_begins_small_is_as_large_as_it_gets(tmp_path: Path, name: s
 def test_a_telephone_that_is_turned(tmp_path: Path) -> None:
     """The form that lasts longest is the output's; in the other nothing is squeezed."""
     path = joined(tmp_path / "a.ts", film(10, (128, 96)), film(15, (96, 128)))
-    info, pictures = probe(path), list(read_pictures(path))
+    info, frames = probe(path), list(read_frames(path))
     assert (info.width, info.height) == (96, 128)
-    assert bars(pictures[0].rgb) == (128 - 72, 0)
-    assert bars(pictures[20].rgb) == (0, 0)
-    assert [shown_number(picture.rgb[28:100]) for picture in pictures[:10]] == [*range(10)]
-    assert [shown_number(picture.rgb) for picture in pictures[10:]] == [*range(15)]
+    assert bars(frames[0].rgb) == (128 - 72, 0)
+    assert bars(frames[20].rgb) == (0, 0)
+    assert [shown_number(frame.rgb[28:100]) for frame in frames[:10]] == [*range(10)]
+    assert [shown_number(frame.rgb) for frame in frames[10:]] == [*range(15)]
 
 
-def test_bars_lie_around_pictures_that_are_turned_upright() -> None:
+def test_bars_lie_around_frames_that_are_turned_upright() -> None:
     frame = av.VideoFrame.from_ndarray(np.full((96, 128, 3), 200, np.uint8))
-    turned = View(Fraction(0), Shape(96, 128), (0, 1, -1, 0)).picture(DecodedFrame(frame, Fraction(0)), 0).rgb
+    turned = View(Fraction(0), Shape(96, 128), (0, 1, -1, 0)).convert(DecodedFrame(frame, Fraction(0)), 0).rgb
     assert turned.shape == (96, 128, 3)
     assert bars(turned) == (0, 128 - 72)
 
@@ -389,9 +389,9 @@ def test_pixels_that_change_their_shape_become_square(tmp_path: Path) -> None:
         film(10, (180, 144), codec="mpeg2video", pixel_aspect=aspect) for aspect in (Fraction(64, 45), Fraction(16, 15))
     )
     path = joined(tmp_path / "a.ts", narrow, wide, narrow)
-    info, pictures = probe(path), list(read_pictures(path))
+    info, frames = probe(path), list(read_frames(path))
     assert (info.width, info.height, info.pixel_aspect) == (192, 144, Fraction(1))
-    assert [bars(pictures[number].rgb) for number in (0, 15, 25)] == [(0, 0), (36, 0), (0, 0)]
+    assert [bars(frames[number].rgb) for number in (0, 15, 25)] == [(0, 0), (36, 0), (0, 0)]
     assert "192x144, 256x144" in sentence(info.notes[0])
 
 
@@ -399,11 +399,11 @@ def test_pixels_that_stay_as_they_are_stay(tmp_path: Path) -> None:
     one, other = (film(10, size, pixel_aspect=Fraction(16, 15)) for size in ((176, 144), (180, 144)))
     path = joined(tmp_path / "a.ts", other, one)
     assert (probe(path).width, probe(path).height, probe(path).pixel_aspect) == (180, 144, Fraction(16, 15))
-    assert bars(list(read_pictures(path))[-1].rgb)[1] in (0, 4)  # 176 of 180 columns, and no row less
+    assert bars(list(read_frames(path))[-1].rgb)[1] in (0, 4)  # 176 of 180 columns, and no row less
 
 
-def test_pictures_that_look_as_large_need_no_line(tmp_path: Path) -> None:
-    """MPEG-2 says how large a picture looks, not what shape its pixels have."""
+def test_frames_that_look_as_large_need_no_line(tmp_path: Path) -> None:
+    """MPEG-2 says how large a frame looks, not what shape its pixels have."""
     one, other = (film(10, size, codec="mpeg2video", pixel_aspect=Fraction(16, 15)) for size in ((176, 144), (180, 144)))
     path = joined(tmp_path / "a.ts", other, one)
     assert (probe(path).width, probe(path).height, probe(path).pixel_aspect) == (192, 144, Fraction(1))
@@ -412,17 +412,17 @@ def test_pictures_that_look_as_large_need_no_line(tmp_path: Path) -> None:
 
 def test_reading_from_the_middle_and_as_stored_is_the_same(tmp_path: Path) -> None:
     path = joined(tmp_path / "a.webm", film(10, (128, 96), codec="libvpx"), film(15, (96, 128), codec="libvpx"))
-    pictures, stored = list(read_pictures(path)), list(read_stored(path))
-    for picture, later in zip(pictures[5:], read_pictures(path, Fraction(1, 5)), strict=True):
-        assert np.array_equal(picture.rgb, later.rgb)
+    frames, stored = list(read_frames(path)), list(read_stored(path))
+    for frame, later in zip(frames[5:], read_frames(path, Fraction(1, 5)), strict=True):
+        assert np.array_equal(frame.rgb, later.rgb)
     assert [one.is_plain for one in stored] == [False] * 10 + [True] * 15
-    for picture, one in zip(pictures, stored, strict=True):
-        assert np.array_equal(picture.rgb, one.rgb)
+    for frame, one in zip(frames, stored, strict=True):
+        assert np.array_equal(frame.rgb, one.rgb)
 
 
 def test_a_file_that_is_not_probed_first_is_read_alike(tmp_path: Path) -> None:
     path = joined(tmp_path / "a.webm", film(5, (128, 96), codec="libvpx"), film(10, (256, 192), codec="libvpx"))
-    assert {picture.rgb.shape for picture in read_pictures(path)} == {(192, 256, 3)}
+    assert {frame.rgb.shape for frame in read_frames(path)} == {(192, 256, 3)}
 
 
 def test_ordinary_files_have_one_shape(tmp_path: Path) -> None:
@@ -433,12 +433,12 @@ def test_ordinary_files_have_one_shape(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("error")
 def test_a_size_that_changes_between_keyframes_is_told_when_it_is_read(tmp_path: Path) -> None:
-    """No header of a packet says it before: AV1 refers to pictures of another size."""
+    """No header of a packet says it before: AV1 refers to frames of another size."""
     options = {"preset": "12", "svtav1-params": "resize-mode=1:resize-denom=16:resize-kf-denom=8"}
     path = film(10, (256, 192), codec="libsvtav1", options=options).write(tmp_path / "a.mkv")
     assert probe(path).notes == ()
-    pictures = list(read_pictures(path))
-    assert [picture.rgb.shape for picture in pictures] == [(192, 256, 3)] * 10
-    assert [shown_number(picture.rgb) for picture in pictures] == [*range(10)]
+    frames = list(read_frames(path))
+    assert [frame.rgb.shape for frame in frames] == [(192, 256, 3)] * 10
+    assert [shown_number(frame.rgb) for frame in frames] == [*range(10)]
     assert ["256x192, ..." in sentence(note) for note in notes_of(path)] == [True]
     assert probe(path).notes == notes_of(path)
