@@ -1,11 +1,13 @@
 """Make the README's images of the demo from a real result: source and dub side by side, both sounds, the talking portrait."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -15,17 +17,14 @@ from avcore.faces.detect import FaceDetector
 from avcore.files import atomic_output
 from avcore.flags import Command, QuietOptions, flag
 from avcore.media import FrameSource, read_speech
-from avcore.timeline import FRAME_RATE, samples_to_seconds, seconds_to_samples
+from avcore.timeline import FRAME_RATE, SAMPLE_RATE, seconds_to_samples
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 Pixels = NDArray[np.uint8]
 Part = tuple[slice, slice]
 """Rows and columns of a frame."""
 
-_WINDOW_S, _HOP_S, _LOWEST_DB = 0.025, 0.005, -70.0
-_PIXELS_A_SECOND, _WAVE_HEIGHT, _SPECTROGRAM_HEIGHT = 360, 72, 160
-_MARGIN, _TITLE_HEIGHT, _TICK_S = 12, 26, 0.5
-_INK, _PAPER, _WAVE = (60, 60, 60), 255, (160, 96, 32)
+_WINDOW_S, _HOP_S, _RANGE_DB = 0.025, 0.005, 70.0
 _HEAD_ROOM = 0.5
 """Space that is shown around the face of a portrait, in widths of the face."""
 _EVERY, _WEBP_QUALITY = 2, 60
@@ -53,11 +52,11 @@ class ImagesOptions(QuietOptions):
 def _work(options: ImagesOptions) -> None:
     write_moving(options.out_dir / "demo.webp", options.source, options.dub, options.height)
     row = row_of_frames(options.portrait, options.frames, options.height, head_in(options.portrait))
-    _write(options.out_dir / "portrait.jpg", row)
-    sounds = {"source: English": read_speech(options.source), "dub: Korean": read_speech(options.dub)}
-    longest = max(map(len, sounds.values()))
-    panels = [panel(title, np.pad(samples, (0, longest - len(samples)))) for title, samples in sounds.items()]
-    _write(options.out_dir / "demo_sound.jpg", np.vstack(panels))
+    with atomic_output(options.out_dir / "portrait.jpg") as work:
+        Image.fromarray(row).save(work, quality=_JPEG_QUALITY)
+    figure = sounds({"source: English": read_speech(options.source), "dub: Korean": read_speech(options.dub)})
+    with atomic_output(options.out_dir / "demo_sound.jpg") as work:
+        figure.savefig(work, pil_kwargs={"quality": _JPEG_QUALITY})
 
 
 def write_moving(path: Path, source: Path, dub: Path, height: int) -> None:
@@ -101,53 +100,26 @@ def head_in(path: Path) -> Part:
     return slice(0, side), slice(0, side)
 
 
-def panel(title: str, samples: NDArray[np.float32]) -> Pixels:
-    """Draw a sound as wave above spectrogram (0 to 8 kHz, upwards), with ticks every half second: uint8 [height, width, 3].
+def sounds(named: Mapping[str, NDArray[np.float32]]) -> Figure:
+    """Draw each sound as wave above spectrogram (0 to 8 kHz, from the loudest to 70 dB below).
 
-    samples: float32 [S] at 16 kHz.
+    named: title and samples, float32 [S] at 16 kHz.
     """
-    seconds = float(samples_to_seconds(len(samples)))
-    width = round(seconds * _PIXELS_A_SECOND)
-    height = _TITLE_HEIGHT + _WAVE_HEIGHT + _SPECTROGRAM_HEIGHT
-    image = np.full((height + 2 * _MARGIN, width + 2 * _MARGIN, 3), _PAPER, dtype=np.uint8)
-    body = image[_MARGIN : _MARGIN + height, _MARGIN : _MARGIN + width]
-    cv2.putText(image, title, (_MARGIN, _MARGIN + 14), cv2.FONT_HERSHEY_SIMPLEX, 0.5, _INK, 1, cv2.LINE_AA)
-
-    # The largest and smallest sample of each column; the loudest fills the height.
-    area = body[_TITLE_HEIGHT : _TITLE_HEIGHT + _WAVE_HEIGHT]
-    middle, reach = len(area) // 2, (len(area) // 2 - 2) / max(float(np.abs(samples).max(initial=0)), 1e-6)
-    for column, part in enumerate(np.array_split(samples, area.shape[1])):
-        top, bottom = (middle - round(float(edge) * reach) for edge in (part.max(initial=0), part.min(initial=0)))
-        area[top : bottom + 1, column] = _WAVE
-
-    body[_TITLE_HEIGHT + _WAVE_HEIGHT :] = cv2.resize(
-        spectrogram(samples), (width, _SPECTROGRAM_HEIGHT), interpolation=cv2.INTER_AREA
-    )
-    for tick in np.arange(0, seconds, _TICK_S):
-        at = round(tick * _PIXELS_A_SECOND) + _MARGIN
-        image[_MARGIN + height : _MARGIN + height + 4, at : at + 1] = _INK
-        cv2.putText(image, f"{tick:g} s", (at + 3, len(image) - 2), cv2.FONT_HERSHEY_SIMPLEX, 0.32, _INK, 1, cv2.LINE_AA)
-    return image
-
-
-def spectrogram(samples: NDArray[np.float32]) -> Pixels:
-    """Return power in colours, from the loudest to 70 dB below: uint8 RGB [frequencies, times, 3], low frequencies at the bottom.
-
-    samples: float32 [S] at 16 kHz.
-    """
+    figure = Figure(figsize=(9, 2.8 * len(named)), dpi=100, layout="constrained")
+    axes = figure.subplots(2 * len(named), sharex=True, height_ratios=(1, 2) * len(named))
     window, hop = seconds_to_samples(_WINDOW_S), seconds_to_samples(_HOP_S)
-    padded = np.pad(samples, (0, window))
-    pieces = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop] * np.hanning(window)
-    power = np.square(np.abs(np.fft.rfft(pieces)))
-    decibels = 10 * np.log10(np.maximum(power / max(float(power.max()), 1e-12), 1e-12))
-    grey = np.clip((decibels - _LOWEST_DB) / -_LOWEST_DB * 255, 0, 255).astype(np.uint8).T[::-1]
-    return np.asarray(cv2.cvtColor(cv2.applyColorMap(np.ascontiguousarray(grey), cv2.COLORMAP_MAGMA), cv2.COLOR_BGR2RGB))
-
-
-def _write(path: Path, image: Pixels) -> None:
-    with atomic_output(path) as temporary:
-        cv2.imwrite(str(temporary), image[:, :, ::-1], (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))
-    LOG.info("%s: %d x %d", path, image.shape[1], image.shape[0])
+    for (title, samples), wave, spectrum in zip(named.items(), axes[::2], axes[1::2], strict=True):
+        wave.plot(np.arange(len(samples)) / SAMPLE_RATE, samples, linewidth=0.4)
+        wave.set_title(title, loc="left")
+        wave.set_yticks([])
+        wave.margins(x=0)
+        spectrum.set_facecolor("black")
+        with np.errstate(divide="ignore"):  # digital silence, which is not drawn
+            *_, drawn = spectrum.specgram(samples, window, SAMPLE_RATE, noverlap=window - hop, cmap="magma")
+        drawn.set_clim(float(drawn.get_array().max()) - _RANGE_DB)
+        spectrum.set_ylabel("Hz")
+    axes[-1].set_xlabel("s")
+    return figure
 
 
 _COMMAND = Command(ImagesOptions, "demo_images", _work)
