@@ -47,6 +47,7 @@ def translated_back(
     """
     opened = {one.number: (one, pieces) for one in sentences if (pieces := _open_pieces(one))}
     texts = {number: " ".join(piece.target.text for piece in pieces) for number, (_, pieces) in opened.items()}
+
     source, target = languages
     done, why = dict[int, Utterance](), f"no answer in language '{source}'"
     try:
@@ -56,6 +57,7 @@ def translated_back(
             answers = ((number, (model.translate(text, target, source, _BACK),)) for number, text in texts.items())
         else:
             answers = _by_program(translator, texts, languages, store, progress)
+
         for number, found in answers:
             sentence, pieces = opened[number]
             backs = [cleaned(text, texts[number]) for text in found]
@@ -66,6 +68,7 @@ def translated_back(
                 done |= {piece.one.number: piece.with_back(back) for piece in pieces}
     except InputError as error:
         why = error.what
+
     if any(number not in done for number in opened):
         notes.add(NOT_TRANSLATED_BACK(error=why))
     return done

@@ -348,6 +348,7 @@ class SentenceTranslator:
         """Return why a sentence is asked for again; None = one of its candidates will do."""
         if not found:
             return {"reason": why_again(fault, self.script.target)}
+
         best = best_candidate(found, *self._times(sentence))
         if best.missed or best.lost:
             return {"reason": f"it lacks {', '.join((*best.missed, *best.lost))}", "text": best.text}

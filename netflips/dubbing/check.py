@@ -190,6 +190,7 @@ class _Checker:
             if pack:
                 self.progress("check", ranks[pack[-1].number], len(placed))
 
+        # Only now, when all are spoken, can each be compared with the rest of the dub.
         left, known = max(round(_SHARE_MORE * len(placed)), 1), dict[int, Utterance]()
         firsts = [replace(first, attempt=self._among_others(first)) for first in self.spoken.values()]
         # The attempts left are shared by all: speech that is only slow has the least to win from them, so it comes last.
@@ -199,12 +200,14 @@ class _Checker:
             while left and len(attempts) <= _MOST_MORE and best.attempt.faults and (other := next(others, None)) is not None:
                 attempts, left = [*attempts, replace(other, attempt=self._among_others(other))], left - 1
                 best = attempts[taken_of([one.attempt for one in attempts], _meaning(first.one), self.terms)]
+
             if best is not first:
                 # The note on its place is that of another attempt by now.
                 before = self.notes.of.get(number, [])
                 self.notes.of[number] = [one for one in before if one.code not in (HURRIED.code, CUT.code)]
                 if best.note is not None:
                     self.notes.add(best.note, number)
+
             checked = tuple(one.attempt._replace(is_chosen=one is best) for one in attempts)
             known[number] = replace(best.one, attempts=checked)
         return known
@@ -216,6 +219,7 @@ class _Checker:
         for take in self._candidates(one):  # the translation of before becomes an alternative
             takes = (*([] if one.target is None else [one.target]), *(other for other in one.alternatives if other is not take))
             ways.append(("candidate", replace(one, target=take, alternatives=takes)))
+        # A text-to-unit model would say the same again; a program may sample.
         if isinstance(one.target, WrittenText) and isinstance(self.encoder.texts, ProgramSpeech):
             again = (replace(one.target, take=number) for number in range(1, _MOST_MORE + 1))
             ways += [("alternative", replace(one, target=target)) for target in again]
@@ -276,12 +280,15 @@ class _Checker:
         target = one.target
         if one.number in self.given:
             return []
+
+        # What is hurried needs a shorter translation, and what is slow a longer one: others cost an attempt for nothing.
         if isinstance(target, WrittenText) and target.seconds is not None and (fit := one.fit) is not None:
             timed = [(take, (take.seconds or 0.0) - target.seconds) for take in one.alternatives if isinstance(take, WrittenText)]
             if fit.is_hurried:
                 one = replace(one, alternatives=tuple(take for take, longer_s in timed if longer_s < 0))
             elif is_too_slow(fit.pace):
                 one = replace(one, alternatives=tuple(take for take, longer_s in timed if longer_s > 0))
+
         if not isinstance(target, WrittenText) or target.translation is None:
             return list(one.alternatives)
         of = target.translation.of
@@ -299,6 +306,7 @@ class _Checker:
         faults, (shut, stay) = set(spoken.attempt.faults), spoken.lips
         if stay >= shut and (stay >= _LEAST_OPEN or (stay and self._stay_open)):
             faults.add("open_lips")
+
         own = self._likeness(spoken, spoken.one.speaker)
         if own is None:
             return spoken.attempt._replace(faults=in_order(faults))
@@ -356,6 +364,7 @@ def _with_leaks(script: Script, job: Job, sound: Sound | None, mutes: bool) -> S
     is_mute = job.options.background == "mute" and background_of(job) is None
     if sound is None or not script.is_source_timed or is_mute or job.options.under:
         return script
+
     quiet, rate = replace(job, notes=Notes(is_quiet=True), progress=silent), job.sound_rate(script)
     try:
         behind = _background_share(sound)

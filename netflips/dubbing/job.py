@@ -243,7 +243,7 @@ class Job:
             if options.is_draft and options.work_dir is None:
                 return  # a draft writes no video and can do without a work folder
             raise
-        self.store.folder = folder
+        self.store.use(folder)
         self.store.hold(self.out if options.draft is None else options.draft)
 
     @property

@@ -63,17 +63,17 @@ class Stretch(NamedTuple):
 
     place: Span
     text: Transcript
-    """With times of the recording; empty where it is hardly words."""
+    """with times of the recording; empty where it is hardly words"""
     is_hardly_words: bool = False
     is_usual: bool = True
-    """Its window is clearly in the usual language."""
+    """whether its window is clearly in the usual language"""
 
 
 class RecognisedText(NamedTuple):
     """The transcript of an utterance."""
 
     text: Transcript
-    """With times from the utterance's beginning."""
+    """with times from the utterance's beginning"""
     is_hardly_words: bool = False
 
 
@@ -83,17 +83,17 @@ class RecognisedSpeech:
 
     sound: Sound
     recognizer: SpeechRecognizer
-    """Keeps its transcripts where work is kept."""
+    """keeps its transcripts where work is kept"""
     language: str = ""
-    """The spoken language; "": it is detected."""
+    """the spoken language; "": it is detected"""
     is_final: bool = False
-    """The user named the language: no stretch is in another one."""
+    """whether the user named the language: no stretch is in another one then"""
     is_strange: Callable[[Span], bool] = lambda _: False
-    """Whether the voice of a stretch speaks little elsewhere: with a low confidence besides, the stretch is a laugh."""
+    """returns whether the voice of a stretch speaks little elsewhere: with a low confidence besides, the stretch is a laugh"""
     windows: dict[int, list[Stretch]] = field(default_factory=dict)
-    """Windows that were recognised, by the index of their first stretch."""
+    """windows that were recognised, by the index of their first stretch"""
     left_out: set[int] = field(default_factory=set)
-    """Indices of stretches in another language."""
+    """indices of stretches in another language"""
 
     @cached_property
     def places(self) -> list[Span]:

@@ -56,17 +56,21 @@ class Store:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+        self.use(Path(folder))
         self.made: Counter[str] = Counter()
         """pieces of each step that were made in this run; each counts once"""
         self.found: Counter[str] = Counter()
         """pieces of each step that were there before this run; each counts once"""
         self._used: set[Path] = set()
         self._counted: set[Path] = set()
-        self._checksums = Rows[tuple[str, str]](self.folder / _KEPT, ("name", "sha256"), "bytes")
-        self._is_repaired = False
         self._noting = RLock()  # several threads may keep work
         self._lock: int | None = None
+
+    def use(self, folder: Path) -> None:
+        """Keep work in a folder from now on, and find what is kept there."""
+        self.folder = folder
+        self._checksums = Rows[tuple[str, str]](folder / _KEPT, ("name", "sha256"), "bytes")
+        self._is_repaired = False
 
     def kept(self, kind: type[T], step: str, made_of: tuple[object, ...], make: Callable[[], T]) -> T:
         """Return the value of a key; it is made if it is not kept yet."""

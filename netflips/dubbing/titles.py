@@ -96,6 +96,7 @@ class TitlesByProgram:
             for text in (cleaned(one, title) for one in texts):
                 key = as_compared(text)
                 fault = fault_in(text, title, target, self._used, shown) or translation_fault(text, title, target, _seconds(title))
+                # One translation of two titles: which of them it is of, nobody knows, so the earlier one is asked for again, too.
                 if fault == "same":
                     self._shared.add(key)
                     self.doubtful.add(self._used.pop(key))
@@ -107,6 +108,7 @@ class TitlesByProgram:
                     return text
                 again = {"reason": why_again(fault, target)} if fault else {"reason": ask_for_hangul_names(names), "text": text}
                 latin = latin if fault else text
+
             request["again"] = again
         return "" if isinstance(self._translator, ChatTranslator) else latin
 

@@ -53,6 +53,14 @@ def test_work_is_made_once_and_found_again(tmp_path: Path) -> None:
     assert (len(calls), again.made["units"], again.found["units"]) == (1, 0, 1)
 
 
+def test_work_is_found_in_the_folder_that_it_was_moved_to_before(tmp_path: Path) -> None:
+    store = Store(tmp_path / "scratch")
+    store.use(tmp_path / "work")
+    store.keep("units", ("key",), np.arange(3))
+    assert Store(tmp_path / "work").find(np.ndarray, "units", ("key",)) is not None
+    assert not (tmp_path / "scratch").exists()
+
+
 def test_names_differ_by_everything_and_by_nothing_else(tmp_path: Path) -> None:
     parts = [(1,), (2,), ("1",), (None,), (np.arange(3),), (np.arange(3.0),), (np.arange(4),), ({"a": 1},), ([1], [2]), ([1, 2],)]
     assert len({key_of(*one) for one in parts}) == len(parts)

@@ -219,7 +219,7 @@ def test_a_side_that_was_not_read_has_no_subtitles_and_two_utterances_share_none
 def test_a_file_that_somebody_else_wrote_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     def write(text: str, *, keeps_work: bool = True) -> dict[str, str]:
         store, spoken = Store(Path(mkdtemp(dir=tmp_path))), script(said(1, 1.0, text))
-        store.folder = tmp_path / "o.mp4.work" if keeps_work else store.folder
+        store.use(tmp_path / "o.mp4.work" if keeps_work else store.folder)
         write_subtitles(spoken, clock(spoken), Subtitling(("target",)), tmp_path / "o.mp4", store)
         found = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.glob("o.ko.*")}
         return {name: content.rstrip().split("\n")[-1] for name, content in found.items()}
