@@ -66,7 +66,10 @@ def command(
                 near = _MEANT.get(strange) or flags.get(PUBLISHED.get(flag, flag)) or _near(flag, strange, flags, known)
                 hint = f"; did you mean '{near}'?" if near in known else ""
                 raise TypeError(f"{called} has no keyword '{strange}'{hint}")
-            arguments = _bound(called, signature, given, named)
+            try:
+                arguments = signature.bind(*given, **named).arguments
+            except TypeError as error:
+                raise TypeError(f"{called}: {error}") from None
             for name, value in arguments.items():
                 _require(called, name, value, known[name])
             try:
@@ -95,15 +98,14 @@ def _parameters(
     for many in [*order, *(name for name in found if name not in order)]:
         told, name, kind = found[many], _ONE_OF_MANY.get(many, many), kinds.get(many, inspect.Parameter.KEYWORD_ONLY)
         is_needed = told.is_needed or many in needed or name != many or kind is _PLACES
-        default = inspect.Parameter.empty if is_needed else _default(told.default)
+        default = told.default
+        if is_needed:
+            default = inspect.Parameter.empty
+        elif isinstance(default, Path) or default is MISSING:  # one that a factory makes is shown as auto
+            default = "auto" if default is MISSING else os.fspath(default)
         annotation = StrPath if name != many else str if kind is _PLACES else _kind(told.kind if is_needed else told.whole)
         result[name] = inspect.Parameter(name, kind, default=default, annotation=annotation)
     return result
-
-
-def _default(value: object) -> object:
-    """Return a field's default for the signature; one that a factory makes is shown as auto."""
-    return "auto" if value is MISSING else os.fspath(value) if isinstance(value, Path) else value
 
 
 def _kind(kind: Any) -> Any:
@@ -117,14 +119,6 @@ def _kind(kind: Any) -> Any:
         several: Any = GenericAlias(Sequence, (_kind(arguments[0]),))
         return StrPath | several if arguments[0] is Path else several
     return str | kind if is_dataclass(kind) else kind
-
-
-def _bound(called: str, signature: inspect.Signature, given: Sequence[Any], named: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments by name. Raises TypeError, as Python does, where some are missing or too many."""
-    try:
-        return signature.bind(*given, **named).arguments
-    except TypeError as error:
-        raise TypeError(f"{called}: {error}") from None
 
 
 def _options_of(options: Callable[..., Options], arguments: Mapping[str, Any]) -> Options:

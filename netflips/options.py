@@ -370,10 +370,13 @@ class DemoOptions(CommonOptions):
 
     video: Path = positional("VIDEO", default=_EXAMPLE / "example.mp4", file=Input("the video"))
     """default: the demo clip"""
-    portrait: Path = flag(default=_EXAMPLE / "example.jpg", file=Input("the portrait"))
-    """portrait that says the dub (default: a photograph)"""
     out_dir: Path = flag("-o", "--out-dir", default=Path("outputs", "demo"), metavar="DIR")
     """default: outputs/demo"""
+
+    @property
+    def portrait(self) -> Path:
+        """A photograph that says the dub."""
+        return _EXAMPLE / "example.jpg"
 
     @property
     def stem(self) -> str:

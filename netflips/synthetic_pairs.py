@@ -95,7 +95,12 @@ def _asked(flag: str, given: str, limit_s: float) -> Callable[..., str]:
     """Return a function that asks the translator or recognizer of a flag, which is opened once in each process."""
     what = f"the program of {flag}"
     if given.startswith(_URL):
-        return lambda **request: _from_url(given, request, limit_s)
+
+        def from_url(**request: str) -> str:
+            body = {"q": request["text"], "source": request["source"], "target": request["target"], "format": "text"}
+            return _text({"text": post_json(given, body, limit_s, "the translator").get("translatedText")}, given)
+
+        return from_url
     if not Path(given).is_dir():
         program = LineProgram(parse_command(given, flag), limit_s, what)
         return lambda **request: _text(program.ask(request), what)
@@ -108,11 +113,6 @@ def _asked(flag: str, given: str, limit_s: float) -> Callable[..., str]:
 
     translator = open_text_translator(Path(given))
     return lambda text, source, target: translator.translate(text, source, target).text
-
-
-def _from_url(url: str, request: Mapping[str, str], limit_s: float) -> str:
-    body = {"q": request["text"], "source": request["source"], "target": request["target"], "format": "text"}
-    return _text({"text": post_json(url, body, limit_s, "the translator").get("translatedText")}, url)
 
 
 def _text(answer: Mapping[str, Any], whose: str) -> str:

@@ -108,11 +108,6 @@ def speaker_voice(models: Models, given: Path | None) -> "SpeakerVoice":
     return models.named_voices[chosen] if chosen in models.named_voices else neutral_voice(models.vocoder.speaker_dim)
 
 
-def _breathed(sentence: str, language: str) -> str:
-    """Return a sentence with pauses where a person breathes. The places are only known for Korean."""
-    return phrased(sentence) if language == "ko" else sentence
-
-
 @dataclass(eq=False)
 class TextVoice:
     """Speaks text in one voice."""
@@ -153,7 +148,10 @@ class TextSpeech:
         from unit2av.voice.speech import pieces_at_own_rate
 
         text_to_unit, vocoder, scale = self.spoken_by.text_to_unit, self.spoken_by.vocoder, self.spoken_by.scale
-        sentences = text_to_unit.predict(tuple(_breathed(one, vocoder.language) for one in self.script.sentences), vocoder.language)
+        language, sentences_read = vocoder.language, tuple(self.script.sentences)
+        if language == "ko":  # only there it is known where a person breathes
+            sentences_read = tuple(map(phrased, sentences_read))
+        sentences = text_to_unit.predict(sentences_read, language)
         for spelling in track(sentences, "speech", self.progress, len(self.script.sentences)):
             if self.spellings:
                 yield self._rest(self.spellings[-1].pause_s * scale)

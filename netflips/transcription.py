@@ -55,8 +55,13 @@ def transcribe_files(options: TranscribeOptions, found: "list[Script] | None" = 
                 report_quality(script.quality or QualityEstimate(), path, options.strict, options.verdict)
                 if found is not None:
                     found.append(script)
-                if found is None or out is not None:
-                    _write(out, _text(options.format or _form_of(out), script), is_named=options.out is not None)
+                text = _text(options.format or _form_of(out), script)
+                if out is not None:
+                    if options.out is None:
+                        keep_other(out, text)
+                    write_text(out, text)
+                elif found is None:
+                    sys.stdout.write(text)
         except NetflipsError as error:
             if len(outputs) == 1:
                 raise
@@ -90,15 +95,6 @@ def _outputs(options: TranscribeOptions) -> Mapping[Path, Path | None]:
 
 def _form_of(out: Path | None) -> str:
     return _PRINTED if out is None else out.suffix.lower().lstrip(".")
-
-
-def _write(out: Path | None, text: str, is_named: bool) -> None:
-    if out is None:
-        sys.stdout.write(text)
-        return
-    if not is_named:
-        keep_other(out, text)
-    write_text(out, text)
 
 
 def _text(form: str, script: "Script") -> str:

@@ -44,10 +44,6 @@ def _add_keep(group: Any) -> None:
     group.add_argument("--keep", action="append", default=[], choices=parts, help="leave this model's numbers as they are")
 
 
-def _kept(given: Any) -> tuple[str, ...]:
-    return tuple(given.keep)
-
-
 def _models(given: Any) -> dict[str, Path]:
     """Return the models by their names in a bundle. Raises UsageError."""
     found: dict[str, Path] = {}
@@ -89,7 +85,7 @@ class PackOptions(BundleOptions):
     """JSON: "domain" in words, "made" with seed, configs, commit and seconds, and what else is to be told"""
     precision: str = flag(default="float16", choices=STORED_PRECISIONS)
     """of matrices and kernels (default: float16)"""
-    keep: tuple[str, ...] = flags_of(_add_keep, _kept, tuple)
+    keep: tuple[str, ...] = flags_of(_add_keep, lambda given: tuple(given.keep), tuple)
 
 
 @dataclass(frozen=True, kw_only=True)

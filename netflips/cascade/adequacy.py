@@ -237,7 +237,8 @@ _NEGATED = re.compile(
 def likeness(one: str, other: str) -> float:
     """Return how alike two texts of one language are, 0 to 1: the mean F score over n-grams of 2, 3 and 4 letters (as chrF, Popovic
     2015)."""
-    return sum(_shared(_grams(one, length), _grams(other, length)) for length in _GRAMS) / len(_GRAMS)
+    pairs = [(_grams(one, length), _grams(other, length)) for length in _GRAMS]
+    return sum(2 * (first & second).total() / max(first.total() + second.total(), 1) for first, second in pairs) / len(pairs)
 
 
 def meaning_of(heard: str, back: str, others: Iterable[str]) -> Literal["kept", "doubtful", "lost"]:
@@ -262,7 +263,3 @@ def _words(text: str) -> list[str]:
 def _grams(text: str, length: int) -> Counter[str]:
     letters = f" {' '.join(_words(text))} "
     return Counter(letters[start : start + length] for start in range(len(letters) - length + 1))
-
-
-def _shared(one: Counter[str], other: Counter[str]) -> float:
-    return 2 * (one & other).total() / max(one.total() + other.total(), 1)

@@ -5,6 +5,7 @@
 !바보온달
 """
 
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -33,6 +34,7 @@ _MOST_WORDS = 20_000
 _AS_JAMO = str.maketrans({"l": "ㅣ", "i": "ㅣ", "1": "ㅣ", "|": "ㅣ", "o": "ㅇ", "0": "ㅇ"})
 """Signs that are typed for jamo of a similar look."""
 _AS_LATIN = str.maketrans({"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "@": "a", "$": "s", "!": "i"})
+_HANGUL = re.compile("[가-힣\u1100-\u11ff]")
 _DIGITS = str.maketrans(dict.fromkeys("0123456789"))
 
 
@@ -170,9 +172,5 @@ def _other_readings(plain: str) -> Iterator[str]:
     """Yield a text without its digits, and with characters replaced by the letters that they look like."""
     words = plain.split()
     yield folded(" ".join(word.translate(_DIGITS) for word in words))
-    yield folded(" ".join(word.translate(_AS_JAMO) if any(map(_is_hangul, word)) else word for word in words))
+    yield folded(" ".join(word.translate(_AS_JAMO) if _HANGUL.search(word) else word for word in words))
     yield folded(" ".join(word.translate(_AS_LATIN) if any("a" <= sign <= "z" for sign in word) else word for word in words))
-
-
-def _is_hangul(sign: str) -> bool:
-    return "가" <= sign <= "힣" or "\u1100" <= sign <= "\u11ff"

@@ -163,8 +163,6 @@ class SentenceTranslator:
     """whether a program's speech keeps its sound, and so its rate"""
     anew: Mapping[int, str] = field(default_factory=dict)
     """a key for the request of each utterance that is to be translated once more, by its number"""
-    spoken: dict[int, str] = field(default_factory=dict)
-    """the translation of each sentence so far, by the sentence's number"""
     sources: dict[str, str] = field(default_factory=dict)
     """the source sentence of each translation, by the letters of the translation"""
 
@@ -174,7 +172,6 @@ class SentenceTranslator:
                 self._note(WholeSentence((one,)), one.target.text)
 
     def _note(self, sentence: WholeSentence, text: str) -> None:
-        self.spoken[sentence.number] = text
         self.sources.setdefault(as_compared(text), sentence.text)
 
     def of(self, sentences: Sequence[WholeSentence]) -> dict[int, Utterance]:

@@ -229,8 +229,7 @@ def standings(rows: Sequence[Row], systems: Sequence[str]) -> list[Standing]:
         if (right := _RIGHT.get(row.name)) is None:
             figures[row.name] = row
         else:
-            kind = replace(row.kind, better="higher")
-            figures[row.name] = replace(row, kind=kind, cells={name: one.near(right) for name, one in row.cells.items()})
+            figures[row.name] = replace(row, cells={name: one.near(right) for name, one in row.cells.items()})
 
     def outcome(system: str, other: str, name: str) -> int | None:
         """Compare two systems by a figure: 1 = better, -1 = worse, 0 = as good; None where they cannot be compared."""
@@ -238,10 +237,9 @@ def standings(rows: Sequence[Row], systems: Sequence[str]) -> list[Standing]:
         if row is None or not {system, other} <= row.cells.keys():
             return None
         both = row.cells[system].compared(row.cells[other])
-        if both is None or both[1].n < _LEAST_CLIPS:
+        if both is None or both.difference.n < _LEAST_CLIPS:
             return None
-        is_higher_better = row.kind.better == "higher"
-        return (1 if (both[1].value < 0) == is_higher_better else -1) if both[1].is_significant else 0
+        return -both.better
 
     told = list[Standing]()
     for system in systems:

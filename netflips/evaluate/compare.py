@@ -2,47 +2,21 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from avcore.command import LOG
 from avcore.errors import InputError
 from avcore.notes import aligned, print_text, several
-from avcore.statistics import Difference
 from netflips.evaluate.cases import DUBBED
 from netflips.evaluate.command import CompareOptions
-from netflips.evaluate.metric import FigureKind, all_metrics
+from netflips.evaluate.metric import all_metrics
 from netflips.evaluate.records import RECORDS, Record, read_records
-from netflips.evaluate.table import ARROWS, cells_of, listeners, number
+from netflips.evaluate.table import ARROWS, Compared, cells_of, listeners, number
 
 _HANGUL = re.compile("[가-힣]")
 
 
-@dataclass(frozen=True)
-class Compared:
-    """One figure of two runs."""
-
-    name: str
-    """of the figure"""
-    kind: FigureKind
-    first: float
-    """of the first run, over the clips that both have"""
-    second: float
-    """of the second run, over the same clips"""
-    difference: Difference
-    """second less first"""
-    failed: tuple[int, int]
-    """clips that failed only in the first run, and only in the second"""
-
-    @property
-    def verdict(self) -> str:
-        """The conclusion, in words."""
-        if not self.difference.is_significant:
-            return "no significant difference"
-        if self.kind.better == "near":
-            return "differs significantly"
-        is_up = self.difference.value > 0
-        return "second is better" if is_up == (self.kind.better == "higher") else "first is better"
+_VERDICTS = {0: "no significant difference", 1: "second is better", -1: "first is better"}
 
 
 def _dubs_of(folder: Path) -> list[Record]:
@@ -76,11 +50,8 @@ def compare(first: Path, second: Path) -> tuple[list[Compared], list[str]]:
         # A record does not state its language; only Korean has measures of its own.
         language = "ko" if any(_HANGUL.search(one.texts.get("wanted", "")) for one in a) else ""
         own, other = (cells_of(metric, of, language) for of in (a, b))
-        for name, kind in metric.kinds.items():
-            one, two = own[name], other[name]
-            if (compared := one.compared(two)) is not None:
-                failed = len((one.failed - two.failed) & {*two.tried}), len((two.failed - one.failed) & {*one.tried})
-                found.append(Compared(name, kind, compared[0], compared[0] + compared[1].value, compared[1], failed))
+        both = (own[name].compared(other[name]) for name in metric.kinds)
+        found += [one for one in both if one is not None]
     return found, notes
 
 
@@ -89,10 +60,11 @@ def comparison_table(found: Sequence[Compared]) -> str:
     lines = [["figure", "first", "second", "difference", "95 % interval", "p", "n", "verdict"]]
     for one in found:
         gap = one.difference
+        verdict = "differs significantly" if one.kind.better == "near" and one.better else _VERDICTS[one.better]
         lost = f" (failed only in the first {one.failed[0]}, only in the second {one.failed[1]})" if any(one.failed) else ""
         lines.append([
             f"{one.kind.title} {ARROWS[one.kind.better]}", number(one.first), number(one.second), f"{gap.value:+.4g}",
-            f"{gap.low:+.4g} to {gap.high:+.4g}" if gap.n > 1 else "", f"{gap.p:.3f}", str(gap.n), one.verdict + lost,
+            f"{gap.low:+.4g} to {gap.high:+.4g}" if gap.n > 1 else "", f"{gap.p:.3f}", str(gap.n), verdict + lost,
         ])  # fmt: skip
     return aligned(lines)
 

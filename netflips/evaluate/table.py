@@ -103,16 +103,16 @@ class Cell:
             return "; ".join([f"not measured: {why}", *failed])
         return "; ".join([*failed, f"{sum(reasons.values())} without: {why}"])
 
-    def compared(self, other: "Cell") -> tuple[float, Difference] | None:
-        """Return the figure over the clips that both have, and the difference of the other's from it; None where it cannot be
-        computed."""
+    def compared(self, other: "Cell") -> "Compared | None":
+        """Return the figure over the clips that both have beside the other's; None where it cannot be computed."""
         both = [name for name in self.found if name in other.found]
         if not both:
             return None
         if self.rules is not None:
             heard, again = ([cell.texts[name]["recognized"] for name in both] for cell in (self, other))
             wanted = [self.texts[name]["wanted"] for name in both]
-            return self.rules.compared(self.kind.name, heard, again, wanted, self.language)
+            found = self.rules.compared(self.kind.name, heard, again, wanted, self.language)
+            return None if found is None else Compared(self.kind, *found, self._failed_alone(other))
 
         (own, below), (theirs, others) = self._parts(both), other._parts(both)
         if below is None or others is None:
@@ -123,11 +123,16 @@ class Cell:
             weights = (below, others)
         sums = sums_of(own, below)
         value = float(self._statistic(sums[0][None], sums[1][None])[0])
-        return value, paired_bootstrap(own, theirs, weights, self._statistic)
+        difference = paired_bootstrap(own, theirs, weights, self._statistic)
+        return Compared(self.kind, value, difference, self._failed_alone(other))
+
+    def _failed_alone(self, other: "Cell") -> tuple[int, int]:
+        return len((self.failed - other.failed) & {*other.tried}), len((other.failed - self.failed) & {*self.tried})
 
     def near(self, right: float) -> "Cell":
         """Return a cell that scores how near each value is to the right one: higher is nearer."""
-        return replace(self, found={name: -abs(value - right) for name, value in self.found.items()}, sums={})
+        nearness = {name: -abs(value - right) for name, value in self.found.items()}
+        return replace(self, kind=replace(self.kind, better="higher"), found=nearness, sums={})
 
     @property
     def _statistic(self) -> Statistic:
@@ -139,6 +144,31 @@ class Cell:
         if not self.sums:
             return [self.found[name] for name in chosen], None
         return [self.sums[name][0] for name in chosen], [self.sums[name][1] for name in chosen]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A figure of two systems."""
+
+    kind: FigureKind
+    first: float
+    """of the first system, over the clips that both have"""
+    difference: Difference
+    """second less first, over the same clips"""
+    failed: tuple[int, int]
+    """clips that failed only in the first, and only in the second"""
+
+    @property
+    def second(self) -> float:
+        """The figure of the second system, over the same clips."""
+        return self.first + self.difference.value
+
+    @property
+    def better(self) -> int:
+        """1 where the second is better, -1 where the first is, 0 where the difference may be chance."""
+        if not self.difference.is_significant:
+            return 0
+        return 1 if (self.difference.value > 0) == (self.kind.better == "higher") else -1
 
 
 def cells_of(metric: Metric, records: Sequence[Record], language: str) -> dict[str, Cell]:

@@ -181,7 +181,8 @@ class StillHead:
 
         outline = there[list(OVAL), 2]
         depth = np.concatenate([there[:, 2], *(outline + (n + 1) * _BEHIND * self._pose.scale for n in range(len(_RINGS)))])
-        triangles = wound(_triangles(), points, _is_added())
+        # What was added to the mesh may be wound either way.
+        triangles = wound(_triangles(), points, np.arange(len(_triangles())) >= len(neutral_face().triangles))
         found = rasterised(points, depth, triangles, self._here, self._still.shape[:2])
 
         image = self._still.copy()
@@ -231,12 +232,6 @@ def _triangles() -> NDArray[np.int64]:
         parts.append(_strip(first, second))
         first = second
     return np.concatenate(parts)
-
-
-@cache
-def _is_added() -> NDArray[np.bool_]:
-    """Return which triangles are added to the mesh, and may be wound either way: bool [m]."""
-    return np.arange(len(_triangles())) >= len(neutral_face().triangles)
 
 
 def _strip(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -106,17 +106,16 @@ def _list(options: ListOptions) -> None:
 
 def facts_of_all() -> list[dict[str, Any]]:
     """Return the facts about each model of the list, and whether it is downloaded."""
-    here = {one.name: one for one in all_kept()}
-    return [_facts(one, here) for one in catalogue().models.values()]
-
-
-def _facts(model: Model, here: dict[str, Kept]) -> dict[str, Any]:
-    licence = model.licence
-    return {
-        "name": model.name, "flag": model.flag, "about": model.about, "languages": model.languages, "megabytes": model.megabytes,
-        "licence": licence.key, "title": licence.title, "allows": licence.allows, "commercial": licence.commercial,
-        "from": [str(one) for one in model.sources], "is_here": model.name in here,
-    }  # fmt: skip
+    here = {one.name for one in all_kept()}
+    return [
+        {
+            "name": model.name, "flag": model.flag, "about": model.about, "languages": model.languages,
+            "megabytes": model.megabytes, "licence": model.licence.key, "title": model.licence.title,
+            "allows": model.licence.allows, "commercial": model.licence.commercial,
+            "from": [str(one) for one in model.sources], "is_here": model.name in here,
+        }
+        for model in catalogue().models.values()
+    ]  # fmt: skip
 
 
 def _lines(listed: Catalogue, here: dict[str, Kept]) -> Iterator[str]:
@@ -154,33 +153,29 @@ def get(options: GetOptions) -> dict[str, Path]:
     """Download the models that are missing; returns the path of each. Raises NetflipsError."""
     listed = catalogue()
     models = listed.named(options.names)
-    missing = [one for one in models if options.replace or not _is_whole(one.name)]
+    missing = list[Model]()
     for model in models:
-        if model not in missing:
-            LOG.info("%s is here: %s", model.name, models_folder() / model.name)
+        found = kept(model.name)
+        if options.replace or found is None or not found.is_there or found.damage(is_thorough=True):
+            missing.append(model)
+        else:
+            LOG.info("%s is here: %s", model.name, found.folder)
+
     if missing:
-        _fetch_all(listed, missing, options)
+        _accept(missing, options.accept_licence)
+        with bars(options.quiet) as progress:
+            fetcher = Fetcher(listed.hosts, progress, is_latest=options.latest)
+            work = [(model, fetcher.wanted(model, {} if options.replace else _noted(model.name))) for model in missing]
+            require_room(models_folder(), sum(_left(model, wanted) for model, wanted in work))
+            for model, wanted in work:
+                done = _fetch(fetcher, model, wanted)
+                LOG.info("%s: checked and kept as %s; give it as %s %s", model.name, done.path, model.flag, model.name)
+
     return {one.name: _here(one.name).path for one in models}
-
-
-def _fetch_all(listed: Catalogue, missing: Sequence[Model], options: GetOptions) -> None:
-    _accept(missing, options.accept_licence)
-    with bars(options.quiet) as progress:
-        fetcher = Fetcher(listed.hosts, progress, is_latest=options.latest)
-        work = [(model, fetcher.wanted(model, {} if options.replace else _noted(model.name))) for model in missing]
-        require_room(models_folder(), sum(_left(model, wanted) for model, wanted in work))
-        for model, wanted in work:
-            found = _fetch(fetcher, model, wanted)
-            LOG.info("%s: checked and kept as %s; give it as %s %s", model.name, found.path, model.flag, model.name)
 
 
 def _get(options: GetOptions) -> None:
     get(options)
-
-
-def _is_whole(name: str) -> bool:
-    found = kept(name)
-    return found is not None and found.is_there and not found.damage(is_thorough=True)
 
 
 def _noted(name: str) -> dict[str, Any]:

@@ -191,17 +191,17 @@ class Fetcher:
         def reached() -> int:
             return part.stat().st_size if part.is_file() else 0
 
+        def append() -> None:
+            try:
+                self._ask(place, one, size, part)
+            except _BeyondError:
+                part.unlink(missing_ok=True)
+                raise
+
         if size is not None and reached() > size:
             part.unlink()
         if size is None or reached() != size:
-            self._patiently(place, lambda: self._append(place, one, size, part), reached)
-
-    def _append(self, place: Origin, one: Wanted, size: int | None, part: Path) -> None:
-        try:
-            self._ask(place, one, size, part)
-        except _BeyondError:
-            part.unlink(missing_ok=True)
-            raise
+            self._patiently(place, append, reached)
 
     def _ask(self, place: Origin, one: Wanted, size: int | None, part: Path) -> None:
         tag = part.with_name(f"{part.name}.tag")

@@ -7,7 +7,6 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from math import degrees
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -42,7 +41,7 @@ from netflips.script.notes import LEFT_ALONE, left_words, why_left
 from netflips.script.types import Made, Media, Script
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    pass
 
 # The facts on each utterance's card, and remarks on the dub
 
@@ -332,7 +331,10 @@ def report_page(dubs: Sequence[FinishedDub], failures: Mapping[str, str], folder
     is_single = len(dubs) == 1 and not failures
     settings = dubs[0].script.result.settings if dubs else {}
     style, script = (words.template_text("netflips.report", name) for name in ("style.css", "player.js"))
-    return _template().render(
+    environment = words.environment_of("netflips.report")
+    environment.globals |= {"words": words, "dubbed_part": dubbed_part}
+    environment.filters["file_name"] = lambda path: Path(path).name
+    return environment.get_template("page.html").render(
         name=Path(dubs[0].script.result.output).name if is_single else several(len(dubs) + len(failures), "video"),
         is_single=is_single,
         versions=" and ".join(dict.fromkeys(told.script.result.version for told in dubs)),
@@ -374,13 +376,3 @@ def _setting(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)
-
-
-@cache
-def _template() -> "Template":
-    """Return the page's template."""
-    environment = words.environment_of("netflips.report")
-    environment.globals["words"] = words
-    environment.globals["dubbed_part"] = dubbed_part
-    environment.filters["file_name"] = lambda path: Path(path).name
-    return environment.get_template("page.html")

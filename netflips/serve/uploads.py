@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from avcore.errors import NetflipsError
 from avcore.files import SOUND_SUFFIXES, VIDEO_SUFFIXES, write_text
 from avcore.notes import shown
 from avcore.texts import read_json
@@ -120,7 +121,7 @@ class Uploads:
             path = self._folder(require_id(upload_id)) / _ABOUT
             found: Upload = value_from(Upload, read_json(path, "the upload"), "the upload", path)
             return found
-        except Exception as error:
+        except NetflipsError as error:
             raise RefusedError(404, "this upload is not there any more; send the file again") from error
 
     def path(self, upload: Upload) -> Path:

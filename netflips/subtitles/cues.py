@@ -92,11 +92,6 @@ def lay_out(words: Sequence[str], rules: Rules) -> tuple[str, ...]:
     return best[1]
 
 
-def _fits(words: Sequence[str], rules: Rules) -> bool:
-    lines = lay_out(words, rules)
-    return len(lines) <= rules.lines and all(len(line) <= rules.letters for line in lines)
-
-
 def _broken(word: Word, rules: Rules) -> Iterator[Word]:
     """Yield a word; one that is longer than a line is cut into parts, which share its time by their letters."""
     whole = word.text
@@ -123,11 +118,13 @@ def _groups(words: Sequence[Word], rules: Rules, cuts: Sequence[float]) -> Itera
 
 
 def _must_part(held: Sequence[Word], word: Word, rules: Rules, cuts: Sequence[float]) -> bool:
-    lasts = held[-1].end_s - held[0].start_s
+    """Return whether a word begins a new subtitle, after those that are held."""
+    lasts, lines = held[-1].end_s - held[0].start_s, lay_out([*(one.text for one in held), word.text], rules)
     return (
         word.start_s - held[-1].end_s > rules.pause_s
         or word.end_s - held[0].start_s > rules.most_s
-        or not _fits([*(one.text for one in held), word.text], rules)
+        or len(lines) > rules.lines
+        or any(len(line) > rules.letters for line in lines)
         or _shot_at(held[-1], cuts) != _shot_at(word, cuts)
         or (held[-1].text.endswith(_ENDS) and lasts >= rules.least_s)
     )

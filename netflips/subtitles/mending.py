@@ -86,7 +86,7 @@ def without_repeats(cues: Sequence[Cue]) -> tuple[list[Cue], list[int]]:
     grow by words. Captions roll if most cues of the file do, or two in a row; otherwise what is written twice is spoken twice.
     """
     ordered = sorted(cues, key=lambda cue: (cue.start_s, cue.number))
-    lines, before = [_lines(one.text) for one in ordered], list[str]()
+    lines, before = [[row for line in one.text.split("\n") if (row := " ".join(line.split()))] for one in ordered], list[str]()
     known = list[tuple[int, str]]()
     rolls, adds = list[bool](), list[bool]()
     for one, rows in zip(ordered, lines, strict=True):
@@ -112,10 +112,6 @@ def without_repeats(cues: Sequence[Cue]) -> tuple[list[Cue], list[int]]:
         if shown < len(rows):
             found.append(replace(one, text="\n".join(rows[shown:])))
     return found, changed
-
-
-def _lines(text: str) -> list[str]:
-    return [row for line in text.split("\n") if (row := " ".join(line.split()))]
 
 
 def _shown_again(before: Sequence[str], rows: Sequence[str]) -> tuple[int, str]:

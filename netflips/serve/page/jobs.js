@@ -1,93 +1,7 @@
-// Jobs: what is asked of the server, and how a job and its result are shown.
-import { element, player, single } from "./player.js";
+// Jobs: how a job and its result are shown.
+import { ask, button, complaint, element, percent, player, press, sent, single, stageText, stateText } from "./parts.js";
 import { forget, texts, verdict, voiceOf } from "./review.js";
 import { duration, language, t } from "./words.js";
-
-// What the server complains of, in the language of the page.
-const complaint = (content) => (language() === "ko" ? content?.error_ko : content?.error);
-
-// An answer of the server as JSON; an error is its one line.
-export const ask = async (address, options = {}) => {
-  let answer;
-  try {
-    answer = await fetch(address, options);
-  } catch {
-    throw new Error(t("lost"));
-  }
-  const content = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
-  if (!answer.ok) throw Object.assign(new Error(complaint(content) ?? `${answer.status}`), { status: answer.status });
-  return content;
-};
-
-const sent = (content) => ({ method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(content) });
-
-export const example = (as) => ask(`/example?as=${as}`, { method: "POST" });
-export const edited = (id, edits) => ask(`/jobs/${id}/edited`, sent({ edits }));
-export const start = (form) => ask("/jobs", sent(form));
-
-// Waits until a job is over; news: called with its facts on the way.
-const ended = async (id, news) => {
-  for (;;) {
-    const job = await ask(`/jobs/${id}`);
-    if (!["waiting", "running"].includes(job.state)) return job;
-    news(job);
-    await new Promise((resolve) => setTimeout(resolve, 300));
-  }
-};
-
-// A text as it sounds in the voice of an upload; the job that says it is not kept.
-export const spoken = async (text, voice, news) => {
-  const { id } = await start({ kind: "say", values: { text, voice } });
-  try {
-    const job = await ended(id, (now) => news(stateText(now)));
-    if (job.state !== "done") throw new Error(complaint(job) || t(job.state));
-    return URL.createObjectURL(await (await fetch(`/jobs/${id}/files/result.wav`)).blob());
-  } finally {
-    await ask(`/jobs/${id}`, { method: "DELETE" }).catch(() => {});
-  }
-};
-
-// What the server says of a file. isRefused: it will never take it, as one that is too large or no video.
-const refused = ({ response, status }) => Object.assign(new Error(complaint(response) ?? `${status}`), { isRefused: [413, 415].includes(status) });
-
-// Sends a file; progress: called with the share that is sent. signal: of an AbortController, stops it.
-export const send = (file, as, progress, signal) =>
-  new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    request.open("POST", `/uploads?${new URLSearchParams({ name: file.name, as })}`);
-    request.responseType = "json";
-    request.upload.addEventListener("progress", (event) => event.lengthComputable && progress(event.loaded / event.total));
-    request.addEventListener("load", () =>
-      request.status < 300 ? resolve(request.response) : reject(refused(request)),
-    );
-    request.addEventListener("error", () => reject(new Error(t("lost"))));
-    request.addEventListener("abort", () => reject(new Error(t("sendingStopped"))));
-    signal?.addEventListener("abort", () => request.abort());
-    progress(0);
-    request.send(file);
-  });
-
-// act: gets the button.
-export const button = (key, act, className = "") => {
-  const made = element("button", { type: "button", className, textContent: t(key) });
-  made.dataset.act = key;
-  made.addEventListener("click", () => act(made));
-  return made;
-};
-
-// Shows at once that a button was pressed, until its work is done; tells what goes wrong.
-export const press = async (pressed, page, work, word = "starting") => {
-  const said = pressed.textContent;
-  pressed.disabled = true;
-  pressed.textContent = t(word);
-  try {
-    await work();
-  } catch (error) {
-    page.complain(error.message);
-  }
-  pressed.textContent = said;
-  pressed.disabled = false;
-};
 
 const link = (address, text, isDownload, className = "") => {
   const made = element("a", { href: address, textContent: text, className });
@@ -97,31 +11,6 @@ const link = (address, text, isDownload, className = "") => {
 };
 
 const goes = (job) => job.state === "running" || job.state === "waiting";
-
-const STAGES = {
-  listen: "hearing", hear: "hearing", "encoder layers": "hearing", units: "hearing", transcribe: "hearing", faces: "facing", look: "facing", "lip frames": "facing",
-  translate: "translating", speech: "speaking", texts: "writing", check: "checking", lips: "drawing", frames: "drawing", portrait: "drawing", "stills before": "reporting",
-  "stills after": "reporting",
-};
-
-// A draft speaks nothing: what it does there is to write its texts.
-const stageText = (job) => {
-  if (job.is_draft && job.stage === "speech") return t("writing");
-  return job.stage in STAGES ? t(STAGES[job.stage]) : "";
-};
-
-// 100 % is only what is done.
-export const percent = (share) => Math.min(99, Math.round(100 * share));
-
-const stateText = (job) => {
-  if (job.state === "waiting") return job.place > 1 ? t("waiting", job.place) : t("starting");
-  if (job.state === "done") return t("done", duration(Math.max(1, job.took_s)));
-  if (job.state === "asks") return t("asks");
-  if (job.state !== "running") return t(job.state);
-  if (!job.stage) return t("starting");
-  const left = job.left_s >= 1 ? `, ${t("left", duration(job.left_s))}${job.is_slow ? ` (${t("slow")})` : ""}` : "";
-  return `${stageText(job)} ${t("running", percent(job.share))}${left}`.trim();
-};
 
 const SURE_MS = 4000;
 const LONG_S = 60; // with so much left a visitor goes away

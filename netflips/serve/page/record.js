@@ -1,6 +1,5 @@
 // The files of a form: chosen, dropped, recorded with camera or microphone, or the example that the server has.
-import { example, send } from "./jobs.js";
-import { element } from "./player.js";
+import { element, example, send } from "./parts.js";
 import { t, translate } from "./words.js";
 
 const ACCEPT = { video: "video/*,.mkv,.avi,.ts,.mts,.flv", sound: "audio/*,video/*", media: "audio/*,video/*,.mkv,.ts", image: "image/*", subtitles: ".srt,.vtt,.ass,.ssa,.smi,.sami,.json" };

@@ -1,6 +1,5 @@
 // The texts of a dub: what was heard and what is said, side by side, each to be heard, corrected and dubbed anew.
-import { button, edited, press, spoken } from "./jobs.js";
-import { element } from "./player.js";
+import { button, edited, element, press, spoken } from "./parts.js";
 import { fileBox } from "./record.js";
 import { keep, language, recall, recalled, t } from "./words.js";
 

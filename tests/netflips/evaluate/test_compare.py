@@ -47,7 +47,7 @@ def write_run(folder: Path, shift: float = 0.0, texts: tuple[str, ...] = WANTED,
 
 def test_what_differs_is_significant_and_what_does_not_is_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = write_run(tmp_path / "a"), write_run(tmp_path / "b", shift=0.1)
-    found = {one.name: one.difference for one in compare(first, second)[0]}
+    found = {one.kind.name: one.difference for one in compare(first, second)[0]}
     sync = found["unit_sync"]
     assert sync.value == pytest.approx(0.1)
     assert sync.is_significant
@@ -62,7 +62,7 @@ def test_what_differs_is_significant_and_what_does_not_is_not(tmp_path: Path, ca
 
 def test_texts_are_compared_over_the_whole_set(tmp_path: Path) -> None:
     found, notes = compare(write_run(tmp_path / "a"), write_run(tmp_path / "b", texts=WRONG))
-    by = {one.name: one for one in found}
+    by = {one.kind.name: one for one in found}
     assert by["chrf"].first == pytest.approx(100)
     assert by["chrf"].second < 90
     assert by["wer"].first == 0.0
@@ -73,7 +73,7 @@ def test_texts_are_compared_over_the_whole_set(tmp_path: Path) -> None:
 
 def test_other_recognizers_are_not_compared(tmp_path: Path) -> None:
     found, notes = compare(write_run(tmp_path / "a"), write_run(tmp_path / "b", by="unit2text"))
-    assert not {"wer", "chrf"} & {one.name for one in found}
+    assert not {"wer", "chrf"} & {one.kind.name for one in found}
     assert "wer: heard by whisper and by unit2text" in notes
 
 
@@ -82,7 +82,7 @@ def test_clips_of_one_run_only_and_failures_of_one_only_are_told(tmp_path: Path)
     save(first, [Record("more", "dub", "unit_sync", "", {"unit_sync": 0.1})])
     save(second, [Record("c3", "dub", "unit_sync", "", failed="no face")])
     found, notes = compare(first, second)
-    sync = next(one for one in found if one.name == "unit_sync")
+    sync = next(one for one in found if one.kind.name == "unit_sync")
     assert (sync.difference.n, sync.failed) == (11, (0, 1))
     assert sync.difference.value == 0.0
     assert any(note.startswith("1 clip in") for note in notes)

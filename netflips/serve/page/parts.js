@@ -1,0 +1,202 @@
+// What all of the page is made of: answers of the server, elements and buttons, and a result beside its original.
+import { duration, language, t } from "./words.js";
+
+export const element = (name, properties = {}, ...children) => {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+};
+
+// act: gets the button.
+export const button = (key, act, className = "") => {
+  const made = element("button", { type: "button", className, textContent: t(key) });
+  made.dataset.act = key;
+  made.addEventListener("click", () => act(made));
+  return made;
+};
+
+// Shows at once that a button was pressed, until its work is done; tells what goes wrong.
+export const press = async (pressed, page, work, word = "starting") => {
+  const said = pressed.textContent;
+  pressed.disabled = true;
+  pressed.textContent = t(word);
+  try {
+    await work();
+  } catch (error) {
+    page.complain(error.message);
+  }
+  pressed.textContent = said;
+  pressed.disabled = false;
+};
+
+// What a job does just now, in words.
+const STAGES = {
+  listen: "hearing", hear: "hearing", "encoder layers": "hearing", units: "hearing", transcribe: "hearing", faces: "facing", look: "facing", "lip frames": "facing",
+  translate: "translating", speech: "speaking", texts: "writing", check: "checking", lips: "drawing", frames: "drawing", portrait: "drawing", "stills before": "reporting",
+  "stills after": "reporting",
+};
+
+// A draft speaks nothing: what it does there is to write its texts.
+export const stageText = (job) => {
+  if (job.is_draft && job.stage === "speech") return t("writing");
+  return job.stage in STAGES ? t(STAGES[job.stage]) : "";
+};
+
+// 100 % is only what is done.
+export const percent = (share) => Math.min(99, Math.round(100 * share));
+
+export const stateText = (job) => {
+  if (job.state === "waiting") return job.place > 1 ? t("waiting", job.place) : t("starting");
+  if (job.state === "done") return t("done", duration(Math.max(1, job.took_s)));
+  if (job.state === "asks") return t("asks");
+  if (job.state !== "running") return t(job.state);
+  if (!job.stage) return t("starting");
+  const left = job.left_s >= 1 ? `, ${t("left", duration(job.left_s))}${job.is_slow ? ` (${t("slow")})` : ""}` : "";
+  return `${stageText(job)} ${t("running", percent(job.share))}${left}`.trim();
+};
+
+// Asking the server
+
+// What the server complains of, in the language of the page.
+export const complaint = (content) => (language() === "ko" ? content?.error_ko : content?.error);
+
+// An answer of the server as JSON; an error is its one line.
+export const ask = async (address, options = {}) => {
+  let answer;
+  try {
+    answer = await fetch(address, options);
+  } catch {
+    throw new Error(t("lost"));
+  }
+  const content = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
+  if (!answer.ok) throw Object.assign(new Error(complaint(content) ?? `${answer.status}`), { status: answer.status });
+  return content;
+};
+
+export const sent = (content) => ({ method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(content) });
+
+export const example = (as) => ask(`/example?as=${as}`, { method: "POST" });
+export const edited = (id, edits) => ask(`/jobs/${id}/edited`, sent({ edits }));
+export const start = (form) => ask("/jobs", sent(form));
+
+// Waits until a job is over; news: called with its facts on the way.
+const ended = async (id, news) => {
+  for (;;) {
+    const job = await ask(`/jobs/${id}`);
+    if (!["waiting", "running"].includes(job.state)) return job;
+    news(job);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+};
+
+// A text as it sounds in the voice of an upload; the job that says it is not kept.
+export const spoken = async (text, voice, news) => {
+  const { id } = await start({ kind: "say", values: { text, voice } });
+  try {
+    const job = await ended(id, (now) => news(stateText(now)));
+    if (job.state !== "done") throw new Error(complaint(job) || t(job.state));
+    return URL.createObjectURL(await (await fetch(`/jobs/${id}/files/result.wav`)).blob());
+  } finally {
+    await ask(`/jobs/${id}`, { method: "DELETE" }).catch(() => {});
+  }
+};
+
+// What the server says of a file. isRefused: it will never take it, as one that is too large or no video.
+const refused = ({ response, status }) => Object.assign(new Error(complaint(response) ?? `${status}`), { isRefused: [413, 415].includes(status) });
+
+// Sends a file; progress: called with the share that is sent. signal: of an AbortController, stops it.
+export const send = (file, as, progress, signal) =>
+  new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", `/uploads?${new URLSearchParams({ name: file.name, as })}`);
+    request.responseType = "json";
+    request.upload.addEventListener("progress", (event) => event.lengthComputable && progress(event.loaded / event.total));
+    request.addEventListener("load", () =>
+      request.status < 300 ? resolve(request.response) : reject(refused(request)),
+    );
+    request.addEventListener("error", () => reject(new Error(t("lost"))));
+    request.addEventListener("abort", () => reject(new Error(t("sendingStopped"))));
+    signal?.addEventListener("abort", () => request.abort());
+    progress(0);
+    request.send(file);
+  });
+
+// A result and its original, side by side, in step: which moments belong together is said by the dub's report.
+
+const JUMP_S = 0.25; // further apart than this, the original jumps to where it belongs
+
+// Where the original stands at a time of the dub, and whether it moves.
+export const belongs = (stretches, now) => {
+  let at = stretches[0][2];
+  let moves = false;
+  for (const [start, stop, source] of stretches) {
+    if (now < start) break;
+    at = source + Math.min(now, stop) - start;
+    moves = now < stop;
+  }
+  return { at, moves };
+};
+
+export const frame = (address, title) => {
+  const video = element("video", { src: `${address}#t=0.05`, preload: "metadata", playsInline: true, controls: true });
+  video.setAttribute("aria-label", title);
+  return { video, figure: element("figure", {}, video, element("figcaption", { textContent: title })) };
+};
+
+export const player = (original, dub, stretches) => {
+  const left = frame(original, t("original"));
+  const right = frame(dub, t("result"));
+  const box = element("div", { className: "pair" }, left.figure, right.figure);
+  left.video.muted = true;
+  left.video.controls = false;
+  left.video.addEventListener("error", () => left.figure.append(element("p", { className: "quiet", textContent: t("noPlay") })));
+  let until = Infinity;
+  const follow = () => {
+    if (right.video.currentTime >= until) {
+      until = Infinity;
+      right.video.pause();
+    }
+    if (!left.video.duration) return;
+    const { at, moves } = belongs(stretches, right.video.currentTime);
+    const goes = moves && !right.video.paused;
+    const apart = Math.abs(left.video.currentTime - at);
+    if (apart > (goes ? JUMP_S : 0.02) && !left.video.seeking) left.video.currentTime = at;
+    if (goes && left.video.paused) left.video.play().catch(() => {});
+    if (!goes && !left.video.paused) left.video.pause();
+  };
+  const again = () => {
+    follow();
+    if (!right.video.paused) requestAnimationFrame(again);
+  };
+  right.video.addEventListener("play", again);
+  for (const event of ["timeupdate", "pause", "ended", "seeked"]) right.video.addEventListener(event, follow);
+  const hear = element("select", {}, new Option(t("theDub"), "dub"), new Option(t("theOriginal"), "original"));
+  hear.addEventListener("change", () => {
+    left.video.muted = hear.value === "dub";
+    right.video.muted = hear.value !== "dub";
+  });
+  const root = element("div", {}, box, element("label", { className: "language" }, element("span", { textContent: t("hear") }), hear));
+  const part = (from, to) => {
+    until = to;
+    right.video.currentTime = from;
+    right.video.play().catch(() => {});
+  };
+  return { root, part: (one) => part(one.output_start_s, one.output_end_s), at: () => left.video.currentTime };
+};
+
+// The original alone, before there is a dub.
+export const single = (address) => {
+  const { video, figure } = frame(address, t("original"));
+  let until = Infinity;
+  video.addEventListener("timeupdate", () => {
+    if (video.currentTime < until) return;
+    until = Infinity;
+    video.pause();
+  });
+  const part = (one) => {
+    until = one.end_s;
+    video.currentTime = one.start_s;
+    video.play().catch(() => {});
+  };
+  return { root: element("div", { className: "single" }, figure), part, at: () => video.currentTime };
+};
