@@ -30,7 +30,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 help:
 	@echo "make demo    set up, then dub the clip that comes with NetfLips"
 	@echo "make test    set up, then lint, type-check, check the dependency rules, build the site of the pages and run the tests"
-	@echo "make test-slow  what takes minutes and seldom breaks: the commands of all pages, recipes, the wheel, a cluster, damaged files"
+	@echo "make test-slow  what takes minutes and seldom breaks: the commands of all pages, recipes, the wheel, a cluster, damaged files, long trainings"
 	@echo "make install set up only what a dub, the page and the way over text need: the locked environment in $(VENV)"
 	@echo "make env     set up what tests and trainings need, too"
 	@echo "make fairseq set up what training the translator needs too (a C++ compiler builds it)"

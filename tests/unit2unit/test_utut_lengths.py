@@ -121,6 +121,7 @@ def _train(data: Path, run_dir: Path, *more: str) -> int:
     )
 
 
+@pytest.mark.slow
 def test_a_trained_translator_says_it_in_three_lengths(data: Path, tmp_path: Path) -> None:
     """Also where noise joins pairs; each length has a beam of its own, and the best of each comes with the best."""
     assert _train(data, tmp_path / "run", "fairseq.task.joined_pairs=0.1") == 0
