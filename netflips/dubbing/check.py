@@ -36,7 +36,6 @@ from netflips.dubbing.mix import parts_of_sound
 from netflips.dubbing.part import with_more
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import speak, synthesizer_of
-from netflips.dubbing.stems import background_of
 from netflips.dubbing.subtitles import read_target
 from netflips.dubbing.target_units import TargetEncoder, target_encoder
 from netflips.dubbing.text_speech import ProgramSpeech
@@ -361,7 +360,7 @@ def _with_leaks(script: Script, job: Job, sound: Sound | None, mutes: bool) -> S
 
     mutes: where it leaks, the background behind the utterance is left out.
     """
-    is_mute = job.options.background == "mute" and background_of(job) is None
+    is_mute = job.options.background == "mute" and job.background is None
     if sound is None or not script.is_source_timed or is_mute or job.options.under:
         return script
 

@@ -19,6 +19,7 @@ from avcore.media.passthrough import PassthroughMetadata
 from avcore.notes import Notes
 from avcore.progress import Progress
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, Seconds
+from netflips.cascade.engines import engines_of
 from netflips.cascade.speakers import Speaking, who_speaks
 from netflips.dubbing.caching import CachingReader
 from netflips.dubbing.clock import StageClock
@@ -36,6 +37,7 @@ from netflips.dubbing.preflight import (
 )
 from netflips.dubbing.segments import LONGEST_S, announce
 from netflips.dubbing.sound import Sound
+from netflips.dubbing.stems import separated
 from netflips.dubbing.store import Store, require_work_folder
 from netflips.dubbing.video_format import VideoFormat
 from netflips.models import Models
@@ -47,8 +49,10 @@ from netflips.script.types import Script, UnitList, VoiceFile
 from netflips.stages import STAGES
 from netflips.subtitles.given import GivenSubtitles, is_subtitles, read_subtitles
 from text2unit.script import as_pronounced, read_readings
+from text2unit.stage import TEXT2UNIT
 from unit2av.lipsync.backend import LipSyncChoice, resolve_backend
 from unit2av.stage import RENDERER
+from unit2text.stage import UNIT2TEXT
 
 LOG = logging.getLogger("netflips")
 
@@ -245,6 +249,26 @@ class Job:
             raise
         self.store.use(folder)
         self.store.hold(self.out if options.draft is None else options.draft)
+
+    @property
+    def background(self) -> Path | None:
+        """File of music and effects: the given one, or what a program separates from the voices. Raises what `separated` raises."""
+        command = self.options.separation_command
+        if not command or not self.info.has_audio:
+            return self.options.background_audio
+        return separated(command, self.info, self.digest, self.store)
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """Fingerprints of all models of the dub, by the names of their stages."""
+        models, found = self.models, dict(self.models.fingerprints)
+        if self.options.cascade_models is not None:
+            found |= engines_of(models, self.options.cascade_models, *self.languages).fingerprints
+            if not self.options.is_speech_given:
+                found[TEXT2UNIT.name] = models.other(TEXT2UNIT, self.languages[1]).fingerprint
+        if self.reader is not None:
+            found[UNIT2TEXT.name] = self.reader.reader.fingerprint
+        return found
 
     @property
     def texts_file(self) -> Path:

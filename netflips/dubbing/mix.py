@@ -18,7 +18,7 @@ from netflips.dubbing.fit import OutputClock, fitted
 from netflips.dubbing.job import Job
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import Speeches
-from netflips.dubbing.stems import background_of, with_stems
+from netflips.dubbing.stems import with_stems
 from netflips.dubbing.video_format import speech_as_it_is
 from netflips.script.notes import BACKGROUND_ESTIMATED, LOUDNESS_MISSED
 from netflips.script.types import Script
@@ -78,7 +78,7 @@ def parts_of_sound(script: Script, job: Job, speech: Speeches, sound: Sound | No
     cut_at = None if clock.part.is_all else end
     own = iter_sound_blocks(job.info.source) if job.info.has_audio else iter(())
 
-    effects, background = None, background_of(job)
+    effects, background = None, job.background
     if background is not None:
         if probe(background).audio_channels == channels:
             other = iter_sound_at(background, rate)

@@ -21,7 +21,7 @@ from avcore.units import Units, from_reference_codes, read_unit_file, units_of
 from netflips.dubbing.begin import begin_with_given_audio
 from netflips.dubbing.fit import fit, fitted, spoken_units
 from netflips.dubbing.given import track_of
-from netflips.dubbing.job import GivenAudio, Job, digest_of
+from netflips.dubbing.job import Job, digest_of
 from netflips.dubbing.mix import mix
 from netflips.dubbing.options import DubOptions, settings_as_json
 from netflips.dubbing.render import draw_segments, drawing, num_frames
@@ -69,8 +69,8 @@ def _animated(options: PortraitOptions) -> Script:
     voice = VoiceFile(str(chosen)) if isinstance(chosen, Path) else chosen
 
     with run_bar(options.quiet) as progress, Job.for_given_audio(info, options.out, models, asked, settings, progress) as job:
-        spoken, target = _given(job, options, text)
-        job = job.on(spoken)
+        source, units, target = _given(options, text, models, job.scratch, progress)
+        job = job.on(track_of(job, source, units))
         script = talk(begin_with_given_audio(job, "still", target, voice), job, portrait)
 
     report = options.out, script.output_s, several(script.result.frames, "frame"), job.lips.name
@@ -151,23 +151,27 @@ def _models(options: PortraitOptions) -> Models:
     return models_when_asked(paths, options, "" if options.speech is not None else options.to)
 
 
-def _given(job: Job, options: PortraitOptions, text: SpokenScript | None) -> tuple[GivenAudio, Target]:
-    """Return the speech as a track, and the target that it comes from. Text and units are spoken at first. Raises NetflipsError."""
+def _given(
+    options: PortraitOptions, text: SpokenScript | None, models: Models, folder: Path, progress: Progress
+) -> tuple[MediaSource, UnitList | None, Target]:
+    """Return a file of the speech, the units that it was made from, and the target that it comes from. Raises NetflipsError.
+
+    text: to be spoken into a file of the folder; None: the options have speech, or units.
+    """
     if options.speech is not None:
         source = select_audio_track(options.speech)
-        given = SpokenSound(str(source), digest_of(probe(source)), keep_sound=True)
-        return track_of(job, source), given
+        return source, None, SpokenSound(str(source), digest_of(probe(source)), keep_sound=True)
     scale = duration_scale(options.speed)
     if text is not None:
-        voice = TextVoice.of(job.models, options.to, scale, options.voice)
-        return track_of(job, *speak_text(text, voice, job.scratch, job.progress)), WrittenText(options.text or "")
+        voice = TextVoice.of(models, options.to, scale, options.voice)
+        return *speak_text(text, voice, folder, progress), WrittenText(options.text or "")
     assert options.units is not None  # exactly one of the three is given
-    vocoder, speaker, path = job.models.vocoder, speaker_voice(job.models, options.voice), job.scratch / _SPOKEN
+    vocoder, speaker, path = models.vocoder, speaker_voice(models, options.voice), folder / _SPOKEN
     with units_of(options.units):
         codes = from_reference_codes(read_unit_file(options.units), vocoder.language)
         timed = vocoder.predict_durations(codes, scale)
-        write_speech_pieces(path, tracked(vocoder.iter_synthesize(timed, speaker), "speech", job.progress))
-    return track_of(job, MediaSource(path), UnitList.of(timed)), GivenUnits(UnitList.of(timed))
+        write_speech_pieces(path, tracked(vocoder.iter_synthesize(timed, speaker), "speech", progress))
+    return MediaSource(path), UnitList.of(timed), GivenUnits(UnitList.of(timed))
 
 
 def speak_text(text: SpokenScript, voice: TextVoice, folder: Path, progress: Progress) -> tuple[MediaSource, UnitList]:

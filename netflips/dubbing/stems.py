@@ -2,7 +2,7 @@
 
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,13 +13,13 @@ from avcore.arrays import Samples
 from avcore.errors import InputError
 from avcore.files import atomic_output, flush
 from avcore.journal import key_of
-from avcore.media import iter_sound_at, iter_sound_blocks, probe
+from avcore.media import MediaInfo, iter_sound_at, iter_sound_blocks, probe
 from avcore.media.sound import write_speech_pieces
 from avcore.media.writer import LAYOUTS
 from avcore.programs import command_key, filled, program_name, run_program
 from avcore.timeline import SAMPLE_RATE
-from netflips.dubbing.job import Job
 from netflips.dubbing.options import SEPARATE_WITH
+from netflips.dubbing.store import Store
 
 LOG = logging.getLogger("netflips")
 _FULL_SCALE = 1 << 23
@@ -60,33 +60,32 @@ def with_stems(
             file.mux(stem.encode(None))
 
 
-def background_of(job: Job) -> Path | None:
-    """Return the file of music and effects: the given one, or the one that the program of --separate-with makes.
+def separated(command: Sequence[str], info: MediaInfo, digest: str, store: Store) -> Path:
+    """Return the music and effects of a recording, which a program separates from its voices once.
 
-    It is made once and kept in the work folder. Raises InputError if the program fails, or its sound is missing or wrong.
+    digest: of the recording. Raises InputError if the program fails, or its sound is missing or wrong.
     """
-    command = job.options.separation_command
-    if not command or not job.info.has_audio:
-        return job.options.background_audio
-    rate, channels = job.info.audio_rate or SAMPLE_RATE, max(job.info.audio_channels, 1)
-    key = key_of("separation", job.digest, command_key(command), rate)
-    kept = job.store.find_file(_STEP, key, ".wav")
+    rate, channels = info.audio_rate or SAMPLE_RATE, max(info.audio_channels, 1)
+    key = key_of("separation", digest, command_key(command), rate)
+    kept = store.find_file(_STEP, key, ".wav")
     if kept is not None:
         return kept
 
     LOG.info("separating music and effects from voices by %s", program_name(command))
-    with tempfile.TemporaryDirectory(prefix="netflips-") as folder, job.store.new_file(_STEP, key, ".wav") as target:
+    with tempfile.TemporaryDirectory(prefix="netflips-") as folder, store.new_file(_STEP, key, ".wav") as target:
         source, stems, background = (Path(folder) / name for name in ("sound.wav", "stems", "background.wav"))
         stems.mkdir()
-        samples = write_speech_pieces(source, iter_sound_blocks(job.info.source), rate, channels)
+        samples = write_speech_pieces(source, iter_sound_blocks(info.source), rate, channels)
         run_program(filled(command, {"in": str(source), "dir": str(stems), "background": str(background)}), _LIMIT_S, _WHAT)
-        found = background if background.is_file() else _without_voices(stems, command[0])
-        info = probe(found)
-        if not info.has_audio or abs(float(info.duration_s) - samples / rate) > _MOST_DIFFERENCE_S:
-            seconds = f"{float(info.duration_s):.2f} s" if info.has_audio else "no sound"
+
+        # Some programs name one file, others leave a file for each stem.
+        made = background if background.is_file() else _without_voices(stems, command[0])
+        found = probe(made)
+        if not found.has_audio or abs(float(found.duration_s) - samples / rate) > _MOST_DIFFERENCE_S:
+            seconds = f"{float(found.duration_s):.2f} s" if found.has_audio else "no sound"
             raise InputError(f"{_WHAT} wrote another sound", expected=f"{samples / rate:.2f} s", found=seconds)
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_speech_pieces(target, iter_sound_at(found, rate), rate, info.audio_channels)
+        write_speech_pieces(target, iter_sound_at(made, rate), rate, found.audio_channels)
     return target
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import combinations, pairwise
 from pathlib import Path
 
@@ -19,7 +19,6 @@ from netflips.dubbing.background import spoken_spans, with_background
 from netflips.dubbing.job import Job
 from netflips.dubbing.segmentation import Span
 from netflips.dubbing.sound import Sound
-from netflips.dubbing.stems import background_of
 from netflips.dubbing.store import Store
 from netflips.dubbing.voices import embedded
 from netflips.models import Models
@@ -180,8 +179,7 @@ class Voices:
 
 def voices_of(job: Job, sound: Sound) -> Voices:
     """Return the voices of a recording."""
-    separated = partial(background_of, job) if job.options.separation_command else lambda: None
-    return Voices(sound, job.store, job.digest, job.models, separated)
+    return Voices(sound, job.store, job.digest, job.models, lambda: job.background if job.options.separation_command else None)
 
 
 def without_background(sound: Sound, store: Store, digest: str, separated: Path | None) -> Sound:

@@ -14,7 +14,6 @@ from avcore.journal import file_digest
 from avcore.media import MediaSource
 from avcore.media.passthrough import PassthroughMetadata
 from avcore.media.writer import synthetic_comment
-from netflips.cascade.engines import engines_of
 from netflips.dubbing.approved import with_sources
 from netflips.dubbing.fit import OutputClock, fitted
 from netflips.dubbing.job import GivenAudio, Job
@@ -23,15 +22,12 @@ from netflips.dubbing.segments import Encoded, join_segments, num_hidden
 from netflips.dubbing.store import Store
 from netflips.dubbing.subtitles import tracks_of, write_subtitles
 from netflips.dubbing.video_format import VideoFormat
-from netflips.models import Models
 from netflips.provenance.manifest import COMPOSITE, Actions
 from netflips.provenance.options import LIPS, SPEECH_AND_LIPS, VIDEO, Generated
-from netflips.published.terms import may_be_sold
+from netflips.published.terms import Terms, may_be_sold
 from netflips.script.types import DrawnFrames, Made, ModelUsed, Script, TimeSpan, Timing, WorkKept
 from netflips.version import __version__
-from text2unit.stage import TEXT2UNIT
 from unit2av.rendering import Reason, SoundFeed
-from unit2text.stage import UNIT2TEXT
 
 _READING = frozenset({"read", "faces", "voice", "av2unit"})
 """Steps of the clock that read the video."""
@@ -42,7 +38,10 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed)
     clock = OutputClock(script, job.part, job.info.frame_rate)
     is_own, track, provenance = script.is_source_timed, job.track, job.provenance
     subtitling, generated = job.options.subtitling, _generated(script, is_speech_given=track is not None)
-    models = list(_models(job))
+    domains = {}
+    if track is None:  # else the encoder may not be loaded
+        domains = {"av2unit": job.models.extractor.domain, "unit2unit": job.models.translator.domain}
+    models = list(_models(job.fingerprints, provenance.terms, domains))
 
     with job.clock.stage("write"):
         comment = synthetic_comment(script.target, job.models.fingerprints.values(), script.source)
@@ -145,23 +144,11 @@ def _count(pieces: Sequence[Encoded]) -> dict[int, Counter[int]]:
     return counts
 
 
-def _models(job: Job) -> Iterator[ModelUsed]:
-    """Yield the models of a dub, with their domains and licences."""
-    models: Models = job.models
-    domains = {}
-    if job.track is None:  # else the encoder may not be loaded
-        domains = {"av2unit": models.extractor.domain, "unit2unit": models.translator.domain}
-
-    fingerprints, terms = dict(models.fingerprints), {one.part: one for one in job.provenance.terms}
-    if job.options.cascade_models is not None:
-        fingerprints |= engines_of(models, job.options.cascade_models, *job.languages).fingerprints
-        if not job.options.is_speech_given:
-            fingerprints[TEXT2UNIT.name] = models.other(TEXT2UNIT, job.languages[1]).fingerprint
-    if job.reader is not None:
-        fingerprints[UNIT2TEXT.name] = job.reader.reader.fingerprint
-
-    for part in dict.fromkeys((*fingerprints, *terms)):
-        domain, known = domains.get(part), terms.get(part)
+def _models(fingerprints: Mapping[str, str], terms: Iterable[Terms], domains: Mapping[str, Any]) -> Iterator[ModelUsed]:
+    """Yield the models of a dub, with their licences and domains. domains: of those whose confidence is judged, by part."""
+    terms_of = {one.part: one for one in terms}
+    for part in dict.fromkeys((*fingerprints, *terms_of)):
+        domain, known = domains.get(part), terms_of.get(part)
         usual, knows = (None, "") if domain is None else (domain.least, domain.what)
         licence = () if known is None else known[1:]
         yield ModelUsed(part, fingerprints.get(part, ""), usual, knows, *licence)
