@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -238,9 +240,10 @@ def test_training_and_preparing(refused: Run, folder: Path, module: str, words: 
 
 
 def test_dub_in_python_too(folder: Path) -> None:
+    models: Any = SimpleNamespace(languages=("en", "ko"))  # no model is looked at
     for options in (DubOptions(voice=Path("v.mp4")), DubOptions(background_audio=Path("v.mp4"))):
         with pytest.raises(OutputError, match="would overwrite the"):
-            dub("a.mp4", "v.mp4", None, options)  # type: ignore[arg-type]  # no model is looked at
+            dub("a.mp4", "v.mp4", models, options)
 
 
 @pytest.mark.parametrize(
