@@ -360,6 +360,7 @@ def test_processes_that_were_asked_for_and_are_not_there(number: int, environmen
     assert told is None or (told in (found or "") and "torchrun" in (found or ""))
 
 
+@pytest.mark.slow
 def test_accelerate_launch_on_a_cpu_is_told_to_be_one_process(tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("accelerate starts as many as are asked for on GPUs")
