@@ -65,21 +65,9 @@ from netflips.dubbing.video_format import VideoFormat, speech_as_it_is
 from netflips.model_paths import paths_asked
 from netflips.models import Models, models_when_asked
 from netflips.options import LipSpeechOptions
-from netflips.script.types import (
-    SPEAKER,
-    GivenUnits,
-    Made,
-    ModelUsed,
-    Script,
-    SourceUnits,
-    SpeakerOf,
-    TimeFit,
-    TimeSpan,
-    Timing,
-    UnitList,
-    Utterance,
-    VoiceFile,
-)
+from netflips.script.targets import GivenUnits, UnitList
+from netflips.script.types import SPEAKER, Made, ModelUsed, Script, SpeakerOf, Timing, VoiceFile
+from netflips.script.utterance import SourceUnits, TimeFit, TimeSpan, Utterance
 from netflips.version import __version__
 from unit2av.rendering import write_in_step
 from unit2av.speaker import neutral_voice, read_voice, slaney_filters, voice_of

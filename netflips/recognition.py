@@ -35,7 +35,9 @@ from netflips.dubbing.store import Store
 from netflips.dubbing.track_faces import Face, FaceSearch, KeptFaces, Lips, Watched, watched_frames
 from netflips.quality_estimation import QualityEstimate, is_loop, of_hearing, of_recording, recognition
 from netflips.recognizers.language import AUTO
-from netflips.script.types import Media, Script, Text, TimeSpan, Utterance, WrittenBy
+from netflips.script.targets import Text, WrittenBy
+from netflips.script.types import Media, Script
+from netflips.script.utterance import TimeSpan, Utterance
 from netflips.stages import load_unit_encoder, load_unit_to_text
 from unit2text.search import ReadOptions
 from unit2text.stage import LIPS, UNIT2TEXT, UNITS

@@ -39,7 +39,9 @@ from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE
 from netflips import cli
 from netflips.script.files import write_script
-from netflips.script.types import Script, SpeakerOf, TimeSpan, Utterance, VoiceFile, WrittenText
+from netflips.script.targets import WrittenText
+from netflips.script.types import Script, SpeakerOf, VoiceFile
+from netflips.script.utterance import TimeSpan, Utterance
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE = Path(cli.__file__).resolve().parents[1]

@@ -30,7 +30,8 @@ from netflips.options import AvatarOptions, duration_scale
 from netflips.portraits.head import Portrait
 from netflips.quality_estimation import QualityEstimate
 from netflips.recognition import AnyRecognizer, ListenSettings, as_one, open_recognizer, transcribe, transcript_of
-from netflips.script.types import Script, Text, WrittenText
+from netflips.script.targets import Text, WrittenText
+from netflips.script.types import Script
 from netflips.text_voice import TextVoice, choose_voice
 from text2unit.inference import warn_of_script
 from text2unit.script import LANGUAGES, script_of

@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 from netflips.dubbing.sentences import MOST_PIECES
-from netflips.script.types import Script, Target, TranslatedUnits, Utterance, WrittenText
+from netflips.script.targets import Target, TranslatedUnits, WrittenText
+from netflips.script.types import Script
+from netflips.script.utterance import Utterance
 
 
 def approved_targets(script: Script) -> frozenset[int]:

@@ -15,7 +15,8 @@ from netflips.dubbing.store import Store
 from netflips.dubbing.translators import AnyTranslator, CachingTranslator
 from netflips.quality_estimation import translation_fault
 from netflips.script.notes import NOT_TRANSLATED_BACK
-from netflips.script.types import TranslatedFrom, Utterance, WrittenText
+from netflips.script.targets import TranslatedFrom, WrittenText
+from netflips.script.utterance import Utterance
 
 _BACK = "back"
 """Step of the store."""

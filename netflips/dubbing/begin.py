@@ -22,20 +22,9 @@ from netflips.dubbing.terms import with_script_terms
 from netflips.models import Models
 from netflips.script.files import other_files
 from netflips.script.notes import ONLY_TIMES, OTHER_MEDIA, OTHER_SOUND, SHOWN_ONLY, TEXTS_LEFT_OUT
-from netflips.script.types import (
-    SPEAKER,
-    Media,
-    Schedule,
-    Script,
-    SpeakerOf,
-    Target,
-    Text,
-    TimeSpan,
-    TranslatedUnits,
-    Utterance,
-    VoiceFile,
-    WrittenText,
-)
+from netflips.script.targets import Target, Text, TranslatedUnits, WrittenText
+from netflips.script.types import SPEAKER, Media, Schedule, Script, SpeakerOf, VoiceFile
+from netflips.script.utterance import TimeSpan, Utterance
 from netflips.subtitles.beside import SOURCE, TARGET
 from netflips.subtitles.given import SLACK_S, GivenSubtitles
 from netflips.subtitles.mending import LEAST_S

@@ -54,7 +54,9 @@ from netflips.script.notes import (
     REPEATED,
     TERMS_MISSED,
 )
-from netflips.script.types import PACE, Script, TranslatedFrom, TranslatedUnits, UnitList, Utterance, WrittenText
+from netflips.script.targets import TranslatedFrom, TranslatedUnits, UnitList, WrittenText
+from netflips.script.types import Script
+from netflips.script.utterance import PACE, Utterance
 from text2unit.script import as_pronounced
 
 AGAIN = 3

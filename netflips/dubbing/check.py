@@ -41,7 +41,9 @@ from netflips.dubbing.target_units import TargetEncoder, target_encoder
 from netflips.dubbing.text_speech import ProgramSpeech
 from netflips.recognizers.windows import packed
 from netflips.script.notes import CUT, FOUND_FAULTS, HURRIED, NOT_CHECKED, NOT_RECOGNISED
-from netflips.script.types import Attempt, Fault, Script, Target, TimeFit, Utterance, WrittenText
+from netflips.script.targets import Target, WrittenText
+from netflips.script.types import Script
+from netflips.script.utterance import Attempt, Fault, TimeFit, Utterance
 from unit2av.lipsync.backend import table_of
 
 _WORDS: frozenset[Fault] = frozenset({"unheard", "misheard", "missing", "repeated"})

@@ -19,7 +19,7 @@ from netflips.quality_estimation import as_read, errors_in, is_loop
 from netflips.recognizers.folders import folder_fingerprint
 from netflips.recognizers.outside import installed_folder
 from netflips.recognizers.whisper import as_published, open_whisper
-from netflips.script.types import Fault
+from netflips.script.utterance import Fault
 from unit2text.text import normalise_for_reading
 
 _NOTHING, _LITTLE = 0.1, 0.5

@@ -28,7 +28,8 @@ from netflips.dubbing.shots import Shots
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.voice_groups import voices_of
 from netflips.script.notes import NOISE_ONLY
-from netflips.script.types import Script, TimeSpan, Utterance
+from netflips.script.types import Script
+from netflips.script.utterance import TimeSpan, Utterance
 
 LOG = logging.getLogger("netflips")
 

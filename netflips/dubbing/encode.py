@@ -23,7 +23,9 @@ from netflips.dubbing.track_faces import Faces, Lips, frames_of
 from netflips.dubbing.voice_groups import voices_of
 from netflips.recognizers.language import AUTO
 from netflips.script.notes import HARDLY_WORDS, LEFT_ALONE, OTHER_LANGUAGE
-from netflips.script.types import Agreement, KeptOriginal, Script, SourceUnits, Text, UnitList, Utterance
+from netflips.script.targets import KeptOriginal, Text, UnitList
+from netflips.script.types import Script
+from netflips.script.utterance import Agreement, SourceUnits, Utterance
 
 _MAX_WORKERS = 2
 """Utterances encoded at once: one on each of two cores takes less time than each on both, and twice the memory."""

@@ -33,7 +33,9 @@ from netflips.dubbing.target_units import with_target_units
 from netflips.dubbing.text_speech import TextToUnit
 from netflips.dubbing.timing import fit_as_it_is, fit_durations, rest_at_pauses, scale_durations
 from netflips.script.notes import CUT, HURRIED
-from netflips.script.types import Script, Slot, TimeFit, TimeSpan, UnitList, Utterance
+from netflips.script.targets import UnitList
+from netflips.script.types import Script
+from netflips.script.utterance import Slot, TimeFit, TimeSpan, Utterance
 
 
 def fit(script: Script, job: Job, sound: Sound | None) -> Script:

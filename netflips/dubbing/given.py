@@ -41,7 +41,9 @@ from netflips.dubbing.text_speech import GIVEN, ProgramSpeech, TextToUnit, encod
 from netflips.models import Models
 from netflips.script.files import file_beside
 from netflips.script.notes import LEFT_ALONE, NOT_USABLE, NOTHING_GIVEN, SPEECH_LEFT_OUT
-from netflips.script.types import GivenUnits, KeptOriginal, Script, SpokenSound, Text, UnitList, Utterance, WrittenText
+from netflips.script.targets import GivenUnits, KeptOriginal, SpokenSound, Text, UnitList, WrittenText
+from netflips.script.types import Script
+from netflips.script.utterance import Utterance
 
 # Files of utterances
 

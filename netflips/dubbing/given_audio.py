@@ -32,7 +32,8 @@ from netflips.model_paths import paths_asked
 from netflips.models import models_when_asked
 from netflips.options import LipsyncOptions, RenderCommand
 from netflips.report.files import with_reports
-from netflips.script.types import GivenUnits, Script, SpokenSound, UnitList, VoiceFile
+from netflips.script.targets import GivenUnits, SpokenSound, UnitList
+from netflips.script.types import Script, VoiceFile
 from unit2av.lipsync.backend import backend_of, resolve_backend
 from unit2av.speaking import timed_units
 from unit2av.stage import RENDERER

@@ -44,8 +44,9 @@ from netflips.models import Models
 from netflips.provenance.manifest import sidecars
 from netflips.published.terms import file_of_lips, terms_of, terms_of_dub
 from netflips.script.files import file_beside
+from netflips.script.targets import UnitList
 from netflips.script.terms import terms_of_script
-from netflips.script.types import Script, UnitList, VoiceFile
+from netflips.script.types import Script, VoiceFile
 from netflips.stages import STAGES
 from netflips.subtitles.given import GivenSubtitles, is_subtitles, read_subtitles
 from text2unit.script import as_pronounced, read_readings

@@ -18,7 +18,7 @@ from netflips.dubbing.fit import spoken_units
 from netflips.dubbing.job import LOG
 from netflips.dubbing.store import Store
 from netflips.recognizers.windows import WindowPart, recognised_together
-from netflips.script.types import FAULTS, Attempt, Fault, TimeFit, Utterance
+from netflips.script.utterance import FAULTS, Attempt, Fault, TimeFit, Utterance
 from text2unit.script import as_pronounced
 
 if TYPE_CHECKING:

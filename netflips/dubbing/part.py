@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from avcore.timeline import Seconds, exact
-from netflips.script.types import Script, Utterance
+from netflips.script.types import Script
+from netflips.script.utterance import Utterance
 
 GUARD_S = Fraction(1, 10)
 """Silence kept before the next utterance, as far as the pause has it."""

@@ -35,7 +35,8 @@ from netflips.models import Models, models_when_asked
 from netflips.options import PortraitOptions, duration_scale
 from netflips.portraits.head import MOVING, Portrait
 from netflips.report.files import with_reports
-from netflips.script.types import GivenUnits, Script, SpokenSound, Target, UnitList, VoiceFile, WrittenText
+from netflips.script.targets import GivenUnits, SpokenSound, Target, UnitList, WrittenText
+from netflips.script.types import Script, VoiceFile
 from netflips.text_voice import NEUTRAL, TextVoice, choose_voice, speaker_voice
 from text2unit.inference import warn_of_script
 from text2unit.script import SpokenScript, script_of

@@ -43,7 +43,9 @@ from netflips.quality_estimation import (
     worst,
 )
 from netflips.script.notes import ECHOED, EMPTY, LEFT_ALONE, MEANING_LOST, NOT_TRANSLATED, REPEATED
-from netflips.script.types import KeptOriginal, Script, SourceUnits, TranslatedUnits, Utterance, WrittenText
+from netflips.script.targets import KeptOriginal, TranslatedUnits, WrittenText
+from netflips.script.types import Script
+from netflips.script.utterance import SourceUnits, Utterance
 from text2unit.script import as_pronounced, script_of
 from unit2unit.inference import TRUNCATED
 

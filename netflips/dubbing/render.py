@@ -33,7 +33,9 @@ from netflips.dubbing.subtitles import painter_of
 from netflips.dubbing.track_faces import Faces
 from netflips.dubbing.video_format import Finish, VideoFormat
 from netflips.models import Models
-from netflips.script.types import Script, TimeFit, Utterance, WrittenText
+from netflips.script.targets import WrittenText
+from netflips.script.types import Script
+from netflips.script.utterance import TimeFit, Utterance
 from netflips.subtitles.drawing import Painter
 from text2unit.stage import TEXT2UNIT
 from unit2av.lipsync import RENDERING, LipSync, SpokenUnits

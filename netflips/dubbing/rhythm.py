@@ -14,7 +14,8 @@ from avcore.speech.figures import syllables
 from avcore.timeline import seconds_to_units
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.timing import SAME_PLACE, Pause
-from netflips.script.types import Script, TimeSpan
+from netflips.script.types import Script
+from netflips.script.utterance import TimeSpan
 
 USUAL: Mapping[str, float] = MappingProxyType({"en": 5.0})
 """Usual syllables per second by language, counted by `syllables` without pauses of 0.3 s or more. Kokoro's English voices speak

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from netflips.script.types import Utterance
+from netflips.script.utterance import Utterance
 
 MOST_PIECES, _LONGEST_S = 6, 30.0
 _STOPS = ".!?\u2026\u3002\uff01\uff1f"

@@ -24,7 +24,8 @@ from netflips.dubbing.track_faces import Face, Faces
 from netflips.dubbing.voice_groups import voices_of
 from netflips.dubbing.voices import voice_for
 from netflips.script.notes import MOUTHS_CUT, NO_FACE, NO_SUCH_FACE, OUT_OF_SIGHT
-from netflips.script.types import SPEAKER, FaceQuality, FaceTrackSummary, Script, SeenFaces, SpeakerOf, Utterance
+from netflips.script.types import SPEAKER, Script, SpeakerOf
+from netflips.script.utterance import FaceQuality, FaceTrackSummary, SeenFaces, Utterance
 
 LOG = logging.getLogger("netflips")
 

@@ -32,7 +32,9 @@ from netflips.dubbing.store import Store
 from netflips.dubbing.text_speech import ProgramSpeech, TextToUnit, text_speech
 from netflips.dubbing.voices import voice_for
 from netflips.models import Models
-from netflips.script.types import Script, Utterance, WrittenText
+from netflips.script.targets import WrittenText
+from netflips.script.types import Script
+from netflips.script.utterance import Utterance
 from unit2av.voice.bandwidth import WIDE_RATE
 from unit2av.voice.speech import RENDERING, SpeakerVoice, pieces_at_own_rate, rate_of
 

@@ -13,7 +13,7 @@ from avcore.media import iter_speech_blocks, probe
 from avcore.speech.audio import SOUND_FLOOR_DBFS, level_dbfs
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
 from netflips.dubbing.segmentation import Span
-from netflips.script.types import Utterance
+from netflips.script.utterance import Utterance
 
 _NUMBERED = re.compile(r"\D*?0*(\d{1,9})", re.ASCII)
 _LEAST_S = 0.1

@@ -17,7 +17,9 @@ from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more
 from netflips.dubbing.store import Store
 from netflips.script.notes import FONT_LACKS, SUBTITLES_LEFT_OUT
-from netflips.script.types import GivenUnits, Script, SpokenSound, Target, Text, TranslatedUnits, Utterance, WrittenText
+from netflips.script.targets import GivenUnits, SpokenSound, Target, Text, TranslatedUnits, WrittenText
+from netflips.script.types import Script
+from netflips.script.utterance import Utterance
 from netflips.subtitles.beside import SOURCE, Subtitling, language_of
 from netflips.subtitles.cues import Cue, make_cues, rules_for, subtitle_text
 from netflips.subtitles.drawing import Painter, font_file, lacking_letters

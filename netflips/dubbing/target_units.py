@@ -18,16 +18,9 @@ from netflips.dubbing.sound import Sound
 from netflips.dubbing.text_speech import ProgramSpeech, TextToUnit, text_speech
 from netflips.models import Models
 from netflips.script.notes import EMPTY, KEPT, LEFT_ALONE, NO_TEXT, NOT_SPOKEN, RECOGNISER_LOOP, SILENT, UNHEARD, UNSAYABLE
-from netflips.script.types import (
-    GivenUnits,
-    KeptOriginal,
-    Script,
-    SpokenSound,
-    TranslatedUnits,
-    UnitList,
-    Utterance,
-    WrittenText,
-)
+from netflips.script.targets import GivenUnits, KeptOriginal, SpokenSound, TranslatedUnits, UnitList, WrittenText
+from netflips.script.types import Script
+from netflips.script.utterance import Utterance
 
 
 def fill_target_units(script: Script, job: Job, sound: Sound | None) -> Script:

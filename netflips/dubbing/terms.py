@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from netflips.cascade.glossary import terms_in, with_terms
-from netflips.script.types import Script, Target, TranslatedFrom, Utterance, WrittenText
+from netflips.script.targets import Target, TranslatedFrom, WrittenText
+from netflips.script.types import Script
+from netflips.script.utterance import Utterance
 from text2unit.script import with_fitting_particles
 
 

@@ -28,7 +28,9 @@ from netflips.dubbing.speech_files import beginning_of, speech_in
 from netflips.dubbing.store import Store
 from netflips.dubbing.timing import Pause
 from netflips.models import Models
-from netflips.script.types import Script, UnitList, Utterance, WrittenText
+from netflips.script.targets import UnitList, WrittenText
+from netflips.script.types import Script
+from netflips.script.utterance import Utterance
 from text2unit.normalise import READING
 from text2unit.script import as_pronounced
 from text2unit.stage import TEXT2UNIT

@@ -29,7 +29,8 @@ from netflips.dubbing.job import Job
 from netflips.dubbing.shots import Shots, num_ahead, with_following
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import Store
-from netflips.script.types import Script, TimeSpan, Utterance
+from netflips.script.types import Script
+from netflips.script.utterance import TimeSpan, Utterance
 
 SPEAKS = 0.6
 """Evidence (see `speech_evidence`) from which on a face is taken for the speaker's: a real talker has 1.6, drawn faces that move

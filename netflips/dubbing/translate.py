@@ -26,8 +26,10 @@ from netflips.dubbing.text_speech import text_speech
 from netflips.dubbing.titles import TitlesByModel, TitlesByProgram, translated_titles
 from netflips.dubbing.translators import AnyTranslator, CachingTranslator
 from netflips.script.notes import FOREIGN, LEFT_ALONE
+from netflips.script.targets import TranslatedUnits, UnitList
 from netflips.script.terms import find_terms
-from netflips.script.types import Script, TranslatedUnits, UnitList, Utterance
+from netflips.script.types import Script
+from netflips.script.utterance import Utterance
 from unit2unit.inference import search_settings
 
 _GROUP, _GROUP_ON_GPU = 8, 64

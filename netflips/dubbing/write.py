@@ -25,7 +25,8 @@ from netflips.dubbing.video_format import VideoFormat
 from netflips.provenance.manifest import COMPOSITE, Actions
 from netflips.provenance.options import LIPS, SPEECH_AND_LIPS, VIDEO, Generated
 from netflips.published.terms import Terms, may_be_sold
-from netflips.script.types import DrawnFrames, Made, ModelUsed, Script, TimeSpan, Timing, WorkKept
+from netflips.script.types import Made, ModelUsed, Script, Timing, WorkKept
+from netflips.script.utterance import DrawnFrames, TimeSpan
 from netflips.version import __version__
 from unit2av.rendering import Reason, SoundFeed
 

@@ -16,7 +16,8 @@ from avcore.notes import report_note
 from avcore.progress import Progress, silent, track
 from netflips.report.story import OnPage, dubbed_part, moments_in, on_page, output_time, paths_of, source_time, speaker_box
 from netflips.script.notes import REPORT_LACKS
-from netflips.script.types import Script, TimeSpan, Utterance
+from netflips.script.types import Script
+from netflips.script.utterance import TimeSpan, Utterance
 
 Region = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels."""

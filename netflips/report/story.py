@@ -13,7 +13,8 @@ from urllib.parse import quote
 from avcore.media.frames import LONGEST_STAY_S
 from avcore.notes import Note
 from avcore.timeline import exact, frame_at, frames_to_seconds, pingpong
-from netflips.script.types import DrawnFrames, Script, TimeFit, TimeSpan, Utterance
+from netflips.script.types import Script
+from netflips.script.utterance import DrawnFrames, TimeFit, TimeSpan, Utterance
 
 _BELOW = 0.1
 """How much less likely right than the median an utterance must be to be shown."""

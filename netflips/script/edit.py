@@ -18,8 +18,10 @@ from avcore.notes import print_text, several, shown
 from netflips.cascade.chat import ChatTranslator, open_translator
 from netflips.cascade.program import require_translate_with
 from netflips.script.files import read_script, require_own_files, write_script
+from netflips.script.targets import KeptOriginal, SpokenSound, Target, Text, WrittenText
 from netflips.script.terms import find_terms, term_lines, terms_of_script
-from netflips.script.types import KeptOriginal, Script, SpokenSound, Target, Text, TimeSpan, Utterance, WrittenText
+from netflips.script.types import Script
+from netflips.script.utterance import TimeSpan, Utterance
 
 LEAST_S = 0.2
 """The shortest utterance in seconds."""

@@ -17,7 +17,9 @@ from avcore.journal import file_digest
 from avcore.notes import json_text
 from avcore.texts import read_json
 from avcore.timeline import units_to_seconds
-from netflips.script.types import FORMAT, TARGETS, GivenUnits, Script, SpokenSound, Target, TranslatedUnits, Utterance, VoiceFile
+from netflips.script.targets import TARGETS, GivenUnits, SpokenSound, Target, TranslatedUnits
+from netflips.script.types import FORMAT, Script, VoiceFile
+from netflips.script.utterance import Utterance
 
 _WHAT = "the script"
 _MOST_SHOWN = 60

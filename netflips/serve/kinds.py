@@ -15,7 +15,9 @@ from netflips.dubbing.options import DubCommand
 from netflips.dubbing.segmentation import LENGTH
 from netflips.options import AvatarOptions, LipsyncOptions, PortraitOptions, SayOptions, TranscribeOptions
 from netflips.script.files import write_script
-from netflips.script.types import Script, SpeakerOf, SpokenSound, Target, Term, TimeSpan, Utterance, VoiceFile, WrittenText
+from netflips.script.targets import SpokenSound, Target, WrittenText
+from netflips.script.types import Script, SpeakerOf, Term, VoiceFile
+from netflips.script.utterance import TimeSpan, Utterance
 from netflips.serve.fields import AUTO, SOUND_OR_VIDEO, AnyField, Choice, File, Name, Number, ReviewRow, Switch, Text, field_of
 from netflips.serve.jobs import DRAFT, DRAFT_FILE, QUALITY_FILE
 from netflips.serve.settings import Settings

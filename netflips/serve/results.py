@@ -15,7 +15,9 @@ from netflips.report.story import OnPage, on_page, output_span, stretches_of
 from netflips.script.edit import join, split
 from netflips.script.files import script_from
 from netflips.script.notes import RECOGNISED_AGAIN
-from netflips.script.types import Script, SpokenSound, TimeSpan, WrittenText
+from netflips.script.targets import SpokenSound, WrittenText
+from netflips.script.types import Script
+from netflips.script.utterance import TimeSpan
 from netflips.serve.jobs import ASKS, DONE, DRAFT_FILE, Job
 from netflips.serve.kinds import KINDS, SPEECH
 

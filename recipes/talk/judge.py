@@ -32,7 +32,8 @@ from netflips.quality_estimation import as_read, errors_in
 from netflips.recognizers.outside import recognizer_folder
 from netflips.recognizers.whisper import open_whisper
 from netflips.script.files import script_from
-from netflips.script.types import PACE, Script
+from netflips.script.types import Script
+from netflips.script.utterance import PACE
 from recipes.demo.voices.cast import FliteVoice, flite_speech
 from recipes.talk.stand_in import lines, server
 

@@ -16,7 +16,8 @@ from avcore.media import read_speech, write_speech
 from netflips.provenance.manifest import Signing, machine_file
 from netflips.provenance.options import MarkFlags
 from netflips.script.files import write_script
-from netflips.script.types import Script, SpeakerOf, TimeSpan, Utterance, VoiceFile
+from netflips.script.types import Script, SpeakerOf, VoiceFile
+from netflips.script.utterance import TimeSpan, Utterance
 from recipes.demo.random.random_checkpoints import (
     KOREAN_TRANSLATOR,
     RENDERER,

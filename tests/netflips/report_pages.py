@@ -13,27 +13,9 @@ from avcore.notes import Note
 from netflips.dubbing.options import DubOptions
 from netflips.quality_estimation import QualityEstimate
 from netflips.script.notes import CUT
-from netflips.script.types import (
-    DrawnFrames,
-    FaceQuality,
-    Made,
-    Media,
-    ModelUsed,
-    Script,
-    SeenFaces,
-    Slot,
-    SourceUnits,
-    SpeakerOf,
-    Text,
-    TimeFit,
-    TimeSpan,
-    Timing,
-    TranslatedUnits,
-    UnitList,
-    Utterance,
-    WorkKept,
-    WrittenText,
-)
+from netflips.script.targets import Text, TranslatedUnits, UnitList, WrittenText
+from netflips.script.types import Made, Media, ModelUsed, Script, SpeakerOf, Timing, WorkKept
+from netflips.script.utterance import DrawnFrames, FaceQuality, SeenFaces, Slot, SourceUnits, TimeFit, TimeSpan, Utterance
 
 VOID = {"meta", "img", "br", "hr", "input"}
 WIDTH, HEIGHT, RATE = 160, 120, 25

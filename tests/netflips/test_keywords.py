@@ -7,7 +7,9 @@ import pytest
 
 import netflips
 from avcore.errors import NetflipsError, UsageError
-from netflips.script.types import Script, Text, Utterance
+from netflips.script.targets import Text
+from netflips.script.types import Script
+from netflips.script.utterance import Utterance
 from netflips.stub import PLACE, stub
 
 CLIP = str(Path(netflips.__file__).parents[1] / "demo/clip.mp4")

@@ -18,7 +18,8 @@ from netflips.options import lipsync
 from netflips.provenance.manifest import read_provenance
 from netflips.provenance.options import LIPS
 from netflips.script.files import script_from, script_json
-from netflips.script.types import DrawnFrames, SpokenSound, TimeSpan
+from netflips.script.targets import SpokenSound
+from netflips.script.utterance import DrawnFrames, TimeSpan
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import MouthShape, draw
 from recipes.demo.heads.motion import motion

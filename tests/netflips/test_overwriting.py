@@ -22,7 +22,8 @@ from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.model_paths import bundle_paths
 from netflips.script.files import write_script
-from netflips.script.types import Script, SpeakerOf, TimeSpan, Utterance, VoiceFile
+from netflips.script.types import Script, SpeakerOf, VoiceFile
+from netflips.script.utterance import TimeSpan, Utterance
 from unit2unit.utut_finetune import add_language, average
 
 ROOT = Path(__file__).resolve().parents[2]

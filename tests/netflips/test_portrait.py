@@ -20,7 +20,7 @@ from netflips.portraits.still import find_face, read_still, sized
 from netflips.provenance.manifest import read_provenance
 from netflips.provenance.options import VIDEO
 from netflips.script.files import script_from
-from netflips.script.types import SpokenSound
+from netflips.script.targets import SpokenSound
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import MouthShape, draw
 from tests.avcore.faces.drawn import head_of

@@ -12,7 +12,9 @@ from avcore.media import VideoWriter, write_speech
 from netflips import cli
 from netflips.model_paths import ModelPaths
 from netflips.script.files import write_script
-from netflips.script.types import FORMAT, Script, Text, TimeSpan, Utterance
+from netflips.script.targets import Text
+from netflips.script.types import FORMAT, Script
+from netflips.script.utterance import TimeSpan, Utterance
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import MouthShape, draw
 from tests.avcore.faces.drawn import head_of

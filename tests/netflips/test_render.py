@@ -9,7 +9,8 @@ from avcore.media import probe, read_frames, read_speech
 from avcore.timeline import frames_to_seconds
 from netflips.cli import main
 from netflips.script.files import script_from
-from netflips.script.types import DrawnFrames, GivenUnits
+from netflips.script.targets import GivenUnits
+from netflips.script.utterance import DrawnFrames
 from tests.avcore.media_samples import Film
 from tests.unit2av.test_inference_unit2av import BOX, arguments, make_clip, write_rows
 

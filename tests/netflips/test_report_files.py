@@ -21,7 +21,8 @@ from netflips.report.files import ReportFiles
 from netflips.report.material import Material
 from netflips.report.story import ShownStretch, address, stretches_of
 from netflips.script.files import script_from, script_json
-from netflips.script.types import Script, TimeSpan
+from netflips.script.types import Script
+from netflips.script.utterance import TimeSpan
 from tests.netflips.report_pages import Reader, dub_report, four_utterances, numbered, utterance
 
 

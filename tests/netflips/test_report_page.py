@@ -22,7 +22,8 @@ from netflips.quality_estimation import GIVEN, broken, likely
 from netflips.report import material, page, story, words
 from netflips.report.story import below_usual
 from netflips.script.files import script_from, script_json
-from netflips.script.types import Consent, FaceTrackSummary, Script, SeenFaces, TimeFit, TimeSpan, Utterance
+from netflips.script.types import Consent, Script
+from netflips.script.utterance import FaceTrackSummary, SeenFaces, TimeFit, TimeSpan, Utterance
 from tests.netflips.report_pages import (
     HEIGHT,
     RATE,

@@ -10,7 +10,9 @@ import pytest
 from netflips import cli
 from netflips.model_paths import ModelPaths
 from netflips.script.files import write_script
-from netflips.script.types import Script, Text, TimeSpan, Utterance, Word
+from netflips.script.targets import Text
+from netflips.script.types import Script, Word
+from netflips.script.utterance import TimeSpan, Utterance
 from tests.avcore.made_speech import talk
 from tests.avcore.test_streams import Reader
 from tests.netflips.conftest import model_flags, write_clip

@@ -17,8 +17,10 @@ from netflips.cascade.chat import ChatTranslator, open_translator
 from netflips.cascade.chat_server import KEY
 from netflips.cascade.program import ProgramTranslator, lone_request
 from netflips.script.files import read_script, write_script
+from netflips.script.targets import Text
 from netflips.script.terms import as_it_sounds
-from netflips.script.types import Script, Text, Utterance
+from netflips.script.types import Script
+from netflips.script.utterance import Utterance
 
 GOOD = '{"lines": [{"number": 1, "short": "짧게", "natural": "보통은 이렇게", "full": "길게 말하면 이렇게"}]}'
 FOUR = ["보통은 이렇게", "길게 말하면 이렇게", "짧게"]

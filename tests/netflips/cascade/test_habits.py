@@ -18,7 +18,9 @@ from netflips.dubbing.part import part_of
 from netflips.dubbing.sentences import sentences_in
 from netflips.dubbing.store import Store
 from netflips.dubbing.titles import TitlesByProgram, translated_titles
-from netflips.script.types import Script, Text, TimeSpan, Utterance
+from netflips.script.targets import Text
+from netflips.script.types import Script
+from netflips.script.utterance import TimeSpan, Utterance
 
 TALK = {
     "Dr. Marchetti works on small batteries.": "마르케티 박사님은 작은 배터리를 연구해요.",

@@ -16,7 +16,9 @@ from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE
 from netflips.script.files import write_script
 from netflips.script.notes import why_left
-from netflips.script.types import Script, Text, TimeSpan, Utterance, WrittenText
+from netflips.script.targets import Text, WrittenText
+from netflips.script.types import Script
+from netflips.script.utterance import TimeSpan, Utterance
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import MouthShape, draw
 from recipes.demo.heads.motion import motion

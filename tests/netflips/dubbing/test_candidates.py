@@ -24,7 +24,9 @@ from netflips.dubbing.store import Store
 from netflips.dubbing.subtitles import read_units_as_text
 from netflips.dubbing.translators import CachingTranslator
 from netflips.script.files import read_script, write_script
-from netflips.script.types import Script, Slot, Text, TimeFit, TimeSpan, TranslatedUnits, UnitList, Utterance, WrittenText
+from netflips.script.targets import Text, TranslatedUnits, UnitList, WrittenText
+from netflips.script.types import Script
+from netflips.script.utterance import Slot, TimeFit, TimeSpan, Utterance
 
 
 def _said(*rows: tuple[float, float, str, str]) -> list[Utterance]:

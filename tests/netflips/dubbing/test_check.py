@@ -27,19 +27,9 @@ from netflips.dubbing.measures import Measurer, Spoken
 from netflips.dubbing.options import DubOptions
 from netflips.models import Models
 from netflips.script.files import read_script, write_script
-from netflips.script.types import (
-    FAULTS,
-    Attempt,
-    Script,
-    Slot,
-    Text,
-    TimeFit,
-    TimeSpan,
-    TranslatedFrom,
-    UnitList,
-    Utterance,
-    WrittenText,
-)
+from netflips.script.targets import Text, TranslatedFrom, UnitList, WrittenText
+from netflips.script.types import Script
+from netflips.script.utterance import FAULTS, Attempt, Slot, TimeFit, TimeSpan, Utterance
 from tests.netflips.dubbing.made import work_made, write_times
 from tests.netflips.dubbing.test_spoken import SAY
 

@@ -34,7 +34,8 @@ from netflips.model_paths import ModelPaths
 from netflips.quality_estimation import known_speaker
 from netflips.recognizers.outside import installed_folder
 from netflips.script.files import read_script, value_from, write_script
-from netflips.script.types import SpeakerOf, Term, TranslatedFrom, WrittenText
+from netflips.script.targets import TranslatedFrom, WrittenText
+from netflips.script.types import SpeakerOf, Term
 from tests.avcore.made_speech import talk
 from tests.netflips.cascade.tiny import write_translator
 from tests.netflips.conftest import write_clip

@@ -25,7 +25,9 @@ from netflips.dubbing.shots import Shots
 from netflips.dubbing.speech import silent_frames
 from netflips.dubbing.track_faces import Face, Watched
 from netflips.dubbing.work import _print_draft
-from netflips.script.types import Media, Script, Term, Text, TimeSpan, Utterance, WrittenText
+from netflips.script.targets import Text, WrittenText
+from netflips.script.types import Media, Script, Term
+from netflips.script.utterance import TimeSpan, Utterance
 from tests.unit2av.mouth_samples import open_mouth
 from unit2av.lipsync import Scene, SpokenUnits
 from unit2av.lipsync.mesh.lip_sync import MeshLipSync

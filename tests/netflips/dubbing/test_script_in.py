@@ -15,20 +15,9 @@ from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.models import Models
 from netflips.script.files import read_script, script_json, write_script
-from netflips.script.types import (
-    GivenUnits,
-    KeptOriginal,
-    Media,
-    Script,
-    SpeakerOf,
-    SpokenSound,
-    TimeSpan,
-    TranslatedUnits,
-    UnitList,
-    Utterance,
-    VoiceFile,
-    WrittenText,
-)
+from netflips.script.targets import GivenUnits, KeptOriginal, SpokenSound, TranslatedUnits, UnitList, WrittenText
+from netflips.script.types import Media, Script, SpeakerOf, VoiceFile
+from netflips.script.utterance import TimeSpan, Utterance
 from tests.avcore.made_speech import babble
 
 pytestmark = pytest.mark.usefixtures("work")

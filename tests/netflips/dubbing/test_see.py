@@ -26,7 +26,8 @@ from netflips.dubbing.options import DubOptions
 from netflips.dubbing.shots import Shots, detect_shots
 from netflips.dubbing.store import Store
 from netflips.dubbing.track_faces import Faces, Watched, track_faces
-from netflips.script.types import Script, TimeSpan, Utterance
+from netflips.script.types import Script
+from netflips.script.utterance import TimeSpan, Utterance
 from tests.netflips.dubbing.made import plain_frames, uneven_times, write_recording
 
 DEMO = Path(__file__).parents[3] / "demo" / "clip.mp4"

@@ -18,7 +18,8 @@ from netflips.dubbing.store import Store
 from netflips.dubbing.track_faces import Face, Faces, InSight, KeptFaces, Watched
 from netflips.dubbing.voice_groups import group_voices
 from netflips.dubbing.voices import voice_for
-from netflips.script.types import FaceTrackSummary, Script, SeenFaces, TimeSpan, Utterance
+from netflips.script.types import Script
+from netflips.script.utterance import FaceTrackSummary, SeenFaces, TimeSpan, Utterance
 from unit2av.speaker import write_voice
 
 OWN = 100

@@ -21,7 +21,8 @@ from netflips.dubbing.options import DubOptions
 from netflips.dubbing.speech_files import match_pauses, numbered_files, sounding
 from netflips.model_paths import ModelPaths, RunOptions
 from netflips.models import Models, load_models
-from netflips.script.types import SpokenSound, TimeSpan, Utterance
+from netflips.script.targets import SpokenSound
+from netflips.script.utterance import TimeSpan, Utterance
 from tests.avcore.made_speech import babble
 from tests.netflips.dubbing.made import RATE, decode, given_text, why_alone, work_made, write_times
 

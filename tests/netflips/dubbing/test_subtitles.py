@@ -22,7 +22,9 @@ from netflips.dubbing.subtitles import cues_of, write_subtitles
 from netflips.models import Models
 from netflips.report import summary_of
 from netflips.script.files import write_script
-from netflips.script.types import Script, SourceUnits, Text, TimeFit, TimeSpan, TranslatedUnits, UnitList, Utterance, WrittenText
+from netflips.script.targets import Text, TranslatedUnits, UnitList, WrittenText
+from netflips.script.types import Script
+from netflips.script.utterance import SourceUnits, TimeFit, TimeSpan, Utterance
 from netflips.subtitles.beside import Subtitling
 from tests.netflips.conftest import write_clip
 from tests.netflips.dubbing.made import CUT_S, decode, given_text, work_made, write_times

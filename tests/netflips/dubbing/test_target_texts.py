@@ -16,7 +16,8 @@ from netflips.dubbing.options import DubCommand, DubOptions
 from netflips.model_paths import ModelPaths
 from netflips.models import Models
 from netflips.script.files import write_script
-from netflips.script.types import Utterance, WrittenText
+from netflips.script.targets import WrittenText
+from netflips.script.utterance import Utterance
 from tests.netflips.dubbing.made import RATE, decode, given_text, work_made, write_times
 from tests.netflips.test_say import write_random_text_to_unit
 

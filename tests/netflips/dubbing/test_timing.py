@@ -22,7 +22,9 @@ from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import Store
 from netflips.dubbing.text_speech import TextToUnit
 from netflips.dubbing.timing import Pause, fit_as_it_is, fit_durations, rest_at_pauses, scale_durations
-from netflips.script.types import Script, SpeakerOf, Text, TimeFit, TimeSpan, UnitList, Utterance
+from netflips.script.targets import Text, UnitList
+from netflips.script.types import Script, SpeakerOf
+from netflips.script.utterance import TimeFit, TimeSpan, Utterance
 from tests.avcore.made_speech import talk
 
 PACE = (0.8, 1.25)

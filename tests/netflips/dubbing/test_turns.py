@@ -12,7 +12,7 @@ from netflips.dubbing.divide import Turn, changes, read_rttm, speaker_in, split_
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.models import Models
-from netflips.script.types import TimeSpan
+from netflips.script.utterance import TimeSpan
 
 RTTM = """Loading
 SPEAKER talk 1 4.00 3.00 <NA> <NA> SPEAKER_01 <NA> <NA>

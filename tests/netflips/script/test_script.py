@@ -14,23 +14,9 @@ from avcore.notes import json_text
 from netflips import cli
 from netflips.script.edit import join, split
 from netflips.script.files import file_beside, other_files, read_script, require_own_files, script_from, script_json, write_script
-from netflips.script.types import (
-    FORMAT,
-    KeptOriginal,
-    Script,
-    SourceUnits,
-    SpeakerOf,
-    SpokenSound,
-    Target,
-    Text,
-    TimeFit,
-    TimeSpan,
-    TranslatedFrom,
-    TranslatedUnits,
-    Utterance,
-    VoiceFile,
-    WrittenText,
-)
+from netflips.script.targets import KeptOriginal, SpokenSound, Target, Text, TranslatedFrom, TranslatedUnits, WrittenText
+from netflips.script.types import FORMAT, Script, SpeakerOf, VoiceFile
+from netflips.script.utterance import SourceUnits, TimeFit, TimeSpan, Utterance
 
 _PAGE = Path(__file__).parents[3] / "docs" / "formats.md"
 

@@ -13,8 +13,10 @@ from netflips import cli
 from netflips.dubbing.approved import approved_targets
 from netflips.dubbing.terms import with_script_terms
 from netflips.script.files import read_script, script_from, script_json, write_script
+from netflips.script.targets import Text, TranslatedFrom, WrittenText
 from netflips.script.terms import as_it_sounds, find_terms, terms_of_script
-from netflips.script.types import Script, Term, Text, TimeSpan, TranslatedFrom, Utterance, WrittenText
+from netflips.script.types import Script, Term
+from netflips.script.utterance import TimeSpan, Utterance
 
 pytest.importorskip("espeakng_loader")
 

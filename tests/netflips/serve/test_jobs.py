@@ -24,7 +24,9 @@ from avcore.timeline import FRAME_RATE
 from netflips.dubbing.command import build_parser
 from netflips.dubbing.options import DubCommand
 from netflips.script.files import read_script, require_own_files, write_script
-from netflips.script.types import Made, Script, SpeakerOf, SpokenSound, TimeFit, TimeSpan, Timing, Utterance, VoiceFile, WrittenText
+from netflips.script.targets import SpokenSound, WrittenText
+from netflips.script.types import Made, Script, SpeakerOf, Timing, VoiceFile
+from netflips.script.utterance import TimeFit, TimeSpan, Utterance
 from netflips.serve.jobs import Job, JobFolders, KeptNote
 from netflips.serve.preview import MEDIA, VIDEO, facts
 from netflips.serve.queue import Queue
