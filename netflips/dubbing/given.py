@@ -15,7 +15,7 @@ from avcore.contracts import Extractor
 from avcore.errors import InputError, NetflipsError, NoSpeechError
 from avcore.journal import file_digest
 from avcore.media import MediaSource, probe
-from avcore.notes import Note
+from avcore.notes import Note, Notes
 from avcore.progress import Progress, silent
 from avcore.progress import track as tracked
 from avcore.speech.audio import faster, resample
@@ -35,6 +35,7 @@ from netflips.dubbing.job import GivenAudio, Job, digest_of
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import with_more
 from netflips.dubbing.segmentation import Span
+from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech_files import SPEECH_IN, match_pauses, numbered_files, speech_in, stretches_in
 from netflips.dubbing.store import Store
 from netflips.dubbing.text_speech import GIVEN, ProgramSpeech, TextToUnit, encoded
@@ -63,7 +64,14 @@ def with_given_speech(script: Script, job: Job) -> Script:
     if path.is_dir():
         found = {number: (file.name, None) for number, file in numbered_files(path, len(script.utterances)).items()}
     else:
-        found = _track(script, job, path, utterances)
+        taken = _in_track(path, detect_speech(job, MediaSource(path)), script.utterances, job.notes)
+        spans = {one.number: taken[one.number] for one in utterances if one.number in taken}
+        found = {number: (path.name, span) for number, span in spans.items()}
+        # The samples of all spans are read in one go, and found when each target is encoded.
+        rate, digest = job.sound_rate(script) if job.options.keep_sound else SAMPLE_RATE, file_digest(path)
+        if any(job.store.find(np.ndarray, GIVEN, (digest, rate, *span)) is None for span in spans.values()):
+            for number, samples in stretches_in(path, spans, rate):
+                job.store.keep(GIVEN, (digest, rate, *spans[number]), samples)
 
     targets = dict[int, Utterance]()
     for one in utterances:
@@ -79,24 +87,16 @@ def with_given_speech(script: Script, job: Job) -> Script:
     return with_more(script, targets)
 
 
-def _track(script: Script, job: Job, path: Path, utterances: Sequence[Utterance]) -> dict[int, tuple[str, Span | None]]:
-    """Return the span of a track that belongs to each utterance, and keep the samples of all spans, which are read in one go."""
-    sound = detect_speech(job, MediaSource(path))
+def _in_track(path: Path, sound: Sound | None, utterances: Sequence[Utterance], notes: Notes) -> dict[int, Span]:
+    """Return the span of a track that belongs to each utterance, by number. sound: of the track. Raises InputError for silence."""
     stretches = [] if sound is None else [(one.start_s, one.end_s) for one in sound.regions]
     if not stretches:
         raise InputError("no speech was found in it", path=path, hint=f"{SPEECH_IN} takes speech along the recording")
-
-    taken, unsaid = match_pauses(stretches, script.utterances)
+    taken, unsaid = match_pauses(stretches, utterances)
     if unsaid:
         spans = ", ".join(f"{start:.2f} to {end:.2f} s" for start, end in unsaid)
-        job.notes.add(SPEECH_LEFT_OUT(name=path.name, spans=spans))
-
-    rate, digest = job.sound_rate(script) if job.options.keep_sound else SAMPLE_RATE, file_digest(path)
-    spans_of = {one.number: taken[one.number] for one in utterances if one.number in taken}
-    if any(job.store.find(np.ndarray, GIVEN, (digest, rate, *span)) is None for span in spans_of.values()):
-        for number, samples in stretches_in(path, spans_of, rate):
-            job.store.keep(GIVEN, (digest, rate, *spans_of[number]), samples)
-    return {number: (path.name, span) for number, span in spans_of.items()}
+        notes.add(SPEECH_LEFT_OUT(name=path.name, spans=spans))
+    return taken
 
 
 @dataclass(frozen=True, eq=False)

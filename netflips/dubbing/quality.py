@@ -1,8 +1,9 @@
 """Estimate the quality of each utterance and of the whole dub, before anything is spoken or drawn."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from avcore.arrays import Samples
 from avcore.checkpoints.bundle import bundle_of
 from avcore.domain import OUTSIDE
 from avcore.notes import Note, Notes
@@ -15,12 +16,12 @@ from netflips.cascade.adequacy import meaning_of
 from netflips.cascade.engines import engines_of
 from netflips.dubbing.caching import CachingRecognizer
 from netflips.dubbing.encode import as_units, selected_units
-from netflips.dubbing.fit import fitter_of
+from netflips.dubbing.fit import Fitter, fitter_of
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more
 from netflips.dubbing.sound import Sound
-from netflips.dubbing.speech import synthesizer_of
-from netflips.dubbing.target_units import target_encoder
+from netflips.dubbing.speech import Synthesizer, synthesizer_of
+from netflips.dubbing.target_units import TargetEncoder, target_encoder
 from netflips.dubbing.text_speech import ProgramSpeech, TextToUnit, text_speech
 from netflips.models import Models
 from netflips.quality_estimation import (
@@ -195,44 +196,52 @@ def _speaker(script: Script, job: Job, sound: Sound | None, spoken: Sequence[tup
 
     spoken: the utterances with a text, each with its text.
     """
-    options = job.options
-    command = () if options.speaker is None else options.speaker.command
-    is_known = options.keep_sound or bundle_of(job.models.paths.unit2av) is not None  # the units of a bundle were measured
-    found = _measured(script, job, sound, spoken)
-    if found is None and is_known:
-        found = known_speaker(command, script.target, options.keep_sound)
+    options, target = job.options, script.target
+    if options.speaker is None:
+        return None
+    command, found = options.speaker.command, None
+    engines = None if options.cascade_models is None else engines_of(job.models, options.cascade_models, script.source, target)
+
+    if engines is not None and target in engines.recognizer.languages:
+        recognizer = CachingRecognizer(engines.recognizer, job.store, (engines.fingerprints["recognizer"], job.models.arithmetic))
+        longest = sorted(spoken, key=lambda one: (-len(one[1]), one[0].number))[:_SAMPLED]
+        samples = _spoken_samples(
+            track(longest, "measure", job.progress, len(longest)),
+            target_encoder(script, job, sound),
+            fitter_of(script, job, sound),
+            synthesizer_of(script, job, sound),
+        )
+        rows = [
+            (
+                as_read(as_pronounced(text, job.readings), target),
+                as_read(recognizer.transcribe(speech, target).text, target),
+                float(samples_to_seconds(len(speech))) / natural_s,
+            )
+            for text, speech, natural_s in samples
+        ]
+        known = known_speaker(command, target)
+        found = measure_speaker(program_name(command) if known is None else known.speaker, recognizer.name, rows)
+
+    # What is known of a program was measured on its sound, and on the units of a bundle.
+    if found is None and (options.keep_sound or bundle_of(job.models.paths.unit2av) is not None):
+        found = known_speaker(command, target, options.keep_sound)
     if found is not None and found.note is not None:
         job.notes.add(found.note)
     return found
 
 
-def _measured(script: Script, job: Job, sound: Sound | None, spoken: Sequence[tuple[Utterance, str]]) -> SpeakerMeasure | None:
-    """Speak the longest texts as the dub will, and recognise them.
+def _spoken_samples(
+    spoken: Iterable[tuple[Utterance, str]], encoder: TargetEncoder, fitter: Fitter, synthesizer: Synthesizer
+) -> Iterator[tuple[str, Samples, float]]:
+    """Yield texts as the dub will speak them: each with its speech, float32 [S] at 16 kHz, and its natural length in seconds.
 
-    Returns None if no program speaks, or if the recognizer does not know the language.
+    Notes of their units and of their places come again when all utterances are spoken.
     """
-    options = job.options
-    if options.speaker is None or options.cascade_models is None:
-        return None
-    engines = engines_of(job.models, options.cascade_models, script.source, script.target)
-    if script.target not in engines.recognizer.languages:
-        return None
-
-    made_of = engines.fingerprints["recognizer"], job.models.arithmetic
-    recognizer, synthesizer = CachingRecognizer(engines.recognizer, job.store, made_of), synthesizer_of(script, job, sound)
-    encoder, fitter, rows = target_encoder(script, job, sound), fitter_of(script, job, sound), []
-    longest = sorted(spoken, key=lambda one: (-len(one[1]), one[0].number))[:_SAMPLED]
-    for one, written in track(longest, "measure", job.progress, len(longest)):
-        # Notes of its units and of its place come again when all utterances are spoken.
+    for one, text in spoken:
         encoded = encoder.encode(one)
         if isinstance(encoded, Note):
             continue
         ready, units = encoded
         time_fit, _ = fitter.fit(ready, units)
-        fitted = replace(ready, units=units, fit=time_fit)
-        samples = resample(synthesizer.speak(fitted).samples, synthesizer.rate, SAMPLE_RATE)
-        found = recognizer.transcribe(samples, script.target)
-        wanted, text = (as_read(text, script.target) for text in (job.with_readings(written), found.text))
-        rows.append((wanted, text, float(samples_to_seconds(len(samples))) / time_fit.natural_s))
-    known = known_speaker(options.speaker.command, script.target)
-    return measure_speaker(program_name(options.speaker.command) if known is None else known.speaker, recognizer.name, rows)
+        speech = synthesizer.speak(replace(ready, units=units, fit=time_fit)).samples
+        yield text, resample(speech, synthesizer.rate, SAMPLE_RATE), time_fit.natural_s
