@@ -82,14 +82,12 @@ def test_of_a_unit_translator_s_wordings_the_one_that_fits_is_spoken(slot_s: flo
     assert read_script(tmp_path / "script.json").utterances[0].alternatives == found.alternatives
     assert with_best_units(one, made[1:2], voice, 0.0, 1.0) == replace(one, target=made[1])
 
-    reader = SimpleNamespace(languages=("ko",), fingerprint="", read=lambda units, to: Transcript(f"{len(units)} units", to))
-    store = SimpleNamespace(kept=lambda kind, step, made_of, make: make())
-    models = SimpleNamespace(arithmetic="")
+    reader = SimpleNamespace(languages=("ko",), read=lambda units: Transcript(f"{len(units)} units", units.language))
     steps = list[tuple[str, int, int]]()
     for draft, offered in ((None, []), (tmp_path / "draft.json", [(n, 0.1 * n) for n in (4, 8, 12) if n != 4 + 4 * chosen])):
         options = DubOptions(draft=draft)
-        how = {"models": models, "clock": StageClock(), "part": part, "progress": lambda *step: steps.append(step)}
-        drafting: Any = SimpleNamespace(options=options, reader=reader, store=store, **how)
+        how = {"clock": StageClock(), "part": part, "progress": lambda *step: steps.append(step)}
+        drafting: Any = SimpleNamespace(options=options, reader=reader, **how)
         (told,) = read_units_as_text(replace(script, utterances=(found,)), drafting).utterances
         assert told.offered == [(f"{number} units", pytest.approx(seconds)) for number, seconds in offered]
         assert steps.pop() == ("texts", 1, 1)
