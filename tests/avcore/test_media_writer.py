@@ -162,7 +162,7 @@ def test_nothing_stays_behind(tmp_path: Path, error: BaseException | type[BaseEx
 def test_an_existing_file_survives_a_failure(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(b"precious")
-    with pytest.raises(OutputError, match="no video"), VideoWriter(path, 128, 96, 25):
+    with pytest.raises(OutputError, match="no frame"), VideoWriter(path, 128, 96, 25):
         pass
     assert path.read_bytes() == b"precious"
     assert list(tmp_path.iterdir()) == [path]
