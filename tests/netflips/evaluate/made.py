@@ -61,7 +61,7 @@ class MadeClip:
         return np.zeros(len(self.shown), np.float32) if self.has_face else np.array([self.faces()])
 
     @property
-    def heard(self) -> Units:
+    def audio_units(self) -> Units:
         return Units.from_frames(FRAMES)
 
     @property

@@ -60,7 +60,7 @@ class Spoken(MadeClip):
         yield FaceClip((np.full((SIDE, SIDE, 3), level, np.uint8) for level in shown), self.samples)
 
     @property
-    def heard(self) -> Units:
+    def audio_units(self) -> Units:
         steps = np.square(self.clean[: len(self.clean) // 320 * 320].reshape(-1, 320)).mean(1)
         return Units.from_frames(np.where(steps < 1e-5, 0, 1 + np.arange(len(steps)) // 3 % 40))
 

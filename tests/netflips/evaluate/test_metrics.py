@@ -128,7 +128,7 @@ class Hurried(MadeClip):
     """Twenty steps each of four units without a pause: in a few steps of the second one, a stop, there is silence."""
 
     @property
-    def heard(self) -> Units:
+    def audio_units(self) -> Units:
         return Units.from_frames(np.repeat(np.arange(4), 20))
 
 
