@@ -20,7 +20,7 @@ from netflips.dubbing.portrait import animate
 from netflips.model_paths import RunOptions, bundle_paths, require_bundle
 from netflips.models import load_models
 from netflips.options import DemoOptions, PortraitOptions
-from netflips.report import pace_of
+from netflips.report import speed_of
 from netflips.report.files import ReportFiles
 from netflips.script.types import Script
 from unit2av.stage import RENDERER
@@ -95,7 +95,7 @@ def _heard(match: Match) -> Iterator[tuple[str, str]]:
 def _times(report: Script, loaded_s: float) -> Iterator[tuple[str, str]]:
     yield "load models", f"{loaded_s:.2f} s"
     for step in report.result.timings:
-        yield f"  {step.name}", f"{step.seconds:.2f} s ({pace_of(report, step):.1f} x real time)"
+        yield f"  {step.name}", f"{step.seconds:.2f} s ({speed_of(report, step):.1f} x real time)"
     drawn = f"{report.num_drawn} of {report.result.frames}"
     yield "length", f"{report.input_s:.2f} s in, {report.output_s:.2f} s out; lips in {drawn} frames"
 

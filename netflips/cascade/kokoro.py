@@ -112,7 +112,7 @@ LANGUAGES = ("en", "ko")
 """Languages whose texts are turned into its signs here."""
 _CLEAREST = "jf_gongitsune"
 _CLEAR_SPEED, _FASTEST = 0.9, 1.3
-"""Style and pace whose Korean Whisper base recognises best (recipes/demo/NOTES.md), and the fastest pace that is asked for."""
+"""Style and speed whose Korean Whisper base recognises best (recipes/demo/NOTES.md), and the fastest speed that is asked for."""
 _MEN = ("jm_kumo", 1.0), ("jm_kumo", 0.92), ("jm_kumo", 1.08)
 _WOMEN = (_CLEAREST, 1.0), ("jf_alpha", 1.0), ("jf_tebukuro", 1.0), ("jf_nezumi", 1.0)
 _MAN_HZ = 165.0
@@ -183,7 +183,7 @@ class _Network:
         self._options = onnxruntime.SessionOptions()
         self._options.intra_op_num_threads = 1
         self._session: Any = None
-        self._pace: Any = None
+        self._lengths: Any = None
         self._digest = data.joinpath("model.sha256").read_text(encoding="utf-8").strip()
         self._numbers: Mapping[str, int] = json.loads(data.joinpath("vocab.json").read_text(encoding="utf-8"))["vocab"]
         with data.joinpath("voices_ja.npz").open("rb") as file:
@@ -232,9 +232,9 @@ class _Network:
         times as fast."""
         import onnxruntime
 
-        if self._pace is None:
-            self._pace = onnxruntime.InferenceSession(_part_of(self._model(), _DURATIONS), self._options, providers=[_CPU])
-        (steps,) = self._pace.run([_DURATIONS], self._inputs(signs, styles, speed))
+        if self._lengths is None:
+            self._lengths = onnxruntime.InferenceSession(_part_of(self._model(), _DURATIONS), self._options, providers=[_CPU])
+        (steps,) = self._lengths.run([_DURATIONS], self._inputs(signs, styles, speed))
         return np.asarray(steps).ravel().astype(np.int64) * _FRAME
 
     def knows(self, sign: str) -> bool:
@@ -377,7 +377,7 @@ class SpeakingOptions(QuietOptions):
     """above 1 is faster (default: 0.9); where a sentence must be shorter, up to 1.3"""
 
 
-def pace_of(command: Sequence[str]) -> Callable[[str, str], float]:
+def lengths_of(command: Sequence[str]) -> Callable[[str, str], float]:
     """Return a function that predicts how long a text in a language takes (s). command: runs this module, with style and speed."""
     words = [*command]
     asked = options_from(SpeakingOptions, build_parser().parse_args(words[words.index(_MODULE) + 1 :]))

@@ -29,7 +29,7 @@ _MOST_FAILURES = 5
 USUAL_SYLLABLE_S, _KOKORO_SYLLABLE_S = 0.2, 0.24
 """Length of a syllable if nothing is known of the speech, and of one of Kokoro's Korean."""
 _FASTEST = 1.45
-"""Most that a program is asked to speak faster; beyond that its speech is shortened. Kokoro's pace, usually 0.9, goes up to 1.3."""
+"""Most that a program is asked to speak faster; beyond, its speech is shortened. Kokoro's speed, usually 0.9, is at most 1.3."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Speaking:
         self._failures = 0
         self._said: tuple[float, int] = (0.0, 0)
         self._voices = dict[str, str]()
-        self._pace = kokoro_pace(program.command) if program_name(program.command) == _KOKORO else None
+        self._natural_s = kokoro_lengths(program.command) if program_name(program.command) == _KOKORO else None
         self._lasting = None if program.is_once else LineProgram(program.command, program.limit_s, _WHAT)
 
     def close(self) -> None:
@@ -139,39 +139,39 @@ class Speaking:
 
     @property
     def syllable_s(self) -> float:
-        """Length of a syllable at its usual pace (s), measured on what it spoke, else a usual value."""
+        """Length of a syllable at its usual speed (s), measured on what it spoke, else a usual value."""
         seconds, syllables = self._said
         if syllables:
             return seconds / syllables
-        return USUAL_SYLLABLE_S if self._pace is None else _KOKORO_SYLLABLE_S
+        return USUAL_SYLLABLE_S if self._natural_s is None else _KOKORO_SYLLABLE_S
 
     @property
     def is_exact(self) -> bool:
         """Whether the length of its speech is known exactly in advance."""
-        return self._pace is not None
+        return self._natural_s is not None
 
     @property
     def has_spoken(self) -> bool:
-        """Whether its pace was measured on what it spoke."""
+        """Whether its speed was measured on what it spoke."""
         return self._said[1] > 0
 
     def seconds_of(self, text: str, language: str) -> float | None:
-        """Return how long a text will take at its usual pace (s): exact for Kokoro, else by syllables. None = it cannot."""
-        if self._pace is None:
+        """Return how long a text will take at its usual speed (s): exact for Kokoro, else by syllables. None = it cannot."""
+        if self._natural_s is None:
             return syllables_in(text) * self.syllable_s
         try:
-            return self._pace(text, language)
+            return self._natural_s(text, language)
         except NetflipsError:
             return None
 
     def speed_for(self, text: str, language: str, seconds: float) -> float:
-        """Return the speed at which a text takes a given time (s), 1 = usual; it is never slower. 1 if its pace is not known
+        """Return the speed at which a text takes a given time (s), 1 = usual; it is never slower. 1 if its length is not known
         exactly."""
-        natural_s = self._pace(text, language) if self._pace is not None else 0.0
+        natural_s = self._natural_s(text, language) if self._natural_s is not None else 0.0
         return faster_by(natural_s, seconds)
 
     def took(self, text: str, seconds: float) -> None:
-        """Record how long it took to speak a text at its usual pace (s)."""
+        """Record how long it took to speak a text at its usual speed (s)."""
         self._said = self._said[0] + seconds, self._said[1] + syllables_in(text)
 
     def failed(self) -> None:
@@ -202,11 +202,11 @@ def faster_by(natural_s: float, seconds: float) -> float:
     return min(max(natural_s / max(seconds, 0.1), 1.0), _FASTEST)
 
 
-def kokoro_pace(command: Sequence[str]) -> "Callable[[str, str], float] | None":
+def kokoro_lengths(command: Sequence[str]) -> "Callable[[str, str], float] | None":
     """Return what predicts how long Kokoro takes for a text in a language (s); None if it is not installed. command: runs it."""
     from netflips.cascade import kokoro  # imported late: other dubs need not wait for NumPy
 
-    return None if kokoro.missing_voices() else kokoro.pace_of(command)
+    return None if kokoro.missing_voices() else kokoro.lengths_of(command)
 
 
 def words_of(error: NetflipsError) -> str:

@@ -56,7 +56,7 @@ from netflips.script.notes import (
 )
 from netflips.script.targets import TranslatedFrom, TranslatedUnits, UnitList, WrittenText
 from netflips.script.types import Script
-from netflips.script.utterance import PACE, Utterance
+from netflips.script.utterance import NATURAL_SPEED, Utterance
 from text2unit.script import as_pronounced
 
 AGAIN = 3
@@ -94,19 +94,19 @@ class TranslationCandidate(NamedTuple):
         """Number of its faults."""
         return len(self.missed) + len(self.lost) + len(self.spelled_out) + self.is_statement
 
-    def pace(self, slot_s: float, available_s: float) -> float:
-        """Return how much it is sped up to fit into the original's time, of which it may take up to `available_s`."""
+    def speed(self, slot_s: float, available_s: float) -> float:
+        """Return the speed at which it fits into the original's time, 1 = natural, if it may take up to `available_s`."""
         return 1.0 if not self.seconds else max(min(self.seconds / slot_s, 1.0), self.seconds / available_s)
 
     def fits(self, slot_s: float, available_s: float) -> bool:
-        """Return whether it is spoken at about its own pace."""
-        return self.seconds is not None and PACE[0] <= self.pace(slot_s, available_s) <= PACE[1]
+        """Return whether it is spoken at about its natural speed."""
+        return self.seconds is not None and NATURAL_SPEED[0] <= self.speed(slot_s, available_s) <= NATURAL_SPEED[1]
 
 
 def best_candidate(candidates: Sequence[TranslationCandidate], slot_s: float, available_s: float) -> TranslationCandidate:
     """Return the candidate that is spoken: of those that can be spoken and lack the least, the first that fits, else the nearest.
 
-    candidates: one or more, the best first. slot_s, available_s: as in `TranslationCandidate.pace`.
+    candidates: one or more, the best first. slot_s, available_s: as in `TranslationCandidate.speed`.
     """
     rest = [one for one in candidates if one.seconds] or list(candidates)
     least = min(one.lacks for one in rest)
@@ -114,7 +114,7 @@ def best_candidate(candidates: Sequence[TranslationCandidate], slot_s: float, av
 
     # The pause behind the original is used only if no candidate fits without it.
     fitting = [one for limit_s in (slot_s, available_s) for one in rest if one.fits(slot_s, limit_s)]
-    return fitting[0] if fitting else min(rest, key=lambda one: abs(log(one.pace(slot_s, available_s))))
+    return fitting[0] if fitting else min(rest, key=lambda one: abs(log(one.speed(slot_s, available_s))))
 
 
 def with_best_units(
@@ -390,7 +390,7 @@ class SentenceTranslator:
             "to": ", ".join(others),
             "level": level if isinstance(self.translator, ChatTranslator) else _LEVELS.get(level, level),
             "seconds": round(slot_s, 2),
-            "syllables": [round(share * slot_s / second) for share in PACE],
+            "syllables": [round(share * slot_s / second) for share in NATURAL_SPEED],
             "glossary": terms_in(sentence.text, self.glossary),
         } | ({"again": dict(again)} if again else {})
 

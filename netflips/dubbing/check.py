@@ -224,7 +224,7 @@ class _Checker:
         if isinstance(one.target, WrittenText) and isinstance(self.encoder.texts, ProgramSpeech):
             again = (replace(one.target, take=number) for number in range(1, _MOST_MORE + 1))
             ways += [("alternative", replace(one, target=target)) for target in again]
-        if one.fit is not None and (one.fit.pace or 1.0) > 1.0:
+        if one.fit is not None and (one.fit.speed or 1.0) > 1.0:
             ways.append(("slower", one))
 
         for how, other in ways:
@@ -287,7 +287,7 @@ class _Checker:
             timed = [(take, (take.seconds or 0.0) - target.seconds) for take in one.alternatives if isinstance(take, WrittenText)]
             if fit.is_hurried:
                 one = replace(one, alternatives=tuple(take for take, longer_s in timed if longer_s < 0))
-            elif is_too_slow(fit.pace):
+            elif is_too_slow(fit.speed):
                 one = replace(one, alternatives=tuple(take for take, longer_s in timed if longer_s > 0))
 
         if not isinstance(target, WrittenText) or target.translation is None:

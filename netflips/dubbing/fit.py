@@ -1,6 +1,6 @@
 """Fit translated speech into the time of the original: time stretching of units, before there is any sound.
 
-Used in this order: a part of the pause, a faster pace, the rest of the pause, a held frame.
+Used in this order: a part of the pause, faster speech, the rest of the pause, a held frame.
 """
 
 from bisect import bisect_right
@@ -77,8 +77,8 @@ def fitted(script: Script) -> Iterator[tuple[Utterance, TimeFit]]:
 class Limits:
     """How far speech may be changed, and what happens where it still does not fit."""
 
-    pace: tuple[float, float]
-    """factors of the shortest and the longest duration"""
+    scales: tuple[float, float]
+    """the least and the greatest duration scale (`--pace`)"""
     holds_frame: bool
     """whether the last frame is held; otherwise speech is hurried"""
     frame_rate: Fraction
@@ -112,7 +112,7 @@ class Fitter:
     def fit(self, one: Utterance, units: UnitList, *, is_slow: bool = False) -> tuple[TimeFit, Note | None]:
         """Return durations that fit an utterance's place, and a note where its speech is hurried or cut.
 
-        units: what is spoken, with natural durations. is_slow: it takes all the available time that the pace allows.
+        units: what is spoken, with natural durations. is_slow: it takes all the available time that the scales allow.
         """
         natural, limits = np.array(units.durations, np.int64), self.limits
         total, count = int(natural.sum()), len(units.ids)
@@ -136,7 +136,7 @@ class Fitter:
 
         fitting = fit_as_it_is if is_kept else fit_durations
         own, behind = (slot + pause, 0) if is_slow else (slot, pause)
-        fitted = fitting(natural, own, behind, limits.pace, limits.holds_frame)
+        fitted = fitting(natural, own, behind, limits.scales, limits.holds_frame)
         # Speech that keeps its sound is made faster as it is: only units of the lips are left out.
         cut = 0 if is_kept else fitted.cut
         note = CUT(units=cut) if cut else None

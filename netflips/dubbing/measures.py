@@ -1,4 +1,4 @@
-"""What is measured of an utterance once it is spoken: its transcript against its text, clicks, pace, lips, and its voice."""
+"""What is measured of an utterance once it is spoken: its transcript against its text, clicks, speed, lips, and its voice."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 How = Literal["candidate", "alternative", "slower"]
 _SLOW = 0.9
-"""Pace below which speech is noticeably slower than natural."""
+"""Speed below which speech is noticeably slower than natural."""
 _SURE_S = 1.6
 """A window of the speaker encoder: in shorter speech a voice is not recognised."""
 _CLICKS_A_SECOND, _LEAST_CLICKS = 3.0, 4
@@ -91,7 +91,7 @@ class Measurer:
         fit = one.fit or TimeFit(one.place)
         if fit.is_hurried or fit.cut_s:
             faults.add("hurried")
-        if is_too_slow(fit.pace):
+        if is_too_slow(fit.speed):
             faults.add("slow")
 
         share = closed[0] / sum(closed) if any(closed) else None
@@ -100,7 +100,7 @@ class Measurer:
             text=text,
             transcript=None if transcript is None else transcript.text,
             right=rounded(right),
-            pace=rounded(fit.pace),
+            speed=rounded(fit.speed),
             clicks=clicks,
             closed=rounded(share),
             faults=in_order(faults),
@@ -156,9 +156,9 @@ class Measurer:
             return None
 
 
-def is_too_slow(pace: float | None) -> bool:
+def is_too_slow(speed: float | None) -> bool:
     """Return whether speech is noticeably slower than natural."""
-    return pace is not None and round(pace, 3) < _SLOW
+    return speed is not None and round(speed, 3) < _SLOW
 
 
 def in_order(faults: set[Fault]) -> tuple[Fault, ...]:

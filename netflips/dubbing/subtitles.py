@@ -85,10 +85,10 @@ def _alternative_read(target: Target, reader: CachingReader, language: str) -> T
     return replace(target, reading=Text(read.text, language, "reader", _rounded(read, 1.0)))
 
 
-def _rounded(read: Transcript, pace: float) -> tuple[Word, ...]:
-    """Return words with times rounded to milliseconds. pace: by what the times are multiplied."""
+def _rounded(read: Transcript, scale: float) -> tuple[Word, ...]:
+    """Return words with times rounded to milliseconds. scale: by what the times are multiplied."""
     return tuple(
-        Word(word.text, round(word.start_s * pace, 3), round(word.end_s * pace, 3), word.confidence) for word in read.words
+        Word(word.text, round(word.start_s * scale, 3), round(word.end_s * scale, 3), word.confidence) for word in read.words
     )
 
 
@@ -116,11 +116,11 @@ def _source_texts(script: Script, clock: OutputClock) -> Iterator[Transcript | N
             continue
         if not one.text.text or not clock.part.has(one.place.start_s):
             continue
-        begin, pace = float(clock.at(one.place.start_s)), 1.0
+        begin, scale = float(clock.at(one.place.start_s)), 1.0
         if not script.is_source_timed and one.fit is not None and one.source_units is not None:
             source_s = float(units_to_seconds(as_units(one.source_units.units, script.source).num_steps))
-            pace = one.fit.spoken_s / max(source_s, 1e-9)
-        yield _timed(one.text, one.place.seconds, pace).shifted(begin)
+            scale = one.fit.spoken_s / max(source_s, 1e-9)
+        yield _timed(one.text, one.place.seconds, scale).shifted(begin)
 
 
 def _target_texts(script: Script) -> Iterator[Transcript | None]:
@@ -130,7 +130,7 @@ def _target_texts(script: Script) -> Iterator[Transcript | None]:
         yield None if text is None else _timed(text, fit.spoken_s).shifted(fit.output.start_s)
 
 
-def _timed(text: Text, seconds: float, pace: float = 1.0) -> Transcript:
+def _timed(text: Text, seconds: float, scale: float = 1.0) -> Transcript:
     """Return a text with a time for each word. Words without times share the `seconds` by their numbers of letters."""
     if not text.words:
         words = unicodedata.normalize("NFC", text.text).split()
@@ -139,7 +139,7 @@ def _timed(text: Text, seconds: float, pace: float = 1.0) -> Transcript:
         starts = [sum(letters[:number]) for number in range(len(words))]
         timed = (Word(word, start * share, (start + len(word)) * share, 1.0) for word, start in zip(words, starts, strict=True))
         return of_words(timed, text.language)
-    words_of = (word._replace(start_s=word.start_s * pace, end_s=word.end_s * pace) for word in text.words)
+    words_of = (word._replace(start_s=word.start_s * scale, end_s=word.end_s * scale) for word in text.words)
     return Transcript(text.text, text.language, tuple(words_of))
 
 

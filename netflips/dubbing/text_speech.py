@@ -193,7 +193,7 @@ class ProgramSpeech:
     def seconds_of(self, text: str) -> float | None:
         """Return the natural length of a text in seconds, as it is known before it is spoken; None if it cannot be spoken."""
         if not self.speaking.is_exact and not self.speaking.has_spoken:
-            with suppress(SpeechError):  # a program's pace is known once it has spoken
+            with suppress(SpeechError):  # a program's speed is known once it has spoken
                 self.units_of(self.references.dubbed[0], text)
         return self.speaking.seconds_of(as_pronounced(text, self.readings), self.language)
 

@@ -1,4 +1,4 @@
-"""Durations of units that fit a time: scaled by one factor, within the allowed pace."""
+"""Durations of units that fit a time: scaled by one factor, within the allowed scales."""
 
 from collections.abc import Sequence
 from math import ceil, floor
@@ -31,24 +31,24 @@ class Fitted(NamedTuple):
         return int(self.durations.sum())
 
 
-def fit_durations(natural: Ids, slot: int, pause: int, pace: tuple[float, float], may_hold: bool = False) -> Fitted:
+def fit_durations(natural: Ids, slot: int, pause: int, scales: tuple[float, float], may_hold: bool = False) -> Fitted:
     """Scale predicted durations by one factor so that they fit; all in steps of 20 ms.
 
     natural: int64 [U], 1 or more each; slot: length of the original; pause: slack, how much of the pause behind it the speech may
-    take. pace: factors of the shortest and the longest duration. Longer speech first takes a part of the pause (`comfortable_s`),
+    take. scales: the least and the greatest duration scale. Longer speech first takes a part of the pause (`comfortable_s`),
     then it is made faster, then it takes the rest of the pause. What still does not fit holds the frame (`may_hold`), or is spoken
-    faster than the pace allows. If there is less than one step a unit, the last units are left out.
+    faster than the scales allow. If there is less than one step a unit, the last units are left out.
     """
     total, available = int(natural.sum()), slot + pause
-    # Products of decimals may be a hair above a whole number: 100 * 0.55 is 55.00000000000001, and 55 steps are within the pace.
-    shortest = max(ceil(total * pace[0] - 1e-9), len(natural))
-    longest = max(floor(total * pace[1] + 1e-9), shortest)
+    # Products of decimals may be a hair above a whole number: 100 * 0.55 is 55.00000000000001, and 55 steps are within the scales.
+    shortest = max(ceil(total * scales[0] - 1e-9), len(natural))
+    longest = max(floor(total * scales[1] + 1e-9), shortest)
     steps = min(max(slot, min(total, int(comfortable_s(slot, pause))), shortest), longest)
     overrun = max(steps - available, 0)
     if not overrun or may_hold:
         return Fitted(scale_durations(natural, steps), overrun)
 
-    # Faster than the pace allows, but never less than a step a unit: what is left over falls off the end.
+    # Faster than the scales allow, but never less than a step a unit: what is left over falls off the end.
     steps = max(available, 1)
     kept = natural[:steps]
     return Fitted(scale_durations(kept, steps), overrun, len(natural) - len(kept))
@@ -107,16 +107,16 @@ def comfortable_s(slot: float, pause: float) -> float:
     return slot + min(pause / 2, slot / 4)
 
 
-def fit_as_it_is(natural: Ids, slot: int, pause: int, pace: tuple[float, float], may_hold: bool = False) -> Fitted:
+def fit_as_it_is(natural: Ids, slot: int, pause: int, scales: tuple[float, float], may_hold: bool = False) -> Fitted:
     """Fit speech whose sound is used as it is; it is never made slower. Arguments are as of `fit_durations`.
 
-    Speech that is longer than slot and pause is made faster: as far as the pace allows if the frame may be held, else as far as
+    Speech that is longer than slot and pause is made faster: as far as the scales allow if the frame may be held, else as far as
     needed, so that its end is not lost.
     """
     total, available = int(natural.sum()), max(slot + pause, 1)
     if total <= available:
         return Fitted(natural)
-    shortest = max(ceil(total * pace[0] - 1e-9), len(natural))
+    shortest = max(ceil(total * scales[0] - 1e-9), len(natural))
     overrun = max(shortest - available, 0)
     if overrun and not may_hold:
         kept = natural[:available]

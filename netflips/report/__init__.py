@@ -29,7 +29,7 @@ def summary_of(script: Script, with_times: bool = True) -> str:
         lines = [head + "".join(f", {count} left ({left_words(code)})" for code, count in left), *_lines_of_clip(script)]
 
     for one in made.timings if with_times else ():
-        lines.append(f"  {one.name:<12} {one.seconds:7.2f} s  {pace_of(script, one):7.2f} x real time")
+        lines.append(f"  {one.name:<12} {one.seconds:7.2f} s  {speed_of(script, one):7.2f} x real time")
     if made.has_grown:
         lines.append(f"  the video grew to {made.width}x{made.height}: an odd side cannot be encoded")
     if made.may_be_sold:
@@ -39,7 +39,7 @@ def summary_of(script: Script, with_times: bool = True) -> str:
     return "\n".join([*lines, f"written: {shown(made.output)}"])
 
 
-def pace_of(script: Script, step: Timing) -> float:
+def speed_of(script: Script, step: Timing) -> float:
     """Return how many seconds of the input, or of the output, a step of the work processed per second."""
     return (script.input_s if step.by_input else script.output_s) / max(step.seconds, 1e-9)
 
@@ -60,9 +60,9 @@ def _lines_of_recording(script: Script) -> list[str]:
     told, work = script.processed, script.result.work
     fits = [(one.number, one.fit) for one in told if one.fit is not None]
     lines = [f"  {len(fits)} of {several(len(told), 'utterance')} dubbed in place"]
-    factors = [fit.factor for _, fit in fits if fit.factor is not None]
-    if factors:
-        lines[0] += f", at {min(factors):.2f} to {max(factors):.2f} of their natural length"
+    scales = [fit.duration_scale for _, fit in fits if fit.duration_scale is not None]
+    if scales:
+        lines[0] += f", at {min(scales):.2f} to {max(scales):.2f} of their natural length"
     for what, numbers in (
         ("spoken faster than the pace allows", [number for number, fit in fits if fit.is_hurried]),
         ("with a freeze frame", [number for number, fit in fits if fit.freeze_s]),

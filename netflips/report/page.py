@@ -113,11 +113,11 @@ def _lengths(one: OnPage) -> list[Fact]:
     facts, fit = [] if one.utterance.place is None else [Fact("original", seconds(one.source.seconds))], one.fit
     if one.alone is not None:
         return facts
-    if fit.factor is None:
+    if fit.duration_scale is None:
         return [*facts, Fact("dub", seconds(fit.spoken_s))]
     facts += [
         Fact("dub", f"{seconds(fit.spoken_s)}, by itself {seconds(fit.natural_s)}"),
-        Fact("pace", f"{percent(fit.factor)} of its length by itself"),
+        Fact("pace", f"{percent(fit.duration_scale)} of its length by itself"),
     ]
     for name, value in (
         ("silent in its place", fit.slack_s),
@@ -206,7 +206,7 @@ def _face(one: OnPage) -> list[Fact]:
     """Return the quality of the face; angles are estimated from the landmarks."""
     quality, evidence = (None, None) if one.utterance.seen is None else (one.utterance.seen.quality, one.utterance.seen.evidence)
     if quality is None:
-        return [] if one.fit.factor is None else [Fact("face", "none was found")]
+        return [] if one.fit.duration_scale is None else [Fact("face", "none was found")]
     tall = "" if quality.height_px is None else f", {quality.height_px:.0f} pixels tall"
     facts = [Fact("face", f"in {per_cent(quality.share_of_frames, 1.0)} of the frames{tall}")]
     if evidence is not None:
@@ -309,7 +309,7 @@ class _Dub:
     dubbed: int
     """number of utterances that were dubbed"""
     speakers: Sequence[str]
-    factors: Sequence[float]
+    scales: Sequence[float]
     """of the utterances that have one"""
     took_s: float
     stretches: str
@@ -362,7 +362,7 @@ def _dub(told: FinishedDub, prefix: str, folder: Path) -> _Dub:
         below=below_usual(script),
         dubbed=len(dubbed),
         speakers=speakers_of(utterances),
-        factors=[one.fit.factor for one in dubbed if one.fit.factor is not None],
+        scales=[one.fit.duration_scale for one in dubbed if one.fit.duration_scale is not None],
         took_s=sum(timing.seconds for timing in made.timings),
         stretches=json.dumps([[round(value, 3) for value in one] for one in stretches_of(script)]),
         remarks=remarks_on(script, told.material.missing),

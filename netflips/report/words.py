@@ -114,7 +114,7 @@ def verdicts(one: OnPage) -> list[UtteranceGrade]:
 
 def _fit(one: OnPage) -> UtteranceGrade:
     fit = one.fit
-    if fit.factor is None:
+    if fit.duration_scale is None:
         return UtteranceGrade("as long as it takes", "note")
     if fit.cut_s:
         return UtteranceGrade(f"its last {seconds(fit.cut_s)} cut", "bad")

@@ -16,8 +16,8 @@ from netflips.script.targets import GivenUnits, SpokenSound, Target, Text, Trans
 
 _DIGITS = 6
 """Digits that sums of seconds are rounded to, so that they stay whole steps."""
-PACE, _NEARLY = (0.9, 1.1), 0.005
-"""The slowest and the fastest pace that fits, 1 = natural; and the tolerance."""
+NATURAL_SPEED, _NEARLY = (0.9, 1.1), 0.005
+"""The slowest and the fastest speed of speaking that sounds natural, 1 = as by itself; and the tolerance."""
 _WHOLE = 0.999
 """Speech of this share of its natural length, or more, is not spoken faster."""
 
@@ -154,7 +154,7 @@ class TimeFit:
     """durations of the units as spoken, in steps; fewer than the units if some are left out"""
 
     @property
-    def factor(self) -> float | None:
+    def duration_scale(self) -> float | None:
         """Length as spoken, with what is left out, over the natural length; None if it was not fitted."""
         return None if self.slot is None or not self.natural_s else (self.spoken_s + self.cut_s) / self.natural_s
 
@@ -171,22 +171,22 @@ class TimeFit:
         return round(max(self.spoken_s - self.slot.length_s - (self.overrun_s if self.freeze_s else 0.0), 0.0), _DIGITS)
 
     @property
-    def pace(self) -> float | None:
-        """Its speed as spoken, 1 = natural, above 1 = faster; None if it was not fitted."""
-        return None if self.factor is None else 1 / self.factor
+    def speed(self) -> float | None:
+        """Its speed of speaking, 1 = natural, above 1 = faster; None if it was not fitted."""
+        return None if self.duration_scale is None else 1 / self.duration_scale
 
     @property
     def too_long_s(self) -> float:
-        """By how much its natural length is above its length as spoken; 0 within the allowed pace."""
-        if self.pace is None or self.pace <= PACE[1] + _NEARLY:
+        """By how much its natural length is above its length as spoken; 0 up to the fastest natural speed."""
+        if self.speed is None or self.speed <= NATURAL_SPEED[1] + _NEARLY:
             return 0.0
         return round(self.natural_s - self.spoken_s, _DIGITS)
 
     @property
     def is_hurried(self) -> bool:
-        """Whether it is spoken faster than the pace allows."""
-        # sound that is used as it is overruns at factor 1: it is cut, not hurried
-        return self.overrun_s > 0 and not self.freeze_s and (self.factor or 0.0) < _WHOLE
+        """Whether it is spoken faster than `--pace` allows."""
+        # sound that is used as it is overruns at scale 1: it is cut, not hurried
+        return self.overrun_s > 0 and not self.freeze_s and (self.duration_scale or 0.0) < _WHOLE
 
 
 @dataclass(frozen=True)
@@ -203,8 +203,8 @@ class DrawnFrames:
 
 Fault = Literal["unheard", "misheard", "missing", "repeated", "voice", "hurried", "slow", "clicks", "leak", "open_lips"]
 """What a check may find. unheard, misheard: nothing or little of the text is recognised; missing: a stretch of it is not; repeated:
-more than the text is; voice: it is another speaker's; hurried: too fast or cut; slow: below 0.9 of its pace; clicks: its sound
-clicks; leak: the original voice is under it; open_lips: lips stay open at b, m and p."""
+more than the text is; voice: it is another speaker's; hurried: too fast or cut; slow: below 0.9 of its natural speed; clicks: its
+sound clicks; leak: the original voice is under it; open_lips: lips stay open at b, m and p."""
 FAULTS: Final[tuple[Fault, ...]] = get_args(Fault)
 
 
@@ -223,8 +223,8 @@ class Attempt(NamedTuple):
     """cosine of its voice to the voice that it should have"""
     other_voice: float | None = None
     """cosine of its voice to the nearest other speaker"""
-    pace: float | None = None
-    """as `TimeFit.pace`"""
+    speed: float | None = None
+    """as `TimeFit.speed`"""
     clicks: int | None = None
     """clicks in its sound"""
     leak: float | None = None

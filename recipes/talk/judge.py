@@ -33,7 +33,7 @@ from netflips.recognizers.outside import recognizer_folder
 from netflips.recognizers.whisper import open_whisper
 from netflips.script.files import script_from
 from netflips.script.types import Script
-from netflips.script.utterance import PACE
+from netflips.script.utterance import NATURAL_SPEED
 from recipes.demo.voices.cast import FliteVoice, flite_speech
 from recipes.talk.stand_in import lines, server
 
@@ -99,7 +99,7 @@ def _dubbed(options: JudgeOptions, talk: Path, road: str) -> Path:
 
 
 def _share(values: Any) -> float:
-    return round(float(np.mean((values >= PACE[0] - 0.005) & (values <= PACE[1] + 0.005))), 3)
+    return round(float(np.mean((values >= NATURAL_SPEED[0] - 0.005) & (values <= NATURAL_SPEED[1] + 0.005))), 3)
 
 
 def _as_in(script: Script, sound: Samples, original: Samples) -> tuple[float, float]:
@@ -123,10 +123,10 @@ def _as_in(script: Script, sound: Samples, original: Samples) -> tuple[float, fl
 
 
 def measured(script: Script, sound: Samples, original: Samples, hear: Any) -> dict[str, Any]:
-    """Return figures on how a dub fits its time; pace is natural length over length as spoken. hear: speech to text."""
+    """Return figures on how a dub fits its time; speed is natural length over length as spoken. hear: speech to text."""
     pauses, rate = _as_in(script, sound, original)
     rows, errors, length = [(one, one.fit) for one in script.utterances if one.fit is not None and one.fit.slot], 0, 0
-    paces = np.array([fit.pace for _, fit in rows])
+    speeds = np.array([fit.speed for _, fit in rows])
     slots = np.array([fit.natural_s / fit.slot.length_s for _, fit in rows if fit.slot is not None])
     for one, fit in rows:
         span = slice(*(seconds_to_samples(at) for at in (fit.output.start_s, fit.output.start_s + fit.spoken_s)))
@@ -136,9 +136,9 @@ def measured(script: Script, sound: Samples, original: Samples, hear: Any) -> di
     return {
         "utterances": len(script.utterances),
         "spoken": len(rows),
-        "pace 0.9 to 1.1": _share(paces),
+        "speed 0.9 to 1.1": _share(speeds),
         "by itself 0.9 to 1.1 of the original": _share(slots),
-        "squeezed below 0.8": round(float(np.mean([(fit.factor or 1.0) < _SQUEEZED - 1e-3 for _, fit in rows])), 3),
+        "squeezed below 0.8": round(float(np.mean([(fit.duration_scale or 1.0) < _SQUEEZED - 1e-3 for _, fit in rows])), 3),
         "characters wrong": round(errors / max(length, 1), 3),
         "pauses inside as the original's": round(pauses, 3),
         "syllables a second as the original's": round(rate, 3),

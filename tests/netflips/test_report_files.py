@@ -16,7 +16,7 @@ from avcore.errors import OutputError, UsageError
 from avcore.notes import json_text
 from netflips.bulk.dubbing import DubRecord, VideoToDub
 from netflips.dubbing import command as dub_command
-from netflips.report import material, pace_of, page
+from netflips.report import material, page, speed_of
 from netflips.report.files import ReportFiles
 from netflips.report.material import Material
 from netflips.report.story import ShownStretch, address, stretches_of
@@ -121,7 +121,7 @@ def test_a_report_does_not_replace_a_video(files: tuple[Path, Path], tmp_path: P
 
 def test_a_report_comes_back_from_its_json(told: page.FinishedDub, files: tuple[Path, Path]) -> None:
     clip = dub_report(*files, 4.0, None)
-    assert pace_of(clip, clip.result.timings[0]) == pytest.approx(4 / 3)
+    assert speed_of(clip, clip.result.timings[0]) == pytest.approx(4 / 3)
     for script in (told.script, clip):
         again = script_from(json.loads(json_text(script_json(script))))
         assert again == script

@@ -54,8 +54,8 @@ def cost(case: Case, outcome: Clip) -> Measured:
 def pace(case: Case, outcome: Clip) -> Measured:
     """Count the utterances that fit their slots as they are spoken. Raises InputError for the report of another dub."""
     found = _script(case, outcome)
-    fits = [one.fit for one in found.utterances if one.fit is not None and one.fit.factor is not None]
-    fitting = sum(not fit.cut_s and _FITTING[0] <= (fit.factor or 0.0) <= _FITTING[1] for fit in fits)
-    squeezed = sum(bool(fit.cut_s) or (fit.factor or 0.0) < _SQUEEZED for fit in fits)
+    fits = [one.fit for one in found.utterances if one.fit is not None and one.fit.duration_scale is not None]
+    fitting = sum(not fit.cut_s and _FITTING[0] <= (fit.duration_scale or 0.0) <= _FITTING[1] for fit in fits)
+    squeezed = sum(bool(fit.cut_s) or (fit.duration_scale or 0.0) < _SQUEEZED for fit in fits)
     none = "no utterance has a slot"
     return {**rate("pace_fits", fitting, len(fits), none), **rate("pace_squeezed", squeezed, len(fits), none)}

@@ -80,7 +80,7 @@ def test_what_was_heard_and_measured_is_told_and_kept(
     one, other, third = report.utterances
     assert (one.checked.text, one.checked.transcript, one.checked.right, one.checked.how) == (TEXTS[0], TEXTS[0], 1.0, "first")
     assert one.checked.faults == ()
-    assert one.checked.pace is not None
+    assert one.checked.speed is not None
     assert one.checked.leak is not None
     assert "missing" in other.checked.faults
     assert third.checked is None
@@ -174,11 +174,11 @@ def _spoken(number: int, speaker: str, voice: Any) -> Spoken:
 @pytest.mark.parametrize(
     ("first", "other", "taken"),
     [
-        (Attempt(right=0.5, pace=1.0, faults=("misheard",)), Attempt(right=0.9, pace=1.0), 1),
-        (Attempt(right=0.68, pace=1.0, faults=("misheard", "hurried")), Attempt(right=0.61, pace=1.0, faults=("misheard",)), 0),
-        (Attempt(right=0.5, pace=1.0, faults=("misheard",)), Attempt(right=0.9, pace=0.83, faults=("slow",)), 0),
-        (Attempt(right=0.5, pace=0.83, faults=("misheard", "slow")), Attempt(right=0.9, pace=0.83, faults=("slow",)), 1),
-        (Attempt(right=0.9, pace=0.83, faults=("slow",)), Attempt(right=0.9, pace=0.95), 1),
+        (Attempt(right=0.5, speed=1.0, faults=("misheard",)), Attempt(right=0.9, speed=1.0), 1),
+        (Attempt(right=0.68, speed=1.0, faults=("misheard", "hurried")), Attempt(right=0.61, speed=1.0, faults=("misheard",)), 0),
+        (Attempt(right=0.5, speed=1.0, faults=("misheard",)), Attempt(right=0.9, speed=0.83, faults=("slow",)), 0),
+        (Attempt(right=0.5, speed=0.83, faults=("misheard", "slow")), Attempt(right=0.9, speed=0.83, faults=("slow",)), 1),
+        (Attempt(right=0.9, speed=0.83, faults=("slow",)), Attempt(right=0.9, speed=0.95), 1),
         (Attempt(transcript="13기가와트", right=0.5, faults=("missing",)), Attempt(transcript="기가와트", right=0.9), 0),
         (Attempt(transcript="삼기가와트", right=0.5, faults=("missing",)), Attempt(transcript="십삼 기가와트", right=0.9), 1),
         (Attempt(transcript="에밀리의 기가와트", right=0.5, faults=("missing",)), Attempt(transcript="기가와트", right=0.9), 0),
@@ -257,7 +257,7 @@ def _placed(number: int, seconds: float, takes: dict[str, float]) -> Utterance:
 def test_what_is_slow_is_said_in_a_longer_wording_that_has_its_names(placed: list[Utterance], said: list[str]) -> None:
     found = _checker(Script("en", "ko", utterances=tuple(placed)), _Voices()).all(repairs=True)
     assert [found[number].target.text for number in sorted(found)] == said
-    assert found[1].attempts[0].faults == (("slow",) if placed[0].fit.pace < 0.9 else ())  # type: ignore[union-attr, operator]
+    assert found[1].attempts[0].faults == (("slow",) if placed[0].fit.speed < 0.9 else ())  # type: ignore[union-attr, operator]
 
 
 @pytest.mark.parametrize("error", [InputError("it cannot be spoken"), ZeroDivisionError()])

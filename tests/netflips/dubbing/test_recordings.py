@@ -90,8 +90,8 @@ def test_rate_length_size_and_sound_are_the_recordings_own(source: Decoded, dubb
     assert [one.number for one in report.processed] == [1, 2, 3]
     assert report.cuts == (pytest.approx(CUT_S, abs=0.05),)
     for one in report.processed:
-        assert 0 < one.fit.factor <= 1.25
-        assert one.fit.natural_s * one.fit.factor == pytest.approx(one.fit.spoken_s + one.fit.cut_s)
+        assert 0 < one.fit.duration_scale <= 1.25
+        assert one.fit.natural_s * one.fit.duration_scale == pytest.approx(one.fit.spoken_s + one.fit.cut_s)
         length_s = one.place.end_s - one.place.start_s
         assert one.fit.spoken_s + one.fit.slack_s - one.fit.in_pause_s == pytest.approx(length_s, abs=0.03)
         assert one.drawn.frames == one.drawn.drawn + sum(one.drawn.left.values())
@@ -193,7 +193,7 @@ def test_a_killed_run_goes_on_and_gives_the_same(
     assert work["translations"] == {"kept": 3, "made": 0}
     assert work["frames"]["kept"] >= 1
     assert _same(decode(tmp_path / "x.mp4"), dubbed)
-    assert [one.fit.factor for one in report.processed] == [one.fit.factor for one in unbroken[1].processed]
+    assert [one.fit.duration_scale for one in report.processed] == [one.fit.duration_scale for one in unbroken[1].processed]
     left = [path.name for path in tmp_path.iterdir() if path.name != "work"]
     assert left == ["x.mp4"]
 

@@ -162,15 +162,18 @@ def test_files_by_number_are_said_in_the_voice_or_kept_as_they_sound(
     assert (one.spoken_by, third.spoken_by) == ("line_001.wav", "line_003.wav")
     assert why_alone(other) == "there is no speech for it in actor"
     assert one.fit.natural_s == pytest.approx(1.5, abs=0.12)
-    assert one.fit.factor is not None
-    assert one.fit.factor > 1.05  # it fills the place
+    assert one.fit.duration_scale is not None
+    assert one.fit.duration_scale > 1.05  # it fills the place
 
     kept = _asked(tmp_path, speech_in=folder, keep_sound=True, background="mute")  # or the recording's tone goes on behind it
     report = dub(recording, tmp_path / "kept.mp4", speakers, kept)
     one, _, third = report.processed
-    assert one.fit.factor == 1
+    assert one.fit.duration_scale == 1
     assert third.fit.is_hurried
-    assert (third.fit.cut_s, third.fit.factor) == (0, pytest.approx((2.4 + 1.3) / 5.08, abs=0.03))  # nothing of it is missing
+    assert (third.fit.cut_s, third.fit.duration_scale) == (
+        0,
+        pytest.approx((2.4 + 1.3) / 5.08, abs=0.03),
+    )  # nothing of it is missing
     assert "utterance 3 is spoken at 0.7" in " ".join(report.warnings)
     heard = decode(tmp_path / "kept.mp4").sound[:, 0]
     wanted = resample(sounding(np.pad(takes[1], 8000), SAMPLE_RATE), SAMPLE_RATE, RATE)

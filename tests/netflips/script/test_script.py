@@ -38,7 +38,7 @@ def test_the_examples_of_the_page_come_back_without_a_difference() -> None:
     first, second = script_from(whole).utterances
     assert isinstance(first.target, TranslatedUnits)
     assert isinstance(second.target, WrittenText)
-    assert (first.fit.factor, first.fit.slack_s, first.fit.is_hurried) == (pytest.approx(0.5 / 0.46), 0.0, False)
+    assert (first.fit.duration_scale, first.fit.slack_s, first.fit.is_hurried) == (pytest.approx(0.5 / 0.46), 0.0, False)
     assert script_from(by_hand).utterances[1].number == 2
 
 
