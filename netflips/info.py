@@ -21,7 +21,6 @@ from netflips.model_paths import require_bundle
 from netflips.recognizers.folders import MODEL_FILE
 
 RECOGNIZER, TEXT_TRANSLATOR = "--recognizer", "--text-translator"
-_ENGINES = {RECOGNIZER: "speech recognizer (Whisper)", TEXT_TRANSLATOR: "text translator"}
 _FOREIGN = {
     "--wav2lip-path": ("unit2av.lipsync.patches", "load_wav2lip", "lip sync generator (Wav2Lip)"),
     "--syncnet": ("unit2av.face.syncnet", "load_syncnet", "SyncNet"),
@@ -70,7 +69,7 @@ def _describe(path: Path | None, trust: Path | None) -> tuple[Mapping[str, Any],
     """Return the description of a file: facts for machines, and lines for people."""
     if path is not None and path.parts == (path.name,) and not path.exists():
         path = named_model(path.name, "") or path
-    if path is not None and (path / MODEL_FILE).is_file():
+    if path is not None and _is_engine(path):
         facts = model_facts(path, flag_of(path))
         return facts, _checkpoint_lines(facts)
     if path is None or path.is_dir() or path.name == ABOUT:
@@ -81,15 +80,25 @@ def _describe(path: Path | None, trust: Path | None) -> tuple[Mapping[str, Any],
     return facts, (_checkpoint_lines(facts) if "kind" in facts else _media_lines(facts))
 
 
+def _is_engine(path: Path) -> bool:
+    """Return whether a path is the folder of a recognizer or of a text translator."""
+    with loading():
+        from netflips.recognizers.opening import WHISPER, kind_of_recognizer
+
+    return (path / MODEL_FILE).is_file() or (path.is_dir() and kind_of_recognizer(path) is not WHISPER)
+
+
 def flag_of(path: Path) -> str:
     """Return the flag that takes a model: a folder of an engine, or a checkpoint. Raises InputError or CheckpointError for
     anything else."""
     with loading():
         from avcore.checkpoints.checkpoint import read_checkpoint
         from netflips.recognizers.folders import SEQUENCE_TO_SEQUENCE, spec_of
+        from netflips.recognizers.opening import WHISPER, kind_of_recognizer
 
     if path.is_dir():
-        return TEXT_TRANSLATOR if spec_of(path) == SEQUENCE_TO_SEQUENCE else RECOGNIZER
+        is_other = kind_of_recognizer(path) is not WHISPER
+        return RECOGNIZER if is_other or spec_of(path) != SEQUENCE_TO_SEQUENCE else TEXT_TRANSLATOR
     return read_checkpoint(path, None).stage.flag
 
 
@@ -100,15 +109,21 @@ def model_facts(path: Path, flag: str) -> dict[str, Any]:
     """
     with loading():
         from netflips.cascade.translator import require_translator_folder
-        from netflips.recognizers.folders import folder_fingerprint, require_numbers
-        from netflips.recognizers.whisper import require_whisper_folder
+        from netflips.recognizers.folders import require_numbers
+        from netflips.recognizers.opening import kind_of_recognizer
+        from netflips.recognizers.outside import recognizer_fingerprint
 
     if flag in (RECOGNIZER, TEXT_TRANSLATOR):
-        tokens = {} if flag == RECOGNIZER else require_translator_folder(path)[0]
-        languages = list(tokens) if len(tokens) == 2 else sorted(tokens)
-        folder = require_whisper_folder(path) if flag == RECOGNIZER else path
-        require_numbers(folder)
-        facts = {"kind": _ENGINES[flag], "languages": languages, "fingerprint": folder_fingerprint(folder)}
+        if flag == RECOGNIZER:
+            recognizer = kind_of_recognizer(path)
+            facts: dict[str, Any] = {"kind": f"speech recognizer ({recognizer.name})"}
+            recognizer.require(path)
+        else:
+            tokens = require_translator_folder(path)[0]
+            facts = {"kind": "text translator", "languages": list(tokens) if len(tokens) == 2 else sorted(tokens)}
+        if (path / MODEL_FILE).is_file():
+            require_numbers(path)
+        facts["fingerprint"] = recognizer_fingerprint(path)
         return {name: value for name, value in facts.items() if value}
     if flag in _FOREIGN:
         module, load, kind = _FOREIGN[flag]

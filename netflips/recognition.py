@@ -173,11 +173,11 @@ def open_recognizer(options: "TranscribeOptions | AvatarOptions") -> AnyRecogniz
     """
     arithmetic = f"{options.device} {options.precision}"
     if options.recognizer is not None:
+        from netflips.recognizers.opening import open_speech_recognizer
         from netflips.recognizers.outside import recognizer_fingerprint
-        from netflips.recognizers.whisper import open_whisper
 
-        whisper = open_whisper(options.recognizer, options.device, options.precision)
-        return RecordingRecognizer(whisper, (recognizer_fingerprint(options.recognizer), arithmetic))
+        recognizer = open_speech_recognizer(options.recognizer, options.device, options.precision)
+        return RecordingRecognizer(recognizer, (recognizer_fingerprint(options.recognizer), arithmetic))
     how = Running(options.device, options.precision)
     reader = load_unit_to_text(optional_or_bundle(options.unit2text_path, UNIT2TEXT), how)
     if reader.takes == LIPS:

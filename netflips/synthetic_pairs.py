@@ -105,10 +105,10 @@ def _asked(flag: str, given: str, limit_s: float) -> Callable[..., str]:
         program = LineProgram(parse_command(given, flag), limit_s, what)
         return lambda **request: _text(program.ask(request), what)
     if flag == "--recognize-with":
-        from netflips.recognizers.whisper import open_whisper
+        from netflips.recognizers.opening import open_speech_recognizer
 
-        whisper = open_whisper(Path(given))
-        return lambda sound, language: whisper.transcribe(read_speech(Path(sound)), language).text
+        recognizer = open_speech_recognizer(Path(given))
+        return lambda sound, language: recognizer.transcribe(read_speech(Path(sound)), language).text
     from netflips.cascade.translator import open_text_translator
 
     translator = open_text_translator(Path(given))

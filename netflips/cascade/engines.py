@@ -10,7 +10,8 @@ from netflips.cascade.options import CascadeModels
 from netflips.cascade.translator import TextTranslator, open_text_translator, require_translator_folder
 from netflips.models import Models
 from netflips.recognizers.folders import folder_fingerprint
-from netflips.recognizers.whisper import open_whisper, require_whisper_folder
+from netflips.recognizers.opening import open_speech_recognizer, require_recognizer_folder
+from netflips.recognizers.outside import recognizer_fingerprint
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +29,7 @@ class Engines:
 def require_models(models: CascadeModels) -> None:
     """Check the folders of a cascade's models and its glossary before anything is loaded. Raises InputError or UsageError for one
     that cannot be used."""
-    require_whisper_folder(models.recognizer)
+    require_recognizer_folder(models.recognizer)
     if models.translator is not None:
         require_translator_folder(models.translator)
     if models.glossary is not None:
@@ -36,8 +37,8 @@ def require_models(models: CascadeModels) -> None:
 
 
 def recognizer_of(models: Models, asked: CascadeModels) -> SpeechRecognizer:
-    """Return the recognizer of a cascade, which the first call opens. Raises what `open_whisper` raises."""
-    return models.kept(asked.recognizer, lambda: open_whisper(asked.recognizer, models.how.device, models.how.precision))
+    """Return the recognizer of a cascade, which the first call opens. Raises what `open_speech_recognizer` raises."""
+    return models.kept(asked.recognizer, lambda: open_speech_recognizer(asked.recognizer, models.how.device, models.how.precision))
 
 
 def engines_of(models: Models, asked: CascadeModels, source: str, target: str) -> Engines:
@@ -48,12 +49,12 @@ def engines_of(models: Models, asked: CascadeModels, source: str, target: str) -
 
     def load() -> Engines:
         device, precision = models.how.device, models.how.precision
-        whisper = recognizer_of(models, asked)
-        made = {"recognizer": folder_fingerprint(asked.recognizer)}
+        recognizer = recognizer_of(models, asked)
+        made = {"recognizer": recognizer_fingerprint(asked.recognizer)}
         if asked.translator is None:
-            return Engines(whisper, None, made)
+            return Engines(recognizer, None, made)
         made["text translator"] = folder_fingerprint(asked.translator)
-        return Engines(whisper, open_text_translator(asked.translator, device, precision), made)
+        return Engines(recognizer, open_text_translator(asked.translator, device, precision), made)
 
     engines = models.kept((asked.recognizer, asked.translator), load)
     require_language(source, engines.recognizer.languages, f"the recognizer {engines.recognizer.name}")

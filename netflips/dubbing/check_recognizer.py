@@ -16,9 +16,9 @@ from netflips.dubbing.job import LOG
 from netflips.models import Models
 from netflips.published.store import usual_model
 from netflips.quality_estimation import as_read, errors_in, is_loop
-from netflips.recognizers.folders import folder_fingerprint
-from netflips.recognizers.outside import installed_folder
-from netflips.recognizers.whisper import as_published, open_whisper
+from netflips.recognizers.opening import open_speech_recognizer
+from netflips.recognizers.outside import installed_folder, recognizer_fingerprint
+from netflips.recognizers.whisper import as_published
 from netflips.script.utterance import Fault
 from unit2text.text import normalise_for_reading
 
@@ -59,8 +59,8 @@ def check_recognizer(models: Models, asked: CascadeModels | None, language: str)
         if asked is not None and asked.recognizer == folder:
             recognizer = recognizer_of(models, asked)
         else:
-            recognizer = open_whisper(folder, models.how.device, models.how.precision)
-        return CheckRecognizer(as_published(recognizer), folder_fingerprint(folder), has_times=True)
+            recognizer = open_speech_recognizer(folder, models.how.device, models.how.precision)
+        return CheckRecognizer(as_published(recognizer), recognizer_fingerprint(folder), has_times=True)
 
     for folder in recognizer_folders(asked):
         try:

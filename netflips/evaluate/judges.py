@@ -24,6 +24,7 @@ from avcore.timeline import SAMPLE_RATE
 from netflips.bundles.references import read_references
 from netflips.evaluate.command import MeasureOptions
 from netflips.evaluate.lip_sync import AS_PUBLISHED, LeastFace
+from netflips.recognizers.opening import open_speech_recognizer
 from netflips.recognizers.outside import installed_folder, recognizer_fingerprint, recognizer_folder
 from netflips.recognizers.whisper import open_whisper
 from netflips.stages import load_speaker_encoder, load_unit_encoder, load_unit_to_text
@@ -172,15 +173,15 @@ class Evaluators:
 
     @cached_property
     def recognizer(self) -> SpeechRecognizer:
-        """Whisper where there is a folder, else `unit2text` over units. Raises UsageError without either."""
+        """A speech recognizer where there is a folder, else `unit2text` over units. Raises UsageError without either."""
         path = self._file("recognizer")
         if path == self.files["reader"]:
             return UnitHearing(f"unit2text ({path.name})", self.extractor, self.reader)
-        return open_whisper(path, self.options.device)
+        return open_speech_recognizer(path, self.options.device)
 
     @cached_property
     def published(self) -> SpeechRecognizer:
-        """The same Whisper with the settings that papers use."""
+        """Whisper with the settings that papers use."""
         return open_whisper(self._file("published"), self.options.device, is_published=True)
 
     def identity(self, need: str) -> str:

@@ -15,7 +15,7 @@ from netflips.model_paths import ModelPaths
 from netflips.published.catalogue import NOT_STATED, Commercial, Licence, ModelFile, catalogue, shipped_catalogue
 from netflips.published.store import models_folder
 from text2unit.stage import TEXT2UNIT
-from unit2av.lipsync.backend import LipSyncChoice, backend_of, table_of
+from unit2av.lipsync.backend import LipSyncChoice, backend_of
 from unit2av.stage import SPEAKER_ENCODER
 from unit2text.stage import UNIT2TEXT
 from unit2unit.stage import TRANSLATOR
@@ -122,8 +122,7 @@ def terms_of_dub(paths: ModelPaths, options: "DubOptions", target: str) -> tuple
 
 def file_of_lips(choice: LipSyncChoice, renderer: Path | None) -> dict[str, Path | None]:
     """Return the file of the lip-sync backend, if it has its own, by its part of the chain."""
-    name = backend_of(choice, renderer).name
-    return {"lips": {"wav2lip": choice.values.get("wav2lip_path"), "mesh": table_of(choice, renderer)}.get(name)}
+    return {"lips": backend_of(choice, renderer).weights(choice, renderer)}
 
 
 def _built_in(part: str, name: str) -> Terms:

@@ -16,7 +16,7 @@ from avcore.files import atomic_output
 from avcore.flags import Command, QuietOptions, positional
 from avcore.journal import file_digest, key_of
 from netflips.recognizers.folders import MODEL_FILE, folder_fingerprint
-from netflips.recognizers.whisper import require_whisper_folder
+from netflips.recognizers.opening import require_recognizer_folder
 
 FOLDER = Path(sys.prefix) / "judges"
 """Folder in which `make judges` joins models that come in parts."""
@@ -32,7 +32,7 @@ def recognizer_folder(given: str | Path) -> Path:
     folder = Path(given) if str(given) not in INSTALLED else installed_folder(str(given))
     if folder is None:
         raise InputError("the recognizer is not installed", found=f"no {given}", hint="make judges")
-    return require_whisper_folder(folder)
+    return require_recognizer_folder(folder)
 
 
 def installed_folder(name: str) -> Path | None:

@@ -193,9 +193,9 @@ def _require_replies(options: ServeOptions) -> None:
 def _require_engines(options: ServeOptions) -> None:
     """Check the files in the cascade's folders, so that a wrong folder is reported before anybody asks. Raises InputError."""
     if options.recognizer is not None:
-        from netflips.recognizers.whisper import require_whisper_folder
+        from netflips.recognizers.opening import require_recognizer_folder
 
-        require_whisper_folder(options.recognizer)
+        require_recognizer_folder(options.recognizer)
     if options.text_translator is not None and options.translate_with is not None:
         raise UsageError("--translate-with stands in place of --text-translator", hint="leave one of them out")
     if options.text_translator is not None:

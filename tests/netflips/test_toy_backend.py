@@ -12,6 +12,7 @@ from avcore.media import VideoWriter, read_frames, write_speech
 from netflips.dubbing.command import main as dub_main
 from netflips.model_paths import ModelPaths
 from netflips.options import lipsync, portrait
+from netflips.published.terms import file_of_lips
 from netflips.serve.service import Service
 from netflips.serve.settings import Settings
 from recipes.demo.heads.camera import Pose
@@ -39,6 +40,9 @@ class ToyBackend(Backend):
 
     def is_ready(self, choice, renderer):
         return "toy_colour" in choice.values
+
+    def weights(self, choice, renderer):
+        return choice.values["toy_colour"]
 
     def key(self, choice, renderer, arithmetic):
         return [choice.values["toy_colour"].read_text()]
@@ -162,3 +166,8 @@ def test_help_and_the_page_name_it(tmp_path: Path, colour: Path, capsys: pytest.
     given = {"--toy-colour": str(colour)}
     offered = [Service(Settings(work_dir=tmp_path, models=models)).about()["mouths"] for models in ({}, given)]
     assert offered == [["auto", "mesh", "units"], ["auto", "toy", "mesh", "units"]]  # only those whose files are there
+
+
+def test_the_licence_of_its_file_is_looked_for(colour: Path) -> None:
+    choice = backend.LipSyncChoice("toy", values={"toy_colour": colour})
+    assert file_of_lips(choice, None) == {"lips": colour}

@@ -103,6 +103,10 @@ class Backend(ABC):
     def check(self, choice: LipSyncChoice, renderer: Path | None, vocabulary: str) -> None:  # noqa: B027  the same
         """Check its files before long work begins. vocabulary: of the units that will be spoken. Raises NetflipsError."""
 
+    def weights(self, choice: LipSyncChoice, renderer: Path | None) -> Path | None:
+        """Return the file whose licence holds for what it draws; None = it has none of its own beside the renderer."""
+        return None
+
     @abstractmethod
     def key(self, choice: LipSyncChoice, renderer: Path | None, arithmetic: object) -> list[object]:
         """Return the content that its frames depend on, for the keys of finished work. arithmetic: device and number format."""
@@ -210,6 +214,10 @@ class MeshBackend(Backend):
         """Return whether a table was given or lies beside the renderer."""
         return table_of(choice, renderer) is not None
 
+    def weights(self, choice: LipSyncChoice, renderer: Path | None) -> Path | None:
+        """Return the table."""
+        return table_of(choice, renderer)
+
     def require_files(self, choice: LipSyncChoice, renderer: Path | None) -> None:
         """Raise UsageError without a table."""
         if table_of(choice, renderer) is None:
@@ -304,6 +312,10 @@ class Wav2LipBackend(Backend):
     def is_ready(self, choice: LipSyncChoice, renderer: Path | None) -> bool:
         """Return whether its checkpoint was given."""
         return "wav2lip_path" in choice.values
+
+    def weights(self, choice: LipSyncChoice, renderer: Path | None) -> Path | None:
+        """Return the checkpoint."""
+        return choice.values.get("wav2lip_path")
 
     def require_files(self, choice: LipSyncChoice, renderer: Path | None) -> None:
         """Raise UsageError without a checkpoint."""
