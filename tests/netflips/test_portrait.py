@@ -88,7 +88,7 @@ def test_a_portrait_talks_moves_and_blinks(folder: Path, tmp_path: Path, parity_
     assert isinstance(target, SpokenSound)
     assert (target.file, target.keep_sound) == (str(folder / "voice.wav"), True)
     page = (tmp_path / "out.html").read_text()
-    assert "43 of 43 images" in page
+    assert "43 of 43 frames" in page
     assert "was not there any more" not in page
     info = probe(out)
     assert (info.height, info.num_frames, info.frame_rate) == (360, 43, 25)
