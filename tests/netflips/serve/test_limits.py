@@ -250,7 +250,7 @@ def _frame() -> bytes:
         (b"<html><script>alert(1)</script>", "video", 415, "bad.mp4: "),
         (_frame(), "video", 415, "bad.mp4: this is a still image; expected a video; found PNG"),
         (_frame(), "media", 415, "bad.mp4: this is a still image"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(50), "image", 415, "no video"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), "image", 415, "no image"),
         (bytes(5000), "sound", 415, "bad.mp4: "),
         (b"x", "program", 400, "a video, a sound, an image or subtitles"),
     ],
