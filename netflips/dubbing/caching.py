@@ -28,7 +28,7 @@ class CachingRecognizer:
     def transcribe(self, speech: Samples, language: str | None = None) -> Transcript:
         """Return the transcript of speech, float32 [S], made or found."""
         made_of = (speech, language, *self.made_of)
-        return self.store.kept(Transcript, "heard", made_of, lambda: self.recognizer.transcribe(speech, language))
+        return self.store.kept(Transcript, "recognized", made_of, lambda: self.recognizer.transcribe(speech, language))
 
     def languages_in(self, speech: Samples) -> Mapping[str, float]:
         """Return the probability of each language in speech, float32 [S], made or found."""
