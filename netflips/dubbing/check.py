@@ -48,8 +48,8 @@ from unit2av.lipsync.backend import table_of
 
 _WORDS: frozenset[Fault] = frozenset({"unheard", "misheard", "missing", "repeated"})
 _HELPED: Mapping[How, frozenset[Fault]] = {
-    "candidate": _WORDS | {"hurried", "slow"},
-    "alternative": _WORDS | {"voice", "clicks"},
+    "other_translation": _WORDS | {"hurried", "slow"},
+    "spoken_again": _WORDS | {"voice", "clicks"},
     "slower": _WORDS,
 }
 """The faults that each way to speak an utterance otherwise may remove, in the order in which the ways are tried."""
@@ -219,21 +219,21 @@ class _Checker:
         ways: list[tuple[How, Utterance]] = []
         for take in self._candidates(one):  # the translation of before becomes an alternative
             takes = (*([] if one.target is None else [one.target]), *(other for other in one.alternatives if other is not take))
-            ways.append(("candidate", replace(one, target=take, alternatives=takes)))
+            ways.append(("other_translation", replace(one, target=take, alternatives=takes)))
         # A text-to-unit model would say the same again; a program may sample.
         if isinstance(one.target, WrittenText) and isinstance(self.encoder.texts, ProgramSpeech):
             again = (replace(one.target, take=number) for number in range(1, _MOST_MORE + 1))
-            ways += [("alternative", replace(one, target=target)) for target in again]
+            ways += [("spoken_again", replace(one, target=target)) for target in again]
         if one.fit is not None and (one.fit.speed or 1.0) > 1.0:
             ways.append(("slower", one))
 
         for how, other in ways:
-            if not faults & _HELPED[how] or (how == "alternative" and self.repeats_itself):
+            if not faults & _HELPED[how] or (how == "spoken_again" and self.repeats_itself):
                 continue
             try:
                 placed, note = self._placed(other, is_slow=how == "slower")
             except NetflipsError:  # what cannot be spoken is no way out; a bug of ours is not hidden
-                LOG.debug("utterance %d, another %s", one.number, how, exc_info=True)
+                LOG.debug("utterance %d, %s", one.number, how, exc_info=True)
                 continue
             if placed is None:
                 continue
@@ -241,7 +241,7 @@ class _Checker:
             # Spoken at the same length with the same units it would only sound the same.
             now, before = placed.fit or TimeFit(one.place), one.fit or TimeFit(one.place)
             is_same = now.durations == before.durations and placed.units == one.units
-            self.repeats_itself |= is_same and how == "alternative"
+            self.repeats_itself |= is_same and how == "spoken_again"
             is_longer, is_shorter = now.natural_s >= before.natural_s, now.natural_s <= before.natural_s
             if is_same or (faults <= {"hurried"} and is_longer) or (faults <= {"slow"} and is_shorter):
                 continue

@@ -24,7 +24,7 @@ from text2unit.script import as_pronounced
 if TYPE_CHECKING:
     from unit2av.lipsync.mesh.table import MouthTable
 
-How = Literal["candidate", "alternative", "slower"]
+How = Literal["other_translation", "spoken_again", "slower"]
 _SLOW = 0.9
 """Speed below which speech is noticeably slower than natural."""
 _SURE_S = 1.6

@@ -171,7 +171,7 @@ def _scores(script: Script, one: OnPage) -> tuple[tuple[str, float | None, float
     )
 
 
-_HOW = {"first": "checked", "candidate": "another translation", "alternative": "spoken again", "slower": "slower"}
+_HOW = {"first": "checked", "other_translation": "another translation", "spoken_again": "spoken again", "slower": "slower"}
 
 
 def _tries(one: OnPage) -> list[Fact]:

@@ -211,8 +211,9 @@ FAULTS: Final[tuple[Fault, ...]] = get_args(Fault)
 class Attempt(NamedTuple):
     """One time that an utterance was spoken, and what was measured of it (`netflips.dubbing.check`). None: it was not measured."""
 
-    how: Literal["first", "candidate", "alternative", "slower"] = "first"
-    """first: as planned; candidate: another translation; alternative: spoken again by a program; slower: given more time"""
+    how: Literal["first", "other_translation", "spoken_again", "slower"] = "first"
+    """first: as planned; other_translation: one of its alternatives; spoken_again: the same text, by a program that may speak it
+    otherwise; slower: given more time"""
     text: str = ""
     """the text to be spoken"""
     transcript: str | None = None
@@ -258,7 +259,7 @@ class Utterance:
     target: Target | None = None
     """what is spoken instead"""
     alternatives: tuple[Target, ...] = ()
-    """other translations, which a dub does not use by itself"""
+    """other translations; a dub takes one by itself only where a check finds faults in the target (`netflips.dubbing.check`)"""
     units: UnitList | None = None
     """units of the target, with natural durations"""
     fit: TimeFit | None = None

@@ -111,14 +111,14 @@ def test_another_wording_is_taken_where_the_first_is_not_heard_but_not_of_what_a
     heard(TEXTS[0], "", TEXTS[2], takes[0].text)
     report = dub(recording, tmp_path / "given.mp4", spelling, replace(options, check="repair"))
     assert [one.spoken.text for one in report.utterances if one.spoken] == TEXTS
-    assert "candidate" not in {one.how for one in report.utterances[1].attempts}
+    assert "other_translation" not in {one.how for one in report.utterances[1].attempts}
     monkeypatch.setattr("netflips.dubbing.check.targets_given", lambda *_: frozenset())  # as a translator's
     heard(TEXTS[0], "", TEXTS[2], takes[0].text, "as a translator's")
     report = dub(recording, tmp_path / "out.mp4", spelling, replace(options, check="repair"))
     second = report.utterances[1]
     assert [(one.how, one.is_chosen, one.faults) for one in second.attempts] == [
         ("first", False, ("unheard",)),
-        ("candidate", True, ()),
+        ("other_translation", True, ()),
     ]
     assert second.target == takes[0]
     assert second.alternatives == (WrittenText(TEXTS[1]), takes[1])
@@ -140,7 +140,7 @@ def test_a_program_is_asked_once_more(
     heard(TEXTS[0], "아무것도", TEXTS[2], TEXTS[1])
     report = dub(recording, tmp_path / "out.mp4", spelling, asked)
     taken = report.utterances[1]
-    assert [(one.how, one.is_chosen) for one in taken.attempts] == [("first", False), ("alternative", True)]
+    assert [(one.how, one.is_chosen) for one in taken.attempts] == [("first", False), ("spoken_again", True)]
     assert isinstance(taken.target, WrittenText)
     assert taken.target.take == 1
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()[1:]]
