@@ -15,11 +15,11 @@ from text2unit.korean.numerals import native, sino
 from text2unit.korean.signs import unreadable
 from text2unit.script import script_of
 
-Fault = Literal["form", "talk", "signs", "letters", "same", "example"]
+AnswerFault = Literal["form", "talk", "signs", "letters", "same", "example"]
 """Why a translation must not be spoken. form: it is JSON, or a part of it. talk: it speaks of the request, or refuses it. signs: it
 has brackets, or two translations in one. letters: it has some of another language. same: it was given for another sentence.
 example: it is one that the model was shown."""
-FAULTS: Mapping[str, str] = {
+ANSWER_FAULTS: Mapping[str, str] = {
     "form": "it must be the translation alone, without JSON, keys or numbers of lines",
     "talk": "it must translate the line, and say nothing of the request",
     "signs": "it must be one wording, without brackets, slashes and notes",
@@ -36,9 +36,9 @@ _AS_WELL = {"loop": "it repeated itself", "echo": "it was not in language '{lang
 def why_again(fault: str | None, language: str) -> str:
     """Return why a translation into a language is asked for once more.
 
-    fault: one of FAULTS, or a cause of `translation_fault`; None = there was no translation.
+    fault: one of ANSWER_FAULTS, or a cause of `translation_fault`; None = there was no translation.
     """
-    return {**_AS_WELL, **FAULTS}.get(fault or "", "there was no answer for this line").format(language=language)
+    return {**_AS_WELL, **ANSWER_FAULTS}.get(fault or "", "there was no answer for this line").format(language=language)
 
 
 def ask_for_hangul_names(names: Sequence[str]) -> str:
@@ -134,7 +134,7 @@ _TWO = re.compile(r"\s/\s|\s\|\s|→|=>")
 _SORRY = re.compile(r"sorry|apolog|pardon|excuse|regret|afraid|unable|cannot|can't|couldn't", re.IGNORECASE)
 
 
-def fault_in(text: str, source: str, language: str, said: Mapping[str, str], examples: Mapping[str, str]) -> Fault | None:
+def fault_in(text: str, source: str, language: str, said: Mapping[str, str], examples: Mapping[str, str]) -> AnswerFault | None:
     """Return why a translation, as `cleaned` returns it, must not be spoken; None = no fault is found.
 
     language: of the translation. said: the sentence of each earlier translation, by `as_compared` of the translation. examples: the

@@ -20,8 +20,8 @@ from avcore.timeline import units_to_seconds
 from avcore.units import Units
 from avcore.words import KOREAN
 from netflips.cascade.adequacy import (
-    FAULTS,
-    Fault,
+    ANSWER_FAULTS,
+    AnswerFault,
     as_compared,
     ask_for_hangul_names,
     cleaned,
@@ -67,7 +67,8 @@ _MUCH_WORSE = 0.5
 """A candidate whose mean log-probability of a piece is lower than the best one's by more than this is not used for its length."""
 _LEVELS = {"존댓말": "polite", "반말": "plain", "해요체": "polite", "합니다체": "polite", "해체": "plain"}
 """Levels of politeness as a program gets them; a language model gets the name of the level."""
-_FAULTS = {"loop": REPEATED, "echo": ECHOED, "untranslated": EMPTY}
+_REASONS = {"loop": REPEATED, "echo": ECHOED, "untranslated": EMPTY}
+"""Why an utterance is left alone, by the cause that its translation was no use."""
 
 
 class TranslationCandidate(NamedTuple):
@@ -90,7 +91,7 @@ class TranslationCandidate(NamedTuple):
     """how long it takes, None = it cannot be spoken"""
 
     @property
-    def lacks(self) -> int:
+    def num_faults(self) -> int:
         """Number of its faults."""
         return len(self.missed) + len(self.lost) + len(self.spelled_out) + self.is_statement
 
@@ -104,13 +105,14 @@ class TranslationCandidate(NamedTuple):
 
 
 def best_candidate(candidates: Sequence[TranslationCandidate], slot_s: float, available_s: float) -> TranslationCandidate:
-    """Return the candidate that is spoken: of those that can be spoken and lack the least, the first that fits, else the nearest.
+    """Return the candidate that is spoken: of those that can be spoken, and have the fewest faults, the first that fits, or the
+    nearest.
 
     candidates: one or more, the best first. slot_s, available_s: as in `TranslationCandidate.speed`.
     """
     rest = [one for one in candidates if one.seconds] or list(candidates)
-    least = min(one.lacks for one in rest)
-    rest = [one for one in rest if one.lacks == least]
+    least = min(one.num_faults for one in rest)
+    rest = [one for one in rest if one.num_faults == least]
 
     # The pause behind the original is used only if no candidate fits without it.
     fitting = [one for limit_s in (slot_s, available_s) for one in rest if one.fits(slot_s, limit_s)]
@@ -237,7 +239,7 @@ class SentenceTranslator:
 
     def _judged(
         self, sentence: WholeSentence, texts: Iterable[tuple[str, float | None]], others: Mapping[str, str] = MappingProxyType({})
-    ) -> tuple[list[TranslationCandidate], Cause | Fault | None]:
+    ) -> tuple[list[TranslationCandidate], Cause | AnswerFault | None]:
         """Return the texts that are a translation as candidates, and the fault of the last one that is not.
 
         others: answers for other sentences, in the form of `sources`. The same answer for another sentence is a fault.
@@ -249,7 +251,7 @@ class SentenceTranslator:
         alone = None if model is None else lambda other: model.candidates(other, self.script.source, target)[0].text
 
         for text, score in texts:
-            wrong: Cause | Fault | None = None
+            wrong: Cause | AnswerFault | None = None
             if model is None:
                 text = cleaned(text, source, sentence.pieces[0].speaker)
                 wrong = fault_in(text, source, target, {**self.sources, **others}, self._examples)
@@ -283,12 +285,12 @@ class SentenceTranslator:
     def _by_model(self, model: CachingTranslator, sentence: WholeSentence) -> list[TranslationCandidate] | Note:
         texts = model.candidates(sentence.text, self.script.source, self.script.target)
         found, fault = self._judged(sentence, (one for one in texts if one.score >= texts[0].score - _MUCH_WORSE))
-        return found or self._why(fault)
+        return found or self._left_alone(fault)
 
-    def _why(self, fault: Cause | Fault | None) -> Note:
-        if fault in FAULTS:
+    def _left_alone(self, fault: Cause | AnswerFault | None) -> Note:
+        if fault in ANSWER_FAULTS:
             return LEFT_ALONE(reason=NO_TRANSLATION.code, language=self.script.target)
-        return LEFT_ALONE(reason=_FAULTS.get(fault or "untranslated", EMPTY).code, language=self.script.target)
+        return LEFT_ALONE(reason=_REASONS.get(fault or "untranslated", EMPTY).code, language=self.script.target)
 
     # By a program or a language model
 
@@ -325,7 +327,7 @@ class SentenceTranslator:
                     del todo[number]
                 else:
                     todo[number] = sentence, again
-                    notes[number] = self._why(fault) if answers[number] else LEFT_ALONE(reason=EMPTY.code)
+                    notes[number] = self._left_alone(fault) if answers[number] else LEFT_ALONE(reason=EMPTY.code)
             if not todo:
                 break
 
@@ -335,14 +337,14 @@ class SentenceTranslator:
                 found[number] = [one for one in candidates if not one.spelled_out]
                 if candidates and not found[number]:
                     notes[number] = LEFT_ALONE(reason=NAMES_SPELLED_OUT.code, names=", ".join(candidates[0].spelled_out))
-        return [found[one.number] or notes.get(one.number) or self._why(None) for one in sentences]
+        return [found[one.number] or notes.get(one.number) or self._left_alone(None) for one in sentences]
 
     def _again(
         self,
         sentence: WholeSentence,
         found: Sequence[TranslationCandidate],
         new: Sequence[TranslationCandidate],
-        fault: Cause | Fault | None,
+        fault: Cause | AnswerFault | None,
     ) -> dict[str, Any] | None:
         """Return why a sentence is asked for again; None = one of its candidates will do."""
         if not found:

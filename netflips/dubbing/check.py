@@ -43,11 +43,11 @@ from netflips.recognizers.windows import packed
 from netflips.script.notes import CUT, FOUND_FAULTS, HURRIED, NOT_CHECKED, NOT_RECOGNISED
 from netflips.script.targets import Target, WrittenText
 from netflips.script.types import Script
-from netflips.script.utterance import Attempt, Fault, TimeFit, Utterance
+from netflips.script.utterance import Attempt, SpeechFault, TimeFit, Utterance
 from unit2av.lipsync.backend import table_of
 
-_WORDS: frozenset[Fault] = frozenset({"unheard", "misheard", "missing", "repeated"})
-_HELPED: Mapping[How, frozenset[Fault]] = {
+_WORDS: frozenset[SpeechFault] = frozenset({"unheard", "misheard", "missing", "repeated"})
+_HELPED: Mapping[How, frozenset[SpeechFault]] = {
     "other_translation": _WORDS | {"hurried", "slow"},
     "spoken_again": _WORDS | {"voice", "clicks"},
     "slower": _WORDS,
@@ -381,7 +381,7 @@ def _with_leaks(script: Script, job: Job, sound: Sound | None, mutes: bool) -> S
     for one in script.utterances:
         taken = one.checked
         if taken is not None and one.number in found:
-            more: tuple[Fault, ...] = ("leak",) if found[one.number] > _LEAK + behind else ()
+            more: tuple[SpeechFault, ...] = ("leak",) if found[one.number] > _LEAK + behind else ()
             faults = in_order({*taken.faults, *more})
             with_it = taken._replace(leak=round(found[one.number], 3), faults=faults, is_dry=mutes and bool(more))
             known[one.number] = replace(one, attempts=tuple(with_it if attempt is taken else attempt for attempt in one.attempts))

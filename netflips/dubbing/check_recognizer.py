@@ -19,7 +19,7 @@ from netflips.quality_estimation import as_read, errors_in, is_loop
 from netflips.recognizers.opening import open_speech_recognizer
 from netflips.recognizers.outside import installed_folder, recognizer_fingerprint
 from netflips.recognizers.whisper import as_published
-from netflips.script.utterance import Fault
+from netflips.script.utterance import SpeechFault
 from unit2text.text import normalise_for_reading
 
 _NOTHING, _LITTLE = 0.1, 0.5
@@ -73,14 +73,14 @@ def check_recognizer(models: Models, asked: CascadeModels | None, language: str)
     return None
 
 
-def compared(heard: Transcript, text: str, language: str, num_samples: int) -> tuple[float, set[Fault]]:
+def compared(heard: Transcript, text: str, language: str, num_samples: int) -> tuple[float, set[SpeechFault]]:
     """Return the share of a text's letters that are in a transcript of it, 0 to 1, and the faults.
 
     num_samples: length of the speech, at 16 kHz.
     """
     found, wanted = as_read(heard.text, language), as_read(text, language)
     errors, length = errors_in(found, wanted)
-    right, faults = 1 - errors / max(length, 1), set[Fault]()
+    right, faults = 1 - errors / max(length, 1), set[SpeechFault]()
     if right <= _LITTLE:
         faults.add("unheard" if right <= _NOTHING else "misheard")
     lost, added = longest_gaps(found, wanted)

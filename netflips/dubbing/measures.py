@@ -18,7 +18,7 @@ from netflips.dubbing.fit import spoken_units
 from netflips.dubbing.job import LOG
 from netflips.dubbing.store import Store
 from netflips.recognizers.windows import WindowPart, recognised_together
-from netflips.script.utterance import FAULTS, Attempt, Fault, TimeFit, Utterance
+from netflips.script.utterance import SPEECH_FAULTS, Attempt, SpeechFault, TimeFit, Utterance
 from text2unit.script import as_pronounced
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Measurer:
         """Speak an utterance, transcribe and measure it. transcript: if it is known. Raises NetflipsError where that fails."""
         speech, text = self.speak(one), "" if one.spoken is None else as_pronounced(one.spoken.text, self.readings)
         right: float | None = None
-        faults = set[Fault]()
+        faults = set[SpeechFault]()
         if not text:
             transcript = None
         elif transcript is None and self.recognizer is not None:
@@ -161,9 +161,9 @@ def is_too_slow(speed: float | None) -> bool:
     return speed is not None and round(speed, 3) < _SLOW
 
 
-def in_order(faults: set[Fault]) -> tuple[Fault, ...]:
+def in_order(faults: set[SpeechFault]) -> tuple[SpeechFault, ...]:
     """Return faults in the order in which reports have them."""
-    return tuple(one for one in FAULTS if one in faults)
+    return tuple(one for one in SPEECH_FAULTS if one in faults)
 
 
 def rounded(figure: float | None) -> float | None:

@@ -56,7 +56,7 @@ _AROUND = 4
 """Utterances before and after one whose translation a model may have returned in its place."""
 _DOUBTFUL = 0.5
 """Probability that a translation is right if it has no negation where the original has one."""
-_FAULTS: Mapping[str, Cause] = {
+_CAUSES: Mapping[str, Cause] = {
     NOT_TRANSLATED.code: "untranslated",
     EMPTY.code: "untranslated",
     REPEATED.code: "loop",
@@ -151,7 +151,7 @@ class _Estimator:
             recognised = of_hearing(one.text.transcript, recognition(), script.source, script.target)
         if target is None:  # a note says why, where there was something to translate
             reasons = [note.values["reason"] for note in self.notes.of.get(one.number, ()) if note.code == LEFT_ALONE.code]
-            faults = [broken(_FAULTS[str(reason)]) for reason in reasons if reason in _FAULTS]
+            faults = [broken(_CAUSES[str(reason)]) for reason in reasons if reason in _CAUSES]
             return worst(recognised, *faults[:1])
         return worst(recognised, self._meaning(one, target), self._spoken(one, target.text))
 

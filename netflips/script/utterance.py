@@ -201,11 +201,11 @@ class DrawnFrames:
     """frames that stay as they are, by the code of the reason"""
 
 
-Fault = Literal["unheard", "misheard", "missing", "repeated", "voice", "hurried", "slow", "clicks", "leak", "open_lips"]
+SpeechFault = Literal["unheard", "misheard", "missing", "repeated", "voice", "hurried", "slow", "clicks", "leak", "open_lips"]
 """What a check may find. unheard, misheard: nothing or little of the text is recognised; missing: a stretch of it is not; repeated:
 more than the text is; voice: it is another speaker's; hurried: too fast or cut; slow: below 0.9 of its natural speed; clicks: its
 sound clicks; leak: the original voice is under it; open_lips: lips stay open at b, m and p."""
-FAULTS: Final[tuple[Fault, ...]] = get_args(Fault)
+SPEECH_FAULTS: Final[tuple[SpeechFault, ...]] = get_args(SpeechFault)
 
 
 class Attempt(NamedTuple):
@@ -234,7 +234,7 @@ class Attempt(NamedTuple):
     """share of b, m and p at which the lips close"""
     is_dry: bool = False
     """whether the background is left out behind it, because the original voice leaked"""
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[SpeechFault, ...] = ()
     """what is wrong with it"""
     is_chosen: bool = True
     """whether the dub has this attempt"""

@@ -29,7 +29,7 @@ from netflips.models import Models
 from netflips.script.files import read_script, write_script
 from netflips.script.targets import Text, TranslatedFrom, UnitList, WrittenText
 from netflips.script.types import Script
-from netflips.script.utterance import FAULTS, Attempt, Slot, TimeFit, TimeSpan, Utterance
+from netflips.script.utterance import SPEECH_FAULTS, Attempt, Slot, TimeFit, TimeSpan, Utterance
 from tests.netflips.dubbing.made import work_made, write_times
 from tests.netflips.dubbing.test_spoken import SAY
 
@@ -316,7 +316,7 @@ def test_letters_missing_and_added_in_a_row_are_counted() -> None:
     assert longest_gaps(text, text) == (0, 0)
     assert longest_gaps(short, text) == (7, 0)
     assert longest_gaps("저는 책이 책이 책이 책이 좋아요", short) == (0, 15)
-    assert all(f"fault_{name}" in KINDS for name in FAULTS)
+    assert all(f"fault_{name}" in KINDS for name in SPEECH_FAULTS)
     assert Utterance(text=Text("a")).checked is None
 
 
