@@ -1,6 +1,6 @@
 // The page: tabs, forms, and the visitor's jobs under the tab that they belong to.
 import { card } from "./jobs.js";
-import { ask, button, element, percent, frame, start } from "./parts.js";
+import { ask, button, element, percent, videoFigure, start } from "./parts.js";
 import { fileBox } from "./record.js";
 import { forgetOthers } from "./review.js";
 import { choose, language, t, translate } from "./words.js";

@@ -137,15 +137,15 @@ export const belongs = (stretches, now) => {
   return { at, moves };
 };
 
-export const frame = (address, title) => {
+export const videoFigure = (address, title) => {
   const video = element("video", { src: `${address}#t=0.05`, preload: "metadata", playsInline: true, controls: true });
   video.setAttribute("aria-label", title);
   return { video, figure: element("figure", {}, video, element("figcaption", { textContent: title })) };
 };
 
 export const player = (original, dub, stretches) => {
-  const left = frame(original, t("original"));
-  const right = frame(dub, t("result"));
+  const left = videoFigure(original, t("original"));
+  const right = videoFigure(dub, t("result"));
   const box = element("div", { className: "pair" }, left.figure, right.figure);
   left.video.muted = true;
   left.video.controls = false;
@@ -186,7 +186,7 @@ export const player = (original, dub, stretches) => {
 
 // The original alone, before there is a dub.
 export const single = (address) => {
-  const { video, figure } = frame(address, t("original"));
+  const { video, figure } = videoFigure(address, t("original"));
   let until = Infinity;
   video.addEventListener("timeupdate", () => {
     if (video.currentTime < until) return;
