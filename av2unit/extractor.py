@@ -15,8 +15,9 @@ from torch import Tensor
 
 from av2unit.config import NO_UNIT, unit_of_class, vocabulary_of
 from av2unit.features import audio_features
+from av2unit.known_sentences import KnownSentences
 from av2unit.lips import lip_features
-from av2unit.modality_selection import AgreementThreshold, KnownSentences
+from av2unit.modality_selection import AgreementThreshold
 from av2unit.model import AvHubert, load_avhubert
 from av2unit.stage import UNIT_ENCODER
 from avcore.arrays import Floats, Frames
@@ -113,8 +114,8 @@ def log_probabilities(logits: Scores) -> Scores:
 
 
 _WEAKEST_STEPS, _NEAREST_STEPS = 10, 15
-"""Steps in a stretch, for the score and for the likeness. Of all lengths, these find the most known sentences with one unknown
-word at three false warnings in a hundred."""
+"""Steps in a stretch, for the score and for that of the nearest sentence. Of all lengths, these find the most known sentences with
+one unknown word at three false warnings in a hundred."""
 
 
 class _Batch(NamedTuple):
@@ -202,21 +203,23 @@ class UnitExtractor(Reloadable[AvHubert]):
         chosen = chosen_log_probabilities(scores, classes)
 
         # An unknown word is unlike every known sentence, and its units have a low score. The sum of both, at a threshold that warns
-        # of 1 known sentence in 20, finds 0.84 of those with one unknown word; the likeness alone finds 0.80 (98 sentences).
-        likeness = None if self.known is None else self.known.likeness(log_probabilities(scores), self._unit_of_class) + chosen
+        # of 1 known sentence in 20, finds 0.84 of those with one unknown word; the ratios alone find 0.80 (98 sentences).
+        sentence_scores = (
+            None if self.known is None else self.known.log_ratios(log_probabilities(scores), self._unit_of_class) + chosen
+        )
 
         share_known = None
         if self.domain is not None and len(chosen):
             strange = steps_below(chosen, _WEAKEST_STEPS, self.domain.weakest)
-            if likeness is not None:
-                strange |= steps_below(likeness, _NEAREST_STEPS, self.domain.nearest)
+            if sentence_scores is not None:
+                strange |= steps_below(sentence_scores, _NEAREST_STEPS, self.domain.nearest)
             share_known = float(1 - strange.mean())
 
         return Extraction(
             self._units(classes),
             float(chosen.mean()) if len(chosen) else 0.0,
             weakest_stretch(chosen, _WEAKEST_STEPS),
-            None if likeness is None else weakest_stretch(likeness, _NEAREST_STEPS),
+            None if sentence_scores is None else weakest_stretch(sentence_scores, _NEAREST_STEPS),
             share_known,
         )
 

@@ -2,18 +2,13 @@
 
 Lips that belong to the sound give nearly the same units. Lips of another person, of a still image, or late by more than a few
 steps give hardly any of them. How far the two agree in an encoder's own material is stored with the encoder.
-
-A narrow encoder finds units for any word. A likelihood ratio tells known words from unknown ones: at each step the log-probability
-of the unit of the nearest known sentence, less that of the best unit. Another voice or noise lowers both; a word that no known
-sentence has at this place lowers only the first.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from math import exp
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +20,7 @@ from avcore.errors import CheckpointError, InputError
 from avcore.notes import Note, NoteKind, Translate, Values, sentence
 from avcore.speech.audio import SOUND_FLOOR_DBFS, level_dbfs
 from avcore.timeline import SAMPLES_PER_UNIT, units_to_samples
-from avcore.units import Ids, format_units, is_speech, parse_units
+from avcore.units import Ids, is_speech
 
 AGREEMENT_KEY = "agreement"
 """Key of the threshold in a checkpoint's configuration."""
@@ -139,156 +134,6 @@ def find_threshold(clips: Sequence[tuple[Ids, Ids]], silence: int | None) -> Agr
     return AgreementThreshold((low + high) / 2, float(np.median(own)), float(np.median(foreign)), silence, len(clips))
 
 
-KNOWN_KEY = "known_sentences"
-"""Key of the known sentences in a checkpoint's configuration."""
-_EXPECTED = "a unit of silence, and lines of units"
-_FLOOR = -8.0
-"""Lower limit of a unit's log-probability: one wrong step must not outweigh a word."""
-_LEAP = 1.0
-"""Cost of a skipped unit: speakers leave units out."""
-_NEVER = -1e9
-
-LogProbs = NDArray[np.float32]
-
-
-@dataclass(frozen=True, eq=False)
-class KnownSentences:
-    """The sentences of an encoder's domain, as units."""
-
-    sentences: tuple[Ids, ...]
-    """int64 [units] each, repeats merged and silence left out"""
-    silence: int
-    """unit of pauses, which may be anywhere"""
-
-    @classmethod
-    def of(cls, heard: Iterable[Ids], silence: int) -> "KnownSentences":
-        """Keep each distinct sequence once. Raises InputError if none has a unit of speech."""
-        spoken = (ids[ids != silence] for ids in heard)
-        merged = (ids[np.flatnonzero(np.diff(ids, prepend=-1))] for ids in spoken)
-        kept = {tuple(ids.tolist()): ids for ids in merged if len(ids)}
-        if not kept:
-            raise InputError("there are no sentences to know", expected="units beside those of silence")
-        return cls(tuple(kept.values()), silence)
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any], path: Path, units: Ids) -> "KnownSentences | None":
-        """Read the sentences of a checkpoint; None if it has none. units: all units of the encoder. Raises CheckpointError."""
-        stored = config.get(KNOWN_KEY)
-        if stored is None:
-            return None
-        try:
-            sentences, silence = tuple(parse_units(line) for line in stored["units"]), int(stored["silence"])
-        except (KeyError, TypeError, ValueError, InputError) as error:
-            raise CheckpointError("its known sentences cannot be read", path=path, expected=_EXPECTED) from error
-        if not sentences or not all(map(len, sentences)) or not np.isin(np.concatenate([[silence], *sentences]), units).all():
-            raise CheckpointError("its known sentences have other units than it has", path=path, expected=_EXPECTED)
-        return cls(sentences, silence)
-
-    def to_config(self) -> dict[str, Any]:
-        """Return the value of `known_sentences` in a checkpoint's configuration."""
-        return {"silence": self.silence, "units": [format_units(ids) for ids in self.sentences]}
-
-    def likeness(self, log_probs: LogProbs, unit_of_class: Ids) -> NDArray[np.float64]:
-        """Compare an utterance with the nearest of the sentences.
-
-        log_probs: float32 [steps, classes], -inf for classes without a unit. unit_of_class: int64 [classes]. Returns float64
-        [steps]: 0 where the nearest sentence has the most likely unit, below 0 elsewhere.
-        """
-        steps = np.maximum(log_probs, _FLOOR)
-        if not len(steps):
-            return np.zeros(0)
-        by_unit = np.full((len(steps), int(unit_of_class.max()) + 1), _FLOOR, np.float32)
-        for number, unit in enumerate(unit_of_class):
-            if unit >= 0:
-                by_unit[:, unit] = np.maximum(by_unit[:, unit], steps[:, number])
-        # A pause may come anywhere, also where the sentence was recorded without one.
-        by_unit = np.maximum(by_unit, by_unit[:, [self.silence]])
-        ids = self.sentences[self._nearest(by_unit)]
-        aligned = by_unit[:, ids]
-        path = _best_path(aligned)
-        found: NDArray[np.float64] = aligned[np.arange(len(path)), path].astype(np.float64) - steps.max(axis=1)
-        return found
-
-    @cached_property
-    def _tree(self) -> "_Tree":
-        return _Tree.of(self.sentences)
-
-    def _nearest(self, by_unit: LogProbs) -> int:
-        """Return the number of the sentence with the likeliest path through float32 [steps, units]."""
-        tree = self._tree
-        totals = np.full(len(tree.units), _NEVER, np.float32)
-        totals[tree.depths == 1] = 0
-        totals[tree.depths == 2] = -_LEAP
-        totals += by_unit[0, tree.units]
-
-        # At each step a path stays in its unit, goes on to the next, or skips one. All sentences are searched at once.
-        before_parents = tree.parents[tree.parents]
-        for row in by_unit[1:]:
-            totals[0] = _NEVER
-            entered = np.maximum(totals[tree.parents], totals[before_parents] - _LEAP)
-            totals = np.maximum(totals, entered) + row[tree.units]
-        totals[0] = _NEVER
-        return int(np.maximum(totals[tree.ends], totals[tree.parents[tree.ends]] - _LEAP).argmax())
-
-
-class _Tree(NamedTuple):
-    """A prefix tree of sentences. Node 0 is before the first unit, and is its own parent."""
-
-    units: Ids
-    """unit of each node, int64 [nodes]"""
-    parents: Ids
-    """parent of each node, int64 [nodes]"""
-    depths: Ids
-    """units from the start to each node, int64 [nodes]"""
-    ends: Ids
-    """node of each sentence's last unit, int64 [sentences]"""
-
-    @classmethod
-    def of(cls, sentences: Sequence[Ids]) -> "_Tree":
-        """Join sentences that begin alike: once they are sorted, they are neighbours."""
-        lengths = np.array([len(ids) for ids in sentences])
-        is_speech = np.arange(lengths.max()) < lengths[:, None]
-        table = np.full(is_speech.shape, -1, np.int64)
-        table[is_speech] = np.concatenate(sentences)
-
-        order = np.lexsort(table.T[::-1])
-        table, is_speech = table[order], is_speech[order]
-        is_as_before = np.logical_and.accumulate(table[1:] == table[:-1], axis=1)
-        is_new = is_speech & np.vstack([np.ones_like(is_speech[:1]), ~is_as_before])
-        nodes = np.zeros((len(table), table.shape[1] + 1), np.int64)
-        nodes[:, 1:][is_new] = np.arange(1, is_new.sum() + 1)
-        nodes = np.maximum.accumulate(nodes, axis=0)  # a shared unit has the newest node of the sentences before
-
-        ends = np.empty(len(table), np.int64)
-        ends[order] = nodes[np.arange(len(table)), lengths[order]]
-        rows = table[is_new], nodes[:, :-1][is_new], np.nonzero(is_new)[1] + 1
-        units, parents, depths = (np.concatenate([[0], row]) for row in rows)
-        return cls(units, parents, depths, ends)
-
-
-def _best_path(aligned: LogProbs) -> Ids:
-    """Return the position in a sentence at each step, int64 [steps]. aligned: float32 [steps, units of the sentence]."""
-    num_steps, length = aligned.shape
-    came_from = np.zeros((num_steps, length), np.int64)
-    totals = np.full(length, _NEVER)
-    totals[:2] = aligned[0, :2] - np.array([0.0, _LEAP])[:length]
-    for step in range(1, num_steps):
-        padded = np.concatenate([[_NEVER, _NEVER], totals])
-        choices = np.stack([totals, padded[1:-1], padded[:-2] - _LEAP])
-        came_from[step] = choices.argmax(axis=0)
-        totals = choices.max(axis=0) + aligned[step]
-
-    place = length - 1  # or one before it: the last unit may be skipped, too
-    if length > 1 and totals[-2] - _LEAP > totals[-1]:
-        place -= 1
-
-    path = np.zeros(num_steps, np.int64)
-    for step in range(num_steps - 1, -1, -1):
-        path[step] = place
-        place -= int(came_from[step, place])
-    return path
-
-
 BOTH, AUDIO, VIDEO = "audio,video", "audio", "video"
 _WORDS = {BOTH: "sound and lips", AUDIO: "sound", VIDEO: "lips"}
 _HARDLY = 0.25
@@ -393,32 +238,32 @@ class SelectedUnits:
 
 
 def select_units(
-    extractor: Extractor, speech: Floats | None, lips: Frames | None, bound: AgreementThreshold | None
+    extractor: Extractor, speech: Floats | None, lips: Frames | None, threshold: AgreementThreshold | None
 ) -> SelectedUnits:
     """Take units from sound and lips where they belong together, else from the more reliable one.
 
-    They belong together if they agree as far as `bound` asks. If they do not, the sound is taken, unless it is noisy, less sure
+    They belong together if they agree as far as `threshold` asks. If they do not, the sound is taken, unless it is noisy, less sure
     than speech of the encoder's domain, and less sure than the lips. Lips of a face that the encoder does not know decide nothing:
-    the sound is taken. bound: None = both are taken without a comparison. Other arguments and errors are those of
+    the sound is taken. threshold: None = both are taken without a comparison. Other arguments and errors are those of
     `Extractor.extract`.
     """
-    if speech is None or lips is None or bound is None:
+    if speech is None or lips is None or threshold is None:
         return SelectedUnits(extractor.extract_scored(speech, lips), VIDEO if speech is None else AUDIO if lips is None else BOTH)
 
     by_sound, features = extractor.extract_scored(speech, None), extractor.look(lips)
     by_lips = extractor.extract_scored(None, features)
-    share = agreement(by_sound.units.frames(), by_lips.units.frames(), bound.silence)
-    if share >= bound.least:
-        return SelectedUnits(extractor.extract_scored(speech, features), BOTH, BELONG.code, share, bound.own)
+    share = agreement(by_sound.units.frames(), by_lips.units.frames(), threshold.silence)
+    if share >= threshold.least:
+        return SelectedUnits(extractor.extract_scored(speech, features), BOTH, BELONG.code, share, threshold.own)
 
-    least = None if extractor.domain is None else _STRANGE * extractor.domain.least
-    sound_steps, lip_steps = (int(is_speech(one.units.frames(), bound.silence).sum()) for one in (by_sound, by_lips))
+    known_sure = None if extractor.domain is None else _STRANGE * extractor.domain.least
+    sound_steps, lip_steps = (int(is_speech(one.units.frames(), threshold.silence).sum()) for one in (by_sound, by_lips))
     # Lips that move without any speech in the sound are no unknown face: the sound is muted, and the lips are what is left.
-    if least is not None and by_lips.confidence < least and _moves(lips) and sound_steps >= _HARDLY * lip_steps:
-        return SelectedUnits(by_sound, AUDIO, UNKNOWN_FACE.code, share, bound.own, by_lips.confidence, least)
+    if known_sure is not None and by_lips.confidence < known_sure and _moves(lips) and sound_steps >= _HARDLY * lip_steps:
+        return SelectedUnits(by_sound, AUDIO, UNKNOWN_FACE.code, share, threshold.own, by_lips.confidence, known_sure)
 
     modalities, reason = _more_reliable(by_sound, by_lips, extractor.domain, sound_steps, lip_steps, is_noisy(speech))
-    return SelectedUnits(by_sound if modalities == AUDIO else by_lips, modalities, reason, share, bound.own)
+    return SelectedUnits(by_sound if modalities == AUDIO else by_lips, modalities, reason, share, threshold.own)
 
 
 def _moves(lips: Frames) -> bool:

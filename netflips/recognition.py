@@ -102,8 +102,8 @@ class UnitRecognizer:
         """Return what an utterance says, by its units or its lips. speech: float32 [S] at 16 kHz; lips: uint8 [T, 96, 96] at 25
         fps; at least one of them is needed."""
         if self.extractor is not None:
-            bound = self.extractor.agreement if settings.is_auto else None
-            found = select_units(self.extractor, speech, lips, bound).extraction
+            threshold = self.extractor.agreement if settings.is_auto else None
+            found = select_units(self.extractor, speech, lips, threshold).extraction
             read = self.reader.read(found.units, settings.language, settings.read)
         else:
             assert lips is not None  # as the settings say

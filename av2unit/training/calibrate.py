@@ -79,9 +79,9 @@ def _clips(items: ClipItems, config: TrainConfig, limit: int) -> Iterator[ClipBa
 
 
 def calibrate_agreement(path: Path, config: TrainConfig, device: str, max_clips: int) -> AgreementThreshold | None:
-    """Find the bound below which lips do not belong to a sound, and store it with an exported encoder.
+    """Find the threshold below which lips do not belong to a sound, and store it with an exported encoder.
 
-    See `av2unit.modality_selection`. Returns the bound, or None with a warning if the encoder cannot tell lips apart. Raises
+    See `av2unit.modality_selection`. Returns the threshold, or None with a warning if the encoder cannot tell lips apart. Raises
     UsageError when the run has no validation clips.
     """
     if not config.data.valid:
@@ -93,21 +93,21 @@ def calibrate_agreement(path: Path, config: TrainConfig, device: str, max_clips:
         found = list(_alone(extractor, [clips[index] for index in chosen]))
         quiet = np.concatenate([np.zeros(0, np.int64), *(units for _, _, units in found)])
         silence = int(np.bincount(quiet).argmax()) if len(quiet) else None
-        bound = find_threshold([(heard, seen) for heard, seen, _ in found], silence)
+        threshold = find_threshold([(heard, seen) for heard, seen, _ in found], silence)
     except InputError as error:
         LOG.warning("%s is exported without a bound for lips: %s", path, error)
         return None
 
     checkpoint = read_checkpoint(path, UNIT_ENCODER)
-    rewrite_config(checkpoint, {**checkpoint.config, AGREEMENT_KEY: bound.to_config()})
+    rewrite_config(checkpoint, {**checkpoint.config, AGREEMENT_KEY: threshold.to_config()})
     LOG.info(
         "lips agree with their sound in %.2f of the steps, with another's in %.2f; the bound is %.2f (%d clips)",
-        bound.own,
-        bound.foreign,
-        bound.least,
-        bound.clips,
+        threshold.own,
+        threshold.foreign,
+        threshold.least,
+        threshold.clips,
     )
-    return bound
+    return threshold
 
 
 def _alone(extractor: UnitExtractor, clips: list[CorpusClip]) -> Iterator[tuple[Ids, Ids, Ids]]:

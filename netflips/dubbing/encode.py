@@ -53,7 +53,7 @@ def as_units(listed: UnitList, language: str) -> Units:
 
 def _as_units(script: Script, job: Job, sound: Sound | None, faces: Faces, utterances: list[Utterance]) -> Script:
     options, models = job.options, job.models
-    least = models.extractor.agreement if options.modalities == "auto" else None
+    threshold = models.extractor.agreement if options.modalities == "auto" else None
     made_by = models.fingerprints["av2unit"], str(models.extractor.decoding), str(models.extractor.domain), models.arithmetic
 
     def encode(one: Utterance) -> SourceUnits | None:
@@ -63,8 +63,8 @@ def _as_units(script: Script, job: Job, sound: Sound | None, faces: Faces, utter
             speech = sound.read(*(units_to_samples(frames_to_units(edge)) for edge in frames_of(one.place)))
         if speech is None and lips is None:
             return None
-        made_of = (speech, lips, *made_by, str(least))
-        return job.store.kept(SourceUnits, "units", made_of, lambda: _source_units(models.extractor, speech, lips, least))
+        made_of = (speech, lips, *made_by, str(threshold))
+        return job.store.kept(SourceUnits, "units", made_of, lambda: _source_units(models.extractor, speech, lips, threshold))
 
     def report(done: int) -> None:
         job.progress("units", done, len(utterances))
@@ -82,9 +82,11 @@ def _as_units(script: Script, job: Job, sound: Sound | None, faces: Faces, utter
     return with_more(script, known)
 
 
-def _source_units(extractor: Extractor, speech: Samples | None, lips: Lips | None, least: AgreementThreshold | None) -> SourceUnits:
+def _source_units(
+    extractor: Extractor, speech: Samples | None, lips: Lips | None, threshold: AgreementThreshold | None
+) -> SourceUnits:
     """Return the units of speech, float32 [S], and lips, uint8 [T, 96, 96], as `select_units` chooses."""
-    found = select_units(extractor, speech, lips, least)
+    found = select_units(extractor, speech, lips, threshold)
     units = found.extraction.units
     return SourceUnits(
         units=UnitList.of(units),

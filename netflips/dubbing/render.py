@@ -132,8 +132,8 @@ def _rest_unit(one: Utterance, models: Models, language: str, speaking: Speaking
     if isinstance(one.target, WrittenText) and speaking is None:
         silence: int | None = models.other(TEXT2UNIT, language).silence
         return silence
-    agreement = models.extractor.agreement
-    return None if agreement is None else int(agreement.silence)
+    threshold = models.extractor.agreement
+    return None if threshold is None else int(threshold.silence)
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from av2unit import inference, sources
 from av2unit.extractor import ARGMAX, VITERBI, Decoding, Scores, decode, log_probabilities, viterbi
 from av2unit.features import HOP, NUM_MELS, WINDOW, audio_features, check_speech, log_filterbank, stack_rows, to_int16_scale
+from av2unit.known_sentences import KNOWN_KEY as KEY
+from av2unit.known_sentences import KnownSentences
 from av2unit.lips import lip_features
-from av2unit.modality_selection import KNOWN_KEY as KEY
-from av2unit.modality_selection import KnownSentences
 from avcore.domain import weakest_stretch
 from avcore.errors import CheckpointError, InputError, NoSpeechError, UsageError
 from avcore.media import read_gray_video, write_lip_video
@@ -205,8 +205,8 @@ def said(*ids: int, steps: int = 6, sure: float = 6.0, seed: int = 0) -> Scores:
     return log_probabilities(logits)
 
 
-def likeness(*ids: int, sure: float = 6.0) -> NDArray[np.float64]:
-    return KNOWN.likeness(said(*ids, sure=sure), UNITS)
+def log_ratios(*ids: int, sure: float = 6.0) -> NDArray[np.float64]:
+    return KNOWN.log_ratios(said(*ids, sure=sure), UNITS)
 
 
 def test_what_is_known_is_kept_once_and_without_silence() -> None:
@@ -219,31 +219,31 @@ def test_what_is_known_is_kept_once_and_without_silence() -> None:
 def test_a_known_sentence_loses_nothing() -> None:
     """Plain, with pauses, another, its words again, and slurred."""
     for ids in ((1, 2, 3, 4), (9, 1, 2, 9, 3, 4, 9), (1, 2, 5, 4), (6, 7, 6, 7, 6), (1, 2, 4)):
-        assert likeness(*ids) == pytest.approx(0, abs=1e-6)
+        assert log_ratios(*ids) == pytest.approx(0, abs=1e-6)
 
 
 def test_one_odd_word_is_found_where_it_is_said() -> None:
-    odd = likeness(1, 2, 8, 0, 4)
+    odd = log_ratios(1, 2, 8, 0, 4)
     assert np.flatnonzero(odd < -1).tolist() == list(range(12, 24))
     stretch = weakest_stretch(odd, 10)
     assert 12 <= stretch.start < stretch.stop <= 24
     # The mean over a long sentence hides it: an unclear voice has a lower one and is no less like a sentence.
     unclear = said(1, 2, 3, 4, sure=3.0)
     assert unclear.max(axis=1).mean() < said(1, 2, 8, 0, 4).max(axis=1).mean()
-    assert KNOWN.likeness(unclear, UNITS).mean() > odd.mean() / 4
+    assert KNOWN.log_ratios(unclear, UNITS).mean() > odd.mean() / 4
 
 
 def test_the_nearest_is_chosen_as_if_all_were_tried_also_of_very_short_sounds() -> None:
     rng = np.random.default_rng(5)
     for seed in range(5):
         steps = said(*rng.integers(0, 9, 5), steps=4, sure=2.0, seed=seed)
-        alone = [KnownSentences((ids,), SILENCE).likeness(steps, UNITS).sum() for ids in KNOWN.sentences]
-        assert KNOWN.likeness(steps, UNITS).sum() == pytest.approx(max(alone), abs=1.1)  # what is left out has a price
-    assert KNOWN.likeness(said(), UNITS).shape == (0,)
-    assert KNOWN.likeness(said(1, steps=1), UNITS).shape == (1,)
+        alone = [KnownSentences((ids,), SILENCE).log_ratios(steps, UNITS).sum() for ids in KNOWN.sentences]
+        assert KNOWN.log_ratios(steps, UNITS).sum() == pytest.approx(max(alone), abs=1.1)  # what is left out has a price
+    assert KNOWN.log_ratios(said(), UNITS).shape == (0,)
+    assert KNOWN.log_ratios(said(1, steps=1), UNITS).shape == (1,)
     single = KnownSentences((np.array([3]),), SILENCE)
-    assert single.likeness(said(3), UNITS) == pytest.approx(0, abs=1e-6)
-    assert single.likeness(said(3, 4), UNITS)[6:].max() < -1
+    assert single.log_ratios(said(3), UNITS) == pytest.approx(0, abs=1e-6)
+    assert single.log_ratios(said(3, 4), UNITS)[6:].max() < -1
 
 
 def test_they_come_back_from_a_configuration_and_damaged_ones_are_one_error() -> None:

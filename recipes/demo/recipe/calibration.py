@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from av2unit.modality_selection import KNOWN_KEY as KNOWN
+from av2unit.known_sentences import KNOWN_KEY as KNOWN
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import Bundle
 from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config

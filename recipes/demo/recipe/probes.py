@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from av2unit.extractor import UnitExtractor
-from av2unit.modality_selection import KnownSentences
+from av2unit.known_sentences import KnownSentences
 from av2unit.stage import UNIT_ENCODER
 from avcore.arrays import Samples
 from avcore.checkpoints.bundle import Bundle

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from av2unit.extractor import UnitExtractor
-from av2unit.modality_selection import KNOWN_KEY as KNOWN
+from av2unit.known_sentences import KNOWN_KEY as KNOWN
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import Bundle
 from avcore.checkpoints.checkpoint import read_checkpoint

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from av2unit import inference as av2unit_inference
-from av2unit.modality_selection import BOTH, KnownSentences, SelectedUnits
-from av2unit.modality_selection import KNOWN_KEY as KNOWN
+from av2unit.known_sentences import KNOWN_KEY as KNOWN
+from av2unit.known_sentences import KnownSentences
+from av2unit.modality_selection import BOTH, SelectedUnits
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import VARIABLE, Bundle
 from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config, write_checkpoint

@@ -80,9 +80,9 @@ class LipReader:
         except NoFaceError:
             LOG.warning("%s: no face is found in its frames", clip.id)
             return None
-        bound = self._judge.agreement
+        threshold = self._judge.agreement
         said: Ids = clip.units.frames()[: frames_to_units(_whole(clip))]
-        return unit_sync(said, self._judge.extract(lips=lips).frames(), None if bound is None else bound.silence)
+        return unit_sync(said, self._judge.extract(lips=lips).frames(), None if threshold is None else threshold.silence)
 
     def _draw(self, clip: LipClip, face: FaceModel) -> Frames:
         """Draw all frames of whole windows: uint8 [T, 96, 96, 3] RGB."""
