@@ -60,7 +60,7 @@ from netflips.dubbing.options import settings_as_json
 from netflips.dubbing.segmentation import Span, cut_utterances
 from netflips.dubbing.shots import kept_shots
 from netflips.dubbing.store import Store, work_beside
-from netflips.dubbing.track_faces import Face, FaceSearch, KeptFaces, Watched
+from netflips.dubbing.track_faces import Face, FaceSearch, FrameSpan, KeptFaces
 from netflips.dubbing.video_format import VideoFormat, speech_as_it_is
 from netflips.model_paths import paths_asked
 from netflips.models import Models, models_when_asked
@@ -234,7 +234,7 @@ class ReadLips:
 
     kept: KeptFaces
     """where the lips are"""
-    watch: Watched
+    span: FrameSpan
     """all its frames"""
     face: tuple[Face, ...]
     """the tracks of the face, which do not overlap in time"""
@@ -244,7 +244,7 @@ class ReadLips:
     @cached_property
     def track_numbers(self) -> list[int | None]:
         """The track of each frame's face, None where it is not in the frame."""
-        numbers: list[int | None] = [None] * self.watch.length
+        numbers: list[int | None] = [None] * self.span.length
         for one in self.face:
             numbers[one.first : one.last + 1] = [one.number] * len(one.boxes)
         return numbers
@@ -252,7 +252,7 @@ class ReadLips:
     @cached_property
     def openings(self) -> Doubles:
         """The opening of the mouth in each frame, float64 [T]; NaN where the face is not in the frame."""
-        openings = np.full(self.watch.length, np.nan)
+        openings = np.full(self.span.length, np.nan)
         for one in self.face:
             openings[one.first : one.last + 1] = one.openings
         return openings
@@ -264,7 +264,7 @@ class ReadLips:
 
     def between(self, first: int, last: int) -> NDArray[np.uint8]:
         """Return the lips of frames `first` to `last` - 1, uint8 [T, 96, 96]."""
-        return self.kept.lips(self.watch, self.face, first, last)
+        return self.kept.lips(self.span, self.face, first, last)
 
 
 def speak_lips(
@@ -295,15 +295,15 @@ def see_lips(info: MediaInfo, face: FaceChoice, kept: KeptFaces, progress: Progr
     Raises NoFaceError, and NoSpeechError for lips at rest.
     """
     total = len(FrameSource(info.source))
-    watch, shots = Watched(0, total, total), kept_shots(info, info.duration_s, kept.store, kept.digest, progress)
-    (seen,) = FaceSearch(info, total, shots, None, kept).found({1: watch}, (1,), progress).values()
+    span, shots = FrameSpan(0, total, total), kept_shots(info, info.duration_s, kept.store, kept.digest, progress)
+    (seen,) = FaceSearch(info, total, shots, None, kept).find({1: span}, (1,), progress).values()
     chosen = choose_tracks(list(seen.faces), face)
     if not chosen:
         what = f"there is no face number {face} in any shot" if seen.faces else "no face was found in any frame"
         hint = "try --face auto" if seen.faces else "there must be a face whose lips can be read"
         raise NoFaceError(what, path=info.path, found=several(total, "frame"), hint=hint)
 
-    lips = ReadLips(kept, watch, tuple(chosen), tuple(shots.cuts))
+    lips = ReadLips(kept, span, tuple(chosen), tuple(shots.cuts))
     if not lips.utterances:
         raise NoSpeechError(
             "the lips do not move as those of somebody who speaks",
@@ -360,7 +360,7 @@ def speech_pieces(
         yield from _silence(first - at)
         yield found.samples
         at = last
-    yield from _silence(lips.watch.length - at)
+    yield from _silence(lips.span.length - at)
 
 
 def _silence(num_frames: int) -> Iterator[Samples]:

@@ -32,7 +32,7 @@ from netflips.dubbing.segmentation import LENGTH, Span, cut_utterances
 from netflips.dubbing.shots import Shots, kept_shots
 from netflips.dubbing.sound import Sound, stored_sound
 from netflips.dubbing.store import Store
-from netflips.dubbing.track_faces import Face, FaceSearch, KeptFaces, Lips, Watched, watched_frames
+from netflips.dubbing.track_faces import Face, FaceSearch, FrameSpan, KeptFaces, Lips, frame_span_of
 from netflips.quality_estimation import QualityEstimate, is_loop, of_hearing, of_recording, recognition
 from netflips.recognizers.language import AUTO
 from netflips.script.targets import Text, WrittenBy
@@ -297,27 +297,27 @@ def _read(
 
 def _faces(
     search: FaceSearch, spans: Sequence[Span], settings: ListenSettings, progress: Progress
-) -> dict[int, tuple[Watched, list[Face]]]:
+) -> dict[int, tuple[FrameSpan, list[Face]]]:
     """Return the tracks of the face whose lips are read, by utterance, and the frames of the utterance; empty where none is seen
     and the sound suffices.
 
     Raises NoFaceError where no utterance has such a face.
     """
-    watches = {number: watched_frames(TimeSpan(*span), search.num_frames) for number, span in enumerate(spans, 1)}
+    frame_spans = {number: frame_span_of(TimeSpan(*span), search.num_frames) for number, span in enumerate(spans, 1)}
     sound = search.sound if search.sound is not None and search.sound.activity.num_samples else None
-    found, chosen = search.found(watches, watches, progress), dict[int, tuple[Watched, list[Face]]]()
+    found, chosen = search.find(frame_spans, frame_spans, progress), dict[int, tuple[FrameSpan, list[Face]]]()
     for number, seen in found.items():
-        edges = [units_to_samples(frames_to_units(edge)) for edge in (seen.watch.first, seen.watch.stop)]
+        edges = [units_to_samples(frames_to_units(edge)) for edge in (seen.span.first, seen.span.stop)]
         levels = None if sound is None else loudness(sound.read(*edges))
         if tracks := choose_tracks(list(seen.faces), settings.face, levels):
-            chosen[number] = seen.watch, tracks
+            chosen[number] = seen.span, tracks
 
     has_faces, path, hint = any(seen.faces for seen in found.values()), search.info.path, "use --modalities audio"
     if chosen or (settings.is_auto and sound is not None and not has_faces):
         return chosen
     if has_faces:
         raise NoSuchFaceError(f"there is no face number {settings.face} in any shot", path=path, hint=f"try --face auto, or {hint}")
-    frames = several(sum(one.length for one in watches.values()), "frame")
+    frames = several(sum(one.length for one in frame_spans.values()), "frame")
     raise NoFaceError("no face was found in any frame", path=path, found=frames, hint=hint)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from avcore.faces.crop import SAME_PERSON
 from avcore.faces.geometry import overlap
 from avcore.faces.select import OnePerson, people_in
-from netflips.dubbing.track_faces import SPEAKS, UNJUDGED, Face, InSight
+from netflips.dubbing.track_faces import SPEAKS, Face, FoundFaces
 
 SPEAKS_KNOWN = 0.3
 """Evidence from which on a face speaks, where other utterances link the voice to it; `SPEAKS` is that of any other face."""
@@ -53,7 +53,7 @@ class SeenSpeaker:
         return self.person.tracks[0].shot
 
 
-def recognise(faces: Mapping[int, InSight]) -> list[SeenSpeaker]:
+def recognise(faces: Mapping[int, FoundFaces]) -> list[SeenSpeaker]:
     """Find the people in all utterances, and cluster their faces. Tracks that last only a moment are left out.
 
     faces: by the number of the utterance.
@@ -154,7 +154,7 @@ class _Person:
 
 
 def who_speaks(
-    utterances: Sequence[UtteranceVoice], faces: Mapping[int, InSight], seen: Sequence[SeenSpeaker]
+    utterances: Sequence[UtteranceVoice], faces: Mapping[int, FoundFaces], seen: Sequence[SeenSpeaker]
 ) -> list[UtteranceSpeaker]:
     """Decide who speaks each utterance.
 
@@ -170,7 +170,7 @@ def who_speaks(
 class _Crowd:
     """Everybody in a recording."""
 
-    def __init__(self, utterances: Sequence[UtteranceVoice], faces: Mapping[int, InSight], seen: Sequence[SeenSpeaker]) -> None:
+    def __init__(self, utterances: Sequence[UtteranceVoice], faces: Mapping[int, FoundFaces], seen: Sequence[SeenSpeaker]) -> None:
         self._faces, self._utterances = faces, utterances
         self._seen: dict[int, list[SeenSpeaker]] = defaultdict(list)
         for one in seen:
@@ -209,7 +209,7 @@ class _Crowd:
         same = [other.number for other in self._utterances if other.voice == one.voice]
         looked = [number for number in same if number in self._faces]
         tracks = [[track for seen in self._seen.get(number, ()) for track in seen.person.tracks] for number in looked]
-        is_held = all(found and all(track.evidence == UNJUDGED for track in found) for found in tracks)
+        is_held = all(found and not any(track.is_judged for track in found) for found in tracks)
         return set(scores) if is_held and len(scores) == 1 else set()
 
     def _count(self, utterances: Sequence[UtteranceVoice]) -> tuple[dict[Voice, dict[int, float]], dict[Voice, float]]:
@@ -292,12 +292,12 @@ class _Crowd:
         return frozenset(track.number for track in tracks) - clashes
 
 
-def _scores(faces: InSight, seen: Sequence[SeenSpeaker]) -> dict[int, float]:
+def _scores(faces: FoundFaces, seen: Sequence[SeenSpeaker]) -> dict[int, float]:
     """Return the evidence of each face that it speaks an utterance; a face in sight for less than half of it counts for less."""
     scores = {}
     for face in {one.face for one in seen}:
         shown = [
-            (track.num_before(faces.watch.own), track.evidence) for one in seen if one.face == face for track in one.person.tracks
+            (track.num_before(faces.span.own), track.evidence) for one in seen if one.face == face for track in one.person.tracks
         ]
         total = sum(count for count, _ in shown)
         share = total / max(faces.num_with_faces, 1)
@@ -305,5 +305,5 @@ def _scores(faces: InSight, seen: Sequence[SeenSpeaker]) -> dict[int, float]:
     return scores
 
 
-def _evidence(one: SeenSpeaker, faces: InSight) -> float:
+def _evidence(one: SeenSpeaker, faces: FoundFaces) -> float:
     return _scores(faces, [one])[one.face]

@@ -16,7 +16,7 @@ from avcore.faces.crop import paste_face, visible_part
 from avcore.faces.geometry import SHORTEST_DRAWN, Box, ramps
 from avcore.timeline import Seconds, exact, frame_at, frames_to_seconds
 from netflips.dubbing.shots import Shots
-from netflips.dubbing.track_faces import Face, Watched
+from netflips.dubbing.track_faces import Face, FrameSpan
 from unit2av.rendering import Reason
 
 MIN_SHARPNESS = 2.0
@@ -81,22 +81,21 @@ class FacePath:
         return shot, int(self.tracks[here]) if here >= 0 else -1
 
 
-def follow(face: Sequence[Face], watch: Watched, cuts: Shots) -> FacePath:
-    """Smooth the boxes of a face in the frames of `watch`, and decide where it may be drawn. face: its tracks."""
-    count = watch.length
-    shots = np.array([cuts.shot_at(frames_to_seconds(watch.first + k)) for k in range(count)], np.int64)
+def follow(face: Sequence[Face], span: FrameSpan, cuts: Shots) -> FacePath:
+    """Smooth the boxes of a face in the frames of `span`, and decide where it may be drawn. face: its tracks."""
+    count = span.length
+    shots = np.array([cuts.shot_at(frames_to_seconds(span.first + k)) for k in range(count)], np.int64)
     boxes, tracks = np.zeros((count, 4), np.float32), np.zeros(count, np.int64)
     reasons = np.full(count, int(Reason.NO_FACE))
 
     for one in face:
         rows = slice(one.first, one.last + 1)
         boxes[rows], tracks[rows] = one.boxes, one.number
-        yaw, pitch, sharpness, _, _ = one.figures.T
         here = reasons[rows]  # filled in place
         here[:] = Reason.DRAWN
-        here[sharpness < MIN_SHARPNESS] = Reason.BLURRED
+        here[one.measures.sharpness < MIN_SHARPNESS] = Reason.BLURRED
         here[one.is_cut_off] = Reason.CUT_OFF
-        here[(np.abs(yaw) > MAX_YAW) | (np.abs(pitch) > MAX_PITCH)] = Reason.PROFILE
+        here[(np.abs(one.measures.yaw) > MAX_YAW) | (np.abs(one.measures.pitch) > MAX_PITCH)] = Reason.PROFILE
 
     for start, stop in _runs(shots, tracks, reasons == Reason.NO_FACE):
         boxes[start:stop] = _smooth(boxes[start:stop])
@@ -112,7 +111,7 @@ def follow(face: Sequence[Face], watch: Watched, cuts: Shots) -> FacePath:
         else:
             strength[start:stop] = ramps(stop - start, *is_open)
 
-    return FacePath(watch.first, boxes, strength, reasons, shots, tracks, cuts)
+    return FacePath(span.first, boxes, strength, reasons, shots, tracks, cuts)
 
 
 def _runs(*columns: NDArray[np.generic]) -> list[tuple[int, int]]:

@@ -173,14 +173,14 @@ class Talks:
         new, units = self.speech[one.number], spoken_units(one, self.language)
         samples = resample(new.samples, self.speech_rate, SAMPLE_RATE) if self.lips.needs_sound else None
         codes = self.lips.codes(SpokenUnits(units if len(units) else None, samples, new.silent, self.rests[one.number]))
-        path = follow(self.faces.drawn(one), self.faces.watches[one.number], self.shots)
+        path = follow(self.faces.drawn(one), self.faces.spans[one.number], self.shots)
         return PlacedTalk(one.number, begin, codes, place, path)
 
     def facts(self, one: Utterance, fit: TimeFit) -> list[object]:
         """Return what the frames of an utterance depend on."""
         assert one.units is not None  # it is spoken
         new, drawn = self.speech[one.number], self.faces.drawn(one)
-        seen = [self.faces.watches[one.number], [[face.first, face.number, face.boxes, face.figures] for face in drawn]]
+        seen = [self.faces.spans[one.number], [[face.first, face.number, face.boxes, *face.measures] for face in drawn]]
         sound: list[object] = [new.samples] if self.lips.needs_sound else []
         if self.speech.whole is not None:  # it is too long to be read for a key; what it was made of stands for it
             sound = [*self.speech.made_of[one.number]]

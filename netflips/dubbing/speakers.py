@@ -20,7 +20,7 @@ from netflips.dubbing.job import Job
 from netflips.dubbing.options import AUTO
 from netflips.dubbing.part import with_more
 from netflips.dubbing.sound import Sound
-from netflips.dubbing.track_faces import Face, Faces
+from netflips.dubbing.track_faces import Face, FaceMeasures, Faces
 from netflips.dubbing.voice_groups import voices_of
 from netflips.dubbing.voices import voice_for
 from netflips.script.notes import MOUTHS_CUT, NO_FACE, NO_SUCH_FACE, OUT_OF_SIGHT
@@ -140,7 +140,7 @@ def _seen(one: Utterance, who: UtteranceSpeaker, choice: FaceChoice | Literal["n
 
     seen = SeenFaces(summaries, evidence)
     drawn = faces.drawn(replace(one, seen=seen))
-    seen = replace(seen, quality=_quality(drawn, faces.watches[one.number].length))
+    seen = replace(seen, quality=_quality(drawn, faces.spans[one.number].length))
     return seen if drawn else replace(seen, absent="out_of_sight" if is_own else "no_face")
 
 
@@ -170,12 +170,13 @@ def _quality(drawn: Sequence[Face], num_frames: int) -> FaceQuality | None:
     """Return the quality of the face that is drawn; None if there is none."""
     if not drawn:
         return None
-    boxes, figures = (np.concatenate([getattr(one, name) for one in drawn]) for name in ("boxes", "figures"))
+    boxes = np.concatenate([one.boxes for one in drawn])
+    measures = FaceMeasures(*(np.concatenate(values) for values in zip(*(one.measures for one in drawn), strict=True)))
     values = {
         "height_px": np.median(boxes[:, 3] - boxes[:, 1]),
-        "sharpness": np.median(figures[:, 2]),
-        "max_yaw": np.abs(figures[:, 0]).max(),
-        "max_pitch": np.abs(figures[:, 1]).max(),
+        "sharpness": np.median(measures.sharpness),
+        "max_yaw": np.abs(measures.yaw).max(),
+        "max_pitch": np.abs(measures.pitch).max(),
     }
     return FaceQuality(len(boxes) / max(num_frames, 1), **{name: float(one) for name, one in values.items() if isfinite(one)})
 
@@ -186,7 +187,7 @@ def _warn(utterances: Sequence[Utterance], faces: Faces, choice: str, is_own: bo
     if cut and is_own:
         notes.add(MOUTHS_CUT(), *cut)
     for number, count in {} if is_own else cut.items():
-        notes.add(MOUTH_CUT(count=count, total=faces.watches[number].length))
+        notes.add(MOUTH_CUT(count=count, total=faces.spans[number].length))
     if faces.boxes is not None or not faces.seen:
         return
 

@@ -45,10 +45,25 @@ _MAX_WORKERS, _MIN_PER_WORKER = 2, frame_at(5)
 """Most threads that track faces: half of the work holds Python's lock, and 8 threads on 16 cores took longer than one. And the
 fewest frames for which a thread with its own decoder pays."""
 _FACES, _LIPS = "faces", "lips"
-_VERSION = 1
+_VERSION = 2
 """Increased whenever kept faces must be found anew."""
 
 Lips = NDArray[np.uint8]
+
+
+class FaceMeasures(NamedTuple):
+    """What is measured of a face in each of its N frames."""
+
+    yaw: NDArray[np.float32]
+    """float32 [N], radians"""
+    pitch: NDArray[np.float32]
+    """float32 [N], radians"""
+    sharpness: NDArray[np.float32]
+    """float32 [N], of the lips"""
+    lip_margin: NDArray[np.float32]
+    """float32 [N], margin of the lips within the frame, see `lip_margin`"""
+    opening: NDArray[np.float32]
+    """float32 [N], the gap between the lips"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,13 +79,14 @@ class Face:
     """row of its first lip crop among those of the utterance"""
     boxes: NDArray[np.float32]
     """float32 [N, 4], x1, y1, x2, y2 in pixels"""
-    figures: NDArray[np.float32]
-    """float32 [N, 5]: yaw, pitch (radians), sharpness of the lips, their margin within the frame (see `lip_margin`), and the gap
-    between them"""
+    measures: FaceMeasures
+    """of each frame"""
     appearance: NDArray[np.float32]
     """float32 [D], face embedding"""
     evidence: float = 0.0
     """evidence that it speaks, see `speech_evidence`"""
+    is_judged: bool = True
+    """False: it is in a freeze frame, so that its evidence is `UNJUDGED`"""
 
     @property
     def last(self) -> int:
@@ -80,20 +96,20 @@ class Face:
     @property
     def openings(self) -> NDArray[np.float64]:
         """The opening of the mouth in each frame, float64 [N]."""
-        return self.figures[:, 4].astype(np.float64)
+        return self.measures.opening.astype(np.float64)
 
     @property
     def is_cut_off(self) -> NDArray[np.bool_]:
         """Whether the edge of the frame cuts the mouth off, bool [N]."""
-        return cut_mouths(self.figures[:, 3])
+        return cut_mouths(self.measures.lip_margin)
 
     def num_before(self, stop: int) -> int:
         """Return in how many of the frames before `stop` it is."""
         return max(min(self.last + 1, stop) - self.first, 0)
 
 
-class Watched(NamedTuple):
-    """The frames at 25 fps that are searched for an utterance."""
+class FrameSpan(NamedTuple):
+    """The frames at 25 fps that are searched for the faces of an utterance."""
 
     first: int
     """the first frame"""
@@ -109,18 +125,18 @@ class Watched(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class InSight:
+class FoundFaces:
     """All faces that are seen during an utterance and the pause behind it."""
 
-    watch: Watched
+    span: FrameSpan
     faces: tuple[Face, ...] = ()
 
     @cached_property
     def num_with_faces(self) -> int:
         """Number of the utterance's own frames with a face."""
-        is_there = np.zeros(max(self.watch.own, 1), bool)
+        is_there = np.zeros(max(self.span.own, 1), bool)
         for one in self.faces:
-            is_there[one.first : one.first + one.num_before(self.watch.own)] = True
+            is_there[one.first : one.first + one.num_before(self.span.own)] = True
         return int(is_there.sum())
 
 
@@ -132,22 +148,22 @@ class KeptFaces:
     digest: str
     """of the video, see `digest_of`"""
 
-    def made_of(self, watch: Watched) -> tuple[object, ...]:
+    def made_of(self, span: FrameSpan) -> tuple[object, ...]:
         """Return what the faces in some frames depend on."""
-        return self.digest, *watch, _VERSION
+        return self.digest, *span, _VERSION
 
-    def find(self, watch: Watched) -> InSight | None:
+    def find(self, span: FrameSpan) -> FoundFaces | None:
         """Return the faces in some frames, None unless they and their lips are kept."""
-        made_of = self.made_of(watch)
+        made_of = self.made_of(span)
         has_lips = self.store.has(_LIPS, key_of(*made_of), ".npy")
-        return self.store.find(InSight, _FACES, made_of) if has_lips else None
+        return self.store.find(FoundFaces, _FACES, made_of) if has_lips else None
 
-    def keep(self, found: InSight, lips: Iterator[Lips], num_lips: int) -> InSight:
+    def keep(self, found: FoundFaces, lips: Iterator[Lips], num_lips: int) -> FoundFaces:
         """Keep faces with their lips, uint8 [num_lips, 96, 96].
 
         The lips come track by track: those of a long clip would take much memory.
         """
-        made_of = self.made_of(found.watch)
+        made_of = self.made_of(found.span)
         with self.store.new_file(_LIPS, key_of(*made_of), ".npy") as path:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("wb") as file:
@@ -157,16 +173,16 @@ class KeptFaces:
                     file.write(one.tobytes())
         return self.store.keep(_FACES, made_of, found)
 
-    def lips(self, watch: Watched, chosen: Sequence[Face], start: int = 0, stop: int | None = None) -> Lips:
-        """Return the lips of a face in frames `start` to `stop` - 1 of those of `watch`, uint8 [T, 96, 96]; they must be kept.
+    def lips(self, span: FrameSpan, chosen: Sequence[Face], start: int = 0, stop: int | None = None) -> Lips:
+        """Return the lips of a face in frames `start` to `stop` - 1 of those of `span`, uint8 [T, 96, 96]; they must be kept.
 
         chosen: tracks that do not overlap in time. A frame without the face gets the crop nearest in time: a still mouth adds no
         speech.
         """
-        rows = np.full(watch.length, -1)
+        rows = np.full(span.length, -1)
         for face in chosen:
             rows[face.first : face.last + 1] = face.row + np.arange(len(face.boxes))
-        path = self.store.find_file(_LIPS, key_of(*self.made_of(watch)), ".npy")
+        path = self.store.find_file(_LIPS, key_of(*self.made_of(span)), ".npy")
         assert path is not None  # it was kept with the faces
         return np.asarray(np.load(path, mmap_mode="r")[nearest_rows(rows)[start:stop]], np.uint8)
 
@@ -176,9 +192,9 @@ class Faces:
     """The faces of utterances by their numbers. Lip crops stay on the disk."""
 
     kept: KeptFaces
-    watches: Mapping[int, Watched]
+    spans: Mapping[int, FrameSpan]
     """frames of each utterance, also of those that were not searched"""
-    seen: Mapping[int, InSight] = field(default_factory=dict)
+    seen: Mapping[int, FoundFaces] = field(default_factory=dict)
     """faces of the utterances that were searched"""
     boxes: Sequence[Box | None] | None = None
     """boxes of a side file, at 25 fps from the beginning of the video; None: there is none"""
@@ -196,7 +212,7 @@ class Faces:
         """Return the tracks that are drawn in an utterance: those of the side file, or the speaker's."""
         if one.seen is not None and one.seen.absent == "not_wanted":
             return []
-        return self.chosen(one) if self.boxes is None else _given_faces(self.watches[one.number], self.boxes, self.size)
+        return self.chosen(one) if self.boxes is None else _given_faces(self.spans[one.number], self.boxes, self.size)
 
     def lips(self, one: Utterance) -> Lips | None:
         """Return the speaker's lips in each of the utterance's own frames, uint8 [T, 96, 96]; None if there are no usable ones."""
@@ -205,9 +221,9 @@ class Faces:
             crops = self.side_lips[start:stop]
         else:
             chosen = self.chosen(one)
-            if all(face.evidence == UNJUDGED for face in chosen):
+            if not any(face.is_judged for face in chosen):
                 return None  # no face, or one in a freeze frame
-            crops = self.kept.lips(self.seen[one.number].watch, chosen, 0, stop - start)
+            crops = self.kept.lips(self.seen[one.number].span, chosen, 0, stop - start)
         if not len(crops):
             return None
         return np.pad(crops, ((0, stop - start - len(crops)), (0, 0), (0, 0)), mode="edge")
@@ -228,22 +244,22 @@ def track_faces(job: Job, script: Script, sound: Sound | None) -> Faces:
     boxes = None if options.in_bbox_path is None else read_boxes_for(job.source, options.in_bbox_path)
     lips = None if options.in_lip_path is None else read_lip_crops(options.in_lip_path)
     total, slack = len(job.source), job.part.slack
-    watches = {one.number: watched_frames(one.place, total, slack[one.number]) for one in script.utterances}
-    faces = Faces(kept, watches, {}, boxes, lips, None if options.hard_paste else (info.height, info.width))
+    spans = {one.number: frame_span_of(one.place, total, slack[one.number]) for one in script.utterances}
+    faces = Faces(kept, spans, {}, boxes, lips, None if options.hard_paste else (info.height, info.width))
 
     is_blind = boxes is not None and (lips is not None or not options.uses_video)
     if is_blind or (options.is_draft and not options.uses_video):
         return faces
     with job.clock.stage("faces"):
         search = FaceSearch(info, total, Shots(script.cuts), sound, kept)
-        return replace(faces, seen=search.found(watches, job.part.numbers, job.progress))
+        return replace(faces, seen=search.find(spans, job.part.numbers, job.progress))
 
 
-def watched_frames(place: TimeSpan, total: int, slack_s: Fraction = Fraction(0)) -> Watched:
+def frame_span_of(place: TimeSpan, total: int, slack_s: Fraction = Fraction(0)) -> FrameSpan:
     """Return the frames of an utterance and of the pause that it may take. total: frames of the video."""
     first, own_stop = frames_of(place)
     stop = min(frames_covering(exact(place.end_s) + slack_s), total)
-    return Watched(first, min(own_stop, stop) - first, stop)
+    return FrameSpan(first, min(own_stop, stop) - first, stop)
 
 
 @dataclass(frozen=True)
@@ -259,40 +275,40 @@ class FaceSearch:
     """what is heard meanwhile; None: nothing"""
     kept: KeptFaces
 
-    def found(self, watches: Mapping[int, Watched], wanted: Collection[int], progress: Progress) -> dict[int, InSight]:
-        """Return the faces of utterances by number, which are found and kept where they are wanted, and else those kept before."""
-        seen = {number: found for number, one in watches.items() if (found := self.kept.find(one)) is not None}
-        missing = {number: one for number, one in watches.items() if number in wanted and number not in seen}
-        new = {one.watch: one for one in self.in_threads(list(missing.values()), progress)}
-        seen |= {number: new.get(one, InSight(one)) for number, one in missing.items()}
-        return {number: seen[number] for number in watches if number in seen}
+    def find(self, spans: Mapping[int, FrameSpan], wanted: Collection[int], progress: Progress) -> dict[int, FoundFaces]:
+        """Find and keep the faces of the wanted utterances. Returns them by number, with those of others that were kept before."""
+        seen = {number: found for number, one in spans.items() if (found := self.kept.find(one)) is not None}
+        missing = {number: one for number, one in spans.items() if number in wanted and number not in seen}
+        new = {one.span: one for one in self.in_threads(list(missing.values()), progress)}
+        seen |= {number: new.get(one, FoundFaces(one)) for number, one in missing.items()}
+        return {number: seen[number] for number in spans if number in seen}
 
-    def in_threads(self, watches: Sequence[Watched], progress: Progress) -> list[InSight]:
+    def in_threads(self, spans: Sequence[FrameSpan], progress: Progress) -> list[FoundFaces]:
         """Track the faces of utterances in several threads: the faces of one do not depend on another."""
-        total = sum(one.length for one in watches)
+        total = sum(one.length for one in spans)
         tally = Tally(lambda done: progress("look", int(frames_to_seconds(done)), int(frames_to_seconds(total))))
         workers = min(num_cores(), _MAX_WORKERS)
 
-        def look(cluster: Sequence[Watched], check: Callable[[], None]) -> list[InSight]:
+        def look(cluster: Sequence[FrameSpan], check: Callable[[], None]) -> list[FoundFaces]:
             def report(count: int) -> None:
                 check()
                 tally.add(count)
 
             return list(self.look(cluster, report))
 
-        found = run_in_threads(_clusters(watches, max(ceil(total / workers), _MIN_PER_WORKER)), look, workers)
+        found = run_in_threads(_clusters(spans, max(ceil(total / workers), _MIN_PER_WORKER)), look, workers)
         tally.add(0)  # this thread may have finished first: reports what the others did since
         return [one for seen in found for one in seen]
 
-    def look(self, watches: Sequence[Watched], report: Callable[[int], None]) -> Iterator[InSight]:
+    def look(self, spans: Sequence[FrameSpan], report: Callable[[int], None]) -> Iterator[FoundFaces]:
         """Track the faces of utterances in one decoding, and keep those of each as soon as it is over.
 
         report: called with the number of frames that were searched.
         """
         from avcore.faces.detect import FaceDetector  # LiteRT takes time to load, and not every dub needs it
 
-        waiting, open_ones = [one for one in watches if one.length], list[tuple[Watched, Follower, list[bool]]]()
-        begin, stop = frames_to_seconds(watches[0].first), max(one.stop for one in watches)
+        waiting, open_ones = [one for one in spans if one.length], list[tuple[FrameSpan, Follower, list[bool]]]()
+        begin, stop = frames_to_seconds(spans[0].first), max(one.stop for one in spans)
         read = read_frames(self.info.source, begin, clock=self.info.clock)
 
         with FaceDetector() as detector, closing(ahead(read, num_ahead(self.info))) as frames:
@@ -311,36 +327,37 @@ class FaceSearch:
                     for _, follower, held in open_ones:
                         follower.step(here.rgb, shot)
                         held.append(is_held)
-                    for one in [one for one in open_ones if number + 1 >= one[0].stop]:
-                        open_ones.remove(one)
-                        yield self._keep(*one)
-            for one in open_ones:
-                yield self._keep(*one)
+                    for ended in [(span, follower, held) for span, follower, held in open_ones if number + 1 >= span.stop]:
+                        open_ones.remove(ended)
+                        yield self._keep(*ended)
+            for still_open in open_ones:
+                yield self._keep(*still_open)
 
-    def _keep(self, watch: Watched, follower: Follower, held: Sequence[bool]) -> InSight:
+    def _keep(self, span: FrameSpan, follower: Follower, held: Sequence[bool]) -> FoundFaces:
         """Keep the faces of an utterance, each with the evidence that it speaks. held: whether each frame is a freeze frame."""
-        edges = [units_to_samples(frames_to_units(edge)) for edge in (watch.first, watch.stop)]
+        edges = [units_to_samples(frames_to_units(edge)) for edge in (span.first, span.stop)]
         levels = None if self.sound is None else loudness(self.sound.read(*edges))
-        moving = np.ones(watch.length, bool)
-        moving[: len(held)] = ~np.array(held, bool)[: watch.length]
+        moving = np.ones(span.length, bool)
+        moving[: len(held)] = ~np.array(held, bool)[: span.length]
 
         faces, row, tracks = list[Face](), 0, follower.finish()
         for one in tracks:
-            figures = [[at.pose.yaw, at.pose.pitch, at.sharpness, at.margin, at.opening] for at in one.frames]
+            rows = [[at.pose.yaw, at.pose.pitch, at.sharpness, at.margin, at.opening] for at in one.frames]
+            measures = FaceMeasures(*np.array(rows, np.float32).T)
             boxes = np.array([at.box for at in one.frames], np.float32)
-            face = Face(one.number, one.shot, one.first, row, boxes, np.array(figures, np.float32), one.appearance)
-            faces.append(_judged(face, watch.own, levels, moving))
+            face = Face(one.number, one.shot, one.first, row, boxes, measures, one.appearance)
+            faces.append(_judged(face, span.own, levels, moving))
             row += len(one.frames)
 
-        found = self.kept.keep(InSight(watch, tuple(faces)), (one.lips() for one in tracks), row)
+        found = self.kept.keep(FoundFaces(span, tuple(faces)), (one.lips() for one in tracks), row)
         release_freed_memory()  # threads that come and go fragment it, more with each utterance
         return found
 
 
-def _clusters(watches: Sequence[Watched], most: int) -> list[list[Watched]]:
+def _clusters(spans: Sequence[FrameSpan], most: int) -> list[list[FrameSpan]]:
     """Group utterances that are decoded together, up to `most` frames or a single utterance."""
-    clusters: list[list[Watched]] = []
-    for one in watches:
+    clusters: list[list[FrameSpan]] = []
+    for one in spans:
         last = clusters[-1] if clusters else []
         is_near = bool(last) and one.first - max(other.stop for other in last) <= _APART_S * frame_at(1)
         if is_near and sum(other.length for other in [*last, one]) <= most:
@@ -362,10 +379,13 @@ def _judged(face: Face, own: int, levels: Floats | None, moving: NDArray[np.bool
     # With a freeze frame, what is seen of the rest counts for a face and never against it.
     is_held = stop - first < num_own
     if is_held and stop - first < _LEAST_MOVING:
-        return replace(face, evidence=UNJUDGED)
-    part = replace(face, first=face.first + first, boxes=face.boxes[first:stop], figures=face.figures[first:stop])
+        return replace(face, evidence=UNJUDGED, is_judged=False)
+    measures = FaceMeasures(*(values[first:stop] for values in face.measures))
+    part = replace(face, first=face.first + first, boxes=face.boxes[first:stop], measures=measures)
     evidence = speech_evidence(part, levels)
-    return replace(face, evidence=UNJUDGED if is_held and evidence < SPEAKS else evidence)
+    if is_held and evidence < SPEAKS:
+        return replace(face, evidence=UNJUDGED, is_judged=False)
+    return replace(face, evidence=evidence)
 
 
 def _longest_run(flags: NDArray[np.bool_]) -> tuple[int, int]:
@@ -375,20 +395,20 @@ def _longest_run(flags: NDArray[np.bool_]) -> tuple[int, int]:
     return max(runs, key=lambda run: run[1] - run[0], default=(0, 0))
 
 
-def _given_faces(watch: Watched, boxes: Sequence[Box | None], size: tuple[int, int] | None) -> list[Face]:
+def _given_faces(span: FrameSpan, boxes: Sequence[Box | None], size: tuple[int, int] | None) -> list[Face]:
     """Return the face of a side file, a track for each run of boxes. Pose and sharpness are unknown and count as good.
 
     size: height and width of the frames, to estimate whether the mouth is within them; None = it is.
     """
-    own = boxes[watch.first : max(watch.stop, 0)]
+    own = boxes[span.first : max(span.stop, 0)]
     there = [place for place, box in enumerate(own) if box is not None]
     edges = [0, *(k + 1 for k, (one, other) in enumerate(pairwise(there)) if other > one + 1), len(there)]
     faces = []
     for start, stop in pairwise(edges):
         rows = np.array([own[place] for place in there[start:stop]], np.float32).reshape(-1, 4)
-        figures = np.zeros((len(rows), 5), np.float32)
-        figures[:, 2] = np.inf
-        figures[:, 3] = np.inf if size is None else [box_lip_margin(box, size) for box in rows]
+        zeros, infinite = np.zeros(len(rows), np.float32), np.full(len(rows), np.inf, np.float32)
+        margin = infinite if size is None else np.array([box_lip_margin(box, size) for box in rows], np.float32)
+        measures = FaceMeasures(yaw=zeros, pitch=zeros, sharpness=infinite, lip_margin=margin, opening=zeros)
         if len(rows):
-            faces.append(Face(0, 0, there[start], 0, rows, figures, np.zeros(0, np.float32)))
+            faces.append(Face(0, 0, there[start], 0, rows, measures, np.zeros(0, np.float32)))
     return faces

@@ -23,7 +23,7 @@ from netflips.dubbing.options import DubCommand
 from netflips.dubbing.render import PlacedTalk, segment_borders
 from netflips.dubbing.shots import Shots
 from netflips.dubbing.speech import silent_frames
-from netflips.dubbing.track_faces import Face, Watched
+from netflips.dubbing.track_faces import Face, FaceMeasures, FrameSpan
 from netflips.dubbing.work import _print_draft
 from netflips.script.targets import Text, WrittenText
 from netflips.script.types import Media, Script, Term
@@ -40,15 +40,19 @@ BOX = np.array([20, 10, 80, 90], np.float32)
 def _path(cuts: Sequence[float] = (), count: int = 100, there: np.ndarray | None = None, **changes: Any) -> FacePath:
     """Where a face is drawn that is level and sharp but for `changes`; there: bool [count], where it is seen at all."""
     level, tracks = np.zeros(count, np.float32), changes.get("tracks", np.zeros(count, np.int64))
-    plain = {"yaw": level, "pitch": level, "sharpness": level + 50, "margin": level + 0.3, "opening": level}
-    figures = np.stack([changes.get(name, column) for name, column in plain.items()], axis=1)
+    plain = {"yaw": level, "pitch": level, "sharpness": level + 50, "lip_margin": level + 0.3, "opening": level}
+    measures = {name: changes.get(name, column) for name, column in plain.items()}
     boxes = changes.get("boxes", np.tile(BOX, (count, 1)))
     seen = np.ones(count, bool) if there is None else there
     edges = [0, *(np.flatnonzero((np.diff(tracks) != 0) | (np.diff(seen) != 0)) + 1).tolist(), count]
     spans = [slice(*pair) for pair in pairwise(edges) if seen[pair[0]]]
     look = np.zeros(1, np.float32)
-    faces = [Face(int(tracks[one.start]), 0, one.start, 0, boxes[one], figures[one], look) for one in spans]
-    return follow(faces, Watched(0, count, count), Shots(cuts))
+
+    def cut(rows: slice) -> FaceMeasures:
+        return FaceMeasures(**{name: column[rows] for name, column in measures.items()})
+
+    faces = [Face(int(tracks[one.start]), 0, one.start, 0, boxes[one], cut(one), look) for one in spans]
+    return follow(faces, FrameSpan(0, count, count), Shots(cuts))
 
 
 def _marked(count: int, start: int, stop: int, value: float, base: float = 0.0) -> np.ndarray:
@@ -64,7 +68,7 @@ def _marked(count: int, start: int, stop: int, value: float, base: float = 0.0) 
         ({"pitch": _marked(100, 40, 60, 1.2)}, Reason.PROFILE),
         ({"sharpness": _marked(100, 40, 60, 0.5, 50)}, Reason.BLURRED),
         ({"there": _marked(100, 40, 60, 0, 1) > 0}, Reason.NO_FACE),
-        ({"margin": _marked(100, 40, 60, 0.0, 0.3)}, Reason.CUT_OFF),
+        ({"lip_margin": _marked(100, 40, 60, 0.0, 0.3)}, Reason.CUT_OFF),
     ],
 )
 def test_faces_that_cannot_be_drawn_are_left_alone_and_blended_around(changes: dict[str, Any], reason: Reason) -> None:

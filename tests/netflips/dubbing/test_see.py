@@ -25,7 +25,7 @@ from netflips.dubbing.job import Job
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.shots import Shots, detect_shots
 from netflips.dubbing.store import Store
-from netflips.dubbing.track_faces import Faces, Watched, track_faces
+from netflips.dubbing.track_faces import Faces, FrameSpan, track_faces
 from netflips.script.types import Script
 from netflips.script.utterance import TimeSpan, Utterance
 from tests.netflips.dubbing.made import plain_frames, uneven_times, write_recording
@@ -82,7 +82,7 @@ class Seeing:
         script = _script(shots, places)
         return track_faces(self.job.divided(script), script, None)
 
-    def expected(self, seen: Watched, shots: Shots) -> list[tuple[int, int]]:
+    def expected(self, seen: FrameSpan, shots: Shots) -> list[tuple[int, int]]:
         frames = self.job.source.frames(seen.first, seen.stop)
         return [(hash(one.rgb.tobytes()), shots.shot_at(one.time)) for one in frames]
 
@@ -123,7 +123,7 @@ def test_of_a_part_no_more_is_looked_at_than_it_takes(watching: Callable[[], See
     once.job = replace(once.job, options=DubOptions(timing="source", end=1.4, utterance_length=(0.1, 0.2)))
     faces = once.look(shots, *places)
     assert faces.seen.keys() == {1}
-    assert once.shown == [once.expected(faces.watches[1], Shots(shots))]
+    assert once.shown == [once.expected(faces.spans[1], Shots(shots))]
 
     (made,) = watching().job.store.folder.glob("scenes")
     shutil.rmtree(made)
@@ -136,15 +136,15 @@ def test_faces_of_utterances_near_each_other_are_found_in_one_decoding(watching:
     shots, once, places = watching().cuts(), watching(), [(0.4, 1.2), (1.56, 2.76), (8.0, 8.4)]
     faces = once.look(shots, *places)
     assert once.num_decodings == 1
-    assert once.shown == [once.expected(faces.watches[number], Shots(shots)) for number in (1, 2, 3)]
-    assert [faces.seen[number].watch for number in (1, 2, 3)] == [faces.watches[number] for number in (1, 2, 3)]
+    assert once.shown == [once.expected(faces.spans[number], Shots(shots)) for number in (1, 2, 3)]
+    assert [faces.seen[number].span for number in (1, 2, 3)] == [faces.spans[number] for number in (1, 2, 3)]
     again = watching()
     assert again.look(shots, *places).seen.keys() == {1, 2, 3}
     assert (again.num_decodings, again.shown) == (0, [])
     more = watching()
     faces = more.look(shots, *places[:2], (6.0, 6.5), places[2])
     assert more.num_decodings == 1
-    assert more.shown == [more.expected(faces.watches[3], Shots(shots))]  # the new one alone, with the pause behind it
+    assert more.shown == [more.expected(faces.spans[3], Shots(shots))]  # the new one alone, with the pause behind it
 
 
 def test_lanes_show_each_utterance_what_one_lane_shows(
@@ -155,9 +155,9 @@ def test_lanes_show_each_utterance_what_one_lane_shows(
     workers = Seeing(recording, tmp_path, monkeypatch, workers=3)
     faces = workers.look(shots, *places)
     assert workers.num_decodings > 2
-    expected = [workers.expected(faces.watches[number], Shots(shots)) for number in range(1, 6)]
+    expected = [workers.expected(faces.spans[number], Shots(shots)) for number in range(1, 6)]
     assert sorted(workers.shown) == sorted(expected)
-    assert [faces.seen[number].watch for number in range(1, 6)] == [faces.watches[number] for number in range(1, 6)]
+    assert [faces.seen[number].span for number in range(1, 6)] == [faces.spans[number] for number in range(1, 6)]
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +177,7 @@ def test_an_utterance_behind_the_last_frame_has_no_faces(watching: Callable[[], 
     once = watching()
     end = len(once.job.source) / 25
     faces = once.look([], (end + 0.2, end + 0.4))
-    assert (faces.watches[1].length, faces.seen[1].faces) == (0, ())
+    assert (faces.spans[1].length, faces.seen[1].faces) == (0, ())
 
 
 def test_shots_are_numbered_from_the_first_cut_on() -> None:

@@ -15,7 +15,7 @@ from netflips.dubbing.diarization import UtteranceSpeaker, UtteranceVoice, recog
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.shots import Shots
 from netflips.dubbing.store import Store
-from netflips.dubbing.track_faces import Face, Faces, InSight, KeptFaces, Watched
+from netflips.dubbing.track_faces import Face, FaceMeasures, Faces, FoundFaces, FrameSpan, KeptFaces
 from netflips.dubbing.voice_groups import group_voices
 from netflips.dubbing.voices import voice_for
 from netflips.script.types import Script
@@ -31,27 +31,27 @@ ANN, BOB, CAL = (np.eye(8, dtype=np.float32)[k] * 2 for k in range(3))
 
 def face(number: int, who: np.ndarray, evidence: float, left: float = LEFT, first: int = 0, last: int = OWN - 1) -> Face:
     boxes = np.tile(np.array([left, 100, left + 100, 200], np.float32), (last + 1 - first, 1))
-    figures = np.tile(np.array([0, 0, 50, 1, 0], np.float32), (last + 1 - first, 1))
-    return Face(number, 0, first, 0, boxes, figures, who, evidence)
+    measures = FaceMeasures(*(np.full(last + 1 - first, value, np.float32) for value in (0, 0, 50, 1, 0)))
+    return Face(number, 0, first, 0, boxes, measures, who, evidence)
 
 
-def scene(utterance: int, *faces: Face) -> InSight:
+def scene(utterance: int, *faces: Face) -> FoundFaces:
     first = 250 * (utterance - 1)
-    return InSight(Watched(first, OWN, first + OWN + 10), faces)
+    return FoundFaces(FrameSpan(first, OWN, first + OWN + 10), faces)
 
 
-def by_number(scenes: Sequence[InSight], cuts: Sequence[float] = ()) -> dict[int, InSight]:
+def by_number(scenes: Sequence[FoundFaces], cuts: Sequence[float] = ()) -> dict[int, FoundFaces]:
     """The faces in each utterance, each with the shot of the recording that it is in."""
 
-    def shown(one: InSight) -> InSight:
-        at = (Shots(cuts).shot_at((one.watch.first + seen.first) / 25) for seen in one.faces)
+    def shown(one: FoundFaces) -> FoundFaces:
+        at = (Shots(cuts).shot_at((one.span.first + seen.first) / 25) for seen in one.faces)
         return replace(one, faces=tuple(replace(seen, shot=shot) for seen, shot in zip(one.faces, at, strict=True)))
 
     return {number: shown(one) for number, one in enumerate(scenes, 1)}
 
 
 def decide(
-    scenes: Sequence[InSight], voices: Sequence[object], cuts: Sequence[float] = (), told: Sequence[int] = ()
+    scenes: Sequence[FoundFaces], voices: Sequence[object], cuts: Sequence[float] = (), told: Sequence[int] = ()
 ) -> list[UtteranceSpeaker]:
     faces = by_number(scenes, cuts)
     said = [UtteranceVoice(number, 4.0, voice, number in told) for number, voice in enumerate(voices, 1)]
@@ -128,20 +128,20 @@ def test_what_the_user_says_counts() -> None:
 def test_faces_are_kept_as_they_are(tmp_path: Path) -> None:
     one = scene(3, face(0, ANN, 1.5, last=60), face(1, BOB, 0.1, RIGHT, first=20))
     Store(tmp_path).keep("faces", ("name",), one)
-    again = Store(tmp_path).find(InSight, "faces", ("name",))
-    assert (again.watch, again.num_with_faces) == (Watched(500, 100, 610), 100)
+    again = Store(tmp_path).find(FoundFaces, "faces", ("name",))
+    assert (again.span, again.num_with_faces) == (FrameSpan(500, 100, 610), 100)
     assert [(track.number, track.first, track.last, track.evidence) for track in again.faces] == [(0, 0, 60, 1.5), (1, 20, 99, 0.1)]
     for kept, made in zip(again.faces, one.faces, strict=True):
         np.testing.assert_array_equal(kept.boxes, made.boxes)
-        np.testing.assert_array_equal(kept.figures, made.figures)
+        np.testing.assert_array_equal(kept.measures, made.measures)
         np.testing.assert_array_equal(kept.appearance, made.appearance)
 
 
 def test_lips_are_those_of_the_chosen_and_of_the_nearest_frame(tmp_path: Path) -> None:
-    place, kept, seen = TimeSpan(0.0, 0.24), KeptFaces(Store(tmp_path), "digest"), Watched(0, 6, 6)
+    place, kept, seen = TimeSpan(0.0, 0.24), KeptFaces(Store(tmp_path), "digest"), FrameSpan(0, 6, 6)
     tracks = (face(0, ANN, 1, last=2), replace(face(1, ANN, 1, first=3, last=4), row=3))
     crops = np.arange(5, dtype=np.uint8)[:, None, None] * np.ones((1, 96, 96), np.uint8)
-    faces = Faces(kept, {1: seen}, {1: kept.keep(InSight(seen, tracks), iter([crops[:3], crops[3:]]), len(crops))})
+    faces = Faces(kept, {1: seen}, {1: kept.keep(FoundFaces(seen, tracks), iter([crops[:3], crops[3:]]), len(crops))})
 
     def lips_of(*numbers: int) -> list[int]:
         told = tuple(FaceTrackSummary(one.number, 0, 0, 0, (0, 0, 0, 0), 1.0, one.number in numbers) for one in tracks)
