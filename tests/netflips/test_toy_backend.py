@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from fractions import Fraction
 from importlib import import_module
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from avcore.media import VideoWriter, read_frames, write_speech
+from avcore.media.frames import Frame
 from netflips.dubbing.command import main as dub_main
 from netflips.model_paths import ModelPaths
 from netflips.options import lipsync, portrait
@@ -21,6 +23,7 @@ from tests.avcore.faces.drawn import head_of
 from tests.netflips.conftest import model_flags
 from tests.netflips.dubbing.made import write_times
 from unit2av.lipsync import backend
+from unit2av.rendering import FaceToDraw, OutputFrame, Reason, Talk, drawn
 
 SIDE = 160
 GREEN = np.array([0, 255, 0])
@@ -67,7 +70,7 @@ class ToyMouth:
 
     def draw(self, codes, scenes):
         for scene in scenes:
-            if scene.box is None:
+            if scene.box is None or scene.cover == 1.0:
                 yield scene.rgb
                 continue
             rgb = scene.rgb.copy()
@@ -154,6 +157,17 @@ def test_a_portrait_has_it(voice: Path, head: np.ndarray, colour: Path, tmp_path
     words = [str(tmp_path / "face.png"), "--speech", str(voice), "--out-vid-path", str(tmp_path / "o.mp4"), "--cpu", "--quiet"]
     assert portrait.main([*words, "--lips", "toy", "--toy-colour", str(colour)]) == 0
     assert _is_painted(tmp_path / "o.mp4")
+
+
+def test_a_frame_that_it_returns_itself_is_told_as_a_hidden_mouth(colour: Path, head: np.ndarray) -> None:
+    mouth, talk = import_module("toysync.mouth").ToyMouth(GREEN), Talk(1, Fraction(0), None)
+    box = np.array([40, 40, 120, 120], np.float32)
+    frames = [Frame(head, Fraction(number, 25), number) for number in range(3)]
+    faces = FaceToDraw(box, cover=0.0), FaceToDraw(box, cover=1.0), FaceToDraw(reason=Reason.NO_FACE)
+    asked = [OutputFrame(frame, frame.time, talk, face) for frame, face in zip(frames, faces, strict=True)]
+    shown = list(drawn(mouth, asked))
+    assert [one.face.reason for one in shown] == [Reason.DRAWN, Reason.HIDDEN, Reason.NO_FACE]
+    assert [one.rgb is head for one in shown] == [False, True, True]
 
 
 def test_help_and_the_page_name_it(tmp_path: Path, colour: Path, capsys: pytest.CaptureFixture[str]) -> None:

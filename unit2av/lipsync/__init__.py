@@ -74,5 +74,6 @@ class LipSync(Protocol):
     def draw(self, codes: Any, scenes: Iterable[Scene]) -> Iterator[Pixels]:
         """Return the scenes' frames, uint8 [height, width, 3], in order, with lips that move by the codes.
 
-        Scenes are read a little ahead, never all at once. Frames without a box are returned as they are.
+        Scenes are read a little ahead, never all at once. A frame in which nothing is drawn is returned as `Scene.rgb` itself, the
+        same array: one without a box, and one whose mouth is hidden, by which the caller knows that it is. All others are new arrays.
         """
