@@ -363,8 +363,8 @@ class SentenceTranslator:
         last = best_candidate(new, *self._times(sentence)) if new else best
         if last.seconds is None:
             return {"reason": "it has signs that cannot be read aloud", "text": last.text}
-        wanted_is = "shorter" if last.seconds > sentence.seconds else "longer"
-        reason = f"it takes {last.seconds:.1f} s where there are {sentence.seconds:.1f} s: say it {wanted_is}"
+        wanted_length = "shorter" if last.seconds > sentence.seconds else "longer"
+        reason = f"it takes {last.seconds:.1f} s where there are {sentence.seconds:.1f} s: say it {wanted_length}"
         return {"reason": reason, "text": last.text, "seconds": round(last.seconds, 2)}
 
     @cached_property
@@ -380,7 +380,7 @@ class SentenceTranslator:
     def _request(self, sentence: WholeSentence, again: Mapping[str, Any]) -> dict[str, Any]:
         """Return the request for a sentence."""
         speaker, slot_s = sentence.pieces[0].speaker, sentence.seconds
-        level, second = self.script.speaker(speaker).level, self.texts.syllable_s * self._scale(speaker)
+        level, syllable_s = self.script.speaker(speaker).level, self.texts.syllable_s * self._scale(speaker)
         others = [one for one in self._speakers if one != speaker]
         return {
             "number": sentence.number,
@@ -392,7 +392,7 @@ class SentenceTranslator:
             "to": ", ".join(others),
             "level": level if isinstance(self.translator, ChatTranslator) else _LEVELS.get(level, level),
             "seconds": round(slot_s, 2),
-            "syllables": [round(share * slot_s / second) for share in NATURAL_SPEED],
+            "syllables": [round(speed * slot_s / syllable_s) for speed in NATURAL_SPEED],
             "glossary": terms_in(sentence.text, self.glossary),
         } | ({"again": dict(again)} if again else {})
 
@@ -403,11 +403,11 @@ class SentenceTranslator:
 
         A translator gets the whole recording as context, but only a change of the sentence itself makes a new request.
         """
-        around = ("number", "pieces", "syllables", "speaker", "to")  # an answer depends on all but these
+        left_out = ("number", "pieces", "syllables", "speaker", "to")  # an answer depends on all but these
         keys = dict[int, tuple[object, ...]]()
         for one in requests:
             anew = {self.anew[number] for number in one["pieces"] if number in self.anew}
-            keys[one["number"]] = translator.key, {name: value for name, value in one.items() if name not in around}, *anew
+            keys[one["number"]] = translator.key, {name: value for name, value in one.items() if name not in left_out}, *anew
 
         kept = {number: self.store.find(tuple[str, ...], "translated", key) for number, key in keys.items()}
         found = {number: list(texts) for number, texts in kept.items() if texts is not None}

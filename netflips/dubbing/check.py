@@ -196,11 +196,11 @@ class _Checker:
         firsts = [replace(first, attempt=self._among_others(first)) for first in self.spoken.values()]
         # The attempts left are shared by all: speech that is only slow has the least to win from them, so it comes last.
         for first in sorted(firsts, key=lambda one: set(one.attempt.faults) <= {"slow"}):
-            number = first.one.number
+            number = first.utterance.number
             best, attempts, others = first, [first], self._others(first) if repairs and first.attempt.faults else iter(())
             while left and len(attempts) <= _MOST_MORE and best.attempt.faults and (other := next(others, None)) is not None:
                 attempts, left = [*attempts, replace(other, attempt=self._among_others(other))], left - 1
-                best = attempts[taken_of([one.attempt for one in attempts], _meaning(first.one), self.terms)]
+                best = attempts[taken_of([one.attempt for one in attempts], _meaning(first.utterance), self.terms)]
 
             if best is not first:
                 # The note on its place is that of another attempt by now.
@@ -210,12 +210,12 @@ class _Checker:
                     self.notes.add(best.note, number)
 
             checked = tuple(one.attempt._replace(is_chosen=one is best) for one in attempts)
-            known[number] = replace(best.one, attempts=checked)
+            known[number] = replace(best.utterance, attempts=checked)
         return known
 
     def _others(self, first: Spoken) -> Iterator[Spoken]:
         """Yield further attempts at an utterance that may remove its faults. Each is spoken only when it is asked for."""
-        one, faults = first.one, set(first.attempt.faults)
+        one, faults = first.utterance, set(first.attempt.faults)
         ways: list[tuple[How, Utterance]] = []
         for take in self._candidates(one):  # the translation of before becomes an alternative
             takes = (*([] if one.target is None else [one.target]), *(other for other in one.alternatives if other is not take))
@@ -308,10 +308,10 @@ class _Checker:
         if stay >= shut and (stay >= _LEAST_OPEN or (stay and self._stay_open)):
             faults.add("open_lips")
 
-        own = self._likeness(spoken, spoken.one.speaker)
+        own = self._likeness(spoken, spoken.utterance.speaker)
         if own is None:
             return spoken.attempt._replace(faults=in_order(faults))
-        names = (name for name in self._speakers if name != spoken.one.speaker)
+        names = (name for name in self._speakers if name != spoken.utterance.speaker)
         others = [one for one in (self._likeness(spoken, name) for name in names) if one is not None]
         other = max(others, default=None)
         if own < _OTHER_VOICE or (other is not None and other > own + _CLEARLY):
@@ -321,7 +321,7 @@ class _Checker:
     @cached_property
     def _speakers(self) -> tuple[str, ...]:
         """Names of the speakers whose utterances are spoken."""
-        return tuple(dict.fromkeys(one.one.speaker for one in self.spoken.values()))
+        return tuple(dict.fromkeys(spoken.utterance.speaker for spoken in self.spoken.values()))
 
     @cached_property
     def _stay_open(self) -> bool:
@@ -335,9 +335,9 @@ class _Checker:
         None where there are fewer than two others, or it is too short.
         """
         rest = [
-            one.voice
-            for one in self.spoken.values()
-            if one.one.speaker == speaker and one.one.number != spoken.one.number and one.voice is not None
+            other.voice
+            for other in self.spoken.values()
+            if other.utterance.speaker == speaker and other.utterance.number != spoken.utterance.number and other.voice is not None
         ]
         if spoken.voice is None or len(rest) < 2:
             return None

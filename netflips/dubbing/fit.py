@@ -1,6 +1,6 @@
 """Fit translated speech into the time of the original: time stretching of units, before there is any sound.
 
-Used in this order: a part of the pause, faster speech, the rest of the pause, a held frame.
+Used in this order: a part of the pause, faster speech, the rest of the pause, a freeze frame.
 """
 
 from bisect import bisect_right
@@ -79,8 +79,8 @@ class Limits:
 
     scales: tuple[float, float]
     """the least and the greatest duration scale (`--pace`)"""
-    holds_frame: bool
-    """whether the last frame is held; otherwise speech is hurried"""
+    freezes_frame: bool
+    """whether the last frame is frozen; otherwise speech is hurried"""
     frame_rate: Fraction
     """frames per second of the recording"""
     keep_sound: bool
@@ -134,26 +134,26 @@ class Fitter:
             total = max(min(round(total * scale), slot), total)
             natural = scale_durations(natural, total)
 
-        fitting = fit_as_it_is if is_kept else fit_durations
+        fit_to_time = fit_as_it_is if is_kept else fit_durations
         own, behind = (slot + pause, 0) if is_slow else (slot, pause)
-        fitted = fitting(natural, own, behind, limits.scales, limits.holds_frame)
+        spoken = fit_to_time(natural, own, behind, limits.scales, limits.freezes_frame)
         # Speech that keeps its sound is made faster as it is: only units of the lips are left out.
-        cut = 0 if is_kept else fitted.cut
+        cut = 0 if is_kept else spoken.cut
         note = CUT(units=cut) if cut else None
-        if not cut and fitted.overrun and not limits.holds_frame:
-            note = HURRIED(factor=fitted.steps / total)
+        if not cut and spoken.overrun and not limits.freezes_frame:
+            note = HURRIED(factor=spoken.steps / total)
 
-        held = frames_covering(units_to_seconds(fitted.overrun), limits.frame_rate) if limits.holds_frame else 0
+        frozen = frames_covering(units_to_seconds(spoken.overrun), limits.frame_rate) if limits.freezes_frame else 0
         found = TimeFit(
             output=TimeSpan(0.0, 0.0),
             units=count,
             natural_s=_s(total),
-            spoken_s=_s(fitted.steps),
-            overrun_s=_s(fitted.overrun),
-            freeze_s=float(frames_to_seconds(held, limits.frame_rate)),
+            spoken_s=_s(spoken.steps),
+            overrun_s=_s(spoken.overrun),
+            freeze_s=float(frames_to_seconds(frozen, limits.frame_rate)),
             cut_s=_s(cut),
             slot=Slot(_s(slot), float(slack)),
-            durations=tuple(fitted.durations.tolist()),
+            durations=tuple(spoken.durations.tolist()),
         )
         return found, note
 
@@ -184,36 +184,36 @@ class Placed(NamedTuple):
     start: Fraction
     """when it begins"""
     end: Fraction
-    """when it ends, which is where its last frame is held"""
+    """when it ends, which is where its last frame is frozen"""
     freeze: Fraction
-    """for how long that frame is held"""
+    """for how long that frame is frozen"""
 
 
-def exact_place(one: Utterance, fitted: TimeFit, rate: Fraction) -> Placed:
+def exact_place(one: Utterance, time_fit: TimeFit, rate: Fraction) -> Placed:
     """Return when an utterance is spoken, exactly. rate: frames per second of the recording."""
-    held = frames_to_seconds(round(exact(fitted.freeze_s) * rate), rate)
-    steps = sum(fitted.durations) - (round(fitted.overrun_s * UNIT_RATE) if held else 0)
+    freeze_s = frames_to_seconds(round(exact(time_fit.freeze_s) * rate), rate)
+    steps = sum(time_fit.durations) - (round(time_fit.overrun_s * UNIT_RATE) if freeze_s else 0)
     start = exact(one.place.start_s)
-    return Placed(start, max(start + units_to_seconds(steps), exact(one.place.end_s)), held)
+    return Placed(start, max(start + units_to_seconds(steps), exact(one.place.end_s)), freeze_s)
 
 
 class OutputClock:
     """Converts times of the video to times of the output.
 
-    They are later by all holds before them, and earlier by what is left out before the part that is dubbed.
+    They are later by all freeze frames before them, and earlier by what is left out before the part that is dubbed.
     """
 
     def __init__(self, script: Script, part: Part, rate: Fraction) -> None:
         """rate: frames per second of the recording."""
         self.part = part
         places = [exact_place(one, time_fit, rate) for one, time_fit in fitted(script)] if script.is_source_timed else []
-        self.holds = [(one.end, one.freeze) for one in places if one.freeze]
-        self._ends = [end for end, _ in self.holds]
+        self.freezes = [(one.end, one.freeze) for one in places if one.freeze]
+        self._ends = [end for end, _ in self.freezes]
         self._sums = [Fraction(0)]
-        for _, held in self.holds:
-            self._sums.append(self._sums[-1] + held)
+        for _, freeze_s in self.freezes:
+            self._sums.append(self._sums[-1] + freeze_s)
 
     def at(self, seconds: Seconds) -> Fraction:
-        """Return when a moment of the recording (s) is shown. A moment at exactly the time of a hold comes after the hold."""
+        """Return when a moment of the recording (s) is shown. A moment at exactly the time of a freeze frame comes after it."""
         time = exact(seconds)
         return time - self.part.start + self._sums[bisect_right(self._ends, time)]

@@ -43,7 +43,7 @@ APART_S, _PEAK = 1.0, 0.5
 class Spoken:
     """An utterance that was spoken, and what was measured."""
 
-    one: Utterance
+    utterance: Utterance
     attempt: Attempt
     voice: Floats | None
     """its speaker embedding, float32 [E]; None = it is too short"""

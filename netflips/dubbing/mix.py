@@ -228,7 +228,7 @@ def output_blocks(
     There is silence where a frame is held, and at the end up to sample `fill_to`. Sound after sample `cut_at` is left out.
     """
     first = seconds_to_samples(clock.part.start, rate)
-    marks = [(seconds_to_samples(end, rate), seconds_to_samples(clock.at(end), rate)) for end, _ in clock.holds]
+    marks = [(seconds_to_samples(end, rate), seconds_to_samples(clock.at(end), rate)) for end, _ in clock.freezes]
     position = given = 0
     num_channels = 1
     for block in blocks:

@@ -31,13 +31,13 @@ class Fitted(NamedTuple):
         return int(self.durations.sum())
 
 
-def fit_durations(natural: Ids, slot: int, pause: int, scales: tuple[float, float], may_hold: bool = False) -> Fitted:
+def fit_durations(natural: Ids, slot: int, pause: int, scales: tuple[float, float], may_freeze: bool = False) -> Fitted:
     """Scale predicted durations by one factor so that they fit; all in steps of 20 ms.
 
     natural: int64 [U], 1 or more each; slot: length of the original; pause: slack, how much of the pause behind it the speech may
     take. scales: the least and the greatest duration scale. Longer speech first takes a part of the pause (`comfortable_s`),
-    then it is made faster, then it takes the rest of the pause. What still does not fit holds the frame (`may_hold`), or is spoken
-    faster than the scales allow. If there is less than one step a unit, the last units are left out.
+    then it is made faster, then it takes the rest of the pause. What still does not fit freezes the frame (`may_freeze`), or is
+    spoken faster than the scales allow. If there is less than one step a unit, the last units are left out.
     """
     total, available = int(natural.sum()), slot + pause
     # Products of decimals may be a hair above a whole number: 100 * 0.55 is 55.00000000000001, and 55 steps are within the scales.
@@ -45,7 +45,7 @@ def fit_durations(natural: Ids, slot: int, pause: int, scales: tuple[float, floa
     longest = max(floor(total * scales[1] + 1e-9), shortest)
     steps = min(max(slot, min(total, int(comfortable_s(slot, pause))), shortest), longest)
     overrun = max(steps - available, 0)
-    if not overrun or may_hold:
+    if not overrun or may_freeze:
         return Fitted(scale_durations(natural, steps), overrun)
 
     # Faster than the scales allow, but never less than a step a unit: what is left over falls off the end.
@@ -107,10 +107,10 @@ def comfortable_s(slot: float, pause: float) -> float:
     return slot + min(pause / 2, slot / 4)
 
 
-def fit_as_it_is(natural: Ids, slot: int, pause: int, scales: tuple[float, float], may_hold: bool = False) -> Fitted:
+def fit_as_it_is(natural: Ids, slot: int, pause: int, scales: tuple[float, float], may_freeze: bool = False) -> Fitted:
     """Fit speech whose sound is used as it is; it is never made slower. Arguments are as of `fit_durations`.
 
-    Speech that is longer than slot and pause is made faster: as far as the scales allow if the frame may be held, else as far as
+    Speech that is longer than slot and pause is made faster: as far as the scales allow if the frame may be frozen, else as far as
     needed, so that its end is not lost.
     """
     total, available = int(natural.sum()), max(slot + pause, 1)
@@ -118,7 +118,7 @@ def fit_as_it_is(natural: Ids, slot: int, pause: int, scales: tuple[float, float
         return Fitted(natural)
     shortest = max(ceil(total * scales[0] - 1e-9), len(natural))
     overrun = max(shortest - available, 0)
-    if overrun and not may_hold:
+    if overrun and not may_freeze:
         kept = natural[:available]
         return Fitted(scale_durations(kept, available), overrun, len(natural) - len(kept))
     return Fitted(scale_durations(natural, max(available, shortest)), overrun)

@@ -75,5 +75,5 @@ class LipSync(Protocol):
         """Return the scenes' frames, uint8 [height, width, 3], in order, with lips that move by the codes.
 
         Scenes are read a little ahead, never all at once. A frame in which nothing is drawn is returned as `Scene.rgb` itself, the
-        same array: one without a box, and one whose mouth is hidden, by which the caller knows that it is. All others are new arrays.
+        same array: one without a box, and one whose mouth is hidden, which the caller tells by that. All others are new arrays.
         """

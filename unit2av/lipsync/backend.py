@@ -126,7 +126,7 @@ def backend_of(choice: LipSyncChoice, renderer: Path | None) -> Backend:
     if choice.name != AUTO:
         found = next((one for one in backends() if one.name == choice.name), None)
         if found is None:
-            raise UsageError("there is no such mouth", expected=", ".join(lip_sync_names()), found=choice.name)
+            raise UsageError("unknown lip-sync backend", expected=", ".join(lip_sync_names()), found=choice.name)
         return found
     return next(one for one in backends() if (one.has_patches or not choice.is_hard) and one.is_ready(choice, renderer))
 

@@ -65,14 +65,14 @@ def test_pace_first_then_the_pause(slot: int, pause: int, steps: int) -> None:
 
 def test_what_does_not_fit_is_held_for_or_hurried_and_the_rest_is_counted() -> None:
     natural = np.full(20, 5)
-    fit = fit_durations(natural, 50, 10, SCALES, may_hold=True)
+    fit = fit_durations(natural, 50, 10, SCALES, may_freeze=True)
     assert (fit.steps, fit.overrun, fit.cut) == (80, 20, 0)
     fit = fit_durations(natural, 50, 10, SCALES)
     assert (fit.steps, fit.overrun, fit.cut, len(fit.durations)) == (60, 20, 0, 20)
     fit = fit_durations(np.full(20, 5), 10, 4, SCALES)
     assert (fit.durations == 1).all()
     assert (len(fit.durations), fit.steps, fit.cut, fit.overrun) == (14, 14, 6, 66)
-    fit = fit_durations(np.full(20, 5), 10, 4, SCALES, may_hold=True)
+    fit = fit_durations(np.full(20, 5), 10, 4, SCALES, may_freeze=True)
     assert (len(fit.durations), fit.cut, fit.overrun) == (20, 0, 66)
 
 
@@ -103,7 +103,7 @@ def test_speech_as_it_sounds_is_never_made_slower_and_keeps_its_end() -> None:
     assert (fit.steps, len(fit.durations), fit.overrun, fit.cut) == (12, 3, 0, 0)
     fit = fit_as_it_is(natural, 5, 2, SCALES)
     assert (fit.steps, len(fit.durations), fit.overrun, fit.cut) == (7, 3, 5, 0)  # faster than the scales allow: told
-    fit = fit_as_it_is(natural, 5, 2, SCALES, may_hold=True)
+    fit = fit_as_it_is(natural, 5, 2, SCALES, may_freeze=True)
     assert (fit.steps, fit.overrun, fit.cut) == (12, 5, 0)
 
 
@@ -152,7 +152,7 @@ def placed(place: TimeSpan, natural: int, *, rate: float | None = None, followin
     one = Utterance(1, place, "Ann", units=UnitList(tuple(range(20)), tuple(durations.tolist())))
     others = () if following_s is None else (Utterance(2, TimeSpan(following_s, following_s + 1), "Ann"),)
     script = Script("en", "ko", "own", speakers=(SpeakerOf("Ann", rate=rate),), utterances=(one, *others))
-    limits = Limits(SCALES, holds_frame=False, frame_rate=Fraction(25), keep_sound=False)
+    limits = Limits(SCALES, freezes_frame=False, frame_rate=Fraction(25), keep_sound=False)
     fit, _ = Fitter(script, slack_of(script, Fraction(60)), limits, lambda _: None, None).fit(one, one.units or UnitList())
     assert fit.spoken_s == pytest.approx(sum(fit.durations) * 0.02)
     return fit
