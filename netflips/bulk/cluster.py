@@ -58,6 +58,7 @@ def joined(address: str) -> Iterator[tuple[dict[str, float], Callable[[Crew, Poo
     if ray.is_initialized():
         yield ray.cluster_resources(), RayProcesses
         return
+
     require_listening(address)
     settings = {"logging_level": "error", "log_to_driver": False, "configure_logging": False}
     try:
@@ -65,6 +66,7 @@ def joined(address: str) -> Iterator[tuple[dict[str, float], Callable[[Crew, Poo
     except Exception as error:  # Ray raises bare ones
         what = "the Ray cluster cannot be joined"
         raise UsageError(what, expected="--address host:port or auto", found=str(error).splitlines()[0]) from error
+
     try:
         with stopped_by_sigterm():  # Ray's own handler would abort the process
             yield ray.cluster_resources(), RayProcesses
@@ -87,6 +89,7 @@ class RayProcesses(Processes):
     """Workers as actors and readers as tasks, spread over the machines of a cluster. A call is a reference to an object in Ray."""
 
     def __init__(self, crew: Crew, size: PoolSize) -> None:
+        # Ray neither restarts nor repeats anything: the pool counts the deaths, and decides what is tried again.
         options = {"num_cpus": size.cpus, "num_gpus": size.gpus, "max_restarts": 0, "scheduling_strategy": "SPREAD"}
         self._new_actor: Callable[[], Any] = lambda: ray.remote(crew.worker_class).options(**options).remote(*crew.arguments)
         self._read: Callable[[tuple[Any, ...]], Any] = ray.put
@@ -119,11 +122,13 @@ class RayProcesses(Processes):
     def wait(self, calls: Sequence[Any]) -> Sequence[Any]:
         """Wait until a call has ended. Raises WorkersFailError when no worker is left, and there is no place for another."""
         begin = time.monotonic()
+        # fetch_local: a result stays where it was made until it is asked for; what readers read never comes to this machine.
         while not (ready := ray.wait(list(calls), num_returns=1, timeout=_LOOK_EVERY_S, fetch_local=False)[0]):
             waited_s, num_loading = time.monotonic() - begin, len(self._loading.intersection(calls))
             if num_loading and not self._has_warned and waited_s > _PATIENCE_S:
                 self._has_warned = True
                 LOG.warning("%d of %d workers wait for a place: is the cluster smaller now?", num_loading, len(self._workers))
+
             if num_loading and self._at_work.isdisjoint(calls) and waited_s > _LONGEST_WAIT_S:
                 what = f"no worker has found a place for {_LONGEST_WAIT_S / 60:.0f} min"
                 raise WorkersFailError(what, hint="the same command goes on when the cluster has its machines again")
@@ -134,9 +139,11 @@ class RayProcesses(Processes):
         self.wait([call])
         self._loading.discard(call)
         self._at_work.discard(call)
+
         try:
             return ray.get(call)
         except RayError as error:
+            # Ray wraps what a task raised; the pool expects the error itself.
             cause = getattr(error, "cause", None) or error
             if not isinstance(cause, RayError):
                 raise cause from error

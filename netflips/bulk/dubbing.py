@@ -108,6 +108,7 @@ class DubModels:
 
     def key(self) -> list[str]:
         """Return everything about the models that the result depends on. Raises CheckpointError for a file of another kind."""
+        # The device is left out: a run may go on with another one.
         run, needed = replace(self.run, device=""), self.paths.needed
         known = [read_checkpoint(path, stage).fingerprint for stage, path in needed.items()]
         others = [read_checkpoint(path, None).fingerprint for path in self.paths.others.values()]
@@ -129,6 +130,7 @@ class DubWorker:
         """Load the models; returns "", or what is wrong with them in one line."""
         torch.set_num_threads(1)
         keep_freed_memory()
+
         try:
             self._models = load_models(self._paths.paths, *self._paths.languages, self._paths.run)
         except NetflipsError as error:
@@ -140,6 +142,7 @@ class DubWorker:
         if self._models is None and (complaint := self.load()):
             raise RuntimeError(complaint)
         assert self._models is not None
+
         done = list[Script | Rejected]()
         for job in chain.from_iterable(parts):
             try:
@@ -184,6 +187,7 @@ def dub_side_by_side(
         told = Seldom(lambda: None if report is None else record.write_report(report, jobs))
         left.sort(key=sizes.__getitem__, reverse=True)
         try:
+            # closing: after an error here, the workers end at once, and not when the generator is collected.
             with closing(_run(left, models, options, spread, is_quiet)) as outcomes:
                 for job, result, deaths in outcomes:
                     _keep(record, job, keys[job], result, deaths)
@@ -209,6 +213,7 @@ def settings_key(options: DubOptions, models: DubModels) -> str:
     """
     asked = options.cascade_models
     folders = [] if asked is None else [asked.recognizer, *filter(None, [asked.translator])]
+    # A folder's fingerprint covers its files; they are not read a second time.
     inside = {path for folder in folders if folder.is_dir() for path in folder.iterdir()}
     files = [path for paths in inputs_of(options).values() for path in paths if path not in inside]
     return key_of(options.asked, models.languages, *models.key(), *map(folder_fingerprint, folders), *map(file_digest, files))
@@ -220,6 +225,7 @@ def _keep(record: DubRecord, job: VideoToDub, key: str, result: Script | Rejecte
         LOG.error("failed: %s", result.reason)
         record.failed.add([{"id": str(job.source), "reason": result.reason}])
         return
+
     if deaths:
         report_note(TRIED_AGAIN(deaths="; ".join(deaths)), job.source)
     for told in result.grouped_notes:
@@ -227,6 +233,7 @@ def _keep(record: DubRecord, job: VideoToDub, key: str, result: Script | Rejecte
     if result.quality is not None:
         LOG.info("%s: %s", job.source, result.quality.text(user_language()))
     LOG.info("%s", summary_of(result))
+
     record.add(job, key, result, deaths)
 
 
@@ -240,6 +247,7 @@ def _run(jobs: Sequence[VideoToDub], models: DubModels, options: DubOptions, spr
     progress = RunProgress(len(jobs), what="video", is_quiet=is_quiet)
     others = {} if options.cascade_models is None else options.cascade_models.files
     weights = models.size() + sum(path.stat().st_size for paths in others.values() for path in paths if path.is_file())
+
     with place_at(spread.address) as place:
         models = replace(models, run=replace(models.run, device=place.device(models.run.device)))
         size = replace(spread.pool_size(models.run.device, weights, place.resources, has_readers=False), queue=1)
@@ -247,6 +255,7 @@ def _run(jobs: Sequence[VideoToDub], models: DubModels, options: DubOptions, spr
         with WorkerPool[VideoToDub, VideoToDub](place.processes(crew, size), size) as pool:
             pool.start()
             progress.start()
+
             for finished in pool.run((job, PoolTask.of(with_full_paths(job))) for job in jobs):
                 job, deaths = finished.label, () if isinstance(finished, Lost) else finished.task.deaths
                 result = Rejected(str(job.source), finished.reason) if isinstance(finished, Lost) else finished.result[0]

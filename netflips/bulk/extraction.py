@@ -146,6 +146,7 @@ class Estimate:
             return 0.0
         reading, models = self.costs.decode_s + self.costs.face_s, self.costs.model_s
         shares = [reading / self.size.readers, models / self.size.workers]
+        # Without a GPU, readers and workers share the cores.
         if not self.size.gpus:
             shares.append((reading + models) / num_cores())
         return max(shares) * self.media_s / self.costs.media_s
@@ -153,6 +154,7 @@ class Estimate:
     def text(self) -> str:
         """Return the estimate in a few lines."""
         lines = [f"{several(self.num_left, 'utterance')} to do, about {self.media_s / _HOUR_S:.2f} h; nothing was written"]
+
         num_read = self.num_sampled - len(self.rejected)
         if num_read:
             media_s = self.costs.media_s
@@ -164,6 +166,7 @@ class Estimate:
                 f"{several(self.size.readers, 'reader')}",
                 f"  disk         about {self.bytes_made / media_s * self.media_s / 1e6:.0f} MB",
             ]
+
         lines += [f"  rejected     {one.id}: {one.reason}" for one in self.rejected]
         return "\n".join(lines)
 
@@ -239,6 +242,7 @@ def prepare_extraction(
         require_file_names(entry.id for entry in manifest.entries)
     if settings.needs_encoder and models.encoder is None:
         raise UsageError("units and features need --av2unit-path")
+
     entries = manifest.entries
     if settings.uses_video and not any(entry.lips or entry.video for entry in entries):
         raise UsageError("there is no frame in the whole input", hint=f"use --modalities {AUDIO}")
@@ -246,6 +250,7 @@ def prepare_extraction(
         raise UsageError("there is no sound in the whole input", hint=f"use --modalities {VIDEO}, without --with-speaker")
     if settings.lips and not any(entry.video for entry in entries):
         raise UsageError("--with-lips needs videos")
+
     return models if address is not None else replace(models, device=str(resolve_device(models.device)))
 
 
@@ -313,6 +318,7 @@ class _Run:
 
     def do(self, work: Sequence[ShardWork]) -> None:
         """Work through what is pending, and close each shard as soon as it is complete."""
+        # A killed run may have finished a shard without closing it.
         for shard in work:
             if not shard.num_pending:
                 self._store.close(shard.number)
@@ -331,6 +337,7 @@ class _Run:
             with WorkerPool[Source, int](place.processes(crew, size), size, has_readers=True) as pool:
                 pool.start()
                 self._progress.start()
+
                 for outcome in pool.run(shard_tasks(work, settings)):
                     if isinstance(outcome, Lost):
                         self._keep(outcome.label, BatchResult([], [Rejected(outcome.item.id, outcome.reason)]))
@@ -344,6 +351,7 @@ class _Run:
             self._store.add(shard, result.made)
         if result.rejected:
             self._store.reject(shard, result.rejected)
+
         num_made, num_rejected = len(result.made), len(result.rejected)
         self._left[shard] -= num_made + num_rejected
         if not self._left[shard]:

@@ -14,7 +14,7 @@ from avdata.prepare.sources import walk
 
 MANIFEST_SUFFIXES = (".jsonl", ".json")
 _SUFFIXES = (*VIDEO_SUFFIXES, *SOUND_SUFFIXES)
-_MAX_NAME_BYTES = 200
+_MAX_NAME_BYTES = 200  # below the 255 of most file systems, for the sake of endings and temporary names
 
 
 def read_inputs(what: str, root: Path | None = None, language: str = "") -> Manifest:
@@ -35,10 +35,12 @@ def read_inputs(what: str, root: Path | None = None, language: str = "") -> Mani
     elif glob.has_magic(what):
         found = (Path(name) for name in glob.iglob(what, recursive=True))
         media = (one for one in found if _is_media(one) and one.is_file())
+        # An id begins behind the fixed part of the pattern, so that files of one name in two matching folders stay apart.
         fixed = takewhile(lambda part: not glob.has_magic(part), Path(what).parts[:-1])
         manifest = _of_files(media, Path(*fixed), language)
     else:
         raise InputError("there is no such input", path=what, expected="a manifest (.jsonl), a folder, a glob or a media file")
+
     if not manifest.entries:
         raise InputError("there is no media file in it", path=what, expected=" ".join(_SUFFIXES))
     return manifest
@@ -70,6 +72,7 @@ def _named(files: Iterable[Path], root: Path) -> Iterator[Entry]:
                 path=file.parent,
                 hint="choose one kind of file by a pattern in quotes, as 'FOLDER/**/*.mp4'",
             )
+
         found[name] = file
         if file.suffix.lower() in SOUND_SUFFIXES:
             yield Entry(name, audio=relative.as_posix())

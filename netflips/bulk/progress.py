@@ -40,6 +40,7 @@ class RunProgress:
         self.again += num_again
         self.done, self.failed, self.media_s = self.done + done, self.failed + failed, self.media_s + media_s
         self.costs += costs or Costs()
+
         if self._bar is not None:
             self._bar.update(done + failed)
             self._bar.set_postfix_str(self.rates())
@@ -83,11 +84,13 @@ class RunProgress:
         costs = self.costs
         worked = costs.decode_s + costs.face_s + costs.model_s
         attempts = f", {several(self.again, 'attempt')} lost with a worker" if self.again else ""
+
         lines = [
             f"{several(self.done, self._what)} done, {self.failed} failed{attempts} in {duration(self.elapsed_s)}"
             f" and {duration(self.began - self._made)} to start",
             f"  media         {self.media_s / _HOUR_S:9.3f} h  {self.x_real_time:8.2f} x real time",
         ]
+
         kinds = (("decoding", costs.decode_s), ("faces", costs.face_s), ("models", costs.model_s))
         lines += [f"  {kind:<12} {spent:10.1f} s  {spent / worked:8.1%} of the work" for kind, spent in kinds if spent]
         lines += [f"  padding      {costs.padding_share:10.1%} of what the models were fed"] if costs.padded_s else []

@@ -123,6 +123,8 @@ def by_length(
     """
     group: list[Item] = []
     longest = 0.0
+
+    # Longest first: the first item of a group then tells how far all others are padded.
     for item in sorted(items, key=seconds, reverse=True):
         is_full = (len(group) + 1) * longest > most_s or longest - seconds(item) > most_padding_s
         if group and is_full:
@@ -131,5 +133,6 @@ def by_length(
         if not group:
             longest = seconds(item)
         group.append(item)
+
     if group:
         yield group

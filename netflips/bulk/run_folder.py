@@ -65,9 +65,10 @@ def prepare_folder(out_dir: Path, key: Mapping[str, Any], overwrite: bool) -> No
     """
     path = out_dir / _RUN
     if path.exists() and overwrite:
+        # Raises for a run.json that is not ours: whatever is beside it must not be deleted.
         _read_run(path)
         for name in _FOLDERS:
-            if (out_dir / name).is_symlink():
+            if (out_dir / name).is_symlink():  # the link goes, and what it points to stays
                 (out_dir / name).unlink()
             elif (out_dir / name).exists():
                 shutil.rmtree(out_dir / name)
@@ -95,6 +96,7 @@ def require_same(out_dir: Path, key: Mapping[str, Any]) -> bool:
     """Return whether there are results in a folder. Raises UsageError when they were not made with `key`."""
     if not (out_dir / _RUN).exists():
         return False
+
     before = _read_run(out_dir / _RUN)
     changed = differing({name: value for name, value in before.items() if name != "format"}, key)
     if changed:
@@ -138,9 +140,11 @@ def digest(source: Source) -> str:
     A corpus may move, but its files may not be exchanged.
     """
     entry = source.entry
+    # Sizes and not contents: this is asked of every utterance each time that a run begins.
     sizes = [_size(source.path(what)) for what in ("audio", "video", "lips")]
     if max(sizes) == _NO_FILE:
         return ""
+
     parts = (entry.audio, entry.video, entry.lips, entry.language, entry.speaker, *map(str, sizes))
     return sha256("\n".join(parts).encode()).hexdigest()[:_DIGEST_DIGITS]
 
@@ -149,6 +153,7 @@ def read_plan(path: Path) -> Iterator[Shard]:
     """Yield the shards of the plan of an output folder; none where there is no plan. Raises InputError for a damaged one."""
     if not path.exists():
         return
+
     try:
         for number, (_, row) in enumerate(iter_rows(path)):
             shard = Shard(row["shard"], tuple(map(str, row["ids"])), tuple(map(str, row["digests"])))
@@ -217,6 +222,7 @@ class ShardFiles:
             if shard.number in self._numbers and not is_open:
                 LOG.warning("%s is not there any more; its utterances are made again", path)
             return "gone", frozenset()
+
         record = None if path.is_symlink() or not path.is_file() else self.closed.get((shard.number, file_digest(path)))
         if record is None or record["plan"] != _name(shard):
             LOG.warning("%s is damaged; its utterances are made again", path)
@@ -235,6 +241,7 @@ class ShardFiles:
         for kind, sizes in record["beside"].items():
             known = ((name, size) for name, size in zip(names, sizes, strict=False) if size is not None)
             lost |= {name for name, size in known if not self._is_as_recorded(kind, name, size)}
+
         if lost:
             LOG.warning(
                 "%s: files of %s of shard %d are missing or damaged, as %s; they are made again",
@@ -253,6 +260,7 @@ class ShardFiles:
         if self._has_unit_files:
             beside[_UNITS] = [self._size(_UNITS, name) for name in names]
         beside = {kind: sizes for kind, sizes in beside.items() if any(size is not None for size in sizes)}
+
         left_out = [name for name in shard.ids if name not in rows]
         return {"shard": shard.number, "sha256": digest, "plan": _name(shard), "left_out": left_out, "beside": beside}
 

@@ -101,6 +101,7 @@ class ExtractSettings:
             self,
             batch_s=self.batch_s or times * batch_s,
             most_padding_s=padding_s if self.most_padding_s is None else self.most_padding_s,
+            # A large batch for a GPU is read in several parts, side by side.
             part_s=times * CPU_BATCH_S,
         )
 

@@ -60,18 +60,20 @@ class Spread:
             return self._on_gpus(resources.get("GPU", 0.0), int(resources.get("CPU", 1)))
         if self.address is None:
             return PoolSize(self.workers or default_workers(weights), self.num_readers)
+
         cores = int(resources.get("CPU", 0))
         if not has_readers:
             if self.workers > cores:
                 raise UsageError("the cluster has not as many cores", expected=f"--workers {cores} at most", found=self.workers)
             return PoolSize(self.workers or max(1, cores), 1, cpus=1.0)
+
         workers = self.workers or max(1, cores // 2)
         if workers >= cores:
             raise UsageError("a core of the cluster must be left to read", expected=f"--workers {cores - 1} at most", found=workers)
         return PoolSize(workers, self.readers or cores - workers, cpus=1.0)
 
     def _on_gpus(self, gpus: float, cores: int) -> PoolSize:
-        most = int(gpus / self.gpus_per_worker + 1e-9)
+        most = int(gpus / self.gpus_per_worker + 1e-9)  # 1e-9: a quotient such as 4.999999 was meant to be 5
         workers = self.workers or most
         if not 0 < workers <= most:
             raise UsageError(

@@ -105,6 +105,7 @@ class ResultStore:
         """
         places = {entry.id: place for place, entry in enumerate(manifest.entries)}
         before = packed_shards(self._read_plan())
+        # Before the plan is renewed: that refuses finished utterances whose files have changed.
         self._done = {shard.number: self._done_in(shard, is_trial) for shard in before}
         if self._num_unlisted:
             what = "%s: %s neither in a finished shard nor set aside, made again"
@@ -135,9 +136,11 @@ class ResultStore:
         """Write a shard to its place. It stays open while any of its utterances is neither done nor set aside."""
         ids, done = self._shards[shard].ids, self._done[shard]
         if all(name in done or name in self.failed for name in ids):
+            # In a reopened shard, new rows join those that are still good.
             rows = {row["id"]: row for row in self.files.read(shard)}
             rows |= {name: self._work[name] for name in ids if name in self._work}
             self.files.close(self._shards[shard], [rows[name] for name in ids if name in done])
+            # Only now: a run that is killed before this has the rows twice, and never loses them.
             self._work.forget(frozenset(ids))
 
     def tidy(self) -> None:
@@ -160,9 +163,11 @@ class ResultStore:
         state, ids = self.files.look(shard, bool(at_work))
         if state == "whole":
             self._whole.add(shard.number)
+            # In a shard at work, missing rows are what the earlier run was about to make.
             if not at_work:
                 self._num_unlisted += sum(name not in ids and name not in self.failed for name in shard.ids)
         elif state == "damaged" and not is_trial:
+            # Its rows would come back when the shard is closed.
             self.files.path(shard.number).unlink()
         return at_work | ids
 
@@ -181,6 +186,7 @@ class ResultStore:
             of_shards.append(its)
             number += 1
             yield self._renew(shard, ["" if at == _NOWHERE else digest(_source(manifest, at)) for at in its.tolist()])
+
         new = np.flatnonzero(is_new).astype(np.int32)
         for its in (new[start : start + self._shard_size] for start in range(0, len(new), self._shard_size)):
             sources = [_source(manifest, at) for at in its.tolist()]

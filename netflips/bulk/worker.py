@@ -72,8 +72,10 @@ def _speech(settings: ExtractSettings, source: Source, clock: StageClock) -> tup
     is_wanted = _is_heard(settings)
     if path is None and is_wanted:
         raise InputError("it has no sound", path=source.id, hint=f"use --modalities {VIDEO} to read the lips alone")
+    # The active speaker is found with the help of the sound, so lips alone may need it, too.
     if path is None or not (is_wanted or _must_look(settings, source)):
         return None, None
+
     video = None
     try:
         with clock.stage("decode"):
@@ -84,6 +86,7 @@ def _speech(settings: ExtractSettings, source: Source, clock: StageClock) -> tup
         if is_wanted:
             raise
         return None, video  # the active speaker is then found by the mouths alone
+
     if is_wanted and not speech.size:
         raise NoSpeechError("its sound track is empty", path=path)
     return speech, video
@@ -162,7 +165,7 @@ def _warnings(row: dict[str, Any]) -> Iterator[None]:
 
 # What models make
 
-_FLOAT32_DIGITS = 9
+_FLOAT32_DIGITS = 9  # so many give each float32 back exactly
 _LENGTHS_OFF = 1.1
 """How much real lengths and padding may exceed the expected ones before a batch is split."""
 
@@ -182,6 +185,7 @@ class ModelWorker:
 
         torch.set_num_threads(1)
         keep_freed_memory()
+
         models = self._models
         try:
             if self._settings.needs_encoder and models.encoder is not None:
@@ -196,6 +200,7 @@ class ModelWorker:
                 self._speaker = load_speaker_encoder(models.speaker, Running(models.device))
         except NetflipsError as error:
             return str(error)
+
         self._is_loaded = True
         return ""
 
@@ -204,11 +209,13 @@ class ModelWorker:
         reason."""
         if not self._is_loaded and (complaint := self.load()):
             raise RuntimeError(complaint)
+
         read = list(chain.from_iterable(parts))
         loaded = [one for one in read if isinstance(one, Loaded)]
         made, rejected = list[MadeFile](), [one for one in read if isinstance(one, Rejected)]
         costs = Costs()
         most_s, most_padding_s = self._settings.batch_s * _LENGTHS_OFF, self._settings.padding_s * _LENGTHS_OFF
+
         for batch in by_length(loaded, lambda one: one.seconds, most_s, most_padding_s):
             begin = time.perf_counter()
             for one in self._finish_batch(batch):
@@ -226,8 +233,10 @@ class ModelWorker:
                 return [Rejected(batch[0].source.id, reason_of(error))]
             import torch
 
+            # The single tries need the memory that the failed batch held.
             torch.cuda.empty_cache()
             return [result for one in batch for result in self._finish_batch([one])]
+
         return [self._finish(one, its) for one, its in zip(batch, units, strict=True)]
 
     def _units(self, batch: list[Loaded]) -> list[Units] | list[None]:
@@ -246,6 +255,7 @@ class ModelWorker:
     def _row(self, one: Loaded, units: Units | None) -> dict[str, Any]:
         entry, settings = one.source.entry, self._settings
         extra: dict[str, Any] = {"speaker": entry.speaker} if entry.speaker else {}
+
         if self._speaker is not None and one.speech is not None:
             vector = self._speaker.embed(one.speech)
             if settings.speaker == "npy":
@@ -253,10 +263,12 @@ class ModelWorker:
             else:
                 extra["speaker_embedding"] = [float(f"{value:.{_FLOAT32_DIGITS}g}") for value in vector]
             extra["speaker_encoder"] = self._speaker.fingerprint
+
         if settings.features and self._extractor is not None:
             speech = one.speech if settings.uses_audio else None
             features = self._extractor.features(settings.layer, speech, one.lips)
             extra["features"] = self._write_array("features", entry.id, features)
+
         extra |= one.row
         labels = {"language": entry.language, "vocabulary": "" if units is None else units.vocabulary}
         if units is not None and settings.layout != "files":

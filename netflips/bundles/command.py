@@ -52,6 +52,7 @@ def _models(given: Any) -> dict[str, Path]:
         if not stage.by_language:
             found |= {} if value is None else {stage.part: value}
             continue
+
         for text in value:
             language, _, path = text.partition("=")
             if not language or not path:

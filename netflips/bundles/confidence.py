@@ -69,6 +69,7 @@ def confidence_of(bundle: Bundle | None) -> Confidence | None:
     stored = None if bundle is None else bundle.about.get(KEY)
     if bundle is None or stored is None:
         return None
+
     try:
         translation, reading, recognition = (_calibration(stored[name]) for name in ("translation", "reading", "recognition"))
         words = WordPairs({kind: tuple((str(one), str(other)) for one, other in rows) for kind, rows in stored["words"].items()})
@@ -83,9 +84,12 @@ def _calibration(stored: Mapping[str, Any]) -> Calibration:
         Table({str(name): float(one) for name, one in table["weights"].items()}, tuple(table["figures"]), tuple(table["shares"]))
         for table in stored["tables"]
     )
+
+    # np.interp does not complain about figures that fall; it returns nonsense.
     for one in tables:
         if not 0 < len(one.figures) == len(one.shares) or any(list(steps) != sorted(steps) for steps in (one.figures, one.shares)):
             raise ValueError("figures and shares do not rise together")
+
     if not tables:
         raise ValueError("no tables")
     return Calibration(tables, int(stored["recordings"]))

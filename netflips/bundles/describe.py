@@ -63,6 +63,7 @@ def check_bundle(folder: str | Path) -> Bundle:
     bundle = read_bundle(folder)
     stated, found = dict(bundle.about.get("files") or {}), file_facts(bundle)
     differing = [name for name in found if (stated.get(name) or {}).get("sha256") != found[name]["sha256"]]
+
     if differing:
         raise CheckpointError(
             "the bundle is not what it says it is",
@@ -84,6 +85,7 @@ def bundle_lines(bundle: Bundle) -> Iterator[str]:
     yield f"{about['name']}: {about['domain']}"
     yield f"folder: {bundle.folder}, {total_bytes(bundle) / _MEGA:.1f} MiB"
     yield f"languages: {about.get('source', '?')} -> {about.get('target', '?')}, units of {about.get('vocabulary', '?')}"
+
     others = [one.part for one in bundle.models if one.stage.place == "optional"]
     if others:
         yield f"and more: {', '.join(others)}"
@@ -91,6 +93,7 @@ def bundle_lines(bundle: Bundle) -> Iterator[str]:
     facts = {name: made[name] for name in ("date", "commit", "seed") if name in made}
     if facts:
         yield "made: " + ", ".join(f"{name} {value}" for name, value in facts.items())
+
     seconds = {name: spent for name, spent in (made.get("seconds") or {}).items() if spent is not None}
     if seconds:
         steps = ", ".join(f"{name} {spent:.0f} s" for name, spent in seconds.items())

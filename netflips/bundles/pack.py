@@ -114,6 +114,7 @@ def pack_bundle(
             sizes = ", ".join(f"{name} {facts['bytes'] / _MEGA:.1f}" for name, facts in packed.about["files"].items())
             raise OutputError("the bundle weighs too much", path=out_dir, expected=f"{MOST_BYTES / _MEGA:.0f} MiB", found=sizes)
 
+        # The old bundle goes away with the temporary folder; at no time does the place hold a mixture of both.
         if out_dir.exists():
             out_dir.rename(temporary / "before")
         folder.rename(out_dir)
@@ -143,9 +144,11 @@ def _common_vocabulary(sources: Mapping[PackedModel, Checkpoint], rows: Sequence
     """
     stated = {owner: name for place, source in sources.items() for owner, name in _vocabularies(place, source).items()}
     stated |= {f"{references}: {row.id}": row.units.vocabulary for row in rows}
+
     vocabulary = next(iter(stated.values()))
     for owner, name in stated.items():
         require_same_vocabulary(vocabulary, name, owner)
+
     unknown = [owner for owner, name in stated.items() if not name]
     if unknown:
         LOG.warning(
@@ -159,6 +162,7 @@ def _require_bundle_folder(out_dir: Path) -> Path:
     if not out_dir.is_dir():
         return require_writable(out_dir, "the bundle")
     require_writable(out_dir / ABOUT, "the bundle")
+
     names = {path.name for path in out_dir.iterdir()} - {REFERENCES, ABOUT, *EXTRAS}
     foreign = sorted(name for name in names if model_of(name) is None)
     if foreign:

@@ -40,6 +40,7 @@ class WordPairs:
         only where one of the same kind is nearer to the source's text, or where nothing like it is there at all.
         """
         found, one, other = list[tuple[str, str]](), self.words_in(heard, is_target=False), self.words_in(said)
+
         for word in sorted(other - one):
             names = [name for name, _ in self.pairs[word.kind]]
             far = [_distance(_plain(name), _plain(heard)) for name in names]
@@ -62,6 +63,7 @@ class WordPairs:
     @cached_property
     def _patterns(self) -> tuple[list[tuple[Word, re.Pattern[str]]], ...]:
         rows = [(Word(kind, place), pair) for kind, pairs in self.pairs.items() for place, pair in enumerate(pairs)]
+        # Longest first: a word that is found is taken out of the text, so a shorter one inside it is not found again.
         rows.sort(key=lambda row: -len(row[1][0]))
         source = [(word, re.compile(rf"\b{_plain(pair[0])}s?\b")) for word, pair in rows]
         rows.sort(key=lambda row: -len(row[1][1]))
@@ -74,6 +76,7 @@ def _plain(text: str) -> str:
 
 def _distance(word: str, text: str) -> float:
     """Return the fewest edits that turn a word into some part of a text (Sellers 1980), as a share of its letters."""
+    # Zeros: the part may begin anywhere in the text. Below, the least of the last row: it may end anywhere.
     before = [0] * (len(text) + 1)
     for count, sign in enumerate(word, 1):
         now = [count]

@@ -53,6 +53,7 @@ def folded(text: str) -> str:
     """Normalise a text (NFKC): one width, small letters, single jamo joined to syllables if possible, no invisible characters."""
     plain = unicodedata.normalize("NFKC", text).casefold()
     seen = "".join(sign for sign in plain if unicodedata.category(sign) != "Cf")
+    # Again: jamo that invisible characters kept apart can now be joined.
     return unicodedata.normalize("NFKC", seen)
 
 
@@ -118,6 +119,7 @@ class WordList:
             if not names(word):
                 raise InputError(f"line {number} of the list of blocked words has no letters", path=path, found=repr(word[:40]))
             words[word.startswith(_ALLOWED)].append(word.removeprefix(_ALLOWED))
+
         count = sum(map(len, words.values()))
         if not words[False] or count > _MOST_WORDS:
             raise InputError(
@@ -160,11 +162,13 @@ def _spans(strokes: str, whole: str, letters: tuple[Typed, ...]) -> Iterator[tup
         first, last = letters[start], letters[stop - 1]
         before = letters[start - 1] if start else None
         behind = letters[stop] if stop < len(letters) else None
+
         has_signs = (before is None or before.place != first.place) and (behind is None or behind.place != last.place)
         begins = before is None or before.word != first.word
         rest = "".join(letter.name for letter in letters[stop:] if letter.word == last.word)
         if has_signs and (first.word == last.word or (begins and rest in _ENDINGS)):
             yield start, stop
+
         start = whole.find(strokes, start + 1)
 
 

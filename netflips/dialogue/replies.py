@@ -111,6 +111,7 @@ class Replies:
         letters = _numbered(heard)
         if not len(letters):
             return "", ""
+
         distances = edit_distances(letters, [one.letters for one in self._questions])
         shares = distances / np.array([max(len(one.letters), len(letters)) for one in self._questions])
         best = int(shares.argmin())
@@ -157,6 +158,7 @@ def _filled(
             raise InputError(f"reply {number} has a slot that nothing fills", path=path, found=missing[0])
         if prod(len(slots[name]) for name in used) > _MOST_QUESTIONS:
             raise InputError(f"reply {number} fills to too many questions", path=path, expected=_MOST_QUESTIONS, found=ask)
+
         is_korean = any(map(is_syllable, ask))
         for fillings in product(*(slots[name] for name in used)):
             asked, said = ({name: pair[side] for name, pair in zip(used, fillings, strict=True)} for side in (int(is_korean), 1))
@@ -218,6 +220,7 @@ class Program:
         long."""
         what, hint = f"the program of {_FLAG}", "make it quicker, or give --reply-seconds"
         content = run_program(self._command, self._limit_s, what, f"{heard}\n", _MOST_BYTES, hint)
+
         try:
             text = content.decode("utf-8-sig").strip()
         except UnicodeDecodeError as error:

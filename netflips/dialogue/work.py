@@ -115,11 +115,14 @@ class Avatar:
         """Answer a question. heard: its transcript. quality: how well it is understood, None = not known."""
         if refusal := self._judged(heard.text):
             return Answer(heard, self.refused, QUESTION_REFUSED, refusal)
+
         if quality is not None and quality.words == "not_understood":
             return Answer(heard, self.puzzled, NOT_UNDERSTOOD)
+
         text = self.replier.reply(heard.text)
         if text == self.puzzled:
             return Answer(heard, text, NOT_UNDERSTOOD)
+
         if refusal := self._judged(text):
             return Answer(heard, self.refused, ANSWER_REFUSED, refusal)
         return Answer(heard, text)
@@ -187,6 +190,7 @@ def answer_question(options: AvatarOptions) -> Script:
     require_video_name(options.out)
     paths = paths_asked(options, RENDERER, spells=_LANGUAGE)
     resolve_backend(options.lips, paths.unit2av)
+
     guards: list[AnswerGuard] = [] if options.blocked is None else [WordList.read(options.blocked)]
     replier, refused, puzzled = _replier(options)
     for guard in guards:
@@ -202,6 +206,7 @@ def answer_question(options: AvatarOptions) -> Script:
     settings = recognizer.settings("audio", options.source, "auto", None)
     info, asked = portrait.info(options.portrait), DubOptions(lips=options.lips, **options.marks)
     opening = opened_lip_sync(options.lips, paths.unit2av, options.device, options.precision, soft_paste=paste_lower_face)
+
     with bars(options.quiet) as progress, opening as lips:
 
         def opened(out: Path, progress: Progress) -> AbstractContextManager[Job]:

@@ -189,18 +189,22 @@ def read_systems(folder: Path, clips: Sequence[CaseFiles]) -> list[System]:
     for place in sorted(one for one in (folder / SYSTEMS).iterdir() if one.is_dir()) if (folder / SYSTEMS).is_dir() else []:
         if not (place / ADAPTER).is_file():
             continue  # a road that was not finished
+
         about = read_yaml(place / ADAPTER, "what the program is")
         if not isinstance(about, dict) or not all(isinstance(about.get(key), str) and about[key] for key in ("name", "how")):
             raise InputError("it does not say what made these dubs", path=place / ADAPTER, expected="name: ..., how: it was run")
+
         version = f" ({about['version']})" if about.get("version") else ""
         dubs = {clip.id: path for clip in clips for ending in reversed(_ENDINGS) if (path := place / (clip.id + ending)).is_file()}
         if not dubs:
             raise InputError("it has none of the clips", path=place, expected=f"{clips[0].id}.mp4, ...")
+
         texts = dict[str, str]()  # by id of the clip
         for name, dub in dubs.items():
             beside = [path for path in sorted(place.glob(f"{dub.stem}.*")) if path.suffix.lower() in _SUBTITLES]
             if beside and (text := " ".join(cue.text for cue in read_subtitles(beside[0], "en", "ko").cues if cue.text)):
                 texts[name] = text
+
         found.append(System(place.name, about["name"] + version, about["how"], dubs, texts))
     return found
 
@@ -321,6 +325,7 @@ def side_by_side(found: Mapping[Place, Record], clips: Sequence[CaseFiles], syst
         system, _, clip = one.id.partition("/")
         own = replace(one, id=clip, subject=system)
         by_system[own.place] = own
+
     asked = AskedFigures(suite.asked[""].figures, tuple(one.folder for one in systems))
     return rows_of(by_system, replace(suite, cases=clips, asked={"": asked}))
 

@@ -77,6 +77,7 @@ def nearest(texts: Sequence[str], found: str) -> str:
     """Return the text from which a found one differs in the smallest share of characters; the first of equals."""
     if len(texts) == 1:
         return texts[0]
+
     given = normalise_for_reading(found)
 
     def share(text: str) -> float:
@@ -103,6 +104,7 @@ def read_cases(
             found[f"line {number}"] = _case(row, path.parent, needed)
         except ValueError as error:
             wrong.append(f"line {number}: {error}")
+
     _refuse(wrong, path, ("line is no case", "lines are no cases"), form)
     if not found:
         raise InputError("the manifest holds no cases", path=path, expected=form)
@@ -117,6 +119,7 @@ def check_cases(cases: Mapping[str, CaseFiles], path: Path, language: str | None
     counts = Counter(case.id for case in cases.values())
     doubled = [f"{place}: {case.id}" for place, case in cases.items() if counts[case.id] > 1]
     _refuse(doubled, path, ("", "ids stand there more than once"), "one line for each id")
+
     given = None if language is None else normalise_language(language)
     spoken: dict[str, str] = {}
     for case in cases.values():
@@ -126,8 +129,10 @@ def check_cases(cases: Mapping[str, CaseFiles], path: Path, language: str | None
             hint, found = "a table has one language: divide the manifest, or name groups", ", ".join(sorted((before, own)))
             raise InputError("the languages of the dubs are mixed", path=path, expected="one", found=found, hint=hint)
         spoken[case.group] = before
+
     if given is not None and (other := sorted(set(spoken.values()) - {given})):
         raise InputError("the manifest is of another language", path=path, expected=given, found=other[0])
+
     named_files = [(f"{place}: {field} {file}", file) for place, case in cases.items() for field, file in case.files.items()]
     missing = [place for place, file in named_files if not file.is_file() or not file.stat().st_size]
     what = ("file is not there, or empty", "files are not there, or empty")
@@ -144,6 +149,7 @@ def check_media(cases: Sequence[CaseFiles], path: Path) -> None:
         except NetflipsError as error:
             wrong.append(str(error))
             continue
+
         faults = {
             "neither sound nor video": not info.has_audio and not info.has_video,
             f"a still image ({info.still})": info.still,
@@ -159,18 +165,22 @@ def _case(row: dict[str, Any], root: Path, needs: set[str]) -> CaseFiles:
     unknown = sorted(row.keys() - {*_FIELDS, *_OF_BENCH})
     if unknown:
         raise ValueError(f"it has {', '.join(unknown)}, which is none of {', '.join(_FIELDS)}")
+
     given = {name: value for name, value in row.items() if value is not None}
     if type(given.get("id")) is int:  # people write whole numbers as ids
         given["id"] = str(given["id"])
+
     others = given.pop(_OTHERS, None) or []
     if not isinstance(others, list) or not all(isinstance(one, str) and one.strip() for one in others):
         raise ValueError(f"{_OTHERS} is no list of texts")
     if plain := [name for name, value in given.items() if not isinstance(value, str)]:
         raise ValueError(f"{plain[0]} is no text")
+
     lacking = [name for name in _FIELDS if name in needs and name not in given]
     lacking += [name for name in ("id", *FILES, "reference_text") if name in given and not given[name].strip()]
     if lacking:
         raise ValueError(f"it has no {', no '.join(lacking)}")
+
     files = {name: root / given[name] for name in FILES if name in given}
     files.setdefault("dub", files.get("source", root))
     text = " ".join(given.get("reference_text", "").split())

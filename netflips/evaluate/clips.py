@@ -188,9 +188,11 @@ class Clips:
         path = files.standing(subject)
         if path is None:
             return None
+
         own = self.clip(path, files.language)
         if subject != SHUFFLED:
             return own
+
         other = self.partner(number)
         return None if other is None else cast(Clip, UnderOtherSound(own, self.clip(other.dub, files.language)))
 
@@ -217,7 +219,9 @@ class Clips:
         found = []
         for path in self.others_of(own):
             if path not in self._voices:
+                # None is kept as well: a source without a voice is not read again.
                 self._voices[path] = None
+                # Not by `self.clip`: other people's sources would push the files of the case out of memory.
                 with suppress(NetflipsError):
                     self._voices[path] = Clip(path, self.judges, "").voice
             found.append(self._voices[path])

@@ -113,11 +113,13 @@ class Evaluators:
         bundle = None if encoder is None else bundle_of(encoder)
         packed = None if bundle is None else bundle.checkpoint(UNIT2TEXT)
         reader = given.unit2text_path or (packed if packed is not None and packed.is_file() else None)
+
         recognizer = None if given.recognizer is None else recognizer_folder(given.recognizer)
         if recognizer is None and given.unit2text_path is None:
             recognizer = installed_folder("judge-whisper")
         references = None if bundle is None else bundle.references
         judges = (one.partition("=") for one in given.judge)
+
         return {
             "recognizer": recognizer or reader,
             "published": recognizer,
@@ -189,6 +191,7 @@ class Evaluators:
         path = self.files.get(need)
         if path is None:
             return ""
+
         own = recognizer_fingerprint(path) if path.is_dir() else file_digest(path)
         if need == "syncnet" and self.watched != AS_PUBLISHED:
             return key_of(own, self.watched.frames, self.watched.side)
@@ -204,6 +207,7 @@ def onnx_file(path: Path) -> Path:
     """
     if not path.is_dir():
         return require_file(path, "the judge")
+
     found = sorted(path.rglob("*.onnx"))
     meant = [one for one in found if one.name == "model.onnx"] or found
     if len(meant) != 1:

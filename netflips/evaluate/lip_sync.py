@@ -64,10 +64,12 @@ def judge_lip_sync(lips: Tensor, heard: Tensor, num_samples: int, is_published: 
     count = min(len(lips) - 1, num_samples // SAMPLES_PER_FRAME - WINDOW) if is_published else min(len(lips), len(heard))
     if count < 1:
         raise InputError("the clip is too short for lip sync", expected=f"more than {WINDOW} frames with their sound")
+
     distances = shifted_distances(lips[:count], heard[:count])
     if not is_published:
         place = torch.arange(count)[:, None] + torch.arange(-MOST_SHIFT, MOST_SHIFT + 1)
         distances = distances.masked_fill((place < 0) | (place >= count), torch.nan)
+
     means = distances.nanmean(dim=0).double().numpy()
     nearest = int(np.nanargmin(means))
     confidence = float(np.nanmedian(means) - means[nearest])
@@ -93,6 +95,7 @@ def sync_vectors(network: SyncNet, frames: Iterable[Pixels], sound: Doubles) -> 
     either begins with frame k. Frames are read as they come, and only a few are held. Raises InputError for a clip that is too
     short.
     """
+    # Frames beyond the sound are not even decoded: there is nothing to compare them with.
     most = sound.shape[1] // _STEPS_PER_FRAME + WINDOW
     seen, held = list[Tensor](), list[Pixels]()
     for _, frame in zip(range(most), frames, strict=False):
@@ -100,12 +103,15 @@ def sync_vectors(network: SyncNet, frames: Iterable[Pixels], sound: Doubles) -> 
         held.append(np.ascontiguousarray(square[..., ::-1]))  # BGR
         if len(held) == _BATCH + WINDOW - 1:
             seen.append(network.see(_windows(held)))
+            # The last frames stay, because the windows of the next batch begin with them.
             del held[:_BATCH]
     if len(held) >= WINDOW:
         seen.append(network.see(_windows(held)))
+
     steps = torch.from_numpy(sound.astype(np.float32))
     if not seen or sound.shape[1] < WINDOW_SOUND:
         raise InputError("the clip is too short for lip sync", expected=f"more than {WINDOW} frames with their sound")
+
     pieces = steps.unfold(1, WINDOW_SOUND, _STEPS_PER_FRAME).transpose(0, 1)[:, None]
     return torch.cat(seen), torch.cat([network.transcribe(batch) for batch in torch.split(pieces, _BATCH)])
 
@@ -117,13 +123,16 @@ def cepstra(samples: NDArray[np.floating]) -> Doubles:  # type: ignore[type-arg]
     The first coefficient is the log energy.
     """
     sound = np.asarray(samples, np.float64)
+    # Step by step as python_speech_features, which computed the input of SyncNet's training.
     sound = np.append(sound[:1], sound[1:] - PREEMPHASIS * sound[:-1])
     count = 1 + max(0, -(-(len(sound) - WINDOW_SAMPLES) // HOP))
     sound = np.pad(sound, (0, max(0, (count - 1) * HOP + WINDOW_SAMPLES - len(sound))))
     frames = np.lib.stride_tricks.sliding_window_view(sound, WINDOW_SAMPLES)[::HOP][:count]
+
     power = np.square(np.abs(np.fft.rfft(frames, FFT_SIZE))) / FFT_SIZE
     energy, filtered = power.sum(axis=1), power @ mel_filters().T
     logs = np.log(np.where(filtered == 0, _TINY, filtered))
+
     angles = np.pi * np.arange(NUM_CEPSTRA)[:, None] * (2 * np.arange(NUM_MELS) + 1) / (2 * NUM_MELS)
     basis = np.cos(angles) * np.sqrt(np.where(np.arange(NUM_CEPSTRA) == 0, 1, 2) / NUM_MELS)[:, None]
     lifter = 1 + _LIFTER / 2 * np.sin(np.pi * np.arange(NUM_CEPSTRA) / _LIFTER)
@@ -179,6 +188,7 @@ class WatchedFace:
         """Centre x, centre y and half the size, each a median over 13 frames with zeros beyond the ends: float64 [n, 3]."""
         low, high = self.boxes[:, :2], self.boxes[:, 2:]
         raw = np.concatenate([(low + high) / 2, (high - low).max(axis=1, keepdims=True) / 2], axis=1)
+        # Zeros beyond the ends, because the published pipeline smooths with scipy's medfilt.
         padded = np.pad(raw, ((_MEDIAN // 2, _MEDIAN // 2), (0, 0)))
         return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, _MEDIAN, axis=0), axis=-1), np.float64)
 
@@ -193,16 +203,19 @@ def clips_of(video: Path, least: LeastFace = AS_PUBLISHED) -> Iterator[FaceClip]
         raise MediaError("it has no sound track", path=video, expected="speech, to compare lips with")
     speech = read_speech(video)
     followed, shots, _ = follow_faces(source, total=len(source))
+
     found: dict[int, list[list[Box]]] = {}
     for one in followed:
         boxes = found.setdefault(one.shot, [[] for _ in shots])
         for number, frame in enumerate(one.frames, one.first):
             if frame.is_found:
                 boxes[number].append(frame.box)
+
     tracks = [track for shot in sorted(found) for track in face_tracks(found[shot], least)]
     if not tracks:
         expected = f"one larger than {least.side:.0f} pixels in more than {least.frames} images"
         raise NoFaceError("no face was seen long enough", path=video, expected=expected)
+
     for track in tracks:
         start, end = frames_to_seconds(track.first), frames_to_seconds(track.first + len(track.boxes))
         frames = (image.rgb for image in source.frames(track.first, track.first + len(track.boxes)))
@@ -219,9 +232,11 @@ def face_tracks(found: Sequence[Sequence[Box]], least: LeastFace = AS_PUBLISHED)
             if number - max(taken) > _MOST_MISSING:
                 break
             last = taken[max(taken)]
+            # The first that overlaps, not the one that overlaps most: as in the published pipeline.
             here = next((place for place, box in enumerate(left[number]) if overlap(box, last) > _LEAST_OVERLAP), None)
             if here is not None:
                 taken[number] = left[number].pop(here)
+
         if len(taken) > least.frames:
             numbers, seen = np.array(list(taken)), np.stack(list(taken.values())).astype(np.float64)
             every = np.arange(numbers[0], numbers[-1] + 1)  # the box moves in a straight line where none was found

@@ -50,11 +50,13 @@ def make_page(options: ListenOptions) -> None:
     """Write the page that compares two folders or manifests. Raises NetflipsError."""
     if options.number < 1:
         raise UsageError("--number must be 1 or more", found=options.number)
+
     sides = clips_to_hear(options.first), clips_to_hear(options.second)
     names = sorted(sides[0].keys() & sides[1].keys())
     if not names:
         raise InputError("the two have no clip in common", path=options.second, expected=f"names as in {options.first}")
     keep_apart({"--out": options.out}, {"a clip": [side[name] for side in sides for name in names]})
+
     rng = np.random.default_rng(0)
     chosen = [names[int(place)] for place in rng.permutation(len(names))[: options.number]]
     named = str(options.first), str(options.second)
@@ -70,11 +72,13 @@ def write_page(out: Path, pairs: Sequence[Pair], question: str) -> None:
     """Write the page that plays pairs of any systems, in this order. Raises OutputError, MediaError."""
     told = [{"clip": one.clip, "names": one.names, "swapped": one.swapped} for one in pairs]
     about = json.dumps({"pairs": told, "intervals": intervals(len(pairs))}).replace("<", "\\u003c")  # nothing in it ends the script
+
     script = words.template_text("netflips.evaluate", "listen.js")
     page = words.environment_of("netflips.evaluate").get_template("listen.html").stream(
         policy=_POLICY.format(script=words.short_digest(script)), question=question, is_shown=_is_shown, data=_data,
         pairs=[one.files[::-1] if one.swapped else one.files for one in pairs], about=Markup(about), script=Markup(script),
     )  # fmt: skip
+
     with atomic_output(out) as temporary:
         page.dump(str(temporary), encoding="utf-8")  # streamed: one clip at a time is in memory
 

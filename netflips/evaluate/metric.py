@@ -161,6 +161,7 @@ def chosen(text: str, suite: str) -> tuple[str, ...]:
     known = all_metrics()
     if not text:
         return tuple(name for one in known if suite in one.suits for name in one.figures)
+
     found = set[str]()
     for wanted in (part.strip() for part in text.split(",") if part.strip()):
         of = next((one for one in known if wanted in one.figures), None)
@@ -173,6 +174,7 @@ def chosen(text: str, suite: str) -> tuple[str, ...]:
                 hint=did_you_mean(wanted, [*PRESETS, *names]) or None,
             )
         found.update(PRESETS[wanted] if of is None else of.figures)
+
     return tuple(name for one in known for name in one.figures if name in found)
 
 
@@ -184,6 +186,7 @@ def measured(metric: Metric, case: Case, outcome: Clip, there: frozenset[str]) -
     lacking = sorted(need for need in metric.needs - there if not is_installed(need))
     if lacking:
         return dict.fromkeys(metric.figures, Missing(f"needs {', '.join(map(in_words, lacking))}"))
+
     found = {**dict.fromkeys(metric.figures, Missing("nothing was measured")), **metric.measure(case, outcome)}
     no_number = Missing("it is no finite number here")
     return {name: one if isinstance(one, Missing) or abs(one) < float("inf") else no_number for name, one in found.items()}

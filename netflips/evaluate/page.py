@@ -136,10 +136,12 @@ def worst_clips(rows: Sequence[Row], ids: Sequence[str], most: int) -> list[tupl
         for name in badness.keys() & values.keys():
             value = values[name]
             badness[name] = abs(value - near) if better == "near" else -value if better == "higher" else value
+
         order = sorted(badness.values())
         if order and order[0] < order[-1]:
             for name, value in badness.items():
                 behind[name][row.name] = bisect_left(order, value) / len(order)
+
     return [(name, behind[name]) for name in sorted(ids, key=lambda name: -sum(behind[name].values()))[:most]]
 
 
@@ -194,11 +196,13 @@ def worst_clip(case: CaseFiles, behind: Mapping[str, float], rows: Sequence[Row]
 def sound_data(path: Path) -> str:
     """Return the first seconds of a sound as a data URI of FLAC, which every browser plays."""
     most, held, samples = seconds_to_samples(_MOST_SOUND_S), 0, [np.zeros(0, np.float32)]
+
     for block in iter_speech_blocks(path):
         samples.append(block[: most - held])
         held += len(samples[-1])
         if held >= most:
             break
+
     file = io.BytesIO()
     soundfile.write(file, np.clip(np.concatenate(samples), -1, 1), SAMPLE_RATE, format="FLAC", subtype="PCM_16")
     return "data:audio/flac;base64," + b64encode(file.getvalue()).decode("ascii")

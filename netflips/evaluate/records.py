@@ -103,6 +103,7 @@ def run_left(
     progress(stage, done, total)
     if not left:
         return
+
     jobs = (PoolTask.of((case, tuple(tasks))) for case, tasks in left.items())
     with pool, closing(pool.run(enumerate(jobs))) as outcomes:  # type: ignore[type-var]  # pools are generators
         for number, outcome in enumerate(outcomes, done + 1):
@@ -172,12 +173,13 @@ class Measurer:
             needs = {group: {need for one in of.metrics for need in one.needs} & judges.there for group, of in asked.items()}
             for need in set().union(*needs.values()):
                 judges.model(need)
+
             for language in sorted({case.language for case in self._work.cases if needs[case.group].intersection(_LISTENERS)}):
                 if language and language not in judges.recognizer.languages:
                     known, hint = ", ".join(judges.recognizer.languages), "give --recognizer, or leave texts out with --metrics"
                     what = f"{judges.recognizer.name} does not know the language"
                     raise LanguageError(what, expected=known, found=language, hint=hint)
-        except NetflipsError as error:
+        except NetflipsError as error:  # it would fail for every clip, and this error ends the run
             raise CheckpointError(str(error)) from error
         return Clips(self._work.cases, judges)
 
@@ -202,7 +204,7 @@ class Measurer:
 
                 yield Record.of(place, key, found, texts)
 
-            except OutputError:
+            except OutputError:  # no fault of the clip
                 raise
             except NetflipsError as error:
                 yield Record(*place, key, failed=str(error))
@@ -228,11 +230,13 @@ def keys_of(work: Suite) -> dict[Place, str]:
             for metric in asked.metrics:
                 if not (metric.is_paired if subject == SHUFFLED else metric.of_baselines or subject == DUBBED):
                     continue
+
                 beside: list[Any] = ["" if metric.of_baselines else digest(case.report)]
                 beside += [digest(case.source) if {"source", "others"} & metric.needs else ""]
                 beside += [digest(case.reference) if "reference" in metric.needs else ""]
                 beside += [[case.reference_text, *case.other_texts] if "reference_text" in metric.needs else "", case.language]
                 beside += [[digest(path) for path in clips.others_of(case)] if "others" in metric.needs else []]
+
                 parts = (_FORMAT, metric.name, made, beside, models[metric.name])
                 found[case.id, subject, metric.name] = key_of(*parts)
     return found
@@ -247,6 +251,7 @@ def completed(work: Suite, out_dir: Path, progress: Progress) -> dict[Place, Rec
     keys, numbers = keys_of(work), {case.id: number for number, case in enumerate(work.cases)}
     rows = record_rows(out_dir)
     rows.repair()
+
     kept = {place: one for place, one in read_records(out_dir).items() if place in keys}
     known = {place: one for place, one in kept.items() if keys[place] == one.key}
     if len(known) < len(kept):

@@ -51,6 +51,7 @@ def run_suite(suite: Suite, out_dir: Path, progress: Progress = silent) -> Evalu
         of_clip = {case.id: list[Record]() for case in suite.cases}
         for one in found.values():
             of_clip[one.id] += [one] if one.subject == DUBBED else []
+
         files = {case.id: case for case in suite.cases}
         chosen = worst_clips(rows, list(files), suite.options.worst)
         worst = [worst_clip(files[name], behind, rows, of_clip[name]) for name, behind in chosen]
@@ -68,6 +69,7 @@ def _facts(suite: Suite, rows: Sequence[Row], found: Iterable[Record]) -> dict[s
     """Return the facts to be listed beside the figures."""
     cases, judges = suite.cases, Evaluators(suite.options)
     facts = {"clips": str(len(cases)), "language of the dubs": ", ".join(sorted({case.language for case in cases})) or "not said"}
+
     if report_to := listeners(one.texts for one in found):
         true = [(row.title, row.figure_of(TRUTH)) for row in rows if row.figure_name in ("cer", "wer")]
         said = ", ".join(f"{title} {number(one.value)} ({several(one.n, 'clip')})" for title, one in true if one is not None)
@@ -78,6 +80,7 @@ def _facts(suite: Suite, rows: Sequence[Row], found: Iterable[Record]) -> dict[s
         facts["texts compared"] = f"normalised as {VERSION}{as_whisper}"
     elif "recognizer" not in judges.there:
         facts["recognizer"] = "none: give --recognizer FOLDER or --unit2text-path FILE"
+
     is_asked = any("extractor" in metric.needs for one in suite.by_group.values() for metric in one.metrics)
     encoder = judges.files["extractor"]
     if is_asked and "extractor" in judges.there and encoder is not None:
@@ -110,6 +113,7 @@ def measure_one_dub(options: OneDubOptions) -> None:
         require_no_still(probe(options.source).still, options.source)
     case = CaseFiles(name, options.dub, options.source, language=options.lang or "", report=options.report)
     cases = check_cases({name: case}, options.dub)
+
     if options.out_dir is not None:
         _run(options, options.dub, cases, DUBS, name)
         return
@@ -121,11 +125,13 @@ def _run(options: MeasureOptions, manifest: Path, cases: Sequence[CaseFiles], of
     """Check everything, measure, and print the table. manifest: where the cases are from. is_kept: whether the folder stays."""
     cases = [replace(case, language=case.language or normalise_language(options.lang or "ko")) for case in cases]
     suite, folder = suite_of(options, cases, of, title), options.out_dir or Path()
+
     models = [path for path in Evaluators(options).files.values() if path is not None]
     inputs = [manifest, *models, *(file for case in cases for file in case.files.values())]
     keep_folder_apart(folder, FILES, (), inputs, "choose another --out-dir")
     require_place(folder / RECORDS, "the records")
     check_media(cases, manifest)
+
     with bars(options.quiet) as progress:
         told = run_suite(suite, folder, progress)
     print_text(f"{facts_text(told)}\n{markdown(told.rows)}".rstrip("\n"))
@@ -161,12 +167,14 @@ def write_for_versa(cases: Sequence[CaseFiles], folder: Path, progress: Progress
     for case in track(cases, "sound for VERSA", progress, len(cases)):
         beside = case.reference or case.source
         for name, path in (("pred.scp", case.dub), *([] if beside is None else [("gt.scp", beside)])):
+            # Named by content: an id need not be a file name, and a dub that has changed is written again.
             sound = folder / "sound" / f"{file_digest(path)[:_KEY_DIGITS]}.wav"
             if not sound.is_file():
                 write_speech(sound, read_speech(path))
             lists[name].append(f"{_key(case)} {sound.resolve()}")
         if case.reference_text:
             lists["text"].append(f"{_key(case)} {case.reference_text}")
+
     for name, lines in lists.items():
         if lines:
             write_text(folder / name, "\n".join(lines) + "\n")

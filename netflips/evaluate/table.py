@@ -72,6 +72,7 @@ class Cell:
             return self.of_texts.figure
         if self.kind.of == "share":
             return share([bool(value) for value in self.found.values()])
+
         above, below = self._parts(self.found)
         if self.kind.of == "rank" and len(set(above)) * len(set(below or ())) < _LEAST_RANKS:
             return None
@@ -108,6 +109,7 @@ class Cell:
         both = [name for name in self.found if name in other.found]
         if not both:
             return None
+
         if self.rules is not None:
             heard, again = ([cell.texts[name]["recognized"] for name in both] for cell in (self, other))
             wanted = [self.texts[name]["wanted"] for name in both]
@@ -121,6 +123,7 @@ class Cell:
             return None
         else:
             weights = (below, others)
+
         sums = sums_of(own, below)
         value = float(self._statistic(sums[0][None], sums[1][None])[0])
         difference = paired_bootstrap(own, theirs, weights, self._statistic)
@@ -175,6 +178,7 @@ def cells_of(metric: Metric, records: Sequence[Record], language: str) -> dict[s
     """Return the figures of a metric by name. records: of this metric and one system, one a clip."""
     failed, tried = frozenset(one.id for one in records if one.failed), [one.id for one in records]
     texts = {one.id: one.texts for one in records if {"recognized", "wanted"} <= one.texts.keys()}
+
     cells = dict[str, Cell]()
     for name, kind in metric.kinds.items():
         have = {one.id: one.figures for one in records if name in one.figures}
@@ -296,6 +300,7 @@ def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
             if (figure := cell.figure) is not None:
                 ends = {"low": figure.low, "high": figure.high} if _has_ends(figure) else {}
                 line |= {name: round(value, _ROUND) for name, value in {"value": figure.value, **ends}.items()} | {"n": figure.n}
+
             beside = {"failed": len(cell.failed), "not_measured": dict(cell.reasons), "signature": row.signature}
             lines.append({**line, **{name: value for name, value in beside.items() if value}, **goal})
     return lines
@@ -355,6 +360,7 @@ def markdown(rows: Sequence[Row]) -> str:
     """
     subjects, above, lines = subjects_of(rows), "", list[dict[str, str]]()
     titles = [SUBJECT_TITLES[one] for one in subjects]
+
     for name, row in lines_of(rows):
         figures = [row.figure_of(one) for one in subjects]
         line = {"clips": "" if row.group == above else row.group, "figure": name}
@@ -364,6 +370,7 @@ def markdown(rows: Sequence[Row]) -> str:
         line |= dict(zip(titles[1:], map(three_places, figures[1:]), strict=True))
         lines.append({**line, "goal": row.aim, "notes": row.notes})
         above = row.group
+
     has = {"clips": any(row.group for row in rows), "goal": any(row.aim for row in rows)}
     has["notes"] = not has["goal"] or any(row.notes for row in rows)
     columns = [one for one in lines[0] if has.get(one, True)] if lines else ["figure", "notes"]

@@ -100,10 +100,12 @@ def score(pairs: Sequence[Pair]) -> UnitScores:
     """Score utterances with merged repeats. Raises UsageError without any, or without sacrebleu."""
     if not pairs:
         raise UsageError("there is nothing to score", found="0 utterances")
+
     figures, signatures = dict[str, float](), dict[str, str]()
     for name, (scorer, form) in _scorers(is_sentence=False).items():
         figures[name] = scorer.corpus_score([form(one.found) for one in pairs], [[form(one.reference) for one in pairs]]).score
         signatures[name] = str(scorer.get_signature())
+
     lengths, errors = [len(pair.reference) for pair in pairs], [pair.errors for pair in pairs]
     ends = bootstrap(errors, [max(length, 1) for length in lengths])  # a draw may have no units
     rate = replace(ends, value=sum(errors) / max(1, sum(lengths)))
@@ -160,6 +162,7 @@ def read_side(path: Path) -> Side:
     inner = path / "shards" if (path / "shards").is_dir() else path
     if path.suffix == _TABLE or (path.is_dir() and any(file.suffix == _TABLE for file in inner.iterdir())):
         return {name: units.ids for name, units in read_units(path).items()}
+
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.suffix in UNIT_SUFFIXES and not file.name.startswith("."))
         first = {file: next((line for line in _lines(file) if line.strip()), "") for file in files}
@@ -171,6 +174,7 @@ def read_side(path: Path) -> Side:
             expected = f"{len(names)} as in {beside}"
             raise InputError("the lines of units and of ids differ in number", path=path, expected=expected, found=len(lines))
         found = {name: parse_units(lines[at], f"{path}:{at + 1}") for at, name in enumerate(names)}
+
     if not found:
         raise InputError("there are no units", path=path, expected="JSON lines, unit files, or lines of units")
     return found
@@ -191,6 +195,7 @@ def match(found: Mapping[str, Ids], references: Mapping[str, Ids]) -> list[Pair]
     """
     if len(found) == len(references) == 1:
         return [Pair.of(name, next(iter(found.values())), reference) for name, reference in references.items()]
+
     missing = [name for name in references if name not in found]
     if len(missing) == len(references):
         raise InputError("no reference has a hypothesis", expected="the same ids on both sides", found=_some(missing))
@@ -253,6 +258,7 @@ def _log_figures(pairs: list[Pair], options: WrittenScores, cut: int | None = No
     if options.json is not None:
         content = scores.to_json() | ({} if cut is None else {"truncated": cut})
         write_text(options.json, json.dumps(content, indent=1) + "\n")
+
     print_text(score_table(scores, cut))
     if scores.utterances > 1:
         ends = f"{scores.unit_error_rate.low:.3f} to {scores.unit_error_rate.high:.3f}"

@@ -83,10 +83,12 @@ def layers_of(still: Pixels, mesh: Landmarks) -> Layers | None:
     low, high = points.min(axis=0), points.max(axis=0)
     width = float(high[0] - low[0])
     found = segment_person(still, TurnedSquare(((low + high) / 2).astype(np.float32), _REACH * width))
+
     face = np.zeros(found.shape, np.uint8)
     cv2.fillConvexPoly(face, np.rint(points[list(OVAL)]).astype(np.int32), 1)
     if not face.any() or float(found[face > 0].mean()) < _LEAST_FACE:
         return None
+
     cover = _along_edges(found, still, width)
     ground = _filled(still, cover, width)
     added = still.astype(np.int16) - _seen_of(ground, cover)
@@ -109,6 +111,7 @@ def _filled(still: Pixels, cover: NDArray[np.int16], width: float) -> Pixels:
     weight = (near == 0).astype(np.float32)
     if not weight.any():
         return still.copy()
+
     fill = _spread(still.astype(np.float32) * weight[..., None], weight)
     return np.where((near > 0)[..., None], np.clip(np.rint(fill), 0, _FULL), still).astype(np.uint8)
 
@@ -118,6 +121,7 @@ def _spread(colour: Floats, weight: Floats) -> Floats:
     here = colour / np.maximum(weight, 1e-6)[..., None]
     if min(weight.shape) <= 2 or weight.min() >= 1:
         return np.asarray(here, np.float32)
+
     coarse = _spread(cv2.pyrDown(colour), cv2.pyrDown(weight))
     wide = cv2.pyrUp(coarse, dstsize=(weight.shape[1], weight.shape[0]))
     known = np.minimum(weight * _TRUST, 1)[..., None]  # far averages must not reach the edge of what is known
@@ -202,6 +206,7 @@ class StillHead:
         rings = [outline + reach * away for reach, _ in _RINGS]
         if move is None:
             return np.concatenate(rings)
+
         height = neutral_face().points[list(OVAL), 1]
         held = 1 - (1 - _BELOW) * np.clip((height - 0.1) / 0.3, 0, 1)[:, None]
         shares = [share * held if share < 1 else np.ones_like(held) for _, share in _RINGS]
@@ -226,6 +231,7 @@ def _triangles() -> NDArray[np.int64]:
     mouth = ((MOUTH_CORNERS[0], *INNER_UPPER, MOUTH_CORNERS[1]), (MOUTH_CORNERS[0], *INNER_LOWER, MOUTH_CORNERS[1]))
     for upper, lower in (*EYES, mouth):
         parts.append(_strip(np.array(upper), np.array(lower)))
+
     first = np.array([*OVAL, OVAL[0]])
     for ring in range(len(_RINGS)):
         second = NUM_FACE + ring * len(OVAL) + np.array([*range(len(OVAL)), 0])
@@ -298,6 +304,7 @@ def movements(
     amount: 0..1. levels: loudness of the speech in each frame, see `loudness`; None = the head does not move with speech.
     """
     seconds = np.array([float(frames_to_seconds(number)) for number in range(num_images)])
+    # Each kind of movement has its own generator, so that the head moves alike with and without blinks.
     rng = np.random.default_rng([seed, 0])
     begun = np.clip(seconds / 1.5, 0, 1)
     yaw, pitch, roll = (amount * reach * begun * wander(rng, seconds) for reach in (_YAW, _PITCH, _ROLL))

@@ -35,7 +35,7 @@ _DOWN, _UP = 4, 6
 def wander(rng: np.random.Generator, seconds: Values) -> Values:
     """Return a sum of waves at times (s), with standard deviation 1, slower waves larger: [frames]."""
     frequency = np.exp(rng.uniform(log(_FREQUENCIES[0]), log(_FREQUENCIES[1]), _NUM_WAVES))
-    weight = frequency**-0.5
+    weight = frequency**-0.5  # the power of the waves falls as 1/f
     weight /= np.sqrt(np.square(weight).sum() / 2)
     phase = rng.uniform(0, 2 * np.pi, _NUM_WAVES)
     return np.asarray(np.sin(2 * np.pi * np.outer(seconds, frequency) + phase) @ weight, dtype=np.float64)
@@ -79,7 +79,9 @@ def _stressed(levels: Values) -> list[tuple[int, float]]:
         return []
     smooth, around = (np.convolve(np.pad(levels, n // 2, mode="edge"), np.ones(n) / n, "valid") for n in (_SMOOTHED, _AROUND))
     out = np.where(smooth > smooth.max() - _FLOOR, smooth - around, 0.0)
+
     found = list[tuple[int, float]]()
+    # Loudest first: of two syllables that are too near to each other, the stronger one keeps its accent.
     for place in np.argsort(-out, kind="stable").tolist():
         if out[place] < _STRESSED:
             break

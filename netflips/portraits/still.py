@@ -48,6 +48,7 @@ def read_still(path: Path) -> Pixels:
             upright = ImageOps.exif_transpose(image) or image
             return _rgb(upright)
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+        # SyntaxError is what Pillow raises for a broken PNG.
         with path.open("rb") as file:
             head = file.read(_HEAD)
         is_heic = head[4:8] == b"ftyp" and any(brand in head for brand in _HEIC)
@@ -66,11 +67,13 @@ def _rgb(image: Image.Image) -> Pixels:
         white = max(1.0 if image.mode == "F" else 65535.0, float(grey.max()))
         scaled = np.clip(grey * (255 / white), 0, 255).astype(np.uint8)
         return np.repeat(scaled[..., None], 3, axis=-1)
+
     image = _in_srgb(image)
     if image.has_transparency_data:
         seen = image.convert("RGBA")
         ground = Image.new("RGBA", seen.size, "white")
         image = Image.alpha_composite(ground, seen)
+
     return np.asarray(image.convert("RGB"), np.uint8).copy()
 
 
@@ -79,12 +82,14 @@ def _in_srgb(image: Image.Image) -> Image.Image:
     stored = image.info.get("icc_profile")
     if not stored or image.mode not in _WITH_PROFILE:
         return image
+
     colours = image.convert(_WITH_PROFILE[image.mode])
     try:
         own = ImageCms.ImageCmsProfile(BytesIO(stored))
         seen = ImageCms.profileToProfile(colours, own, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except (ImageCms.PyCMSError, OSError):
         return image
+
     if seen is None:  # it never is: only where an image is changed in place
         return image
     if image.has_transparency_data:
@@ -113,6 +118,7 @@ def find_face(still: Pixels, number: int | None, path: Path) -> tuple[Landmarks,
     faces = _faces(still)
     if not faces:
         raise NoFaceError("no face was found in the portrait", path=path, hint="give an image of a face from the front")
+
     if number is None:
         widest = max(_width(mesh) for _, mesh in faces)
         large = [face for face in faces if _width(face[1]) >= _BACKGROUND * widest]
@@ -122,6 +128,7 @@ def find_face(still: Pixels, number: int | None, path: Path) -> tuple[Landmarks,
         faces = large
     elif not 1 <= number <= len(faces):
         raise UsageError(f"there is no face number {number}", expected=f"1 to {len(faces)}, from the left", found=number)
+
     box, mesh = faces[(number or 1) - 1]
     _require_usable(still, mesh, path)
     return mesh, box
@@ -132,12 +139,15 @@ def _require_usable(still: Pixels, mesh: Landmarks, path: Path) -> None:
     if width < LEAST_FACE:
         found = f"{width:.0f} pixels wide"
         raise InputError("the face is too small", path=path, expected=f"{LEAST_FACE} pixels or more", found=found)
+
     if lip_margin(mesh, (still.shape[0], still.shape[1])) < CUT_BELOW:
         raise InputError("the mouth is cut off by the edge of the image", path=path, expected="a face with all of its mouth")
+
     yaw = float(np.degrees(yaw_of(fit_pose(mesh))))
     if yaw > MOST_YAW:
         found = f"{yaw:.0f} degrees"
         raise InputError("the face is turned too far", path=path, expected=f"{MOST_YAW} degrees at most", found=found)
+
     if is_hidden(still, mesh):
         raise InputError("something is before the mouth in the portrait", path=path, expected="a face whose mouth is free")
 

@@ -40,6 +40,7 @@ def beside_source(made: Iterable[Pixels], source: Iterable[Pixels], boxes: Seque
         if box is not None:
             drawn.append(sharpness(crop_face(left, box)))
             shown.append(sharpness(crop_face(right, box)))
+
     if not unchanged:
         return dict.fromkeys(BESIDE_SOURCE, Missing("there is no frame"))
     has_face = bool(shown) and np.mean(shown) > 0
@@ -49,6 +50,7 @@ def beside_source(made: Iterable[Pixels], source: Iterable[Pixels], boxes: Seque
 
 def unchanged_outside(made: Pixels, source: Pixels, box: Box | None) -> float:
     """Return the share of unchanged pixels outside a box and its margin; None = in the whole frame."""
+    # Signed: the difference of unsigned bytes would wrap around.
     difference = np.abs(_brightness(made).astype(np.int16) - _brightness(source))
     kept = np.ones(difference.shape, np.bool_)
     if box is not None:
@@ -56,6 +58,7 @@ def unchanged_outside(made: Pixels, source: Pixels, box: Box | None) -> float:
         wider = np.concatenate([box[:2] - margin, box[2:] + margin]).astype(np.float32)
         if (part := visible_part(wider, *difference.shape)) is not None:
             kept[part] = False
+
     there = difference[kept]
     return float((there <= CLOSE).mean()) if there.size else 1.0
 

@@ -36,9 +36,11 @@ def misheard_letters(case: Case, outcome: Clip) -> Measured:
     there."""
     if case.files.language != "ko":
         return dict.fromkeys(("onset_errors", "eo_as_a"), Missing("for Korean texts only"))
+
     words = [unicodedata.normalize("NFD", word) for word in normalise_for_reading(case.files.reference_text).split()]
     heard = aligned_letters("".join(words), unicodedata.normalize("NFD", "".join(normalise_for_reading(outcome.text).split())))
     starts = np.cumsum([0, *map(len, words)])[:-1]
+
     onsets = [(word[0], heard[at]) for word, at in zip(words, starts, strict=True) if is_initial(word[0])]
     vowels = [(one, found) for one, found in zip("".join(words), heard, strict=True) if one in _AS_A]
     wrong, as_a = sum(one != found for one, found in onsets), sum(_AS_A[one] == found for one, found in vowels)
@@ -58,10 +60,12 @@ def aligned_letters(wanted: str, found: str) -> Sequence[str]:
     rows, columns = len(wanted), len(found)
     cost = np.zeros((rows + 1, columns + 1), np.int64)
     cost[:, 0], cost[0] = np.arange(rows + 1), np.arange(columns + 1)
+
     for row in range(1, rows + 1):
         for column in range(1, columns + 1):
             changed = cost[row - 1, column - 1] + (wanted[row - 1] != found[column - 1])
             cost[row, column] = min(changed, cost[row - 1, column] + 1, cost[row, column - 1] + 1)
+
     stands, row, column = [_NONE] * rows, rows, columns
     while row:
         if column and cost[row, column] == cost[row - 1, column - 1] + (wanted[row - 1] != found[column - 1]):

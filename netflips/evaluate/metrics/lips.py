@@ -63,6 +63,7 @@ def lip_leak(_: Case, outcome: Clip) -> Measured:
     times, quiet = _times(openings), np.ones(len(openings), np.bool_)
     for one in find_speech(outcome.speech):
         quiet &= (times < one.start_s - _AROUND_S) | (times > one.end_s + _AROUND_S)
+
     moves = np.abs(np.diff(openings, prepend=openings[:1]))
     seen = quiet & np.isfinite(moves)
     return rate("lip_leak", ((moves > _MOVES) & seen).sum(), seen.sum(), "nowhere it is silent")

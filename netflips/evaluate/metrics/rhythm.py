@@ -82,11 +82,13 @@ def pause_alignment(made: list[Phrase], source: list[Phrase]) -> float | Missing
     ours, theirs = pauses(made), pauses(source)
     if not ours and not theirs:
         return Missing("neither of them pauses")
+
     near = [
         (max(0.0, 1 - abs(a - b) / _NEAR) * min(x, y) / max(x, y), own, other)
         for own, (a, x) in enumerate(ours)
         for other, (b, y) in enumerate(theirs)
     ]
+
     total, free_own, free_other = 0.0, set(range(len(ours))), set(range(len(theirs)))
     for score, own, other in sorted(near, reverse=True):
         if own in free_own and other in free_other:
@@ -108,6 +110,7 @@ def rhythm(case: Case, outcome: Clip) -> Measured:
     made, source = phrases_of(sound_of(outcome)), phrases_of(sound_of(case.source))
     if not source:
         return dict.fromkeys(rhythm.figures, Missing("the source says nothing"))
+
     length = max(end for _, end in (*made, *source))
     ours, theirs = is_spoken(made, length), is_spoken(source, length)
     return {
@@ -152,7 +155,7 @@ def delivery(case: Case, outcome: Clip) -> Measured:
         likeness, weights = list[float](), list[int]()
         for our_phrase, their_phrase in zip(ours, theirs, strict=True):
             left, right = _points(own, our_phrase), _points(true, their_phrase)
-            if min(left.std(), right.std()) >= 1e-6:
+            if min(left.std(), right.std()) >= 1e-6:  # a flat contour correlates with nothing
                 likeness.append(float(np.corrcoef(left, right)[0, 1]))
                 weights.append(their_phrase[1] - their_phrase[0])
         found[name] = float(np.average(likeness, weights=weights)) if weights else Missing("it does not rise or fall")

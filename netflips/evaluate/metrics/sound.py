@@ -85,6 +85,7 @@ def periodic_heights(samples: Samples) -> NDArray[np.float64]:
     loud = stretches[(levels >= _LOUD * levels.max()) & (levels > 0)]
     if not len(loud):
         return np.zeros(0)
+
     found = periodicity(loud)
     finer = found.shape[1] // _WINDOW
     shortest, longest = (int(SAMPLE_RATE * finer / hz) for hz in (_HIGHEST_HZ, _LOWEST_HZ))
@@ -107,10 +108,12 @@ def noise_floor_db(samples: Samples, is_silence: NDArray[np.bool_]) -> float | N
     steps = min(len(is_silence), len(samples) // SAMPLES_PER_UNIT)
     if not steps:
         return None
+
     power = np.square(samples[: steps * SAMPLES_PER_UNIT].astype(np.float64)).reshape(steps, -1).mean(1)
     near_speech = np.convolve(~is_silence[:steps], np.ones(2 * _QUIET_AROUND + 1), "same") > 0
     if near_speech.all() or power.max() <= 0:
         return None
+
     floor = float(np.median(power[~near_speech]))  # not the mean: the beginning of a pause is known only to a step or two
     return float(10 * np.log10(max(floor, _LEAST_LEVEL**2) / power.max()))
 
@@ -186,10 +189,12 @@ def intelligibility(made: Samples, recorded: Samples) -> Measured:
         seconds = [float(samples_to_seconds(len(one))) for one in (made, recorded)]
         why = f"not in step with the reference: {seconds[0]:.2f} s beside {seconds[1]:.2f} s"
         return dict.fromkeys(INTELLIGIBILITY, Missing(why))
+
     length = min(len(made), len(recorded))
     made, recorded = made[:length], recorded[:length]
     if not np.any(made) or not np.any(recorded):
         return dict.fromkeys(INTELLIGIBILITY, Missing("there is only silence"))
+
     stoi, estoi = (_stoi(made, recorded, is_extended) for is_extended in (False, True))
     return {"stoi": stoi, "estoi": estoi, "pesq_wide": _pesq(made, recorded)}
 

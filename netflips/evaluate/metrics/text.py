@@ -98,9 +98,12 @@ class TextRules:
         given, wanted = ([self.normalise(one, language) for one in side] for side in (found, references))
         if not any(wanted):
             return Missing("all reference texts are empty")
+
         scorer = self._scorer(name, language, is_sentence=False)
         if isinstance(scorer, Missing):
             return scorer
+
+        # A figure follows from summed counts, so a draw adds up rows, and no text is scored again.
         value, counts = float(scorer.corpus_score(given, [wanted]).score), _counts(scorer, given, wanted)
         low, high = np.quantile([_score(scorer, counts[rows]) for rows in _draws(len(given))], PERCENTILES)
         signature = "|".join([str(scorer.get_signature()), f"norm:{self.rules}", *([f"asr:{report_to}"] if report_to else [])])
@@ -115,6 +118,7 @@ class TextRules:
         scorer = self._scorer(name, language, is_sentence=False)
         if isinstance(scorer, Missing):
             return None
+
         before, after = (_counts(scorer, side, wanted) for side in (a, b))
         drawn = np.array([_score(scorer, after[rows]) - _score(scorer, before[rows]) for rows in _draws(len(wanted))])
         own = _score(scorer, before)
@@ -130,6 +134,7 @@ class TextRules:
             return metrics.CHRF(char_order=6, word_order=_CHRF[plain], beta=2)
         if plain == "bleu_ko_mecab" and language != "ko":
             return Missing("for Korean texts only")
+
         try:
             return metrics.BLEU(tokenize=_BLEU[plain], effective_order=is_sentence, force=True)
         except RuntimeError:
