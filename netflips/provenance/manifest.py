@@ -71,6 +71,7 @@ def read_key(key_path: Path, chain_path: Path) -> SigningKey:
         )
     except (ValueError, TypeError) as error:
         raise InputError("this is no private key without a password", path=key_path, expected="PEM", found=reason(error)) from error
+
     kinds = {ed25519.Ed25519PrivateKey: "ed25519", rsa.RSAPrivateKey: "ps256"}
     algorithm = next((name for kind, name in kinds.items() if isinstance(key, kind)), "")
     if isinstance(key, ec.EllipticCurvePrivateKey):
@@ -116,12 +117,16 @@ def _made() -> bytes:
         is_root = of is root
         told = [[(NameOID.ORGANIZATION_NAME, "NetfLips, self-signed"), (NameOID.COMMON_NAME, name)] for name in names]
         issuer, whose = (x509.Name([x509.NameAttribute(*one) for one in row]) for row in told)
+
         made = x509.CertificateBuilder(issuer, whose, of.public_key(), x509.random_serial_number())
+        # From yesterday, because the clock of whoever reads the file may be behind.
         made = made.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=365 * _YEARS))
         made = made.add_extension(x509.BasicConstraints(is_root, None), critical=True)
         usage = x509.KeyUsage(not is_root, False, False, False, False, is_root, False, False, False)  # it signs files, or keys
         made = made.add_extension(usage, critical=True).add_extension(above, critical=False)
+
         if not is_root:
+            # C2PA takes a certificate only for stated uses; this is one of them.
             made = made.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
         return made.sign(root, SHA256()).public_bytes(Encoding.PEM)
 
@@ -170,6 +175,7 @@ class Signing:
             return None
         if find_spec("c2pa") is None:
             raise UsageError("--sign needs more than is installed", hint=pip_line("provenance"))
+
         if flags.sign_key is not None and flags.sign_certificate is not None:
             signing, note = cls(read_key(flags.sign_key, flags.sign_certificate), flags.sign_certificate), ""
         else:
@@ -203,8 +209,10 @@ class Signing:
             "claim_generator_info": [{"name": "NetfLips", "version": __version__}],
             "assertions": [{"label": label, "data": data} for label, data in said.items()],
         }
+
         about = {"title": "source", "relationship": "parentOf", "instance_id": "source", "label": "source"}
         info = c2pa.C2paSignerInfo(self.key.algorithm, self.key.chain, self.key.key, None)
+
         try:
             with c2pa.Builder(json.dumps(content), _context(c2pa)) as builder, c2pa.Signer.from_info(info) as signer:
                 # Nothing of the source: its name would reveal somebody's disk, and its own manifest was not verified here.
@@ -315,11 +323,14 @@ def _provenance_of(found: Mapping[str, Any]) -> Provenance:
     active = found.get("manifests", {}).get(found.get("active_manifest", ""), {})
     problems = [str(one["code"]) for one in found.get("validation_status", ()) if one["code"] != _UNTRUSTED]
     signer, issuer = (str(active.get("signature_info", {}).get(name) or "") for name in ("common_name", "issuer"))
+
     if problems or not active or found.get("validation_state") not in ("Valid", "Trusted"):
         return Provenance("broken", tuple(dict.fromkeys(problems)) or ("it is not valid",), signer, issuer)
+    # C2PA numbers assertions that have one label: c2pa.actions.v2__1.
     said = {one["label"].partition("__")[0]: one["data"] for one in active.get("assertions", ())}
     actions = next((data["actions"] for label, data in said.items() if label.startswith("c2pa.actions")), ())
     generator, made = (active.get("claim_generator_info") or [{}])[0], said.get(MADE)
+
     return Provenance(
         "valid",
         signer=signer,
@@ -339,9 +350,12 @@ def _box_bytes(path: Path) -> int:
                 break
             file.seek(place)
             head = file.read(32)
+
             size, kind = int.from_bytes(head[:4], "big"), head[4:8]
+            # ISO/IEC 14496-12: size 1 = the length is in the next 8 bytes, size 0 = the box reaches to the end of the file.
             size = int.from_bytes(head[8:16], "big") if size == 1 else size or end - place
             found += size if kind == b"uuid" and _C2PA_BOX in (head[8:24], head[16:32]) else 0
+
             if size < 8:
                 break
             place += size

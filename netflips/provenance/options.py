@@ -75,6 +75,7 @@ class MarkFlags(Options):
             raise UsageError("--sign-key and --sign-certificate go together", hint="give both, or neither")
         if self.operator and (len(self.operator) > _MOST_LETTERS or not self.operator.isprintable()):
             raise UsageError("--operator takes a name", expected=f"up to {_MOST_LETTERS} letters", found=self.operator[:40])
+
         if self.operator or self.sign_key is not None:
             object.__setattr__(self, "sign", True)
         if self.operator and not self.label:
@@ -104,8 +105,10 @@ def require_in_force(consent: tuple[Consent, ...], path: Path | None) -> None:
             end = date.fromisoformat(one.until) if one.until else date.max
         except ValueError as error:
             raise InputError("until is no date", path=path, expected="such as 2027-12-31", found=one.until[:40]) from error
+
         if not all(0 < len(text.strip()) <= _MOST_LETTERS for text in (one.who, one.agreed_to)):
             expected = f"who and agreed_to, up to {_MOST_LETTERS} letters each"
             raise InputError("this is no consent", path=path, expected=expected, found=one.who[:40] or "nobody")
+
         if end < date.today():
             raise InputError(f"the consent of {one.who[:40]} is over", path=path, found=f"until {one.until}", hint="ask again")

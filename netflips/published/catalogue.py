@@ -144,10 +144,12 @@ def read_catalogue(path: Path) -> Catalogue:
         unknown = [part for _, parts in sets.values() for part in parts if part not in models]
         if unknown or not all(NAME.fullmatch(name) for name in (*models, *sets)):
             raise ValueError(unknown or "a name")
+
         hosts = {name: _typed(url, str) for name, url in (content.get("hosts") or {}).items()}
         origins = [one for model in models.values() for file in model.files for one in file.sources or model.sources or (None,)]
         if wrong := [one for one in origins if one is None or (one.kind in _HOSTED and one.kind not in hosts)]:
             raise ValueError("a file that comes from nowhere" if wrong[0] is None else f"no host for {wrong[0].kind}")
+
         built_in = {str(name): licences[key] for name, key in (content.get("built_in") or {}).items()}
         return Catalogue(hosts, models, sets, built_in)
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -123,6 +123,7 @@ def _lines(listed: Catalogue, here: dict[str, Kept]) -> Iterator[str]:
         models = listed.named(parts)
         terms = (Terms(one.flag, one.main or one.name, one.licence.title, one.licence.commercial) for one in models)
         yield f"{name:<{_WIDTH}}{about}: {', '.join(parts)}; may be sold: {may_be_sold(terms)}"
+
     flag = ""
     for model in listed.models.values():
         if model.flag != flag:
@@ -131,10 +132,12 @@ def _lines(listed: Catalogue, here: dict[str, Kept]) -> Iterator[str]:
         mark = "*" if model.name in here else " "
         languages = f"{model.languages} languages" if model.languages.isdigit() else model.languages
         yield f"{mark} {model.name:<{_WIDTH - 2}}{_size(model):>9}  {model.about}; {languages}; {model.licence.key}"
+
     own = [one for one in here.values() if one.name not in listed.models]
     if own:
         yield from ("", "added by hand")
         yield from (f"* {one.name:<{_WIDTH - 2}}{'':>9}  {one.note['flag']}" for one in own)
+
     yield ""
     for one in _licences(listed.models.values()):
         yield f"{one.key:<{_WIDTH}}{one.title}: {one.allows}; may be sold: {one.commercial}"
@@ -195,14 +198,18 @@ def _fetch(fetcher: Fetcher, model: Model, wanted: Sequence[Wanted]) -> Kept:
     with only_one(model.name) as folder:
         came = {one.name: fetcher.fetch(one, folder) for one in wanted}
         names = [one.name for one in wanted]
+
+        # What is left of earlier tries would be noted as part of the model.
         for path in folder.iterdir():
             if path.name not in names:
                 path.unlink()
+
         try:
             _require_model(model, folder)
         except InputError:
             clear_partial(model.name)
             raise
+
         commits = {one.at: fetcher.commits[one.at] for one in model.sources if one.at in fetcher.commits}
         return note_down(model.name, folder, _note(model, sorted({place for place in came.values() if place}), commits))
 
@@ -275,6 +282,7 @@ def _add(options: AddOptions) -> None:
                 if wrong:
                     hint = "--replace takes it all the same" if known and not file.sha256 else "get the file again"
                     raise InputError("this is another file", path=path.name, expected=wrong[0], found=wrong[1], hint=hint)
+
             if model is None:
                 found = _only_model(folder)
                 main = found.name if found != folder else ""
@@ -284,6 +292,7 @@ def _add(options: AddOptions) -> None:
             else:
                 _require_model(model, folder)
                 facts = _note(model, ["by hand"], {})
+
             done = note_down(options.name, folder, facts)
         finally:
             clear_partial(options.name)
@@ -347,14 +356,17 @@ def _inside(path: Path) -> Iterator[tuple[str, int, Callable[[], IO[bytes]]]]:
             if one.is_file() and not one.name.startswith((".", "_")) and one.suffix not in (".py", ".md"):
                 yield one.name, one.stat().st_size, lambda one=one: one.open("rb")  # type: ignore[misc]
         return
+
     require_file(path, "the model's file")
     if path.suffix.lower() not in _ARCHIVES:
         yield path.name, path.stat().st_size, lambda: path.open("rb")
         return
+
     try:
         archive = ZipFile(path)
     except (*BAD_ZIP, OSError) as error:
         raise InputError("this is no zip that is whole", path=path, found=reason(error)) from error
+
     for info in archive.infolist():
         name = Path(info.filename).name
         if not info.is_dir() and name and not name.endswith((".py", ".md")) and ".dist-info" not in info.filename:
@@ -365,6 +377,7 @@ def _check(options: PublishedCheckOptions) -> int:
     found = [_here(name) for name in options.names] or all_kept()
     if not found:
         LOG.info("no models are here: %s", models_folder())
+
     failed = 0
     for one in found:
         wrong = one.damage(is_thorough=True)

@@ -122,9 +122,11 @@ class Fetcher:
         plain = Wanted(file.name, sources, file.size, file.sha256)
         if sources[0].kind != "hub" or len(sources) > 1:
             return [plain]
+
         listed = [one for one in self._listing(sources[0]) if fnmatchcase(one["path"], file.name) and _is_name(one["path"])]
         if not listed and not file.is_optional:
             raise HostError(f"{sources[0]} has no such file", path=file.name, hint="try --latest")
+
         found = list[Wanted]()
         for one in listed:  # with the properties that the Hub states, where the catalogue states none
             large = one.get("lfs") or {}
@@ -168,6 +170,7 @@ class Fetcher:
         path, part, failed = folder / one.name, folder / f"{one.name}.part", list[HostError]()
         if path.is_file() and one.wrong(path) is None:
             return ""
+
         for place in one.places:
             try:
                 self._download(place, one, part)
@@ -209,10 +212,13 @@ class Fetcher:
         known = tag.read_text(errors="replace") if have and tag.is_file() else ""
         if not known and one.sha256 is None:
             have = 0  # nothing would show whether the rest belongs to it
+
         headers = {"Range": f"bytes={have}-"} if have else {}
         if have and known:
-            headers["If-Range"] = known
+            headers["If-Range"] = known  # a file that has changed since then comes whole
+
         url = self._url(place, one.name)
+        # Twice, because Google Drive may answer with a page that asks for a confirmation first.
         for is_second in (False, True):
             with _opened(url, place, headers) as answer:
                 if not _is_page(answer):
@@ -238,7 +244,7 @@ class Fetcher:
 
         try:
             if begin == 0:
-                tag.write_text("" if validator.startswith("W/") else validator)
+                tag.write_text("" if validator.startswith("W/") else validator)  # If-Range takes no weak tag (RFC 9110)
             with part.open("r+b" if begin else "wb") as file:
                 file.seek(begin)
                 file.truncate()
@@ -296,6 +302,7 @@ def require_room(folder: Path, num_bytes: int) -> None:
 @contextmanager
 def _opened(url: str, place: Origin, headers: Mapping[str, str] | None = None) -> Iterator[Any]:
     """Yield the answer to a GET after redirects. Raises HostError for a lasting error, and `_BrokenError` for a passing one."""
+    # identity: the length of a compressed body is not that of the file.
     asked = {"User-Agent": f"netflips/{__version__}", "Accept-Encoding": "identity", **(headers or {})}
     request, opener = Request(url, headers=asked), build_opener(HTTPCookieProcessor())
 
@@ -410,6 +417,7 @@ def _unzip(part: Path, name: str, place: Origin) -> None:
             found = [one for one in archive.infolist() if Path(one.filename).name == name]
             if len(found) != 1:
                 raise HostError(f"{place} has {len(found)} files of this name", path=name, expected="one", hint=_BY_HAND)
+
             require_room(part.parent, found[0].file_size)
             with archive.open(found[0]) as inside, whole.open("wb") as out:
                 shutil.copyfileobj(inside, out)

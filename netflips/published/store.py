@@ -81,6 +81,7 @@ def kept(name: str) -> Kept | None:
     path = _note_path(name)
     if not path.is_file():
         return None
+
     note = read_json(path, "the note of a model", hint="delete it and get the model again")
     is_note = isinstance(note, dict) and note.get("format") == _FORMAT
     seals = note.get("files") if is_note else None
@@ -111,6 +112,7 @@ def note_down(name: str, folder: Path, facts: Mapping[str, Any]) -> Kept:
     """Move a complete model to its place, with a note of the content of its files. An older one is replaced. Raises OutputError."""
     place = models_folder() / name
     files = {path.name: {**checksum_of(path), "mtime_ns": path.stat().st_mtime_ns} for path in sorted(folder.iterdir())}
+
     try:
         old = place.with_name(f"{name}.old")
         _remove(old)
@@ -121,6 +123,7 @@ def note_down(name: str, folder: Path, facts: Mapping[str, Any]) -> Kept:
         _remove(old)
     except OSError as error:
         raise OutputError("the model cannot be kept", path=place, found=error.strerror) from error
+
     done = kept(name)
     assert done is not None
     return done
@@ -149,6 +152,7 @@ def only_one(name: str) -> Iterator[Path]:
         ) from error
     try:
         try:
+            # The system drops this lock with its process, however that ends; a lock file would remain.
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise OutputError(f"{name} is being fetched by another run", path=folder, hint="wait for it") from error

@@ -76,11 +76,13 @@ class Access:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+
         headers = Headers(scope=scope)
         port = _parts(f"//{headers.get('host', '')}").netloc.rpartition(":")[2]
         ending = f"-{port}" if port.isdecimal() and len(port) <= _PORT_DIGITS else ""
         found = [one for one in _cookies(headers, _VISITOR + ending) if is_id(one)]
         visitor = scope["visitor"] = (found or [new_id()])[0]
+
         is_told = False
 
         async def sending(message: Message) -> None:
@@ -111,11 +113,13 @@ class Access:
             return refusal(421, "this server answers to localhost only")  # another site's name that leads here
         if scope["method"] not in _SAFE and not _is_own_page(headers, host):
             return refusal(403, "this comes from another site's page")
+
         if not self._settings.token:
             return None
         proofs = _cookies(headers, name)
         if any(hmac.compare_digest(one.encode(), self._proof().encode()) for one in proofs) or self._bears_token(headers):
             return None
+
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         if scope["path"] == "/" and scope["method"] == "GET":
             if given and self._is_token(given):
@@ -126,6 +130,7 @@ class Access:
         return refusal(401, "the token is missing; open the address that the server printed")
 
     def _is_token(self, given: str) -> bool:
+        # In constant time: how long a refusal takes says nothing about how much of a guess is right.
         return hmac.compare_digest(given.encode(), self._settings.token.encode())
 
     def _bears_token(self, headers: Headers) -> bool:
@@ -206,6 +211,7 @@ def build_app(settings: Settings, desk: Service | None = None) -> Starlette:
         except Exception as error:
             app.state.trouble = error
             raise
+
         cleaning = asyncio.create_task(_clean(desk))
         yield
         cleaning.cancel()
@@ -305,9 +311,11 @@ async def _upload(request: Request) -> Response:
     asked = request.query_params
     told = request.headers.get("content-length", "")[:_MOST_DIGITS]
     length = int(told) if told.isdecimal() else None
+
     upload = await _desk(request).uploads.receive(
         request.stream(), asked.get("name", ""), asked.get("as", ""), request["visitor"], length
     )
+
     return JSONResponse(_desk(request).shown(upload), status_code=201)
 
 
@@ -341,12 +349,14 @@ async def _form(request: Request, nothing: str = "") -> Mapping[str, Any]:
         body += block
         if len(body) > _MOST_FORM:
             raise RefusedError(413, "the form is too large")
+
     try:
         form = parse_json(body.decode() or nothing)
     except UnicodeDecodeError as error:
         raise RefusedError(400, "the form is no JSON; expected UTF-8") from error
     except ValueError as error:
         raise RefusedError(400, f"the form is no JSON; found {error}") from error
+
     if not isinstance(form, dict):
         raise RefusedError(400, "the form is no JSON object")
     return form
@@ -355,6 +365,7 @@ async def _form(request: Request, nothing: str = "") -> Mapping[str, Any]:
 async def _job(request: Request) -> Response:
     job, queue = _asked_job(request), _desk(request).queue
     found = results(job, queue.folders.of(job.id))
+
     before, seen = queue.jobs.get(job.made_by), {job.id}
     while before is not None and before.id not in seen and "utterances" in found:  # texts of its sentences in earlier dubs
         seen.add(before.id)
@@ -362,6 +373,7 @@ async def _job(request: Request) -> Response:
         for row, take in zip(found["utterances"], said, strict=False):
             row["alternatives"] += [{name: take[name] for name in ("spoken", "corrected")}, *take["alternatives"]]
         before = queue.jobs.get(before.made_by)
+
     return JSONResponse(queue.facts(job) | found)
 
 
@@ -408,10 +420,12 @@ async def _file(request: Request) -> Response:
     found = next((one for one in files_of(job, folder) if one["name"] == name), None)
     if found is None:
         raise RefusedError(404, "this job has no such file")
+
     media_type = "text/html" if found["shows"] == "page" else _type_of(name)
     # A report has a policy of its own, for our script in it; any other file is no page, and nothing in it runs.
     policy = "frame-ancestors 'self'" if found["shows"] == "page" else f"{POLICY}; sandbox"
     headers = {"Cache-Control": "no-store", "Content-Security-Policy": policy}
+
     is_shown = "download" not in request.query_params and media_type != _UNKNOWN
     return FileResponse(
         folder / name, headers=headers, media_type=media_type, filename=found["as"],

@@ -110,11 +110,13 @@ class ServeOptions(CommonOptions):
         given = {f"--{name.replace('_', '-')}": getattr(self, name) for name in _MODELS} | self.lip_sync
         found = {name: value.absolute() if isinstance(value, Path) else value for name, value in given.items()}
         commands = {"--speak-with": self.speak_with, "--reply-command": self.reply_command}
+
         if self.translate_with is not None:
             require_translate_with(self.translate_with, self.translate_model)
             found["--translate-with"] = self.translate_with
             if not self.translate_with.startswith(("http://", "https://")):
                 commands["--translate-with"] = self.translate_with
+
         found |= {name: command and _program(command, name) for name, command in commands.items()}
         return {name: str(value) for name, value in found.items() if value is not None}
 
@@ -250,6 +252,7 @@ def _announce(settings: Settings, port: int) -> None:
             "warning: other machines can reach this page, and what they send and see goes over the network unencrypted; whoever "
             "knows the token may use it"
         )
+
     secret = f"?{urlencode({'token': settings.token})}" if settings.token else ""
     LOG.warning("NetfLips is at http://%s:%d/%s (Ctrl-C ends it); jobs are kept in %s", host, port, secret, settings.work_dir)
 

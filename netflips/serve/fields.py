@@ -149,6 +149,7 @@ def field_of(options: type, option: str, name: str = "", **how: Any) -> AnyField
     """
     told = option_info(options, option)
     name, flag = name or option, "" if told.is_positional else told.names[-1]
+
     if told.kind is bool:
         return Switch(name, flag=flag)
     if told.kind is float:
@@ -156,6 +157,7 @@ def field_of(options: type, option: str, name: str = "", **how: Any) -> AnyField
     if "takes" in how:
         how.setdefault("is_needed", told.is_needed)
         return File(name, how.pop("stored", name), flag=flag, **how)
+
     values = how.get("values") or sorted(get_args(told.kind), key=lambda one: bool(one != told.default))
     return Choice(name, tuple(values), flag=flag)
 

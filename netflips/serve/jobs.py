@@ -204,6 +204,7 @@ class JobFolders:
         path = self.of(job_id) / LOG_FILE
         if not path.is_file():
             return ""
+
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _MOST_LOG_BYTES))
             return file.read().decode(errors="replace")
@@ -217,6 +218,7 @@ def _job(job_id: str, content: Any) -> Job:
     value_from(tuple[ReviewRow, ...], job.values.get("rows", []), "the job.values.rows", place)
     value_from(dict[str, str], job.values.get("voices", {}), "the job.values.voices", place)
     value_from(dict[str, str], job.values.get("terms", {}), "the job.values.terms", place)
+
     if job.state not in STATES:
         raise InputError("this job is in no state", path=place, expected=", ".join(STATES), found=job.state)
     return job

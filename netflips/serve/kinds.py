@@ -119,6 +119,7 @@ class JobKind:
         for one in self.fields:
             value = asked.names.get(one.name, "") if isinstance(one, File) else asked.values.get(one.name, "")
             (flags if one.flag else places).extend(one.words(value))
+
         settings = asked.settings
         marks = ["--operator", settings.operator, "--consent", CONSENT_FILE, *settings.signing] if self.is_agreed(settings) else []
         return [name, *places, *always, *flags, *self.more(asked), *marks, *settings.words_for(self.models), *settings.running]
@@ -142,6 +143,7 @@ def _more_of_dub(asked: Asked) -> list[str]:
     words += ["--from", AUTO] if is_over_text and values["source"] == AUTO else []
     words += [*_timing(asked), *_readings(asked)]
     words += ["--subtitles", "source,target"] if asked.has_reader or is_over_text else []
+
     given = asked.names.get("subtitles", "")
     if asked.rows or given:
         words += ["--script-in", SCRIPT_FILE if asked.rows else given]
@@ -149,6 +151,7 @@ def _more_of_dub(asked: Asked) -> list[str]:
         words += ["--speech-in", asked.names[SPEECH], *(["--keep-sound"] if values["keep_sound"] else [])]
     # Whoever has seen the texts knows how good they are, so the command need not ask.
     words += ["--yes", "--verdict", QUALITY_FILE, *([DRAFT, DRAFT_FILE] if asked.is_draft else [])]
+
     if is_over_text:
         models += ["--recognizer", "--text-translator", "--translate-with", "--translate-model", "--speak-with"]
     else:

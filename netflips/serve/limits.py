@@ -51,6 +51,7 @@ class Paced:
         """Return the next part of the body; after its end, the message that the visitor is gone, without a time limit."""
         if self._is_whole:
             return await self._receive()
+
         clock = asyncio.get_running_loop().time
         began = clock()
         try:
@@ -58,9 +59,11 @@ class Paced:
                 message = await self._receive()
         except TimeoutError as error:
             raise RefusedError(408, "the upload stood still; send it again") from error
+
         self._waited_s += clock() - began
         self._came += len(message.get("body", b""))
         self._is_whole = not message.get("more_body", False)
+
         if self._waited_s >= self._settings.rate_s and not self._is_whole:
             if self._came < self._settings.rate_bytes * self._waited_s:
                 raise RefusedError(408, "the upload came too slowly; send it again")

@@ -35,6 +35,7 @@ def facts(path: Path, wanted: str) -> dict[str, Any]:
 
         height, width = read_still(path).shape[:2]
         return {"seconds": 0.0, "width": int(width), "height": int(height), "has_sound": False}
+
     if wanted == SUBTITLES:
         from netflips.script.files import read_script
         from netflips.subtitles.given import read_subtitles
@@ -44,12 +45,14 @@ def facts(path: Path, wanted: str) -> dict[str, Any]:
         else:
             read_subtitles(path)
         return {"seconds": 0.0, "width": 0, "height": 0, "has_sound": False}
+
     info = probe(path)
     if wanted == VIDEO and not info.has_video:
         raise MediaError("it has no video", path=path, expected="a video")
     require_no_still(info.still, path)
     if wanted == SOUND and not info.has_audio:
         raise MediaError("it has no sound track", path=path, expected="a sound file, or a video with sound")
+
     seen = _seen(path, info) if wanted == VIDEO else {}
     told = {"seconds": round(float(info.duration_s), 3), "width": info.width, "height": info.height, "has_sound": info.has_audio}
     return told | seen
@@ -76,6 +79,7 @@ def main(path: str, wanted: str) -> int:
     for limit, value in _LIMITS.items():
         hard = resource.getrlimit(limit)[1]
         resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
+
     try:
         print_text(json.dumps(facts(Path(path), wanted)))
     except NetflipsError as error:

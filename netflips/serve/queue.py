@@ -49,6 +49,7 @@ class Queue:
                 self._end(job, STOPPED, _RESTARTED)
             elif job.state == WAITING:
                 self._waiting.append(job.id)
+
         await self._hand.start()
         self._task = asyncio.create_task(self._work())
 
@@ -73,6 +74,7 @@ class Queue:
         except Exception:
             job.state, job.error, job.notes = before
             raise
+
         self.jobs[job.id] = job
         self._waiting.append(job.id)
         self._notify()
@@ -114,6 +116,7 @@ class Queue:
         ranked = []
         for place, job_id in enumerate(self._waiting):
             visitor = self.jobs[job_id].visitor
+            # Everybody's first job comes before anybody's second; among equals, whoever was served longest ago.
             ranked.append((turns[visitor], self._served.get(visitor, 0), place, job_id))
             turns[visitor] += 1
         return [job_id for *_, job_id in sorted(ranked)]
@@ -218,8 +221,10 @@ class Queue:
                 remove_temporary(self.folders.of(job.id), below=True)
                 self._end(job, FAILED, f"its process was ended by the system ({gone.code}); is there enough memory?")
             return
+
         if job.state != RUNNING:  # it was stopped
             return
+
         if code == EXIT_DONE:
             self._end(job, ASKS if job.is_draft else DONE)
         else:
@@ -232,6 +237,7 @@ class Queue:
             job.quality = self.folders.quality(job.id)
         except InputError as damage:
             LOG.error("job %s: %s", job.id, damage)
+
         try:
             if state != DONE:
                 remove_temporary(folder, below=True)
@@ -241,5 +247,6 @@ class Queue:
 
     def _notify(self) -> None:
         """Wake everybody who waits for changes."""
+        # A new event each time: whoever is busy sending holds the old one, which stays set, and so misses nothing.
         old, self._news = self._news, asyncio.Event()
         old.set()

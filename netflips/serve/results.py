@@ -125,8 +125,10 @@ def edited_rows(job: Job, folder: Path, edits: Sequence[Edit]) -> list[dict[str,
     if script is None:
         raise UsageError("this job has no sentences")
     asked = {(one.source.start_s, one.source.end_s): _asked_of(job, one.number) for one in on_page(script)}
+
     for edit in edits:
         script = edit.of(script)
+
     rows = []
     for one in script.utterances:
         place = one.place.start_s, one.place.end_s
@@ -149,6 +151,7 @@ def _cost(job: Job, script: Script) -> dict[str, float] | None:
     kept = {} if script.result.work is None else script.result.work.kept
     if job.state != DONE or not spent or not spoken_s or kept.get("speech") or kept.get("frames"):
         return None  # speech or frames came from kept work, so their pace was not measured
+
     by_speech = sum(spent.get(name, 0.0) for name in _BY_SPEECH)
     rest = job.ended_s - job.began_s - sum(spent.values()) + spent.get("read", 0.0) + spent.get("write", 0.0)
     again = spent.get("check", 0.0) * min(_HEARD_TOGETHER_S / spoken_s, 1.0)

@@ -163,6 +163,7 @@ class Service:
             raise UsageError("this job is not over yet")
         if set(form) - {*_OF_REVIEW, "preview", "draft"}:
             raise UsageError("the form cannot be read", expected="rows, voices, terms, preview, draft")
+
         if job.kind == "dub" and (job.state == ASKS or form):
             review = _reviewed(job.values if job.values.get("rows") and "rows" not in form else form)
             self._require_sayable(review.rows, job.values)
@@ -187,6 +188,7 @@ class Service:
         wanted |= {f"{SPEECH} {number}": one.speech for number, one in enumerate(review.rows, 1) if one.speech}
         wanted |= {f"voice {number}": upload for number, upload in enumerate(review.voices.values(), 1)}
         found = {name: self.uploads.find(upload) for name, upload in wanted.items()}
+
         for name, upload in found.items():
             if upload.kind not in takes.get(name, SOUND_OR_VIDEO):
                 expected = " or ".join(takes.get(name, SOUND_OR_VIDEO))
@@ -200,6 +202,7 @@ class Service:
         names = {name: f"{stored.get(name, name.replace(' ', '-'))}{Path(one.file).suffix}" for name, one in found.items()}
         for name, one in found.items():
             folders.take_in(job.id, self.uploads.path(one), names[name])
+
         first = next(iter(found.values()), None)
         shared, length_s = ("work", 0.0) if first is None else (f"../../uploads/{first.id}/work", first.seconds)
         asked = Asked(
@@ -207,10 +210,12 @@ class Service:
             {speaker: names[f"voice {number}"] for number, speaker in enumerate(review.voices, 1)}, review.terms,
             track_parts(before, folders.of(before.id)) if SPEECH in names else {}, is_draft,
         )  # fmt: skip
+
         kind.write(asked, folders.of(job.id))
         job.words, job.names = tuple(kind.words(asked)), names
         job.uploads = {name: one.id for name, one in found.items()}
         job.shown = {names[name]: one.name for name, one in found.items()}
+
         if review.rows:
             said = {"rows": [asdict(one) for one in review.rows], "voices": dict(review.voices), "terms": dict(review.terms)}
             job.values = {**job.values, **said}

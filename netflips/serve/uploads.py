@@ -176,9 +176,11 @@ class Uploads:
                 if process.returncode is None:
                     process.kill()
                     await process.wait()
+
         if process.returncode:
             said = json.loads(out)["error"] if out else f"{file}: it cannot be read"
             raise RefusedError(415, said.replace(str(file.absolute()), clean_name(name)))
+
         facts: Mapping[str, Any] = json.loads(out)
         if facts["seconds"] > self._settings.longest_s:
             found, most = facts["seconds"] / 60, self._settings.longest_s / 60

@@ -68,9 +68,11 @@ def main() -> int:
     os.dup2(2, 1)  # so that what a library prints is not taken for an answer
     jobs: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(sys.stdin, jobs), daemon=True).start()
+
     for name in _WARMED:
         __import__(name)
     channel.say(ready=True)
+
     while True:
         job = jobs.get()
         code = _run(job["words"], Path(job["folder"]), channel)
@@ -85,6 +87,7 @@ def _listen(source: TextIO, jobs: "queue.SimpleQueue[dict[str, Any]]") -> None:
     for line in source:
         jobs.put(json.loads(line))
     os.kill(os.getpid(), signal.SIGTERM)
+    # Python notices a signal only between steps of its own, and a long call of a library would hold it up.
     time.sleep(_GRACE_S)
     os._exit(EXIT_FAILED)
 
@@ -92,11 +95,14 @@ def _listen(source: TextIO, jobs: "queue.SimpleQueue[dict[str, Any]]") -> None:
 def _run(words: Sequence[str], folder: Path, channel: Channel) -> int:
     """Run a command in a folder, with its output in the folder's log; returns its exit code."""
     os.chdir(folder)
+
+    # The descriptors and not sys.stdout: libraries and programs that the command runs write there as well.
     before = os.dup(1), os.dup(2)
     log = os.open(LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.close(log)
+
     try:
         with report_to(channel.progress), noted_by(channel.note):
             return cli.main(words)

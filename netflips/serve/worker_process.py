@@ -62,15 +62,19 @@ class WorkerProcess:
         assert process is not None
         assert process.stdin is not None
         assert process.stdout is not None
+
+        # A worker that has just died is noticed below, where its output ends.
         with suppress(ConnectionError):
             process.stdin.write(json.dumps({"words": list(words), "folder": str(folder.absolute())}).encode() + b"\n")
             await process.stdin.drain()
+
         while line := await process.stdout.readline():
             said = json.loads(line)
             if "end" in said:
                 if said["end"] in ENDED_BY_SIGNAL:  # it is about to end itself
                     await process.wait()
                 return int(said["end"])
+
             if "note" in said:
                 noted(value_from(KeptNote, said["note"], "a note"))
             if "stage" in said:

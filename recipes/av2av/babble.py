@@ -60,17 +60,20 @@ def _work(options: BabbleOptions) -> None:
     manifest = read_manifest(options.manifest)
     if len({entry.speaker for entry in manifest.entries}) < 2:
         raise InputError("babble needs the voices of other talks", path=options.manifest, expected="two speakers or more")
+
     made = list[Entry]()
     with bars(options.quiet) as progress:
         for entry in track(manifest.entries, "babble", progress, len(manifest)):
             rng = np.random.default_rng(zlib.crc32(entry.id.encode()))  # the same voices at each ratio
             others = [one for one in manifest.entries if one.speaker != entry.speaker]
             chosen = [others[place] for place in rng.choice(len(others), min(_VOICES, len(others)), replace=False)]
+
             speech, out = _speech(manifest, entry), options.out_dir / "audio" / f"{entry.id}.wav"
             try:
                 write_speech(out, with_babble(speech, [_speech(manifest, one) for one in chosen], options.snr))
             except ValueError as error:
                 raise InputError("there is nothing to hear", path=entry.id) from error
+
             lips = os.path.relpath(manifest.root / entry.lips, options.out_dir) if entry.lips else ""
             made.append(replace(entry, audio=f"audio/{entry.id}.wav", lips=lips))
     write_manifest(options.out_dir / "manifest.jsonl", made)

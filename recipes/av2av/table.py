@@ -38,6 +38,7 @@ def table(folder: Path, source: str) -> str:
     found = sorted(folder.glob("*/*/*/metrics.json"))
     if not found:
         raise InputError("nothing was measured yet", path=folder, expected="CONDITION/MODALITIES/RECOGNIZER/metrics.json")
+
     bleu, cosine = PUBLISHED.get(source, (None, None))
     lines = ["| | condition | given | recognizer | ASR-BLEU | speaker cosine | n |", "| --- | --- | --- | --- | --- | --- | --- |"]
     lines.append(f"| AV2AV, as quoted by MAVFlow | clean | sound and lips | not known | {bleu or _DASH} | {cosine or _DASH} | |")

@@ -57,6 +57,7 @@ def make_clips(folder: Path, count: int, progress: Progress) -> None:
     (folder / CLIPS).mkdir(parents=True, exist_ok=True)
     made = Rows[str](folder / CLIPS / "made.jsonl", "id", "source")
     made.repair()
+
     for number in track(range(count), "making clips", progress, count):
         kind = KINDS[number % len(KINDS)]
         name = f"{kind}_{number + 1}"
@@ -65,11 +66,13 @@ def make_clips(folder: Path, count: int, progress: Progress) -> None:
             write_text(
                 folder / CLIPS / f"{name}.ko.srt", srt_text(Cue(one.start_s, one.end_s, (one.pair.korean,)) for one in turns)
             )
+
             line = {"id": name, "source": f"{CLIPS}/{name}.mp4", "kind": kind, "subtitles": f"{CLIPS}/{name}.ko.srt"}
             said = [(one.pair.korean, *(text for _, text in one.pair.forms)) for one in turns]
             first, *others = map(" ".join, product(*said))  # with all forms of each sentence, also the shorter and longer ones
             text = " ".join(one.pair.english for one in turns)
             made.add([{**line, "text": text, "reference_text": first, "other_texts": others}])
+
     write_rows(folder / MANIFEST, list(made.values())[:count])
 
 
@@ -113,6 +116,7 @@ def _with_pause(samples: Samples, phonemes: Sequence[Phoneme]) -> tuple[Samples,
     levels = np.square(samples[: len(samples) // step * step].reshape(-1, step)).mean(1)
     first, last = len(levels) * 3 // 10, len(levels) * 7 // 10
     place = (first + int(levels[first:last].argmin())) * step + step // 2
+
     moment = place / SAMPLE_RATE
     silence = np.zeros(round(_PAUSE_S * SAMPLE_RATE), np.float32)
     moved = tuple((name, start + _PAUSE_S * (start >= moment), end + _PAUSE_S * (start >= moment)) for name, start, end in phonemes)
