@@ -128,6 +128,7 @@ def backend_of(choice: LipSyncChoice, renderer: Path | None) -> Backend:
         if found is None:
             raise UsageError("unknown lip-sync backend", expected=", ".join(lip_sync_names()), found=choice.name)
         return found
+    # Hard pasting needs a patch, so `auto` passes over the mesh then. The face renderer is always ready, so there is one.
     return next(one for one in backends() if (one.has_patches or not choice.is_hard) and one.is_ready(choice, renderer))
 
 
@@ -158,12 +159,14 @@ def add_lip_sync_options(group: argparse._ActionsContainer) -> None:
     """Add --lips and the options of all backends."""
     names = ", ".join(f"{one.name} ({one.words})" for one in backends())
     order = ", else ".join(one.name for one in backends())
+
     group.add_argument(
         "--lips",
         choices=lip_sync_names(),
         default=AUTO,
         help=f"lip-sync backend: {names}, or auto: the first of {order} that has its files (default: auto)",
     )
+
     for one in _options():
         if one.file:
             group.add_argument(one.flag, type=Input(one.file), metavar="FILE", help=one.help)
@@ -292,6 +295,7 @@ class UnitBackend(Backend):
 
         if opening.drawn_by is None and opening.renderer is None:
             raise UsageError("--lips units needs a renderer", hint="give --unit2av-path")
+
         drawn_by = opening.drawn_by or LipRenderer.from_checkpoint(Path(str(opening.renderer)), opening.device, opening.precision)
         return nullcontext(UnitLipSync(drawn_by, opening.paste, opening.batch_size, opening.upper))
 

@@ -87,6 +87,7 @@ def unlike_lips(frame: Pixels, mesh: Landmarks | NDArray[np.float64], is_guess: 
     result is then 1 if all is like skin, as under a palm, else 0.
     """
     colours = np.log(_seen(frame, mesh[:, :2]) + _FLOOR)
+    # Differences of logarithms are ratios of colours: how strong the light is drops out of the first two.
     redness, yellowness, light = colours[:, 0] - colours[:, 1], colours[:, 1] - colours[:, 2], colours.mean(axis=1)
     lips, around, inside = list(_LIPS), list(_AROUND), [*_LIPS, *_BETWEEN]
     lit = float(np.percentile(light[list(_SKIN)], 75)) - _IN_LIGHT
@@ -108,11 +109,13 @@ def unlike_lips(frame: Pixels, mesh: Landmarks | NDArray[np.float64], is_guess: 
     is_made_up = (red > _MADE_UP) & ((np.abs(redder[around]) < _SKIN_RED).mean() > _MOSTLY)
     is_other = ((red > _REDDEST) | (np.abs(yellow) > _OTHER_HUE)) & ~is_made_up
     is_other |= (red < pale) | (bright < _DARKEST) | (bright > _LIGHTEST)
+
     if is_coloured:
         is_other |= red - _LIGHT_COUNTS * bright < _LIKE_SKIN
         reds, hues = (one.reshape(2, 2, -1)[..., 1:-1].mean(axis=(1, 2)) for one in (red, yellow))  # corners are half skin
         is_none = (reds - redder[around].reshape(2, -1).mean(axis=1) < _REDDER) & ((hues < _BLUE) | (hues > _YELLOW))
         is_other |= is_none.repeat(len(lips) // 2)
+
     return float(is_other.reshape(2, -1).mean(axis=1).max())
 
 
@@ -122,6 +125,7 @@ def _seen(frame: Pixels, points: NDArray[np.floating]) -> NDArray[np.float32]:  
     scale = _SIDE / max(float(size[0]), 1.0)
     width, height = _SIDE, max(1, round(float(size[1]) * scale))
     place = np.array([[1 / scale, 0, corner[0]], [0, 1 / scale, corner[1]]], np.float32)
+
     flags = cv2.INTER_AREA | cv2.WARP_INVERSE_MAP
     face = cv2.warpAffine(frame, place, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     x, y = np.clip(np.rint((points - corner) * scale), 0, [width - 1, height - 1]).astype(int).T
@@ -145,6 +149,7 @@ class Cover:
         """Return the share of the lips that counts as covered in the next frame, compared with this mouth's usual look."""
         is_changed = self._usual is not None and look.unlike - self._usual >= _CHANGE
         share = 0.0 if look.is_seen and not is_changed else look.unlike
+        # Only a free mouth teaches what is usual, or a hand that stays would become the usual look.
         if share < COVERED_UNTIL:
             self._usual = look.unlike if self._usual is None else self._usual + self.ease * (look.unlike - self._usual)
         return share
@@ -152,5 +157,6 @@ class Cover:
     def step(self, share: float) -> bool:
         """Add the next frame's share of covered lips; return whether its mouth is covered."""
         self._mean = share if self._mean is None else self._mean + self.ease * (share - self._mean)
+        # Two thresholds, so that a mouth between them does not flicker.
         self._is_covered = self._mean >= (COVERED_UNTIL if self._is_covered else COVERED_FROM)
         return self._is_covered

@@ -46,6 +46,7 @@ def drawn_frames(
     while something hides it, except with hard patches, as published.
     """
     scenes = scenes if paste is paste_face_hard else _uncovered(scenes)
+
     for batch in in_batches(scenes, batch_size):
         faces = [(scene.rgb, scene.box, scene.time) for scene in batch if scene.box is not None]
         crops = [crop_face(rgb, box) for rgb, box, _ in faces]
@@ -64,10 +65,12 @@ def _uncovered(scenes: Iterable[Scene]) -> Iterator[Scene]:
                 before = None
                 yield scene
                 continue
+
             begins = before is None or not goes_on(before, scene)
             before = scene
             if begins:
                 cover, is_covered = Cover(_EASE), False
+
             if begins or number % _LOOKED_AT == 0:
                 mesh = scene.mesh if scene.mesh is not None else finder.find(scene.rgb, scene.box)
                 if mesh is not None:
@@ -75,6 +78,8 @@ def _uncovered(scenes: Iterable[Scene]) -> Iterator[Scene]:
                     is_covered = cover.step(cover.counted(look))
                 elif begins:  # later, whatever hides a whole face from the mesh most likely hid the mouth before
                     is_covered = cover.step(covering(scene.rgb, neutral_in(scene.box), is_guess=True).unlike)
+
+            # At a cut there is nothing to fade from: the mouth is there at once, or it is not.
             strength = float(np.clip(strength + (-1 if is_covered else 1) * (1 if begins else 1 / _FADE), 0, 1))
             yield replace(scene, box=scene.box if strength > 0 else None, strength=scene.strength * strength)
 
@@ -84,6 +89,7 @@ def _mixed(scene: Scene, pasted: Pixels) -> Pixels:
     part = None if scene.box is None else visible_part(scene.box, *scene.rgb.shape[:2])
     if part is None or scene.strength >= 1:
         return pasted
+
     below = scene.rgb[part].astype(np.float32)
     pasted[part] = np.rint(below + (pasted[part] - below) * scene.strength).astype(np.uint8)
     return pasted
@@ -128,9 +134,11 @@ def resting_codes(renderer: LipRenderer, said: Units, quiet: NDArray[np.bool_], 
 
     said: units with durations. quiet: bool [n]. rest: the unit of silence; None = the last unit of `said`.
     """
+    # Cut to the speech: the codes behind it only fill the last window.
     codes = renderer.codes(said)[: max(units_to_frames(said.num_steps), 1)].clone()
     silence = int(said.ids[-1]) if rest is None or rest >= renderer.num_units else rest
     still = Units.from_frames(np.full(frames_to_units(2 * _HALF_WINDOW), silence), said.language, said.vocabulary)
+
     resting = renderer.codes(still)[_HALF_WINDOW]
     silent = torch.from_numpy(quiet[: len(codes)].copy()).to(codes.device)
     codes[: len(silent)][silent] = resting
@@ -188,6 +196,8 @@ class SoundLipSync:
             raise InputError("there is no sound to move the lips", expected="float32 [samples] at 16 kHz")
         if said.quiet is None:
             return mel_of(said.samples)
+
+        # The network would draw the noise of a pause as quivering lips; digital silence is the same everywhere.
         samples = said.samples.copy()
         for frame in np.flatnonzero(said.quiet).tolist():
             start, stop = (units_to_samples(frames_to_units(edge)) for edge in (frame, frame + 1))

@@ -37,6 +37,7 @@ _SIDE, _REACH, _WINDOW, _PUSH = 192, 0.24, 1.35, 4.0
 """Pixels that the mesh's network sees a face in, how far around the mouth pixels are pushed in widths of the face, the square
 around the face in its sizes, and by how many pixels they are."""
 _OUTLINES = {"upper": (*OUTER_UPPER, *INNER_UPPER), "lower": (*OUTER_LOWER, *INNER_LOWER)}
+# All threads share one interpreter, whose input and output lie in its own memory.
 _LOCK = Lock()
 
 
@@ -61,16 +62,20 @@ def _unrolled(frame: Pixels, points: Points) -> Floats:
     width = max(float(np.ptp(points[:, 0])), 1.0)
     scale, corner = _FACE / width, points.min(axis=0) - _MARGIN * width
     size = np.ceil((np.ptp(points, axis=0) + 2 * _MARGIN * width) * scale).astype(int).tolist()
+    # Blurred before it gets smaller: bilinear sampling reads four pixels, however many lie between two samples.
     soft = frame if scale >= 1 else cv2.GaussianBlur(frame, (0, 0), 0.4 / scale)
     place = np.array([[1 / scale, 0, corner[0]], [0, 1 / scale, corner[1]]])
     face = cv2.warpAffine(soft, place, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
+
     at = (points - corner) * scale
     upper, lower = at[np.array(UPPER_LIP)], at[np.array(LOWER_LIP)]  # from inside to outside
     thick = max(float(np.linalg.norm([upper[3] - upper[0], lower[3] - lower[0]], axis=-1).mean()), _THICK * _FACE)
     along = at[308] - at[78]
     down = np.array([-along[1], along[0]]) * thick / max(float(np.linalg.norm(along)), 1e-6)
+
     above, below = ([ring + sign * share * down for share in shares] for ring, sign, shares in _beside(upper[3], lower[3]))
     rings = np.stack([*above, *upper[::-1], *lower, *below])
+
     columns, rows = np.linspace(0, 8, _COLUMNS), np.linspace(0, len(rings) - 1, (len(rings) - 1) * _FINE + 1)
     x, y = (_between(_between(rings[..., axis].T, rows).T, columns).astype(np.float32) for axis in (0, 1))
     return np.asarray(cv2.remap(face, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)[:, 2:-2]
@@ -105,6 +110,7 @@ def _rows(strip: Floats) -> dict[str, float]:
 
 def _side_light_off(values: Floats) -> Floats:
     """Return a strip [rows, columns] without the linear trend from one side to the other."""
+    # Light from one side would make the two halves of a mouth unlike.
     columns = np.linspace(-1, 1, values.shape[1])
     return values - np.asarray(np.polyval(np.polyfit(columns, values.mean(axis=0), 1), columns), np.float32)
 
@@ -128,6 +134,7 @@ def _followed(frame: Pixels, points: Points) -> dict[str, float]:
     square = TurnedSquare(((low + high) / 2).astype(np.float32), float(max(high - low)) * _WINDOW, float(np.arctan2(below, right)))
     seen = cut_region(frame, square, _SIDE, low=0.0, border=None)
     grid = np.stack(np.meshgrid(*[np.arange(_SIDE, dtype=np.float32)] * 2), axis=-1)
+
     with _LOCK:
         lips = _mesh(seen)
         width, middle = float(np.ptp(lips[:, 0])), lips[[13, 14]].mean(axis=0)
@@ -141,11 +148,14 @@ def _followed(frame: Pixels, points: Points) -> dict[str, float]:
 
         followed = {}
         for way, lips_of in (("down", ("lower",)), ("wide", ("upper", "lower")), ("open", ("lower",))):
+            # Half the difference of a push and its opposite: errors that the mesh makes without any push drop out.
             there = [_mesh(_pushed(seen, grid, sign * push(grid, way))) for sign in (1, -1)]
             moved, asked = (there[0] - there[1]) / 2, push(lips, way)
             for lip in lips_of:
                 part = list(_OUTLINES[lip])
+                # The share of the push that the lip made, by least squares.
                 followed[f"{way}_{lip}"] = float((moved[part] * asked[part]).sum() / (np.square(asked[part]).sum() + 1e-6))
+
     return followed
 
 

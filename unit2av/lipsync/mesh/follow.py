@@ -90,9 +90,11 @@ def flow(before: Pixels, after: Pixels, mesh: Points, mesh_after: Points) -> Poi
     end, is_good = _followed(small[0], small[1], start)
     if is_good.sum() < _LEAST_FOLLOWED:
         return similarity(mesh[FOLLOWED, :2] - middle, mesh_after[FOLLOWED, :2] - middle, everywhere)
+
     origin = (middle - [left, top]) * scale
     one, other = (points[is_good, 0].astype(np.float64) - origin for points in (start, end))
     step = similarity(one, other, _confidence_of(small[0], start[is_good], face))
+    # Back to pixels of the frame. The angle and the logarithm of the growth do not depend on the scale.
     return np.asarray(step / [scale, scale, 1, 1], np.float64)
 
 
@@ -109,6 +111,7 @@ def surface_flow(before: Pixels, after: Pixels, mesh: Points, mesh_after: Points
     left, top = np.maximum(np.floor(low - margin), 0).astype(int).tolist()
     right, bottom = np.maximum(np.ceil(high + margin), 0).astype(int).tolist()
     scale = min(_LOWER_WIDTH / max(min(right, before.shape[1]) - left, 1), _MOST_GROWN)
+
     one, other = (_grey(frame[top:bottom, left:right], scale) for frame in (before, after))
     if min(one.shape) < _LEAST_SIDE or one.shape != other.shape:
         return np.asarray((mesh_after - mesh)[:, :2], np.float64)
@@ -117,6 +120,7 @@ def surface_flow(before: Pixels, after: Pixels, mesh: Points, mesh_after: Points
     search.setPatchStride(_STRIDE)
     search.setVariationalRefinementIterations(0)  # it costs as much again, and mouths are moved no better
     way = search.calc(one, other, None)
+    # The centre of a pixel is half a pixel from its corner, and corners are what scaling keeps in place.
     x, y = (((mesh[:, axis] - start + 0.5) * scale - 0.5).astype(np.float32) for axis, start in enumerate((left, top)))
     return np.asarray(cv2.remap(way, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0] / scale, np.float64)
 
@@ -126,10 +130,12 @@ def similarity(before: Points, after: Points, weights: Points) -> Points:
 
     weights: [n]. Points unlike the rest count less. The less the points agree, the nearer roll and growth are to 0.
     """
+    # Points as complex numbers: a similarity is z -> turn * z + shift, and its least-squares fit has a closed form.
     one, other = before @ [1, 1j], after @ [1, 1j]
     share, turn, unlike = weights, 1 + 0j, np.zeros(len(one))
     middle, new_middle, reach = 0j, 0j, 1.0
     for _ in range(_FITS):
+        # Cauchy's weights, refitted a few times: a point that moves unlike the rest hardly pulls.
         share = weights / (1 + np.square(unlike / _UNLIKE_OTHERS))
         share /= share.sum()
         middle, new_middle = complex(share @ one), complex(share @ other)
@@ -138,6 +144,8 @@ def similarity(before: Points, after: Points, weights: Points) -> Points:
         turn = complex((share * away.conj()) @ there / reach)
         unlike = np.abs(there - turn * away)
 
+    # Variance of the turn: that of one coordinate, divided by the squared reach and by the number of points that count. Points that
+    # err together count as one.
     doubt = float(share @ np.square(unlike)) / 2 * float(share @ share) * _ALIKE / reach
     roll = _shrunk(float(np.angle(turn)), _USUAL_ROLL, doubt)
     growth = _shrunk(float(np.log(max(abs(turn), 1e-3))), _USUAL_GROWTH, doubt)
@@ -147,6 +155,7 @@ def similarity(before: Points, after: Points, weights: Points) -> Points:
 
 def _shrunk(value: float, usual: float, doubt: float) -> float:
     """Return the likely part of a value: one of usual size may be an error, a large one hardly. doubt: its variance."""
+    # A Wiener filter: the power of the signal is guessed as the usual one plus that of the value itself.
     size = usual**2 + value**2
     return value * size / (size + doubt)
 
@@ -155,6 +164,7 @@ def _followed(one: Pixels, other: Pixels, start: NDArray[np.float32]) -> tuple[N
     """Return where points [n, 1, 2] of a grey frame are in another one, and which of them lead back from there: bool [n]."""
     size = (_WINDOW, _WINDOW)
     end, is_found, _ = cv2.calcOpticalFlowPyrLK(one, other, start, None, winSize=size, maxLevel=_LEVELS)
+    # Forward-backward error (Kalal et al. 2010): a point that does not come back was lost on the way.
     back, is_found_back, _ = cv2.calcOpticalFlowPyrLK(other, one, end, None, winSize=size, maxLevel=_LEVELS)
     is_good = (is_found[:, 0] > 0) & (is_found_back[:, 0] > 0) & (np.abs(back - start).max(axis=(1, 2)) < _MOST_RETURN)
     return np.asarray(end, np.float32), np.asarray(is_good, np.bool_)
@@ -171,6 +181,7 @@ def _confidence_of(grey: Pixels, points: NDArray[np.float32], face: NDArray[np.f
     share, least = cv2.blur(within, (_WINDOW, _WINDOW)), cv2.cornerMinEigenVal(grey, _WINDOW, ksize=3)
     x, y = points[:, 0, 0], points[:, 0, 1]
     inside, texture = (cv2.remap(one, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0] for one in (share, least))
+
     weights = np.clip((inside - _LEAST_WITHIN) / (1 - _LEAST_WITHIN), 0, 1) * np.maximum(texture, 0) ** _TEXTURE_POWER
     return np.asarray(weights + _MIN_CONFIDENCE, np.float64)
 
@@ -183,6 +194,7 @@ def _grey(part: Pixels, scale: float) -> Pixels:
     while scale <= 0.5 and min(grey.shape) > 1:
         grey = cv2.resize(grey[: grey.shape[0] & ~1, : grey.shape[1] & ~1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
         scale *= 2
+
     if scale == 1:
         return np.asarray(grey, np.uint8)
     way = cv2.INTER_LINEAR if scale < 1 else cv2.INTER_CUBIC
@@ -264,9 +276,11 @@ def placed(looks: Sequence[Look | None], now: int) -> Place | None:
     known = [(number, look) for number, look in enumerate(looks) if look is not None]
     if not known:
         return None
+
     numbers, seen = [number for number, _ in known], [look for _, look in known]
     distance = np.array(numbers, np.float64) - now
     shape, turn, near = (_weights(distance, sigma) for sigma in (_SHAPE_SIGMA, _POSE_SIGMA, _PLACE_SIGMA))
+
     heads = np.stack([look.head for look in seen])
     head = np.tensordot(shape, heads, axes=1)
 
@@ -293,6 +307,7 @@ def _seen(heads: Points, here: Look, distance: NDArray[np.float64]) -> Points:
     is_near = np.abs(distance) <= max(3 * _SEEN_SIGMA, float(np.abs(distance).min()))
     heads, distance = heads[is_near], distance[is_near]
     apart = np.sqrt(np.square(heads[:, _MOUTH, :2] - here.head[_MOUTH, :2]).sum(axis=-1).mean(axis=-1))
+    # A bilateral mean: near in time and alike in shape. Other shapes would smear a mouth that moves.
     weights = np.exp(-0.5 * (np.square(distance / _SEEN_SIGMA) + np.square(apart / _SAME_MOUTH)))
     return np.asarray(np.tensordot(weights / weights.sum(), heads, axes=1), np.float64)
 
@@ -306,11 +321,13 @@ def _with_surface(seen: Points, looks: Sequence[Look | None], now: int, pose: He
     here = looks[now]
     if here is None or not around:
         return seen
+
     weights = _weights(np.array([number - now for number, _ in around], np.float64), _SURFACE_SIGMA)
     mesh = here.mesh.copy()
     mesh[:, :2] = here.carried + np.tensordot(weights, np.stack([look.mesh[:, :2] - look.carried for _, look in around]), axes=1)
     amiss = (pose.to_head(mesh) - seen)[:, :2]
     amiss *= np.minimum(1, _MOST_AMISS / np.maximum(np.linalg.norm(amiss, axis=1, keepdims=True), _MOST_AMISS))
+
     leader, share = _leaders()
     result = seen.copy()
     result[:, :2] += share[:, None] * amiss[leader]
@@ -345,6 +362,7 @@ def _leaders() -> tuple[NDArray[np.int64], Points]:
 
 
 def _weights(distance: NDArray[np.float64], sigma: float) -> Points:
+    # Counted from the nearest frame: where the face was lost for long, all weights would underflow to 0.
     weights = np.exp(-0.5 * np.square((distance - distance[np.abs(distance).argmin()]) / sigma))
     return np.asarray(weights / weights.sum(), np.float64)
 
@@ -401,6 +419,7 @@ def sights(scenes: Iterable[Scene], finder: MeshFinder) -> Iterator[Sight]:
     """
     before: Scene | None = None
     last: tuple[Scene, Look] | None = None
+
     for scene in scenes:
         begins = before is None or not goes_on(before, scene)
         if begins:
@@ -425,8 +444,11 @@ def _look(scene: Scene, last: tuple[Scene, Look] | None, finder: MeshFinder) -> 
     mesh = scene.mesh if scene.mesh is not None else finder.find(scene.rgb, scene.box)
     if mesh is None:
         return None
+
     if last is None:
         return look_at(scene.rgb, mesh, np.zeros(4), np.zeros((NUM_FACE, 2)), scene.cover)
+
+    # The last frame with a mesh, which need not be the one before: flow bridges frames without a mesh.
     before, seen = last
     both = before.rgb, scene.rgb, seen.mesh, mesh.astype(np.float64)
     return look_at(scene.rgb, mesh, seen.flowed + flow(*both), seen.carried + surface_flow(*both), scene.cover)

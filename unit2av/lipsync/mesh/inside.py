@@ -99,6 +99,7 @@ class Teeth:
         lit: share of the light. gap: present gap between the lips, with which the lower teeth move.
         """
         inside = layer.pixels
+        # Upper teeth last: they stand before the lower ones.
         for share, down in ((self.lower, gap - self.gap), (self.upper, 0.0)):
             if share.any():
                 place = _placed(pose, self.corner + np.array([0, down, 0]), part, fine)
@@ -134,6 +135,7 @@ def find_dark(image: Pixels, points: Points, gap: float) -> Floats | None:
     high = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 2, image.shape[1::-1])
     if gap < _LEAST_DARK_GAP or np.any(high <= low):
         return None
+
     cover = soft_cover(outline - low, (high[1] - low[1], high[0] - low[0]))
     colours = image[low[1] : high[1], low[0] : high[0]][cover > 0.95]
     if len(colours) < _LEAST_DARK_PIXELS:
@@ -147,6 +149,7 @@ def usual_dark(found: Sequence[Floats], light: Floats) -> Floats:
     guess = _CAVITY * 255 * light
     if not found:
         return np.asarray(guess, np.float32)
+
     darkest = sorted(found, key=lambda colour: float(colour.sum()))[: max(1, len(found) // 2)]
     return np.asarray(np.clip(np.median(darkest, axis=0), guess, _LIGHTEST_CAVITY * 255 * light), np.float32)
 
@@ -160,6 +163,7 @@ def find_teeth(image: Pixels, points: Points, head: Points, pose: HeadPose, leas
     gap = float(head[INNER_LOWER[4], 1] - head[INNER_UPPER[4], 1])
     if gap < _LEAST_TEETH_GAP:
         return None
+
     depth = float(head[[INNER_UPPER[4], INNER_LOWER[4]], 2].mean() + 0.03)
     corner = np.array([-_REACH / 2, head[INNER_UPPER[4], 1] - 0.04, depth])
     place = _placed(pose, corner, np.zeros(2), 1)
@@ -168,17 +172,21 @@ def find_teeth(image: Pixels, points: Points, head: Points, pose: HeadPose, leas
     within = cv2.erode((soft_cover(outline, _PATCH[::-1]) > 0.5).astype(np.uint8), np.ones((5, 5), np.uint8))
     if within.sum() < 50 or float(within.mean()) <= least:
         return None
+
     patch = cv2.warpAffine(image, place, _PATCH, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
     lab = cv2.cvtColor(patch, cv2.COLOR_RGB2LAB).astype(np.float32)
     is_tooth = smoothstep((lab[..., 0] - 95) / 45) * (1 - smoothstep((lab[..., 1] - 128 - 12) / 10)) * within
     share = float(is_tooth.sum() / within.sum())
     if share < _LEAST_SHARE:
         return None
+
+    # The dark gaps between teeth belong to the row.
     whole = cv2.morphologyEx(is_tooth.astype(np.float32), cv2.MORPH_CLOSE, np.ones((9, 9))) * within
     soft = cv2.GaussianBlur(whole, (0, 0), 2.5).astype(np.float32)
     split = _between_rows(is_tooth.sum(axis=1))
     upper, lower = soft.copy(), soft.copy()
     upper[split:], lower[:split] = 0, 0
+
     colour = np.asarray(np.median(patch[is_tooth >= 0.5 * is_tooth.max()], axis=0), np.float32)
     is_row = bool((upper[:, _FRONT].max(axis=0) > 0.5).mean() > _ROW_SHARE)
     return Teeth(patch, upper, lower, corner, gap, share * float(within.mean()), colour, is_row)
@@ -209,19 +217,23 @@ def draw_inside(image: Pixels, target: Points, inside: Points, pose: HeadPose, l
     part, size = np.array([left, top], np.float64), (bottom - top, right - left)
     cover = soft_cover(outline - part, size, max(0.003 * pose.scale, look.soft))
     gap = float(np.linalg.norm(target[INNER_LOWER[4], :2] - target[INNER_UPPER[4], :2])) / pose.scale
+    # A small mouth is drawn at twice its size and averaged, for smooth edges; a large one would cost too much and gain little.
     fine = 1 if size[0] * size[1] > 30000 else 2
     detail = float(smoothstep((pose.scale - _DETAIL_FROM) / _DETAIL_OVER))
     layer = _Layer(np.empty((size[0] * fine, size[1] * fine, 3), np.float32), light, pose.scale * fine, look.soft * fine, detail)
+
     darker, lighter = (float(smoothstep(gap / _LIT_DEPTH_GAP)) * share for share in _DEPTH_SHADES)
     layer.pixels[:] = look.dark * np.linspace(1 - darker, 1 + lighter, len(layer.pixels), dtype=np.float32)[:, None, None]
     flat = (inside[:, :2] - part + 0.5) * fine - 0.5
     layer.fill(_rows(flat, TONGUE), _TONGUE * min(0.6 + 2.4 * gap, 0.95), 0.012)
+
     is_own = teeth is not None and teeth.is_row
     lit = _SHUT_LIGHT[is_own] + (1 - _SHUT_LIGHT[is_own]) * float(smoothstep(gap / _LIT_GAP))
     shade, enamel = (1.0, _ENAMEL) if teeth is None else (1 / _UPPER_SHADE, teeth.colour / 255 / light)
     bared = float(smoothstep((gap - _LOWER_TEETH_GAP[0]) / _LOWER_TEETH_GAP[1]))
     layer.teeth(_rows(flat, LOWER_TEETH), _LOWER_SHADE * shade, lit, enamel, bared)
     layer.teeth(_rows(flat, UPPER_TEETH), _UPPER_SHADE * shade, lit, enamel)
+
     if teeth is not None and is_own:
         teeth.lay(layer, pose, part, fine, lit, gap)
 
@@ -243,11 +255,15 @@ def _grain(image: Pixels, points: Points, scale: float, size: tuple[int, int]) -
         left, top = np.rint(points[cheek, :2] - side / 2).astype(int).tolist()
         if side < 4 or left < 0 or top < 0 or left + side > image.shape[1] or top + side > image.shape[0]:
             continue
+
         skin = cv2.cvtColor(image[top : top + side, left : left + side], cv2.COLOR_RGB2GRAY).astype(np.float32)
         smooth = cv2.GaussianBlur(skin, (0, 0), 1.5)
         grain = (skin - smooth) / np.maximum(smooth, 8)
+        # 1.48 times the median of absolute values is the standard deviation of normal noise; moles hardly move a median.
         most = _GRAIN_MOST * 1.48 * float(np.median(np.abs(grain)))
         grain = _GRAIN_SHARE * np.clip(grain, -most, most)
+
+        # Reflected, not repeated: copies side by side would show their seams.
         beyond = [(0, max(length - side, 0)) for length in size]
         return np.asarray(np.pad(grain, beyond, mode="reflect")[: size[0], : size[1], None], np.float32)
     return np.zeros((*size, 1), np.float32)
@@ -291,10 +307,12 @@ class _Layer:
             for polygon, value in ((outline, away), (root, away * _ROOT_SHADE)):
                 cv2.fillPoly(tone, [fixed_point(polygon)], value, cv2.LINE_8, SUBPIXEL_BITS)
             cv2.fillPoly(mask, [fixed_point(outline)], 1.0, cv2.LINE_8, SUBPIXEL_BITS)
+
         between = slice(_PER_TOOTH, len(low), _PER_TOOTH)  # each tooth begins where the one before ends
         gaps = list(fixed_point(np.stack([low[between], high[between]], axis=1)))
         gap_shade = 1 - (1 - _GAP_SHADE) * (_LEAST_GAPS + (1 - _LEAST_GAPS) * self.detail)
         cv2.polylines(tone, gaps, False, gap_shade, max(1, round(0.004 * self.scale)), cv2.LINE_8, SUBPIXEL_BITS)
+
         blurs = [float(np.hypot(max(width * self.scale, 0.25), self.soft)) for width in _TOOTH_BLURS]
         tone, mask = (cv2.GaussianBlur(one, (0, 0), blur)[..., None] for one, blur in zip((tone, mask), blurs, strict=True))
         colour = ((enamel * shade * lit + _GLOW * (1 - lit)) * 255 * self.light).astype(np.float32)
@@ -321,6 +339,7 @@ def soft_cover(outline: Points, size: tuple[int, int], blur: float = 0.0) -> Flo
     fine = 4 if height * width < 40000 else 2
     mask = np.zeros((height * fine, width * fine), np.uint8)
     cv2.fillPoly(mask, [fixed_point(outline * fine + (fine - 1) / 2)], 255, cv2.LINE_8, SUBPIXEL_BITS)
+
     cover = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     return np.asarray(cv2.GaussianBlur(cover, (0, 0), blur) if blur > 0.3 else cover, np.float32)
 

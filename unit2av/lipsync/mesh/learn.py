@@ -82,6 +82,7 @@ def _by_dominance(examples: Examples, vocabulary: str) -> MouthTable:
     is_known = np.isfinite(wanted).all(axis=1)
     windows = np.concatenate([steps_around(frames) for frames in examples.frames])
     mean = wanted[is_known].mean(axis=0)
+
     middle = (DOMINANCE_STEPS - 1) / 2
     away = tuple(float(units_to_seconds(1)) * abs(step - middle) for step in range(DOMINANCE_STEPS))
     targets, strengths = _learn_dominance(windows[is_known], wanted[is_known] - mean, examples.num_units, away)
@@ -92,6 +93,7 @@ def _by_unit(examples: Examples, vocabulary: str) -> MouthTable:
     """Learn for each unit the mean of the frames around it, and a filter over their sum."""
     taps = 2 * CONTEXT + 1
     mean = np.nanmean(np.concatenate(examples.parameters), axis=0)
+    # Counts begin above 0, so that a unit with few examples stays near the mean.
     sums, counts = np.zeros((taps, examples.num_units, 3)), np.full((taps, examples.num_units, 1), _SHRINKAGE)
     for frames, wanted in zip(examples.frames, examples.parameters, strict=True):
         is_known = np.isfinite(wanted).all(axis=1)
@@ -102,6 +104,7 @@ def _by_unit(examples: Examples, vocabulary: str) -> MouthTable:
                 unit = frames[UNITS_PER_FRAME * there[used] + step]
                 np.add.at(sums[place], unit, wanted[used] - mean)
                 np.add.at(counts[place], unit, 1.0)
+
     said = MouthTable((sums / counts / taps).astype(np.float32), np.zeros(3, np.float32), np.eye(3, dtype=np.float32)[None])
     filter_ = _learn_filter(zip((said.raw(frames) for frames in examples.frames), examples.parameters, strict=True), mean)
     return MouthTable(said.weights, mean.astype(np.float32), filter_, vocabulary)
@@ -115,6 +118,7 @@ def _learn_filter(pairs: Iterable[tuple[Parameters, Parameters]], mean: Paramete
         is_known = np.isfinite(wanted).all(axis=1)
         window = [shifted(said, offset) for offset in range(-_FILTER_CONTEXT, _FILTER_CONTEXT + 1)]
         rows = np.concatenate(window, axis=1)[is_known]
+        # Normal equations, summed clip by clip: the windows of all clips are never in memory together.
         left += rows.T @ rows
         right += rows.T @ (wanted[is_known] - mean)
     return np.linalg.solve(left, right).reshape(taps, 3, 3).astype(np.float32)
@@ -131,10 +135,13 @@ def _learn_dominance(windows: Ids, wanted: Parameters, num_units: int, away_s: t
     # Columns: the targets, and the strength beside one that only tells how far away a step is.
     weights = torch.zeros(DOMINANCE_STEPS * num_units, goals.shape[1] + 1, requires_grad=True)
     near = (-torch.tensor(away_s) / _FALL).requires_grad_(True)
+
     optimizer = torch.optim.Adam([weights, near], lr=_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _ROUNDS)
+    # A generator of its own, so that the same clips give the same table whatever else draws numbers.
     lot = torch.Generator().manual_seed(0)
     ridge = torch.tensor([_RIDGE] * goals.shape[1] + [_STRENGTH_RIDGE]) / len(goals)
+
     for _ in range(_ROUNDS):
         chosen = torch.randint(len(goals), (min(_BATCH, len(goals)),), generator=lot)
         found = F.embedding(rows[chosen], weights)
@@ -144,6 +151,7 @@ def _learn_dominance(windows: Ids, wanted: Parameters, num_units: int, away_s: t
         (error + (weights.square() * ridge).sum()).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
+
     is_known = torch.bincount(rows.flatten(), minlength=len(weights)).view(DOMINANCE_STEPS, num_units) > 0
     learnt = weights.detach().view(DOMINANCE_STEPS, num_units, -1)
     strengths = learnt[..., -1] + near.detach()[:, None] - _UNKNOWN * ~is_known
@@ -173,6 +181,7 @@ def measure_video(video: Path, boxes: Path | None, finder: MeshFinder) -> Measur
         mesh = None if box is None else finder.find(frame.rgb, box)
         if mesh is not None:
             rows[frame.index] = measure_movements(fit_pose(mesh).to_head(mesh))
+
     if not np.isfinite(rows).any():
         raise NoFaceError("the mesh saw no face in any frame", path=video)
     return rows
@@ -195,6 +204,7 @@ def parameters_of(measures: Sequence[Measures]) -> list[Parameters]:
     least, usual, most = np.percentile(known[:, 1], [100 - _HIGHEST, 50, _HIGHEST])
     pressed_gap = np.percentile(known[:, 0], _PRESSED_GAP)
     pressed_lips = np.percentile(known[:, 2], _PRESSED_THICKNESS)
+
     result = []
     for rows in measures:
         gap, width, thickness = rows.T
@@ -221,9 +231,11 @@ def kept_measures(folder: Path | None, video: Path, boxes: Path | None, finder: 
         return measure_video(video, boxes, finder)
     stats = [path.stat() for path in (video, boxes) if path is not None and path.exists()]
     state = fingerprint(str(video.absolute()).encode(), *(f"{one.st_size} {one.st_mtime_ns}".encode() for one in stats))
+
     kept = folder / f"{state.rpartition(':')[2]}.npy"
     if kept.exists():
         return np.asarray(np.load(kept, allow_pickle=False), np.float64)
+
     rows = measure_video(video, boxes, finder)
     with atomic_output(kept) as temporary, temporary.open("wb") as file:
         np.save(file, rows)
@@ -267,14 +279,18 @@ def learn_from_manifest(
     entries = [entry for entry in manifest.entries if entry.video and entry.id in said]
     if not entries:
         raise InputError("no clip has a video and units", path=unit_path, expected="ids that are in both files")
+
     vocabulary, size = _vocabulary([said[entry.id] for entry in entries], num_units)
     with bars(is_quiet) as progress:
         clips = _watched(manifest, entries, said, cache, progress)
+
     held = clips[::hold_out] if hold_out and len(clips) > hold_out else []
     examples = Examples(size)
     for clip in clips:
+        # By identity: clips hold arrays, which `==` compares element by element.
         if not any(clip is other for other in held):
             examples.add(clip.units.frames(), clip.parameters)
+
     table = learn_table(examples, vocabulary)
     table.save(out)
     LOG.info("%s: %d units, from %d frames of %s", out, size, examples.num_frames, several(len(examples.frames), "clip"))
@@ -289,6 +305,7 @@ def _vocabulary(said: list[Units], num_units: int | None) -> tuple[str, int]:
     vocabularies = sorted({units.vocabulary for units in said})
     if len(vocabularies) > 1:
         raise VocabularyError("the units are of several quantizers", expected="those of one", found=", ".join(vocabularies))
+
     largest = max((int(units.ids.max()) for units in said if len(units)), default=-1)
     size = largest + 1 if num_units is None else num_units
     if size <= largest:
@@ -310,7 +327,9 @@ def _watched(
                 seen[entry.id] = kept_measures(cache, require_file(video, "the video"), boxes, finder)
             except NetflipsError as error:
                 LOG.warning("%s: left out: %s", entry.id, error)
+
     if not seen:
         raise InputError("no clip could be used", expected="videos of people who talk")
+    # A clip without a speaker counts as a person of its own.
     parameters = by_person(seen, {entry.id: entry.speaker or entry.id for entry in entries if entry.id in seen})
     return [_Clip(said[name], rows) for name, rows in parameters.items()]

@@ -83,6 +83,9 @@ class Acquaintance:
         found = find_teeth(frame, look.mesh, look.head, look.pose, least)
         if found is not None and found.score > least:
             self.better_teeth = found
+
+        # Every second frame is dropped, and half as many are added from now on: they stay spread over the shot, and memory stays
+        # flat.
         if len(self.heads) > _MOST_KEPT:
             self.heads, self.step = self.heads[::2], 2 * self.step
 
@@ -94,10 +97,12 @@ class Acquaintance:
         self.aim = acquaint(self.heads)
         if self.person is None:  # nothing is shown yet
             self.person, self.teeth, self.better_teeth = self.aim, self.better_teeth, None
+
         light = np.asarray(np.median(np.stack(self.lights), axis=0), np.float32)
         tone = np.asarray(np.median([one.tone for one in self.tints], axis=0), np.float32)
         tint = Tint(float(np.median([one.share for one in self.tints])), tone)
         self.looks_like = Appearance(light, usual_dark(self.darks, light), float(np.median(self.softs)), self.teeth, tint)
+        # The first is used at once, since nothing was shown before; `settle` moves towards later ones.
         self.appearance = self.appearance or self.looks_like
 
     def settle(self, opening: float) -> None:
@@ -171,8 +176,10 @@ class _Shot:
             if is_covered:
                 self._hide_before()
             look = replace(look, is_hidden=is_covered or look.is_hidden)
+            # The decision lags some frames behind, and what hides the mouth must not be learnt from in these.
             if not look.is_hidden and look.cover < COVERED_FROM:
                 self._known.meet(sight.scene.rgb, look)
+
         self._scenes.append(sight.scene)
         self._looks.append(look)
         if len(self._scenes) > self._held:
@@ -200,6 +207,7 @@ class _Shot:
             place = replace(place, strength=place.strength * scene.strength)
 
         self._shown += 1
+        # Looks of frames that are out are kept as far as the means of later frames reach back.
         if self._shown > 2 * REACH:
             gone = self._shown - REACH
             del self._looks[:gone]

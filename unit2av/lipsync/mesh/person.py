@@ -129,12 +129,14 @@ def acquaint(heads: Sequence[Points]) -> Person:
     calm = np.flatnonzero((gaps <= gaps[closed].max() + _AS_CLOSED) & (_widths(seen) <= _SMILE_WIDTH))
     if np.median(_widths(seen[closed])) > _SMILE_WIDTH and len(calm) >= _FEWEST_CALM:
         closed = calm
+
     rest = neutral_head().copy()
     rest[:NUM_FACE] = np.median(seen[closed], axis=0)
     rest = _closed(rest)
     range_ = _range(gaps, _opening(rest))
     posed = 1 - float(smoothstep(range_ / _LEAST_RANGE - 1))
     rest = _without_smile(rest, posed)
+
     # Teeth and tongue of the neutral head lie between the person's lips.
     neutral = neutral_head()
     corners = [78, 308]
@@ -143,6 +145,7 @@ def acquaint(heads: Sequence[Points]) -> Person:
     inside[:, 0] = inside[:, 0] * np.clip(share, 0.85, 1.05) + rest[corners, 0].mean()
     inside[:, 1] += rest[INNER_UPPER[4], 1] - neutral[INNER_UPPER[4], 1]
     rest[NUM_FACE:] = inside
+
     smile = max(0.0, float(_widths(rest)) - _SMILE_WIDTH)
     return Person(rest, _opening(rest), _amount(gaps, range_), float(gaps[closed].mean()), smile, posed)
 
@@ -154,6 +157,7 @@ def eased(before: Person, after: Person, share: float) -> Person:
         return one + share * (other - one)
 
     rest, opening = before.rest + share * (after.rest - before.rest), before.opening + share * (after.opening - before.opening)
+
     numbers = (
         (before.amount, after.amount),
         (before.seen_gap, after.seen_gap),
@@ -201,13 +205,16 @@ def _closed(rest: Points) -> Points:
     gap = rest[INNER_LOWER[4], 1] - rest[INNER_UPPER[4], 1]
     back = np.clip(gap / (opening[INNER_LOWER[4], 1] - opening[INNER_UPPER[4], 1]), 0, 1)
     rest[:NUM_FACE] -= back * _JAW_SHARE * opening[:NUM_FACE]
+
     left = rest[list(INNER_LOWER), 1] - rest[list(INNER_UPPER), 1]
     for upper, lower in zip(UPPER_LIP, LOWER_LIP, strict=True):
         rest[list(upper), 1] += 0.45 * left
         rest[list(lower), 1] -= 0.55 * left
+
     above, below = _skin()
     rest[above.points, 1] += 0.45 * _SKIN_SHARE * left[above.column] * above.share
     rest[below.points, 1] -= 0.55 * _SKIN_SHARE * left[below.column] * below.share
+
     middle = (rest[list(INNER_UPPER)] + rest[list(INNER_LOWER)]) / 2
     rest[list(INNER_UPPER)] = rest[list(INNER_LOWER)] = middle
     return rest
@@ -271,5 +278,6 @@ def influence() -> Points:
     whole = smoothstep((y - 0.085) / 0.10) * towards_ears
     side = smoothstep((y - 0.02) / 0.3) * (1 - smoothstep((x - 0.24) / 0.26)) * smoothstep((x - 0.12) / 0.1)
     weights = np.maximum(whole, side)
+
     weights[[point for ring in (*UPPER_LIP, *LOWER_LIP) for point in ring] + list(LIP_CORNERS)] = 1
     return np.asarray(weights, np.float64)

@@ -80,10 +80,12 @@ def lip_source(image: Pixels, points: Points, gap: float) -> Points:
     eroded = float(np.clip(gap / _OPEN_GAP, 0.25, 1)) * _ERODED
     none = np.zeros(len(INNER_UPPER))
     found = lip_edges(image, source) if gap > _LOOKED_AT_GAP else LipEdges(none, none, 0.0)
+
     for rings, edge in ((UPPER_LIP, found.upper), (LOWER_LIP, found.lower)):
         share = np.maximum(eroded * _ERODED_BY_COLUMN, edge)[:, None]
         for ring in rings[:-1]:
             source[list(ring)] += share * (source[list(rings[-1])] - source[list(ring)])
+
     at_corner = np.clip(max(_AT_CORNERS * eroded, found.corners), 0, 0.8)
     for corner in (LIP_CORNERS[:4], LIP_CORNERS[4:]):
         source[list(corner[:-1])] += at_corner * (source[corner[-1]] - source[list(corner[:-1])])
@@ -99,6 +101,7 @@ def lip_edges(image: Pixels, points: Points) -> LipEdges:
     part = image[low[1] : max(high[1], 0), low[0] : max(high[0], 0)]
     if not part.size:
         return LipEdges(np.zeros(9), np.zeros(9), 0.0)
+
     x, y = (np.ascontiguousarray(way[..., axis] - low[axis], np.float32) for axis in range(2))
     lab = cv2.cvtColor(part, cv2.COLOR_RGB2LAB).astype(np.float32)
     seen = cv2.remap(lab, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -114,8 +117,10 @@ def _edges(seen: NDArray[np.float32], blurred: Points) -> Points:
     is_unlike = (np.linalg.norm((seen - lip) * [0.7, 1, 1], axis=-1) > _UNLIKE_LIP) & (_STEPS < _LAST_STEP)
     is_shine = (seen[..., 0] > lip[0] + _SHINE) & (np.cumsum(~is_unlike, axis=1) > _SHINE_AFTER)
     is_unlike &= ~is_shine
+
     last = np.where(is_unlike, _STEPS, 0).max(axis=1)
     last += np.where(last > 0, blurred, 0)
+    # Smoothed over columns, but never inwards: what is taken from inside the mouth would be warped over the face as a second lip.
     return np.asarray(np.maximum(last, np.convolve(np.pad(last, 1, mode="edge"), [1 / 3] * 3, "valid")), np.float64)
 
 
@@ -139,17 +144,21 @@ def join_lips(image: Pixels, points: Points, scale: float, soft: float, share: f
     place, beside = _along(line - low, part.shape[:2])
     reach = np.maximum(np.interp(place, _PLACES, _MENDED) * scale, 1.5)
     upper, lower = (_lip_colours(image, points, rings) for rings in (UPPER_LIP, LOWER_LIP))
+
     below = np.clip(beside / reach + 0.5, 0, 1)[..., None].astype(np.float32)
     columns = np.arange(len(line), dtype=np.float32)
     above, under = (np.stack([np.interp(place, columns, one) for one in colours.T], axis=-1) for colours in (upper, lower))
     lip = (above + (under - above) * below).astype(np.float32)
+
     joined = met * np.interp(place, _PLACES, _SEAM_SHARES)
     seam = (joined * np.exp(-np.square(beside / np.hypot(max(_SEAM * scale, _LEAST_SEAM), soft))))[..., None]
     wanted = lip * (1 - _SEAM_SHADE * seam).astype(np.float32)
+
     off = part.sum(axis=-1, dtype=np.float32) / np.maximum(wanted.sum(axis=-1), 1)
     at_corners = np.interp(place, _PLACES, _CORNER_SHARES)
     strange = joined * np.maximum(smoothstep((off - _TOO_BRIGHT) / 0.1), seam[..., 0])
     strange = np.maximum(strange, np.maximum(joined, at_corners) * smoothstep((_TOO_DARK - off) / 0.15))
+
     weight = share * strange * (1 - smoothstep((np.abs(beside) - reach) / reach))
     soft = cv2.GaussianBlur(weight.astype(np.float32), (0, 0), 0.7)[..., None]
     part[:] = np.rint(part + (wanted - part) * soft).astype(np.uint8)
@@ -192,6 +201,7 @@ def _lip_colours(image: Pixels, points: Points, rings: tuple[tuple[int, ...], ..
     for share in (0.25, 0.5, 0.75):
         x, y = np.rint(points[list(rings[1])] + share * (points[list(rings[-1])] - points[list(rings[1])])).astype(int).T
         seen.append(image[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)])
+
     colours = np.median(np.stack(seen), axis=0)
     middle = np.median(colours, axis=0)
     colours = cv2.GaussianBlur(np.minimum(np.maximum(colours, 0.75 * middle), 1.2 * middle).astype(np.float32), (1, 5), 1.0)
@@ -241,6 +251,7 @@ def tint_of(image: Pixels, points: Points) -> Tint:
     height, width = image.shape[:2]
     x, y = np.rint(points[:, :2]).astype(int).T
     seen = image[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)].astype(np.float32)
+
     light = seen @ _LUMA
     tone = seen.sum(axis=0) / max(float(light.sum()), 1.0)
     apart = float(np.sqrt(np.square(seen - light[:, None] * tone).mean())) / max(float(light.mean()), 1.0)
@@ -254,6 +265,7 @@ def softness(image: Pixels, points: Points) -> float:
     part = image[low[1] : high[1], low[0] : high[0]]
     if min(part.shape[:2]) < 3:
         return 0.0
+
     grey = cv2.GaussianBlur(cv2.cvtColor(part, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), 0.7)
     edges = np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0, ksize=3), cv2.Sobel(grey, cv2.CV_32F, 0, 1, ksize=3)) / 8
     is_strong = edges > np.percentile(edges, 85)
@@ -261,4 +273,5 @@ def softness(image: Pixels, points: Points) -> float:
     if not laplacian.size or laplacian.mean() <= 0:
         return 0.0
     ratio = float(np.sqrt(np.square(edges[is_strong]).mean() / laplacian.mean()))
+    # Variances of blurs add, so the missing blur is the root of a difference of squares.
     return 0.75 * float(np.sqrt(max(0.0, (ratio / _SHARP_RATIO) ** 2 - 1)))

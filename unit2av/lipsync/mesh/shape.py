@@ -138,6 +138,7 @@ def fit_pose(points: Points | Landmarks) -> HeadPose:
     seen = points[_STABLE].astype(np.float64)
     model_middle, seen_middle = model.mean(axis=0), seen.mean(axis=0)
     left, sizes, right = np.linalg.svd((seen - seen_middle).T @ (model - model_middle))
+    # Without the sign, noise could turn the best rotation into a reflection.
     signs = np.array([1, 1, np.sign(np.linalg.det(left @ right))])
     turn = left @ np.diag(signs) @ right
     scale = float((sizes * signs).sum() / np.square(model - model_middle).sum())
@@ -153,6 +154,7 @@ def rolled(pose: HeadPose, roll: float, growth: float) -> HeadPose:
 def mean_pose(poses: list[HeadPose], weights: Points) -> HeadPose:
     """Return the weighted mean of poses that are near each other. weights: [n], with the sum 1."""
     scale = float(np.exp(weights @ np.log([pose.scale for pose in poses])))
+    # Rotation vectors can be averaged only because the poses are near each other.
     turns = np.stack([cv2.Rodrigues(pose.turn)[0][:, 0] for pose in poses])
     return HeadPose(scale, cv2.Rodrigues(weights @ turns)[0], weights @ np.stack([pose.shift for pose in poses]))
 
@@ -225,9 +227,11 @@ def jaw_weights(points: Points) -> Points:
     lower = 1 - (1 - _CORNER_WEIGHT) * across**2.5
     lower += (1 - lower) * smoothstep(below / 0.15)
     upper = _CORNER_WEIGHT * across**3 * smoothstep(1 + below / 0.12)
+
     at_mouth = np.where(below > 0, lower, upper)
     for indices, weights in ((INNER_UPPER, upper), (OUTER_UPPER, upper), (INNER_LOWER, lower), (OUTER_LOWER, lower)):
         at_mouth[list(indices)] = weights[list(indices)]
+
     cheek = smoothstep((below + 0.16) / 0.3)
     sideways = smoothstep((np.abs(points[:, 0]) - corner) / 0.12)
     return np.asarray(at_mouth + (cheek - at_mouth) * sideways, dtype=np.float64)
@@ -269,6 +273,7 @@ def raised_brows(points: Points) -> Points:
     near = np.exp(
         -np.square(np.linalg.norm(points[:, None, :2] - points[None, list(_BROWS), :2], axis=-1).min(axis=1) / _BROW_REACH)
     )
+
     lids = np.array([point for eye in EYES for lid in eye for point in lid])
     away = np.linalg.norm(points[:, None, :2] - points[None, lids, :2], axis=-1).min(axis=1)
     near *= smoothstep(away / _LID_REACH)

@@ -84,14 +84,17 @@ class MouthTable:
         count, edges, closes = len(moved), np.flatnonzero(np.diff(frames, prepend=-1, append=-1)), self._closes
         for start, stop in pairwise(edges.tolist()):
             if closes[frames[start]]:
+                # A frame shows the middle of its two steps, hence the half.
                 middle = (start + stop) / 2 / UNITS_PER_FRAME - 0.5
                 first, last = ceil(middle - _CLOSED_FOR), ceil(middle + _CLOSED_FOR) - 1
                 first, last = (
                     max(min(first, ceil(start / UNITS_PER_FRAME - 0.5)), 0),
                     max(last, ceil(stop / UNITS_PER_FRAME - 0.5) - 1),
                 )
+
                 moved[first : last + 1, 0] *= _CLOSED_OPENING
                 moved[first : last + 1, 2] = 1.0
+
                 for away, (most_open, least_press) in enumerate(_BESIDE_CLOSED, start=1):
                     beside = [at for at in (first - away, last + away) if 0 <= at < count]
                     moved[beside, 0] = np.minimum(moved[beside, 0], most_open)
@@ -112,9 +115,11 @@ class MouthTable:
         else:
             windows, steps = steps_around(frames), np.arange(DOMINANCE_STEPS)
             strengths = self.strengths[steps, windows].astype(np.float64)
+            # Less the largest, so that the exponential cannot overflow.
             counts = np.exp(strengths - strengths.max(axis=1, keepdims=True))
             counts /= counts.sum(axis=1, keepdims=True)
             said = (counts[..., None] * self.weights[steps, windows]).sum(axis=1)
+
         values, middle = np.asarray(said, np.float64), len(self.filter) // 2
         filtered = sum(shifted(values, tap - middle) @ weights for tap, weights in enumerate(self.filter))
         return np.asarray(filtered, np.float64) + self.bias
@@ -140,6 +145,7 @@ class MouthTable:
                 vocabulary = str(stored["vocabulary"])
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise CheckpointError("this is no mouth's table", path=path, expected="a file of train_mouth", found=error) from error
+
         weights, bias, filter_, *strengths = arrays
         taps = DOMINANCE_STEPS if strengths else 2 * CONTEXT + 1
         is_whole = weights.ndim == 3 and weights.shape[::2] == (taps, 3) and bias.shape == (3,)
@@ -147,6 +153,7 @@ class MouthTable:
         if not is_whole or filter_.ndim != 3 or filter_.shape[1:] != (3, 3) or not all(np.isfinite(one).all() for one in arrays):
             expected = f"weights [{taps}, units, 3], bias [3], filter [n, 3, 3]" + f", strengths [{taps}, units]" * len(strengths)
             raise CheckpointError("this is no mouth's table", path=path, expected=expected)
+
         return cls(weights, bias, filter_, vocabulary, *strengths)
 
 
@@ -154,6 +161,7 @@ def steps_around(frames: Ids) -> Ids:
     """Return the units of the steps around each frame's middle: int64 [T] to int64 [ceil(T / 2), 10]; both ends are repeated."""
     if not len(frames):
         return np.zeros((0, DOMINANCE_STEPS), np.int64)
+
     before = (DOMINANCE_STEPS - UNITS_PER_FRAME) // 2
     padded = np.pad(frames, (before, before + UNITS_PER_FRAME - 1), mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, DOMINANCE_STEPS)
@@ -162,6 +170,7 @@ def steps_around(frames: Ids) -> Ids:
 
 def no_faster(moved: Parameters) -> Parameters:
     """Limit the speed of the opening to that of real lips; they open less where there is no time for more."""
+    # The lower envelope, forwards and backwards, as in a distance transform: peaks are cut, closures stay, and nothing lags.
     ramp = _FASTEST * np.arange(len(moved))
     opening = np.minimum.accumulate(moved[:, 0] - ramp) + ramp
     opening = (np.minimum.accumulate((opening + ramp)[::-1]) - ramp[::-1])[::-1]

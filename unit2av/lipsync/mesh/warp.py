@@ -84,6 +84,7 @@ def mapping(size: tuple[int, ...], source: Points, target: Points, pose: HeadPos
     depth = [target[:, 2], *(target[outline, 2] + pose.scale * _RING_DEPTH * (ring + 1) for ring in range(len(_RINGS)))]
     here = np.concatenate([source, _ring_points(source, pose, None)])
     there = np.concatenate([flat, _ring_points(source, pose, flat - source)])
+
     triangles = _triangles()
     triangles = triangles[np.abs(there - here).max(axis=1)[triangles].max(axis=1) > _LEAST_MOVE]
     is_ring = (triangles >= NUM_FACE).any(axis=1)
@@ -147,12 +148,15 @@ def rasterised(there: Points, depth: Points, triangles: NDArray[np.int64], here:
     right, bottom = np.minimum(np.ceil(used.max(axis=0)).astype(int) + 2, [size[1], size[0]]).tolist()
     if right <= left or bottom <= top:
         return None
+
     corners = (there - [left, top])[triangles]
     kept = np.flatnonzero(_twice_area(corners) < _LEAST_AREA)
     kept = kept[np.argsort(-depth[triangles[kept]].mean(axis=1), kind="stable")]
+    # Only numbers of triangles are drawn. The sources are then computed for all pixels together, without a loop over triangles.
     numbers = np.zeros((bottom - top, right - left), np.int16)
     for number, polygon in enumerate(fixed_point(corners[kept]), 1):
         cv2.fillConvexPoly(numbers, polygon, number, cv2.LINE_8, SUBPIXEL_BITS)
+
     if not len(kept) or not numbers.any():
         return None
     x, y = _sources(corners[kept], here[triangles[kept]], numbers)
@@ -175,6 +179,7 @@ def _sources(corners: Points, values: Points, numbers: NDArray[np.int16]) -> tup
     along_y = (other_rise * side[:, :1] - rise * other[:, :1]) / area
     start = values[:, 0] - along_x * corners[:, 0, :1] - along_y * corners[:, 0, 1:]
     low, high = values.min(axis=1), values.max(axis=1)
+
     columns, rows = np.arange(numbers.shape[1], dtype=np.float32), np.arange(numbers.shape[0], dtype=np.float32)[:, None]
     which = np.maximum(numbers, 1).astype(np.intp) - 1
     maps = []
@@ -228,6 +233,7 @@ def shade(image: Pixels, source: Points, target: Points, pose: HeadPose) -> None
         before, after = (np.linalg.norm(points[inner, :2] - points[outer, :2]) for points in (source, target))
         folded = float(1 - after / max(float(before), 1e-6)) / _WHOLE_FOLD
         shadows.append((line, _FOLD_SHADE * float(np.clip(folded, -0.5, 1)), _FOLD_BLUR))
+
     for along, share, blur in shadows:
         if abs(share) > _LEAST:
             _darken(image, target, along, share, max(blur * pose.scale, 0.7))
@@ -241,6 +247,7 @@ def _darken(image: Pixels, points: Points, line: tuple[int, ...], share: float, 
     part = image[low[1] : max(high[1], 0), low[0] : max(high[0], 0)]
     if not part.size:
         return
+
     drawn = np.zeros(part.shape[:2], np.float32)
     cv2.polylines(drawn, [fixed_point(points[list(line), :2] - low)], False, 1.0, 1, cv2.LINE_8, SUBPIXEL_BITS)
     soft = cv2.GaussianBlur(drawn, (0, 0), blur)

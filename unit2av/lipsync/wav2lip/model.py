@@ -52,6 +52,7 @@ def mel_of(speech: NDArray[np.floating]) -> Mel:  # type: ignore[type-arg]
         raise InputError("the sound holds values that are not finite", expected="samples in [-1, 1]")
     if len(sound) <= _WINDOW // 2:
         raise NoSpeechError("the sound is too short for lips", expected=f"more than {_WINDOW // 2} samples", found=len(sound))
+
     sound[1:] -= _PREEMPHASIS * sound[:-1].copy()
     # Reflected at both ends, as in the training of the published networks; zeros, usual today, change the first and last frames.
     padded = np.pad(sound, _WINDOW // 2, mode="reflect")
@@ -73,6 +74,7 @@ def filterbank() -> Mel:
     lowest, highest = _to_mel(np.array([_LOWEST_HZ, _HIGHEST_HZ])).tolist()
     edges = _to_hz(np.linspace(lowest, highest, NUM_MELS + 2))
     bins = np.linspace(0, SAMPLE_RATE / 2, _WINDOW // 2 + 1)
+
     ramps = edges[:, None] - bins
     width = np.diff(edges)[:, None]
     triangles = np.maximum(0, np.minimum(-ramps[:-2] / width[:-1], ramps[2:] / width[1:]))
@@ -101,11 +103,13 @@ def chunks_at(mel: Mel, times: Sequence[Seconds], is_published: bool = False) ->
     corrected one (see the module's docstring), with silence before and after the sound.
     """
     lead = 0 if is_published else _LEAD_S
+    # In fractions: a float a hair below the time of a column would begin one column early.
     starts = [int((exact(time) - lead) * MEL_RATE // 1) for time in times]
     if is_published:
         if mel.shape[1] < CHUNK:
             raise NoSpeechError("the sound is too short for lips", expected=f"{CHUNK / MEL_RATE:g} s or more")
         starts = [min(max(start, 0), mel.shape[1] - CHUNK) for start in starts]
+
     chunks = np.full((len(starts), 1, NUM_MELS, CHUNK), SILENCE, np.float32)
     for chunk, start in zip(chunks, starts, strict=True):
         first, last = max(start, 0), min(start + CHUNK, mel.shape[1])
@@ -162,5 +166,6 @@ def sound_encoder(widths: Sequence[int], last_residuals: int) -> nn.Sequential:
         layers.append(ConvBlock(nn.Conv2d(before, width, 3, stride, 1)))
         layers += [ConvBlock(nn.Conv2d(width, width, 3, padding=1), is_residual=True) for _ in range(residuals)]
         before = width
+
     layers += [ConvBlock(nn.Conv2d(before, widths[-1], 3)), ConvBlock(nn.Conv2d(widths[-1], widths[-1], 1))]
     return nn.Sequential(*layers)
