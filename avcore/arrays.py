@@ -71,6 +71,8 @@ def load_arrays(path: str | Path, what: str) -> Mapping[str, NDArray[Any]]:
             found = {name: arrays[name] for name in arrays.files}
     except _UNREADABLE as error:
         raise _unreadable(path, what, "an .npz file of numbers", error) from error
+
+    # numpy hands out a member that is no .npy file as plain bytes.
     for name, array in found.items():
         if not isinstance(array, np.ndarray):
             raise InputError(f"{what} cannot be read", path=path, expected="an .npz file of numbers", found=f"{name!r}, no array")

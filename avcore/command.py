@@ -104,6 +104,7 @@ class Parser(argparse.ArgumentParser):
         seen = set[str]()
         for action in self._actions:
             if isinstance(action, argparse._SubParsersAction):
+                # Aliases of a subcommand are one parser under several names.
                 for one in {id(one): one for one in action.choices.values()}.values():
                     if one.was_used:
                         yield from one.declared(given)

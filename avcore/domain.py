@@ -49,6 +49,7 @@ def weakest_stretch(scores: NDArray[np.floating[Any]], width: int) -> Stretch | 
     if not len(scores):
         return None
     width = min(width, len(scores))
+    # In float64: a stretch is a difference of running sums, and in float32 the sum of a long recording would swallow its digits.
     sums = np.concatenate([[0.0], np.cumsum(scores, dtype=np.float64)])
     means = (sums[width:] - sums[:-width]) / width
     start = int(means.argmin())

@@ -55,6 +55,8 @@ def _decode(content: bytes) -> Decoded | None:
         return _strictly(content, "utf-16-be" if content[::2].count(0) > content[1::2].count(0) else "utf-16-le")
     if found := _strictly(content, "utf-8-sig"):
         return undone(found.text) or found
+
+    # UTF-8 with a few damaged bytes, as after a cut; in text of another encoding, nearly every letter beyond ASCII is lost.
     head = content[:_JUDGED].decode("utf-8", "replace")
     if head.count(LOST) * 2 < len(_BEYOND_ASCII.findall(head)):
         return Decoded(content.decode("utf-8-sig", "replace"), "UTF-8")

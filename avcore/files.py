@@ -100,6 +100,7 @@ def _remove_if_left(path: Path, least_s: float) -> None:
     found = path.lstat()
     if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or time.time() - found.st_mtime < least_s:
         return
+    # Since the look above, it may have become a link, or a pipe, whose opening would wait.
     handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -174,6 +175,7 @@ def require_place(path: str | Path, what: str = "the output") -> Path:
         if is_stream(path):
             require_stream(path, what)
             return path
+        # Tried, since permissions do not show all that may prevent it: a full disk, a network share.
         nearest = next(parent for parent in end_of(path).parents if parent.exists())
         with tempfile.TemporaryFile(dir=nearest):
             pass
@@ -219,6 +221,7 @@ def atomic_output(path: str | Path, sign: Callable[[Path, Path], None] | None = 
             yield first
             if sign is not None:
                 sign(first, temporary)
+            # Content before name: after a power cut, the name leads to the old file or to the whole new one.
             os.chmod(temporary, _permissions(target))
             flush(temporary)
             os.replace(temporary, target)
@@ -263,6 +266,7 @@ def _permissions(path: Path) -> int:
     try:
         return stat.S_IMODE(path.stat().st_mode) & 0o777
     except FileNotFoundError:
+        # The only way to read the mask is to set another.
         mask = os.umask(0)
         os.umask(mask)
         return 0o666 & ~mask

@@ -259,6 +259,7 @@ def _add_one(container: Any, one: Field[Any], spec: _Flag, kind: Any, help: str)
         return
     names = _names(one, spec)
     required = {"required": True} if is_needed else {}
+    # An option that is not given leaves no attribute, so that the default of the dataclass holds.
     container.add_argument(*names, dest=one.name, default=argparse.SUPPRESS, **required, **how)
 
 

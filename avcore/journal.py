@@ -84,6 +84,7 @@ def append(path: Path, rows: Iterable[Mapping[str, Any]], *, is_sealed: bool = F
             file.flush()
             if is_flushed:
                 os.fsync(file.fileno())
+        # A new file's name is on the disk only once its folder is.
         if is_new:
             flush_folder(path.parent)
     except OSError as error:
@@ -105,6 +106,7 @@ def read(path: Path, *fields: str, again: str = _AGAIN) -> Iterator[Row]:
             if row is not None:
                 yield row
             elif line.endswith(b"\n"):
+                # A line without an end is what a kill leaves, and no damage.
                 damaged.append(number)
     _name(path, damaged, again)
 
@@ -213,6 +215,7 @@ class Rows(Mapping[Key, Row]):
         """Append rows, see `append`. None need be read for that. Raises OutputError when they cannot be written."""
         rows = list(rows)
         append(self.path, rows, is_sealed=self._is_sealed, is_flushed=is_flushed)
+        # As a later run reads them: tuples are lists by then.
         if self._known is not None:
             self._known |= self._by_key(json.loads(json_text(row)) for row in rows)
 

@@ -22,6 +22,7 @@ _AT_WORK = threading.Event()
 def loading() -> Iterator[None]:
     """Import modules in a block without garbage collection; Ctrl-C ends the process at once (see `_ended_at_once`)."""
     is_collecting = gc.isenabled()
+    # What an import makes stays, so each collection in between would go through all of it for nothing.
     gc.disable()
     try:
         with _ended_at_once():

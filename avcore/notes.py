@@ -51,6 +51,7 @@ def json_text(content: object, indent: int | None = None) -> str:
 
     NaN and infinity, which JSON does not have, become null.
     """
+    # Written as it is at first: hardly any content has NaN, and looking for it takes longer than writing.
     try:
         text = json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False)
     except ValueError:
@@ -118,6 +119,7 @@ class PlainFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         if isinstance(record.args, tuple) and record.args:
             keep = "\n" if record.msg == "%s" and isinstance(record.args[0], str) else ""
+            # Other handlers get the record as it was.
             record = copy.copy(record)
             record.args = tuple(one if isinstance(one, Real) else shown(one, keep) for one in record.args or ())
         return shown(super().format(record), "\n\t")
@@ -260,6 +262,7 @@ def grouped(notes: Iterable[tuple[int, Note]]) -> list[GroupedNote]:
     for number, note in notes:
         alike = KINDS[note.code].alike if note.code in KINDS else None
         values = note.values if alike is None else {name: note.values.get(name) for name in alike}
+        # Values may be lists, which are no keys.
         found.setdefault((note.code, repr(sorted(values.items()))), []).append((number, note))
 
     groups = []

@@ -221,6 +221,7 @@ class WorkerPool(Pool[Item, Label]):
 
         while self._read:
             free = [hand for hand in self._hands if hand.loading is None and len(hand.queue) < self._size.queue]
+            # Tasks wait for workers that are still to be started, rather than queue behind others.
             if not free or (all(hand.queue for hand in free) and len(self._hands) < self._size.workers):
                 break
             hand = min(free, key=lambda one: len(one.queue))

@@ -93,6 +93,7 @@ class _Process:
             pass_fds=[handle],
             start_new_session=True,  # Ctrl-C is for the main process alone
         )
+        # Only the child may hold its end: with a copy here, its death would not close the pipe.
         theirs.close()
         with suppress(OSError):
             self.connection.send_bytes(beginning)
@@ -197,6 +198,7 @@ class LocalProcesses:
 
     def _start(self, environment: dict[str, str]) -> _Process:
         crew = pickle.dumps(self._crew)
+        # The main module is imported there only if the crew needs something of it, since a script would run again.
         main = spawn.get_preparation_data("") if b"__main__" in crew else {}
         main = {name: value for name, value in main.items() if name.startswith("init_main")}
         return _Process(pickle.dumps((main, crew)), environment, self._is_silent)
@@ -227,6 +229,7 @@ class LocalProcesses:
 def visible_gpus(place: int, gpus: float) -> str:
     """Return the value of CUDA_VISIBLE_DEVICES for the worker at a place. gpus: for each worker; with a fraction, several share
     one."""
+    # The inverse of a share such as 1/93 is a little below 93.
     each, sharing = max(1, int(gpus)), max(1, int(1 / gpus + 1e-9))
     first = place // sharing * each
     if known := os.environ.get(_VISIBLE):

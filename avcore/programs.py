@@ -381,6 +381,7 @@ def apart(work: Callable[..., Any], *given: Any, limit_s: float, what: str, most
 def main(argv: list[str]) -> int:
     """Call the function and print its result, or its error, as the last line."""
     module, name, values, paths, most_memory = argv
+    # A crash is expected here, and leaves no core file.
     for limit, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_AS, int(most_memory) or resource.RLIM_INFINITY)):
         hard = resource.getrlimit(limit)[1]
         resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
@@ -392,6 +393,7 @@ def main(argv: list[str]) -> int:
         outcome = {"failed": {one: None if (value := getattr(error, one)) is None else str(value) for one in names}}
     except BaseException as error:  # a Rust library's panic is no Exception
         outcome = {"failed": {"what": "it failed", "found": reason(error)}}
+    # On a line of its own: what was called may have printed half a line.
     sys.stdout.write(f"\n{json.dumps(outcome)}\n")
     return 0
 

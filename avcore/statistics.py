@@ -70,6 +70,7 @@ def rank_correlations(first: Doubles, second: Doubles) -> Doubles:
 
 def drawn_clips(count: int, draws: int = DRAWS, seed: int = 0) -> Iterator[Ids]:
     """Yield the indices of the clips of all draws, int64 [some, count]; a few draws at a time, to limit memory on large sets."""
+    # The seed is fixed, so that the same clips always have the same interval.
     rng, at_once = np.random.default_rng(seed), max(1, _NUMBERS_AT_ONCE // count)
     for start in range(0, draws, at_once):
         yield rng.integers(count, size=(min(at_once, draws - start), count))
@@ -116,6 +117,7 @@ class Difference:
         low, high = np.quantile(drawn, PERCENTILES)
         # Draws vary around the difference that was found as they would around zero: count those that vary as far as it.
         as_far = int((np.abs(drawn - value) >= abs(value) - 1e-12).sum())
+        # The difference that was found counts as one of the draws, so that p is never 0 (Davison and Hinkley 1997).
         return cls(value, float(low), float(high), (as_far + 1) / (len(drawn) + 1), n)
 
 

@@ -79,6 +79,7 @@ def _opened(path: Path) -> Iterator[BinaryIO | None]:
         handle = os.dup(handle)
     else:
         try:
+            # Not blocking: opening a pipe would otherwise wait for its reader, and the work with it.
             handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_APPEND)
         except OSError as error:
             if error.errno != errno.ENXIO:

@@ -155,6 +155,7 @@ def parse_json(text: str) -> Any:
         value = json.loads(text, parse_float=_finite, parse_constant=_refuse_constant, parse_int=parse_int)
     except RecursionError as error:
         raise ValueError(f"nested more than {MOST_DEPTH} deep") from error
+    # Counted first, since hardly any text has brackets enough to be deep.
     if text.count("[") + text.count("{") > MOST_DEPTH and _is_deep(value):
         raise ValueError(f"nested more than {MOST_DEPTH} deep")
     odd = _ODD_LETTER.search(text)

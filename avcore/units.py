@@ -356,6 +356,7 @@ def fingerprint(*parts: bytes) -> str:
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8, "little"))
+        # Lengths keep the parts apart: ("ab", "c") is not ("a", "bc").
         digest.update(part)
     return f"sha256:{digest.hexdigest()[:16]}"
 

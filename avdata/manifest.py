@@ -175,6 +175,7 @@ def read_manifest(
     keep: how the entries are held. `packed_entries` takes a tenth of the memory, for a corpus that is read in its order.
     """
     path = require_file(path, "the manifest")
+    # A hash takes 8 bytes; a set of the ids would take more than packed entries do.
     hashes = array("q")
 
     def each() -> Iterator[Entry]:
@@ -185,6 +186,8 @@ def read_manifest(
     entries = keep(each())
     if not entries:
         raise InputError("the manifest holds no entries", path=path)
+
+    # Equal hashes may be chance, so the ids are compared, in another reading.
     if len(np.unique(hashes)) < len(hashes):
         seen: dict[str, int] = {}
         for number, entry in iter_entries(path):

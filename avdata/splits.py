@@ -74,6 +74,7 @@ def _groups(contents: Mapping[str, Collection[bytes]], pattern: str) -> list[lis
     pattern."""
     parent = {name: name for name in contents}
 
+    # Union-find with path halving. The smallest name of a group is its root, whatever the order of the ids.
     def root(name: str) -> str:
         while parent[name] != name:
             parent[name] = name = parent[parent[name]]

@@ -116,6 +116,7 @@ def _require_spoken(units: Units) -> None:
     if units.durations is None:
         return
     longest = units.durations.max(initial=0)
+    # The longest is looked at as well, since the sum of huge ones may overflow.
     if longest > _MOST_STEPS or units.num_steps > _MOST_STEPS:
         raise UnitError("durations are longer than a day", expected=f"{_MOST_STEPS:,} steps at most", found=longest)
 

@@ -78,10 +78,12 @@ class RunFolder:
 
     def _require_room(self, state: State, paths: list[Path]) -> None:
         size = _MARGIN + sum(tensor.nbytes for tensor in _tensors(state))
+        # An old file goes only when the new one is whole, so for a moment there is room needed for both.
         needed = most = 0
         for path in paths:
             most = max(most, needed + size)
             needed += size - (path.stat().st_size if path.exists() else 0)
+
         self._folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(self._folder).free
         if free < most:

@@ -86,6 +86,7 @@ class LengthBatches:
             order = order[~self._seen[1][order]]
         batches = [batch for chunk in self._buckets(order) for batch in self._cut(chunk)]
         batches = [batches[i] for i in generator.permutation(len(batches))]
+        # All processes must take equally many steps, or some would wait for the others without end.
         usable = len(batches) - len(batches) % self._world
         return batches[self._rank : usable : self._world]
 

@@ -247,6 +247,7 @@ class Trainer:
             for module in self._modules.values():
                 module.train()
             values = self._task.training_step(content, self)
+            # The losses of an update that is left out are mostly no numbers, and would spoil the means of the log.
             if not any(self._left_out.values()):
                 self._window.add(values)
         if self._accelerator.sync_gradients:
@@ -333,6 +334,7 @@ class Trainer:
         """Save the run. A checkpoint that cannot be written is a warning; the last one is an error."""
         if name := no_number_in(self._plain):
             raise UsageError("training broke down; nothing is saved since", expected="weights that are numbers", found=name)
+        # Before the others leave: all processes must take part in the exchange.
         states = of_all(self._accelerator, {"random": random_state(), "window": self._window.state()})
         if not self.is_main:
             return

@@ -106,6 +106,7 @@ def orthogonal(matrix: Tensor, eps: float = 1e-7) -> Tensor:
     Makes five Newton-Schulz steps with Jordan's coefficients, in the number format of the matrix.
     """
     wide = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix  # products with the shorter side are smaller
+    # Divided by the Frobenius norm, no singular value exceeds 1, which the iteration needs to converge.
     wide = wide / wide.norm().clamp(min=eps)
     for _ in range(5):
         gram = wide @ wide.T

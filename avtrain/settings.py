@@ -98,6 +98,7 @@ def as_yaml(config: Any) -> str:
 def _compose(name: str, overrides: Sequence[str], folders: Sequence[Path]) -> DictConfig:
     group, _, option = name.rpartition("/")
     chosen = {f"{group}@_global_": option} if group else option
+    # hydra refuses a second start in one process.
     GlobalHydra.instance().clear()
     with _own_config_store() as store, initialize_config_dir(config_dir=str(folders[0]), version_base="1.3"):
         store.store(name="netflips_run", node={"defaults": [chosen, "_self_"]})

@@ -58,6 +58,7 @@ def to_eight_bits(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
             continue
         rows = tensor.detach().float().flatten(1)
         scales = rows.abs().amax(1) / _LARGEST
+        # A row of zeros has a scale of 0, and must not be divided by it.
         whole = (rows / scales.clamp_min(torch.finfo(torch.float32).tiny)[:, None]).round()
         stored[name] = whole.to(torch.int8).view(tensor.shape)
         stored[f"{name}{SCALES}"] = scales
@@ -158,6 +159,7 @@ def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], path: Path, w
             f"the {what}'s weights are damaged", path=path, expected="numbers", found=f"NaN or infinity in {_shorten(broken)}"
         )
 
+    # `assign=True` puts in one parameter after another, and would part those that are one under several names (tied embeddings).
     names_of: dict[int, list[str]] = {}  # all names of each parameter, by its id
     for name, parameter in module.named_parameters(remove_duplicate=False):
         names_of.setdefault(id(parameter), []).append(name)
@@ -195,14 +197,19 @@ def write_checkpoint(
     kept = layout.stored(full)
     if eight_bits:
         kept = to_eight_bits(kept)
+        # A fingerprint of the rounded weights, since those are what a reader gets.
         full = layout.whole(from_eight_bits(kept), path)
     format_ = _FORMAT_EIGHT_BITS if eight_bits else _FORMAT
     content: dict[str, Any] = {"format": format_, "kind": stage.kind, "tensors": fingerprint_tensors(full), "config": dict(config)}
+    # Settings that cannot be read again are refused before any file is written.
     _config_text(content, path)
     with atomic_output(path) as temporary:
         safetensors.torch.save_file(_independent(kept), temporary)
         content["checksum"] = file_checksum(temporary)
+    # The configuration comes last: after a kill in between, the old one's checksum does not fit the new tensors, which readers
+    # notice.
     write_text(_beside(path), _config_text(content, path))
+
     return path
 
 
@@ -328,6 +335,7 @@ def _independent(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name, tensor in tensors.items():
         plain = tensor.detach().cpu().contiguous()
         storage = plain.untyped_storage().data_ptr()
+        # Tensors without values all have the address 0, and share nothing.
         result[name] = plain.clone() if storage in seen and plain.numel() else plain
         seen.add(storage)
     return result

@@ -261,6 +261,7 @@ def plain_tensors(state: object, where: str, path: Path) -> dict[str, Tensor]:
             raise CheckpointError(
                 "a tensor of the checkpoint cannot be read", path=path, expected=f"a tensor in {where}.{name}", found=brief(value)
             )
+        # With strides of 0, a file of a few bytes can claim terabytes, and the first copy would ask for them.
         if value.numel() * value.element_size() > value.untyped_storage().nbytes():
             raise CheckpointError(
                 "a tensor of the checkpoint is larger than what is stored of it",

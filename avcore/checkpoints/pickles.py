@@ -205,8 +205,10 @@ def _compare_sums(path: Path, tensors: Mapping[str, Tensor]) -> bool:
     Pages are released after the comparison: otherwise all weights would count as this process's memory before they are used.
     """
     with zipfile.ZipFile(path) as archive:
+        # A tensor does not know the name of its member in the zip, so pairs of size and checksum are compared, all as one set.
         sums = {(member.file_size, member.CRC) for member in archive.infolist()}
     sizes_without = {size for size, checksum in sums if not checksum}
+    # Each storage is read once, also where several names share it, as the tables of a translator do.
     storages = {tensor.untyped_storage().data_ptr(): name for name, tensor in tensors.items()}
     files = MappedFiles()
     bad = [name for name in storages.values() if not _is_whole(tensors[name], sums, sizes_without, files)]
@@ -388,6 +390,7 @@ def _placeholder(name: str, base: type[Placeholder] = Placeholder) -> type[Place
 @contextmanager
 def _only_these(stand_ins: dict[str, type[Any]]) -> Iterator[None]:
     """Let torch allow only these names, and none that other code in this process has allowed."""
+    # torch has one list of allowed names for the whole process.
     with _LOCK:
         others = torch.serialization.get_safe_globals()
         torch.serialization.clear_safe_globals()

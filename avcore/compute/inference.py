@@ -178,6 +178,7 @@ def ready_for_inference(
     rows at a time, as in a search. eight_bits: how their large products are computed; None = in `dtype` as well.
     """
     model.eval().requires_grad_(False)
+    # Products with the norms are computed in float32, before any weight is rounded to `dtype`.
     fold_norms(model)
 
     files = MappedFiles()

@@ -242,6 +242,7 @@ def has_eight_bit_products() -> bool:
     values."""
     if not (has_onednn(torch.float32) and torch.cpu._is_vnni_supported()):
         return False
+    # Without VNNI, two such products are added with saturation at 16 bits (vpmaddubsw), which the largest values show.
     width, ones, zeros = 64, torch.ones(64), torch.zeros(64, dtype=torch.int64)
     try:
         weight = torch.ops.onednn.qlinear_prepack(torch.full((width, width), _MOST_SIGNED, dtype=torch.int8), [width, width])

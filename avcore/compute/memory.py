@@ -26,6 +26,7 @@ def keep_freed_memory() -> bool:
     whether this system's allocator supports it.
     """
     mallopt = _of_glibc("mallopt")
+    # glibc maps large blocks one by one, and unmaps each as soon as it is freed; with no such mappings they come from the heap.
     return mallopt is not None and bool(mallopt(_MMAP_MAX, 0)) and bool(mallopt(_TRIM_THRESHOLD, _MOST))
 
 
@@ -42,6 +43,7 @@ def peak_memory_bytes() -> int | None:
     except ImportError:
         return None
     held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # macOS reports bytes, Linux kilobytes.
     return held if sys.platform == "darwin" else held * _KILOBYTE
 
 

@@ -180,6 +180,7 @@ class Choice:
 
     def __init__(self, config: SearchConfig, rules: Sequence[SearchRules], num_rows: int, device: torch.device) -> None:
         self._config, self._limits = config, [rule.limit for rule in rules]
+        # Rules are numbers to add to the scores: a condition on the scores themselves would make the host wait for the device.
         never = torch.zeros(len(rules), 1, num_rows)
         for row, rule in enumerate(rules):
             never[row, 0, UNKNOWN] = -config.unkpen
@@ -213,15 +214,19 @@ class Choice:
         """
         size, num_rows = self._config.beam, logits.shape[2]
         totals = torch.log_softmax(logits.float() / self._config.temperature, dim=-1)
+        # `topk` would take NaN for the largest value.
         totals.nan_to_num_(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
         totals += self._not_yet if index < self._config.min_len else self._never
         if self._config.no_repeat_unit and index:
             totals.scatter_(2, before.tokens[..., None], -torch.inf)
         is_cut = self._force_end(totals, index) if index in self._limits else None
         totals += before.totals[..., None]
+        # Twice the beam, as in fairseq: even if `beam` of them end, as many others live on. One less than all, so that `<pad>`
+        # never wins.
         best = totals.flatten(1).topk(min(2 * size, totals.shape[1] * num_rows - 1))
         tokens = best.indices % num_rows
         is_end = (tokens == self._ends) & torch.isfinite(best.values)
+        # A stable sort by one bit keeps the order; a selection by mask would wait for the device, to know how many are left.
         alive = is_end.byte().sort(dim=1, stable=True).indices[:, :size]
         # With a small dictionary there may be fewer others: then an end tag fills the place, with a sum of -inf.
         sums = best.values.masked_fill(is_end, -torch.inf).gather(1, alive)
@@ -279,6 +284,7 @@ class Beam:
 
     def _score(self, total: np.float32, num_tokens: int) -> float:
         length = 1.0 if self._config.unnormalized else float(num_tokens) ** self._config.lenpen
+        # In float32, as the reference divides its tensors.
         return float(total / np.float32(length))
 
     def _trace(self, beam: int, total: np.float32, score: float, is_cut: bool) -> Hypothesis:

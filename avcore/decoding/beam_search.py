@@ -292,6 +292,7 @@ def search(
 
     found = [beam.hypotheses for beam in beams]
     if put_off:
+        # `report` may also end the work by raising, so it is called on, with the progress at its end.
         check = None if report is None else lambda _: report(longest)
         again = search(decoder, sources.only(put_off), config, [rules[one] for one in put_off], check, most_entries)
         for sentence, hypotheses in zip(put_off, again, strict=True):

@@ -81,6 +81,7 @@ def paste_face(frame: Pixels, patch: Pixels, box: Box, feather: float = FEATHER,
     rows, columns = part
     scaled = _scale(patch, columns.stop - columns.start, rows.stop - rows.start)
     top, bottom = int(box[1]), int(box[3])
+    # With nothing left out, the ramp begins at the box's own top: above the frame there is then no soft edge at its border.
     start = rows.start + round(upper * (rows.stop - rows.start)) if upper else top
     down = _ramp(start, bottom, rows.start, rows.stop, feather * (bottom - top))
     left, right = int(box[0]), int(box[2])
@@ -207,6 +208,7 @@ def lip_corners(landmarks: Landmarks) -> NDArray[np.float32] | None:
 
 def _place_lips(landmarks: Landmarks) -> tuple[NDArray[np.float64], int, int] | None:
     """Return the transform from the frame to the mean face, float64 [2, 3], and the left and top of the crop there."""
+    # Least median of squares, as in Auto-AVSR: a few misplaced points do not turn the face.
     transform, _ = cv2.estimateAffinePartial2D(landmarks[_STABLE], _STABLE_ON_MEAN_FACE, method=cv2.LMEDS)
     if transform is None:
         return None
@@ -239,6 +241,8 @@ def portrait(frame: Pixels, face: Box) -> NDArray[np.uint8]:
     step = max(_WIDEN * (y2 - y1), 1.0) / SIDE
     left = (x1 + x2) / 2 - step * SIDE / 2
     top = (y1 + y2) / 2 - _RAISE * (y2 - y1) - step * SIDE / 2
+
+    # The warp samples single pixels, so a large face is averaged first; otherwise its portrait would depend on where they fall.
     smooth = cv2.blur(frame, (max(int(step), 1),) * 2) if step >= 2 else frame
     place = np.array([[step, 0, left + step / 2 - 0.5], [0, step, top + step / 2 - 0.5]], np.float32)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -257,7 +261,9 @@ def appearance(mean_portrait: NDArray[np.float32]) -> NDArray[np.float32]:
     weight = np.asarray(np.clip(1.6 - 1.6 * (np.square(x / 0.65) + np.square(y / 0.95)), 0, 1))
     brightness = float(np.average(lab[..., 0], weights=weight))
     pattern = lab[..., 0] - brightness
+    # A flat portrait (dark or out of focus) keeps a least spread, or its noise would become the pattern.
     spread = max(float(np.sqrt(np.average(np.square(pattern), weights=weight))), _SMALLEST_SPREAD)
+    # Roots, since a Euclidean distance squares them: what it sums is then the weighted mean over the pixels.
     shares = np.sqrt(weight / weight.sum())[..., None]
     planes = np.concatenate([pattern[..., None] / (spread * _PATTERN), lab[..., 1:] / _COLOUR], axis=-1) * shares
     return np.append(planes.ravel(), brightness / _BRIGHTNESS).astype(np.float32)

@@ -135,6 +135,7 @@ class BlazeFace:
         side = self._layout.side
         square = whole_frame(frame)
         values, logits = self._network(cut_region(frame, square, side, low=-1.0, border=0))
+        # float32 overflows in exp from 88 on.
         scores = 1 / (1 + np.exp(-np.clip(logits.reshape(-1), -_MAX_LOGIT, _MAX_LOGIT)))
         sure = np.flatnonzero(scores >= self._layout.min_score)
         places = self._places(values.reshape(len(scores), -1)[sure], sure)
@@ -165,6 +166,7 @@ def _joined(places: Floats, scores: Floats) -> list[tuple[Floats, float]]:
     faces = []
     while len(left):
         same = _overlaps(places[left[0]], places[left]) > _JOINED_OVERLAP
+        # A box without area overlaps nothing, not even itself, and this would never end.
         same[0] = True
         weights = scores[left[same]]
         mean = (places[left[same]] * weights[:, None, None]).sum(axis=0) / weights.sum()

@@ -41,6 +41,7 @@ def select_tracks(path: str | Path, sound: str | None = None, video: int | None 
 
 
 def _showing(source: MediaSource, number: int, usual: int) -> MediaSource:
+    # The usual track has no number, so that results cached for the bare path are valid for it.
     return replace(source, video_track=None if number == usual else number)
 
 

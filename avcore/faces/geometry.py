@@ -97,6 +97,7 @@ def steady_boxes(boxes: Sequence[Box | None], reach: int) -> list[Box | None]:
     steady: list[Box | None] = list(boxes)
     for start, stop in _same_face(boxes) if reach else ():
         run = np.stack([box for box in boxes[start:stop] if box is not None]).astype(np.float64)
+        # Sums from the beginning on: the time does not depend on `reach`.
         sums = np.concatenate([np.zeros((1, 4)), run.cumsum(axis=0)])
         place = np.arange(len(run))
         first, last = np.maximum(place - reach, 0), np.minimum(place + reach + 1, len(run))

@@ -196,6 +196,7 @@ def people_in(tracks: list[AnyTrack]) -> list[OnePerson[AnyTrack]]:
         else:
             people.append(OnePerson([track]))
     lasting = [person for person in people if person.num_frames >= _MIN_PRESENCE]
+    # In a shot of a few frames nobody lasts: then everybody counts.
     return lasting or people
 
 

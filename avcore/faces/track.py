@@ -283,7 +283,9 @@ class Tracker:
         if shot != self._shot:
             self._close(self._open)
             self._shot = shot
+            # A new shot may show small faces only, so these are searched for at once.
             self._searched_far = self._index - _FAR_SEARCH_EVERY
+
         seen = self._follow(frame)
         self._search(frame, seen)
         for track in self._open:
@@ -317,6 +319,7 @@ class Tracker:
         """Search for missing faces at once, and for new ones at intervals."""
         if min(frame.shape[:2]) < _MIN_FACE_PIXELS:
             return
+        # While no face is known (1 even then), every frame is searched, so that a face is found where it appears.
         if len(seen) < max(len(self._open), 1) or self._index - self._searched >= _SEARCH_EVERY:
             self._searched = self._index
             self._take(self._detector.boxes(frame), frame, seen)

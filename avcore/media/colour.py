@@ -188,6 +188,7 @@ def _declared_peak(frame: Any) -> float:
     if (light := side_data.get("CONTENT_LIGHT_LEVEL")) is not None:
         peak = float(struct.unpack_from("=I", bytes(light))[0])
     if not peak and (mastering := side_data.get("MASTERING_DISPLAY_METADATA")) is not None:
+        # AVMasteringDisplayMetadata: primaries, white point and least luminance stand before, 9 fractions of 8 bytes.
         numerator, denominator, _, has_luminance = struct.unpack_from("=iiii", bytes(mastering), 72)
         peak = numerator / denominator if has_luminance and denominator else 0.0
     return float(np.clip(peak, _HLG_PEAK, _PQ_PEAK)) if peak else _PQ_PEAK

@@ -87,6 +87,7 @@ def treated(frames: Iterable[DecodedFrame], treatment: Treatment, are_fields_tru
     chain: _Chain | None = None
     has_fields = treatment.is_interlaced
     for frame in frames:
+        # From the first frame with fields on, all go through the filter, which lets progressive ones pass (`deint=interlaced`).
         has_fields = has_fields or (are_fields_true and _holds_fields(frame.decoded))
         if not has_fields and treatment.colours is None:
             yield frame._replace(treatment=treatment) if treatment.is_transparent else frame
@@ -181,6 +182,7 @@ def true_parity(runs: Iterable[Iterable[Any]]) -> str | None:
     found: Counter[str] = Counter()
     for frames in runs:
         luma = (frame.reformat(format="gray").to_ndarray()[:, ::_EVERY_COLUMN] for frame in frames)
+        # Signed: differences of bytes would wrap round.
         lines = [np.asarray(one, np.int32) for one in luma]
         threes = zip(lines, lines[1:], lines[2:], strict=False)
         found.update(_fields(*three) for three in threes if len({one.shape for one in three}) == 1)

@@ -152,6 +152,7 @@ def held(
 
 def _again(frame: DecodedFrame, step: Fraction, start: Fraction, until: Fraction) -> Iterator[DecodedFrame]:
     number = max(1, (start - frame.clock) // step)
+    # A repetition just before the next frame would be on screen for less than half a step.
     while (clock := frame.clock + number * step) <= until - step / 2:
         yield frame._replace(clock=clock)
         number += 1

@@ -175,6 +175,7 @@ def _counts_frames(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(_ID3_HEADER)
         if head.startswith(b"ID3") and len(head) == _ID3_HEADER:
+            # Synchsafe numbers of ID3v2: seven bits a byte, so that none of them looks like the beginning of a frame.
             size = 0
             for byte in head[6:]:
                 size = size << 7 | byte & 0x7F
@@ -187,6 +188,7 @@ def _counts_frames(path: Path) -> bool:
 
 def _wav_data(file: BinaryIO) -> int | None:
     """Return how many bytes of sound a wav file declares, None = not declared; leaves the file at their beginning."""
+    # EBU Tech 3306: a file over 4 GB has its sizes in the chunk ds64, and 2^32 - 1 where they would usually stand.
     is_large = file.read(12)[:4] in (b"RF64", b"BW64")
     large = None
     while len(head := file.read(8)) == 8:
@@ -196,6 +198,7 @@ def _wav_data(file: BinaryIO) -> int | None:
         if head[:4] == b"ds64":
             large = int.from_bytes(file.read(16)[8:], "little")
             size -= 16
+        # Chunks of RIFF begin at even bytes; their sizes do not count the padding.
         file.seek(max(size + size % 2, 0), 1)
     return None
 

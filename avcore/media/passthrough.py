@@ -76,6 +76,7 @@ def text_packet(kind: str, one: Subtitle) -> "Packet[Any]":
     text = one.text.encode()
     if _CODECS[kind] != "mov_text":
         return Packet(text)
+    # The length has 16 bits; a letter that is cut in half there is left out.
     text = text[:_LONGEST].decode(errors="ignore").encode()
     return Packet(struct.pack(">H", len(text)) + text)  # MPEG-4 timed text begins with the number of its bytes
 

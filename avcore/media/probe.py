@@ -291,6 +291,7 @@ def _probed(source: MediaSource) -> MediaInfo:
             packets[stream.index].end_by(declared_end(stream))
         if audio is not None:
             require_sane_sound(facts["audio_rate"], facts["audio_channels"], path)
+        # Known from this pass, so that no reader decodes the beginning again.
         clock_of.keep(source, FileClock.between(None if view is None else view.start, onset))
 
         sound = None if audio is None else _sound_span(packets[audio.index], onset)

@@ -150,6 +150,7 @@ class Shapes:
             return bytes(memoryview(packet)[place])
         if self._headers is None:
             return self._stated
+        # A copy, since FFmpeg's filters take over the content of what they are given.
         copied = av.Packet(bytes(packet))
         copied.is_keyframe = True
         try:

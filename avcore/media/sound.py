@@ -278,11 +278,14 @@ def _placed_blocks(source: MediaSource) -> Iterator[_Block]:
                 block = block._replace(samples=block.samples / np.float32(loudest))
 
             begin = seconds_to_samples(clock.at(block.clock), block.rate)
+
+            # Jitter between blocks is ignored, but the first one begins exactly where the clock says.
             missing = begin - num_given
             if abs(missing) <= _GAP_S * block.rate and (num_given or missing == 0):
                 missing = 0
             missing_s += samples_to_seconds(max(0, missing), block.rate)
             require_little_missing(missing_s, path)
+            # Second by second: an hour of silence at once would take 700 MB a channel at 48 kHz.
             for start in range(0, missing, block.rate):
                 yield block._replace(samples=np.zeros((len(block.samples), min(block.rate, missing - start)), np.float32))
             samples = block.samples[:, max(0, -missing) :]

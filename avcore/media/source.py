@@ -117,6 +117,7 @@ class FrameSource:
             first = max(start, stop - self._stretch)
             stretch = list(self.frames(first, stop))
             stop = first
+            # From the end, and each frame is released once it was shown.
             while stretch:
                 yield stretch.pop()
 

@@ -169,8 +169,13 @@ class VideoWriter:
         with ExitStack() as stack:
             temporary = stack.enter_context(atomic_output(self.path, self._sign))
             kind = _FORMATS[self.path.suffix.lower()]
+
             container = av.open(
-                f"file:{temporary}", "w", format=kind, options={} if kind == "matroska" else {"movflags": "+faststart"}
+                # The index of an MP4 goes to its beginning, so that a browser plays it while it is still loading.
+                f"file:{temporary}",
+                "w",
+                format=kind,
+                options={} if kind == "matroska" else {"movflags": "+faststart"},
             )
             if self.comment:
                 container.metadata["comment"] = self.comment
@@ -181,6 +186,7 @@ class VideoWriter:
             if self._passthrough is not None:
                 self._tracks.append(PassthroughTracks(self._passthrough, container, kind, stack, not self._subtitles))
             self._container = container
+            # An error up to here cleans up on its way out; from here on `__exit__` does.
             self._stack = stack.pop_all()
         return self
 
@@ -248,6 +254,7 @@ class VideoWriter:
 
     def _encode_frame(self, frame: Any, time: Seconds | None) -> None:
         start = self._video_end if time is None else exact(time)
+        # Two frames within one tick would have the same time, which muxers refuse.
         frame.pts = self._last_pts = max(round(start / self._tick), self._last_pts + 1)
         frame.time_base, frame.duration = self._tick, round(1 / self.frame_rate / self._tick)
         self._video_end, self._last_frame = start + 1 / self.frame_rate, frame

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SOUND_FLOOR_DBFS = -50.0
 """A 20 ms step with a lower level counts as silence: below quiet speech (-45), above a quiet room (-60)."""
 
+# What torchaudio gives as the equivalent of resampy's `kaiser_best`.
 _LOWPASS_WIDTH = 64
 _ROLLOFF = 0.9475937167399596
 _KAISER_BETA = 14.769656459379492
@@ -80,8 +81,10 @@ def loudness_lufs(samples: Samples, rate: int = SAMPLE_RATE) -> float:
         return -np.inf
     if len(samples) < length:
         samples = np.concatenate([samples] * ceil(length / len(samples)))
+
     squares = np.square(_k_weighted(samples.reshape(len(samples), -1), rate)).sum(axis=1)
     sums = np.concatenate([[0.0], squares.cumsum()])
+    # Blocks overlap by three quarters (BS.1770-4, annex 1).
     starts = (np.arange(round((len(samples) - length) * 4 / length) + 1) * _LOUDNESS_BLOCK_S / 4 * rate).astype(int)
     powers = (sums[np.minimum(starts + length, len(samples))] - sums[starts]) / length
     with np.errstate(divide="ignore"):

@@ -50,6 +50,7 @@ def k_weighting(rate: int) -> Doubles:
 
     The standard gives coefficients for 48 kHz; those of other rates have the same corner frequencies.
     """
+    # The analogue filters from which the standard's coefficients follow, as in libebur128.
     k, q, high = tan(pi * 1681.974450955533 / rate), 0.7071752369554196, 10 ** (3.999843853973347 / 20)
     middle = high**0.4996667741545416
     scale = 1 + k / q + k * k

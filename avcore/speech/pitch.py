@@ -79,6 +79,7 @@ def periodicity(stretches: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     own = _autocorrelation(np.hanning(_WINDOW)[None])
     normal = _autocorrelation((stretches - stretches.mean(1, keepdims=True)) * np.hanning(_WINDOW))
+    # At long lags the window's own autocorrelation nears 0: divided by that, noise would become a peak.
     result: NDArray[np.float64] = normal / np.maximum(normal[:, :1], 1e-12) / np.maximum(own / own[:, :1], 0.02)
     return result
 

@@ -60,6 +60,7 @@ class _SpeechNetwork(nn.Module):
 
     def forward(self, windows: Tensor, state: DetectorState | None) -> tuple[Tensor, DetectorState]:
         """Return probabilities [step] and the state after windows float32 [step, 64 + 512], each with the 64 samples before it."""
+        # Padded at the end alone and by reflection, as in silero's own network.
         padded = nn.functional.pad(windows, (0, _CONTEXT), "reflect")
         parts = self.basis(padded[:, None])
         rows = (parts[:, :_BINS].square() + parts[:, _BINS:].square()).sqrt()

@@ -360,6 +360,7 @@ def stretches(sentences: Iterable[LipSentence], padding_s: float, num_frames: in
     for place, sentence in enumerate(ordered):
         earliest = (ordered[place - 1].end_s + sentence.start_s) / 2 if place else 0.0
         latest = (sentence.end_s + ordered[place + 1].start_s) / 2 if place + 1 < len(ordered) else float("inf")
+        # Where labels overlap, the middle of the pause lies inside the sentence, which is not cut there.
         first = frame_at(max(sentence.start_s - padding_s, min(earliest, sentence.start_s), 0.0))
         last = min(frames_covering(min(sentence.end_s + padding_s, max(latest, sentence.end_s))), num_frames)
         if last > first:

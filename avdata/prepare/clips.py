@@ -80,6 +80,7 @@ class Footage:
             video = select_audio_track(self.video.path, audio_track)
             with self.sound.open("wb") as file:
                 for block in iter_speech_blocks(video):
+                    # Rounded as `write_speech` does, which then stores the same whole numbers.
                     whole = np.clip(np.floor(block * np.float32(_FULL_SCALE)), -_FULL_SCALE, _FULL_SCALE - 1)
                     file.write(whole.astype(np.int16).tobytes())
         except BaseException:
@@ -135,6 +136,7 @@ class Framing:
         room = _MARGIN * (high - low)
         left, top = (max(int(value), 0) for value in low - room)
         right, bottom = (min(int(value), limit) for value, limit in zip(high + room, (width, height), strict=True))
+        # Even sides, or the writer would add a repeated row or column.
         right, bottom = max(right, left + 2), max(bottom, top + 2)
         right, bottom = right - (right - left) % 2, bottom - (bottom - top) % 2
         scale = min(1.0, max_side / max(right - left, bottom - top))
@@ -291,6 +293,7 @@ class _Stays:
         """Yield the same frames."""
         before, count = None, 0
         for frame in frames:
+            # `at_rate` yields the same array again while a frame is held.
             count = count + 1 if frame.rgb is before else 1
             self._longest, before = max(self._longest, count), frame.rgb
             yield frame

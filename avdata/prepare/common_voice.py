@@ -75,6 +75,7 @@ class CommonVoiceCorpus(RecordedCorpus):
             if name not in clips or not text:
                 self.problems[f"{table.name}:{number}"] = f"there is no clip {name}" if text else "there is no sentence"
                 continue
+            # An id of a client has 128 digits, too many for the name of a folder.
             speaker = hashlib.sha256(row["client_id"].encode()).hexdigest()[:12]
             audio = f"audio/{split}/{speaker}/{name}.wav"
             entry = Entry(name, audio, language=self.language, speaker=speaker, text=text, extra={"split": split})

@@ -130,6 +130,7 @@ class _Engine:
 
     def _on_sound(self, wav: Any, count: int, events: Any) -> int:
         if wav and count > 0:
+            # The library uses its buffer again.
             self._pieces.append(np.ctypeslib.as_array(wav, (count,)).copy())
         index = 0
         while events[index].type != _END_OF_LIST:

@@ -208,6 +208,7 @@ def lean(rows: NDArray[np.float64]) -> float:
     """
     matrix = _correlations(rows)
     own, other, texts = matrix[0, 1], matrix[0, 2], matrix[1, 2]
+    # A correlation of exactly 1 would divide by 0.
     rest = np.sqrt(np.clip(1 - np.array([own, other, texts]) ** 2, 1e-9, None))
     return float((own - other * texts) / (rest[1] * rest[2]) - (other - own * texts) / (rest[0] * rest[2]))
 

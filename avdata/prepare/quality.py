@@ -109,6 +109,7 @@ def lip_jump(lips: Iterable[NDArray[np.uint8]]) -> float:
     for crop in lips:
         here = crop.astype(np.float32)
         if before is not None:
+            # An even crop has hardly any contrast, and its noise would count as a jump.
             contrast = max((float(here.std()) + float(before.std())) / 2, 1.0)
             largest = max(largest, float(np.abs(here - before).mean()) / contrast)
         before = here

@@ -130,6 +130,7 @@ class _Plan:
         if new:
             self._open[piece.key] = len(new)
         elif follow_ups:
+            # All of its follow-ups were done in an earlier run.
             self._close(piece)
         parent = self._parent.pop(piece.key, None)
         if parent is not None:

@@ -332,6 +332,7 @@ def _list_zip(paths: tuple[Path, ...], place: str) -> Iterator[CorpusFile]:
 
 
 def _list_tar(paths: tuple[Path, ...], place: str) -> Iterator[CorpusFile]:
+    # Only an uncompressed tar has offsets at which its files can be read in place.
     with _joined(paths) as file, tarfile.open(fileobj=file, mode="r:") as archive:
         for info in archive:
             if info.isreg():
@@ -343,6 +344,7 @@ def _zip_name(info: zipfile.ZipInfo) -> str:
     """Return a member's name. If it is not marked as UTF-8, it is tried as UTF-8, then as CP949, as Korean Windows writes it."""
     if info.flag_bits & _UTF8_NAME:
         return _name(PurePosixPath(info.filename))
+    # zipfile has read such a name as CP437; that is undone first.
     stored = info.filename.encode("cp437", "replace")
     for encoding in ("utf-8", "cp949"):
         try:

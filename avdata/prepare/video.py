@@ -77,6 +77,7 @@ def cut_exactly(activity: SpeechActivity, length_s: float, settings: CutSettings
     too_short: list[Region] = []
     free_from = 0.0
     for stretch in _joined(activity.regions(settings.speech), float("inf"), settings.max_pause_s):
+        # Lengths are floats: rounding must not take a piece away.
         count = int(stretch.seconds / length_s + 1e-6)
         start_s = stretch.start_s
         if count == 0 and stretch.seconds >= length_s / 2:

@@ -144,6 +144,7 @@ class Workplace:
                 LOG.info("%s: an earlier run was broken off; going on", self.out)
                 remove_temporary(self.out, below=True)
             records = self.journal.recover(retry_failed)
+            # An error leaves the mark, and the next run sweeps up what this one left half made.
             running.touch()
             yield records
             running.unlink()
@@ -186,6 +187,7 @@ class Workplace:
 
     def _check_settings(self, settings: Mapping[str, Any]) -> None:
         path = self._work / "settings.json"
+        # As they will be read: tuples are lists by then.
         wanted = json.loads(json.dumps(settings))
         before = _read_settings(path) if path.exists() else wanted
         changed = differing(before, wanted, is_unsaid_fitting=True)

@@ -82,6 +82,7 @@ def read_kaldi(folder: Path, sound_root: Path | None = None) -> KaldiFolder:
         found.problems[name] = f"there is no recording of it in {SEGMENTS if (folder / SEGMENTS).is_file() else WAVES}"
     if unknown := sum(one.id not in speakers for one in found.utterances):
         found.warnings.append(f"{several(unknown, 'utterance')} without a speaker in {SPEAKERS}")
+    # In the order of recordings, so that each is decoded once for all of its parts.
     found.utterances.sort(key=lambda one: (str(one.path), one.start_s or 0.0))
     return found
 
