@@ -170,12 +170,9 @@ class VideoWriter:
             temporary = stack.enter_context(atomic_output(self.path, self._sign))
             kind = _FORMATS[self.path.suffix.lower()]
 
+            # The index of an MP4 goes to its beginning, so that a browser plays it while it is still loading.
             container = av.open(
-                # The index of an MP4 goes to its beginning, so that a browser plays it while it is still loading.
-                f"file:{temporary}",
-                "w",
-                format=kind,
-                options={} if kind == "matroska" else {"movflags": "+faststart"},
+                f"file:{temporary}", "w", format=kind, options={} if kind == "matroska" else {"movflags": "+faststart"}
             )
             if self.comment:
                 container.metadata["comment"] = self.comment
