@@ -88,6 +88,7 @@ def require_bounds(config: Any, place: str = "") -> None:
             raise UsageError(f"{name} cannot be used", expected="a number", found=value)
         else:
             _require(name, value, hints[one.name])
+
     if hasattr(config, "check"):
         config.check()
 

@@ -83,10 +83,12 @@ class Parser(argparse.ArgumentParser):
             if isinstance(action, argparse._SubParsersAction):
                 chosen = [one for name, one in action.choices.items() if name in given]
                 known += [option for one in chosen for option in one._option_string_actions]
+
         for text in given[: given.index("--")] if "--" in given else given:
             flag = text.partition("=")[0]
             if flag.startswith("--") and flag not in PUBLISHED and not any(option.startswith(flag) for option in known):
                 self.error("; ".join(filter(None, (f"unrecognized option {flag}", did_you_mean(flag, [*known, *PUBLISHED])))))
+
         options = super().parse_args(_in_our_names(given, known), namespace)
         try:
             vars(options).update(named_models(vars(options)))
@@ -143,6 +145,7 @@ def _in_our_names(given: Sequence[str], known: Sequence[str]) -> list[str]:
         ours = name if name in known else PUBLISHED.get(name, name)
         if word == "--":
             return [*files, *rest, word, *words]
+
         if ours == name:
             rest.append(word)
         elif ours.partition("=")[0] in known:
@@ -153,6 +156,7 @@ def _in_our_names(given: Sequence[str], known: Sequence[str]) -> list[str]:
                 files.append(words.pop(0))
         else:
             rest.append(word)
+
     return [*files, *rest]
 
 

@@ -188,6 +188,7 @@ def _outside(values: Values, say: Translate) -> str:
             else "{u}in a part of it this is hardly {what}, and these models know nothing else ({figures}): the result most likely "
             "says something else there"
         )
+
     return say(of, figures=shown_figures(values, say))
 
 

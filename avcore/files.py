@@ -45,6 +45,7 @@ def temporary_beside(path: Path) -> Iterator[Path]:
         _swept.add((found.st_dev, found.st_ino))
         remove_temporary(path.parent)
     handle, temporary = _new_file(path)
+
     try:
         yield temporary
     finally:
@@ -59,6 +60,7 @@ def remove_temporary(folder: Path, *, below: bool = False) -> None:
     """
     if folder.is_symlink():
         return
+
     for place, folders, names in os.walk(folder):
         if not below:
             folders.clear()
@@ -100,6 +102,7 @@ def _remove_if_left(path: Path, least_s: float) -> None:
     found = path.lstat()
     if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or time.time() - found.st_mtime < least_s:
         return
+
     # Since the look above, it may have become a link, or a pipe, whose opening would wait.
     handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
@@ -143,6 +146,7 @@ def require_file(path: str | Path, what: str, hint: str | None = None) -> Path:
         raise InputError(f"{what} cannot be read", path=_shown(path), found=error.strerror, hint=hint) from error
     except ValueError as error:  # a name with a NUL in it, or with half a letter
         raise InputError(f"{what} cannot be read", path=_shown(path), found="a name that no file can have", hint=hint) from error
+
     if not os.access(path, os.R_OK):
         raise InputError(f"{what} cannot be read", path=path, found="no permission", hint=hint)
     return path
@@ -154,11 +158,13 @@ def why_missing(path: Path) -> str:
         return "nothing is downloaded; save it and give the file"
     if "\\" in str(path):
         return "this is a path of Windows; write / between folders, and where they are on this machine"
+
     try:
         lost = next(one for one in (path, *path.parents) if one.parent.exists())
         alike = [one for one in lost.parent.iterdir() if normalize("NFC", one.name) == normalize("NFC", lost.name)]
     except OSError:
         return ""
+
     form = "NFC" if alike and is_normalized("NFC", alike[0].name) else "NFD"
     return f"a name there looks the same and is in {form}, Unicode's other form: rename that, or write it so" if alike else ""
 
@@ -184,6 +190,7 @@ def require_place(path: str | Path, what: str = "the output") -> Path:
         raise OutputError(f"{what} cannot be written", path=_shown(path), found=error.strerror, hint=hint) from error
     except ValueError as error:  # a name with a NUL in it, or with half a letter
         raise OutputError(f"{what} cannot be written", path=_shown(path), found="a name that no file can have") from error
+
     return path
 
 
@@ -212,6 +219,7 @@ def atomic_output(path: str | Path, sign: Callable[[Path, Path], None] | None = 
             with written_into(path, sign) as first:
                 yield first
             return
+
         target = end_of(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         with (
@@ -343,6 +351,7 @@ def check_files(declared: Declared, reads: Files | None = None, writes: Files | 
             inputs[file.what] += sorted(path.iterdir()) if path.is_dir() else []
         elif isinstance(file, Input) and not (file.in_turn and count > 1):
             require_file(path, file.what, hint=file.hint)
+
     keep_apart(outputs, inputs)
     for file, path, _ in files:
         if isinstance(file, Output) and not file.is_folder:

@@ -257,6 +257,7 @@ def _add_one(container: Any, one: Field[Any], spec: _Flag, kind: Any, help: str)
         how |= {"metavar": spec.names[0], "default": None}  # argparse would read SUPPRESS as a value
         container.add_argument(one.name, **nargs, **how)
         return
+
     names = _names(one, spec)
     required = {"required": True} if is_needed else {}
     # An option that is not given leaves no attribute, so that the default of the dataclass holds.

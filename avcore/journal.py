@@ -84,6 +84,7 @@ def append(path: Path, rows: Iterable[Mapping[str, Any]], *, is_sealed: bool = F
             file.flush()
             if is_flushed:
                 os.fsync(file.fileno())
+
         # A new file's name is on the disk only once its folder is.
         if is_new:
             flush_folder(path.parent)
@@ -99,6 +100,7 @@ def read(path: Path, *fields: str, again: str = _AGAIN) -> Iterator[Row]:
     """
     if not path.exists():
         return
+
     damaged = []
     with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
@@ -118,6 +120,7 @@ def repair(path: Path, *fields: str) -> bool:
     """
     if not path.exists():
         return False
+
     try:
         with _held(path, os.O_RDWR) as file:
             damaged, end = [], 0
@@ -139,6 +142,7 @@ def repair(path: Path, *fields: str) -> bool:
                     copy.writelines(line for line in file if _parse(line, fields) is not None)
     except OSError as error:
         raise OutputError("what was done before cannot be read", path=path, found=error.strerror) from error
+
     return is_torn or bool(damaged)
 
 
@@ -163,6 +167,7 @@ def _parse(line: bytes, fields: Iterable[str]) -> Row | None:
     """Return a row; None for a line that is incomplete or damaged."""
     if not line.endswith(b"\n"):
         return None
+
     try:
         row = json.loads(line)
         if not isinstance(row, dict) or not all(name in row for name in fields):
@@ -358,6 +363,7 @@ def _open(path: Path) -> int:
         raise OutputError(
             "the folder cannot be held", path=path, found=found, hint="delete it, or choose another folder"
         ) from error
+
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise OutputError("the folder cannot be held", path=path, found="no file", hint="delete it, or choose another folder")

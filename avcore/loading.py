@@ -54,6 +54,7 @@ def _ended_at_once() -> Iterator[None]:
     if not _is_heard():
         yield
         return
+
     before = {signal.SIGINT: signal.signal(signal.SIGINT, end_interrupted)}
     if callable(signal.getsignal(signal.SIGTERM)):
         before[signal.SIGTERM] = signal.signal(signal.SIGTERM, _end_terminated)

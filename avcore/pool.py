@@ -204,6 +204,7 @@ class WorkerPool(Pool[Item, Label]):
                     self._end_of_loading(loading[call])
                 elif at_work[call] in self._hands:  # else the worker died before, and this task is begun again
                     outcomes += self._end_of_work(at_work[call])
+
             if outcomes:  # workers get new tasks before the caller stores these
                 self._begin(source)
             yield from outcomes
@@ -255,6 +256,7 @@ class WorkerPool(Pool[Item, Label]):
                 self._replace(hand)
             yield from self._retry(job, error)
             return
+
         self._deaths = 0
         yield Finished(job.label, job.task, result)
 

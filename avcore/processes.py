@@ -114,6 +114,7 @@ class _Process:
                 call.is_done, call.error = True, DiedError(died, was_worker=was_worker)
             self.calls.clear()
             return False
+
         call = self.calls.popleft()
         call.is_done, call.result, call.error = True, result, error
         return True
@@ -263,6 +264,7 @@ def serve(handle: int) -> None:
     main, packed = pickle.loads(connection.recv_bytes())
     threading.Thread(target=_listen, args=(connection, calls), daemon=True).start()
     doer: _Doer | None = None
+
     try:
         while True:
             call = calls.get()

@@ -88,6 +88,7 @@ def parse_command(text: str, flag: str) -> tuple[str, ...]:
         words = shlex.split(text)
     except ValueError as error:
         raise UsageError(f"{flag} cannot be read", found=error) from error
+
     if not words or "\0" in text:
         raise UsageError(f"{flag} names no program", expected='as "python answer.py"', found=repr(text[:40]))
     if shutil.which(words[0]) is None:
@@ -174,6 +175,7 @@ class _Process:
             self._process = subprocess.Popen(list(words), bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
         except (OSError, ValueError) as error:
             raise InputError(f"{what} could not be run", path=words[0], found=error) from error
+
         self._pipes = [one for one in (self._process.stdin, self._process.stdout, self._process.stderr) if one is not None]
         self._input, output, errors = self._pipes
         self.printed, self._words, self._unread = bytearray(), bytearray(), bytearray()
@@ -386,6 +388,7 @@ def main(argv: list[str]) -> int:
         hard = resource.getrlimit(limit)[1]
         resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
     given = [Path(one) if number in json.loads(paths) else one for number, one in enumerate(json.loads(values))]
+
     try:
         outcome: dict[str, Any] = {"result": getattr(import_module(module), name)(*given)}
     except NetflipsError as error:
@@ -393,6 +396,7 @@ def main(argv: list[str]) -> int:
         outcome = {"failed": {one: None if (value := getattr(error, one)) is None else str(value) for one in names}}
     except BaseException as error:  # a Rust library's panic is no Exception
         outcome = {"failed": {"what": "it failed", "found": reason(error)}}
+
     # On a line of its own: what was called may have printed half a line.
     sys.stdout.write(f"\n{json.dumps(outcome)}\n")
     return 0

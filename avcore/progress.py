@@ -124,6 +124,7 @@ class TimeLeft:
             left_s = seconds_left(self.share, took_s)
         if left_s is None:
             return None
+
         if self._left_s is None or left_s < self._left_s:
             self._left_s = left_s
         elif left_s > _MUCH_LONGER * self._left_s:

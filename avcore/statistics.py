@@ -134,6 +134,7 @@ def paired_bootstrap(
     """
     if len(first) != len(second):
         raise InputError("the runs have different clips", expected=f"{len(first)} as in the first", found=len(second))
+
     (a, of_a), (b, of_b) = (sums_of(one, weights and weights[side]) for side, one in enumerate((first, second)))
     made_of = statistic or ratios
     value = float(made_of(b[None], of_b[None])[0] - made_of(a[None], of_a[None])[0])

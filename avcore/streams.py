@@ -87,5 +87,6 @@ def _opened(path: Path) -> Iterator[BinaryIO | None]:
             yield None
             return
         os.set_blocking(handle, True)
+
     with open(handle, "wb") as file:
         yield file

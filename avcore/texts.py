@@ -134,6 +134,7 @@ def read_pairs(path: str | Path, what: str, form: str, apart: str = "\t", most: 
             raise InputError(f"line {number} of {what} says otherwise than one before", path=path, found=line[:60])
         if len(pairs) > most:
             raise InputError(f"{what} is too long", path=path, expected=f"{most:,} lines at most")
+
     if not pairs:
         raise InputError(f"{what} is empty", path=path, expected=f"lines of {form}")
     return pairs
@@ -155,6 +156,7 @@ def parse_json(text: str) -> Any:
         value = json.loads(text, parse_float=_finite, parse_constant=_refuse_constant, parse_int=parse_int)
     except RecursionError as error:
         raise ValueError(f"nested more than {MOST_DEPTH} deep") from error
+
     # Counted first, since hardly any text has brackets enough to be deep.
     if text.count("[") + text.count("{") > MOST_DEPTH and _is_deep(value):
         raise ValueError(f"nested more than {MOST_DEPTH} deep")
@@ -208,12 +210,14 @@ def _check_nodes(root: Any) -> None:
         count += sum(1 if isinstance(node, yaml.ScalarNode) else 1 + len(node.value) for node in level)
         if count > _MOST_YAML_VALUES:
             raise ValueError(f"its references stand for more than {_MOST_YAML_VALUES:,} values")
+
         for node in level:
             if isinstance(node, yaml.ScalarNode) and node.style is None and _LONG_SCALAR.fullmatch(node.value):
                 try:
                     _short_integer(node.value.replace("_", ""))
                 except ValueError as error:
                     raise ValueError(f"line {node.start_mark.line + 1}: {error}") from error
+
         inner = chain.from_iterable(node.value for node in level if not isinstance(node, yaml.ScalarNode))
         level = [part for one in inner for part in (one if isinstance(one, tuple) else (one,))]  # a mapping has pairs
         if not level:

@@ -171,6 +171,7 @@ def read_unit_file(path: str | Path) -> Ids:
     first = next(lines, None)
     if first is None:
         raise UnitError("the unit file is empty", path=path, expected=_TEXT_EXPECTED, found="blank lines")
+
     others = sum(1 for _ in lines)
     if others:
         report_note(_LINES(count=others + 1), path)
@@ -224,6 +225,7 @@ def edit_distances(found: Ids, references: Sequence[Ids]) -> Ids:
     places: NDArray[np.signedinteger[Any]] = np.arange(longest + 1, dtype=numbers)
     rows = np.tile(places, (len(references), 1))
     best = np.empty_like(rows)
+
     for number, unit in enumerate(found, 1):
         best[:, 0] = number
         np.minimum(rows[:, 1:] + 1, rows[:, :-1] + (padded != unit), out=best[:, 1:])
@@ -276,6 +278,7 @@ def unit_sync(heard: Ids, seen: Ids, silence: int | None) -> UnitSync | None:
     at_zero = known.get(0)
     if at_zero is None:
         return None
+
     best = max(known, key=lambda shift: known[shift])  # the first of equals, which is the smallest
     spoken = int((is_speech(heard, silence) | is_speech(seen, silence)).sum())
     return UnitSync(known[best] - float(np.median(list(known.values()))), best, at_zero, spoken)

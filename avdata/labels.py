@@ -88,6 +88,7 @@ def _lines_of(paths: Sequence[str], corpus: Corpus, label_rate: int) -> Iterator
         heads = lines * times
         shortest = min(map(len, heads))
         yield np.stack([head[:shortest] for head in heads], axis=1).ravel()
+
     if count != len(corpus.clips):
         raise InputError("a label line is needed for each clip", path=paths[0], expected=f"{len(corpus.clips)} lines", found=count)
 
@@ -123,8 +124,10 @@ def _read_by_id(path: Path, corpus: Corpus, allow_other_vocabulary: bool) -> Lab
             )
         found[number] = _require_units(row.units.frames(), f"{path}: {row.id}").astype(_STORED)
         vocabularies.setdefault(row.units.vocabulary, row.id)
+
     if not vocabularies:
         raise InputError("no clip of the manifest has labels", path=path, expected=f"ids such as {corpus.clips[0].id!r}")
+
     empty = np.zeros(0, _STORED)
     labels = (empty if frames is None else frames for frames in found)
     return _join(labels, _one_vocabulary(vocabularies, path, allow_other_vocabulary), str(path))
@@ -191,6 +194,7 @@ def _read_dictionary(path: str) -> list[str]:
                 f"line {number} is a unit larger than any quantizer's", path=path, expected=expected, found=symbol[:40]
             )
         symbols.append(symbol)
+
     if len(set(symbols)) != len(symbols):
         raise InputError("a symbol is there twice", path=path, found=next(s for s in symbols if symbols.count(s) > 1))
     return symbols
@@ -211,6 +215,7 @@ def check_against_dictionary(labels: Labels, corpus: Corpus, classes: NDArray[np
     outside |= classes[np.where(outside, 0, labels.values)] == NO_LABEL if len(classes) else True
     if not outside.any():
         return
+
     place = int(np.flatnonzero(outside)[0])
     clip = int(np.searchsorted(labels.starts, place, side="right")) - 1
     raise UnitError(

@@ -73,6 +73,7 @@ class Packed(Sequence[Item], Generic[Item]):
             self._blocks[last] = self._packed(part)
             self._length += len(part) - rest
             self._open = (-1, [])
+
         while part := list(islice(source, self._block)):
             self._blocks.append(self._packed(part))
             self._length += len(part)
@@ -194,6 +195,7 @@ def read_manifest(
             if entry.id in seen:
                 raise InputError(f"the id {entry.id!r} stands on lines {seen[entry.id]} and {number}", path=path)
             seen[entry.id] = number
+
     return Manifest(path.parent if root is None else Path(root), entries)
 
 
@@ -216,6 +218,7 @@ def parse_entry(row: Mapping[str, Any]) -> Entry:
     values = {name: _value(name, _KINDS[name], value) for name, value in row.items() if name in _KINDS and value is not None}
     if not values.get("id"):
         raise ValueError("it has no id")
+
     for name in ("id", *PATH_FIELDS):
         if name in values and len(str(values[name]).encode()) > _MOST_BYTES:
             raise ValueError(f"{name} is longer than a path can be: {str(values[name])[:40]}...")

@@ -52,6 +52,7 @@ def write_lengths(out: Path, sides: Mapping[str, Mapping[str, float]]) -> dict[s
         (first, ours), (second, theirs) = sides.items()
         both = [name for name in ours if name in theirs]
         shown[f"{second} to {first}: ratio of lengths"] = np.array([theirs[name] / ours[name] for name in both])
+
     words = {title: _figures_in_words(values) for title, values in shown.items()}
     parts = [f"<h2>{escape(title)}</h2><p>{words[title]}</p>{''.join(_bars(values))}" for title, values in shown.items()]
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Lengths</title><style>{_STYLE}</style>'
@@ -70,15 +71,18 @@ def _bars(values: Doubles) -> Iterator[str]:
     """Yield a histogram as SVG."""
     if not len(values):
         return
+
     top = float(np.quantile(values, _MOST)) or 1.0
     counts, edges = np.histogram(np.minimum(values, top), _BARS, (0.0, top))
     width, scale = _WIDTH / _BARS, _HEIGHT / counts.max()
     yield f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT + _GAP}" role="img">'
+
     for place, number in enumerate(counts.tolist()):
         height = number * scale
         told = f"{edges[place]:.2f} to {edges[place + 1]:.2f}: {number}"
         yield f'<rect x="{place * width:.1f}" y="{_HEIGHT - height:.1f}" width="{width - 1:.1f}" height="{height:.1f}">'
         yield f"<title>{told}</title></rect>"
+
     yield f'<line x1="0" y1="{_HEIGHT}" x2="{_WIDTH}" y2="{_HEIGHT}"/>'
     for share, anchor in ((0.0, "start"), (0.25, "middle"), (0.5, "middle"), (0.75, "middle"), (1.0, "end")):
         at = edges[0] + share * (edges[-1] - edges[0])
@@ -176,6 +180,7 @@ def check_manifest(
     problems: list[str] = []
     entries: list[_Line] = []
     seen: dict[str, int] = {}
+
     for number, row in iter_rows(path):
         try:
             entry = parse_entry(row)
@@ -260,6 +265,7 @@ def _contents(entry: Entry, files: Mapping[str, Path]) -> Iterator[str]:
             num_frames["lips"] = len(lips)
             if lips.shape[1:] != (LIP_SIDE, LIP_SIDE):
                 yield f"lips are {lips.shape[2]}x{lips.shape[1]} pixels and not {LIP_SIDE}x{LIP_SIDE}"
+
         if "boxes" in files:
             num_frames["boxes"] = len(read_boxes(files["boxes"]))
         num_frames |= {what: probe(files[what]).num_frames for what in ("video", "reference") if what in files}
@@ -308,6 +314,7 @@ def _stats(options: StatsOptions) -> None:
     counts = count(manifest.entries)
     if options.pairs_with is not None and options.report is None:
         raise UsageError("--pairs-with belongs to --report", hint="name the page: --report lengths.html")
+
     if options.report is not None:
         sides = {str(options.manifest): lengths_by_id(manifest)}
         if options.pairs_with is not None:
@@ -341,6 +348,7 @@ class SplitOptions(ManifestOptions):
 def _split(options: SplitOptions) -> None:
     if bool(options.by) == bool(options.valid or options.test):
         raise UsageError("say how to divide", expected="--by FIELD, or --valid and --test")
+
     folder = options.out_dir or options.manifest.parent
     entries = moved(options.read(), folder)
     if options.by:
@@ -348,6 +356,7 @@ def _split(options: SplitOptions) -> None:
     else:
         apart = [name.strip() for name in options.apart.split(",") if name.strip()]
         parts = at_random(entries, SplitPlan(options.valid, options.test, options.seed), apart)
+
     check_files((), {"the manifest": options.manifest}, {"a part": [folder / f"{name}.jsonl" for name in parts]})
     for name, part in parts.items():
         LOG.info("%s: %s", folder / f"{name}.jsonl", several(write_manifest(folder / f"{name}.jsonl", part), *ENTRIES))

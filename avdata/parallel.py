@@ -61,6 +61,7 @@ class UnitCorpus:
         if name in self.places:
             self.problems.append(f"{place}: the id {name} is there twice; first {self.places[name]}")
             return
+
         self.places[name] = place
         try:
             ids = read()
@@ -126,6 +127,7 @@ def read_unit_corpus(path: str | Path, language: str, reading: UnitReading, prog
         corpus.is_by_line = True
         for number, (place, line) in enumerate(track(_lines(path), stage, progress), 1):
             corpus.add(f"{number:09d}", place, partial(parse_units, line, place), reading)
+
     if not corpus.places and not corpus.problems:
         raise InputError("there are no units", path=path, expected="a folder of .txt files, a .jsonl, or lines")
     return corpus
@@ -168,6 +170,7 @@ def _add_row(corpus: UnitCorpus, given: str, place: str, language: str, reading:
     except (ValueError, KeyError, TypeError, OverflowError) as error:
         corpus.problems.append(f"{place}: not a row with id and units: {error}")
         return
+
     if normalise_language(str(row.get("language") or language)) != language:
         corpus.problems.append(f"{place}: units of another language; expected {language}; found {row['language']}")
     else:

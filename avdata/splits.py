@@ -54,6 +54,7 @@ def divide_speakers(contents: Mapping[str, Collection[bytes]], plan: SplitPlan) 
     for names in groups:
         split = next((split for split in room if len(names) <= room[split] - len(chosen[split])), TRAIN)
         chosen[split] += names
+
     for split in SPLITS:
         if not chosen[split] and room.get(split, 1) > 0:
             raise UsageError(
@@ -61,6 +62,7 @@ def divide_speakers(contents: Mapping[str, Collection[bytes]], plan: SplitPlan) 
                 found=f"{len(contents)} utterances in {len(groups)} groups that belong together",
                 hint="change --valid, --test or --group",
             )
+
     return {split: sorted(names) for split, names in chosen.items()}
 
 
@@ -85,6 +87,7 @@ def _groups(contents: Mapping[str, Collection[bytes]], pattern: str) -> list[lis
         for key in keys:
             one, other = root(name), root(first.setdefault(key, name))
             parent[max(one, other)] = min(one, other)
+
     groups: dict[str, list[str]] = defaultdict(list)
     for name in sorted(contents):
         groups[root(name)].append(name)

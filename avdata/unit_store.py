@@ -96,6 +96,7 @@ def parse_unit_row(row: Mapping[str, Any], path: Path, number: int) -> UnitRow:
         raise UnitError("a row of units needs id and units", path=place, found=", ".join(row))
     if row["id"] in (None, ""):
         raise UnitError("a row of units has no name", path=place, expected="an id that is not empty", found="an empty one")
+
     try:
         durations = row.get("durations")
         units = Units(
@@ -107,6 +108,7 @@ def parse_unit_row(row: Mapping[str, Any], path: Path, number: int) -> UnitRow:
         _require_spoken(units)
     except (UnitError, ValueError, OverflowError) as error:
         raise UnitError("these are no units", path=place, found=error) from error
+
     known = {"id", "units", "durations", "language", "vocabulary"}
     return UnitRow(str(row["id"]), units, {name: value for name, value in row.items() if name not in known})
 
@@ -134,6 +136,7 @@ def timed_units(row: UnitRow, place: str, is_frame_level: bool = False, first_un
             path=place,
             hint="set data.frame_level=true if they are one id every 20 ms, or extract them with durations",
         )
+
     if units.durations is None:
         units = Units.from_frames(units.ids, units.language, units.vocabulary)
     return replace(units, ids=plain_names(units.ids, first_unit, place))
@@ -159,6 +162,7 @@ def resolve_vocabulary(named: Iterable[tuple[str, str]], stated: str) -> str:
         num_silent += not vocabulary
         if vocabulary:
             first.setdefault(vocabulary, name)
+
     if len(first) > 1:
         (one, a), (other, b) = list(first.items())[:2]
         raise VocabularyError(
@@ -167,6 +171,7 @@ def resolve_vocabulary(named: Iterable[tuple[str, str]], stated: str) -> str:
             found=f"another ({other}, {b})",
             hint="extract all units with the same encoder",
         )
+
     if num_silent and not stated:
         units = several(num_silent, "utterance does", "utterances do")
         LOG.warning("%s not say which quantizer made the units; state it with data.units_vocabulary", units)

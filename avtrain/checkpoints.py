@@ -119,6 +119,7 @@ class RunFolder:
             if damage:
                 LOG.warning("%s; %s is whole: updates after it are made again", damage, path)
             return Found(path, state, True)
+
         if damage is None:
             return None
         hint = "no other checkpoint there is whole; loop.resume=never starts anew"
@@ -130,6 +131,7 @@ def move_previous_run(run_dir: Path) -> None:
     left = [run_dir / name for name in _OF_ONE_RUN if (run_dir / name).exists()]
     if not (run_dir / _FOLDER).exists():
         return
+
     aside = next(place for n in count(1) if not (place := run_dir / f"earlier.{n}").exists())
     try:
         aside.mkdir()

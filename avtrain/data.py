@@ -110,6 +110,7 @@ class LengthBatches:
                 batch, length = [], int(self._lengths[index])
             batch.append(index)
             longest = length
+
         if batch and not (config.drop_last and len(batch) < config.batch_size):
             yield batch
 
@@ -310,6 +311,7 @@ class BadItems:
             if item.name not in self._names:
                 LOG.warning("skipped %s: %s", item.name, item.reason)
                 self._names[item.name] = item.reason
+
         if self._failed > self._max_share * self._seen and self._seen >= 20:  # a share of fewer means little
             raise InputError(
                 "too many training items cannot be read",

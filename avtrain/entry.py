@@ -107,6 +107,7 @@ def only_run_in(folder: Path) -> Iterator[None]:
     if int(os.environ.get("RANK", "0")):  # the first process of a run holds the lock for all
         yield
         return
+
     with ExitStack() as held:
         for last in (False,) * _PATIENCE_S + (True,):  # workers of a run that was just killed hold it for some seconds
             try:
@@ -185,6 +186,7 @@ def train_of(
             check_run(config, make_task(config))
             LOG.info("everything fits; nothing was trained (check_only)")
             return None
+
         with only_run_in(Path(config.run_dir)):
             from avtrain.loop import run_task
 

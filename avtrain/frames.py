@@ -23,6 +23,7 @@ def turn(frames: Frames, degrees: float, factor: float, stretch: float = 1.0, sh
     colours = frames.shape[3] if frames.ndim > 3 else 1
     planes = frames.reshape(count, height * width, colours).swapaxes(1, 2).reshape(count * colours, height * width)
     turned = np.empty_like(planes)
+
     for start in range(0, len(planes), _AT_ONCE):
         # As channels of one frame they take a fifth of the time of one after another, with the same result.
         together = cv2.transpose(planes[start : start + _AT_ONCE]).reshape(height, width, -1)

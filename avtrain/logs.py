@@ -156,6 +156,7 @@ class RunLog:
         self._keep_until(resumed_at)
         self._board = TensorBoardTracker(BOARD_FOLDER, run_dir, purge_step=resumed_at + 1)
         self._trackers.append(self._board)
+
         if wandb:
             name = run_dir / WANDB_FILE
             if not name.exists():
@@ -163,6 +164,7 @@ class RunLog:
             known = name.read_text(encoding="utf-8").strip()
             about = {"name": run_dir.name, "id": known, "resume": "allow", "dir": str(run_dir), "config": settings}
             self._trackers.append(WandBTracker(wandb, **about))
+
         for tracker in self._trackers:
             tracker.start()
 
@@ -177,6 +179,7 @@ class RunLog:
         """Write one line of measurements. kind: train or valid."""
         if not self._is_main:
             return
+
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = {"kind": kind, "step": step, "time": now, **{name: float(value) for name, value in metrics.items()}}
         self.history.append(line)

@@ -168,6 +168,7 @@ class Trainer:
                 found=f"none in {MOST_LEFT_OUT} updates of {name}",
                 hint="lower its lr or give clip_norm, and go on from a checkpoint of before: loop.resume=PATH",
             )  # fmt: skip
+
         for module in self._plain[name].modules():  # its running statistics of this batch are not finite either
             if isinstance(module, nn.modules.batchnorm._BatchNorm) and no_number_in({name: module}):
                 module.reset_running_stats()
@@ -214,6 +215,7 @@ class Trainer:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
             self._log.close()
+
         return TrainResult(self._at.step, self._log.history, self._bad.names, self._at.best, self._stop_signal)
 
     def _run(self, batches: EndlessBatches, stream: Iterable[Any]) -> None:
@@ -281,6 +283,7 @@ class Trainer:
         items = self._task.valid
         if items is None:
             return False
+
         for module in self._plain.values():
             module.eval()
         saved = random_state()  # validation must not disturb training's randomness
@@ -353,6 +356,7 @@ class Trainer:
             "about": self._task.about,
             "began_from": self._began_from,
         }
+
         try:
             self._folder.save(state, self._at.step, is_numbered=is_numbered, is_best=is_best)
         except OutputError as error:
@@ -426,6 +430,7 @@ class Trainer:
             before = before[:-1]
         else:
             self._at.batch = 0
+
         if any(one.items != now.items for one in before):
             before = []
             LOG.warning("there are other items than before: epoch %d begins anew", self._at.epoch)

@@ -36,6 +36,7 @@ def make_optimizer(parameters: Mapping[str, nn.Parameter], config: OptimConfig) 
                 expected=f"the beginning of a name such as {next(iter(learning), '')}",
             )
         by_muon |= below
+
     others = [parameter for name, parameter in learning.items() if name not in by_muon]
     return join_muon(by_muon.values(), others, config) if by_muon else _adamw(others, config)
 
@@ -97,6 +98,7 @@ class Muon(torch.optim.Optimizer):
                 as_long_as_adam = 0.2 * math.sqrt(max(ahead.shape))  # Liu et al. 2025, section 2.2
                 parameter.mul_(1 - group["lr"] * group["weight_decay"])
                 parameter.add_(update.reshape(parameter.shape), alpha=-group["lr"] * as_long_as_adam)
+
         return loss
 
 

@@ -43,6 +43,7 @@ def compose_config(schema: type[Config], name: str, overrides: Sequence[str], fo
         there = sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml"))
         near = get_close_matches(name, there) or [one for one in there if Path(one).parent == Path(name).parent] or there
         raise UsageError(f"no config called {name}", path=folder, expected=", ".join(near) or "a yaml file")
+
     read_yaml(there_is[0], f"config {name}")
 
     try:
@@ -56,6 +57,7 @@ def compose_config(schema: type[Config], name: str, overrides: Sequence[str], fo
                 found=", ".join(missing),
                 hint=f"give them as {missing[0]}=... on the command line or in a yaml",
             )
+
         config: Config = OmegaConf.to_object(merged)  # type: ignore[assignment]
         require_bounds(config)
         return config
@@ -74,6 +76,7 @@ def _complaint(error: HydraException | OmegaConfBaseException, name: str, schema
         return UsageError(f"the setting {key} is of another kind", found=reason(error))
     if not isinstance(error, ConfigKeyError) or not key:
         return UsageError(f"config {name} does not fit", found=" ".join(str(error).split()) or reason(error))
+
     known = list(_keys(schema))
     by_word = {one.rpartition(".")[2]: one for one in known}
     words = get_close_matches(key.rpartition(".")[2], by_word, n=2, cutoff=0.7)
@@ -154,6 +157,7 @@ def _without_default(schema: type[Any], values: dict[str, Any]) -> dict[str, Any
             found[one.name] = inner
         elif one.default is one.default_factory is dataclasses.MISSING:
             found[one.name] = values[one.name]
+
     return found
 
 

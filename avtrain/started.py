@@ -60,6 +60,7 @@ def check_run(config: RunConfig, task: "Task | None" = None) -> None:
         raise UsageError("there is no such device", expected=f"cuda:0 to cuda:{torch.cuda.device_count() - 1}", found=loop.device)
     if device.index and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError("each of several processes takes a device of its own", expected="loop.device=auto", found=loop.device)
+
     if loop.resume not in (NEVER, AUTO) and not Path(config.run_dir, "checkpoints", LAST).exists():
         require_file(loop.resume, BEGINNING)
     if loop.wandb_project:
@@ -198,10 +199,12 @@ def changed_settings(run_dir: Path, config: Any) -> list[str]:
     path = run_dir / CONFIG_FILE
     if not path.exists():
         return []
+
     try:
         before = _flat(OmegaConf.load(path))
     except (YAMLError, OmegaConfBaseException, OSError, ValueError):
         return [f"{path} could not be read"]
+
     now = _flat(OmegaConf.create(OmegaConf.to_yaml(OmegaConf.structured(config))))
     return [
         f"{key}: {before.get(key)} -> {now.get(key)}"

@@ -174,6 +174,7 @@ def learnt_languages(checkpoint: Path, source: str | None, target: str | None) -
     learnt = None if bundle is None else bundle.languages
     if bundle is None or learnt is None:
         return source, target
+
     for given, known, what in ((source, learnt[0], "from"), (target, learnt[1], "into")):
         if given is not None and normalise_language(given) != known:
             raise LanguageError(
@@ -182,6 +183,7 @@ def learnt_languages(checkpoint: Path, source: str | None, target: str | None) -
                 found=given,
                 hint=meant_language(given, [known]) or f"for other languages give checkpoints ({_WHERE_FROM})",
             )
+
     return learnt
 
 
@@ -194,6 +196,7 @@ def checkpoints_or_bundle(given: Mapping[Stage, Path | None]) -> dict[Stage, Pat
     named = {stage: path for stage, path in given.items() if path is not None}
     if len(named) == len(given):
         return named
+
     missing = ", ".join(stage.flag for stage in given if stage not in named)
     bundle = find_bundle()
     if named:

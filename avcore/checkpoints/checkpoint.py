@@ -62,6 +62,7 @@ def to_eight_bits(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         whole = (rows / scales.clamp_min(torch.finfo(torch.float32).tiny)[:, None]).round()
         stored[name] = whole.to(torch.int8).view(tensor.shape)
         stored[f"{name}{SCALES}"] = scales
+
     return stored
 
 
@@ -109,6 +110,7 @@ def read_checkpoint(path: str | Path, stage: Stage | None) -> Checkpoint:
         updates = updates_of(payload)
         named = fingerprint_tensors(tensors)  # before the check, which releases the pages (of 2 MB) that were read
         check_tensors(path, stored, tensors)
+
     known_by = fingerprint(named.encode(), json.dumps(config, sort_keys=True).encode())
     return Checkpoint(path, found, config, tensors, known_by, updates)
 
@@ -192,6 +194,7 @@ def write_checkpoint(
 
     if not stage.recognises(tensors.keys()):
         raise CheckpointError(f"these tensors are not a {stage.kind}'s", path=path, found=_shorten(sorted(tensors)))
+
     layout = stage.layout
     full = layout.whole(tensors, path)
     kept = layout.stored(full)
@@ -199,6 +202,7 @@ def write_checkpoint(
         kept = to_eight_bits(kept)
         # A fingerprint of the rounded weights, since those are what a reader gets.
         full = layout.whole(from_eight_bits(kept), path)
+
     format_ = _FORMAT_EIGHT_BITS if eight_bits else _FORMAT
     content: dict[str, Any] = {"format": format_, "kind": stage.kind, "tensors": fingerprint_tensors(full), "config": dict(config)}
     # Settings that cannot be read again are refused before any file is written.
@@ -291,6 +295,7 @@ def _read_config(path: Path, wanted: Stage | None) -> tuple[Stage, dict[str, Any
         raise CheckpointError(
             "the configuration cannot be read", path=beside, expected='JSON with "kind", "config" and checksums', found=str(error)
         ) from error
+
     if written_as not in (_FORMAT, _FORMAT_EIGHT_BITS):
         raise CheckpointError(
             "unknown format of checkpoint",
@@ -303,6 +308,7 @@ def _read_config(path: Path, wanted: Stage | None) -> tuple[Stage, dict[str, Any
     missing = [name for name in stage.needed if name not in config]
     if missing:
         raise CheckpointError(f"the configuration of a {stage.kind} is incomplete", path=beside, expected=", ".join(missing))
+
     for name in filter(stage.needed.__contains__, _OBJECTS):
         if not isinstance(config[name], dict):
             raise CheckpointError(
@@ -390,11 +396,13 @@ def read_state_dict(path: str | Path, what: str, needs: str) -> StateDict:
     stored = sniff(path)
     if stored is Format.SAFETENSORS:
         raise CheckpointError(f"this is no {what}", path=path, expected="a file as published", found="a safetensors file")
+
     payload = load_pickled(path, stored)
     inner = payload.get(_WRAPPER, payload) if isinstance(payload, Mapping) else payload
     if not isinstance(inner, Mapping) or not any(str(name).replace(_PARALLEL, "") == needs for name in inner):
         found = identify(payload, path).words
         raise CheckpointError(f"this is no {what}", path=path, expected=f"a state dict with {needs}", found=found)
+
     tensors = plain_tensors(inner, _WRAPPER, path)
     check_tensors(path, stored, tensors)
     return StateDict(path, what, {name.replace(_PARALLEL, ""): tensor for name, tensor in tensors.items()})
@@ -422,6 +430,7 @@ def read_av_hubert(path: str | Path) -> PlainAvHubert:
             expected="a fairseq file such as mavhubert.pt",
             found=f"a {stored.value} file",
         )
+
     tensors = plain_tensors(model, "model", path)
     check_tensors(path, stored, tensors)
     return PlainAvHubert(plain_config(payload, path), tensors)

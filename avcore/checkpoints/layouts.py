@@ -132,6 +132,7 @@ def _resolve(value: Any, root: Mapping[str, Any]) -> Any:
         return {key: item for key, item in items if not isinstance(item, _Unreadable)}
     if isinstance(value, list):
         return _whole([_resolve(item, root) for item in value])
+
     for _ in range(_MAX_HOPS):
         match = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
         if match is None:
@@ -170,12 +171,14 @@ def read_setting(
     value, kind = section.get(name), type(default)
     if value is None:
         return default
+
     if kind is bool:
         is_usable, expected = isinstance(value, bool), "true or false"
     else:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         is_usable = is_number and bounds[0] <= value <= bounds[1] and (kind is float or value == int(value))
         expected = f"{'a number' if kind is float else 'a whole number'} of {bounds[0]:g} to {bounds[1]:g}"
+
     if not is_usable:
         raise CheckpointError(f"{owner}'s setting {name} cannot be used", path=path, expected=expected, found=brief(value))
     return kind(value)
@@ -199,6 +202,7 @@ def identify(payload: object, path: Path, wanted: Stage | None = None) -> Identi
     """
     if not isinstance(payload, Mapping):
         return Identity(None, f"a pickled {type(payload).__name__}")
+
     near: Near | None = None
     for stage in _each_once(wanted):
         found = stage.layout.identify(payload, path)
@@ -253,6 +257,7 @@ def plain_tensors(state: object, where: str, path: Path) -> dict[str, Tensor]:
         raise CheckpointError(
             "a part of the checkpoint is no state dict", path=path, expected=f"tensors in {where}", found=brief(state)
         )
+
     for name, value in state.items():
         is_plain = (
             isinstance(value, Tensor) and value.layout is torch.strided and value.device.type == "cpu" and not value.is_quantized
@@ -269,6 +274,7 @@ def plain_tensors(state: object, where: str, path: Path) -> dict[str, Tensor]:
                 expected=f"{value.untyped_storage().nbytes():,} bytes in {where}.{name}",
                 found=f"the shape {list(value.shape)}",
             )
+
     return {name: value.detach() for name, value in state.items()}
 
 

@@ -48,10 +48,12 @@ def resolve_device(name: str = "auto") -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
     try:
         device = torch.device(name)
     except RuntimeError as error:
         raise UsageError("unknown device", expected="auto, cpu, cuda, cuda:N or mps", found=name) from error
+
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UsageError("no CUDA device is present", found=name, hint="use --device cpu")
     if device.type == "mps" and not torch.backends.mps.is_available():
@@ -76,6 +78,7 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
         return torch.float32
     if name == "float16" and device.type == "cpu":
         raise UsageError("float16 does not pay on a CPU", found=name, hint="use --precision bfloat16 or float32")
+
     if name == "float32" and device.type == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
@@ -190,6 +193,7 @@ def ready_for_inference(
             for weight in part.parameters():
                 if weight.dim() == _IMAGE_DIMS:
                     weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+
     for layer in few_rows:
         compute_products_in(layer, dtype, files, eight_bits)
 
@@ -237,11 +241,13 @@ def compute_products_in(layer: Any, dtype: torch.dtype, files: MappedFiles, eigh
     layer.activation = fuse_gelu(layer.fc1, layer.activation)
     if dtype == torch.float32:
         return
+
     for child in list(layer.modules()):
         if hasattr(child, "q_proj"):
             for name in ("q_proj", "k_proj", "v_proj"):
                 projection = getattr(child, name)  # an eight-bit layer rounds its rows from float32
                 child.add_module(name, _InType(projection, dtype, not isinstance(projection, EightBitLinear)))
+
     if not isinstance(layer.fc1, EightBitLinear):
         layer.fc1 = _InType(layer.fc1, dtype)
 

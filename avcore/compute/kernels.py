@@ -242,6 +242,7 @@ def has_eight_bit_products() -> bool:
     values."""
     if not (has_onednn(torch.float32) and torch.cpu._is_vnni_supported()):
         return False
+
     # Without VNNI, two such products are added with saturation at 16 bits (vpmaddubsw), which the largest values show.
     width, ones, zeros = 64, torch.ones(64), torch.zeros(64, dtype=torch.int64)
     try:
@@ -297,6 +298,7 @@ class EightBitLinear(PackedLinear):
             part = weight.float()
             step.copy_(torch.maximum(part.amax(1, True), -part.amin(1, True)).clamp_min_(_TINY).div_(_MOST_SIGNED))
             code.copy_(_whole_numbers(part * step.reciprocal(), torch.int8))
+
         packed = torch.ops.onednn.qlinear_prepack(codes, [ROWS_TO_PACK_FOR, num_inputs])
         ones, zeros = torch.ones(1, num_inputs, dtype=torch.uint8), torch.zeros(num_outputs, dtype=torch.int64)
         self._steps, self._zeros = steps[:, 0], zeros

@@ -55,6 +55,7 @@ def open_network(path: Path, what: str) -> Any:
     except ModuleNotFoundError as error:
         hint = 'pip install "netflips[judges]"'
         raise UsageError(f"{what} needs onnxruntime", found="it is not installed", hint=hint) from error
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3
     try:

@@ -63,6 +63,7 @@ class _Maker(Thread, Generic[Item]):
                 iterator.close()
         except BaseException as error:
             end = _End(error)
+
         self._hand_over(end)
         _running.remove(self)
 

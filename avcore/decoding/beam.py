@@ -116,6 +116,7 @@ class SearchConfig:
             wanted = _NO_LIMIT[0] * source_length + _NO_LIMIT[1]
         else:
             wanted = self.max_target_units
+
         limit = min(wanted, max_positions - 1)
         if limit < self.min_len:
             raise UsageError("the search's limit is below its least length", expected=f"{self.min_len} or more", found=limit)
@@ -264,6 +265,7 @@ class Beam:
         """Record a step, a row of `Chosen`, in the order of steps; steps after the end of the search are ignored."""
         if self.is_done:
             return
+
         config, index = self._config, len(self._steps)
         parents, tokens = np.divmod(ranks, self._num_rows)
         is_end = (tokens == self._rules.end) & np.isfinite(values)

@@ -228,6 +228,7 @@ class _Search:
         if self._kind != (kind := (kind, self._decoder.shape)):
             self._kind, self._recorded = kind, None
             return self._take(index)  # the first step of a kind allocates what cannot be allocated during recording
+
         if self._recorded is None:
             self._recorded = Recorded(lambda: self._take(index))
         chosen = self._recorded.replay()
@@ -297,6 +298,7 @@ def search(
         again = search(decoder, sources.only(put_off), config, [rules[one] for one in put_off], check, most_entries)
         for sentence, hypotheses in zip(put_off, again, strict=True):
             found[sentence] = hypotheses
+
     if report:
         report(longest)
     return found

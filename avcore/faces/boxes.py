@@ -41,6 +41,7 @@ def read_boxes(path: str | Path) -> list[Box | None]:
         raise
     except Exception as error:  # a damaged pickle can raise nearly anything
         raise InputError(f"{_WHAT} cannot be read", path=path, expected=_FORM, found=str(error) or type(error).__name__) from error
+
     if not isinstance(rows, list):
         raise InputError(f"{_WHAT} cannot be read", path=path, expected=_FORM, found=f"a {type(rows).__name__}")
     return [_box(row, index, path) for index, row in enumerate(rows)]
@@ -56,10 +57,12 @@ def write_boxes(path: str | Path, boxes: Sequence[Box | None]) -> None:
 def _box(row: object, index: int, path: Path) -> Box | None:
     if row is None:
         return None
+
     try:
         numbers = np.asarray(row, dtype=np.float32).reshape(-1)[:4]
     except (TypeError, ValueError, OverflowError):
         numbers = np.zeros(0, dtype=np.float32)
+
     if len(numbers) < 4 or not np.all(np.abs(numbers) <= _FARTHEST):  # also refuses NaN
         expected = f"4 numbers up to {_FARTHEST} pixels, or None"
         raise InputError(f"row {index} of {_WHAT} is not a box", path=path, expected=expected, found=_shown(row))

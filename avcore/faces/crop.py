@@ -113,6 +113,7 @@ def paste_face_hard(frame: Pixels, patch: Pixels, box: Box) -> Pixels:
     part = visible_part(box, *frame.shape[:2])
     if part is None:
         return pasted
+
     rows, columns = part
     scaled = _scale(patch, int(box[2]) - columns.start, int(box[3]) - rows.start)
     if scaled.shape[:2] != (rows.stop - rows.start, columns.stop - columns.start):
@@ -306,6 +307,7 @@ class CropWindow:
             square = np.zeros((self.side, self.side, 3), dtype=np.uint8)
             square[top - self.y : bottom - self.y, left - self.x : right - self.x] = inside
             inside = square
+
         if self.side > MAX_SIDE:
             # Averaging by a factor below 2 is slow and no better than interpolating.
             how = cv2.INTER_AREA if self.side >= 2 * MAX_SIDE else cv2.INTER_LINEAR

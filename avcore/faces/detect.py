@@ -172,6 +172,7 @@ def _joined(places: Floats, scores: Floats) -> list[tuple[Floats, float]]:
         mean = (places[left[same]] * weights[:, None, None]).sum(axis=0) / weights.sum()
         faces.append((mean, float(scores[left[0]])))
         left = left[~same]
+
     return faces
 
 
@@ -207,6 +208,7 @@ class FaceMesh:
         points, presence = self._network(cut_region(frame, region, _MESH_SIDE, low=0.0, border=None))
         if 1 / (1 + np.exp(-float(presence.reshape(-1)[0]))) < _MIN_PRESENCE:
             return None
+
         shares = points.reshape(-1, 3) / _MESH_SIDE - np.array([0.5, 0.5, 0], dtype=np.float32)
         cosine, sine = np.cos(region.angle), np.sin(region.angle)
         x, y, z = shares.T * region.side

@@ -64,6 +64,7 @@ def with_shots(frames: Iterable["Frame"]) -> Iterator[ShotFrame]:
             shot += cuts.is_cut(held[1], after=small)
             yield ShotFrame(held[0], shot)
         held = frame, small
+
     if held is not None:
         yield ShotFrame(held[0], shot + cuts.is_cut(held[1], after=held[1]))
 
@@ -256,6 +257,7 @@ def _speaker(chosen: Sequence[FaceTrack], most_at_once: int, shots: Sequence[int
         frames[one.first : one.last + 1] = one.frames
         rows[one.first : one.last + 1] = [frame.row for frame in one.frames]
         numbers[one.first : one.last + 1] = [one.number] * len(one.frames)
+
     return SpeakerFace(
         frames=frames,
         track_numbers=numbers,

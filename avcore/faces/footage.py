@@ -64,5 +64,6 @@ def _faces(source: MediaSource) -> int:
         frames = [next(read_frames(source, time), None) for time in times]
     except MediaError:  # a damaged or unknown track is reported only if it is selected
         return 0
+
     with FaceDetector() as detector:
         return sum(one is not None and bool(detector.boxes(one.rgb)) for one in frames)

@@ -115,6 +115,7 @@ def _same_face(boxes: Sequence[Box | None]) -> Iterator[tuple[int, int]]:
             start = None
         if start is None and box is not None:
             start = place
+
     if start is not None:
         yield start, len(boxes)
 
@@ -198,5 +199,6 @@ def mouths_to_draw(boxes: Sequence[Box | None], margins: Sequence[float]) -> Mou
                 strengths[first:last] = ramps(last - first, first > start, last < stop)
             elif not is_cut[first]:
                 is_cut[first:last] = True
+
     shown = [box if strength > 0 else None for box, strength in zip(boxes, strengths.tolist(), strict=True)]
     return MouthsToDraw(shown, strengths, is_cut)

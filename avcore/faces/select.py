@@ -94,6 +94,7 @@ def choose_tracks(tracks: list[AnyTrack], face: FaceChoice, levels: NDArray[np.f
         for person in people:
             if not any(person.meets(track) for track in chosen):
                 chosen += person.tracks
+
     return chosen
 
 
@@ -195,6 +196,7 @@ def people_in(tracks: list[AnyTrack]) -> list[OnePerson[AnyTrack]]:
             max(before, key=lambda person: overlap(person.tracks[-1].boxes[-1], track.boxes[0])).tracks.append(track)
         else:
             people.append(OnePerson([track]))
+
     lasting = [person for person in people if person.num_frames >= _MIN_PRESENCE]
     # In a shot of a few frames nobody lasts: then everybody counts.
     return lasting or people

@@ -201,10 +201,12 @@ class OpenTrack:
         if look.landmarks is None:
             self._gap.append(look)
             return
+
         if self._newest is not None:
             step = (look.landmarks - self._newest) / np.float32(len(self._gap) + 1)
             for number, missed in enumerate(self._gap, 1):
                 self._waiting.append(_Waiting(missed, self._newest + step * np.float32(number), is_found=False))
+
         self._gap.clear()
         self._newest = look.landmarks
         if look.portrait is not None:
@@ -313,6 +315,7 @@ class Tracker:
                     else:
                         seen[track] = look
                     break
+
         return seen
 
     def _search(self, frame: Pixels, seen: dict[OpenTrack, FaceLook]) -> None:
@@ -336,6 +339,7 @@ class Tracker:
             look = self._look(frame, CropWindow.around(box, _WIDEN_BOX))
             if look is None or _is_taken(look, seen):
                 continue
+
             hull = _hull(look)
             lost = [track for track in self._open if track not in seen and overlap(track.hull, hull) >= _SAME_FACE_AFTER_GAP]
             track = max(lost, key=lambda track: overlap(track.hull, hull), default=None)
@@ -344,6 +348,7 @@ class Tracker:
                 track = OpenTrack(self._num_opened, self._shot, self._index, self._store, size)
                 self._num_opened += 1
                 self._open.append(track)
+
             if track is not None:
                 seen[track] = look
 

@@ -231,6 +231,7 @@ def _rolled_off(light: Colours, colours: WideColours) -> Colours:
     """
     if colours.peak <= WHITE:
         return np.minimum(light, 1.0)
+
     signal, headroom = light ** (1 / _GAMMA), 1 - _KNEE
     # The a > 0 for which log(1 + a x) / a, whose slope at 0 is 1, is 1 at x = reach > 1.
     reach = ((colours.peak / WHITE) ** (1 / _GAMMA) - _KNEE) / headroom

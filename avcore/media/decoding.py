@@ -186,6 +186,7 @@ def true_parity(runs: Iterable[Iterable[Any]]) -> str | None:
         lines = [np.asarray(one, np.int32) for one in luma]
         threes = zip(lines, lines[1:], lines[2:], strict=False)
         found.update(_fields(*three) for three in threes if len({one.shape for one in three}) == 1)
+
     top, bottom, whole = found["tff"], found["bff"], found["whole"]
     if whole >= _SURE and whole > _MOSTLY * (top + bottom):
         return None
@@ -231,6 +232,7 @@ def decode_frames(container: Any, stream: Any, path: str | Path, packets: Iterab
             continue
         for frame in frames:
             yield DecodedFrame(with_known_tags(frame), clock.stamp(frame))
+
     if num_damaged:
         report_note(_DAMAGED(count=num_damaged), path)
 
@@ -317,6 +319,7 @@ def _seek(container: Any, stream: Any, path: str | Path, clock: Fraction) -> Ite
     """
     if stream.start_time is None or (_stores_order_only(container) and stream.codec_context.has_b_frames):
         return None
+
     for back in (*_SEEK_BACK_S, clock):
         try:
             container.seek(int((clock - back) / stream.time_base), stream=stream)
@@ -326,6 +329,7 @@ def _seek(container: Any, stream: Any, path: str | Path, clock: Fraction) -> Ite
             continue
         if lead is not None and lead.clock <= clock:
             return chain([lead], frames)
+
     return None
 
 

@@ -146,6 +146,7 @@ def held(
         is_late = is_late and before is None
         yield frame
         before = frame
+
     if before is not None:
         yield from _again(before, step, start, end)
 
@@ -174,6 +175,7 @@ def read_gray_video(given: AnySource) -> NDArray[np.uint8]:
             cv2.cvtColor(frame.decoded.to_ndarray(format="bgr24"), cv2.COLOR_BGR2GRAY) for frame in frames
         ]
         demuxer = container.format.name
+
     if not gray:
         raise MediaError("no frame in it can be decoded", path=source.path)
     require_no_still(kind_of_still(demuxer, len(gray)), source)
@@ -359,6 +361,7 @@ def at_rate(
             yield from _held(shown, number, frame.time, rate)
             number = max(number, frames_covering(frame.time, rate))
         shown = frame
+
     if shown is not None:
         yield from _held(shown, number, shown.time + gap if end is None else end, rate)
 
@@ -412,6 +415,7 @@ def _on_screen(frames: Iterator[DecodedFrame], start: Fraction, end: Fraction | 
             held = frame
         else:
             yield frame
+
     if held is not None:
         yield held
 

@@ -141,6 +141,7 @@ def require_whole_sound(container: Any, path: str | Path) -> None:
     bits_per_second = None if coder is None else coder.bit_rate
     if find is None or not bits_per_second:
         return
+
     with Path(path).open("rb") as file:
         declared = find(file)
         start = file.tell()
@@ -183,6 +184,7 @@ def _counts_frames(path: Path) -> bool:
         else:
             file.seek(0)
         frame = file.read(_XING_WITHIN)
+
     return any(mark in frame for mark in (b"Xing", b"Info", b"VBRI"))
 
 
@@ -200,6 +202,7 @@ def _wav_data(file: BinaryIO) -> int | None:
             size -= 16
         # Chunks of RIFF begin at even bytes; their sizes do not count the padding.
         file.seek(max(size + size % 2, 0), 1)
+
     return None
 
 
@@ -254,6 +257,7 @@ def open_media(source: AnySource) -> Iterator[Any]:
     except av.error.FFmpegError as error:
         expected = "a video or sound file such as mp4, mkv, mov, webm or wav"
         raise MediaError("it cannot be read as video or sound", path=path, expected=expected, found=_describe(path)) from error
+
     try:
         with container:
             yield container
@@ -268,6 +272,7 @@ def _how_to_open(path: Path) -> dict[str, Any]:
     """
     if path.suffix.lower() != RAW_SUFFIX or _has_header(path):
         return {"file": f"file:{path}", "options": ONLY_THIS_FILE}
+
     _log_raw_sound_format()
     # With half a sample at the end the decoder would drop its last packet: 512 samples or more.
     whole = path.stat().st_size // _RAW_BYTES * _RAW_BYTES
@@ -319,6 +324,7 @@ def require_video(container: Any, source: MediaSource) -> Any:
     if stream is None:
         found = "sound only" if container.streams.audio else "neither video nor sound"
         raise MediaError("it has no video track", path=path, expected="a video", found=found)
+
     _require_decoder(stream, path)
     require_sane_size(stream.codec_context.width, stream.codec_context.height, path)
     stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}  # some streams change their size on the way
@@ -355,6 +361,7 @@ def _describe(path: Path) -> str:
         head = file.read(_HEAD_BYTES)
         file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
         tail = file.read()
+
     if head[4:8] in (b"ftyp", b"mdat", b"moov", b"free", b"wide"):
         is_cut = b"moov" not in head and b"moov" not in tail
         return "an MP4 that was cut short (its index, moov, is missing)" if is_cut else "a damaged MP4"

@@ -197,6 +197,7 @@ class PassthroughTracks:
         chapters = list(self._chapters(container))
         if chapters:
             out.set_chapters(chapters)
+
         for stream in container.streams.subtitles:
             how = _how(stream, kind)
             if how is None:
@@ -206,6 +207,7 @@ class PassthroughTracks:
             added.metadata.update({name: value for name, value in tags.items() if len(value) <= _LONGEST_TAG})
             added.disposition = stream.disposition if is_alone else stream.disposition & ~Disposition.default
             self._streams[stream.index] = how, added
+
         if self._streams:
             self._waiting = self._packets_up_to_damage(container)
             self._next = next(self._waiting, None)
@@ -250,18 +252,21 @@ class PassthroughTracks:
         for packet in container.demux([stream for stream in container.streams.subtitles if stream.index in self._streams]):
             if not packet.size or packet.pts is None:
                 continue
+
             how, stream = self._streams[packet.stream_index]
             begin = packet.pts * packet.time_base
             start, end = self._span(begin, begin + (packet.duration or 0) * packet.time_base)
             is_inside = start < self._passthrough.end_s and (end > 0 or not packet.duration)
             if not is_inside or (packet.duration and start >= end):
                 continue
+
             if how == "copy":
                 content = bytes(packet)
                 # MPEG-4 stores an empty text of length 0 between two texts; the muxer adds these itself.
                 made = None if content == b"\0\0" else Packet(content)
             else:
                 made = self._as_text(packet, start, end)
+
             if made is not None:
                 made.stream, made.time_base = stream, Fraction(1, _TICKS)
                 made.pts = made.dts = seconds_to_samples(start, _TICKS)

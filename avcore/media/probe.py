@@ -301,11 +301,13 @@ def _probed(source: MediaSource) -> MediaInfo:
             require_little_missing(packets[audio.index].missing * packets[audio.index].tick + facts["sound_s"][0], path)
         if video is not None:
             facts |= {"video_tracks": video_tracks(container), "video_track": moving_streams(container).index(video) + 1}
+
         if view is not None and video is not None:
             changing = shapes.found()
             shapes_of.keep(source, changing)
             facts |= _describe_video(view.over(changing), video, packets[video.index], facts["video_s"][0])
             facts["still"] = kind_of_still(container.format.name, len(packets[video.index].starts))
+
     return MediaInfo(**facts)
 
 
@@ -330,6 +332,7 @@ def _describe_video(view: View, stream: Any, packets: _Packets, late: Fraction) 
         rate = plain_rate(Fraction(len(starts)) / ((packets.end - int(starts[0])) * packets.tick))
     else:
         rate = _constant_rate(stream, starts, packets.tick)
+
     return {
         "has_video": True,
         "width": view.size[0],
@@ -351,6 +354,7 @@ def _constant_rate(stream: Any, starts: Ticks, tick: Fraction) -> Fraction:
     declared = Fraction(stream.average_rate or stream.guessed_rate or FRAME_RATE)
     if len(starts) < 2:
         return declared
+
     span = int(starts[-1] - starts[0])
     measured = Fraction(len(starts) - 1) / (span * tick)
     slack = measured * (_RATE_SLACK + Fraction(_ROUNDING_TICKS, span))
@@ -388,6 +392,7 @@ def _scan(container: Any, video: Any, source: MediaSource) -> tuple[dict[int, _P
             view = first_view(container, source, (packet for packet in passing if packet.stream.index == video.index))
     except MediaError as error:
         failure = error
+
     deque(passing, maxlen=0)
 
     if jumps:

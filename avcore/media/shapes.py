@@ -70,6 +70,7 @@ class Changing:
         pixels where the pixels' shape changes. None where there is one shape. end: of the frames (s)."""
         if len(set(shapes)) < 2:
             return None
+
         is_square = len({shape.aspect for shape in shapes}) > 1
         sizes = [shape.square if is_square else shape for shape in shapes]
         lengths = [stop - start for start, stop in zip(starts, (*starts[1:], end), strict=True)]
@@ -112,6 +113,7 @@ class Shapes:
         """Examine the next packet of the stream."""
         if not packet.size:
             return
+
         # Raw streams state no times: their packets are counted.
         ticks, rate = packet_time(packet), self._stream.average_rate or self._stream.guessed_rate or FRAME_RATE
         begin = Fraction(self._num_packets) / rate if ticks is None else Fraction(ticks * self._stream.time_base)
@@ -130,6 +132,7 @@ class Shapes:
                     self._known[one] = shape
             if mark not in self._known:  # damaged
                 return
+
         self._starts.append(begin)
         self._marks.append(mark)
 
@@ -150,6 +153,7 @@ class Shapes:
             return bytes(memoryview(packet)[place])
         if self._headers is None:
             return self._stated
+
         # A copy, since FFmpeg's filters take over the content of what they are given.
         copied = av.Packet(bytes(packet))
         copied.is_keyframe = True

@@ -70,6 +70,7 @@ def lone_channel(blocks: Iterable[tuple[Samples, Samples]], names: Sequence[str]
             return None  # the reader reports that the number of channels changes
         if len(samples) > 1:
             _count(samples, weights, votes, levels)
+
     if levels is None or not votes.sum():
         return None
 
@@ -158,12 +159,14 @@ def _read_plain_wav(path: Path, rate: int) -> Samples | None:
     """
     if not path.is_file():  # opening a pipe would block, and consume its beginning
         return None
+
     try:
         with path.open("rb") as stream, wave.open(stream) as file:
             found = file.getparams()
             content = file.readframes(found.nframes)
     except (OSError, EOFError, wave.Error, RuntimeError):  # the last for a chunk that is longer than the file
         return None
+
     is_plain = (found.nchannels, found.sampwidth, found.framerate) == (1, 2, rate) and 0 < len(content) == 2 * found.nframes
     return np.frombuffer(content, "<i2").astype(np.float32) / np.float32(_FULL_SCALE) if is_plain else None
 
@@ -179,6 +182,7 @@ def iter_speech_blocks(given: AnySource, rate: int = SAMPLE_RATE) -> Iterator[Sa
             continue
         resampler = resampler or av.AudioResampler(format="fltp", layout="mono", rate=rate)
         yield from (resampled.to_ndarray()[0] for resampled in resampler.resample(_frame(mono, block.rate)))
+
     if resampler is not None:
         yield from (resampled.to_ndarray()[0] for resampled in resampler.resample(None))
 
@@ -260,6 +264,7 @@ def write_speech_pieces(path: str | Path, pieces: Iterable[Samples], rate: int =
             pcm = np.clip(np.floor(np.asarray(samples, np.float64) * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1).astype("<i2")
             file.writeframes(pcm.tobytes())
             written += len(pcm)
+
     return written
 
 
@@ -273,6 +278,7 @@ def _placed_blocks(source: MediaSource) -> Iterator[_Block]:
         loudest = _loudest(source) if stream.codec_context.name.startswith(_FLOATING) else 0.0
         if loudest > LOUDEST:
             note_of(source, _SCALED(loudest=round(loudest, 1)))
+
         for block in _trimmed(_decode(container, stream, path), declared_end(stream)):
             if loudest > LOUDEST:
                 block = block._replace(samples=block.samples / np.float32(loudest))
@@ -344,6 +350,7 @@ def _decode(container: Any, stream: Any, path: str | Path, is_reported: bool = T
         except av.error.InvalidDataError:
             num_damaged += 1
             continue
+
         for frame in frames:
             if rate not in (0, frame.sample_rate):
                 raise MediaError("its sound changes its sample rate on the way", path=path, expected=rate, found=frame.sample_rate)
@@ -357,6 +364,7 @@ def _decode(container: Any, stream: Any, path: str | Path, is_reported: bool = T
             else:
                 yield _Block(samples, rate, _mono_weights(frame), clock)
             clock += samples_to_seconds(frame.samples, rate)
+
     if num_damaged and is_reported:
         report_note(_DAMAGED(count=num_damaged), path)
 
@@ -368,6 +376,7 @@ def _as_float(frame: Any, path: str | Path) -> Samples:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
     if samples.dtype.kind == "u":
         samples = (samples.astype(np.float32) - 128) / 128
+
     if samples.dtype.kind == "i":
         samples = samples / -float(np.iinfo(samples.dtype).min)
     elif samples.dtype.kind == "f" and samples.size and not np.abs(samples).max() <= LOUDEST_READ:  # `not <=` also catches NaN
@@ -396,6 +405,7 @@ def iter_sound_at(given: AnySource, rate: int) -> Iterator[Samples]:
     if own == rate:
         yield from iter_sound_blocks(source)
         return
+
     resamplers: list[Any] = []
     for block in iter_sound_blocks(source):
         if not resamplers:

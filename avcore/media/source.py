@@ -131,6 +131,7 @@ def frames_at(source: AnySource, times: Sequence[Seconds]) -> Iterator[Frame]:
     wanted = deque(enumerate(exact(time) for time in times))
     if not wanted:
         return
+
     frames = read_decoded(source, wanted[0][1])
     view, shown, _ = next(frames)
     for _, frame, _ in frames:
@@ -139,6 +140,7 @@ def frames_at(source: AnySource, times: Sequence[Seconds]) -> Iterator[Frame]:
         if not wanted:
             return
         shown = frame
+
     for index, _ in wanted:
         yield view.convert(shown, index)
 

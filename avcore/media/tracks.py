@@ -82,6 +82,7 @@ def _speaking(source: MediaSource, tracks: Sequence[SoundTrack], usual: int) -> 
         rest = [one for one in others if one is not chosen]
         left = f", and not {_listed(rest)}" if rest else ""
         note = _OTHER_TRACK(track=str(chosen), left=left, usual=str(first))
+
     report_note(note, source, is_once=True)
     return _reading(source, chosen or first, usual, note)
 

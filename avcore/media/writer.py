@@ -185,6 +185,7 @@ class VideoWriter:
             self._container = container
             # An error up to here cleans up on its way out; from here on `__exit__` does.
             self._stack = stack.pop_all()
+
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
@@ -201,6 +202,7 @@ class VideoWriter:
                 with suppress(av.error.FFmpegError):
                     self._container.close()
                 raise
+
             with self._write_errors():
                 self._container.close()
 
@@ -227,6 +229,7 @@ class VideoWriter:
             raise ValueError(f"expected {self.audio_channels} channels, found {len(planes)}")
         if not planes.shape[1]:
             return
+
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(np.clip(planes, -1, 1)), "fltp", self._layout)
         frame.sample_rate = self.audio_rate
         self._num_samples += planes.shape[1]

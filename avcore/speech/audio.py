@@ -40,6 +40,7 @@ def resample(samples: Samples, rate: int, new_rate: int) -> Samples:
 
     if rate == new_rate or not len(samples):
         return np.asarray(samples, np.float32)
+
     common = gcd(rate, new_rate)
     is_kept = rate // common * new_rate // common <= _LARGEST_KEPT
     resampler = (_resampler if is_kept else _resampler.__wrapped__)(rate, new_rate)
@@ -79,6 +80,7 @@ def loudness_lufs(samples: Samples, rate: int = SAMPLE_RATE) -> float:
     length = int(_LOUDNESS_BLOCK_S * rate)
     if not len(samples):
         return -np.inf
+
     if len(samples) < length:
         samples = np.concatenate([samples] * ceil(length / len(samples)))
 
@@ -133,6 +135,7 @@ def faster(samples: Samples, rate: int, factor: float) -> Samples:
     source.push(frame)
     source.push(None)
     parts = []
+
     while True:
         try:
             parts.append(sink.pull().to_ndarray().ravel())

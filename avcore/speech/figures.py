@@ -84,6 +84,7 @@ def leak(made: Samples, source: Samples) -> float:
         ours, theirs = (np.fft.fft(np.diff(one, prepend=0.0), _LEAK_SIZE) for one in blocks)  # a hum is no speech
         cross += ours * np.conj(theirs)
         power += np.square(np.abs(theirs))
+
     if not power.any():
         return 0.0
 

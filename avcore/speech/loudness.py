@@ -150,6 +150,7 @@ def limited(
             yield louder(stop)
             kept = max(stop - 2 * reach, 0)  # the gains of the next samples depend on these
             sound, gains, first = sound[kept:], gains[kept:], stop - kept
+
     if len(sound) > first:
         yield louder(len(sound))
 
@@ -165,6 +166,7 @@ def in_seconds(blocks: Iterable[Samples], rate: int) -> Iterator[Samples]:
             for start in range(0, length - rate + 1, rate):
                 yield whole[start : start + rate]
             held, length = [whole[length - length % rate :]], length % rate
+
     if length:
         yield np.concatenate(held)
 

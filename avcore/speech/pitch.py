@@ -62,6 +62,7 @@ def pitch_track(samples: NDArray[np.floating[Any]]) -> Track:
     count = len(samples) // PITCH_STEP
     if not count:
         return np.zeros(0, np.float32)
+
     half = _WINDOW // 2
     padded = np.pad(np.asarray(samples, np.float64), (half - PITCH_STEP // 2, half))
     stretches = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[: count * PITCH_STEP : PITCH_STEP]
@@ -120,6 +121,7 @@ def _best_path(hz: NDArray[np.float64], scores: NDArray[np.float64]) -> Track:
         reached = total[None] - cost
         came_from[now] = reached.argmax(1)
         total = reached.max(1) + scores[now]
+
     path = [int(total.argmax())]
     for now in range(len(hz) - 1, 0, -1):
         path.append(int(came_from[now][path[-1]]))

@@ -101,6 +101,7 @@ def _pieces(blocks: Iterable[Samples]) -> Iterator[Samples]:
             for start in range(0, whole, wanted):
                 yield joined[start : start + wanted]
             held, num_held = [joined[whole:]], num_held - whole
+
     if num_held:
         yield np.concatenate([*held, np.zeros(-num_held % STEP_SAMPLES, np.float32)])
 
@@ -111,6 +112,7 @@ def _network() -> _SpeechNetwork:
     package = find_spec("silero_vad")
     if package is None or package.origin is None:
         raise InputError("silero-vad, which finds speech, is not installed", hint="pip install silero-vad")
+
     archive = Path(package.origin).parent / _ARCHIVE
     try:
         stored = torch.jit.load(archive, map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
@@ -124,6 +126,7 @@ def _network() -> _SpeechNetwork:
             found=str(error).splitlines()[0],
             hint="pip install silero-vad==6.2.3",
         ) from error
+
     return network.eval()
 
 
@@ -234,6 +237,7 @@ class SpeechActivity:
         score = _PROBABILITY_IN_DB * self.probabilities[first:last] + self.levels[first:last]
         if not len(score):
             return (start_s + end_s) / 2
+
         near = np.pad(score, _SMOOTHED // 2, mode="edge")
         smooth = np.convolve(near, np.full(_SMOOTHED, 1 / _SMOOTHED), "valid")
         # Digital silence has many equal steps: their middle one is farthest from the speech on both sides.

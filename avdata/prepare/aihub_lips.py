@@ -99,6 +99,7 @@ def read_lip_label(file: CorpusFile) -> LipLabel:
         content = parse_json(file.read_text())
     except ValueError as error:
         raise InputError("this is no JSON", path=str(file), found=error) from error
+
     label = content[0] if isinstance(content, list) and content else content
     sentences = field_at(label, _SENTENCES)
     if not isinstance(sentences, list) or not sentences:
@@ -108,6 +109,7 @@ def read_lip_label(file: CorpusFile) -> LipLabel:
             expected=f"{_SENTENCES}, a list",
             found=describe_fields(content),
         )
+
     found = [_sentence(row, place, file) for place, row in enumerate(sentences, 1)]
     if len({one.number for one in found}) < len(found):
         found = [replace(one, number=place) for place, one in enumerate(found, 1)]
@@ -131,6 +133,7 @@ def _sentence(row: Any, place: int, file: CorpusFile) -> LipSentence:
             expected="ID, sentence_text, start_time, end_time",
             found=describe_fields(row),
         ) from error
+
     if not (isfinite(start_s) and isfinite(end_s) and 0 <= start_s < end_s):
         raise InputError(f"sentence {place} ends before it begins", path=str(file), found=f"{start_s} s to {end_s} s")
     return LipSentence(number, start_s, end_s, text, str(row.get("topic") or ""))
@@ -202,6 +205,7 @@ def look_for_faces(video: AnySource, rows: Rows, shown_s: Span) -> Iterator[Sigh
 
     if not len(rows):
         return
+
     step = (shown_s[1] - shown_s[0]) / len(rows)
     chosen = np.unique(np.linspace(0, len(rows) - 1, _LOOKS + 2).round().astype(int)[1:-1])
     with FaceDetector() as detector:
@@ -273,6 +277,7 @@ class LipCorpus(SourceCorpus):
                 "videos (TS*.tar) and labels (TL*.tar) of equal names",
                 f"{several(len(videos), 'video')}, {several(len(labels), 'label')}",
             )
+
         self.problems |= {videos[name].name: "it has no label" for name in videos.keys() - labels.keys()}
         if len(labels) > len(both):
             left = several(len(labels) - len(both), "label is of a video", "labels are of videos")
@@ -375,12 +380,14 @@ def _around(boxes: Rows, first: int, count: int, num_frames: int) -> FacePlace |
     """
     if not len(boxes):
         return None
+
     step = exact(frames_to_seconds(1)) * len(boxes) / frames_to_seconds(num_frames)
     low, high = max(int(first * step), 0), int((first + count) * step) + 1
     near = boxes[low:high]
     near = near[np.isfinite(near).all(axis=1)]
     if not len(near):
         return None
+
     (x1, y1), (x2, y2) = near[:, :2].min(axis=0), near[:, 2:].max(axis=0)
     room_x, room_y = _WIDEN * float(x2 - x1), _WIDEN * float(y2 - y1)
     return float(x1) - room_x, float(y1) - room_y, float(x2) + room_x, float(y2) + room_y

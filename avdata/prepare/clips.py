@@ -86,6 +86,7 @@ class Footage:
         except BaseException:
             self.remove()
             raise
+
         return replace(self, video=video)
 
     def listen(self) -> SpeechActivity:
@@ -215,6 +216,7 @@ class ClipMaker:
         quality = measure_clip(face, speech)
         figures = quality.rounded()
         strip = thumbnails.strip(face)
+
         for reason, detail in [
             *self._too_short(count),
             *stays.complaints(),
@@ -245,6 +247,7 @@ class ClipMaker:
             names |= {"video": f"video/{name}.mp4", "boxes": f"video/{name}.bbox.pkl"}
             boxes = self._write_video(request, face, speech, self._out / names["video"])
             write_boxes(self._out / names["boxes"], boxes)
+
         write_lip_video(self._out / names["lips"], lip_crops(face))
         write_speech(self._out / names["audio"], speech)
         start_s = round(float(frames_to_seconds(request.first)), 3)
@@ -267,12 +270,14 @@ class ClipMaker:
         first = next(frames)
         height, width = first.rgb.shape[:2]
         boxes = face.boxes
+
         if is_full:
             left, top, _, _ = _visible(request.look_at, height, width)
             corner = np.array([left, top, left, top], np.float32)
             boxes, frame = [None if box is None else box + corner for box in boxes], Framing.whole(height, width)
         else:
             frame = Framing.around([box for box in boxes if box is not None], height, width, self._settings.max_side)
+
         height, width = frame.size
         aspect = pixel_aspect_of(request.footage.video)
         with VideoWriter(path, width, height, FRAME_RATE, SAMPLE_RATE, preset="veryfast", pixel_aspect=aspect) as writer:

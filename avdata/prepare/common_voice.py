@@ -52,6 +52,7 @@ class CommonVoiceCorpus(RecordedCorpus):
         if not tables or not clips:
             found, hint = f"{len(tables)} tables and {len(clips)} clips", "unpack it, and name the folder of one language"
             raise self.other_layout("Common Voice", _LAYOUT, found, hint)
+
         seen = set[str]()
         for name, split in _TABLES.items():
             if name in tables:
@@ -67,6 +68,7 @@ class CommonVoiceCorpus(RecordedCorpus):
                 if not set(_NEEDED) <= set(columns):
                     raise InputError("a table lacks columns", path=str(table), expected=", ".join(_NEEDED), found=line[:80].strip())
                 continue
+
             row = dict(zip(columns, fields, strict=False))
             name, text = Path(row.get("path", "")).stem, " ".join(row.get("sentence", "").split())
             if name in seen:
@@ -75,6 +77,7 @@ class CommonVoiceCorpus(RecordedCorpus):
             if name not in clips or not text:
                 self.problems[f"{table.name}:{number}"] = f"there is no clip {name}" if text else "there is no sentence"
                 continue
+
             # An id of a client has 128 digits, too many for the name of a folder.
             speaker = hashlib.sha256(row["client_id"].encode()).hexdigest()[:12]
             audio = f"audio/{split}/{speaker}/{name}.wav"

@@ -61,6 +61,7 @@ class CvssCorpus(RecordedCorpus):
                     )
                     self.problems[f"{table.name}:{number}"] = f"there is no {lacking}"
                     continue
+
                 extra, transcript = {"split": _SPLITS[split]}, said.get(name, "")
                 audio = (f"audio/{language}/{_SPLITS[split]}/{name}.wav" for language in (self.source, _TARGET))
                 one = Entry(name, next(audio), language=self.source, text=transcript, translation=text, extra=extra)

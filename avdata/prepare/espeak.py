@@ -89,6 +89,7 @@ class _Engine:
         self.rate = int(self._library.espeak_Initialize(_SYNCHRONOUS, 0, data, _PHONEME_EVENTS))
         if self.rate <= 0:
             raise InputError("espeak-ng does not start", path=folder, hint="pip install --force-reinstall espeakng-loader")
+
         self._receive = _Callback(self._on_sound)  # kept alive: the library only has the pointer
         self._library.espeak_SetSynthCallback(self._receive)
         self._pieces: list[NDArray[np.int16]] = []
@@ -153,6 +154,7 @@ def _paired(names: list[str], signs: list[str]) -> list[PhonemeClauses]:
         else:
             own.append(name.lstrip(_STRESS))
             at += 1
+
     if len(own) != len(signs):
         raise InputError("espeak-ng spells this word in two ways", expected=_SEPARATOR.join(names), found=_SEPARATOR.join(signs))
     return list(zip(own, signs, strict=True))

@@ -60,6 +60,7 @@ class FleursCorpus(RecordedCorpus):
         shared = [key for key in sides[0] if key in sides[1]]
         if not shared:
             raise InputError("no sentence is there in both languages", path=self.root, expected=_LAYOUT)
+
         alone = sum(len(side) for side in sides) - 2 * len(shared)
         if alone:
             LOG.info("%d sentences were read in one of the languages only, and are left out", alone)
@@ -95,6 +96,7 @@ class FleursCorpus(RecordedCorpus):
                     self.problems[f"{table.name}:{number}"] = f"there is no audio/{split}/{file}" if text else "there is no text"
                     continue
                 found_by.setdefault((split, sentence), []).append(_Reading(sound, text, gender.lower()))
+
         return found_by
 
 

@@ -90,6 +90,7 @@ class GridCorpus(ListedCorpus):
                 yield CorpusItem(name, Recording(source, speaker, None, sentence_of_name(source.stem), {"split": split}))
             else:
                 self.left_out += 1
+
         if not seen:
             raise self.other_layout("GRID", "s1/video/bbaf2n.mpg", several(len(self.problems), "other"))
 

@@ -70,6 +70,7 @@ class Synthesis:
             run_program(argv, self.timeout_s, "the speech synthesis")
         finally:
             text_file.unlink(missing_ok=True)
+
         if not out.is_file() or not out.stat().st_size:
             raise InputError("the speech synthesis failed", path=argv[0], found="no sound was written")
         return out

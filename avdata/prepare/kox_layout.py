@@ -95,6 +95,7 @@ def read_layout(path: Path | None = None) -> KoxLayout:
     known = {one.name: one.type for one in fields(KoxLayout)}
     if not isinstance(content, dict):
         raise UsageError("the layout is no table", path=path, expected=", ".join(known), found=type(content).__name__)
+
     for name, value in content.items():
         if name not in known:
             raise UsageError(f"the layout has no {name!r}", path=path, expected=", ".join(known))

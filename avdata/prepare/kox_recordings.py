@@ -70,6 +70,7 @@ def find_recordings(listing: Listing, layout: KoxLayout, root: Path, english_roo
         beside = PurePosixPath(file.name).parent, file.stem.removesuffix(layout.english_ending)
         has_partner = file.stem.endswith(layout.english_ending) and beside in places
         sides[ENGLISH if has_partner else layout.language(file) or KOREAN].append(file)
+
     _log_where_sound_lies(sides, (root, english_root))
 
     korean = _by_name((file, file.stem) for file in sides[KOREAN])
@@ -86,6 +87,7 @@ def find_recordings(listing: Listing, layout: KoxLayout, root: Path, english_roo
             first.name,
             next(iter(korean.values())).name if korean else "nothing",
         )
+
     return Recordings(korean, english, alone)
 
 
@@ -130,6 +132,7 @@ def _by_name(files: Iterable[tuple[CorpusFile, str]]) -> dict[str, CorpusFile]:
                 found=f"{file.name} and {other.name}",
                 hint="take one of them out of the corpus, or say with --english-root where English recordings are",
             )
+
     return found
 
 

@@ -80,6 +80,7 @@ def read_split_lists(lists: Sequence[str]) -> dict[str, str]:
                 )
             if found.setdefault(name, split_named(where)) != split_named(where):
                 raise UsageError("a clip is in two splits", path=path, found=f"{name}: {found[name]} and {split_named(where)}")
+
     return found
 
 
@@ -94,6 +95,7 @@ def report_of(records: Iterable[ItemRecord]) -> dict[str, Any]:
         speakers = {row.get("speaker", "") for row in rows}
         seconds = round(sum(row.get("duration_s", 0.0) for row in rows), 3)
         splits[split] = {"clips": len(rows), "seconds": seconds, "speakers": len(speakers)}
+
     rejected = dict[str, list[str]]()
     for record in records:
         if record.status == "rejected":

@@ -47,17 +47,20 @@ class LrsCorpus(ListedCorpus):
             folders = (self.root.name, *source.folders)
             if len(folders) < 2 or folders[-2] not in _SETS:
                 continue
+
             part, speaker = folders[-2:]
             name = f"{part}/{speaker}/{source.stem}"
             if name in seen:
                 self.problems[source.name] = "another video is the same clip"
                 continue
+
             seen.add(name)
 
             # Names without a folder are not of `pretrain`, whose clips are numbered from the start again.
             clip = f"{speaker}/{source.stem}"
             named = listed.get(f"{part}/{clip}") or ("" if part == PRETRAIN else listed.get(clip, ""))
             split = named if named or self.listed or part == MAIN else split_named(part)
+
             if split and (not self.sets or part in self.sets):
                 text = texts.get(source.name.rpartition(".")[0])
                 yield CorpusItem(name, Recording(source, speaker, text, extra={"split": split, "set": part}))

@@ -45,6 +45,7 @@ class MtedxCorpus(RecordedCorpus):
         splits = [split for split in _SPLITS if (folder / split / "txt" / "segments").is_file()]
         if not splits:
             raise InputError("this is not the layout of mTEDx", path=folder, expected="test/txt/segments", hint="unpack it")
+
         for split in splits:
             texts, waves = folder / split / "txt", folder / split / "wav"
             parts = read_segments(texts / "segments", self.problems)

@@ -88,6 +88,7 @@ class MuavicCorpus(SourceCorpus):
             if not translations.get(name):
                 self.problems[clip.id] = f"it has no translation into {self.target}"
                 continue
+
             entry = Entry(
                 clip.id,
                 language=self.source,
@@ -111,6 +112,7 @@ class MuavicCorpus(SourceCorpus):
             if own is None:
                 raise InputError("the texts are not there", path=places[0], expected="a line for each line of the table")
             return dict(zip(names, _lines(own, len(names)), strict=True))
+
         folder = self.mtedx / f"{self.source}-{self.target}" / "data" / self.split / "txt"
         ids = [line.split()[0] for line in _lines(folder / "segments")]
         found = dict(zip(ids, _lines(folder / f"{self.split}.{language}", len(ids)), strict=True))
@@ -157,12 +159,14 @@ class MuavicWorker(ItemWorker):
         if clip.sound is None:
             journal.add(ItemRecord(piece.key, "rejected", reason="no sound", detail="its talk could not be downloaded"))
             return ()
+
         video_kind = NO_VIDEO if clip.crops is None else SQUEEZED if _shows_a_face(clip.crops) else LIPS
         row = clip.entry.to_row() | {"audio": _below(clip.sound, self.out), "video_kind": video_kind}
         if clip.crops is not None:
             row["lips"] = _below(clip.crops, self.out)
         else:
             row.pop("frames", None)
+
         journal.add(ItemRecord(piece.key, "kept", rows={MANIFEST: row}))
         return ()
 

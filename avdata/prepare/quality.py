@@ -153,6 +153,7 @@ class Thumbnails:
             if face is not None and frame is not None:
                 lower = cv2.cvtColor(face.lips_between(index, index + 1)[0], cv2.COLOR_GRAY2RGB)
             columns.append(np.vstack([upper, lower]))
+
         if not columns:
             return None
         missing = [np.full_like(columns[0], _PAPER)] * (_SHOWN - len(columns))
@@ -184,8 +185,10 @@ def write_contact_sheet(path: Path, folder: Path) -> bool:
         strips = [_read(file) for file in sorted(kind.glob("*.jpg"))]
         if strips:
             rows += [*_two_a_row(kind.name, strips)]
+
     if not rows:
         return False
+
     with atomic_output(path) as temporary:
         _write(temporary, np.vstack(rows))
     return True

@@ -86,6 +86,7 @@ class RecordingWorker(ItemWorker):
             else:
                 start, stop = map(seconds_to_samples, one.part_s)
                 stored = store_speech(_whole(path)[start:stop], self.out, one.entry.audio, f"{path.name}: {one.entry.id}")
+
         entry = replace(one.entry, duration_s=stored.seconds, samples=stored.samples)
         journal.add(ItemRecord(piece.key, "kept", rows={one.manifest: entry.to_row()}))
         return ()

@@ -92,6 +92,7 @@ class _Doer:
         except Exception as error:  # one broken file must not end a run of many hours
             LOG.debug("%s", piece.key, exc_info=True)
             self._journal.add(_failure(piece, "unexpected", f"unexpected error: {type(error).__name__}: {error}"))
+
         return []
 
 
@@ -127,11 +128,13 @@ class _Plan:
         self._num_done += 1
         self._parent.update({one.key: piece for one in new})
         self._progress("preparing", self._num_done, self._num_known)
+
         if new:
             self._open[piece.key] = len(new)
         elif follow_ups:
             # All of its follow-ups were done in an earlier run.
             self._close(piece)
+
         parent = self._parent.pop(piece.key, None)
         if parent is not None:
             self._open[parent.key] -= 1
@@ -214,6 +217,7 @@ def prepare_corpus(corpus: SourceCorpus, options: PrepareOptions, *more_roots: P
     keep_folder_apart(options.out_dir, (), _WRITTEN, (corpus.root, *more_roots), "choose another --out-dir")
     if not corpus.root.exists():
         raise InputError("the corpus is not there", path=corpus.root, hint=why_missing(corpus.root) or "check the path")
+
     place = Workplace(options.out_dir)
     with place.open(corpus.settings, options.retry_failed) as known, bars(options.quiet) as progress:
         if known:
@@ -222,6 +226,7 @@ def prepare_corpus(corpus: SourceCorpus, options: PrepareOptions, *more_roots: P
         process_items(pieces, corpus.worker(place), place.journal, known, options.workers, progress)
         outcome = place.write_results(corpus.problems, paired)
         corpus.report(place, outcome)
+
     for line in outcome.lines():
         LOG.info("%s/%s", options.out_dir, line)
     if not outcome.entries:

@@ -139,6 +139,7 @@ class CorpusFile:
         size = self._length()
         if size > MOST_BYTES:
             raise InputError("it is too large", path=str(self), expected=f"{MOST_BYTES:,} bytes of text", found=f"{size:,} bytes")
+
         content = b"".join(self.blocks())
         for encoding in _TEXT:
             try:
@@ -247,6 +248,7 @@ def list_files(root: str | Path) -> Listing:
         raise InputError("the corpus is not there", path=root, hint=why_missing(root) or "check the path")
     if _COMPRESSED_TAR.match(root.name) and root.is_file():
         raise InputError("a compressed tar cannot be read in place", path=root, hint=f"unpack it: tar xf {root.name}")
+
     listing = Listing()
     paths = sorted(path for path in walk(root) if path.is_file()) if root.is_dir() else [root]
     folder = root if root.is_dir() else root.parent
@@ -303,6 +305,7 @@ def _sorted_out(paths: Iterable[Path]) -> tuple[dict[str, dict[int, Path]], list
             archives[str(path)] = {0: path}
         else:
             plain.append(path)
+
     return archives, plain
 
 
@@ -344,6 +347,7 @@ def _zip_name(info: zipfile.ZipInfo) -> str:
     """Return a member's name. If it is not marked as UTF-8, it is tried as UTF-8, then as CP949, as Korean Windows writes it."""
     if info.flag_bits & _UTF8_NAME:
         return _name(PurePosixPath(info.filename))
+
     # zipfile has read such a name as CP437; that is undone first.
     stored = info.filename.encode("cp437", "replace")
     for encoding in ("utf-8", "cp949"):

@@ -88,6 +88,7 @@ def cut_exactly(activity: SpeechActivity, length_s: float, settings: CutSettings
             continue
         pieces += [Region(start_s + number * length_s, start_s + (number + 1) * length_s) for number in range(count)]
         free_from = pieces[-1].end_s
+
     return SpeechCuts(pieces, too_short)
 
 
@@ -112,6 +113,7 @@ def _joined(regions: list[Region], longest: float, max_pause_s: float) -> Iterat
         else:
             yield held
             held = region
+
     if held is not None:
         yield held
 
@@ -180,6 +182,7 @@ class VideoCorpus(SourceCorpus):
         self.problems |= listing.problems
         texts = {_stem(file): file for file in listing.with_suffix(".txt")}
         seen: set[str] = set()
+
         for source in listing.videos():
             name = _stem(source)
             if name in seen:
@@ -191,6 +194,7 @@ class VideoCorpus(SourceCorpus):
             is_voxceleb = len(folders) > 1 and re.fullmatch(r"id\d{5}", folders[-2])
             speaker = self.video.speaker or (folders[-2] if is_voxceleb else folders[-1])
             yield CorpusItem(name, Recording(source, speaker, texts.get(name)))
+
         if not seen and not self.problems:
             raise InputError("there is no video in this folder", path=self.root, expected=", ".join(VIDEO_SUFFIXES))
 
@@ -290,6 +294,7 @@ class VideoWorker(ClipWorker):
             cuts, count = cut_exactly(activity, self.video.exact_s, self.video.cuts), frame_at(self.video.exact_s)
         else:
             cuts, count = cut_at_pauses(activity, self.video.cuts), 0
+
         seen = [piece for piece in cuts.items if _is_shown(piece, own)]
         if len(seen) < len(cuts.items):
             detail = f"{several(len(cuts.items) - len(seen), 'stretch', 'stretches')} of speech without video of that time"
@@ -299,6 +304,7 @@ class VideoWorker(ClipWorker):
             stretches = [(min(max(frame_at(piece.start_s), own.start), own.stop - count), count) for piece in seen]
         else:
             stretches = [_in_frames(piece, own, self.video.cuts.max_s) for piece in seen]
+
         kept = [(first, count) for first, count in stretches if first >= own.start and count >= self.video.clips.min_frames]
         num_short = len(cuts.too_short) + len(stretches) - len(kept)
         if num_short:

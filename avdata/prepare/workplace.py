@@ -166,6 +166,7 @@ class Workplace:
             common = set.intersection(*({row["id"] for row in manifests[name]} for name in paired))
             alone = [row for name in paired for row in manifests[name] if row["id"] not in common]
             manifests |= {name: [row for row in manifests[name] if row["id"] in common] for name in paired}
+
         Rows[str](self.out / ALONE, "id").replace(alone)
         for name, rows in manifests.items():
             write_rows(self.out / f"{name}.jsonl", rows)

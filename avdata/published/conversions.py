@@ -59,6 +59,7 @@ def read_pair_entries(folder: Path, language: str, out: Path) -> Iterator[Entry]
     place = next((one for one in (folder / "audio" / language, folder / language) if one.is_dir()), None)
     if place is None:
         return
+
     for path in sorted(path for path in place.rglob("*") if path.suffix.lower() in SOUND_SUFFIXES):
         duration_s = float(probe(path).duration_s)
         name = path.relative_to(place).with_suffix("").as_posix()
@@ -154,6 +155,7 @@ def _from_pairs(options: FromPairsOptions) -> None:
                 path=options.folder,
                 expected=f"recordings in audio/{language}, or units in units/{language}",
             )
+
         if entries:
             out = options.out_dir / f"{language}.jsonl"
             LOG.info("%s: %s", out, several(write_manifest(out, entries), *ENTRIES))

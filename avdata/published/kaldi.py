@@ -106,6 +106,7 @@ def write_kaldi(manifest: Manifest, folder: Path) -> int:
         if any(sign.isspace() for sign in name + speaker):
             raise InputError("an id or a speaker has blanks, which Kaldi's tables divide at", found=f"{one.id!r}, {speaker!r}")
         rows[name] = ((manifest.root / one.audio).resolve(), " ".join(one.text.split()), speaker)
+
     if len(rows) < len(manifest.entries):
         raise InputError("two entries would have one id", expected="different ids once the speaker is put before them")
 
@@ -126,6 +127,7 @@ def _table(path: Path, found: KaldiFolder) -> dict[str, str]:
     rows: dict[str, str] = {}
     lines: dict[str, int] = {}
     twice: set[str] = set()
+
     for number, line in iter_lines(path, path.name):
         name, _, rest = line.strip().partition(" ")
         name, _, more = name.partition("\t")
@@ -136,6 +138,7 @@ def _table(path: Path, found: KaldiFolder) -> dict[str, str]:
             found.problems[f"{path.name}:{number}"] = f"{name} stands on line {lines[name]} too"
         lines.setdefault(name, number)
         rows[name] = f"{more} {rest}".strip()
+
     if list(lines) != sorted(lines, key=str.encode):
         found.warnings.append(f"{path.name} is not sorted by its first column, as Kaldi's own tools want it (LC_ALL=C sort)")
     return {name: rest for name, rest in rows.items() if name not in twice}

@@ -80,6 +80,7 @@ def read_entries(path: str | Path, what: str, keys: tuple[str, ...]) -> dict[str
     except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError, TypeError) as error:
         found = reason(error)[:120]
         raise InputError(f"{what} cannot be read", path=path, expected="a torch file of tensors", found=found) from error
+
     if not isinstance(content, Mapping) or not content.keys() >= set(keys):
         found = f"the keys {', '.join(map(str, content))}" if isinstance(content, Mapping) else type(content).__name__
         raise InputError(f"this is not {what}", path=path, expected=f"the keys {', '.join(keys)}", found=found)
@@ -144,11 +145,13 @@ def _is_published(path: Path) -> bool:
 def _read_json_lines(path: Path, units_path: str | Path, data: UnitCorpusConfig, root: str) -> Iterator[VoiceClip]:
     if not str(units_path):
         raise InputError("this manifest needs units", path=path, hint="give data.units=units.jsonl or a folder of unit files")
+
     manifest = read_manifest(path, root or None)
     rows = data.units_by_id(units_path, {entry.id for entry in manifest.entries})
     lacking = [entry.id for entry in manifest.entries if entry.id not in rows or not entry.audio]
     what = f"without recording or units in {units_path}"
     leave_out(lacking, "utterance", what, path, data.allow_missing, "give data.units of the same recordings")
+
     for entry in manifest.entries:
         row, audio = rows.get(entry.id), manifest.path(entry, "audio")
         if row is not None and audio is not None:
@@ -182,8 +185,10 @@ def _published_line(line: str, place: str, root: Path, first_unit: int) -> Voice
         entry = ast.literal_eval(line.strip())
     except _LITERAL_ERRORS as error:
         raise InputError("this is no Python dict literal", path=place, found=reason(error)) from error
+
     if not isinstance(entry, dict) or not isinstance(entry.get("audio"), str):
         raise InputError("a line needs an 'audio' path", path=place, expected="{'audio': ..., 'unit_path': ...}", found=line[:80])
+
     audio, voice = root / entry["audio"], None
     if isinstance(entry.get("unit_path"), str):
         item = read_unit_item(root / entry["unit_path"])
@@ -193,6 +198,7 @@ def _published_line(line: str, place: str, root: Path, first_unit: int) -> Voice
         if text is None:
             raise InputError("a line needs units", path=place, expected=f"unit_path, {', '.join(_UNIT_FIELDS)}", found=line[:80])
         codes = parse_units(text, place)
+
     if not len(codes):
         raise UnitError("there are no units", path=place)
     return VoiceClip(place, audio, Units.from_frames(plain_names(codes, first_unit, place)), voice)
@@ -209,6 +215,7 @@ def write_unit2a(manifest: Manifest, units: Path, out: Path, unit_offset: int = 
     if missing:
         found = ", ".join(missing[:5])
         raise UnitError(f"{several(len(missing), 'entry', 'entries')} without recording or units", path=units, found=found)
+
     folder = out.parent / f"{out.stem}_units"
     lines = [_line(entry, manifest, rows[entry.id], folder, unit_offset) for entry in manifest.entries]
     write_text(out, "".join(f"{line!r}\n" for line in lines))

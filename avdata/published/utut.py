@@ -63,6 +63,7 @@ def read_samples(data_dir: Path, split: str) -> tuple[list[Sample], int]:
                 samples.append(sample)
             else:
                 left_out += 1
+
     if not samples:
         raise InputError(f"the split '{split}' holds no samples", path=listing, expected=f"{MIN_UNITS}..{MAX_UNITS} units a side")
     return samples, left_out
@@ -91,11 +92,13 @@ def _read_table(data_dir: Path, table: Path, pair: str) -> Iterator[Sample]:
         raise InputError(
             "a language pair must end in source and target", path=table.parent, expected="x/en/ko", found=pair, hint=LANG_PAIRS
         )
+
     lines = (line for _, line in iter_lines(table, "the table of a language pair"))
     rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
     missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
     if missing:
         raise InputError("the table lacks columns", path=table, expected=", ".join(COLUMNS), found=f"no {', '.join(missing)}")
+
     for row in rows:
         where = f"{table}:{rows.line_num}"
         source, target = (
