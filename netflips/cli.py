@@ -203,6 +203,7 @@ def help_of(name: str, parser: Parser, is_all: bool) -> str:
     examples = "\n".join(["examples:", *(f"  {line}\n      {what}" for what, line in EXAMPLES[name])])
     if is_all or name not in USUAL:
         return f"{parser.format_help().rstrip()}\n\n{examples}"
+
     about = textwrap.fill(" ".join((parser.description or "").split()), _WIDTH)
     wanted = [one for flag in USUAL[name] for one in parser._actions if flag in one.option_strings]
     options = "\n".join(["options:", *(line for one in wanted for line in _option(one))])

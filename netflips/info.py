@@ -152,6 +152,7 @@ def _media_facts(path: Path, trust: Path | None) -> dict[str, Any]:
     if info.has_audio:
         facts["sound"] = {"rate_hz": info.audio_rate, "channels": info.audio_channels, **_extent(info.sound_s)}
         facts["sound_tracks"] = [asdict(track) for track in info.tracks]
+
     facts["duration_s"] = float(info.duration_s)
     facts["provenance"] = asdict(read_provenance(path, trust))
     return facts
@@ -172,6 +173,7 @@ def _media_lines(facts: Mapping[str, Any]) -> Iterator[str]:
             told = [track["language"], track["title"], track["codec"], f"{track['width']}x{track['height']}"]
             usual = ", default" if track["is_default"] else ""
             yield f"video track {track['number']}: {', '.join(filter(None, told))}{usual}"
+
     if sound := facts.get("sound"):
         tracks = facts["sound_tracks"]
         if len(tracks) == 1:
@@ -180,6 +182,7 @@ def _media_lines(facts: Mapping[str, Any]) -> Iterator[str]:
             told = [track["language"], track["title"], track["codec"], f"{track['rate']} Hz", several(track["channels"], "channel")]
             usual = ", default" if track["is_default"] else ""
             yield f"sound track {track['number']}: {', '.join(filter(None, told))}{usual}"
+
     yield f"comment: {facts['comment'] or '(none)'}"
     yield from _provenance_lines(facts["provenance"], facts["comment"])
 
@@ -229,6 +232,7 @@ def _checkpoint_facts(path: Path, stage: Stage | None = None) -> dict[str, Any]:
         if stage is None and (facts := _of_training(path)):
             return facts
         raise
+
     layout = checkpoint.stage.layout
     facts = {
         "kind": checkpoint.kind,
@@ -255,6 +259,7 @@ def _of_training(path: Path) -> dict[str, Any]:
         tensors = [one for part in payload["modules"].values() for one in part.values()]
         facts = {"kind": f"checkpoint of a run of {run['trainer']} ({run.get('kind')})", "updates": payload["position"]["step"]}
         return {**facts, "tensors": len(tensors), "numbers": sum(one.numel() for one in tensors), "units": run.get("vocabulary")}
+
     for needs, kind in _STATE_DICTS.items():
         with suppress(CheckpointError):
             stored = read_state_dict(path, kind, needs)

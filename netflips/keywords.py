@@ -66,12 +66,15 @@ def command(
                 near = _MEANT.get(strange) or flags.get(PUBLISHED.get(flag, flag)) or _near(flag, strange, flags, known)
                 hint = f"; did you mean '{near}'?" if near in known else ""
                 raise TypeError(f"{called} has no keyword '{strange}'{hint}")
+
             try:
                 arguments = signature.bind(*given, **named).arguments
             except TypeError as error:
                 raise TypeError(f"{called}: {error}") from None
+
             for name, value in arguments.items():
                 _require(called, name, value, known[name])
+
             try:
                 return function(_options_of(options, arguments))
             except NetflipsError as error:
@@ -151,6 +154,7 @@ def _require(called: str, name: str, value: object, parameter: inspect.Parameter
     kind = parameter.annotation
     if parameter.kind is _PLACES or _fits(value, kind):
         return
+
     is_several = isinstance(value, Sequence) and not isinstance(value, str | bytes)
     if is_several and _fits("", kind) and name in _OF_ONE:
         raise WrongArgumentError(

@@ -204,6 +204,7 @@ def _voice(options: LipSpeechOptions, info: MediaInfo, models: Models, store: St
             expected, found = "1 s of speech or more", f"{float(length):.2f} s"
             raise NoSpeechError("the voice is too short", path=given, expected=expected, found=found)
         return read_voice(given, lambda: models.speaker_encoder), f"that of {given}"
+
     if not info.has_audio:
         return neutral_voice(dim), "neutral, as the video has no sound and no --voice is given"
     sound = kept_sound(info.source, digest, store, silent)
@@ -376,8 +377,10 @@ def spoken_stretches(openings: Doubles, track_numbers: Sequence[int | None]) -> 
     total = len(openings)
     movement = np.zeros(total)
     spans, borders = list[Span](), list[float]()
+
     for first, last in _runs(track_numbers):
         mean, square = _mean(openings[first:last]), _mean(np.square(openings[first:last]))
+        # At least 0: rounding may leave a variance just below it.
         movement[first:last] = np.sqrt(np.maximum(square - np.square(mean), 0))  # standard deviation around each frame
         borders.append(_seconds(first))
         moving = [None if moved < _LEAST_MOVING else 0 for moved in movement[first:last]]
@@ -447,6 +450,7 @@ def _columns(speech: Path, gain: float, total: int) -> Iterator[Samples]:
     filters = slaney_filters(MELS, WINDOW, SAMPLE_RATE, _MOST_HZ, _LEAST_HZ)
     window = torch.hann_window(WINDOW)
     edge = WINDOW // 2
+    # Half a window of silence before and behind the sound: each column is centred on its samples.
     held, done = np.zeros(edge, np.float32), 0
     for block in _emphasised(speech, gain, edge):
         held = np.append(held, block)

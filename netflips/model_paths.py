@@ -106,6 +106,7 @@ def given_or_bundle(options: Any) -> ModelPaths:
     needed = (RENDERER,) if getattr(options, "cascade", False) else needed_stages()
     if is_given and (len(needed) == 1 or (options.utut_path is None and options.av2unit_path is not None)):
         needed = (UNIT_ENCODER, RENDERER)
+
     found = checkpoints_or_bundle({stage: getattr(options, stage.option) for stage in needed})
     bundle = bundle_of(next(iter(found.values())))
     packed = {} if bundle is None else _others(bundle)

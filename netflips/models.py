@@ -42,6 +42,7 @@ class _Absent:
         self._what = what
 
     def __getattr__(self, name: str) -> NoReturn:
+        # Python itself, as when it copies, asks for such names, and must find that they are missing.
         if name.startswith("_"):
             raise AttributeError(name)
         raise UsageError(
@@ -179,6 +180,7 @@ def load_models(paths: ModelPaths, source: str, target: str, run: RunOptions) ->
     offset = None if run.vocoder_unit_offset == "auto" else run.vocoder_unit_offset
     no_encoder: Any = _Absent("unit encoder")
     no_translator: Any = _Absent("unit translator")
+
     if paths.av2unit is None:
         vocoder, renderer, made_of = load_renderer(paths.unit2av, replace(how, unit_offset=offset))
         return Models(no_encoder, no_translator, vocoder, renderer, {RENDERER.name: made_of}, paths, how, run.unloads)
@@ -215,6 +217,7 @@ def models_when_asked(paths: ModelPaths, run: RunOptions | CommonOptions, target
     offset: UnitOffset = getattr(run, "vocoder_unit_offset", "auto")
     speaks = replace(how, unit_offset=None if offset == "auto" else offset)
     vocoder: Any = _Absent("vocoder") if renderer is None else _Later(lambda: load_voice(renderer, speaks))
+
     files = found | {stage: path for stage in STAGES if (path := paths.other(stage)) is not None}
     fingerprints = {stage.name: file_digest(path)[:_DIGITS] for stage, path in files.items()}
     return Models(extractor, no_translator, vocoder, None, fingerprints, paths, how)
@@ -242,9 +245,11 @@ def choose_languages(source: str | None, target: str | None, paths: ModelPaths) 
         raise UsageError(f"--from {AUTO} belongs to the cascade", hint="name the language, as en")
     if paths.utut is None:
         return _over_text(source, target, paths.unit2av, LANGUAGES if paths.av2unit is None else None)
+
     source, target = learnt_languages(paths.utut, source, target)
     if source is not None and target is not None:
         return source, target
+
     translated = TRANSLATOR.layout.languages(read_checkpoint(paths.utut, TRANSLATOR))
     spoken = RENDERER.layout.languages(read_checkpoint(paths.unit2av, RENDERER))
     if target is None:

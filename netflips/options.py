@@ -341,6 +341,7 @@ class TranscribeOptions(CommonOptions):
             raise UsageError("--recognizer stands in place of --unit2text-path and --av2unit-path", hint="leave those out")
         if self.source == AUTO:
             object.__setattr__(self, "source", None)
+
         if self.out is not None and self.out_dir is not None:
             raise UsageError("give either --out (one file) or --out-dir (several)")
         if self.out is not None and len(self.recordings) > 1:

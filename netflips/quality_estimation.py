@@ -227,6 +227,7 @@ def report_quality(understanding: QualityEstimate, of: object, is_strict: bool, 
     """
     if path is not None:
         write_text(path, json.dumps(understanding.as_json(), ensure_ascii=False, indent=1) + "\n")
+
     is_lost, language = understanding.words == "not_understood", user_language()
     if is_lost:
         LOG.warning("%s: %s: %s", of, gettext_in(language)("warning"), understanding.text(language))
@@ -261,10 +262,12 @@ def is_loop(text: str, seconds: float | None = None) -> bool:
     written = text.encode()
     if len(written) > _MOST_COMPRESSED * len(zlib.compress(written)):
         return True
+
     letters = np.array([ord(sign) for sign in text.casefold() if sign.isalnum()], np.int64)
     strokes = sum(sign.isalpha() for sign in unicodedata.normalize("NFD", text))
     if seconds is not None and strokes > _MOST_LETTERS_A_SECOND * max(seconds, 1.0):
         return True
+
     for period in range(1, len(letters) // _LEAST_TIMES + 1):
         run = _longest_run(letters[period:] == letters[:-period]) + period
         if run >= max(_LEAST_TIMES * period, _LEAST_LETTERS, len(letters) // 2):
@@ -279,6 +282,7 @@ def translation_fault(text: str, source_text: str, target: str, seconds: float) 
         return "untranslated"
     if is_loop(text, seconds) and not is_loop(source_text):
         return "loop"
+
     words = [word for word in text.split() if any(map(str.isalpha, word))]
     own = [word for word in words if re.search(f"[{script_letters(target)}]", word)]
     names = [word for word in words if word not in own and any(sign.isupper() or sign.isdigit() for sign in word)]

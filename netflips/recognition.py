@@ -91,6 +91,7 @@ class UnitRecognizer:
         if beam is not None:
             read = replace(read, search=replace(read.search, beam=beam))
         known = None if language is None else self.reader.require_language(language)
+
         if self.reader.takes == LIPS:
             return ListenSettings(frozenset({VIDEO}), known, face, read)
         if modalities != AUTO:
@@ -153,6 +154,8 @@ class RecordingRecognizer:
         foreign = speech.in_another_language(spans, said)
         for number, text in foreign.items():
             yield self._utterance(number, spans[number], text, settings)
+
+        # The windows of these no longer hold what is foreign, so their texts may be better now.
         beside = [number for number in said if foreign and number not in foreign]
         for number, one in speech.transcripts_in(spans, beside):
             if one != said[number]:
@@ -178,6 +181,7 @@ def open_recognizer(options: "TranscribeOptions | AvatarOptions") -> AnyRecogniz
 
         recognizer = open_speech_recognizer(options.recognizer, options.device, options.precision)
         return RecordingRecognizer(recognizer, (recognizer_fingerprint(options.recognizer), arithmetic))
+
     how = Running(options.device, options.precision)
     reader = load_unit_to_text(optional_or_bundle(options.unit2text_path, UNIT2TEXT), how)
     if reader.takes == LIPS:
@@ -202,6 +206,7 @@ def transcribe(
     """
     path, info = source.path, probe(source)
     uses_audio, uses_video = AUDIO in settings.modalities, VIDEO in settings.modalities
+
     if settings.is_auto:
         uses_audio, uses_video = info.has_audio, info.has_video
     if uses_video and not info.has_video:

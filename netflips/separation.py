@@ -47,6 +47,7 @@ class _UNet(nn.Module):
         for number, (before, width) in enumerate(zip((channels, *widths), widths, strict=False), 1):
             self.add_module(f"down{number}_conv", nn.Sequential(nn.Identity(), nn.Conv2d(before, width, 5, stride=2)))
             self.add_module(f"down{number}_act", nn.Sequential(nn.BatchNorm2d(width, eps=1e-3), nn.LeakyReLU(0.2)))
+
         ups = (*widths[-2::-1], 1)
         for number, width in enumerate(ups, 1):
             before = widths[-1] if number == 1 else 2 * ups[number - 2]
@@ -58,9 +59,11 @@ class _UNet(nn.Module):
         """Map magnitudes [batch, channel, frame, bin] to the share of them that is of this kind, 0 to 1, of the same shape."""
         found = list[Tensor]()
         now = levels
+        # Padding as TensorFlow's SAME, with which the networks were trained: of three, one before and two behind.
         for number in range(1, _LAYERS + 1):
             found.append(self.get_submodule(f"down{number}_conv")(pad(now, (1, 2, 1, 2))))  # half the frames and bins
             now = self.get_submodule(f"down{number}_act")(found[-1])
+        # As in Spleeter, the innermost layer goes on without its normalisation.
         now = found.pop()
         for number in range(1, _LAYERS + 1):
             first, _, rectified, normed = self.get_submodule(f"up{number}").children()
@@ -101,6 +104,7 @@ class Separator:
                 seen = held[: _AROUND + length + _FADE + _AROUND]
                 made = self._without_voices(seen)[_AROUND : _AROUND + length + _FADE]
                 made = np.pad(made, ((0, length + _FADE - len(made)), (0, 0)))
+
                 fade = min(len(tail), length)
                 share = ((np.arange(fade) + 0.5) / max(len(tail), 1)).astype(np.float32)[:, None]
                 made[:fade] = tail[:fade] * (1 - share) + made[:fade] * share
@@ -122,9 +126,12 @@ class Separator:
         count = levels.shape[1]
         levels = pad(levels, (0, 0, 0, -count % _FRAMES))
         pieces = torch.stack(torch.split(levels, _FRAMES, dim=1))
+
         voices, rest = (
             torch.cat(list(network(pieces)), dim=1)[:, :count] * levels[:, :count] for network in (self.voices, self.rest)
         )
+
+        # The share of the power, as of a Wiener filter. The small terms avoid 0 / 0, and share silence equally.
         mask = (rest.square() + 5e-11) / (voices.square() + rest.square() + 1e-10)
         high = mask[:, :, -_HIGH_BINS:].mean(dim=2, keepdim=True).expand(-1, -1, spectrum.shape[1] - _BINS)
         masked = spectrum * torch.cat([mask, high], dim=2).transpose(1, 2)

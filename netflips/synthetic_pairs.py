@@ -101,9 +101,11 @@ def _asked(flag: str, given: str, limit_s: float) -> Callable[..., str]:
             return _text({"text": post_json(given, body, limit_s, "the translator").get("translatedText")}, given)
 
         return from_url
+
     if not Path(given).is_dir():
         program = LineProgram(parse_command(given, flag), limit_s, what)
         return lambda **request: _text(program.ask(request), what)
+
     if flag == "--recognize-with":
         from netflips.recognizers.opening import open_speech_recognizer
 
@@ -205,8 +207,10 @@ class PairWorker(ItemWorker):
             raise LeftOutPair("no text", "it has no text, and --recognize-with gives none")
         translation, by = self._translated(entry, text)
 
+        # By a checksum of the id: a run that is resumed, in whatever number of processes, takes the same voice again.
         voice = zlib.crc32(entry.id.encode()) % len(options.speak_with)
         synthesis = Synthesis(options.speak_with[voice], options.timeout)
+
         (folder / entry.id).parent.mkdir(parents=True, exist_ok=True)
         spoken = synthesis.speak(translation, own_path, folder, entry.id, entry.speaker)
         self._require_whole(spoken, "translation")
@@ -241,8 +245,10 @@ class PairWorker(ItemWorker):
             by = self.options.translate_with
             ask = _asked("--translate-with", by, self.options.timeout)
             translation = ask(text=text, source=entry.language, target=self.options.target)
+
         if not translation:
             raise LeftOutPair("no translation", "nothing came out of the translator")
+
         letters = [ord(sign) for sign in translation.casefold() if sign.isalpha()]
         script = _SCRIPTS.get(self.options.target)
         if script is not None and sum(one in script for one in letters) * 2 <= len(letters):

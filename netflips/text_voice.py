@@ -152,9 +152,11 @@ class TextSpeech:
         if language == "ko":  # only there it is known where a person breathes
             sentences_read = tuple(map(phrased, sentences_read))
         sentences = text_to_unit.predict(sentences_read, language)
+
         for spelling in track(sentences, "speech", self.progress, len(self.script.sentences)):
             if self.spellings:
                 yield self._rest(self.spellings[-1].pause_s * scale)
+
             units = spelling.units
             if units.durations is None:
                 timed = vocoder.predict_durations(units, scale)
@@ -163,6 +165,7 @@ class TextSpeech:
                 timed = replace(units, durations=scale_durations(units.durations, steps))
             if timed.durations is not None and text_to_unit.silence is not None:
                 timed = replace(timed, durations=rest_at_pauses(timed.durations, timed.ids == text_to_unit.silence, scale=scale))
+
             said, wide = pieces_at_own_rate(vocoder, timed, self.spoken_by.voice), self._extension
             yield from said if wide is None else [wide.extend(np.concatenate(list(said)))]
             self.spellings.append(spelling)

@@ -81,11 +81,13 @@ def _outputs(options: TranscribeOptions) -> Mapping[Path, Path | None]:
         if len(files) > 1:
             raise UsageError("say where the text goes", expected="--out-dir DIR for several", found=f"{len(files)} files")
         return {files[0]: None}
+
     if options.out is not None:
         if options.format is None and _form_of(options.out) not in _FORMATS:
             expected = ", ".join(f".{one}" for one in _FORMATS)
             raise UsageError("the output's format is not known", expected=expected, found=options.out)
         return {files[0]: options.out}
+
     assert options.out_dir is not None  # else the one above
     found = [(path, options.out_dir / f"{path.stem}.{options.format or _FORMATS[0]}") for path in files]
     require_place(found[0][1], "the transcript")
@@ -103,6 +105,7 @@ def _text(form: str, script: "Script") -> str:
 
     if form == "json":
         return json.dumps(_facts(script), indent=1, ensure_ascii=False) + "\n"
+
     said = transcript_of(script.utterances)
     if form == "txt":
         return "".join(f"{one.text}\n" for one in said)

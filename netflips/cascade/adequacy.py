@@ -211,6 +211,7 @@ def lost_numbers(source: str, text: str) -> tuple[str, ...]:
 def _spoken_forms(number: int) -> set[str]:
     """Return the ways to write a number in Korean, without blanks: in words, or in digits before words for thousands."""
     forms = {sino(number), native(number)} if number < 100 else {sino(number)}
+
     group, rest = divmod(number, 10_000)
     if group and not rest:
         forms.add(f"{group}만")
@@ -218,6 +219,7 @@ def _spoken_forms(number: int) -> set[str]:
         forms |= {f"{group}만{rest}", f"{group}만{rest // 1000}천" if not rest % 1000 else f"{group}만{rest}"}
     if not group and not number % 1000 and number >= 1000:
         forms.add(f"{number // 1000}천")
+
     return {one.replace(" ", "") for one in forms}
 
 

@@ -119,6 +119,7 @@ def parse_candidates(content: str, count: int) -> list[list[str]] | None:
     if not rows and not torn and count == 1 and not re.search(r'[{}]|"\s*:', content):
         lines = [one_line(line.strip("`*\"' ")) for line in content.splitlines()]
         return [[lines[-1]]] if len(lines := [line for line in lines if line]) == 1 else None
+
     return _in_order(rows, count) or _in_order(torn, count)
 
 
@@ -136,6 +137,7 @@ def _in_order(rows: Sequence[Row], count: int) -> list[list[str]] | None:
 def _values(content: str) -> Iterator[Any]:
     """Yield the JSON objects and lists in a text, which may have other text around them."""
     decoder, place = json.JSONDecoder(), 0
+    # Each start that fails may read to the end: without a limit, an answer of many brackets would take quadratic time.
     for _ in range(_MOST_STARTS):
         begin = re.compile(r"[\[{]").search(content, place)
         if begin is None:
@@ -157,6 +159,7 @@ def _rows(value: Any, number: int | None = None) -> Iterator[Row]:
         return
     if not isinstance(value, dict):
         return
+
     own = _number(value.get("number", value.get("id")))
     number = number if own is None else own
     texts = [value[name] for name in CANDIDATES if isinstance(value.get(name), str)]
@@ -164,6 +167,7 @@ def _rows(value: Any, number: int | None = None) -> Iterator[Row]:
     if texts:
         yield number, _clean(texts)
         return
+
     for name, one in value.items():
         named = _number(name)
         if isinstance(one, str) and named is not None:

@@ -78,6 +78,7 @@ class ChatTranslator:
         require_translate_with(given, model)
         base = given.rstrip("/").removesuffix("/chat/completions")
         base = base if base.endswith("/v1") or given.rstrip("/") != base else f"{base}/v1"
+
         self._server = ChatServer(base, model)
         self.other_machine = self._server.other_machine
         self.name = f"{model or 'language model'} at {host_of(given) or ''}"

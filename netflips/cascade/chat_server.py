@@ -124,6 +124,7 @@ class ChatServer:
                 form = self._answers_in[0]
                 detail = {"json_schema": {"name": "answer", "strict": True, "schema": schema}} if form == "json_schema" else {}
                 asked["response_format"] = {"type": form, **detail}
+
             try:
                 return self._patiently(asked)
             except _RefusedError as error:
@@ -139,6 +140,7 @@ class ChatServer:
             del forms[name][0]
         if named:
             return True
+
         extras = [name for name in _EXTRAS if forms[name]]
         for name in extras:
             forms[name].clear()
@@ -159,6 +161,7 @@ class ChatServer:
     def _ask(self, place: str, body: Mapping[str, Any] | None, limit_s: float) -> dict[str, Any]:
         key = _key()
         headers = {"Authorization": f"Bearer {key}"} if key else {}
+        # What is meant for this machine must not go out through a proxy that the environment names.
         handlers: list[BaseHandler] = [NoRedirect()] if self.other_machine else [NoRedirect(), ProxyHandler({})]
         try:
             answer = post_json(f"{self.base}/{place}", body, limit_s, WHAT, handlers=handlers, headers=headers, parse=_parsed)
@@ -220,10 +223,12 @@ def _message_of(error: HTTPError) -> str:
 
 def _wait_s(cause: BaseException | None, tried: int) -> float | None:
     """Return how long to wait (s) before asking again; None = it would not help. tried: requests so far."""
+    # A model that was too slow once is too slow again, and where nothing listens, nothing will answer.
     if isinstance(cause, TimeoutError) or isinstance(getattr(cause, "reason", None), ConnectionRefusedError | TimeoutError):
         return None
     if not isinstance(cause, HTTPError):
         return float(tried)
+    # A wrong request stays wrong. What passes is 429, too many requests, and errors of the server's own.
     if cause.code != 429 and cause.code < 500:
         return None
     told = str(cause.headers.get("Retry-After", ""))

@@ -36,6 +36,7 @@ def terms_in(text: str, glossary: Mapping[str, str]) -> dict[str, str]:
     for term in sorted(there, key=lambda one: (-len(one), one)):
         if _word(term).search(rest):
             found[term] = glossary[term]
+            # By a sign that no text has, so that what stood on both sides does not join.
             rest = _word(term).sub("\0", rest)
     return found
 
@@ -63,6 +64,7 @@ def with_terms(source: str, translation: str, terms: Mapping[str, str], translat
 
 def _in_place(text: str, source: str, term: str, korean: str, translate: Callable[[str], str] | None) -> str:
     if _word(term).search(text):
+        # A function, since `re` would take a backslash in a plain replacement for an escape.
         return _word(term).sub(lambda _: korean, text)
     if translate is None:
         return text

@@ -149,6 +149,7 @@ def _syllable(onset: str, vowel: str, coda: str, before: str) -> Iterator[Sign]:
         name, signs = _BEFORE_I[onset]
     else:
         name, signs = _ONSETS[onset]
+
     yield from ((sign, name) for sign in signs)
     for sound in sounds:
         name, sign = _SOUNDS[sound]
@@ -184,6 +185,7 @@ class _Network:
         self._options.intra_op_num_threads = 1
         self._session: Any = None
         self._lengths: Any = None
+
         self._digest = data.joinpath("model.sha256").read_text(encoding="utf-8").strip()
         self._numbers: Mapping[str, int] = json.loads(data.joinpath("vocab.json").read_text(encoding="utf-8"))["vocab"]
         with data.joinpath("voices_ja.npz").open("rb") as file:
@@ -200,6 +202,7 @@ class _Network:
         if hashlib.sha256(content).hexdigest() != self._digest:
             hint = "install them again"
             raise InputError("the packages of the natural voices are damaged", expected=self._digest, hint=hint)
+
         model = onnx.load_model_from_string(content)
         model.graph.output.append(onnx.helper.make_empty_tensor_value_info(_DURATIONS))
         return model
@@ -219,6 +222,8 @@ class _Network:
         unknown = [name for name, _ in styles if name not in self._styles]
         if unknown:
             raise UsageError("no such natural voice", expected=", ".join(sorted(self._styles)), found=", ".join(unknown))
+
+        # Kokoro has a row of style for each number of signs, since prosody depends on the length of a text.
         of_length = ((share, self._styles[name][min(len(tokens), len(self._styles[name])) - 1]) for name, share in styles)
         style = np.sum([share * row.reshape(1, -1) for share, row in of_length], axis=0)
         return {
@@ -298,6 +303,7 @@ def _phonemes_of(text: str, language: str) -> list[Sign]:
 
 def _signs(text: str) -> Iterator[Sign]:
     """Yield the signs of an English text with their phonemes; blanks and marks belong to silence."""
+
     marks = re.findall(r"[,.;:?!]", text)
     for place, clause in enumerate(phonemize_ipa(text, _ACCENT)):
         for number, word in enumerate(clause):
@@ -333,6 +339,7 @@ def _heard(timed: Sequence[Phoneme], samples: NDArray[np.float32]) -> list[Phone
     size = RATE // 100
     level = np.sqrt(np.mean(np.square(samples[: len(samples) // size * size].reshape(-1, size)), axis=1))
     is_loud = level > np.percentile(level, 90) * 10 ** (_FLOOR_DB / 20)
+
     heard: list[Phoneme] = []
     for name, start, end in timed:
         loud = np.flatnonzero(is_loud[round(start * 100) : round(end * 100)])
@@ -341,6 +348,7 @@ def _heard(timed: Sequence[Phoneme], samples: NDArray[np.float32]) -> list[Phone
             heard.append((name, start, end))
         else:
             heard += [(name, start, last), (_SILENCE, last, end)]
+
     while heard and heard[-1][0] == _SILENCE:
         heard.pop()
     return heard
@@ -350,11 +358,13 @@ def _part_of(model: Any, output: str) -> bytes:
     """Return the part of a network that computes one of its inner tensors, as a network of its own."""
     import onnx
 
+    # Nodes are in topological order: backwards, what needs a node comes before it.
     needed, nodes = {output}, []
     for node in reversed(model.graph.node):
         if needed & set(node.output):
             nodes.append(node)
             needed |= set(node.input)
+
     outputs = [onnx.helper.make_empty_tensor_value_info(output)]
     weights = [one for one in model.graph.initializer if one.name in needed]
     graph = onnx.helper.make_graph(nodes[::-1], "part", list(model.graph.input), outputs, weights)
@@ -409,9 +419,11 @@ def _answer_lines(options: SpeakingOptions) -> None:
             asked = json.loads(line)
             if asked["language"] not in LANGUAGES:
                 raise UsageError("Kokoro does not speak it", expected=" or ".join(LANGUAGES), found=asked["language"])
+
             style, tract = options.style or _CLEAREST, 1.0
             if options.style is None and asked.get("keep_sound") and asked.get("reference"):
                 style, tract = cast.voice(str(asked.get("speaker", "")), asked["reference"])
+            # Resampling for the vocal tract changes the speed as well, so that is taken out here.
             speed = min(options.speed * float(asked.get("speed", 1.0)), max(options.speed, _FASTEST)) / tract
             spoken = natural_speech(asked["text"], NaturalVoice(((style, 1.0),), speed, tract, language=asked["language"]))
             write_speech(asked["out"], spoken.samples, spoken.rate)

@@ -111,6 +111,7 @@ def _sounds_in(word: str) -> str:
     """Return the consonants of a word in Hangul, as `_FIRST` and `_LAST` name them."""
     found = ""
     for sign in word:
+        # Unicode orders syllables by the first consonant (588 each), then the vowel (28 each), then the last consonant.
         place = ord(sign) - ord("가")
         first, last = _FIRST[place // 588], _LAST[place % 28]
         found += (first if not found or first != "V" else "") + last.strip("-")

@@ -112,6 +112,7 @@ class ProgramTranslator:
             raise InputError(f"{_WHAT} failed {_MOST_FAILURES} times in a row, and is not asked any more")
         try:
             if self._program is None:
+                # An address of this machine must not be asked through a proxy that the environment names.
                 answer = post_json(self._url, request, _LIMIT_S, _WHAT, handlers=(ProxyHandler({}), NoRedirect()))
             else:
                 answer = self._program.ask(request, is_ok_enough=False)
@@ -122,6 +123,7 @@ class ProgramTranslator:
         except NetflipsError:
             self._failures += 1
             raise
+
         self._failures = 0
         return list(dict.fromkeys(filter(None, said)))[:_MOST_TEXTS]
 
@@ -164,6 +166,7 @@ def post_json(
     asked = Request(url, body, {"Content-Type": "application/json", **headers})
 
     def ask() -> Any:
+        # A socket's limit holds for each read by itself; `within` bounds the whole answer, and comes first.
         with build_opener(*handlers).open(asked, timeout=2 * limit_s) as answer:
             return parse(answer.read(_MOST_BYTES).decode("utf-8-sig"))
 

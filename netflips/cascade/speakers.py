@@ -114,6 +114,7 @@ class Speaking:
         """
         if self._failures >= _MOST_FAILURES:
             raise SpeechError(f"{_WHAT} failed {_MOST_FAILURES} times in a row, and is not asked any more")
+
         paths = {"out": folder / "said.wav", "text_file": folder / "text.txt", "reference": folder / "reference.wav"}
         write_text(paths["text_file"], values["text"] + "\n")
         if reference is not None:
@@ -183,9 +184,11 @@ class Speaking:
             words = {name: str(path) for name, path in paths.items()} | dict(values)
             run_program(filled(self.program.command, words), self.program.limit_s, _WHAT)
             return
+
         numbers = {name: float(values[name]) for name in ("seconds", "speed")}
         request = dict(values) | numbers | {"number": number, "keep_sound": values["keep_sound"] == "yes", "out": str(paths["out"])}
         answer = self._lasting.ask(request | ({"reference": str(paths["reference"])} if "reference" in paths else {}))
+
         voice, speaker = answer.get("voice"), values["speaker"]
         if isinstance(voice, str) and self._voices.setdefault(speaker, "") != voice:
             self._voices[speaker] = voice

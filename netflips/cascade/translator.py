@@ -242,6 +242,7 @@ def require_translator_folder(folder: Path) -> tuple[dict[str, str], tuple[Path,
     folder = require_engine_folder(folder, SEQUENCE_TO_SEQUENCE, _WHAT, _NEEDED, _HINT)
     words = words_in(folder, *_VOCABULARIES)
     tokens, pair = language_tokens(words), pair_files(folder)
+
     if len(tokens) < 2 and pair is not None:
         found = _PAIR.findall(folder.resolve().name.lower())
         tokens = dict.fromkeys(map(normalise_language, found[-1]), "") if found else {}
@@ -254,6 +255,7 @@ def require_translator_folder(folder: Path) -> tuple[dict[str, str], tuple[Path,
         )
     else:
         pair = (tokenizer_file(folder, _WHAT),) * 2
+
     require_rows(folder, weights_of(folder), "decoder/embeddings/weight", len(words))
     return tokens, pair
 
@@ -264,8 +266,10 @@ def _open(folder: Path, settings: Mapping[str, Any]) -> TextTranslator:
     tokens, (cuts, joins) = require_translator_folder(folder)
     pieces = open_tokenizer(cuts)
     target_pieces = pieces if joins == cuts else open_tokenizer(joins)
+
     with engine_errors(folder, _WHAT):
         engine = Translator(str(folder), **settings)
+
     path = folder / "config.json"
     content = read_json(path, "the configuration") if path.is_file() else {}
     adds_end = isinstance(content, dict) and content.get("add_source_eos") is True  # a second mark must not be added here

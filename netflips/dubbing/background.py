@@ -130,6 +130,9 @@ class _Estimate:
         begin, end = max(start - around, self.first), min(stop + around, self.first + len(self.held))
         num_channels = self.held.shape[1] // 2
         sound = self.held[begin - self.first : end - self.first, :num_channels]
+
+        # scipy shortens a window that is longer than the sound, and then the overlap no longer fits. With three quarters of overlap
+        # the squared Hann windows of `istft` add up to a constant, so that a mask leaves no ripple at the frames' edges.
         size = min(1 << round(np.log2(_FRAME_S * self.rate)), 1 << (len(sound).bit_length() - 1))
         _, _, spectrum = stft(sound.T, nperseg=size, noverlap=size * 3 // 4)  # [channel, frequency, frame]
         middles = begin + np.arange(spectrum.shape[2]) * (size // 4)

@@ -93,6 +93,7 @@ def _by_program(
     """Request each text without context, from which a translator could guess the source text. Raises InputError."""
     source, target = languages
     requests, done = [lone_request(number, text, target, source) for number, text in texts.items()], 0
+
     for start in range(0, len(requests), translator.together):
         group = {one["number"]: one for one in requests[start : start + translator.together]}
         made_of = {number: (translator.key, _BACK, one["text"]) for number, one in group.items()}

@@ -53,6 +53,7 @@ def begin(job: Job, sound: Sound | None) -> Script:
             utterances = _of_subtitles(inside, job.languages[0], float(job.info.duration_s), texts)
         elif job.options.script is not None:
             speakers, utterances = _of_script(job, job.options.script, texts)
+
     terms = () if job.options.script is None else job.options.script.terms
     schedule: Schedule = "own" if is_own else "ping_pong"
     media = media_of(job.info, job.digest)
@@ -172,6 +173,7 @@ def _of_subtitles(given: GivenSubtitles, language: str, duration_s: float, texts
     """
     found = []
     places = rounded_places([(cue.start_s, cue.end_s) for cue in given.cues], duration_s)
+
     for number, (cue, place) in enumerate(zip(given.cues, places, strict=True), 1):
         one = Utterance(number, TimeSpan(*place), cue.speaker)
         if source_text := cue.text if given.side == SOURCE else cue.source_text:
@@ -246,6 +248,7 @@ def _check_times(path: Path, spans: Sequence[Span], duration_s: float) -> None:
         found = f"{start:g} to {end:g} s"
         if not (math.isfinite(start) and math.isfinite(end)) or start < 0 or end <= start:
             what, expected = f"utterance {number} has no length", "an end after its beginning"
+        # 1e-6: the difference of two decimal times as floats may lie just below the limit.
         elif end - start < LEAST_S - 1e-6:
             what, expected = f"utterance {number} is too short to say anything in", f"{LEAST_S:g} s or more"
         elif start < before:

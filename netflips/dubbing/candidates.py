@@ -116,6 +116,7 @@ def best_candidate(candidates: Sequence[TranslationCandidate], slot_s: float, av
 
     # The pause behind the original is used only if no candidate fits without it.
     fitting = [one for limit_s in (slot_s, available_s) for one in rest if one.fits(slot_s, limit_s)]
+    # In logarithms, twice as fast is as far off as half as fast.
     return fitting[0] if fitting else min(rest, key=lambda one: abs(log(one.speed(slot_s, available_s))))
 
 
@@ -129,6 +130,7 @@ def with_best_units(
     """
     if len(candidates) == 1:
         return replace(one, target=candidates[0])
+
     timed = list[tuple[TranslationCandidate, TranslatedUnits]]()
     for made in candidates:
         score = 0.0 if made.score is None else made.score
@@ -218,9 +220,11 @@ class SentenceTranslator:
         if len(sentence.pieces) == 1:
             translation = TranslatedFrom(sentence.text, candidate.text, candidate.score, candidate.put)
             return [WrittenText(candidate.text, "cascade", translation, seconds=candidate.seconds)]
+
         parts = shared_out(candidate.text, [one.place.seconds for one in sentence.pieces])
         if parts is None:
             return None
+
         puts = [{term: korean for term, korean in candidate.put.items() if korean in part} for part in parts]
         made = [TranslatedFrom(sentence.text, part, candidate.score, put) for part, put in zip(parts, puts, strict=True)]
         return [WrittenText(one.text, "cascade", one, seconds=self.texts.seconds_of(one.text)) for one in made]
@@ -404,6 +408,7 @@ class SentenceTranslator:
         A translator gets the whole recording as context, but only a change of the sentence itself makes a new request.
         """
         left_out = ("number", "pieces", "syllables", "speaker", "to")  # an answer depends on all but these
+
         keys = dict[int, tuple[object, ...]]()
         for one in requests:
             anew = {self.anew[number] for number in one["pieces"] if number in self.anew}
@@ -417,6 +422,7 @@ class SentenceTranslator:
             try:
                 made = translator.candidates([{**one, **more} for one in new])
             except InputError as error:
+                # Returned, not raised: answers of earlier tries are used in spite of it.
                 return error
             for number, texts in made.items():
                 self.store.keep("translated", keys[number], tuple(texts))

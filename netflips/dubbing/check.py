@@ -220,10 +220,12 @@ class _Checker:
         for take in self._candidates(one):  # the translation of before becomes an alternative
             takes = (*([] if one.target is None else [one.target]), *(other for other in one.alternatives if other is not take))
             ways.append(("other_translation", replace(one, target=take, alternatives=takes)))
+
         # A text-to-unit model would say the same again; a program may sample.
         if isinstance(one.target, WrittenText) and isinstance(self.encoder.texts, ProgramSpeech):
             again = (replace(one.target, take=number) for number in range(1, _MOST_MORE + 1))
             ways += [("spoken_again", replace(one, target=target)) for target in again]
+
         if one.fit is not None and (one.fit.speed or 1.0) > 1.0:
             ways.append(("slower", one))
 
@@ -408,6 +410,7 @@ def _mixed_pieces(
     places = ((one.number, (one.place.start_s, one.place.end_s)) for one, _ in fitted(script))
     wanted = [(number, place, seconds_to_samples(clock.at(place[0]), rate)) for number, place in places]
     held, first = np.zeros(0, np.float32), 0
+
     for block in mixed:
         held = np.concatenate([held, block.mean(axis=1, dtype=np.float32)])
         while wanted:

@@ -81,8 +81,10 @@ def compared(heard: Transcript, text: str, language: str, num_samples: int) -> t
     found, wanted = as_read(heard.text, language), as_read(text, language)
     errors, length = errors_in(found, wanted)
     right, faults = 1 - errors / max(length, 1), set[SpeechFault]()
+
     if right <= _LITTLE:
         faults.add("unheard" if right <= _NOTHING else "misheard")
+
     lost, added = longest_gaps(found, wanted)
     if lost >= _MISSING and right > _NOTHING:
         faults.add("missing")
@@ -96,6 +98,7 @@ def longest_gaps(heard: str, text: str) -> tuple[int, int]:
     # NFD splits a syllable of Hangul into its letters, so that one wrong vowel is no lost syllable.
     wanted, found = (unicodedata.normalize("NFD", normalise_for_reading(one).replace(" ", "")) for one in (text, heard))
     lost = added = 0
+    # autojunk: in texts of 200 letters or more, `difflib` would not match letters that are frequent.
     for name, start, stop, begin, end in SequenceMatcher(None, wanted, found, autojunk=False).get_opcodes():
         if name != "equal":
             less = (stop - start) - (end - begin)

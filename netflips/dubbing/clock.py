@@ -57,5 +57,6 @@ class StageClock:
                 try:
                     item = next(iterator)
                 except StopIteration:
+                    # A StopIteration that leaves a generator would become a RuntimeError (PEP 479).
                     return
             yield item

@@ -103,6 +103,8 @@ def _distances(seen: Sequence[SeenSpeaker]) -> NDArray[np.float64]:
                 factor = _AT_ONCE if _meet(one, other) else 1.0
             elif one.shot == other.shot and overlap(_box(one), _box(other)) >= _SAME_PLACE:
                 factor = _PLACE_FACTOR
+
+            # At least 1e-3: the distance of two equal looks, 0, would stay 0 whatever the factor.
             distances[number, later] = distances[later, number] = max(distances[number, later], 1e-3) * factor
     return np.asarray(distances, np.float64)
 
@@ -177,11 +179,13 @@ class _Crowd:
             self._seen[one.number].append(one)
         self._scores = {number: _scores(faces[number], shown) for number, shown in self._seen.items()}
         self._wins, self._seconds = self._count(utterances)
+
         self._meeting, all_faces = _meeting(seen), {one.face for one in seen}
         # What each face looks like on average, float32 [D].
         self._looks = {face: np.mean([_look(one) for one in seen if one.face == face], axis=0) for face in all_faces}
         self._people: list[_Person] = []
         self._find_people()
+
         self._main = _Person(None)
         if voices := dict.fromkeys(one.voice for one in utterances if one.voice is not None):
             # An utterance too short for its voice to be known is given to whoever speaks most.
@@ -196,6 +200,7 @@ class _Crowd:
         bonus = SPEAKS if one.is_user_given else SPEAKS - SPEAKS_KNOWN
         own = known.faces or self._alone(one, allowed)
         best = max(allowed, key=lambda face: (allowed[face] + bonus * (face in own), -face), default=None)
+
         if best is None or allowed[best] + bonus * (best in own) < SPEAKS:
             return known, frozenset(), 0.0
         person = known if one.is_user_given or best in known.faces else self._by_face(best) or known
@@ -223,10 +228,12 @@ class _Crowd:
             if one.voice is None:
                 continue
             seconds[one.voice] += one.seconds
+
             scores = self._scores.get(one.number, {})
             best = max(scores, key=lambda face: scores[face], default=None)
             if best is not None and scores[best] >= SPEAKS:
                 wins[one.voice][best] += scores[best] * one.seconds
+
         return wins, seconds
 
     def _find_people(self) -> None:
@@ -265,6 +272,7 @@ class _Crowd:
         own = [person for person in self._people if person.voice == voice]
         if own:
             return own[0]
+
         won = self._wins.get(voice, {})
         most = max(won, key=lambda face: won[face], default=None)
         person = None
@@ -283,10 +291,12 @@ class _Crowd:
         here = self._seen[number]
         chosen = [one for one in here if one.face in faces]
         shots = {one.shot for one in chosen}
+
         for one in sorted(here, key=lambda one: -_evidence(one, self._faces[number])):
             if one.shot not in shots and _evidence(one, self._faces[number]) >= SPEAKS:
                 chosen.append(one)
                 shots.add(one.shot)
+
         tracks = sorted((track for one in chosen for track in one.person.tracks), key=lambda track: track.first)
         clashes = {late.number for early, late in pairwise(tracks) if late.first <= early.last}
         return frozenset(track.number for track in tracks) - clashes
@@ -299,6 +309,7 @@ def _scores(faces: FoundFaces, seen: Sequence[SeenSpeaker]) -> dict[int, float]:
         shown = [
             (track.num_before(faces.span.own), track.evidence) for one in seen if one.face == face for track in one.person.tracks
         ]
+
         total = sum(count for count, _ in shown)
         share = total / max(faces.num_with_faces, 1)
         scores[face] = sum(count * evidence for count, evidence in shown) / max(total, 1) * min(2 * share, 1.0)

@@ -53,6 +53,7 @@ def divide(script: Script, job: Job, sound: Sound | None, shots: Shots) -> Scrip
         with job.clock.stage("voice"):
             made_of = (job.digest, command_key(command))
             turns = job.store.kept(tuple[Turn, ...], "turns", made_of, lambda: turns_by(command, sound))
+
     if script.utterances:
         return _named(script, turns)
     if sound is None or not sound.regions:
@@ -62,6 +63,7 @@ def divide(script: Script, job: Job, sound: Sound | None, shots: Shots) -> Scrip
     if not turns and options.voice is None:
         with job.clock.stage("voice"):
             turned = voices_of(job, sound).changes()
+
     borders = [*shots.cuts, *turned]
     if options.cascade and options.speech_in is None:
         with job.clock.stage("text"):
@@ -141,12 +143,15 @@ def read_rttm(text: str, seconds: float, path: str | Path) -> tuple[Turn, ...]:
         try:
             start, length, name = float(cells[3]), float(cells[4]), cells[7]
         except (IndexError, ValueError):
+            # Comparisons with NaN are false: such a line fails the same check as impossible times.
             start, length, name = math.nan, math.nan, ""
+
         is_inside = start >= 0 and length >= 0 and start + length <= seconds + _SLACK_S
         if not is_inside or not name.isprintable() or len(name) > _MOST_NAME:
             expected = f"SPEAKER file 1 START LENGTH <NA> <NA> NAME <NA> <NA>, in seconds up to {seconds:.2f}"
             raise InputError(f"line {number} of the turns cannot be read", path=path, expected=expected, found=shown(line)[:80])
         turns.append(Turn(start, start + length, name))
+
     if not turns:
         expected = "RTTM, in {out} or printed: SPEAKER file 1 START LENGTH <NA> <NA> NAME <NA> <NA>"
         raise InputError(f"{_WHAT} wrote no turns", path=path, expected=expected, found=shown(text.strip())[:80] or "nothing")

@@ -58,6 +58,7 @@ def _as_units(script: Script, job: Job, sound: Sound | None, faces: Faces, utter
 
     def encode(one: Utterance) -> SourceUnits | None:
         speech, lips = None, faces.lips(one) if options.uses_video else None
+
         if options.uses_audio and sound is not None:
             # Sound and lips begin and end with the same frame, so that the encoder finds them in step.
             speech = sound.read(*(units_to_samples(frames_to_units(edge)) for edge in frames_of(one.place)))
@@ -163,6 +164,7 @@ def _as_text(script: Script, job: Job, sound: Sound | None, utterances: list[Utt
                 text = replace(text, words=transcript.words)
             known[one.number] = replace(one, text=text)
             continue
+
         transcript = foreign.get(place, found[place].text if place in found else Transcript("", source))
         text = Text(transcript.text, transcript.language, "recognizer", transcript.words, transcript.has_loop)
         known[one.number] = replace(one, text=text)

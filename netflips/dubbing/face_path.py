@@ -143,6 +143,7 @@ def paste_lower_face(frame: Pixels, patch: Pixels, box: Box) -> Pixels:
     part = visible_part(box, *frame.shape[:2])
     if part is None:
         return pasted
+
     rows = np.arange(part[0].start, part[0].stop, dtype=np.float32)
     height = (rows - box[1]) / max(float(box[3] - box[1]), 1e-6)
     weight = np.clip((height - _CHEEKS) / (_NOSE - _CHEEKS), 0, 1)[:, None, None]

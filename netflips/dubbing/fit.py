@@ -191,6 +191,7 @@ class Placed(NamedTuple):
 
 def exact_place(one: Utterance, time_fit: TimeFit, rate: Fraction) -> Placed:
     """Return when an utterance is spoken, exactly. rate: frames per second of the recording."""
+    # The script stores floats. As whole frames and steps again, they add up exactly however long the video is.
     freeze_s = frames_to_seconds(round(exact(time_fit.freeze_s) * rate), rate)
     steps = sum(time_fit.durations) - (round(time_fit.overrun_s * UNIT_RATE) if freeze_s else 0)
     start = exact(one.place.start_s)

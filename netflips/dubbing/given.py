@@ -130,6 +130,7 @@ class SpeechFiles:
 
     def units_of(self, one: Utterance, target: SpokenSound, models: Models) -> UnitList | Note:
         """Return the units of a target's speech, or a note with the reason why it cannot be used."""
+
         try:
             samples = self.sound_of(one, target)
         except NetflipsError as error:
@@ -165,6 +166,7 @@ def kept_sound(one: Utterance, length: int, files: SpeechFiles, texts: TextToUni
         samples = texts.speech_of(one, one.target.text)
     else:
         return None
+
     if len(samples) > length + seconds_to_samples(units_to_seconds(1), files.rate):
         samples = faster(samples, files.rate, len(samples) / length)
     samples = samples[:length]

@@ -57,6 +57,7 @@ def _synced(options: LipsyncOptions) -> Script:
     models = models_when_asked(paths, options)
 
     speech = select_audio_track(options.speech, options.audio_track)
+
     settings = settings_as_json(options, *_OF_LIPSYNC)
     asked = DubOptions(face=options.face, lips=options.lips, work_dir=options.work_dir, modalities=PUBLISHED, **options.marks)
     with run_bar(options.quiet) as progress, Job.for_given_audio(info, options.out, models, asked, settings, progress) as job:
@@ -100,11 +101,13 @@ def speak_given_audio(script: Script, job: Job) -> Script:
     job = job.divided(script)
     faces = track_faces(job, script, sound)
     script = assign_speakers(script, job, sound, faces)
+
     script = fill_target_units(script, job, sound)
     script = fit(script, job, sound)
     speech = speak(script, job, sound)
     pieces = render(script, job, shots, faces, speech)
     script = write(script, job, pieces, mix(script, job, speech, sound))
+
     report = job.out, script.output_s, several(script.result.frames, "frame"), job.lips.name
     LOG.info("%s: %.2f s, %s, lips by %s", *report)
     return script

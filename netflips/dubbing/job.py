@@ -248,6 +248,7 @@ class Job:
             if options.is_draft and options.work_dir is None:
                 return  # a draft writes no video and can do without a work folder
             raise
+
         self.store.use(folder)
         self.store.hold(self.out if options.draft is None else options.draft)
 

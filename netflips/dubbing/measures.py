@@ -78,6 +78,7 @@ class Measurer:
         speech, text = self.speak(one), "" if one.spoken is None else as_pronounced(one.spoken.text, self.readings)
         right: float | None = None
         faults = set[SpeechFault]()
+
         if not text:
             transcript = None
         elif transcript is None and self.recognizer is not None:
@@ -115,6 +116,7 @@ class Measurer:
         recognizer = self.recognizer
         if recognizer is None or not self.has_times or len(pack) < 2:
             return [None] * len(pack)
+
         around = np.zeros(seconds_to_samples(APART_S / 2), np.float32)
         try:
             pieces = list[WindowPart]()
@@ -135,10 +137,12 @@ class Measurer:
         units = spoken_units(one, self.language)
         if self.mouth is None or not text or not len(units) or not len(speech):
             return 0, 0
+
         try:
             spoken = phonemes_in(speech, text, self.language)
         except NetflipsError:  # espeak-ng cannot say it
             return 0, 0
+
         moves = self.mouth.parameters(units)
         times = (np.arange(len(moves)) + 0.5) / FRAME_RATE
         near = [moves[(times > start - _REACH_S) & (times < end + _REACH_S)] for name, start, end in spoken if name[0] in _CLOSING]

@@ -39,6 +39,7 @@ def mix(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> Soun
     """
     if job.track is not None:
         return speech_as_it_is(job.track.source, job.track.length_s, job.track.before_s)
+
     rate, is_own, target = job.sound_rate(script), script.is_source_timed, job.options.loudness
     channels = job.num_channels if is_own else 1
 
@@ -199,6 +200,8 @@ class Mixer:
         first, last = max(line.start, start), min(line.start + line.length, start + len(speech))
         if last <= first:
             return
+
+        # Read only now, and dropped once it is over: memory holds the speech of those lines alone that reach into this block.
         if number not in self._read:
             self._read[number] = line.read()
         samples = self._read[number][first - line.start : last - line.start]
@@ -208,6 +211,7 @@ class Mixer:
         """Return a gain for samples `start` to `stop` - 1: 1 between `begin` and `end`, with fades inside, and 0 elsewhere."""
         fade = max(min(self._fade, (end - begin) // 2), 1)
         places = np.arange(start, stop)
+        # Half a sample on either side: fading in and fading out are mirror images.
         nearest = np.minimum(places - begin + 0.5, end - places - 0.5)
         return np.asarray(np.clip(nearest / fade, 0, 1), np.float32)
 
@@ -231,6 +235,7 @@ def output_blocks(
     marks = [(seconds_to_samples(end, rate), seconds_to_samples(clock.at(end), rate)) for end, _ in clock.freezes]
     position = given = 0
     num_channels = 1
+
     for block in blocks:
         num_channels = block.shape[1]
         for begin, piece in _split(block, position, first, [at for at, _ in marks]):
@@ -238,10 +243,12 @@ def output_blocks(
                 _, resumes = marks.pop(0)
                 yield from _silence(given, resumes, num_channels)
                 given = max(given, resumes)
+
             kept = piece if cut_at is None else piece[: max(cut_at - given, 0)]
             if len(kept):
                 yield given, kept
             given += len(kept)
+
         position += len(block)
         if cut_at is not None and given >= cut_at:
             break
@@ -257,6 +264,7 @@ class SoundReader:
 
     def take(self, count: int) -> Samples:
         """Return the next samples, float32 [count, channel]."""
+
         parts, missing = [self._held], count - len(self._held)
         while missing > 0:
             block = next(self._blocks, None)
@@ -265,6 +273,7 @@ class SoundReader:
             )
             parts.append(block)
             missing -= len(block)
+
         joined = np.concatenate(parts)
         self._held = joined[count:]
         return joined[:count]

@@ -175,12 +175,14 @@ class DubOptions(MarkFlags):
     def __post_init__(self) -> None:
         super().__post_init__()
         parse_face_choice(self.face)
+        # The dataclass is frozen, so `object.__setattr__` is how a field gets its normal form.
         for name in ("source", "to"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, normalise_language(getattr(self, name)))
         self._check_choices()
         self._check_numbers()
         self._check_cascade()
+
         if self.keep_sound and not self.is_speech_given:
             raise UsageError(f"{KEEP_SOUND} keeps speech that is given", hint=f"add {SPEECH_IN} or --speak-with")
         if self.speech_in is not None and not self.speech_in.is_dir():
@@ -210,9 +212,11 @@ class DubOptions(MarkFlags):
             raise UsageError("--beam must be 1 or more", found=self.beam)
         if self.max_target_units is not None and self.max_target_units < 0:
             raise UsageError("--max-target-units must be 0 (no limit) or more", found=self.max_target_units)
+
         fast, slow = self.pace
         if not 0 < fast <= 1 <= slow < math.inf:
             raise UsageError("--pace must be two factors around 1", expected="such as 0.8 1.25", found=f"{fast:g} {slow:g}")
+
         least, most = self.utterance_length
         if not (0 <= least < math.inf and 0 < most < math.inf) or 2 * least > most:
             raise UsageError(
@@ -220,9 +224,11 @@ class DubOptions(MarkFlags):
                 expected="a greatest length above 0, and at least twice the least",
                 found=f"{least:g} to {most:g} s",
             )
+
         if self.loudness is not None and not _LOUDNESSES[0] <= self.loudness <= _LOUDNESSES[1]:
             expected = f"LUFS from {_LOUDNESSES[0]:g} to {_LOUDNESSES[1]:g}, as -14"
             raise UsageError("--loudness cannot be used", expected=expected, found=self.loudness)
+
         start, end = self.start or 0.0, math.inf if self.end is None else self.end
         if not 0 <= start < end:
             found = f"{start:g} and {end:g} s"
@@ -246,17 +252,20 @@ class DubOptions(MarkFlags):
                 belong = "belongs" if len(asked) == 1 else "belong"
                 raise UsageError(f"{' and '.join(asked)} {belong} to the cascade", hint="add --cascade, or leave it out")
             return
+
         if self.translate_with is not None:
             require_translate_with(self.translate_with, self.translate_model)
             if self.text_translator is not None:
                 raise UsageError("--translate-with stands in place of --text-translator", hint="leave one of them out")
         elif self.translate_model is not None:
             raise UsageError("--translate-model belongs to --translate-with", hint="add --translate-with http://127.0.0.1:11434/v1")
+
         if self.speech_level is not None and not is_chat(self.translate_with or "", self.translate_model):
             hint = "add --translate-with http://127.0.0.1:11434/v1; other translators write as they were trained"
             raise UsageError("--speech-level belongs to a language model", hint=hint)
         if self.speech_level is not None and self.to not in (None, KOREAN):
             raise UsageError("--speech-level is of Korean", expected="--to ko", found=f"--to {self.to}")
+
         if self.beam is not None or self.max_target_units is not None:
             raise UsageError("--beam and --max-target-units belong to the unit pipeline", hint="leave them out")
         if self.timing == "free":
@@ -319,6 +328,7 @@ class DubOptions(MarkFlags):
         if self.separate_with == SPLEETER:
             require_spleeter()
             return (sys.executable, "-m", "netflips.separation", "{in}", "{background}")
+
         words = parse_command(self.separate_with, SEPARATE_WITH)
         if not takes(words, "in") or not takes(words, "dir", "background"):
             raise UsageError(
@@ -355,6 +365,7 @@ class DubOptions(MarkFlags):
         """
         if not self.cascade:
             return None
+
         given = {"--recognizer": self.recognizer}
         if self.translate_with is None:
             given["--text-translator"] = self.text_translator
@@ -363,6 +374,7 @@ class DubOptions(MarkFlags):
         if missing or (recognizer := used["--recognizer"]) is None:
             hint = "run: netflips models get korean-free"
             raise UsageError("--cascade needs models that are not here", expected=" and ".join(missing), hint=hint)
+
         program, level = self.translate_with or "", self.speech_level or ""
         return CascadeModels(recognizer, used.get("--text-translator"), program, self.glossary, self.translate_model, level)
 
@@ -463,6 +475,7 @@ class DubCommand(DubOptions, SpreadFlags, CommonOptions):
         """
         if not self.cascade or self.text2unit_path:
             return self
+
         encoder, renderer = self.av2unit_path, self.unit2av_path
         to = self.to
         if encoder is None and renderer is None:
@@ -470,5 +483,6 @@ class DubCommand(DubOptions, SpreadFlags, CommonOptions):
             to = to or "ko"
         if encoder is None or renderer is None or bundle_of(renderer) is not None:
             return self
+
         speaker = self.speak_with or (None if self.speech_in else usual_speaker(to or "ko"))
         return replace(self, to=to, av2unit_path=encoder, unit2av_path=renderer, speak_with=speaker)

@@ -51,12 +51,14 @@ def part_of(
     first = exact(start or 0.0)
     last = duration_s if end is None else min(exact(end), duration_s)
     places = [(exact(one.place.start_s), exact(one.place.end_s), slack[one.number]) for one in script.utterances]
+
     if is_preview and places:
         (begin, stop, pause), after = places[0], places[1][0] if len(places) > 1 else duration_s
         first, last = max(begin - _PREVIEW_MARGIN_S, Fraction(0)), min(stop + pause + _PREVIEW_MARGIN_S, after)
 
     first = next((begin for begin, stop, _ in places if begin < first < stop), first)
     last = min(next((stop + pause for begin, stop, pause in places if begin < last < stop + pause), last), duration_s)
+
     is_all = first == 0 and last >= duration_s
     has_all = is_all or not script.is_source_timed
     inside = (one.number for one in script.utterances if has_all or first <= exact(one.place.start_s) < last)
@@ -67,6 +69,7 @@ def slack_of(script: Script, duration_s: Fraction) -> dict[int, Fraction]:
     """Return how far each utterance may go into the pause after it (s), by number; 0 in a clip."""
     if not script.is_source_timed:
         return {one.number: Fraction(0) for one in script.utterances}
+
     slack, spans = dict[int, Fraction](), [one.place for one in script.utterances]
     for place, one in enumerate(script.utterances):
         is_last = place + 1 == len(spans)

@@ -88,10 +88,12 @@ def talk(script: Script, job: Job, portrait: Portrait, lip_sync: LipSync | None 
     before_s, behind_s = frames_to_seconds(_BEFORE), frames_to_seconds(_BEHIND)
     track = replace(job.track, before_s=before_s, length_s=before_s + job.track.length_s + behind_s)
     job = replace(job, track=track).divided(script)
+
     script = fill_target_units(script, job, None)
     script = fit(script, job, None)
     speech = speak(script, job, None)
     rate = job.frame_rate(script)
+
     count = num_frames(script, rate, track.length_s)
     made_of = [*QUICK.values(), job.digest, job.options.label, MOVING, *drawing(job.lips, job.renderer, job.models.arithmetic)]
     around_s = resolve_backend(job.lips, job.renderer).around_s
@@ -162,10 +164,12 @@ def _given(
     if options.speech is not None:
         source = select_audio_track(options.speech)
         return source, None, SpokenSound(str(source), digest_of(probe(source)), keep_sound=True)
+
     scale = duration_scale(options.speed)
     if text is not None:
         voice = TextVoice.of(models, options.to, scale, options.voice)
         return *speak_text(text, voice, folder, progress), WrittenText(options.text or "")
+
     assert options.units is not None  # exactly one of the three is given
     vocoder, speaker, path = models.vocoder, speaker_voice(models, options.voice), folder / _SPOKEN
     with units_of(options.units):

@@ -64,6 +64,7 @@ class Provenance:
         """
         if options.only_commercial:
             require_commercial(terms)
+
         if options.consent is not None:
             consent = read_consent(options.consent)
         else:
@@ -91,6 +92,7 @@ def inputs_of(options: DubOptions) -> dict[str, list[Path]]:
     found = {what: [require_file(path, what)] for what, path in given.items() if path is not None}
     found |= {what: [require_file(path, what)] for what, path in options.lips.files.items()}
     found |= {} if options.cascade_models is None else options.cascade_models.files
+
     if options.speech_in is not None:
         folder = options.speech_in
         files = sorted(one for one in folder.iterdir() if one.is_file()) if folder.is_dir() else [folder]
@@ -154,12 +156,15 @@ def check_material(source: FrameSource, options: DubOptions, subtitles: GivenSub
     if options.uses_audio and options.modalities != AUTO and not info.has_audio:
         hint = "the cascade hears sound" if options.cascade else "use --modalities video with --voice voice.wav"
         raise MediaError(_with_face("it has no sound track", info.source), path=source.path, hint=hint)
+
     has_times = subtitles is not None or (options.script is not None and options.script.utterances)
     if options.timing == "source" and not info.has_audio and not has_times:
         raise no_speech(info.source, has_sound=False)
+
     if options.background_audio is not None and not probe(options.background_audio).has_audio:
         hint = "--background-audio takes music and effects"
         raise MediaError("it has no sound track", path=options.background_audio, hint=hint)
+
     if options.start is not None and exact(options.start) >= info.duration_s:
         expected = f"less than {float(info.duration_s):.2f} s"
         raise UsageError("--start lies behind the end", expected=expected, found=options.start)
@@ -224,9 +229,11 @@ def unit_reader(models: Models, options: DubOptions, subtitles: GivenSubtitles |
     must_read = asked is not None and not options.cascade and not asked.wanted <= _sides_given(options, subtitles)
     if options.cascade or (models.paths.other(UNIT2TEXT) is None and not must_read):
         return None
+
     if models.paths.other(UNIT2TEXT) is None:
         expected = f"{UNIT2TEXT.flag} FILE, or a bundle with one"
         raise UsageError("subtitles need a unit-to-text model", expected=expected, hint="python -m unit2text.train makes one")
+
     reader: UnitReader = models.other(UNIT2TEXT)
     require_unit_reader(reader.takes)
     require_same_vocabulary(models.extractor.vocabulary, reader.trained_on, f"the unit-to-text model {reader.path.name}")

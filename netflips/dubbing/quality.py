@@ -149,6 +149,7 @@ class _Estimator:
         recognised = GIVEN if is_own else QualityEstimate()
         if one.text is not None and not is_own:
             recognised = of_hearing(one.text.transcript, recognition(), script.source, script.target)
+
         if target is None:  # a note says why, where there was something to translate
             reasons = [note.values["reason"] for note in self.notes.of.get(one.number, ()) if note.code == LEFT_ALONE.code]
             faults = [broken(_CAUSES[str(reason)]) for reason in reasons if reason in _CAUSES]
@@ -173,6 +174,7 @@ class _Estimator:
         """Estimate how well a text is understood, "" = none, when it is spoken in the time that it has."""
         if not text or (self.speaker is None and isinstance(self.texts, ProgramSpeech)):
             return GIVEN
+
         natural_s = self.texts.seconds_of(text)
         if self.speaker is not None:
             return of_text(text, (), (1 - self.speaker.wrong) * self._left(one, natural_s))
@@ -199,6 +201,7 @@ def _speaker(script: Script, job: Job, sound: Sound | None, spoken: Sequence[tup
     options, target = job.options, script.target
     if options.speaker is None:
         return None
+
     command, found = options.speaker.command, None
     engines = None if options.cascade_models is None else engines_of(job.models, options.cascade_models, script.source, target)
 

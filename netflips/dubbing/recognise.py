@@ -144,10 +144,12 @@ class RecognisedSpeech:
             is_clear = not is_doubtful(one.text, end - start) and all(other.is_usual for other in self.between(start, end))
             if end - start < LEAST_S or is_clear:
                 continue
+
             speech = self.sound.between(start, end)
             other = spoken_in(self.recognizer.languages_in(speech), self.recognizer.languages, self.usual)
             if other in ("", self.usual):  # "": no language is sure
                 continue
+
             text = self.recognizer.transcribe(speech, other)
             if not text.has_loop:
                 found.append(Candidate(number, end - start, text, self._alone((start, end)).confidence))
@@ -161,6 +163,7 @@ class RecognisedSpeech:
     def _extents(self) -> list[Span]:
         """The span of sound that is recognised for each stretch: with some sound around it, up to the middle of a pause."""
         edges = [0.0, *(edge for place in self.places for edge in place), self.sound.activity.seconds]
+        # The sound before the first stretch has no other neighbour, so it is not shared.
         return [
             (start - min(_AROUND_S, (start - edges[2 * k]) / (2 if k else 1)), end + min(_AROUND_S, (edges[2 * k + 3] - end) / 2))
             for k, (start, end) in enumerate(self.places)
@@ -257,6 +260,7 @@ class RecognisedSpeech:
             for word in stretch.text.words
             if first <= _middle(word) < last
         ]
+
         has_loop = any(one.text.has_loop for one in near if start <= sum(one.place) / 2 < end)
         text = of_words(own, near[0].text.language if near else self.language)
         return Transcript(text.text, text.language, text.words, has_loop)
@@ -281,6 +285,7 @@ class RecognisedSpeech:
             for away, one, other in places
             if away <= _NEAR_S
         ]
+
         if not close:
             return middle
         _, one, other = min(close, key=lambda row: row[0])
@@ -294,6 +299,7 @@ def spoken_language(source: MediaSource, recognizer: SpeechRecognizer) -> str:
     """
     if len(recognizer.languages) == 1:
         return next(iter(recognizer.languages))
+
     with private_folder() as folder:
         found = RecognisedSpeech(stored_sound(iter_speech_blocks(source), folder / "sound.f32"), recognizer).usual
     if not found:

@@ -57,6 +57,7 @@ def render(script: Script, job: Job, shots: Shots, faces: Faces, speech: Speeche
         count = num_frames(script, rate, job.track.length_s)
     else:
         count = num_frames(script, rate, clock.part.stop - clock.part.start if script.is_source_timed else None)
+
     painter, coding = painter_of(script, clock, job.options.subtitling), (job.digest, job.options.label, *QUICK.values())
     speech_rate = SAMPLE_RATE if job.track is not None else job.sound_rate(script)
     rests = {one.number: _rest_unit(one, job.models, script.target, job.speaking, speech.whole) for one, _ in fitted(script)}
@@ -218,6 +219,7 @@ class PlacedTalk(Talk):
             since = time - self.begin
             left = self.place.end - self.place.start + self.place.freeze - since
             share = min(share, float(min(since / BLEND_S, left / BLEND_S)))
+
         shot = shots.setdefault(self.path.place_of(at), len(shots))
         return FaceToDraw(box if share > 0 else None, share, shot, reason=reason)
 
@@ -340,6 +342,7 @@ def _source_timed(
         talk = inside[number] if number >= 0 and frame.time < inside[number].place.end else None
         yield shown(frame, max(clock.at(frame.time), Fraction(0)), talk)
         before = frame, talk
+
     if before is not None:
         yield from held(*before, stop)
 
@@ -359,17 +362,21 @@ class FrameFeed:
         """Yield the frames that begin between two times (s); at the start of the part also the frame that is on screen then."""
         frames: Iterator[StoredFrame]
         held: StoredFrame | None
+
         if start in self._reached:
             frames, held = self._reached.pop(start)
         else:
             frames, held = read_stored(self._info.source, start), None
+
         while (frame := next(frames, None) if held is None else held) is not None:
             held = None
             if stop is not None and frame.time >= stop:
+                # The first frame of the next segment has been read by now: whoever goes on there begins with it.
                 held = frame
                 break
             if frame.time >= start or start == self._start:
                 yield frame
+
         if stop is not None:
             self._reached[stop] = frames, held
             if len(self._reached) > _MOST_READERS:

@@ -33,12 +33,14 @@ def measure_rates(script: Script, sound: Sound | None) -> Script:
     usual = USUAL.get(script.source)
     if sound is None or usual is None or not script.is_source_timed:
         return script
+
     spoken: dict[str, tuple[int, float]] = {}
     for one in script.utterances:
         if one.text is not None and one.text.text and one.text.language == script.source:
             count, seconds = spoken.get(one.speaker, (0, 0.0))
             speech_s = sum(end - start for start, end in spoken_in(sound, one.place))
             spoken[one.speaker] = count + syllables(one.text.text), seconds + speech_s
+
     rates = {
         name: round(min(max(count / seconds / usual, _SLOWEST), _FASTEST), 2)
         for name, (count, seconds) in spoken.items()

@@ -54,6 +54,7 @@ def rounded_places(spans: Sequence[Span], duration_s: float) -> list[Span]:
     for number, (start, end) in enumerate(spans, 1):
         earliest = found[-1][1] if found else 0.0
         following = spans[number][0] if number < len(spans) else duration_s
+        # 1e-6: whole milliseconds may lie just beside themselves as floats, and must not be rounded outwards once more.
         first = max(floor(start * _MILLISECONDS + 1e-6) / _MILLISECONDS, earliest)
         last = ceil(min(end, duration_s) * _MILLISECONDS - 1e-6) / _MILLISECONDS
         if last > following:
@@ -69,6 +70,7 @@ def cut_stretch(stretch: Span, length: tuple[float, float], quietest: Callable[[
     """
     (start, end), (least, most), pieces = stretch, length, list[Span]()
     while end - start > most:
+        # Not in the first half, for pieces would become short; and early enough to leave the least length to the last one.
         latest = min(start + most, end - least)
         earliest = min(start + most / 2, latest)
         cut = min(max(quietest(earliest, latest), earliest), latest)
@@ -88,6 +90,7 @@ def _divided(pieces: Sequence[Span], must_part: Sequence[bool], length: tuple[fl
                 if must_part[first]:
                     break
                 pauses_s += pieces[first + 1][0] - pieces[first][1]
+
             seconds = pieces[last][1] - pieces[first][0]
             if seconds > length[1] and first < last:
                 break

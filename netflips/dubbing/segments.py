@@ -65,10 +65,12 @@ class Segment:
 def quiet_borders(activity: SpeechActivity, total: int, rate: Fraction) -> list[int]:
     """Return the first frames of the segments of `total` frames: the quietest moments of the speech, 10 to 20 s apart."""
     begins = [0]
+
     while total - begins[-1] > frames_covering(LONGEST_S, rate):
         at = float(frames_to_seconds(begins[-1], rate))
         until = at + LONGEST_S
         quiet = activity.quietest_s(at + SHORTEST_S, until) if until < activity.seconds else until
+        # At least one frame further, however times are rounded: else the loop would not end.
         begins.append(min(max(frame_at(quiet, rate), begins[-1] + 1), total - 1))
     return begins
 
@@ -180,6 +182,7 @@ class SegmentEncoder:
             if notes is not None and (path is not None or not notes.times):
                 yield piece, [] if path is None else [notes.of_segment(piece, path)]
                 continue
+
             yield piece, None
             with closing(ahead(piece.shown(), depth)) as shown:
                 yield from ((piece, one) for one in piece.own(drawn(self.lips, shown)))
@@ -199,6 +202,7 @@ class SegmentEncoder:
         first = next(shown, None)
         if first is None:
             return written
+
         with self.video_format.writer(path) as writer:
             for one in chain([first], shown):
                 self.finish.write(writer, one, one.time - first.time)
@@ -245,6 +249,7 @@ def announce(folder: Path, video_format: VideoFormat, seconds: float, seen_s: fl
         needed / _MEGA,
         free / _MEGA,
     )
+
     if needed > free:
         raise OutputError(
             "there is too little room on this disk",

@@ -108,6 +108,7 @@ def shared_out(text: str, lengths: Sequence[float]) -> list[str] | None:
     words, total = text.split(), sum(lengths)
     if len(words) < len(lengths):
         return None
+
     signs = [sum(map(str.isalnum, word)) for word in words]
     ends, wanted = [sum(signs[: place + 1]) / max(sum(signs), 1) for place in range(len(words))], 0.0
 

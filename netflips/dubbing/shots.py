@@ -58,6 +58,7 @@ def kept_shots(info: MediaInfo, length_s: Seconds, store: Store, digest: str, pr
     whole = range(0, max(int(info.duration_s), 1), _STRETCH_S)
     starts = [start for start in whole if start < length_s]
     found = {start: store.find(tuple[float, ...], _SCENES, (digest, start)) for start in starts}
+
     for run in _runs_of([start for start in starts if found[start] is None]):
         for start, cuts in _cuts_in(info, run, run[-1] == whole[-1], progress):
             found[start] = store.keep(_SCENES, (digest, start), cuts)
@@ -105,6 +106,7 @@ def _cuts_in(info: MediaInfo, starts: Sequence[int], is_last: bool, progress: Pr
                     after = following if following is not None and following.time < end else here
                     if finders[start].is_cut(here.small, after.small) and start == own:
                         open_ones[start].append(float(here.time))
+
             for start in [start for start in open_ones if start + _STRETCH_S + _LEAD_S <= here.time]:
                 yield start, tuple(open_ones.pop(start))
 

@@ -102,6 +102,7 @@ def _people(script: Script, job: Job, sound: Sound | None, faces: Faces) -> tupl
         with job.clock.stage("text"):
             laughs = hardly_words(job.part.utterances(script), recognised_speech(job, sound))
         spoken = tuple(one for one in spoken if one.number not in laughs)
+
     with job.clock.stage("voice"):
         voices = dict[int, int | None]()
         if sound is not None and job.options.voice is None:  # else one voice was given for all
@@ -131,6 +132,7 @@ def _seen(one: Utterance, who: UtteranceSpeaker, choice: FaceChoice | Literal["n
     """
     if choice == "none":
         return SeenFaces(absent="not_wanted")
+
     found, tracks = faces.seen.get(one.number), who.tracks
     in_sight = () if found is None else found.faces
     if is_own and choice != AUTO:

@@ -85,6 +85,7 @@ def speak(script: Script, job: Job, sound: Sound | None) -> Speeches:
     if job.track is not None:
         digest = digest_of(probe(job.track.source))
         return Speeches(job.store, {one.number: (digest,) for one in spoken}, job.track.sound)
+
     made_of = dict[int, tuple[object, ...]]()
     with job.clock.stage("speech"):
         synthesizer = synthesizer_of(script, job, sound)
@@ -180,9 +181,11 @@ def quiet_moments(activity: SpeechActivity) -> NDArray[np.bool_] | None:
     if not regions:
         return None
     count = frames_covering(activity.seconds)
+
     is_spoken = np.zeros(count, bool)
     for start, stop in regions:
         is_spoken[frame_at(start) : frames_covering(stop)] = True
+
     is_loud: NDArray[np.bool_] = np.zeros(count, bool)
     loud = np.flatnonzero(activity.levels > activity.levels.max() - _LOUD_DB).tolist()
     is_loud[[min(frame_at(frames_to_seconds(step, STEP_RATE)), count - 1) for step in loud]] = True
@@ -195,6 +198,7 @@ def silent_frames(speech: Samples) -> NDArray[np.bool_]:
     levels = np.array([level_dbfs(frame) for frame in padded.reshape(-1, SAMPLES_PER_FRAME)])
     floor = max(SOUND_FLOOR_DBFS, levels.max(initial=-np.inf) - _SILENT_BELOW_LOUDEST_DB)
     silent = levels < floor
+
     edges = np.flatnonzero(np.diff(np.concatenate([[False], silent, [False]]).astype(np.int8)))
     for start, stop in edges.reshape(-1, 2):
         if stop - start < _SILENT_RUN:

@@ -68,8 +68,10 @@ def speech_in(path: Path, rate: int, signs: int | None = None, start_s: float = 
         raise InputError(
             "its sample rate is too low", path=path, expected=f"{_LEAST_RATE} Hz or more", found=f"{found.audio_rate} Hz"
         )
+
     most_s = 600.0 if signs is None else _MOST_S + _MOST_S_A_SIGN * signs
     samples = sounding(beginning_of(path, seconds_to_samples(most_s, rate) + 1, rate, start_s, end_s), rate)
+
     seconds = len(samples) / rate
     if seconds > most_s:
         raise InputError("its sound is too long for what it says", path=path, expected=f"{most_s:.0f} s at most")
@@ -84,6 +86,7 @@ def beginning_of(path: Path, most: int, rate: int = SAMPLE_RATE, start_s: float 
     """Return the beginning of a sound, or of a part of it, float32 [S] with at most `most` samples."""
     skipped = seconds_to_samples(start_s, rate)
     most = most if end_s is None else max(min(most, seconds_to_samples(end_s, rate) - skipped), 0)
+
     blocks, length = list[Samples](), 0
     for block in iter_speech_blocks(path, rate):
         blocks.append(block[skipped:])
@@ -99,8 +102,11 @@ def sounding(samples: Samples, rate: int) -> Samples:
     size = max(seconds_to_samples(_WINDOW_S, rate), 1)
     levels = [level_dbfs(samples[start : start + size]) for start in range(0, len(samples), size)]
     loudest = max(levels, default=-np.inf)
+    # Not `<`, so that NaN counts as silence, too.
     if not loudest >= _AUDIBLE_DBFS:
         return np.zeros(0, np.float32)
+
+    # Never above the loudest window, so that at least that one is left.
     floor = min(max(SOUND_FLOOR_DBFS, loudest - _BELOW_LOUDEST_DB), loudest)
     loud = np.flatnonzero(np.array(levels) >= floor)
     margin = seconds_to_samples(_MARGIN_S, rate)

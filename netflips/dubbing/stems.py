@@ -40,6 +40,8 @@ def with_stems(
     files: paths for speech, background and mix, in 24 bits; they appear when all three are on the disk. comment: marks them as
     ours. Raises OutputError.
     """
+    # All three files must be closed and on the disk before the first of them gets its name, so names have a stack of their own. A
+    # stack unwinds backwards: each file is closed first, and flushed then.
     with ExitStack() as names, ExitStack() as written:
         stems = []
         for path in files:
@@ -48,6 +50,7 @@ def with_stems(
             file = written.enter_context(av.open(f"file:{temporary}", "w", format="wav", options={"rf64": "auto"}))  # of any length
             file.metadata["comment"] = comment
             stems.append((file, file.add_stream("pcm_s24le", rate=rate, layout=LAYOUTS[num_channels])))
+
         for speech, background in parts:
             for (file, stem), sound in zip(stems, (speech, background, speech + background), strict=True):
                 whole = np.clip(np.round(np.asarray(sound, np.float64) * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1)
@@ -56,6 +59,7 @@ def with_stems(
                 frame.sample_rate = rate
                 file.mux(stem.encode(frame))
             yield speech, background
+
         for file, stem in stems:
             file.mux(stem.encode(None))
 
@@ -96,6 +100,7 @@ def _without_voices(folder: Path, program: str) -> Path:
         for path in files:
             if path.stem.lower() == name:
                 return path
+
     written = ", ".join(path.name for path in files[:_MOST_NAMED]) or "nothing"
     raise InputError(
         f"{_WHAT} wrote no file without voices",

@@ -125,6 +125,7 @@ class Store:
         """Yield the path of a file that the caller writes, whole or not at all (as VideoWriter does)."""
         path = self._new(self._path(step, key, suffix))
         yield path
+        # A segment in which no frame begins has no file.
         if path.is_file():
             self._note(str(path.relative_to(self.folder)), path)
         self._count(self.made, step, path)
@@ -208,6 +209,7 @@ class Store:
         if not self._is_whole(path):
             return None
         try:
+            # Without pickle: a folder may come from anybody, and a pickle runs code.
             with np.load(path, allow_pickle=False) as stored:
                 found = dict(stored)
             plain = json.loads(str(found["value"]))
@@ -279,6 +281,7 @@ def work_beside(out: Path | None, named: Path | None, seconds: Seconds) -> Itera
         return
 
     folder = named or Path(f"{out}.work")
+    # A folder that was there and is not ours is never deleted.
     goes = named is None and (not folder.exists() or (folder / _KEPT).is_file())
     with closing(Store(require_work_folder(folder))) as store:
         if out is not None:
@@ -306,6 +309,7 @@ def _read_note(path: Path) -> set[str] | None:
     if not isinstance(content, list):
         report_note(_NOTE_DAMAGED(), path)
         return None
+
     names = {name for name in content if isinstance(name, str) and _INSIDE.fullmatch(name)}
     if len(names) < len(content):
         report_note(_NOTE_STRANGE(), path)

@@ -57,6 +57,7 @@ def _read_source(one: Utterance, reader: CachingReader, language: str, is_wanted
     is_given = isinstance(one.target, WrittenText) and one.target.by == "subtitles"
     if is_given and one.text is None and not is_wanted:
         return one
+
     read = reader.read(as_units(one.source_units.units, language))
     is_other = one.text is not None and " ".join(unicodedata.normalize("NFC", one.text.text).split()) != read.text
     return one if is_other else replace(one, text=Text(read.text, language, "reader", _rounded(read, 1.0)))
@@ -71,6 +72,7 @@ def read_target(one: Utterance, reader: CachingReader | None, language: str) -> 
         return one
     if reader is None or language not in reader.languages:
         return one
+
     natural = spoken_units(one, language, is_natural=True)
     read = reader.read(natural)
     words = _rounded(read, sum(one.fit.durations) / max(natural.num_steps, 1))
@@ -134,6 +136,7 @@ def _timed(text: Text, seconds: float, scale: float = 1.0) -> Transcript:
     """Return a text with a time for each word. Words without times share the `seconds` by their numbers of letters."""
     if not text.words:
         words = unicodedata.normalize("NFC", text.text).split()
+        # Each with the space after it, which stands for the gap between two words; after the last there is none.
         letters = [len(word) + 1 for word in words]
         share = seconds / max(sum(letters) - 1, 1)
         starts = [sum(letters[:number]) for number in range(len(words))]

@@ -136,9 +136,11 @@ class TargetEncoder:
             if (unit := max(target.units.ids, default=0)) >= voice.num_units:
                 what = f"a unit of utterance {number} is none of the voice's"
                 raise InputError(what, path=self.script_in, expected=f"0..{voice.num_units - 1}", found=unit)
+
         durations = target.units.durations
         steps = None if durations is None else np.array(durations, np.int64)
         units = Units(np.array(target.units.ids, np.int64), steps, self.language, target.units.vocabulary)
+
         if not len(units):
             return UnitList()
         return UnitList.of(units if durations is not None else voice.predict_durations(units))

@@ -23,6 +23,7 @@ def with_script_terms(
     found = {one.number: one for one in script.utterances}
     before = {one.word.lower(): one.proposed for one in script.terms}
     lost = set[int]()
+
     for group in _sentences(script, stands):
         for word, wanted in terms_in(group[0][1].of, said).items():
             if any(wanted in _translated_text(found[number]) for number, _ in group):

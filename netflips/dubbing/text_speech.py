@@ -51,6 +51,7 @@ def text_speech(script: Script, job: Job, sound: Sound | None) -> "TextToUnit | 
     language, options = job.languages[1], job.options
     if job.speaking is None:
         return TextToUnit(job.models, language, job.readings, job.store)
+
     references = VoiceReferences(job.part.utterances(script), sound, partial(voice_file, options))
     # Sound that is spoken again in the speaker's voice is only encoded, and the unit encoder takes 16 kHz.
     rate = job.sound_rate(script) if options.keep_sound else SAMPLE_RATE

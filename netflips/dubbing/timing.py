@@ -116,6 +116,7 @@ def fit_as_it_is(natural: Ids, slot: int, pause: int, scales: tuple[float, float
     total, available = int(natural.sum()), max(slot + pause, 1)
     if total <= available:
         return Fitted(natural)
+
     shortest = max(ceil(total * scales[0] - 1e-9), len(natural))
     overrun = max(shortest - available, 0)
     if overrun and not may_freeze:
@@ -131,10 +132,13 @@ def scale_durations(durations: Ids, total: int) -> Ids:
     """
     if total < len(durations):
         raise ValueError(f"{len(durations)} units do not fit into {total} steps")
+
+    # Largest remainders: rounding each share by itself would miss the total.
     shares = durations * (total / durations.sum())
     scaled: Ids = np.maximum(np.floor(shares), 1).astype(np.int64)
     missing = total - int(scaled.sum())
     if missing > 0:  # those that were rounded down the most
+        # Stable: of equal remainders the earlier unit gets the step, on any machine.
         order = np.argsort(scaled - shares, kind="stable")
         scaled[order[:missing]] += 1
     for _ in range(-missing):  # units raised to 1 took too much: those above their share give it back

@@ -38,6 +38,7 @@ def translated_titles(titles: Iterable[str], given: Mapping[str, str], asked: "T
     try:
         for title, number in todo.items():
             found[title] = asked.of(number, title)
+        # A title turns doubtful when a later one gets the same translation: only now it is known which are asked for once more.
         for title in sorted(asked.doubtful, key=todo.__getitem__):
             found[title] = asked.of(todo[title], title)
     except InputError:  # the translator no longer answers: titles are not worth a failure

@@ -167,6 +167,7 @@ class KeptFaces:
         with self.store.new_file(_LIPS, key_of(*made_of), ".npy") as path:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("wb") as file:
+                # The header comes first, so that crops can follow one by one, and be mapped into memory when they are read.
                 header = {"descr": "|u1", "fortran_order": False, "shape": (num_lips, LIP_SIDE, LIP_SIDE)}
                 np.lib.format.write_array_header_1_0(file, header)  # type: ignore[no-untyped-call]
                 for one in lips:
@@ -182,6 +183,7 @@ class KeptFaces:
         rows = np.full(span.length, -1)
         for face in chosen:
             rows[face.first : face.last + 1] = face.row + np.arange(len(face.boxes))
+
         path = self.store.find_file(_LIPS, key_of(*self.made_of(span)), ".npy")
         assert path is not None  # it was kept with the faces
         return np.asarray(np.load(path, mmap_mode="r")[nearest_rows(rows)[start:stop]], np.uint8)
@@ -376,10 +378,12 @@ def _judged(face: Face, own: int, levels: Floats | None, moving: NDArray[np.bool
     if not num_own:
         return face
     first, stop = _longest_run(moving[face.first : face.first + num_own])
+
     # With a freeze frame, what is seen of the rest counts for a face and never against it.
     is_held = stop - first < num_own
     if is_held and stop - first < _LEAST_MOVING:
         return replace(face, evidence=UNJUDGED, is_judged=False)
+
     measures = FaceMeasures(*(values[first:stop] for values in face.measures))
     part = replace(face, first=face.first + first, boxes=face.boxes[first:stop], measures=measures)
     evidence = speech_evidence(part, levels)
@@ -403,6 +407,7 @@ def _given_faces(span: FrameSpan, boxes: Sequence[Box | None], size: tuple[int, 
     own = boxes[span.first : max(span.stop, 0)]
     there = [place for place, box in enumerate(own) if box is not None]
     edges = [0, *(k + 1 for k, (one, other) in enumerate(pairwise(there)) if other > one + 1), len(there)]
+
     faces = []
     for start, stop in pairwise(edges):
         rows = np.array([own[place] for place in there[start:stop]], np.float32).reshape(-1, 4)

@@ -59,6 +59,7 @@ def _units(script: Script, job: Job) -> Script:
     limit = 0 if options.max_target_units is None else options.max_target_units
     search = search_settings(models.translator.default_search, options.beam, limit)
     settings = (source, target, vars(search), models.fingerprints["unit2unit"], models.arithmetic)
+
     todo = [
         (one, one.source_units.units) for one in job.part.utterances(script) if one.source_units is not None and one.target is None
     ]
@@ -98,10 +99,12 @@ def _texts(script: Script, job: Job, sound: Sound | None, asked: CascadeModels) 
     """Translate texts with a folder's model, a program or a language model, and a glossary. Each translation is kept."""
     engines = engines_of(job.models, asked, *job.languages)
     glossary = job.term_readings | ({} if asked.glossary is None else read_glossary(asked.glossary))
+
     with_text = [(one, one.text) for one in job.part.utterances(script) if one.text is not None and one.text.text]
     for one, text in with_text:
         if text.language != script.source and one.target is None:
             job.notes.add(LEFT_ALONE(reason=FOREIGN.code, language=text.language), one.number)
+
     own = [one for one, text in with_text if text.language == script.source]
     todo = [one for one in sentences_in(own) if any(piece.target is None for piece in one.pieces)]
 

@@ -74,6 +74,7 @@ class Finish:
         if isinstance(frame, StoredFrame) and frame.is_plain and not self.label and self.painter is None:
             writer.write_frame(frame.patched(one.patch), time)
             return
+
         rgb = draw_label(one.rgb, self.label) if self.label else one.rgb
         writer.write_rgb(rgb if self.painter is None else self.painter.paint(rgb, one.time), time)
 
@@ -122,6 +123,7 @@ def _sound(source: AnySource, length: int, rate: int) -> Iterator[Samples]:
             yield piece
         if not left:
             return
+
     while left:
         yield np.zeros((min(rate, left), channels), np.float32)
         left -= min(rate, left)

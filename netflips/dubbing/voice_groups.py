@@ -205,6 +205,7 @@ def _voices_alone(sound: Sound, separated: Path | None) -> Iterator[Samples]:
             both[:, 0] - both[:, 1] for both in with_background(blocks, spoken_spans(sound.regions, SAMPLE_RATE), SAMPLE_RATE)
         )
         return
+
     done = 0
     for block in iter_sound_at(separated, SAMPLE_RATE):
         behind = block.mean(axis=1, dtype=np.float32)[: total - done]
@@ -255,6 +256,7 @@ def _band_levels(samples: Samples) -> Floats:
     """Return the level of a sound in each of _BANDS, float64 [16] in dB."""
     power = np.abs(np.fft.rfft(samples.astype(np.float64))) ** 2 / max(len(samples), 1) ** 2
     edges = (_BANDS * len(samples) / SAMPLE_RATE).astype(int)
+    # In a short sound low bands share a bin: each gets one at least, for an empty band would look like silence.
     sums = [power[start : max(stop, start + 1)].sum() for start, stop in pairwise(edges.tolist())]
     return np.asarray(10 * np.log10(np.array(sums) + 1e-12))
 

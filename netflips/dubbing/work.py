@@ -49,6 +49,7 @@ def dub_videos(options: DubCommand, reports: list[Script] | None = None) -> int 
     sources, targets = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     files = (one for one in declared_in(options) if one[0].what != "the dubbed video")
     check_files(files, {"an input video": sources, "a checkpoint": paths.all}, {"the dubbed video": targets})
+
     if options.out is None and options.out_dir is None and options.draft is None:
         for _, out in pairs:
             if out.exists() and not is_synthetic(out):
@@ -64,7 +65,10 @@ def dub_videos(options: DubCommand, reports: list[Script] | None = None) -> int 
     if options.ray:
         return _dub_side_by_side(pairs, paths, report, options, languages)
     suit_threads(paths.all)
+
+    # Of several videos, the next one needs the same models again.
     models = load_models(paths, *languages, replace(_run_options(options), unloads=len(pairs) == 1))
+
     if len(pairs) > 1:
         return _dub_all(pairs, models, report, options)
     script = _dub_one(*pairs[0], models, options)
@@ -152,10 +156,12 @@ def _print_draft(options: DubCommand, script: Script) -> None:
         for text, seconds in one.offered if too_long_s else ():
             if seconds is not None:
                 LOG.info("   or in %.1f s: %s", seconds, text)
+
     if script.terms:
         LOG.info('names and terms; what stands in "spoken" of one is said for it everywhere:')
         for line in term_lines(script):
             LOG.info("%s", line)
+
     if left := len(script.utterances) - len(part.numbers):
         LOG.info("%s outside of the part", several(left, "utterance"))
     LOG.info("written: %s", options.draft)
@@ -202,6 +208,7 @@ def _pairs_of(options: DubCommand, target: str) -> list[InputOutput]:
             raise UsageError("--in-lip-path and --in-bbox-path belong to one video", hint="use --out")
         if any(path is not None for path in (options.script_in, options.verdict, options.draft)):
             raise UsageError("--script-in, --verdict and --draft belong to one video", hint="use --out")
+
     pairs = _named(inputs, options.out_dir, target)
     require_own_names(pairs)
     return pairs

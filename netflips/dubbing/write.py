@@ -50,6 +50,7 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed)
             comment = synthetic_comment("lips" if track.units is None else "speech and lips", [job.lips.name])
         if job.options.operator:
             comment += f"; {generated.notice} {job.options.operator}"
+
         sign = None
         if provenance.signing is not None:
             facts = _facts(job.info.path, models, provenance)

@@ -144,6 +144,7 @@ def require_numbers(folder: Path) -> None:
             kind, bits = _EXPONENTS[weight.kind]
             file.seek(weight.place)
             left = weight.size
+
             while block := file.read(min(left, _BLOCK)):
                 left -= len(block)
                 if ((np.frombuffer(block[: len(block) // 4 * 4], kind) & bits) == bits).any():
@@ -209,6 +210,7 @@ def engine_settings(device: str, precision: str) -> dict[str, Any]:
     place = resolve_device(device)
     kind = "cuda" if place.type == "cuda" and _has_cublas() else "cpu"
     compute = "default"
+
     if precision != "float32":
         with extra_needed("ctranslate2"):
             import ctranslate2
@@ -294,14 +296,17 @@ def try_apart(trial: Trial, folder: Path, what: str, settings: Mapping[str, Any]
     mark = _mark(trial, folder, settings)
     if mark is not None and mark.is_file():
         return
+
     is_on_cpu = settings["device"] == "cpu"
     most_memory = max(_LEAST_BYTES, _TIMES * (folder / MODEL_FILE).stat().st_size) if is_on_cpu else 0
+
     try:
         apart(trial, folder, settings, limit_s=_LONGEST_S, what="its trial", most_memory=most_memory)
     except InputError as error:
         if not error.what.startswith(("it failed", "its trial")):  # the trial's own error says what is wrong
             raise
         raise InputError(f"{what} failed when it was tried", path=folder, found=error.found, hint=_AGAIN) from error
+
     if mark is not None:
         with suppress(OSError):  # without a mark it is only tried again
             mark.parent.mkdir(parents=True, exist_ok=True)
@@ -320,6 +325,7 @@ def _mark(trial: Trial, folder: Path, settings: Mapping[str, Any]) -> Path | Non
         ]
     except (OSError, RuntimeError):
         return None
+
     versions = []
     for name in _ENGINES:
         with suppress(PackageNotFoundError):

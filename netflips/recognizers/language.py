@@ -98,6 +98,7 @@ def _is_sure(run: Sequence[Candidate]) -> bool:
     other, usual = (
         np.average(sure, weights=lengths) for sure in ([one.text.confidence for one in run], [one.usual for one in run])
     )
+
     if len(run) == 1 and (lengths[0] < _ALONE_S or other < _SURELY_ALONE):
         return False
     return bool(other >= max(UNSURE, usual))

@@ -55,10 +55,12 @@ def join_parts(folder: Path) -> Path:
     place = folder / _BASE
     if absent := [name for name in _PARTS if find_spec(name) is None]:
         raise InputError("the parts of Whisper base are not installed", found=f"no {', '.join(absent)}", hint="make judges")
+
     place.mkdir(parents=True, exist_ok=True)
     first = _folder_of(_PARTS[0]) / "data"
     for name in ("config.json", "tokenizer.json", "vocabulary.txt"):
         shutil.copyfile(first / name, place / name)
+
     if not (place / MODEL_FILE).is_file():
         with atomic_output(place / MODEL_FILE) as temporary, temporary.open("wb") as joined:
             for number, package in enumerate(_PARTS, 1):

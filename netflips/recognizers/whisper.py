@@ -90,6 +90,7 @@ class Whisper:
         if not np.isfinite(speech).all():
             raise InputError("speech holds samples that are no numbers", expected="samples in [-1, 1]")
         require_full_scale(speech)
+
         if len(speech) < seconds_to_samples(_LEAST_S):
             return Transcript("", asked or "")
 
@@ -178,6 +179,7 @@ def _try(folder: Path, settings: Mapping[str, Any]) -> None:
     require_numbers(folder)
     model = _open(folder, settings)
     whisper, sound = Whisper(model, folder), np.random.default_rng(0).normal(0, 0.1, seconds_to_samples(1)).astype(np.float32)
+
     language = whisper.transcribe(sound).language
     tokenizer = Tokenizer(model.hf_tokenizer, model.model.is_multilingual, task="transcribe", language=language)
     seen = model.encode(model.feature_extractor(sound))
@@ -191,6 +193,7 @@ def _require_bands(folder: Path, weights: Mapping[str, Weight]) -> None:
     stated = read_json(path, "the settings of its features") if path.is_file() else {}
     expected = {**_FEATURES, "feature_size": shape[1] if len(shape) > 1 else _BANDS}
     found = {"feature_size": _BANDS, **stated} if isinstance(stated, dict) else {}
+
     odd = [name for name, value in expected.items() if found.get(name, value) != value]
     if odd or not found:
         raise InputError(
@@ -238,6 +241,7 @@ def _words(segments: Iterable[Any], end_s: float, language: str) -> tuple[Word, 
         for place, (text, start, stop, probability) in enumerate(own or [(segment.text, segment.start, segment.end, sure)]):
             begin = min(max(float(start), now), end_s)
             now = min(max(float(stop), begin), end_s)
+
             if not (shown := _shown(text)):
                 continue
             confidence = min(max(float(probability), 0.0), 1.0)

@@ -37,10 +37,12 @@ def packed(lengths: Sequence[float], pauses: Sequence[float] | None = None) -> l
     found, first = list[range](), 0
     while first < len(lengths):
         filled = list(accumulate(lengths[first:]))
+        # At least one: a stretch that is longer than a window gets one of its own.
         count = max(sum(seconds <= WINDOW_S for seconds in filled), 1)
         if count < len(filled) and pauses is not None:
             ends = [k for k in range(count) if filled[k] >= _WELL_FILLED * WINDOW_S] or [count - 1]
             count = 1 + max(ends, key=lambda k: (pauses[first + k], k))
+
         found.append(range(first, first + count))
         first += count
     return found

@@ -63,6 +63,7 @@ def _lines_of_recording(script: Script) -> list[str]:
     scales = [fit.duration_scale for _, fit in fits if fit.duration_scale is not None]
     if scales:
         lines[0] += f", at {min(scales):.2f} to {max(scales):.2f} of their natural length"
+
     for what, numbers in (
         ("spoken faster than the pace allows", [number for number, fit in fits if fit.is_hurried]),
         ("with a freeze frame", [number for number, fit in fits if fit.freeze_s]),
@@ -71,6 +72,7 @@ def _lines_of_recording(script: Script) -> list[str]:
     ):
         if numbers:
             lines.append(f"  {what}: {ranges(numbers)}")
+
     if work is not None:
         lines.append(f"  finished work: {shown(work.folder)} ({work.num_bytes / 1e6:.0f} MB)")
     return lines

@@ -29,6 +29,7 @@ class ReportFiles:
             if path.resolve() in videos:
                 raise UsageError("--report must not be one of the videos", found=path, expected="a name such as report.html")
             require_place(path, "the report")
+
         self._pages = [path for path in paths if path.suffix.lower() in _PAGE_SUFFIXES]
         self.data_paths = [path for path in paths if path.suffix.lower() not in _PAGE_SUFFIXES]
         self._image_bytes = min(IMAGE_BYTES, _IMAGE_BYTES_OF_RUN // max(len(jobs), 1))

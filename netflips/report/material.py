@@ -128,7 +128,9 @@ def _moments(script: Script, own: range, image_bytes: int) -> list[_Moment]:
     utterances = on_page(script)
     affordable = image_bytes // (2 * _USUAL_BYTES)
     each = min(affordable // max(len(utterances), 1), _MOST_PAIRS)
+    # Rounded up: with one still more, the limit would be exceeded.
     every = 1 if each else -(-len(utterances) // max(affordable, 1))
+
     moments = []
     for one in utterances[::every]:
         for time in moments_in(one.output, 1 if one.alone else max(each, 1)):
@@ -181,6 +183,7 @@ def still(rgb: Pixels, face: Region | None, most_bytes: int, trials: Sequence[tu
     for side, quality in trials:
         scale = min(side / max(part.shape[:2]), 1.0)
         size = max(round(part.shape[1] * scale), 1), max(round(part.shape[0] * scale), 1)
+        # INTER_AREA averages the pixels that it drops; the other ways alias in an image that is made small.
         small = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
         _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
         encoded = jpeg.tobytes()

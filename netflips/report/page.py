@@ -115,6 +115,7 @@ def _lengths(one: OnPage) -> list[Fact]:
         return facts
     if fit.duration_scale is None:
         return [*facts, Fact("dub", seconds(fit.spoken_s))]
+
     facts += [
         Fact("dub", f"{seconds(fit.spoken_s)}, by itself {seconds(fit.natural_s)}"),
         Fact("pace", f"{percent(fit.duration_scale)} of its length by itself"),
@@ -128,6 +129,7 @@ def _lengths(one: OnPage) -> list[Fact]:
     ):
         if value:
             facts.append(Fact(name, seconds(value)))
+
     if abs(one.output.start_s - one.source.start_s) > 1e-3:
         facts.append(Fact("begins in the output", clock(one.output.start_s)))
     return facts
@@ -136,6 +138,7 @@ def _lengths(one: OnPage) -> list[Fact]:
 def _units(script: Script, one: OnPage, below: frozenset[int]) -> list[Fact]:
     facts, heard, said = [], one.utterance.source_units, one.fit.units
     num_source_units = 0 if heard is None else len(heard.units.ids)
+
     if one.alone is None and script.is_over_text:
         facts.append(Fact("units", f"{several(said, 'unit')}, of the text"))
     elif one.alone is None and heard is None:
@@ -183,6 +186,7 @@ def _tries(one: OnPage) -> list[Fact]:
         figures += [] if told.own_voice is None else [f"own voice {number_or_dash(told.own_voice, 2)}"]
         figures += [] if told.other_voice is None else [f"others' {number_or_dash(told.other_voice, 2)}"]
         figures += [several(told.clicks, "click")] if told.clicks else []
+
         heard = "" if told.transcript is None else f"heard “{told.transcript}”; "
         faults = "".join(f"; {sentence(Note(f'fault_{name}'))}" for name in told.faults)
         is_left = len(one.utterance.attempts) > 1 and not told.is_chosen
@@ -207,12 +211,14 @@ def _face(one: OnPage) -> list[Fact]:
     quality, evidence = (None, None) if one.utterance.seen is None else (one.utterance.seen.quality, one.utterance.seen.evidence)
     if quality is None:
         return [] if one.fit.duration_scale is None else [Fact("face", "none was found")]
+
     tall = "" if quality.height_px is None else f", {quality.height_px:.0f} pixels tall"
     facts = [Fact("face", f"in {per_cent(quality.share_of_frames, 1.0)} of the frames{tall}")]
     if evidence is not None:
         usual = f"({number_or_dash(evidence, 1)}; a talker has about 1.6, a listener 0)"
         how = "clearly" if evidence >= SPEAKS else "somewhat" if evidence >= SPEAKS_KNOWN else "hardly"
         facts.append(Fact("mouth and sound", f"{how} together {usual}"))
+
     if quality.sharpness is not None:
         is_focused = "no" if quality.sharpness < MIN_SHARPNESS else "yes"
         facts.append(Fact("in focus", f"{is_focused} ({quality.sharpness:.0f}; under {MIN_SHARPNESS:g} is blurred)"))
@@ -231,6 +237,7 @@ def remarks_on(script: Script, missing: Sequence[str]) -> list[Remark]:
             why = f" ({clock(one.source.start_s)}) was left as it was: {why_left(one.alone.values)}."
             found.append(Remark([SentencePart(f"Utterance {one.number}", one.number), SentencePart(why)]))
         left.update(one.drawn.left)
+
     if left:
         reasons = ", ".join(f"{count} ({left_words(reason)})" for reason, count in left.most_common())
         told = f"{several(left.total(), 'frame')} within utterances kept the original mouth: {reasons}."
@@ -238,6 +245,7 @@ def remarks_on(script: Script, missing: Sequence[str]) -> list[Remark]:
     if made.has_grown:
         told = f"The video grew to {made.width}{TIMES}{made.height}: H.264 cannot hold an odd side."
         found.append(Remark([SentencePart(told)]))
+
     return [
         *found,
         *(_warning(told, script, utterances) for told in script.grouped_notes if told.note.code != LEFT_ALONE.code),
@@ -256,6 +264,7 @@ def _warning(told: GroupedNote, script: Script, utterances: Sequence[OnPage]) ->
         for place, number in enumerate(told.numbers):  # those that have a card lead there
             pieces += [SentencePart(", ")] if place else []
             pieces.append(SentencePart(str(number), number if number in cards else None))
+
     strange = [one for one in utterances if one.number in told.numbers] if told.note.code == OUTSIDE.code else []
     among = f" ({len(strange)} of {told.note.values['among']})" if len(strange) > 1 and "among" in told.note.values else ""
     reasons, korean = [_why(one, script) for one in strange], sentence(told, KOREAN, hint=False, in_shares=True)
@@ -334,6 +343,7 @@ def report_page(dubs: Sequence[FinishedDub], failures: Mapping[str, str], folder
     environment = words.environment_of("netflips.report")
     environment.globals |= {"words": words, "dubbed_part": dubbed_part}
     environment.filters["file_name"] = lambda path: Path(path).name
+
     return environment.get_template("page.html").render(
         name=Path(dubs[0].script.result.output).name if is_single else several(len(dubs) + len(failures), "video"),
         is_single=is_single,

@@ -95,6 +95,7 @@ def output_span(script: Script, one: Utterance) -> TimeSpan:
     """Return where an utterance is in the output; if it was left alone, where its original is."""
     if one.fit is not None:
         return one.fit.output
+
     place = one.place or TimeSpan(0.0, 0.0)
     begin = place.start_s - dubbed_part(script)[0] + sum(hold.seconds for hold in holds_of(script) if hold.at <= place.start_s)
     return TimeSpan(begin, begin + place.seconds)
@@ -114,6 +115,7 @@ def below_usual(script: Script) -> frozenset[int]:
     unsure = {number: found for number, found in judged.items() if found.words in ("unsure", "not_understood")}
     shares = [found.share for found in judged.values() if found.share is not None]
     usual, common = median(shares) if shares else 0.0, Counter(cause for found in judged.values() for cause in set(found.causes))
+
     return frozenset(
         number
         for number, found in unsure.items()
@@ -135,6 +137,7 @@ def stretches_of(script: Script) -> list[ShownStretch]:
         return [ShownStretch(0.0, 0.0 if script.media is None else script.media.duration_s, 0.0)]
     start, stop = dubbed_part(script)
     found, position, played = [], start, 0.0
+
     for hold in holds_of(script):
         at = min(max(hold.at, position), stop)
         found.append(ShownStretch(played, played + at - position, position))

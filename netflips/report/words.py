@@ -99,6 +99,7 @@ def verdicts(one: OnPage) -> list[UtteranceGrade]:
     utterance, heard = one.utterance, one.utterance.source_units
     if one.alone is not None:
         return [UtteranceGrade(f"left alone: {why_left(one.alone.values)}", "warn")]
+
     found = [_fit(one)]
     if utterance.note("truncated") is not None:
         found.append(UtteranceGrade("translation stopped at its limit", "bad"))
@@ -141,6 +142,7 @@ def sure(score: float | None, usual: float | None = None) -> str:
     """
     if score is None or not isfinite(score):
         return "unknown"
+
     scores = [score] if usual is None else [score, usual]
     told = [f"{100 * exp(min(one, 0.0)):.0f} %" for one in scores]
     for digits in (1, 2):

@@ -41,6 +41,7 @@ def split(script: Script, number: int, at_s: float | None = None) -> Script:
         pauses = [(after.start_s - word.end_s, (after.start_s + word.end_s) / 2) for word, after in pairwise(words)]
         length, middle = max(pauses, default=(0.0, 0.0))
         at = place.start_s + (middle if length > 0 else place.seconds / 2)
+
     if not place.start_s + LEAST_S <= at <= place.end_s - LEAST_S:
         expected = f"a time between {place.start_s + LEAST_S:.2f} and {place.end_s - LEAST_S:.2f} s"
         raise UsageError(f"utterance {number} cannot be divided there", expected=expected, found=f"{at:.2f} s")
@@ -66,6 +67,7 @@ def join(script: Script, number: int) -> Script:
         moved = (word._replace(start_s=word.start_s + later, end_s=word.end_s + later) for word in other.text.words)
         words = (*one.text.words, *moved) if one.text.words and other.text.words else ()
         text = replace(one.text, text=_joined(one.text.text, other.text.text), words=words)
+
     span = TimeSpan(one.place.start_s, max(one.place.end_s, other.place.end_s))
     made = Utterance(0, span, one.speaker, text=text, target=_target(one, other))
     return _numbered(script, (*script.utterances[: number - 1], made, *script.utterances[number + 1 :]))
@@ -98,9 +100,11 @@ def _numbered(script: Script, utterances: tuple[Utterance, ...]) -> Script:
 
 def _parts_of(text: Text, after_s: float, share: float) -> tuple[Text, Text]:
     """Divide a text at a time of its utterance: by the times of its words, or else at a share of its letters."""
+    # If a person changed the text, the times are still those of its old words.
     if not text.words or text.is_by_person:
         before, behind = _cut(text.text, share)
         return replace(text, text=before, words=()), replace(text, text=behind, words=())
+
     first = tuple(word for word in text.words if (word.start_s + word.end_s) / 2 < after_s)
     rest = (Word(word.text, word.start_s - after_s, word.end_s - after_s, word.confidence) for word in text.words[len(first) :])
     second = tuple(word._replace(start_s=max(word.start_s, 0.0)) for word in rest)
@@ -242,6 +246,7 @@ def _terms(options: TermsOptions) -> None:
     translator = None
     if options.translate_with is not None:
         translator = open_translator(options.translate_with, options.translate_model)
+
     try:
         if isinstance(translator, ChatTranslator):
             translator.check()
@@ -249,6 +254,7 @@ def _terms(options: TermsOptions) -> None:
     finally:
         if translator is not None:
             translator.close()
+
     print_text("\n".join(shown(line) for line in term_lines(script)))
     if options.out is not None:
         _write(script, options.out)

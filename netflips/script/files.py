@@ -61,6 +61,7 @@ def script_from(content: Any, path: Path | None = None) -> Script:
     if not isinstance(content, Mapping) or content.get("format") != FORMAT:
         found = content.get("format") if isinstance(content, Mapping) else content
         raise InputError("this is no script that can be read", path=path, expected=f'"format": "{FORMAT}"', found=_shown(found))
+
     rest = {name: value for name, value in content.items() if name != "format"}
     script: Script = value_from(Script, rest, "script", path)
     numbered = (replace(one, number=number) for number, one in enumerate(script.utterances, 1))
@@ -83,6 +84,7 @@ def file_beside(path: Path, name: str) -> Path:
 
     Raises InputError for a path that leads elsewhere (absolute, with `..`, or over a link), and for a missing file.
     """
+    # A script may come from any system: a name that is harmless here may lead out of the folder on Windows, so both rules hold.
     place = PurePosixPath(name)
     is_inside = (
         name and not place.is_absolute() and not PureWindowsPath(name).anchor and ".." not in place.parts and "\\" not in name
@@ -121,6 +123,7 @@ def _require_sayable(target: Target | None, one: Utterance, path: Path) -> None:
             wrong["from_s"] = "0 or more", target.from_s
         if target.to_s is not None and target.to_s <= target.from_s:
             wrong["to_s"] = f"more than from_s, {target.from_s:g}", target.to_s
+
     if isinstance(target, GivenUnits | TranslatedUnits):
         ids, durations = target.units.ids, target.units.durations
         if min(ids, default=0) < 0:
@@ -131,6 +134,7 @@ def _require_sayable(target: Target | None, one: Utterance, path: Path) -> None:
         most_s = max(_MOST_PLACES * one.place.seconds, _LEAST_MOST_S)
         if not wrong and seconds > most_s:
             wrong["units"] = f"{most_s:g} s of speech at most", f"{seconds:,.1f} s"
+
     for name, (expected, found) in wrong.items():
         raise InputError(f"{name} of utterance {one.number} cannot be used", path=path, expected=expected, found=found)
 
@@ -238,6 +242,7 @@ def _object(kind: Any, value: Any, place: str) -> Any:
     for name in value:
         if name not in hints:
             raise _NotThatError(f"{place}.{name}", ", ".join(hints), value[name])
+
     found = {name: _read(hints[name], one, f"{place}.{name}") for name, one in value.items()}
     try:
         return kind(**found)
@@ -263,6 +268,7 @@ def _plain(kind: Any, value: Any, place: str) -> Any:
 
 
 def _fits(kind: Any, value: Any) -> bool:
+    # In Python, a bool is an int; in a script, true is no number.
     if isinstance(value, bool) or kind is bool:
         return kind is bool and isinstance(value, bool)
     if kind is float:

@@ -204,11 +204,13 @@ class _Talk:
         tokens = [word for source, _ in self.rows for word, _, _ in _tokens(source)]
         counted = Counter(word.lower() for word in tokens if word.islower() or word[1:].islower())
         names = {part.lower() for name in self.names() for part in name.split()}
+
         for word in list(counted):
             for plural, one in (("ies", "y"), ("s", "")):
                 if word.endswith(plural) and (single := word.removesuffix(plural) + one) in counted:
                     counted[single] += counted.pop(word)
                     break
+
         often = [
             word
             for word, times in counted.most_common()
@@ -256,6 +258,7 @@ class _Talk:
             return ""
         # syllables are decomposed into jamo: transcriptions of one name often differ in a single vowel
         many, letters = len(sound.split()), normalize("NFD", sound.replace(" ", ""))
+
         found = dict[str, float]()
         for place in sorted(self.rows_with(word)):
             words = _HANGUL.findall(self.rows[place][1])
@@ -265,6 +268,7 @@ class _Talk:
                     written = " ".join([*before, stem])
                     other = normalize("NFD", written.replace(" ", ""))
                     found[written] = SequenceMatcher(None, letters, other, autojunk=False).ratio()
+
         best = max(found, key=lambda one: found[one], default="")
         return best if found.get(best, 0.0) >= _ALIKE else ""
 

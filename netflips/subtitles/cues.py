@@ -85,6 +85,7 @@ def lay_out(words: Sequence[str], rules: Rules) -> tuple[str, ...]:
         lines = (first, *rest)
         longest, shortest = max(map(len, lines)), min(map(len, lines))
         over = max(0, longest - rules.letters)
+        # A letter beyond the limit outweighs all else; a break after a comma is worth some unevenness.
         cost = 1000 * over + (longest - shortest) - (rules.letters / 3 if first.endswith((*_COMMAS, *_ENDS)) else 0)
         if best is None or cost < best[0]:
             best = cost, lines
@@ -98,6 +99,7 @@ def _broken(word: Word, rules: Rules) -> Iterator[Word]:
     if len(whole) <= rules.letters:
         yield word
         return
+
     share = (word.end_s - word.start_s) / len(whole)
     for place in range(0, len(whole), rules.letters):
         part = whole[place : place + rules.letters]
@@ -143,12 +145,14 @@ def _timed(cues: Sequence[Cue], bounds: Sequence[tuple[float, float]], rules: Ru
         following = max(low, cues[number + 1].start_s - rules.gap_s) if number + 1 < len(cues) else high
         latest = min(high, max(following, cue.start_s))
         earliest = max(low, timed[-1].end_s + rules.gap_s) if timed and timed[-1].end_s > low - rules.gap_s else low
+
         start = min(max(cue.start_s, earliest), high)
         end = min(max(cue.end_s, start), latest, start + rules.most_s)
         if end - start < rules.least_s:
             end = min(latest, start + rules.least_s)
         if end - start < rules.least_s:
             start = max(min(earliest, start), end - rules.least_s)
+
         timed.append(Cue(start, max(end, start), cue.lines))
     return timed
 

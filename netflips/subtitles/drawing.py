@@ -140,6 +140,7 @@ def _fitting(lines: tuple[str, ...], font: Path, size: int, width: int) -> tuple
     size = max(_LEAST_PIXELS, size)
     image, outline = _drawn(lines, font, size)
     while image.width > width * _WIDTH_SHARE and size > _LEAST_PIXELS:
+        # At least a pixel smaller: rounded, the size might stay, and the loop would not end.
         size = max(_LEAST_PIXELS, min(size - 1, int(size * width * _WIDTH_SHARE / image.width)))
         image, outline = _drawn(lines, font, size)
     return image, outline
@@ -152,6 +153,7 @@ def _drawn(lines: tuple[str, ...], path: Path, size: int) -> tuple[Image.Image, 
     plain = ImageDraw.Draw(Image.new("L", (1, 1)))
     left, top, right, bottom = plain.multiline_textbbox((0, 0), text, font, align="center", stroke_width=stroke)
     extent = max(1, round(right - left)), max(1, round(bottom - top))
+
     letters, outline = Image.new("L", extent), Image.new("L", extent)
     at = (-left, -top)
     for image, edge in ((letters, 0), (outline, 255)):

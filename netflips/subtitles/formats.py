@@ -97,6 +97,7 @@ def _blocks(text: str, is_vtt: bool, untimed: list[int]) -> Iterator[Cue]:
                 is_name = may_be_name and place + 1 < len(rows) and _has_times(rows[place + 1])
                 lines += [] if is_name else [row]
                 continue
+
             if times is not None:
                 yield _cue(number, times, lines, is_vtt)
             number, lines, found = number + 1, [], _TIMES.match(row)
@@ -135,6 +136,7 @@ def _substation(text: str, untimed: list[int]) -> Iterator[Cue]:
         elif is_events and line.startswith("Format:"):
             names = tuple(name.strip().lower() for name in line.partition(":")[2].split(","))
             names = names if {"start", "end", "text"} <= set(names) else _ASS_FIELDS
+
         if not line.startswith("Dialogue:"):
             continue
         number += 1
@@ -143,6 +145,7 @@ def _substation(text: str, untimed: list[int]) -> Iterator[Cue]:
         if times[0] is None or times[1] is None:
             untimed.append(number)
             continue
+
         said, codes = _without_codes(row["text"])
         if not _ASS_DRAWS.search(codes):
             start, end = _seconds(times[0].groups()), _seconds(times[1].groups())
@@ -163,10 +166,12 @@ def _fields(line: str, names: Sequence[str]) -> dict[str, str]:
 def _without_codes(text: str) -> tuple[str, str]:
     """Return a text of SubStation Alpha without override codes and with line feeds for its line breaks, and all the codes."""
     parts, codes, place = list[str](), list[str](), 0
+    # By `find`, in linear time: a regular expression takes minutes for a long line of braces that never close.
     while (begin := text.find("{", place)) >= 0 and (end := text.find("}", begin)) >= 0:
         parts.append(text[place:begin])
         codes.append(text[begin:end])
         place = end + 1
+
     said = "".join([*parts, text[place:]]).replace("\\h", " ")
     return said.replace("\\n", "\n").replace("\\N", "\n"), "".join(codes)
 
@@ -202,6 +207,7 @@ def _sami(text: str, source: str, target: str) -> list[Cue]:
         elif found[4] and start is not None:
             parts.append(re.sub(r"\s+", " ", found[4]))
     close()
+
     sides = {name: side_of((said for _, said in rows), source, target) for name, rows in tracks.items()}
     wanted = sorted(tracks, key=lambda name: (sides[name] != TARGET, sides[name] != SOURCE, -len(tracks[name])))
     return _timed(tracks[wanted[0]]) if wanted else []

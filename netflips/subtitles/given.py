@@ -100,6 +100,7 @@ class GivenSubtitles:
         if not inside:
             found = f"the first at {self.cues[0].start_s:g} s"
             raise InputError("all subtitles lie behind the recording", path=self.path, expected=f"{duration_s:.3f} s", found=found)
+
         cues = tuple(replace(one, end_s=min(one.end_s, duration_s)) for one in inside)
         repairs, lacking = _with(self.repairs, TOO_LATE, late), _with(self.lacking, _BEHIND, behind)
         return replace(self, cues=cues, repairs=repairs, lacking=lacking)

@@ -141,6 +141,7 @@ def _spoken(cues: Sequence[Cue], source: str, target: str) -> tuple[list[Cue], l
     for one in sorted(cues, key=lambda cue: cue.start_s):
         if one.style == main and not one.is_placed:
             talk[side_of_line(one.text, source, target)].append(one)
+
     spans = {side: _Spans(found) for side, found in talk.items()}
     speech = {style for style, count in styles.items() if _is_speech(style, count, styles[main])} | {main}
 
@@ -161,6 +162,7 @@ class _Spans:
 
     def __init__(self, cues: Sequence[Cue]) -> None:
         self.starts = [one.start_s for one in cues]
+        # The latest end so far: cues may overlap, and the one that began last need not end last.
         self.ends = list(accumulate((one.end_s for one in cues), max))
 
     def meet(self, one: Cue) -> bool:
@@ -188,6 +190,7 @@ def _cleaned(raw: Sequence[Cue]) -> tuple[list[Cue], list[int], list[str]]:
             continue
         cleaned = clean_text(one.text, is_subtitle=True)
         is_talk = len(_DASHES.findall(one.text)) > 1  # several people speak: the sentence of each ends with its line
+
         lines = filter(None, cleaned.text.split("\n"))
         said = "\n".join(f"{line}." if is_talk and line[-1].isalnum() else line for line in lines)
         left_out += cleaned.left_out
@@ -218,6 +221,7 @@ def _in_order(raw: Sequence[Cue], repairs: dict[str, list[int]], source: str, ta
         if before is None or before.end_s <= one.start_s + _EPSILON_S:
             cues.append(one)
             continue
+
         is_together = one.start_s - before.start_s < _TOGETHER_S
         is_pair = is_together and {SOURCE, TARGET} == {side_of_line(cue.text, source, target) for cue in (before, one)}
         if before.number not in no_length and not is_pair:

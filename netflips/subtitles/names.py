@@ -111,6 +111,7 @@ class _Names:
                     self.counts[one.name] += 1
                     row = row[one.end :]
                 self.words.update(re.findall(r"\b[a-z]+\b", row))
+
         likely = sum(count for name, count in self.counts.items() if _looks_like_name(name) and not _DOING.search(name))
         self.are_many = likely > 1 and likely >= _MANY * total
 
