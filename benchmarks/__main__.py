@@ -94,6 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Measure part by part, then write the pages."""
     options = build_parser().parse_args()
+
     torch.set_num_threads(1)
     about = machine(options)
     options.results.mkdir(parents=True, exist_ok=True)
@@ -142,6 +143,7 @@ def benchmark_rows(points: dict[str, dict]) -> list[BenchmarkRow]:
     groups: dict[tuple[float, str], list[dict]] = {}
     for run in points.values():
         groups.setdefault((run["amount"], run["who"]), []).append(run)
+
     found = []
     for (amount, who), runs in sorted(groups.items(), key=lambda item: item[0][0]):
         there = {key[0]: base for key, base in groups.items() if not base[0]["is_ours"] and key[0] <= amount}
@@ -159,6 +161,7 @@ def write_tables(results: Results, root: Path) -> None:
     ):
         if text:
             replace_part(root / page, part, f"\n{text}\n")
+
     for page, row in (("README.md", _MINUTE), ("README.ko.md", _MINUTE_KO)):
         if text := minute(results, row):
             path, old = root / page, re.compile(rf"^\| {row.what} \|.*$", re.MULTILINE)
@@ -187,6 +190,7 @@ def _short_stage(results: Results, stage: str) -> list[str]:
     unit = f"{amount:g} steps, beam {BEAM}" if stage == "unit2unit" else f"a second of video, in clips of {amount:g} s"
     cells = [_NAMES[stage] + f", {unit}"]
     each = 1 if stage == "unit2unit" else amount
+
     for who in (None, "ours, float32", "ours, auto"):
         row = next((row for row in chosen if row.who == who or (who is None and not row.who.startswith("ours"))), None)
         cells.append(_NONE if row is None else f"{row.cpu_s / each:.2f}{_times(row)}")
@@ -208,6 +212,7 @@ def whole_table(results: Results) -> str:
         ratio = f"{_median_cpu_s(found['published']) / spent:.2f}" if "published" in found else _NONE
         inside = ", ".join(f"{stage} {_median(runs, stage):.2f}" for stage in STAGES if stage in runs[0])
         lines.append([name, str(len(runs)), f"{spent:.2f}", ratio, f"{max(run['peak_mib'] for run in runs):.0f}", inside])
+
     chain = row_table(("chain", "n", "CPU s", "times the baseline", "peak MiB", "CPU s of the parts"), lines)
     return "\n\n".join(filter(None, (chain, dubs(results))))
 
@@ -220,6 +225,7 @@ def dubs(results: Results) -> str:
         check = statistics.median(run.get("stage check", 0.0) for run in runs) / runs[0]["media_s"]
         peak = f"{max(run['peak_mib'] for run in runs) / _GIB:.1f} GiB"
         lines.append([name, f"{wall:.2f}", f"{check:.2f}", f"{cpu:.2f}", peak, str(len(runs))])
+
     head = ("a dub from file to file, 720p, all cores", "wall s per s", "of it the check", "CPU s per s", "peak memory", "n")
     return f"{processor(results['dub']['about'])}, {results['dub']['about']['date']}:\n\n{row_table(head, lines)}" if lines else ""
 
@@ -253,6 +259,7 @@ def minute(results: Results, row: MinuteRow) -> str:
     runs, quick = (found.get(f"60 s, auto{beam}") for beam in ("", f", --beam {whole.QUICK_BEAM}"))
     if not (runs and quick):
         return ""
+
     about, peak = results["dub"]["about"], max(run["peak_mib"] for run in runs) * 2**20 / 1e9
     needs = row.needs.format(cores=about["cores"], cpu=processor(about), gb=peak)
     takes = row.takes.format(s=_median(runs, "wall_s"), quick=_median(quick, "wall_s"))

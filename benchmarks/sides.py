@@ -48,6 +48,7 @@ def prepare_generator(folder: Path, source_ids: np.ndarray, target: str, beam: i
     generator = SequenceGenerator(
         [model], symbols, beam_size=beam, max_len_b=steps, min_len=steps, eos=tag, tokens_to_suppress=[*others, "<mask>"]
     )
+
     tokens = torch.from_numpy(source_ids)[None]
     sample = {"net_input": {"src_tokens": tokens, "src_lengths": torch.tensor([tokens.shape[1]])}}
 
@@ -71,6 +72,7 @@ def _fairseq_model(folder: Path) -> tuple[torch.nn.Module, Any]:
     num_units = len(checkpoint.tensors["encoder.embed_tokens.weight"]) - 5 - len(UTUT_LANGUAGES)
     for symbol in [*map(str, range(num_units)), *map(language_tag, UTUT_LANGUAGES), "<mask>"]:
         symbols.add_symbol(symbol)
+
     task = argparse.Namespace(source_dictionary=symbols, target_dictionary=symbols, dictionary=symbols)
     options = argparse.Namespace(**checkpoint.config["model"])
     model = models.ARCH_MODEL_REGISTRY["utut_large"].build_model(options, task)
@@ -277,6 +279,7 @@ def timed(run: Run, out: Path | None, device: str = "cpu") -> dict[str, float]:
     begun, spent = time.perf_counter(), time.process_time()
     result = run()
     found = {"wall_s": time.perf_counter() - begun, "cpu_s": time.process_time() - spent, "peak_mib": peak_mib()}
+
     if device != "cpu":
         found["gpu_peak_mib"] = torch.cuda.max_memory_allocated() / 2**20
     if out is not None:
@@ -294,9 +297,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu", help="of ours")
     options = parser.parse_args()
+
     torch.set_num_threads(options.threads)
     more = [options.device] if options.who == "ours" else []
     prepare = RUNS[options.stage, options.who]
+
     for line in sys.stdin:
         asked = json.loads(line)
         run = prepare(options.folder, asked["amount"], options.precision, *more)

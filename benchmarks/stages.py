@@ -94,6 +94,7 @@ class SideWorker:
             answer = self._process.stdout.readline()
         except BrokenPipeError:
             answer = ""
+
         if not answer:
             self._errors.seek(0)
             raise SystemExit(f"{' '.join(self._command[2:])} failed:\n{self._errors.read()}")
@@ -140,6 +141,7 @@ def measure_stage(stage: str, options: argparse.Namespace, folder: Path, scratch
 def _turns(stage: str, everyone: list[ComparedSide], options: argparse.Namespace) -> Iterator[tuple[ComparedSide, float, int]]:
     """Yield side, amount and round of all runs, in their order."""
     amounts = sorted(map(float, options.steps)) if stage == "unit2unit" else sorted(options.lengths)
+
     for turn in range(1, options.rounds + 1):
         for amount in amounts:
             is_long = stage != "unit2unit" and amount > _LONG_S
@@ -156,6 +158,7 @@ def _run(stage: str, side: ComparedSide, amount: float, turn: int, worker: SideW
     worker.warm_up(WARM_UP[stage])
     out, base = (scratch / f"{stage} {who} {amount:g}.npy" for who in (side.name, baseline(stage)))
     found = worker.run(amount, out if turn == 1 else None)
+
     compared = unit_agreement(out, base) if turn == 1 and base.exists() and out != base else ""
     print(f"{stage}, {side.name}, {amount:g}: {found['wall_s']:.2f} s, {found['cpu_s']:.2f} CPU s {compared}", file=sys.stderr)
     about = {"stage": stage, "who": side.name, "is_ours": side.who == "ours", "amount": amount}

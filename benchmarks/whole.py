@@ -48,6 +48,7 @@ def clip(seconds: float, folder: Path) -> Path:
         info, (samples, rate) = probe(DEMO), read_sound(DEMO)
         size = round(info.width * HEIGHT / info.height), HEIGHT
         shown = [np.asarray(cv2.resize(frame.rgb, size), np.uint8) for frame in read_frames(DEMO)]
+
         with VideoWriter(path, *size, info.frame_rate, rate, samples.shape[1], preset="ultrafast", crf=20) as writer:
             for number, rgb in zip(count(), cycle(shown), strict=False):
                 if (time := Fraction(number) / Fraction(info.frame_rate)) >= seconds:
@@ -122,7 +123,7 @@ _WINDOWS = 3
 def published_lips(folder: Path, seconds: float, precision: str) -> sides.Run:
     """Return the face renderer as the published command runs it, with the memory for gradients."""
     model, windows, faces = sides.reference_face(folder, seconds)
-    draw = type(model).forward.__wrapped__
+    draw = type(model).forward.__wrapped__  # the method without its torch.no_grad
 
     def run() -> None:
         for start in range(0, len(windows), _WINDOWS):
@@ -140,6 +141,7 @@ def chain(who: str, folder: Path, precision: str) -> dict[str, float]:
         keep_freed_memory()
     amounts = {"av2unit": CHAIN_S, "unit2unit": CHAIN_STEPS, "vocoder": CHAIN_S, "lips": CHAIN_S}
     seconds = {}
+
     for stage, side in zip(STAGES, _SIDES[who], strict=True):
         prepare = published_lips if side == "published" else sides.RUNS[stage, side]
         run = prepare(folder, amounts[stage], precision)
@@ -214,6 +216,7 @@ def main() -> None:
     parser.add_argument("--beam", type=int, help="for dub (default: as the checkpoint says)")
     parser.add_argument("--device", default="cpu", help="for dub")
     options = parser.parse_args()
+
     torch.set_num_threads(options.threads)
     if options.what == "dub":
         found = timed_dub(options.video, options.folder, options.precision, options.beam, options.device)

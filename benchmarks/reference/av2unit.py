@@ -121,9 +121,11 @@ class ReferenceEncoder(nn.Module):
         """audio [1, 104, T], video [1, 1, T, 88, 88] to class ids [2 T]; only classes that are units may win."""
         fused = torch.cat([self.feature_extractor_audio(audio), self.feature_extractor_video(video)], -1)
         x = self.encoder(self.post_extract_proj(self.layer_norm(fused)))
+
         heads = self.final_proj(x).chunk(2, -1)
         tables = self.label_embs_concat.chunk(2)
         scores = [F.cosine_similarity(head[0][:, None], table[None], dim=-1) for head, table in zip(heads, tables, strict=True)]
+
         for score in scores:
             score[:, :4] = -torch.inf
         return torch.stack([score.argmax(-1) for score in scores], -1).flatten()

@@ -35,6 +35,7 @@ class ReferenceVocoder(nn.Module):
         width = tensors["conv_pre.weight_v"].shape[0]
         kernels = [tensors[f"ups.{i}.weight_v"].shape[2] for i in range(len(RATES))]
         sizes = [tensors[f"resblocks.{i}.convs1.0.weight_v"].shape[2] for i in range(3)]
+
         self.dict = nn.Embedding(*tensors["dict.weight"].shape)
         self.spkr = nn.Linear(*tensors["spkr.weight"].shape[::-1])
         self.conv_pre = normed(nn.Conv1d(tensors["conv_pre.weight_v"].shape[1], width, 7, 1, 3))
@@ -44,6 +45,7 @@ class ReferenceVocoder(nn.Module):
         )
         self.resblocks = nn.ModuleList(Residual(width >> (i + 1), k) for i in range(len(RATES)) for k in sizes)
         self.conv_post = normed(nn.Conv1d(width >> len(RATES), 1, 7, 1, 3))
+
         own = {name: tensor for name, tensor in tensors.items() if not name.startswith("dur_predictor")}
         self.load_state_dict(own)
         for module in self.modules():
@@ -117,6 +119,7 @@ class ReferenceFace(nn.Module):
         self.face_decoder_blocks = nn.ModuleList(
             nn.Sequential(*(decoder(b, j) for j in range(count("decoder", b)))) for b in range(7)
         )
+
         last = tensors["output_block.1.weight"].shape
         self.output_block = nn.Sequential(Conv(tensors["output_block.0.conv_block.0.weight"], 1, 1), nn.Conv2d(last[1], 3, 1))
         units, dim = tensors["unit_embed.weight"].shape
@@ -128,6 +131,7 @@ class ReferenceFace(nn.Module):
     def forward(self, windows: Tensor, faces: Tensor) -> Tensor:
         embedded = self.unit_embed(windows).unflatten(1, (10, 2)).mean(2)
         x = self.unit2lip(embedded.transpose(0, 1)).transpose(0, 1).reshape(len(faces), -1, 1, 1)
+
         skips = []
         for block in self.face_encoder_blocks:
             faces = block(faces)

@@ -105,6 +105,7 @@ class ReferenceTranslator(nn.Module):
         tokens = torch.full((beam, 1), tag)
         totals = torch.zeros(beam)
         finished: list[tuple[float, list[int]]] = []
+
         for s in range(limit + 1):
             scores = torch.log_softmax(self.step(tokens[:, -1:], s, caches, crossed), -1)
             scores[:, [PAD, *suppressed]] = -torch.inf
@@ -113,9 +114,13 @@ class ReferenceTranslator(nn.Module):
                 scores[:, tag + 1 :] = -torch.inf
             if s < least:
                 scores[:, tag] = -torch.inf
+
             rows = scores.shape[1]
+            # In the first step all beams are the same, so one of them has all candidates.
             sums = scores[:1] if s == 0 else scores + totals[:, None]
+            # 2 * beam: even if half of them end here, the beam stays full.
             best, flat = sums.flatten().topk(min(2 * beam, sums.numel() - 1))
+
             chosen = []
             for rank, (score, index) in enumerate(zip(best.tolist(), flat.tolist(), strict=True)):
                 row, token = divmod(index, rows)
@@ -125,6 +130,7 @@ class ReferenceTranslator(nn.Module):
                     finished.append((score / (s + 1), [*tokens[row, 1:].tolist(), tag]))
             if len(finished) >= beam or s == limit:
                 break
+
             chosen = chosen[:beam]
             order = torch.tensor([row for row, _, _ in chosen])
             tokens = torch.cat([tokens[order], torch.tensor([[token] for _, token, _ in chosen])], 1)

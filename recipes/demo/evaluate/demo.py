@@ -103,14 +103,17 @@ def make_clips(place: ExamPlace, number: int, groups: Sequence[Group], processes
     clips."""
     made = made_lines(place.folder)
     made.repair()
+
     wanted = [(one, group) for group in groups for one in range(min(number, group.most))]
     left: dict[int, list[Group]] = {}
     for number, group in wanted:
         if group.clip(number) not in made:
             left.setdefault(number, []).append(group)
+
     pool = ProcessPool[Job, int](ExamMaker, (place,), processes)
     for _ in run_left(left, len(dict(wanted)), pool, _lost, made.add, "making clips", progress):
         pass
+
     return [made[group.clip(number)] for number, group in wanted]
 
 
@@ -161,6 +164,7 @@ class ExamMaker:
         """Make a clip and its output; returns its line. Raises OutputError."""
         stem = self._place.folder / _CLIPS / group.name / str(number)
         stem.parent.mkdir(parents=True, exist_ok=True)
+
         kind: Any = group.kind if group.made != "said" else "held_out"
         plan = plan_clip(kind, number)
         text = plan.text if group.language == "en" or group.made == "unchanged" else plan.pair.korean
@@ -171,10 +175,12 @@ class ExamMaker:
 
         item = PlannedClip(group, number, stem, plan, text)
         line: Line = {"id": group.clip(number), "group": group.name, "language": group.language, "reference_text": text}
+
         try:
             line |= getattr(self, f"_{group.made}")(item)  # one of the methods below
         except NetflipsError as error:
             line |= {"dub": self._write(item, np.zeros(seconds_to_samples(_SILENCE_S), np.float32)), "failed": str(error)}
+
         files = {name: str(path.relative_to(self._place.folder)) for name, path in line.items() if isinstance(path, Path)}
         return line | files
 
@@ -206,15 +212,18 @@ class ExamMaker:
         source, group, models = self._source(item), item.group, self.models
         speech = read_speech(source)
         lips = None if group.modalities == AUDIO else lips_of_video(source, speech=speech)
+
         if group.sounds:
             speech = SOUNDS[group.sounds[item.number % len(group.sounds)]](speech, item.number)
         if group.lips and lips is not None:
             other = drawn_sentence("held_out", item.number + 1)
             lips = lips_of_kind(lips, group.lips[item.number % len(group.lips)], item.number, other)
+
         if group.modalities == AUTO:
             units = modality_selection.select_units(models.extractor, speech, lips, models.extractor.agreement).extraction.units
         else:
             units = models.extractor.extract(None if group.modalities == VIDEO else speech, lips)
+
         found = models.translator.translate(replace(units, language="en"), "en", "ko").units
         said = models.vocoder.synthesize(found, voice_of(speech, models.speaker_encoder)).samples
         return {"source": source, "dub": self._write(item, said)}
@@ -259,6 +268,7 @@ def evaluate_demo(bundle: Bundle, options: DemoEvaluation) -> None:
     require_place(folder / TABLE)
     models = [bundle.folder / name for name in (*(one.file for one in bundle.models), REFERENCES, ABOUT)]
     keep_apart({"a result": [folder / name for name in (*RESULTS, MANIFEST)]}, {"a file of the bundle": models})
+
     groups, absent = available(groups, bundle)
     for name, reason in absent.items():
         LOG.warning("%s is not measured: %s", name, reason)
@@ -341,6 +351,7 @@ def _suite(bundle: Bundle, options: DemoEvaluation, groups: Sequence[Group], lin
     facts["names of clips"] = f"group and number, as natural/36. {'; '.join(f'{kind}: {what}' for kind, what in MEANINGS.items())}"
     if failed:
         facts["not to be dubbed"] = f"{several(len(failed), 'clip')}, which say nothing in the table: {', '.join(failed[:20])}"
+
     judged = MeasureOptions(
         av2unit_path=bundle.checkpoint(UNIT_ENCODER), device=options.device, precision=options.precision,
         jobs=options.jobs, worst=options.worst,

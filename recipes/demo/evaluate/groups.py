@@ -80,6 +80,7 @@ def lips_of_kind(own: Frames, kind: str, index: int, other: SentencePair) -> Fra
         return np.full_like(own, _BLACK if index % 2 else _GREY)
     if kind == "late":
         return np.asarray(own[np.maximum(np.arange(len(own)) - round(_LATE_S * FRAME_RATE), 0)], dtype=np.uint8)
+
     phonemes = say(other.english, cast().reference("en")).phonemes
     shot = Shot(f"foreign_{index}", "en", phonemes, len(own), cast().unheard_head(index), index, is_face_kept=False)
     return film_lips(shot)

@@ -71,14 +71,17 @@ def plan_clip(kind: Kind, index: int) -> ClipPlan:
     voice: Voice = cast().unheard_speaker
     if kind != "speaker":
         voice = cast().unheard_natural(rng) if kind == "natural" else cast().unheard_voice(language, rng)
+
     is_new = kind == "new_faces"
     head = cast().unheard_head(index) if is_new else int(rng.integers(cast().settings["heads"]))
     seed = int(rng.integers(1 << 31))
+
     if is_new:
         yaw, pitch, roll = (float(rng.uniform(*reach)) * (1 if rng.random() < 0.5 else -1) for reach in (_TURNS, _BENDS, _TILTS))
         around = Pose(yaw=yaw, pitch=pitch, roll=roll, scale=float(rng.uniform(*_SIZES)))
     else:
         around = Pose(scale=float(rng.uniform(*_USUAL_SIZES)))
+
     return ClipPlan(drawn_sentence(kind, index), voice, head, seed, around, language)
 
 
@@ -93,10 +96,12 @@ def _in_turn(is_known: bool) -> tuple[SentencePair, ...]:
     """Return sentences in rounds: each round has one of each template that has any left."""
     pairs = training_pairs() if is_known else held_out_pairs()
     rng = np.random.default_rng([SEED, 100])
+
     by_template: dict[int, list[SentencePair]] = {}
     for number in rng.permutation(len(pairs)):
         pair = pairs[int(number)]
         by_template.setdefault(pair.template, []).append(pair)
+
     rounds = zip_longest(*by_template.values())
     return tuple(pair for one in rounds for pair in one if pair is not None)
 
@@ -112,6 +117,7 @@ def write_clip(path: Path, plan: ClipPlan, side: int = SIDE) -> None:
     num_frames = frames_covering(samples_to_seconds(len(speech.samples), speech.rate))
     openings, widths = mouth_track(phonemes, num_frames, plan.language)
     head, poses = head_of(plan.head), motion(plan.seed, num_frames, plan.around)
+
     with VideoWriter(path, side, side, FRAME_RATE, SAMPLE_RATE) as writer:
         writer.write_sound(sound)
         for pose, opening, width in zip(poses, openings, widths, strict=True):

@@ -97,6 +97,7 @@ def film_lips(shot: Shot) -> NDArray[np.uint8]:
             part = slice(top, top + height), slice(left, left + width)
             frame[part] = draw(*scene, _SIDE, part=part)
         lips.append(_cut(frame, points))
+
     return np.stack(lips)
 
 
@@ -126,6 +127,7 @@ def _smooth(landmarks: Sequence[Floats]) -> Iterator[Floats]:
     """Yield the landmarks of each frame averaged over its neighbours, as in the tracker; over fewer at the ends."""
     track = np.stack(landmarks)
     for number in range(len(track)):
+        # As far to one side as to the other, so that the mean is neither early nor late.
         reach = min(number, len(track) - 1 - number, _SMOOTHING)
         yield floats(smooth_landmarks(track[number - reach : number + reach + 1]))
 
@@ -142,6 +144,7 @@ def film_takes(folder: Path, shots: Sequence[Shot]) -> Iterator[dict[str, Any]]:
     for shot in shots:
         for name in (shot.lips, shot.video):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
+
         row = {"id": shot.id, "lips": shot.lips, "frames": shot.frames, "head": shot.head}
         if shot.is_face_kept:
             frames, landmarks = film(shot)
@@ -152,6 +155,7 @@ def film_takes(folder: Path, shots: Sequence[Shot]) -> Iterator[dict[str, Any]]:
             row |= {"video": shot.video, "boxes": shot.boxes, "reference": shot.reference}
         else:
             lips = film_lips(shot)
+
         np.save(folder / shot.lips, lips, allow_pickle=False)
         yield row
 

@@ -32,6 +32,7 @@ def join_parts(parts: Sequence[Path], folder: Path) -> int:
     phones = [Phones.read(part / "phones.json") for part in parts]
     if any(one != phones[0] for one in phones):
         raise InputError("the parts' units are not the same", path=folder, hint="make them with one cast")
+
     (folder / "labels").mkdir(parents=True, exist_ok=True)
     for name in MANIFESTS:
         write_rows(folder / f"{name}.jsonl", (_moved(row, part, folder) for part in parts for row in _rows(part / f"{name}.jsonl")))

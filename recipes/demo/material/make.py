@@ -56,11 +56,13 @@ def run_in_chunks(
     chunks = [jobs[start : start + _CHUNK] for start in range(0, len(jobs), _CHUNK)]
     parts = {part_path(folder, name, number, chunk): chunk for number, chunk in enumerate(chunks)}
     (folder / "parts").mkdir(parents=True, exist_ok=True)
+
     tasks = [(part.name, PoolTask.of((chunk, part))) for part, chunk in parts.items() if not part.is_file()]
     with ProcessPool[tuple[Sequence[Job], Path], str](_Chunks[Job], (do, folder), workers) as pool:
         for number, outcome in enumerate(pool.run(tasks), len(parts) - len(tasks) + 1):
             result_of(outcome)
             progress(name, number, len(parts))
+
     for part in parts:
         yield from (row for _, row in iter_rows(part))
 
@@ -162,6 +164,7 @@ def choose_shots(
             take, row = takes[clean[place]], rows[clean[place]]
             frames = units_to_frames(samples_to_units(row["samples"]))
             phonemes = tuple(phones.phonemes(labels[take.id]))
+
             is_face_kept, head = number in kept, int(rng.integers(people.settings["heads"]))
             if is_face_kept and num_faces % 2:
                 head = people.settings["heads"] + num_faces // 2  # a head of its own, so that heads are not memorised
@@ -233,9 +236,11 @@ def _write_manifests(
     all_labelled = [row for row in whole if row["id"] in labels]
     labelled = [row for row in all_labelled if is_for_encoder(row["speaker"])]
     valid = _valid_ids(labelled)
+
     write_rows(folder / "texts.jsonl", (row for row in all_labelled if row["id"] not in valid))
     write_rows(folder / "encoder_valid.jsonl", (row for row in labelled if row["id"] in valid))
     write_rows(folder / "encoder.jsonl", (row | _repeat(row, settings) for row in labelled if row["id"] not in valid))
+
     korean = [row for row in all_labelled if row["language"] == "ko"]
     write_rows(folder / "vocoder.jsonl", korean[:: settings["vocoder_every"]])
     write_rows(folder / "vocoder_en.jsonl", (row for row in all_labelled if row["speaker"] == NATURAL))
@@ -282,6 +287,7 @@ def _write_references(
     ]
     others = [take for take in takes if f"{take.id}_ko_0" not in labels]
     timed = {row["id"]: row for row in run_in_chunks(others, time_takes, folder, "references", workers, progress)}
+
     rows = list[UnitRow]()
     for take, (_, pair) in zip(takes, numbered, strict=True):
         row = timed.get(take.id)

@@ -68,6 +68,7 @@ def pair_rows(data: Path, sources: Sequence[Path], text_to_unit: TextToUnitModel
                 continue
             if english[sentence] in held_out_english():
                 raise InputError("a held-out sentence must not be trained on", path=source, found=row.id)
+
             natural, name = korean[sentence], f"{row.id}_{suffix}"
             heard = _in_time(row.units, natural.num_steps)
             yield UnitRow(name, heard, {}), UnitRow(name, natural, {})

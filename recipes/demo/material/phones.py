@@ -74,10 +74,12 @@ class Phones:
         """Label each step of 20 ms by the phoneme in its middle; silence where there is none."""
         numbers = {name: number for number, name in enumerate(self.names)}
         labels = np.full(num_steps, self.silence)
+
         for name, start, end in phonemes:
             first, stop = (max(seconds_to_units(time - float(units_to_seconds(1)) / 2 + 1e-9), 0) for time in (start, end))
             said = self.alike.get(name, name)
             labels[first:stop] = numbers[_own_name(language, said) if said in self.own.get(language, ()) else said]
+
         return Units.from_frames(labels, language, self.vocabulary)
 
     def spoken(self, units: Units) -> Units:
@@ -91,6 +93,7 @@ class Phones:
         """Turn units with durations back into timed phonemes, for the movement of a mouth."""
         if units.durations is None:
             raise InputError("units without durations cannot be timed")
+
         edges: NDArray[np.int64] = np.concatenate([[0], np.cumsum(units.durations)])
         times = [float(units_to_seconds(int(edge))) for edge in edges]
         plain = {_own_name(language, name): name for language, names in self.own.items() for name in names}

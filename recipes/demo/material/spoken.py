@@ -89,12 +89,15 @@ def spoken_takes(pairs: Sequence[SentencePair], numbers: Sequence[int], cast: Ca
         voices += [(name, cast.flite_voice(name, rng)) for name in cast.settings["flite"]["names"]]
         voices += [(name, cast.festival_voice(name, rng)) for name in cast.settings["festival"]]
         voices += [(NATURAL, voice) for voice in cast.natural_voices(own["natural_en"], rng)]
+
         for place, (speaker, voice) in enumerate(voices):
             takes.append(_take(f"s{number:04d}_en_{place}", number, "en", pair.english, voice, speaker, None, cast, rng))
+
         for place in range(own["noisy_en"]):
             speaker, voice = voices[int(rng.integers(1, len(voices)))]
             snr_db = float(rng.uniform(*cast.settings["snr_db"]))
             takes.append(_take(f"s{number:04d}_en_n{place}", number, "en", pair.english, voice, speaker, snr_db, cast, rng))
+
         takes += _korean_takes(f"s{number:04d}", number, pair.korean, cast, rng)
     return takes
 
@@ -132,6 +135,7 @@ def _take(
     take = Take(name, number, language, text, voice, speaker, (lead, tail), snr_db, int(rng.integers(1 << 31)))
     if isinstance(voice, NaturalVoice):
         take = replace(take, rate=cast.settings["natural_rate"])
+
     if not own["breaths"]:
         return take
     before, behind = (bool(rng.random() < own["breaths"]) and steps >= max(_BREATH_STEPS) for steps in take.silence)
@@ -157,12 +161,14 @@ def _placed(take: Take, speech: TimedSpeech) -> tuple[Samples, list[Phoneme]]:
     for end, place, has_breath in ((lead, slice(None), take.breaths[0]), (tail, slice(None, None, -1), take.breaths[1])):
         if has_breath:
             end[place] += _breath(len(end), per_step, rng)
+
     speech_samples = resample(speech.samples, speech.rate, take.rate)
     if take.rate > SAMPLE_RATE:  # to whole steps, so that it has as many steps at 16 kHz
         speech_samples = np.pad(speech_samples, (0, -len(speech_samples) % per_step))
     samples = np.concatenate([lead, speech_samples, tail])
     shift = float(units_to_seconds(take.silence[0]))
     phonemes = [(name, start + shift, end + shift) for name, start, end in speech.phonemes]
+
     if take.snr_db is not None:
         samples = add_noise(samples, take.snr_db, np.random.default_rng(take.seed))
     return samples, phonemes
@@ -188,11 +194,13 @@ def write_takes(folder: Path, takes: Sequence[Take]) -> Iterator[dict[str, Any]]
     for take in takes:
         speech = say(take.text, take.voice)
         samples, phonemes = _placed(take, speech)
+
         for name in (take.audio, *([take.wide] if take.is_wide else [])):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
         write_speech(folder / take.audio, samples, take.rate)
         if take.is_wide and take.rate == SAMPLE_RATE:
             write_speech(folder / take.wide, speech.samples, speech.rate)
+
         num_samples = len(samples) * SAMPLE_RATE // take.rate
         duration_s = float(samples_to_seconds(num_samples))
         entry = Entry(
@@ -205,6 +213,7 @@ def write_takes(folder: Path, takes: Sequence[Take]) -> Iterator[dict[str, Any]]
             text=take.text,
             extra=take.describe(),
         )
+
         row = entry.to_row() | ({"wide": take.wide} if take.is_wide else {})
         yield row | ({"phonemes": phonemes} if take.is_reference or isinstance(take.voice, NaturalVoice) else {})
 
