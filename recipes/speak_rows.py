@@ -63,6 +63,7 @@ def speak_rows(options: SpeakRowsOptions) -> None:
     vocoder = UnitVocoder.from_checkpoint(options.unit2av_path, options.to)
     encoder = encoder_for(vocoder, options.speaker_encoder_path)
     voices, made = dict[str, Floats](), []
+
     for row in rows:
         try:
             voices[row["id"]] = encoder.embed(read_speech(_sound_of(sources, source[row["id"]])))
@@ -83,12 +84,14 @@ def speak_rows(options: SpeakRowsOptions) -> None:
         for row in track(rows, "speaking", progress, len(rows)):
             out = options.out_dir / f"{row['id'].replace('/', '_')}.wav"
             said = np.asarray(row["found"] if "found" in row else row["units"], np.int64)
+
             if not len(said):
                 LOG.warning("%s: nothing was translated", row["id"])
                 said = np.asarray(row.get("reference", [0])[:1], np.int64)
             if not out.exists() or out.stat().st_mtime < translated:
                 voice = voices.get(row["id"], mean / np.linalg.norm(mean))
                 write_speech(out, vocoder.synthesize(Units(said), voice).samples)
+
             heard = _sound_of(sources, source[row["id"]]).absolute()
             line = {"id": row["id"], "dub": out.name, "source": str(heard), "language": options.to}
             if options.target is None:

@@ -71,6 +71,7 @@ def write_moving(path: Path, source: Path, dub: Path, height: int) -> None:
     shown = [np.hstack([side[min(number, len(side) - 1)] for side in sides]) for number in range(count)]
     images = [Image.fromarray(one) for one in shown]
     step_ms = round(1000 * _EVERY / FRAME_RATE)
+
     with atomic_output(path) as work:
         images[0].save(
             work, "WEBP", save_all=True, append_images=images[1:], duration=step_ms, loop=0, quality=_WEBP_QUALITY, method=6
@@ -95,6 +96,7 @@ def head_in(path: Path) -> Part:
         found = detector.boxes(image) or detector.far_boxes(image)
     if not found:
         raise NoFaceError("no face was found in the talking portrait", path=path)
+
     x1, _, x2, y2 = found[0].tolist()
     side = round(min(max(x2, y2) + _HEAD_ROOM * (x2 - x1), *image.shape[:2]))
     return slice(0, side), slice(0, side)

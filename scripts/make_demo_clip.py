@@ -47,11 +47,13 @@ def _work(options: ClipOptions) -> None:
     voices = cast().unheard_styles
     if not 0 <= options.voice < len(voices):
         raise UsageError("there is no such natural voice that is held out", found=options.voice, expected=f"0..{len(voices) - 1}")
+
     pair, voice = _held_out_pair(options.text), NaturalVoice(voices[options.voice], options.speed)
     seed = cast().unheard_head(options.head)
     around = Pose(yaw=-0.12, shift=options.shift, scale=0.36)
     speech = between_pauses(natural_speech(pair.english, voice), options.pause)
     write_talking_head(options.out_path, speech, Head(seed), "en", options.size, seed, around)
+
     name = " and ".join(style for style, _ in voice.styles)
     facts = {
         "sentence": pair.english,

@@ -59,12 +59,15 @@ class Lexicon:
         sizes = np.array([[len(form) for form in word] for word in self.forms], np.float64)
         frequency = 1 / np.arange(1, _WORDS + 1) ** _ZIPF
         left, words = np.array(lengths, np.float64), list[int]()
+
         while (left > 0).any():
+            # Words are drawn whose forms differ in length as what is left of the two sides does, so that both end together.
             wanted = np.log(np.maximum(left[1], 1) / np.maximum(left[0], 1))
             nearness = np.exp(-((np.log(sizes[:, 1] / sizes[:, 0]) - wanted) ** 2) / (2 * _SPREAD**2))
             weights = frequency * (nearness + 1e-9)
             words.append(int(random.choice(_WORDS, p=weights / weights.sum())))
             left -= sizes[words[-1]]
+
         clauses = [words[begin : begin + _CLAUSE] for begin in range(0, len(words), _CLAUSE)]
         orders = words, [word for clause in clauses for word in reversed(clause)]
         sides = (np.concatenate([self.forms[word][side] for word in orders[side]])[: lengths[side]] for side in range(2))
@@ -72,11 +75,12 @@ class Lexicon:
             np.where(random.random(len(units)) < _MISTAKES, random.choice(len(share), size=len(units), p=share), units)
             for units, share in zip(sides, self.shares, strict=True)
         )
+
         return english, korean
 
 
 def _without_repeats(shares: Ids, length: int, random: np.random.Generator) -> Ids:
-    units = random.choice(len(shares), size=4 * length, p=shares)
+    units = random.choice(len(shares), size=4 * length, p=shares)  # enough are left without the repeats
     return np.asarray(units[np.append(True, units[1:] != units[:-1])][:length])
 
 
@@ -101,9 +105,11 @@ def write_shape(options: ShapeOptions) -> None:
     if options.pairs < 1 or options.held_out < 1 or not options.scale > 0:
         raise UsageError("--pairs, --held-out and --scale must be above 0")
     require_free(options.out_dir, False, [])
+
     shape, random = json.loads(SHAPE.read_text(encoding="utf-8")), np.random.default_rng(options.seed)
     lexicon = Lexicon.drawn(shape, random)
     lengths = np.array([shape["lengths"][language] for language in _LANGUAGES]).T
+
     with new_folder(options.out_dir) as folder:
         for split, number in (("train", options.pairs), ("valid", options.held_out), ("test", options.held_out)):
             chosen = lengths[:number] if split == "train" and number <= len(lengths) else random.choice(lengths, number)

@@ -52,12 +52,14 @@ def babble_corpus(folder: str | Path, sentences: int = 200, seed: int = 0) -> Ba
     """Write a manifest, units, and units with text; the same arguments give the same corpus."""
     folder = Path(folder)
     entries, rows = [], []
+
     for number in range(sentences):
         rng = np.random.default_rng((seed, number))
         name, text = f"babble_{number:04d}", babble(rng)
         units = babbled_units(text, rng)
         entries.append(Entry(name, language="ko", speaker="nobody", text=text))
         rows.append(UnitRow(name, units, {"text": text}))
+
     corpus = BabbleCorpus(folder / "manifest.jsonl", folder / "units.jsonl", folder / "both.jsonl")
     write_manifest(corpus.manifest, entries)
     write_units(corpus.units, (UnitRow(row.id, row.units, {}) for row in rows))
@@ -76,9 +78,11 @@ def babbled_units(text: str, rng: np.random.Generator) -> Units:
     apart = [_parts(sign) for sign in unicodedata.normalize("NFC", text) if sign != "."]
     frames = [SILENCE] * int(rng.integers(1, _LONGEST_SILENCE))
     linked = ""
+
     for place, parts in enumerate(apart):
         if parts is None:
             continue
+
         initial, vowel, final = parts
         sounds = [linked if initial == _SILENT else initial, vowel]
         behind = apart[place + 1] if place + 1 < len(apart) else None
@@ -87,6 +91,7 @@ def babbled_units(text: str, rng: np.random.Generator) -> Units:
         for sound in filter(None, sounds):
             unit = _NUMBERS[sound]
             frames += [unit] * (3 + unit % 3)
+
     frames += [SILENCE] * int(rng.integers(1, _LONGEST_SILENCE))
     return Units.from_frames(frames, "ko", VOCABULARY)
 

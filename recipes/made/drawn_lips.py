@@ -57,6 +57,7 @@ def draw_corpus(
     """
     folder = Path(folder)
     entries, rows = [], []
+
     for number in range(clips):
         generator = np.random.default_rng((seed, number))
         name = f"drawn_{number:03d}"
@@ -125,11 +126,14 @@ class _Face:
         """Draw a frame, uint8 [144, 144, 3], with the face's box around `centre` (x, y)."""
         frame = np.full((_SIDE, _SIDE, 3), self.ground, dtype=np.uint8)
         _ellipse(frame, centre, (0, 0), (0.47 * self.side, 0.56 * self.side), self.skin)
+
         for x in (-0.2, 0.2):
             _ellipse(frame, centre, (x * self.side, -0.18 * self.side), (0.08 * self.side, 0.045 * self.side), (250, 250, 250))
             _ellipse(frame, centre, (x * self.side, -0.18 * self.side), (0.035 * self.side, 0.04 * self.side), (40, 30, 30))
+
         shade = tuple(part * 3 // 4 for part in self.skin)
         _ellipse(frame, centre, (0, 0.05 * self.side), (0.05 * self.side, 0.09 * self.side), shade)
+
         half = ((0.12 + 0.08 * width) * self.side, (0.03 + 0.10 * opening) * self.side)
         _ellipse(frame, centre, (0, 0.27 * self.side), half, self.lips)
         inner = (half[0] - 0.03 * self.side, half[1] - 0.03 * self.side)

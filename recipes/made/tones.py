@@ -71,6 +71,7 @@ def sing_corpus(folder: str | Path, utterances: int = 40, singers: int = 2, step
     """Write recordings of `steps` of 20 ms each, a manifest and units; the same arguments give the same corpus."""
     folder = Path(folder)
     entries, rows = [], []
+
     for number in range(utterances):
         generator = np.random.default_rng((seed, number))
         name, singer = f"tones_{number:04d}", Singer.numbered(number % singers)
@@ -80,6 +81,7 @@ def sing_corpus(folder: str | Path, utterances: int = 40, singers: int = 2, step
         duration_s = float(units_to_seconds(steps))
         entries.append(Entry(name, audio=f"wav/{name}.wav", duration_s=duration_s, language="ko", speaker=singer.name))
         rows.append(UnitRow(name, units, {"speaker_embedding": [float(value) for value in singer.embedding]}))
+
     corpus = TonesCorpus(folder / "manifest.jsonl", folder / "units.jsonl")
     write_units(corpus.units, rows)
     write_manifest(corpus.manifest, entries)
@@ -101,6 +103,8 @@ def sing(units: Units, singer: Singer, generator: np.random.Generator, rate: int
     for unit, length in zip(units.ids.tolist(), units.durations.tolist() if units.durations is not None else [], strict=True):
         num_samples = units_to_samples(length) * rate / SAMPLE_RATE
         parts.append((unit, num_samples))
+
+    # Sums are rounded and not lengths, so that errors do not add up where a step is no whole number of samples.
     ends = np.round(np.cumsum([num_samples for _, num_samples in parts])).astype(int)
     sound = np.zeros(ends[-1], dtype=np.float32)
     for (unit, _), start, end in zip(parts, [0, *ends[:-1]], ends, strict=True):
@@ -113,6 +117,7 @@ def _one(unit: int, length: int, singer: Singer, generator: np.random.Generator,
     if unit < _NUM_HISSES:
         hiss = generator.normal(size=length + 1)
         return np.asarray((hiss[1:] + (unit / 2 - 1) * hiss[:-1]) * 0.15)
+
     hz = _LOWEST_HZ * singer.pitch * 2 ** ((unit - _NUM_HISSES) / _UNITS_PER_OCTAVE)
     phase = 2 * np.pi * hz * np.array([float(samples_to_seconds(1, rate))]) * np.arange(length)
     return np.asarray(sum(np.sin(phase * harmonic) * singer.brightness ** (harmonic - 1) for harmonic in (1, 2, 3)) / 2)

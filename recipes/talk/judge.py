@@ -66,6 +66,7 @@ def made_talk(folder: Path, count: int) -> Path:
     inner = cycle(_INNER_S)
     if path.is_file():
         return path
+
     folder.mkdir(parents=True, exist_ok=True)
     parts: list[Samples] = [np.zeros(SAMPLE_RATE, np.float32)]
     for line in lines()[:count]:
@@ -73,6 +74,7 @@ def made_talk(folder: Path, count: int) -> Path:
             said = flite_speech(piece, _VOICES[line.speaker])
             pause_s = _BETWEEN_S if last else next(inner)
             parts += [resample(said.samples, said.rate, SAMPLE_RATE), np.zeros(round(pause_s * SAMPLE_RATE), np.float32)]
+
     sound, grey = np.concatenate(parts), np.full((_SIZE, _SIZE, 3), 128, np.uint8)
     with VideoWriter(path, _SIZE, _SIZE, _RATE, SAMPLE_RATE, preset="ultrafast") as writer:
         writer.write_sound(sound[:, None])
@@ -92,6 +94,7 @@ def _dubbed(options: JudgeOptions, talk: Path, road: str) -> Path:
     words += [] if options.speak_with is None else ["--speak-with", options.speak_with]
     words += ["--keep-sound"] if options.keep_sound else []
     program = f"{shlex.quote(sys.executable)} -m recipes.talk.stand_in{' --texts' if road == 'program' else ''}"
+
     with server() if road == "chat" else nullcontext(program) as translator:
         if not out.is_file() and dub([*words, "--translate-with", translator]):
             raise SystemExit(1)
@@ -108,6 +111,7 @@ def _as_in(script: Script, sound: Samples, original: Samples) -> tuple[float, fl
     for one in script.utterances:
         if one.fit is None or one.text is None or one.spoken is None:
             continue
+
         begin_s, place = one.fit.output.start_s, one.place
         spans = (begin_s, begin_s + one.fit.spoken_s), (place.start_s, place.end_s)
         made, source = (
@@ -118,6 +122,8 @@ def _as_in(script: Script, sound: Samples, original: Samples) -> tuple[float, fl
             pauses.append(alike)
         if made and source:
             rates.append((syllables(one.spoken.text) / spoken_seconds(made), syllables(one.text.text) / spoken_seconds(source)))
+
+    # Ranks, for Spearman's correlation.
     dub, source = np.argsort(np.argsort(np.array(rates), axis=0), axis=0).T
     return float(np.mean(pauses)), float(np.corrcoef(dub, source)[0, 1])
 
@@ -128,11 +134,13 @@ def measured(script: Script, sound: Samples, original: Samples, hear: Any) -> di
     rows, errors, length = [(one, one.fit) for one in script.utterances if one.fit is not None and one.fit.slot], 0, 0
     speeds = np.array([fit.speed for _, fit in rows])
     slots = np.array([fit.natural_s / fit.slot.length_s for _, fit in rows if fit.slot is not None])
+
     for one, fit in rows:
         span = slice(*(seconds_to_samples(at) for at in (fit.output.start_s, fit.output.start_s + fit.spoken_s)))
         texts = (hear(sound[span]), one.spoken.text if one.spoken is not None else "")
         wrong, letters = errors_in(*(as_read(text, script.target) for text in texts))
         errors, length = errors + wrong, length + letters
+
     return {
         "utterances": len(script.utterances),
         "spoken": len(rows),

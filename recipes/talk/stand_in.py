@@ -49,13 +49,16 @@ def translated(heard: str) -> tuple[str, str, str]:
     pieces = [(number, place, text) for number, line in enumerate(lines()) for place, text in enumerate(line.pieces)]
     wanted, best = _letters(heard), (-1.0, 0, 1)
     matcher = SequenceMatcher(None, "", wanted, autojunk=False)
+
     for first in range(len(pieces)):
         said = ""
         for last in range(first, min(first + _MOST_PIECES, len(pieces))):
             said += _letters(pieces[last][2])
             matcher.set_seq1(said)
+            # The quick ratios are upper bounds, and much cheaper to compute.
             if matcher.real_quick_ratio() > best[0] and matcher.quick_ratio() > best[0]:
                 best = max(best, (matcher.ratio(), first, last + 1))
+
     run = pieces[best[1] : best[2]]
     short, natural, full = (" ".join(filter(None, (_part(*piece[:2], k) for piece in run))) for k in range(3))
     return short, natural, full
@@ -89,6 +92,7 @@ def server() -> Iterator[str]:
             fault = next(faults)
             if fault == "busy":
                 return self._send(429, {"error": "busy"}, "0")
+
             made = [dict(zip(("short", "natural", "full"), translated(row["text"]), strict=True)) for row in rows]
             found = [{"number": row["number"], **one} for row, one in zip(rows, made, strict=True)]
             content = json.dumps({"lines": found[:-1] if fault == "lost" else found}, ensure_ascii=False)
@@ -98,6 +102,7 @@ def server() -> Iterator[str]:
                 content = content[: -len(content) // 4]
             elif fault == "english":
                 content = json.dumps({"lines": [{"number": row["number"], "natural": row["text"]} for row in rows]})
+
             return self._send(200, {"choices": [{"message": {"role": "assistant", "content": content}}]})
 
         def _send(self, status: int, content: Any, wait: str | None = None) -> None:

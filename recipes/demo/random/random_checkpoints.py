@@ -185,12 +185,15 @@ def write_random_checkpoints(
         del makers[TRANSLATOR]
     if with_text:
         makers[UNIT2TEXT] = lambda: _unit_to_text_file(_SIZES[size].unit_to_text, seed + 5)
+
     paths = {name: Path(out_dir) / name for name in makers}
     for name, make in makers.items():
         with atomic_output(paths[name]) as temporary, _fairseq_dictionaries():
             torch.save(make(), temporary)
+
     if with_text:
         paths[TEXT2UNIT] = write_random_text_to_unit(Path(out_dir) / TEXT2UNIT, _SIZES[size].text_to_unit, seed + 6)
+
     for path in paths.values():
         LOG.info("%s: random weights, %.1f MB", path, path.stat().st_size / 1e6)
     return paths
@@ -333,6 +336,7 @@ def _fairseq_dictionaries() -> Iterator[None]:
     names = [".".join(parts[: end + 1]) for end in range(len(parts))]
     before = {name: sys.modules.get(name) for name in names}
     own = _Dictionary.__module__, _Dictionary.__qualname__
+
     try:
         sys.modules.update({name: types.ModuleType(name) for name in names})
         _Dictionary.__module__, _Dictionary.__qualname__ = _DICTIONARY_MODULE, "Dictionary"

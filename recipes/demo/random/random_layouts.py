@@ -43,9 +43,11 @@ def drawn(network: nn.Module, seed: int, gains: Mapping[str, float]) -> State:
     for name, like in network.state_dict().items():
         owner, _, kind = name.rpartition(".")
         gain = next((value for pattern, value in gains.items() if re.search(pattern, name)), 1.0)
+
         if kind == "num_batches_tracked":
             state[name] = torch.tensor(1)
         elif kind == "weight_g":
+            # g = |v|: after weight normalisation the weight is then v itself.
             v = state[f"{owner}.weight_v"]
             over = [axis for axis, size in enumerate(like.shape) if size != v.shape[axis]]
             state[name] = torch.linalg.vector_norm(v, dim=over, keepdim=True)
@@ -90,6 +92,7 @@ def translator(config: TranslatorConfig, seed: int) -> State:
     # With a shared table each token would predict itself for ever; with the sign reversed, it predicts any other.
     gains = {r"^decoder\.layer_norm\.": -1.0, "embed_tokens": config.dim**-0.5}
     state = drawn(network, seed, gains | {r"\.out_proj\.|\.fc2\.": (3 * config.encoder.num_layers) ** -0.5})
+
     for side in ("encoder", "decoder"):
         state[f"{side}.version"], state[f"{side}.embed_positions._float_tensor"] = torch.full((1,), 3.0), torch.zeros(1)
     for name in ("decoder.embed_tokens.weight", "decoder.output_projection.weight"):
@@ -113,6 +116,7 @@ def vocoder(config: VocoderConfig, seed: int, first_unit_row: int = 0) -> State:
         network = UnitHifiGan(config)
     gains = {r"^ups|\.convs1\.": _RELU, r"\.convs2\.": _RESIDUAL, "conv_post": 0.2, r"proj\.weight": 0.35}
     state = drawn(network, seed, gains | {r"^spkr\.": config.speaker_dim**0.5})
+
     state["dict.weight"][:first_unit_row] *= 0.5
     state["dict.weight"][first_unit_row + 1000 :] *= 0.5
     state["dur_predictor.proj.bias"] += 1.5
@@ -169,6 +173,7 @@ def unit_to_text(size: UnitToTextSize, seed: int) -> State:
     """Return `finetuned.pt`: 800 tensors at the published size, including unused ones of AV-HuBERT's training."""
     with skeleton():
         network = LipText(size.config)
+
     lips, prefix = size.lips, "encoder.w2v_model."
     gains = {
         **_OF_LIPS,
@@ -176,6 +181,7 @@ def unit_to_text(size: UnitToTextSize, seed: int) -> State:
         r"^decoder\..*(\.out_proj\.|\.fc2\.)": (3 * size.decoder_layers) ** -0.5,
         "embed_tokens": lips.encoder_embed_dim**-0.5,
     }
+
     state = drawn(network, seed, gains)
     del state["decoder.output_projection.weight"]
     unused = re.compile("mask_emb|label_embs_concat|feature_extractor_audio")

@@ -100,12 +100,14 @@ class Recordings:
             "translation": [translation_readings(made.score, nearest, others), is_right],
             "reading": [{"confidence": source.confidence}, is_heard(source.text, text)],
         }  # fmt: skip
+
         if number % _WHISPER == 0:
             found = self.recognizer.transcribe(speech, "en")
             row["recognition"] = [{"confidence": found.confidence}, is_heard(found.text, text)]
         if number % _VOICE == 0 and is_right:
             spoken = np.concatenate(list(self.models.vocoder.iter_synthesize(said, self.voice)))
             row["errors"] = errors_in(self.recognizer.transcribe(spoken, "ko").text, target)
+
         return row
 
     def says(self, read: str, wanted: str) -> bool:
@@ -127,6 +129,7 @@ def drawn_voice(kind: str, rng: np.random.Generator) -> Voice:
 def recorded(speech: Samples, place: str, rng: np.random.Generator) -> Samples:
     """Return speech, float32 [S] at 16 kHz, as if recorded in one of PLACES, of the same length or longer."""
     sound = speech.astype(np.float64) / max(float(np.abs(speech).max(initial=0.0)), 1e-6) * _INT16 / 2
+
     if place in ("silence", "hiss"):
         sound = np.pad(sound, tuple(seconds_to_samples(float(rng.uniform(0.2, 0.8))) for _ in range(2)))
     if "room" in place:
@@ -135,6 +138,7 @@ def recorded(speech: Samples, place: str, rng: np.random.Generator) -> Samples:
     if place in ("hiss", "noise", "noisy room"):
         ratio_db = 35.0 if place == "hiss" else float(rng.uniform(10, 30 if place == "noise" else 20))
         sound = mix_in(sound, coloured_noise(len(sound), float(rng.uniform(-1, 2)), rng), ratio_db)
+
     return (sound * (0.3 if place == "quiet" else 1.0) / _INT16).astype(np.float32)
 
 
@@ -179,6 +183,7 @@ def reliability_lines(rows: Sequence[Row]) -> Iterator[str]:
     for name in _FITTED:
         own = [row for row in rows if name in row]
         shares, right = list[float](), list[bool]()
+
         for kind in KINDS:
             found = fitted([row for row in own if row["kind"] != kind], name)
             for readings, is_right in (row[name] for row in own if row["kind"] == kind):

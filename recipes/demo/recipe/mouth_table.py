@@ -48,10 +48,12 @@ def true_parameters(phonemes: Sequence[Phoneme], num_frames: int, language: str)
     opening, width = mouth_track(phonemes, num_frames, language)
     times = np.array([float(frames_to_seconds(2 * frame + 1)) / 2 for frame in range(num_frames)])
     press = np.zeros(num_frames)
+
     for mnemonic, start, end in phonemes:
         if any(target.strength >= _LIP_STRENGTH for target in visemes_of(mnemonic, language)):
             away = np.maximum(0, np.maximum(start - times, times - end))
             press = np.maximum(press, np.exp(-away / _PRESS_SPREAD))
+
     return np.stack([opening, width, press], axis=1).astype(np.float64)
 
 
@@ -74,6 +76,7 @@ def _work(options: MouthTableOptions) -> None:
     phones = Phones.read(options.phones)
     references = [row for row in iter_units(require_file(labels, "the labels")) if row.id.endswith(_REFERENCES)]
     step = max(len(references) // options.sentences, 1) if options.sentences else 1
+
     with bars(options.quiet) as progress:
         table = bundle_table(phones, references[::step], progress)
     table.save(options.out_path)

@@ -29,11 +29,13 @@ def named_voices(progress: Progress = silent) -> dict[str, SpeakerVoice]:
     own, encoder = cast().settings["named"], SpeakerEncoder.from_checkpoint()
     pairs = training_pairs()
     texts = [one.korean for one in pairs[:: len(pairs) // own["takes"]][: own["takes"]]]
+
     found = dict[str, SpeakerVoice]()
     for name, shares in track(own["voices"].items(), "voices", progress, len(own["voices"])):
         voice = NaturalVoice(tuple(shares.items()), own["speed"], language="ko")
         takes = [natural_speech(text, voice) for text in texts]
         found[name] = voice_of(np.concatenate([resample(one.samples, one.rate, SAMPLE_RATE) for one in takes]), encoder)
+
     return found
 
 

@@ -46,11 +46,13 @@ def one_word_sentences() -> tuple[str, ...]:
     """Return English sentences with one unknown word each, always the same ones in the same order, without duplicates."""
     rng = np.random.default_rng(_SEED)
     usual = [english for english, _ in phrasebook().templates]
+
     sentences = []
     for slot, words in unknown_words().items():
         where = [template for template in usual if slot in slots_of(template)]
         start = int(rng.integers(len(where)))
         sentences += [_filled(where[(start + number) % len(where)], rng, {slot: word}) for number, word in enumerate(words)]
+
     sentences += [_filled(template, rng, {}) for template in _content()["templates"] for _ in range(_TIMES)]
     return tuple(dict.fromkeys(sentences))
 
@@ -127,6 +129,7 @@ class ProbedModels:
         self._extractor = UnitExtractor.from_checkpoint(bundle.checkpoint(UNIT_ENCODER))
         self._translator = UnitTranslator.from_checkpoint(bundle.checkpoint(TRANSLATOR))
         self._references = read_references(bundle.references)
+
         voice = cast().reference("en")
         heard = [
             self._extractor.extract(_spoken(text, voice)).ids
@@ -142,12 +145,14 @@ class ProbedModels:
         voices = tuple(kinds[number % len(kinds)] for number in range(len(texts)))
         rows: list[list[float]] = []
         said: list[str] = []
+
         for start in range(0, len(texts), _BATCH):
             part = slice(start, start + _BATCH)
             heard = [
                 self._extractor.extract_scored(probe_bundle(text, voice, rng))
                 for text, voice in zip(texts[part], voices[part], strict=True)
             ]
+
             translated = self._translator.translate_batch([one.units for one in heard], source, target)
             for one, made in zip(heard, translated, strict=True):
                 stretches = [one.weakest, one.nearest, made.weakest]

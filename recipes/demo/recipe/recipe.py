@@ -262,6 +262,7 @@ def about(
     commit = subprocess.run(
         ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=_REPOSITORY
     ).stdout.strip()
+
     phones = Phones.read(folder / "data" / "phones.json")
     made = {"seed": seed, "commit": commit, "seconds": seconds, "overrides": list(overrides), "configs": configs}
     return {"domain": DOMAIN, "phones": list(phones.names), "made": made}

@@ -80,12 +80,14 @@ class StepRunner:
         log, start = self._folder / "logs" / f"{step.name}.log", time.monotonic()
         before = float(self._rows.get(step.name, {}).get("seconds", 0))
         LOG.info("%s: begins (%s)", step.name, log)
+
         try:
             for command in step.commands:
                 self._call(step, command, log)
         except BaseException:
             self._rows.add([{"step": step.name, "seconds": round(before + time.monotonic() - start, 1)}])
             raise
+
         seconds = before + time.monotonic() - start
         self._rows.add([{"step": step.name, "seconds": round(seconds, 1), "commands": step.commands}])
         LOG.info("%s: done in %.0f s", step.name, seconds)
@@ -93,6 +95,7 @@ class StepRunner:
     def _call(self, step: Step, command: Sequence[str], log: Path) -> None:
         environment = os.environ | {"OMP_NUM_THREADS": str(self._threads), "OMP_WAIT_POLICY": "PASSIVE"}
         with log.open("ab") as output:
+            # Under the lock, because a process that starts while the others are being stopped would go on.
             with self._starting:
                 if self._is_stopped:
                     raise Terminated
@@ -100,6 +103,7 @@ class StepRunner:
                 self._running.add(process)
             code = process.wait()
             self._running.discard(process)
+
         if self._is_stopped:  # a stopped trainer may exit with code 0 without being done
             raise Terminated
         if code:
@@ -109,6 +113,7 @@ class StepRunner:
         """Ask running commands to save and end, which trainers do at SIGTERM. Their steps do not count as done."""
         with self._starting:
             self._is_stopped = True
+
         for process in list(self._running):
             process.terminate()
         for process in list(self._running):

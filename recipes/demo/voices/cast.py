@@ -50,6 +50,7 @@ def flite_speech(text: str, voice: FliteVoice) -> TimedSpeech:
     program = require_program()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "speech.wav"
+        # `_with_tract` plays it faster by the factor of the tract, so it is spoken longer by as much.
         stretch = f"duration_stretch={voice.stretch * voice.tract:.4f}"
         command = [program, "-voice", voice.name, "--setf", stretch, "-t", text, "-o", str(path)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -110,12 +111,14 @@ class Cast:
         own = self.settings["korean"]
         reference = _korean(((own["reference"]["style"], 1.0),), own["reference"]["speed"])
         tracts = [1.0, *(self._tract(own, rng) for _ in range(1, own["reference_takes"]))]
+
         voices: list[Voice] = [replace(reference, tract=tract) for tract in tracts]
         if rng.random() < own["sentences"]:
             for _ in range(own["recordings"]):
                 styles = self._blend(own, rng)
                 speed = round(float(rng.uniform(*own["speed"])), 2)
                 voices += [_korean(styles, speed, self._tract(own, rng)) for _ in range(own["takes"])]
+
         return voices
 
     def espeak_voice(self, language: str, rng: np.random.Generator) -> EspeakVoice:
@@ -140,6 +143,7 @@ class Cast:
         own, voices = self.settings["natural"], list[NaturalVoice]()
         if rng.random() >= own["sentences"]:
             return voices
+
         for _ in range(own["recordings"]):
             styles = self._blend(own, rng)
             speed = round(float(rng.uniform(*own["speed"])), 2)

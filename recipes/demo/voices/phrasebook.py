@@ -111,11 +111,13 @@ def _evenly(pairs: Sequence[SentencePair], most: int, template: int) -> list[Sen
     left = [pairs[int(number)] for number in order]
     taken = Counter[tuple[str, int]]()
     chosen: list[SentencePair] = []
+
     while left and len(chosen) < most:
         best = min(left, key=lambda pair: sum(taken[filling] for filling in pair.fillings))
         left.remove(best)
         taken.update(best.fillings)
         chosen.append(best)
+
     return sorted(chosen, key=lambda pair: pair.fillings)
 
 
@@ -126,10 +128,12 @@ def phrasebook() -> Phrasebook:
     assert isinstance(content, dict)
     slots = {name: tuple((one[0], one[1]) for one in map(_split, lines)) for name, lines in content["slots"].items()}
     rows = [_split(line) for line in content["templates"]]
+
     for row in rows:
         named = [sorted(_SLOT.findall(form)) for form in row]
         if len(row) != 2 + len(FORMS) or any(names != named[0] for names in named) or not set(named[0]) <= set(slots):
             raise InputError("a template's slots do not match", found=" | ".join(row))
+
     return Phrasebook(slots, tuple((row[0], row[1]) for row in rows), tuple((row[2], row[3]) for row in rows))
 
 

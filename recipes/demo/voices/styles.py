@@ -37,6 +37,7 @@ def read_styles(package: Path) -> dict[str, NDArray[np.float32]]:
                     found[path.stem] = np.frombuffer(content.read(), np.float32).reshape(-1, _WIDTH)
     except (tarfile.TarError, OSError, ValueError) as error:
         raise InputError("this is no package of voices", path=package, found=reason(error), hint="npm pack kokoro-js") from error
+
     if not found:
         raise InputError("the package has no voices", path=package, expected=f"{_FOLDER}/*.bin", hint="npm pack kokoro-js")
     return found
