@@ -11,6 +11,7 @@ from pathlib import Path
 
 def is_no_memory(error: BaseException) -> bool:
     """Return whether an exception of Python, torch, safetensors or the library loader means that memory ran out."""
+    # On a CPU only Python has a class for it: the others raise general errors, and say so in words.
     words = ("cannot allocate memory", "not enough memory", "can't allocate memory", "out of memory", "failed to map segment")
     return isinstance(error, MemoryError) or any(one in str(error).lower() for one in words)
 

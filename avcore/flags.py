@@ -352,6 +352,7 @@ def help_words(options: type) -> dict[str, str]:
 def _words(options: Any) -> dict[str, str]:
     """Return the string under each field, of a class and its bases."""
     found = dict[str, str]()
+    # Python does not keep the string under a field, so it is read from the source.
     for base in reversed(options.__mro__[:-1]):
         body = _bodies(sys.modules[base.__module__].__file__ or "").get(base.__name__, [])
         for before, after in pairwise(body):

@@ -24,6 +24,7 @@ from typing import Any, cast
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "MKL_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
 """More processes make better use of the cores than more threads in each."""
+# `python -c` searches the current folder, not the script's: the child gets the path of its parent instead.
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from avcore.processes import serve; serve(int(sys.argv[1]))"
 _PATIENCE_S = 10.0
 """Time that a stopped process has to clean up what it was writing."""
@@ -259,6 +260,7 @@ class _Doer:
 
 def serve(handle: int) -> None:
     """Answer the calls that come through a pipe, until the process at its other end is gone."""
+    # As an exception, so that whatever is being written is cleaned up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     connection, calls = Connection(handle), SimpleQueue[bytes]()
     main, packed = pickle.loads(connection.recv_bytes())

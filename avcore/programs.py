@@ -172,6 +172,7 @@ class _Process:
     def __init__(self, words: Sequence[str], what: str, most_bytes: int) -> None:
         pipe = subprocess.PIPE
         try:
+            # A session of its own, so that `end` reaches all that the program started.
             self._process = subprocess.Popen(list(words), bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
         except (OSError, ValueError) as error:
             raise InputError(f"{what} could not be run", path=words[0], found=error) from error

@@ -72,6 +72,7 @@ def iter_lines(
     path = require_file(path, what)
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
         number = 0
+        # With a limit: a file without line ends would otherwise be one line, and fill the memory.
         while line := file.readline(MOST_LETTERS):
             number += 1
             if len(line) >= MOST_LETTERS:

@@ -17,6 +17,7 @@ SAMPLES_PER_FRAME = SAMPLE_RATE // FRAME_RATE
 UNITS_PER_FRAME = UNIT_RATE // FRAME_RATE
 
 _MICROSECONDS = 1_000_000
+# NTSC's rates have it: 30000 / 1001.
 _MAX_RATE_DENOMINATOR = 1001
 
 Seconds = Fraction | float | int
@@ -66,6 +67,7 @@ def frames_to_seconds(frames: int, rate: Fraction | int = FRAME_RATE) -> Fractio
 
 def seconds_to_samples(seconds: Seconds, rate: int = SAMPLE_RATE) -> int:
     """Return the sample nearest to a time (half up)."""
+    # `round` would take the even one of two, so that steps of equal length would not stay equal.
     return int((exact(seconds) * rate * 2 + 1) // 2)
 
 

@@ -188,6 +188,7 @@ def train_of(
             return None
 
         with only_run_in(Path(config.run_dir)):
+            # accelerate is imported only where training begins.
             from avtrain.loop import run_task
 
             return run_task(make_task(config), config)

@@ -154,6 +154,7 @@ class RunLog:
         run_dir.mkdir(parents=True, exist_ok=True)
         self._path = run_dir / METRICS_FILE
         self._keep_until(resumed_at)
+        # Points of a broken run after this step are hidden from here on.
         self._board = TensorBoardTracker(BOARD_FOLDER, run_dir, purge_step=resumed_at + 1)
         self._trackers.append(self._board)
 

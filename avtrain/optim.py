@@ -146,6 +146,7 @@ def learning_rate(config: OptimConfig, step: int, progress: float, epoch: int) -
 
     progress: share of the run that is done, 0 to 1. Raises UsageError for an unknown schedule.
     """
+    # From `step + 1`, so that the first update has a rate above 0, too.
     warm = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
     if config.schedule == "constant":
         return config.lr * warm

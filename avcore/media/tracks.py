@@ -94,6 +94,7 @@ def _listed(tracks: Sequence[SoundTrack]) -> str:
 def _speaks(source: MediaSource) -> bool:
     """Return whether there is speech in the first minutes of a track."""
     try:
+        # With torch, which a file of one track can do without.
         from avcore.speech.voice_activity import detect_activity
 
         regions = detect_activity(_beginning(source)).regions()

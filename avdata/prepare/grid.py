@@ -56,6 +56,7 @@ def split_of(speaker: str, clip: str, rule: str) -> str:
         return next((split for split, speakers in _UNSEEN.items() if speaker in speakers), "train")
     if rule == FOUR and speaker not in _FOUR:
         return ""
+    # A digest, since Python's own hash of a text differs from run to run.
     part = int.from_bytes(hashlib.sha256(f"{speaker}/{clip}".encode()).digest()[:4], "big") % _PARTS
     return {0: "valid", 1: "test"}.get(part, "train")
 

@@ -210,6 +210,7 @@ def lean(rows: NDArray[np.float64]) -> float:
     rows: seconds, syllables of the own text, syllables of the translation, float64 of shape [recordings, 3].
     """
     matrix = _correlations(rows)
+    # Partial correlation of x and y without z: (xy - xz yz) / sqrt((1 - xz^2) (1 - yz^2)).
     own, other, texts = matrix[0, 1], matrix[0, 2], matrix[1, 2]
     # A correlation of exactly 1 would divide by 0.
     rest = np.sqrt(np.clip(1 - np.array([own, other, texts]) ** 2, 1e-9, None))

@@ -71,6 +71,7 @@ class JoinedFile(io.RawIOBase):
             return 0
         part = bisect_right(self._starts, self._position) - 1
         self._files[part].seek(self._position - self._starts[part])
+        # Up to the end of this part; the buffered reader around it asks again for the rest.
         count = self._files[part].readinto(memoryview(buffer)[: self._starts[part + 1] - self._position])
         self._position += count
         return count
