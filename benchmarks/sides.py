@@ -261,6 +261,7 @@ RUNS = {
 def reset_peak() -> None:
     """Reset the peak of memory, where the system supports it."""
     with suppress(OSError):
+        # proc(5): writing 5 resets VmHWM.
         Path("/proc/self/clear_refs").write_text("5")
 
 

@@ -120,6 +120,7 @@ def run_json(command: list[str], threads: int) -> dict:
 
 
 def _environment(threads: int) -> dict[str, str]:
+    # PASSIVE: waiting threads spin by default, and take a core from whatever runs beside them.
     return {**os.environ, "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
 
 

@@ -128,6 +128,7 @@ class DubWorker:
 
     def load(self) -> str:
         """Load the models; returns "", or what is wrong with them in one line."""
+        # More processes use the cores better than more threads in each.
         torch.set_num_threads(1)
         keep_freed_memory()
 

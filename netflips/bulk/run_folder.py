@@ -223,6 +223,7 @@ class ShardFiles:
                 LOG.warning("%s is not there any more; its utterances are made again", path)
             return "gone", frozenset()
 
+        # A link is not followed, because what it leads to may be anybody's.
         record = None if path.is_symlink() or not path.is_file() else self.closed.get((shard.number, file_digest(path)))
         if record is None or record["plan"] != _name(shard):
             LOG.warning("%s is damaged; its utterances are made again", path)

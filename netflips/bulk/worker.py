@@ -183,6 +183,7 @@ class ModelWorker:
         """Load the models and warm them up; returns "", or what is wrong with them in one line."""
         import torch
 
+        # More processes use the cores better than more threads in each.
         torch.set_num_threads(1)
         keep_freed_memory()
 

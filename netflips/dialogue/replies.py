@@ -113,6 +113,7 @@ class Replies:
             return "", ""
 
         distances = edit_distances(letters, [one.letters for one in self._questions])
+        # Of the longer text, so that a share is never above 1.
         shares = distances / np.array([max(len(one.letters), len(letters)) for one in self._questions])
         best = int(shares.argmin())
         return (self._questions[best].text, self._questions[best].answer) if shares[best] <= self._most_errors else ("", "")

@@ -195,6 +195,7 @@ def read_systems(folder: Path, clips: Sequence[CaseFiles]) -> list[System]:
             raise InputError("it does not say what made these dubs", path=place / ADAPTER, expected="name: ..., how: it was run")
 
         version = f" ({about['version']})" if about.get("version") else ""
+        # The last ending wins, so they are reversed: .mp4 is preferred.
         dubs = {clip.id: path for clip in clips for ending in reversed(_ENDINGS) if (path := place / (clip.id + ending)).is_file()}
         if not dubs:
             raise InputError("it has none of the clips", path=place, expected=f"{clips[0].id}.mp4, ...")

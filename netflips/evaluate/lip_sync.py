@@ -38,7 +38,7 @@ _BATCH, _STEPS_PER_FRAME, _LIFTER = 20, 4, 22
 _TINY = float(np.finfo(float).eps)
 _EPSILON = 1e-6
 """Added to each difference before its length is taken, as torch's pairwise distance does."""
-_LEAST_OVERLAP, _MOST_MISSING, _MEDIAN, _BORDER = 0.5, 25, 13, 110
+_LEAST_OVERLAP, _MOST_MISSING, _MEDIAN, _BORDER = 0.5, 25, 13, 110  # as in the published pipeline
 _SCALE = 0.4
 """What is cut out around a face, as a share of half its size: this much on each side, twice as much below."""
 

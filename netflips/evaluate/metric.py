@@ -188,6 +188,7 @@ def measured(metric: Metric, case: Case, outcome: Clip, there: frozenset[str]) -
         return dict.fromkeys(metric.figures, Missing(f"needs {', '.join(map(in_words, lacking))}"))
 
     found = {**dict.fromkeys(metric.figures, Missing("nothing was measured")), **metric.measure(case, outcome)}
+    # NaN is smaller than nothing, so the comparison finds it as well as infinity.
     no_number = Missing("it is no finite number here")
     return {name: one if isinstance(one, Missing) or abs(one) < float("inf") else no_number for name, one in found.items()}
 

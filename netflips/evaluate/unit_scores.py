@@ -149,6 +149,7 @@ def _scorers(is_sentence: bool) -> dict[str, tuple[Any, Callable[[Ids], str]]]:
     require_sacrebleu()
     from sacrebleu.metrics import BLEU, CHRF
 
+    # Units are tokens already: without a tokeniser, and without sacrebleu's warning about that.
     bleu = BLEU(tokenize="none", effective_order=is_sentence, force=True)
     return {"bleu": (bleu, format_units), "chrf": (CHRF(char_order=6, word_order=0, beta=2, whitespace=False), as_characters)}
 

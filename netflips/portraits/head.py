@@ -99,6 +99,7 @@ def _along_edges(found: Floats, still: Pixels, width: float) -> NDArray[np.int16
     """Return the person's share of each pixel, along the edges that the image shows (guided filter)."""
     guide = cv2.cvtColor(still, cv2.COLOR_RGB2GRAY).astype(np.float32) / _FULL
     radius = max(2, round(_EDGE * width))
+    # He et al. 2010.
     share = cv2.ximgproc.guidedFilter(guide, found, radius, _EDGE_CONTRAST)
     low, high = _SURE
     return np.asarray(np.rint(np.clip((share - low) / (high - low), 0, 1) * _FULL), np.int16)
@@ -122,6 +123,7 @@ def _spread(colour: Floats, weight: Floats) -> Floats:
     if min(weight.shape) <= 2 or weight.min() >= 1:
         return np.asarray(here, np.float32)
 
+    # Pull-push filling (Gortler et al. 1996, "The Lumigraph").
     coarse = _spread(cv2.pyrDown(colour), cv2.pyrDown(weight))
     wide = cv2.pyrUp(coarse, dstsize=(weight.shape[1], weight.shape[0]))
     known = np.minimum(weight * _TRUST, 1)[..., None]  # far averages must not reach the edge of what is known

@@ -36,7 +36,7 @@ def wander(rng: np.random.Generator, seconds: Values) -> Values:
     """Return a sum of waves at times (s), with standard deviation 1, slower waves larger: [frames]."""
     frequency = np.exp(rng.uniform(log(_FREQUENCIES[0]), log(_FREQUENCIES[1]), _NUM_WAVES))
     weight = frequency**-0.5  # the power of the waves falls as 1/f
-    weight /= np.sqrt(np.square(weight).sum() / 2)
+    weight /= np.sqrt(np.square(weight).sum() / 2)  # a sine has a variance of 1/2
     phase = rng.uniform(0, 2 * np.pi, _NUM_WAVES)
     return np.asarray(np.sin(2 * np.pi * np.outer(seconds, frequency) + phase) @ weight, dtype=np.float64)
 

@@ -321,6 +321,7 @@ def _read(kind: str, path: Path, beside: str, anchors: str) -> list[Any]:
 
 def _provenance_of(found: Mapping[str, Any]) -> Provenance:
     active = found.get("manifests", {}).get(found.get("active_manifest", ""), {})
+    # An unknown signer is no fault of the file; `is_trusted` tells of it.
     problems = [str(one["code"]) for one in found.get("validation_status", ()) if one["code"] != _UNTRUSTED]
     signer, issuer = (str(active.get("signature_info", {}).get(name) or "") for name in ("common_name", "issuer"))
 
@@ -345,6 +346,7 @@ def _box_bytes(path: Path) -> int:
     """Return the bytes of the manifest in an MP4, 0 = none. The stated size counts even where it exceeds the file."""
     found, place, end = 0, 0, path.stat().st_size
     with path.open("rb") as file:
+        # Bounded, because a forged file may have millions of tiny boxes.
         for _ in range(_MOST_BOXES):
             if place + 8 > end:
                 break
@@ -356,6 +358,7 @@ def _box_bytes(path: Path) -> int:
             size = int.from_bytes(head[8:16], "big") if size == 1 else size or end - place
             found += size if kind == b"uuid" and _C2PA_BOX in (head[8:24], head[16:32]) else 0
 
+            # No box is shorter than its own head; going on would end nowhere.
             if size < 8:
                 break
             place += size

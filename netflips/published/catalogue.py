@@ -182,6 +182,7 @@ def _model(name: str, entry: Mapping[str, Any], licences: Mapping[str, Licence])
 
 
 def _file(name: str, entry: Mapping[str, Any]) -> ModelFile:
+    # The list may be somebody else's: a name must not lead out of the model's folder.
     if not name or not _typed(name, str).isprintable() or "/" in name or name.startswith("."):
         raise ValueError(f"a file called {name!r}")
     sources = tuple(map(_source, entry.get("from") or ()))

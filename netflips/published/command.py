@@ -169,6 +169,7 @@ def get(options: GetOptions) -> dict[str, Path]:
         with bars(options.quiet) as progress:
             fetcher = Fetcher(listed.hosts, progress, is_latest=options.latest)
             work = [(model, fetcher.wanted(model, {} if options.replace else _noted(model.name))) for model in missing]
+            # Asked for all models together, so that a full disk shows before the first byte.
             require_room(models_folder(), sum(_left(model, wanted) for model, wanted in work))
             for model, wanted in work:
                 done = _fetch(fetcher, model, wanted)

@@ -201,6 +201,7 @@ class Fetcher:
                 part.unlink(missing_ok=True)
                 raise
 
+        # A part that is longer than its file belongs to another one.
         if size is not None and reached() > size:
             part.unlink()
         if size is None or reached() != size:
@@ -239,6 +240,7 @@ class Fetcher:
             raise _other_file(place, one.name, f"{size:,} bytes", f"{total:,}")
         require_room(part.parent, (total or 0) - begin)
 
+        # There is always a bound, because a body may have no end.
         most = next(known for known in (size, total, one.most_bytes, shutil.disk_usage(part.parent).free // 2) if known is not None)
         validator = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
 
@@ -284,6 +286,7 @@ class Fetcher:
                 raise HostError(f"{place} gives an answer that cannot be read", found=words, hint=_BY_HAND) from error
             except _BrokenError as error:
                 now = reached()
+                # Each new byte counts as progress, so that a bad line gets there in the end.
                 failed, best = (0 if now > best else failed + 1), max(now, best)
                 if failed > len(PAUSES_S):
                     raise HostError(f"{place} breaks off", found=shown(reason(error))[:_MOST_SHOWN], hint=_GO_ON) from error

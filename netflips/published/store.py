@@ -65,6 +65,7 @@ class Kept:
             except OSError as error:
                 return f"{name}: {error.strerror}"
             is_as_noted = found.st_size == checksum["bytes"] and found.st_mtime_ns == checksum["mtime_ns"]
+            # A copied or restored file has another time, and is read before it is called damaged.
             if (is_thorough or not is_as_noted) and not fits(path, checksum):
                 return f"{name}: another content than when it was noted"
         return ""
@@ -114,6 +115,7 @@ def note_down(name: str, folder: Path, facts: Mapping[str, Any]) -> Kept:
     files = {path.name: {**checksum_of(path), "mtime_ns": path.stat().st_mtime_ns} for path in sorted(folder.iterdir())}
 
     try:
+        # The old model is kept until the new one is in its place.
         old = place.with_name(f"{name}.old")
         _remove(old)
         if place.exists():

@@ -123,6 +123,7 @@ class Access:
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         if scope["path"] == "/" and scope["method"] == "GET":
             if given and self._is_token(given):
+                # Away from the address with the token, which would stay in the browser's history.
                 answer = RedirectResponse("/", status_code=303)
                 answer.headers.append("Set-Cookie", _cookie(name, self._proof()))
                 return answer

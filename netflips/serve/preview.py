@@ -78,6 +78,7 @@ def main(path: str, wanted: str) -> int:
     """Inspect a file within the limits and return the exit code."""
     for limit, value in _LIMITS.items():
         hard = resource.getrlimit(limit)[1]
+        # A process may lower its hard limit, and never raise it.
         resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
 
     try:

@@ -72,6 +72,7 @@ class Queue:
         try:
             self.folders.keep(job)
         except Exception:
+            # What is not on disk is unknown to the next server, so this one does not queue it either.
             job.state, job.error, job.notes = before
             raise
 

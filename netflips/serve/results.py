@@ -42,6 +42,7 @@ def files_of(job: Job, folder: Path) -> list[dict[str, Any]]:
     return [
         {"name": name, "shows": shows, "bytes": (folder / name).stat().st_size, "as": _download_name(job, name)}
         for name, shows in [*made, *given]
+        # A link might lead to a file of another job, or of the machine.
         if (folder / name).is_file() and not (folder / name).is_symlink()
     ]
 

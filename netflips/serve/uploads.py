@@ -87,6 +87,7 @@ class Uploads:
         upload_id = new_id()
         folder = self._folder(upload_id)
         ending, known = Path(clean_name(name)).suffix.lower(), _SUFFIXES[kind]
+        # Never under the visitor's own name, which might lead out of the folder.
         file = folder / f"file{ending if ending in known else known[0]}"
 
         self._coming += 1
@@ -153,6 +154,7 @@ class Uploads:
                     size += len(block)
                     if size > self._settings.limit_bytes:
                         raise RefusedError(413, self._too_large())
+                    # At each block: no length need be announced, and others upload at the same time.
                     require_disk(self._settings)
                     await asyncio.to_thread(file.write, block)
         except OSError as error:

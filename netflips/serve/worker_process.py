@@ -83,6 +83,7 @@ class WorkerProcess:
 
     async def stop(self) -> None:
         """End the worker with its command. It has a few seconds to leave nothing half-written."""
+        # Forgotten before it has ended, so that a job that begins meanwhile gets a new one.
         process, self._process = self._process, None
         if process is None or process.returncode is not None:
             return

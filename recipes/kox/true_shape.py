@@ -64,6 +64,7 @@ class Lexicon:
             # Words are drawn whose forms differ in length as what is left of the two sides does, so that both end together.
             wanted = np.log(np.maximum(left[1], 1) / np.maximum(left[0], 1))
             nearness = np.exp(-((np.log(sizes[:, 1] / sizes[:, 0]) - wanted) ** 2) / (2 * _SPREAD**2))
+            # 1e-9: where no word fits, any word may be drawn.
             weights = frequency * (nearness + 1e-9)
             words.append(int(random.choice(_WORDS, p=weights / weights.sum())))
             left -= sizes[words[-1]]

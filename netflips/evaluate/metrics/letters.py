@@ -58,6 +58,7 @@ def is_initial(letter: str) -> bool:
 def aligned_letters(wanted: str, found: str) -> Sequence[str]:
     """Return the letter of a found text that is aligned with each letter of the wanted one, "" for none, with the fewest errors."""
     rows, columns = len(wanted), len(found)
+    # Wagner and Fischer (1974): costs forward, then the way back along them.
     cost = np.zeros((rows + 1, columns + 1), np.int64)
     cost[:, 0], cost[0] = np.arange(rows + 1), np.arange(columns + 1)
 

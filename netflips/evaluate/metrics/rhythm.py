@@ -166,6 +166,7 @@ def _contours(speech: Samples) -> tuple[Doubles, Doubles]:
     """Return loudness in dB and pitch in ln Hz, every 5 ms: float64 [T] each."""
     count = len(speech) // PITCH_STEP
     power = np.square(speech[: count * PITCH_STEP].astype(np.float64)).reshape(count, PITCH_STEP).mean(1)
+    # 1e-12, because digital silence has no logarithm.
     loudness = 10 * np.log10(np.maximum(power, power.max() * 10 ** (-_FLOOR_DB / 10) + 1e-12))
     pitch, _ = filled_log(without_jumps(pitch_track(speech)))
     return loudness, pitch.astype(np.float64)
@@ -174,4 +175,5 @@ def _contours(speech: Samples) -> tuple[Doubles, Doubles]:
 def _points(contour: Doubles, phrase: Phrase) -> Doubles:
     """Return the means of equal parts of a phrase: float64 [20]."""
     edges = np.linspace(phrase[0] / PITCH_STEP, min(phrase[1] / PITCH_STEP, len(contour)), _POINTS + 1)
+    # At least one value for each point: a short phrase has fewer values than points.
     return np.array([contour[int(start) : max(int(end), int(start) + 1)].mean() for start, end in itertools.pairwise(edges)])

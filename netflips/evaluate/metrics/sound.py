@@ -34,7 +34,7 @@ _WINDOW_S = 9.01
 """Length of the windows of DNSMOS; shorter speech is repeated."""
 _OVERALL = np.poly1d([-0.06766283, 1.11546468, 0.04602535])
 """Maps the network's third output to the mean opinion score of the overall quality, as fitted by its authors."""
-_WINDOW, _HOP = 800, 160
+_WINDOW, _HOP = 800, 160  # samples at 16 kHz: 50 and 10 ms
 _LOWEST_HZ, _HIGHEST_HZ = 65.0, 400.0
 _LOUD = 0.25
 """Stretches count above this share of the loudest stretch's root mean square: vowels, and what is as loud."""

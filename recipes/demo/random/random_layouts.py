@@ -74,6 +74,7 @@ def unit_encoder(config: AvHubertConfig, seed: int) -> State:
     """Return mAV-HuBERT: 538 tensors at the published size."""
     with skeleton():
         network = AvHubert(config)
+    # Each layer adds two branches to the residual stream; scaled so, their sum keeps its size.
     return drawn(network, seed, {**_OF_LIPS, r"\.out_proj\.|\.fc2\.": (2 * config.encoder_layers) ** -0.5})
 
 

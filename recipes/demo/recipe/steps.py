@@ -93,6 +93,7 @@ class StepRunner:
         LOG.info("%s: done in %.0f s", step.name, seconds)
 
     def _call(self, step: Step, command: Sequence[str], log: Path) -> None:
+        # PASSIVE: waiting threads spin by default, and take the core of the training beside them.
         environment = os.environ | {"OMP_NUM_THREADS": str(self._threads), "OMP_WAIT_POLICY": "PASSIVE"}
         with log.open("ab") as output:
             # Under the lock, because a process that starts while the others are being stopped would go on.
