@@ -164,6 +164,7 @@ def _check_sizes(config: AvHubertConfig, checkpoint: Checkpoint) -> None:
             expected=f"{config.audio_feat_dim} / {NUM_MELS}",
             found=config.stack_order_audio,
         )
+
     for name in ("encoder_attention_heads", "conv_pos_groups"):
         if dim % getattr(config, name):
             raise CheckpointError(
@@ -192,6 +193,7 @@ def _class_counts(checkpoint: Checkpoint) -> tuple[int, ...]:
     )
     if not is_read:
         raise CheckpointError("the label dictionaries cannot be read", path=checkpoint.path, expected="lists of symbols")
+
     counts = tuple(map(len, dictionaries))
     if len(counts) != UNITS_PER_FRAME:
         raise CheckpointError(
@@ -243,6 +245,7 @@ def vocabulary_of(checkpoint: Checkpoint) -> str:
     if recorded:
         return str(recorded)
     symbols = [fingerprint_symbols(symbols) for symbols in checkpoint.config["dictionaries"]]
+    # The dictionaries of two quantizers are often equal, 0 to 999: the heads tell them apart.
     heads = [key for key in sorted(checkpoint.tensors) if key == "label_embs_concat" or key.startswith("final_proj.")]
     arrays = [checkpoint.tensors[key].float().contiguous().numpy() for key in heads]
     return fingerprint(*symbols, *(array.astype("<f4", copy=False).tobytes() for array in arrays))

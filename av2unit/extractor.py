@@ -108,6 +108,7 @@ def viterbi(log_probs: Scores, duration_penalty: float) -> Classes:
 
 def log_probabilities(logits: Scores) -> Scores:
     """Return the log-softmax of each row, float32 [steps, classes]."""
+    # Without the largest logit, `exp` cannot overflow.
     shifted = logits - logits.max(axis=1, keepdims=True)
     normalised: Scores = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     return normalised
@@ -163,6 +164,7 @@ class UnitExtractor(Reloadable[AvHubert]):
         target = resolve_device(device)
         dtype = resolve_precision(precision, target)
         checkpoint = read_checkpoint(path, UNIT_ENCODER)
+        # Not the checkpoint itself: as part of `load`, its tensors would stay in memory after `unload`.
         place, known = checkpoint.path, checkpoint.fingerprint
 
         def load() -> AvHubert:
@@ -247,6 +249,7 @@ class UnitExtractor(Reloadable[AvHubert]):
         if speech and lips and len(speech) != len(lips):
             raise ValueError(f"as many lips as speech are needed, found {len(lips)} and {len(speech)}")
         config = self.config
+
         video = [
             clip if isinstance(clip, Tensor) else lip_features(clip, config.image_crop_size, config.image_mean, config.image_std)
             for clip in lips or ()
@@ -261,6 +264,7 @@ class UnitExtractor(Reloadable[AvHubert]):
         """Return float32 [time, ...] clips as one [batch, time, ...] on the model's device, zeros at the end; None for no clips."""
         if not clips:
             return None
+        # A view; `pad_sequence` would copy the clip.
         if len(clips) == 1:
             return torch.as_tensor(clips[0])[None].to(self.device)
         return torch.nn.utils.rnn.pad_sequence([torch.as_tensor(clip) for clip in clips], batch_first=True).to(self.device)

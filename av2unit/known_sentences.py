@@ -42,6 +42,7 @@ class KnownSentences:
     def of(cls, heard: Iterable[Ids], silence: int) -> "KnownSentences":
         """Keep each distinct sequence once. Raises InputError if none has a unit of speech."""
         spoken = (ids[ids != silence] for ids in heard)
+        # No unit is -1, so the first one always begins a run.
         merged = (ids[np.flatnonzero(np.diff(ids, prepend=-1))] for ids in spoken)
         kept = {tuple(ids.tolist()): ids for ids in merged if len(ids)}
         if not kept:
@@ -76,11 +77,13 @@ class KnownSentences:
         if not len(steps):
             return np.zeros(0)
         by_unit = np.full((len(steps), int(unit_of_class.max()) + 1), _FLOOR, np.float32)
+        # Where several classes stand for one unit, the most probable one counts.
         for number, unit in enumerate(unit_of_class):
             if unit >= 0:
                 by_unit[:, unit] = np.maximum(by_unit[:, unit], steps[:, number])
         # A pause may come anywhere, also where the sentence was recorded without one.
         by_unit = np.maximum(by_unit, by_unit[:, [self.silence]])
+
         ids = self.sentences[self._nearest(by_unit)]
         aligned = by_unit[:, ids]
         path = _best_path(aligned)
@@ -94,6 +97,7 @@ class KnownSentences:
     def _nearest(self, by_unit: LogProbs) -> int:
         """Return the number of the sentence with the likeliest path through float32 [steps, units]."""
         tree = self._tree
+        # A node is scored once for all sentences that begin with it.
         totals = np.full(len(tree.units), _NEVER, np.float32)
         totals[tree.depths == 1] = 0
         totals[tree.depths == 2] = -_LEAP
@@ -102,6 +106,7 @@ class KnownSentences:
         # At each step a path stays in its unit, goes on to the next, or skips one. All sentences are searched at once.
         before_parents = tree.parents[tree.parents]
         for row in by_unit[1:]:
+            # Node 0 stands for no unit, so no path may rest in it.
             totals[0] = _NEVER
             entered = np.maximum(totals[tree.parents], totals[before_parents] - _LEAP)
             totals = np.maximum(totals, entered) + row[tree.units]
@@ -129,6 +134,7 @@ class _Tree(NamedTuple):
         table = np.full(is_speech.shape, -1, np.int64)
         table[is_speech] = np.concatenate(sentences)
 
+        # `lexsort` sorts by its last key first, so the columns are turned round.
         order = np.lexsort(table.T[::-1])
         table, is_speech = table[order], is_speech[order]
         is_as_before = np.logical_and.accumulate(table[1:] == table[:-1], axis=1)
@@ -153,6 +159,7 @@ def _best_path(aligned: LogProbs) -> Ids:
     for step in range(1, num_steps):
         padded = np.concatenate([[_NEVER, _NEVER], totals])
         choices = np.stack([totals, padded[1:-1], padded[:-2] - _LEAP])
+        # The number of the best choice is also the number of units that it moves on by.
         came_from[step] = choices.argmax(axis=0)
         totals = choices.max(axis=0) + aligned[step]
 

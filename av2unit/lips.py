@@ -38,6 +38,7 @@ def lip_features(lips: Frames, crop_size: int, mean: float, std: float) -> Float
             found=f"{lips.dtype} {list(lips.shape)}",
         )
     top, left = ((side - crop_size) // 2 for side in lips.shape[1:])
+    # A byte has 256 values: each is computed in float64 once, and the frames are looked up.
     levels: Floats = ((np.arange(256) / 255 - mean) / std).astype(np.float32)
     return np.asarray(levels[lips[:, top : top + crop_size, left : left + crop_size]], dtype=np.float32)
 
@@ -111,7 +112,9 @@ class LipResNet(nn.Module):
         # Each frame with its neighbours: [shown frames, 5, height, width].
         around = packed.unfold(0, 2 * _HALO + 1, 1).permute(0, 3, 1, 2)
         if not bool(is_shown.all()):
+            # Frames of padding would cost time, and change the statistics of the batch norms.
             around = around.index_select(0, is_shown.nonzero()[:, 0].to(packed.device))
+        # The layout in which convolutions are fastest.
         around = around.contiguous(memory_format=torch.channels_last)
         return cast(Tensor, self.trunk(self.frontend3D(around)).mean((2, 3)))
 
@@ -138,6 +141,7 @@ class LipFrontEnd(nn.Module):
     def encode(self, clips: Sequence[Tensor], time: int, progress: Progress = silent) -> Tensor:
         """Encode clips, each float of shape [frames, height, width], as `forward` does: [clips, time, embed_dim]."""
         packed, is_shown = pack_clips(clips)
+        # In training, batch norms take their statistics from all frames together, so these cannot be cut into stretches.
         step = len(is_shown) if self.training else self.frames_at_once
         starts = [start for start in range(0, len(is_shown), step) if is_shown[start : start + step].any()]
         encoded = []

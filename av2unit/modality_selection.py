@@ -105,6 +105,7 @@ def quiet_units(frames: Ids, sound: NDArray[np.float32]) -> Ids:
     """
     num_steps = min(len(frames), len(sound) // SAMPLES_PER_UNIT)
     levels = np.array([level_dbfs(step) for step in sound[: units_to_samples(num_steps)].reshape(num_steps, -1)])
+    # Relative to the loudest step, because recordings differ in level.
     return np.asarray(frames[:num_steps][levels < levels.max(initial=-np.inf) - _REST_BELOW_LOUDEST_DB], np.int64)
 
 
@@ -117,6 +118,7 @@ def find_threshold(clips: Sequence[tuple[Ids, Ids]], silence: int | None) -> Agr
     if len(clips) < _LEAST_CLIPS:
         raise InputError("too few clips with sound and lips to tell how far they agree", expected=_LEAST_CLIPS, found=len(clips))
     own = [agreement(heard, seen, silence) for heard, seen in clips]
+    # A few others for each clip: all pairs would grow with the square of the clips.
     foreign = [
         agreement(clips[place][0], clips[(place + shift) % len(clips)][1], silence)
         for place in range(len(clips))
@@ -250,12 +252,14 @@ def select_units(
     if speech is None or lips is None or threshold is None:
         return SelectedUnits(extractor.extract_scored(speech, lips), VIDEO if speech is None else AUDIO if lips is None else BOTH)
 
+    # The front end looks at the lips once, for both passes that need them.
     by_sound, features = extractor.extract_scored(speech, None), extractor.look(lips)
     by_lips = extractor.extract_scored(None, features)
     share = agreement(by_sound.units.frames(), by_lips.units.frames(), threshold.silence)
     if share >= threshold.least:
         return SelectedUnits(extractor.extract_scored(speech, features), BOTH, BELONG.code, share, threshold.own)
 
+    # Log-probabilities are below 0, so twice the least one is a lower bound.
     known_sure = None if extractor.domain is None else _STRANGE * extractor.domain.least
     sound_steps, lip_steps = (int(is_speech(one.units.frames(), threshold.silence).sum()) for one in (by_sound, by_lips))
     # Lips that move without any speech in the sound are no unknown face: the sound is muted, and the lips are what is left.
@@ -277,6 +281,7 @@ def is_noisy(speech: Floats) -> bool:
     if not num_steps:
         return False
     steps = speech[: units_to_samples(num_steps)].reshape(num_steps, -1)
+    # Digital silence has a level of -inf, and would make any sound clean.
     levels = np.maximum([level_dbfs(step) for step in steps], SOUND_FLOOR_DBFS)
     return bool(levels.max() - np.quantile(levels, _QUIET) < _CLEAN_DB)
 
@@ -292,6 +297,7 @@ def _more_reliable(
         return AUDIO, STILL_LIPS.code
     if sound_steps < _HARDLY * lip_steps:
         return VIDEO, NO_SPEECH.code
+
     is_sure = domain is None or domain.knows(by_sound.confidence)
     if not has_noise or is_sure or by_sound.confidence >= by_lips.confidence:
         return AUDIO, OTHER_LIPS.code

@@ -55,6 +55,7 @@ class PositionalConv(WeightNormed):
     """Convolutional position encoding (wav2vec 2.0, section 2): a wide grouped convolution, weight-normalised for each tap."""
 
     def __init__(self, dim: int, taps: int, groups: int, dropout: float) -> None:
+        # The initialisation of fairseq's wav2vec 2.0.
         std = (4 * (1 - dropout) / (taps * dim)) ** 0.5
         super().__init__((dim, dim // groups, taps), dim, over=(0, 1), std=std)
         self.groups, self.taps = groups, taps
@@ -134,8 +135,10 @@ class HubertEncoder(nn.Module):
         """
         attended = None
         if is_real is not None:
+            # The positional convolution is wide, and would carry padding into real steps.
             features = features.masked_fill(~is_real[..., None], 0)
             attended = is_real[:, None, None]
+
         features = self.dropout(features + self.pos_conv(features))
         layers = self.layers[:num_layers]
         for layer in track(layers, "encoder layers", progress, len(layers)):
@@ -200,6 +203,7 @@ class AvHubert(nn.Module):
         sizes = {tuple(tensor.shape[:2]) for tensor in (audio, video) if tensor is not None}
         if len(sizes) != 1:
             raise ValueError(f"audio and video must have one size [batch, time], at least one given; found {sorted(sizes)}")
+
         batch, time = sizes.pop()
         lengths = [time] * batch if lengths is None else list(lengths)
         fused = self.fuse(*self.front_ends(audio, video, lengths, progress))
@@ -219,6 +223,7 @@ class AvHubert(nn.Module):
 
     def fuse(self, audio: Tensor | None, video: Tensor | None) -> Tensor:
         """Concatenate audio and video, [batch, time, dim] each, to [batch, time, 2 * dim]; a missing one is replaced by zeros."""
+        # Zeros are what modality dropout gives in AV-HuBERT's training, so the encoder knows them.
         present = cast(Tensor, video if audio is None else audio)
         missing = torch.zeros_like(present)
         return torch.cat([missing if audio is None else audio, missing if video is None else video], dim=-1)
@@ -235,9 +240,11 @@ class AvHubert(nn.Module):
         counts = list(self.config.num_classes)
         projected = self.final_proj(hidden)
         per_head = projected.split(self.config.final_dim, dim=-1) if self.config.untie_final_proj else [projected] * len(counts)
+
         embeddings = torch.split(self.label_embs_concat, counts)
         logits = []
         for head, classes in zip(per_head, embeddings, strict=True):
+            # The product is divided by both norms, which saves normalised copies of features and embeddings.
             norms: Tensor = torch.linalg.vector_norm(head, dim=-1, keepdim=True) * torch.linalg.vector_norm(classes, dim=-1)
             logits.append(functional.linear(head, classes) / norms.clamp_min(_SMALLEST_NORM) / self.config.logit_temp)
         return logits

@@ -124,6 +124,7 @@ def write_encoder(path: Path, trained: Trained, decoding: Decoding, precision: s
     }
     if trained.about["vocabulary"]:
         config["vocabulary"] = trained.about["vocabulary"]
+
     dtype = STORED[precision]
     tensors = {name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in trained.tensors.items()}
     return write_checkpoint(path, UNIT_ENCODER, config, tensors)

@@ -100,6 +100,7 @@ def clean_text(text: str, is_subtitle: bool = False) -> Cleaned:
     """
     out = _Out()
     text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+    # Entities come first, since tags and brackets may be written with them; then code, in which nothing else is a mark.
     text = _ENTITY.sub(lambda found: unescape(found[0]), text)
     text = out.take(_FENCE, _trimmed(text), lambda found: "\n" * found[0].count("\n"), lambda _: "a block of code")
     text = out.take(_TAG, text, lambda found: "\n" if found[0][1:3].lower() == "br" else "")

@@ -76,11 +76,13 @@ def read_english(text: str, path: str | Path | None = None) -> WrittenOut:
     rows = ((line, row) for line, row in enumerate(composed.split("\n"), 1))
     odd = [(line, column, sign) for line, row in rows for column, sign in enumerate(row, 1) if _is_lost(sign)]
     refuse_signs(odd, "letters, digits and punctuation", path)
+    # NFKD would make = of ≠, whose stroke is an accent to it, and x2 of x²: what they mean is written out before.
     plain = _without_accents(SUPERSCRIPT.sub("^", composed.replace("≠", "!=")).translate(_APOSTROPHES))
     for pattern, sign in _AS_TYPED:
         plain = pattern.sub(sign, plain)
     plain = _FEET.sub(r"\1 feet \2 inches ", _POWER.sub(_power, plain))
     spoken = _WORD_OF_SHORT.sub(lambda found: _SHORT[found[0]], plain)
+    # From the narrowest form to plain numbers, which would take all others apart.
     for pattern, words in ((_AS_MONEY, _money), (_CLOCK, _clock), (_YEAR, _year), (_ORDINAL, _ordinal), (_PLAIN, _number)):
         spoken = pattern.sub(lambda found, words=words: f" {words(found)} ", spoken)  # type: ignore[misc]
     for sign, word in _SIGNS.items():

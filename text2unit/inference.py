@@ -122,6 +122,7 @@ def _from_stdin() -> str:
     """Return all of standard input. Raises UsageError if it is a terminal, InputError if it is no text or too large."""
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError("there is no text", expected='TEXT, --text-path FILE, or standard input, as `echo "안녕" | netflips say`')
+    # One byte more tells a text that is too large from one that just fits.
     content = sys.stdin.buffer.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise InputError("the text is too large", path="standard input", expected=f"{MOST_BYTES:,} bytes at most")

@@ -249,6 +249,7 @@ def best_durations(log_probs: Floats, num_steps: Counts, num_letters: Counts) ->
         raise ValueError(f"{num_letters[row]} letters do not fit into {num_steps[row]} steps")
 
     batch, longest, letters = log_probs.shape
+    # The best path that is in each letter at this step: it was there before, or one letter earlier, so that none is skipped.
     best = np.full((batch, letters), _IMPOSSIBLE)
     best[:, 0] = log_probs[:, 0, 0]
     moved = np.zeros((longest, batch, letters), dtype=bool)
@@ -339,6 +340,8 @@ class AlignedTextToUnit(nn.Module):
         mask = mask_of(lengths, letters.shape[1])
         states = self.encoder(self.letters(letters), mask)
         alignment = self.aligner(states, frames, mask, prior)
+        # The search has no gradient. Durations leave the encoder alone, so that it is shaped by units only, as in Glow-TTS (Kim et
+        # al. 2020).
         durations = durations_of(alignment.detach(), num_frames, lengths)
         log_durations = self._log_durations(states.detach(), mask)
         classes = self._classes(states, durations, frames.shape[1])
@@ -362,8 +365,10 @@ class AlignedTextToUnit(nn.Module):
         """Return the scores of each step, [batch, longest, units]. durations: steps of each letter, int64 [batch, J]."""
         ends = durations.cumsum(1)
         steps = torch.arange(longest, device=durations.device).expand(len(durations), -1).contiguous()
+        # Steps behind the last letter are padding, which `mask_of` leaves out.
         owner = torch.searchsorted(ends, steps, right=True).clamp(max=durations.shape[1] - 1)
         length = durations.gather(1, owner)
+        # The middle of the step, as a share of its letter.
         place = (steps - (ends - durations).gather(1, owner) + 0.5) / length.clamp(min=1)
         facts = self.facts(torch.stack([place, length.log1p()], dim=-1).to(states.dtype))
         spread = states.gather(1, owner[..., None].expand(-1, -1, states.shape[2])) + facts

@@ -59,6 +59,7 @@ def written_out(text: str, path: str | Path | None = None) -> WrittenOut:
     text = without_emoji(text)
     require_readable(text, path)
     spelled_out: list[str] = []
+    # Signs are read before numbers and numbers before letters: a rule for `x≥3` or `MP3` needs them as they are written.
     plain = read_relations(read_addresses(marked(clean(text))))
     plain = read_numbers(read_forms(read_known_words(read_english_forms(plain))))
     said = _punctuated(unmarked(_EQUALS.sub(rf"{TOPIC} ", _lone_letters(read_words(plain, spelled_out)))))

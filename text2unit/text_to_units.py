@@ -137,4 +137,5 @@ def join(parts: list[SentenceUnits], silence: int | None) -> Units:
 
     first = parts[0].units
     timed = None if first.durations is None else np.concatenate(durations)
+    # Where two sentences meet, both may have the same unit.
     return Units(np.concatenate(ids), timed, first.language, first.vocabulary, is_merged=len(parts) == 1).merged()

@@ -48,6 +48,7 @@ def make_task(config: TextToUnitTrainConfig) -> TextToUnitTask:
             corpus.vocabulary, str(checkpoint.config.get("vocabulary") or ""), f"the text-to-unit model {config.init}"
         )
         own = {name: tensor for name, tensor in network.state_dict().items() if name.startswith(_ALIGNER)}
+        # Copies: the checkpoint's tensors are views of its file.
         load_strict(network, {name: tensor.clone() for name, tensor in checkpoint.tensors.items()} | own, checkpoint)
     return TextToUnitTask(config, corpus, network)
 

@@ -116,6 +116,7 @@ class UnitToTextConfig:
             )
         for name, required in _REQUIRED.items():
             _require(settings, name, required, checkpoint.path)
+
         prefix = "unit_encoder.w2v_model" if takes == LIPS else "encoder.w2v_model"
         num_rows, dim = shape_of(checkpoint, "decoder.embed_tokens.weight", 2)
         if not len(_symbols(checkpoint)) == num_rows:
@@ -125,6 +126,7 @@ class UnitToTextConfig:
                 expected=f"{num_rows} symbols",
                 found=len(_symbols(checkpoint)),
             )
+
         languages, starts = _languages(checkpoint, num_rows)
         has_sound = "speech_unit_embedding.weight" in checkpoint.tensors
         heads = read_setting(settings, "encoder_heads", UNIT_ENCODER_HEADS, OWNER, checkpoint.path, (1, _MOST))
@@ -256,6 +258,7 @@ def _lips(checkpoint: Checkpoint, dim: int, settings: Mapping[str, Any], av_hube
             expected="mavhubert.pt beside it, unless it is AV-HuBERT Large",
             found=f"a width of {dim}",
         )
+
     heads = read_setting(stored, "encoder_attention_heads", _LARGE_HEADS, OWNER, checkpoint.path, (1, _MOST))
     return LipConfig(
         encoder=_stack(checkpoint, f"{_LIP_ENCODER}.encoder", dim, heads, True),

@@ -95,6 +95,7 @@ def _work(options: EvaluateOptions) -> None:
                 "id": entry.id, "language": entry.language, "reference": entry.text, "found": found.text,
                 "confidence": round(found.confidence, 4), "words": words, "characters": characters,
             })  # fmt: skip
+
     measured = figures(rows)
     lines = [("language", "utterances", "WER", "CER")]
     for name, part in measured.items():
@@ -121,6 +122,7 @@ def _material(manifest: Manifest, reader: "UnitReader", options: EvaluateOptions
             raise UsageError("this unit-to-text model reads units", expected="--units PATH")
         rows = (row for row in iter_units(options.units) if row.id in known)
         sources = {row.id: partial(copy, timed_units(row, f"{options.units}: {row.id}", options.frame_level)) for row in rows}
+
     lacking = [entry.id for entry in manifest.entries if entry.id not in sources]
     if lacking:
         what = f"{several(len(lacking), 'utterance')} without text, language or {'lips' if reader.takes == LIPS else 'units'}"

@@ -158,6 +158,7 @@ class UnitText(UnitToTextNetwork):
         if config.sound_rows:
             self.speech_unit_embedding = nn.Embedding(config.sound_rows, config.dim, 0)
             self.concat_linear = nn.Linear(2 * config.dim, config.dim)
+
         stack = HubertEncoder(config.encoder) if config.encoder.norm_first else PostNormEncoder(config.encoder)
         self.encoder = _Inside(stack)
 

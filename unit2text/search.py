@@ -44,6 +44,7 @@ def best_path(log_probs: Tensor) -> Ids:
     """Return the most probable path, int64 [N], repeats merged and blanks left out. log_probs: float of shape [time, row]."""
     path = log_probs.argmax(-1).cpu().numpy().astype(np.int64)
     starts = np.append(True, path[1:] != path[:-1])
+    # Repeats are merged before blanks go: a blank between two equal letters keeps both.
     return np.asarray(path[starts & (path != BLANK_ROW)], dtype=np.int64)
 
 
@@ -77,6 +78,7 @@ def _spans(log_probs: Tensor, rows: Ids) -> list[Span]:
     num_steps = len(log_probs)
     if not len(rows):
         return []
+    # CTC has a blank between equal letters, and so needs a step more for each.
     repeats = int((rows[1:] == rows[:-1]).sum())
     if len(rows) + repeats > num_steps:
         edges = [number * num_steps // len(rows) for number in range(len(rows) + 1)]
@@ -158,6 +160,7 @@ def search_together(
         half_way.make_room(tokens.shape[1])
         by_decoder = torch.log_softmax(half_way.step(tokens, parents)[0].double(), dim=-1).cpu().numpy()
         by_decoder[:, [*never.tolist(), BLANK_ROW, PAD, *([end] if length < least else [])]] = -np.inf
+        # At the limit only the end is left, so that open texts end there.
         if length == most:
             by_decoder[:, np.arange(by_decoder.shape[1]) != end] = -np.inf
 
@@ -194,6 +197,7 @@ def _grown(
     by_ctc[is_end] = np.logaddexp(*(paths[-1] for paths in _paths(before[:, is_end], spoken[:, is_end], ctc[:, BLANK_ROW])))
     totals = (1 - weight) * decoded + weight * by_ctc
 
+    # Stable, so that equal scores give the same text on every machine.
     order = np.argsort(-totals, kind="stable")
     order = order[np.isfinite(totals[order])]
     ended, kept = order[is_end[order]][:1], order[~is_end[order]][:beam]
@@ -308,6 +312,7 @@ def find_text(
     """
     if options.ctc_weight == 1:
         suppressed = marks if options.suppress_marks else ()
+        # Row 0 is not only `<s>` but CTC's blank, without which there are no pauses.
         allowed = [row for row in suppressed if row != 0]
         masked = log_probs.clone()
         masked[:, allowed] = -torch.inf

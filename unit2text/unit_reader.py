@@ -106,6 +106,7 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
         dtype = resolve_precision(precision, where)
         checkpoint = read_checkpoint(path, UNIT2TEXT)
         config = UnitToTextConfig.from_checkpoint(checkpoint, av_hubert)
+        # Not the checkpoint itself: as part of `load`, its tensors would stay in memory after `unload`.
         place, known = checkpoint.path, checkpoint.fingerprint
 
         def load() -> UnitToTextNetwork:
@@ -220,6 +221,7 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
             start, end = (
                 float(frames_to_seconds(step, self.rate)) for step in (spans[positions[0]].first, spans[positions[-1]].last)
             )
+            # The geometric mean: one unsure letter makes a word unsure. The floor keeps its logarithm finite.
             confidence = float(np.exp(np.mean(np.log(np.maximum(sure, 1e-12)))))
             words.append(Word(unicodedata.normalize("NFC", name), start, end, confidence))
         return tuple(words)
@@ -293,6 +295,7 @@ def _joined(parts: Sequence[_Part], cut_s: float) -> _Part:
 
 def _mean_score(parts: Sequence[_Part]) -> float:
     """Return the mean log-probability of a row, over all windows."""
+    # Per row: a sum would favour the language that writes the same words with the fewest letters.
     return sum(part.score for part in parts) / max(1, sum(part.num_rows for part in parts))
 
 

@@ -37,6 +37,7 @@ def best_cut(num_steps: int, rate: int, log_probs: LogProbs) -> int | None:
     tried = range(least, num_steps - least + 1, coarse)
     if not tried:
         return None
+    # In two passes, coarse and fine: each cut that is tried costs two runs of the encoder.
     best = _surest(tried, num_steps, log_probs)
     around = range(max(least, best - coarse + fine), min(num_steps - least, best + coarse - fine) + 1, fine)
     return _surest(around, num_steps, log_probs)
@@ -156,6 +157,7 @@ def _place_to_join(before: Sequence[Word], after: Sequence[Word], begin: float, 
 
     They are joined behind a word that both have, the nearest to the middle; without one, where the least is lost or doubled.
     """
+
     middle = (begin + end) / 2
     last, first = len(before), 0
     stays = sum(word.end_s <= begin for word in before)

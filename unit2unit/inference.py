@@ -159,10 +159,12 @@ class ManyOutputs:
         self.paths, self.out_dir, self.out_path = paths, out_dir, out_path
         self.failed, self.cut, self.done = 0, 0, 0
         places: dict[str, str] = {}
+        # All ids are read once before the model is loaded, so that a repeated one stops the run at its beginning.
         for given in iter_given(paths):
             if given.id in places:
                 raise InputError(f"the id {given.id!r} is there twice", path=given.place, found=f"first {places[given.id]}")
             places[given.id] = given.place
+
         if not places:
             raise InputError("there is nothing to translate", path=paths[0])
         self.total = len(places)

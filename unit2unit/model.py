@@ -272,6 +272,7 @@ def load_transformer(checkpoint: Checkpoint) -> UnitTransformer:
     config = TranslatorConfig.from_checkpoint(checkpoint)
     with skeleton():
         model = UnitTransformer(config)
+
     weights = {name: tensor for name, tensor in checkpoint.tensors.items() if name not in BOOKKEEPING}
     load_strict(model, weights, checkpoint)
     model.share_table()

@@ -64,6 +64,7 @@ def share_tables(tensors: "Mapping[str, Tensor]", path: Path) -> "dict[str, Tens
     present = [name for name in SHARED_TABLES if name in tensors]
     if not present:
         raise CheckpointError("the translator has no embedding table", path=path, expected=SHARED_TABLES[0])
+
     table = tensors[present[0]]
     for name in present[1:]:
         if not is_same(table, tensors[name]):

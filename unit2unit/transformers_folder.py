@@ -94,6 +94,7 @@ def read_transformers(folder: Path) -> Checkpoint:
     if not tables:
         raise CheckpointError("the embedding table is missing", path=path, expected=_TABLE)
     tensors = {name.removeprefix("model."): stored[name] for name in stored if name not in (_TABLE, *_TIED)}
+
     whole = share_tables(tensors | {SHARED_TABLES[0]: stored[tables[0]]}, path)
     checkpoint = Checkpoint(path, TRANSLATOR, dict(own), whole, fingerprint_tensors(whole))
     load_transformer(checkpoint)  # checks names and shapes of all tensors

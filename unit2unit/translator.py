@@ -103,6 +103,7 @@ class UnitTranslator(Reloadable[UnitTransformer]):
         dtype = resolve_precision(precision, where)
         eight_bits = eight_bits_beside(dtype) if where.type == "cpu" and precision != "float32" else None
         checkpoint = read_checkpoint(path, TRANSLATOR)
+        # Not the checkpoint itself: as part of `load`, its tensors would stay in memory after `unload`.
         place, known = checkpoint.path, checkpoint.fingerprint
 
         def load() -> UnitTransformer:
@@ -160,6 +161,7 @@ class UnitTranslator(Reloadable[UnitTransformer]):
                 hypotheses = search_beams(model, *given, report, limits.entries)
                 found.update(zip(group, hypotheses, strict=True))
 
+        # Before the threads start, which would otherwise wait for one another at each layer.
         lay_out_all(model)
         side_by_side([partial(search_groups, worker == 0) for worker in range(min(num_workers, len(groups)))])
         steps.end()
@@ -238,6 +240,7 @@ def _batch_limits(model: UnitTransformer, beam: int) -> _BatchLimits:
     """Return the limits of a batch. On a GPU they are those of its memory: a step takes hardly longer for more sentences."""
     if model.device.type != "cuda":
         return _ON_CPU
+    # Keys and values of all layers in float32, for one position of one beam.
     entry_bytes = 2 * model.config.decoder.num_layers * model.config.dim * 4
     steps = int(_FREE_SHARE * free_memory_bytes(model.device) / (beam * entry_bytes))
     return _BatchLimits(steps, steps, None)
@@ -250,6 +253,7 @@ def _group(lengths: Sequence[int], steps: Sequence[int], limits: _BatchLimits = 
     """
     groups: list[list[int]] = []
     most = min(limits.sentences, ceil(len(lengths) / num_workers))
+    # By length, because all sentences of a batch go on until its longest one ends.
     for number in sorted(range(len(lengths)), key=lambda number: lengths[number]):
         last = groups[-1] if groups else []
         longest = max([steps[number], *(steps[other] for other in last)])

@@ -42,9 +42,12 @@ def warp_path(rows: Floats, others: Floats) -> tuple[NDArray[np.int64], float]:
     rows: float32 of shape [n, columns]; others: float32 of shape [m, columns]. Returns for each of `others` the row that it is
     matched with, the middle one of several, int64 [m], never falling; and the sum of the Euclidean distances along the path.
     """
+    # |a - b|^2 = |a|^2 + |b|^2 - 2ab takes one product; the differences of all pairs would need `columns` times the memory.
+    # Rounding leaves squares of equal rows slightly below 0.
     squares = (rows**2).sum(1)[:, None] + (others**2).sum(1) - 2 * rows @ others.T
     distances = np.sqrt(np.maximum(squares, 0)).astype(np.float64)
     total = _accumulate(distances)
+
     rows_of, columns_of = _trace(total).T
     first, last = np.full(len(others), len(rows)), np.zeros(len(others), dtype=np.int64)
     np.minimum.at(first, columns_of, rows_of)
@@ -57,6 +60,7 @@ def _accumulate(distances: Doubles) -> Doubles:
     n, m = distances.shape
     total = np.full((n + 1, m + 1), np.inf)
     total[0, 0] = 0
+    # A diagonal at a time: n + m steps in NumPy, where pair by pair they would be n * m steps in Python.
     for diagonal in range(n + m - 1):
         row = np.arange(max(0, diagonal - m + 1), min(n, diagonal + 1))
         column = diagonal - row
@@ -93,6 +97,7 @@ class _Aligned(ItemsOf[CorpusClip, AlignedLabels]):
         for number, clip in enumerate(corpus.clips):
             if clip.sentence and len(labels.of(number)):
                 self._references[clip.sentence].append(number)
+        # Many clips say the same sentence, so the features of a reference are soon needed again.
         self._features = lru_cache(_KEPT_REFERENCES)(self._read)
 
     def load(self, key: Key) -> AlignedLabels:
@@ -100,15 +105,18 @@ class _Aligned(ItemsOf[CorpusClip, AlignedLabels]):
         own = self._labels.of(number)
         if len(own):
             return AlignedLabels(own.astype(np.int64), 0.0)
+
         clip = self.rows[number]
         references = self._references.get(clip.sentence, [])
         if not references:
             raise InputError("no clip with labels says the same", expected='an equal "sentence", or "text" and "language"')
+
         rows = self._read(number)
         found = []
         for reference in references:
             labels = self._labels.of(reference).astype(np.int64)
             path, distance = warp_path(self._features(reference), rows)
+            # Labels may end before the sound does; what is behind them gets the last one.
             found.append(AlignedLabels(labels[np.minimum(path, len(labels) - 1)], distance))
         return min(found, key=lambda carried: carried.distance)
 
@@ -142,7 +150,9 @@ def carry_labels(config: AlignConfig, progress: Progress) -> dict[str, Any]:
             shards.add_bad(number, batch.bad[0].reason)
         else:
             shards.add(number, *batch.content)
+
     num_units = int(labels.values.max()) + 1
     report = write_results(folder, shards, Labelled(corpus.split, num_units, labels.vocabulary, config.language, UNIT_RATE))
+    # Last, because a run that is interrupted before the results are written resumes from the shards.
     shutil.rmtree(shards.folder)
     return report

@@ -52,6 +52,7 @@ class _Sources(ItemsOf[CorpusClip, Floats | _Media]):
             if speech is None and lips is None:
                 raise InputError("the clip has nothing that the encoder is to be given", expected=" or ".join(wanted))
             return _Media(speech, lips)
+
         if not clip.audio:
             raise InputError("the clip has no sound", hint="take features.kind=encoder for lips alone")
         samples = self._media.speech(clip.audio).astype(np.float64)
@@ -85,6 +86,7 @@ class FeatureStream:
         if extractor is None:
             raise ValueError("features of an encoder need an extractor")
         speech = None if media.speech is None else media.speech.astype(np.float32) / _INT16_SCALE
+
         if self._config.label_rate == FRAME_RATE:
             return extractor.features(layer, speech, media.lips)
         if speech is None:
@@ -107,6 +109,7 @@ def around(speech: Floats) -> tuple[Floats, Floats]:
 
 def normalise_columns(rows: Floats) -> Floats:
     """Normalise each column of [rows, columns] to mean 0 and variance 1."""
+    # A column of equal values, such as silence, has deviation 0.
     deviation = np.maximum(rows.std(axis=0), _SMALLEST_DEVIATION)
     return np.asarray((rows - rows.mean(axis=0)) / deviation, dtype=np.float32)
 
@@ -114,6 +117,7 @@ def normalise_columns(rows: Floats) -> Floats:
 def feature_settings(config: FeatureConfig, extractor: UnitExtractor | None) -> dict[str, Any]:
     """Return settings that identify the features, with the encoder's fingerprint."""
     settings = asdict(config) | {"modalities": list(config.modalities)}
+    # The settings are part of the units' fingerprint, which must not depend on a setting without effect.
     if config.kind != ENCODER:
         del settings["layer"], settings["modalities"]
     return settings | ({"encoder": extractor.fingerprint} if extractor is not None else {})
@@ -144,6 +148,7 @@ def _cepstral_matrix() -> Doubles:
     orders = np.arange(_NUM_CEPSTRA)
     bands = np.arange(NUM_MELS) + 0.5
     transform = np.cos(np.pi / NUM_MELS * bands[:, None] * orders) * np.sqrt(2 / NUM_MELS)
+    # Orthonormal: the constant row would otherwise be sqrt(2) times as long as the others.
     transform[:, 0] = np.sqrt(1 / NUM_MELS)
     return np.asarray(transform * (1 + _LIFTER / 2 * np.sin(np.pi * orders / _LIFTER)))
 
@@ -152,6 +157,7 @@ def differences(rows: Doubles) -> Doubles:
     """Return the slope of each column by regression over two rows on either side; ends are repeated. Same shape [rows, columns]."""
     padded = np.pad(rows, ((_DELTA_REACH, _DELTA_REACH), (0, 0)), mode="edge")
     length = len(rows)
+    # The slope of the regression line, as in HTK: sum of n * (row[t + n] - row[t - n]), divided by 2 * sum of n^2.
     total = sum(
         reach * (padded[_DELTA_REACH + reach :][:length] - padded[_DELTA_REACH - reach :][:length])
         for reach in range(1, _DELTA_REACH + 1)
@@ -164,4 +170,5 @@ def mean_rows(rows: Floats, label_rate: int) -> Floats:
     size = _ROWS_PER_UNIT * (UNIT_RATE // label_rate)
     starts = np.arange(0, len(rows), size)
     counts = np.diff(np.append(starts, len(rows)))
+    # A reshape to [labels, size] would need a whole last group; `reduceat` sums a shorter one.
     return np.asarray(np.add.reduceat(rows, starts, axis=0) / counts[:, None], dtype=np.float32)

@@ -52,9 +52,11 @@ class FrameSample:
     def add(self, clip: int, frames: Floats) -> None:
         """Offer the frames of a clip, float32 [frames, columns]; clip: its number in the corpus."""
         numbers = np.random.default_rng((self._seed, clip)).random(len(frames))
+        # Once the sample was full, a number above its largest cannot get in: most frames are dropped before they are copied.
         is_kept = numbers < self._limit
         self.seen += len(frames)
         frames, numbers = frames[is_kept], numbers[is_kept]
+
         while len(frames):
             room = slice(self._count, min(self._count + len(frames), len(self._frames)))
             taken = room.stop - room.start
@@ -72,8 +74,10 @@ class FrameSample:
         """Drop frames beyond the capacity, in place: kept frames at the end fill the gaps."""
         if self._count <= self._capacity:
             return
+        # Linear time; a sort would order numbers whose order does not matter.
         order = np.argpartition(self._numbers[: self._count], self._capacity - 1)
         kept, thrown = order[: self._capacity], order[self._capacity :]
+        # At most a fifth of the frames is moved. A copy of the kept ones would take the memory of the sample twice.
         gaps, movers = thrown[thrown < self._capacity], kept[kept >= self._capacity]
         self._frames[gaps], self._numbers[gaps] = self._frames[movers], self._numbers[movers]
         self._count = self._capacity
@@ -82,6 +86,7 @@ class FrameSample:
     def save(self, path: Path, about: dict[str, Any]) -> None:
         """Store the sample with a description, for `restore`."""
         kept = {"frames": self._frames[: self._count], "numbers": self._numbers[: self._count]}
+        # safetensors stores no checksums: changed bytes would be clustered without a word.
         sums = _checksums(kept["frames"], kept["numbers"])
         state = {"limit": self._limit, "seen": self.seen, "about": about, "sums": sums}
         with atomic_output(path) as temporary:
@@ -127,14 +132,17 @@ def fit_quantizer(config: KMeansConfig, extractor: UnitExtractor | None, progres
     inputs = {"the manifest": config.manifest, "the encoder": config.checkpoint or None}
     keep_apart({"the k-means model": path, "the sample of frames": stored}, inputs)
     corpus = read_corpus(config.manifest, config.root or None)
+
     settings = feature_settings(config.features, extractor)
     stream = FeatureStream(corpus, config.features, extractor, config.num_workers)
     about = {"settings": settings, "manifest": corpus.path.name, "clips": len(stream), "fit": vars(config.fit)}
+
     sample, bad = _take_sample(stream, config, about, stored, progress)
     quantizer, report = _cluster(sample.frames(), config, settings)
     report |= {"clips": len(stream) - len(bad), "bad_clips": bad, "frames": sample.seen, "sampled_frames": len(sample.frames())}
     quantizer = Quantizer(**{**vars(quantizer), "report": report})
     quantizer.save(path)
+    # Last, because a run that is interrupted before the model is written resumes from the sample.
     stored.unlink(missing_ok=True)
     LOG.info(
         "%s: %d clusters, inertia %.4g a frame, perplexity %.1f, %d unused, vocabulary %s",
@@ -157,6 +165,7 @@ def _take_sample(
     if stored.exists():
         try:
             before = describe_sample(stored)
+            # Frames of other clips or features must not mix with these.
             if {name: before.get(name) for name in about} == about:
                 sample = _new_sample(int(before["columns"]), config.fit)
                 sample.restore(stored)
@@ -165,6 +174,7 @@ def _take_sample(
         except InputError as error:
             LOG.warning("%s; it is taken anew", error)
             sample = None
+
     for number, features in stream.of(range(first, len(stream))):
         progress("sampling frames", number + 1, len(stream))
         bad.note(LoadedBatch(None, (features,), 0) if isinstance(features, BadItem) else LoadedBatch(None, (), 1))
@@ -174,6 +184,7 @@ def _take_sample(
         if sample is not None and (number + 1) % config.save_every == 0 and pause.is_over():
             sample.save(stored, about | {"next": number + 1, "bad": reasons | bad.names, "columns": sample.num_columns})
             pause.begin()
+
     if sample is None or len(sample.frames()) < config.fit.num_clusters:
         found = f"{0 if sample is None else len(sample.frames())} frames"
         raise InputError("there are too few frames to cluster", path=config.manifest, expected=config.fit.num_clusters, found=found)
@@ -207,6 +218,7 @@ def _cluster(frames: Floats, config: KMeansConfig, settings: dict[str, Any]) -> 
         mean, scale = frames.mean(axis=0), np.maximum(frames.std(axis=0), _SMALLEST_SCALE)
         frames -= mean
         frames /= scale
+
     wanted = config.fit
     # As for HuBERT's labels, small clusters are kept (reassignment_ratio 0), and fitting ends when nothing improves (tol 0).
     clustering = MiniBatchKMeans(
@@ -221,13 +233,17 @@ def _cluster(frames: Floats, config: KMeansConfig, settings: dict[str, Any]) -> 
         reassignment_ratio=0.0,
         compute_labels=False,
     ).fit(frames)
+
     centres = np.ascontiguousarray(clustering.cluster_centers_, dtype=np.float32)
+    # The frames are normalised already, so this one must not normalise them again.
     plain = Quantizer(centres, np.zeros_like(mean), np.ones_like(scale), settings, 0.0)
     counts, total = LabelCounts(len(centres)), 0.0
+    # In pieces: the distances of all frames to all clusters would take more memory than the frames.
     for start in range(0, len(frames), _ROWS_AT_ONCE):
         ids, distance = plain.assign(frames[start : start + _ROWS_AT_ONCE])
         counts.add(ids)
         total += distance
+
     report = {"iterations": int(clustering.n_iter_)} | counts.report()
     del report["mean_run_ms"]  # the sample is not in the order of time
     return Quantizer(centres, mean.astype(np.float32), scale.astype(np.float32), settings, total / len(frames)), report

@@ -61,6 +61,7 @@ class Quantizer:
     def vocabulary(self) -> str:
         """Fingerprint of its units."""
         settings = json.dumps(self.features, sort_keys=True).encode()
+        # Little-endian float32 on every machine, so that a model has one fingerprint.
         arrays = (np.ascontiguousarray(part, "<f4").tobytes() for part in (self.centres, self.mean, self.scale))
         return fingerprint(_FORMAT.encode(), settings, *arrays)
 
@@ -74,6 +75,7 @@ class Quantizer:
     def distances(self, rows: Floats) -> Floats:
         """Return the squared distances of float32 [rows, columns] from all centres, float32 [rows, clusters]."""
         scaled = (rows - self.mean) / self.scale
+        # |row|^2 + |centre|^2 - 2 row * centre: one product, and no array [rows, clusters, columns]. Rounding may leave it below 0.
         squares = (scaled**2).sum(axis=1)[:, None] + (self.centres**2).sum(axis=1)
         return np.asarray(np.maximum(squares - 2 * scaled @ self.centres.T, 0), dtype=np.float32)
 
@@ -127,6 +129,7 @@ def label_corpus(config: KMeansConfig, quantizer: Quantizer, extractor: UnitExtr
     folder, corpus = Path(config.out_dir), read_corpus(config.manifest, config.root or None)
     outputs = {"a file of labels": result_files(folder, corpus.split)}
     keep_apart(outputs, {"the manifest": corpus.path, "an input": [one for one in (config.model, config.checkpoint) if one]})
+
     stream = FeatureStream(corpus, quantizer.feature_config, extractor, config.num_workers)
     head = {"vocabulary": quantizer.vocabulary, "manifest": corpus.path.name, "duration_penalty": config.duration_penalty}
     bad = BadItems(config.max_bad_share)
@@ -138,10 +141,12 @@ def label_corpus(config: KMeansConfig, quantizer: Quantizer, extractor: UnitExtr
         else:
             bad.note(LoadedBatch(None, (), 1))
             shards.add(number, *quantizer.assign(features, config.duration_penalty))
+
     rate = quantizer.feature_config.label_rate
     report = write_results(
         folder, shards, Labelled(corpus.split, len(quantizer.centres), quantizer.vocabulary, config.language, rate)
     )
+    # Last, because a run that is interrupted before the results are written resumes from the shards.
     shutil.rmtree(shards.folder)
     return report
 
@@ -167,6 +172,7 @@ class LabelShards:
                 hint="delete the folder, or give another out_dir",
             )
         write_text(about, said)
+        # A shard is only written when all of its clips are done, so one that exists is complete.
         starts = (start for start in range(0, len(names), _SHARD) if not self._path(start).is_file())
         self.missing = [number for start in starts for number in range(start, min(start + _SHARD, len(names)))]
 
@@ -178,6 +184,7 @@ class LabelShards:
         for count, (number, one) in enumerate(found, done + 1):
             progress(what, count, len(self._names))
             yield number, one
+            # Behind the yield: by now the caller has added this clip.
             if (number + 1) % _SHARD == 0 or number + 1 == len(self._names):
                 write_rows(self._path(number - number % _SHARD), self._rows_of_shard)
                 self._rows_of_shard = []
@@ -230,15 +237,18 @@ def write_results(folder: Path, shards: LabelShards, about: Labelled) -> dict[st
     """
     report = _report(shards, about)
     is_slow = about.label_rate == FRAME_RATE
+
     write_units(folder / f"{about.split}.units.jsonl", _unit_rows(shards, about, is_slow))
     _write_lines(folder / f"{about.split}.km", (labels for _, labels in shards.rows()))
     for number, head in enumerate(HEADS):
         lines = (labels if is_slow else labels[number::UNITS_PER_FRAME] for _, labels in shards.rows())
         _write_lines(folder / f"{about.split}.{head}.km", lines)
+
     symbols = "".join(f"{unit} {max(1, count)}\n" for unit, count in enumerate(report["counts"]))
     for name in ("km", *(f"{head}.km" for head in HEADS)):
         write_text(folder / f"dict.{name}.txt", symbols)
     write_text(folder / f"{about.split}.report.json", json.dumps(report, indent=1) + "\n")
+
     LOG.info(
         "%s: %s labelled (%d not), %.4g a label, perplexity %.1f, runs of %.0f ms",
         folder,
@@ -260,6 +270,7 @@ def _report(shards: LabelShards, about: Labelled) -> dict[str, Any]:
         distance += row.get("distance", 0.0)
         if "error" in row:
             bad[row["id"]] = row["error"]
+
     if not counts.counts.any():
         raise InputError("no clip could be labelled", path=shards.folder, found=next(iter(bad.items()), None))
     report = {"vocabulary": about.vocabulary, "clips": clips, "bad_clips": bad, "label_rate": about.label_rate}
@@ -297,6 +308,7 @@ class LabelCounts:
         shares = self.counts[self.counts > 0] / max(1, total)
         return {
             "labels": total,
+            # exp of the entropy: how many equally frequent labels would be as hard to predict.
             "perplexity": round(float(np.exp(-(shares * np.log(shares)).sum())), 2) if total else 0.0,
             "unused_clusters": int((self.counts == 0).sum()),
             "largest_share": round(float(shares.max()), 4) if total else 0.0,

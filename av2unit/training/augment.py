@@ -40,6 +40,7 @@ def augment_lips(frames: Frames, size: int, config: AugmentConfig, rng: np.rando
         cut = cut[:, :, ::-1]
     if not config.brightness and not config.contrast:
         return np.ascontiguousarray(cut)
+
     gain = 1 + rng.uniform(-config.contrast, config.contrast)
     return relight(cut, gain, _WHITE * rng.uniform(-config.brightness, config.brightness))
 
@@ -62,6 +63,7 @@ def augmented_filterbank(samples: Doubles, config: AugmentConfig, rng: np.random
 
     samples: float64 [samples] in int16 scale. hop: samples from row to row. Returns float32 [rows, 26].
     """
+    # In hundredths, so that `mel_filters` finds most filters in its cache.
     warp = round(1 + float(rng.uniform(-config.warp, config.warp)), 2) if config.warp else 1.0
     rows = log_filterbank(samples, warp, hop)
     if config.smear_prob and rng.random() < config.smear_prob:
@@ -110,6 +112,7 @@ def steps_at(steps: NDArray[Value], hop: int) -> NDArray[Value]:
     """Resample steps, [time, ...], to another pace by taking the nearest ones: [round(time * HOP / hop), ...]."""
     if hop == HOP:
         return steps
+    # Step i of the new pace has its middle at (i + 1/2) * hop / HOP. Whole numbers keep rounding errors out of it.
     places = (2 * np.arange(max(round(len(steps) * HOP / hop), 1)) + 1) * hop // (2 * HOP)
     return np.asarray(steps[np.minimum(places, len(steps) - 1)])
 

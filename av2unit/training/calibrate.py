@@ -49,11 +49,13 @@ def choose_penalty(trained: Trained, config: TrainConfig, options: argparse.Name
     device = resolve_device(options.device)
     network = MaskedPrediction(encoder, config.loss).to(device).eval()
     scores = {penalty: Score() for penalty in options.choose_penalty}
+    # The network runs once for each clip: penalties differ in decoding alone.
     with torch.inference_mode():
         for clip in _clips(items, config, options.max_clips):
             for name, logits, wanted in clip_scores(network, move(clip, device)):
                 for penalty, score in scores.items():
                     score.add(name, decode(logits, decoding_of(penalty)), wanted)
+
     measured = {penalty: score.metrics() for penalty, score in scores.items()}
     for penalty, metrics in measured.items():
         shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items() if name.startswith("uer"))
@@ -92,6 +94,7 @@ def calibrate_agreement(path: Path, config: TrainConfig, device: str, max_clips:
     try:
         found = list(_alone(extractor, [clips[index] for index in chosen]))
         quiet = np.concatenate([np.zeros(0, np.int64), *(units for _, _, units in found)])
+        # The unit that is heard where clips are quiet. The most frequent one of all may be a sound.
         silence = int(np.bincount(quiet).argmax()) if len(quiet) else None
         threshold = find_threshold([(heard, seen) for heard, seen, _ in found], silence)
     except InputError as error:

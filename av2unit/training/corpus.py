@@ -81,6 +81,7 @@ def prepare(config: TrainConfig) -> Prepared:
     classes = class_of_unit(dictionaries[0])
     check_against_dictionary(train.labels, train.corpus, classes)
     vocabulary = _vocabulary(train.labels, data)
+
     model = replace(config.model, num_classes=tuple(map(len, dictionaries)), mask_dim=config.model.audio_feat_dim)
     media = MediaReader()
     noise = NoiseMixer(config.noise, train.corpus.split, train.speech, media)
@@ -94,7 +95,9 @@ def prepare(config: TrainConfig) -> Prepared:
         config.microphone if config.microphone.is_used else None,
         WrongLips(config.mismatch, train.lips, media) if config.mismatch.prob and train.lips else None,
     )
+    # A clip that is repeated in an epoch stands there several times.
     used = [train.corpus.clips[index] for index in dict.fromkeys(train.selection.indices)]
+
     sounds = [*noise.files, *(clip.audio for clip in used if clip.audio)]
     return Prepared(
         replace(config, model=model),
@@ -159,5 +162,6 @@ def _class_weights(part: _Part, classes: NDArray[np.int64], num_classes: int, po
     used = np.concatenate([part.labels.of(index) for index in part.selection.indices])
     counts = np.bincount(classes[used], minlength=num_classes).astype(np.float64)
     weights = np.where(counts > 0, np.maximum(counts, 1) ** -power, 0)
+    # A mean of 1 over the labels keeps the size of the loss, and so the meaning of the learning rate.
     weights *= counts.sum() / (weights * counts).sum()
     return torch.from_numpy(np.where(counts > 0, weights, 1).astype(np.float32))

@@ -124,6 +124,7 @@ class ClipItems:
         if self._recipe.augment is None:
             whole = self._read(index, "", _NOTHING, rng)
             return ValidationPair(whole, self._hide(whole, clip, rng))
+
         wrong = self._wrong_lips(clip, rng)
         left_out = _NOTHING if wrong else self._draw_left_out(clip, rng)  # the labels do not fit foreign lips alone
         return self._hide(self._read(index, wrong, left_out, rng), clip, rng)
@@ -278,6 +279,7 @@ def replace_spans(frames: Frames, starts: list[int], span: int, rng: np.random.G
     replaced = frames.copy()
     others = len(frames) - span
     for start in starts:
+        # One place fewer is drawn from, and `start` is stepped over: all other places stay equally likely.
         origin = int(rng.integers(others))
         origin += origin >= start
         replaced[start : start + span] = frames[origin : origin + span]

@@ -57,6 +57,7 @@ def recoded(samples: NDArray[np.float32], codec: str, bit_rate: int) -> NDArray[
         frame.sample_rate = chosen.rate
         for packet in (*stream.encode(frame), *stream.encode(None)):
             out.mux(packet)
+
     file.seek(0)
     with av.open(file, format=chosen.container) as heard:
         resampler = av.AudioResampler("fltp", "mono", SAMPLE_RATE)
@@ -64,9 +65,11 @@ def recoded(samples: NDArray[np.float32], codec: str, bit_rate: int) -> NDArray[
         pieces += [part.to_ndarray()[0] for part in resampler.resample(None)]
     # Not all containers state a codec's delay, so the sound is placed where it correlates best with the original.
     sound = np.concatenate(pieces or [np.zeros(0, np.float32)])
+    # A power of two, which the FFT is fast at, and long enough that the correlation does not wrap around.
     length = 1 << int(len(sound) + len(samples)).bit_length()
     likeness = np.fft.irfft(np.fft.rfft(sound, length) * np.conj(np.fft.rfft(samples, length)), length)
     shift = int(np.argmax(likeness[:_MAX_DELAY]))
+
     placed = np.zeros(len(samples), np.float32)
     kept = sound[shift : shift + len(samples)]
     placed[: len(kept)] = kept
@@ -170,6 +173,7 @@ def coloured_noise(length: int, slope: float, rng: np.random.Generator) -> Doubl
     """Return Gaussian noise of power frequency ** slope (0 white, 1 pink, 2 brown; negative rises), float64 [length]."""
     whole = next_fast_len(length, real=True)  # a length with large factors takes ten times as long
     spectrum = np.fft.rfft(rng.standard_normal(whole))
+    # Bin 0, of frequency 0, would be infinite for a falling slope.
     bins = np.maximum(np.arange(len(spectrum)), 1.0)
     return np.asarray(np.fft.irfft(spectrum * bins ** (-slope / 2), whole)[:length], dtype=np.float64)
 
@@ -236,6 +240,7 @@ def _with_echo(samples: Doubles, channel: Degradation, rng: np.random.Generator)
     """Add a room's echo, exponentially decaying noise (Polack 1988), to the direct sound; the result is as loud as before."""
     length = int(channel.reverb_s * SAMPLE_RATE)
     times = np.arange(1, length + 1) / SAMPLE_RATE
+    # 10 ** -3 in amplitude, -60 dB, where the reverberation time ends.
     tail = rng.standard_normal(length) * 10 ** (-3 * times / channel.reverb_s)
     tail *= 10 ** (-channel.direct_db / 20) / np.sqrt(np.sum(np.square(tail)))
     echoed = samples + fftconvolve(samples, np.concatenate([[0.0], tail]))[: len(samples)]

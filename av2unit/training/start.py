@@ -88,6 +88,7 @@ def read_start(path: str | Path) -> Checkpoint:
 
 def _load(model: AvHubert, start: Checkpoint, init: InitConfig, dictionaries: Sequence[Sequence[str]], vocabulary: str) -> None:
     tensors = _two_heads(start.tensors)
+
     if init.heads == KEEP:
         if [list(symbols) for symbols in dictionaries] != start.config["dictionaries"]:
             raise CheckpointError(
@@ -120,6 +121,7 @@ def _two_heads(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _compare(config: AvHubertConfig, start: Checkpoint, tensors: Mapping[str, Tensor]) -> None:
     """Raise CheckpointError when the configured model differs from the checkpoint's, with the settings to change."""
+    # Sizes alone are compared: the heads may be new, for other units than the checkpoint's.
     dictionaries = [[""] * count for count in config.num_classes]
     stored = Checkpoint(start.path, start.stage, {**start.config, "dictionaries": dictionaries}, dict(tensors), start.fingerprint)
     found = AvHubertConfig.from_checkpoint(stored)

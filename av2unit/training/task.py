@@ -58,10 +58,12 @@ class MaskedPrediction(nn.Module):
         is_real = unpadded_steps(batch)
         fused = self.model.fuse(*self.front_ends(batch))
         penalty = (fused.float().square().mean(-1) * is_real).sum() / is_real.sum()
+
         logits = self.logits(fused, batch)
         targets = batch.targets.unbind(-1)
         loss_of_step = torch.stack([self._cross_entropy(*head) for head in zip(logits, targets, strict=True)]).sum(0)
         is_right = torch.stack([head.argmax(-1) == wanted for head, wanted in zip(logits, targets, strict=True)], -1)
+
         masked, unmasked = is_real & batch.mask, is_real & ~batch.mask
         # The weighted sum is divided by the steps of parts with a weight, and counts both heads once, as published.
         parts = [(masked, self._loss.masked_weight), (unmasked, self._loss.unmasked_weight)]
@@ -80,7 +82,9 @@ class MaskedPrediction(nn.Module):
         """Return the features of both modalities, [batch, time, dim], zeros where a clip lacks one; None if no clip has lips."""
         audio = torch.where(batch.audio_mask[..., None], self.model.mask_emb.to(batch.audio.dtype), batch.audio)
         audio_features, _ = self.model.front_ends(audio, None, batch.lengths)
+        # Zeros go in behind the projection, as in inference: before it they would become its bias.
         audio_features = cast(Tensor, audio_features) * batch.has_audio[:, None, None]
+
         video_features = self._video_features(batch)
         return self._scaled(audio_features), None if video_features is None else self._scaled(video_features)
 
@@ -93,6 +97,7 @@ class MaskedPrediction(nn.Module):
         clips = [batch.video[number, : batch.video_lengths[number]].float() for number in seen]
         for clip in clips:  # in place: a new tensor of this size for each operation takes longer
             clip.div_(_WHITE).sub_(config.image_mean).div_(config.image_std)
+
         known = self.model.feature_extractor_video.encode(clips, batch.video.shape[1])
         everyone = known.new_zeros(len(batch.lengths), *known.shape[1:])
         return everyone.index_copy(0, torch.tensor(seen, device=known.device), known)
@@ -252,6 +257,8 @@ class Score:
 
 def joined(shares: Iterable[Score]) -> Score:
     """Join the scores of several processes."""
+
+    # Counts are added, not means: processes have different numbers of clips.
     whole = Score()
     for share in shares:
         for name, values in share.losses.items():
@@ -284,6 +291,7 @@ def clip_scores(network: MaskedPrediction, batch: ClipBatch) -> Iterator[tuple[s
 
     Scores are float32 [units, classes] at 50 a second, -inf for specials; classes are int64 [units].
     """
+    # The front ends run once; each kind of input only fuses their features in another way.
     audio, video = network.front_ends(batch)
     has_audio = batch.has_audio.tolist()
     has_video = [length > 0 for length in batch.video_lengths]

@@ -316,6 +316,7 @@ def _read_counted(found: re.Match[str]) -> str:
         return before + _as_sino(number)
     if counter in _OF_CLOCKS and len(number) == 2 and number[0] == "0":
         number = number[1]
+
     value = value_of(number)
     if counter == "월" and value is not None and 1 <= value <= 12:
         return before + month(value)

@@ -50,6 +50,7 @@ def _words_in(run: str) -> Iterator[tuple[int, str]]:
 def _hanja_word(found: re.Match[str]) -> str:
     """Return a word in Hanja by the readings of its signs. What begins a word loses ㄹ and ㄴ (한글 맞춤법, articles 10 to 12)."""
     known, before = tables(), found.string[: found.start()]
+
     said = ""
     for place, sign in _words_in(found[0]):
         if word := known.hanja_words.get(sign):

@@ -36,6 +36,7 @@ def sino(number: int) -> str:
     groups: list[str] = []
     for scale in _SCALES:
         number, group = divmod(number, _GROUP)
+        # 10,000 is 만, not 일만; before 억 and larger scales the one is said.
         is_plain_ten_thousand = scale == "만" and group == 1 and number == 0
         if group:
             groups.append(scale if is_plain_ten_thousand else f"{_below_ten_thousand(group)}{scale}")
@@ -63,6 +64,7 @@ def native(number: int) -> str:
         return "스무"
     if number < NATIVE_BELOW:
         return _TENS[number // 10] + _ONES[number % 10]
+
     hundreds, rest = number - number % NATIVE_BELOW, number % NATIVE_BELOW
     return f"{sino(hundreds)}{_ONES[rest]}" if rest < 10 else sino(number)
 
@@ -111,6 +113,7 @@ def value_of(text: str) -> int | None:
         for scale in scales:
             step, large = (step, SCALES[scale]) if scale in _LARGE else (step * SCALES[scale], large)
         small += step
+        # A large scale counts all that stands before it since the last one: (3천 + 5백) * 만.
         if large > 1:
             total, small = total + small * large, 0
     return total + small if len(str(total + small)) <= MOST_DIGITS else None

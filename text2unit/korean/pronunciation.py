@@ -93,6 +93,7 @@ def _phrase(text: str) -> str:
         row += [_Syllable(*letters_of_syllable(sign), marks.get(place, "")) for place, sign in enumerate(word, 1)]
         row[-1].join = _BLANK + (_between(word, words[number + 1]) if number + 1 < len(words) else "")
     row[-1].join = ""
+
     plain = "".join(words)
     for number, (one, other) in enumerate(pairwise(row)):
         _meet(one, other, plain[number : number + 2])
@@ -126,6 +127,7 @@ def _meet(one: _Syllable, other: _Syllable, signs: str) -> None:
         return
     if one.coda in ("ㅎ", "ㄶ", "ㅀ") and _aspirate_before(one, other):
         return
+    # Before the final consonant is simplified, because which letter is written decides whether the next one is tense.
     _tense(one, other, signs)
     if one.coda == "ㄺ" and other.onset in "ㄱㄲ" and signs[:1] not in _lexicon().nouns_lg:
         one.coda, other.onset = "ㄹ", "ㄲ"

@@ -173,8 +173,10 @@ def clean(text: str) -> str:
     Lone jamo come out as compatibility jamo (ㄱ, ㅏ).
     """
     visible = _DIVISION.sub(" ÷ ", _INVISIBLE.sub("", _composed(text)))
+    # NFKC comes last: it would make 21/2 of 2½, x2 of x², and letters of the signs of Roman numerals.
     companies = ((_VULGAR, " "), (SUPERSCRIPT, "^"), (_COMPANY_BEFORE, _company), (_COMPANY_BEHIND, _company))
     read = read_hanja(read_roman(apply_rules(companies, visible.translate(_FORMS))))
+    # NFKC brings some forms back that were replaced before, such as the slash of ½.
     folded = unicodedata.normalize("NFKC", read).translate(_FORMS)
     return "".join(_compatible(sign) for sign in _without_accents(folded))
 

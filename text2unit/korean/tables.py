@@ -80,6 +80,7 @@ def tables() -> Tables:
 
 def alternatives(words: Iterable[str]) -> str:
     """Return a pattern of any of the words, the longest first."""
+    # Of alternatives, `re` takes the first that fits, not the longest.
     return "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
 
 

@@ -37,6 +37,7 @@ def straight_prior(steps: int, letters: int) -> Floats:
     beta = steps + 1 - alpha
     most = letters - 1
     choose = gammaln(most + 1) - gammaln(place + 1) - gammaln(most - place + 1)
+    # log of C(J - 1, j) B(j + a, J - 1 - j + b) / B(a, b), with a = t and b = T + 1 - t for step t of T.
     return np.asarray(choose + betaln(place + alpha, most - place + beta) - betaln(alpha, beta), np.float32)
 
 
@@ -132,6 +133,7 @@ def ctc_loss(log_probs: Tensor, num_places: Tensor, units: Tensor, num_units: Te
     int64 [batch].
     """
     blank = log_probs.shape[2] - 1
+    # A sentence with more units than its places can hold has an infinite loss; it counts 0.
     return F.ctc_loss(log_probs.transpose(0, 1), units, num_places, num_units, blank, reduction="mean", zero_infinity=True)
 
 
@@ -222,8 +224,11 @@ class TextToUnitTask(Task):
             loss = self._ctc(network, batch)
             engine.update(NETWORK, loss)
             return {"loss": loss}
+
         losses = self._aligned(network, batch)
         weights = self._config.losses
+        # A hard alignment is only asked for once a soft one has formed: at the beginning it would fix mistakes (Badlani et al.
+        # 2021).
         binary = weights.binary if engine.progress >= weights.binary_from else 0.0
         loss = (
             losses["units"]

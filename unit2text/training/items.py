@@ -153,8 +153,10 @@ def with_noise(units: Units, noise: UnitToTextNoiseConfig, num_units: int, rando
     ids, durations = units.ids.copy(), units.durations.astype(np.float64)
     is_other = random.random(len(ids)) < noise.substitute
     ids[is_other] = random.integers(num_units, size=int(is_other.sum()))
+    # Log-uniform: half as long is as frequent as twice as long.
     durations = np.maximum(1, np.rint(durations * (1 + noise.stretch) ** random.uniform(-1, 1, len(ids)))).astype(np.int64)
     is_kept = random.random(len(ids)) >= noise.delete
+    # An utterance of nothing could not be encoded.
     if is_kept.any():
         ids, durations = ids[is_kept], durations[is_kept]
     places = np.flatnonzero(random.random(len(ids)) < noise.insert)
@@ -169,6 +171,7 @@ def masked(rows: Ids, noise: UnitToTextNoiseConfig, random: Generator) -> Ids:
     starts = np.flatnonzero(random.random(len(rows)) < noise.mask / length)
     hidden = rows.copy()
     for start in starts:
+        # From 1 to 2 * length - 1 steps: `length` on average.
         hidden[start : start + 1 + random.integers(2 * length - 1)] = HIDDEN
     return hidden
 
@@ -188,6 +191,7 @@ def fade(sound: Tensor, progress: float) -> Tensor:
     """Return a copy of units of the sound, int64 [batch, time], with as many masked as the share of the run requires."""
     faded = sound.clone()
     for row in faded:
+        # Padding and masked units are row 0 already, and must not count.
         shown = row.nonzero()[:, 0]
         chosen = torch.randperm(len(shown))[: num_faded(progress, len(shown))]
         row[shown[chosen.to(shown.device)]] = HIDDEN
@@ -267,5 +271,6 @@ def _texts_of(items: Sequence[UnitToTextItem] | Sequence[LipItem], starts: Seque
     languages = torch.tensor([item.language for item in items])
     target = pad_sequence([torch.from_numpy(item.target) for item in items], batch_first=True, padding_value=PAD)
     first = torch.tensor(starts)[languages][:, None]
+    # The end token is a target only; in a shorter text it would stand amid the padding of the decoder's input.
     before = torch.cat([first, target[:, :-1].masked_fill(target[:, :-1] == END, PAD)], dim=1)
     return languages, before, target

@@ -78,12 +78,14 @@ def join_pretrained(units: Checkpoint, lips: PlainAvHubert, seed: int = 0) -> tu
             found=width,
             hint="nothing is between the two; take an AV-HuBERT of the same width",
         )
+    # The run draws the same numbers whether a head is made here or not.
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         head = torch.nn.Linear(table.shape[1], table.shape[0])
         fresh = {"ctc_proj.weight": head.weight.detach(), "ctc_proj.bias": head.bias.detach()}
         if _MASK in lips.tensors:
             fresh[f"{_LIP_PREFIX}{_MASK}"] = torch.rand_like(lips.tensors[_MASK])
+
     kept = {name: value for name, value in units.config.items() if name != "takes"}
     model = {**units.config["model"], "_name": "utut_seq2seq", "w2v_args": {"model": lips.config["model"]}}
     task = {**units.config["task"], **{name: lips.config["task"][name] for name in _IMAGE if name in lips.config["task"]}}
@@ -238,8 +240,10 @@ def joint_loss(logits: Tensor, target: Tensor, log_probs: Tensor, lengths: Tenso
     scores = torch.log_softmax(logits.float(), dim=-1)[is_token]
     wanted = target[is_token]
     nll = -scores.gather(1, wanted[:, None]).sum()
+    # fairseq's label smoothing: the right row has 1 - smoothing, the others share the rest equally.
     each = smoothing / (scores.shape[1] - 1)
     attention = (1 - smoothing - each) * nll - each * scores.sum()
+
     ctc = F.ctc_loss(
         log_probs.float().transpose(0, 1), wanted, lengths, is_token.sum(1), blank=BLANK_ROW, reduction="sum", zero_infinity=True
     )
@@ -321,12 +325,14 @@ class _ReadingTask(Task):
             batch = self._measured(given)
             count = int((batch.target != PAD).sum())
             measured, log_probs = self._network.measure(batch)
+            # Means are weighted by their rows, because batches differ in size.
             losses = {name: float(value) * count for name, value in measured.items()}
             rows.append({**losses, "rows": float(count), **path_errors(batch, log_probs)})
         shares = [row for share in engine.of_all(rows) for row in share]
         total = {name: sum(row[name] for row in shares) for name in (shares[0] if shares else {})}
         if not total:
             return {"cer": float("inf")}
+
         found = {name: total[name] / total["rows"] for name in _OF_ROWS}
         return {**found, "cer": total["errors"] / max(1.0, total["letters"])}
 

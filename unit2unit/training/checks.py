@@ -52,6 +52,7 @@ def _check_samples(samples: Sequence[Sample], tags: Sequence[str], num_units: in
             if not Path(side.path).is_file():
                 raise InputError("a unit file of a table is not there", path=side.path, expected=f"as named for {sample.pair}")
             if sample.pair not in seen:
+                # One of each pair shows another format or vocabulary; training reads the others anyway.
                 load_units(side.path, num_units)
         seen.add(sample.pair)
 
@@ -78,6 +79,7 @@ def check_finetuning(run: TrainingRun, stated: Stated) -> TrainingRun:
                     f"{start.path}: the checkpoint lacks a language of the pair", expected=language, found=tags, hint=ADD_LANGUAGE
                 )
             raise UsageError("the pair's language is not among langs", expected=tags, found=language)
+
     binaries = [
         f"{split}.{source}-{target}.{language}.{kind}"
         for split in _splits(run)
@@ -88,6 +90,7 @@ def check_finetuning(run: TrainingRun, stated: Stated) -> TrainingRun:
     num_units = dictionary_size(data / f"dict.{source}.txt")
     if dictionary_size(data / f"dict.{target}.txt") != num_units:
         raise InputError("the dictionaries of the pair differ", path=data, hint=_PREPARE_PAIRS)
+
     if run.option("length_tags"):
         for split in _splits(run):
             read_length_tags(data, split)
@@ -120,6 +123,7 @@ def follow_search_limit(run: TrainingRun, needed: Mapping[str, float]) -> Traini
         LOG.warning(
             "the search stops at %(max_len_a)g times the source's units plus %(max_len_b)g; the data have longer targets", limits
         )
+
     if run.option("eval_bleu"):
         translated = limits | json.loads(run.option("eval_bleu_args") or "{}")
         run = run.changed("task", {"eval_bleu_args": json.dumps(translated)})

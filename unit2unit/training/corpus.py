@@ -97,6 +97,7 @@ def pair_up(source: UnitCorpus, target: UnitCorpus, max_units: int = MAX_UNITS, 
         for name in one.places
         if name not in other.places
     ]
+
     pairs, unfit = dict[str, Pair](), list[str]()
     for name, units in source.units.items():
         if name not in target.units:
@@ -125,6 +126,7 @@ def search_limit(pairs: Collection[Pair]) -> dict[str, float]:
     source, target = (np.array([len(pair[side]) for pair in pairs], np.float64) for side in range(2))
     tried = []
     for slope in np.arange(0, _STEEPEST + _SLOPE_STEP / 2, _SLOPE_STEP):
+        # `higher` takes a length that occurs; between two lengths, the search would cut the pair at the quantile.
         rest = max(float(np.quantile(target - slope * source, _FITTING, method="higher")), 0.0)
         offset = _ROUND_UP * math.ceil((rest + 1) / _ROUND_UP)  # one more for the tag at the end of a target
         tried.append((float((slope * source).mean() + offset), round(float(slope), 2), offset))
@@ -138,6 +140,7 @@ def pair_contents(pair: Pair, text: str = "") -> list[bytes]:
     Two readings of a sentence never have the same units. A digest has 16 bytes, which saves memory.
     """
     letters = "".join(sign for sign in text.casefold() if sign.isalnum())
+    # The side is part of a digest: what one pair has as source, another may have as target.
     units = [side + units.tobytes() for side, units in zip((b"source", b"target"), pair, strict=True)]
     contents = [*units, b"text" + letters.encode()] if letters else units
     return [hashlib.blake2b(content, digest_size=16).digest() for content in contents]
@@ -161,6 +164,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         fresh = temporary / "new"
         fresh.mkdir()
         yield fresh
+        # A folder that is not empty cannot be replaced in one call, so the old one moves into the temporary folder first.
         if path.exists():
             os.replace(path, temporary / "old")
         os.replace(fresh, path)

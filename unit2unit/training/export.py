@@ -97,6 +97,7 @@ def write_published(
         cfg["task"].merged_units = True
 
     num_units, missing = config.vocabulary.num_units, []
+    # All are looked at before the first is written, so that an error leaves nothing behind.
     for dictionary in dictionaries(path, program, languages):
         if not dictionary.exists():
             missing.append(dictionary)
@@ -184,6 +185,7 @@ def average(checkpoints: Sequence[Checkpoint]) -> Checkpoint:
     for name, tensor in first.tensors.items():
         if name in SHARED_TABLES[1:] or not tensor.is_floating_point():
             continue
+        # In float32: sums of half-precision weights lose digits.
         tensors[name] = torch.stack([one.tensors[name].float() for one in checkpoints]).mean(0).to(tensor.dtype)
     shared = {name: tensors[SHARED_TABLES[0]] for name in SHARED_TABLES if name in first.tensors}
     return replace(first, tensors={**first.tensors, **tensors, **shared})

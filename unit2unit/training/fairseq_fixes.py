@@ -75,6 +75,7 @@ def load_for_this_run(trainer: Trainer, filename: str, *args: Any, reset_meters:
     fairseq adds it to the run's own, which is then over before it began where the time is limited. A decay by time is shown the
     clock here, since fairseq comes by once in every run, with a checkpoint or without.
     """
+
     try:
         state = _released_loading(trainer, filename, *args, reset_meters=reset_meters, **options)
     except AssertionError as error:  # another criterion or optimizer

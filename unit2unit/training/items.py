@@ -99,6 +99,7 @@ class UnitPairDataset(FairseqDataset):  # type: ignore[misc]
         """Samples by length, in random order among equal ones (fairseq seeds numpy around this call)."""
         order = np.random.permutation(len(self))
         source, target = self.sizes[order].T
+        # `lexsort` is stable, so samples of equal lengths stay in their random order.
         ordered: Ids = order[np.lexsort((target, source))]
         return ordered
 

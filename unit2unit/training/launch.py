@@ -126,6 +126,7 @@ def fairseq_config(run: TrainingRun) -> DictConfig:
     chosen = [f"--{name.replace('_', '-')}={wanted[name]}" for name in _CHOICES if name in wanted]
     user_dir = f"--user-dir={Path(utut_plugins.__file__).parent}"
     parser = _parser()
+    # Parsed twice, because which options exist depends on the task, the architecture and the like.
     args, _ = fairseq_options.parse_args_and_arch(parser, [user_dir, run.data_dir, *chosen], parse_known=True)
     known = _actions(parser)
     flags = [flag for name, value in wanted.items() if name not in _CHOICES for flag in _flags(known, name, value)]
@@ -137,6 +138,7 @@ def fairseq_config(run: TrainingRun) -> DictConfig:
                 f"the architecture decides '{name}'", expected=getattr(args, name), found=value, hint="choose another arch"
             )
     # fairseq's trainer has no options for its section `generation`.
+
     unknown = run.generation.keys() - GenerationConfig.__dataclass_fields__.keys()
     if unknown:
         raise UsageError("fairseq has no such search setting", found=", ".join(sorted(unknown)))

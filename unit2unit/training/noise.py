@@ -71,9 +71,11 @@ def span_lengths(budget: int, poisson_lambda: float, random: np.random.Generator
     while len(shares) <= poisson_lambda or shares[-1] >= _LEAST_PROBABILITY:
         shares.append(shares[-1] * poisson_lambda / len(shares))
     probabilities = np.array([share / sum(shares) for share in shares])
+
     drawn = np.zeros(0, dtype=np.int64)
     while drawn.sum() < budget:
         drawn = np.append(drawn, random.choice(len(probabilities), size=budget, p=probabilities))
+
     ends = np.cumsum(drawn)
     used = int(np.searchsorted(ends, budget)) + 1
     lengths = drawn[:used]
@@ -128,10 +130,12 @@ class UnitNoise:
         """
         if random.random() >= self.noisy_sources:
             return tokens
+        # One number for each token decides among all kinds of mistakes, so that none gets two.
         is_unit, fate = units_among(tokens, num_units), random.random(len(tokens))
         wrong = random.choice(others[units_among(others, num_units)], len(tokens))
         ends = np.cumsum([self.noise_substitute, self.noise_delete, self.noise_insert])
         is_deleted, is_followed = (is_unit & (lower <= fate) & (fate < upper) for lower, upper in pairwise(ends))
+
         replaced = np.where(is_unit & (fate < ends[0]), wrong, tokens)
         copies = np.where(is_deleted, 0, np.where(is_followed, 2, 1))
         noisy = np.repeat(replaced, copies)

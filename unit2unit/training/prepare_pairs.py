@@ -97,11 +97,13 @@ def prepare(options: argparse.Namespace) -> None:
     found = {split: pair_up(source, target, options.max_units, options.max_ratio) for split, (source, target) in corpora.items()}
     problems = [line for one in found.values() for line in one.problems]
     report_problems(problems, options.skip_bad)
+
     unpaired = [line for one in found.values() for line in one.unpaired]
     if not all(one.pairs for one in found.values()):
         lost = f"{several(len(problems), 'problem')}, {len(unpaired)} without the other side"
         raise InputError("no pairs are left", path=options.splits or options.source, found=lost)
     left_out = problems + unpaired + [line for one in found.values() for line in one.unfit]
+
     entries = () if options.texts is None else iter_entries(options.texts)
     texts = {entry.id: " ".join(entry.text.split()) for _, entry in entries}  # entries are in composed form (NFC)
     splits = {split: one.pairs for split, one in found.items()}
@@ -109,9 +111,11 @@ def prepare(options: argparse.Namespace) -> None:
         splits = _divide(found[_ALL].pairs, plan, options.manifest, texts)
     if options.splits or options.manifest is not None:
         _warn_of_leaks(splits, texts)
+
     counts = {split: _count(pairs, languages) for split, pairs in splits.items() if pairs}
     limit = search_limit(splits[TRAIN].values())
     ratios = {split: duration_ratios(pairs, *corpora[split if options.splits else _ALL]) for split, pairs in splits.items()}
+
     with new_folder(options.out) as folder:
         _write(folder, languages, {split: splits[split] for split in counts}, options.num_units)
         if options.texts is not None:
@@ -120,6 +124,7 @@ def prepare(options: argparse.Namespace) -> None:
             if found_ratios:
                 np.save(ratio_file(folder, split), np.array(found_ratios, np.float32))
         write_summary(folder, options, languages, vocabulary, counts, left_out, limit)
+
     for split, count in counts.items():
         LOG.info("%s: %s", split, ", ".join(f"{number} {what}" for what, number in count.items()))
     LOG.info("targets need a search of up to %(max_len_a)g times the source's units, plus %(max_len_b)g", limit)
@@ -147,6 +152,7 @@ def _divide(
     rest = dict[str, Pair]()
     for name, pair in pairs.items():
         kept.get(own.get(name, ""), rest)[name] = pair
+
     if any(kept[split] for split in (VALID, TEST)):
         missing = replace(plan, valid=0.0 if kept[VALID] else plan.valid, test=0.0 if kept[TEST] else plan.test)
         undivided = kept[TRAIN] | rest
@@ -156,6 +162,7 @@ def _divide(
                 LOG.info("%s: the corpus has no split '%s'; it is taken out of what it trains on", manifest, split)
             kept[split] = (kept[split] if split != TRAIN else {}) | {name: undivided[name] for name in names}
         return kept
+
     if manifest is not None:
         LOG.warning("%s: it holds nothing out; --valid and --test do", manifest)
     divided = divide_speakers(contents, plan)

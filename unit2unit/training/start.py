@@ -50,6 +50,7 @@ def _read_last(run: TrainingRun) -> Checkpoint:
         return _read_whole(last)
     except InputError as error:
         damage = CheckpointError(error.what, path=last, expected=error.expected, found=error.found)
+
     others = sorted(run.checkpoints.glob("checkpoint_*.pt"), key=lambda file: file.stat().st_mtime, reverse=True)
     for path in others:
         with suppress(InputError):
@@ -112,6 +113,7 @@ def follow_start(run: TrainingRun, start: Start | None, stated: Stated) -> Train
     for name, size in sizes.items():
         if is_stated(name, stated) and run.option(name) != size:
             raise UsageError(f"{start.path}: the checkpoint is of another size", expected=f"{name}={size}", found=run.option(name))
+
     if _names(run.option("langs")) != tags or any(run.option(name) != size for name, size in sizes.items()):
         LOG.info(
             "%s: %d + %d layers of width %d, languages %s: taken from it",

@@ -84,6 +84,7 @@ class WithText(FairseqCriterion):  # type: ignore[misc]
         text_loss, _ = label_smoothed_nll_loss(log_probs, text, self.units.eps, ignore_index=padding)
         letters = int((text != padding).sum())
         logged |= {"text_loss": text_loss.data, "letters": letters}
+        # fairseq divides the sum by `size` later, so the mean over letters is multiplied by it here.
         return loss + self._weight * size / max(letters, 1) * text_loss, size, logged
 
     def load_state_dict(self, state: Any, strict: bool = True, assign: bool = False) -> Any:

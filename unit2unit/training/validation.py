@@ -116,6 +116,8 @@ class Translations:
         if trainer.data_parallel_world_size > 1:
             torch.distributed.all_reduce(sums)
         number, one_unit, cut, *rest, said, wanted = sums.tolist()
+
+        # Apart from the counts, which must stay whole numbers.
         losses = torch.tensor([*self.losses, self.tokens], dtype=torch.float64, device=trainer.device)
         if trainer.data_parallel_world_size > 1:
             torch.distributed.all_reduce(losses)

@@ -51,6 +51,7 @@ def add_language(checkpoint: Checkpoint, language: str, like: str = "en", seed: 
 
 def _start_row(checkpoint: Checkpoint, table: Tensor, vocabulary: TranslatorVocabulary, like: str, seed: int) -> Tensor:
     if like == RANDOM:
+        # The number of rows is in the seed, so that each further language starts from another row.
         generator = torch.Generator().manual_seed(seed + vocabulary.num_rows)
         return torch.randn(table.shape[1], generator=generator).to(table.dtype) * _RANDOM_STD
     return table[vocabulary.tag(require_language(like, vocabulary.languages, str(checkpoint.path)))]
