@@ -103,6 +103,7 @@ class AvHubertConfig:
         missing = {"model", "task", "dictionaries"} - checkpoint.config.keys()
         if missing:
             raise CheckpointError("the unit encoder's settings are incomplete", path=checkpoint.path, found=f"no {min(missing)}")
+
         model, task = checkpoint.config["model"], checkpoint.config["task"]
         for name, needed in _FIXED.items():
             if model.get(name, needed) != needed:
@@ -149,6 +150,7 @@ def _check_sizes(config: AvHubertConfig, checkpoint: Checkpoint) -> None:
     dim = config.encoder_embed_dim
     layers = {key.split(".")[2] for key in checkpoint.tensors if key.startswith("encoder.layers.")}
     stored = {"encoder_layers": len(layers)} | {name: _tensor_length(checkpoint, *place) for name, place in _SIZES.items()}
+
     for name, size in stored.items():
         if getattr(config, name) != size:
             raise CheckpointError(
@@ -157,6 +159,7 @@ def _check_sizes(config: AvHubertConfig, checkpoint: Checkpoint) -> None:
                 expected=size,
                 found=getattr(config, name),
             )
+
     if config.stack_order_audio * NUM_MELS != config.audio_feat_dim:
         raise CheckpointError(
             "the unit encoder's setting stack_order_audio does not fit audio_feat_dim",
@@ -222,6 +225,7 @@ def unit_of_class(checkpoint: Checkpoint) -> NDArray[np.int64]:
     """
     dictionaries = checkpoint.config["dictionaries"]
     units = np.full(max(len(symbols) for symbols in dictionaries), NO_UNIT, dtype=np.int64)
+
     for class_id, symbol in enumerate(dictionaries[0]):
         if class_id >= _NUM_SPECIALS and symbol.isascii() and symbol.isdecimal():
             if len(symbol) > _MOST_DIGITS:
@@ -229,6 +233,7 @@ def unit_of_class(checkpoint: Checkpoint) -> NDArray[np.int64]:
                     "a unit of the label dictionary is larger than any quantizer's", path=checkpoint.path, found=symbol[:40]
                 )
             units[class_id] = int(symbol)
+
     if not (units >= 0).any():
         raise CheckpointError(
             "the label dictionary holds no units",

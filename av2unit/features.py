@@ -46,6 +46,7 @@ def check_speech(speech: Floats) -> Floats:
         raise NoSpeechError("the speech is empty", expected="1 sample or more", found="0 samples")
     if not np.isfinite(speech).all():
         raise InputError("speech must be finite", found="NaN or infinity among the samples")
+
     require_full_scale(speech)
     return speech
 

@@ -46,6 +46,7 @@ def apply(config: KMeansConfig) -> None:
             found=f"{config.checkpoint} ({extractor.fingerprint})",
             hint="give that one as checkpoint=",
         )
+
     with bars() as progress:
         label_corpus(config, quantizer, extractor, progress)
 

@@ -55,6 +55,7 @@ class KnownSentences:
         stored = config.get(KNOWN_KEY)
         if stored is None:
             return None
+
         try:
             sentences, silence = tuple(parse_units(line) for line in stored["units"]), int(stored["silence"])
         except (KeyError, TypeError, ValueError, InputError) as error:
@@ -76,6 +77,7 @@ class KnownSentences:
         steps = np.maximum(log_probs, _FLOOR)
         if not len(steps):
             return np.zeros(0)
+
         by_unit = np.full((len(steps), int(unit_of_class.max()) + 1), _FLOOR, np.float32)
         # Where several classes stand for one unit, the most probable one counts.
         for number, unit in enumerate(unit_of_class):
@@ -110,6 +112,7 @@ class KnownSentences:
             totals[0] = _NEVER
             entered = np.maximum(totals[tree.parents], totals[before_parents] - _LEAP)
             totals = np.maximum(totals, entered) + row[tree.units]
+
         totals[0] = _NEVER
         return int(np.maximum(totals[tree.ends], totals[tree.parents[tree.ends]] - _LEAP).argmax())
 
@@ -156,6 +159,7 @@ def _best_path(aligned: LogProbs) -> Ids:
     came_from = np.zeros((num_steps, length), np.int64)
     totals = np.full(length, _NEVER)
     totals[:2] = aligned[0, :2] - np.array([0.0, _LEAP])[:length]
+
     for step in range(1, num_steps):
         padded = np.concatenate([[_NEVER, _NEVER], totals])
         choices = np.stack([totals, padded[1:-1], padded[:-2] - _LEAP])

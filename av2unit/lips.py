@@ -37,6 +37,7 @@ def lip_features(lips: Frames, crop_size: int, mean: float, std: float) -> Float
             expected=f"uint8 [time, height, width], sides of {crop_size} pixels or more, 1 frame or more",
             found=f"{lips.dtype} {list(lips.shape)}",
         )
+
     top, left = ((side - crop_size) // 2 for side in lips.shape[1:])
     # A byte has 256 values: each is computed in float64 once, and the frames are looked up.
     levels: Floats = ((np.arange(256) / 255 - mean) / std).astype(np.float32)
@@ -91,6 +92,7 @@ class LipResNet(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.frontend3D = nn.Sequential(NeighboursConv(width), nn.BatchNorm2d(width), nn.PReLU(width), nn.MaxPool2d(3, 2, 1))
+
         self.trunk = nn.Sequential()
         channels = width
         for stage in range(_NUM_STAGES):
@@ -148,6 +150,7 @@ class LipFrontEnd(nn.Module):
         for start in track(starts, "lip frames", progress, len(starts)):
             shown = is_shown[start : start + step]
             encoded.append(self.resnet(packed[start : start + len(shown) + 2 * _HALO], shown))
+
         features = self.proj(torch.cat(encoded).to(packed.dtype))
         return unpack_clips(features, [len(clip) for clip in clips], time)
 

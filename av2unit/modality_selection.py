@@ -55,6 +55,7 @@ class AgreementThreshold:
         stored = config.get(AGREEMENT_KEY)
         if stored is None:
             return None
+
         try:
             least, own, foreign = (float(stored[name]) for name in ("least", "own", "foreign"))
             silence = None if stored["silence"] is None else int(stored["silence"])
@@ -117,6 +118,7 @@ def find_threshold(clips: Sequence[tuple[Ids, Ids]], silence: int | None) -> Agr
     """
     if len(clips) < _LEAST_CLIPS:
         raise InputError("too few clips with sound and lips to tell how far they agree", expected=_LEAST_CLIPS, found=len(clips))
+
     own = [agreement(heard, seen, silence) for heard, seen in clips]
     # A few others for each clip: all pairs would grow with the square of the clips.
     foreign = [

@@ -73,6 +73,7 @@ def read_utterance(
         return None, lips
     if speech is None or not speech.size:
         raise NoSpeechError("its sound track is empty", path=path, hint="use --modalities video to read the lips alone")
+
     if lips is not None:
         compare_lengths(path, speech, lips)
     return speech, lips
@@ -106,6 +107,7 @@ def read_lip_video(path: str | Path) -> Frames:
             found=f"{info.width} x {info.height}",
             hint="leave --in-lip-path out, and the lips are found in the video",
         )
+
     if info.has_video and abs(info.frame_rate - FRAME_RATE) > _NOTABLE_DIFFERENCE_HZ:
         report_note(_LIP_RATE(rate=float(info.frame_rate), usual=FRAME_RATE), path)
     return read_gray_video(path)

@@ -93,11 +93,13 @@ def export(options: argparse.Namespace) -> None:
     trained = read_trained(options.run_dir, options.checkpoint)
     check_files((), {"the run's checkpoint": trained.path}, {"the output": options.out_path})
     decoding = Decoding(**trained.about["config"]["decoding"])
+
     # Imported here because it loads the media decoders, which a plain export does not need.
     if options.choose_penalty:
         from av2unit.training.calibrate import choose_penalty
 
         decoding = choose_penalty(trained, _config(options), options)
+
     path = write_encoder(options.out_path, trained, decoding, options.precision)
     if options.calibrate_agreement:
         from av2unit.training.calibrate import calibrate_agreement

@@ -106,6 +106,7 @@ def clean_text(text: str, is_subtitle: bool = False) -> Cleaned:
     text = out.take(_TAG, text, lambda found: "\n" if found[0][1:3].lower() == "br" else "")
     for pattern in (_LONE_FENCE, _IMAGE, _RULE, _HEADING, _QUOTE, _BULLET):
         text = out.take(pattern, text, lambda _: "")
+
     text = out.take(_LINK, text, lambda found: found[1], lambda found: found[0].removeprefix(f"[{found[1]}]"))
     text = out.take(_FOOTNOTE, text, lambda _: "")
     if is_subtitle:
@@ -113,6 +114,7 @@ def clean_text(text: str, is_subtitle: bool = False) -> Cleaned:
         text = out.take(_ANY_BRACKETS, out.take(_DASH, text, lambda _: ""), lambda _: " ")
         text = out.take(_DASH, _trimmed(text), lambda _: "")  # dashes that followed brackets
         text = out.take(_WHOLE_LINE, text, lambda found: found[0] if _SENTENCE.search(found[1].strip()) else " ")
+
     text = out.take(_IN_BRACKETS, text, lambda found: " " if is_direction(found[1] or found[2] or found[3]) else found[0])
     text = "\n".join(_unmarked(line, out.left) if _MARK.search(line) else line for line in text.split("\n"))
     text = out.take(_UNSURE, text, lambda _: "")
@@ -142,6 +144,7 @@ def _unmarked(line: str, left_out: list[str]) -> str:
             opened[sign] = mark
         elif sign.startswith("**") and not (before.isdigit() and after.isdigit()) and (before.strip() or after.strip()):
             gone.append(mark.span())
+
     gone += [mark.span() for sign, mark in opened.items() if sign.startswith(("**", "`"))]  # never closed
     kept, place = list[str](), 0
     for start, stop in sorted(gone):

@@ -73,6 +73,7 @@ def read_english(text: str, path: str | Path | None = None) -> WrittenOut:
     foreign = next((sign for sign in composed if not _is_english(sign)), "")
     if foreign:
         raise InputError("the text has letters that are not English", path=path, found=repr(foreign))
+
     rows = ((line, row) for line, row in enumerate(composed.split("\n"), 1))
     odd = [(line, column, sign) for line, row in rows for column, sign in enumerate(row, 1) if _is_lost(sign)]
     refuse_signs(odd, "letters, digits and punctuation", path)
@@ -80,11 +81,13 @@ def read_english(text: str, path: str | Path | None = None) -> WrittenOut:
     plain = _without_accents(SUPERSCRIPT.sub("^", composed.replace("≠", "!=")).translate(_APOSTROPHES))
     for pattern, sign in _AS_TYPED:
         plain = pattern.sub(sign, plain)
+
     plain = _FEET.sub(r"\1 feet \2 inches ", _POWER.sub(_power, plain))
     spoken = _WORD_OF_SHORT.sub(lambda found: _SHORT[found[0]], plain)
     # From the narrowest form to plain numbers, which would take all others apart.
     for pattern, words in ((_AS_MONEY, _money), (_CLOCK, _clock), (_YEAR, _year), (_ORDINAL, _ordinal), (_PLAIN, _number)):
         spoken = pattern.sub(lambda found, words=words: f" {words(found)} ", spoken)  # type: ignore[misc]
+
     for sign, word in _SIGNS.items():
         spoken = spoken.replace(sign, word)
     kept = "".join(_MARK_OF.get(sign, sign if sign == "'" or "a" <= sign <= "z" else " ") for sign in spoken)
@@ -112,6 +115,7 @@ def cardinal(number: int) -> str:
     """Return a whole number in words, as `two hundred one`; digit by digit from a quadrillion on."""
     if number >= _MOST:
         return " ".join(_ONES[int(digit)] for digit in str(number))
+
     for scale, name in _SCALES:
         if number >= scale:
             rest = number % scale

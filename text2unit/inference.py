@@ -106,6 +106,7 @@ def _write_manifest_units(manifest: Path, options: TextToUnitOptions) -> int:
 
     text_to_unit = TextToUnits.from_checkpoint(options.text2unit_path, options.device, options.precision)
     text_to_unit.require_language(options.lang)
+
     rows, unreadable = list[UnitRow](), list[str]()
     with bars(options.quiet) as progress:
         for entry in track(entries, "text", progress, len(entries)):
@@ -113,6 +114,7 @@ def _write_manifest_units(manifest: Path, options: TextToUnitOptions) -> int:
                 rows.append(UnitRow(entry.id, text_to_unit.units_of(entry.text, options.lang), {}))
             except InputError as error:
                 unreadable.append(f"{entry.id} ({error.what})")
+
     leave_out(unreadable, "text", "that cannot be said", manifest, True, "")
     LOG.info("%s: units of %s", options.out_unit_path, several(write_units(options.out_unit_path, rows), "text"))
     return EXIT_FAILED if unreadable else 0
@@ -126,6 +128,7 @@ def _from_stdin() -> str:
     content = sys.stdin.buffer.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise InputError("the text is too large", path="standard input", expected=f"{MOST_BYTES:,} bytes at most")
+
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -109,6 +109,7 @@ def read_text_to_unit_config(config: Mapping[str, Any], path: Path) -> TextToUni
         raise CheckpointError(
             "the text-to-unit model reads other letters than these", path=path, expected=f"those of {' or '.join(ALPHABETS)}"
         )
+
     plain = TextToUnitConfig()
     sizes = {name: read_setting(stored, name, getattr(plain, name), _OWNER, path, (0, most)) for name, most in _MOST.items()}
     dropout = read_setting(stored, "dropout", plain.dropout, _OWNER, path)
@@ -253,6 +254,7 @@ def best_durations(log_probs: Floats, num_steps: Counts, num_letters: Counts) ->
     best = np.full((batch, letters), _IMPOSSIBLE)
     best[:, 0] = log_probs[:, 0, 0]
     moved = np.zeros((longest, batch, letters), dtype=bool)
+
     first = np.full((batch, 1), _IMPOSSIBLE)
     for step in range(1, longest):
         from_before = np.concatenate([first, best[:, :-1]], axis=1)

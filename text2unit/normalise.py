@@ -194,6 +194,7 @@ def _scaled() -> re.Pattern[str]:
     signs, codes = "".join(map(re.escape, known.currencies)), alternatives(known.currency_codes)
     money = alternatives({*known.currencies.values(), *known.currency_codes.values(), "명", "회", "건", "개", "뷰"})
     behind = rf"[{signs}]|(?:{codes}|{alternatives(known.counted_behind)})(?![A-Za-z])"
+
     return re.compile(
         rf"(?:(?P<sign>[{signs}])\s?|(?<![A-Za-z])(?P<code>{codes})\s?)?(?<![\d.,])"
         rf"(?:(?P<first>{NUMBER})(?P<own>{_SCALE_WORD}|{_SCALE_LETTER})?\s?[~-]\s?[{signs}]?)?"

@@ -74,6 +74,7 @@ def script_of(text: str, language: str = "ko", path: str | Path | None = None) -
     require_readable(cleaned.text, path)
     if cleaned.left_out and not _SAYABLE.search(cleaned.text):
         raise InputError("there is nothing to say in the text", path=path, expected="a word", found=repr(text[:40]))
+
     readings = [written_out(line, path) for line in cleaned.text.splitlines() if _SAYABLE.search(line)] or [
         written_out(cleaned.text, path)
     ]

@@ -55,6 +55,7 @@ class TextToUnits:
             raise CheckpointError(
                 "the text-to-unit model's languages cannot be read", path=checkpoint.path, expected='as ["ko"]', found=stated
             )
+
         self.languages = tuple(stated)
         unit = checkpoint.config.get("silence")
         if unit is not None and (not isinstance(unit, int) or isinstance(unit, bool) or not 0 <= unit < network.config.num_units):
@@ -111,6 +112,7 @@ class TextToUnits:
             raise UnitError(
                 "no units came out of this text", found=repr(sentence[:40]), hint="was the text-to-unit model trained to its end?"
             )
+
         durations = None if found.durations is None else found.durations.cpu().numpy()
         units = Units(found.ids.cpu().numpy(), durations, language, self.vocabulary, is_merged=True)
         return SentenceUnits(sentence, units, found.score)

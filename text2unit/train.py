@@ -36,6 +36,7 @@ def make_task(config: TextToUnitTrainConfig) -> TextToUnitTask:
     sizes = replace(config.model, num_units=corpus.num_units, alphabet=corpus.alphabet)
     torch.manual_seed(config.loop.seed)
     network = network_of(sizes, with_aligner=True)
+
     if config.init:
         # Checkpoints have no aligner, so it starts with fresh weights.
         checkpoint = read_checkpoint(config.init, TEXT2UNIT)

@@ -131,6 +131,7 @@ class UnitToTextConfig:
         has_sound = "speech_unit_embedding.weight" in checkpoint.tensors
         heads = read_setting(settings, "encoder_heads", UNIT_ENCODER_HEADS, OWNER, checkpoint.path, (1, _MOST))
         is_norm_first = read_setting(settings, "encoder_norm_first", False, OWNER, checkpoint.path)
+
         return cls(
             takes=str(takes),
             num_rows=num_rows,
@@ -213,6 +214,7 @@ def _stack(checkpoint: Checkpoint, prefix: str, dim: int, heads: int, is_norm_fi
             expected=f"{prefix} of width {dim} with {heads} heads",
             found=f"width {width}, {in_group} channels a group",
         )
+
     return EncoderConfig(
         encoder_layers=_num_layers(checkpoint, prefix),
         encoder_embed_dim=dim,
@@ -234,6 +236,7 @@ def _decoder(checkpoint: Checkpoint, dim: int, settings: Mapping[str, Any]) -> L
             expected=f"a divisor of {dim}",
             found=heads,
         )
+
     return LayerConfig(
         dim=dim,
         num_layers=_num_layers(checkpoint, "decoder"),
@@ -251,6 +254,7 @@ def _lips(checkpoint: Checkpoint, dim: int, settings: Mapping[str, Any], av_hube
     stored = _av_hubert_settings(checkpoint.path, settings, av_hubert)
     for name, required in _REQUIRED_OF_LIPS.items():
         _require(stored, name, required, checkpoint.path)
+
     if not stored and dim != _LARGE_WIDTH:
         raise CheckpointError(
             "the checkpoint does not say how many heads its lip encoder has",

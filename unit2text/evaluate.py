@@ -84,6 +84,7 @@ def _work(options: EvaluateOptions) -> None:
     if reader.takes not in (UNITS, LIPS):
         expected = f"a reader of {UNITS} or {LIPS}"
         raise UsageError("the units of pre-training are in no manifest", expected=expected, found=reader.takes)
+
     material = list(_material(manifest, reader, options))
     rows: list[dict[str, Any]] = []
     with bars(options.quiet) as progress:
@@ -101,6 +102,7 @@ def _work(options: EvaluateOptions) -> None:
     for name, part in measured.items():
         wer, cer = (_cell(part.get(measure)) for measure in ("wer", "cer"))
         lines.append((name, str(max((one.n for one in part.values()), default=0)), wer, cer))
+
     print_text(aligned(lines).rstrip("\n"))
     if options.texts is not None:
         write_rows(options.texts, [row | {part: row[part]._asdict() for part in ("words", "characters")} for row in rows])
@@ -129,6 +131,7 @@ def _material(manifest: Manifest, reader: "UnitReader", options: EvaluateOptions
         if not options.allow_missing:
             raise InputError(what, path=options.manifest, found=", ".join(lacking[:5]), hint="--allow-missing leaves them out")
         LOG.warning("%s: %s, left out: %s", options.manifest, what, ", ".join(lacking[:5]))
+
     if not sources:
         raise InputError("there is nothing to read", path=options.manifest)
     for entry in manifest.entries:

@@ -63,15 +63,18 @@ def _work(options: ReadTextOptions) -> None:
         how = replace(how, search=replace(how.search, beam=options.beam))
     with bars(options.quiet) as progress:
         found = reader.read_scored(_read(options, reader), options.lang, how, progress=progress)
+
     transcript = found.transcript
     lines = (
         [f"{word.start_s:.2f}\t{word.end_s:.2f}\t{word.text}" for word in transcript.words] if options.times else [transcript.text]
     )
+
     if options.out_text_path is not None:
         write_text(options.out_text_path, "\n".join([*lines, ""]))
         LOG.info("%s: %s in %s", options.out_text_path, several(len(transcript.words), "word"), transcript.language)
     else:
         print_text("\n".join(lines))
+
     if found.is_cut:
         report_note(_CUT())
 
@@ -85,6 +88,7 @@ def _read(options: ReadTextOptions, reader: "UnitReader") -> "ReaderInput":
         return read_gray_video(options.in_lip_path)
     if reader.takes != UNITS:
         raise UsageError(f"this unit-to-text model reads {reader.takes}", expected=UNITS, found=options.in_unit_path)
+
     assert options.in_unit_path is not None  # as was checked
     return Units.from_frames(read_unit_file(options.in_unit_path))
 

@@ -224,6 +224,7 @@ def load_unit_to_text_network(checkpoint: Checkpoint, config: UnitToTextConfig) 
         raise CheckpointError(
             "the unit-to-text model's table is stored twice", path=checkpoint.path, expected=_TABLE, found=_OUTPUT
         )
+
     load_strict(model, {**weights, _OUTPUT: weights[_TABLE]}, checkpoint)
     model.share_table()
     return model.eval()

@@ -155,6 +155,7 @@ def search_together(
     best: Found | None = None
     least, most = lengths
     half_way = IncrementalDecoder(model.decoder, join_sources(model.decoder, [encoded]), most + 1)
+
     for length in range(most + 1):
         tokens, parents = torch.from_numpy(open_.tokens[None, :, -1]), torch.from_numpy(open_.parents[None])
         half_way.make_room(tokens.shape[1])
@@ -292,6 +293,7 @@ def hypotheses(
         raise UsageError(
             "the beam is wider than the unit-to-text model's dictionary", expected=f"{widest} at most", found=settings.beam
         )
+
     suppressed = marks if options.suppress_marks else ()
     rules = [
         SearchRules(

@@ -70,6 +70,7 @@ def _unit_to_text_config(
         raise CheckpointError(
             "the dictionary of the text cannot be read", path=path, expected="task_state.target_dictionary", found=brief(dictionary)
         )
+
     proto = _tokenizer_bytes(state.get("s2s_tokenizer"))
     return {
         "takes": takes_of(names),

@@ -142,6 +142,7 @@ class TextVocabulary:
                 groups.append([])
             groups[-1].append(position)
             is_between = False
+
         named = [(self.decode([rows[position] for position in group]), group) for group in groups]
         return [(word, group) for word, group in named if word]
 
@@ -160,6 +161,7 @@ class TextVocabulary:
     def _processor(self) -> Any:
         if self.tokenizer is None:
             raise InputError("the unit-to-text model's file has no tokenizer, so that text cannot be cut into its pieces")
+
         try:
             from sentencepiece import SentencePieceProcessor  # an extra: reading does without it
         except ModuleNotFoundError as error:

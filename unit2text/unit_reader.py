@@ -203,6 +203,7 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
     def _read_window(self, steps: "_Steps", language: str, options: ReadOptions) -> "_Part":
         if not len(steps):
             return _Part("", (), 0.0, 0, False)
+
         model, start = self.model, self.config.start(language)
         with torch.inference_mode():
             encoded = self._encode(steps, language).features
@@ -210,6 +211,7 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
         found = find_text(model, encoded, log_probs, start, options, self._marks)
         if found is None:
             raise CheckpointError("the unit-to-text model gives no finite scores", path=self.path, hint="its weights are damaged")
+
         text = unicodedata.normalize("NFC", self.text.decode(found.rows.tolist()))
         return _Part(text, self._words(found, align(log_probs, found.rows)), found.score, len(found.rows) + 1, found.is_cut)
 
@@ -233,6 +235,7 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
             assert lips is not None  # as `takes` says
             frames = lip_features(steps.main, lips.image_crop_size, lips.image_mean, lips.image_std)
             return model.encode([torch.from_numpy(frames).to(self.device)], number)
+
         assert isinstance(model, UnitText)
         rows = torch.from_numpy(steps.main)[None].to(self.device)
         sound = None if steps.sound is None else torch.from_numpy(steps.sound)[None].to(self.device)
@@ -322,6 +325,7 @@ def _stored_options(checkpoint: Checkpoint) -> ReadOptions:
     if stored is not None:
         asked = SearchConfig.from_generation(stored, checkpoint.path, OWNER)
         search = replace(search, **{name: getattr(asked, name) for name in names if stored.get(name) is not None})
+
     return ReadOptions(
         search,
         read_setting(checkpoint.config, "ctc_weight", 0.0, OWNER, checkpoint.path),

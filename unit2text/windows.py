@@ -157,7 +157,6 @@ def _place_to_join(before: Sequence[Word], after: Sequence[Word], begin: float, 
 
     They are joined behind a word that both have, the nearest to the middle; without one, where the least is lost or doubled.
     """
-
     middle = (begin + end) / 2
     last, first = len(before), 0
     stays = sum(word.end_s <= begin for word in before)

@@ -83,6 +83,7 @@ def _of_folder(folder: Path) -> Iterator[TranslationRequest]:
     files = sorted(file for file in inner.rglob("*") if file.suffix in UNIT_SUFFIXES and not file.name.startswith("."))
     if not files:
         raise InputError("there are no units", path=folder, expected="unit files or .jsonl")
+
     for file in files:
         yield TranslationRequest(file.relative_to(inner).with_suffix("").as_posix(), str(file), partial(_units_of_file, file))
 
@@ -111,6 +112,7 @@ def translate_many(
     source, target = translator.require_language(source), translator.require_language(target)
     stream, done = iter(given), 0
     progress("translating", 0, total)
+
     while batch := list(islice(stream, _AT_ONCE)):
         read = [(one, _read(one, source)) for one in batch]
         sequences = [units for _, units in read if isinstance(units, Units)]
@@ -156,6 +158,7 @@ class ManyOutputs:
             raise UsageError(
                 "many outputs need a folder or a table", expected=f"--out-dir DIR, or --out-unit-path FILE{_TABLE}", found=out_path
             )
+
         self.paths, self.out_dir, self.out_path = paths, out_dir, out_path
         self.failed, self.cut, self.done = 0, 0, 0
         places: dict[str, str] = {}
@@ -194,6 +197,7 @@ class ManyOutputs:
                 else:
                     write_unit_file(place, translation.units.ids)
                     self.done += 1
+
         where = self.out_path if self.out_dir is None else self.out_dir
         LOG.info("%s: %d of %d translated%s", where, self.done, self.total, f"; {self.failed} failed" if self.failed else "")
         if self.cut:
@@ -278,6 +282,7 @@ def translate_files(options: TranslateOptions) -> int | None:
     path = checkpoint_or_bundle(options.utut_path, TRANSLATOR)
     if options.out is None or is_many(options.units):
         return _translate_many(path, options)
+
     given = options.units[0]
     ids = read_unit_file(given)
     source, target = _languages(path, options)
@@ -285,6 +290,7 @@ def translate_files(options: TranslateOptions) -> int | None:
     search = search_settings(translator.default_search, options.beam, options.max_target_units)
     with bars(options.quiet) as progress, units_of(given):
         translation = translator.translate(Units(ids), source, target, search, progress)
+
     write_unit_file(options.out, translation.units.ids)
     found = truncation_note(translation), outside_note(translator.readings(translation.score, translation.weakest))
     for note in (*found, None if len(translation.units) else _EMPTY()):

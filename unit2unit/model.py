@@ -134,6 +134,7 @@ class TranslatorConfig:
                 raise CheckpointError(
                     f"the translator's option {name} is not supported", path=checkpoint.path, expected=required, found=model[name]
                 )
+
         num_rows, dim = _tensor(checkpoint, _EMBEDDING).shape
         return cls(
             vocabulary=_vocabulary(checkpoint, num_rows, task.get("langs") or model.get("langs")),

@@ -64,6 +64,7 @@ def write_transformers(checkpoint: Checkpoint, folder: Path, source: str = "", t
     }
     with atomic_output(folder / _WEIGHTS) as temporary:
         safetensors.torch.save_file(weights, temporary, {"format": "pt"})
+
     for name, content in texts.items():
         write_text(folder / name, json.dumps(content, ensure_ascii=False, indent=2) + "\n")
     write_text(folder / "README.md", _card(checkpoint, config, source, target))
@@ -90,6 +91,7 @@ def read_transformers(folder: Path) -> Checkpoint:
         stored = safetensors.torch.load_file(path)
     except safetensors.SafetensorError as error:
         raise CheckpointError("the weights are damaged", path=path, found=str(error)) from error
+
     tables = [name for name in (_TABLE, *_TIED) if name in stored]
     if not tables:
         raise CheckpointError("the embedding table is missing", path=path, expected=_TABLE)
@@ -109,6 +111,7 @@ def _model_config(config: TranslatorConfig, target: str) -> dict[str, Any]:
         for side, stack in (("encoder", config.encoder), ("decoder", config.decoder))
         for name, size in {"layers": stack.num_layers, "attention_heads": stack.num_heads, "ffn_dim": stack.ffn_dim}.items()
     }
+
     return {
         "model_type": _MODEL_TYPE,
         "architectures": ["M2M100ForConditionalGeneration"],
@@ -167,6 +170,7 @@ def _tokenizer(config: TranslatorConfig, source: str) -> dict[str, Any]:
     ends = ("<s>", "</s>", f"[{source}]")
     special = [token for token in tokens if not token.isdigit()]
     piece = {token: {"SpecialToken": {"id": token, "type_id": 0}} for token in ends}
+
     return {
         "version": "1.0",
         "truncation": None,

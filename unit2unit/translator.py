@@ -216,6 +216,7 @@ class UnitTranslator(Reloadable[UnitTransformer]):
         hypotheses = [*even, *sorted((one for found in rest for one in found), key=lambda one: -one.score)]
         if not hypotheses:
             raise CheckpointError("the translator gives no finite scores", path=self.path, hint="its weights are damaged")
+
         others = dict[bytes, Translation]()
         for one in (found[0] for found in by_length if found and len(by_length) > 1):
             translated = self._named(one, units, target)
@@ -253,6 +254,7 @@ def _group(lengths: Sequence[int], steps: Sequence[int], limits: _BatchLimits = 
     """
     groups: list[list[int]] = []
     most = min(limits.sentences, ceil(len(lengths) / num_workers))
+
     # By length, because all sentences of a batch go on until its longest one ends.
     for number in sorted(range(len(lengths)), key=lambda number: lengths[number]):
         last = groups[-1] if groups else []

@@ -134,6 +134,7 @@ def carry_labels(config: AlignConfig, progress: Progress) -> dict[str, Any]:
     """
     if not config.out_dir:
         raise UsageError("labels need a folder", expected="out_dir")
+
     folder, corpus = Path(config.out_dir), read_corpus(config.manifest, config.root or None)
     outputs = {"a file of labels": result_files(folder, corpus.split)}
     keep_apart(outputs, {"the manifest": corpus.path, "the references": config.references})
@@ -144,6 +145,7 @@ def carry_labels(config: AlignConfig, progress: Progress) -> dict[str, Any]:
     bad = BadItems(config.max_bad_share)
     shards = LabelShards(folder / f"{corpus.split}.{LABELS_PART}", head, [clip.id for clip in corpus.clips])
     loader = make_loader(source, itemgetter(0), [[(0, number)] for number in shards.missing], config.num_workers)
+
     for number, batch in shards.filled(zip(shards.missing, loader, strict=True), progress, "aligning"):
         bad.note(batch)
         if batch.bad:

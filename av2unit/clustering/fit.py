@@ -74,6 +74,7 @@ class FrameSample:
         """Drop frames beyond the capacity, in place: kept frames at the end fill the gaps."""
         if self._count <= self._capacity:
             return
+
         # Linear time; a sort would order numbers whose order does not matter.
         order = np.argpartition(self._numbers[: self._count], self._capacity - 1)
         kept, thrown = order[: self._capacity], order[self._capacity :]
@@ -237,6 +238,7 @@ def _cluster(frames: Floats, config: KMeansConfig, settings: dict[str, Any]) -> 
     centres = np.ascontiguousarray(clustering.cluster_centers_, dtype=np.float32)
     # The frames are normalised already, so this one must not normalise them again.
     plain = Quantizer(centres, np.zeros_like(mean), np.ones_like(scale), settings, 0.0)
+
     counts, total = LabelCounts(len(centres)), 0.0
     # In pieces: the distances of all frames to all clusters would take more memory than the frames.
     for start in range(0, len(frames), _ROWS_AT_ONCE):

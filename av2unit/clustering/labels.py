@@ -106,6 +106,7 @@ def load_quantizer(path: str | Path) -> Quantizer:
     path = require_file(path, "the k-means model", hint="av2unit.kmeans fit makes one")
     beside, hint = path.with_suffix(".json"), f"keep them beside {path.name}"
     content = read_json(beside, "the settings of the k-means model", CheckpointError, hint)
+
     try:
         if content["format"] != _FORMAT:
             raise ValueError(f"format {content['format']}")
@@ -114,6 +115,7 @@ def load_quantizer(path: str | Path) -> Quantizer:
         quantizer = Quantizer(centres, mean, scale, content["features"], float(content["inertia"]), content["report"])
     except (ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
         raise CheckpointError("this is no k-means model", path=path, expected=f"{_FORMAT} and its settings", found=error) from error
+
     if quantizer.vocabulary != content["vocabulary"]:
         raise CheckpointError("the k-means model and its settings do not belong together", path=path, hint="fit it again")
     return quantizer
@@ -134,6 +136,7 @@ def label_corpus(config: KMeansConfig, quantizer: Quantizer, extractor: UnitExtr
     head = {"vocabulary": quantizer.vocabulary, "manifest": corpus.path.name, "duration_penalty": config.duration_penalty}
     bad = BadItems(config.max_bad_share)
     shards = LabelShards(folder / f"{corpus.split}.{LABELS_PART}", head, [clip.id for clip in corpus.clips])
+
     for number, features in shards.filled(stream.of(shards.missing), progress, "labelling"):
         if isinstance(features, BadItem):
             bad.note(LoadedBatch(None, (features,), 0))
@@ -171,6 +174,7 @@ class LabelShards:
                 found=found[:200],
                 hint="delete the folder, or give another out_dir",
             )
+
         write_text(about, said)
         # A shard is only written when all of its clips are done, so one that exists is complete.
         starts = (start for start in range(0, len(names), _SHARD) if not self._path(start).is_file())
@@ -181,6 +185,7 @@ class LabelShards:
         done = len(self._names) - len(self.missing)
         if done:
             LOG.info("going on behind %d of %d clips in %s", done, len(self._names), self.folder)
+
         for count, (number, one) in enumerate(found, done + 1):
             progress(what, count, len(self._names))
             yield number, one
@@ -306,6 +311,7 @@ class LabelCounts:
         """Return counts, clusters without a label, the largest share, the perplexity, and the mean length of a run in ms."""
         total = int(self.counts.sum())
         shares = self.counts[self.counts > 0] / max(1, total)
+
         return {
             "labels": total,
             # exp of the entropy: how many equally frequent labels would be as hard to predict.

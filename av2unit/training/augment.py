@@ -144,6 +144,7 @@ class WrongLips:
         if kind == LATE:
             shift = int(rng.integers(*self._config.late_frames, endpoint=True)) * int(rng.choice([-1, 1]))
             return lips[np.clip(np.arange(len(lips)) - shift, 0, len(lips) - 1)]
+
         foreign = self._media.lips(self._others[int(rng.integers(len(self._others)))])
         start = int(rng.integers(len(foreign)))
         return np.asarray(foreign[(start + np.arange(len(lips))) % len(foreign)], dtype=np.uint8)

@@ -49,6 +49,7 @@ def choose_penalty(trained: Trained, config: TrainConfig, options: argparse.Name
     device = resolve_device(options.device)
     network = MaskedPrediction(encoder, config.loss).to(device).eval()
     scores = {penalty: Score() for penalty in options.choose_penalty}
+
     # The network runs once for each clip: penalties differ in decoding alone.
     with torch.inference_mode():
         for clip in _clips(items, config, options.max_clips):
@@ -88,9 +89,11 @@ def calibrate_agreement(path: Path, config: TrainConfig, device: str, max_clips:
     """
     if not config.data.valid:
         raise UsageError("there are no clips to judge lips on", expected="data.valid in the run's config")
+
     extractor = UnitExtractor.from_checkpoint(path, device)
     clips = [clip for clip in read_corpus(config.data.valid, config.data.root or None).clips if clip.audio and clip.lips]
     chosen = np.random.default_rng(config.loop.seed).permutation(len(clips))[:max_clips]
+
     try:
         found = list(_alone(extractor, [clips[index] for index in chosen]))
         quiet = np.concatenate([np.zeros(0, np.int64), *(units for _, _, units in found)])

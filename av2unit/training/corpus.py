@@ -126,6 +126,7 @@ def prepare_validation(config: TrainConfig, classes: NDArray[np.int64], vocabula
     """
     if not config.data.valid:
         return None
+
     valid = _read(config, config.data.valid, config.data.valid_labels)
     check_against_dictionary(valid.labels, valid.corpus, classes)
     if valid.labels.vocabulary and vocabulary and valid.labels.vocabulary != vocabulary and not config.data.allow_other_vocabulary:
@@ -135,6 +136,7 @@ def prepare_validation(config: TrainConfig, classes: NDArray[np.int64], vocabula
             expected=vocabulary,
             found=valid.labels.vocabulary,
         )
+
     recipe = Recipe(config.data, config.masking, config.model, config.loop.seed)
     return ClipItems(valid.corpus, valid.selection.indices, valid.labels, classes, recipe, MediaReader())
 
@@ -149,6 +151,7 @@ def _vocabulary(labels: Labels, data: DataConfig) -> str:
             expected=stated,
             found=labels.vocabulary,
         )
+
     vocabulary = labels.vocabulary or stated
     if not vocabulary:
         LOG.warning("%s do not say which quantizer they are of; data.units_vocabulary states it", labels.source)

@@ -175,6 +175,7 @@ class ClipItems:
         """Return filterbank rows, float32 [time, channels], stacked, aligned and normalised as in inference."""
         if not clip.audio:
             return None
+
         recipe, model = self._recipe, self._recipe.model
         samples = self._media.speech(clip.audio).astype(np.float64)
         if recipe.noise is not None:
@@ -204,6 +205,7 @@ class ClipItems:
         """Mask spans. For the loss a step is masked where either modality is, as published, even if that modality was dropped."""
         masking, length = self._recipe.masking, len(item.targets)
         video, audio_mask, video_mask = item.video, item.audio_mask, item.mask
+
         if clip.lips:
             starts, span = draw_spans(length, masking.image_prob, masking.mask_length_image, masking.min_spans, rng)
             video_mask = spans_mask(length, starts, span)
@@ -229,6 +231,7 @@ def collate(items: list[ClipExample], channels: int, side: int) -> ClipBatch:
     shown = np.zeros((len(items), max(lengths), side, side), np.uint8)
     for place, clip in zip(shown, video, strict=True):
         place[: len(clip)] = clip
+
     return ClipBatch(
         audio=_pad(audio),
         video=torch.from_numpy(shown),

@@ -48,6 +48,7 @@ class MediaReader:
         left = limit_gb * _BYTES_PER_GB
         videos = (path for path in dict.fromkeys(lips) if Path(path).suffix != LIP_ARRAY)
         files = [(path, _read_pcm) for path in dict.fromkeys(speech)] + [(path, _lips) for path in videos]
+
         for path, read in track(files, "reading media into memory", progress, len(files)):
             if left <= 0:
                 LOG.info("%d of %d media files fit into data.cache_gb", len(self._kept), len(files))

@@ -63,6 +63,7 @@ def recoded(samples: NDArray[np.float32], codec: str, bit_rate: int) -> NDArray[
         resampler = av.AudioResampler("fltp", "mono", SAMPLE_RATE)
         pieces = [part.to_ndarray()[0] for frame in heard.decode(audio=0) for part in resampler.resample(frame)]
         pieces += [part.to_ndarray()[0] for part in resampler.resample(None)]
+
     # Not all containers state a codec's delay, so the sound is placed where it correlates best with the original.
     sound = np.concatenate(pieces or [np.zeros(0, np.float32)])
     # A power of two, which the FFT is fast at, and long enough that the correlation does not wrap around.
@@ -140,8 +141,10 @@ def noise_files(noise_wav: str, split: str) -> list[str]:
             expected="noise.noise_wav",
             hint="or noise.kinds=[coloured,speech], or noise.noise_prob=0",
         )
+
     path = Path(noise_wav)
     listed = path / f"{split}.tsv" if path.is_dir() else path
+
     if path.is_dir() and not listed.exists():
         found = sorted(str(file) for file in path.rglob("*") if file.suffix.lower() in _SOUND_SUFFIXES)
     else:
@@ -151,6 +154,7 @@ def noise_files(noise_wav: str, split: str) -> list[str]:
             raise InputError(
                 "a noise of the list is not there", path=listed, found=f"{missing[0]} ({len(missing)} of {len(found)})"
             )
+
     if not found:
         raise InputError("there is no noise", path=path, expected="wav files")
     return found
@@ -205,6 +209,7 @@ def draw_channel(config: MicrophoneConfig, rng: np.random.Generator) -> Degradat
         rng.random() < share for share in (config.room_prob, config.band_prob, config.clip_prob, config.codec_prob)
     )
     band = BANDS[config.bands[int(rng.integers(len(config.bands)))]] if is_band else None
+
     return Degradation(
         float(rng.uniform(*config.reverb_s)) if is_room else 0.0,
         float(rng.uniform(*config.direct_db)) if is_room else 0.0,

@@ -60,6 +60,7 @@ def build_model(config: AvHubertConfig, init: InitConfig, dictionaries: Sequence
     """
     if init.heads == KEEP and not init.checkpoint:
         raise UsageError("there are no heads to keep", expected="init.checkpoint")
+
     model = initialise(AvHubert(config))
     if init.checkpoint:
         _load(model, read_start(init.checkpoint), init, dictionaries, vocabulary)
@@ -101,6 +102,7 @@ def _load(model: AvHubert, start: Checkpoint, init: InitConfig, dictionaries: Se
         require_same_vocabulary(vocabulary, vocabulary_of(start), str(start.path))
     else:
         tensors[_HEAD] = model.label_embs_concat.detach()
+
     _compare(model.config, start, tensors)
     load_strict(model, {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}, start)
     # The checkpoint's tensors are views of its file, which may be deleted.

@@ -69,6 +69,7 @@ class MaskedPrediction(nn.Module):
         parts = [(masked, self._loss.masked_weight), (unmasked, self._loss.unmasked_weight)]
         total = torch.stack([weight * (loss_of_step * where).sum() for where, weight in parts]).sum()
         loss = total / torch.stack([where.sum() for where, weight in parts if weight > 0]).sum().clamp_min(1)
+
         return {
             "loss": loss + self._loss.feature_penalty * penalty,
             "masked_loss": _mean(loss_of_step, masked),
@@ -257,7 +258,6 @@ class Score:
 
 def joined(shares: Iterable[Score]) -> Score:
     """Join the scores of several processes."""
-
     # Counts are added, not means: processes have different numbers of clips.
     whole = Score()
     for share in shares:
@@ -296,6 +296,7 @@ def clip_scores(network: MaskedPrediction, batch: ClipBatch) -> Iterator[tuple[s
     has_audio = batch.has_audio.tolist()
     has_video = [length > 0 for length in batch.video_lengths]
     inputs = {"audio": (audio, None), "video": (torch.zeros_like(audio), video), "audio_video": (audio, video)}
+
     for name, features in inputs.items():
         rows = [
             row

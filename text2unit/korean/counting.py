@@ -102,6 +102,7 @@ def _read_rate(found: re.Match[str]) -> str:
     known = tables()
     if f"{unit}/{of_unit}" in known.speeds:
         return found[0]
+
     name = known.measures[of_unit] if of_unit else of_other
     per = _EACH.get(name, f"{name}당")
     if unit not in known.measures:
@@ -246,6 +247,7 @@ def _read_range(found: re.Match[str]) -> str:
     pairs = NATIVE_PAIRS if counter in known.native else SINO_PAIRS
     if not own and counter and counter not in known.names and (some := _some(first, last, pairs)):
         return f"{some} "
+
     is_counted = counter in known.native or counter == "월"
     return f"{first}{own or (counter if is_counted else '')}에서 {last}"
 
@@ -314,6 +316,7 @@ def _read_counted(found: re.Match[str]) -> str:
         return f"{before}제{_as_sino(number)} {counter}" if counter else f"{before}제{_as_sino(number)}"
     if not counter:
         return before + _as_sino(number)
+
     if counter in _OF_CLOCKS and len(number) == 2 and number[0] == "0":
         number = number[1]
 

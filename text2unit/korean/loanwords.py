@@ -81,6 +81,7 @@ def _next(sounds: Sequence[_Sound], place: int, written: list[str], *, ends_in_a
         return _glide(_CONSONANTS[one.sign], sounds, place + 1, written, ends_in_a=ends_in_a)
     if (closing := _closing(sounds, place)) and _close(written, closing):
         return place + 1
+
     written.append("슈" if one.sign == "ʃ" and behind is not None else _ALONE.get(one.sign) or _syllable(_onset(one), "ㅡ"))
     return place + 1
 
@@ -111,6 +112,7 @@ def _vowel(sounds: Sequence[_Sound], place: int, ends_in_a: bool) -> str:
         return "ㅏ"
     if is_weak and left == ["l"] and place and sounds[place - 1].sign in _CONSONANTS:
         return "ㅡ"  # as in Michael, 마이클
+
     letters = _VOWELS[one.sign]
     is_silent_r = left[:1] in (["ɹ"], ["r"]) and (len(left) == 1 or left[1] not in _VOWELS)
     return f"{letters}ㅓ" if is_silent_r and letters[-1] in "ㅣㅜㅔ" else letters
@@ -125,6 +127,7 @@ def _glide(onset: str, sounds: Sequence[_Sound], place: int, written: list[str],
     if sounds[place].sign == "j" and onset in "ㄷㄹㄴ" and letters[0] == "ㅓ":  # as in Daniel, 대니얼
         _add(onset, "ㅣㅓ", written)
         return place + 2
+
     glided = (_WITH_J if sounds[place].sign == "j" else _WITH_W)[letters[0]]
     _add(onset, glided + letters[1:], written)
     return place + 2

@@ -33,6 +33,7 @@ def sino(number: int) -> str:
         return _DIGITS[0]
     if not 0 < number < _GROUP ** len(_SCALES):
         raise ValueError(f"{number} is no number that can be read as one")
+
     groups: list[str] = []
     for scale in _SCALES:
         number, group = divmod(number, _GROUP)
@@ -107,6 +108,7 @@ def value_of(text: str) -> int | None:
     """The value of a whole number with scales, as 3만 5천; None for one with a decimal point, a zero before it, or too long."""
     if "." in text or (len(text) > 1 and text[0] == "0") or len(text) > 2 * MOST_DIGITS:
         return None
+
     total = small = 0
     for number, scales in re.findall(r"([\d,]+)\s?([십백천만억조경]*)", text):
         step, large = int(number.replace(",", "")), 1

@@ -45,6 +45,7 @@ def _breaths(sizes: list[int], words: list[str], is_first: bool = True) -> list[
     total = sum(sizes)
     if total <= MOST:
         return []
+
     best, found = 0.0, None
     for at in range(len(words) - 1):
         before = sum(sizes[: at + 1])
@@ -56,6 +57,7 @@ def _breaths(sizes: list[int], words: list[str], is_first: bool = True) -> list[
         value = strength - _OFF_THE_MIDDLE * (before / total - 0.5) ** 2
         if strength and value > best:
             best, found = value, at
+
     if found is None:
         return []
     left = _breaths(sizes[: found + 1], words[: found + 1], is_first)

@@ -127,6 +127,7 @@ def _meet(one: _Syllable, other: _Syllable, signs: str) -> None:
         return
     if one.coda in ("ㅎ", "ㄶ", "ㅀ") and _aspirate_before(one, other):
         return
+
     # Before the final consonant is simplified, because which letter is written decides whether the next one is tense.
     _tense(one, other, signs)
     if one.coda == "ㄺ" and other.onset in "ㄱㄲ" and signs[:1] not in _lexicon().nouns_lg:
@@ -140,6 +141,7 @@ def _link(one: _Syllable, other: _Syllable, sign: str) -> None:
     coda = one.coda
     if coda in ("", "ㅇ"):
         return
+
     kept, moved = _SPLIT.get(coda, ("", coda))
     of_name = _lexicon().letters.get(sign)
     if of_name is not None:  # 제16항
@@ -160,6 +162,7 @@ def _aspirate_behind(one: _Syllable, other: _Syllable, is_apart: bool, signs: st
         kept, last = "", _left_of(one.coda, signs)
     if last in ("ㅎ", "") or _CODA_SOUND.get(last, last) not in _NASAL:
         return False
+
     is_suffix = not is_apart and other.vowel in "ㅣㅕ" and other.coda in ("", "ㅆ", "ㄴ", "ㄹ", "ㅁ")
     if last in ("ㅈ", "ㄷ", "ㅌ") and is_suffix:
         last = "ㅈ"
@@ -167,6 +170,7 @@ def _aspirate_behind(one: _Syllable, other: _Syllable, is_apart: bool, signs: st
         kept = ""
     else:
         last = _CODA_SOUND.get(last, last)
+
     one.coda, other.onset = kept, _ASPIRATED[last]
     return True
 
@@ -245,6 +249,7 @@ def _marks_in(word: str) -> dict[int, str]:
                 marks |= {place + number: mark for number, mark in inner.items()}
                 covered = place + length
                 break
+
     marks |= dict(_suffixed(word, covered))
     for found in known.stems.finditer(word):
         marks[found.end(1)] = _LENIS
@@ -325,6 +330,7 @@ def _lexicon() -> _Lexicon:
     words = dict(map(_marked, content["words"].split())) | {word: {} for word in content["plain"].split()}
     words |= {f"{before}십": {1: _LENIS} for before in content["tens"].split()}
     stems = "|".join(f"{stem}(?=(?:{'|'.join(endings.split())}))" for stem, endings in content["stems"].items())
+
     return _Lexicon(
         words=words,
         longest=max(map(len, words)),

@@ -102,10 +102,12 @@ def _read_relation(found: re.Match[str]) -> str:
     sign, right = found["sign"], found["number"] or found["word"] or found["last"]
     if not sign or not right:
         return found[0]
+
     before = found.string[max(found.start() - 40, 0) : found.start()]
     has_left = bool(_OPERAND_BEFORE.search(before))
     if sign in "<>" and not _is_comparison(found, before, has_left):
         return found[0]
+
     right = f"0{right}" if right[0] == "." else right
     left = f"{TOPIC} " if has_left and not _is_subject(before) else " "
     if sign == "≈":
@@ -116,6 +118,7 @@ def _read_relation(found: re.Match[str]) -> str:
         )
     if sign == "≠":
         return f"{left}{right}{WITH} {'같지 않음' if found['more'] is not None else '같지 않다'}"
+
     is_bound = found["more"] is not None or not has_left or (found["number"] and not _plain_number(before))
     return f"{left}{right} {_NOUNS[sign]}" if is_bound else f"{left}{right}{_VERBS[sign]}"
 
@@ -161,6 +164,7 @@ def _is_subject(before: str) -> bool:
 def _changes() -> tuple[tuple[re.Pattern[str], str], ...]:
     number, percent = _number(), rf"[+-]?{NUMBER}\s?(?:%[pP]?|포인트|bp|p)(?![A-Za-z])"
     rules = list[tuple[re.Pattern[str], str]]()
+
     for sign, filled, word, bound in (("↑", "▲", "상승", "이상"), ("↓", "▼", "하락", "이하")):
         rules += [
             (re.compile(rf"(?<=\d[세살]){sign}+"), f" {bound}"),
@@ -169,6 +173,7 @@ def _changes() -> tuple[tuple[re.Pattern[str], str], ...]:
             (re.compile(rf"{filled}\s?({percent})"), rf"\1 {word}"),
             (re.compile(rf"(?<=[\w%℃)])\s{sign}+(?=\s|[.,!?]|$)"), f" {word}"),
         ]
+
     amount = r"(?<=\d)((?:%[pP]?|℃|도|원|명|개|점|위|배|[만억조]+원?|[A-Za-z]{1,3})?)\s?[→⇒]\s?(?=[+\-$₩€£¥]?\d)"
     rules += [(re.compile(amount), r"\1에서 "), (re.compile(r"(?m)^\s*⇒\s*"), "따라서 "), (re.compile(r"\s*⇒\s*"), ", 따라서 ")]
     return tuple(rules)

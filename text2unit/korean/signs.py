@@ -225,6 +225,7 @@ def _is_known(sign: str) -> bool:
         return True
     if sign.lower() in known.greek or sign in known.signs or sign in known.currencies:
         return True
+
     marks = known.stops + known.questions + known.pauses + known.quotes + known.silent
     return sign in marks or sign in _FORMED or sign in RELATIONS or _is_latin(sign)
 

@@ -69,6 +69,7 @@ def read_text_corpus(config: TextToUnitTrainConfig) -> TextCorpus:
         raise LanguageError("text of this language cannot be read aloud", expected=", ".join(LANGUAGES), found=data.language)
     if config.model.pronounced and language != "ko":
         raise UsageError("model.pronounced is for Korean", found=f"data.language={language}")
+
     train, valid = data.parts(
         _read(data.train, data.units, data, config.model.pronounced),
         lambda: _read(data.valid, data.valid_units or data.units, data, config.model.pronounced),
@@ -88,6 +89,7 @@ def read_text_corpus(config: TextToUnitTrainConfig) -> TextCorpus:
         one.units.check_range(num_units, one.id)
     if silence is not None and silence >= num_units:
         raise UsageError("data.trim is no unit", expected=f"0..{num_units - 1}", found=silence)
+
     LOG.info("%s to train on, %d held out, %d units", several(len(kept[0]), "sentence"), len(kept[1]), num_units)
     return TextCorpus(tuple(kept[0]), tuple(kept[1]), vocabulary, silence, num_units, language)
 
@@ -116,6 +118,7 @@ def _read(path: str, units: str, data: TextDataConfig, pronounced: bool) -> list
             unread.append(f"{name} ({error.what}: {error.found})")
             continue
         found.append(Sentence(name, said, rows[name].units.merged(), language))
+
     leave_out(lacking, "utterance", "without text or units", place, data.allow_missing, "give data.units of the same recordings")
     leave_out(unread, "text", "that cannot be read aloud", place, data.allow_missing, "write them out in words")
     if not found:
@@ -149,6 +152,7 @@ def _fitting(sentences: Sequence[Sentence], model: TextToUnitConfig, max_letters
             reasons["more units than places" if model.network == CTC else "fewer steps than letters"] += 1
         else:
             kept.append(one)
+
     if reasons:
         told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
         LOG.warning("%d of %d sentences are left out: %s", reasons.total(), len(sentences), told)

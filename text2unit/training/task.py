@@ -267,6 +267,7 @@ class TextToUnitTask(Task):
         losses = [row for share in engine.of_all(losses) for row in share]
         if not rows:
             return {"unit_errors": float("inf")}
+
         metrics = {
             "loss": sum(loss * count for loss, count in losses) / sum(count for _, count in losses),
             "unit_errors": sum(row.errors for row in rows) / max(1, sum(row.units for row in rows)),

@@ -90,6 +90,7 @@ def read_unit_to_text_corpus(data: UnitToTextDataConfig, seed: int) -> UnitToTex
     largest = max(int(units.ids.max(initial=0)) for one in both for units in (one.units, one.sound) if units is not None)
     if data.num_units and largest >= data.num_units:
         raise UsageError("data.num_units is too small", expected=f"{largest + 1} or more", found=data.num_units)
+
     if data.balance:  # repeat those of rarer languages, so that each language has nearly as many as the most frequent
         counts = Counter(one.language for one in train)
         train = [one for one in train for _ in range(round(max(counts.values()) / counts[one.language]))]
@@ -123,6 +124,7 @@ def _read_units(path: str, stores: Sequence[str], sound: str, data: UnitToTextDa
     wanted = {one.id for one in entries}
     units = [data.units_by_id(store, wanted) for store in stores]
     beside = data.units_by_id(sound, wanted) if sound else {}
+
     read, lacking = list[SpokenText](), list[str]()
     for one in entries:
         found = [rows[one.id].units for rows in units if one.id in rows]
@@ -131,6 +133,7 @@ def _read_units(path: str, stores: Sequence[str], sound: str, data: UnitToTextDa
             continue
         heard = beside[one.id].units if sound else None
         read += [SpokenText(one.id, one.text, one.language, each, heard, one.sentence, one.repeat()) for each in found]
+
     what = f"without text, language or units in {', '.join(stores)}"
     leave_out(lacking, "utterance", what, Path(path), data.allow_missing, "give data.units of the same recordings")
     if not read:
@@ -143,6 +146,7 @@ def _read_units(path: str, stores: Sequence[str], sound: str, data: UnitToTextDa
                 f"units of sound and lips of {said.id} differ in length", expected=f"{said.units.num_steps} steps of 20 ms",
                 found=said.sound.num_steps,
             )  # fmt: skip
+
     if len(kept) < len(read):
         LOG.warning("%s of more than %g s left out", several(len(read) - len(kept), "utterance"), data.max_seconds)
     if not kept:
@@ -160,6 +164,7 @@ def _read_lips(path: str, data: UnitToTextDataConfig) -> list[SeenText]:
             lacking.append(one.id)
         else:
             read.append(SeenText(one.id, one.text, one.language, lips, one.frames, one.sentence))
+
     leave_out(lacking, "utterance", "without text, language or lips", Path(path), data.allow_missing, "check the paths")
     if not read:
         raise InputError("no utterance has both lips and text", path=path)

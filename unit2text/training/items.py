@@ -110,6 +110,7 @@ class Utterances(ItemsOf[SpokenText, UnitToTextItem]):
             said = self._row_of(one, self._noise, random)
             streams = with_pauses([self._streams(each, random) for each in said], self._noise.pause_s, random)
             streams[0] = masked(streams[0], self._noise, random)
+
         text = " ".join(each.text for each in said)
         target = np.append(self._text.encode(text), END)
         return UnitToTextItem(

@@ -62,6 +62,7 @@ def join_pretrained(units: Checkpoint, lips: PlainAvHubert, seed: int = 0) -> tu
         raise CheckpointError(
             "this is no unit model of pre-training", path=units.path, expected="unit_pretrained.pt", found=units.config.get("takes")
         )
+
     tensors = {f"{_LIP_PREFIX}{name}": tensor for name, tensor in lips.tensors.items() if not name.startswith(_LEFT_OUT)}
     for name, tensor in units.tensors.items():
         start = next((start for start in _KEPT if name.startswith(start)), None)
@@ -78,6 +79,7 @@ def join_pretrained(units: Checkpoint, lips: PlainAvHubert, seed: int = 0) -> tu
             found=width,
             hint="nothing is between the two; take an AV-HuBERT of the same width",
         )
+
     # The run draws the same numbers whether a head is made here or not.
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -151,6 +153,7 @@ def initialise_unit_to_text(model: UnitText) -> None:
     nn.init.normal_(table, std=model.config.dim**-0.5)
     with torch.no_grad():
         table[PAD] = 0
+
     for name, parameter in model.decoder.named_parameters():
         if name.endswith(("q_proj.weight", "k_proj.weight", "v_proj.weight")):
             nn.init.xavier_uniform_(parameter, _LEAST_GAIN)
@@ -167,6 +170,7 @@ def _of_checkpoint(init: UnitToTextInitConfig, corpus: UnitToTextCorpus) -> Unit
         raise CheckpointError(
             "this reader cannot be trained on", path=checkpoint.path, expected=f"one of {UNITS}", found=found.takes
         )
+
     known = str(checkpoint.config.get("vocabulary") or "")
     if not init.allow_other_vocabulary:
         require_same_vocabulary(corpus.vocabulary, known, f"the unit-to-text model {checkpoint.path}")
@@ -178,6 +182,7 @@ def _of_checkpoint(init: UnitToTextInitConfig, corpus: UnitToTextCorpus) -> Unit
             f"{'two streams' if found.sound_rows else 'one stream'} of units",
             found=f"{', '.join(corpus.languages)}; {corpus.num_units} units; {'two streams' if corpus.has_sound else 'one stream'}",
         )
+
     model = _own(load_unit_to_text_network(checkpoint, found))
     assert isinstance(model, UnitText)  # as `takes` says
     LOG.info("starting from %s", checkpoint.path)
@@ -193,9 +198,11 @@ def start_lips_to_text(init: UnitToTextInitConfig, seed: int) -> LipStart:
             raise UsageError("a unit model reads lips behind AV-HuBERT only", expected="init.av_hubert=mavhubert.pt")
         config, tensors = join_pretrained(checkpoint, read_av_hubert(init.av_hubert), seed)
         checkpoint = replace(checkpoint, config=config, tensors=tensors)
+
     found = UnitToTextConfig.from_checkpoint(checkpoint, init.av_hubert or None)
     if found.lips is None:
         raise CheckpointError("this reader reads no lips", path=checkpoint.path, expected=LIPS, found=found.takes)
+
     stack = replace(found.lips.encoder, **_FINE_TUNED)
     model = _own(load_unit_to_text_network(checkpoint, replace(found, lips=replace(found.lips, encoder=stack))))
     assert isinstance(model, LipText)  # as `takes` says
@@ -328,6 +335,7 @@ class _ReadingTask(Task):
             # Means are weighted by their rows, because batches differ in size.
             losses = {name: float(value) * count for name, value in measured.items()}
             rows.append({**losses, "rows": float(count), **path_errors(batch, log_probs)})
+
         shares = [row for share in engine.of_all(rows) for row in share]
         total = {name: sum(row[name] for row in shares) for name in (shares[0] if shares else {})}
         if not total:
@@ -410,6 +418,7 @@ class LipTextTask(_ReadingTask):
             raise UsageError(
                 "the reader does not have these languages", expected=", ".join(sizes.languages), found=", ".join(missing)
             )
+
         shown = LipClips(train, self.start.text, sizes.languages, sizes.lips, True, config.loop.seed)
         held_out = LipClips(valid, self.start.text, sizes.languages, sizes.lips, False)
         super().__init__(config, self.start.model, shown, held_out, self.start.stored)

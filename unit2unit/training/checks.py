@@ -33,6 +33,7 @@ def check_pretraining(run: TrainingRun, stated: Stated) -> TrainingRun:
     splits = _splits(run)
     required_files(data, ["dict.txt", *(f"{split}/{LANG_PAIRS}" for split in splits)], _PREPARE_TABLES)
     num_units = dictionary_size(data / "dict.txt")
+
     for split in splits:
         samples, _ = read_samples(data, split)
         _check_samples(samples, languages(run), num_units)
@@ -69,8 +70,10 @@ def check_finetuning(run: TrainingRun, stated: Stated) -> TrainingRun:
     run = follow_start(run, start, stated)
     if run.check_only and not run.data_dir:
         return run
+
     run = follow_pair(run, stated)
     source, target, data = run.option("source_lang"), run.option("target_lang"), Path(run.data_dir)
+
     for language in (source, target):
         if language not in languages(run):
             tags = ",".join(languages(run))
@@ -137,6 +140,7 @@ def _log_validation(run: TrainingRun, data: Path) -> None:
     there = split.get("pairs") if isinstance(split, dict) else None
     if not isinstance(there, int) or run.option("disable_validation"):
         return
+
     wanted = int(run.option("valid_pairs") or 0)
     number = min(there, wanted) if wanted else there
     line = f"validation: loss on {number:,} of {there:,} pairs"
@@ -187,6 +191,7 @@ def check_device(run: TrainingRun) -> TrainingRun:
         raise UsageError(
             "fairseq trains in bf16 on TPUs only", found="bf16=true", hint="use fp16, or fairseq.task.autocast=bfloat16"
         )
+
     autocast = str(run.option("autocast", NONE))
     check_autocast(autocast)
     if run.option("fp16") and autocast != NONE:
@@ -218,6 +223,7 @@ def check_start(run: TrainingRun, start: Start | None, num_units: int, vocabular
     stated = _settle("units_vocabulary", run.units_vocabulary, vocabulary, run.allow_other_vocabulary)
     if not stated:
         LOG.warning("%s does not say which quantizer made its units; state it with units_vocabulary=...", owner)
+
     if start is not None:
         found = start.config.vocabulary.num_units
         if found != num_units:

@@ -91,6 +91,7 @@ def pair_up(source: UnitCorpus, target: UnitCorpus, max_units: int = MAX_UNITS, 
             expected=f"{len(source.places)} as in {source.path}",
             found=len(target.places),
         )
+
     unpaired = [
         f"{name} ({one.places[name]}): no counterpart in {other.path}"
         for one, other in ((source, target), (target, source))

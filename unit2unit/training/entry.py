@@ -44,12 +44,14 @@ def _run(check: Check, config: str, prog: str, purpose: str, argv: Sequence[str]
     def work(run: TrainingRun) -> None:
         if run.resume not in (AUTO, NEVER):
             raise UsageError("unknown way to resume", expected=f"{AUTO} or {NEVER}", found=run.resume)
+
         run = in_one_section(run, stated)
         if run.option("wandb_project"):
             require_wandb("fairseq.common.wandb_project")
         require_fairseq()
         if not is_main_process():
             LOG.setLevel(logging.ERROR)  # the first process says it for all
+
         with nullcontext() if run.check_only else only_run_in(Path(run.run_dir)):
             checked = check(run, stated)
             from avtrain.checkpoints import move_previous_run

@@ -86,6 +86,7 @@ def write_published(
     names = [] if program == AV2AV else [given or str(stored.get(key) or "") for given, key in zip(pair, _PAIR, strict=True)]
     if "" in names:
         raise UsageError(f"{checkpoint.path} does not say which pair it was trained on", expected="--src-lang and --tgt-lang")
+
     tags = config.vocabulary.languages
     languages = [require_language(name, tags, str(checkpoint.path)) for name in names]
     cfg = _fairseq_sections(checkpoint.config.get("generation", {}))
@@ -103,6 +104,7 @@ def write_published(
             missing.append(dictionary)
         elif (found := dictionary_size(dictionary)) != num_units:
             raise OutputError("another dictionary is there", path=dictionary, expected=f"{num_units} units", found=found)
+
     for dictionary in missing:
         with atomic_output(dictionary) as temporary:
             write_dictionary(temporary, num_units)
@@ -181,12 +183,14 @@ def average(checkpoints: Sequence[Checkpoint]) -> Checkpoint:
     first = checkpoints[0]
     for other in checkpoints[1:]:
         _require_alike(first, other)
+
     tensors = {}
     for name, tensor in first.tensors.items():
         if name in SHARED_TABLES[1:] or not tensor.is_floating_point():
             continue
         # In float32: sums of half-precision weights lose digits.
         tensors[name] = torch.stack([one.tensors[name].float() for one in checkpoints]).mean(0).to(tensor.dtype)
+
     shared = {name: tensors[SHARED_TABLES[0]] for name in SHARED_TABLES if name in first.tensors}
     return replace(first, tensors={**first.tensors, **tensors, **shared})
 

@@ -57,6 +57,7 @@ def repair_fairseq() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         hydra.version.setbase("1.1")
+
     PathManager.copy = staticmethod(copy_whole)
     data_utils.batch_by_size = batch_all
     EpochBatchIterator.__init__ = begin_epochs
@@ -75,12 +76,12 @@ def load_for_this_run(trainer: Trainer, filename: str, *args: Any, reset_meters:
     fairseq adds it to the run's own, which is then over before it began where the time is limited. A decay by time is shown the
     clock here, since fairseq comes by once in every run, with a checkpoint or without.
     """
-
     try:
         state = _released_loading(trainer, filename, *args, reset_meters=reset_meters, **options)
     except AssertionError as error:  # another criterion or optimizer
         hint = "choose another run_dir or resume=never, with init=CHECKPOINT for its weights"
         raise UsageError(f"{filename} is of other settings", expected="those of the run", found=reason(error), hint=hint) from error
+
     if reset_meters:
         trainer._previous_training_time = 0
     if isinstance(trainer.lr_scheduler, TimedPolynomialDecay):
@@ -122,6 +123,7 @@ def step_or_leave_out(trainer: Trainer, samples: Any, *args: Any, **options: Any
         if trainer.left_out == MOST_LEFT_OUT:
             raise _broken_down("gradients that are numbers", f"none in {MOST_LEFT_OUT} updates") from None
         return None
+
     trainer.left_out = 0
     return found
 
@@ -150,6 +152,7 @@ def save_checked(trainer: Trainer, filename: str, extra_state: dict[str, Any]) -
     weights = [*trainer.model.parameters(), *trainer.criterion.parameters()]
     if not all(torch.isfinite(one).all() for one in weights):
         raise _broken_down("weights that are numbers", "others")
+
     folder = Path(filename).parent
     copies = 2 if (folder / "checkpoint_last.pt").exists() else 3
     needed, free = copies * _SAVED_BYTES * sum(one.numel() for one in weights), shutil.disk_usage(folder).free
@@ -157,6 +160,7 @@ def save_checked(trainer: Trainer, filename: str, extra_state: dict[str, Any]) -
         room = f"{needed / 1e6:,.0f} MB", f"{free / 1e6:,.0f} MB free"
         hint = "make room there; the same command goes on from the last checkpoint"
         raise OutputError("there is no room for a checkpoint", path=folder, expected=room[0], found=room[1], hint=hint)
+
     try:
         return _released_saving(trainer, filename, extra_state)
     except (OSError, RuntimeError) as error:

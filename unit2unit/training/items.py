@@ -62,6 +62,7 @@ class UnitPairDataset(FairseqDataset):  # type: ignore[misc]
         except NetflipsError as error:
             LOG.warning("skipped: %s", error)
             return None
+
         if self._has_lengths and sample.ratio is not None:
             source[0] = length_tag(sample.ratio)
         if self._noise is not None:
@@ -202,6 +203,7 @@ class NoisyPairs(BaseWrapperDataset):  # type: ignore[misc]
         behind = self.dataset.src[other].numpy()
         if behind[0] != source[0]:  # one shorter and one longer than its original make neither
             return source, target
+
         longer = join_tokens(source, behind, self._num_units)
         longer_target = join_tokens(target, self.dataset.tgt[other].numpy(), self._num_units)
         if len(longer) > self._max_source or len(longer_target) > self._max_target:

@@ -49,6 +49,7 @@ def train(run: TrainingRun) -> None:
             "the run can start" if run.data_dir else "the settings are those of a run that can be made; data were not looked at"
         )
         return
+
     number = int(cfg.distributed_training.distributed_world_size)
     if int(os.environ.get("RANK", cfg.distributed_training.distributed_rank)) == 0:
         note_start(run, Path(run.run_dir), run.last_checkpoint.exists(), number)
@@ -70,6 +71,7 @@ def train_in_process(cfg: DictConfig) -> None:
         keep_freed_memory()
     for kept in (checkpoint_utils.save_checkpoint, fairseq_cli.train.should_stop_early):
         vars(kept).clear()  # they remember the best value of an earlier run in this process
+
     with _saving_on_sigterm() as stop, _watched(stop):
         try:
             fairseq_cli.train.main(cfg)
@@ -131,17 +133,19 @@ def fairseq_config(run: TrainingRun) -> DictConfig:
     known = _actions(parser)
     flags = [flag for name, value in wanted.items() if name not in _CHOICES for flag in _flags(known, name, value)]
     args = fairseq_options.parse_args_and_arch(_parser(), [user_dir, run.data_dir, *chosen, *flags])
+
     # A switch without an opposite cannot undo what the architecture chose.
     for name, value in wanted.items():
         if isinstance(value, bool) and getattr(args, name, value) is not value:
             raise UsageError(
                 f"the architecture decides '{name}'", expected=getattr(args, name), found=value, hint="choose another arch"
             )
-    # fairseq's trainer has no options for its section `generation`.
 
+    # fairseq's trainer has no options for its section `generation`.
     unknown = run.generation.keys() - GenerationConfig.__dataclass_fields__.keys()
     if unknown:
         raise UsageError("fairseq has no such search setting", found=", ".join(sorted(unknown)))
+
     vars(args).update({name: value for name, value in run.generation.items() if value is not None})
     repair_fairseq()
     with warnings.catch_warnings():
@@ -189,6 +193,7 @@ def _flags(known: Mapping[str, argparse.Action], name: str, value: Any) -> list[
     if name not in known:
         close = difflib.get_close_matches(name, known, n=3)
         raise UsageError("fairseq has no such option", found=name, hint=f"close to {', '.join(close)}" if close else None)
+
     flag = f"--{name.replace('_', '-')}"
     flag = flag if flag in known[name].option_strings else known[name].option_strings[-1]
     if known[name].nargs == 0:

@@ -72,9 +72,11 @@ def launched_options(run: TrainingRun) -> dict[str, Any]:
     """
     if "WORLD_SIZE" not in os.environ:
         return {}
+
     options: dict[str, Any] = {"distributed_world_size": int(os.environ["WORLD_SIZE"])}
     if has_gpu(run) or not is_launched() or run.option("distributed_init_method"):
         return options
+
     return options | {
         "distributed_init_method": "env://",
         "distributed_rank": int(os.environ["RANK"]),
@@ -118,6 +120,7 @@ def follow_memory(run: TrainingRun) -> TrainingRun:
     longest = max(int(run.option(f"max_{side}_positions", 1024)) for side in ("source", "target"))
     memory = device_bytes(has_cuda)
     fitting = tokens_that_fit(run, longest, memory, processes, has_cuda)
+
     if fitting < longest:
         LOG.warning(
             "a pair of %d tokens a side may not fit into %.1f GiB: leave long ones out, or train a smaller network",
@@ -131,6 +134,7 @@ def follow_memory(run: TrainingRun) -> TrainingRun:
         line = f"batches of {tokens} tokens ({fitting} would fit into {memory / GIB:.1f} GiB), "
         line += f"{several(frequency, 'batch', 'batches')} an update in {several(processes, 'process', 'processes')}"
         LOG.info("%s%s", line, f": {tokens * frequency * processes:,} tokens an update" if tokens else "")
+
     if run.option("max_tokens_valid") == AUTO:
         untrained = tokens_that_fit(run, longest, memory, processes, has_cuda, is_trained=False)
         run = run.changed("dataset", {"max_tokens_valid": max(longest, min(untrained, _VALID_TOKENS))})

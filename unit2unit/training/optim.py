@@ -93,6 +93,7 @@ class AdamMuon(FairseqOptimizer):  # type: ignore[misc]
             raise UsageError(
                 f"optimizer={MUON} finds no layers to learn", hint="fp16 hides them in one vector: fp16=false, or optimizer=adam"
             )
+
         others = [parameter for parameter in every if not getattr(parameter, _MARK, False)]
         settings = self.optimizer_config
         self._optimizer = join_muon(by_muon, others, OptimConfig(**settings))

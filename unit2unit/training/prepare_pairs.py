@@ -127,11 +127,13 @@ def prepare(options: argparse.Namespace) -> None:
 
     for split, count in counts.items():
         LOG.info("%s: %s", split, ", ".join(f"{number} {what}" for what, number in count.items()))
+
     LOG.info("targets need a search of up to %(max_len_a)g times the source's units, plus %(max_len_b)g", limit)
     if unpaired:
         LOG.warning("%s on one side only, as where a recording failed", several(len(unpaired), "utterance is", "utterances are"))
     if left_out:
         LOG.warning("%d left out, named in %s", len(left_out), options.out / LEFT_OUT)
+
     for split, pairs in splits.items():
         for side, language in enumerate(languages):
             odd = [name for name, pair in pairs.items() if is_monotone(pair[side])]
@@ -188,6 +190,7 @@ def _read(options: argparse.Namespace, languages: tuple[str, str]) -> dict[str, 
         places = {split: [Path(options.splits) / f"{split}.{language}" for language in languages] for split in SPLITS}
         if not any(path.exists() for path in places[TEST]):
             del places[TEST]
+
     reading = reading_of_units(options)
     corpora: dict[str, tuple[UnitCorpus, UnitCorpus]] = {}
     with bars(options.quiet) as progress:
@@ -219,6 +222,7 @@ def _write(folder: Path, languages: tuple[str, str], splits: Mapping[str, Mappin
     """Write pairs as text, `text/{split}.{language}`, and in fairseq's binary format, as fairseq-preprocess does."""
     text = folder / TEXT_FOLDER
     text.mkdir()
+
     for side, language in enumerate(languages):
         write_dictionary(folder / f"dict.{language}.txt", num_units)
         for split, pairs in splits.items():
@@ -227,6 +231,7 @@ def _write(folder: Path, languages: tuple[str, str], splits: Mapping[str, Mappin
                 file.writelines(f"{format_units(units)}\n" for units in lines)
             stem = folder / f"{split}.{languages[0]}-{languages[1]}.{language}"
             _write_indexed(stem, lines, NUM_SPECIALS + num_units)
+
     for split, pairs in splits.items():
         (text / f"{split}.ids").write_text("".join(f"{name}\n" for name in pairs), encoding="utf-8")
 
@@ -244,6 +249,7 @@ def _write_transcripts(folder: Path, splits: Mapping[str, Mapping[str, Pair]], s
     total = sum(map(len, splits.values()))
     if unknown == total:
         raise InputError("the texts are of no target", path=path, expected="ids as those of the units, and text")
+
     if unknown:
         LOG.warning("%s without a text: units alone are learnt of them", several(unknown, "pair is", "pairs are"))
 
@@ -260,6 +266,7 @@ def _write_indexed(stem: Path, lines: Iterable[StoredIds], num_symbols: int) -> 
             row = np.append(units.astype(np.int64) + NUM_SPECIALS, END_OF_UNITS)
             file.write(row.astype(number).tobytes())
             sizes.append(len(row))
+
     places = np.cumsum([0, *sizes[:-1]], dtype=np.int64) * np.dtype(number).itemsize
     with Path(f"{stem}.idx").open("wb") as file:
         file.write(_INDEX_MAGIC + struct.pack("<QBQ", 1, code, len(sizes)))

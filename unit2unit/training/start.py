@@ -60,6 +60,7 @@ def _read_last(run: TrainingRun) -> Checkpoint:
                 with atomic_output(last) as temporary:
                     shutil.copyfile(path, temporary)
             return checkpoint
+
     hint = "no other checkpoint there is whole; resume=never starts anew"
     raise CheckpointError(damage.what, path=last, expected=damage.expected, found=damage.found, hint=hint) from damage
 
@@ -92,6 +93,7 @@ def follow_start(run: TrainingRun, start: Start | None, stated: Stated) -> Train
     """
     if start is None:
         return run
+
     tags = list(start.config.vocabulary.languages)
     if is_stated("langs", stated):
         wanted = _names(run.option("langs"))
@@ -109,6 +111,7 @@ def follow_start(run: TrainingRun, start: Start | None, stated: Stated) -> Train
                 expected=",".join(tags),
                 found=",".join(wanted),
             )
+
     sizes = sizes_of(start.config)
     for name, size in sizes.items():
         if is_stated(name, stated) and run.option(name) != size:

@@ -200,12 +200,14 @@ class UtutPretrainingTask(AutocastSteps, FairseqTask):  # type: ignore[misc]
         if left_out:
             LOG.warning("%s: %d samples left out for their length", split, left_out)
         is_train = split == self.cfg.train_subset
+
         noise = None
         alpha = 1.0
         if is_train:
             cfg, rows = self.cfg, self.vocabulary
             noise = SpanNoise(cfg.mask, cfg.poisson_lambda, cfg.mask_random, rows.mask, rows.num_rows)
             alpha = cfg.multilang_sampling_alpha
+
         dataset = UnitPairDataset(samples, self.vocabulary, noise, alpha, self.cfg.seed, self.cfg.length_tags)
         chosen = part_of(len(dataset), self.cfg.valid_pairs, self.cfg.seed)
         self.datasets[split] = dataset if is_train else PartOfPairs(dataset, chosen)
@@ -289,11 +291,13 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
         if getattr(self.args, "length_tags", False):
             pairs = self.datasets[split]
             pairs.src = TaggedSources(pairs.src, read_length_tags(Path(self.args.data), split))
+
         if split != self.args.train_subset:
             chosen = part_of(len(self.datasets[split]), getattr(self.args, "valid_pairs", 0), self.args.seed)
             spoken = chosen[part_of(len(chosen), getattr(self.args, "bleu_pairs", 0), self.args.seed)]
             self._translated[split] = PartOfPairs(self.datasets[split], spoken)
             self.datasets[split] = PartOfPairs(self.datasets[split], chosen)
+
         noise = UnitNoise.of(vars(self.args))
         if noise.is_any and split == self.args.train_subset:
             num_units = TranslatorVocabulary.from_rows(len(self.src_dict), self.langs).num_units
@@ -325,6 +329,7 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
         ).next_epoch_itr(shuffle=False, set_dataset_epoch=False)
         vocabulary = TranslatorVocabulary.from_rows(len(self.tgt_dict), self.langs)
         model, counted = trainer.get_model().eval(), Translations()
+
         for batch in batches:  # each process has the same number, some without a pair
             look()
             if not batch:
@@ -344,6 +349,7 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
         sums = [torch.zeros((), device=target.device)] * 2
         if len(target) == 1:
             return sums[0], sums[1], 0
+
         for number, shift in enumerate((0, 1)):
             sources = {name: given[name].roll(shift, 0) for name in ("src_tokens", "src_lengths")}
             with autocast(self.autocast, target.device.type):
@@ -356,6 +362,7 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
         """Return a beam search that ends on the target's tag and produces neither other tags nor `<mask>`."""
         if getattr(args, "score_reference", False):
             return super().build_generator(models, args)
+
         target = self.args.target_lang
         return SequenceGenerator(
             models,

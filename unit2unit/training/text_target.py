@@ -76,6 +76,7 @@ class WithText(FairseqCriterion):  # type: ignore[misc]
         """Return loss, sample size and logging output, where "loss" is that of the units alone."""
         with outputs_of(model.encoder) as encoded:
             loss, size, logged = self.units(model, sample, reduce)
+
         # The smoothed loss of the letters, a sum.
         text, padding = sample["text"], self._letters.pad()
         fed = torch.cat([torch.full_like(text[:, :1], self._letters.eos()), text[:, :-1]], 1)

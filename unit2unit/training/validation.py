@@ -141,6 +141,7 @@ def log_translations(found: Translations) -> None:
     """Say how many translations of a validation were cut, and warn of a translator that says the same whatever it hears."""
     if found.cut:
         LOG.info("validation: the limit of length cut %d of %s", found.cut, several(found.number, "translation"))
+
     if found.number >= _LEAST_SENTENCES and found.one_unit > _COLLAPSED * found.number:
         LOG.warning(
             "the translator has collapsed: in %d of %d sentences of the validation one unit is more than half of what it says; "
@@ -148,6 +149,7 @@ def log_translations(found: Translations) -> None:
             found.one_unit,
             found.number,
         )
+
     if found.number >= _LEAST_SENTENCES and found.source_gain < _IGNORED:
         LOG.warning(
             "the translator ignores its source: with other sources its loss is %.1f %% higher; that is usual early in a run, later "
@@ -231,6 +233,7 @@ class Watch:
             found = self.train(cfg, trainer, task, epoch_itr)
         finally:
             trainer.train_step = released
+
         limit, until = 3600 * cfg.optimization.stop_time_hours, cfg.optimization.max_update or 0
         done, seconds = trainer.get_num_updates(), trainer.cumulative_training_time()
         if 0 < limit < seconds and not 0 < until <= done and trainer.is_data_parallel_master:

@@ -40,6 +40,7 @@ def add_language(checkpoint: Checkpoint, language: str, like: str = "en", seed: 
         raise LanguageError(f"{checkpoint.path}: the language is there already", expected="a new one", found=new)
     if len(new) != 2 or not new.isalpha():
         raise LanguageError("a language is named by two letters", expected="as in ko", found=language)
+
     table = checkpoint.tensors[SHARED_TABLES[0]]
     extended = extend_table(table, vocabulary, _start_row(checkpoint, table, vocabulary, like, seed))
     langs = ",".join([*vocabulary.languages, new])

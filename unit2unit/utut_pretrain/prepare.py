@@ -47,6 +47,7 @@ def prepare_tables(options: argparse.Namespace) -> None:
     plan = plan_of(options)
     places = _places(options.units)
     require_free(options.out, options.overwrite, places.values())
+
     with bars(options.quiet) as progress:
         reading = reading_of_units(options)
         corpora = {language: read_unit_corpus(path, language, reading, progress) for language, path in places.items()}
@@ -67,6 +68,7 @@ def prepare_tables(options: argparse.Namespace) -> None:
             }
             write_dictionary(folder / "dict.txt", options.num_units)
             write_summary(folder, options, list(corpora), vocabulary, counts, problems)
+
     for split, pairs in counts.items():
         LOG.info("%s: %s", split, ", ".join(f"{pair} {count}" for pair, count in pairs.items()))
 
@@ -96,6 +98,7 @@ def _write_split(folder: Path, split: str, names: Sequence[str], corpora: Corpor
         if both:
             counts[f"{source}/{target}"] = len(both)
             _write_table(folder, split, (source, target), both, corpora)
+
     if not counts:
         raise UsageError(f"no two languages of the split '{split}' have an id in common", hint="check the names, or add --denoise")
     (folder / split / LANG_PAIRS).write_text("".join(f"{pair}\n" for pair in counts), encoding="utf-8")
@@ -105,6 +108,7 @@ def _write_split(folder: Path, split: str, names: Sequence[str], corpora: Corpor
 def _write_table(folder: Path, split: str, pair: tuple[str, str], names: Sequence[str], corpora: Corpora) -> None:
     table = folder / split / pair[0] / f"{pair[1]}.tsv"
     table.parent.mkdir(parents=True, exist_ok=True)
+
     with table.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter="\t", quoting=csv.QUOTE_NONE, lineterminator="\n")
         ratios = duration_ratios(names, *(corpora[language] for language in pair))
