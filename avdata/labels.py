@@ -212,6 +212,7 @@ def class_of_unit(symbols: Sequence[str]) -> NDArray[np.int64]:
 def check_against_dictionary(labels: Labels, corpus: Corpus, classes: NDArray[np.int64]) -> None:
     """Raise UnitError naming the clip if a label is not in the dictionary. classes: int64 of shape [largest unit + 1]."""
     outside = (labels.values < 0) | (labels.values >= len(classes))
+    # 0 stands in for values outside, which are no index of the table.
     outside |= classes[np.where(outside, 0, labels.values)] == NO_LABEL if len(classes) else True
     if not outside.any():
         return

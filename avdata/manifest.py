@@ -72,6 +72,7 @@ class Packed(Sequence[Item], Generic[Item]):
             part = [*self._items(last), *islice(source, self._block - rest)]
             self._blocks[last] = self._packed(part)
             self._length += len(part) - rest
+            # The block that was unpacked last may be the one that changed.
             self._open = (-1, [])
 
         while part := list(islice(source, self._block)):

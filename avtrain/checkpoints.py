@@ -207,6 +207,7 @@ def random_state() -> dict[str, Any]:
     """Return the random states of Python, numpy and torch as tensors and plain values."""
     version, internal, gauss = random.getstate()
     name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    # In tensors, lists and plain values: `read_state` loads nothing else.
     state: dict[str, Any] = {
         "python": [version, list(internal), gauss],
         "numpy": [name, np.asarray(keys).tolist(), position, has_gauss, cached],

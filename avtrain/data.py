@@ -94,6 +94,7 @@ class LengthBatches:
         size = max(1, self._config.batch_size) * max(1, self._config.bucket)
         if not self._config.batch_size:
             size = len(order)
+        # Sorted in buckets: sorted as a whole, batches would hardly differ from epoch to epoch.
         for start in range(0, len(order), max(1, size)):
             chunk = order[start : start + size]
             yield chunk[np.argsort(self._lengths[chunk], kind="stable")]

@@ -143,6 +143,7 @@ class Trainer:
         """Backpropagate a loss of shape [], clip and step one optimizer. An update without a finite gradient is left out."""
         config, optimizer = self._task.optim[name], self._optimizers[name]
         self._accelerator.backward(loss)
+        # While gradients accumulate, accelerate's `step` and `zero_grad` do nothing.
         if not self._accelerator.sync_gradients or self._has_gradient(name):
             set_learning_rate(optimizer, learning_rate(config, self._at.step, self.progress, self._at.epoch))
             optimizer.step()
@@ -233,6 +234,7 @@ class Trainer:
             if content is not None and self._accelerator.sync_gradients:
                 if self._after_update():
                     return
+                # Time for validating and saving is not training time.
                 mark = time.monotonic()
 
     def _replace_lost(self, content: Any) -> Any:

@@ -138,6 +138,7 @@ class Joined(torch.optim.Optimizer):
         """Restore a state that `state_dict` returned. Raises KeyError or ValueError for the state of other optimizers."""
         for part, state in zip(self._parts, state_dict["parts"], strict=True):
             part.load_state_dict(state)
+        # Loading gives each part new groups.
         self.param_groups = [group for part in self._parts for group in part.param_groups]
 
 

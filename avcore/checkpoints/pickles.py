@@ -359,6 +359,7 @@ def _load(path: Path, stand_ins: dict[str, type[Any]], mapped: bool) -> Any:
 
 
 def _names_in_zip(path: Path) -> set[str]:
+    # With nothing allowed, so that names that other code in this process allows are listed, too.
     with _only_these({}):
         return set(torch.serialization.get_unsafe_globals_in_checkpoint(str(path)))
 

@@ -215,6 +215,7 @@ def fold_norms(model: nn.Module) -> None:
                 child.fold()
             elif isinstance(child, _BatchNorm) and isinstance(before, _ConvNd):
                 fold_norm(before, child)
+                # An identity, since the network's `forward` still calls it.
                 setattr(parent, name, nn.Identity())
             before = child
 

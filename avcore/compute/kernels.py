@@ -370,6 +370,7 @@ class FbgemmLinear(PackedLinear):
         scale, zero = (2 / _MOST_SIGNED, _MIDDLE_OF_7) if self._lowest is None else (1 / _MOST_SIGNED, 0)
         multiply = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
         out: Tensor = on_all_cores(multiply, rows * sizes.reciprocal(), scale, zero, self._packed).mul_(sizes)
+        # Outside of the product, whose sums had to be multiplied by the size of each row first.
         if self._bias is not None:
             out += self._bias
         return (torch.ops.aten.gelu_(out) if self._activation == "gelu" else out).view(*x.shape[:-1], -1)
@@ -379,6 +380,7 @@ class FbgemmLinear(PackedLinear):
         steps = weight.abs().amax(1).clamp_min_(_TINY).div_(_MOST_SIGNED)
         codes = torch.quantize_per_channel(weight, steps.double(), torch.zeros(len(weight), dtype=torch.int64), 0, torch.qint8)
         self._packed, self._sums = torch.ops.quantized.linear_prepack(codes, None), codes.dequantize().sum(1)
+        # The packed form has the weight in it; `_put` keeps the bias and releases the file.
         self._put(torch.empty(0), plain)
 
     def _kept_bias(self, plain: PlainLinear) -> Tensor | None:

@@ -62,6 +62,7 @@ class _Maker(Thread, Generic[Item]):
             if isinstance(iterator, Generator):
                 iterator.close()
         except BaseException as error:
+            # Whatever it is: a reader that gets neither items nor an end would wait for ever.
             end = _End(error)
 
         self._hand_over(end)
@@ -172,6 +173,7 @@ def side_by_side(work: Sequence[Callable[[Callable[[], None]], Result]]) -> list
         torch.set_num_threads(share)
         own = [_telling(one, check, failed)() for one in work[:1]]
     except StoppedError:
+        # What stopped this piece is the error of another one, which is raised below.
         own = []
     finally:
         for worker in workers:

@@ -278,6 +278,7 @@ class Beam:
                 self._finished.append(self._trace(parent, values[rank], score, is_cut is not None and bool(is_cut[parent])))
                 self._finished.sort(key=lambda hypothesis: -hypothesis.score)
 
+        # The same order as in `Choice.choose`: both must keep the same beams.
         alive = np.argsort(is_end, kind="stable")[: config.beam]
         self._steps.append(_Step(parents[alive], tokens[alive], values[alive]))
         is_full = len(self._finished) == config.beam

@@ -253,6 +253,7 @@ def open_media(source: AnySource) -> Iterator[Any]:
     """
     path = require_file(MediaSource.of(source).path, "the video or sound file")
     try:
+        # Tags may be in any encoding, which must not make a file unreadable.
         container = av.open(metadata_errors="replace", **_how_to_open(path))
     except av.error.FFmpegError as error:
         expected = "a video or sound file such as mp4, mkv, mov, webm or wav"
@@ -271,6 +272,7 @@ def _how_to_open(path: Path) -> dict[str, Any]:
     Raises InputError when the file cannot be read.
     """
     if path.suffix.lower() != RAW_SUFFIX or _has_header(path):
+        # With `file:`, or a name with a colon would be taken for a protocol.
         return {"file": f"file:{path}", "options": ONLY_THIS_FILE}
 
     _log_raw_sound_format()

@@ -250,6 +250,7 @@ class VideoWriter:
             self._audio.metadata["language"] = three_letters(self._language)
         self._audio.layout = self._layout
         self._audio.bit_rate = self.audio_channels * max(_AAC_MIN_BITS, aac_rate * _AAC_BITS_PER_SAMPLE)
+        # The encoder takes whole blocks only, but for the last.
         self._resampler = av.AudioResampler(format="fltp", layout=self._layout, rate=aac_rate, frame_size=_AAC_FRAME)
 
     def _encode_frame(self, frame: Any, time: Seconds | None) -> None:

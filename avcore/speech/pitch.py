@@ -95,6 +95,7 @@ def _candidates(stretches: NDArray[np.float64]) -> tuple[NDArray[np.float64], ND
     heights, rate = periodicity(stretches), SAMPLE_RATE * _FINER
     shortest, longest = int(rate / _HIGHEST_HZ), int(rate / _LOWEST_HZ) + 1
     inner = heights[:, shortest:longest]
+    # Strictly on one side alone: two equal values at the top are one peak.
     is_peak = (inner > heights[:, shortest - 1 : longest - 1]) & (inner >= heights[:, shortest + 1 : longest + 1])
     lags = np.arange(shortest, longest)
     scores = np.where(is_peak, inner - _OCTAVE_COST * np.log2(lags / shortest), _OUT)

@@ -169,6 +169,7 @@ class SampleKeeper:
     def keep(self, kind: str, name: str, strip: Pixels | None, figures: Mapping[str, float]) -> None:
         """Keep a sample, uint8 [height, width, 3], with its figures, unless there are enough of its kind."""
         folder = self._folder / kind
+        # Counted in the folder, since several processes keep samples.
         if strip is None or (folder.is_dir() and sum(1 for _ in folder.iterdir()) >= _MOST):
             return
         words = ", ".join(f"{what.rpartition('_')[2]} {value:.3g}" for what, value in figures.items())

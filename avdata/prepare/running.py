@@ -116,6 +116,7 @@ class _Plan:
         if self._ready:
             piece = self._ready.popleft()
         else:
+            # Where none is left, its StopIteration ends this iteration.
             piece = next(one for one in self._pieces if self._is_new(one))
             self._num_known += 1
         return piece, PoolTask.of(piece)

@@ -110,6 +110,7 @@ def write_kaldi(manifest: Manifest, folder: Path) -> int:
     if len(rows) < len(manifest.entries):
         raise InputError("two entries would have one id", expected="different ids once the speaker is put before them")
 
+    # By bytes, as `sort` does with LC_ALL=C.
     ordered = sorted(rows, key=str.encode)
     spoken: dict[str, list[str]] = {}
     for name in ordered:
