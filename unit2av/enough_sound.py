@@ -26,14 +26,17 @@ def require_sound(speech: Samples) -> Samples:
         samples = np.asarray(speech, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise InputError("this is no speech", expected="float32 [samples]", found=kind_of(speech)) from error
+
     if samples.ndim != 1:
         raise InputError("speech must be one channel", expected="samples [S]", found=f"shape {list(samples.shape)}")
     if not np.isfinite(samples).all():
         raise InputError("the recording has samples that are no numbers", found="NaN or infinity")
     require_full_scale(samples)
+
     whole = samples[: len(samples) // _HOP * _HOP].reshape(-1, _HOP)
     levels = dbfs(np.einsum("ij,ij->i", whole, whole, dtype=np.float64) / _HOP)
     sound, audible = (int((levels > floor).sum()) * _HOP for floor in (_DIGITAL_SILENCE_DBFS, _QUIET_DBFS))
+
     if sound < _FEWEST_SAMPLES or audible < _FEWEST_AUDIBLE:
         raise NoSpeechError(
             "there is not enough sound to take a voice from",

@@ -31,12 +31,14 @@ def load_evaluation_encoder(path: str, vocabulary: str, device: str) -> Extracto
     """
     if not path:
         return None
+
     kind = read_checkpoint(path, None).stage
     extractor: Extractor = load_installed(kind, Path(path), Running(device=str(resolve_device(device))))
     if not hasattr(extractor, "extract"):
         raise UsageError(
             "unit_encoder takes a unit encoder", expected="a model that extracts units", found=f"a {kind.kind}: {path}"
         )
+
     require_same_vocabulary(extractor.vocabulary, vocabulary, "what this run learns from")
     return extractor
 

@@ -132,11 +132,13 @@ def fill_cache(manifest: Manifest, folder: str | Path, workers: int = 1, is_quie
     problems = {entry.id: "it has no video" for entry, one in zip(manifest.entries, footages, strict=True) if one is None}
     references = (reference_of(manifest, entry, steady) for entry in manifest.entries)
     there = [footage for footage in (*footages, *references) if footage is not None]
+
     reasons: dict[str, str] = {}
     with bars(is_quiet) as progress, ProcessPool[CropSource, str](_Cutter, (CropCache(folder),), workers) as pool:
         outcomes = pool.run((footage.id, PoolTask.of(footage)) for footage in there)
         for outcome in track(outcomes, "face crops", progress, len(there)):
             reasons[outcome.label] = outcome.reason if isinstance(outcome, Lost) else outcome.result
+
     return problems | {footage.id: reasons[footage.id] for footage in there if reasons[footage.id]}
 
 

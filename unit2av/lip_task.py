@@ -129,6 +129,7 @@ class LipWindows(ItemsOf[Clip, Example]):
 
 def windows_seen(faces: ClipFaces, length: int, end: int | None = None) -> Ids:
     """Return the first frames of all windows of a length with a face in each frame: int64 [n]. end: use frames before it."""
+    # Running sums: a window costs one difference, however long it is.
     seen = np.cumsum(np.append(0, faces.is_seen[:end]))
     return np.flatnonzero(seen[length:] - seen[:-length] == length)
 
@@ -253,15 +254,18 @@ class DrawingTask(Task):
         truth = network_images(batch["target"].flatten(0, 1))
         drawn = self.draw(engine.module(self.drawer), batch)
         values, shares = {"l1": self._losses.l1(drawn, truth, batch)}, dict[str, float]()
+
         if self._quality is not None:
             # Frozen, so that the discriminator does not collect gradients of the network's loss.
             self._quality.requires_grad_(False)
             values["quality"] = self._realness(self._quality(lower_half(drawn)), is_real=True)
             self._quality.requires_grad_(True)
             shares["quality"] = self._config.losses.quality
+
         if self._losses.sync_weight:
             values["sync"] = self._losses.in_step(drawn, batch)[1].mean()
             shares["sync"] = self._losses.sync_weight
+
         parts = [share * values[name] for name, share in shares.items()]
         values["loss"] = torch.stack([(1 - sum(shares.values())) * values["l1"], *parts]).sum()
         engine.update(self.drawer, values["loss"])
@@ -289,6 +293,7 @@ class DrawingTask(Task):
                 shown += 1
 
         shares = engine.of_all(found)
+        # A batch of one window lacks the figures that need another window's units or sound, so names may differ between processes.
         names = dict.fromkeys(name for share in shares for name in share)
         metrics = {name: float(torch.cat([one for share in shares for one in share.get(name, ())]).mean()) for name in names}
         if self._losses.notice(metrics.get("sync_loss", math.inf)):
@@ -335,6 +340,7 @@ class ChanceWatch:
 
     def note(self, loss: Tensor, step: int) -> None:
         """Add the loss, of shape [], of update number `step` (from 0)."""
+        # Summed where it was computed: a float in each step would wait for the device.
         self._sum, self._count = self._sum + loss.detach(), self._count + 1
         if step + 1 not in _LOOKS:
             return
@@ -386,6 +392,7 @@ class ExpertTask(Task):
 
     def validate(self, batches: Iterator[Batch], engine: Engine) -> Metrics:
         """Measure all held-out windows at once."""
+        # Measured together: a mean over batches would give the windows of a short last batch more weight.
         own = [self.judge(self._expert, batch).float().cpu() for batch in batches]
         parts = [part for share in engine.of_all(own) for part in share]
         return {name: float(value) for name, value in self.measure(torch.cat(parts)).items()} if parts else {}

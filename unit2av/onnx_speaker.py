@@ -66,6 +66,7 @@ class OnnxSpeaker:
             return 0
         if len(shape) == 3 and isinstance(shape[2], int):
             return shape[2]
+
         found = "; ".join(f"{one.name} {one.shape}" for one in inputs)
         raise CheckpointError(
             "this is no speaker encoder", path=self.path, expected="one input [1, S] or [1, T, bands]", found=found

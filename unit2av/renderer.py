@@ -86,6 +86,7 @@ class LipRenderer:
         """
         units = require_units(said.units if isinstance(said, Speech) else said)
         require_same_vocabulary(units.vocabulary, self.vocabulary, "the face renderer")
+
         windows = pad_to_windows(units.check_range(self.num_units).frames()).to(self.device)
         if not len(windows):
             return torch.zeros(0, self._model.size.unit_width, device=self.device)
@@ -123,6 +124,8 @@ class LipRenderer:
         crops = torch.from_numpy(np.stack([_square(face) for face in faces]))
         frames = network_input(crops.to(self.device)).to(self.dtype).contiguous(memory_format=torch.channels_last)
         drawn = draw_rows(self._model, codes[moments].to(self.dtype), frames, first_row)
+
+        # NaN becomes 0 in uint8: a black hole would stand where the mouth is, without a word.
         if not bool(drawn.isfinite().all()):
             raise CheckpointError("the face renderer draws no numbers", path=self.path, hint="its weights are damaged")
         return to_images(drawn).cpu().numpy()
@@ -148,6 +151,7 @@ def load_face_model(source: RendererCheckpoint) -> FaceModel:
         size = FaceModelSize.from_tensors(tensors)
     except KeyError as error:
         raise CheckpointError("the face renderer is not complete", path=source.source.path, expected=error.args[0]) from error
+
     with skeleton():
         model = FaceModel(size)
     load_strict(model, tensors, source.source)
@@ -158,6 +162,7 @@ def ready_to_draw(parts: Sequence[nn.Module], dtype: torch.dtype) -> None:
     """Make parts of a network that draws faces ready for inference in `dtype`, with as few passes through memory as possible."""
     for part in parts:
         ready_for_inference(part, dtype, [part])
+        # Listed first, because modules are replaced while they are walked through.
         for parent in list(part.modules()):
             for name, child in list(parent.named_children()):
                 if isinstance(child, ConvBlock):
@@ -171,6 +176,7 @@ def draw_rows(model: FaceDrawing, codes: Tensor, faces: Tensor, first_row: int) 
     """Draw as `model.draw` does, with a network that is ready to draw, but only from `first_row` on; rows above are black."""
     if not first_row:
         return model.draw(codes, faces)
+
     features, wanted = model.encode_faces(faces), _wanted_rows(model.face_decoder_blocks, first_row)
     frame, top = codes[:, :, None, None], 0
     for block, begin in zip(model.face_decoder_blocks, wanted, strict=True):
@@ -178,6 +184,7 @@ def draw_rows(model: FaceDrawing, codes: Tensor, faces: Tensor, first_row: int) 
         top *= drawn.shape[2] // frame.shape[2]
         frame = torch.cat((drawn[:, :, begin - top :], features.pop()[:, :, begin:]), dim=1)
         top = begin
+
     shown = torch.sigmoid(model.output_block(frame).float())[:, :, first_row - top :]
     return nn.functional.pad(shown, (0, 0, first_row, 0))
 
@@ -187,6 +194,7 @@ def _wanted_rows(decoder: nn.ModuleList, first_row: int) -> list[int]:
 
     Where rows are left out, convolutions see black above: one row is wrong after each, none after one that doubles rows.
     """
+    # The output block has one convolution over three rows, so one row above is needed.
     wanted, rows = max(first_row - 1, 0), list[int]()
     for block in reversed(list(decoder)):
         rows.append(wanted)

@@ -164,6 +164,7 @@ def drawn(lips: LipSync, shown: Iterable[OutputFrame]) -> Iterator[OutputFrame]:
     The frames of a talk follow one another. A backend learns a face anew in each talk, so a talk does not depend on what was
     drawn before it.
     """
+    # Talks are equal only to themselves, so two utterances with the same codes stay two groups.
     for talk, group in groupby(shown, key=lambda one: one.talk):
         if talk is None:
             yield from group
@@ -186,6 +187,7 @@ def _talking(lips: LipSync, talk: Talk, shown: Iterable[OutputFrame]) -> Iterato
         if view.box is None:
             yield one
         elif rgb is view.rgb:
+            # The backend returns the very array that it got where it draws nothing.
             yield one._replace(face=one.face._replace(reason=Reason.HIDDEN))
         elif isinstance(one.frame, Frame):
             yield one._replace(frame=one.frame._replace(rgb=rgb))
@@ -219,12 +221,16 @@ def _view(lips: LipSync, one: OutputFrame) -> _View:
     if isinstance(frame, Frame):
         return _View(frame.rgb, box)
     whole = frame.whole
+
     if lips.needs_whole:
         return _View(frame.rgb, box, whole, whole)
     covered = None if box is None else visible_part(box, *whole.shape)
     if box is None or covered is None:
         return _View(_NOTHING, None)
+    # Only this part of a stored frame becomes RGB and goes back: 2 ms in place of 18 (benchmarks/NOTES.md). The rest stays as it is
+    # stored, bit for bit.
     place = Part(*covered)
+
     around = place.widened(_MARGIN, *whole.shape)
     corner = np.array([around.columns.start, around.rows.start] * 2, np.float32)
     return _View(frame.part(around), box - corner, around, place)
@@ -279,6 +285,7 @@ def ping_pong_frames(
     if lips.needs_sound:
         sound = list(sound)
         speech = SpokenUnits(units, np.concatenate(sound) if sound else np.zeros(0, np.float32))
+
     footage = source.pingpong(num_frames_for(units), among=source.own)
     return steady(footage, FRAME_RATE, Talk(1, Fraction(0), lips.codes(speech)), face_of), SoundFeed(sound)
 

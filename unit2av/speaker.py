@@ -61,6 +61,7 @@ def slaney_filters(num_mels: int, fft_size: int, sample_rate: int, max_hz: float
 
 def normalise_volume(samples: Samples) -> Samples:
     """Raise float32 [S] to -30 dBFS if it is quieter; louder speech stays as it is."""
+    # Summed in float64, without a copy of the recording in it.
     level = float(dbfs(np.einsum("i,i->", samples, samples, dtype=np.float64) / len(samples)))
     return samples * np.float32(10 ** (max(0.0, _TARGET_DBFS - level) / 20))
 
@@ -88,6 +89,7 @@ def power_mel(samples: Samples, mels: int = 40) -> Samples:
     padded = torch.from_numpy(np.pad(samples, _FFT // 2, mode="reflect"))
     window = torch.hann_window(_FFT)
     frames = len(samples) // _HOP + 1
+
     parts = []
     for first in range(0, frames, _MEL_BLOCK):
         last = min(first + _MEL_BLOCK, frames) - 1
@@ -110,6 +112,7 @@ class SpeakerNetwork(nn.Module):
         super().__init__()
         self.lstm = nn.LSTM(mels, hidden, layers, batch_first=True)
         self.linear = nn.Linear(hidden, embedding)
+        # Of GE2E's loss. Nothing here uses them, but published files have them, and loading is strict.
         self.similarity_weight = nn.Parameter(torch.tensor([10.0]))
         self.similarity_bias = nn.Parameter(torch.tensor([-5.0]))
 
@@ -152,6 +155,7 @@ class SpeakerEncoder:
         normal = normalise_volume(require_sound(speech))
         windows = partial_windows(len(normal))
         mel = power_mel(np.pad(normal, (0, padding_for(windows, len(normal)))), self.network.lstm.input_size)
+
         mean = self.embed_windows(mel, windows).mean(axis=0)
         length = float(np.linalg.norm(mean))
         if not length > 0:
@@ -254,6 +258,7 @@ def read_voice(given: AnySource, encoder: Callable[[], Speaker]) -> SpeakerVoice
                 "this is no stored voice", path=path, expected=f"an array {_VECTOR}", found=", ".join(content) or "no arrays"
             )
         vector, stored, made_by = _as_vector(content[_VECTOR], path), content.get(_PITCH), str(content.get(_ENCODER, ""))
+
         if stored is None:
             return SpeakerVoice(vector, None, made_by)
         is_pitch = stored.shape == (2,) and stored.dtype.kind in "fiu" and bool(np.isfinite(stored).all()) and stored[1] > 0
@@ -290,6 +295,7 @@ def write_voice(path: str | Path, voice: SpeakerVoice) -> Path:
     path = Path(path)
     if path.suffix != _SUFFIX:
         raise UsageError(f"the name of a stored voice must end in {_SUFFIX}", found=path.name)
+
     more = {} if voice.pitch is None else {_PITCH: np.array([voice.pitch.median, voice.pitch.spread])}
     more |= {_ENCODER: np.array(voice.encoder)} if voice.encoder else {}
     with atomic_output(path) as temporary, temporary.open("wb") as file:
@@ -301,6 +307,7 @@ def _as_vector(vector: NDArray[Any], path: Path) -> Samples:
     if vector.size != max(vector.shape, default=0) or not vector.size or vector.dtype.kind not in "fiu":
         found = f"{vector.dtype} of shape {list(vector.shape)}"
         raise InputError("this is no speaker vector", path=path, expected="a row of numbers", found=found)
+
     largest = np.abs(vector.astype(np.float64)).max()
     if not largest <= _LARGEST:
         raise InputError("this is no speaker vector", path=path, expected=f"numbers up to {_LARGEST:g}", found=f"{largest:g}")

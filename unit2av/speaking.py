@@ -52,11 +52,13 @@ def speak_file(options: SpeakOptions) -> None:
     assert options.voice is not None
     assert options.out is not None
     given, out = options.voice, options.out
+
     codes = read_unit_file(options.units)
     language = normalise_language(options.to)
     device = options.device
     vocoder = UnitVocoder.from_checkpoint(path, language, device, options.precision, options.vocoder_unit_offset)
     units = Units.from_frames(codes[codes >= 0], language) if not options.durations else from_reference_codes(codes, language)
+
     voice = read_voice(given, lambda: encoder_for(vocoder, options.speaker_encoder_path, device))
     with units_of(options.units):
         _speak(vocoder, units, voice, out, options)
@@ -70,6 +72,7 @@ def speak_item(options: SpeakOptions) -> None:
     step = options.checkpoint.stem.removeprefix("g_")
     out = options.output_folder / f"{stem[: -len(_ITEM_SUFFIX)]}_{step}step.wav"
     check_files(declared_in(options), writes={"the output wav": out})
+
     item = read_unit_item(options.input_file)
     checkpoint = open_training_checkpoint(options.checkpoint, options.to, _read_settings(options.config))
     vocoder = UnitVocoder.from_checkpoint(checkpoint, options.to, options.device, options.precision, options.vocoder_unit_offset)
@@ -93,6 +96,7 @@ def _read_settings(path: Path | None) -> dict[str, Any]:
     content = read_json(require_file(path, "the vocoder's configuration"), "the vocoder's configuration")
     if not isinstance(content, dict):
         raise InputError("the configuration is not a JSON object", path=path, found=type(content).__name__)
+
     names = {"upsample_rates": "upsample_rates", "resblock_dilation_sizes": "dilations"}
     return {own: content[name] for name, own in names.items() if name in content}
 
@@ -126,6 +130,7 @@ def speak_and_draw(options: RenderOptions) -> None:
         )
     given = options.voice or source.info.source
     speaker = read_voice(given, lambda: encoder_for(models.vocoder, options.speaker_encoder_path, options.device))
+
     order = ping_pong_indices(source, units)
     total, counts = len(order), Counter[int]()
     with bars(options.quiet) as progress:
@@ -140,11 +145,13 @@ def speak_and_draw(options: RenderOptions) -> None:
 
     if writer.grew:
         LOG.info("%s: grew to %dx%d, because H.264 needs even sides", out, writer.out_width, writer.out_height)
+
     num_faces, num_hidden = sum(mouths.boxes[index] is not None for index in order), counts[Reason.HIDDEN]
     if num_hidden:
         report_note(MOUTH_HIDDEN(count=num_hidden, total=total), source.path)
     if mouths.note is not None:
         report_note(mouths.note, source.path)
+
     length = units_to_seconds(units.num_steps)
     figures = (out, several(len(units), "unit"), length, several(total, "frame"), num_faces, lip_sync.name)
     LOG.info("%s: %s, %.2f s, %s, %d of them with the face, lips by %s", *figures)
@@ -173,6 +180,7 @@ def _mouths(options: RenderOptions, source: FrameSource, num_frames: int, progre
         boxes = read_boxes_for(source, options.in_bbox_path)
         size = source.info.height, source.info.width
         return MouthsToDraw.of(boxes) if options.hard_paste else mouths_in_boxes(boxes, size)
+
     speech = read_speech(source.info.source) if source.info.has_audio else None
     frames = source.frames(0, num_frames)
     try:

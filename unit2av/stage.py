@@ -117,6 +117,7 @@ class RendererLayout(CheckpointLayout):
             raise CheckpointError(
                 "the voices of the renderer cannot be read", path=path, expected="state dicts by language in audio"
             )
+
         sections = {f"audio.{language}": state for language, state in audio.items()}
         if payload.get("video") is not None:
             sections["video"] = payload["video"]
@@ -138,6 +139,7 @@ class RendererLayout(CheckpointLayout):
         renderer = RendererCheckpoint(checkpoint)
         if language is None:
             return {}
+        # Asked for only because they raise where the voice or the face is missing.
         renderer.vocoder_tensors(language), renderer.face_tensors()
         settings = {"speech": renderer.vocoder_settings(language), "face": renderer.face_settings}
         return {part: str(one.get("vocabulary") or "") for part, one in settings.items()}
@@ -181,6 +183,7 @@ def read_vocoder(path: str | Path) -> "dict[str, Tensor]":
             expected="the generator of a unit vocoder (g_XXXXXXXX)",
             found=identify(payload, path).words if payload else f"a {stored.value} file",
         )
+
     tensors = plain_tensors(generator, "generator", path)
     check_tensors(path, stored, tensors)
     return tensors

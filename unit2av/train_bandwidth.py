@@ -75,6 +75,7 @@ def learn(examples: Sequence[Example], seed: int = 0) -> BandExtender:
     network = torch.nn.Sequential(layers[0], torch.nn.ReLU(), layers[1], torch.nn.ReLU(), layers[2])
     optimiser = torch.optim.AdamW(network.parameters(), _RATE, weight_decay=_DECAY)
     schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, _STEPS)
+
     for _ in range(_STEPS):
         batch = torch.randint(len(low), (_BATCH,))
         rows = (low[batch] - mean) / spread
@@ -100,6 +101,7 @@ def examples_of(path: Path, rng: np.random.Generator) -> list[Example]:
     high = band_energies(wide, WIDE_RATE)[0][:, LOW:]
     if high[:, _SURE:].max(initial=0.0) < _NARROW:
         return []
+
     clean = resample(wide, WIDE_RATE, SAMPLE_RATE)
     loudness = 10 ** (rng.uniform(*_HISS_DB) / 20) * np.sqrt(np.mean(np.square(clean)))
     hissing = clean + np.float32(loudness) * rng.standard_normal(len(clean), np.float32)
@@ -130,9 +132,11 @@ def _work(options: BandwidthOptions) -> None:
     recordings = list(_recordings(options))
     kept_out = recordings[:: options.hold_out] if options.hold_out else []
     learnt = [one for number, one in enumerate(recordings) if not options.hold_out or number % options.hold_out]
+
     extender = learn([example for one in learnt for example in one], options.seed)
     extender.save(options.out_path)
     LOG.info("%s: of %s", options.out_path, several(len(recordings), "recording"))
+
     if kept_out:
         low, high = (np.concatenate([one[0][side] for one in kept_out]) for side in (0, 1))
         off, from_mean = np.abs(extender.high_bands(low) - high).mean(), np.abs(high - high.mean(axis=0)).mean()

@@ -48,6 +48,7 @@ def start_generator(model: SoundModelConfig, init: SoundInitConfig, seed: int) -
     torch.manual_seed(seed)
     if init.checkpoint:
         return deepcopy(load_wav2lip(init.checkpoint)).requires_grad_(True)  # a copy: the file's tensors may be mapped from it
+
     whole = Wav2LipSize()
     drawing: DrawingSize = replace(
         whole.drawing,
@@ -126,19 +127,23 @@ def export_lipsync(checkpoint: str | Path, out_path: str | Path, quality_path: s
     out_path = require_name(out_path, _SUFFIXES)
     if quality_path is not None:
         require_name(quality_path, _SUFFIXES)
+
     path = Path(checkpoint)
     about = read_state(require_file(path, "the training checkpoint", hint=f"python -m {_TRAINER} makes one")).get("about")
     is_expert = isinstance(about, dict) and about.get("kind") == EXPERT_KIND
     state = read_run(path, EXPERT_KIND if is_expert else KIND, _TRAINER)
     modules = state["modules"]
+
     if quality_path is not None and QUALITY not in modules:
         raise CheckpointError("no discriminator was trained in this run", path=Path(checkpoint), hint="leave --quality-path out")
+
     if EXPERT in modules:
         _write(out_path, state, EXPERT)
         load_expert(str(out_path))  # proof that it can be read and fits
     else:
         _write(out_path, state, GENERATOR)
         load_wav2lip(out_path)
+
     if quality_path is not None:
         _write(Path(quality_path), state, QUALITY)
         read_state_dict(quality_path, "quality discriminator", "binary_pred.0.weight")

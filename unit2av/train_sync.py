@@ -21,6 +21,7 @@ def make_task(config: SyncTrainConfig) -> SyncTask:
     # So long that a window can be shifted wherever it lies.
     shortest = config.model.frames + 2 * config.min_shift
     clips = read_clips(config.data, shortest, config.loop.seed)
+
     config = replace(config, model=replace(config.model, num_units=clips.table_size(config.model.num_units)))
     clips.check_range(config.model.num_units)
     return SyncTask(config, clips)

@@ -39,15 +39,18 @@ def make_task(config: Unit2aConfig) -> Unit2aTask:
     """
     with bars() as progress:
         corpus = read_voice_corpus(config, progress)
+
     # Sizes of the data where the settings say 0.
     model, used = config.model, (one.units for one in (*corpus.train, *corpus.valid))
     num_units, speaker_dim = table_size(model.num_units, used), model.speaker_dim or corpus.speaker_dim
     config = replace(config, model=replace(model, num_units=num_units, speaker_dim=speaker_dim))
     config.check()
     check_range([*corpus.train, *corpus.valid], config.model.num_units)
+
     vocoder = start_vocoder(config.model, config.init, corpus.vocabulary, corpus.speaker_dim, config.loop.seed, corpus.encoder)
     if isinstance(vocoder, TrainedHifiGan):
         return Unit2aTask(config, corpus, vocoder)
+
     with bars() as progress:
         tracks = pitch_tracks([*corpus.train, *corpus.valid], config.run_dir, progress, config.data.pitch)
     return HarmonicTask(config, corpus, vocoder, tracks)
@@ -84,16 +87,19 @@ def export_vocoder(
     out_path = require_name(out_path)
     run_checkpoint = read_run_checkpoint(checkpoint)
     language = normalise_language(language or run_checkpoint.language)
+
     base = read_checkpoint(into, RENDERER) if into is not None else None
     config: dict[str, Any] = dict(base.config) if base is not None else {"vocabulary": run_checkpoint.vocabulary}
     if not allow_other_vocabulary:
         require_same_vocabulary(run_checkpoint.vocabulary, str(config.get("vocabulary", "")), f"the renderer {into}")
+
     tensors = with_vocoder({} if base is None else base.tensors, language, run_checkpoint.tensors)
     edge = {} if edge_unit is None else {"edge_unit": _known(edge_unit, run_checkpoint)}
     # The settings are what the tensors of the voice cannot tell; our tables start with unit 0.
     settings = {**run_checkpoint.settings, **edge, "vocabulary": run_checkpoint.vocabulary, "trained_steps": run_checkpoint.step}
     offsets = {**config.get("unit_offsets", {}), language: 0}
     config = {**with_vocoder_settings(config, language, settings), "unit_offsets": offsets}
+
     path = write_checkpoint(out_path, RENDERER, config, tensors)
     UnitVocoder.from_checkpoint(path, language)  # proof that it can be read and fits
     return path

@@ -46,12 +46,15 @@ def start_face_model(model: FaceModelConfig, init: FaceInitConfig, clips: FaceCl
         else:
             known = str(source.face_settings.get("vocabulary", ""))
             require_same_vocabulary(clips.vocabulary, known, f"the face renderer {init.checkpoint}")
+
     clips.check_range(size.num_units)
     face = FaceModel(size)
     if tensors:
         fresh = face.state_dict()
+        # What the checkpoint lacks keeps its fresh weights: a new unit_context starts at zero and changes nothing.
         kept = (fresh.keys() - tensors.keys()) | ({"unit_embed.weight"} if init.new_unit_table else set())
         face.load_state_dict({**tensors, **{name: fresh[name] for name in kept}})
+
     # Channels last is the layout in which convolutions are quickest, with bfloat16 on a CPU by a factor of 1.5 to 2.
     return face.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]  # torch's stubs lack it
 
@@ -64,9 +67,11 @@ def start_sync_expert(losses: LipLossConfig, clips: FaceClips, frames: int) -> S
     """
     if not losses.sync_checkpoint:
         return None
+
     expert, vocabulary = load_sync_expert(losses.sync_checkpoint)
     require_same_vocabulary(clips.vocabulary, vocabulary, f"the sync expert {losses.sync_checkpoint}")
     clips.check_range(expert.config.num_units)
+
     if frames % expert.config.frames:
         raise UsageError(
             "the sync expert needs whole windows",
@@ -85,6 +90,7 @@ def make_task(config: Unit2vConfig) -> Unit2vTask:
     # A window, and another one for the reference frames.
     clips = read_clips(config.data, 2 * WINDOW_FRAMES, config.loop.seed)
     config = replace(config, model=replace(config.model, num_units=clips.table_size(config.model.num_units)))
+
     face = start_face_model(config.model, config.init, clips, config.loop.seed)
     expert = start_sync_expert(config.losses, clips, config.frames)
     config = replace(config, frames=config.frames or (expert.config.frames if expert else 1))
@@ -109,11 +115,13 @@ def export_face(
     out_path = require_name(out_path)
     state = read_run(checkpoint, KIND, "unit2av.train_unit2v")
     vocabulary = str(state["about"]["vocabulary"])
+
     base = read_checkpoint(into, RENDERER) if into is not None else None
     config = dict(base.config) if base is not None else {"vocabulary": vocabulary}
     if not allow_other_vocabulary:
         require_same_vocabulary(vocabulary, str(config.get("vocabulary", "")), f"the renderer {into}")
     config = with_face_settings(config, {"vocabulary": vocabulary, "trained_steps": int(state["position"]["step"])})
+
     tensors = {name: tensor.contiguous() for name, tensor in state["modules"][FACE].items()}
     path = write_checkpoint(out_path, RENDERER, config, with_face({} if base is None else base.tensors, tensors))
     LipRenderer.from_checkpoint(path)  # proof that it can be read and fits

@@ -51,6 +51,7 @@ def write_transformers(renderer: RendererCheckpoint, folder: Path, language: str
     if is_harmonic(tensors) or is_vocos(tensors):
         raise CheckpointError("transformers has no class for a voice with a pitch", path=path, expected="a unit HiFi-GAN")
     config = vocoder_config(tensors, settings, path)
+
     sizes = {
         "the first convolution's kernel": (_KERNEL, config.pre_kernel),
         "the last convolution's kernel": (_KERNEL, config.post_kernel),
@@ -59,6 +60,7 @@ def write_transformers(renderer: RendererCheckpoint, folder: Path, language: str
     for what, (there, here) in sizes.items():
         if there != here:
             raise CheckpointError(f"{CLASS} cannot hold this vocoder: {what}", path=path, expected=there, found=here)
+
     network = UnitHifiGan(config)
     load_strict(network, tensors, renderer.source)
     offset = resolve_unit_offset("auto", language, tensors["dict.weight"], renderer.unit_offsets)
@@ -98,12 +100,14 @@ def _weights(network: UnitHifiGan, offset: int, voices: list[SpeakerVoice]) -> d
         "speaker_embedding.weight": rows,
         "language_embedding.weight": torch.zeros(1, 1),
     }
+
     for name, tensor in network.dur_predictor.state_dict().items():
         weights[f"dur_predictor.{name.replace('conv1.0', 'conv1').replace('conv2.0', 'conv2')}"] = tensor
     for name, module in network.named_modules():
         if isinstance(module, WeightNormed):
             there = f"hifi_gan.{name.replace('ups.', 'upsampler.', 1)}"
             weights[f"{there}.weight"], weights[f"{there}.bias"] = module.effective_weight(), module.bias
+
     first = weights["hifi_gan.conv_pre.weight"]
     # The class wants a language before the unit. One channel that is always zero says none.
     weights["hifi_gan.conv_pre.weight"] = torch.cat([torch.zeros_like(first[:, :1]), first], dim=1)

@@ -39,6 +39,7 @@ class DrawingSize:
         decoder_layers = _layers_per_block(tensors, "face_decoder_blocks")
         if len(encoder_layers) < 2 or len(encoder_layers) != len(decoder_layers):
             raise KeyError("face_encoder_blocks.*, face_decoder_blocks.*")
+
         return cls(
             code_width=tensors["face_decoder_blocks.0.0.conv_block.0.weight"].shape[1],
             encoder_widths=_widths(tensors, "face_encoder_blocks", len(encoder_layers)),
@@ -278,6 +279,7 @@ def network_input(faces: Tensor, references: Tensor | None = None) -> Tensor:
     references: the whole images, of the same shape; by default the faces themselves, as published.
     """
     masked = network_images(faces)
+    # A copy, because the lower half is blacked out in place.
     whole = masked.clone() if references is None else network_images(references)
     masked[:, :, FACE_SIZE // 2 :] = 0
     return torch.cat((masked, whole), dim=1)

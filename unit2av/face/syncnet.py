@@ -41,6 +41,7 @@ class SyncNet(nn.Module):
             nn.MaxPool2d(3, 2),
             *_flat(s[4], s[5], (5, 4), 0),
         )
+
         self.netcnnlip = nn.Sequential(
             *_deep(3, v[0], (5, 7, 7), (1, 2, 2), (0, 0, 0)),
             nn.MaxPool3d((1, 3, 3), (1, 2, 2)),
@@ -52,6 +53,7 @@ class SyncNet(nn.Module):
             nn.MaxPool3d((1, 3, 3), (1, 2, 2)),
             *_deep(v[4], v[5], (1, 6, 6), (1, 1, 1), (0, 0, 0)),
         )
+
         self.netfcaud, self.netfclip = _head(s[5], *uses_audio), _head(v[5], *uses_video)
 
     @classmethod

@@ -65,8 +65,10 @@ class BandExtender:
         wide = resample(speech, SAMPLE_RATE, WIDE_RATE)
         if not len(speech):
             return wide
+
         low, loud = band_energies(speech, SAMPLE_RATE)
         audible = np.clip((low - _FLOOR).sum(axis=1, keepdims=True) / _AUDIBLE, 0, 1)
+        # Fades out towards silence; a threshold would switch the hiss on and off.
         energies = np.exp(self.high_bands(windows(np.log(low)))) * (loud * audible)
         return np.asarray(wide + _noise(energies, len(wide)), np.float32)
 
@@ -109,6 +111,7 @@ def band_energies(speech: Samples, rate: int) -> tuple[Bands, float]:
     """
     spectrum = np.square(np.abs(_spectra(speech, rate)))
     bins = spectrum.shape[1] // (rate // 2 // _BAND_HZ)
+    # The bin at 0 Hz belongs to no band.
     energies = spectrum[:, 1:].reshape(len(spectrum), -1, bins).sum(axis=2)
     loud = float(max(np.percentile(energies[:, :LOW].sum(axis=1), _LOUD), 1e-9))
     return np.asarray(np.maximum(energies / loud, _FLOOR), np.float32), loud
@@ -139,13 +142,18 @@ def _noise(energies: Bands, length: int) -> Samples:
     hop = WIDE_RATE // _HOPS_PER_S
     rng = np.random.default_rng(_SEED)
     spectrum = _spectra(np.asarray(rng.standard_normal(length), np.float32), WIDE_RATE)
+
     per_band = spectrum.shape[1] // (WIDE_RATE // 2 // _BAND_HZ)
     first = LOW * per_band + 1 - _EDGE_BINS
+    # What white noise of unit power has in a band, so that a gain makes the wanted energy.
     expected = per_band * np.square(_window(WIDE_RATE)).sum() / hop**2
     gains = np.repeat(np.sqrt(energies[: len(spectrum)] / expected), per_band, axis=1)
     gains = np.pad(gains, ((0, 0), (_EDGE_BINS, 0)), mode="edge")
+
     shaped = np.zeros_like(spectrum)
     shaped[:, first : first + gains.shape[1]] = spectrum[:, first : first + gains.shape[1]] * gains
+
+    # Windowed before and after by the root of a Hann window, whose squares add up to 1 where halves overlap.
     frames = np.fft.irfft(shaped * hop, n=2 * hop, axis=1) * _window(WIDE_RATE)
     out = np.zeros((len(frames) + 1) * hop, np.float32)
     for half in range(2):

@@ -246,6 +246,7 @@ class PitchedVocoder(TimedUnits):
         and the noise are drawn anew at each call.
         """
         rate = self.config.rate
+        # Given, not learnt: no gradients are kept for pulses and noise.
         with torch.autocast(log_f0.device.type, enabled=False), torch.no_grad():
             f0 = to_edges(log_f0.double()).exp()
             begin = torch.rand(len(f0), 1, dtype=torch.float64, device=f0.device)
@@ -282,9 +283,11 @@ class HarmonicUtterance:
         config = network.config
         where = torch.from_numpy(places(rows.numpy(), silence_row))
         contour, voicing = network.pitch.of_steps(rows, where)
+
         own = network.pitch.usual_pitch(voice[0]) if pitch is None else pitch
         narrowest, widest = config.spreads
         spoken = Pitch(own.median, min(max(own.spread, narrowest), widest))
+
         self._log_f0 = log_f0_of(contour, spoken, config.lowest_hz, config.highest_hz)
         self._f0 = to_edges(self._log_f0).exp()
         self._turns = turns_at_edges(self._f0)

@@ -23,6 +23,7 @@ def write_named_voices(path: str | Path, voices: Mapping[str, SpeakerVoice]) -> 
     assert len(pitches) == len(voices), "a voice that comes along has a pitch"
     encoders = {one.encoder for one in voices.values()}
     assert len(encoders) <= 1, "voices that come along are of one speaker encoder"
+
     with atomic_output(Path(path)) as temporary, temporary.open("wb") as file:
         np.savez(
             file,
@@ -45,6 +46,7 @@ def read_named_voices(path: str | Path) -> dict[str, SpeakerVoice]:
             encoder = str(stored["encoder"]) if "encoder" in stored else ""
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise CheckpointError("these are no named voices", path=path, expected=_FORMAT, found=error) from error
+
     is_whole = 0 < len(names) == len(set(names)) and vectors.ndim == 2 and vectors.dtype == np.float32
     is_whole = is_whole and pitches.shape == (len(names), 2) and pitches.dtype == np.float64 and len(vectors) == len(names)
     if not is_whole or not np.isfinite(vectors).all() or not np.isfinite(pitches).all() or not (pitches[:, 1] > 0).all():

@@ -83,9 +83,11 @@ class PitchPredictor(nn.Module):
         """Set `of_voice` to the ridge regression of pitches on voices, float32 [n, speaker_dim]."""
         x = voices.astype(np.float64)
         y = np.array([[one.median, math.log(one.spread)] for one in pitches])
+        # Centred, so that the ridge shrinks the slopes and leaves the mean alone.
         centre, middle = x.mean(0), y.mean(0)
         x = x - centre
         weight = np.linalg.solve(x.T @ x + ridge * np.eye(x.shape[1]), x.T @ (y - middle)).T
+
         with torch.no_grad():
             self.of_voice.weight.copy_(torch.from_numpy(weight))
             self.of_voice.bias.copy_(torch.from_numpy(middle - weight @ centre))
@@ -147,6 +149,7 @@ def _phrases(
     is_pause = ~spoken & (lengths[run] >= _PHRASE_PAUSE)
     starts = np.flatnonzero(~is_pause & np.concatenate([[True], is_pause[:-1]]))
     ends = np.flatnonzero(~is_pause & np.concatenate([is_pause[1:], [True]]))
+
     if not len(starts):
         return np.zeros_like(steps), np.full_like(steps, len(spoken) - 1)
     number = np.maximum(np.searchsorted(starts, steps, "right") - 1, 0)
@@ -156,6 +159,7 @@ def _phrases(
 def _within(bounds: tuple[NDArray[np.int64], NDArray[np.int64]]) -> tuple[NDArray[np.float64], ...]:
     first, last = bounds
     steps = np.arange(len(first))
+    # Silence before and behind speech lies outside its bounds, and may be long.
     behind, before = (np.clip(part, -10, 2 * _NEAR_STEPS) / _NEAR_STEPS for part in (steps - first, last - steps))
     return np.clip((steps - first) / np.maximum(last - first, 1), -0.5, 1.5), behind, before
 
@@ -166,6 +170,7 @@ def _rate(spoken: NDArray[np.bool_], edges: NDArray[np.int64]) -> NDArray[np.flo
     begins[edges[spoken[edges]]] = 1
     ones = np.ones(_RATE_STEPS)
     runs, steps = (np.convolve(part, ones)[_RATE_STEPS // 2 :][: len(spoken)] for part in (begins, spoken.astype(float)))
+    # One more of each, so that a window without speech has no logarithm of 0.
     return np.log((runs + 1) / (steps / _USUAL_RUN + 1))
 
 
@@ -214,11 +219,14 @@ def pulse_train(f0: Tensor, turns: Tensor, top_hz: float, rate: int = SAMPLE_RAT
     """
     count = (top_hz / f0).clamp(min=1)
     whole = torch.floor(count)
+
+    # Dirichlet's kernel: the sum of cos(2 pi k t) for k = 1..n is sin((2 n + 1) pi t) / (2 sin(pi t)) - 1/2, and n at a pulse.
     half_sine = torch.sin(math.pi * turns)
     is_pulse = half_sine.abs() < _NEAR_PULSE
     divisor = 2 * torch.where(is_pulse, torch.ones_like(half_sine), half_sine)
     total = torch.where(is_pulse, whole, torch.sin((2 * whole + 1) * math.pi * turns) / divisor - 0.5)
     fading = (count - whole) * torch.cos(2 * math.pi * (whole + 1) * turns)
+    # The power of n cosines is n / 2 times their squared amplitude: here 2 top_hz / rate, about that of the noise.
     return (total + fading) * torch.sqrt(f0 / rate) * 2
 
 
@@ -245,6 +253,7 @@ def unvoiced_as_noise(tone: Tensor, noise: Tensor, voiced: Tensor) -> tuple[Tens
     The filters are changed at the edges, where they apply. A network's frames may alternate between loud and quiet, which neither
     the sound nor a loss shows; at frames, the power of the louder ones would be moved.
     """
+    # A share v of the pulses' power stays, 1 - v goes to the noise. Amplitudes are logarithms, hence the halves and doubles.
     share = to_edges(voiced.clamp(_LEAST_SHARE, 1 - _LEAST_SHARE).log())[:, None]
     given = torch.logaddexp(2 * noise, 2 * tone + torch.log(-torch.expm1(share))) / 2
     return tone + share / 2, given
@@ -287,6 +296,7 @@ def _matrices(bands: int, fft: int, rate: int, device: torch.device) -> tuple[Te
     centres = 700 * (10 ** (np.linspace(0, 2595 * np.log10(1 + top / 700), bands) / 2595) - 1)
     bins = np.linspace(0, top, fft // 2 + 1)
     amplitude = np.stack([np.interp(bins, centres, row) for row in np.eye(bands)])
+
     fold = np.zeros(fft)
     fold[0], fold[1 : fft // 2], fold[fft // 2] = 1, 2, 1
     angle = np.fft.rfft(np.fft.irfft(amplitude, fft) * fold).imag

@@ -84,6 +84,7 @@ def estimate_unit_offset(table: Tensor) -> OffsetEstimate:
         return OffsetEstimate(0, is_decided=True)
     if rows < NUM_NAMES + NUM_SPECIALS + _FEWEST_SPARE_ROWS:
         return OffsetEstimate(0, is_decided=False)
+
     log_norms = torch.linalg.vector_norm(table.detach().double(), dim=1).log()
     if not bool(torch.isfinite(log_norms).all()):
         return OffsetEstimate(0, is_decided=False)
@@ -114,6 +115,7 @@ def resolve_unit_offset(setting: OffsetSetting, language: str, table: Tensor, st
         return setting
     if language in stored:
         return resolve_unit_offset(stored[language], language, table, {})
+
     estimate = estimate_unit_offset(table)
     if not estimate.is_decided:
         report_note(_OPEN(language=language, rows=rows))
@@ -231,12 +233,15 @@ class UnitVocoder:
         if not 0 < duration_scale < float("inf"):
             raise UsageError("the duration scale must be above 0", found=duration_scale)
         merged = self._checked(units).merged()
+        # Units are merged, so a neighbour equal to the first or the last one would be a pair that the network never met.
         before, behind = (self._edge(int(unit != self.edge_unit)) for unit in (merged.ids[0], merged.ids[-1]))
         rows = self._rows(np.concatenate((before, merged.ids, behind)))
 
         with torch.inference_mode():
             log_durations = self.network.log_durations(rows[None])[0, len(before) : len(before) + len(merged)]
+        # The network predicts ln(duration + 1).
         steps = torch.round((torch.exp(log_durations) - 1) * duration_scale).clamp(min=1)
+
         if not bool((steps <= _LONGEST_UNIT).all()):
             raise CheckpointError(
                 f"the '{self.language}' vocoder predicts a unit of more than an hour",
@@ -278,6 +283,8 @@ class UnitVocoder:
         on both sides as its samples depend on. Memory does not grow with the number of units. Checks and errors are those of
         `synthesize`, raised at once.
         """
+        # As many as samples depend on, so that the ends sound as in the middle of speech. It halves the wrong units at the ends of
+        # a voice that was trained so (recipes/demo/NOTES.md).
         frames, edge = self._timed(units).frames(), self._edge(self.network.config.halo)
         rows = self._rows(np.concatenate((edge, frames, edge)))
         known = speaker if isinstance(speaker, SpeakerVoice) else SpeakerVoice(_row_of_numbers(speaker))
@@ -388,10 +395,14 @@ def vocoder_for_inference(network: Network, device: torch.device, dtype: torch.d
     if isinstance(network, PitchedVocoder):
         network.source.to(device)
         return network
+
+    # The ReLU between the two convolutions of a pair goes into the first one's kernel, which is 1.07 times as quick. The residual
+    # there too was slower (benchmarks/NOTES.md).
     for block in network.resblocks:
         assert isinstance(block, ResidualBlock)
         block.convs1 = nn.ModuleList(FlatConv1d(cast(WeightNormConv1d, conv), SLOPE) for conv in block.convs1)
         block.inner = nn.Identity()
+
     ready_for_inference(network)
     for part in (network.conv_pre, network.ups, network.resblocks):
         part.to(device, dtype)

@@ -81,6 +81,7 @@ class VocoderConfig(TimedUnitsConfig):
             sum((kernel - 1) * dilation // 2 + kernel // 2 for dilation in dilations)
             for kernel, dilations in zip(self.resblock_kernels, self.resblock_dilations, strict=True)
         )
+
         for rate, kernel in zip(reversed(self.upsample_rates), reversed(self.upsample_kernels), strict=True):
             first, last = first - reach, last + reach
             padding = (kernel - rate) // 2
@@ -156,6 +157,7 @@ class UnitHifiGan(TimedUnits):
         super().__init__(config)
         self.config = config
         self.conv_pre = WeightNormConv1d(config.unit_dim + config.speaker_width, config.channels, config.pre_kernel)
+
         self.ups, self.resblocks = nn.ModuleList(), nn.ModuleList()
         width = config.channels
         for rate, kernel in zip(config.upsample_rates, config.upsample_kernels, strict=True):
@@ -163,6 +165,7 @@ class UnitHifiGan(TimedUnits):
             width //= 2
             for block_kernel, dilations in zip(config.resblock_kernels, config.resblock_dilations, strict=True):
                 self.resblocks.append(ResidualBlock(width, block_kernel, dilations))
+
         self.conv_post = WeightNormConv1d(width, 1, config.post_kernel)
 
     def generate(self, condition: Tensor) -> Tensor:
@@ -173,6 +176,7 @@ class UnitHifiGan(TimedUnits):
             x = upsample(F.leaky_relu(x, SLOPE))
             blocks = self.resblocks[layer * per_layer : (layer + 1) * per_layer]
             x = sum((block(x) for block in blocks[1:]), start=blocks[0](x)) / per_layer
+
         # The last layer stays float32 in every precision, training's too: bfloat16 samples would have 8 bits.
         with torch.autocast(x.device.type, enabled=False):
             return torch.tanh(self.conv_post(F.leaky_relu(x, _LAST_SLOPE).float())).flatten(1)
@@ -190,6 +194,7 @@ def vocoder_config(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], p
     a size is missing or a stride or dilation is unknown.
     """
     shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
+
     try:
         upsample = [shapes[f"ups.{i}.weight_v"][2] for i in range(max(1, count_modules(shapes, "ups")))]
         per_layer = max(1, count_modules(shapes, "resblocks") // len(upsample))
@@ -215,6 +220,7 @@ def vocoder_config(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], p
         raise CheckpointError("these tensors are no unit vocoder", path=path, found=f"no {error}") from error
     except IndexError as error:
         raise CheckpointError("these tensors are no unit vocoder", path=path, found="tensors with too few axes") from error
+
     if duration_kernel != _DURATION_KERNEL:
         raise CheckpointError("unknown duration predictor", path=path, expected="kernel size 3", found=duration_kernel)
     return config
@@ -232,6 +238,7 @@ def _upsample_rates(kernels: list[int], settings: Mapping[str, Any], path: Path)
     unknown = [kernel for kernel in kernels if kernel not in _PUBLISHED_RATES]
     if stored is None and unknown:
         raise CheckpointError(f"the stride of an upsampling layer of kernel size {unknown[0]} is not known", path=path, hint=hint)
+
     rates = tuple(int(rate) for rate in stored) if stored is not None else tuple(_PUBLISHED_RATES[kernel] for kernel in kernels)
     if len(rates) != len(kernels):
         raise CheckpointError(
@@ -245,6 +252,7 @@ def _upsample_rates(kernels: list[int], settings: Mapping[str, Any], path: Path)
             found=math.prod(rates),
             hint=hint,
         )
+
     for rate, kernel in zip(rates, kernels, strict=True):
         if kernel < rate or (kernel - rate) % 2:
             raise CheckpointError(
@@ -258,6 +266,7 @@ def _dilations(depths: list[int], settings: Mapping[str, Any], path: Path) -> li
     stored = settings.get("dilations", _PUBLISHED_DILATIONS)
     rows = stored if stored and isinstance(stored[0], list | tuple) else [stored] * len(depths)
     dilations = [[int(dilation) for dilation in row] for row in rows]
+
     if [len(row) for row in dilations] != depths:
         raise CheckpointError(
             "the dilations of the residual blocks are not known",

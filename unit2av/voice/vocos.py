@@ -52,6 +52,7 @@ class SpectralNetwork(Trunk):
         condition: float32 [batch, channel, T]. log_f0: float32 [batch, 4 T]. source: complex64 [batch, tonal, 4 T + 1].
         """
         low = source[:, : self.seen.in_features // 2]
+        # Linear near 0, a logarithm beyond, with the sign kept: peaks of the pulses stay in the range of the other inputs.
         seen = torch.asinh(torch.cat([low.real, low.imag], 1)).transpose(1, 2)
         raised = to_edges(self.at_200_hz(condition, log_f0).transpose(1, 2)).transpose(1, 2)
         tone, angle, hiss = (part.transpose(1, 2) for part in self.parts_of(raised + self.seen(seen)))

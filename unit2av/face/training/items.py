@@ -81,6 +81,7 @@ def read_clips(config: LipDataConfig, min_frames: int, seed: int) -> FaceClips:
         lambda: _read(config.valid, config.valid_units or config.units, config, min_frames),
         seed, lambda clip: clip.id, "clips",
     )  # fmt: skip
+
     named = ((clip.id, clip.units.vocabulary) for clip in (*train, *valid))
     return FaceClips(tuple(train), tuple(valid), resolve_vocabulary(named, config.units_vocabulary))
 
@@ -98,6 +99,7 @@ def _read(manifest_path: str, units_path: str, config: LipDataConfig, min_frames
             reading.lacks(entry, f"without units in {units_path}", "extract their units")
             continue
         clip = LipClip(footage, units[entry.id].units, config.max_mismatch_units, reference)
+
         frames = min(clip.num_frames, entry.frames or clip.num_frames)
         if frames < min_frames:
             reading.lacks(entry, f"too short, below {min_frames} frames", "cut longer clips", frames)
@@ -106,6 +108,7 @@ def _read(manifest_path: str, units_path: str, config: LipDataConfig, min_frames
             reading.lacks(entry, "of another length than the units", mix_up, f"{entry.frames} and {clip.num_frames}")
         else:
             clips.append(clip)
+
     return reading.require(clips)
 
 
@@ -147,6 +150,7 @@ class _UnitWindows(LipWindows[LipClip, Example]):
         self, clips: Sequence[LipClip], cache: str | Path, seed: int, num_frames: int, flip: float = 0.0, max_items: int = 0
     ) -> None:
         owners = np.repeat(np.arange(len(clips)), [max(1, clip.num_frames // num_frames) for clip in clips])
+        # Evenly from all: the first windows would be those of a few clips.
         if 0 < max_items < len(owners):
             owners = owners[np.linspace(0, len(owners) - 1, max_items).round().astype(int)]
         super().__init__(clips, cache, seed, owners)
@@ -162,6 +166,7 @@ class _UnitWindows(LipWindows[LipClip, Example]):
                 found=f"{len(faces.frames)} frames",
                 hint="raise data.max_mismatch_units if it is no mix-up",
             )
+
         starts = windows_seen(faces, self._num_frames, clip.num_frames)
         if not len(starts):
             raise InputError(
@@ -210,8 +215,11 @@ class FaceWindows(_UnitWindows[FaceExample]):
         is_same = generator.random() < self._same_reference
         reference = target if is_same else self._reference(clip, faces, start, shown, starts, generator)
         average = _average(faces) if self._has_average else np.zeros((FACE_SIZE, FACE_SIZE, 3), dtype=np.uint8)
+
         if self._is_mirrored(generator):
             target, reference, average = target[:, :, ::-1], reference[:, :, ::-1], average[:, ::-1]
+
+        # In one call: a reference that is turned or lit in another way than its target would be no help.
         if self._augment is not None:
             target, reference = np.split(augment_faces(np.concatenate((target, reference)), self._augment, generator), 2)
         return FaceExample(target, reference, _units_of(clip, start, WINDOW_FRAMES), shown, average)
@@ -254,11 +262,14 @@ class SyncWindows(_UnitWindows[SyncExample]):
         said = _units_of(clip, start, self._num_frames)
         others = np.arange(min(clip.num_frames, len(faces.frames)) - self._num_frames + 1)
         others = generator.permutation(others[np.abs(others - start) >= self._min_shift])[:_TRIES]
+
         shifted = [_units_of(clip, int(other), self._num_frames) for other in others]
         if not shifted:
             raise InputError(
                 "the clip is too short for a shifted window", path=clip.footage.video, found=f"{clip.num_frames} frames"
             )
+
+        # Speech repeats itself: a shifted window may have the same units, and would be no counterexample.
         unlike = next((units for units in shifted if not np.array_equal(units, said)), shifted[0])
         mouths = faces.frames[start : start + self._num_frames, FACE_SIZE // 2 :]
         return SyncExample(mouths[:, :, ::-1] if self._is_mirrored(generator) else mouths, np.stack((said, unlike)))
@@ -271,6 +282,7 @@ def _units_of(clip: LipClip, start: int, num_frames: int) -> Ids:
 
 def _elsewhere(start: int, starts: Ids, generator: np.random.Generator, clip: LipClip, number: int) -> Ids:
     """Draw the first frames of other windows, int64 [number], preferably of those that share no frame with the one at `start`."""
+    # A reference that shares a frame shows the mouth that is to be drawn.
     apart = starts[np.abs(starts - start) >= WINDOW_FRAMES]
     others = apart if len(apart) else starts[starts != start]
     if not len(others):
@@ -285,6 +297,7 @@ def _likest(frames: Frames, wanted: Ids, choices: Ids) -> Ids:
     frames: uint8 [N, 96, 96, 3]; wanted: int64 [P], choices: int64 [C, P]. Returns int64 [P].
     """
     upper = slice(0, FACE_SIZE // 2, _THUMBNAIL), slice(0, FACE_SIZE, _THUMBNAIL)
+    # Signed and wide enough for differences, where uint8 would wrap around.
     aims, found = (frames[(which, *upper)].astype(np.int16) for which in (wanted, choices))
     best = np.abs(found - aims).mean(axis=(2, 3, 4)).argmin(axis=0)
     chosen: Ids = np.take_along_axis(choices, best[None], axis=0)[0]
@@ -306,6 +319,7 @@ def augment_faces(faces: Frames, config: FaceAugmentConfig, rng: np.random.Gener
 def _turn(faces: Frames, config: FaceAugmentConfig, rng: np.random.Generator) -> Frames:
     if not any((config.rotate_deg, config.scale, config.stretch, config.shift)):
         return faces
+
     factor, stretch = (1 + float(rng.uniform(-reach, reach)) for reach in (config.scale, config.stretch))
     right, down = (float(pixels) for pixels in rng.uniform(-config.shift, config.shift, 2))
     return turn(faces, float(rng.uniform(-config.rotate_deg, config.rotate_deg)), factor, stretch, (right, down))
@@ -314,6 +328,7 @@ def _turn(faces: Frames, config: FaceAugmentConfig, rng: np.random.Generator) ->
 def _relight(faces: Frames, config: FaceAugmentConfig, rng: np.random.Generator) -> Frames:
     if not any((config.brightness, config.contrast, config.tint)):
         return faces
+
     gain = 1 + rng.uniform(-config.contrast, config.contrast)
     offset = rng.uniform(-config.brightness, config.brightness) + rng.uniform(-config.tint, config.tint, faces.shape[-1])
     return np.stack([relight(faces[..., channel], gain, _WHITE * more) for channel, more in enumerate(offset)], axis=-1)

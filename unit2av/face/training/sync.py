@@ -38,17 +38,22 @@ class SyncExpert(nn.Module):
         self.unit_convs = nn.Sequential(
             _conv1d(config.unit_width, 1), *(_conv1d(config.unit_width, 2) for _ in range(_HALVINGS)), nn.Flatten()
         )
+
         steps = frames_to_units(config.frames)
         for _ in range(_HALVINGS):
             steps = _halved(steps)
         self.unit_out = nn.Linear(steps * config.unit_width, config.embedding)
+
         widths = pairwise((3 * config.frames, *config.face_widths))
         convs = [nn.Sequential(nn.Conv2d(before, after, 5, 2, 2), _norm(after), nn.ReLU()) for before, after in widths]
         self.face_convs = nn.Sequential(*convs, nn.Flatten())
+
         height, width = FACE_SIZE // 2, FACE_SIZE
         for _ in config.face_widths:
             height, width = _halved(height), _halved(width)
         self.face_out = nn.Linear(height * width * config.face_widths[-1], config.embedding)
+
+        # Learnt as a logarithm, so that the scale stays above 0.
         self.scale = nn.Parameter(torch.tensor(_FIRST_SCALE).log())
         self.bias = nn.Parameter(torch.zeros(()))
 

@@ -68,6 +68,7 @@ class LipReader:
             if clip.id not in self._recorded:  # the same in every validation
                 self._recorded[clip.id] = self._sync(clip, FrameSource(clip.footage.video).frames(0, _whole(clip)))
         recorded = [self._recorded[clip.id] for clip in self._clips]
+
         return {
             "unit_sync": float(np.mean([0.0 if one is None else one.confidence for one in drawn])),
             "unit_sync_at_zero": float(np.mean([0.0 if one is None else one.at_zero for one in drawn])),
@@ -90,6 +91,7 @@ class LipReader:
         frames = torch.from_numpy(np.array(self._cache.faces(clip.footage).frames[:whole]))
         references = frames.roll(round(self._shift * whole), 0)
         units = torch.from_numpy(clip.units.frames()[: frames_to_units(whole)]).view(-1, frames_to_units(WINDOW_FRAMES))
+
         drawn = []
         for number, said in enumerate(units):
             part = slice(number * WINDOW_FRAMES, (number + 1) * WINDOW_FRAMES)
@@ -134,6 +136,7 @@ class FaceLosses(LipLosses):
         steps = UNITS_PER_FRAME * shown[..., None] + torch.arange(UNITS_PER_FRAME, device=shown.device)
         said = units.gather(1, steps.flatten(1))
         logits = self.expert(*drawn_windows(faces, said, self.expert.config.frames)).flatten()
+        # -ln(sigmoid(logits)), exact where the sigmoid itself would round to 0.
         return logits.sigmoid(), F.softplus(-logits)
 
 
@@ -151,6 +154,7 @@ def l1_weights(region: MouthRegion, weight: float) -> Tensor:
     weights = torch.ones(FACE_SIZE, FACE_SIZE)
     rows, columns = region.slices
     weights[rows, columns] = weight
+    # With a mean of 1, weights change which pixels count, but not how much the L1 counts beside the other losses.
     return weights / weights.mean()
 
 
@@ -175,6 +179,7 @@ def ssim(drawn: Tensor, truth: Tensor) -> Tensor:
     quality assessment: from error visibility to structural similarity", with its Gaussian window of 11 x 11 and sigma 1.5, where
     the window is inside the frame, averaged over channels.
     """
+    # In float32: variances are small differences of large numbers.
     drawn, truth = drawn.float(), truth.float()
     mean_a, mean_b = _blur(drawn), _blur(truth)
     var_a, var_b = _blur(drawn * drawn) - mean_a**2, _blur(truth * truth) - mean_b**2
@@ -191,6 +196,8 @@ def _blur(frames: Tensor) -> Tensor:
     kernel = torch.exp(-(distance**2) / (2 * _SIGMA**2))
     kernel = kernel / kernel.sum()
     channels = frames.shape[1]
+
+    # Rows, then columns: 22 products for each pixel in place of 121.
     rows = F.conv2d(frames, kernel.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)
     return F.conv2d(rows, kernel.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)
 
@@ -233,6 +240,7 @@ class Unit2vTask(DrawingTask):
         self._frozen_norms = batch_norms(face) if config.model.frozen_norm else []
         torch.manual_seed(config.loop.seed)
         quality = LipDiscriminator(config.quality_width) if config.losses.quality else None
+
         cache, seed = config.data.folder(config.run_dir), config.loop.seed
         train = FaceWindows(
             clips.train,
@@ -253,8 +261,10 @@ class Unit2vTask(DrawingTask):
             reference_choices=config.reference_choices,
             has_average=True,
         )
+
         losses = FaceLosses(config.losses, config.mouth, expert)
         super().__init__(config, face, quality, losses, train, valid, vocabulary=clips.vocabulary)
+
         judge = load_evaluation_encoder(config.unit_encoder, clips.vocabulary, config.loop.device)
         self._reader = None if judge is None else LipReader(judge, clips.valid[: config.read_clips], cache)
 
@@ -301,12 +311,14 @@ class Unit2vTask(DrawingTask):
             "mouth_ssim": ssim(mouth_of(drawn, self._config.mouth), true_mouth),
             "average_mouth_l1": of_mouth(network_images(batch["average"]).repeat_interleave(WINDOW_FRAMES, 0)),
         }
+
         if len(units) > 1:
             found["other_units_mouth_l1"] = of_mouth(self._drawer(units.roll(1, 0), faces))
         if self._losses.expert is not None:
             found["sync_score"], found["sync_loss"] = self._losses.in_step(drawn, batch)
             redrawn = self._drawer(units, faces_of({**batch, "target": batch["reference"]}))
             found["dubbed_sync_score"], _ = self._losses.in_step(redrawn, batch)
+
         return drawn, found
 
     def _norm_batches(self, device: torch.device) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
@@ -346,9 +358,11 @@ def refresh_norms(face: FaceModel, batches: Iterable[tuple[Tensor, Tensor, Tenso
     """
     face.eval()
     norms = batch_norms(face)
+    # Undone even if a batch fails, or the norms would go on without a momentum.
     with ExitStack() as undo:
         is_first = True
         for units, faces, shown in batches:
+            # Only with a batch at hand: without any, the stored statistics must stay.
             if is_first:
                 for norm in norms:
                     undo.callback(_restore, norm, norm.momentum)

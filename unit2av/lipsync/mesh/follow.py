@@ -116,6 +116,7 @@ def surface_flow(before: Pixels, after: Pixels, mesh: Points, mesh_after: Points
     if min(one.shape) < _LEAST_SIDE or one.shape != other.shape:
         return np.asarray((mesh_after - mesh)[:, :2], np.float64)
 
+    # The faster presets follow lips worse (benchmarks/NOTES.md).
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     search.setPatchStride(_STRIDE)
     search.setVariationalRefinementIterations(0)  # it costs as much again, and mouths are moved no better
@@ -441,6 +442,7 @@ def goes_on(before: Scene, scene: Scene) -> bool:
 def _look(scene: Scene, last: tuple[Scene, Look] | None, finder: MeshFinder) -> Look | None:
     if scene.box is None:
         return None
+    # A mesh that was found where faces are followed is used again: half a second less for the demo's clip.
     mesh = scene.mesh if scene.mesh is not None else finder.find(scene.rgb, scene.box)
     if mesh is None:
         return None

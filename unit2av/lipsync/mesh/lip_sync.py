@@ -141,6 +141,7 @@ class MeshLipSync:
     def draw(self, codes: Parameters, scenes: Iterable[Scene]) -> Iterator[Pixels]:
         """See `LipSync.draw`; a face that the mesh does not find, or that is hidden, keeps its own mouth."""
         shot: _Shot | None = None
+        # In a second thread: OpenCV and LiteRT release the interpreter's lock, so that two cores work.
         for sight in ahead(sights(scenes, self._finder), _SIGHTS_AHEAD):
             if shot is not None and sight.begins:
                 yield from shot.rest()

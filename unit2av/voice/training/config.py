@@ -104,17 +104,21 @@ class VoiceModelConfig(VocoderConfig):
         if self.kind != HIFIGAN:
             self._check_pitched()
             return
+
         layers, blocks = len(self.upsample_rates), len(self.resblock_kernels)
         require(
             0 < layers == len(self.upsample_kernels), "one upsampling kernel a rate is needed", layers, len(self.upsample_kernels)
         )
+
         made = self.samples_per_unit
         require(made == SAMPLES_PER_UNIT, "the product of model.upsample_rates must be 20 ms", SAMPLES_PER_UNIT, made)
         for rate, kernel in zip(self.upsample_rates, self.upsample_kernels, strict=True):
             fits = kernel >= rate and (kernel - rate) % 2 == 0
             require(fits, "an upsampling kernel does not fit its rate", found=f"kernel size {kernel}, rate {rate}")
+
         is_halved, found = self.channels % 2**layers == 0, f"{self.channels}, {layers} layers"
         require(is_halved, "model.channels must be halved by each upsampling layer", found=found)
+
         rows = len(self.resblock_dilations)
         require(0 < blocks == rows, "one row of dilations a residual block is needed", found=rows)
         are_odd = all(kernel % 2 for kernel in (*self.resblock_kernels, self.pre_kernel, self.post_kernel))
@@ -124,9 +128,11 @@ class VoiceModelConfig(VocoderConfig):
         source, shortest = self.source, 2 * samples_per_control(self.source.rate)
         require(source.rate in RATES, "model.source.rate cannot be used", " or ".join(map(str, RATES)), source.rate)
         require(source.kernel % 2 == 1, "model.source.kernel must be odd", found=source.kernel)
+
         for name, size in (("fft", source.fft), ("noise_fft", source.noise_fft or source.fft)):
             is_even = size >= shortest and size % 2 == 0
             require(is_even, f"model.source.{name} must be an even number of samples", f"{shortest} or more", size)
+
         require(
             0 < source.lowest_hz < source.highest_hz < source.top_hz <= source.rate / 2,
             "the bounds of model.source in Hz do not rise",
@@ -226,6 +232,7 @@ class Unit2aConfig(RunConfig):
         data, losses, known = self.data, self.losses, range(self.model.num_units)
         is_unit = not known or self.edge_unit in ("", MOST_COMMON, *map(str, known))
         require(is_unit, "edge_unit is no unit", f"0..{len(known) - 1}, {MOST_COMMON} or nothing", self.edge_unit)
+
         longest = max((self.mel.fft, *(losses.stft_sizes if losses.stft else ())))
         require(
             data.segment_units * data.samples_per_unit > longest,
@@ -234,6 +241,7 @@ class Unit2aConfig(RunConfig):
             found=f"{data.segment_units} units",
             hint="raise data.segment_units",
         )
+
         own = self.model.source.rate if self.is_pitched else SAMPLE_RATE
         require(data.rate == own, "recordings are read at another rate than the voice has", f"data.rate={own}", data.rate)
         if self.is_pitched:

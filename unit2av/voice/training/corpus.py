@@ -132,6 +132,7 @@ def read_voices(path: str | Path) -> dict[str, Measured]:
     if path.suffix.lower() == ".npz":
         stored = load_arrays(path, "the voices").items()
         return {name: Measured(as_voice(vector, f"{path}: {name}"), "") for name, vector in stored}
+
     voices = {}
     for number, row in iter_rows(path):
         if "id" not in row or VOICE_FIELD not in row:
@@ -170,6 +171,7 @@ def compute_missing(utterances: Sequence[VoiceClip], run_dir: str | Path, encode
         LOG.info("computing the voices of %s", several(len(todo), "utterance"))
         network = functools.cache(lambda: open_speaker_encoder(encoder or None, "auto"))  # opened after all checks
         _extend(rows, todo, lambda one: _voice_row(one, network()), "voice", progress)
+
     own = {_place(one): _stored(rows[*_place(one), made_by], rows.path) for one in lacking}
     filled = [replace(one, **own[_place(one)]._asdict()) if one.voice is None else one for one in utterances]
     return [one for one in filled if one.voice is not None]
@@ -205,6 +207,7 @@ def pitch_tracks(utterances: Sequence[VoiceClip], run_dir: str | Path, progress:
     if todo := list({one.id: one for one in missing}.values()):
         LOG.info("computing the pitch of %s", several(len(todo), "utterance"))
         _extend(rows, todo, _pitch_row, "pitch track", progress)
+
     known = {**others, **rows}
     found = {one.id: known[_place(one)][_TRACK] for one in utterances}
     return {name: np.asarray(tenths, np.float32) / _PER_HZ for name, tenths in found.items() if tenths is not None}

@@ -110,6 +110,7 @@ class TakeReader:
         track = self._tracks.get(utterance.id)
         if track is None:
             raise InputError("this recording has no pitch track", path=utterance.audio)
+
         values = len(frames) * PER_STEP
         track = np.pad(track[:values], (0, max(0, values - len(track))))
         frames = np.pad(frames, self._steps, constant_values=self._silence)
@@ -131,6 +132,7 @@ def collate_harmonic(segments: Sequence[HarmonicSegment], silence: int | None, c
     log_f0 = np.zeros((len(segments), plain["frames"].shape[1] * PER_STEP), np.float32)
     for row, segment in enumerate(segments):
         log_f0[row, : len(segment.log_f0)] = segment.log_f0
+        # Padding repeats the last value: 0 would be an F0 of 1 Hz.
         log_f0[row, len(segment.log_f0) :] = segment.log_f0[-1]
 
     melodies = [segment.melody for row, segment in enumerate(segments) if row < contours or segment.is_held_out]
@@ -159,6 +161,7 @@ class HarmonicTask(Unit2aTask):
         """tracks: F0 of all utterances. Raises InputError when fewer than two of them are voiced."""
         self._tracks, self._harmonic = tracks, vocoder
         super().__init__(config, corpus, vocoder)
+
         voices, pitches = voices_and_pitches(corpus.train, tracks)
         if len(pitches) < _FEWEST_VOICES:
             raise InputError("no pitch was found in these recordings", path=config.data.train, expected="speech")
@@ -205,6 +208,7 @@ class HarmonicTask(Unit2aTask):
         one = slice(number, number + 1)
         contour, logits = self._harmonic.pitch(own["melody_frames"][one], own["melody_where"][one])[0]
         voiced, weight = own["melody_voiced"][number], own["melody_weight"][number]
+
         both = voiced * weight
         error = ((contour - own["melody_z"][number]).abs() * both).sum() / both.sum().clamp(min=1)
         wrong = (((logits > 0) != (voiced > 0)) * weight).sum() / weight.sum().clamp(min=1)

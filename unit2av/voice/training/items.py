@@ -78,6 +78,7 @@ class AlignedReader:
                 found=f"{float(units_to_seconds(num_units)):.2f} s",
                 hint="are these its units? (data.max_mismatch_units)",
             )
+
         shared = min(num_units, len(frames))
         samples = normalise_peak(samples, self._config.peak)
         if not shared or not samples.any():
@@ -194,9 +195,11 @@ def collate_speech(segments: Sequence[Segment]) -> SegmentBatch:
     frames = np.zeros((len(segments), max(lengths)), dtype=np.int64)
     size = len(segments[0].samples) // lengths[0]
     samples = np.zeros((len(segments), max(lengths) * size), dtype=np.float32)
+
     for row, segment in enumerate(segments):
         frames[row, : len(segment.frames)] = segment.frames
         samples[row, : len(segment.samples)] = segment.samples
+
     return SegmentBatch(
         names=[segment.name for segment in segments],
         frames=torch.from_numpy(frames),

@@ -60,6 +60,7 @@ class DiscriminatorConfig:
             expected="as many scale_channels as scale_kernels, scale_strides and scale_groups",
             found=", ".join(map(str, lengths)),
         )
+
         for (inputs, outputs), groups in zip(pairwise((1, *self.scale_channels)), self.scale_groups, strict=True):
             falls, found = inputs % groups == outputs % groups == 0, f"{inputs} -> {outputs}, {groups} groups"
             require(falls, "a layer's channels do not fall into its groups", found=found)
@@ -220,6 +221,7 @@ class LogMel(nn.Module):
         config, edge = self.config, (self.config.fft - self.config.hop) // 2
         padded = F.pad(samples.unsqueeze(1), (edge, edge), mode="reflect").squeeze(1)
         spectrum = torch.stft(padded, config.fft, config.hop, config.window, self.window, center=False, return_complex=True)
+        # As in HiFi-GAN, a little is added before the root, which has no gradient at 0.
         power = spectrum.real.square() + spectrum.imag.square()
         return torch.log((self.filters @ torch.sqrt(power + _POWER_FLOOR)).clamp(min=_LOG_FLOOR))
 

@@ -153,6 +153,7 @@ def start_vocoder(
         network = fresh_pitched(model.pitched, seed)
     else:
         network = fresh_vocoder(model, seed)
+
     if network.config.speaker_dim != speaker_dim:
         raise InputError(
             "the voices do not fit the vocoder",
@@ -186,17 +187,21 @@ def _from_checkpoint(
     tensors, settings = checkpoint.vocoder_tensors(language), checkpoint.vocoder_settings(language)
     if not init.allow_other_vocabulary:
         require_same_vocabulary(vocabulary, str(settings.get("vocabulary", "")), f"the '{language}' vocoder of {source.path}")
+
     offset = resolve_unit_offset(
         init.unit_offset if init.unit_offset >= 0 else "auto", language, tensors[_TABLE], checkpoint.unit_offsets
     )
     network = _fresh_as(tensors, settings, model, source.path, seed)
+
     # The tensors may be views of the file; training would write into it.
     own = {name: tensor.clone() for name, tensor in tensors.items()}
     known = tensors[_TABLE][offset : offset + num_units]
+    # Rows of units that the checkpoint lacks stay as they were drawn.
     for name in (_TABLE, *((_PITCH_TABLE,) if _PITCH_TABLE in tensors else ())):
         table = network.get_parameter(name).detach().clone()
         table[: len(known)] = tensors[name][offset : offset + num_units]
         own[name] = table
+
     load_strict(network, own, source)
     LOG.info("starting from '%s' of %s, %d of %d unit rows", language, source.path, len(known), num_units)
     return network

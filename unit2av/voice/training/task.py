@@ -53,15 +53,18 @@ class Unit2aTask(Task):
         self._discriminators = Discriminators(config.discriminators) if config.is_adversarial else None
         self._mel, self._stft = LogMel(config.mel, config.data.rate), StftLoss(config.losses.stft_sizes)
         self._edge_unit = unit_of_silence(config.edge_unit, (one.units for one in corpus.train))
+
         parts: dict[str, nn.Module] = {_GENERATOR: vocoder, "mel": self._mel, "stft": self._stft}
         optim = {_GENERATOR: config.generator_optim}
         if self._discriminators is not None:
             parts[_DISCRIMINATORS], optim[_DISCRIMINATORS] = self._discriminators, config.discriminator_optim
+
         more = {"edge_unit": self._edge_unit, "speaker_encoder": corpus.encoder or None}
         settings = settings_of(vocoder.config) | {name: value for name, value in more.items() if value is not None}
         super().__init__(
             config, parts, optim, *self._make_items(), language=config.language, settings=settings, vocabulary=corpus.vocabulary
         )
+
         self._judge = load_evaluation_encoder(config.unit_encoder, corpus.vocabulary, config.loop.device)
         self._own_errors: dict[str, UnitErrors] = {}
         self._has_shown_truth = False
@@ -87,6 +90,7 @@ class Unit2aTask(Task):
         sound, log_durations, more = self._speak(batch, engine.module(_GENERATOR))
         values: dict[str, Tensor | float] = {}
         weights = self._config.losses
+
         real = self._mel(batch["samples"])
         onsets = 1 + weights.onset * self._mel.onsets(real) if weights.onset else None
         losses = {"mel": mel_loss(self._mel(sound), real, onsets)}
@@ -148,6 +152,7 @@ class Unit2aTask(Task):
                         engine.log_sound(f"real/{name}", real.cpu().numpy(), self._config.data.rate)
                     engine.log_image(f"real above made/{name}", spectrogram_image(self._mel(torch.stack([real, made.float()]))))
                     shown += 1
+
         self._has_shown_truth = True
         rows = [row for share in engine.of_all(rows) for row in share]
         return _means(rows) if rows else {"mel": float("inf")}
@@ -161,6 +166,7 @@ class Unit2aTask(Task):
         log_durations = self._vocoder.log_durations(runs.ids, runs.is_run)
         predicted = torch.round(torch.exp(log_durations[runs.is_run].float()) - 1).clamp(min=1)
         truth = runs.lengths[runs.is_run]
+
         metrics = {
             "mel": float(F.l1_loss(self._mel(made), self._mel(real))),
             "duration": float(duration_loss(log_durations, runs)),
@@ -173,6 +179,7 @@ class Unit2aTask(Task):
         """Return unit errors of synthesised sound, float32 [320 * length], and of its recording; {} without a unit encoder."""
         if self._judge is None:
             return {}
+
         frames = batch["frames"][number, :length].cpu().numpy()
         found = {"": unit_errors(self._judge, self._at_16_khz(made), frames)}
         name = batch["names"][number]

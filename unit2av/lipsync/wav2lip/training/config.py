@@ -129,10 +129,12 @@ def _read(manifest_path: str, config: SoundDataConfig) -> list[SoundClip]:
             reading.lacks(entry, f"too short, below {SHORTEST} frames", "cut longer clips", entry.frames)
         else:
             offset = entry.extra.get(_OFFSET, 0)
+            # To Python a bool is a number: `true` would count as one frame.
             if isinstance(offset, bool) or not isinstance(offset, int):
                 what = f"{_OFFSET} of {entry.id} is no number of frames"
                 raise InputError(what, path=Path(manifest_path), expected="a whole number", found=repr(offset))
             clips.append(SoundClip(footage, sound, offset))
+
     return reading.require(clips)
 
 

@@ -39,6 +39,7 @@ class SyncNetColor(nn.Module):
             layers.append(ConvBlock(nn.Conv2d(before, width, kernel, stride, padding)))
             layers += [ConvBlock(nn.Conv2d(width, width, 3, padding=1), is_residual=True) for _ in range(residuals)]
             before = width
+
         last = face_widths[-1]
         layers += [ConvBlock(nn.Conv2d(before, last, 3)), ConvBlock(nn.Conv2d(last, last, 1))]
         self.face_encoder = nn.Sequential(*layers)
@@ -74,6 +75,7 @@ class QualityDiscriminator(nn.Module):
                 block.append(_Plain(nn.Conv2d(before, width, kernel, stride, padding)))
                 before = width
             blocks.append(nn.Sequential(*block))
+
         self.face_encoder_blocks = nn.ModuleList(blocks)
         self.binary_pred = nn.Sequential(nn.Conv2d(before, 1, 1))
 

@@ -82,17 +82,20 @@ class _SoundWindows(LipWindows[SoundClip, Example]):
             raise InputError(
                 "the clip is too short", path=clip.footage.video, expected=f"{SHORTEST} frames", found=len(faces.frames)
             )
+
         seen = windows_seen(faces, WINDOW)
         # Frames (25 a second, the first at 0 s) with a complete chunk.
         num_source_units = frames_covering(max(exact(0), exact(mel.shape[1] - CHUNK + 1) / MEL_RATE))
         first, last = self.lead + clip.offset, clip.offset + num_source_units - self.behind
         heard = seen[(seen >= first) & (seen <= last)]
+
         if not len(heard) or len(seen) < 2:
             raise InputError(
                 f"no {WINDOW} frames on end have a face and sound, and others a face",
                 path=clip.footage.video,
                 expected="face boxes for them, and sound as long as the frames",
             )
+
         start = int(generator.choice(heard))
         return mel, start, int(generator.choice(seen[seen != start]))
 
@@ -200,6 +203,7 @@ class GeneratorTask(DrawingTask):
         if len(batch["sounds"]) > 1:
             other = self.draw(self._drawer, {**batch, "sounds": batch["sounds"].roll(1, 0)})
             found["other_sound_l1"] = _of_windows(other, truth)
+
         loss, weights = found["l1"], self._config.losses
         if self._losses.expert is not None:
             found["sync_score"], found["sync_loss"] = self._losses.in_step(drawn, batch)
