@@ -98,4 +98,5 @@ class RenderOptions(RenderingFlags):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        # The options are frozen, and backends ask their choice alone whether patches are pasted hard.
         object.__setattr__(self, "lips", replace(self.lips, is_hard=self.hard_paste))

@@ -107,6 +107,7 @@ class CropCache:
                 with atomic_output(seen) as beside:  # has its name before the frames, so that they never stand alone
                     np.save(beside, np.array([box is not None for box in boxes]))
         except InputError as problem:
+            # Only what is wrong with the clip itself is kept; after any other error it is tried again.
             write_text(error, str(problem))
             raise
 

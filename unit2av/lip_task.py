@@ -120,6 +120,7 @@ class LipWindows(ItemsOf[Clip, Example]):
     def load(self, key: Key) -> Example:
         """Return a random window. Raises InputError, MediaError or NoFaceError for a clip that cannot be used."""
         clip = self.rows[key[1]]
+        # By seed, epoch and index alone, so that a run that goes on draws the windows that it would have drawn.
         return self.example(clip, self._crops.faces(clip.footage), item_generator(self._seed, key))
 
     @abstractmethod
@@ -344,6 +345,7 @@ class ChanceWatch:
         self._sum, self._count = self._sum + loss.detach(), self._count + 1
         if step + 1 not in _LOOKS:
             return
+
         mean = float(self._sum) / self._count
         self._sum, self._count = 0.0, 0
         if mean > _CHANCE:

@@ -90,6 +90,7 @@ class LipRenderer:
         windows = pad_to_windows(units.check_range(self.num_units).frames()).to(self.device)
         if not len(windows):
             return torch.zeros(0, self._model.size.unit_width, device=self.device)
+        # Windows are independent of each other, so memory need not grow with the speech.
         return torch.cat([self._model.encode_units(batch) for batch in torch.split(windows, BATCH_WINDOWS)])
 
     def render(

@@ -211,9 +211,11 @@ def encoder_for(vocoder: Voice, path: str | Path | None = None, device: str = "c
     found = "resemblyzer's, which comes along" if path is None else Path(path).name
     hint = "give --speaker-encoder-path"
     stated = vocoder.speaker_encoder
+
     if stated and encoder.fingerprint != stated:
         what = "the vocoder learnt with another speaker encoder"
         raise CheckpointError(what, path=path, expected=stated, found=f"{found} ({encoder.fingerprint})", hint=hint)
+
     if encoder.embedding_dim != vocoder.speaker_dim:
         what, expected = "the speaker encoder does not fit the vocoder", f"vectors of {vocoder.speaker_dim}"
         raise CheckpointError(what, path=path, expected=expected, found=encoder.embedding_dim, hint=hint)
@@ -309,6 +311,7 @@ def _as_vector(vector: NDArray[Any], path: Path) -> Samples:
         raise InputError("this is no speaker vector", path=path, expected="a row of numbers", found=found)
 
     largest = np.abs(vector.astype(np.float64)).max()
+    # NaN is refused as well: no comparison with it is true.
     if not largest <= _LARGEST:
         raise InputError("this is no speaker vector", path=path, expected=f"numbers up to {_LARGEST:g}", found=f"{largest:g}")
     return np.asarray(vector.reshape(-1), dtype=np.float32)

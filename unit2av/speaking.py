@@ -134,6 +134,7 @@ def speak_and_draw(options: RenderOptions) -> None:
     order = ping_pong_indices(source, units)
     total, counts = len(order), Counter[int]()
     with bars(options.quiet) as progress:
+        # Faces are looked for only as far as the loop shows the footage.
         mouths = _mouths(options, source, min(order[0] + total, len(source)), progress)
         choice, batch = options.lips, frames_at_once(info.width, info.height, BATCH_FRAMES)
         opened = opened_lip_sync(choice, checkpoint, options.device, options.precision, models.renderer, batch)

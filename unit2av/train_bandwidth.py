@@ -113,6 +113,7 @@ def _recordings(options: BandwidthOptions) -> Iterator[list[Example]]:
     manifest = read_manifest(options.manifest, options.root)
     paths = [path for one in manifest.entries if (path := manifest.path(one, "audio")) is not None]
     narrow, rng = list[Path](), np.random.default_rng(options.seed)
+
     with bars(options.quiet) as progress:
         for path in track(paths, "recordings", progress):
             examples = examples_of(path, rng)
@@ -120,6 +121,7 @@ def _recordings(options: BandwidthOptions) -> Iterator[list[Example]]:
                 yield examples
             else:
                 narrow.append(path)
+
     if narrow:
         LOG.warning(
             "%s nothing above 8 kHz, and teach nothing: %s", several(len(narrow), "recording has", "recordings have"), narrow[0]

@@ -44,6 +44,7 @@ def make_task(config: Unit2aConfig) -> Unit2aTask:
     model, used = config.model, (one.units for one in (*corpus.train, *corpus.valid))
     num_units, speaker_dim = table_size(model.num_units, used), model.speaker_dim or corpus.speaker_dim
     config = replace(config, model=replace(model, num_units=num_units, speaker_dim=speaker_dim))
+    # Once more: the edge unit can be checked only now that the size of the table is known.
     config.check()
     check_range([*corpus.train, *corpus.valid], config.model.num_units)
 

@@ -72,10 +72,12 @@ def write_transformers(renderer: RendererCheckpoint, folder: Path, language: str
     projection = {"weight": network.spkr.weight.detach(), "bias": network.spkr.bias.detach()}
     with torch.inference_mode():
         weights = _weights(network, offset, list(named.values()))
+
     with atomic_output(folder / "model.safetensors") as temporary:
         safetensors.torch.save_file(weights, temporary, {"format": "pt"})
     with atomic_output(folder / PROJECTION) as temporary:
         safetensors.torch.save_file(projection, temporary, {"format": "pt"})
+
     write_text(folder / "config.json", json.dumps(content, ensure_ascii=False, indent=2) + "\n")
     card = _card(language, settings, list(named), content["unit_hifi_gan_vocab_size"] - 1)
     write_text(folder / "README.md", card)
@@ -144,6 +146,7 @@ def _card(language: str, settings: dict[str, Any], names: list[str], units: int)
     """The folder's README.md."""
     vocabulary, edge = settings.get("vocabulary") or "not stated", settings.get("edge_unit")
     hints = [] if edge is None else [f"- It learnt to speak between silences: put unit {edge} before all and behind."]
+
     lines = [
         "---",
         "library_name: transformers",

@@ -101,6 +101,7 @@ def _encoder(size: DrawingSize) -> nn.ModuleList:
     pixels."""
     blocks = nn.ModuleList()
     last = len(size.encoder_widths) - 1
+
     for index, (before, width) in enumerate(pairwise((6, *size.encoder_widths))):
         if index == 0:
             first, kernel = nn.Conv2d(before, width, 7, padding=3), 3
@@ -108,6 +109,7 @@ def _encoder(size: DrawingSize) -> nn.ModuleList:
             first, kernel = nn.Conv2d(before, width, 3), 1
         else:
             first, kernel = nn.Conv2d(before, width, 3, stride=2, padding=1), 3
+
         blocks.append(_block(first, size.encoder_layers[index], kernel, is_residual=index != last))
     return blocks
 
@@ -116,6 +118,7 @@ def _decoder(size: DrawingSize) -> nn.ModuleList:
     """Build the decoder, 1 -> 3 -> 6 -> ... -> 96 pixels: each block but the first also gets the encoder's output of that size."""
     blocks = nn.ModuleList()
     skips = (0, *reversed(size.encoder_widths[1:]))
+
     for index, (before, width) in enumerate(pairwise((size.code_width, *size.decoder_widths))):
         entering = before + skips[index]
         first: nn.Conv2d | nn.ConvTranspose2d
@@ -125,6 +128,7 @@ def _decoder(size: DrawingSize) -> nn.ModuleList:
             first = nn.ConvTranspose2d(entering, width, 3)
         else:
             first = nn.ConvTranspose2d(entering, width, 3, stride=2, padding=1, output_padding=1)
+
         blocks.append(_block(first, size.decoder_layers[index], 3, is_residual=True))
     return blocks
 
@@ -196,6 +200,7 @@ class FaceModelSize:
         """Read the widths off a state dict, by the shapes of weights and biases. Raises KeyError when one of them is missing."""
         num_units, unit_width = tensors["unit_embed.weight"].shape
         drawing = DrawingSize.from_tensors(tensors)
+
         return cls(
             num_units=num_units,
             unit_context=tensors[CONTEXT_WEIGHT].shape[-1] // 2 if CONTEXT_WEIGHT in tensors else 0,

@@ -72,6 +72,7 @@ class Covering(NamedTuple):
 def covering(frame: Pixels, mesh: Landmarks | NDArray[np.float64], is_guess: bool = False) -> Covering:
     """Measure the mouth in a frame of a video; arguments as of `unlike_lips`. Structure is measured only where it may count."""
     unlike = unlike_lips(frame, mesh, is_guess)
+    # Structure takes seven runs of the mesh's network.
     return Covering(unlike, not is_guess and unlike >= COVERED_UNTIL and evidence(frame, mesh, unlike) <= 0)
 
 
@@ -156,6 +157,7 @@ class Cover:
 
     def step(self, share: float) -> bool:
         """Add the next frame's share of covered lips; return whether its mouth is covered."""
+        # A running mean: one frame that is misjudged decides nothing.
         self._mean = share if self._mean is None else self._mean + self.ease * (share - self._mean)
         # Two thresholds, so that a mouth between them does not flicker.
         self._is_covered = self._mean >= (COVERED_UNTIL if self._is_covered else COVERED_FROM)

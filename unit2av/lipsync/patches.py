@@ -90,6 +90,7 @@ def _mixed(scene: Scene, pasted: Pixels) -> Pixels:
     if part is None or scene.strength >= 1:
         return pasted
 
+    # In place, as `paste` made a new frame.
     below = scene.rgb[part].astype(np.float32)
     pasted[part] = np.rint(below + (pasted[part] - below) * scene.strength).astype(np.uint8)
     return pasted

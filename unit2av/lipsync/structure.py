@@ -97,8 +97,10 @@ def _rows(strip: Floats) -> dict[str, float]:
     usual = np.median(own, axis=1, keepdims=True)
     alike = _alike(own, np.broadcast_to(usual - usual.mean(), own.shape))
     mirrored = _alike(own, own[:, ::-1])[: own.shape[1] // 2]
+
     redness = np.log(strip[..., 0] + 4) - np.log(strip[..., 1] + 4)
     around = np.concatenate([redness[:8], redness[-8:]])
+
     return {
         "alike": float(alike.mean()),
         "alike_least": float(min(part.mean() for part in np.array_split(alike, 3))),
@@ -131,6 +133,7 @@ def _followed(frame: Pixels, points: Points) -> dict[str, float]:
     """Measure how far the mesh's lips move when the pixels around the mouth are pushed down, to the sides, and open."""
     low, high = points.min(axis=0), points.max(axis=0)
     right, below = points[263] - points[33]
+    # Upright by the corners of the eyes, as the network met faces in its training.
     square = TurnedSquare(((low + high) / 2).astype(np.float32), float(max(high - low)) * _WINDOW, float(np.arctan2(below, right)))
     seen = cut_region(frame, square, _SIDE, low=0.0, border=None)
     grid = np.stack(np.meshgrid(*[np.arange(_SIDE, dtype=np.float32)] * 2), axis=-1)

@@ -96,6 +96,7 @@ class BandExtender:
             raise CheckpointError(
                 "this is no band extension", path=path, expected="a file of train_bandwidth", found=error
             ) from error
+
         widths = [(2 * CONTEXT + 1) * LOW, *(len(bias) for bias in layers[1])]
         shapes = [weight.shape for weight in layers[0]]
         is_whole = bool(shapes) and shapes == list(zip(widths[1:], widths, strict=False)) and widths[-1] == HIGH

@@ -107,6 +107,7 @@ class HarmonicConfig(SourceSizes, TimedUnitsConfig):
         """Steps of 20 ms on each side that the samples of a stretch depend on."""
         blocks = self.layers * (self.kernel // 2)
         window = max(self.fft, self.noise_fft) + samples_per_control(self.rate)
+        # The first convolution, blocks at 50 Hz, up-sampling, blocks at 200 Hz, and the window of the filters.
         return _KERNEL // 2 + blocks + 1 + math.ceil(blocks / PER_STEP) + math.ceil(window / self.samples_per_unit)
 
 

@@ -189,6 +189,7 @@ def to_edges(values: Tensor) -> Tensor:
 
 def turns_at_edges(f0: Tensor) -> Tensor:
     """Return the phase at each edge, in turns of 0 to 1: F0 in Hz, float64 [..., K + 1], to float64 [..., K + 1]."""
+    # F0 is linear between edges, so the mean of two edges is exact.
     passed = torch.cumsum((f0[..., 1:] + f0[..., :-1]) * (PITCH_STEP / 2 / SAMPLE_RATE), -1)
     return torch.nn.functional.pad(passed, (1, 0)).remainder(1.0)
 

@@ -195,12 +195,14 @@ class UnitVocoder:
         load_strict(network, tensors, checkpoint.source)
         offset = resolve_unit_offset(unit_offset, language, tensors["dict.weight"], checkpoint.unit_offsets)
         network = vocoder_for_inference(network, place, dtype)
+
         num_units = network.config.num_units - offset
         edge = settings.get("edge_unit")
         if edge is not None and (not isinstance(edge, int) or not 0 <= edge < num_units):
             raise CheckpointError(
                 '"edge_unit" is no unit of the vocoder', path=checkpoint.source.path, expected=f"0..{num_units - 1}", found=edge
             )
+
         made_by = str(settings.get("speaker_encoder", ""))
         return cls(network, language, offset, settings.get("vocabulary", ""), edge, made_by)
 
@@ -242,6 +244,7 @@ class UnitVocoder:
         # The network predicts ln(duration + 1).
         steps = torch.round((torch.exp(log_durations) - 1) * duration_scale).clamp(min=1)
 
+        # Asked this way round, it is false for NaN as well, which a damaged predictor may give.
         if not bool((steps <= _LONGEST_UNIT).all()):
             raise CheckpointError(
                 f"the '{self.language}' vocoder predicts a unit of more than an hour",

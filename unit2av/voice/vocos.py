@@ -70,12 +70,14 @@ class VocosVocoder(PitchedVocoder):
         with torch.autocast(pulses.device.type, enabled=False):
             source = spectrum_of(pulses, config.fft, config.rate)
         tone, angle, hiss = self.source(condition, log_f0, source)
+
         with torch.autocast(pulses.device.type, enabled=False):
             if voiced is not None:
                 tonal, noisy = bins_of(config)
                 nearest = torch.linspace(0, tonal - 1, noisy, device=tone.device).round().long()  # bins at the noise's frequencies
                 _, hiss = unvoiced_as_noise(tone[:, nearest], hiss, voiced)
                 tone, _ = unvoiced_as_noise(tone, tone, voiced)
+
             voice = sound_of(source * torch.polar(tone.exp(), angle), config.fft, config.rate, length)
             size = config.noise_fft or config.fft
             rustle = spectrum_of(noise, size, config.rate) * hiss.exp()

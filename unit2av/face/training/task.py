@@ -358,6 +358,7 @@ def refresh_norms(face: FaceModel, batches: Iterable[tuple[Tensor, Tensor, Tenso
     """
     face.eval()
     norms = batch_norms(face)
+
     # Undone even if a batch fails, or the norms would go on without a momentum.
     with ExitStack() as undo:
         is_first = True

@@ -82,6 +82,7 @@ def flow(before: Pixels, after: Pixels, mesh: Points, mesh_after: Points) -> Poi
 
     middle = mesh[UPPER_FACE, :2].mean(axis=0)
     everywhere = np.ones(len(FOLLOWED))
+    # A face that is smaller than a window of the flow is placed by its mesh alone.
     if min(small[0].shape) < _WINDOW or small[0].shape != small[1].shape:
         return similarity(mesh[FOLLOWED, :2] - middle, mesh_after[FOLLOWED, :2] - middle, everywhere)
 
@@ -286,6 +287,7 @@ def placed(looks: Sequence[Look | None], now: int) -> Place | None:
     head = np.tensordot(shape, heads, axes=1)
 
     # Turn, size and place of the mesh in all frames, moved to this frame by the flow.
+    # Only differences over a few frames are taken of the flow, so that its drift does not add up.
     here = seen[int(np.abs(distance).argmin())]
     pose = mean_pose([rolled(look.pose, *(here.flowed - look.flowed)[2:].tolist()) for look in seen], turn)
     middles = np.stack([look.mesh[UPPER_FACE, :2] for look in seen]).mean(axis=1)

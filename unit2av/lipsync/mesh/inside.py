@@ -238,6 +238,7 @@ def draw_inside(image: Pixels, target: Points, inside: Points, pose: HeadPose, l
         teeth.lay(layer, pose, part, fine, lit, gap)
 
     shown = layer.pixels if fine == 1 else cv2.resize(layer.pixels, size[::-1], interpolation=cv2.INTER_AREA)
+    # Light falls off towards the lips, and the blurred cover tells how far inside a pixel lies.
     depth = cv2.GaussianBlur(cover, (0, 0), max(0.018 * pose.scale, 0.6))[..., None]
     least = _EDGE_LIGHT[is_own]
     seen = image[top:bottom, left:right]

@@ -180,6 +180,7 @@ def measure_video(video: Path, boxes: Path | None, finder: MeshFinder) -> Measur
         box = seen_at[frame.index]
         mesh = None if box is None else finder.find(frame.rgb, box)
         if mesh is not None:
+            # In the head frame, where a face that is far away or turned has the gaps of a near one.
             rows[frame.index] = measure_movements(fit_pose(mesh).to_head(mesh))
 
     if not np.isfinite(rows).any():

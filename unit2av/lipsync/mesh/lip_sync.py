@@ -136,23 +136,28 @@ class MeshLipSync:
         moved = self._table.parameters(said.units)
         if said.quiet is not None:
             moved = moved * _spoken_share(said.quiet, len(moved))[:, None]
+        # Once more, because silences and the closing at the end have changed the opening.
         return no_faster(np.concatenate([moved, np.outer(_CLOSING, moved[-1])]))
 
     def draw(self, codes: Parameters, scenes: Iterable[Scene]) -> Iterator[Pixels]:
         """See `LipSync.draw`; a face that the mesh does not find, or that is hidden, keeps its own mouth."""
         shot: _Shot | None = None
+
         # In a second thread: OpenCV and LiteRT release the interpreter's lock, so that two cores work.
         for sight in ahead(sights(scenes, self._finder), _SIGHTS_AHEAD):
             if shot is not None and sight.begins:
                 yield from shot.rest()
                 shot = None
+
             if sight.scene.box is None:
                 yield sight.scene.rgb
                 continue
+
             if shot is None:
                 height, width = sight.scene.rgb.shape[:2]
                 shot = _Shot(codes, frames_at_once(width, height, LOOK_AHEAD))
             yield from shot.add(sight)
+
         if shot is not None:
             yield from shot.rest()
 
@@ -161,6 +166,7 @@ class _Shot:
     """One face from one cut to the next. Frames come out some time after they went in."""
 
     def __init__(self, codes: Parameters, held: int) -> None:
+        # A face is placed by the frames on both sides, so as many after the one that is drawn must have been read.
         self._codes, self._held = codes, max(held, REACH + 1)
         self._scenes = deque[Scene]()
         self._looks = list[Look | None]()

@@ -161,6 +161,7 @@ def mean_pose(poses: list[HeadPose], weights: Points) -> HeadPose:
 
 def _stable() -> list[int]:
     height = neutral_face().points[:, 1]
+    # Lids lie there, too, but blink.
     lies_there = (height < _LOWEST) & (height > _HIGHEST)
     return [point for point in np.flatnonzero(lies_there) if point not in _LIDS]
 
@@ -255,16 +256,19 @@ def rounded(points: Points) -> Points:
 def blink(points: Points) -> Points:
     """Return the displacements [n, 3] of a blink: the upper lids move down to the lower ones, with some of the skin above them."""
     move = np.zeros_like(points)
+
     for upper, lower in EYES:
         lid, way = points[list(upper)], points[list(lower)] - points[list(upper)]
         distance = np.linalg.norm(points[:, None, :2] - lid[None, :, :2], axis=-1)
         nearest = distance.argmin(axis=1)
         is_above = points[:, 1] < lid[nearest, 1]
+
         pull = np.exp(-np.square(distance.min(axis=1) / _LID_REACH)) * is_above
         pull[NUM_FACE:] = 0
         pull[[*upper, *lower]] = 0
         move += way[nearest] * 0.7 * pull[:, None]
         move[list(upper)] = way * 0.97
+
     return move
 
 

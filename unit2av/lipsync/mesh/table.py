@@ -104,6 +104,7 @@ class MouthTable:
     @cached_property
     def _closes(self) -> NDArray[np.bool_]:
         """Units that close the mouth when they are held, bool [units]."""
+        # Held for twice the steps that count, so that its middle depends on no other unit.
         held = np.repeat(np.arange(self.num_units)[:, None], 2 * DOMINANCE_STEPS, axis=1)
         return np.array([self.raw(frames)[DOMINANCE_STEPS // 2, 2] > _CLOSING_PRESS for frames in held])
 

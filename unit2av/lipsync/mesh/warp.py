@@ -150,6 +150,7 @@ def rasterised(there: Points, depth: Points, triangles: NDArray[np.int64], here:
         return None
 
     corners = (there - [left, top])[triangles]
+    # Triangles that face away have a positive area. Slivers are left out, too: sources are divided by the area.
     kept = np.flatnonzero(_twice_area(corners) < _LEAST_AREA)
     kept = kept[np.argsort(-depth[triangles[kept]].mean(axis=1), kind="stable")]
     # Only numbers of triangles are drawn. The sources are then computed for all pixels together, without a loop over triangles.
@@ -181,7 +182,9 @@ def _sources(corners: Points, values: Points, numbers: NDArray[np.int16]) -> tup
     low, high = values.min(axis=1), values.max(axis=1)
 
     columns, rows = np.arange(numbers.shape[1], dtype=np.float32), np.arange(numbers.shape[0], dtype=np.float32)[:, None]
+    # Pixels without a triangle get the sources of the first one, and are never shown.
     which = np.maximum(numbers, 1).astype(np.intp) - 1
+
     maps = []
     for axis in range(2):
         a, b, c, least, most = (part[:, axis].astype(np.float32).take(which) for part in (along_x, along_y, start, low, high))
@@ -251,6 +254,7 @@ def _darken(image: Pixels, points: Points, line: tuple[int, ...], share: float, 
     drawn = np.zeros(part.shape[:2], np.float32)
     cv2.polylines(drawn, [fixed_point(points[list(line), :2] - low)], False, 1.0, 1, cv2.LINE_8, SUBPIXEL_BITS)
     soft = cv2.GaussianBlur(drawn, (0, 0), blur)
+    # Relative to its own maximum, or the blur would weaken a thin shadow.
     soft *= share / max(float(soft.max()), 1e-6) * _away_from_lips(points - [*low, 0], part.shape[:2], blur / 2)
     soft[np.abs(soft) < _LEAST] = 0
     part[:] = np.rint(np.clip(part * (1 - soft[..., None]), 0, 255)).astype(np.uint8)

@@ -61,10 +61,12 @@ def mel_of(speech: NDArray[np.floating]) -> Mel:  # type: ignore[type-arg]
 
 
 def _decibels(frames: NDArray[np.float64]) -> Mel:
+    # A periodic window, as librosa's, which the published networks were trained with; np.hanning is symmetric.
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_WINDOW) / _WINDOW)
     magnitude = np.abs(np.fft.rfft(frames * window, axis=1))
     mel = filterbank().astype(np.float64) @ magnitude.T
     decibels = 20 * np.log10(np.maximum(_FLOOR, mel)) - _REFERENCE_DB
+    # -100 to 0 dB become -4 to 4.
     return np.asarray(np.clip(-2 * SILENCE * (decibels + _RANGE_DB) / _RANGE_DB + SILENCE, SILENCE, -SILENCE), np.float32)
 
 

@@ -166,7 +166,7 @@ def compute_missing(utterances: Sequence[VoiceClip], run_dir: str | Path, encode
     lacking = [one for one in utterances if one.voice is None]
     made_by = encoder_fingerprint(encoder or None) if lacking else ""
     rows = Rows[tuple[str, ...]](Path(run_dir) / VOICES_FILE, (*_PLACE, ENCODER_FIELD), VOICE_FIELD, is_sealed=True)
-    rows.repair()
+    rows.repair()  # a run that was killed may have left half a line
     if todo := [one for one in lacking if (*_place(one), made_by) not in rows]:
         LOG.info("computing the voices of %s", several(len(todo), "utterance"))
         network = functools.cache(lambda: open_speaker_encoder(encoder or None, "auto"))  # opened after all checks

@@ -139,10 +139,12 @@ def collate_harmonic(segments: Sequence[HarmonicSegment], silence: int | None, c
     shape = len(melodies), max(len(one.frames) for one in melodies)
     frames, where = np.full(shape, silence or 0), np.zeros((shape[0], FEATURES, shape[1]), np.float32)
     z, voiced, weight = np.zeros((3, *shape), np.float32)
+
     for row, one in enumerate(melodies):
         end = len(one.frames)
         frames[row, :end], where[row, :, :end] = one.frames, places(one.frames, silence)
         z[row, :end], voiced[row, :end], weight[row, :end] = one.z, one.voiced, 1
+
     return HarmonicBatch(
         **plain,
         log_f0=torch.from_numpy(log_f0),

@@ -186,6 +186,7 @@ def _judge(x: Tensor, convs: nn.ModuleList, conv_post: nn.Module) -> Judgement:
 _POWER_FLOOR = 1e-9
 _LOG_FLOOR = 1e-5
 _SPECTRUM_FLOOR = 1e-4
+# In seconds, and about ln 4.
 _ONSET_S, _ONSET_RISE = 0.02, 1.4
 _QUIETEST = 0.2
 """Least norm of a spectrum in the denominator of the spectral convergence, as a share of the batch's mean norm."""

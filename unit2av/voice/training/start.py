@@ -177,6 +177,7 @@ def _open(init: VoiceInitConfig, model: VocoderConfig) -> RendererCheckpoint:
             run = read_run_checkpoint(path)
             config = {**run.settings, "vocabulary": run.vocabulary, "unit_offsets": {init.language: 0}}
             return RendererCheckpoint(Checkpoint(path, RENDERER, config, with_vocoder({}, init.language, run.tensors), ""))
+        # The first complaint says what kind of file it is.
         raise error
 
 
@@ -220,6 +221,7 @@ def _fresh_as(
             found=found,
             hint=f"set model={found}, or leave init.checkpoint out",
         )
+
     if found != HIFIGAN:
         form = VocosConfig if found == VOCOS else None
         return fresh_pitched(replace(harmonic_config(tensors, settings, path, form), num_units=model.num_units), seed)

@@ -183,6 +183,7 @@ class Unit2aTask(Task):
         frames = batch["frames"][number, :length].cpu().numpy()
         found = {"": unit_errors(self._judge, self._at_16_khz(made), frames)}
         name = batch["names"][number]
+        # The recording's own errors are the same in every validation.
         if name not in self._own_errors:
             real = batch["samples"][number, : length * self._config.data.samples_per_unit]
             self._own_errors[name] = unit_errors(self._judge, self._at_16_khz(real), frames)

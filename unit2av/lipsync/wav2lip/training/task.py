@@ -129,6 +129,7 @@ class ExpertWindows(_SoundWindows[ExpertExample]):
 
 def _window_sound(mel: Mel, frame: int) -> Mel:
     """Return the chunk that begins with a frame: float32 [1, 80, 16]."""
+    # The expert's sound begins with its window, where the generator's begins a frame earlier: so both were trained.
     window: Mel = chunks_at(mel, [frames_to_seconds(frame)], is_published=True)[0]
     return window
 
