@@ -349,9 +349,11 @@ def speech_pieces(
     for first, last in track(lips.utterances, "speech", progress, len(lips.utterances)):
         crops, steps = lips.between(first, last), frames_to_units(last - first)
 
+        # Defaults hold the values of this turn of the loop.
         def speak(crops: NDArray[np.uint8] = crops, steps: int = steps) -> _Spoken:
             units = extractor.extract(None, crops)
             frames = units.frames()[:steps]
+            # The encoder may return a step less or more than the lips have.
             every = np.append(frames, np.full(steps - len(frames), frames[-1]))
             timed = Units.from_frames(every, units.language, units.vocabulary)
             return _Spoken(UnitList.of(timed), np.concatenate(list(vocoder.iter_synthesize(timed, speaker))))

@@ -270,6 +270,7 @@ def is_loop(text: str, seconds: float | None = None) -> bool:
 
     for period in range(1, len(letters) // _LEAST_TIMES + 1):
         run = _longest_run(letters[period:] == letters[:-period]) + period
+        # Half of the letters or more: a refrain within a longer text is no loop.
         if run >= max(_LEAST_TIMES * period, _LEAST_LETTERS, len(letters) // 2):
             return True
     return False
@@ -285,6 +286,7 @@ def translation_fault(text: str, source_text: str, target: str, seconds: float) 
 
     words = [word for word in text.split() if any(map(str.isalpha, word))]
     own = [word for word in words if re.search(f"[{script_letters(target)}]", word)]
+    # Names and numbers may stay in Latin letters in any translation.
     names = [word for word in words if word not in own and any(sign.isupper() or sign.isdigit() for sign in word)]
     if words and (not own or len(words) - len(own) - len(names) > len(own)):
         return "echo"

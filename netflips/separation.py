@@ -145,6 +145,7 @@ def _network(path: Path) -> nn.Module:
         widths = tuple(len(weights[f"down{number}_conv.1.bias"]) for number in range(1, _LAYERS + 1))
         network = _UNet(widths)
         state = {name: torch.from_numpy(np.array(value, np.float32)) for name, value in weights.items()}
+        # Not strict: the files lack counters of batches, which only training needs.
         lacking = network.load_state_dict(state, strict=False)
         if lacking.unexpected_keys or any(not name.endswith("num_batches_tracked") for name in lacking.missing_keys):
             raise KeyError(*lacking.unexpected_keys, *lacking.missing_keys)

@@ -57,6 +57,7 @@ def parse_answer(answer: Mapping[str, Any]) -> ChatAnswer:
     thoughts = content[: ends[-1].start()] if ends else content[begins.start() :] if begins else ""
     content = content[ends[-1].end() :] if ends else content[: begins.start()] if begins else content
     thoughts = "\n".join(filter(None, (thoughts, *(_text(message.get(name)) for name in ("reasoning_content", "reasoning")))))
+    # Thoughts that ended at a limit hold a sketch, and no answer.
     if not content.strip() and thoughts and finish == "stop":
         values = [*_values(thoughts)]
         content = json.dumps(values[-1], ensure_ascii=False) if values else ""

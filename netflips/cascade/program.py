@@ -168,6 +168,7 @@ def post_json(
     def ask() -> Any:
         # A socket's limit holds for each read by itself; `within` bounds the whole answer, and comes first.
         with build_opener(*handlers).open(asked, timeout=2 * limit_s) as answer:
+            # A byte order mark, which `json` refuses, is dropped.
             return parse(answer.read(_MOST_BYTES).decode("utf-8-sig"))
 
     try:

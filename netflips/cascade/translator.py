@@ -121,6 +121,7 @@ _NEEDED = ("|".join(f"{name}{ending}" for name in _VOCABULARIES for ending in ("
 _END, _SPACE = "</s>", "▁"
 _LONGEST = 200
 """Most pieces that are translated at once; the networks have about 500 positions."""
+# max_input_length 0: else the engine cuts a long input off without a word; `_parts` divides it before.
 _SEARCH: dict[str, Any] = {
     "beam_size": 4, "max_decoding_length": 2 * _LONGEST, "max_input_length": 0, "disable_unk": True, "return_scores": True,
 }  # fmt: skip

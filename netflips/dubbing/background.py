@@ -106,6 +106,7 @@ class _Estimate:
     def _known(self, is_end: bool) -> Iterator[Samples]:
         """Yield the samples whose background does not depend on blocks still to come."""
         around, end = seconds_to_samples(_AROUND_S, self.rate), self.first + len(self.held)
+        # A stretch of speech waits for the second behind it, which is its evidence, too.
         while self.place < len(self.spoken) and (is_end or self.spoken[self.place][1] + around <= end):
             start, stop = self.spoken[self.place]
             if start >= end:
@@ -153,6 +154,7 @@ class _Estimate:
         made = estimate.T[start - begin : stop - begin].astype(np.float32)
         made = np.pad(made, ((0, stop - start - len(made)), (0, 0)))
 
+        # A hard edge between the estimate and the sound beside it would click.
         fade = max(min(seconds_to_samples(_FADE_S, self.rate), (stop - start) // 2), 1)
         places = np.arange(stop - start)
         share_of_made = np.clip((np.minimum(places, places[::-1]) + 0.5) / fade, 0, 1).astype(np.float32)[:, None]

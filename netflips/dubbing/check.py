@@ -223,6 +223,7 @@ class _Checker:
 
         # A text-to-unit model would say the same again; a program may sample.
         if isinstance(one.target, WrittenText) and isinstance(self.encoder.texts, ProgramSpeech):
+            # The take is part of the key: else the store would return the same sound.
             again = (replace(one.target, take=number) for number in range(1, _MOST_MORE + 1))
             ways += [("spoken_again", replace(one, target=target)) for target in again]
 
@@ -343,6 +344,7 @@ class _Checker:
         ]
         if spoken.voice is None or len(rest) < 2:
             return None
+        # Not the mean: one of the others may itself be in a wrong voice.
         return float(np.sort(np.stack(rest) @ spoken.voice)[::-1][(len(rest) + 1) // 2 - 1])
 
 
@@ -368,6 +370,7 @@ def _with_leaks(script: Script, job: Job, sound: Sound | None, mutes: bool) -> S
     if sound is None or not script.is_source_timed or is_mute or job.options.under:
         return script
 
+    # Quiet, since the same sound is mixed once more when it is written: each note would come twice.
     quiet, rate = replace(job, notes=Notes(is_quiet=True), progress=silent), job.sound_rate(script)
     try:
         behind = _background_share(sound)

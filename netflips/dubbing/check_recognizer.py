@@ -86,8 +86,10 @@ def compared(heard: Transcript, text: str, language: str, num_samples: int) -> t
         faults.add("unheard" if right <= _NOTHING else "misheard")
 
     lost, added = longest_gaps(found, wanted)
+    # Where nothing is recognised at all, that is the fault, and not each word.
     if lost >= _MISSING and right > _NOTHING:
         faults.add("missing")
+    # A text may repeat itself, too, and then the voice only follows it.
     if added >= _ADDED or (is_loop(heard.text, num_samples / SAMPLE_RATE) and not is_loop(text)):
         faults.add("repeated")
     return right, faults

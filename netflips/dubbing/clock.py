@@ -34,6 +34,7 @@ class StageClock:
         now = time.perf_counter()
         stage = self._here.running[-1] if self._here.running else None
         if stage is not None:
+            # Stages belong to a thread, but all threads add to the same sums.
             with self._lock:
                 self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._here.mark
         self._here.mark = now

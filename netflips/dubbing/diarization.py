@@ -298,6 +298,7 @@ class _Crowd:
                 shots.add(one.shot)
 
         tracks = sorted((track for one in chosen for track in one.person.tracks), key=lambda track: track.first)
+        # Whoever reads the tracks expects one face in each frame, so the later of two that overlap is left out.
         clashes = {late.number for early, late in pairwise(tracks) if late.first <= early.last}
         return frozenset(track.number for track in tracks) - clashes
 

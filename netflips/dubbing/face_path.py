@@ -126,6 +126,7 @@ def _runs(*columns: NDArray[np.generic]) -> list[tuple[int, int]]:
 
 def _smooth(boxes: Floats) -> Floats:
     """Return a weighted average over time, float32 [T, 4]."""
+    # Weights beyond three standard deviations hardly count, and a reflection is no longer than the track.
     reach = min(round(3 * _SMOOTHING), len(boxes) - 1)
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / _SMOOTHING) ** 2)
     # Odd reflection continues a movement at the ends; even reflection would pull the box back there.

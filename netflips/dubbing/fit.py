@@ -210,6 +210,7 @@ class OutputClock:
         places = [exact_place(one, time_fit, rate) for one, time_fit in fitted(script)] if script.is_source_timed else []
         self.freezes = [(one.end, one.freeze) for one in places if one.freeze]
         self._ends = [end for end, _ in self.freezes]
+        # Sums so far, found by bisection: `at` is called for every frame.
         self._sums = [Fraction(0)]
         for _, freeze_s in self.freezes:
             self._sums.append(self._sums[-1] + freeze_s)

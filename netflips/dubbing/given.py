@@ -167,6 +167,7 @@ def kept_sound(one: Utterance, length: int, files: SpeechFiles, texts: TextToUni
     else:
         return None
 
+    # Lengths are in whole units of 20 ms. A rest shorter than that is cut off, and is no reason to make speech faster.
     if len(samples) > length + seconds_to_samples(units_to_seconds(1), files.rate):
         samples = faster(samples, files.rate, len(samples) / length)
     samples = samples[:length]

@@ -289,6 +289,7 @@ def source_timed_segments(script: Script, info: MediaInfo, clock: OutputClock, t
             facts += cuts[bisect_left(cuts, start - 1) : None if stop is None else bisect_right(cuts, stop + 1)]
         facts += look.painted(begin, None if stop is None else clock.at(stop))
 
+        # Called only where the segment is drawn: a kept one needs no lip codes.
         def placed(inside: Sequence[tuple[Utterance, TimeFit, Placed]] = inside) -> list[PlacedTalk]:
             return [talks.talk(one, clock.at(at.start), at) for one, _, at in inside]
 
@@ -302,10 +303,12 @@ def segment_borders(start: Fraction, stop: Fraction, spans: Sequence[tuple[Fract
     """
     borders, free = [start], start
     for begin, end in [*spans, (stop, stop)]:
+        # A long pause gets segments of its own, which no corrected sentence makes anew.
         if begin - free > _LONGEST_S and free > borders[-1]:
             borders.append(free)
         while min(begin, stop) - borders[-1] > _LONGEST_S and borders[-1] >= free:
             borders.append(borders[-1] + _LONGEST_S)
+        # A segment begins with each utterance: whoever corrects one draws the others once only.
         if borders[-1] < begin < stop:
             borders.append(begin)
         free = max(end, free)

@@ -87,11 +87,13 @@ def _divided(pieces: Sequence[Span], must_part: Sequence[bool], length: tuple[fl
         choices, pauses_s = list[tuple[float, int]](), 0.0
         for first in range(last, -1, -1):
             if first < last:
+                # Whatever begins earlier would have this border inside as well.
                 if must_part[first]:
                     break
                 pauses_s += pieces[first + 1][0] - pieces[first][1]
 
             seconds = pieces[last][1] - pieces[first][0]
+            # A piece by itself is always a choice, however long: else no division might be left.
             if seconds > length[1] and first < last:
                 break
             cost = _UTTERANCE_COST + _SHORTNESS_COST * max(length[0] - seconds, 0.0) + pauses_s

@@ -199,6 +199,7 @@ class SegmentEncoder:
     def _write(self, path: Path, shown: Iterator[OutputFrame], report: Callable[[int], None]) -> list[tuple[Fraction, int, int]]:
         """Write frames. Returns for each its time (s), its owner, and the reason why it was drawn or not."""
         written = list[tuple[Fraction, int, int]]()
+        # A writer that was opened leaves a file, so the first frame is asked for before.
         first = next(shown, None)
         if first is None:
             return written

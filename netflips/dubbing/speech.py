@@ -141,6 +141,7 @@ class Synthesizer:
 
         models, vocoder, voice = self.models, self.models.vocoder, self.voice_of(one.speaker)
         made_by = models.fingerprints["unit2av"], vocoder.language, vocoder.unit_offset, models.arithmetic, RENDERING
+        # The key has pitch and band only where they are used: elsewhere a change of them alters no sound.
         pitch = (voice.pitch.median, voice.pitch.spread) if voice.pitch is not None and vocoder.takes_pitch else ()
         wide = models.band_extension if rate_of(vocoder) == SAMPLE_RATE < rate else None
         above = () if wide is None else (wide.fingerprint,)

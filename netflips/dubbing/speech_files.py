@@ -70,6 +70,7 @@ def speech_in(path: Path, rate: int, signs: int | None = None, start_s: float = 
         )
 
     most_s = 600.0 if signs is None else _MOST_S + _MOST_S_A_SIGN * signs
+    # One sample more than is allowed shows that it is too long; the rest of a huge file is never read.
     samples = sounding(beginning_of(path, seconds_to_samples(most_s, rate) + 1, rate, start_s, end_s), rate)
 
     seconds = len(samples) / rate
@@ -102,7 +103,6 @@ def sounding(samples: Samples, rate: int) -> Samples:
     size = max(seconds_to_samples(_WINDOW_S, rate), 1)
     levels = [level_dbfs(samples[start : start + size]) for start in range(0, len(samples), size)]
     loudest = max(levels, default=-np.inf)
-    # Not `<`, so that NaN counts as silence, too.
     if not loudest >= _AUDIBLE_DBFS:
         return np.zeros(0, np.float32)
 

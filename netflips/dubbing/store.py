@@ -142,6 +142,7 @@ class Store:
         if self._lock is None:
             path = self._step(_RUNS) / f"{key_of(output.resolve())}.lock"
             path.parent.mkdir(exist_ok=True)
+            # A lock of the system ends with its process: a run that was killed holds nothing.
             self._lock = locked(path, "another run is making it", output, _PATIENCE_S)
 
     def close(self) -> None:
@@ -233,6 +234,7 @@ class Store:
         if path.is_symlink() or not path.is_file():
             return False
         try:
+            # Outside of the lock: files of frames are large, and other threads must not wait for their digests.
             key = name, file_digest(path)
         except OSError:
             return False

@@ -98,6 +98,7 @@ def draw_label(frame: Pixels, text: str) -> Pixels:
         (text_width, text_height), below = cv2.getTextSize(text, _FONT, scale, 1)
 
     strip = labelled[: text_height + below + 2 * margin, : text_width + 2 * margin]
+    # White letters must be seen in a bright video, too.
     strip[:] = (strip * _SHADE).astype(np.uint8)
     thickness = max(1, round(scale * 2))
     cv2.putText(labelled, text, (margin, margin + text_height), _FONT, scale, (255, 255, 255), thickness, cv2.LINE_AA)

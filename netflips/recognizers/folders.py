@@ -106,6 +106,7 @@ def weights_of(folder: Path, what: str = "the model") -> dict[str, Weight]:
             return {}
         try:
             _, count = _take(file, "II")
+            # Bounded, since a damaged file may state any number.
             for _ in range(min(count, _MOST_WEIGHTS)):
                 name = _take_name(file)
                 (axes,) = _take(file, "B")

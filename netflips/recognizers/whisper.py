@@ -96,6 +96,7 @@ class Whisper:
 
         with engine_errors(self._folder, _WHAT, "failed while it heard"):
             segments, about = self._model.transcribe(np.ascontiguousarray(speech, np.float32), language=asked, **self._how)
+            # faster-whisper recognises only while its segments are read, so its errors come here.
             said = list(segments)
 
         length_s = float(samples_to_seconds(len(speech)))
@@ -239,6 +240,7 @@ def _words(segments: Iterable[Any], end_s: float, language: str) -> tuple[Word, 
         sure = math.exp(min(segment.avg_logprob, 0.0))
         own = [(one.word, one.start, one.end, one.probability) for one in segment.words or ()]
         for place, (text, start, stop, probability) in enumerate(own or [(segment.text, segment.start, segment.end, sure)]):
+            # Times that the network finds may overlap, or lie behind the end.
             begin = min(max(float(start), now), end_s)
             now = min(max(float(stop), begin), end_s)
 

@@ -221,6 +221,7 @@ def _one_of(kinds: tuple[Any, ...], value: Any, place: str) -> Any:
     kinds = tuple(kind for kind in kinds if kind is not NoneType)
     if set(kinds) == set(TARGETS):
         return _target(value, place)
+    # If no plain kind fits, the value is read as the other kind, so that the error names the field that is wrong in it.
     plain = [kind for kind in kinds if kind in (str, int, float) and _fits(kind, value)]
     return _read((plain or [kind for kind in kinds if kind not in (str, int, float)] or list(kinds))[0], value, place)
 

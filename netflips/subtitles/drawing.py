@@ -126,6 +126,7 @@ def _sign(text: str, font: Path, height: int, width: int, height_share: float) -
     return _Overlay(min(size // 2, height - ink.shape[0]), left, ink, cover)
 
 
+# A subtitle stays for many frames, and is drawn once.
 @lru_cache(maxsize=4)
 def _overlay(lines: tuple[str, ...], font: Path, height: int, width: int) -> _Overlay:
     """Return a subtitle at the bottom of a frame, centred. Its letters are smaller if they would not fit."""
