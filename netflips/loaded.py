@@ -202,6 +202,7 @@ def load(
     source, to: languages; None = the only one that the models allow. device: auto, cpu, cuda, cuda:N or mps. The keywords of the
     cascade are those of `netflips.dub`. Its models have no `translate`, and have `units` only with a unit encoder of yours.
     """
+    # Before anything else is bound here: these are the arguments alone.
     given = locals()
     from netflips.cascade.engines import require_models
     from netflips.dubbing.options import DubCommand

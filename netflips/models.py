@@ -219,6 +219,7 @@ def models_when_asked(paths: ModelPaths, run: RunOptions | CommonOptions, target
     vocoder: Any = _Absent("vocoder") if renderer is None else _Later(lambda: load_voice(renderer, speaks))
 
     files = found | {stage: path for stage in STAGES if (path := paths.other(stage)) is not None}
+    # Of the files, since a model's own fingerprint is known only once it is read.
     fingerprints = {stage.name: file_digest(path)[:_DIGITS] for stage, path in files.items()}
     return Models(extractor, no_translator, vocoder, None, fingerprints, paths, how)
 

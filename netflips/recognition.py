@@ -295,6 +295,7 @@ def _read(
         return recognizer.read(speech, lips, settings)
 
     found = read() if store is None else store.kept(Reading, _READ, (speech, lips, *recognizer.made_of(settings)), read)
+    # Units are whole steps of 20 ms, so that the last one, and its word, may end behind the utterance.
     words = (word._replace(end_s=min(word.end_s, place.seconds)) for word in found.text.words if word.start_s <= place.seconds)
     text = Text(found.text.text, found.text.language, recognizer.by, tuple(words), found.text.has_loop)
     return replace(one, text=text, quality=found.quality)

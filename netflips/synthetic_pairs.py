@@ -196,6 +196,7 @@ class PairWorker(ItemWorker):
     def _pair(self, entry: Entry, folder: Path) -> tuple[Entry, Entry]:
         own_path, options = self.options.manifest.parent / entry.audio, self.options
         text, made = entry.text, dict[str, Any]()
+        # The cheap check comes first: recognition, translation and speech take far longer.
         self._require_whole(own_path, "recording")
 
         if options.recognize_with:

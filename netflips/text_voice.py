@@ -161,6 +161,7 @@ class TextSpeech:
             if units.durations is None:
                 timed = vocoder.predict_durations(units, scale)
             else:
+                # No unit is shorter than a step.
                 steps = max(len(units), round(units.num_steps * scale))
                 timed = replace(units, durations=scale_durations(units.durations, steps))
             if timed.durations is not None and text_to_unit.silence is not None:

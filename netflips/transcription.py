@@ -57,6 +57,7 @@ def transcribe_files(options: TranscribeOptions, found: "list[Script] | None" = 
                     found.append(script)
                 text = _text(options.format or _form_of(out), script)
                 if out is not None:
+                    # In --out-dir the names are ours, so that a person's own file may lie there.
                     if options.out is None:
                         keep_other(out, text)
                     write_text(out, text)

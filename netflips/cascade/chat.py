@@ -83,6 +83,7 @@ class ChatTranslator:
         self.other_machine = self._server.other_machine
         self.name = f"{model or 'language model'} at {host_of(given) or ''}"
         self.level = _LEVELS.get(level, _ENDINGS[0])
+        # With the prompt, so that answers to an earlier one are not taken for answers to this.
         self.key: list[Any] = [base, model, _SYSTEM, _KOREAN, *_EXAMPLES, self.level]
 
     def check(self) -> None:

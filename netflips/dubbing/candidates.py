@@ -306,6 +306,7 @@ class SentenceTranslator:
         notes, by_number = dict[int, Note](), {one.number: one for one in sentences}
         todo = {one.number: (one, dict[str, Any]()) for one in sentences}
 
+        # Each round asks for all open sentences together: a language model gets neighbours in one request.
         for tried in range(AGAIN + 1):
             answers = self._answers(translator, [self._request(one, again) for one, again in todo.values()])
             if isinstance(answers, InputError):

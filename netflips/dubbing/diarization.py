@@ -199,6 +199,7 @@ class _Crowd:
         # What the user says of the speaker outweighs any movement of a mouth; a voice known from elsewhere only helps its face.
         bonus = SPEAKS if one.is_user_given else SPEAKS - SPEAKS_KNOWN
         own = known.faces or self._alone(one, allowed)
+        # Of equals, the face that was seen first: a resumed dub must decide the same.
         best = max(allowed, key=lambda face: (allowed[face] + bonus * (face in own), -face), default=None)
 
         if best is None or allowed[best] + bonus * (best in own) < SPEAKS:

@@ -143,6 +143,7 @@ class Job:
         provenance = Provenance.of(options, terms_of_dub(models.paths, options, models.languages[1]))
         lips, unit_to_text = checked_lips(models, options), unit_reader(models, options, subtitles)
 
+        # Work lies in a private folder, which goes with the job, until `keep_work` gives it a place that stays.
         with private_folder() as scratch, closing(Store(scratch)) as store, ExitStack() as resources:
             if options.cascade:
                 LOG.info("%s: %s", video, who_speaks(options.speaker, models.languages[1]))

@@ -69,6 +69,7 @@ def quiet_borders(activity: SpeechActivity, total: int, rate: Fraction) -> list[
     while total - begins[-1] > frames_covering(LONGEST_S, rate):
         at = float(frames_to_seconds(begins[-1], rate))
         until = at + LONGEST_S
+        # Behind the end of the sound all is quiet: there a segment is as long as it may be.
         quiet = activity.quietest_s(at + SHORTEST_S, until) if until < activity.seconds else until
         # At least one frame further, however times are rounded: else the loop would not end.
         begins.append(min(max(frame_at(quiet, rate), begins[-1] + 1), total - 1))

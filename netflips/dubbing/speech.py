@@ -89,6 +89,7 @@ def speak(script: Script, job: Job, sound: Sound | None) -> Speeches:
     made_of = dict[int, tuple[object, ...]]()
     with job.clock.stage("speech"):
         synthesizer = synthesizer_of(script, job, sound)
+        # One after another: two utterances at once took longer, 2.9 s in place of 2.6 (benchmarks/NOTES.md).
         for done, one in enumerate(spoken, 1):
             made_of[one.number] = synthesizer.keep(one)
             job.progress("speech", done, len(spoken))

@@ -106,6 +106,7 @@ def _texts(script: Script, job: Job, sound: Sound | None, asked: CascadeModels) 
             job.notes.add(LEFT_ALONE(reason=FOREIGN.code, language=text.language), one.number)
 
     own = [one for one, text in with_text if text.language == script.source]
+    # Pieces that have a target count as well: half a sentence cannot be translated.
     todo = [one for one in sentences_in(own) if any(piece.target is None for piece in one.pieces)]
 
     with ExitStack() as opened, job.clock.stage("text"):

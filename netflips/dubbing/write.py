@@ -72,6 +72,7 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed)
         join_segments(writer, pieces, sound)
 
     if job.keeps_work:
+        # Only once the output is whole, since this deletes what its earlier version was made from.
         job.store.record_output(job.out)
     if subtitling is not None:
         write_subtitles(script, clock, subtitling, job.out, job.store)

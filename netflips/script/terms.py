@@ -206,6 +206,7 @@ class _Talk:
         names = {part.lower() for name in self.names() for part in name.split()}
 
         for word in list(counted):
+            # Plurals count with their singulars, so that each term is listed once.
             for plural, one in (("ies", "y"), ("s", "")):
                 if word.endswith(plural) and (single := word.removesuffix(plural) + one) in counted:
                     counted[single] += counted.pop(word)

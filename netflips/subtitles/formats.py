@@ -89,6 +89,7 @@ def _blocks(text: str, is_vtt: bool, untimed: list[int]) -> Iterator[Cue]:
     for block in re.split(r"\n[ \t]*\n", text.replace("\u2028", "\n")):
         rows = [row.strip() for row in block.split("\n") if row.strip()]
         if is_vtt and rows and _VTT_PARTS.match(rows[0]):
+            # A header without a blank line behind it has the first cue in its block.
             rows = [] if not any(_ARROW in row for row in rows) else rows[1:]
         for place, row in enumerate(rows):
             if not _has_times(row):
