@@ -311,8 +311,8 @@ class FaceSearch:
 
         waiting, open_ones = [one for one in spans if one.length], list[tuple[FrameSpan, Follower, list[bool]]]()
         begin, stop = frames_to_seconds(spans[0].first), max(one.stop for one in spans)
-        # Every frame, in accurate colours: with quick ones the units of lips come out otherwise, and in every second frame movements of
-        # the mouth are missed (benchmarks/NOTES.md).
+        # Every frame, in accurate colours: with quick ones the units of lips come out otherwise, and every second frame alone hides
+        # movements of the mouth (benchmarks/NOTES.md).
         read = read_frames(self.info.source, begin, clock=self.info.clock)
 
         with FaceDetector() as detector, closing(ahead(read, num_ahead(self.info))) as frames:
