@@ -46,6 +46,7 @@ def machine(options: argparse.Namespace) -> dict:
     about = Path("/proc/cpuinfo")
     lines = (line.partition(":") for line in reversed(about.read_text().splitlines() if about.is_file() else []))
     cpu = {name.strip(): value.strip() for name, _, value in lines}  # of the first processor
+
     commit = ["git", "-C", str(ROOT), "log", "-1", "--format=%h"]
     return {
         "cpu": cpu.get("model name") or platform.processor() or platform.machine(),

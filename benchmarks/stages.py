@@ -77,6 +77,7 @@ class SideWorker:
     def warm_up(self, amount: float) -> None:
         """Load the models, and run a small amount once."""
         if self._process is None:
+            # A file and not a pipe: a pipe that nobody reads fills up, and the process would stand still.
             self._errors = TemporaryFile("w+")  # noqa: SIM115  closed with the worker
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True, env=self._environment

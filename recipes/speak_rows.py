@@ -88,6 +88,7 @@ def speak_rows(options: SpeakRowsOptions) -> None:
             if not len(said):
                 LOG.warning("%s: nothing was translated", row["id"])
                 said = np.asarray(row.get("reference", [0])[:1], np.int64)
+            # A file that is older than the translations may speak others.
             if not out.exists() or out.stat().st_mtime < translated:
                 voice = voices.get(row["id"], mean / np.linalg.norm(mean))
                 write_speech(out, vocoder.synthesize(Units(said), voice).samples)

@@ -110,6 +110,7 @@ def sounds(named: Mapping[str, NDArray[np.float32]]) -> Figure:
     figure = Figure(figsize=(9, 2.8 * len(named)), dpi=100, layout="constrained")
     axes = figure.subplots(2 * len(named), sharex=True, height_ratios=(1, 2) * len(named))
     window, hop = seconds_to_samples(_WINDOW_S), seconds_to_samples(_HOP_S)
+
     for (title, samples), wave, spectrum in zip(named.items(), axes[::2], axes[1::2], strict=True):
         wave.plot(np.arange(len(samples)) / SAMPLE_RATE, samples, linewidth=0.4)
         wave.set_title(title, loc="left")

@@ -94,6 +94,7 @@ class ReferenceTranslator(nn.Module):
             x = x + layer.self_attn(normed, new)
             x = x + layer.encoder_attn(layer.encoder_attn_layer_norm(x), crossed[index])
             x = layer.feed(x)
+
         return self.decoder.output_projection(self.decoder.layer_norm(x))[:, 0]
 
     @torch.no_grad()

@@ -201,6 +201,7 @@ def model_key(models: ExtractModels, settings: ExtractSettings) -> dict[str, Any
     """Return the properties of the models that decide the results. Raises CheckpointError, and InputError for a layer that does not
     exist."""
     key: dict[str, Any] = {"precision": models.precision}
+
     if settings.needs_encoder:
         checkpoint = read_checkpoint(cast(Path, models.encoder), UNIT_ENCODER)
         layers = int(checkpoint.config["model"].get("encoder_layers", 0))
@@ -212,6 +213,7 @@ def model_key(models: ExtractModels, settings: ExtractSettings) -> dict[str, Any
             "vocabulary": vocabulary_of(checkpoint),
             "decoding": f"{decoding.method} {decoding.duration_penalty:g}",
         }
+
     if settings.speaker:
         key["speaker_encoder"] = encoder_fingerprint(models.speaker)
     return key

@@ -85,6 +85,7 @@ class ResultStore:
         self.failed = Rows[str](out_dir / "failed.jsonl", "id", "reason")
         """utterances that were set aside"""
         self._work = Rows[str](out_dir / "work.jsonl", "id", is_sealed=True)
+
         self._shards: Sequence[Shard] = ()
         self._done: dict[int, set[str]] = {}
         self._whole: set[int] = set()
@@ -161,6 +162,7 @@ class ResultStore:
         """Return the utterances of a shard whose rows can be used. A damaged shard is deleted."""
         at_work = {name for name in shard.ids if name in self._work}
         state, ids = self.files.look(shard, bool(at_work))
+
         if state == "whole":
             self._whole.add(shard.number)
             # In a shard at work, missing rows are what the earlier run was about to make.

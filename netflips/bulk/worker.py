@@ -54,6 +54,7 @@ def read_source(settings: ExtractSettings, source: Source) -> Loaded:
         lips = _lips(settings, source, speech, heard, clock, row)
         if speech is not None and lips is not None and settings.uses_audio and settings.uses_video:
             compare_lengths(source.id, speech, lips)
+
     seconds = frames_to_seconds(len(lips)) if lips is not None else samples_to_seconds(0 if speech is None else len(speech))
     return Loaded(
         source,

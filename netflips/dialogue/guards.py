@@ -130,6 +130,7 @@ class WordList:
     def refuses(self, text: str) -> str:
         """See `AnswerGuard.refuses`; the reason names the word as it is in the list."""
         plain = folded(text)
+        # Each reading once: of most texts, all of them are the same.
         for reading in dict.fromkeys((plain, *_other_readings(plain))):
             letters = typed(reading)
             if found := self._found_in(letters):

@@ -157,6 +157,7 @@ def _filled(
         used = list(dict.fromkeys(_SLOT.findall(ask)))
         if missing := [name for name in used if name not in slots] or [name for name in _SLOT.findall(say) if name not in used]:
             raise InputError(f"reply {number} has a slot that nothing fills", path=path, found=missing[0])
+        # Counted before they are made: a few slots with many fillings would never end.
         if prod(len(slots[name]) for name in used) > _MOST_QUESTIONS:
             raise InputError(f"reply {number} fills to too many questions", path=path, expected=_MOST_QUESTIONS, found=ask)
 

@@ -254,5 +254,6 @@ def _log_figures(answer: Answer, out: Path) -> None:
     if answer.outcome != ANSWERED:
         LOG.info("%s", ": ".join(filter(None, (answer.outcome, answer.refusal))))
     LOG.info("answer: %s", answer.text)
+
     steps = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in answer.seconds.items())
     LOG.info("%s: %s", out, steps)

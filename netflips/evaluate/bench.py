@@ -350,6 +350,7 @@ def drawn_pairs(systems: Sequence[System], number: int) -> list[Pair]:
         [(name, first, second) for name in rng.permutation(sorted(first.dubs.keys() & second.dubs.keys()))]
         for first, second in both
     ]
+
     mixed = [one for round_ in itertools.zip_longest(*turns) for one in round_ if one is not None][:number]
     return [
         Pair(str(name), (first.name, second.name), (first.dubs[name], second.dubs[name]), bool(rng.integers(2)))

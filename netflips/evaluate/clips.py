@@ -211,6 +211,7 @@ class Clips:
         cases."""
         others = (one for one in self._cases if not own.speaker or one.speaker != own.speaker)
         found = list(dict.fromkeys(one.source for one in others if one.source is not None and one.source != own.source))
+        # Rounded up, so that there are never more of them.
         step = max(1, -(-len(found) // _MOST_OTHERS))
         return found[::step]
 

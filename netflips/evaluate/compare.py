@@ -43,6 +43,7 @@ def compare(first: Path, second: Path) -> tuple[list[Compared], list[str]]:
     for metric in all_metrics():
         a, b = ([one for one in side if one.measure == metric.name] for side in sides)
         report_to = [listeners(one.texts for one in of) for of in (a, b)]
+        # Recognizers err differently: what differs would be their errors, not the dubs.
         if all(report_to) and report_to[0] != report_to[1]:
             notes.append(f"{metric.name}: heard by {report_to[0]} and by {report_to[1]}")
             continue

@@ -115,6 +115,7 @@ class Evaluators:
         reader = given.unit2text_path or (packed if packed is not None and packed.is_file() else None)
 
         recognizer = None if given.recognizer is None else recognizer_folder(given.recognizer)
+        # Whoever gives a unit-to-text model wants to be heard by it.
         if recognizer is None and given.unit2text_path is None:
             recognizer = installed_folder("judge-whisper")
         references = None if bundle is None else bundle.references
@@ -195,6 +196,7 @@ class Evaluators:
         own = recognizer_fingerprint(path) if path.is_dir() else file_digest(path)
         if need == "syncnet" and self.watched != AS_PUBLISHED:
             return key_of(own, self.watched.frames, self.watched.side)
+        # A recognizer over units depends on the encoder that makes them, too.
         return key_of(own, self.identity("extractor")) if need == "recognizer" and path == self.files["reader"] else own
 
 

@@ -114,6 +114,7 @@ def rendered(template: str, title: str, sources: str, **values: Any) -> str:
     sounds."""
     sheets = (("netflips.report", "style.css"), ("netflips.evaluate", "suite.css"))
     style = "\n".join(words.template_text(package, name) for package, name in sheets)
+    # Only our own style counts, by its digest: names and texts on the page may be anybody's.
     policy = _POLICY.format(style=words.short_digest(style), sources=sources)
     page = words.environment_of("netflips.evaluate").get_template(template)
     return page.render(title=title, policy=policy, style=Markup(style), words=words, **values)  # our own files

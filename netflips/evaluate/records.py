@@ -213,6 +213,7 @@ class Measurer:
 def keys_of(work: Suite) -> dict[Place, str]:
     """Return the key of each measure of each subject of each case, in order: a digest of the files, texts and models that it
     depends on."""
+    # Each file is read once, although many measures depend on it.
     judges, digest_of = Evaluators(work.options), cache(file_digest)
     clips = Clips(work.cases, judges)
     models = {one.name: [(need, judges.identity(need)) for need in sorted(one.needs)] for one in all_metrics()}

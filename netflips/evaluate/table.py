@@ -135,6 +135,7 @@ class Cell:
     def near(self, right: float) -> "Cell":
         """Return a cell that scores how near each value is to the right one: higher is nearer."""
         nearness = {name: -abs(value - right) for name, value in self.found.items()}
+        # Without the sums, because nearness is a mean over clips even where the figure is a rate.
         return replace(self, kind=replace(self.kind, better="higher"), found=nearness, sums={})
 
     @property

@@ -134,6 +134,7 @@ def score_table(scores: UnitScores, cut: int | None = None) -> str:
         ("BLEU", f"{scores.bleu:.2f}", f"a unit is a word, up to 4 in a row; {scores.signatures['bleu']}"),
         ("chrF", f"{scores.chrf:.2f}", f"a unit is a character, up to 6 in a row; {scores.signatures['chrf']}"),
     ]
+
     if cut is not None:
         lines.append(("cut", f"{cut}", "translations that stopped at the limit of length"))
     return aligned(lines).rstrip("\n")

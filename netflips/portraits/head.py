@@ -178,6 +178,7 @@ class StillHead:
 
     def moved(self, move: HeadMove) -> tuple[Pixels, Landmarks]:
         """Return the image with its head moved, uint8 [height, width, 3], and the moved points of its face, float32 [468, 3]."""
+        # Nothing is resampled, so that a video begins with the image as it is.
         if move == HeadMove():
             return self._still.copy(), self._mesh.astype(np.float32)
         head = self._head + move.lids * self._blink + move.brows * self._brows

@@ -45,6 +45,7 @@ def read_still(path: Path) -> Pixels:
                 raise InputError(
                     "the portrait is too large", path=path, expected="8192 x 8192 pixels at most", found=f"{image.size}"
                 )
+
             upright = ImageOps.exif_transpose(image) or image
             return _rgb(upright)
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:

@@ -278,6 +278,7 @@ class Fetcher:
         Raises HostError then, and for an answer that cannot be read.
         """
         failed, best = 0, reached()
+
         while True:
             try:
                 return attempt()

@@ -152,12 +152,14 @@ def only_one(name: str) -> Iterator[Path]:
         raise OutputError(
             "models cannot be kept there", path=models_folder(), found=error.strerror, hint=f"{VARIABLE} names another folder"
         ) from error
+
     try:
         try:
             # The system drops this lock with its process, however that ends; a lock file would remain.
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise OutputError(f"{name} is being fetched by another run", path=folder, hint="wait for it") from error
+
         if link := next((one for one in (folder, *folder.iterdir()) if one.is_symlink()), None):
             raise OutputError("what is not whole yet would be written through a link", path=link, hint="delete it")
         yield folder

@@ -179,6 +179,7 @@ class JobFolders:
                 LOG.warning("%s; its folder is now %s", error, aside.name)
                 with suppress(OSError):
                     folder.rename(aside)
+
         yield from sorted(found, key=lambda job: job.created_s)
 
     def take_in(self, job_id: str, source: Path, name: str) -> None:

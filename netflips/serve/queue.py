@@ -138,6 +138,7 @@ class Queue:
         sent: dict[str, dict[str, Any]] = {}
         clock = asyncio.get_running_loop().time
         due = clock() + beat_s
+
         while True:
             news = self._news  # before anything is sent: a job may end meanwhile
             for job in jobs():
@@ -145,6 +146,7 @@ class Queue:
                 if any(facts[name] != before.get(name) for name in _NEWS):
                     sent[job.id], due = facts, clock() + beat_s
                     yield facts
+
             try:
                 async with asyncio.timeout_at(due):  # a fixed time, since other visitors' jobs may change all the time
                     await news.wait()
@@ -167,8 +169,10 @@ class Queue:
         while True:
             while not self._waiting:
                 await self._news.wait()
+
             job = self.jobs[self._in_turn()[0]]
             self._waiting.remove(job.id)
+
             watch = asyncio.create_task(self._watch(job))
             try:
                 await self._do(job)

@@ -161,6 +161,7 @@ class Uploads:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise RefusedError(507, TOO_FULL) from error
             raise
+
         return size
 
     async def _look(self, file: Path, kind: str, name: str) -> Mapping[str, Any]:

@@ -87,6 +87,7 @@ class WorkerProcess:
         process, self._process = self._process, None
         if process is None or process.returncode is not None:
             return
+
         with suppress(ProcessLookupError):
             process.terminate()
         try:

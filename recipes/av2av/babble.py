@@ -47,6 +47,7 @@ def with_babble(speech: Floats, voices: Sequence[Floats], snr_db: float) -> Floa
 
     The sum is scaled down where it would clip. Raises ValueError where speech or voices are silent.
     """
+    # 1e-9, because a voice may be silent.
     babble = sum(np.resize(voice / (np.sqrt(np.mean(voice**2)) + 1e-9), len(speech)) for voice in voices)
     noise, power = np.asarray(babble, np.float32), float(np.mean(speech**2))
     if not power or not np.any(noise):

@@ -264,6 +264,7 @@ def evaluate_demo(bundle: Bundle, options: DemoEvaluation) -> None:
         require_page(PAGE_OF_EXAM)
 
     checksum = bundle_checksum(bundle)
+    # Another bundle or measurement has its own folder, so that no table mixes their records.
     folder = options.out_dir / f"{checksum[:_SHORT]}-seed{SEED}-v{MEASURE}"
     require_place(folder / TABLE)
     models = [bundle.folder / name for name in (*(one.file for one in bundle.models), REFERENCES, ABOUT)]

@@ -149,6 +149,7 @@ def film_takes(folder: Path, shots: Sequence[Shot]) -> Iterator[dict[str, Any]]:
         if shot.is_face_kept:
             frames, landmarks = film(shot)
             _write_frames(folder / shot.video, frames)
+            # The same face with another mouth is what a dub asks of the renderer.
             _write_frames(folder / shot.reference, film(shot, mouth_later=shot.frames // 2)[0])
             write_boxes(folder / shot.boxes, [face_box(points) for points in landmarks])
             lips = cut_lips(frames, landmarks)

@@ -77,6 +77,7 @@ class Phones:
 
         for name, start, end in phonemes:
             first, stop = (max(seconds_to_units(time - float(units_to_seconds(1)) / 2 + 1e-9), 0) for time in (start, end))
+            # Phonemes that are too rare to be learnt count as those that they sound like.
             said = self.alike.get(name, name)
             labels[first:stop] = numbers[_own_name(language, said) if said in self.own.get(language, ()) else said]
 

@@ -86,6 +86,7 @@ def unit_to_text_settings(size: UnitToTextSize, lip_settings: dict[str, Any]) ->
         "max_target_positions": 2048, "share_decoder_input_output_embed": True, "no_scale_embedding": True,
         "no_token_positional_embeddings": False,
     }  # fmt: skip
+
     task = {
         "_name": "av_hubert_pretraining_mvsr",
         "image_crop_size": 88,
@@ -212,6 +213,7 @@ def makers_of(size: Size, seed: int) -> dict[str, Maker]:
         "renderer": {RENDERER: lambda: _renderer_file(sizes, seed + 3)},
         "speaker-encoder": {SPEAKER_ENCODER: lambda: _speaker_file(sizes.speaker, seed + 4)},
     }
+
     makers: dict[str, Maker] = {}
     for stage in stages.STAGES:
         makers |= here.get(stage.part) or (stage.random(size, seed) if stage.random else {})
