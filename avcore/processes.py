@@ -85,6 +85,7 @@ class _Process:
         self.calls = deque[Call]()
         self.connection, theirs = Pipe()
         handle, sink = theirs.fileno(), subprocess.DEVNULL if is_silent else None
+
         self._popen = subprocess.Popen(
             [sys.executable, "-c", _START, str(handle), json.dumps(sys.path)],
             env={**os.environ, **ONE_THREAD, **environment},
@@ -94,6 +95,7 @@ class _Process:
             pass_fds=[handle],
             start_new_session=True,  # Ctrl-C is for the main process alone
         )
+
         # Only the child may hold its end: with a copy here, its death would not close the pipe.
         theirs.close()
         with suppress(OSError):

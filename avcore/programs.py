@@ -318,6 +318,7 @@ class LineProgram:
         if not self._is_warm:  # another start will not take much longer
             self._start_s = max(self._limit_s, min(self._start_s, _SLOWER * (limit_s - deadline.left_s)))
             self._says_more = "number" not in found[0]  # until `pass_over` finds that nothing else was printed
+
         self._is_warm, self._is_numbered = True, self._is_numbered or "number" in found[0]
         if found[0].get("ok") is not True:
             why = shown(str(found[0].get("error", "neither ok nor error")))[:_MOST_WORDS]
@@ -388,6 +389,7 @@ def main(argv: list[str]) -> int:
     for limit, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_AS, int(most_memory) or resource.RLIM_INFINITY)):
         hard = resource.getrlimit(limit)[1]
         resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
+
     given = [Path(one) if number in json.loads(paths) else one for number, one in enumerate(json.loads(values))]
 
     try:

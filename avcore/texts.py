@@ -105,6 +105,7 @@ def read_foreign_text(path: str | Path, what: str, most_bytes: int = MOST_BYTES)
         found = "zero bytes" if b"\0" in content else "bytes of another encoding"
         raise InputError(f"{what} is no text", path=path, expected="UTF-8, UTF-16 or CP949", found=found, hint=_AS_UTF8)
     text = normalize("NFC", decoded.text.replace("\r\n", "\n").replace("\r", "\n"))
+
     if LOST in text:
         lines = [(number, line.strip()) for number, line in enumerate(text.split("\n"), 1) if LOST in line]
         more = f" and {len(lines) - _MOST_DAMAGED} more" if len(lines) > _MOST_DAMAGED else ""

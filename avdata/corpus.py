@@ -112,6 +112,7 @@ def _tsv_clip(line: str, number: int, path: Path, folder: Path) -> CorpusClip:
             expected="id, video, audio, video frames, audio samples, with tabs between",
             found=repr(line[:80]),
         )
+
     name, video, audio = (column.strip() for column in columns[:3])
     return CorpusClip(name, _audio_path(audio, folder), str(folder / video) if video else "", int(columns[3]), int(columns[4]))
 

@@ -168,6 +168,7 @@ def read_dictionaries(paths: Sequence[str], labels: Labels, num_units: int) -> l
         return [[*SPECIALS, *map(str, range(size))]] * UNITS_PER_FRAME
     if len(paths) > UNITS_PER_FRAME:
         raise UsageError("there are two heads", expected="1 or 2 dictionaries", found=", ".join(paths))
+
     read = [_read_dictionary(path) for path in paths]
     if read[0] != read[-1]:
         raise InputError(
@@ -298,6 +299,7 @@ def _problems(clip: CorpusClip, num_labels: int, allowed: tuple[int, int]) -> It
     if seconds is not None and abs(seconds - units_to_seconds(num_labels)) >= LARGEST_DIFFERENCE:
         detail = f"{float(units_to_seconds(num_labels)):.2f} s of labels, {float(seconds):.2f} s of media"
         yield LeftOut(clip.id, "with labels of another length", detail)
+
     frames = units_to_frames(num_labels)
     least, most = allowed
     if not least <= frames <= most:

@@ -226,6 +226,7 @@ def parse_entry(row: Mapping[str, Any]) -> Entry:
     for name in PATH_FIELDS:
         if name in values and os.path.isabs(str(values[name])):
             raise ValueError(f"{name} is an absolute path: {values[name]}; paths are relative to the root")
+
     if "language" in values:
         values["language"] = normalise_language(str(values["language"]))
     return Entry(**values, extra={name: value for name, value in row.items() if name not in _KINDS})  # type: ignore[arg-type]

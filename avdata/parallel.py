@@ -114,6 +114,7 @@ def read_unit_corpus(path: str | Path, language: str, reading: UnitReading, prog
     path = Path(path)
     corpus = UnitCorpus(path)
     stage = f"reading {language}"
+
     if shards := _shards(path):
         for place, row in track(chain.from_iterable(map(_lines, shards)), stage, progress):
             _add_row(corpus, row, place, language, reading)

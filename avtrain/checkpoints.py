@@ -259,6 +259,7 @@ def read_run(path: str | Path, kind: str, trainer: str) -> State:
             expected=f"<run>/checkpoints/{BEST} of {trainer}",
             found=f"a {about['kind']}'s" if isinstance(about, dict) and "kind" in about else "another torch file",
         )
+
     if name := no_number_in(state["modules"]):
         raise CheckpointError("these weights are of no use", path=path, expected="numbers", found=f"others in {name}")
     return state

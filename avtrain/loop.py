@@ -292,8 +292,10 @@ class Trainer:
         with torch.no_grad():
             metrics = self._task.validate(self._valid_batches(items), self)
         restore_random_state(saved)
+
         metrics = of_first(self._accelerator, metrics)  # all processes need the same figure, so that they save and stop together
         self._log.write("valid", self._at.step, metrics)
+
         name = self._loop.best_metric
         is_best = self._at.note(metrics.get(name, math.nan), self._loop.best_is_highest)
         if self._is_stale():

@@ -166,6 +166,7 @@ def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], path: Path, w
     for name, parameter in module.named_parameters(remove_duplicate=False):
         names_of.setdefault(id(parameter), []).append(name)
     module.load_state_dict({name: tensors[name].to(own[name].dtype) for name in own}, assign=True)
+
     for first, *others in names_of.values():
         for name in others:
             owner, _, leaf = name.rpartition(".")
@@ -210,6 +211,7 @@ def write_checkpoint(
     with atomic_output(path) as temporary:
         safetensors.torch.save_file(_independent(kept), temporary)
         content["checksum"] = file_checksum(temporary)
+
     # The configuration comes last: after a kill in between, the old one's checksum does not fit the new tensors, which readers
     # notice.
     write_text(_beside(path), _config_text(content, path))

@@ -137,6 +137,7 @@ def _require_plain(path: Path, members: list[zipfile.ZipInfo]) -> None:
             found=f"{packed}, compressed",
             hint="unpack it, or get the file from its source again",
         )
+
     large = next((one for one in members if one.filename.endswith(".pkl") and one.file_size > _MOST_PICKLED), None)
     if large is not None:
         raise CheckpointError(
@@ -146,6 +147,7 @@ def _require_plain(path: Path, members: list[zipfile.ZipInfo]) -> None:
             found=f"{large.filename}, {large.file_size:,} bytes",
             hint="do not use this file; get it from a source you trust",
         )
+
     if sum(member.file_size for member in members) > path.stat().st_size:
         raise damaged(path, "contents that are larger than the file")
 
@@ -162,6 +164,7 @@ def _describe(head: bytes) -> tuple[str, str]:
             f"{'an HTML' if is_html else 'an XML'} page saved in place of the file",
             "open the link in a browser and download again",
         )
+
     if text and re.sub(r"\s", "", text).isprintable() and "\ufffd" not in text:
         return f"a text file that begins '{text.splitlines()[0][:60]}'", _AGAIN
     return f"bytes that begin {head[:8].hex(' ')}", "give a .pt file or a .safetensors file"

@@ -152,6 +152,7 @@ def fold_norm(convolution: Convolution, norm: nn.Module) -> Convolution:
     mean, variance = norm.running_mean, norm.running_var
     assert isinstance(mean, Tensor)
     assert isinstance(variance, Tensor)
+
     convolution.weight, convolution.bias = fuse_conv_bn_weights(
         convolution.weight,
         convolution.bias,

@@ -221,12 +221,14 @@ class Choice:
         if self._config.no_repeat_unit and index:
             totals.scatter_(2, before.tokens[..., None], -torch.inf)
         is_cut = self._force_end(totals, index) if index in self._limits else None
+
         totals += before.totals[..., None]
         # Twice the beam, as in fairseq: even if `beam` of them end, as many others live on. One less than all, so that `<pad>`
         # never wins.
         best = totals.flatten(1).topk(min(2 * size, totals.shape[1] * num_rows - 1))
         tokens = best.indices % num_rows
         is_end = (tokens == self._ends) & torch.isfinite(best.values)
+
         # A stable sort by one bit keeps the order; a selection by mask would wait for the device, to know how many are left.
         alive = is_end.byte().sort(dim=1, stable=True).indices[:, :size]
         # With a small dictionary there may be fewer others: then an end tag fills the place, with a sum of -inf.

@@ -226,6 +226,7 @@ class _Search:
         if not self._records or kind is None:
             with products_alone_on(self._threads) if self._threads > 1 else nullcontext():
                 return self._take(index)
+
         if self._kind != (kind := (kind, self._decoder.shape)):
             self._kind, self._recorded = kind, None
             return self._take(index)  # the first step of a kind allocates what cannot be allocated during recording

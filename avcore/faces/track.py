@@ -212,6 +212,7 @@ class OpenTrack:
         if look.portrait is not None:
             self._track.portraits += look.portrait
             self._track.num_portraits += 1
+
         self._waiting.append(_Waiting(look, look.landmarks, is_found=True))
         while len(self._waiting) > _SMOOTHING:
             self._pass(min(len(self._passed), _SMOOTHING))
@@ -228,11 +229,13 @@ class OpenTrack:
         before = list(self._passed)[len(self._passed) - half_width :]
         after = [self._waiting[place].landmarks for place in range(half_width + 1)]
         smooth = smooth_landmarks(np.stack(before + after)[..., :2])
+
         look, landmarks, is_found = self._waiting.popleft()
         self._passed.append(landmarks)
         lips = crop_lips(look.gray, look.window.from_frame(smooth))
         if lips is None:
             lips = np.zeros((LIP_SIDE, LIP_SIDE), dtype=np.uint8)
+
         self._track.frames.append(
             TrackFrame(
                 box=face_box(landmarks[:, :2]),

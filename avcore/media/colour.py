@@ -240,6 +240,7 @@ def _rolled_off(light: Colours, colours: WideColours) -> Colours:
     for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if np.log1p(middle * reach) > middle else (low, middle)
+
     bend = high
     rolled = _KNEE + headroom * np.log1p(bend * np.maximum(signal - _KNEE, 0.0) / headroom) / bend
     return np.minimum(np.where(signal <= _KNEE, signal, rolled), 1.0) ** _GAMMA

@@ -109,6 +109,7 @@ class _Chain:
     def __init__(self, frame: Any, treatment: Treatment, has_fields: bool) -> None:
         self._form, self._treatment, self._has_fields = _form(frame), treatment, has_fields
         self._clocks, self._number = deque[Fraction](), 0
+
         self._graph = av.filter.Graph()
         form = f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}:time_base={_TICK}:pixel_aspect=1/1"
         source = f"{form}:colorspace={int(frame.colorspace)}:range={int(frame.color_range)}"

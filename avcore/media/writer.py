@@ -140,10 +140,12 @@ class VideoWriter:
         self._require_known_kind()
         if carried is not None:
             carried.warn_of_dropped_subtitles(_FORMATS[self.path.suffix.lower()], self.path.suffix)
+
         self._pixel_aspect = Fraction(pixel_aspect)
         self._options = {"crf": f"{crf:g}", "preset": preset} | _INSTRUCTIONS
         if width * height > _USUAL_PIXELS:
             self._options |= _FRUGAL
+
         numerator = self.frame_rate.numerator
         # A frame's length is a whole number of ticks, and ticks are short enough for a variable rate.
         self._tick = Fraction(1, numerator * max(1, _MIN_TICKS_PER_SECOND // numerator))
@@ -336,6 +338,7 @@ class VideoJoiner(VideoWriter):
         for time in times:
             self._last_pts = max(round(time / self._tick), self._last_pts + 1)
             ticks.append(self._last_pts)
+
         with open_media(path) as container:
             packets = [packet for packet in container.demux(require_video(container, MediaSource(path))) if packet.size]
         if len(packets) != len(ticks):

@@ -102,6 +102,7 @@ def _candidates(stretches: NDArray[np.float64]) -> tuple[NDArray[np.float64], ND
     best = np.argpartition(-scores, _CANDIDATES - 1, axis=1)[:, :_CANDIDATES]
     rows, at = np.arange(len(heights))[:, None], best + shortest
     before, top, behind = heights[rows, at - 1], heights[rows, at], heights[rows, at + 1]
+
     # The top of the parabola through a peak and its neighbours.
     bend = np.minimum(before - 2 * top + behind, -1e-9)
     shift = np.clip(0.5 * (before - behind) / bend, -0.5, 0.5)

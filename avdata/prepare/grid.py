@@ -85,6 +85,7 @@ class GridCorpus(ListedCorpus):
                 what = "another video is the same clip" if speaker else "no folder of it names a speaker, s1 to s34"
                 self.problems[source.name] = what
                 continue
+
             seen.add(name)
             split = self.listed.get(name, "") if self.listed else split_of(speaker, source.stem, self.rule)
             if split:

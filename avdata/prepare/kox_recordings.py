@@ -191,12 +191,14 @@ def _complaint(rows: NDArray[np.float64], spoken: str) -> str:
     short, long = np.percentile(rows[:, 1], (10, 90)) if len(rows) >= _FEWEST else (1.0, 1.0)
     if long < _LEAST_SPREAD * max(short, 1.0):
         return ""
+
     both = rows[rows[:, 2] > 0]
     if len(both) >= _FEWEST and lean(both) < _LEAST_LEAN:
         return (
             f"its {len(rows)} {spoken} recordings last as their translations would, not as their {spoken} text: "
             f"are they in {spoken}? (partial rank correlations differ by {lean(both):.2f}; 0.4 is usual)"
         )
+
     follows = _correlations(rows[:, :2])[0, 1]
     if follows < _LEAST_CORRELATION:
         return f"its {len(rows)} {spoken} recordings do not last as their text would (rank correlation {follows:.2f}; 0.7 is usual)"

@@ -100,6 +100,7 @@ def report_of(records: Iterable[ItemRecord]) -> dict[str, Any]:
     for record in records:
         if record.status == "rejected":
             rejected.setdefault(record.reason, []).append(record.key)
+
     return {
         "splits": splits,
         "frame_rates": dict(sorted(Counter(f"{row.get('source_fps', 25):g}" for _, row in kept).items())),
@@ -119,6 +120,7 @@ def write_report(place: Workplace, outcome: PrepareResult, left_out: int, proble
     for split, figures in report["splits"].items():
         clips, speakers = several(figures["clips"], "clip"), several(figures["speakers"], "speaker")
         LOG.info("%s: %s of %s, %.1f s", split, clips, speakers, figures["seconds"])
+
     if other := {rate: count for rate, count in report["frame_rates"].items() if rate != "25"}:
         LOG.info("not at 25 frames a second, made so: %s", ", ".join(f"{count} at {rate}" for rate, count in other.items()))
     if report["several_faces"]:

@@ -56,8 +56,8 @@ def process_items(
 ) -> None:
     """Process all pieces except those that are known.
 
-    known: keys of pieces that are done. Follow-ups are processed first, so that few pieces are half
-    done at a time. A piece that raises or kills its process is recorded as failed. Raises OutputError if results cannot be written.
+    known: keys of pieces that are done. Follow-ups are processed first, so that few pieces are half done at a time. A piece that
+    raises or kills its process is recorded as failed. Raises OutputError if results cannot be written.
     """
     plan = _Plan(pieces, worker, journal, set(known), progress)
     with ProcessPool[CorpusItem, CorpusItem](_Doer, (worker, journal), num_workers) as pool:

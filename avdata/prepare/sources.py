@@ -189,6 +189,7 @@ class CorpusFile:
                 found=f"{size:,} bytes out of {self.packed:,}",
                 hint="do not use this archive; get it from a source you trust",
             )
+
         most = min(MOST_UNPACKED, max(shutil.disk_usage(folder).free - _RESERVE, 0))
         if size > most:
             raise InputError(

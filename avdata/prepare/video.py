@@ -331,8 +331,8 @@ def video_frames(video: MediaSource) -> range:
 
 
 def _whole(footage: Footage, own: range) -> int:
-    """Return the number of frames at 25 fps of a whole file. If speech follows the last frame, they go to the end of the sound:
-    that frame is then held, for which the clip is rejected."""
+    """Return the number of frames at 25 fps of a whole file: up to its last frame, or up to the end of its sound if there is speech
+    after that frame. The last frame is held then, and the clip is rejected for it."""
     end = probe(footage.video).duration_s
     if end - frames_to_seconds(own.stop) <= _UNSEEN_S:
         return own.stop

@@ -143,6 +143,7 @@ class Workplace:
             if running.exists():
                 LOG.info("%s: an earlier run was broken off; going on", self.out)
                 remove_temporary(self.out, below=True)
+
             records = self.journal.recover(retry_failed)
             # An error leaves the mark, and the next run sweeps up what this one left half made.
             running.touch()
@@ -191,6 +192,7 @@ class Workplace:
         # As they will be read: tuples are lists by then.
         wanted = json.loads(json.dumps(settings))
         before = _read_settings(path) if path.exists() else wanted
+
         changed = differing(before, wanted, is_unsaid_fitting=True)
         if changed:
             raise UsageError(
@@ -200,6 +202,7 @@ class Workplace:
                 found=", ".join(f"{name}={wanted[name]}" for name in changed),
                 hint="choose another --out-dir, or remove this one",
             )
+
         stated = {name: value for name, value in wanted.items() if value is not None}
         write_text(path, json.dumps(before | stated, ensure_ascii=False, indent=1) + "\n")
 
