@@ -25,7 +25,7 @@ from avcore.errors import NetflipsError as NetflipsError
 from avcore.units import Units as Units
 from netflips.loaded import Loaded as Loaded
 from netflips.loaded import load as load
-from netflips.script.types import (Script)
+from netflips.script.types import Script
 from netflips.version import __version__ as __version__
 from unit2av.lipsync.backend import LipSyncChoice
 

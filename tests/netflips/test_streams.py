@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from avcore.contracts import Word
 from netflips import cli
 from netflips.model_paths import ModelPaths
 from netflips.script.files import write_script
 from netflips.script.targets import Text
-from netflips.script.types import Script, Word
+from netflips.script.types import Script
 from netflips.script.utterance import TimeSpan, Utterance
 from tests.avcore.made_speech import talk
 from tests.avcore.test_streams import Reader

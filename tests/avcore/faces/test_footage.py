@@ -60,9 +60,9 @@ def test_the_speaker_is_seen_and_the_slides_are_named(lecture: Path) -> None:
 
 
 def test_a_number_chooses_and_one_that_is_not_there_is_refused(lecture: Path) -> None:
-    assert next(read_frames(select_tracks(lecture, frames=1))).rgb.shape == SLIDE.shape
+    assert next(read_frames(select_tracks(lecture, video=1))).rgb.shape == SLIDE.shape
     with pytest.raises(MediaError, match=r"no such video track; expected 1 \(Slides\), 2 \(Speaker\); found --video-track 3"):
-        select_tracks(lecture, frames=3)
+        select_tracks(lecture, video=3)
 
 
 def test_info_lists_them(lecture: Path, capsys: pytest.CaptureFixture[str]) -> None:

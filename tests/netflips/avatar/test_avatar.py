@@ -170,13 +170,11 @@ def test_an_answer_that_cannot_be_said_is_one_line(
 def test_a_folder_of_whisper_is_opened_by_the_recognisers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     opened = []
 
-    class Recognizers:
-        @staticmethod
-        def open_whisper(*how: object) -> Echo:
-            opened.append(how)
-            return Echo("hello")
+    def opening(*how: object) -> Echo:
+        opened.append(how)
+        return Echo("hello")
 
-    monkeypatch.setitem(sys.modules, "netflips.recognizers.whisper", Recognizers)
+    monkeypatch.setattr("netflips.recognizers.opening.open_speech_recognizer", opening)
     words = ["x", "--listen", "x", "--out-vid-path", "x.mp4", "--recognizer", str(tmp_path), "--cpu"]
     ear = open_recognizer(options_from(AvatarOptions, command.parser().parse_args(words)))
     assert opened == [(tmp_path, "cpu", "float32")]

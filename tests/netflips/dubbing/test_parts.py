@@ -295,7 +295,7 @@ def _clock(start: Fraction, *holds: tuple[Fraction, Fraction]) -> Any:
     """start: of the part. holds: when frames are held, and for how long."""
     sums = [sum((held for _, held in holds[:count]), Fraction(0)) for count in range(len(holds) + 1)]
     at = partial(OutputClock.at, SimpleNamespace(part=SimpleNamespace(start=start), _ends=[end for end, _ in holds], _sums=sums))
-    return SimpleNamespace(part=SimpleNamespace(start=start), holds=list(holds), at=at)
+    return SimpleNamespace(part=SimpleNamespace(start=start), freezes=list(holds), at=at)
 
 
 def test_held_frames_put_silence_into_the_sound_that_is_read_in_portions() -> None:
