@@ -2,7 +2,7 @@
 
     read_english("Dr. Smith paid $3.50 at 10:30!").text    # doctor smith paid three dollars fifty at ten thirty.
 
-What comes out holds small Latin letters, apostrophes within words, single blanks and the marks , . ? alone.
+The result has only small Latin letters, apostrophes within words, single blanks and the marks , . ?
 """
 
 import re

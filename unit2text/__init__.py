@@ -1,3 +1,3 @@
-"""Beside the road of units: units, or the video of a mouth, to text."""
+"""Units, or the video of a mouth, to text."""
 
 import avcore  # noqa: F401  first: it guards the start, and says how torch's threads wait

@@ -180,6 +180,7 @@ def _place_to_join(before: Sequence[Word], after: Sequence[Word], begin: float, 
             cut_late = max(0.0, begin + near - right) if j < goes else 0.0
             left_out = sum(max(0.0, min(word.end_s, right) - max(word.start_s, left)) for word in (*before[i:], *after[:j]))
             cost = max(0.0, left - right) + left_out + cut_short + cut_late
+            # Rounded, so that of equal costs the place nearest to the middle wins, and not a rounding error.
             places.append((round(cost, 3), abs((left + right) / 2 - middle), i, j))
     return min(places)[2:]
 

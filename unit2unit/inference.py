@@ -105,7 +105,7 @@ def translate_many(
     progress: Progress = silent,
     total: int | None = None,
 ) -> Iterator[Answered]:
-    """Translate one after another; each comes out with its translation, or with the error that it could not be for.
+    """Translate requests one after another. Yield each with its translation, or with the error that prevented it.
 
     Raises LanguageError for languages that the translator does not have.
     """

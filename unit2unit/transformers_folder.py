@@ -50,6 +50,7 @@ def write_transformers(checkpoint: Checkpoint, folder: Path, source: str = "", t
     source, target = (require_language(name, config.vocabulary.languages, str(checkpoint.path)) for name in names)
     search = SearchConfig.from_generation(checkpoint.config.get("generation") or {}, checkpoint.path)
 
+    # safetensors refuses tensors that are not contiguous.
     weights = {
         f"model.{name}": tensor.detach().cpu().contiguous()
         for name, tensor in checkpoint.tensors.items()

@@ -217,6 +217,7 @@ class UnitTranslator(Reloadable[UnitTransformer]):
         if not hypotheses:
             raise CheckpointError("the translator gives no finite scores", path=self.path, hint="its weights are damaged")
 
+        # Beams for several lengths may find the same units, which are one alternative. The first one is the translation itself.
         others = dict[bytes, Translation]()
         for one in (found[0] for found in by_length if found and len(by_length) > 1):
             translated = self._named(one, units, target)

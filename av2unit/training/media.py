@@ -46,6 +46,7 @@ class MediaReader:
         `.npy` files are not preloaded: they are memory-mapped, and the system caches them.
         """
         left = limit_gb * _BYTES_PER_GB
+        # Files that several clips share are read once.
         videos = (path for path in dict.fromkeys(lips) if Path(path).suffix != LIP_ARRAY)
         files = [(path, _read_pcm) for path in dict.fromkeys(speech)] + [(path, _lips) for path in videos]
 

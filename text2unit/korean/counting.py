@@ -33,7 +33,7 @@ _DEGREES = re.compile(
 
 
 def read_amounts(text: str) -> str:
-    """Money, rates and speeds, units without numbers, and ranges with signs: what comes before other ranges."""
+    """Read money, rates, speeds, units without numbers, and ranges with signs. They are read before other ranges."""
     rules = (
         (_money(), _read_money),
         (_priced(), lambda found: f"{found[2] or found[3]} {tables().currency_codes[found[1] or found[4]]}"),
@@ -150,7 +150,7 @@ def _read_temperature(found: re.Match[str]) -> str:
 
 
 def _read_degrees(found: re.Match[str]) -> str:
-    """Return a range of degrees. What follows one below zero without a sign is above it."""
+    """Read a range of degrees. Behind a number below zero, one without a sign is above zero."""
     sign, first, own, second, last, scale = found.groups()
     begin, end = _zero_side(sign, found), _zero_side(second or ("+" if sign == "-" else None), found)
     name = {"C": "섭씨 ", "F": "화씨 "}.get(scale or "", "") if not (begin or end) else ""

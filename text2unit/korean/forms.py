@@ -160,7 +160,7 @@ def _year_month(found: re.Match[str]) -> str:
 
 
 def _dates(found: re.Match[str]) -> str:
-    """Two days with a wave between, or from one to the other: 3/1~3/5 are dates, no fractions; parts of one whole are left."""
+    """Read two days as a span: 3/1~3/5 are dates and no fractions. 1/5부터 3/5, with one denominator, are left."""
     first, last = (found[1], found[2]), (found[4], found[5])
     if not (_is_day(*first) and _is_day(*last) and tuple(map(int, first)) < tuple(map(int, last))):
         return found[0]
@@ -180,7 +180,7 @@ def _due() -> re.Pattern[str]:
 
 
 def _due_day(found: re.Match[str]) -> str:
-    """Return a day; what is rather a part, as 3/4까지, is left unless a word of time stands before it."""
+    """Read a day. What is more likely a fraction, as 3/4까지, is left unless a word of time stands before it."""
     most = {None: 0, "에": _MOST_MONTHS}.get(found[4], _MOST_PARTS)
     is_part = int(found[1]) < int(found[2]) <= most
     if not _is_day(found[1], found[2]) or (is_part and not _TIMED.search(found.string, 0, found.start())):

@@ -88,7 +88,7 @@ def digits(text: str, zero: str = "공") -> str:
 
 
 def whole(text: str) -> str:
-    """Return a whole number of any length, perhaps with commas. Zeros before it are not said; more than 20 digits are read one by
+    """Read a whole number of any length, with or without commas. Leading zeros are not said; more than 20 digits are read one by
     one."""
     bare = text.replace(",", "").lstrip("0") or "0"
     return digits(bare) if len(bare) > MOST_DIGITS else sino(int(bare))

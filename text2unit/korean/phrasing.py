@@ -1,4 +1,4 @@
-"""Where a Korean sentence is breathed: people read long clauses in phrases, and rest a little between them.
+"""Pauses in Korean sentences: people read long clauses in phrases, and rest a little between them.
 
 An accentual phrase ends with a particle or a connective ending, an intonation phrase holds some ten to fifteen syllables (Jun, "The
 Phonetics and Phonology of Korean Prosody", 1993). A pause is written as a comma, which a text-to-unit model knows from speech.

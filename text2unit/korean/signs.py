@@ -154,7 +154,7 @@ def require_readable(text: str, path: str | Path | None = None) -> None:
 
 
 def refuse_signs(odd: Sequence[tuple[int, int, str]], expected: str, path: str | Path | None = None) -> None:
-    """Raise InputError naming signs, each with its line and letter; none are nothing."""
+    """Raise InputError that names signs, each with its line and letter. Does nothing if there are none."""
     if odd:
         places = ", ".join(f"{_name(sign)} at letter {column} of line {line}" for line, column, sign in odd[:_MOST_NAMED])
         more = f" and {len(odd) - _MOST_NAMED} more" if len(odd) > _MOST_NAMED else ""

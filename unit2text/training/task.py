@@ -151,6 +151,7 @@ def initialise_unit_to_text(model: UnitText) -> None:
     """Initialise the decoder as published, with small values for table and attention; the rest has torch's own values."""
     table = model.decoder.embed_tokens.weight
     nn.init.normal_(table, std=model.config.dim**-0.5)
+    # The padding row gets no gradient, so it would keep what was drawn.
     with torch.no_grad():
         table[PAD] = 0
 

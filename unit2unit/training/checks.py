@@ -1,4 +1,4 @@
-"""What can be wrong with a run is said before its first step: data, dictionary, device and quantizers against each other."""
+"""Checks before the first step of a run: data, dictionary, device and quantizers must fit each other."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -61,8 +61,8 @@ def _check_samples(samples: Sequence[Sample], tags: Sequence[str], num_units: in
 def check_finetuning(run: TrainingRun, stated: Stated) -> TrainingRun:
     """Check data, dictionaries, languages and the checkpoint against each other; returns the run completed.
 
-    With `check_only` and no data the settings and the size of the checkpoint alone: whether an update can be made is known before
-    days of extraction, and a language may still be added.
+    With `check_only` and no data, only the settings and the checkpoint's size are checked. So it is known before days of extraction
+    whether an update can be made, and a language can still be added.
     """
     run = check_device(run)
     UnitNoise.of(run.options())
@@ -183,7 +183,7 @@ def dictionary_size(path: Path) -> int:
 
 
 def check_device(run: TrainingRun) -> TrainingRun:
-    """Settle what a run computes in and on: where there is no GPU, half precision is left out, with a word.
+    """Choose the number format and the device of a run. Without a GPU, half precision is turned off with a warning.
 
     Raises UsageError for a precision that fairseq lacks, and for several processes that need GPUs where there are none.
     """

@@ -52,6 +52,7 @@ def write_fairseq(checkpoint: Checkpoint, path: Path) -> None:
 
 
 def _write(cfg: Mapping[str, Any], tensors: Mapping[str, Tensor], path: Path) -> None:
+    # All that fairseq's trainer looks up in a checkpoint, with an optimizer that has not begun.
     content = {
         "args": None,
         "cfg": dict(cfg),

@@ -1,4 +1,4 @@
-"""What fairseq 0.12 needs mended.
+"""Repairs of fairseq 0.12.
 
 It cannot read its own checkpoints with today's torch, nor hand them from one process to the others, calls what hydra has
 taken away, copies checkpoints in place, draws alike in all processes, asks for settings that a checkpoint need not have, drops
@@ -50,7 +50,7 @@ _released_upgrade = checkpoint_utils._upgrade_state_dict
 
 
 def repair_fairseq() -> None:
-    """Mend it; safe to call again, and needed again after anything else has used hydra."""
+    """Repair fairseq. Call it again after other code has used hydra; further calls do no harm."""
     # torch.load is weights-only by default; a Namespace is the only other thing in what fairseq writes.
     torch.serialization.add_safe_globals([argparse.Namespace])
     # hydra keeps the last behaviour asked for; fairseq calls `hydra.experimental`, gone from 1.2's.
@@ -71,10 +71,10 @@ def repair_fairseq() -> None:
 
 
 def load_for_this_run(trainer: Trainer, filename: str, *args: Any, reset_meters: bool = False, **options: Any) -> Any:
-    """Load a checkpoint as fairseq does; one that a run only starts from does not bring its training time along.
+    """Load a checkpoint as fairseq does, without the training time of one that a run only starts from.
 
-    fairseq adds it to the run's own, which is then over before it began where the time is limited. A decay by time is shown the
-    clock here, since fairseq comes by once in every run, with a checkpoint or without.
+    fairseq adds that time to the run's own, and a run with a time limit would be over before it began. A decay by time gets its
+    clock here, because fairseq calls this once in every run, with or without a checkpoint.
     """
     try:
         state = _released_loading(trainer, filename, *args, reset_meters=reset_meters, **options)
@@ -168,7 +168,7 @@ def save_checked(trainer: Trainer, filename: str, extra_state: dict[str, Any]) -
 
 
 def upgrade_completed(state: dict[str, Any]) -> Any:
-    """Upgrade what a checkpoint says of itself as fairseq does, which asks for `generation.print_alignment` unlooked.
+    """Upgrade a checkpoint's configuration as fairseq does, which reads `generation.print_alignment` without a check.
 
     A checkpoint that fairseq's trainer did not write, such as one made of our own format, has the search settings that it needs.
     """
@@ -191,18 +191,18 @@ def batch_all(indices: Ids, *args: Any, **options: Any) -> list[Ids]:
 
 
 def begin_epochs(epochs: EpochBatchIterator, *args: Any, **options: Any) -> None:
-    """Make what deals out the batches of epochs as fairseq does, with workers that end with their epoch.
+    """Make an iterator over epochs as fairseq does, with workers that end with their epoch.
 
-    fairseq keeps them for the next one, which has others where loaders are made anew. When they are collected as garbage, what
-    tells workers to end is gone already, and the run stands still for five seconds for each of them, in whatever it is doing.
+    fairseq keeps workers for the next epoch, even if that has new loaders with workers of their own. Once the old ones are collected
+    as garbage, nothing can tell them to end, and the run stops for five seconds for each of them.
     """
     _released_epochs(epochs, *args, **options | {"persistent_workers": False})
 
 
 def end_collecting() -> None:
-    """End fairseq's threads that collect batches, each with the batch that it is at.
+    """End fairseq's threads that collect batches, each after its present batch.
 
-    fairseq leaves them to the end of the process, which is aborted (SIGABRT) where one of them is within a product then.
+    fairseq lets them run until the process ends. If one of them computes a product at that moment, the process aborts (SIGABRT).
     """
     for thread in threading.enumerate():
         if isinstance(thread, BackgroundConsumer):

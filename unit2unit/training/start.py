@@ -51,6 +51,7 @@ def _read_last(run: TrainingRun) -> Checkpoint:
     except InputError as error:
         damage = CheckpointError(error.what, path=last, expected=error.expected, found=error.found)
 
+    # The newest first, so that the fewest updates are made again.
     others = sorted(run.checkpoints.glob("checkpoint_*.pt"), key=lambda file: file.stat().st_mtime, reverse=True)
     for path in others:
         with suppress(InputError):

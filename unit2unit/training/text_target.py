@@ -44,6 +44,7 @@ class PairsWithText(BaseWrapperDataset):  # type: ignore[misc]
         """Return the pair with "text", int64 [L]: letters and `</s>`; of joined pairs those of both."""
         sample: dict[str, Any] = self.dataset[index]
         parts = [self._texts[one] for one in (index, sample.get("behind")) if one is not None]
+        # The text of one half would be wrong for a joined pair.
         text = " ".join(parts) if all(parts) else ""
         ids = [*map(self._letters.index, text), self._letters.eos()] if text else [self._letters.pad()]
         return {**sample, "text": torch.tensor(ids)}
@@ -52,6 +53,7 @@ class PairsWithText(BaseWrapperDataset):  # type: ignore[misc]
         """Return fairseq's batch with "text", int64 [B, L], padded on the right."""
         batch: dict[str, Any] = super().collater(samples)
         if batch:
+            # fairseq sorts the samples of a batch by length, so texts are found by id.
             texts = {sample["id"]: sample["text"] for sample in samples}
             batch["text"] = collate_tokens([texts[one] for one in batch["id"].tolist()], self._letters.pad())
         return batch
@@ -79,6 +81,7 @@ class WithText(FairseqCriterion):  # type: ignore[misc]
 
         # The smoothed loss of the letters, a sum.
         text, padding = sample["text"], self._letters.pad()
+        # fairseq's decoders begin with `</s>`.
         fed = torch.cat([torch.full_like(text[:, :1], self._letters.eos()), text[:, :-1]], 1)
         scores, _ = self.decoder(fed, encoder_out=encoded[0])
         log_probs = scores.float().log_softmax(-1)

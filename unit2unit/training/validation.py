@@ -2,8 +2,8 @@
 
 fairseq validates on the whole split and translates all of it where BLEU is asked for, in the batches of the loss; at the size of
 Ko-X that takes fifty times as long as the training between. Here a validation looks at a part of the split, and some validations
-translate a part of that, in batches of their own. The number of updates says which ones, so that a seed gives the same run. New,
-since fairseq has neither a bound nor a way to stop several processes together.
+translate a part of that, in batches of their own. The number of updates says which ones, so that a seed gives the same run. fairseq
+has neither a limit for a validation nor a way to stop several processes together.
 """
 
 import logging
@@ -138,7 +138,7 @@ class Translations:
 
 
 def log_translations(found: Translations) -> None:
-    """Say how many translations of a validation were cut, and warn of a translator that says the same whatever it hears."""
+    """Log how many translations of a validation were cut, and warn of a translator that gives the same for all sources."""
     if found.cut:
         LOG.info("validation: the limit of length cut %d of %s", found.cut, several(found.number, "translation"))
 
