@@ -123,6 +123,7 @@ class AvHubertConfig:
             mask_dim=_tensor_length(checkpoint, "mask_emb"),
             num_classes=_class_counts(checkpoint),
         )
+
         _check_sizes(config, checkpoint)
         return config
 
@@ -214,6 +215,7 @@ def _class_counts(checkpoint: Checkpoint) -> tuple[int, ...]:
             expected=f"{rows} classes",
             found=" + ".join(str(count) for count in counts),
         )
+
     return counts
 
 
@@ -241,6 +243,7 @@ def unit_of_class(checkpoint: Checkpoint) -> NDArray[np.int64]:
             expected="decimal units after four special symbols",
             found=" ".join(dictionaries[0][:6]),
         )
+
     return units
 
 

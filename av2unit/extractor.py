@@ -254,6 +254,7 @@ class UnitExtractor(Reloadable[AvHubert]):
             clip if isinstance(clip, Tensor) else lip_features(clip, config.image_crop_size, config.image_mean, config.image_std)
             for clip in lips or ()
         ]
+
         audio = [
             audio_features(clip, config.stack_order_audio, config.normalize, len(video[row]) if video else None)
             for row, clip in enumerate(speech or ())

@@ -89,6 +89,7 @@ def extract_to_file(options: UnitsOptions) -> Units:
         spent_s,
         speed,
     )
+
     return found.units
 
 

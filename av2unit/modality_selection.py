@@ -135,6 +135,7 @@ def find_threshold(clips: Sequence[tuple[Ids, Ids]], silence: int | None) -> Agr
             found=f"{low:.2f}",
             hint="it has not learnt to read lips",
         )
+
     return AgreementThreshold((low + high) / 2, float(np.median(own)), float(np.median(foreign)), silence, len(clips))
 
 

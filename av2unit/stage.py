@@ -35,6 +35,7 @@ class EncoderLayout(CheckpointLayout):
         task = plain_config(payload, path)["task"].get("_name")
         if is_encoder and task == _UNIT_TASK:
             return True
+
         return Near(f"an AV-HuBERT model without the two unit heads (task {task}, not {_UNIT_TASK})", f"take {_PUBLISHED}")
 
     def extract(self, payload: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], "dict[str, Tensor]"]:
@@ -65,6 +66,7 @@ def _dictionaries(payload: Mapping[str, Any], path: Path) -> list[list[str]]:
             expected=f"{_NUM_HEADS} fairseq dictionaries in task_state.dictionaries",
             found=brief(found),
         )
+
     return [list(item.symbols) for item in found]
 
 

@@ -124,6 +124,7 @@ def write_encoder(path: Path, trained: Trained, decoding: Decoding, precision: s
         "decoding": asdict(decoding),
         "trained": {"steps": trained.step},
     }
+
     if trained.about["vocabulary"]:
         config["vocabulary"] = trained.about["vocabulary"]
 

@@ -153,6 +153,7 @@ def _unmarked(line: str, left_out: list[str]) -> str:
         left_out.append(line[start:stop])
         kept.append(line[place:start])
         place = stop
+
     return "".join([*kept, line[place:]])
 
 

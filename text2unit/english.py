@@ -120,6 +120,7 @@ def cardinal(number: int) -> str:
         if number >= scale:
             rest = number % scale
             return f"{cardinal(number // scale)} {name}{f' {cardinal(rest)}' if rest else ''}"
+
     if number < len(_ONES):
         return _ONES[number]
     tens, ones = divmod(number, 10)

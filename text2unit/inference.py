@@ -97,6 +97,7 @@ def _write_manifest_units(manifest: Path, options: TextToUnitOptions) -> int:
     """Write the units of a manifest's texts; return exit code 1 if some cannot be spoken, which are reported and left out."""
     if options.text is not None or options.text_path is not None:
         raise UsageError("a text and --manifest are both given", expected="one of them")
+
     known = {"", normalise_language(options.lang)}
     entries = [one for one in read_manifest(manifest).entries if normalise_language(one.language) in known]
     if not entries:

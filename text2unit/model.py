@@ -92,6 +92,7 @@ class TextToUnitConfig:
             return f"kernel {self.kernel} is even"
         if self.heads and self.width % self.heads:
             return f"width {self.width} is no multiple of heads {self.heads}"
+
         return "" if 0 <= self.dropout < 1 else f"dropout is {self.dropout:g}"
 
     def to_config(self) -> dict[str, Any]:
@@ -119,6 +120,7 @@ def read_text_to_unit_config(config: Mapping[str, Any], path: Path) -> TextToUni
     read = TextToUnitConfig(network=str(stored.get("network")), dropout=dropout, pronounced=pronounced, alphabet=alphabet, **sizes)
     if misfit := read.misfit():
         raise CheckpointError("the text-to-unit model's sizes cannot be used", path=path, found=misfit)
+
     return read
 
 

@@ -51,6 +51,7 @@ def make_task(config: TextToUnitTrainConfig) -> TextToUnitTask:
         own = {name: tensor for name, tensor in network.state_dict().items() if name.startswith(_ALIGNER)}
         # Copies: the checkpoint's tensors are views of its file.
         load_strict(network, {name: tensor.clone() for name, tensor in checkpoint.tensors.items()} | own, checkpoint)
+
     return TextToUnitTask(config, corpus, network)
 
 
@@ -76,6 +77,7 @@ def export_text_to_unit(checkpoint: str | Path, out_path: str | Path, eight_bits
         **({} if about["silence"] is None else {"silence": about["silence"]}),
         "trained": {"steps": int(state["position"]["step"])},
     }
+
     tensors = {name: tensor for name, tensor in state["modules"][NETWORK].items() if not name.startswith(_ALIGNER)}
     path = write_checkpoint(out_path, TEXT2UNIT, config, tensors, eight_bits)
     TextToUnits.from_checkpoint(path)  # checks that it can be read

@@ -114,6 +114,7 @@ class UnitToTextConfig:
             raise CheckpointError(
                 "the unit-to-text model does not say what it reads", path=checkpoint.path, expected=TAKES, found=takes
             )
+
         for name, required in _REQUIRED.items():
             _require(settings, name, required, checkpoint.path)
 
@@ -197,6 +198,7 @@ def _languages(checkpoint: Checkpoint, num_rows: int) -> tuple[tuple[str, ...], 
             expected=f"{rows} languages with start tokens below {num_rows}",
             found=str(stored)[:80],
         )
+
     return tuple(stored), tuple(stored.values())
 
 

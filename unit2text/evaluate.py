@@ -66,6 +66,7 @@ def figures(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Figure]]:
             for measure, counts in counted.items()
             if sum(one.length for one in counts)
         }
+
     return found
 
 
@@ -106,6 +107,7 @@ def _work(options: EvaluateOptions) -> None:
     print_text(aligned(lines).rstrip("\n"))
     if options.texts is not None:
         write_rows(options.texts, [row | {part: row[part]._asdict() for part in ("words", "characters")} for row in rows])
+
     if options.out is not None:
         content = {name: {measure: asdict(figure) for measure, figure in part.items()} for name, part in measured.items()}
         about = {"normalisation": "lower" if options.raw else VERSION, "reader": reader.fingerprint}

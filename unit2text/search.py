@@ -170,6 +170,7 @@ def search_together(
             best = found
         if not len(open_.scores) or (best is not None and open_.scores[0] < best.score - _MARGIN):
             break
+
     return best
 
 
@@ -301,6 +302,7 @@ def hypotheses(
         )
         for one, start in zip(encoded, starts, strict=True)
     ]
+
     return search_beams(model.decoder, join_sources(model.decoder, encoded), settings, rules)
 
 

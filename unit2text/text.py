@@ -166,6 +166,7 @@ class TextVocabulary:
             from sentencepiece import SentencePieceProcessor  # an extra: reading does without it
         except ModuleNotFoundError as error:
             raise InputError("sentencepiece, which cuts text into pieces, is not installed", hint=pip_line("text")) from error
+
         try:
             return SentencePieceProcessor(model_proto=self.tokenizer)
         except RuntimeError as error:

@@ -129,6 +129,7 @@ def plan_windows(num_steps: int, rate: int, pauses: Iterable[Pause], settings: W
             end = begin + longest
             windows.append(Window(begin, end))
             begin, fresh = end - overlap, end - overlap // 2
+
     return [*windows, Window(begin, num_steps)]
 
 
@@ -149,6 +150,7 @@ def join_windows(windows: Sequence[Window], words: Sequence[Iterable[Word]], rat
             start = max(word.start_s, joined[-1].end_s if joined else 0.0)
             joined.append(word._replace(start_s=start, end_s=max(start, word.end_s)))
         read_to = end
+
     return tuple(joined)
 
 
@@ -182,6 +184,7 @@ def _place_to_join(before: Sequence[Word], after: Sequence[Word], begin: float, 
             cost = max(0.0, left - right) + left_out + cut_short + cut_late
             # Rounded, so that of equal costs the place nearest to the middle wins, and not a rounding error.
             places.append((round(cost, 3), abs((left + right) / 2 - middle), i, j))
+
     return min(places)[2:]
 
 

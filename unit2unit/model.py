@@ -190,6 +190,7 @@ def _stack(checkpoint: Checkpoint, side: str, dim: int, model: Mapping[str, Any]
             expected=f"a divisor of {dim}",
             found=num_heads,
         )
+
     return StackConfig(num_layers, num_heads, ffn_dim)
 
 

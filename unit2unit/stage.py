@@ -74,6 +74,7 @@ def share_tables(tensors: "Mapping[str, Tensor]", path: Path) -> "dict[str, Tens
                 expected=f"{name} equal to {present[0]}",
                 hint="the file is damaged or was edited by hand; get it again",
             )
+
     return {**tensors, **dict.fromkeys(SHARED_TABLES, table)}
 
 

@@ -63,6 +63,7 @@ def write_transformers(checkpoint: Checkpoint, folder: Path, source: str = "", t
         "tokenizer.json": _tokenizer(config, source),
         "tokenizer_config.json": _tokenizer_config(config),
     }
+
     with atomic_output(folder / _WEIGHTS) as temporary:
         safetensors.torch.save_file(weights, temporary, {"format": "pt"})
 
@@ -239,4 +240,5 @@ def _card(checkpoint: Checkpoint, config: TranslatorConfig, source: str, target:
         "- Back to NetfLips: `netflips convert FOLDER -o translator.safetensors`.",
         "",
     ]
+
     return "\n".join(lines)

@@ -196,6 +196,7 @@ class UnitTranslator(Reloadable[UnitTransformer]):
                 found=len(merged),
                 hint="cut the recording at its pauses, as netflips dub --timing source does",
             )
+
         return self._vocabulary.source_tokens(merged + self._offset, language, length)
 
     def _rules(self, source_length: int, target: str, settings: SearchConfig) -> SearchRules:
@@ -264,6 +265,7 @@ def _group(lengths: Sequence[int], steps: Sequence[int], limits: _BatchLimits = 
             last.append(number)
         else:
             groups.append([number])
+
     return groups
 
 

@@ -118,6 +118,7 @@ class _Aligned(ItemsOf[CorpusClip, AlignedLabels]):
             path, distance = warp_path(self._features(reference), rows)
             # Labels may end before the sound does; what is behind them gets the last one.
             found.append(AlignedLabels(labels[np.minimum(path, len(labels) - 1)], distance))
+
         return min(found, key=lambda carried: carried.distance)
 
     def _read(self, number: int) -> Floats:

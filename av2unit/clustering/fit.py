@@ -154,6 +154,7 @@ def fit_quantizer(config: KMeansConfig, extractor: UnitExtractor | None, progres
         report["unused_clusters"],
         quantizer.vocabulary,
     )
+
     return quantizer
 
 

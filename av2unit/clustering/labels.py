@@ -263,6 +263,7 @@ def write_results(folder: Path, shards: LabelShards, about: Labelled) -> dict[st
         report["perplexity"],
         report["mean_run_ms"],
     )
+
     return report
 
 

@@ -113,6 +113,7 @@ def calibrate_agreement(path: Path, config: TrainConfig, device: str, max_clips:
         threshold.least,
         threshold.clips,
     )
+
     return threshold
 
 

@@ -235,6 +235,7 @@ class TrainConfig(RunConfig):
             expected="model.encoder_embed_dim divisible by encoder_attention_heads and conv_pos_groups",
             found=f"{dim}, {heads} and {groups}",
         )
+
         require(model.final_dim > 0, "the model cannot be built", expected="model.final_dim of 1 or more")
         width = NUM_MELS * model.stack_order_audio
         require(

@@ -95,6 +95,7 @@ def prepare(config: TrainConfig) -> Prepared:
         config.microphone if config.microphone.is_used else None,
         WrongLips(config.mismatch, train.lips, media) if config.mismatch.prob and train.lips else None,
     )
+
     # A clip that is repeated in an epoch stands there several times.
     used = [train.corpus.clips[index] for index in dict.fromkeys(train.selection.indices)]
 

@@ -210,6 +210,7 @@ class ClipItems:
             starts, span = draw_spans(length, masking.image_prob, masking.mask_length_image, masking.min_spans, rng)
             video_mask = spans_mask(length, starts, span)
             video = None if video is None else replace_spans(video, starts, span, rng)
+
         if clip.audio:
             starts, span = draw_spans(length, masking.audio_prob, masking.mask_length_audio, masking.min_spans, rng)
             audio_mask = spans_mask(length, starts, span)

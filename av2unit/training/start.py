@@ -69,6 +69,7 @@ def build_model(config: AvHubertConfig, init: InitConfig, dictionaries: Sequence
     if unknown:
         top = ", ".join(name for name in parts if name and "." not in name)
         raise UsageError("init.frozen names no part of the model", expected=f"parts of {top}", found=unknown[0])
+
     return model
 
 
@@ -84,6 +85,7 @@ def read_start(path: str | Path) -> Checkpoint:
             check_tensors(path, stored, tensors)
             config = {"task": settings["task"], "model": settings["model"], "dictionaries": []}
             return Checkpoint(path, UNIT_ENCODER, config, tensors, fingerprint_tensors(tensors))
+
     return read_checkpoint(path, UNIT_ENCODER)
 
 

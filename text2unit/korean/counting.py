@@ -327,6 +327,7 @@ def _read_counted(found: re.Match[str]) -> str:
         return before + hour(value)
     if value is None or not _is_native(found, counter, value):
         return f"{before}{_as_sino(number)} {counter}"
+
     return f"{before}{native(value)} {counter}"
 
 
@@ -344,6 +345,7 @@ def _is_native(found: re.Match[str], counter: str, value: int) -> bool:
         return before.endswith(words)
     if counter in known.volumes and _is_volume(counter, before, behind):
         return False
+
     return counter in known.native and value < known.sino_from.get(counter, value + 1)
 
 

@@ -104,11 +104,13 @@ def read_forms(text: str) -> str:
         (_QUARTER_LETTER, _quarter), (_NAMED_DIGITS, lambda found: f"{found[1]}{digits(found[2])}"),
         (_PRESSURE, _pressure), (_NAMED_DATE, _dates), (_due(), _due_day),
     )  # fmt: skip
+
     times = (
         (_TIMES, "에서 "), (_SPAN, "에서 "), (_WEEK_SPAN, r"\1요일에서 \2요일"), (_HANGUL_SPAN, "에서 "),
         (_LETTER_SPAN, r"\1에서 "), (_SCORED, _scored), (_PROPORTION, _proportion), (_TIME, _time),
         (_SEASON, lambda found: f"{sino(int(found[1]))} {sino(int(found[2]))}"), (_YEARS, r"\1~\2"),
     )  # fmt: skip
+
     names = (
         (_holiday(), _day), (_event_with_stop(), _event),
         (_DAY_ALONE, lambda found: _EVENT.sub(_event, found[1].replace(".", "·"))), (_counted_list(), _list), (_EVENT, _event),
@@ -119,6 +121,7 @@ def read_forms(text: str) -> str:
         (_SHARES, _shares), (_SERIES, lambda found: f"{sino(int(found[1]))} 판 {sino(int(found[2]))} 선승"),
         (_local_phone(), _groups), (_CODE, lambda found: " ".join(map(digits, found[0].split("-")))),
     )  # fmt: skip
+
     pairs = (
         (_SCORE, _score), (_RESULT, _score), (_VERSUS, _versus), (_PARTS, lambda found: f"{whole(found[1])}분의 {whole(found[2])}"),
         (_MINUS_PART, "마이너스 "), (_MIXED, _mixed), (_FRACTION, lambda found: f"{whole(found[2])}분의 {whole(found[1])}"),

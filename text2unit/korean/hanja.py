@@ -66,6 +66,7 @@ def _hanja_word(found: re.Match[str]) -> str:
         if sign == "不" and following and _ONSETS[(ord(following) - ord("가")) // _ONSET_STEP] in "ㄷㅈ":
             reading = "부"
         said += reading
+
     return said
 
 

@@ -43,6 +43,7 @@ def sino(number: int) -> str:
             groups.append(scale if is_plain_ten_thousand else f"{_below_ten_thousand(group)}{scale}")
         if not number:
             break
+
     return " ".join(reversed(groups))
 
 
@@ -118,4 +119,5 @@ def value_of(text: str) -> int | None:
         # A large scale counts all that stands before it since the last one: (3천 + 5백) * 만.
         if large > 1:
             total, small = total + small * large, 0
+
     return total + small if len(str(total + small)) <= MOST_DIGITS else None

@@ -187,6 +187,7 @@ def _aspirate_before(one: _Syllable, other: _Syllable) -> bool:
         other.onset = "ㄹ" if kept == "ㄹ" else "ㄴ"
     else:
         return False
+
     return True
 
 
@@ -301,6 +302,7 @@ def _between(word: str, following: str) -> str:
         return _INSERTED if word[-1] in "일칠팔" and following[0] == "년" else ""
     if word.endswith("열") and following.startswith(_COUNTERS):
         return _LENIS
+
     return _LENIS if following.startswith(_lexicon().after_verb) and _is_verb(word, following) else ""
 
 

@@ -71,6 +71,7 @@ def _number() -> str:
         rf"\s?(?:{alternatives(known.speeds)}|(?:{units}){per})(?![A-Za-z0-9])|\s?°\s?[CF](?![A-Za-z])|\s?[{money}]"
         rf"|\s(?:{alternatives(set(known.currencies.values()))})(?![가-힣])"
     )
+
     return rf"(?:[{money}]\s?)?[+-]?(?:{NUMBER}|\.\d+)(?:\s?[십백천]?[만억조]+)?(?:{measured}|{counted})?"
 
 
@@ -136,6 +137,7 @@ def _is_comparison(found: re.Match[str], before: str, has_left: bool) -> bool:
     one, other = _plain_number(before), re.fullmatch(NUMBER, found["number"])
     if one and other:
         return _holds(found["sign"], one, other[0])
+
     return not (_MENU_WORDS.search(before) and _OF_STEPS.search(found["number"]))
 
 

@@ -236,6 +236,7 @@ class TextToUnitTask(Task):
             + binary * losses["binary"]
             + weights.duration * losses["duration"]
         )
+
         engine.update(NETWORK, loss)
         return {"loss": loss, **losses}
 

@@ -77,6 +77,7 @@ def read_unit_to_text_corpus(data: UnitToTextDataConfig, seed: int) -> UnitToTex
     """Read manifests and units, and check them. Raises InputError, UnitError, VocabularyError or UsageError."""
     if data.more_units and data.sound_units:
         raise UsageError("units of the sound stand beside one store of units only", found="data.more_units and data.sound_units")
+
     train, valid = data.parts(
         _read_units(data.train, (data.units, *data.more_units), data.sound_units, data),
         lambda: _read_units(data.valid, (data.valid_units or data.units,), data.valid_sound_units or data.sound_units, data),

@@ -89,6 +89,7 @@ def check_finetuning(run: TrainingRun, stated: Stated) -> TrainingRun:
         for language in (source, target)
         for kind in ("bin", "idx")
     ]
+
     required_files(data, [f"dict.{source}.txt", f"dict.{target}.txt", *binaries], _PREPARE_PAIRS)
     num_units = dictionary_size(data / f"dict.{source}.txt")
     if dictionary_size(data / f"dict.{target}.txt") != num_units:
@@ -144,6 +145,7 @@ def _log_validation(run: TrainingRun, data: Path) -> None:
     wanted = int(run.option("valid_pairs") or 0)
     number = min(there, wanted) if wanted else there
     line = f"validation: loss on {number:,} of {there:,} pairs"
+
     if run.option("eval_bleu"):
         line += f", BLEU over units on {min(int(run.option('bleu_pairs') or 0) or number, number):,} of them"
         every = int(run.option("bleu_interval_updates") or 0)
@@ -231,6 +233,7 @@ def check_start(run: TrainingRun, start: Start | None, num_units: int, vocabular
                 "dictionary and checkpoint differ", path=start.path, expected=f"{num_units} units as in {owner}", found=found
             )
         stated = _settle(start.path.name, start.vocabulary, stated, run.allow_other_vocabulary)
+
     return replace(run, units_vocabulary=stated)
 
 

@@ -110,6 +110,7 @@ def pair_up(source: UnitCorpus, target: UnitCorpus, max_units: int = MAX_UNITS, 
             unfit.append(f"{name} ({source.places[name]}): sides of {short} and {long} units, more than {max_ratio:g} to 1")
         else:
             pairs[name] = units, target.units[name]
+
     return PairSet(pairs, source.problems + target.problems, unpaired, unfit)
 
 

@@ -135,6 +135,7 @@ def _fairseq_sections(generation: Mapping[str, Any]) -> dict[str, Any]:
         else None
         for name in whole
     }
+
     known = sections["generation"]
     known.update({name: value for name, value in generation.items() if name in known and value is not None})
     return sections
@@ -155,6 +156,7 @@ def _model(config: TranslatorConfig, task: str) -> argparse.Namespace:
         attention_dropout=config.attention_dropout,
         activation_dropout=config.activation_dropout,
     )
+
     mbart_large_architecture(model)
     return model
 

@@ -193,8 +193,8 @@ def batch_all(indices: Ids, *args: Any, **options: Any) -> list[Ids]:
 def begin_epochs(epochs: EpochBatchIterator, *args: Any, **options: Any) -> None:
     """Make an iterator over epochs as fairseq does, with workers that end with their epoch.
 
-    fairseq keeps workers for the next epoch, even if that has new loaders with workers of their own. Once the old ones are collected
-    as garbage, nothing can tell them to end, and the run stops for five seconds for each of them.
+    fairseq keeps workers for the next epoch, even if that has new loaders with workers of their own. Once the old ones are
+    collected as garbage, nothing can tell them to end, and the run stops for five seconds for each of them.
     """
     _released_epochs(epochs, *args, **options | {"persistent_workers": False})
 

@@ -161,6 +161,7 @@ def _own_options(run: TrainingRun) -> dict[str, Any]:
         "merged_units": bool(read_report(Path(run.data_dir))) or None,  # prepared data have merged units
         "finetune_from_model": run.init,
     }
+
     if run.max_minutes > 0:
         own["stop_time_hours"] = run.max_minutes / 60
     if run.option("lr_scheduler") == TIMED:
@@ -168,6 +169,7 @@ def _own_options(run: TrainingRun) -> dict[str, Any]:
     taken = own.keys() & run.options().keys()
     if taken:
         raise UsageError("an option is decided by the run's own settings", found=", ".join(sorted(taken)), hint="leave it out")
+
     return {name: value for name, value in own.items() if value is not None}
 
 

@@ -175,6 +175,7 @@ def divide_update(
         exact = (number for number in range(fewest, largest + 1) if not asked % (processes * number))
         batches = next(exact, min(fewest, largest))
         return min(ceil(asked / processes / batches), most), batches
+
     return ceil(asked / processes / batches), batches
 
 

@@ -54,6 +54,7 @@ def build_parser() -> Parser:
         prog="unit2unit.utut_finetune.prepare_pairs",
         description="Check parallel units, merge repeats, divide them into train, valid and test, and binarise them for fairseq.",
     )
+
     given = parser.add_argument_group("units (either --source and --target, or --splits)")
     given.add_argument("--source", metavar="PATH", help="folder of unit files, .jsonl with equal ids, or lines of units")
     given.add_argument("--target", metavar="PATH", help="the same for the target; names, ids or line numbers pair them up")
@@ -83,6 +84,7 @@ def build_parser() -> Parser:
         metavar="FILE",
         help="JSON lines with id and text, as the target's manifest: what targets say, which text_weight makes a second target",
     )
+
     add_preparation_options(parser, test=0.02)
     return parser
 
@@ -246,6 +248,7 @@ def _write_transcripts(folder: Path, splits: Mapping[str, Mapping[str, Pair]], s
         texts = [text if len(text := spoken.get(name, "")) <= len(target) else "" for name, (_, target) in pairs.items()]
         transcript_file(folder, split).write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
         unknown += texts.count("")
+
     total = sum(map(len, splits.values()))
     if unknown == total:
         raise InputError("the texts are of no target", path=path, expected="ids as those of the units, and text")

@@ -127,6 +127,7 @@ def follow_start(run: TrainingRun, start: Start | None, stated: Stated) -> Train
             start.config.dim,
             ",".join(tags),
         )
+
     return run.changed("task", {"langs": tags}).changed("model", sizes)
 
 

@@ -303,6 +303,7 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
             num_units = TranslatorVocabulary.from_rows(len(self.src_dict), self.langs).num_units
             most = self.args.max_source_positions, self.args.max_target_positions
             self.datasets[split] = NoisyPairs(self.datasets[split], noise, num_units, *most, self.args.seed)
+
         if self._text_weight > 0:
             texts = read_transcripts(Path(self.args.data), split)
             self.datasets[split] = PairsWithText(self.datasets[split], texts, self._letters)
@@ -327,6 +328,7 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
             num_shards=trainer.data_parallel_world_size,
             shard_id=trainer.data_parallel_rank,
         ).next_epoch_itr(shuffle=False, set_dataset_epoch=False)
+
         vocabulary = TranslatorVocabulary.from_rows(len(self.tgt_dict), self.langs)
         model, counted = trainer.get_model().eval(), Translations()
 
@@ -339,6 +341,7 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
             found = self.inference_step(self.sequence_generator, [model], sample)
             translations = [best[0]["tokens"].cpu().numpy() for best in found]
             counted.add(translations, list(sample["target"].cpu().numpy()), vocabulary)
+
         return counted
 
     @torch.no_grad()

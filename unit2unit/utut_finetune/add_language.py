@@ -64,6 +64,7 @@ def build_parser() -> Parser:
         prog="unit2unit.utut_finetune.add_language",
         description="Add language tags to a unit translator, so that it can be trained on them. The other rows stay as they are.",
     )
+
     parser.add_argument("checkpoint", type=Input("the checkpoint"), help="translator to extend, as utut_sts_ft.pt")
     parser.add_argument("output", type=Output("the output"), help="file to write, .pt")
     parser.add_argument("--language", nargs="*", default=["ko"], metavar="LANG", help="languages to add, or none (default: ko)")
