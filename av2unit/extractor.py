@@ -53,6 +53,7 @@ class Decoding:
         if stored is not None and not isinstance(stored, Mapping):
             raise CheckpointError("the decoding of units cannot be read", path=path, expected="method and penalty", found=stored)
         stored = stored or {}
+
         method, penalty = stored.get("method", ARGMAX), stored.get("duration_penalty", 0.0)
         if method not in (ARGMAX, VITERBI):
             raise CheckpointError("unknown decoding of units", path=path, expected=f"{ARGMAX} or {VITERBI}", found=method)

@@ -87,6 +87,7 @@ def mel_filters(warp: float = 1.0) -> Doubles:
     if warp != 1:
         frequencies = warp_frequencies(frequencies, warp)
     edges = np.floor((FFT_SIZE + 1) * frequencies / SAMPLE_RATE).astype(int)
+
     filters = np.zeros((NUM_MELS, FFT_SIZE // 2 + 1))
     for row, (left, peak, right) in zip(filters, zip(edges, edges[1:], edges[2:], strict=False), strict=True):
         row[left:peak] = (np.arange(left, peak) - left) / (peak - left)

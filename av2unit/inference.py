@@ -79,6 +79,7 @@ def extract_to_file(options: UnitsOptions) -> Units:
     note = outside_note(found.readings(extractor.domain), VIDEO_CAUSE if speech is not None and lips is not None else None)
     if note is not None:
         report_note(note, options.video)
+
     length_s = float(units_to_seconds(found.units.num_steps))
     speed = length_s / spent_s
     LOG.info(

@@ -74,6 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("action", choices=list(_PURPOSES), help="; ".join(f"{name}: {what}" for name, what in _PURPOSES.items()))
     action = parser.parse_args(arguments[:1]).action
+
     prog, purpose, rest = f"av2unit.kmeans {action}", _PURPOSES[action], arguments[1:]
     if action == "align":
         return main_of(AlignConfig, align_labels, "av2unit/align", prog, purpose, rest)

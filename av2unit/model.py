@@ -98,6 +98,7 @@ class HubertLayer(nn.Module):
         dim = config.encoder_embed_dim
         self.self_attn = HubertAttention(config)
         self.self_attn_layer_norm = nn.LayerNorm(dim)
+
         self.fc1 = nn.Linear(dim, config.encoder_ffn_embed_dim)
         self.fc2 = nn.Linear(config.encoder_ffn_embed_dim, dim)
         self.final_layer_norm = nn.LayerNorm(dim)
@@ -169,11 +170,13 @@ class AvHubert(nn.Module):
         super().__init__()
         dim = config.encoder_embed_dim
         self.config = config
+
         self.feature_extractor_audio = AudioFrontEnd(config.audio_feat_dim, dim)
         self.feature_extractor_video = LipFrontEnd(config.resnet_width, dim)
         self.layer_norm = nn.LayerNorm(2 * dim)
         self.post_extract_proj = nn.Linear(2 * dim, dim)
         self.dropout_input = nn.Dropout(config.dropout_input)
+
         self.encoder = HubertEncoder(config)
         self.final_proj = nn.Linear(dim, config.projection_dim)
         self.mask_emb = nn.Parameter(torch.rand(config.mask_dim))

@@ -69,6 +69,7 @@ def read_utterance(
     lips = None
     if VIDEO in modalities:
         lips = lips_of_video(source, face, speech, progress) if lip_path is None else read_lip_video(lip_path)
+
     if AUDIO not in modalities:
         return None, lips
     if speech is None or not speech.size:

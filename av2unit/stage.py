@@ -29,6 +29,7 @@ class EncoderLayout(CheckpointLayout):
         names = trainer_tensors(payload)
         if any(str(name).startswith("encoder.w2v_model.") for name in names):
             return Near("an AV-HuBERT model fine-tuned for recognition", f"it has no unit heads; take {_PUBLISHED}")
+
         is_encoder = self.recognises(names.keys())
         if not is_encoder and not any(str(name).startswith("feature_extractor_video.") for name in names):
             return False

@@ -114,6 +114,7 @@ def read_text_to_unit_config(config: Mapping[str, Any], path: Path) -> TextToUni
     plain = TextToUnitConfig()
     sizes = {name: read_setting(stored, name, getattr(plain, name), _OWNER, path, (0, most)) for name, most in _MOST.items()}
     dropout = read_setting(stored, "dropout", plain.dropout, _OWNER, path)
+
     pronounced = stored.get("pronounced", plain.pronounced)  # checkpoints of before it was there read what is written
     if not isinstance(pronounced, bool):
         raise CheckpointError('"pronounced" of the text-to-unit model is true or false', path=path, found=pronounced)
@@ -264,6 +265,7 @@ def best_durations(log_probs: Floats, num_steps: Counts, num_letters: Counts) ->
         best = np.where(moved[step], from_before, best) + log_probs[:, step]
 
     durations = np.zeros((batch, letters), dtype=np.int64)
+    # Sentences end at different steps: each is followed back from its own end.
     rows, letter = np.arange(batch), num_letters - 1
     for step in range(longest - 1, -1, -1):
         is_there = step < num_steps
@@ -328,6 +330,7 @@ class AlignedTextToUnit(nn.Module):
         self.config = config
         self.letters = nn.Embedding(1 + len(ALPHABETS[config.alphabet]), config.width, padding_idx=PADDING)
         self.encoder = Stack(config, config.layers)
+
         self.duration_layers = Stack(config, 2)
         self.duration = nn.Linear(config.width, 1)
         self.facts = nn.Linear(_FACTS, config.width)
@@ -348,6 +351,7 @@ class AlignedTextToUnit(nn.Module):
         # al. 2020).
         durations = durations_of(alignment.detach(), num_frames, lengths)
         log_durations = self._log_durations(states.detach(), mask)
+
         classes = self._classes(states, durations, frames.shape[1])
         return Training(classes, log_durations, durations, alignment)
 
@@ -374,6 +378,7 @@ class AlignedTextToUnit(nn.Module):
         length = durations.gather(1, owner)
         # The middle of the step, as a share of its letter.
         place = (steps - (ends - durations).gather(1, owner) + 0.5) / length.clamp(min=1)
+
         facts = self.facts(torch.stack([place, length.log1p()], dim=-1).to(states.dtype))
         spread = states.gather(1, owner[..., None].expand(-1, -1, states.shape[2])) + facts
         return self.classes(self.decoder(spread, mask_of(ends[:, -1], longest)))  # type: ignore[no-any-return]

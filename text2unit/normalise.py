@@ -63,6 +63,7 @@ def written_out(text: str, path: str | Path | None = None) -> WrittenOut:
     plain = read_relations(read_addresses(marked(clean(text))))
     plain = read_numbers(read_forms(read_known_words(read_english_forms(plain))))
     said = _punctuated(unmarked(_EQUALS.sub(rf"{TOPIC} ", _lone_letters(read_words(plain, spelled_out)))))
+
     if not any(is_syllable(sign) for sign in said):
         raise InputError("there is nothing to say in the text", path=path, expected="a word", found=repr(text[:40]))
     return WrittenOut(said, tuple(dict.fromkeys(spelled_out)))
@@ -216,6 +217,7 @@ def _read_scaled(found: re.Match[str]) -> str:
     is_amount = found["word"] or found["sign"] or found["code"] or (is_counted and found["letter"] not in _UNITS_TOO)
     if not is_amount:
         return found[0]
+
     scale = found["word"] or found["letter"]
     first = f"{_written_out(found['first'], found['own'] or scale)}~" if found["first"] else ""
     money = tables().currency_codes[found["code"]] if found["code"] else ""

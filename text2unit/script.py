@@ -145,6 +145,7 @@ def as_pronounced(text: str, readings: Mapping[str, str]) -> str:
     there = sorted((word for word in readings if word in folded), key=lambda word: (-len(word), word))
     if not there:
         return text
+
     spoken = re.sub("|".join(map(_alone, there)), lambda found: readings[found[0].lower()], plain, flags=re.IGNORECASE)
     for reading in dict.fromkeys(readings[word] for word in there):
         spoken = with_fitting_particles(spoken, reading)

@@ -50,6 +50,7 @@ class TextToUnits:
         self._device = next(network.parameters()).device
         self.path, self.fingerprint = checkpoint.path, checkpoint.fingerprint
         self.vocabulary = str(checkpoint.config.get("vocabulary") or "")
+
         stated: Any = checkpoint.config.get("languages")
         if not isinstance(stated, list) or not stated or not all(isinstance(one, str) for one in stated):
             raise CheckpointError(

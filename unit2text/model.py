@@ -225,6 +225,7 @@ def load_unit_to_text_network(checkpoint: Checkpoint, config: UnitToTextConfig) 
             "the unit-to-text model's table is stored twice", path=checkpoint.path, expected=_TABLE, found=_OUTPUT
         )
 
+    # The table is stored once, and the network has it under two names.
     load_strict(model, {**weights, _OUTPUT: weights[_TABLE]}, checkpoint)
     model.share_table()
     return model.eval()

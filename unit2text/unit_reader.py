@@ -82,10 +82,12 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
         self.config, self.device = model.config, device
         self.takes, self.languages = model.config.takes, model.config.languages
         self.rate = UNIT_RATE if self.takes == UNITS else FRAME_RATE
+
         self.text = TextVocabulary.from_checkpoint(checkpoint)
         self.trained_on = str(checkpoint.config.get("vocabulary") or "")
         self.path, self.fingerprint = checkpoint.path, checkpoint.fingerprint
         self.default_options = _stored_options(checkpoint)
+
         self._windows = WindowSettings.up_to(
             read_setting(checkpoint.config, "longest_s", WindowSettings.longest_s, OWNER, checkpoint.path, (1, 3600))
         )
@@ -184,6 +186,7 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
         cut = best_cut(len(steps), self.rate, partial(self._log_probs, steps, language))
         if cut is None:
             return whole
+
         parts = []
         for part in (steps.between(0, cut), steps.between(cut, len(steps))):
             parts.append(self._parted(self._read_window(part, language, options), part, language, options))

@@ -163,6 +163,7 @@ def _place_to_join(before: Sequence[Word], after: Sequence[Word], begin: float, 
     last, first = len(before), 0
     stays = sum(word.end_s <= begin for word in before)
     goes = sum(word.start_s < end for word in after)
+
     shared = [
         (abs((before[i - 1].end_s + after[j - 1].end_s) / 2 - middle), i, j)
         for i in range(stays + 1, last + 1)

@@ -229,6 +229,7 @@ class Encoder(nn.Module):
         x = self._dropout(self.embed(tokens) + self.embed_positions(tokens))
         mask = padding_mask(tokens)
         if mask is not None:
+            # As in fairseq, whose layers get zeros at padding.
             x = x * mask[:, 0, 0, :, None]
         for layer in self.layers:
             x = layer(x, mask)

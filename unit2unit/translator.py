@@ -79,10 +79,12 @@ class UnitTranslator(Reloadable[UnitTransformer]):
         self._vocabulary = model.config.vocabulary
         self.trained_on = str(checkpoint.config.get("vocabulary") or "")
         self.domain = Domain.from_config(checkpoint.config, checkpoint.path)
+
         self._offset = unit_offset
         self.path = checkpoint.path
         self.fingerprint = checkpoint.fingerprint
         self._owner = f"the translator {checkpoint.path.name}"
+
         search = SearchConfig.from_generation(checkpoint.config.get("generation") or {}, checkpoint.path)
         is_merged = bool(checkpoint.config["task"].get("merged_units"))
         self.lengths = tuple(LENGTH_TAGS) if checkpoint.config["task"].get("length_tags") else ("even",)

@@ -139,6 +139,7 @@ def carry_labels(config: AlignConfig, progress: Progress) -> dict[str, Any]:
     folder, corpus = Path(config.out_dir), read_corpus(config.manifest, config.root or None)
     outputs = {"a file of labels": result_files(folder, corpus.split)}
     keep_apart(outputs, {"the manifest": corpus.path, "the references": config.references})
+
     labels = read_labels([config.references], corpus, UNIT_RATE)
     source = _Aligned(corpus, labels)
     names = {"manifest": corpus.path.name, "references": Path(config.references).name}

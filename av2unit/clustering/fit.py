@@ -142,6 +142,7 @@ def fit_quantizer(config: KMeansConfig, extractor: UnitExtractor | None, progres
     quantizer, report = _cluster(sample.frames(), config, settings)
     report |= {"clips": len(stream) - len(bad), "bad_clips": bad, "frames": sample.seen, "sampled_frames": len(sample.frames())}
     quantizer = Quantizer(**{**vars(quantizer), "report": report})
+
     quantizer.save(path)
     # Last, because a run that is interrupted before the model is written resumes from the sample.
     stored.unlink(missing_ok=True)

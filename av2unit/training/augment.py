@@ -35,6 +35,7 @@ def augment_lips(frames: Frames, size: int, config: AugmentConfig, rng: np.rando
     top, left = (height - size) // 2, (width - size) // 2
     if config.random_crop:
         top, left = int(rng.integers(height - size + 1)), int(rng.integers(width - size + 1))
+
     cut = turned[:, top : top + size, left : left + size]
     if rng.random() < config.flip_prob:
         cut = cut[:, :, ::-1]

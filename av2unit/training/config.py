@@ -228,6 +228,7 @@ class TrainConfig(RunConfig):
         is_masked = bool(loss.unmasked_weight or masking.audio_prob or masking.image_prob)
         require(is_masked, "nothing would be learnt", "masking, or loss.unmasked_weight above 0", "no masked step")
         require(bool(data.valid) == bool(data.valid_labels), "data.valid and data.valid_labels go together")
+
         dim, heads, groups = model.encoder_embed_dim, model.encoder_attention_heads, model.conv_pos_groups
         require(
             dim % heads == dim % groups == 0,

@@ -182,6 +182,7 @@ class ClipItems:
             samples = recipe.noise(samples, rng)
         if recipe.microphone is not None:
             samples = pass_through(samples, draw_channel(recipe.microphone, rng), rng)
+
         rows = log_filterbank(samples) if recipe.augment is None else augmented_filterbank(samples, recipe.augment, rng, hop)
         stacked = stack_rows(rows, model.stack_order_audio)
         if num_frames is not None:

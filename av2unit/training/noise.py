@@ -100,6 +100,7 @@ class NoiseMixer:
         self._speech: Sequence[str] = speech
         if not config.noise_prob:
             return
+
         unknown = [kind for kind in config.kinds if kind not in (FILES, COLOURED, SPEECH)]
         if unknown or not config.kinds:
             raise UsageError(
@@ -222,6 +223,7 @@ def draw_channel(config: MicrophoneConfig, rng: np.random.Generator) -> Degradat
 
 def pass_through(samples: Doubles, channel: Degradation, rng: np.random.Generator) -> Doubles:
     """Degrade speech, float64 [samples] in int16 scale; returns whole numbers. Nothing is delayed."""
+    # In the order in which a recording is damaged: by the room, the microphone, too much gain, and the transmission.
     changed = samples
     if channel.reverb_s:
         changed = _with_echo(changed, channel, rng)

@@ -129,6 +129,7 @@ def _compare(config: AvHubertConfig, start: Checkpoint, tensors: Mapping[str, Te
     dictionaries = [[""] * count for count in config.num_classes]
     stored = Checkpoint(start.path, start.stage, {**start.config, "dictionaries": dictionaries}, dict(tensors), start.fingerprint)
     found = AvHubertConfig.from_checkpoint(stored)
+
     names = [field.name for field in fields(AvHubertConfig) if field.name not in _SETTINGS | {"untie_final_proj"}]
     wrong = [name for name in names if getattr(found, name) != getattr(config, name)]
     if wrong:
@@ -164,6 +165,7 @@ def read_trained(run_dir: Path, checkpoint: str = "") -> Trained:
     path = next((folder / name for name in names if (folder / name).exists()), None)
     if path is None:
         raise CheckpointError("the run has no such checkpoint", path=folder, expected=" or ".join(names))
+
     state = read_run(path, KIND, "av2unit.train")
     about = state["about"]
     tensors = {name.removeprefix("model."): tensor for name, tensor in state["modules"]["network"].items()}

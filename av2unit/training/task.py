@@ -154,6 +154,7 @@ class UnitEncoderTask(Task):
         torch.manual_seed(config.loop.seed)
         model = build_model(self._config.model, config.init, prepared.dictionaries, prepared.vocabulary)
         self.network = MaskedPrediction(model, config.loss, tuple(config.init.frozen), prepared.class_weights)
+
         masking = config.masking
         self._is_masked = bool(masking.audio_prob or masking.image_prob)
         super().__init__(

@@ -244,6 +244,7 @@ def _read_range(found: re.Match[str]) -> str:
         return found[0]
     if _RANGE_SIGNS not in wave and (value_of(first) or 0) > (value_of(last) or 0):
         return found[0]
+
     pairs = NATIVE_PAIRS if counter in known.native else SINO_PAIRS
     if not own and counter and counter not in known.names and (some := _some(first, last, pairs)):
         return f"{some} "
@@ -311,6 +312,7 @@ def _read_counted(found: re.Match[str]) -> str:
     # Right behind a word of two numbers' counters, as in 3박4일: 4 is no part of that word.
     is_behind_word = "가" <= found.string[found.start() - 1 : found.start()] <= "힣"
     before = " " if found["latin"] is not None or (not found["no"] and is_behind_word) else ""
+
     number = found["number"]
     if found["no"]:
         return f"{before}제{_as_sino(number)} {counter}" if counter else f"{before}제{_as_sino(number)}"

@@ -294,6 +294,7 @@ def _between(word: str, following: str) -> str:
         return _INSERTED
     if word == "옷" and following[0] == "입":
         return _INSERTED
+
     if last[2] != "ㄹ":
         return ""
     if following in ("일", "일이", "일을", "일은", "일도", "일들") and _is_verb(word):

@@ -64,6 +64,7 @@ def _number() -> str:
     known = tables()
     counters, particles = known.native | known.sino, alternatives(known.particles)
     counted = rf"(?:{alternatives(counters - {'인', '일'})}|일(?!\s?때))(?=[^가-힣]|$|(?:{particles}){{1,3}}(?:[^가-힣]|$))"
+
     money = "".join(map(re.escape, known.currencies))
     units = alternatives(known.measures)
     per = rf"(?:/(?:{units}|[분초일월년주인명회개])(?![A-Za-z0-9가-힣]))?"

@@ -107,6 +107,7 @@ def _roman_letters(found: re.Match[str]) -> str:
     is_number = before.rstrip().endswith("제") or _LISTED.search(before) or (_CHAPTER if is_single else _NUMBERED).match(behind)
     if is_number or (not line.strip() and _ITEM.match(behind)):
         return f"{sino(value)}{' ' if '가' <= behind[:1] <= '힣' else ''}"
+
     names = tables().english_numbers
     if value <= len(names) and (_PART_WORD.search(before) or (not is_single and _WORDLIKE.search(before))):
         return names[value - 1]

@@ -281,6 +281,7 @@ class TextToUnitTask(Task):
         truth = batch["units"][number, : int(batch["num_units"][number])].cpu().numpy()
         found = said.ids.cpu().numpy()
         distance = edit_distance(found, truth)
+
         steps = int(batch["num_frames"][number])
         length = 0.0 if said.durations is None else abs(int(said.durations.sum()) / steps - 1)
         if is_shown:

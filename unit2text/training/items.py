@@ -156,10 +156,12 @@ def with_noise(units: Units, noise: UnitToTextNoiseConfig, num_units: int, rando
     ids[is_other] = random.integers(num_units, size=int(is_other.sum()))
     # Log-uniform: half as long is as frequent as twice as long.
     durations = np.maximum(1, np.rint(durations * (1 + noise.stretch) ** random.uniform(-1, 1, len(ids)))).astype(np.int64)
+
     is_kept = random.random(len(ids)) >= noise.delete
     # An utterance of nothing could not be encoded.
     if is_kept.any():
         ids, durations = ids[is_kept], durations[is_kept]
+
     places = np.flatnonzero(random.random(len(ids)) < noise.insert)
     added = random.integers(num_units, size=len(places))
     lasting = random.integers(1, 4, size=len(places))

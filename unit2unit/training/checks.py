@@ -202,6 +202,7 @@ def check_device(run: TrainingRun) -> TrainingRun:
             found=f"fp16 and autocast={autocast}",
             hint="add fairseq.common.fp16=false, or leave autocast out",
         )
+
     if has_gpu(run):
         return run
     if int(run.option("distributed_world_size", 1)) > 1 and run.option("ddp_backend") != "legacy_ddp" and not is_launched():

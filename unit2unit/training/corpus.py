@@ -42,11 +42,13 @@ def add_preparation_options(parser: argparse.ArgumentParser, test: float) -> Non
     read.add_argument("--unit-offset", type=int, default=0, metavar="N", help="take N off every id; 4 for raw class indices")
     read.add_argument("--units-vocabulary", default="", metavar="SHA", help="fingerprint of the quantizer, if files lack it")
     read.add_argument("--skip-bad", action="store_true", help=f"leave bad units out ({LEFT_OUT} names them) instead of stopping")
+
     held = parser.add_argument_group("held out")
     held.add_argument("--valid", type=float, default=0.02, metavar="X", help="a share or a number (default: 0.02)")
     held.add_argument("--test", type=float, default=test, metavar="X", help=f"the same for the test split (default: {test})")
     held.add_argument("--group", default="", metavar="REGEX", help="part of the id that must not be in two splits, as '^[^_]+'")
     held.add_argument("--seed", type=int, default=0, metavar="N", help="changes what is held out (default: 0)")
+
     made = parser.add_argument_group("result")
     made.add_argument("--out", type=Path, required=True, metavar="DIR", help="data folder to make")
     made.add_argument("--overwrite", action="store_true", help="replace the folder when it is there")

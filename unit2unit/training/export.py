@@ -93,6 +93,7 @@ def write_published(
     cfg = _fairseq_sections(checkpoint.config.get("generation", {}))
     cfg["model"] = _model(config, _TASKS[program])
     cfg["task"] = _task(program, config, languages, folder)
+
     if vocabulary := checkpoint.config.get("vocabulary"):
         cfg["task"].units_vocabulary = vocabulary
     if checkpoint.config["task"].get("merged_units"):

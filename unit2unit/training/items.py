@@ -45,6 +45,7 @@ class UnitPairDataset(FairseqDataset):  # type: ignore[misc]
         self._alpha = alpha
         self._seed = seed
         self._has_lengths = has_lengths
+
         self._epoch = 1
         self._sizes = np.array([[side.num_units + _NUM_ENDS for side in (s.source, s.target)] for s in samples], dtype=np.int64)
         names, self._pair_of = np.unique([sample.pair for sample in samples], return_inverse=True)
@@ -189,6 +190,7 @@ class NoisyPairs(BaseWrapperDataset):  # type: ignore[misc]
         other = int(random.integers(len(self.dataset)))
         own = sample["source"].numpy(), sample["target"].numpy()
         source, target = joined = self._joined(*own, other, random)
+
         noisy = self._noise.source(source, self.dataset.src[other].numpy(), self._num_units, random)
         fed = self._noise.decoder_input(target, self.dataset.tgt[other].numpy(), self._num_units, random)
         source = noisy if len(noisy) <= self._max_source else source

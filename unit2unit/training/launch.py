@@ -127,6 +127,7 @@ def fairseq_config(run: TrainingRun) -> DictConfig:
     wanted = run.options() | _own_options(run) | launched_options(run)
     chosen = [f"--{name.replace('_', '-')}={wanted[name]}" for name in _CHOICES if name in wanted]
     user_dir = f"--user-dir={Path(utut_plugins.__file__).parent}"
+
     parser = _parser()
     # Parsed twice, because which options exist depends on the task, the architecture and the like.
     args, _ = fairseq_options.parse_args_and_arch(parser, [user_dir, run.data_dir, *chosen], parse_known=True)

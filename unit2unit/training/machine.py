@@ -166,6 +166,7 @@ def divide_update(
             found=f"update_tokens={asked}",
             hint="a larger update asks for another rate and fewer updates, as in unit2unit/finetune_large_batch",
         )
+
     if tokens != AUTO:
         return tokens, max(1, ceil(share / tokens)) if isinstance(tokens, int) and tokens > 0 else 1
     if not asked:

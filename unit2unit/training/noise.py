@@ -53,6 +53,7 @@ class SpanNoise:
         """
         noisy = tokens.copy()
         inner = len(tokens) - 2
+
         lengths = span_lengths(ceil(self.mask_share * inner), self.poisson_lambda, random)
         starts = 1 + random.permutation(inner)[: len(lengths)]
         is_random = random.random(len(lengths)) < self.random_share
@@ -73,6 +74,7 @@ def span_lengths(budget: int, poisson_lambda: float, random: np.random.Generator
     probabilities = np.array([share / sum(shares) for share in shares])
 
     drawn = np.zeros(0, dtype=np.int64)
+    # Spans of length 0 are drawn, too, so one round may not be enough.
     while drawn.sum() < budget:
         drawn = np.append(drawn, random.choice(len(probabilities), size=budget, p=probabilities))
 

@@ -181,6 +181,7 @@ def _check(options: argparse.Namespace, languages: tuple[str, str]) -> None:
         raise UsageError("--texts goes by ids, which lines of --splits do not have", hint="give --source, --target and --manifest")
     if languages[0] == languages[1]:
         raise UsageError("source and target must be two languages", found=languages[0])
+
     given = (options.source, options.target, options.splits)
     require_free(options.out, options.overwrite, [path for path in given if path])
 

@@ -83,6 +83,7 @@ class WithText(FairseqCriterion):  # type: ignore[misc]
         text, padding = sample["text"], self._letters.pad()
         # fairseq's decoders begin with `</s>`.
         fed = torch.cat([torch.full_like(text[:, :1], self._letters.eos()), text[:, :-1]], 1)
+
         scores, _ = self.decoder(fed, encoder_out=encoded[0])
         log_probs = scores.float().log_softmax(-1)
         text_loss, _ = label_smoothed_nll_loss(log_probs, text, self.units.eps, ignore_index=padding)

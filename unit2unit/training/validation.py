@@ -183,6 +183,7 @@ class Watch:
             self._break_off(trainer)
             return released(sample, *args, **options)
 
+        # fairseq calls it for each batch, so that a validation can be broken off between two.
         trainer.valid_step = step
         try:
             with kept_metrics():

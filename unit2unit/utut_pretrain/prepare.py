@@ -57,6 +57,7 @@ def prepare_tables(options: argparse.Namespace) -> None:
         contents: dict[str, list[bytes]] = {}
         for language, corpus in corpora.items():
             for name, units in corpus.units.items():
+                # The language is part of it: equal units of two languages are not the same utterance.
                 contents.setdefault(name, []).append(language.encode() + units.tobytes())
         divided = divide_speakers(contents, plan)
         with new_folder(options.out) as folder:
