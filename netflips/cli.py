@@ -80,6 +80,7 @@ def _complain(name: str) -> None:
         "web": "serve",
         "ui": "serve",
     }
+
     meant = f"did you mean {usual[name]}?" if name in usual else did_you_mean(name, COMMANDS)
     parts = (f"no command called {shown(repr(name))}", meant, f"expected one of {', '.join(COMMANDS)}")
     if sys.stderr is not None:

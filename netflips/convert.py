@@ -141,6 +141,7 @@ def cast_weights(tensors: Mapping[str, Tensor], dtype: torch.dtype, path: Path, 
         if not tensor.is_floating_point() or tensor.dim() < least_axes:
             result[name] = tensor
             continue
+
         # One tensor under several names stays one.
         cast = casts.setdefault(id(tensor), tensor.to(dtype))
         if bool((cast.isinf() & ~tensor.isinf()).any()):

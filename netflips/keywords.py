@@ -106,6 +106,7 @@ def _parameters(
             default = inspect.Parameter.empty
         elif isinstance(default, Path) or default is MISSING:  # one that a factory makes is shown as auto
             default = "auto" if default is MISSING else os.fspath(default)
+
         annotation = StrPath if name != many else str if kind is _PLACES else _kind(told.kind if is_needed else told.whole)
         result[name] = inspect.Parameter(name, kind, default=default, annotation=annotation)
     return result
@@ -176,6 +177,7 @@ def _fits(value: object, kind: Any) -> bool:
         return isinstance(value, tuple | list) and len(value) == len(arguments) and all(map(_fits, value, arguments))
     if isinstance(origin, type) and issubclass(origin, Sequence):
         return isinstance(value, Sequence) and not isinstance(value, str) and all(_fits(one, arguments[0]) for one in value)
+    # Numbers of NumPy are numbers, too; True is none.
     if kind in (int, float):
         return isinstance(value, Integral if kind is int else Real) and not isinstance(value, bool)
     return isinstance(value, origin or kind)
@@ -208,6 +210,7 @@ def _in_python(text: str, flags: Mapping[str, str], known: Mapping[str, inspect.
         name = _ONE_OF_MANY.get(flags.get(flag, ""), flags.get(flag, ""))
         if name not in known or _COMMAND.search(text, 0, found.start()):
             return found[0]
+
         behind = "" if value is None else f" {value}"
         kind = known[name].annotation
         if kind is bool:

@@ -433,6 +433,7 @@ def write_mel(path: Path, speech: Path) -> int:
     duration = seconds_to_samples(probe(speech).duration_s)
     peak = max((float(np.abs(block).max(initial=0)) for block in iter_speech_blocks(speech)), default=0.0)
     total = duration // HOP
+
     with atomic_output(path) as temporary, private_folder(parent=temporary.parent) as folder:
         stored = folder / "mel.npy"
         mel = np.lib.format.open_memmap(stored, "w+", np.float32, (MELS, total))  # type: ignore[no-untyped-call]
@@ -452,6 +453,7 @@ def _columns(speech: Path, gain: float, total: int) -> Iterator[Samples]:
     filters = slaney_filters(MELS, WINDOW, SAMPLE_RATE, _MOST_HZ, _LEAST_HZ)
     window = torch.hann_window(WINDOW)
     edge = WINDOW // 2
+
     # Half a window of silence before and behind the sound: each column is centred on its samples.
     held, done = np.zeros(edge, np.float32), 0
     for block in _emphasised(speech, gain, edge):

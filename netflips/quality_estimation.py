@@ -133,7 +133,7 @@ def broken(cause: Cause) -> QualityEstimate:
 
 
 def of_text(text: str, spelled_out: Sequence[str], voice: float | None) -> QualityEstimate:
-    """Estimate a text that is spoken as it was given. spelled: its words without a reading, which are spelled letter by letter."""
+    """Estimate a text that is spoken as it was given. spelled_out: its words without a reading, spelled letter by letter."""
     read = 1 - min(sum(map(len, spelled_out)) / max(sum(map(str.isalnum, text)), 1), 1.0)
     found = GIVEN if not spelled_out else likely(read, "unsayable") if read > _MOSTLY else broken("unsayable")
     return replace(found, voice=voice)

@@ -63,6 +63,7 @@ class _UNet(nn.Module):
         for number in range(1, _LAYERS + 1):
             found.append(self.get_submodule(f"down{number}_conv")(pad(now, (1, 2, 1, 2))))  # half the frames and bins
             now = self.get_submodule(f"down{number}_act")(found[-1])
+
         # As in Spleeter, the innermost layer goes on without its normalisation.
         now = found.pop()
         for number in range(1, _LAYERS + 1):

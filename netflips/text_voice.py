@@ -123,7 +123,7 @@ class TextVoice:
 
     @classmethod
     def of(cls, models: Models, language: str, scale: float, voice: Path | None) -> "TextVoice":
-        """Return one for text of a language. voice: as `speaker_voice` takes it. Raises what reading the models raises."""
+        """Return a voice for text of a language. voice: as `speaker_voice` takes it. Raises what reading the models raises."""
         return cls(models.other(TEXT2UNIT, language), models.vocoder, speaker_voice(models, voice), scale, models.band_extension)
 
     def speak(self, script: SpokenScript, progress: Progress = silent) -> "TextSpeech":

@@ -147,6 +147,7 @@ def fault_in(text: str, source: str, language: str, said: Mapping[str, str], exa
         return "talk"
     if (_TWO.search(text) and not re.search(r"[/|→=]", source)) or (_has_brackets(text) and not _has_brackets(source)):
         return "signs"
+
     if language == KOREAN and any(unreadable(text)):
         return "letters"
     if (other := examples.get(as_compared(text))) is not None and as_compared(other) != as_compared(source):

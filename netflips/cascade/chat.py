@@ -158,6 +158,7 @@ def _line(request: Mapping[str, Any], level: str) -> dict[str, Any]:
 def _schema(count: int) -> dict[str, Any]:
     """Return the JSON schema of an answer with `count` lines."""
     texts: dict[str, Any] = {name: {"type": "string"} for name in CANDIDATES}
+    # The numbers are listed, so that a server that follows the schema lets the model invent none.
     line = {"number": {"type": "integer", "enum": list(range(1, count + 1))}, **texts}
     rows = {"type": "object", "properties": line, "required": list(line), "additionalProperties": False}
     lines = {"lines": {"type": "array", "items": rows}}

@@ -60,6 +60,7 @@ class ChatServer:
         host = host_of(base) or ""
         self.other_machine = "" if is_this_machine(host) else host
         self._failures = self._thoughts = 0
+
         # Forms of each parameter, the best first, as name and value; one that is refused gives way to the next, and then to none.
         self._forms: dict[str, list[tuple[str, Any]]] = {
             "reasoning_effort": [("reasoning_effort", "none"), ("reasoning_effort", "low")],
@@ -99,6 +100,7 @@ class ChatServer:
         if self._failures >= _MOST_FAILURES or self._thoughts >= _MOST_THOUGHTS:
             why = "only thinks" if self._thoughts >= _MOST_THOUGHTS else f"failed {_MOST_FAILURES} times in a row"
             raise InputError(f"{WHAT} {why}, and is not asked any more", hint=_NO_THINKER if self._thoughts else None)
+
         try:
             said = parse_answer(self._fitting({"messages": list(messages)}, schema))
             if said.is_thought:
@@ -110,6 +112,7 @@ class ChatServer:
         except NetflipsError:
             self._failures += 1
             raise
+
         self._failures = self._thoughts = 0
         return said.content
 
@@ -174,6 +177,7 @@ class ChatServer:
                 raise
             hint = f"put the key into {KEY}" if cause.code in (401, 403) else None
             raise _RefusedError(error, cause.code, _message_of(cause), hint) from cause
+
         if "choices" not in answer and (why := error_in(answer)):  # some send it with the status of an answer
             raise InputError(f"{WHAT} did not answer", path=f"{self.base}/{place}", found=shown(why)[:200])
         return answer

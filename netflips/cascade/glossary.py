@@ -55,6 +55,7 @@ def with_terms(source: str, translation: str, terms: Mapping[str, str], translat
         if korean not in text:
             missed.append(term)
             continue
+
         fitted = with_fitting_particles(text, korean)
         if not is_there or fitted != text:
             put[term] = korean

@@ -204,6 +204,7 @@ class _Network:
             raise InputError("the packages of the natural voices are damaged", expected=self._digest, hint=hint)
 
         model = onnx.load_model_from_string(content)
+        # The durations are an inner tensor: as an output, they come along with the sound.
         model.graph.output.append(onnx.helper.make_empty_tensor_value_info(_DURATIONS))
         return model
 

@@ -93,6 +93,7 @@ def _stems(word: str) -> list[str]:
 def _sounds_of(name: str) -> tuple[str, ...]:
     """Return a pattern for each sound of a name in Latin letters."""
     plain = "".join(sign for sign in normalize("NFD", name.lower()) if "a" <= sign <= "z")
+    # A doubled letter is one sound.
     letters = _LETTERS.finditer(re.sub(r"(.)\1", r"\1", plain))
     return tuple(filter(None, (_LATIN[(one.lastindex or 1) - 1][1] for one in letters)))
 
@@ -114,5 +115,6 @@ def _sounds_in(word: str) -> str:
         # Unicode orders syllables by the first consonant (588 each), then the vowel (28 each), then the last consonant.
         place = ord(sign) - ord("가")
         first, last = _FIRST[place // 588], _LAST[place % 28]
+        # Within a word, ㅇ before a vowel is silent.
         found += (first if not found or first != "V" else "") + last.strip("-")
     return found

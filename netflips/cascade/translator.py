@@ -71,6 +71,7 @@ class HuggingFaceTokenizer:
 
     def join(self, pieces: Sequence[str]) -> str:
         """Return the text that pieces spell."""
+        # The engine may write pieces that the tokenizer does not have.
         rows = [self._tokenizer.token_to_id(piece) for piece in pieces]
         return str(self._tokenizer.decode([row for row in rows if row is not None]))
 
@@ -187,6 +188,7 @@ class TextTranslator:
         if not parts:
             return [TextTranslation("", 0.0)]
 
+        #  {"beam_size"|CTranslate2 returns no more hypotheses than its beam holds.
         search = _SEARCH | {"beam_size": max(most, _SEARCH["beam_size"]), "num_hypotheses": most}
         with engine_errors(self._folder, _WHAT, "failed while it translated"):
             found = self._engine.translate_batch(parts, target_prefix=[into] * len(parts) if into else None, **search)

@@ -46,6 +46,7 @@ def dub(
     """
     options = options or DubOptions()
     decide = decide or (stop_where_lost if options.strict else lambda _: None)
+
     with Job.open(video, out, models, options, progress) as job:  # paths, font, kind of file: checked here and nowhere else
         sound = detect_speech(job)  # mono 16 kHz on the disk, levels, stretches of speech
         script = begin(job, sound)  # a person's script, or an empty one; its schedule: source-timed, or ping-pong
@@ -62,10 +63,12 @@ def dub(
         script = fill_target_units(script, job, sound)  # .units of every kind of target, with natural durations
         script = fit(script, job, sound)  # .fit: each in its place, or as long as it takes
         script = read_units_as_text(script, job)  # .text and the target's reading, for people
+
         if options.draft is not None:
             # what was recognised and will be spoken, for --script-in
             write_script(options.draft, script := with_notes(script, job))
             return script
+
         script = check(script, job, sound)  # .attempts: recognised and measured as spoken; what fails is spoken again
         write_final_texts(script, job)  # of the cascade, as they are spoken
         speech = speak(script, job, sound)  # a mapping by number that reads from the disk

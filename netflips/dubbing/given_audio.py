@@ -77,6 +77,7 @@ def _rendered(options: RenderCommand) -> Script:
     info = _moving(options.video)
     models = models_when_asked(paths_asked(options, RENDERER), options, options.to)
     units = UnitList.of(timed_units(options, models.vocoder))
+
     asked = DubOptions(
         voice=options.voice,
         face=options.face,

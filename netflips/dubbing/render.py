@@ -308,6 +308,7 @@ def segment_borders(start: Fraction, stop: Fraction, spans: Sequence[tuple[Fract
             borders.append(free)
         while min(begin, stop) - borders[-1] > _LONGEST_S and borders[-1] >= free:
             borders.append(borders[-1] + _LONGEST_S)
+
         # A segment begins with each utterance: whoever corrects one draws the others once only.
         if borders[-1] < begin < stop:
             borders.append(begin)

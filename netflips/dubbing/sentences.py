@@ -67,6 +67,7 @@ def sentences_in(utterances: Sequence[Utterance]) -> list[WholeSentence]:
     """
     groups = list[list[Utterance]]()
     has_stops = any(_ends(_text(one)) for one in utterances)
+
     for one in utterances:
         group = groups[-1] if groups else []
         if (

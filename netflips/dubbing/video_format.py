@@ -126,5 +126,6 @@ def _sound(source: AnySource, length: int, rate: int) -> Iterator[Samples]:
             return
 
     while left:
+        # A second at a time: the silence may last for hours.
         yield np.zeros((min(rate, left), channels), np.float32)
         left -= min(rate, left)

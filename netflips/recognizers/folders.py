@@ -182,6 +182,7 @@ def _read_head(file: BinaryIO, path: Path) -> tuple[int, str]:
     if len(head) > 6:
         version, length = struct.unpack_from("<IH", head)
         name = head[6 : 5 + length]
+        # The file may be anything: nothing is used before it is within its bounds.
         if 2 <= version <= 99 and 1 < length <= _LONGEST_NAME and name.isalnum() and head[5 + length : 6 + length] == b"\0":
             file.seek(6 + length)
             return version, name.decode("ascii")

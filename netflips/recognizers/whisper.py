@@ -213,6 +213,7 @@ def _require_heads(folder: Path, weights: Mapping[str, Weight]) -> None:
     heads = stated.get("alignment_heads") if isinstance(stated, dict) else None
     num_layers = 1 + max((int(found[1]) for name in weights if (found := _LAYER.match(name))), default=0)
     num_heads = number_in(folder, weights.get("decoder/num_heads")) or _MOST_HEADS
+
     is_right = isinstance(heads, list) and bool(heads) and all(_is_head(one, num_layers, num_heads) for one in heads)
     if not is_right:
         raise InputError(

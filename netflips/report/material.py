@@ -118,6 +118,7 @@ def _images(script: Script, progress: Progress, image_bytes: int) -> tuple[dict[
         ImagePair(float(before[number][1]), float(one.output_s), before[number][0], after[number][0])
         for number, one in enumerate(moments)
     ]
+    # Not strict: the last of those that were found may be the poster.
     for one, pair in zip(stills, found, strict=False):
         pairs.setdefault(one.utterance.number, []).append(pair)
     return pairs, found[-1] if posters else None

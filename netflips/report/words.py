@@ -153,6 +153,7 @@ def sure(score: float | None, usual: float | None = None) -> str:
 
 def unusual(score: float | None, usual: float | None) -> bool:
     """Return whether a score is below what is usual."""
+    # Not `<`, so that NaN is unusual, too.
     return score is not None and usual is not None and not score >= usual
 
 

@@ -89,6 +89,7 @@ def file_beside(path: Path, name: str) -> Path:
     is_inside = (
         name and not place.is_absolute() and not PureWindowsPath(name).anchor and ".." not in place.parts and "\\" not in name
     )
+
     folder = path.parent
     if not is_inside or "\0" in name or any((folder / part).is_symlink() for part in (place, *place.parents)):
         expected = "a file of the script's own folder"

@@ -338,6 +338,7 @@ def _amount() -> re.Pattern[str]:
     units = alternatives(name for name in _UNITS if name != "%")
     measures = alternatives(tables().measures)
     signs = "".join(map(re.escape, tables().currencies))
+    # Symbols keep their case, unlike words: mW is not MW.
     behind = rf"%|(?:\s|-)?(?:{units})s?(?![A-Za-z])|\s?(?-i:{measures})(?![A-Za-z])"
     return re.compile(rf"(?<![\w.,])(?:[{signs}]\s?{_NUMBER}(?!\d){_SCALE}|{_NUMBER}{_SCALE}(?:{behind}))", re.IGNORECASE)
 

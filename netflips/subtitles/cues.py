@@ -78,6 +78,7 @@ def lay_out(words: Sequence[str], rules: Rules) -> tuple[str, ...]:
     whole = " ".join(words)
     if len(whole) <= rules.letters or len(words) < 2:
         return (whole,)
+
     best: tuple[float, tuple[str, ...]] | None = None
     for number in range(1, len(words)):
         first = " ".join(words[:number])
@@ -89,6 +90,7 @@ def lay_out(words: Sequence[str], rules: Rules) -> tuple[str, ...]:
         cost = 1000 * over + (longest - shortest) - (rules.letters / 3 if first.endswith((*_COMMAS, *_ENDS)) else 0)
         if best is None or cost < best[0]:
             best = cost, lines
+
     assert best is not None  # there are two words or more
     return best[1]
 
