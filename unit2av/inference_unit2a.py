@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from unit2av.voice.speech import UnitVocoder
 
 
+# Other programs import these from here; torch is imported only when one of them is asked for.
 __getattr__ = names_from(__name__, {"Speech": "unit2av.voice.speech", "UnitVocoder": "unit2av.voice.speech"})
 
 

@@ -78,7 +78,7 @@ class CropCache:
         self._folder = Path(folder)
 
     def faces(self, footage: CropSource) -> ClipFaces:
-        """The faces of a clip; they are cut now if they never were.
+        """Return the faces of a clip. They are cut first if they were never cut before.
 
         Raises InputError, MediaError or NoFaceError for a clip that cannot be used; it is not tried again until its files
         change.
@@ -120,7 +120,7 @@ class CropCache:
 
 
 def cached_stem(name: str, files: Sequence[Path], *settings: bytes) -> str:
-    """Return a file's name without a suffix for what was made of a clip: another one when the files or the settings change."""
+    """Return the name, without a suffix, of a file with results of a clip. It changes when the clip's files or the settings do."""
     stats = (path.stat() for path in files)
     state = fingerprint(name.encode(), *(f"{one.st_size} {one.st_mtime_ns}".encode() for one in stats), *settings)
     readable = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)[-_LONGEST_NAME:]

@@ -271,6 +271,7 @@ class DrawingTask(Task):
         values["loss"] = torch.stack([(1 - sum(shares.values())) * values["l1"], *parts]).sum()
         engine.update(self.drawer, values["loss"])
 
+        # The discriminator after the network, as in Wav2Lip's program.
         if self._quality is not None:
             # Both halves in one call, because data parallel training counts calls.
             real, made = engine.module(QUALITY)(lower_half(torch.cat((truth, drawn.detach())))).chunk(2)

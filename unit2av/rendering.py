@@ -248,6 +248,7 @@ class SoundFeed:
     def reach(self, writer: VideoWriter, seconds: Seconds) -> None:
         """Write the sound up to a time."""
         until = seconds_to_samples(seconds, self.rate)
+        # Sound that ends early does not stop the frames.
         while self._written < until and (block := next(self._blocks, None)) is not None:
             writer.write_sound(block)
             self._written += len(block)

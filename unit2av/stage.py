@@ -101,8 +101,10 @@ class RendererLayout(CheckpointLayout):
         audio = payload.get("audio")
         if trainer_tensors(payload):
             return False
+
         if (isinstance(audio, Mapping) and any(map(holds_tensors, audio.values()))) or holds_tensors(payload.get("video")):
             return True
+
         if "generator" in payload:
             return Near("a vocoder training checkpoint (g_XXXXXXXX) of one language", _PUT_IN)
         if "mpd" in payload or "msd" in payload:

@@ -151,7 +151,7 @@ def export_lipsync(checkpoint: str | Path, out_path: str | Path, quality_path: s
 
 
 def _write(path: Path, state: State, module: str) -> None:
-    """The published programs' dict; without the optimizer's state, which they go on without."""
+    """Write the dict of the published programs, without the state of the optimizer: they continue without it."""
     tensors = {name: tensor.contiguous() for name, tensor in state["modules"][module].items()}
     position = state["position"]
     stored = {"state_dict": tensors, "optimizer": None, "global_step": position["step"], "global_epoch": position["epoch"]}

@@ -47,6 +47,7 @@ def write_transformers(renderer: RendererCheckpoint, folder: Path, language: str
         expected = f"--target-lang, one of {', '.join(languages)}" if languages else "a vocoder"
         raise UsageError(f"{path} does not say which voice", expected=expected)
     language = language or languages[0]
+
     tensors, settings = renderer.vocoder_tensors(language), renderer.vocoder_settings(language)
     if is_harmonic(tensors) or is_vocos(tensors):
         raise CheckpointError("transformers has no class for a voice with a pitch", path=path, expected="a unit HiFi-GAN")

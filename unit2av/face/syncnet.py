@@ -32,6 +32,7 @@ class SyncNet(nn.Module):
         s, v = sound, lips
         self.netcnnaud = nn.Sequential(
             *_flat(1, s[0], 3, 1),
+            # It changes nothing, but the published layers are numbered with it.
             nn.MaxPool2d(1, 1),
             *_flat(s[0], s[1], 3, 1),
             nn.MaxPool2d(3, (1, 2)),

@@ -39,25 +39,26 @@ and on cheeks, nose and forehead."""
 _FLOOR = 2.0
 """Levels that are added to a colour before its logarithm: in the dark it is mostly noise."""
 _FLAT_SKIN, _ALL_AROUND, _DARK, _INSIDE = (0.08, 0.12), 0.95, -0.5, 0.25
-"""Redness and lightness within which points around a mouth are plain skin, how many of them are, how dark a mouth is inside, and
-how many of its points show that."""
+"""A dark mouth in plain skin: within which redness and lightness a point around it is skin, the share of such points, how dark the
+mouth is inside, and the share of its points that are."""
 _IN_LIGHT = 0.6
-"""How much darker than its lightest quarter skin may be: frames of glasses, hair and shadows on it are not compared with."""
+"""How much darker than its lightest quarter skin may be. Glasses, hair and shadows are darker, and left out of comparisons."""
 _MADE_UP, _SKIN_RED, _MOSTLY = 0.3, 0.12, 0.75
-"""Redness of lips from which they may be made up, in any red, and within which most points around them are skin then."""
+"""Redness from which on lips may be made up, in any red. Then points around them must be skin: within which redness, and which
+share of them."""
 _PALE, _REDDEST, _OTHER_HUE, _DARKEST, _LIGHTEST = -0.07, 0.8, 0.65, -1.2, 0.1
 """How much redder (logarithm of red to green), bluer or yellower (of green to blue) and lighter than the skin lips may be."""
 _LIKE_SKIN, _LIGHT_COUNTS, _COLOURED = 0.09, 0.6, 0.06
 """Redness below which a point as light as skin is skin, how much lightness counts beside it (pale lips in light are nearly skin),
 and how red skin is at least where colours tell anything."""
 _REDDER, _BLUE, _YELLOW = 0.05, -0.15, 0.1
-"""How much redder than what is around it a lip is, and how blue and how yellow beside the skin it may be where it is not."""
+"""How much redder than its surroundings a lip is. One that is not must be no bluer and no yellower beside the skin than this."""
 _ONE_RED, _ONE_LIGHT, _FLAT = 0.06, 0.45, 0.2
-"""Within which redness and lightness a mouth and what is around it differ where there is none, and lightness without colours."""
+"""Ranges of redness and lightness in which most points lie where there is no mouth, and of lightness without colours."""
 COVERED_FROM, COVERED_UNTIL = 0.5, 0.4
-"""Shares of the lips that are not to be seen: a mouth is covered from the first on, until less than the second are."""
+"""Shares of the lips that are hidden: a mouth counts as covered from the first on, and as free again below the second."""
 _CHANGE = 0.5
-"""By how much of a lip a mouth whose structure is seen must change to be covered all the same, as by glass."""
+"""Share of a lip by which a mouth with a visible structure must change to count as covered all the same, as behind glass."""
 
 
 class Covering(NamedTuple):

@@ -25,7 +25,7 @@ from avcore.faces.geometry import Landmarks
 from unit2av.lipsync.mesh.shape import INNER_LOWER, INNER_UPPER, LOWER_LIP, OUTER_LOWER, OUTER_UPPER, UPPER_LIP, Points
 
 _FACE, _MARGIN = 160, 0.1
-"""Pixels that a face is looked at in, across, and what is seen beside it, in widths of the face."""
+"""Width in pixels at which a face is examined, and the margin around it, in widths of the face."""
 _COLUMNS, _FINE = 32, 4
 """Columns of the unrolled mouth, of which two at either end are left out as its corners, and rows from one ring of the mesh to the
 next."""
@@ -34,8 +34,8 @@ _THICK, _AROUND = 0.06, (0.9, 0.45)
 _FLOOR, _FAINT = 8.0, 4e-4
 """Levels added before a logarithm, and contrast (its square) below which two columns are alike by chance."""
 _SIDE, _REACH, _WINDOW, _PUSH = 192, 0.24, 1.35, 4.0
-"""Pixels that the mesh's network sees a face in, how far around the mouth pixels are pushed in widths of the face, the square
-around the face in its sizes, and by how many pixels they are."""
+"""Side in pixels of what the mesh's network sees; how far around the mouth pixels are pushed, in widths of the face; side of the
+square around the face, in sizes of the face; and the push in pixels."""
 _OUTLINES = {"upper": (*OUTER_UPPER, *INNER_UPPER), "lower": (*OUTER_LOWER, *INNER_LOWER)}
 # All threads share one interpreter, whose input and output lie in its own memory.
 _LOCK = Lock()

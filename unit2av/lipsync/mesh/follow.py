@@ -47,14 +47,14 @@ from unit2av.lipsync.mesh.shape import (
 from unit2av.lipsync.occlusion import Covering, covering
 
 _WIDTH, _MARGIN = 160, 0.15
-"""Pixels that a face is looked at in at most, and what is cut out beside it, in widths of the face."""
+"""Largest width in pixels at which a face is examined, and the margin that is cut out with it, in widths of the face."""
 _WINDOW, _LEVELS = 17, 2
 _MOST_RETURN = 0.5
 _LEAST_FOLLOWED = 12
 _UNLIKE_OTHERS, _FITS = 1.0, 4
 """Pixels from which on a point that moves unlike the others counts less than half, and how often the fit is repeated."""
 _TEXTURE_POWER, _LEAST_WITHIN, _MIN_CONFIDENCE = 0.4, 0.8, 1e-6
-"""How fast a point gains weight with its texture, how much of what is looked at must be of the face, and what every point has."""
+"""Power of its texture in the weight of a point, the least share of its window that lies on the face, and the least weight."""
 _ALIKE = 20.0
 """Points that err together: their windows overlap, and so do the blocks of a coder."""
 _USUAL_ROLL, _USUAL_GROWTH = 0.0015, 0.0008
@@ -62,7 +62,7 @@ _USUAL_ROLL, _USUAL_GROWTH = 0.0015, 0.0008
 _LOWER_FROM, _LOWER_MARGIN = 0.35, 0.08
 """Share of a face's height below which points are followed one by one, and the margin around it, in widths of the face."""
 _LOWER_WIDTH, _MOST_GROWN = 192, 4.0
-"""Pixels that the lower face is looked at in, and how much a small one is enlarged for that at most."""
+"""Width in pixels at which the lower face is examined, and by which factor a small one is enlarged at most."""
 _STRIDE, _LEAST_SIDE = 4, 24
 """Pixels from one patch that is followed to the next, and the smallest side of a part in which patches fit."""
 

@@ -339,6 +339,7 @@ def soft_cover(outline: Points, size: tuple[int, int], blur: float = 0.0) -> Flo
     height, width = size
     fine = 4 if height * width < 40000 else 2
     mask = np.zeros((height * fine, width * fine), np.uint8)
+    # Centres of small and large pixels do not coincide, hence the offset.
     cv2.fillPoly(mask, [fixed_point(outline * fine + (fine - 1) / 2)], 255, cv2.LINE_8, SUBPIXEL_BITS)
 
     cover = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255

@@ -40,8 +40,8 @@ _DARK_EVERY, _MOST_DARKS = 3, 60
 _BETTER_TEETH = 1.3
 _CLOSED = 0.05
 _SEEN_OPEN, _MET = (0.004, 0.01), 0.006
-"""Gaps between the lips, in widths of the face: of a source that is open, from and over which it counts as such, and of lips that
-meet."""
+"""Gaps between the lips, in widths of the face: from which on a source begins to count as open, the range over which it does, and
+up to which lips meet."""
 
 
 @dataclass

@@ -58,7 +58,7 @@ _FEWEST_CALM, _AS_CLOSED = 3, 0.005
 """Frames without a smile that are enough to show the mouth at rest, however many smile, and how much larger their gaps may be than
 the smallest, in widths of the face."""
 _RELAXED, _RELAXED_AT_REST = 0.85, 0.6
-"""Share of a smile that goes where lips are pressed or rounded, and of what goes whatever is said: nobody talks in a grin."""
+"""Shares of a smile that go: where lips are pressed or rounded, and whatever is said. Nobody talks in a grin."""
 _LEAST_RANGE = 0.1
 """Range of the gap between the lips, as a share of the usual one, up to which nobody was seen to speak: a smile that stays is for
 the camera, and goes before anything is said. From twice as much on it belongs to what is said."""
@@ -66,8 +66,8 @@ _BESIDE, _AROUND = 0.12, 0.14
 """How far beside the corners, and above and below the lips, the skin goes along with a mouth that gets narrower, in widths of the
 face."""
 _LEAST_RAISED, _LOWERED, _CORNER_REACH = 0.01, 0.6, 0.1
-"""How much higher than the middle of the lips their corners are in a smile, beyond what they are in the neutral face, in widths of
-the face, the share of it that goes as well, and how far around them the skin goes along."""
+"""By how much the corners of the lips are at least higher in a smile than in the neutral face, in widths of the face; the share of
+this rise that goes; and how far around the corners the skin goes along."""
 
 
 class _Skin(NamedTuple):

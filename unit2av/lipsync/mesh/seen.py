@@ -267,6 +267,7 @@ def softness(image: Pixels, points: Points) -> float:
         return 0.0
 
     grey = cv2.GaussianBlur(cv2.cvtColor(part, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), 0.7)
+    # Divided by 8, Sobel's sums are levels for each pixel.
     edges = np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0, ksize=3), cv2.Sobel(grey, cv2.CV_32F, 0, 1, ksize=3)) / 8
     is_strong = edges > np.percentile(edges, 85)
     laplacian = np.square(cv2.Laplacian(grey, cv2.CV_32F)[is_strong])

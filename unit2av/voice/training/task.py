@@ -102,6 +102,7 @@ class Unit2aTask(Task):
             losses["length"] = length_loss(log_durations, runs)
 
         if self._discriminators is not None and engine.progress >= weights.adversarial_from:
+            # Discriminators first, as in HiFi-GAN's program.
             values["discriminator"] = self._train_discriminators(sound.detach(), batch["samples"], engine)
             # Frozen, so that the discriminators do not collect gradients of the vocoder's loss.
             self._discriminators.requires_grad_(False)
