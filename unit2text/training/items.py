@@ -154,7 +154,7 @@ def with_noise(units: Units, noise: UnitToTextNoiseConfig, num_units: int, rando
     ids, durations = units.ids.copy(), units.durations.astype(np.float64)
     is_other = random.random(len(ids)) < noise.substitute
     ids[is_other] = random.integers(num_units, size=int(is_other.sum()))
-    # Log-uniform: half as long is as frequent as twice as long.
+    # Log-uniform: longer by a factor is as frequent as shorter by the same one.
     durations = np.maximum(1, np.rint(durations * (1 + noise.stretch) ** random.uniform(-1, 1, len(ids)))).astype(np.int64)
 
     is_kept = random.random(len(ids)) >= noise.delete
