@@ -136,6 +136,7 @@ class RayProcesses(Processes):
 
     def result(self, call: Any) -> Any:
         """Return the result of a call. Raises DiedError when its process is lost, else the error that it raised."""
+        # Not by ray.get alone, which would wait for ever for a worker that finds no place.
         self.wait([call])
         self._loading.discard(call)
         self._at_work.discard(call)
@@ -163,6 +164,7 @@ class RayProcesses(Processes):
 
 def _is_node_lost(error: RayError) -> bool:
     """Return whether a machine of the cluster was lost, with whatever ran there."""
+    # Ray has one error for a lost actor and a lost machine; only its text tells them apart.
     return isinstance(error, NodeDiedError) or (isinstance(error, RayActorError) and any(text in str(error) for text in _NODE_LOST))
 
 

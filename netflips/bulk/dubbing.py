@@ -185,6 +185,7 @@ def dub_side_by_side(
         if len(left) < len(jobs):
             LOG.info("done or set aside already: %d of %s", len(jobs) - len(left), several(len(jobs), "video"))
 
+        # The report has all dubs: written after each of them, it would take longer and longer.
         told = Seldom(lambda: None if report is None else record.write_report(report, jobs))
         left.sort(key=sizes.__getitem__, reverse=True)
         try:

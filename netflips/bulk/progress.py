@@ -57,7 +57,7 @@ class RunProgress:
     @property
     def elapsed_s(self) -> float:
         """Seconds from the start to the end, or to now."""
-        return max((self._end or time.monotonic()) - self.began, 1e-9)
+        return max((self._end or time.monotonic()) - self.began, 1e-9)  # others are divided by it
 
     @property
     def x_real_time(self) -> float:

@@ -58,6 +58,7 @@ def read_source(settings: ExtractSettings, source: Source) -> Loaded:
     seconds = frames_to_seconds(len(lips)) if lips is not None else samples_to_seconds(0 if speech is None else len(speech))
     return Loaded(
         source,
+        # Sound that only helped to find the speaker is not sent to the models.
         speech if _is_heard(settings) else None,
         lips if settings.uses_video else None,
         float(seconds),

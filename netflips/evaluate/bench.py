@@ -244,7 +244,7 @@ def standings(rows: Sequence[Row], systems: Sequence[str]) -> list[Standing]:
         both = row.cells[system].compared(row.cells[other])
         if both is None or both.difference.n < _LEAST_CLIPS:
             return None
-        return -both.better
+        return -both.better  # which is seen from the other system
 
     told = list[Standing]()
     for system in systems:

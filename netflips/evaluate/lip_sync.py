@@ -249,6 +249,7 @@ def face_tracks(found: Sequence[Sequence[Box]], least: LeastFace = AS_PUBLISHED)
 def face_crops(track: WatchedFace, frames: Iterable[Pixels]) -> Iterator[Pixels]:
     """Cut the face of a track out of its frames uint8 [h, w, 3], which begin with `track.first`: uint8 [224, 224, 3] each."""
     for (x, y, half), frame in zip(track.squares, frames, strict=False):
+        # int() and not round(), here and below: as the published pipeline cuts.
         margin = int(half * (1 + 2 * _SCALE))
         padded = cv2.copyMakeBorder(frame, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=(_BORDER,) * 3)
         down, across = y + margin, x + margin

@@ -171,6 +171,7 @@ class Measurer:
         judges, asked = Evaluators(self._work.options), self._work.by_group
         try:
             needs = {group: {need for one in of.metrics for need in one.needs} & judges.there for group, of in asked.items()}
+            # All models before the first clip: what is wrong with one shows at once.
             for need in set().union(*needs.values()):
                 judges.model(need)
 

@@ -75,7 +75,7 @@ def _rgb(image: Image.Image) -> Pixels:
         ground = Image.new("RGBA", seen.size, "white")
         image = Image.alpha_composite(ground, seen)
 
-    return np.asarray(image.convert("RGB"), np.uint8).copy()
+    return np.asarray(image.convert("RGB"), np.uint8).copy()  # Pillow's own array is read-only
 
 
 def _in_srgb(image: Image.Image) -> Image.Image:
@@ -102,6 +102,7 @@ def sized(still: Pixels, height: int | None) -> Pixels:
     """Return an image scaled to a height, with even sides; None keeps its size."""
     rows, columns = still.shape[:2]
     scale = 1.0 if height is None else height / rows
+    # Even, because video in 4:2:0 has one colour for two by two pixels.
     size = max(2, round(columns * scale) // 2 * 2), max(2, round(rows * scale) // 2 * 2)
     if size == (columns, rows):
         return still

@@ -252,6 +252,7 @@ def _accept(models: Sequence[Model], accepted: Sequence[str]) -> None:
         names = ", ".join(model.name for model in models if model.licence in group)
         sys.stderr.write(f"Accept {shown(which)} for {names}? [y/N] ")
         sys.stderr.flush()
+        # ㅛ is where y is on a Korean keyboard.
         if sys.stdin.readline().strip().lower() not in ("y", "yes", "ㅛ", "예", "네"):
             raise UsageError("the licence was not accepted", found=", ".join(one.key for one in group), hint="nothing was fetched")
 

@@ -340,6 +340,7 @@ def _opened(url: str, place: Origin, headers: Mapping[str, str] | None = None) -
 def _read(answer: Any, most: int) -> bytes:
     """Return some bytes of a body. Raises `_BrokenError`."""
     try:
+        # A socket's own limit begins anew with each byte: a body that drips would last for ever.
         return bytes(within(_TIMEOUT_S, lambda: answer.read(most)))
     except (OSError, http.client.HTTPException) as error:
         raise _BrokenError(reason(error)) from error

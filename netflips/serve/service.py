@@ -149,6 +149,7 @@ class Service:
             self._ask(job, found, review, before or job, is_draft=is_draft)
             self.queue.add(job)
         except BaseException:
+            # Whatever stops it, no folder without a job is left.
             self.queue.folders.remove(job.id)
             raise
         return job

@@ -38,7 +38,7 @@ _WINDOW, _HOP = 800, 160  # samples at 16 kHz: 50 and 10 ms
 _LOWEST_HZ, _HIGHEST_HZ = 65.0, 400.0
 _LOUD = 0.25
 """Stretches count above this share of the loudest stretch's root mean square: vowels, and what is as loud."""
-_MOST = 0.999
+_MOST = 0.999  # a height of 1 would be infinitely many dB
 _QUIET_AROUND = 2
 """Steps of 20 ms on each side of a pause that belong to the speech around it."""
 _LEAST_LEVEL, _OCTAVE = 1e-6, 12.0
@@ -96,7 +96,7 @@ def harmonicity_db(heights: NDArray[np.float64]) -> float:
     """Return the median of 10 log10(r / (1 - r)), -30 where nothing is periodic. heights: r, float64 [n]."""
     if not len(heights):
         return -30.0
-    r = np.clip(heights, 1e-3, _MOST)
+    r = np.clip(heights, 1e-3, _MOST)  # 1e-3 is -30 dB
     return float(np.median(10 * np.log10(r / (1 - r))))
 
 

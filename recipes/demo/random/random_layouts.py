@@ -28,7 +28,7 @@ from unit2unit.model import StackConfig, TranslatorConfig, TranslatorVocabulary,
 
 State = OrderedDict[str, Tensor]
 
-_RELU, _RESIDUAL = 2**0.5, 0.3
+_RELU, _RESIDUAL = 2**0.5, 0.3  # a ReLU halves the power (He et al. 2015)
 _OF_LIPS = {r"frontend3D\.0|\.conv1\.": _RELU, r"\.conv2\.": _RESIDUAL}
 
 

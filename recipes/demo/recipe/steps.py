@@ -85,6 +85,7 @@ class StepRunner:
             for command in step.commands:
                 self._call(step, command, log)
         except BaseException:
+            # The seconds count even so: those of all runs are added.
             self._rows.add([{"step": step.name, "seconds": round(before + time.monotonic() - start, 1)}])
             raise
 
