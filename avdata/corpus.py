@@ -206,6 +206,7 @@ def unit_of_silence(setting: str, utterances: Iterable[Units]) -> int | None:
     """Return the unit that a setting names: a number, `auto` for the most common one at the ends of utterances, "" for none."""
     if setting != MOST_COMMON:
         return int(setting) if setting else None
+    # Recordings begin and end in silence more often than in any other unit.
     ends = Counter(int(units.ids[at]) for units in utterances for at in (0, -1) if len(units))
     if not ends:
         return None

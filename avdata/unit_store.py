@@ -79,6 +79,7 @@ def write_units(path: str | Path, rows: Iterable[UnitRow]) -> int:
 def _iter_folder(folder: Path) -> Iterator[UnitRow]:
     inner = [folder / name for name in ("shards", "units") if (folder / name).is_dir()]
     folder = inner[0] if inner else folder
+    # Unfinished files have names that begin with a dot.
     shards = sorted(file for file in folder.iterdir() if file.suffix == SHARD_SUFFIX and not file.name.startswith("."))
     for shard in shards:
         yield from iter_units(shard)

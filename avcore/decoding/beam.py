@@ -214,6 +214,7 @@ class Choice:
         than `beam` have finished), and is dropped otherwise; the first `beam` others live on.
         """
         size, num_rows = self._config.beam, logits.shape[2]
+        # In float32 whatever the decoder computes in, as in fairseq.
         totals = torch.log_softmax(logits.float() / self._config.temperature, dim=-1)
         # `topk` would take NaN for the largest value.
         totals.nan_to_num_(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)

@@ -212,6 +212,7 @@ class ClipMaker:
             return self._reject(request, "no face", "no face was found in any frame", {}, thumbnails.strip(None))
 
         count = len(face.frames)
+        # The video may have ended before the stretch did.
         speech = request.footage.speech(request.first, count)
         quality = measure_clip(face, speech)
         figures = quality.rounded()
@@ -272,6 +273,7 @@ class ClipMaker:
         boxes = face.boxes
 
         if is_full:
+            # Boxes are in pixels of the part that was searched, which begins elsewhere in the whole frame.
             left, top, _, _ = _visible(request.look_at, height, width)
             corner = np.array([left, top, left, top], np.float32)
             boxes, frame = [None if box is None else box + corner for box in boxes], Framing.whole(height, width)

@@ -54,6 +54,7 @@ class KsponCorpus(RecordedCorpus):
             if sound is None or not text:
                 self.problems[name] = NOTHING_SAID if sound is not None else f"there is no {name}.pcm"
                 continue
+            # A folder for each thousand, as in the corpus.
             audio = f"audio/{split or 'all'}/{name[:-3]}/{name}.wav"
             entry = Entry(name, audio, language="ko", text=text, extra={"split": split} if split else {})
             yield CorpusRecording(sound, entry).piece()

@@ -165,6 +165,7 @@ class MuavicWorker(ItemWorker):
         if clip.crops is not None:
             row["lips"] = _below(clip.crops, self.out)
         else:
+            # The table counts the frames of a video that is not there.
             row.pop("frames", None)
 
         journal.add(ItemRecord(piece.key, "kept", rows={MANIFEST: row}))
