@@ -239,7 +239,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _short_integer(digits: str) -> int:
-    # Digits are counted first: reading a very long number takes time that grows with their square.
+    # Digits are counted first: the time to read a number grows with the square of their count.
     if len(digits.lstrip("-+")) > _MOST_DIGITS or not LEAST_INTEGER <= int(digits or 0) <= MOST_INTEGER:
         raise ValueError(f"{_BEYOND}: {digits[:40]}")
     return int(digits or 0)

@@ -52,6 +52,7 @@ def divide_speakers(contents: Mapping[str, Collection[bytes]], plan: SplitPlan) 
         for split, wanted in ((TEST, plan.test), (VALID, plan.valid))
     }
     for names in groups:
+        # A group that no split has room for is trained on; smaller ones after it may still fit.
         split = next((split for split in room if len(names) <= room[split] - len(chosen[split])), TRAIN)
         chosen[split] += names
 

@@ -28,7 +28,7 @@ class SoundSettings:
 
     def prepared(self, speech: Samples) -> Samples:
         """Return float32 [S] as the network takes it, at the same rate."""
-        # 1e-7 as in the feature extractors of transformers, which these networks were trained with.
+        # 1e-7 as in the feature extractors of transformers, whose settings these are.
         return (speech - speech.mean()) / np.sqrt(speech.var() + 1e-7) if self.is_normalised else speech
 
 

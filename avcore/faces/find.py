@@ -66,6 +66,7 @@ def with_shots(frames: Iterable["Frame"]) -> Iterator[ShotFrame]:
         held = frame, small
 
     if held is not None:
+        # Nothing follows the last frame; as if it stayed, it is a cut where it differs from the one before.
         yield ShotFrame(held[0], shot + cuts.is_cut(held[1], after=held[1]))
 
 

@@ -340,6 +340,7 @@ class Tracker:
         """Add detected faces that are not in `seen`: missing ones to their tracks, others as new tracks."""
         for box in boxes:
             centre = (box[:2] + box[2:]) / 2
+            # One that is followed already: the mesh need not run on it again.
             if any(np.all(centre > known[:2]) and np.all(centre < known[2:]) for known in map(_hull, seen.values())):
                 continue
             look = self._look(frame, CropWindow.around(box, _WIDEN_BOX))

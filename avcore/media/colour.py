@@ -206,6 +206,7 @@ def to_sdr(signal: Colours, colours: WideColours) -> Colours:
     light *= _rolled_off(largest, colours) / largest
     grey = np.maximum(light @ _xyz(_BT709)[1], 0.0)[..., None]
     least = np.minimum(light.min(-1, keepdims=True), 0.0)
+    # Along the line to grey, as far as the least of the three needs to reach 0.
     light = grey + (light - grey) * grey / np.maximum(grey - least, 1e-12)
     return np.asarray(np.clip(light, 0.0, 1.0) ** (1 / _GAMMA), np.float64)
 

@@ -127,6 +127,7 @@ class Shapes:
         elif mark == self._marks[-1]:
             return
         elif mark not in self._known:
+            # The first keyframe is decoded only now: most files never change, and need no decoding.
             for one, sample in ((self._marks[0], self._first), (mark, packet)):
                 if one not in self._known and (shape := _decoded(sample, self._stream)) is not None:
                     self._known[one] = shape
