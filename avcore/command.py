@@ -207,7 +207,6 @@ def run(
     read: turns the parsed options into the argument of `work`; may raise NetflipsError.
     Exit codes: 0 done; 2 bad input or usage, in one line; 1 anything else; 130 after Ctrl-C; 143 after SIGTERM.
     """
-    # With numpy, which --help need not wait for.
     from avcore.checkpoints.bundle import shipped_files
 
     options = parser.parse_args(argv)
