@@ -359,6 +359,7 @@ def as_read(text: str, language: str) -> str:
 def errors_in(heard: str, text: str) -> tuple[int, int]:
     """Return how many characters of a text are wrong in a transcript, and its number of characters, without blanks and marks."""
     found, wanted = (np.array([ord(sign) for sign in normalise_for_reading(one) if sign != " "]) for one in (heard, text))
+    # At most all of them: a transcript that is far too long would make a share below 0.
     return min(edit_distance(found, wanted), len(wanted)), len(wanted)
 
 

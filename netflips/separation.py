@@ -68,6 +68,7 @@ class _UNet(nn.Module):
         now = found.pop()
         for number in range(1, _LAYERS + 1):
             first, _, rectified, normed = self.get_submodule(f"up{number}").children()
+            # Cropped as SAME has it: the layer gives three more than twice as many.
             now = normed(rectified(first(now)[:, :, 1:-2, 1:-2]))
             if found:
                 now = torch.cat([found.pop(), now], dim=1)

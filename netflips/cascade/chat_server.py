@@ -119,6 +119,7 @@ class ChatServer:
     def _fitting(self, body: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
         """Send a request, with fewer parameters each time that the server refuses some; returns its answer. Raises InputError if it
         refuses a request for another reason."""
+        # Each turn gives a form up, or raises, so that the loop ends.
         while True:
             asked = {**body, **dict(forms[0] for forms in self._forms.values() if forms)}
             if self.model is not None:

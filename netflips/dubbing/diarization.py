@@ -202,6 +202,7 @@ class _Crowd:
         # Of equals, the face that was seen first: a resumed dub must decide the same.
         best = max(allowed, key=lambda face: (allowed[face] + bonus * (face in own), -face), default=None)
 
+        # A face in sight is not enough: in a reaction shot it is the listener's.
         if best is None or allowed[best] + bonus * (best in own) < SPEAKS:
             return known, frozenset(), 0.0
         person = known if one.is_user_given or best in known.faces else self._by_face(best) or known

@@ -128,6 +128,7 @@ def _smooth(boxes: Floats) -> Floats:
     """Return a weighted average over time, float32 [T, 4]."""
     # Weights beyond three standard deviations hardly count, and a reflection is no longer than the track.
     reach = min(round(3 * _SMOOTHING), len(boxes) - 1)
+    # Centred, so that the box does not lag behind a head that moves.
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / _SMOOTHING) ** 2)
     # Odd reflection continues a movement at the ends; even reflection would pull the box back there.
     padded = np.pad(boxes.astype(np.float64), ((reach, reach), (0, 0)), mode="reflect", reflect_type="odd") if reach else boxes

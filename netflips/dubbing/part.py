@@ -56,6 +56,7 @@ def part_of(
         (begin, stop, pause), after = places[0], places[1][0] if len(places) > 1 else duration_s
         first, last = max(begin - _PREVIEW_MARGIN_S, Fraction(0)), min(stop + pause + _PREVIEW_MARGIN_S, after)
 
+    # A part may begin in the pause behind an utterance, but not end there: the dub of that utterance may go on into the pause.
     first = next((begin for begin, stop, _ in places if begin < first < stop), first)
     last = min(next((stop + pause for begin, stop, pause in places if begin < last < stop + pause), last), duration_s)
 

@@ -30,6 +30,7 @@ def cut_utterances(
     long is cut; default: the middle.
     """
     stretches: list[Span] = []
+    # Stretches from a detector, or a program, may overlap or leave the recording.
     for start, end in sorted((max(start, 0.0), min(end, duration_s)) for start, end in speech):
         if end <= start:
             continue

@@ -212,4 +212,5 @@ def address(path: str | Path, folder: Path) -> str:
         way = os.path.relpath(path, folder)
     except ValueError:  # there is no way to another drive
         return Path(path).absolute().as_uri()
+    # Bytes, since a name need not be UTF-8; and quoted, so that its # and ? are no parts of the address.
     return quote(os.fsencode(way.replace(os.sep, "/")))

@@ -185,6 +185,7 @@ def length(value: float) -> str:
 
 def clock(value: float) -> str:
     """Return a moment, as `1:02.3`, with hours where there are any."""
+    # Rounded first: 59.96 s is 1:00.0, and not 0:60.0.
     tenths = round(value * 10)
     minutes, rest = divmod(tenths, _MINUTE * 10)
     hours, minutes = divmod(minutes, _HOUR // _MINUTE)

@@ -183,6 +183,7 @@ def subtitle_text(path: Path, cues: Iterable[Cue]) -> str:
 
 
 def _stamp(seconds: float, mark: str) -> str:
+    # Whole milliseconds come first: 59.9996 s must not be written as 60 seconds of a minute.
     whole, thousandths = divmod(seconds_to_samples(max(0.0, seconds), _MILLISECONDS), _MILLISECONDS)
     minutes, rest = divmod(whole, 60)
     return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest:02d}{mark}{thousandths:03d}"

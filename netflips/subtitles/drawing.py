@@ -131,6 +131,7 @@ def _sign(text: str, font: Path, height: int, width: int, height_share: float) -
 def _overlay(lines: tuple[str, ...], font: Path, height: int, width: int) -> _Overlay:
     """Return a subtitle at the bottom of a frame, centred. Its letters are smaller if they would not fit."""
     image, outline = _fitting(lines, font, round(height * _HEIGHT_SHARE), width)
+    # Cropped, since even the smallest letters of a long line may not fit into the frame.
     ink, cover = (np.asarray(one, np.float32)[:height, :width, None] / 255 for one in (image, outline))
     top = max(height - ink.shape[0] - round(height * _ABOVE_EDGE), 0)
     return _Overlay(top, (width - ink.shape[1]) // 2, ink, cover)

@@ -120,6 +120,7 @@ def _cue(number: int, times: tuple[float, float], lines: Sequence[str], is_vtt: 
         speaker = voices.pop() if len(voices) == 1 else ""
         text = unescape(_VTT_TAG.sub("", text))
     else:
+        # Tags are bounded, so that the time of reading grows with the length of the file only.
         text = re.sub(r"</?\s?[a-zA-Z][^<>\n]{0,200}>", "", text)
     return Cue(number, *times, text, speaker, is_placed=_PLACED.search(text) is not None)
 
@@ -224,4 +225,5 @@ def _timed(rows: Sequence[tuple[float, str]]) -> list[Cue]:
 
 def _seconds(parts: Sequence[str | None]) -> float:
     hours, minutes, seconds = (int(part or 0) for part in parts[:3])
+    # A fraction has one to three digits: .5 is 500 ms.
     return (hours * 60 + minutes) * 60 + seconds + int((parts[3] or "0").ljust(3, "0")) / 1000
