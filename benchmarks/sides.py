@@ -127,6 +127,7 @@ def ours_unit2unit(folder: Path, steps: float, precision: str, device: str = "cp
     from avcore.decoding.beam import SearchConfig
 
     translator = _translator(folder, precision, device)
+    # Exactly so many steps: random weights hardly ever end a sentence by themselves.
     search = SearchConfig(beam=BEAM, max_len_b=int(steps), min_len=int(steps))
     units = source_units(steps)
     return lambda: translator.translate(units, _LANGUAGE, _TARGET, search).tokens

@@ -73,7 +73,7 @@ class Spread:
         return PoolSize(workers, self.readers or cores - workers, cpus=1.0)
 
     def _on_gpus(self, gpus: float, cores: int) -> PoolSize:
-        most = int(gpus / self.gpus_per_worker + 1e-9)  # 1e-9: a quotient such as 4.999999 was meant to be 5
+        most = int(gpus / self.gpus_per_worker + 1e-9)  # 1e-9: a quotient may be a hair below a whole number
         workers = self.workers or most
         if not 0 < workers <= most:
             raise UsageError(

@@ -54,6 +54,7 @@ def write_about(folder: Path, about: Mapping[str, Any]) -> Bundle:
 
 def note(folder: str | Path, **sections: Any) -> Bundle:
     """Add sections to bundle.json, or replace them: `note(folder, metrics={...})`."""
+    # Checked first, because new checksums would hide a file that has changed.
     bundle = check_bundle(folder)
     return write_about(bundle.folder, {**bundle.about, **sections})
 

@@ -76,6 +76,7 @@ def names(text: str) -> str:
 @cache
 def _strokes(sign: str) -> str:
     apart = unicodedata.normalize("NFKD", sign)
+    # Without accents, so that they hide no word.
     return "".join(_plain(part) for part in apart if unicodedata.category(part) != "Mn")
 
 

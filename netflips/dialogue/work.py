@@ -189,6 +189,7 @@ def answer_question(options: AvatarOptions) -> Script:
     """
     require_video_name(options.out)
     paths = paths_asked(options, RENDERER, spells=_LANGUAGE)
+    # Only to find out before any model is loaded whether it can be used.
     resolve_backend(options.lips, paths.unit2av)
 
     guards: list[AnswerGuard] = [] if options.blocked is None else [WordList.read(options.blocked)]

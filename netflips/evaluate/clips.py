@@ -176,6 +176,7 @@ class Clips:
 
     def clip(self, path: Path, language: str = "") -> Clip:
         """Return the clip of a file. language: for the recognizer."""
+        # Out and in again: the dict is in the order of use, and the oldest goes first.
         found = self._kept.pop(path, None) or Clip(path, self.judges, language)
         self._kept[path] = found
         while len(self._kept) > _MOST_CLIPS:

@@ -123,7 +123,7 @@ def cepstra(samples: NDArray[np.floating]) -> Doubles:  # type: ignore[type-arg]
     The first coefficient is the log energy.
     """
     sound = np.asarray(samples, np.float64)
-    # Step by step as python_speech_features, which computed the input of SyncNet's training.
+    # Step by step as python_speech_features, which SyncNet's published code uses.
     sound = np.append(sound[:1], sound[1:] - PREEMPHASIS * sound[:-1])
     count = 1 + max(0, -(-(len(sound) - WINDOW_SAMPLES) // HOP))
     sound = np.pad(sound, (0, max(0, (count - 1) * HOP + WINDOW_SAMPLES - len(sound))))

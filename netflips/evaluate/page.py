@@ -198,6 +198,7 @@ def sound_data(path: Path) -> str:
     """Return the first seconds of a sound as a data URI of FLAC, which every browser plays."""
     most, held, samples = seconds_to_samples(_MOST_SOUND_S), 0, [np.zeros(0, np.float32)]
 
+    # In blocks, because a long sound need not be decoded to its end.
     for block in iter_speech_blocks(path):
         samples.append(block[: most - held])
         held += len(samples[-1])

@@ -56,7 +56,7 @@ def licence_of(path: Path) -> Licence:
     if _is_shipped(path):
         return shipped_catalogue().built_in[_BUNDLE]
 
-    # A file is read once at most, and only if it has the name and the size of a listed one.
+    # A file is read once at most, and only if its name and size are those of a listed one.
     folder, digest = path.resolve() if path.is_dir() else path.resolve().parent, cache(file_digest)
     for model in catalogue().models.values():
         is_kept = folder == (models_folder() / model.name).resolve()

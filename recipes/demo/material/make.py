@@ -37,7 +37,7 @@ from recipes.demo.voices.phrasebook import SentencePair, free_sentences, phraseb
 
 Job = TypeVar("Job")
 
-_CHUNK = 50  # jobs that a stop loses at most
+_CHUNK = 50  # jobs of a process that a stop loses at most
 
 
 def run_in_chunks(

@@ -140,6 +140,7 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
                 ),
                 module(
                     "av2unit.train", "export", "--run-dir", folder / "unit_encoder", "--out-path", encoder,
+                    # A duration penalty is worth as much as ten minutes of training (NOTES.md).
                     "--choose-penalty", "0,0.5,1,2", "--calibrate-agreement", "--device", "cpu",
                 ),
             ),
@@ -164,6 +165,7 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
             ),
             ("data",),
         ),
+        # Beginning with labels, 0.980 of new sentences came out right, and 0.955 without (NOTES.md).
         Step("unit2unit_labels", translation("unit2unit_labels", [Path(labels)]), ("data", "text2unit")),
         Step("mouth", (module("recipes.demo.recipe.mouth_table", data / "phones.json", folder / "mouth.npz"),), ("data",)),
         Step("bandwidth", (module("unit2av.train_bandwidth", data / "wide.jsonl", "--out-path", folder / BAND_FILE),), ("data",)),
@@ -174,6 +176,7 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
             (faces("lips_more", f"init.checkpoint={begun}"), exported("lips_more", "--into", voice, "--out-path", renderer)),
             ("lips",),
         ),
+        # From the Korean voice, because most phones are units of both languages.
         Step("vocoder_en", (english_voice("vocoder_en", "source_lips" if people == DEMO else "vocoder_en", voice),), ("vocoder",)),
         Step(
             "units",

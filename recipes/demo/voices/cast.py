@@ -117,7 +117,7 @@ class Cast:
             for _ in range(own["recordings"]):
                 styles = self._blend(own, rng)
                 speed = round(float(rng.uniform(*own["speed"])), 2)
-                # A recording costs a second of a core, so it serves for several takes with other vocal tracts.
+                # A recording costs a second or two of a core, so it serves for several takes with other vocal tracts.
                 voices += [_korean(styles, speed, self._tract(own, rng)) for _ in range(own["takes"])]
 
         return voices
