@@ -123,7 +123,9 @@ def cached_stem(name: str, files: Sequence[Path], *settings: bytes) -> str:
     """Return the name, without a suffix, of a file with results of a clip. It changes when the clip's files or the settings do."""
     stats = (path.stat() for path in files)
     state = fingerprint(name.encode(), *(f"{one.st_size} {one.st_mtime_ns}".encode() for one in stats), *settings)
-    readable = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)[-_LONGEST_NAME:]
+    readable = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)
+    # File systems count bytes, of which a letter may have four.
+    readable = readable.encode()[-_LONGEST_NAME:].decode(errors="ignore")
     return f"{readable}-{state.rpartition(':')[2]}"
 
 

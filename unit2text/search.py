@@ -317,9 +317,9 @@ def find_text(
     if options.ctc_weight == 1:
         suppressed = marks if options.suppress_marks else ()
         # Row 0 is not only `<s>` but CTC's blank, without which there are no pauses.
-        allowed = [row for row in suppressed if row != 0]
+        rows_without = [row for row in suppressed if row != 0]
         masked = log_probs.clone()
-        masked[:, allowed] = -torch.inf
+        masked[:, rows_without] = -torch.inf
         path = best_path(masked)
         rows = path[path != END]
         score = float(log_likelihoods(log_probs, [np.append(rows, END)])[0])

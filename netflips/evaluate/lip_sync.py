@@ -102,18 +102,18 @@ def sync_vectors(network: SyncNet, frames: Iterable[Pixels], sound: Doubles) -> 
         square = frame if frame.shape[:2] == (SIDE, SIDE) else cv2.resize(frame, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
         held.append(np.ascontiguousarray(square[..., ::-1]))  # BGR
         if len(held) == _BATCH + WINDOW - 1:
-            seen.append(network.see(_windows(held)))
+            seen.append(network.embed_frames(_windows(held)))
             # The last frames stay, because the windows of the next batch begin with them.
             del held[:_BATCH]
     if len(held) >= WINDOW:
-        seen.append(network.see(_windows(held)))
+        seen.append(network.embed_frames(_windows(held)))
 
     steps = torch.from_numpy(sound.astype(np.float32))
     if not seen or sound.shape[1] < WINDOW_SOUND:
         raise InputError("the clip is too short for lip sync", expected=f"more than {WINDOW} frames with their sound")
 
     pieces = steps.unfold(1, WINDOW_SOUND, _STEPS_PER_FRAME).transpose(0, 1)[:, None]
-    return torch.cat(seen), torch.cat([network.transcribe(batch) for batch in torch.split(pieces, _BATCH)])
+    return torch.cat(seen), torch.cat([network.embed_sound(batch) for batch in torch.split(pieces, _BATCH)])
 
 
 def cepstra(samples: NDArray[np.floating]) -> Doubles:  # type: ignore[type-arg]

@@ -93,4 +93,4 @@ def test_a_track_ends_with_a_second_without_the_face_and_short_ones_are_left_out
 
 
 def test_unused_means_are_not_taken_for_sound(tmp_path: Path) -> None:
-    assert torch.isfinite(network().see(torch.zeros(1, 3, 5, 224, 224))).all()
+    assert torch.isfinite(network().embed_frames(torch.zeros(1, 3, 5, 224, 224))).all()

@@ -48,14 +48,15 @@ def test_each_pair_brings_what_it_says_and_two_that_are_joined_what_both_say(par
     letters = criterion.decoder.dictionary
     for split in ("train", "valid"):
         texts, dataset = transcript_file(data, split).read_text().split("\n"), task.dataset(split)
-        joined = 0
+        joined, alone = 0, dataset.dataset.dataset if split == "train" else dataset.dataset
         for index in range(len(dataset)):
             item = dataset[index]
+            assert (item.get("behind") is not None) == (len(item["target"]) > len(alone[index]["target"]))
             wanted = [texts[one] for one in (index, item.get("behind")) if one is not None]
             joined += len(wanted) == 2
             found = ["" if one in (letters.eos(), letters.pad()) else letters[one] for one in item["text"].tolist()]
             assert "".join(found) == (" ".join(wanted) if all(wanted) else "")
-        assert (joined > 5) == (split == "train")
+        assert 5 < joined < len(dataset) if split == "train" else joined == 0
 
 
 def test_the_texts_of_a_batch_stand_in_the_order_of_its_pairs(parts: Any) -> None:

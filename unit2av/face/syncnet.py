@@ -69,12 +69,12 @@ class SyncNet(nn.Module):
             widths("netcnnaud", _SOUND_CONVS), widths("netcnnlip", _LIP_CONVS), widths("netfcaud", _HEAD), widths("netfclip", _HEAD)
         )
 
-    def transcribe(self, cepstra: Tensor) -> Tensor:
+    def embed_sound(self, cepstra: Tensor) -> Tensor:
         """Embed sound, mel cepstra of 16-bit samples float [batch, 1, 13, 20], to vectors [batch, width]."""
         vectors: Tensor = self.netfcaud(self.netcnnaud(cepstra).flatten(1))
         return vectors
 
-    def see(self, lips: Tensor) -> Tensor:
+    def embed_frames(self, lips: Tensor) -> Tensor:
         """Embed frames, float [batch, 3, 5, 224, 224], BGR from 0 to 255, to vectors [batch, width]."""
         vectors: Tensor = self.netfclip(self.netcnnlip(lips).flatten(1))
         return vectors

@@ -195,7 +195,7 @@ class NoisyPairs(BaseWrapperDataset):  # type: ignore[misc]
         fed = self._noise.decoder_input(target, self.dataset.tgt[other].numpy(), self._num_units, random)
         source = noisy if len(noisy) <= self._max_source else source
         tensors = {"source": source, "target": target, "prev_output_tokens": fed}
-        behind = None if joined is own else other
+        behind = None if joined[0] is own[0] else other  # a pair that stays alone keeps its arrays
         return {**sample, **{name: torch.from_numpy(values) for name, values in tensors.items()}, "behind": behind}
 
     def _joined(self, source: Ids, target: Ids, other: int, random: np.random.Generator) -> tuple[Ids, Ids]:
