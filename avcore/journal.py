@@ -149,11 +149,23 @@ def repair(path: Path, *fields: str) -> bool:
 @contextmanager
 def _held(path: Path, flags: int) -> Iterator[IO[bytes]]:
     """Open a journal for one writer at a time; links are not followed."""
-    handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
-    with open(handle, "r+b") as file:
-        with suppress(OSError):  # no locks here
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield file
+    while True:
+        handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+        with open(handle, "r+b") as file:
+            with suppress(OSError):  # no locks here
+                fcntl.flock(handle, fcntl.LOCK_EX)
+
+            # `repair` may have replaced the file while this waited: what is written to the former one would be lost.
+            if _is_at(path, handle):
+                yield file
+                return
+
+
+def _is_at(path: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(handle))
+    except FileNotFoundError:
+        return False
 
 
 def _name(path: Path, damaged: list[int], again: str) -> None:

@@ -4,6 +4,9 @@ What is written anew again and again: at once, and then for a twentieth of the t
 nothing left of one that failed at once.
 """
 
+import fcntl
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -159,3 +162,18 @@ def test_a_second_run_is_refused_and_leaves_the_first_alone(tmp_path: Path) -> N
         with pytest.raises(OutputError, match="another run"), folder_lock(tmp_path / "out"):
             pass
         assert (tmp_path / "out" / ".lock").is_file()
+
+
+def test_a_writer_that_waited_while_the_journal_was_repaired_writes_to_the_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    journal.append(path, [{"id": 1}])
+    with path.open("rb") as held, ThreadPoolExecutor(1) as pool:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        written = pool.submit(journal.append, path, [{"id": 2}])
+        with pytest.raises(TimeoutError):
+            written.result(timeout=0.3)
+        (tmp_path / "new").write_bytes(path.read_bytes())
+        os.replace(tmp_path / "new", path)
+        fcntl.flock(held, fcntl.LOCK_UN)
+        written.result(timeout=10)
+    assert [row["id"] for row in journal.read(path)] == [1, 2]
