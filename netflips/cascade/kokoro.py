@@ -100,7 +100,6 @@ _LAST_S = 0.14
 """Length of the last sound of a text with its margin: the network counts the silence behind that sound as part of it."""
 _MARGIN_S = 0.03
 """Silence that is kept before the first phoneme and after the last."""
-# ruff: noqa: RUF001
 _SIGNS = (
     ("aɪ", "I"), ("aʊ", "W"), ("dʒ", "ʤ"), ("eɪ", "A"), ("oʊ", "O"), ("əʊ", "Q"), ("ɔɪ", "Y"), ("tʃ", "ʧ"), ("ɝ", "ɜɹ"),
     ("ɚ", "əɹ"), ("ɜː", "ɜɹ"), ("r", "ɹ"), ("e", "A"), ("ɐ", "ə"), ("ʲ", ""), ("x", "k"), ("ç", "k"), ("ɬ", "l"), ("ː", ""),

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import degrees
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -39,9 +39,6 @@ from netflips.report.words import (
 )
 from netflips.script.notes import LEFT_ALONE, left_words, why_left
 from netflips.script.types import Made, Media, Script
-
-if TYPE_CHECKING:
-    pass
 
 # The facts on each utterance's card, and remarks on the dub
 
