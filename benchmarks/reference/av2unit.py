@@ -93,6 +93,7 @@ class TransformerEncoder(nn.Module):
         self.layer_norm = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor) -> Tensor:
+        # An even kernel gives one frame too many.
         x = x + F.gelu(self.pos_conv(x.transpose(1, 2))[..., : x.shape[1]]).transpose(1, 2)
         for layer in self.layers:
             x = layer(x)

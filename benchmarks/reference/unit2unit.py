@@ -12,6 +12,7 @@ PAD, EOS, OFFSET = 1, 2, 2
 def positions(count: int, dim: int) -> Tensor:
     """Sinusoidal rows 2, 3, ... (row 1 is padding): float32 of shape [count, dim]."""
     half = dim // 2
+    # half - 1, as in tensor2tensor and fairseq; Vaswani et al. (2017) divide by half.
     scale = torch.exp(torch.arange(half) * -(math.log(10000) / (half - 1)))
     angles = torch.arange(OFFSET, OFFSET + count)[:, None] * scale
     return torch.cat([angles.sin(), angles.cos()], 1)

@@ -40,7 +40,7 @@ except ImportError as error:
 
 LOG = logging.getLogger("netflips")
 _PATIENCE_S, _LONGEST_WAIT_S = 60.0, 900.0
-"""Wait until it is reported that new workers find no place; and until a run without any other workers ends."""
+"""Seconds that new workers look for a place until it is reported, and until a run without any other workers ends."""
 _LOOK_EVERY_S, _KNOCK_S = 5.0, 10.0
 _NODE_LOST = ("node has died", "node was terminated")
 """Parts of Ray's message for an actor whose machine was lost."""

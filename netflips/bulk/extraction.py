@@ -1,4 +1,4 @@
-"""Extract units, voices, features and lip crops of a whole corpus, such that a run can be stopped anywhere and continued.
+"""Extract units, voices, features and lip crops of a whole corpus. A run can be stopped anywhere, and continued.
 
 The properties of the models that decide the results are read in advance, so that results of different models are never mixed. The
 cost of a run is estimated from a few utterances, which are done one after the other and thrown away.

@@ -1,4 +1,4 @@
-"""The output folder of a bulk run, such that a run can be killed at any moment and continues where it was.
+"""The output folder of a bulk run. A run may be killed at any moment, and continues where it was.
 
     run.json              what the results were made with
     plan.jsonl            which utterance goes into which shard

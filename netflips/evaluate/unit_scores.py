@@ -161,6 +161,7 @@ def read_side(path: Path) -> Side:
     The ids of a text file are in a file of the same name with the ending `.ids`, which `prepare_pairs` writes; without one they are
     line numbers. A blank unit file or line is an utterance without units. Raises InputError or UnitError with the place.
     """
+    # The output of netflips extract has its shards in a folder of their own.
     inner = path / "shards" if (path / "shards").is_dir() else path
     if path.suffix == _TABLE or (path.is_dir() and any(file.suffix == _TABLE for file in inner.iterdir())):
         return {name: units.ids for name, units in read_units(path).items()}

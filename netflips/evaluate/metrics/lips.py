@@ -47,7 +47,7 @@ _AS_PUBLISHED, _ZEROS = "SyncNet, zeros beyond the clip", "the zeros decide the 
 
 
 def _times(openings: Floats) -> NDArray[np.float64]:
-    return (np.arange(len(openings)) + 0.5) / FRAME_RATE
+    return (np.arange(len(openings)) + 0.5) / FRAME_RATE  # the middle of each frame
 
 
 @metric(

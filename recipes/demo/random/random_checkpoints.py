@@ -59,6 +59,7 @@ def write_random_text_to_unit(path: Path, config: TextToUnitConfig, seed: int = 
     torch.manual_seed(seed)
     network = network_of(config)
     if config.network == ALIGNED:
+        # The network predicts ln(1 + steps).
         network.get_parameter("duration.bias").data.fill_(log1p(_STEPS_OF_A_LETTER))
     about = {"model": config.to_config(), "languages": ["ko"], "vocabulary": "", "silence": 0}
     return write_checkpoint(path, TEXT2UNIT_STAGE, about, network.state_dict())

@@ -138,6 +138,7 @@ def speaker_encoder(hidden: int, seed: int) -> State:
     with skeleton():
         network = SpeakerNetwork(40, hidden, 3, 256)
     state = drawn(network, seed, {})
+    # The starting values of GE2E (Wan et al. 2018).
     state["similarity_weight"], state["similarity_bias"] = torch.full((1,), 10.0), torch.full((1,), -5.0)
     return state
 
