@@ -11,6 +11,7 @@ function show(number) {
 function choose(choice) {
   const number = answers.length;
   if (number >= about.pairs.length) return;
+
   // side 1 is the first system, or the second where they were swapped
   answers.push(choice === 0 ? 0 : about.pairs[number].swapped ? 3 - choice : choice);
   pair(number).querySelectorAll("video, audio").forEach((one) => one.pause());
@@ -28,6 +29,7 @@ function results() {
     counts[answers[number]] += 1;
     found.set(key, counts);
   });
+
   return [...found].map(([key, [none, first, second]]) => {
     const [low, high] = about.intervals[first + second][first];
     return { names: JSON.parse(key), first, second, none, low, high };
@@ -42,9 +44,11 @@ function finish() {
     return one.names[0] + ": " + one.first + ", " + one.names[1] + ": " + one.second + ", no difference: " + one.none +
       ". Preference for the first: " + preferred + ".";
   });
+
   document.getElementById("said").textContent = lines.join("\n");
   const content = { answers: about.pairs.map((one, n) => ({ clip: one.clip, names: one.names, preferred: answers[n] })), results: results() };
   document.getElementById("save").href = "data:application/json;charset=utf-8," + encodeURIComponent(JSON.stringify(content, null, 1));
+
   document.getElementById("choices").hidden = true;
   document.getElementById("place").hidden = true;
   document.getElementById("result").hidden = false;

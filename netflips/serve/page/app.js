@@ -103,6 +103,7 @@ const listen = () => {
     if (isLost) complain("");
     isLost = false;
   };
+
   for (const name of ["open", "alive", "message"]) news.addEventListener(name, hear);
   news.addEventListener("message", (event) => {
     const now = JSON.parse(event.data);
@@ -112,6 +113,7 @@ const listen = () => {
     cards.get(now.id)?.show(now);
     entitle(now);
   });
+
   // A server that stands still, or a network that does, closes nothing: it only sends no sign of life any more.
   const watch = setInterval(() => {
     const now = performance.now();
@@ -119,6 +121,7 @@ const listen = () => {
     looked = now;
     if (news.readyState === EventSource.OPEN && now - heard > SILENT_MS) lose();
   }, 500);
+
   news.addEventListener("error", () => {
     setTimeout(() => news.readyState === EventSource.OPEN || lose(), LOST_MS);
     // A stream that was refused, because there are many, does not come back by itself.
@@ -168,16 +171,19 @@ const lack = (video, asked) => {
 const offers = (video, asked, page, goOn) => {
   const found = lack(video, asked);
   if (!found) return null;
+
   const other = (key, kind, file) => button(key, () => page.other(kind, file, video));
   const lips = video.has_face ? [other("moveLips", "lipsync", "video")] : [];
   const speak = page.about.has_speller && !page.about.operator ? [other("sayText", "say")] : [];
   const write = page.about.has_reader ? [other("writeDown", "transcribe", "recording")] : [];
+
   const ways = {
     noSound: [...(video.has_face ? [button("readLips", page.readLips, "main")] : []), ...lips, ...speak],
     noSpeech: [...lips, ...speak, button("translateAnyway", goOn)],
     noFace: [button("soundAlone", goOn, "main"), ...write],
     noLips: speak,
   }[found];
+
   const list = element("p", { className: "buttons" }, ...ways);
   const isAll = video.has_face || found === "noFace" || found === "noLips";
   const said = isAll ? t(found) : `${t("nobodySeen")} ${t(found)}`;
@@ -212,29 +218,34 @@ const prepare = (form) => {
   forms.set(form.dataset.kind, boxes);
   const ask = form.querySelector("button.main");
   let isBusy = false;
+
   page.readLips = () => {
     document.querySelector("#dub select[name=modalities]").value = "video";
     document.querySelector("#dub .offers")?.remove();
     if (forms.get("dub").find((one) => one.name === "voice").has()) document.querySelector("#dub form").requestSubmit();
     else complain(t("voiceFirst"));
   };
+
   form.onsubmit = async (event) => {
     event.preventDefault();
     if (isBusy) return;
     const buttons = [...form.querySelectorAll("button")];
     const pressed = form.querySelector(".aloud button") ?? event.submitter ?? ask; // the one that is seen
+
     complain("");
     form.querySelector(".offers")?.remove();
     const focused = document.activeElement; // it stays where the focus is
     for (const one of buttons) one.disabled = one !== focused;
     pressed.setAttribute("aria-disabled", "true");
     isBusy = true;
+
     const aborts = new AbortController();
     const abort = element("button", { type: "button", textContent: t("stop"), className: "abort", hidden: true });
     abort.dataset.t = "stop";
     abort.addEventListener("click", () => aborts.abort());
     (form.querySelector(".aloud") ?? pressed).after(abort);
     pressed.textContent = t("starting");
+
     try {
       const wanted = values(form);
       for (const box of boxes) {
@@ -254,6 +265,7 @@ const prepare = (form) => {
     } catch (error) {
       complain(error.message);
     }
+
     abort.remove();
     isBusy = false;
     pressed.removeAttribute("aria-disabled");
@@ -269,17 +281,21 @@ const models = (names) => {
   const knows = bundle?.name === "the demo bundle" ? t("demoKnows", bundle.knows.match(/[\d,]+/)?.[0] ?? "") : bundle ? t("knows", bundle.name, bundle.knows) : "";
   const line = knows || (given.length ? t("given", given.join(", ")) : t("noModels"));
   document.getElementById("models").textContent = [page.about.has_cascade && t("cascade"), line, pair].filter(Boolean).join(" · ");
+
   known.hidden = !sentences.length;
   known.replaceChildren(element("summary", { textContent: t("knownLead") }));
+
   const { sample } = page.about;
   if (sample) {
     const [one, other] = [videoFigure("/sample/example.mp4", sample.recognized), videoFigure("/sample/example.ko.mp4", sample.spoken)];
     known.append(element("p", { textContent: t("sampleLead") }), element("div", { className: "pair" }, one.figure, other.figure));
   }
+
   const rows = sentences.map(([say, becomes]) =>
     element("li", {}, element("span", { lang: "en", textContent: say }), " ", element("span", { className: "quiet", lang: "ko", textContent: becomes })),
   );
   known.append(element("p", { textContent: t("sentences") }), element("ul", { className: "sentences" }, ...rows));
+
   const asked = sentences.filter(([say]) => say.endsWith("?")).map(([say]) => element("li", { lang: "en", textContent: say }));
   document.getElementById("questions").replaceChildren(...(asked.length ? [t("questions"), element("ul", { className: "sentences" }, ...asked)] : []));
 };
@@ -289,21 +305,25 @@ const fill = () => {
   document.documentElement.lang = language();
   const names = new Intl.DisplayNames([language()], { type: "language" });
   const choices = page.about.languages ?? LANGUAGES;
+
   for (const select of document.querySelectorAll("[data-languages]")) {
     const before = select.value;
     select.replaceChildren(new Option(t("auto"), "auto"), ...choices.map((one) => new Option(names.of(one), one)));
     select.value = before || "auto";
   }
+
   for (const one of document.querySelectorAll("[data-choice]")) one.hidden = page.about.languages?.length === 2; // there is none
   for (const one of document.querySelectorAll("[data-cascade]")) {
     one.hidden = !page.about.has_cascade;
     if (one.hidden) one.firstElementChild.nextElementSibling.value = "units";
   }
+
   for (const select of document.querySelectorAll("[data-mouths]")) {
     const before = select.value;
     select.replaceChildren(...page.about.mouths.map((name) => new Option(name in MOUTHS ? t(MOUTHS[name]) : name, name)));
     select.value = before || "auto";
   }
+
   const { voices } = page.about;
   const called = document.querySelector("[data-called]");
   called.hidden = !voices.length;
@@ -311,14 +331,18 @@ const fill = () => {
   called.lastElementChild.replaceChildren(...voices.map((name) => new Option(name.replace(/^(woman|man)/, (word) => t(word)), name)));
   called.lastElementChild.value = before || (voices[0] ?? "");
   document.querySelector("#speak [data-file=voice]").dataset.none = voices.length ? "calledVoice" : "neutralVoice";
+
   for (const area of document.querySelectorAll("textarea:not([placeholder])")) area.placeholder = page.about.sentences[0]?.[1] ?? "";
+
   const { operator } = page.about;
   for (const one of document.querySelectorAll("[data-operator]")) one.hidden = Boolean(operator) !== (one.dataset.operator === "yes");
   document.getElementById("operator").hidden = !operator;
   document.getElementById("operator").textContent = operator ? t("operator", operator) : "";
+
   models(names);
   const { limit_bytes: bytes, longest_s: longest, keep_s: keep } = page.about;
   document.getElementById("limits").textContent = t("limits", Math.round(bytes / 2 ** 20), Math.round(longest / 60), Math.round(keep / 3600));
+
   // The vocoder of the demo knows one voice and moves its pitch.
   page.ownVoice = page.about.bundle?.name === "the demo bundle" ? "builtInVoice" : "ownVoice";
   document.querySelector("#dub [data-file=voice]").dataset.none = page.ownVoice === "ownVoice" ? "no_voice" : page.ownVoice;

@@ -23,9 +23,11 @@ const waysOut = (job, page) => {
   const isText = job.values.road === "text";
   const ways = element("ul", { className: "ways" });
   const way = (...parts) => ways.append(element("li", {}, ...parts));
+
   if (about.sentences.length && !isText) way(button("sayKnown", page.showKnown));
   if (about.has_speller || isText) way(t("typeKorean"));
   way(t("giveSpeech"));
+
   if (about.has_cascade && !isText) {
     const { rows: _, voices: __, terms: ___, ...asked } = job.values;
     const anew = () => page.submit({ kind: "dub", values: { ...asked, road: "text", preview: false } });
@@ -35,6 +37,7 @@ const waysOut = (job, page) => {
     const copy = button("copy", () => navigator.clipboard?.writeText(command).then(() => (copy.textContent = t("copied"))));
     way(t("getModels", gigabytes, licences), " ", element("code", { textContent: command }), " ", copy);
   }
+
   return element("div", {}, element("p", { textContent: t("waysOut") }), ways);
 };
 
@@ -44,6 +47,7 @@ const dubbed = (job, page, go) => {
   const find = (is) => job.files.find(is);
   const judged = element("div", {}, verdict(job.quality));
   const made = [judged];
+
   const [video, original] = [find((one) => one.shows === "video"), find((one) => one.name.startsWith("source"))];
   let shown = null; // the videos
   if (video) {
@@ -54,15 +58,18 @@ const dubbed = (job, page, go) => {
     if (report) downloads.append(link(address(report.name), t("openReport")));
     made.push(downloads, shown.root);
   }
+
   const [isLost, isDoubted] = [job.quality.words === "not_understood", isStrange(job.quality)];
   const wasLost = (job.utterances ?? []).filter((one) => one.quality?.words === "not_understood").length;
   const ways = job.state === "asks" && isLost ? waysOut(job, page) : null;
   if (ways) made.push(ways);
   if (!job.utterances) return made;
+
   if (!video && original) {
     shown = single(address(original.name));
     made.push(element("details", { open: job.utterances.length > 1 }, element("summary", { textContent: t("original") }), shown.root));
   }
+
   // Texts of a dub that would fail again can be changed.
   const isWhole = job.state === "asks" || (job.state === "done" ? !job.values.preview : job.state === "failed" && !job.goes_on);
   const count = element("span", { className: "quiet" });
@@ -72,6 +79,7 @@ const dubbed = (job, page, go) => {
     press(pressed, page, async () => (await page.submit(table.form().then((form) => changed({ ...form, ...more })))) && forget(job.id));
   const again = (pressed) => submit(pressed, {});
   const draft = (pressed) => submit(pressed, { draft: true });
+
   const buttons = element("p", { className: "buttons" });
   const dub = (form) => (one) => go(async () => ({ ...(await table.form()), ...form }), one);
   const anew = button("again", again, "again");
@@ -80,6 +88,7 @@ const dubbed = (job, page, go) => {
   reread.hidden = true;
   const [anyway, dubIt] = [button("goOnAnyway", dub({})), button("dubIt", dub({}), "main")];
   [anyway.hidden, dubIt.hidden] = [!isLost, isLost];
+
   const table = texts(job, page, shown, (number, now) => {
     const { cost } = job;
     const about = cost && number ? `, ${t("takesAbout", duration(cost.fixed_s + cost.per_s * now.seconds))}` : "";
@@ -95,14 +104,17 @@ const dubbed = (job, page, go) => {
     const isNews = number && isDoubted && !isMended && (isLost || now.lost < wasLost) && now.lost;
     judged.replaceChildren(now.isTyped || isMended ? verdict({ words: "given" }) : isNews ? verdict(null, job.quality.words, left) : verdict(job.quality));
   });
+
   made.push(table.root, buttons);
   // Ctrl and Enter go on from anywhere in the texts.
   table.root.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) buttons.querySelector("button.main:enabled, button.again:enabled")?.click();
   });
+
   if (job.state === "asks") buttons.append(anyway, dubIt);
   else if (isWhole) buttons.append(anew);
   else for (const one of table.root.querySelectorAll("textarea, input, select, .hear, .record")) one.disabled = true;
+
   if (job.state === "asks" && table.hear) {
     const hear = button("hearSome", (one) => press(one, page, table.hear.hear));
     hear.textContent = t("hearSome", table.hear.count);
@@ -111,9 +123,11 @@ const dubbed = (job, page, go) => {
   if (job.state === "asks" && job.utterances.length > 1) buttons.append(button("preview", dub({ preview: true })));
   buttons.append(reread);
   if (video && job.values.preview) buttons.append(button("dubAll", (one) => go(async () => ({ preview: false }), one), "main"));
+
   const script = find((one) => one.as.endsWith(".script.json"));
   if (script) buttons.append(link(`${address(script.name)}?download=1`, t("script"), true));
   buttons.append(count);
+
   const kept = job.work?.speech;
   if (kept?.kept) made.push(element("p", { className: "quiet", textContent: t("kept", kept.made, kept.kept) }));
   return made;
@@ -124,6 +138,7 @@ const outcome = (job) => {
   const address = (name) => `/jobs/${job.id}/files/${name}`;
   const shows = (what) => job.files.find((one) => one.shows === what);
   const made = [];
+
   const video = shows("video");
   const original = job.files.find((one) => one.shows === "given" && one.name.startsWith("source"));
   if (video && original) {
@@ -132,15 +147,18 @@ const outcome = (job) => {
     const shown = element("video", { src: address(video.name), controls: true, playsInline: true, autoplay: job.kind === "avatar" });
     made.push(job.kind === "avatar" ? answered(job, shown) : shown);
   }
+
   const sound = shows("sound");
   if (sound) made.push(element("audio", { src: address(sound.name), controls: true }));
   if (job.quality.words === "given") made.push(voiceOf(job.quality));
   else if (job.quality.words) made.push(verdict(job.quality));
   if (job.text !== undefined && job.kind !== "avatar") made.push(element("pre", { textContent: job.text }));
+
   const buttons = element("p", { className: "buttons" });
   for (const one of job.files.filter((one) => one.shows !== "given")) {
     buttons.append(link(`${address(one.name)}?download=1`, t("downloadAs", one.as), true));
   }
+
   return [...made, buttons];
 };
 
@@ -150,11 +168,13 @@ const answered = (job, video) => {
     video.currentTime = 0;
     video.play().catch(() => {});
   }, "main");
+
   const said = JSON.parse(job.text ?? "{}");
   const heard = element("p", { className: "quiet", textContent: `${t("recognized")}: ${said.recognized || "–"}` });
   const puzzled = said.outcome === "not understood" ? [element("p", { className: "warning", textContent: t("puzzled") })] : [];
   const answer = element("p", { className: "answer", lang: "ko", textContent: said.answer ?? "" });
   const doubt = isStrange(said.quality) ? [verdict(said.quality)] : [];
+
   const words = element("div", {}, ...puzzled, answer, again, heard, ...doubt);
   return element("div", { className: "pair answered" }, video, words);
 };
@@ -216,17 +236,21 @@ export const card = (facts, page) => {
   const fill = async (job, isNews) => {
     const whole = await ask(`/jobs/${job.id}`).catch(() => null);
     if (!whole || whole.state !== root.dataset.state) return; // later news fill it
+
     const parts = whole.error ? [element("p", { className: "error", textContent: complaint(whole) })] : [];
     if (whole.kind === "dub" && (whole.utterances || whole.state === "done")) parts.push(...dubbed(whole, page, go));
     else if (whole.state === "done") parts.push(...outcome(whole));
+
     const notes = whole.warnings.map((one) => element("p", { className: "warning", textContent: one[language()] }));
     if (whole.kind !== "dub") parts.push(...notes);
     else if (notes.length) parts.push(element("details", {}, element("summary", { textContent: t("notes", notes.length) }), ...notes));
     room.replaceChildren(...parts);
+
     const reveal = () => {
       const isBusy = root.contains(document.activeElement) && document.activeElement.matches("textarea, input");
       if (!page.moved && !isBusy) root.scrollIntoView({ block: "start" });
     };
+
     if (!isNews || !["asks", "done"].includes(whole.state)) return;
     reveal();
     // A video has its height when its head is there.
@@ -238,9 +262,11 @@ export const card = (facts, page) => {
     const isOther = root.dataset.state !== job.state;
     const word = job.state === "running" ? stageText(job) : stateText(job); // no shares: a screen reader would read every one
     const wasGoing = ["waiting", "running"].includes(root.dataset.state);
+
     if (isOther) told.clear();
     if ((root.dataset.state || job.state === "running") && word && !told.has(word)) page.tell(`${job.title}: ${word}`);
     told.add(word);
+
     root.dataset.state = job.state;
     root.dataset.stage = job.stage;
     root.dataset.share = job.share;
@@ -248,9 +274,11 @@ export const card = (facts, page) => {
     state.className = `state ${job.state}`;
     bar.hidden = !goes(job);
     bar.value = percent(job.share) / 100;
+
     if (job.left_s > LONG_S && window.Notification?.permission === "default" && !buttons.querySelector("[data-act=notify]")) {
       buttons.prepend(button("notify", (one) => Notification.requestPermission().then(() => one.remove())));
     }
+
     if (!isOther) return; // a button that is pressed just now stays the same one
     const at = `/jobs/${job.id}`;
     buttons.replaceChildren(

@@ -150,6 +150,7 @@ export const player = (original, dub, stretches) => {
   left.video.muted = true;
   left.video.controls = false;
   left.video.addEventListener("error", () => left.figure.append(element("p", { className: "quiet", textContent: t("noPlay") })));
+
   let until = Infinity;
   const follow = () => {
     if (right.video.currentTime >= until) {
@@ -164,17 +165,20 @@ export const player = (original, dub, stretches) => {
     if (goes && left.video.paused) left.video.play().catch(() => {});
     if (!goes && !left.video.paused) left.video.pause();
   };
+
   const again = () => {
     follow();
     if (!right.video.paused) requestAnimationFrame(again);
   };
   right.video.addEventListener("play", again);
   for (const event of ["timeupdate", "pause", "ended", "seeked"]) right.video.addEventListener(event, follow);
+
   const hear = element("select", {}, new Option(t("theDub"), "dub"), new Option(t("theOriginal"), "original"));
   hear.addEventListener("change", () => {
     left.video.muted = hear.value === "dub";
     right.video.muted = hear.value !== "dub";
   });
+
   const root = element("div", {}, box, element("label", { className: "language" }, element("span", { textContent: t("hear") }), hear));
   const part = (from, to) => {
     until = to;

@@ -34,6 +34,7 @@ const level = (stream, meter) => {
   const heard = context.createAnalyser();
   const samples = new Float32Array(heard.fftSize);
   context.createMediaStreamSource(stream).connect(heard);
+
   const measure = () => {
     if (!stream.active) return void context.close();
     heard.getFloatTimeDomainData(samples);
@@ -52,6 +53,7 @@ const recorder = (wanted, button, room, words, take, complain) => {
       running.stop();
       return;
     }
+
     button.disabled = true;
     try {
       const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: wanted === "video" });
@@ -66,8 +68,10 @@ const recorder = (wanted, button, room, words, take, complain) => {
       unsent.add(button);
       labels.disabled = true; // a sentence's table is made anew in another language
       level(stream, meter);
+
       const began = Date.now();
       const tick = setInterval(() => (clock.textContent = t("seconds", Math.floor((Date.now() - began) / 1000))), 250);
+
       running = new MediaRecorder(stream, type ? { mimeType: type } : {});
       running.addEventListener("dataavailable", (event) => parts.push(event.data));
       running.addEventListener("stop", () => {
@@ -80,6 +84,7 @@ const recorder = (wanted, button, room, words, take, complain) => {
         room.replaceChildren();
         take(new File(parts, type.includes("mp4") ? "recording.mp4" : "recording.webm", { type }));
       });
+
       running.start();
       button.textContent = t((button.dataset.t = words[1]));
     } catch {
@@ -103,6 +108,7 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: l
   const choose = worded("choose", element("label", { htmlFor: input.id, className: "choose" }));
   input.dataset.named = `${name} choose`;
   const chosen = worded(none, element("span", { className: "chosen quiet" }));
+
   const say = (text) => {
     if (text) delete chosen.dataset.t;
     else chosen.dataset.t = none;
@@ -110,21 +116,25 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: l
   };
   const buttons = element("p", { className: "buttons" }, input, choose);
   const shown = element("div");
+
   let file = null;
   let upload = null; // what the server made of it, kept so that the same file is sent once
   let fetching = null; // the example, on its way
   let sending = null; // the file, on its way
   let isExample = isGiven;
+
   const fault = async (given) => {
     if (!(await fits(given, as, heads))) return `${given.name}: ${t(`not_${as}`)}`;
     const seconds = as in OTHER ? 0 : await lasts(given); // a recording has no end yet; the server counts a little otherwise
     return seconds < Infinity && seconds > 1.05 * longest ? `${given.name}: ${t("tooLong", Math.round(longest / 60))}` : "";
   };
+
   const show = (address, type) => {
     if (type === "image") shown.replaceChildren(element("img", { src: address, alt: "" }));
     else if (type === "subtitles") shown.replaceChildren();
     else shown.replaceChildren(element(type, { src: address, controls: true, playsInline: true, onerror: () => shown.replaceChildren() }));
   };
+
   // isOwn: it was recorded here, and is nowhere else.
   const take = (given, sent = null, isOwn = false) => {
     if (given && (given.size === 0 || given.size > limit)) {
@@ -134,29 +144,35 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: l
     }
     if (given) complain("");
     if (given) fault(given).then((said) => said && file === given && (refuse(), complain(said)));
+
     unsent.delete(box);
     if (given && isOwn) unsent.add(box);
     file = given;
     upload = sent;
     sending = null;
     isExample = sent !== null || (isGiven && !given);
+
     const size = !given ? "" : given.size < 2 ** 20 ? ` (${Math.ceil(given.size / 2 ** 10)} kB)` : ` (${(given.size / 2 ** 20).toFixed(1)} MB)`;
     say(given ? `${given.name}${size}` : sent?.name);
     shown.replaceChildren();
     clear.hidden = !optional || (!given && !sent);
     changed();
+
     if (given && given.size < 2 ** 28) {
       const type = as === "image" || as === "subtitles" ? as : given.type.startsWith("audio") ? "audio" : "video";
       show(URL.createObjectURL(given), type);
     } else if (sent?.name === "example.mp4" && as === "video") show("/sample/example.mp4#t=0.05", "video");
   };
+
   const refuse = () => {
     input.value = "";
     take(null);
   };
+
   const clear = worded("without", element("button", { type: "button", hidden: true }));
   clear.addEventListener("click", refuse);
   input.addEventListener("change", () => take(input.files[0] ?? null));
+
   box.ondragover = (event) => {
     event.preventDefault();
     box.classList.add("over");
@@ -167,6 +183,7 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: l
     box.classList.remove("over");
     if (event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
   };
+
   if (record && navigator.mediaDevices) {
     const form = box.closest("form"); // none around a sentence
     const aloud = form?.querySelector(".aloud"); // one large button: the question goes off when it is said
@@ -181,6 +198,7 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: l
   } else if (record) {
     for (const one of box.closest("form")?.querySelectorAll("details") ?? []) one.open = one.open || !!one.querySelector(".ask");
   }
+
   if (examples.includes(as) && !optional && !isGiven) {
     const button = worded("example", element("button", { type: "button", className: "example" }));
     button.addEventListener("click", async () => {
@@ -199,9 +217,11 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: l
     });
     buttons.append(button);
   }
+
   buttons.append(clear);
   box.replaceChildren(title, " ", chosen, shown, buttons);
   translate(box);
+
   return {
     name,
     take,

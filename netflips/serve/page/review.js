@@ -79,6 +79,7 @@ const voices = (job, page, typed, speakers, changes) => {
   const files = new Map([...before.values(), job.uploads.voice].filter(Boolean).map((id) => [id, job.names[id]]));
   for (const [id, name] of Object.entries(typed.files ?? {})) files.set(id, name);
   const voice = ({ name, was }) => chosen.get(name) ?? chosen.get(was) ?? "";
+
   const list = (one) => {
     const options = [["", t(page.ownVoice)], ...files].map(([id, name]) => new Option(name, id));
     const made = named(element("select", {}, ...options), `${t("voices")}: ${called(one.name)}`);
@@ -86,6 +87,7 @@ const voices = (job, page, typed, speakers, changes) => {
     made.addEventListener("change", () => chosen.set(one.name, made.value));
     return element("label", {}, element("span", { textContent: called(one.name) }), made);
   };
+
   const grid = element("div", { className: "grid" });
   let shown = "";
   const show = () => {
@@ -93,6 +95,7 @@ const voices = (job, page, typed, speakers, changes) => {
     if (now !== shown) grid.replaceChildren(...speakers().map(list));
     shown = now;
   };
+
   const other = speechBox("addVoice", "noAddVoice", page, async () => {
     if (!other?.has()) return;
     const name = other.box.querySelector(".chosen").textContent;
@@ -105,6 +108,7 @@ const voices = (job, page, typed, speakers, changes) => {
       page.complain(error.message);
     }
   });
+
   const root = element("details", {}, element("summary", { textContent: t("voices") }), grid, other.box);
   root.addEventListener("change", changes);
   const now = () => Object.fromEntries(speakers().map((one) => [one.name, voice(one)]).filter(([, id]) => id));
@@ -118,9 +122,11 @@ const terms = (job, typed, changes) => {
     const input = named(element("input", { type: "text", value: typed.terms?.[one.word] ?? one.spoken, placeholder: one.proposed, maxLength: 60, lang: job.languages[1] }), one.word);
     return { one, input, spoken: () => input.value.trim() };
   });
+
   const labels = fields.map(({ one, input }) => element("label", {}, element("span", { textContent: one.word }), input));
   const root = element("details", { className: "terms", hidden: !fields.length }, element("summary", { textContent: t("terms") }), element("div", { className: "grid" }, ...labels));
   root.addEventListener("input", changes);
+
   const now = () => Object.fromEntries(fields.map(({ one, spoken }) => [one.word, spoken()]).filter(([, text]) => text));
   const kept = () => Object.fromEntries(fields.map(({ one, spoken }) => [one.word, spoken()]));
   return { root, now, kept, changed: () => fields.some(({ one, spoken }) => spoken() !== one.spoken) };
@@ -130,6 +136,7 @@ const terms = (job, typed, changes) => {
 const hearing = (field, voice, page, label, original) => {
   const made = named(element("button", { type: "button", className: "hear", textContent: t("hearIt"), disabled: field.disabled }), label);
   const room = element("div", {}, made);
+
   const say = async (autoplay) => {
     const src = await spoken(field.value, voice, (state) => (made.textContent = state));
     room.replaceChildren(made, named(element("audio", { src, controls: true, autoplay }), t("theDub")));
@@ -147,15 +154,18 @@ const row = (one, job, page, typed, shown, changes, edit) => {
   let place = one.number; // among the rows by now
   const at = (key) => `${t(key)} ${one.number}`;
   const [from, to] = [number(one.start_s, "from", at("from")), number(one.end_s, "to", at("to"))];
+
   const who = named(element("input", { type: "text", className: "who", value: called(one.speaker), maxLength: 60 }), at("who"));
   const text = one.corrected || one.spoken; // what is said by now, to be corrected in its place
   const said = named(element("textarea", { rows: 2, maxLength: 500, value: text, lang: job.languages[1] }), at("spoken"));
   said.disabled = !page.about.has_speller && job.values.road !== "text";
   said.placeholder = t(said.disabled ? "noText" : "sayInstead");
+
   const count = element("b", { textContent: `${one.number} ` });
   const first = element("td", { className: "about" }, count, `${clock(one.start_s)}–${clock(one.end_s)} `);
   const play = () => shown?.part(one);
   if (shown) first.append(named(button("play", play), at("play")));
+
   // The verdict on one sentence stands above the table.
   const grade = element("span");
   const judge = () => {
@@ -167,12 +177,14 @@ const row = (one, job, page, typed, shown, changes, edit) => {
   };
   judge();
   if (one.left_alone || job.utterances.length > 1) first.append(grade);
+
   const cut = () => {
     const time = shown?.at() ?? 0; // where the video stands, if that is in this sentence
     edit({ split: place, ...(time > one.start_s + LEAST_S && time < one.end_s - LEAST_S ? { at_s: time } : {}) });
   };
   const edits = element("p", { className: "buttons" }, named(button("split", cut), at("split")), named(button("join", () => edit({ join: place })), at("join")));
   edits.hidden = Boolean(one.speech) || said.disabled;
+
   let hasOther = "speech" in typed; // speech of its own that it had not before
   const own = speechBox("ownSpeech", "noOwnSpeech", page, async () => {
     if (!made) return; // it is not the visitor who changes it
@@ -185,10 +197,12 @@ const row = (one, job, page, typed, shown, changes, edit) => {
       page.complain(error.message);
     }
   });
+
   if ("speech" in typed) own.take(null, typed.speech);
   else if (one.speech) own.take(null, { id: one.speech, name: job.names[one.speech] });
   if (own.has()) edits.hidden = true;
   first.append(edits, element("details", {}, element("summary", { textContent: t("where") }), from, " – ", to, who, own.box));
+
   // Choosing what was said before puts it into its place again.
   const lasting = (other) => {
     const known = one.alternatives.find((take) => take.spoken === other)?.seconds;
@@ -200,14 +214,17 @@ const row = (one, job, page, typed, shown, changes, edit) => {
     said.value = takes.value || text;
     said.dispatchEvent(new Event("input", { bubbles: true }));
   });
+
   const long = one.too_long_s ? t("longerBy", one.too_long_s.toFixed(1)) : "";
   const notes = [long, one.checked?.[language()], one.left_alone?.[language()], job.utterances.length > 1 ? told(one.quality)[1] : ""].filter(Boolean);
   const noted = element("div", {}, ...notes.map((text) => element("p", { className: "quiet", textContent: capital(text) })));
+
   const source = job.files.find((file) => file.name.startsWith("source"));
   const original = named(element("audio", { controls: true, preload: "none", hidden: true }), t("theOriginal"));
   if (source) original.src = `/jobs/${job.id}/files/${source.name}#t=${seconds(one.start_s)},${seconds(one.end_s)}`;
   const isHeard = page.about.has_speller && !page.about.operator;
   const heard = hearing(said, job.uploads.voice || job.uploads.video, page, at("hearIt"), original);
+
   made = element(
     "tr",
     {},
@@ -215,6 +232,7 @@ const row = (one, job, page, typed, shown, changes, edit) => {
     cell("recognized", element("p", { lang: job.languages[0], textContent: one.recognized || t("noText") }), original),
     cell("spoken", said, takes, isHeard ? heard.room : "", noted),
   );
+
   // What was not touched stays exactly as it was: a time that is rounded to be shown would be another one.
   const time = (input, before) => (input.value === seconds(before) ? before : Number(input.value));
   const now = (speech) => ({
@@ -228,6 +246,7 @@ const row = (one, job, page, typed, shown, changes, edit) => {
     const next = now();
     return hasOther || next.start_s !== one.start_s || next.end_s !== one.end_s || next.spoken !== one.corrected || next.speaker !== one.named;
   };
+
   const follow = () => {
     made.classList.toggle("changed", changed());
     noted.hidden = said.value.trim() !== text; // they were of other words
@@ -237,6 +256,7 @@ const row = (one, job, page, typed, shown, changes, edit) => {
     follow();
     changes();
   });
+
   const fields = { spoken: said, from, to, who };
   const kept = () => ({
     ...Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.value])),
@@ -244,12 +264,14 @@ const row = (one, job, page, typed, shown, changes, edit) => {
   });
   for (const [name, field] of Object.entries(fields)) field.value = typed[name] ?? field.value;
   follow();
+
   made.addEventListener("keydown", (event) => {
     if (!event.altKey || !["Enter", "ArrowDown", "ArrowUp"].includes(event.key)) return;
     event.preventDefault();
     if (event.key === "Enter") play();
     else (event.key === "ArrowDown" ? made.nextSibling : made.previousSibling)?.querySelector("textarea").focus();
   });
+
   const speaker = () => ({ name: now().speaker || one.speaker, was: one.speaker });
   const move = (number) => {
     place = number;
@@ -269,6 +291,7 @@ export const texts = (job, page, shown, changes) => {
   const edits = [...(typed.edits ?? [])]; // sentences that were divided or joined, in order
   let rows = [];
   const speakers = () => [...new Map(rows.map((one) => one.speaker()).map((one) => [one.name, one])).values()];
+
   const tell = () => {
     who.show();
     const changed = rows.filter((one) => one.changed());
@@ -280,9 +303,11 @@ export const texts = (job, page, shown, changes) => {
     const now = { seconds, isUntold, isTyped: rows.every((one) => one.isOwn()), lost: rows.filter((one) => one.isStill("not_understood")).length, doubted: rows.some((one) => one.isStill("unsure")), of: rows.length };
     changes(changed.length + edits.length + who.changed() + names.changed(), now);
   };
+
   const who = voices(job, page, typed, speakers, tell);
   const names = terms(job, typed, tell);
   const body = element("tbody");
+
   const fill = (utterances) => {
     const before = new Map(rows.map((one) => [one.key, one])); // what was typed stays
     rows = utterances.map((one) => before.get(keyOf(one)) ?? row(one, job, page, typed.rows?.[keyOf(one)] ?? {}, shown, tell, edit));
@@ -305,12 +330,14 @@ export const texts = (job, page, shown, changes) => {
     await follow();
     rows[Math.min((one?.split || one?.join || 1), rows.length) - 1]?.made.querySelector("textarea").focus();
   };
+
   const undo = button("undo", () => edit(null));
   undo.hidden = true;
   fill(job.utterances);
   who.show();
   if (edits.length) follow();
   else if (typed.rows || typed.terms) tell();
+
   const heads = ["utterance", "recognized", "spoken"].map((key) => element("th", { textContent: t(key), scope: "col" }));
   const table = element(
     "table",
@@ -322,6 +349,7 @@ export const texts = (job, page, shown, changes) => {
     if (!edits.length && !who.changed() && !names.changed() && !rows.some((one) => one.changed())) return {};
     return { rows: await Promise.all(rows.map((one) => one.now())), voices: who.now(), terms: names.now() };
   };
+
   // Some of them are heard, one after another, before anything is drawn.
   const some = rows.filter((one) => one.hear).slice(0, SOME);
   const hear = async () => {
