@@ -14,10 +14,10 @@ from avcore.files import check_files, keep_other, require_own_names, require_pla
 from avcore.flags import declared_in
 from avcore.loading import loading
 from avcore.notes import several
-from avcore.progress import run_bar
 from avcore.words import error_line
 from netflips.options import TranscribeOptions
 from netflips.quality_estimation import QualityEstimate, report_quality
+from netflips.run_progress import run_bar
 from unit2text.stage import UNIT2TEXT
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from avcore.faces.footage import select_tracks
 from avcore.media import MediaInfo, probe, require_media
 from avcore.media.tracks import select_audio_track
 from avcore.notes import several
-from avcore.progress import run_bar
 from netflips.dubbing.begin import begin_with_given_audio
 from netflips.dubbing.detect_speech import detect_speech
 from netflips.dubbing.fit import fit
@@ -32,6 +31,7 @@ from netflips.model_paths import paths_asked
 from netflips.models import models_when_asked
 from netflips.options import LipsyncOptions, RenderCommand
 from netflips.report.files import with_reports
+from netflips.run_progress import run_bar
 from netflips.script.targets import GivenUnits, SpokenSound, UnitList
 from netflips.script.types import Script, VoiceFile
 from unit2av.lipsync.backend import backend_of, resolve_backend

@@ -14,7 +14,7 @@ from avcore.journal import key_of
 from avcore.media import QUICK, MediaSource, probe, require_media, write_speech_pieces
 from avcore.media.tracks import select_audio_track
 from avcore.notes import several
-from avcore.progress import Progress, run_bar
+from avcore.progress import Progress
 from avcore.progress import track as tracked
 from avcore.timeline import SAMPLES_PER_FRAME, UNITS_PER_FRAME, frames_to_seconds
 from avcore.units import Units, from_reference_codes, read_unit_file, units_of
@@ -35,6 +35,7 @@ from netflips.models import Models, models_when_asked
 from netflips.options import PortraitOptions, duration_scale
 from netflips.portraits.head import MOVING, Portrait
 from netflips.report.files import with_reports
+from netflips.run_progress import run_bar
 from netflips.script.targets import GivenUnits, SpokenSound, Target, UnitList, WrittenText
 from netflips.script.types import Script, VoiceFile
 from netflips.text_voice import NEUTRAL, TextVoice, choose_voice, speaker_voice

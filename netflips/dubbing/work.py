@@ -14,7 +14,7 @@ from avcore.flags import declared_in
 from avcore.journal import Seldom
 from avcore.media.writer import is_synthetic
 from avcore.notes import require_utf8, several
-from avcore.progress import bars, run_bar
+from avcore.progress import bars
 from avcore.timeline import exact
 from avcore.words import error_line
 from netflips.cascade.engines import require_models
@@ -27,6 +27,7 @@ from netflips.models import Models, choose_languages, load_models
 from netflips.quality_estimation import QualityEstimate, report_quality
 from netflips.report import summary_of
 from netflips.report.files import ReportFiles
+from netflips.run_progress import run_bar
 from netflips.script.files import script_from
 from netflips.script.terms import term_lines
 from netflips.script.types import Script
