@@ -72,10 +72,10 @@ class Spoken(MadeClip):
 class Loudness:
     """Stands in for SyncNet: it sees how brightness rises and falls in a window, and hears the same of log energy."""
 
-    def see(self, windows: torch.Tensor) -> torch.Tensor:
+    def embed_frames(self, windows: torch.Tensor) -> torch.Tensor:
         return self._shape(windows.mean(dim=(1, 3, 4)) / 255)
 
-    def transcribe(self, pieces: torch.Tensor) -> torch.Tensor:
+    def embed_sound(self, pieces: torch.Tensor) -> torch.Tensor:
         return self._shape(pieces[:, 0, 0].reshape(len(pieces), 5, 4).mean(dim=2) / LOUDEST)
 
     @staticmethod
