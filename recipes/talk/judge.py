@@ -2,6 +2,7 @@
 
     python -m recipes.talk.judge FOLDER
     python -m recipes.talk.judge FOLDER --speak-with "python -m netflips.cascade.kokoro" --count 20
+    python -m recipes.talk.judge FOLDER --music music.ogg --laughs laugh1.ogg laugh2.ogg
 
 A male and a female voice of flite speak the English; Whisper base recognises both sides (`make judges`). The translators stand in
 for real ones (`recipes.talk.stand_in`): one candidate for each sentence, several from a program, and several from a language model
@@ -10,20 +11,19 @@ with faults. Files in FOLDER are not made again.
 
 import shlex
 import sys
+from collections import Counter
 from contextlib import nullcontext
 from dataclasses import dataclass
-from fractions import Fraction
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from avcore.arrays import Samples
+from avcore.files import Input
 from avcore.flags import Command, QuietOptions, flag, positional
-from avcore.media import VideoWriter, read_speech
+from avcore.media import read_speech
 from avcore.notes import json_text, print_text
-from avcore.speech.audio import resample
 from avcore.speech.figures import phrases_of, spoken_seconds, syllables
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
 from netflips.dubbing.command import main as dub
@@ -32,15 +32,13 @@ from netflips.quality_estimation import as_read, errors_in
 from netflips.recognizers.outside import recognizer_folder
 from netflips.recognizers.whisper import open_whisper
 from netflips.script.files import script_from
+from netflips.script.targets import KeptOriginal
 from netflips.script.types import Script
-from netflips.script.utterance import NATURAL_SPEED
-from recipes.demo.voices.cast import FliteVoice, flite_speech
-from recipes.talk.stand_in import lines, server
+from netflips.script.utterance import NATURAL_SPEED, TimeSpan
+from recipes.talk.make import MadeTalk, Truth, made_talk
+from recipes.talk.stand_in import server
+from unit2text.text import normalise_for_reading, word_errors
 
-_VOICES = {"A": FliteVoice("rms"), "B": FliteVoice("slt", stretch=1.25)}
-_INNER_S, _BETWEEN_S, _RATE = (1.0, 0.4, 0.65), 1.2, 10
-"""Pauses within sentences, in turn, and between them (s); frames per second, all of them grey."""
-_SIZE = 64
 _SQUEEZED = 0.8
 
 
@@ -58,29 +56,12 @@ class JudgeOptions(QuietOptions):
     """program that speaks (default: the bundle's text-to-unit model)"""
     keep_sound: bool = flag(default=False)
     """as in netflips dub"""
-
-
-def made_talk(folder: Path, count: int) -> Path:
-    """Return the video of the talk's first sentences; make it if it is missing."""
-    path = folder / f"talk{count}.mp4"
-    inner = cycle(_INNER_S)
-    if path.is_file():
-        return path
-
-    folder.mkdir(parents=True, exist_ok=True)
-    parts: list[Samples] = [np.zeros(SAMPLE_RATE, np.float32)]
-    for line in lines()[:count]:
-        for last, piece in zip([*[False] * (len(line.pieces) - 1), True], line.pieces, strict=True):
-            said = flite_speech(piece, _VOICES[line.speaker])
-            pause_s = _BETWEEN_S if last else next(inner)
-            parts += [resample(said.samples, said.rate, SAMPLE_RATE), np.zeros(round(pause_s * SAMPLE_RATE), np.float32)]
-
-    sound, grey = np.concatenate(parts), np.full((_SIZE, _SIZE, 3), 128, np.uint8)
-    with VideoWriter(path, _SIZE, _SIZE, _RATE, SAMPLE_RATE, preset="ultrafast") as writer:
-        writer.write_sound(sound[:, None])
-        for number in range(len(sound) * _RATE // SAMPLE_RATE):
-            writer.write_rgb(grey, Fraction(number, _RATE))
-    return path
+    music: Path | None = flag(default=None, file=Input("the music"))
+    """recording that is repeated under sentences 22 to 34"""
+    music_db: float = flag(default=-20.0, metavar="DB")
+    """how much louder than the speech it is (default: -20)"""
+    laughs: tuple[Path, ...] = flag(default=(), nargs="+", metavar="FILE")
+    """recordings of laughs, put between the sentences"""
 
 
 def _dubbed(options: JudgeOptions, talk: Path, road: str) -> Path:
@@ -128,7 +109,35 @@ def _as_in(script: Script, sound: Samples, original: Samples) -> tuple[float, fl
     return float(np.mean(pauses)), float(np.corrcoef(dub, source)[0, 1])
 
 
-def measured(script: Script, sound: Samples, original: Samples, hear: Any) -> dict[str, Any]:
+def _heard(script: Script, truth: Truth) -> dict[str, Any]:
+    """Return figures on what was understood of the talk: words, speakers, laughs."""
+    text, said = (
+        normalise_for_reading(" ".join(texts))
+        for texts in ((one.text.text for one in script.utterances if one.text is not None), (one.text for one in truth.spoken))
+    )
+    wrong, words = word_errors(said, text)
+
+    pairs = Counter(
+        (max(truth.spoken, key=lambda line, at=one.place: _shared_s((line.start_s, line.end_s), at)).speaker, one.speaker)
+        for one in script.utterances
+        if not any(_shared_s(laugh, one.place) > 0.5 * (one.place.end_s - one.place.start_s) for laugh in truth.laughs)
+    )
+    names = {who: max(((n, name) for (person, name), n in pairs.items() if person == who))[1] for who, _ in pairs}
+    dubbed = [one.place for one in script.utterances if one.fit is not None and not isinstance(one.target, KeptOriginal)]
+    kept = [laugh for laugh in truth.laughs if sum(_shared_s(laugh, place) for place in dubbed) < 0.2 * (laugh[1] - laugh[0])]
+    return {
+        "source words wrong": round(wrong / max(words, 1), 3),
+        "people": len({one.speaker for one in script.utterances}),
+        "utterances with the right one": round(sum(n for (who, name), n in pairs.items() if names[who] == name) / pairs.total(), 3),
+        "laughs kept": f"{len(kept)} of {len(truth.laughs)}",
+    }
+
+
+def _shared_s(span: tuple[float, float], place: TimeSpan) -> float:
+    return max(0.0, min(span[1], place.end_s) - max(span[0], place.start_s))
+
+
+def measured(script: Script, sound: Samples, original: Samples, truth: Truth, hear: Any) -> dict[str, Any]:
     """Return figures on how a dub fits its time; speed is natural length over length as spoken. hear: speech to text."""
     pauses, rate = _as_in(script, sound, original)
     rows, errors, length = [(one, one.fit) for one in script.utterances if one.fit is not None and one.fit.slot], 0, 0
@@ -143,6 +152,7 @@ def measured(script: Script, sound: Samples, original: Samples, hear: Any) -> di
 
     return {
         "utterances": len(script.utterances),
+        **_heard(script, truth),
         "spoken": len(rows),
         "speed 0.9 to 1.1": _share(speeds),
         "by itself 0.9 to 1.1 of the original": _share(slots),
@@ -154,19 +164,20 @@ def measured(script: Script, sound: Samples, original: Samples, hear: Any) -> di
 
 
 def _work(options: JudgeOptions) -> None:
-    talk, ear = made_talk(options.folder, options.count), open_whisper(recognizer_folder("judge-whisper"), "cpu")
+    talk = made_talk(options.folder, options.count, options.music, options.music_db, options.laughs)
+    ear = open_whisper(recognizer_folder("judge-whisper"), "cpu")
     for road in options.roads:
-        out = _dubbed(options, talk, road)
+        out = _dubbed(options, talk.path, road)
         print_text(json_text({"road": road, **measured_dub(out, talk, ear)}))
 
 
-def measured_dub(out: Path, talk: Path, ear: Any) -> dict[str, Any]:
+def measured_dub(out: Path, talk: MadeTalk, ear: Any) -> dict[str, Any]:
     """Return the figures of a dub of a talk, whose report lies beside it. ear: a speech recognizer."""
     from avcore.texts import read_json
 
     script = script_from(read_json(out.with_suffix(".json"), "the report"))
-    dub, original = read_speech(out, SAMPLE_RATE), read_speech(talk, SAMPLE_RATE)
-    return measured(script, dub, original, lambda samples: ear.transcribe(samples, "ko").text)
+    dub, original = read_speech(out, SAMPLE_RATE), read_speech(talk.path, SAMPLE_RATE)
+    return measured(script, dub, original, talk.truth, lambda samples: ear.transcribe(samples, "ko").text)
 
 
 _COMMAND = Command(JudgeOptions, "python -m recipes.talk.judge", _work)
