@@ -17,6 +17,8 @@ from queue import Empty, Full, Queue
 from threading import Event, Lock, Thread, current_thread, local
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from avcore.processes import num_cores
+
 if TYPE_CHECKING:
     import torch
 
@@ -231,11 +233,10 @@ def on_all_cores(product: Callable[..., Result], *given: object) -> Result:
         torch.set_num_threads(1)
 
 
-def num_cores() -> int:
-    """Return how many cores this process may use: those that it is limited to, or fewer where OMP_NUM_THREADS is less."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def max_threads() -> int:
+    """Return how many threads may work at once: as many as there are cores, or fewer where OMP_NUM_THREADS is less."""
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    return min(cores, int(asked)) if asked.isdecimal() and int(asked) else cores
+    return min(num_cores(), int(asked)) if asked.isdecimal() and int(asked) else num_cores()
 
 
 def taken(left: "deque[Item]") -> Item | None:

@@ -156,8 +156,8 @@ class Estimate:
         lines = [f"{several(self.num_left, 'utterance')} to do, about {self.media_s / _HOUR_S:.2f} h; nothing was written"]
 
         num_read = self.num_sampled - len(self.rejected)
-        if num_read:
-            media_s = self.costs.media_s
+        media_s = self.costs.media_s
+        if num_read and media_s:
             lines += [
                 f"  sample       {several(num_read, 'utterance')}, {media_s:.1f} s; work for each second (s):",
                 f"               decoding {self.costs.decode_s / media_s:.3f}, faces {self.costs.face_s / media_s:.3f}, "

@@ -50,8 +50,8 @@ def lost_names(source: str, text: str, known: Mapping[str, str] = MappingProxyTy
 
 def names_in(source: str, known: Collection[str] = ()) -> list[str]:
     """Return the words of a text that begin with a capital letter and may be names. known: words that are names, however short."""
-    names = list[str]()
-    for one in _NAME.finditer(normalize("NFC", source)):
+    names, source = list[str](), normalize("NFC", source)
+    for one in _NAME.finditer(source):
         sounds = [sound for sound in _sounds_of(one[0]) if not sound.endswith("?")]
         is_long = len(sounds) >= _LEAST[bool(_BEGINS.search(source[: one.start()]))]
         if one[0].isupper() or is_long or one[0] in known:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from avcore.compute.memory import release_freed_memory
-from avcore.compute.threads import Tally, ahead, frames_ahead, num_cores, run_in_threads
+from avcore.compute.threads import Tally, ahead, frames_ahead, max_threads, run_in_threads
 from avcore.errors import OutputError
 from avcore.journal import key_of
 from avcore.media import QUICK, VideoJoiner
@@ -147,7 +147,7 @@ class SegmentEncoder:
         With enough cores, several runs of segments are drawn and encoded at once.
         """
         listed, tally = list(pieces), Tally(self.report)
-        workers = max(min(num_cores() // _CORES_PER_WORKER, _MAX_WORKERS), 1)
+        workers = max(min(max_threads() // _CORES_PER_WORKER, _MAX_WORKERS), 1)
         length = ceil(len(listed) / (workers * _RUNS_PER_WORKER)) if workers > 1 else len(listed)
         runs = [listed[start : start + length] for start in range(0, len(listed), max(length, 1))]
 

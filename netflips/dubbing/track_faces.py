@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from avcore.arrays import Floats
 from avcore.compute.memory import release_freed_memory
-from avcore.compute.threads import Tally, ahead, num_cores, run_in_threads
+from avcore.compute.threads import Tally, ahead, max_threads, run_in_threads
 from avcore.faces.boxes import read_boxes_for
 from avcore.faces.crop import LIP_SIDE
 from avcore.faces.find import Follower, nearest_rows
@@ -289,7 +289,7 @@ class FaceSearch:
         """Track the faces of utterances in several threads: the faces of one do not depend on another."""
         total = sum(one.length for one in spans)
         tally = Tally(lambda done: progress("look", int(frames_to_seconds(done)), int(frames_to_seconds(total))))
-        workers = min(num_cores(), _MAX_WORKERS)
+        workers = min(max_threads(), _MAX_WORKERS)
 
         def look(cluster: Sequence[FrameSpan], check: Callable[[], None]) -> list[FoundFaces]:
             def report(count: int) -> None:

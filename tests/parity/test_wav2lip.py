@@ -72,6 +72,10 @@ def test_the_mel_matches_and_the_ends_are_reflected_and_not_zero() -> None:
     ends = mel_of(SOUND)[:, [0, 1, 2, -3, -2, -1]]
     assert np.abs(ends - TRUTH["mel_zero_padded_ends"]).max() > 0.5
 
+    exact = SOUND.astype(np.float64)
+    np.testing.assert_array_equal(mel_of(exact), mel_of(SOUND))
+    np.testing.assert_array_equal(exact, SOUND)  # what is given stays
+
 
 def test_chunks_begin_where_the_published_program_lets_them_begin() -> None:
     for rate, columns, *rest in TRUTH["chunk_table"]:

@@ -128,7 +128,7 @@ def _seen(frame: Pixels, points: NDArray[np.floating]) -> NDArray[np.float32]:  
     width, height = _SIDE, max(1, round(float(size[1]) * scale))
     place = np.array([[1 / scale, 0, corner[0]], [0, 1 / scale, corner[1]]], np.float32)
 
-    flags = cv2.INTER_AREA | cv2.WARP_INVERSE_MAP
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     face = cv2.warpAffine(frame, place, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     x, y = np.clip(np.rint((points - corner) * scale), 0, [width - 1, height - 1]).astype(int).T
     return np.asarray(cv2.GaussianBlur(face, (0, 0), 1.2)[y, x], np.float32)

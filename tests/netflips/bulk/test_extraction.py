@@ -15,6 +15,7 @@ from avcore.media import VideoWriter, read_gray_video, read_speech
 from avdata.manifest import Entry, Manifest
 from avdata.unit_store import read_units
 from netflips.bulk.extraction import dry_run, extract
+from netflips.bulk.records import Costs
 from netflips.bulk.settings import ExtractModels, ExtractSettings
 from netflips.bulk.spread import Spread
 from recipes.demo.heads.camera import Pose
@@ -177,6 +178,7 @@ def test_a_dry_run_estimates_and_leaves_nothing(
     assert found.media_s == pytest.approx(sum(LENGTHS) / 25, rel=0.6)
     assert found.wall_s > 0
     assert "time         about" in found.text()
+    assert "time" not in replace(found, costs=Costs()).text()  # nothing of the sample was as long as a frame
 
 
 @pytest.mark.usefixtures("in_one_process")

@@ -26,6 +26,7 @@ def test_a_name_is_found_in_hangul_and_in_its_own_letters_and_is_missed_where_it
 
 def test_words_at_the_beginning_are_names_only_where_they_sound_like_no_other() -> None:
     assert names_in('This is it. There we go! When? "So we did." Marchetti said so.') == ["Marchetti"]
+    assert names_in("Zu\u0308rich is so big. This is it.") == ["Z\u00fcrich"]  # letters and marks apart, which are longer
     assert lost_names("This is it.", "다시 해요.") == ()
     assert lost_names("We met in China.", "우리는 중국에서 만났어요.") == ("China",)  # as in any other translation
 

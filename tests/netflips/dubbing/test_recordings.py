@@ -160,7 +160,7 @@ def test_a_face_that_is_not_there_is_said_to_be_missing(again: Again, tmp_path: 
 
 def test_made_side_by_side_it_is_the_same(again: Again, dubbed: Decoded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for step in ("track_faces", "segments"):
-        monkeypatch.setattr(f"netflips.dubbing.{step}.num_cores", lambda: 9)
+        monkeypatch.setattr(f"netflips.dubbing.{step}.max_threads", lambda: 9)
     monkeypatch.setattr("netflips.dubbing.track_faces._MIN_PER_WORKER", 1)
     again(work_dir=tmp_path / "work")
     assert _same(decode(tmp_path / "x.mp4"), dubbed)

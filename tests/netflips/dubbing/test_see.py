@@ -72,7 +72,7 @@ class Seeing:
         monkeypatch.setattr(seeing, "read_frames", counted(read_frames))
         monkeypatch.setattr(cutting, "read_small_frames", counted(read_small_frames))
         monkeypatch.setattr(cutting, "_STRETCH_S", 2)
-        monkeypatch.setattr(seeing, "num_cores", lambda: workers)
+        monkeypatch.setattr(seeing, "max_threads", lambda: workers)
         monkeypatch.setattr("avcore.faces.detect.FaceDetector", nullcontext)
 
     def cuts(self) -> list[float]:

@@ -47,7 +47,7 @@ def mel_of(speech: NDArray[np.floating]) -> Mel:  # type: ignore[type-arg]
 
     Values are in -4..4. Raises InputError for samples that are not finite, NoSpeechError for 400 samples or fewer.
     """
-    sound = np.asarray(speech, np.float64)
+    sound = np.array(speech, np.float64)  # a copy, which is changed below
     if not np.isfinite(sound).all():
         raise InputError("the sound holds values that are not finite", expected="samples in [-1, 1]")
     if len(sound) <= _WINDOW // 2:
