@@ -14,6 +14,7 @@ import sys
 from collections import Counter
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from netflips.script.files import script_from
 from netflips.script.targets import KeptOriginal
 from netflips.script.types import Script
 from netflips.script.utterance import NATURAL_SPEED, TimeSpan
-from recipes.talk.make import MadeTalk, Truth, made_talk
+from recipes.talk.make import MadeTalk, Spoken, Truth, made_talk
 from recipes.talk.stand_in import server
 from unit2text.text import normalise_for_reading, word_errors
 
@@ -118,7 +119,7 @@ def _heard(script: Script, truth: Truth) -> dict[str, Any]:
     wrong, words = word_errors(said, text)
 
     pairs = Counter(
-        (max(truth.spoken, key=lambda line, at=one.place: _shared_s((line.start_s, line.end_s), at)).speaker, one.speaker)
+        (max(truth.spoken, key=partial(_line_share_s, one.place)).speaker, one.speaker)
         for one in script.utterances
         if not any(_shared_s(laugh, one.place) > 0.5 * (one.place.end_s - one.place.start_s) for laugh in truth.laughs)
     )
@@ -131,6 +132,10 @@ def _heard(script: Script, truth: Truth) -> dict[str, Any]:
         "utterances with the right one": round(sum(n for (who, name), n in pairs.items() if names[who] == name) / pairs.total(), 3),
         "laughs kept": f"{len(kept)} of {len(truth.laughs)}",
     }
+
+
+def _line_share_s(place: TimeSpan, line: Spoken) -> float:
+    return _shared_s((line.start_s, line.end_s), place)
 
 
 def _shared_s(span: tuple[float, float], place: TimeSpan) -> float:
