@@ -61,6 +61,8 @@ class SubtitleTrack:
     """Two letters."""
     subtitles: Sequence[Subtitle]
     """In order of time, none overlapping."""
+    is_default: bool = False
+    """Whether players prefer it; without such a track they take the first."""
 
 
 def add_text_stream(container: Any, kind: str) -> Any:
@@ -81,26 +83,46 @@ def text_packet(kind: str, one: Subtitle) -> "Packet[Any]":
     return Packet(struct.pack(">H", len(text)) + text)  # MPEG-4 timed text begins with the number of its bytes
 
 
-class TrackWriter:
-    """A subtitle track of a container that is being written; returns its packets when they are due."""
+TimedPacket = tuple[Fraction, "Packet[Any]"]
+"""When a packet begins in the output (s), and the packet."""
+
+
+class DuePackets:
+    """Packets of tracks beside the first ones of a container that is being written, in order; returned when they are due."""
+
+    def __init__(self, packets: Iterable[TimedPacket]) -> None:
+        self._waiting = iter(packets)
+        self._next: TimedPacket | None = None
+
+    def due(self, until: Seconds | None) -> "Iterator[Packet[Any]]":
+        """Yield the packets that begin up to a time (s) of the output, None = all that are left."""
+        while (one := self._next or next(self._waiting, None)) is not None:
+            if until is not None and one[0] > exact(until):
+                self._next = one
+                return
+            self._next = None
+            yield one[1]
+
+
+class TrackWriter(DuePackets):
+    """A subtitle track of a container that is being written."""
 
     def __init__(self, container: Any, kind: str, track: SubtitleTrack) -> None:
         """kind: of the container, FFmpeg's name: mp4, mov or matroska."""
         self._kind, self._stream = kind, add_text_stream(container, kind)
         self._stream.metadata["language"] = three_letters(track.language)
-        self._waiting = iter(track.subtitles)
-        self._next = next(self._waiting, None)
+        if track.is_default:
+            self._stream.disposition |= Disposition.default
+        super().__init__(self._packets(track))
 
-    def due(self, until: Seconds | None) -> "Iterator[Packet[Any]]":
-        """Yield the packets of subtitles that begin up to a time (s), None = all that are left."""
-        while self._next is not None and (until is None or exact(self._next.start_s) <= exact(until)):
-            one, self._next = self._next, next(self._waiting, None)
+    def _packets(self, track: SubtitleTrack) -> Iterator[TimedPacket]:
+        for one in track.subtitles:
             packet = text_packet(self._kind, one)
             start, end = (seconds_to_samples(max(exact(time), exact(0)), _TICKS) for time in (one.start_s, one.end_s))
             packet.stream, packet.time_base = self._stream, Fraction(1, _TICKS)
             packet.pts = packet.dts = start
             packet.duration = max(end - start, 1)
-            yield packet
+            yield exact(one.start_s), packet
 
 
 _COPIED = {
@@ -176,8 +198,8 @@ def _codec_of(stream: Any) -> Any | None:
     return stream.codec_context.codec if stream.codec_context else None
 
 
-class PassthroughTracks:
-    """Copies metadata to a container that is being written; `due` yields the subtitle packets in time."""
+class PassthroughTracks(DuePackets):
+    """Copies metadata to a container that is being written; its packets are those of subtitles."""
 
     def __init__(self, carried: PassthroughMetadata, out: Any, kind: str, stack: ExitStack, is_alone: bool) -> None:
         """out: before its header is written. stack: closes the source. is_alone: the output has no subtitle tracks of its own, for
@@ -187,8 +209,7 @@ class PassthroughTracks:
         tags = self._titled(probe(carried.source).tags)
         out.metadata.update({name: value for name, value in tags.items() if name.lower() not in _OF_THE_FILE})
         self._streams: dict[int, tuple[str, Any]] = {}
-        self._waiting: Iterator[tuple[Fraction, Packet[Any]]] = iter(())
-        self._next: tuple[Fraction, Packet[Any]] | None = None
+        super().__init__(())
         if not carried.has_times:
             return
 
@@ -210,13 +231,6 @@ class PassthroughTracks:
 
         if self._streams:
             self._waiting = self._packets_up_to_damage(container)
-            self._next = next(self._waiting, None)
-
-    def due(self, until: Any) -> "Iterator[Packet[Any]]":
-        """Yield the packets that begin up to a time (s) of the output, None = all that are left."""
-        while self._next is not None and (until is None or self._next[0] <= exact(until)):
-            yield self._next[1]
-            self._next = next(self._waiting, None)
 
     def _chapters(self, container: Any) -> Iterator[dict[str, Any]]:
         for number, one in enumerate(container.chapters()):
@@ -241,13 +255,13 @@ class PassthroughTracks:
         first, last = (min(max(at(Fraction(time) - self._start), Fraction(0)), self._passthrough.end_s) for time in (start, end))
         return first, last
 
-    def _packets_up_to_damage(self, container: Any) -> Iterator[tuple[Fraction, "Packet[Any]"]]:
+    def _packets_up_to_damage(self, container: Any) -> Iterator[TimedPacket]:
         try:
             yield from self._packets(container)
         except av.error.FFmpegError as error:
             note_of(self._passthrough.source, _DAMAGED(error=error.strerror))
 
-    def _packets(self, container: Any) -> Iterator[tuple[Fraction, "Packet[Any]"]]:
+    def _packets(self, container: Any) -> Iterator[TimedPacket]:
         """Yield packets with the time (s) at which they begin, in the order of the file."""
         for packet in container.demux([stream for stream in container.streams.subtitles if stream.index in self._streams]):
             if not packet.size or packet.pts is None:

@@ -89,7 +89,7 @@ def _described(number: int, stream: Any, *sizes: str) -> tuple[Any, ...]:
     return (
         number,
         "" if language in _UNKNOWN else language,
-        tags.get("title", ""),
+        tags.get("title") or tags.get("name", ""),  # MP4 and QuickTime call it a name
         str(context.name) if context else "",
         *(int(getattr(context, size) or 0) if context else 0 for size in sizes),
         bool(stream.disposition & Disposition.default),

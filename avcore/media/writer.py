@@ -3,7 +3,6 @@
 Joining does not encode frames again. The `comment` tag that marks a video as synthetic is made here, too.
 """
 
-import struct
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -17,7 +16,7 @@ from typing import Any, Self, TypedDict
 import av
 import cv2
 import numpy as np
-from av.packet import PacketSideData
+from av.stream import Disposition
 from numpy._core._multiarray_umath import __cpu_features__  # type: ignore[attr-defined]
 from numpy.typing import NDArray
 
@@ -26,20 +25,12 @@ from avcore.files import atomic_output
 from avcore.media.colour import is_hd, rgb_to_yuv420, tag_stream
 from avcore.media.media_source import MediaSource
 from avcore.media.opening import open_media, require_video
-from avcore.media.passthrough import PassthroughMetadata, PassthroughTracks, SubtitleTrack, TrackWriter
+from avcore.media.passthrough import DuePackets, PassthroughMetadata, PassthroughTracks, SubtitleTrack, TrackWriter
 from avcore.media.probe import probe
-from avcore.timeline import FRAME_RATE, Seconds, exact, plain_rate, samples_to_seconds, seconds_to_samples
-from avcore.units import three_letters
+from avcore.media.sound_tracks import LAYOUTS, AlternateTrack, AlternateWriter, SoundEncoder
+from avcore.timeline import FRAME_RATE, Seconds, exact, plain_rate, seconds_to_samples
 
 _FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
-_AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
-LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
-"""By number of channels."""
-_AAC_FRAME = 1024
-_SKIP_SAMPLES = 11  # AV_PKT_DATA_SKIP_SAMPLES
-_SKIP_SAMPLES_LAYOUT = struct.Struct("<IIBB")
-_AAC_BITS_PER_SAMPLE = 2
-_AAC_MIN_BITS = 64_000
 _MIN_TICKS_PER_SECOND = 10_000
 _SILENCE_BLOCK = 1 << 16
 _USUAL_PIXELS = 4096 * 2304
@@ -104,8 +95,9 @@ class VideoWriter:
     path: .mp4, .m4v, .mov or .mkv. width, height: of the given frames; an odd side grows by one repeated row or column, because
     yuv420p needs even sides (`grew`; `out_width` and `out_height` are written). frame_rate: Hz; also the length of a frame written
     without a time. audio_rate: Hz, None = no sound. crf: x264's quality, smaller is better. pixel_aspect: width to height of a
-    pixel as shown. is_bt709: write BT.709, else the usual colours for the size. carried: metadata from another video. language: of
-    the sound. subtitles: text tracks, in times of the output. sign: see `atomic_output`.
+    pixel as shown. is_bt709: write BT.709, else the usual colours for the size. carried: metadata from another video. language,
+    sound_title: of the sound, which players take where there are alternates. alternates: further sound tracks. subtitles: text
+    tracks, in times of the output. sign: see `atomic_output`.
 
     Use as a context manager: when its block ends in an error or Ctrl-C, no file stays behind. At the end the shorter of video and
     sound is extended, with silence or the last frame, so that both end within one frame. The same frames and sound always give the
@@ -129,6 +121,8 @@ class VideoWriter:
         is_bt709: bool = False,
         carried: PassthroughMetadata | None = None,
         language: str = "",
+        sound_title: str = "",
+        alternates: Sequence[AlternateTrack] = (),
         sign: Callable[[Path, Path], None] | None = None,
     ) -> None:
         self.path, self.width, self.height = Path(path), width, height
@@ -137,6 +131,7 @@ class VideoWriter:
         self.frame_rate = plain_rate(frame_rate)
         self.audio_rate, self.audio_channels, self.comment = audio_rate, audio_channels, comment
         self._subtitles, self._passthrough, self._language, self._sign = subtitles, carried, language, sign
+        self._sound_title, self._alternates = sound_title, alternates
         self._require_known_kind()
         if carried is not None:
             carried.warn_of_dropped_subtitles(_FORMATS[self.path.suffix.lower()], self.path.suffix)
@@ -150,7 +145,6 @@ class VideoWriter:
         # A frame's length is a whole number of ticks, and ticks are short enough for a variable rate.
         self._tick = Fraction(1, numerator * max(1, _MIN_TICKS_PER_SECOND // numerator))
         self._video_end, self._last_pts, self._last_frame = Fraction(0), -1, None
-        self._num_samples, self._num_encoded = 0, 0
 
     @property
     def grew(self) -> bool:
@@ -180,8 +174,11 @@ class VideoWriter:
                 container.metadata["comment"] = self.comment
             self._add_video(container)
             if self.audio_rate is not None:
-                self._add_sound(container, self.audio_rate)
-            self._tracks: list[TrackWriter | PassthroughTracks] = [TrackWriter(container, kind, track) for track in self._subtitles]
+                self._sound = SoundEncoder(container, self.audio_rate, self.audio_channels, self._language, self._sound_title)
+                if self._alternates:
+                    self._sound.stream.disposition |= Disposition.default
+            self._tracks: list[DuePackets] = [AlternateWriter(container, track, stack) for track in self._alternates]
+            self._tracks += [TrackWriter(container, kind, track) for track in self._subtitles]
             if self._passthrough is not None:
                 self._tracks.append(PassthroughTracks(self._passthrough, container, kind, stack, not self._subtitles))
             self._container = container
@@ -226,16 +223,8 @@ class VideoWriter:
         """Write the next piece of sound, float32 [time] or [time, channel] in [-1, 1] at the audio rate."""
         if self.audio_rate is None:
             raise ValueError("this video was opened without sound")
-        planes = np.atleast_2d(np.asarray(samples, np.float32).T)
-        if len(planes) != self.audio_channels:
-            raise ValueError(f"expected {self.audio_channels} channels, found {len(planes)}")
-        if not planes.shape[1]:
-            return
-
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(np.clip(planes, -1, 1)), "fltp", self._layout)
-        frame.sample_rate = self.audio_rate
-        self._num_samples += planes.shape[1]
-        self._encode_sound(self._resampler.resample(frame))
+        for packet in self._sound.encode(samples):
+            self._mux([packet])
 
     def _add_video(self, container: Any) -> None:
         self._video = container.add_stream("libx264", rate=self.frame_rate, options=self._options)
@@ -243,17 +232,6 @@ class VideoWriter:
         self._video.codec_context.time_base = self._tick
         self._video.codec_context.sample_aspect_ratio = self._pixel_aspect
         tag_stream(self._video, self._is_bt709)
-
-    def _add_sound(self, container: Any, rate: int) -> None:
-        aac_rate = next((known for known in _AAC_RATES if known <= rate), _AAC_RATES[-1])
-        self._layout = LAYOUTS[self.audio_channels]
-        self._audio = container.add_stream("aac", rate=aac_rate)
-        if self._language:
-            self._audio.metadata["language"] = three_letters(self._language)
-        self._audio.layout = self._layout
-        self._audio.bit_rate = self.audio_channels * max(_AAC_MIN_BITS, aac_rate * _AAC_BITS_PER_SAMPLE)
-        # The encoder takes whole blocks only, but for the last.
-        self._resampler = av.AudioResampler(format="fltp", layout=self._layout, rate=aac_rate, frame_size=_AAC_FRAME)
 
     def _encode_frame(self, frame: Any, time: Seconds | None) -> None:
         start = self._video_end if time is None else exact(time)
@@ -264,12 +242,6 @@ class VideoWriter:
         with self._write_errors():
             packets = self._video.encode(frame)
         self._mux(packets)
-
-    def _encode_sound(self, frames: list[Any]) -> None:
-        for frame in frames:
-            frame.pts, frame.time_base = self._num_encoded, Fraction(1, frame.sample_rate)
-            self._num_encoded += frame.samples
-            self._mux(self._audio.encode(frame))
 
     def _mux(self, packets: list[Any]) -> None:
         with self._write_errors():
@@ -292,28 +264,17 @@ class VideoWriter:
             self._mux(self._video.encode(None))
             return
 
-        missing = seconds_to_samples(self._video_end, self.audio_rate) - self._num_samples
+        missing = seconds_to_samples(self._video_end, self.audio_rate) - self._sound.num_samples
         for start in range(0, missing, _SILENCE_BLOCK):
             self.write_sound(np.zeros((min(_SILENCE_BLOCK, missing - start), self.audio_channels), np.float32))
-        sound_end = samples_to_seconds(self._num_samples, self.audio_rate)
-        while sound_end - self._video_end >= 1 / self.frame_rate:
+        while self._sound.end_s - self._video_end >= 1 / self.frame_rate:
             self._encode_frame(self._last_frame, None)
         self._mux(self._video.encode(None))
         self._end_sound()
 
     def _end_sound(self) -> None:
-        self._encode_sound(self._resampler.resample(None))
-        self._mux(_without_padding(self._audio.encode(None)))
-
-
-def _without_padding(packets: list[Any]) -> list[Any]:
-    """Mark for decoders how much of the last AAC packet is padding; Matroska does not store a packet's length."""
-    if packets and packets[-1].duration < _AAC_FRAME:
-        num_padded = _AAC_FRAME - packets[-1].duration
-        note = PacketSideData(_SKIP_SAMPLES, _SKIP_SAMPLES_LAYOUT.size)  # type: ignore[call-arg]  # its stub lacks it
-        note.update(_SKIP_SAMPLES_LAYOUT.pack(0, num_padded, 0, 0))
-        packets[-1].set_sidedata(note)
-    return packets
+        for packet in self._sound.end():
+            self._mux([packet])
 
 
 class VideoJoiner(VideoWriter):
