@@ -13,6 +13,7 @@ from avcore.media.sound import (
     write_speech,
     write_speech_pieces,
 )
+from avcore.media.sound_writer import SoundWriter
 from avcore.media.source import FrameSource, frames_at
 from avcore.media.writer import QUICK, VideoJoiner, VideoWriter, require_video_name, write_lip_video
 
@@ -23,6 +24,7 @@ __all__ = [
     "FrameSource",
     "MediaInfo",
     "MediaSource",
+    "SoundWriter",
     "Subtitle",
     "SubtitleTrack",
     "VideoJoiner",

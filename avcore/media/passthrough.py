@@ -131,6 +131,8 @@ _COPIED = {
     "matroska": {"subrip", "ass", "ssa", "webvtt", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle"},
 }
 """Subtitle codecs that are copied into a container unchanged."""
+_CHAPTERS_IN_TAGS = ("ogg", "opus", "flac")
+"""Kinds whose chapters are tags. FFmpeg itself writes none into FLAC, and wrong seconds into Ogg."""
 _OF_THE_FILE = {"comment", "encoder", "duration", "major_brand", "minor_version", "compatible_brands"}
 """Tags that describe the file, not its content; outputs of NetfLips have their own comment."""
 _STYLED = re.compile(r"\{\\[^}]*\}")
@@ -187,11 +189,13 @@ def titles_in(source: MediaSource, start: Seconds, stop: Seconds) -> list[str]:
 
 
 def _how(stream: Any, kind: str) -> str | None:
-    """Return how a subtitle track is written to a container: `copy`, `text`, or None = it cannot be."""
+    """Return how a subtitle track is written to a container: `copy`, `text`, or None = it cannot be, as to a sound file."""
     codec = _codec_of(stream)
     if codec is None:
         return None
-    return "copy" if codec.canonical_name in _COPIED[kind] else "text" if codec.text_sub else None
+    if codec.canonical_name in _COPIED.get(kind, ()):
+        return "copy"
+    return "text" if codec.text_sub and kind in _CODECS else None
 
 
 def _codec_of(stream: Any) -> Any | None:
@@ -216,7 +220,9 @@ class PassthroughTracks(DuePackets):
         container = stack.enter_context(open_media(carried.source))
         self._start = clock_of(carried.source).start
         chapters = list(self._chapters(container))
-        if chapters:
+        if kind in _CHAPTERS_IN_TAGS:
+            out.metadata.update(_chapter_tags(chapters))
+        elif chapters:
             out.set_chapters(chapters)
 
         for stream in container.streams.subtitles:
@@ -294,6 +300,17 @@ class PassthroughTracks(DuePackets):
             return None
         text = _STYLED.sub("", "\n".join(one.dialogue.decode(errors="replace") for one in shown)).strip()
         return text_packet(self._kind, Subtitle(start, end, text)) if text else None
+
+
+def _chapter_tags(chapters: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return chapters as the tags of a Vorbis comment."""
+    tags = {}
+    for number, one in enumerate(chapters):
+        seconds, ticks = divmod(one["start"], _TICKS)
+        name = f"CHAPTER{number:03d}"
+        tags[name] = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{ticks:03d}"
+        tags[f"{name}NAME"] = one["metadata"].get(_TITLE, "")
+    return tags
 
 
 def _short(tags: Iterable[tuple[str, str]]) -> dict[str, str]:

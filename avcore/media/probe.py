@@ -275,7 +275,9 @@ def _probed(source: MediaSource) -> MediaInfo:
         if video is None and audio is None:
             raise MediaError("it has neither video nor sound", path=path, expected="a video or sound file")
 
-        facts: dict[str, Any] = {"source": source, "tags": tuple(container.metadata.items())}
+        # Ogg has its tags in the stream.
+        tagged = audio if container.format.name == "ogg" and audio is not None else container
+        facts: dict[str, Any] = {"source": source, "tags": tuple(tagged.metadata.items())}
         facts["has_extras"] = bool(container.streams.subtitles or container.chapters())
         if audio is not None:
             context = audio.codec_context

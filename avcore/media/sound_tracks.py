@@ -1,7 +1,7 @@
-"""Sound tracks of a container that is being written: encoded as AAC, or copied from a file; and those beside the first."""
+"""Sound tracks of a container that is being written: encoded, or copied from a file; and those beside the first."""
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
@@ -23,10 +23,8 @@ from avcore.units import three_letters
 
 LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
 """By number of channels."""
-_AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
-_AAC_FRAME = 1024
-_AAC_BITS_PER_SAMPLE = 2
-_AAC_MIN_BITS = 64_000
+_BITS_PER_SAMPLE = 2
+_MIN_BITS = 64_000
 _SKIP_SAMPLES = 11  # AV_PKT_DATA_SKIP_SAMPLES
 _SKIP_SAMPLES_LAYOUT = struct.Struct("<IIBB")
 
@@ -37,6 +35,22 @@ _COPIED = {
     "matroska": _EVERYWHERE | {"flac", "opus", "vorbis", "mp2", "dts", "truehd", "pcm_s16le", "pcm_s24le", "pcm_f32le"},
 }
 """Sound codecs that are copied into a container unchanged, and that its players know there."""
+
+
+class SoundCoding(NamedTuple):
+    """How sound is encoded."""
+
+    codec: str
+    """FFmpeg's name."""
+    samples: str
+    """The form of samples that it takes, FFmpeg's name."""
+    rates: Sequence[int] = ()
+    """The sample rates (Hz) that it takes, highest first; empty = any."""
+    channels: Sequence[int] = tuple(LAYOUTS)
+    """The numbers of channels that it takes."""
+
+
+AAC = SoundCoding("aac", "fltp", (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000))
 
 
 class SoundBlocks(NamedTuple):
@@ -69,19 +83,25 @@ def can_copy_sound(source: MediaSource, kind: str) -> bool:
 
 
 class SoundEncoder:
-    """An AAC track of a container that is being written: takes samples, and returns packets."""
+    """A sound track of a container that is being written: takes samples, and returns packets."""
 
-    def __init__(self, container: Any, rate: int, channels: int, language: str = "", title: str = "") -> None:
-        """rate: of the samples, in Hz; the track has the nearest that AAC has, not above it. channels: one of `LAYOUTS`."""
-        aac_rate = next((known for known in _AAC_RATES if known <= rate), _AAC_RATES[-1])
+    def __init__(
+        self, container: Any, rate: int, channels: int, language: str = "", title: str = "", coding: SoundCoding = AAC
+    ) -> None:
+        """rate: of the samples, in Hz; the track has the nearest that the codec takes, not above it. channels: one of those that it
+        takes."""
+        codec, form, rates, _ = coding
+        written = next((known for known in rates if known <= rate), rates[-1]) if rates else rate
         self.rate, self.channels, self._layout = rate, channels, LAYOUTS[channels]
         self.num_samples, self._num_encoded = 0, 0
-        self.stream = container.add_stream("aac", rate=aac_rate)
+        self.stream = container.add_stream(codec, rate=written)
         name_track(self.stream, language, title)
-        self.stream.layout = self._layout
-        self.stream.bit_rate = channels * max(_AAC_MIN_BITS, aac_rate * _AAC_BITS_PER_SAMPLE)
+        self.stream.layout, self.stream.codec_context.format = self._layout, form
+        self.stream.bit_rate = channels * max(_MIN_BITS, written * _BITS_PER_SAMPLE)
+        self.stream.codec_context.open(strict=False)
         # The encoder takes whole blocks only, but for the last.
-        self._resampler = av.AudioResampler(format="fltp", layout=self._layout, rate=aac_rate, frame_size=_AAC_FRAME)
+        self._block = self.stream.codec_context.frame_size
+        self._resampler = av.AudioResampler(format=form, layout=self._layout, rate=written, frame_size=self._block or None)
 
     @property
     def end_s(self) -> Fraction:
@@ -104,7 +124,8 @@ class SoundEncoder:
     def end(self) -> Iterator[Any]:
         """Yield the last packets."""
         yield from self._encoded(self._resampler.resample(None))
-        yield from _without_padding(self.stream.encode(None))
+        packets = self.stream.encode(None)
+        yield from _without_padding(packets, self._block) if self.stream.codec_context.name == AAC.codec else packets
 
     def _encoded(self, frames: Iterable[Any]) -> Iterator[Any]:
         for frame in frames:
@@ -113,12 +134,14 @@ class SoundEncoder:
             yield from self.stream.encode(frame)
 
 
-def _without_padding(packets: list[Any]) -> list[Any]:
-    """Mark for decoders how much of the last AAC packet is padding; Matroska does not store a packet's length."""
-    if packets and packets[-1].duration < _AAC_FRAME:
-        num_padded = _AAC_FRAME - packets[-1].duration
+def _without_padding(packets: list[Any], block: int) -> list[Any]:
+    """Mark for decoders how much of the last AAC packet is padding; Matroska does not store a packet's length.
+
+    block: samples of a whole packet.
+    """
+    if packets and packets[-1].duration < block:
         note = PacketSideData(_SKIP_SAMPLES, _SKIP_SAMPLES_LAYOUT.size)  # type: ignore[call-arg]  # its stub lacks it
-        note.update(_SKIP_SAMPLES_LAYOUT.pack(0, num_padded, 0, 0))
+        note.update(_SKIP_SAMPLES_LAYOUT.pack(0, block - packets[-1].duration, 0, 0))
         packets[-1].set_sidedata(note)
     return packets
 

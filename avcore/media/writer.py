@@ -4,33 +4,31 @@ Joining does not encode frames again. The `comment` tag that marks a video as sy
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypedDict
+from typing import Any, TypedDict
 
 import av
 import cv2
 import numpy as np
-from av.stream import Disposition
 from numpy._core._multiarray_umath import __cpu_features__  # type: ignore[attr-defined]
 from numpy.typing import NDArray
 
 from avcore.errors import InputError, MediaError, OutputError
-from avcore.files import atomic_output
 from avcore.media.colour import is_hd, rgb_to_yuv420, tag_stream
 from avcore.media.media_source import MediaSource
 from avcore.media.opening import open_media, require_video
-from avcore.media.passthrough import DuePackets, PassthroughMetadata, PassthroughTracks, SubtitleTrack, TrackWriter
+from avcore.media.passthrough import PassthroughMetadata, SubtitleTrack
 from avcore.media.probe import probe
-from avcore.media.sound_tracks import LAYOUTS, AlternateTrack, AlternateWriter, SoundEncoder
+from avcore.media.sound_tracks import AlternateTrack
+from avcore.media.sound_writer import QUICK_START, FileKind, SoundWriter
 from avcore.timeline import FRAME_RATE, Seconds, exact, plain_rate, seconds_to_samples
 
-_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+_MP4 = FileKind("mp4", options=QUICK_START)
+_KINDS = {".mp4": _MP4, ".m4v": _MP4, ".mov": FileKind("mov", options=QUICK_START), ".mkv": FileKind("matroska")}
 _MIN_TICKS_PER_SECOND = 10_000
 _SILENCE_BLOCK = 1 << 16
 _USUAL_PIXELS = 4096 * 2304
@@ -80,16 +78,16 @@ def is_synthetic(path: Path) -> bool:
 
 def require_video_name(path: Path) -> None:
     """Raise OutputError for a name without the suffix of a video format that can be written."""
-    if path.suffix.lower() not in _FORMATS:
+    if path.suffix.lower() not in _KINDS:
         raise OutputError(
             "this kind of video cannot be written",
             path=path,
-            expected=f"a name ending in {', '.join(_FORMATS)}",
+            expected=f"a name ending in {', '.join(_KINDS)}",
             found=path.suffix or "no ending",
         )
 
 
-class VideoWriter:
+class VideoWriter(SoundWriter):
     """Writes frames and sound as a stream; the file gets its name only when it is complete.
 
     path: .mp4, .m4v, .mov or .mkv. width, height: of the given frames; an odd side grows by one repeated row or column, because
@@ -125,17 +123,13 @@ class VideoWriter:
         alternates: Sequence[AlternateTrack] = (),
         sign: Callable[[Path, Path], None] | None = None,
     ) -> None:
-        self.path, self.width, self.height = Path(path), width, height
+        super().__init__(
+            path, audio_rate, audio_channels, comment, subtitles, carried, language, sound_title, alternates, sign
+        )  # fmt: skip
+        self.width, self.height = width, height
         self.out_width, self.out_height = width + width % 2, height + height % 2
         self._is_bt709 = is_bt709 or is_hd(self.out_width, self.out_height)
         self.frame_rate = plain_rate(frame_rate)
-        self.audio_rate, self.audio_channels, self.comment = audio_rate, audio_channels, comment
-        self._subtitles, self._passthrough, self._language, self._sign = subtitles, carried, language, sign
-        self._sound_title, self._alternates = sound_title, alternates
-        self._require_known_kind()
-        if carried is not None:
-            carried.warn_of_dropped_subtitles(_FORMATS[self.path.suffix.lower()], self.path.suffix)
-
         self._pixel_aspect = Fraction(pixel_aspect)
         self._options = {"crf": f"{crf:g}", "preset": preset} | _INSTRUCTIONS
         if width * height > _USUAL_PIXELS:
@@ -151,59 +145,9 @@ class VideoWriter:
         """Whether an odd side was made even by repeating its last row or column."""
         return (self.out_width, self.out_height) != (self.width, self.height)
 
-    def _require_known_kind(self) -> None:
+    def _kind_of_file(self) -> FileKind:
         require_video_name(self.path)
-        if self.audio_channels not in LAYOUTS:
-            raise OutputError(
-                "sound of this kind cannot be written",
-                path=self.path,
-                expected=f"{', '.join(map(str, LAYOUTS))} channels",
-                found=self.audio_channels,
-            )
-
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            temporary = stack.enter_context(atomic_output(self.path, self._sign))
-            kind = _FORMATS[self.path.suffix.lower()]
-
-            # The index of an MP4 goes to its beginning, so that a browser plays it while it is still loading.
-            container = av.open(
-                f"file:{temporary}", "w", format=kind, options={} if kind == "matroska" else {"movflags": "+faststart"}
-            )
-            if self.comment:
-                container.metadata["comment"] = self.comment
-            self._add_video(container)
-            if self.audio_rate is not None:
-                self._sound = SoundEncoder(container, self.audio_rate, self.audio_channels, self._language, self._sound_title)
-                if self._alternates:
-                    self._sound.stream.disposition |= Disposition.default
-            self._tracks: list[DuePackets] = [AlternateWriter(container, track, stack) for track in self._alternates]
-            self._tracks += [TrackWriter(container, kind, track) for track in self._subtitles]
-            if self._passthrough is not None:
-                self._tracks.append(PassthroughTracks(self._passthrough, container, kind, stack, not self._subtitles))
-            self._container = container
-            # An error up to here cleans up on its way out; from here on `__exit__` does.
-            self._stack = stack.pop_all()
-
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        with self._stack:
-            try:
-                if error is not None:
-                    raise error
-                self._finish()
-                with self._write_errors():
-                    for track in self._tracks:
-                        self._container.mux(list(track.due(None)))
-            except BaseException:
-                # Errors of the muxer in a file that is thrown away do not matter.
-                with suppress(av.error.FFmpegError):
-                    self._container.close()
-                raise
-
-            with self._write_errors():
-                self._container.close()
+        return _KINDS[self.path.suffix.lower()]
 
     def write_rgb(self, rgb: NDArray[np.uint8], time: Seconds | None = None) -> None:
         """Write a frame, uint8 [height, width, 3]; without a time (s) it follows the one before at the frame rate."""
@@ -218,13 +162,6 @@ class VideoWriter:
         if (frame.width, frame.height, frame.format.name) != (self.out_width, self.out_height, "yuv420p"):
             raise ValueError(f"expected yuv420p of {self.out_width} x {self.out_height}, found {frame}")
         self._encode_frame(frame, time)
-
-    def write_sound(self, samples: NDArray[np.float32]) -> None:
-        """Write the next piece of sound, float32 [time] or [time, channel] in [-1, 1] at the audio rate."""
-        if self.audio_rate is None:
-            raise ValueError("this video was opened without sound")
-        for packet in self._sound.encode(samples):
-            self._mux([packet])
 
     def _add_video(self, container: Any) -> None:
         self._video = container.add_stream("libx264", rate=self.frame_rate, options=self._options)
@@ -243,18 +180,9 @@ class VideoWriter:
             packets = self._video.encode(frame)
         self._mux(packets)
 
-    def _mux(self, packets: list[Any]) -> None:
-        with self._write_errors():
-            for track in self._tracks:
-                self._container.mux(list(track.due(self._video_end)))
-            self._container.mux(packets)
-
-    @contextmanager
-    def _write_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except av.error.FFmpegError as error:
-            raise OutputError("the output cannot be written", path=self.path, found=error.strerror) from error
+    @property
+    def _written_s(self) -> Fraction:
+        return self._video_end
 
     def _finish(self) -> None:
         """Make video and sound end together, and flush the encoders."""
@@ -271,10 +199,6 @@ class VideoWriter:
             self._encode_frame(self._last_frame, None)
         self._mux(self._video.encode(None))
         self._end_sound()
-
-    def _end_sound(self) -> None:
-        for packet in self._sound.end():
-            self._mux([packet])
 
 
 class VideoJoiner(VideoWriter):
