@@ -4,6 +4,7 @@ Everything is exact: whole numbers where one rate divides the other, `Fraction` 
 rounded to the microsecond first, so that k / 25 seconds is frame k and not k - 1.
 """
 
+import re
 from fractions import Fraction
 
 SAMPLE_RATE = 16_000
@@ -94,6 +95,23 @@ def frame_at(seconds: Seconds, rate: Fraction | int = FRAME_RATE) -> int:
 def frames_covering(seconds: Seconds, rate: Fraction | int = FRAME_RATE) -> int:
     """Return the frames needed to cover a length: ceil(rate * seconds)."""
     return int(-(-exact(seconds) * Fraction(rate) // 1))
+
+
+def nearest_frame(seconds: Seconds, rate: Fraction | int = FRAME_RATE) -> int:
+    """Return the frame nearest to a time (half up)."""
+    return int((exact(seconds) * Fraction(rate) * 2 + 1) // 2)
+
+
+def timecode_frames(timecode: str, rate: Fraction) -> int:
+    """Return the frames that a SMPTE timecode counts, as 01:00:00:00, or 01:00:00;00 with drop frames; 0 for any other text."""
+    found = re.fullmatch(r"(\d\d):(\d\d):(\d\d)([:;.,])(\d\d\d?)", timecode.strip())
+    if found is None:
+        return 0
+    hours, minutes, seconds, frames = (int(found[group]) for group in (1, 2, 3, 5))
+    base, minutes = round(rate), 60 * hours + minutes
+    # At 29.97 Hz two numbers are left out each minute but every tenth, so that the count keeps to the clock.
+    dropped = base // 15 * (minutes - minutes // 10) if found[4] in ";,." and rate.denominator == 1001 and base % 30 == 0 else 0
+    return (60 * minutes + seconds) * base + frames - dropped
 
 
 def pingpong(step: int, count: int) -> int:

@@ -136,6 +136,8 @@ class MediaInfo:
     """Degrees counter-clockwise that turn the stored frames upright."""
     tags: tuple[tuple[str, str], ...] = ()
     """Of the file, such as its title."""
+    timecode: str = ""
+    """SMPTE timecode of its first frame, as 01:00:00:00."""
     has_extras: bool = False
     """It has subtitles or chapters."""
     pixel_aspect: Fraction = Fraction(1)
@@ -277,7 +279,7 @@ def _probed(source: MediaSource) -> MediaInfo:
 
         # Ogg has its tags in the stream.
         tagged = audio if container.format.name == "ogg" and audio is not None else container
-        facts: dict[str, Any] = {"source": source, "tags": tuple(tagged.metadata.items())}
+        facts: dict[str, Any] = {"source": source, "tags": tuple(tagged.metadata.items()), "timecode": _timecode(container)}
         facts["has_extras"] = bool(container.streams.subtitles or container.chapters())
         if audio is not None:
             context = audio.codec_context
@@ -311,6 +313,12 @@ def _probed(source: MediaSource) -> MediaInfo:
             facts["still"] = kind_of_still(container.format.name, len(packets[video.index].starts))
 
     return MediaInfo(**facts)
+
+
+def _timecode(container: Any) -> str:
+    """Return the timecode that the file or one of its tracks states: MOV and MP4 keep it in a track of its own, MXF in the file."""
+    tags = (container.metadata, *(stream.metadata for stream in container.streams))
+    return next((value for one in tags for name, value in one.items() if name.lower() == "timecode"), "")
 
 
 def _describe_time(shown: Span | None, sound: Span | None) -> dict[str, Any]:

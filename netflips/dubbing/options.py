@@ -157,6 +157,9 @@ class DubOptions(MarkFlags):
     that"""
     stems: Path | None = flag(default=None, metavar="DIR")
     """folder for the sound of the dub in parts: speech, background and mix, as files of equal length"""
+    timeline: Path | None = flag(default=None, file=Output("the timeline"), metavar="OTIO")
+    """write the dub for a video editor as OpenTimelineIO (.otio): dub, original and stems on tracks, each utterance a clip, markers
+    at faults"""
     start: float | None = flag(default=None, metavar="SECONDS")
     """dub from here, output only the part"""
     end: float | None = flag(default=None, metavar="SECONDS")
@@ -193,6 +196,10 @@ class DubOptions(MarkFlags):
             raise UsageError(f"{SCRIPT_IN} takes .json, {', '.join(SUBTITLE_SUFFIXES)}", found=self.script_in)
         if self.retranslate and self.script_in is None:
             raise UsageError("--retranslate belongs to --script-in", hint=f"add {SCRIPT_IN} draft.json, or leave it out")
+        if self.timeline is not None and self.timeline.suffix.lower() != ".otio":
+            raise UsageError("--timeline writes OpenTimelineIO", expected="a name that ends in .otio", found=self.timeline)
+        if self.timeline is not None and self.is_draft:
+            raise UsageError("--timeline shows a dub, and --draft makes none", hint="leave one of them out")
         if self.timing == "free" and self.is_of_recordings:
             raise UsageError("options for recordings of several utterances do not go with --timing free")
         _ = self.subtitling, self.separation_command, self.diarization_command, self.speaker, self.under  # each is refused here

@@ -109,9 +109,12 @@ def check_paths(video: Path, out: Path, languages: tuple[str, str], options: Dub
     asked = options.subtitling
     beside = [] if asked is None else list(asked.files(out, *languages).values())
     written = {"the dubbed video": [] if options.is_draft else [out], "the subtitles": beside}
+    written["the timeline"] = [] if options.timeline is None else [options.timeline]
     written["the stems"] = stems = [] if options.is_draft else options.stem_files(out)
     keep_apart(written | {"the manifest": sidecars(out, options)}, inputs)
 
+    for one in written["the timeline"]:
+        require_place(one, "the timeline")
     if not options.is_draft:
         require_place(out)
     for one in stems:

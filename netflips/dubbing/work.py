@@ -207,8 +207,8 @@ def _pairs_of(options: DubCommand, target: str) -> list[InputOutput]:
     if not is_one or options.out_dir is not None:
         if options.in_lip_path is not None or options.in_bbox_path is not None:
             raise UsageError("--in-lip-path and --in-bbox-path belong to one video", hint="use --out")
-        if any(path is not None for path in (options.script_in, options.verdict, options.draft)):
-            raise UsageError("--script-in, --verdict and --draft belong to one video", hint="use --out")
+        if any(path is not None for path in (options.script_in, options.verdict, options.draft, options.timeline)):
+            raise UsageError("--script-in, --verdict, --draft and --timeline belong to one video", hint="use --out")
 
     pairs = _named(inputs, options.out_dir, target)
     require_own_names(pairs)

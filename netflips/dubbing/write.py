@@ -17,6 +17,7 @@ from avcore.media.writer import synthetic_comment
 from netflips.dubbing.approved import with_sources
 from netflips.dubbing.fit import OutputClock, fitted
 from netflips.dubbing.job import GivenAudio, Job
+from netflips.dubbing.otio import write_timeline
 from netflips.dubbing.preflight import Provenance
 from netflips.dubbing.segments import Encoded, join_segments, num_hidden
 from netflips.dubbing.store import Store
@@ -106,7 +107,10 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed)
         timings=tuple(Timing(name, seconds, name in _READING) for name, seconds in job.clock.seconds.items()),
         peak_memory_bytes=peak_memory_bytes(),
     )
-    return with_notes(replace(script, utterances=utterances, made=made), job)
+    script = with_notes(replace(script, utterances=utterances, made=made), job)
+    if job.options.timeline is not None:
+        write_timeline(job.options.timeline, script, job, clock)
+    return script
 
 
 def _passthrough(script: Script, source: MediaSource, clock: OutputClock, track: GivenAudio | None) -> PassthroughMetadata | None:

@@ -38,13 +38,14 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paths: ModelPaths, read
         "report": [*dub, "-o", "o.mp4", "--report", "OUT"],
         "draft": [*dub, "--draft", "OUT"],
         "verdict": [*dub, "--draft", "d.json", "--verdict", "OUT"],
+        "timeline": [*dub, "-o", "o.mp4", "--timeline", "OUT"],
     }
     return lambda what, out: cli.main([str(out) if word == "OUT" else word for word in words[what]])
 
 
 JSON = dict.fromkeys(("script", "report", "draft", "verdict"), ".json")
-ENDINGS = {"units": ".txt", "transcript": ".txt", "dub": ".mp4", **JSON}
-BEGINNINGS = {".mp4": b"\0\0\0", ".txt": b"", ".json": b"{"}
+ENDINGS = {"units": ".txt", "transcript": ".txt", "dub": ".mp4", "timeline": ".otio", **JSON}
+BEGINNINGS = {".mp4": b"\0\0\0", ".txt": b"", ".json": b"{", ".otio": b"{"}
 
 
 @pytest.mark.parametrize("what", ENDINGS)

@@ -1,0 +1,185 @@
+"""The timeline of a dub for video editors, as OpenTimelineIO's JSON (--timeline).
+
+One edit rate for all of it, the output's; positions are whole frames. Media are named relative to the file where they lie beside
+or below it, else by a file URL. Schema versions are those that DaVinci Resolve 18.5, Kdenlive 25 and OpenTimelineIO 0.15 read.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote
+
+from avcore.files import write_text
+from avcore.media import MediaInfo, probe
+from avcore.notes import json_text, sentence
+from avcore.timeline import FRAME_RATE, Seconds, frame_at, frames_covering, nearest_frame, plain_rate, timecode_frames
+from avcore.words import user_language
+from netflips.dubbing.fit import OutputClock, fitted
+from netflips.dubbing.job import Job
+from netflips.script.types import Script
+from netflips.script.utterance import TimeSpan, Utterance
+
+Json = dict[str, Any]
+_MOST_NAMED = 40
+"""Letters of a text in the name of its clip."""
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A stretch of a file on a track. All numbers are frames."""
+
+    name: str
+    start: int
+    """where it begins on the timeline"""
+    stop: int
+    """where it ends there"""
+    first: int
+    """where it begins in the file"""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """what a script knows of it"""
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Writes tracks of a timeline."""
+
+    folder: Path
+    """the timeline's folder"""
+    rate: Fraction
+    """frames per second"""
+
+    def track(self, name: str, kind: Literal["Video", "Audio"], info: MediaInfo, pieces: Sequence[_Piece], *, is_on: bool) -> Json:
+        """Return a track with pieces of one file, in order, and gaps between them. is_on: whether it is seen or heard."""
+        children, end, starts = list[Json](), 0, timecode_frames(info.timecode, self.rate)
+        available = self.range(starts, nearest_frame(info.duration_s, self.rate))
+        media = {"name": info.path.name, "target_url": self._address(info.path), "available_range": available}
+        for one in pieces:
+            if one.start > end:
+                children.append({"OTIO_SCHEMA": "Gap.1", "name": "", "source_range": self.range(0, one.start - end)})
+            clip = {
+                "OTIO_SCHEMA": "Clip.2",
+                "name": one.name,
+                "source_range": self.range(starts + one.first, one.stop - one.start),
+                "media_references": {"DEFAULT_MEDIA": {"OTIO_SCHEMA": "ExternalReference.1", **media}},
+                "active_media_reference_key": "DEFAULT_MEDIA",
+            }
+            children.append(clip | ({"metadata": {"netflips": dict(one.about)}} if one.about else {}))
+            end = one.stop
+        return {"OTIO_SCHEMA": "Track.1", "name": name, "kind": kind, "enabled": is_on, "children": children}
+
+    def marker(self, one: Utterance, place: TimeSpan) -> Json:
+        """Return the marker of an utterance that has notes, at a place on the timeline (s): red where a check found faults."""
+        faults = () if one.checked is None else one.checked.faults
+        what = faults or dict.fromkeys(note.code for note in one.notes)
+        start = frame_at(place.start_s, self.rate)
+        comment = "\n".join(sentence(note, user_language(), who="", hint=False) for note in one.notes)
+        return {
+            "OTIO_SCHEMA": "Marker.2",
+            "name": f"{one.number}: {', '.join(name.replace('_', ' ') for name in what)}",
+            "color": "RED" if faults else "YELLOW",
+            "marked_range": self.range(start, max(frames_covering(place.end_s, self.rate) - start, 1)),
+            "comment": comment,
+            "metadata": {"Resolve_OTIO": {"Note": comment}},
+        }
+
+    def range(self, start: int, length: int) -> Json:
+        """Return a range of frames."""
+        return {"OTIO_SCHEMA": "TimeRange.1", "start_time": self.time(start), "duration": self.time(length)}
+
+    def time(self, frames: int) -> Json:
+        """Return a number of frames as a time."""
+        return {"OTIO_SCHEMA": "RationalTime.1", "value": float(frames), "rate": float(self.rate)}
+
+    def _address(self, path: Path) -> str:
+        # As OpenTimelineIO's own functions have it: letters of all scripts and spaces as they are, for not every reader decodes.
+        path = Path(os.path.abspath(path))  # with the names that the user knows, not where links lead
+        if path.is_relative_to(self.folder):
+            return "".join(quote(sign) if sign in "%#?:" else sign for sign in path.relative_to(self.folder).as_posix())
+        return "file://" + "".join(quote(sign) if sign in "%#?" else sign for sign in path.as_posix())
+
+
+def write_timeline(path: Path, script: Script, job: Job, clock: OutputClock) -> None:
+    """Write the timeline of a dub that is written, with its stems and the original. clock: of the output. Raises OutputError."""
+    layout = _Layout(Path(os.path.abspath(path.parent)), plain_rate(job.frame_rate(script) or FRAME_RATE))
+    dubbed, original, rate = probe(job.out), job.info, layout.rate
+    end = nearest_frame(script.output_s, rate)
+    whole, beside = [_Piece(job.out.name, 0, end, 0)], _pieces_of_original(script, original, clock, rate)
+    lines = _pieces_of_speech(script, rate, end)
+
+    tracks = list[Json]()
+    if original.has_video:  # the upper of two comes last
+        tracks.append(layout.track("original", "Video", original, beside, is_on=False))
+        tracks.append(layout.track("dub", "Video", dubbed, whole, is_on=True))
+    stems = [probe(stem) for stem in job.options.stem_files(job.out)]
+    for name, stem in zip(("speech", "background", "mix") if stems else (), stems, strict=True):
+        pieces = lines if name == "speech" else [_Piece(stem.path.name, 0, end, 0)]
+        tracks.append(layout.track(name, "Audio", stem, pieces, is_on=name != "mix"))
+    sound = whole if stems else list(_with_rest(lines, job.out.name, end))
+    tracks.append(layout.track("dub", "Audio", dubbed, sound, is_on=not stems))
+    if original.has_audio:
+        tracks.append(layout.track("original", "Audio", original, beside, is_on=False))
+    if (effects := job.options.background_audio) is not None:
+        pieces = _pieces_of_original(script, probe(effects), clock, rate)
+        tracks.append(layout.track("music and effects", "Audio", probe(effects), pieces, is_on=False))
+
+    places = {one.number: fit.output for one, fit in fitted(script)}
+    for one in job.part.utterances(script):  # those that are left alone stay where they are
+        places.setdefault(one.number, TimeSpan(float(clock.at(one.place.start_s)), float(clock.at(one.place.end_s))))
+    markers = [layout.marker(one, places[one.number]) for one in script.utterances if one.notes and one.number in places]
+    begin = timecode_frames(original.timecode, rate)
+    content = {
+        "OTIO_SCHEMA": "Timeline.1",
+        "name": job.out.stem,
+        "global_start_time": layout.time(begin + beside[0].first if script.is_source_timed else begin),
+        "tracks": {"OTIO_SCHEMA": "Stack.1", "name": "tracks", "markers": markers, "children": tracks},
+    }
+    write_text(path, json_text(content, indent=1) + "\n")
+
+
+def _pieces_of_original(script: Script, info: MediaInfo, clock: OutputClock, rate: Fraction) -> list[_Piece]:
+    """Return the original, or a file along it, where the dub has it: from the part's beginning, with gaps at freeze frames.
+
+    Of a clip, whose frames the dub plays to and fro, it is the whole.
+    """
+    last = min(clock.part.stop, info.duration_s)
+    if not script.is_source_timed:
+        return [_Piece(info.path.name, 0, nearest_frame(info.duration_s, rate), 0)]
+    edges: list[Seconds] = [clock.part.start, *(at for at, _ in clock.freezes if clock.part.start < at < last), last]
+    found = []
+    for begin, stop in pairwise(edges):
+        start, first = nearest_frame(clock.at(begin), rate), nearest_frame(begin, rate)
+        if (length := nearest_frame(stop, rate) - first) > 0:
+            found.append(_Piece(info.path.name, start, start + length, first))
+    return found
+
+
+def _pieces_of_speech(script: Script, rate: Fraction, end: int) -> list[_Piece]:
+    """Return a piece for each utterance that is spoken, in frames that cover it; two never overlap."""
+    spoken = sorted(fitted(script), key=lambda one: one[1].output.start_s)
+    starts = [frame_at(fit.output.start_s, rate) for _, fit in spoken]
+    found = []
+    for (one, fit), start, after in zip(spoken, starts, [*starts[1:], end], strict=True):
+        stop = min(frames_covering(fit.output.end_s, rate), after)
+        text = "" if one.spoken is None else one.spoken.text
+        texts = {"source": "" if one.text is None else one.text.text, "spoken": text}
+        about = {"number": one.number, "speaker": one.speaker} | {name: of for name, of in texts.items() if of}
+        name = f"{one.number} {one.speaker}: {text[:_MOST_NAMED]}".rstrip(" :")
+        if stop > start:
+            found.append(_Piece(name, start, stop, start, about))
+    return found
+
+
+def _with_rest(pieces: Iterable[_Piece], name: str, end: int) -> Iterator[_Piece]:
+    """Yield the pieces with what lies between them, so that the whole file up to frame `end` is there."""
+    done = 0
+    for one in pieces:
+        if one.start > done:
+            yield _Piece(name, done, one.start, done)
+        yield one
+        done = one.stop
+    if done < end:
+        yield _Piece(name, done, end, done)
