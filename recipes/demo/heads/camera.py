@@ -7,11 +7,12 @@ import numpy as np
 
 from avcore.arrays import Floats, floats
 
-_JOINT = floats([0.0, 0.35, 0.40])
+JOINT = floats([0.0, 0.35, 0.40])
 """The joint of the neck, around which the head turns, in widths of the face."""
 _MIDDLE = -0.04
 """Height of the middle of the face, in widths of the face."""
-_PERSPECTIVE = 0.10
+PERSPECTIVE = 0.10
+"""By how much smaller things look that are a width of the face behind the joint."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,13 @@ class Camera:
             matrix[one, other], matrix[other, one] = -sin(angle), sin(angle)
         self.turn = floats(roll @ pitch @ yaw)
         middle = floats([size[1], size[0]]) / 2 + floats(pose.shift) * side
-        joint = middle + floats([0, (float(_JOINT[1]) - _MIDDLE) * self.scale])
+        joint = middle + floats([0, (float(JOINT[1]) - _MIDDLE) * self.scale])
         self.joint = floats(joint - floats([corner[1], corner[0]]))
 
     def project(self, points: Floats) -> tuple[Floats, Floats]:
         """Project points of the head, float32 [n, 3]: returns positions [n, 2] in pixels, and distances [n], smaller = nearer."""
-        turned = (points - _JOINT) @ self.turn.T
-        return floats(self.joint + turned[:, :2] * (self.scale / (1 + _PERSPECTIVE * turned[:, 2:]))), floats(turned[:, 2])
+        turned = (points - JOINT) @ self.turn.T
+        return floats(self.joint + turned[:, :2] * (self.scale / (1 + PERSPECTIVE * turned[:, 2:]))), floats(turned[:, 2])
 
     def plane(self, corners: Floats, shape: tuple[int, int]) -> Floats:
         """Return the transform from pixels of a flat layer of `shape` (height, width) to the frame: float32 [2, 3].
@@ -63,6 +64,17 @@ class Camera:
         """
         start, right, bottom = self.project(corners)[0]
         return floats(np.stack([(right - start) / shape[1], (bottom - start) / shape[0], start], axis=1))
+
+    def facing(self, centre: Floats, side: float, shape: tuple[int, int]) -> Floats:
+        """Return the transform from pixels of a square layer that faces the viewer to the frame: float32 [2, 3].
+
+        It tilts with the head. centre: of the layer on the head. side: of the layer, in widths of the face. shape: as in `plane`.
+        """
+        middle, distance = self.project(floats(centre)[None])
+        across = self.turn[:2, 0] / max(float(np.linalg.norm(self.turn[:2, 0])), 1e-6)
+        step = self.scale / (1 + PERSPECTIVE * float(distance[0])) * side / shape[1]
+        axes = floats(np.stack([across, [-across[1], across[0]]], axis=1)) * step
+        return floats(np.concatenate([axes, (middle[0] - axes @ floats([shape[1] / 2, shape[0] / 2]))[:, None]], axis=1))
 
     def upright(self, width: float, above: float, shape: tuple[int, int]) -> Floats:
         """Return the transform from pixels of a layer that stays upright below the head to the frame: float32 [2, 3].

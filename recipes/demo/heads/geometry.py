@@ -160,7 +160,13 @@ def _shape_rest(neutral: NDArray[np.float64], rng: np.random.Generator) -> NDArr
     y += vary(0.12) * (y - mouth_line(vertices)) * bump(neutral, (0, line), 0.09)
     # Where hair grows, the skull moves outwards, more behind the hairline than at it.
     skull = vertices[NUM_FACE_VERTICES:NUM_HEAD_VERTICES].reshape(-1, len(OVAL), 3)
-    volume = float(rng.uniform(0.02, 0.10))
+    volume = float(rng.uniform(0.06, 0.14))
     growth = volume * np.clip(np.arange(len(skull)) / 2 + 0.3, 0, 1)[:, None] * np.clip((0.1 - skull[..., 1]) / 0.3, 0, 1)
     skull += (skull - SKULL_CENTRE) * growth[..., None]
     return vertices
+
+
+def hair_outline(rest: Vertices) -> Vertices:
+    """Return half the width of the skull with its hair, and its height above its centre: float32 [2]."""
+    skull = rest[NUM_FACE_VERTICES:NUM_HEAD_VERTICES]
+    return np.asarray([np.abs(skull[:, 0]).max(), SKULL_CENTRE[1] - skull[:, 1].min()], dtype=np.float32)

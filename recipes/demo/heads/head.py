@@ -17,21 +17,15 @@ from avcore.media import VideoWriter
 from avcore.speech.audio import resample
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_covering, samples_to_seconds
 from avdata.prepare.espeak import TimedSpeech
+from recipes.demo.heads.body import BODY_ABOVE_JOINT, BODY_SIZE, EAR_CORNERS, paint_body, paint_ear, paint_wall
 from recipes.demo.heads.camera import Camera, Pose
-from recipes.demo.heads.geometry import LOWER_TEETH, NUM_HEAD_VERTICES, TONGUE, UPPER_TEETH, UV_REACH, make_shape, neutral_mesh
+from recipes.demo.heads.geometry import LOWER_TEETH, NUM_HEAD_VERTICES, TONGUE, UPPER_TEETH, hair_outline, make_shape, neutral_mesh
+from recipes.demo.heads.hair import LONG_HAIR_CORNERS, Locks, LooseHairs, grow, paint_long_hair
+from recipes.demo.heads.light import Lamps, shade
 from recipes.demo.heads.motion import motion, mouth_track
-from recipes.demo.heads.raster import Sprite, blend, bounds, draw_mesh, halved, level_for, spread
-from recipes.demo.heads.skin import (
-    LONG_HAIR_CORNERS,
-    SIDE,
-    Canvas,
-    Colour,
-    Looks,
-    make_looks,
-    paint_hair,
-    paint_long_hair,
-    paint_skin,
-)
+from recipes.demo.heads.raster import Sprite, blend, bounds, draw_mesh, spread
+from recipes.demo.heads.skin import Canvas, Colour, Looks, make_looks, paint_skin
+from recipes.demo.heads.textures import Textures
 from unit2av.lipsync.mesh.shape import (
     INNER_LOWER,
     INNER_UPPER,
@@ -53,34 +47,37 @@ _EYE_REACH = 0.13
 """Half the side of the eye's layers, in widths of the face."""
 _EYE_LENGTH = 0.2
 """From corner to corner, in widths of the neutral face."""
-_IRIS_REACH = 0.047
-_LASHES = 0.011
-_WHITE = floats([0.88, 0.86, 0.84])
+_IRIS_REACH = 0.048
+_LASHES = 0.010
+_WHITE = floats([0.86, 0.83, 0.81])
+_PINK = floats([0.70, 0.42, 0.40])
 _TEETH = floats([0.90, 0.86, 0.79])
 _CAVITY = floats([0.20, 0.06, 0.06])
 _TONGUE = floats([0.68, 0.32, 0.31])
+_MOUTH = [MOUTH_CORNERS[0], *INNER_UPPER, MOUTH_CORNERS[1], *reversed(INNER_LOWER)]
 _OPEN = 0.006
 """Gap between the lips, in widths of the face, below which the inside is not visible."""
-_EARS = floats([[0.505, -0.06, 0.42], [0.505, -0.19, 0.42], [0.55, -0.06, 0.44]])
-"""Middle, top and outer edge of the right ear, in widths of the face."""
 
 
 class Eyes:
     """Both eyes of a head."""
 
-    def __init__(self, looks: Looks, rng: np.random.Generator) -> None:
-        self._lashes = floats(looks.hair * 0.35)
+    def __init__(self, looks: Looks, light: Colour, rng: np.random.Generator) -> None:
+        self._lashes = floats(looks.hair * 0.35 * light)
         axis = ((np.arange(_EYE_SIDE, dtype=np.float32) + 0.5) / _EYE_SIDE - 0.5) * (2 * _EYE_REACH)
         x, y = np.meshgrid(axis, axis)
-        shade = 1 - 0.45 * np.clip(np.abs(x) / _EYE_REACH, 0, 1) ** 2 - 0.35 * np.clip((-y - 0.012) / 0.03, 0, 1)
-        self._white = Sprite(floats(np.concatenate([_WHITE * shade[..., None], np.ones_like(x)[..., None]], axis=-1)))
-        self._iris = Sprite(_paint_iris(x, y, looks, rng))
+        round_off = np.clip(np.abs(x) / (0.5 * _EYE_LENGTH), 0, 1.2)
+        shading = 1.02 - 0.42 * round_off**3 - 0.10 * np.clip(y / 0.03, 0, 1)
+        corner = np.clip((round_off - 0.72) / 0.3, 0, 1)[..., None]
+        white = (_WHITE + (_PINK - _WHITE) * (0.55 * corner)) * shading[..., None]
+        self._white = Sprite(floats(np.concatenate([white, np.ones_like(x)[..., None]], axis=-1)), light)
+        self._iris = Sprite(_paint_iris(x, y, looks, rng), light)
 
-    def draw(self, image: Pixels, positions: Floats, scale: float, gaze: tuple[float, float], light: Colour) -> None:
+    def draw(self, image: Pixels, positions: Floats, scale: float, gaze: tuple[float, float]) -> None:
         """Draw both eyes within their lids.
 
         positions: float32 [n, 2], the head's vertices in pixels. scale: pixels in a width of the face. gaze: offset of the irises
-        from the middle of the eye, in widths of the face. light: float32 [3].
+        from the middle of the eye, in widths of the face.
         """
         for left, right, upper, lower in (
             (33, 133, LEFT_EYE_UPPER, LEFT_EYE_LOWER),
@@ -96,12 +93,25 @@ class Eyes:
             along = floats([-across[1], across[0]]) * (scale / max(float(np.linalg.norm(across)), 1e-6))
             middle = (positions[right] + positions[left]) / 2 - corner
             seen = np.ascontiguousarray(image[part])
-            self._white.draw(seen, _eye_transform(across, along, middle), light)
-            self._iris.draw(seen, _eye_transform(across, along, middle + across * gaze[0] + along * gaze[1]), light)
-            blend(image, part, floats(seen), _cover(outline - corner, (height, width)))
-            lid = fixed_point(positions[list(upper)])
-            paint = (self._lashes * light * 255).tolist()
-            cv2.polylines(image, [lid], False, paint, max(round(_LASHES * scale), 1), cv2.LINE_AA, SUBPIXEL_BITS)
+            self._white.draw(seen, _eye_transform(across, along, middle))
+            self._iris.draw(seen, _eye_transform(across, along, middle + across * gaze[0] + along * gaze[1]))
+            cover = _cover(outline - corner, (height, width))
+            # The upper lid and its lashes shade the eye.
+            lower = cv2.warpAffine(cover, floats(np.array([[1, 0, 0], [0, 1, max(0.030 * scale, 1.0)]])), (width, height))
+            lit = 0.55 + 0.45 * cv2.GaussianBlur(lower, (0, 0), max(0.016 * scale, 0.5))
+            lashes = 0.85 * _cover(_lash_outline(positions[list(upper)] - corner, scale), (height, width))
+            colour = cv2.multiply(seen, spread(floats(lit * cover * (1 - lashes))), dtype=cv2.CV_32F)
+            colour += lashes[..., None] * (self._lashes * 255)
+            below = cv2.multiply(image[part], spread(floats((1 - cover) * (1 - lashes))), dtype=cv2.CV_32F)
+            image[part] = cv2.add(below, colour, dtype=cv2.CV_8U)
+
+
+def _lash_outline(lid: Floats, scale: float) -> Floats:
+    """Return the outline of an upper lid's edge and its lashes, longest outside. lid: float32 [9, 2] from the outer corner."""
+    outwards = floats(np.sign(lid[0] - lid[-1]) * [0.5, 0])
+    length = _LASHES * scale * np.linspace(1.9, 0.5, len(lid), dtype=np.float32)[:, None]
+    edge = lid + length * (outwards - floats([0, 0.8]))
+    return floats(np.concatenate([lid + floats([0, 0.25 * _LASHES * scale]), edge[::-1]]))
 
 
 def draw_mouth_inside(image: Pixels, positions: Floats, scale: float, light: Colour) -> None:
@@ -109,7 +119,7 @@ def draw_mouth_inside(image: Pixels, positions: Floats, scale: float, light: Col
 
     positions: float32 [n, 2], the head's vertices in pixels. scale: pixels in a width of the face. light: float32 [3].
     """
-    outline = positions[[MOUTH_CORNERS[0], *INNER_UPPER, MOUTH_CORNERS[1], *reversed(INNER_LOWER)]]
+    outline = positions[_MOUTH]
     gap = float(np.linalg.norm(positions[INNER_UPPER[4]] - positions[INNER_LOWER[4]])) / scale
     area = bounds(outline, image.shape)
     if area is None or gap < _OPEN:
@@ -128,17 +138,6 @@ def draw_mouth_inside(image: Pixels, positions: Floats, scale: float, light: Col
     blend(image, (slice(top, top + height), slice(left, left + width)), floats(lit * (255 * light)), cover)
 
 
-def draw_ears(image: Pixels, camera: Camera, skin: Colour, light: Colour) -> None:
-    """Draw both ears at the sides of the head, which covers them partly afterwards."""
-    for side in (1, -1):
-        (middle, top, edge), _ = camera.project(_EARS * floats([side, 1, 1]))
-        axes = floats([np.linalg.norm(edge - middle), np.linalg.norm(top - middle)])
-        angle = float(np.degrees(np.arctan2(top[0] - middle[0], middle[1] - top[1])))
-        for size, shade in ((1.0, 0.85), (0.6, 0.7)):
-            paint, centre, radii = (skin * light * (255 * shade)).tolist(), fixed_point(middle), fixed_point(axes * size)
-            cv2.ellipse(image, centre.tolist(), radii.tolist(), angle, 0, 360, paint, -1, cv2.LINE_AA, SUBPIXEL_BITS)
-
-
 def _eye_transform(across: Floats, along: Floats, middle: Floats) -> Floats:
     """Return the transform from pixels of an eye's layer to those of the frame: float32 [2, 3]."""
     turn = np.stack([across, along], axis=1) * (2 * _EYE_REACH / _EYE_SIDE)
@@ -148,15 +147,20 @@ def _eye_transform(across: Floats, along: Floats, middle: Floats) -> Floats:
 
 def _paint_iris(x: Floats, y: Floats, looks: Looks, rng: np.random.Generator) -> Floats:
     radius, angle = np.hypot(x, y) / _IRIS_REACH, np.arctan2(y, x)
-    rays = np.interp(angle, np.linspace(-np.pi, np.pi, 64), rng.uniform(0.8, 1.25, 64))
-    shade = rays * (1.1 - 0.75 * np.clip((radius - 0.75) / 0.25, 0, 1)) * (1 + 0.35 * y / _IRIS_REACH)
-    colour = looks.iris * (1.4 * shade)[..., None]
-    pupil = np.clip((0.42 - radius) / 0.08, 0, 1)[..., None]
-    colour = colour * (1 - pupil) + 0.02 * pupil
+    rays = np.interp(angle, np.linspace(-np.pi, np.pi, 90), rng.uniform(0.75, 1.25, 90))
+    limbus = 1 - 0.72 * np.clip((radius - 0.68) / 0.30, 0, 1) ** 1.5
     side = float(np.sign(looks.light[0]))
-    spark = np.clip(1.2 - np.hypot(x - side * 0.014, y + 0.016) / 0.009, 0, 1)[..., None]
-    colour = colour + (0.95 - colour) * spark
-    cover = np.clip((1 - radius) / 0.08, 0, 1)[..., None]
+    # Light that enters on the side of the key gathers on the other side of the iris.
+    gathered = 1 + 0.75 * np.clip((y - side * x) / _IRIS_REACH, -0.6, 1) * (radius < 1.2)
+    colour = looks.iris * (1.15 * rays * limbus * gathered)[..., None]
+    ring = np.exp(-np.square((radius - 0.52) / 0.10))[..., None]
+    colour = colour + ring * looks.iris * floats([0.35, 0.25, 0.10])
+    pupil = np.clip((0.42 - radius) / 0.10, 0, 1)[..., None]
+    colour = colour * (1 - pupil) + 0.015 * pupil
+    spark = np.clip(1.5 - np.hypot((x - side * 0.014) / 0.0085, (y + 0.013) / 0.0075), 0, 1)
+    second = 0.25 * np.clip(1.5 - np.hypot((x + side * 0.016) / 0.010, (y - 0.016) / 0.006), 0, 1)
+    colour = colour + (1.0 - colour) * np.maximum(spark, second)[..., None]
+    cover = np.clip((1.02 - radius) / 0.14, 0, 1)[..., None]
     return floats(np.concatenate([np.clip(colour, 0, 1) * cover, cover], axis=-1))
 
 
@@ -184,70 +188,14 @@ def _fine(positions: Floats) -> NDArray[np.int32]:
     return fixed_point(floats((positions + 0.5) * _FINE - 0.5))
 
 
-# The body, the wall, and the head in front of them
+# The head before its surroundings
 
-BODY_SIZE = (1.7, 3.4)
-"""Height and width of the layer of the body, in widths of the face."""
-BODY_ABOVE_JOINT = -0.01
-"""How far the layer begins above the joint of the neck, in widths of the face."""
-
-_PIXELS = 160
-
-_NECK = 0.30
-_SHOULDERS = 1.28
-_NORMALS_SIDE = 256
 _GAZE = 0.045
 """How far the eyes turn back to the camera when the head turns away, in widths of the face per radian."""
-_SHINE = 0.13
-_WRAP = 0.25
-"""How far light reaches around an edge, as in skin."""
-_FLAT_LIGHT = 0.75
+_EAR_SHOWS = 0.05, 0.30
+"""Sine of the head's turn at which its near ear begins to show before the hair, and at which all of it does."""
+_FLAT_LIGHT = 0.62
 """Share of the main light that falls on layers without relief."""
-
-
-def paint_body(looks: Looks, rng: np.random.Generator) -> Floats:
-    """Paint neck and shoulders: float32 [h, w, 4], colour times cover, and cover; the neck's top is at its top, in the middle."""
-    height, width = (round(side * _PIXELS) for side in BODY_SIZE)
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32) / _PIXELS
-    x = x - BODY_SIZE[1] / 2
-    along = np.clip((np.abs(x) - _NECK) / (_SHOULDERS - _NECK), 0, 1.2)
-    shoulder_top = 0.36 + 0.16 * along + 0.6 * np.clip(along - 0.55, 0, 1) ** 1.5 + 18 * np.clip(along - 0.82, 0, 1) ** 2.5
-    collar = 0.50 - 0.55 * np.square(x / _NECK) * 0.3
-    neck_half = _NECK * (1 - 0.06 * np.sin(np.clip(y / 0.4, 0, 1) * np.pi)) + 0.25 * np.clip(y - 0.22, 0, 1)
-    is_neck = np.clip((neck_half - np.abs(x)) / 0.012, 0, 1) * np.clip((0.62 - y) / 0.02, 0, 1)
-    is_cloth = np.clip((y - np.maximum(shoulder_top, np.where(np.abs(x) < _NECK + 0.06, collar, 0))) / 0.012, 0, 1)
-    is_cloth *= np.clip((_SHOULDERS + 0.1 - np.abs(x)) / 0.05, 0, 1)
-
-    roundness = 1 - 0.35 * np.square(np.clip(np.abs(x) / neck_half, 0, 1))
-    jaw_shadow = 1 - 0.5 * np.exp(-np.square(y / 0.30) - np.square(x / 0.45))
-    neck = looks.skin * 0.92 * (roundness * jaw_shadow)[..., None]
-    folds = cv2.resize(rng.normal(0, 0.5, (9, 14)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-    light = 1.0 - 0.25 * along + 0.12 * looks.light[0] * x + 0.05 * np.clip(folds, -1, 1)
-    edge = 1 - 0.35 * np.exp(-np.square((y - collar) / 0.03)) * (np.abs(x) < _NECK + 0.05)
-    cloth = looks.clothes * (light * edge)[..., None]
-
-    cover = np.maximum(is_neck, is_cloth)
-    colour = neck + (cloth - neck) * is_cloth[..., None]
-    return floats(np.concatenate([np.clip(colour, 0, 1) * cover[..., None], cover[..., None]], axis=-1))
-
-
-def paint_wall(looks: Looks, rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
-    """Paint an out-of-focus wall with a few objects in front: uint8 [height, width, 3]."""
-    height, width = size
-    small = (max(round(72 * height / max(size)), 2), max(round(72 * width / max(size)), 2))
-    y, x = np.mgrid[0 : small[0], 0 : small[1]].astype(np.float32)
-    x, y = x / small[1], y / small[0]
-    side = float(np.sign(looks.light[0]))
-    wall = looks.wall * (0.95 + 0.25 * side * (x - 0.5) - 0.25 * (y - 0.3))[..., None]
-    for _ in range(int(rng.integers(2, 6))):
-        left, top, wide, high = rng.uniform(-0.1, 0.9), rng.uniform(-0.1, 0.7), rng.uniform(0.08, 0.35), rng.uniform(0.15, 0.7)
-        is_inside = ((x > left) & (x < left + wide) & (y > top) & (y < top + high))[..., None]
-        colour = looks.wall * rng.uniform(0.65, 1.25) + rng.normal(0, 0.05, 3)
-        wall = np.where(is_inside, wall * 0.4 + colour * 0.6, wall)
-    large = cv2.resize(cv2.GaussianBlur(floats(wall), (0, 0), 2.0), (width, height), interpolation=cv2.INTER_CUBIC)
-    # A little grain keeps the soft gradients from banding.
-    grain = 0.006 * rng.standard_normal((height, width, 1), dtype=np.float32)
-    return np.asarray(np.clip((large + grain) * 255, 0, 255), dtype=np.uint8)
 
 
 @dataclass(frozen=True)
@@ -268,14 +216,17 @@ class Head:
         rng = np.random.default_rng([seed, 0])
         self.looks = make_looks(rng)
         self.shape = make_shape(rng)
+        self.lamps = Lamps.make(self.looks.light, self.looks.key, self.looks.ambient)
+        self.light = floats(np.sqrt(self.lamps.sky + _FLAT_LIGHT * self.lamps.key))
         canvas = Canvas.make()
-        texture = paint_hair(paint_skin(canvas, self.looks, rng), canvas, self.looks, rng)
-        self.textures = halved(floats(np.clip(texture, 0, 1) * 255))
-        self.normals = _paint_normals(self.shape.rest)
-        self.body = Sprite(paint_body(self.looks, rng))
-        self.long_hair = Sprite(paint_long_hair(self.looks, rng)) if self.looks.has_long_hair else None
-        self.eyes = Eyes(self.looks, rng)
-        self.light = floats(self.looks.ambient + _FLAT_LIGHT * self.looks.key)
+        skin, growth = paint_skin(canvas, self.looks, rng), grow(canvas, self.looks, rng)
+        self.surface = Textures(self.shape.rest, self.looks, growth, skin)
+        self.body = Sprite(paint_body(self.looks, self.lamps, rng))
+        self.ears = {side: Sprite(paint_ear(self.looks, self.lamps, side)) for side in (1, -1)}
+        self.long_hair = Sprite(paint_long_hair(self.looks, self.lamps, rng)) if self.looks.has_long_hair else None
+        self.locks = Locks(self.looks, growth, self.lamps, rng) if self.looks.has_long_hair else None
+        self.loose_hairs = LooseHairs(self.looks, hair_outline(self.shape.rest), self.lamps, rng)
+        self.eyes = Eyes(self.looks, self.light, rng)
         self._wall: Pixels | None = None
 
     def wall(self, size: tuple[int, int]) -> Pixels:
@@ -305,16 +256,40 @@ def draw(
     camera = Camera(pose, (whole.shape[0], whole.shape[1]), (rows.start or 0, columns.start or 0))
 
     if head.long_hair is not None:
-        head.long_hair.draw(image, camera.plane(LONG_HAIR_CORNERS, head.long_hair.shape), head.light)
-    head.body.draw(image, camera.upright(BODY_SIZE[1], BODY_ABOVE_JOINT, head.body.shape), head.light)
-    if head.long_hair is None:
-        draw_ears(image, camera, head.looks.skin, head.light)
+        head.long_hair.draw(image, camera.plane(LONG_HAIR_CORNERS, head.long_hair.shape))
+    head.body.draw(image, camera.upright(BODY_SIZE[1], BODY_ABOVE_JOINT, head.body.shape))
+    if head.locks is None:
+        head.loose_hairs.draw(image, camera)
+        _draw_ears(image, head, camera, in_front=False)
+    else:
+        head.locks.draw_behind(image, camera)
 
     positions, depth = camera.project(head.shape.moved(mouth.opening, mouth.width, pose.blink))
+    _fill_openings(image, positions)
     _draw_skin(image, head, camera, positions[:NUM_HEAD_VERTICES], depth)
     draw_mouth_inside(image, positions, camera.scale, head.light)
-    head.eyes.draw(image, positions, camera.scale, (-_GAZE * sin(pose.yaw), -_GAZE * sin(pose.pitch)), head.light)
+    head.eyes.draw(image, positions, camera.scale, (-_GAZE * sin(pose.yaw), -_GAZE * sin(pose.pitch)))
+    if head.locks is None:
+        _draw_ears(image, head, camera, in_front=True)
+    else:
+        head.locks.draw(image, camera)
     return image
+
+
+def _draw_ears(image: Pixels, head: Head, camera: Camera, in_front: bool) -> None:
+    """Draw both ears behind the head, or, in front of it, the one that a turned head shows."""
+    for side, ear in head.ears.items():
+        towards = side * float(camera.turn[0, 2])
+        strength = float(np.clip((towards - _EAR_SHOWS[0]) / (_EAR_SHOWS[1] - _EAR_SHOWS[0]), 0, 1)) if in_front else 1.0
+        ear.draw(image, camera.plane(EAR_CORNERS * floats([side, 1, 1]), ear.shape), strength)
+
+
+def _fill_openings(image: Pixels, positions: Floats) -> None:
+    """Darken what lies behind mouth and eyes: at the soft edges of lips and lids it shows through, and must not be the wall."""
+    eyes = ([*LEFT_EYE_UPPER, *LEFT_EYE_LOWER[-2:0:-1]], [*RIGHT_EYE_UPPER, *RIGHT_EYE_LOWER[-2:0:-1]])
+    outlines = [fixed_point(positions[points]) for points in (_MOUTH, *eyes)]
+    cv2.polylines(image, outlines, True, (_CAVITY * 255).tolist(), 3, cv2.LINE_8, SUBPIXEL_BITS)
+    cv2.fillPoly(image, outlines, (_CAVITY * 255).tolist(), cv2.LINE_8, SUBPIXEL_BITS)
 
 
 def _draw_skin(image: Pixels, head: Head, camera: Camera, positions: Floats, depth: Floats) -> None:
@@ -323,53 +298,10 @@ def _draw_skin(image: Pixels, head: Head, camera: Camera, positions: Floats, dep
     surface = draw_mesh(positions, depth, mesh.triangles, mesh.uv, (image.shape[0], image.shape[1]))
     if surface is None:
         return
-    level = level_for(camera.scale / (SIDE / (2 * UV_REACH)), len(head.textures))
-    albedo = _sample(head.textures[level], surface.coordinates)
-    diffuse, shine = _light(head, _sample(head.normals, surface.coordinates), camera.turn)
-    light = cv2.merge([ambient + key * diffuse for ambient, key in zip(head.looks.ambient, head.looks.key, strict=True)])
-    colour = cv2.add(cv2.multiply(albedo, light), spread(shine * 255))
-    blend(image, surface.part, floats(colour), surface.cover)
-
-
-def _light(head: Head, normals: Floats, turn: Floats) -> tuple[Floats, Floats]:
-    """Return diffuse and reflected light, [h, w] each, of a surface with `normals` [h, w, 3] before the head is turned."""
-    halfway = head.looks.light + floats([0, 0, -1])
-    halfway /= np.linalg.norm(halfway)
-    facing = normals @ (floats(np.stack([head.looks.light, halfway])) @ turn).T
-    diffuse = np.clip((facing[..., 0] + _WRAP) / (1 + _WRAP), 0, 1)
-    shine = np.square(np.square(np.square(np.square(np.clip(facing[..., 1], 0, 1)))))
-    return floats(diffuse), floats(_SHINE * shine)
-
-
-def _sample(texture: Floats, uv: Floats) -> Floats:
-    """Return a texture float32 [s, s, c] at positions uv [h, w, 2]: float32 [h, w, c]."""
-    at = uv * len(texture) - 0.5
-    return floats(cv2.remap(texture, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
-
-
-def _paint_normals(rest: Floats) -> Floats:
-    """Return the normals of the surface on the texture, smoothed: float32 [256, 256, 3], unit vectors, z < 0 to the viewer."""
-    mesh = neutral_mesh()
-    corners = rest[mesh.triangles]
-    flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    vertex = np.zeros_like(rest)
-    for corner in range(3):
-        np.add.at(vertex, mesh.triangles[:, corner], flat)
-    vertex = _unit(vertex)[:NUM_HEAD_VERTICES]
-    positions = mesh.uv[:NUM_HEAD_VERTICES] * _NORMALS_SIDE - 0.5
-    size = (_NORMALS_SIDE, _NORMALS_SIDE)
-    surface = draw_mesh(floats(positions), np.zeros(len(positions), np.float32), mesh.triangles, vertex, size)
-    if surface is None:
-        raise ValueError("the layout of the texture is empty")
-    normals = np.zeros((*size, 3), dtype=np.float32)
-    normals[..., 2] = -0.01  # where nothing is drawn the surface faces the viewer
-    normals[surface.part] += surface.coordinates * surface.cover[..., None]
-    return _unit(floats(cv2.GaussianBlur(normals, (0, 0), 2.0)))
-
-
-def _unit(vectors: Floats) -> Floats:
-    """Scale vectors [..., 3] to length 1."""
-    return floats(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9))
+    material = head.surface.at(surface.coordinates, camera.scale)
+    shape = surface.cover.shape
+    channels = [channel.reshape(shape) for channel in shade(material, head.lamps, camera.turn)]
+    blend(image, surface.part, floats(cv2.merge(channels)), surface.cover)
 
 
 def between_pauses(speech: TimedSpeech, pause_s: float) -> TimedSpeech:

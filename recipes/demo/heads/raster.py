@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from avcore.arrays import Floats, Pixels, floats
 from unit2av.lipsync.mesh.warp import SUBPIXEL_BITS, fixed_point
 
+_THINNEST = 0.15
+"""Pixels: height of the thinnest triangles that are drawn."""
+
 
 @dataclass(frozen=True)
 class Surface:
@@ -47,22 +50,32 @@ def draw_mesh(
     side, other = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     twice_area = side[:, 0] * other[:, 1] - side[:, 1] * other[:, 0]
     is_inside = (corners.max(axis=1) > -1).all(axis=1) & (corners.min(axis=1) < floats([width, height])).all(axis=1)
-    facing = np.flatnonzero((twice_area < -1e-6) & is_inside)
+    # What is seen edge-on is thinner than a pixel: its attributes change too quickly to be looked up.
+    longest = np.maximum(np.abs(side).max(axis=1), np.abs(other).max(axis=1))
+    facing = np.flatnonzero((twice_area < -_THINNEST * longest) & is_inside)
     order = facing[np.argsort(-depth[triangles[facing]].mean(axis=1), kind="stable")]
     if len(order) == 0:
         return None
 
-    numbers = np.zeros((height, width), dtype=np.int16)
-    for number, polygon in enumerate(fixed_point(corners[order]), 1):
-        cv2.fillConvexPoly(numbers, polygon, number, cv2.LINE_8, SUBPIXEL_BITS)
+    # Twice as fine as the frame, so that the outline has no steps.
+    fine = np.zeros((2 * height, 2 * width), dtype=np.int16)
+    for number, polygon in enumerate(fixed_point(floats(2 * corners[order] + 1)), 1):
+        cv2.fillConvexPoly(fine, polygon, number, cv2.LINE_8, SUBPIXEL_BITS)
+    numbers = np.ascontiguousarray(fine[1::2, 1::2])
 
     planes = _planes(corners[order], attributes[triangles[order]])
     x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
-    which = np.maximum(numbers, 1).astype(np.intp) - 1
-    channels = [along_x[which] * x + along_y[which] * y + start[which] for along_x, along_y, start in planes]
-    # The outline is softened inwards, so that no colour from outside is needed.
-    blurred = cv2.GaussianBlur((numbers > 0).astype(np.float32), (3, 3), 0)
-    return Surface(top, left, floats(cv2.merge(channels)), floats(np.clip(2 * blurred - 1, 0, 1)))
+    which = np.maximum(numbers, 1) - 1
+    channels = [along_x.take(which) * x + along_y.take(which) * y + start.take(which) for along_x, along_y, start in planes]
+    return Surface(top, left, floats(cv2.merge(channels)), _soft_cover(fine) * (numbers > 0))
+
+
+def _soft_cover(fine: NDArray[np.int16]) -> Floats:
+    """Soften the outline of what is drawn twice as fine [2 h, 2 w] inwards, so that no colour from outside is needed: [h, w]."""
+    filled = (fine > 0).view(np.uint8) * np.uint8(255)
+    cover = cv2.resize(filled, (fine.shape[1] // 2, fine.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    blurred = cv2.GaussianBlur(cover, (3, 3), 0).astype(np.float32)
+    return floats(np.clip(blurred * np.float32(2 / 255) - 1, 0, 1))
 
 
 def _planes(corners: Floats, values: Floats) -> Floats:
@@ -86,7 +99,8 @@ def bounds(positions: Floats, size: tuple[int, ...], margin: int = 2) -> tuple[i
 
 def blend(image: Pixels, part: tuple[slice, slice], colour: Floats, cover: Floats) -> None:
     """Blend colour, float32 [h, w, 3] (0 to 255), over a part of a frame, by cover, float32 [h, w] (0 to 1)."""
-    _lay(image, part, floats(cv2.multiply(colour, spread(cover))), floats(1 - cover))
+    below = cv2.multiply(image[part], spread(floats(1 - cover)), dtype=cv2.CV_32F)
+    image[part] = cv2.add(below, cv2.multiply(colour, spread(cover)), dtype=cv2.CV_8U)
 
 
 def spread(values: Floats) -> Floats:
@@ -94,29 +108,26 @@ def spread(values: Floats) -> Floats:
     return floats(cv2.merge([values, values, values]))
 
 
-def _lay(image: Pixels, part: tuple[slice, slice], colour: Floats, kept: Floats) -> None:
-    """Add colour [h, w, 3] to a part of a frame, of which a share is kept, float32 [h, w] (0 to 1)."""
-    below = cv2.multiply(image[part], spread(kept), dtype=cv2.CV_32F)
-    image[part] = cv2.add(below, colour, dtype=cv2.CV_8U)
-
-
 class Sprite:
     """A painted layer with smaller copies of itself, so that it can be drawn at any size without flicker."""
 
-    def __init__(self, layer: Floats) -> None:
-        """layer: float32 [h, w, 4], red, green and blue times cover, and cover, all 0 to 1."""
-        self._levels = halved(layer)
+    def __init__(self, layer: Floats, light: Floats | float = 1.0) -> None:
+        """layer: float32 [h, w, 4], red, green and blue times cover, and cover, all 0 to 1. light: factors on its colours, [3]."""
+        lit = np.concatenate([np.minimum(layer[..., :3] * light, layer[..., 3:]), layer[..., 3:]], axis=-1)
+        self._levels = [np.asarray(np.clip(level * 255 + 0.5, 0, 255), dtype=np.uint8) for level in halved(floats(lit))]
 
     @property
     def shape(self) -> tuple[int, int]:
         """Height and width of the layer in its own pixels."""
         return self._levels[0].shape[0], self._levels[0].shape[1]
 
-    def draw(self, image: Pixels, transform: Floats, light: Floats) -> None:
+    def draw(self, image: Pixels, transform: Floats, strength: float = 1.0) -> None:
         """Draw the layer over a frame.
 
-        transform: float32 [2, 3], from pixels of the layer to those of the frame. light: float32 [3], factors on its colours.
+        transform: float32 [2, 3], from pixels of the layer to those of the frame. strength: how much of it shows, 0 to 1.
         """
+        if strength <= 0:
+            return
         height, width = self.shape
         frame = floats([[0, 0], [width, 0], [0, height], [width, height]])
         area = bounds(frame @ transform[:, :2].T + transform[:, 2], image.shape)
@@ -129,10 +140,12 @@ class Sprite:
         scaled[:, 2] += transform[:, :2] @ floats([(step - 1) / 2] * 2) - floats([left, top])
         scaled[:, :2] *= step
         drawn = cv2.warpAffine(self._levels[level], scaled, (part_width, part_height), flags=cv2.INTER_LINEAR)
+        if strength < 1:
+            drawn = cv2.convertScaleAbs(drawn, alpha=strength)
         part = slice(top, top + part_height), slice(left, left + part_width)
-        *colours, cover = cv2.split(drawn)
-        lit = cv2.merge([colour * brightness for colour, brightness in zip(colours, 255 * light, strict=True)])
-        _lay(image, part, floats(lit), floats(1 - cover))
+        kept = cv2.cvtColor(cv2.bitwise_not(cv2.extractChannel(drawn, 3)), cv2.COLOR_GRAY2RGB)
+        below = cv2.multiply(image[part], kept, scale=1 / 255)
+        image[part] = cv2.add(below, cv2.cvtColor(drawn, cv2.COLOR_RGBA2RGB))
 
 
 def halved(layer: Floats) -> list[Floats]:

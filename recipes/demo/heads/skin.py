@@ -1,4 +1,4 @@
-"""Looks of a drawn person, all from one seed, and the texture of the head: skin, lips, brows, hair, and the long hair behind it.
+"""Looks of a drawn person, all from one seed, and the texture of their skin: lips, lids, brows, pores.
 
 All heads share the layout of the neutral mesh, so every mark lies where the neutral face has it.
 """
@@ -73,7 +73,7 @@ def make_looks(rng: np.random.Generator) -> Looks:
 
     return Looks(
         skin=skin,
-        lips=np.clip(skin * floats([0.86, 0.60, 0.60]) + floats([0.04, 0.0, 0.01]) * float(rng.uniform(0, 2)), 0, 1),
+        lips=np.clip(skin * floats([0.84, 0.58, 0.61]) + floats([0.04, 0.0, 0.01]) * float(rng.uniform(0, 2)), 0, 1),
         hair=_between(_HAIRS, float(rng.uniform(0, darkest))),
         iris=_between(_IRISES, float(rng.uniform(0, 1 if tone > 2.5 else len(_IRISES) - 1))),
         clothes=_pick(_CLOTHES, rng),
@@ -107,12 +107,6 @@ def _pick(colours: tuple[tuple[float, float, float], ...], rng: np.random.Genera
 
 SIDE = 560
 """Pixels of the texture's side."""
-LONG_HAIR_CORNERS = floats([[-0.675, -0.86, 0.5], [0.675, -0.86, 0.5], [-0.675, 0.89, 0.5]])
-"""Top left, top right and bottom left of the layer of long hair on the head, in widths of the face."""
-
-_LONG_HAIR_SHAPE = (385, 297)
-_EAR = 1.55
-"""Radians from straight up at which short hair ends: just above the ear."""
 
 
 @dataclass(frozen=True)
@@ -155,28 +149,67 @@ def canvas_place(index: int) -> tuple[float, float]:
     return float(x), float(y)
 
 
-def paint_skin(canvas: Canvas, looks: Looks, rng: np.random.Generator) -> Floats:
-    """Paint skin, lips and brows: float32 [560, 560, 3], 0 to 1."""
-    shade: Floats = 1 + 0.05 * noise(rng, 12) + 0.035 * noise(rng, 140)
-    shade -= 0.20 * canvas.pair(*_outer(_middle(LEFT_EYE_UPPER), -0.035), 0.11, 0.05)
-    shade -= 0.10 * looks.folds * canvas.pair(*_outer(_middle(LEFT_EYE_LOWER), 0.045), 0.09, 0.025)
-    shade -= 0.16 * canvas.blob(*_below(17, 0.045), 0.09, 0.022)
-    shade -= 0.10 * canvas.blob(*_below(2, 0.012), 0.06, 0.018)
-    shade -= 0.06 * canvas.blob(*_below(164, 0), 0.014, 0.03)
-    shade -= 0.55 * canvas.pair(*_outer(canvas_place(98), -0.004, inwards=0.030), 0.022, 0.011)
-    shade -= 0.14 * looks.folds * stroke([(0.105, 0.075), (0.15, 0.14), (0.19, 0.235)], 0.012)
-    shade -= 0.25 * canvas.pair(abs(canvas_place(MOUTH_CORNERS[0])[0]) + 0.012, canvas_place(MOUTH_CORNERS[0])[1], 0.022, 0.014)
-    skin = looks.skin * shade[..., None]
+@dataclass(frozen=True)
+class Skin:
+    """The skin of a head on the texture."""
 
-    red = 0.5 * looks.blush * canvas.pair(0.29, 0.08, 0.13, 0.10) + 0.5 * canvas.blob(*canvas_place(4), 0.07, 0.05)
-    skin *= 1 - red[..., None] * floats([0.0, 0.13, 0.12])
+    colour: Floats
+    """float32 [560, 560, 3], 0 to 1"""
+    relief: Floats
+    """float32 [560, 560], folds, creases and pores, in widths of the face"""
+    gloss: Floats
+    """float32 [560, 560], how much it reflects, about 0 to 2"""
+
+
+def paint_skin(canvas: Canvas, looks: Looks, rng: np.random.Generator) -> Skin:
+    """Paint skin, lips and brows."""
+    pores, blotches = noise(rng, 250), noise(rng, 22)
+    shade: Floats = 1 + 0.025 * noise(rng, 12) + 0.02 * blotches + 0.02 * noise(rng, 140)
+    shade -= 0.10 * canvas.pair(*_outer(_middle(LEFT_EYE_UPPER), -0.035), 0.11, 0.05)
+    shade -= 0.10 * looks.folds * canvas.pair(*_outer(_middle(LEFT_EYE_LOWER), 0.045), 0.09, 0.025)
+    shade -= 0.06 * canvas.blob(*_below(17, 0.045), 0.09, 0.022)
+    nostrils = canvas.pair(*_outer(canvas_place(98), -0.004, inwards=0.030), 0.022, 0.011)
+    shade -= 0.62 * nostrils
+    corners = canvas.pair(abs(canvas_place(MOUTH_CORNERS[0])[0]) + 0.010, canvas_place(MOUTH_CORNERS[0])[1], 0.020, 0.013)
+    shade -= 0.22 * corners
+    skin = looks.skin * np.clip(shade, 0.1, 1.2)[..., None]
+
+    # Blood shows on cheeks, nose, ears and chin; less on the forehead, and below the eyes it is bluish.
+    red = 0.55 * looks.blush * canvas.pair(0.28, 0.08, 0.15, 0.11) + 0.55 * canvas.blob(*canvas_place(4), 0.09, 0.06)
+    red += 0.25 * canvas.blob(*_below(17, 0.10), 0.10, 0.06) + 0.35 * canvas.pair(*_outer(canvas_place(98), 0), 0.03, 0.03)
+    red += 0.10 * blotches
+    skin *= 1 - np.clip(red, -0.2, 1)[..., None] * floats([0.0, 0.13, 0.12])
+    skin *= 1 - canvas.pair(*_outer(_middle(LEFT_EYE_LOWER), 0.05), 0.10, 0.04)[..., None] * floats([0.07, 0.05, 0.02])
+    freckles = np.clip(noise(rng, 180) - 0.55, 0, 1) * canvas.blob(0, 0.02, 0.34, 0.14) * (0.6 if looks.blush > 0.6 else 0.0)
+    skin *= 1 - freckles[..., None] * floats([0.22, 0.36, 0.40])
     beard = looks.stubble * canvas.blob(0, 0.42, 0.36, 0.30) * (1 - canvas.blob(0, 0.14, 0.30, 0.10)) * (canvas.y > 0.05)
-    skin = _mix(skin, looks.hair * 0.6 + looks.skin * 0.3, 0.45 * beard * (0.8 + 0.6 * noise(rng, 200)))
-    skin = _paint_lips(skin, looks, rng)
+    skin = _mix(skin, looks.hair * 0.5 + looks.skin * 0.35, np.clip(0.42 * beard * (0.75 + 0.9 * noise(rng, 280)), 0, 1))
+    skin, lips, creases = _paint_lips(skin, looks, rng)
     skin = _paint_eyelids(skin, looks)
     for brow in (LEFT_BROW, RIGHT_BROW):
-        skin = _mix(skin, looks.hair * 0.85, _brow_cover(brow, looks.brows, rng))
-    return np.clip(skin, 0, 1)
+        skin = _mix(skin, looks.hair * 0.55, _brow_cover(brow, looks.brows, rng))
+
+    relief = _folds(canvas, looks) - 0.012 * nostrils - 0.005 * corners + 0.008 * cv2.GaussianBlur(lips, (0, 0), 4)
+    relief += 0.0003 * (pores + noise(rng, 60)) * (1 - lips) + 0.0004 * creases * lips
+    gloss = (_oil(canvas) + 0.25 * pores) * (1 - 0.5 * np.clip(beard, 0, 1)) * (1 - lips) + (1.3 + 0.3 * creases) * lips
+    return Skin(np.clip(skin, 0, 1), floats(relief), floats(np.clip(gloss, 0.1, 2.2)))
+
+
+def _folds(canvas: Canvas, looks: Looks) -> Floats:
+    """Return the height of lines of age, of the folds of the upper lids, and of the groove above the lips: float32 [560, 560]."""
+    cheeks = stroke([(0.105, 0.075), (0.15, 0.14), (0.19, 0.235)], 0.016)
+    forehead = stroke([(0.03, -0.50), (0.16, -0.512)], 0.010) + stroke([(0.03, -0.56), (0.16, -0.572)], 0.010)
+    lids = _line(list(LEFT_EYE_UPPER), 2, 1.6, (0, -0.030)) + _line(list(RIGHT_EYE_UPPER), 2, 1.6, (0, -0.030))
+    groove = canvas.blob(*_below(164, 0), 0.012, 0.035) - 0.6 * canvas.pair(0.026, _below(164, 0)[1], 0.012, 0.035)
+    return floats(-looks.folds * (0.006 * cheeks + 0.004 * forehead) - 0.007 * lids - 0.004 * groove)
+
+
+def _oil(canvas: Canvas) -> Floats:
+    """Return how much skin shines: most on forehead, nose and chin: float32 [560, 560]."""
+    nose = canvas.blob(0, 0.0, 0.05, 0.14) + canvas.blob(*canvas_place(4), 0.05, 0.04)
+    forehead, chin = canvas.blob(0, -0.48, 0.24, 0.12), canvas.blob(*_below(17, 0.13), 0.06, 0.04)
+    cheeks, lids = canvas.pair(0.27, -0.02, 0.10, 0.07), canvas.pair(*_outer(_middle(LEFT_EYE_UPPER), -0.02), 0.07, 0.03)
+    return floats(0.55 + 0.9 * nose + 0.5 * forehead + 0.3 * chin + 0.35 * cheeks + 0.4 * lids)
 
 
 def noise(rng: np.random.Generator, cells: int) -> Floats:
@@ -194,22 +227,29 @@ def stroke(points: list[tuple[float, float]], width: float) -> Floats:
     return floats(cv2.GaussianBlur(drawn, (0, 0), width / (2 * UV_REACH) * SIDE))
 
 
-def _paint_lips(skin: Floats, looks: Looks, rng: np.random.Generator) -> Floats:
+def _paint_lips(skin: Floats, looks: Looks, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
+    """Paint the lips: the skin with them, how much of each pixel they cover, and the height of their creases, -1 to 1."""
     outline = [OUTER_CORNERS[0], *OUTER_UPPER, OUTER_CORNERS[1], *reversed(OUTER_LOWER)]
     drawn = np.zeros((SIDE, SIDE), dtype=np.float32)
     cv2.fillPoly(drawn, [_pixels(floats([canvas_place(index) for index in outline]))], 1.0, cv2.LINE_8, SUBPIXEL_BITS)
-    cover = floats(cv2.GaussianBlur(drawn, (0, 0), 2.0))
-    creases = 1 + 0.10 * cv2.resize(0.5 * rng.standard_normal((6, 160), dtype=np.float32), (SIDE, SIDE))
-    skin = _mix(skin, looks.lips * np.clip(creases, 0.8, 1.15)[..., None], 0.9 * cover)
-    seam = [MOUTH_CORNERS[0], *INNER_UPPER, MOUTH_CORNERS[1]]
-    return floats(skin * (1 - 0.30 * _line(seam, 3, 1.6))[..., None])
+    cover = floats(cv2.GaussianBlur(drawn, (0, 0), 2.4))
+    creases = cv2.resize(0.6 * rng.standard_normal((8, 230), dtype=np.float32), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+    creases = floats(np.clip(creases, -1, 1))
+    colour = looks.lips * np.clip(1 + 0.07 * creases + 0.03 * noise(rng, 40), 0.8, 1.15)[..., None]
+    # Redder and darker inwards, where they are wet; paler towards their edge.
+    inner = [MOUTH_CORNERS[0], *INNER_UPPER, MOUTH_CORNERS[1]]
+    near = _line(inner, 8, 5.0)
+    colour = colour * (1 - near[..., None] * floats([0.10, 0.22, 0.18]))
+    skin = _mix(skin, colour, 0.92 * cover)
+    return floats(skin * (1 - 0.42 * _line(inner, 3, 1.4))[..., None]), cover, creases
 
 
 def _paint_eyelids(skin: Floats, looks: Looks) -> Floats:
     for upper, lower in ((LEFT_EYE_UPPER, LEFT_EYE_LOWER), (RIGHT_EYE_UPPER, RIGHT_EYE_LOWER)):
-        skin = skin * (1 - 0.35 * _line(list(upper), 3, 1.5, (0, -0.028)))[..., None]
-        skin = _mix(skin, looks.hair * 0.5, 0.75 * _line(list(upper), 4, 1.0, (0, -0.004)))
-        skin = _mix(skin, looks.lips, 0.35 * _line(list(lower), 2, 1.0, (0, 0.003)))
+        skin = skin * (1 - floats([0.22, 0.30, 0.30]) * _line(list(upper), 3, 1.8, (0, -0.028))[..., None])
+        skin = _mix(skin, looks.hair * 0.4, 0.55 * _line(list(upper), 3, 1.4, (0, -0.003)))
+        skin = _mix(skin, looks.lips * 0.9, 0.45 * _line(list(lower), 2, 1.0, (0, 0.003)))
+        skin = _mix(skin, looks.hair * 0.5, 0.22 * _line(list(lower)[:6], 2, 1.6, (0, 0.010)))
     return skin
 
 
@@ -217,18 +257,20 @@ def _brow_cover(brow: tuple[int, ...], thickness: float, rng: np.random.Generato
     """Draw many short hairs along the brow: float32 [560, 560], 0 to 1."""
     outline = floats([canvas_place(index) for index in brow])
     lower, upper = outline[:5], outline[9:4:-1]
-    drawn = np.zeros((SIDE, SIDE), dtype=np.float32)
+    drawn = np.zeros((2 * SIDE, 2 * SIDE), dtype=np.uint8)
     away = np.sign(outline[0, 0])
-    for along in np.linspace(0, 1, 200):
-        edges = [np.array([np.interp(along * 4, range(5), edge[:, axis]) for axis in (0, 1)]) for edge in (lower, upper)]
-        middle = (edges[0] + edges[1]) / 2
-        root = middle + (edges[0] - middle) * rng.uniform(-0.5, 0.9) * thickness * (0.35 + 0.65 * np.sqrt(along))
-        lean = np.array([away * (0.9 - 0.5 * along), 0.25 - 0.85 * along])
-        tip = root + lean * rng.uniform(0.015, 0.035)
-        cv2.polylines(
-            drawn, [_pixels(floats(np.stack([root, tip])))], False, float(rng.uniform(0.6, 1)), 1, cv2.LINE_8, SUBPIXEL_BITS
-        )
-    return floats(np.clip(1.5 * cv2.GaussianBlur(drawn, (0, 0), 1.0), 0, 0.92))
+    along = np.linspace(0, 1, 330)
+    edges = [np.stack([np.interp(along * 4, range(5), edge[:, axis]) for axis in (0, 1)], axis=-1) for edge in (lower, upper)]
+    middle = (edges[0] + edges[1]) / 2
+    across = rng.uniform(-0.6, 0.8, len(along)) * thickness * (0.35 + 0.65 * np.sqrt(along))
+    roots = middle + (edges[0] - middle) * across[:, None]
+    lean = np.stack([away * (0.9 - 0.5 * along), 0.25 - 0.85 * along], axis=-1)
+    tips = roots + lean * rng.uniform(0.015, 0.034, (len(along), 1))
+    lines = fixed_point(floats((np.stack([roots, tips], axis=1) / (2 * UV_REACH) + 0.5) * (2 * SIDE) - 0.5))
+    for line, dark in zip(lines, rng.uniform(120, 255, len(lines)), strict=True):
+        cv2.polylines(drawn, [line], False, int(dark), 1, cv2.LINE_AA, SUBPIXEL_BITS)
+    hairs = cv2.resize(drawn, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    return floats(np.clip(0.75 * hairs + 0.85 * cv2.GaussianBlur(hairs, (0, 0), 2.2), 0, 0.80))
 
 
 def _line(indices: list[int], width: int, blur: float, shift: tuple[float, float] = (0, 0)) -> Floats:
@@ -258,49 +300,3 @@ def _outer(point: tuple[float, float], down: float, inwards: float = 0.0) -> tup
 
 def _below(index: int, down: float) -> tuple[float, float]:
     return canvas_place(index)[0], canvas_place(index)[1] + down
-
-
-def paint_hair(skin: Floats, canvas: Canvas, looks: Looks, rng: np.random.Generator) -> Floats:
-    """Paint the hair on the head over its skin: float32 [560, 560, 3]."""
-    # Brightness of the strands, 0 to 1: fine across them, long along them, swept to one side.
-    fine = rng.random((6, 420), dtype=np.float32)
-    broad = rng.random((4, 60), dtype=np.float32)
-    sweep = canvas.angle + 0.35 * np.sign(looks.parting) * np.clip(canvas.reach - 1, -0.3, 0.6)
-    across = (sweep / (2 * np.pi) + 0.5) % 1
-    along = np.clip((canvas.reach - 0.7) / 0.9, 0, 1)
-    layers = [
-        cv2.remap(grid, floats(across * (grid.shape[1] - 1)), floats(along * (grid.shape[0] - 1)), cv2.INTER_LINEAR)
-        for grid in (fine, broad)
-    ]
-    strands = floats(0.6 * layers[0] + 0.4 * layers[1])
-
-    # At the parting the forehead reaches higher.
-    parted = floats(np.exp(-np.square((canvas.angle - 0.5 * looks.parting) / 0.3)))
-    line = looks.hairline + 0.05 * np.cos(3 * canvas.angle) + 0.10 * parted
-    end = 1.9 if looks.has_long_hair else _EAR
-    away = np.clip((np.abs(canvas.angle) - (end - 0.45)) / 0.45, 0, 1)
-    line = line + away * (1.02 - line) + 2.0 * np.clip((np.abs(canvas.angle) - end) / 0.25, 0, 1)
-
-    ragged = 0.02 * (strands - 0.5) + 0.012 * rng.standard_normal((SIDE, SIDE), dtype=np.float32)
-    cover = np.clip((canvas.reach - line + ragged) / 0.05, 0, 1)
-    shadow = np.clip(1 + (canvas.reach - line) / 0.10, 0, 1)
-    painted = skin * (1 - 0.40 * np.square(shadow)[..., None])
-    colour = looks.hair * (0.55 + 0.9 * strands[..., None])
-    cover = floats(cv2.GaussianBlur(floats(cover), (0, 0), 0.8))
-    return floats(painted + (colour - painted) * cover[..., None])
-
-
-def paint_long_hair(looks: Looks, rng: np.random.Generator) -> Floats:
-    """Paint the hair behind head and neck: float32 [h, w, 4], colour times cover, and cover; the head's top is at its top."""
-    height, width = _LONG_HAIR_SHAPE
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    x, y = (x / width - 0.5) * 2, y / height
-    half = np.where(y < 0.42, np.sqrt(np.clip(1 - np.square((0.42 - y) / 0.42), 0, 1)), 1 - 0.18 * np.clip((y - 0.5) / 0.5, 0, 1))
-    wave = 0.03 * np.sin(9 * y + 2 * np.sign(x))
-    tips = 0.95 + 0.04 * cv2.resize(rng.standard_normal((1, 40), dtype=np.float32), (width, height))
-    cover = np.clip((0.9 * half + wave - np.abs(x)) / 0.03, 0, 1) * np.clip((tips - y) / 0.05, 0, 1)
-    fine = cv2.resize(rng.random((10, 150), dtype=np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-    bend = cv2.remap(fine, (x * 0.5 / np.maximum(half, 0.2) + 0.5) * (width - 1), y * (height - 1), cv2.INTER_LINEAR)
-    depth = 0.55 + 0.45 * np.clip(np.abs(x) * 1.4 - 0.35, 0, 1)
-    colour = looks.hair * ((0.5 + 0.8 * bend) * depth)[..., None]
-    return floats(np.concatenate([np.clip(colour, 0, 1) * cover[..., None], cover[..., None]], axis=-1))
