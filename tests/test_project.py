@@ -154,6 +154,7 @@ def test_the_repository_stays_small() -> None:
 
 
 OTHERS_FLAGS = {
+    "curl": {"--data-binary"},
     "pip": {"--no-build-isolation", "--no-deps"},
     "sbatch": {"--nodes", "--gpus-per-node", "--array", "--signal", "--requeue"},
     "tensorboard": {"--logdir"},

@@ -1,177 +1,39 @@
-"""The page's server: access control by token and by the page that a request comes from, and the routes behind it."""
+"""The server: the routes of the page, of its JSON API (docs/api_http.md), and of speech as OpenAI's clients ask for it."""
 
 import asyncio
 import errno
-import hashlib
-import hmac
 import json
 import logging
-import re
-import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from avcore.errors import NetflipsError, OutputError
 from avcore.files import SOUND_SUFFIXES, VIDEO_SUFFIXES
-from avcore.notes import shown
-from avcore.texts import parse_json
-from netflips.serve.jobs import Job, is_id, new_id
-from netflips.serve.limits import TOO_FULL, Paced, RefusedError, refusal
+from netflips.serve.access import POLICY, Access
+from netflips.serve.jobs import Job
+from netflips.serve.limits import OPENAI, TOO_FULL, RefusedError, read_form, refusal
+from netflips.serve.openai_speech import models, speech
+from netflips.serve.openapi import openapi
 from netflips.serve.results import files_of, results
 from netflips.serve.service import SAMPLE, Service
-from netflips.serve.settings import LOCAL_HOSTS, Settings
+from netflips.serve.settings import Settings
 from netflips.serve.uploads import IMAGE_SUFFIXES
 
+API = "/api/v1"
+"""Where the JSON API begins, which the page uses as any program does."""
 LOG = logging.getLogger("netflips")
-
-# Access control, around everything
-
-_TOKEN, _VISITOR = "netflips-token", "netflips-visitor"
-"""Names of cookies. The port is appended, because browsers send the cookies of a host to all its ports."""
-_A_YEAR_S = 31_536_000
-_PORT_DIGITS = 5
-_SAFE = ("GET", "HEAD", "OPTIONS")
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
-)
-"""Nothing is loaded from another server, and only scripts that come with NetfLips run."""
-_HEADERS = {
-    "Cache-Control": "no-cache",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(self), microphone=(self), geolocation=()",
-}
-_ASK = """<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>NetfLips</title>
-<form method="get" action="/">
-<p><label>Token / 토큰 <input name="token" type="password" autofocus></label> <button>OK</button></p>
-</form>
-"""
-
-
-class Access:
-    """ASGI middleware around the whole page. It sets scope["visitor"], the id of the visitor's browser."""
-
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app, self._settings = app, settings
-        self._key = secrets.token_bytes(32)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it here."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        headers = Headers(scope=scope)
-        port = _parts(f"//{headers.get('host', '')}").netloc.rpartition(":")[2]
-        ending = f"-{port}" if port.isdecimal() and len(port) <= _PORT_DIGITS else ""
-        found = [one for one in _cookies(headers, _VISITOR + ending) if is_id(one)]
-        visitor = scope["visitor"] = (found or [new_id()])[0]
-
-        is_told = False
-
-        async def sending(message: Message) -> None:
-            nonlocal is_told
-            is_told = True
-            if message["type"] == "http.response.start":
-                told = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    told.setdefault(name, value)
-                told.setdefault("Content-Security-Policy", POLICY)
-                if not found:
-                    told.append("Set-Cookie", _cookie(_VISITOR + ending, visitor))
-            await send(message)
-
-        try:
-            answer = self._refusal(scope, headers, _TOKEN + ending)
-            await (answer or self._app)(scope, Paced(receive, self._settings), sending)
-        except Exception as error:
-            if not isinstance(error, RefusedError):
-                LOG.error("%s %s: %s: %s", scope["method"], shown(scope["path"]), type(error).__name__, error)
-            if not is_told:
-                await refusal(500, "the server could not do it")(scope, receive, sending)
-
-    def _refusal(self, scope: Scope, headers: Headers, name: str) -> Response | None:
-        """Return the answer to a request that is refused; None = it may pass. name: of the cookie of visitors with the token."""
-        host = headers.get("host", "")
-        if not self._settings.token and _parts(f"//{host}").hostname not in LOCAL_HOSTS:
-            return refusal(421, "this server answers to localhost only")  # another site's name that leads here
-        if scope["method"] not in _SAFE and not _is_own_page(headers, host):
-            return refusal(403, "this comes from another site's page")
-
-        if not self._settings.token:
-            return None
-        proofs = _cookies(headers, name)
-        if any(hmac.compare_digest(one.encode(), self._proof().encode()) for one in proofs) or self._bears_token(headers):
-            return None
-
-        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-        if scope["path"] == "/" and scope["method"] == "GET":
-            if given and self._is_token(given):
-                # Away from the address with the token, which would stay in the browser's history.
-                answer = RedirectResponse("/", status_code=303)
-                answer.headers.append("Set-Cookie", _cookie(name, self._proof()))
-                return answer
-            return HTMLResponse(_ASK, status_code=401)
-        return refusal(401, "the token is missing; open the address that the server printed")
-
-    def _is_token(self, given: str) -> bool:
-        # In constant time: how long a refusal takes says nothing about how much of a guess is right.
-        return hmac.compare_digest(given.encode(), self._settings.token.encode())
-
-    def _bears_token(self, headers: Headers) -> bool:
-        kind, _, given = headers.get("authorization", "").partition(" ")
-        return kind.lower() == "bearer" and self._is_token(given.strip())
-
-    def _proof(self) -> str:
-        """Return the value of the cookie of visitors with the token. It is valid for this run of the server."""
-        return hmac.new(self._key, self._settings.token.encode(), hashlib.sha256).hexdigest()
-
-
-def _is_own_page(headers: Headers, host: str) -> bool:
-    """Return whether a request comes from our page, or from no page at all (a program)."""
-    origin = headers.get("origin")
-    if origin is not None:
-        return _parts(origin).netloc == host != ""
-    return headers.get("sec-fetch-site", "none") in ("same-origin", "none")
-
-
-def _parts(address: str) -> SplitResult:
-    """Return the parts of an address; they are empty where it is invalid or names a user."""
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return SplitResult("", "", "", "", "")
-    is_host = re.fullmatch(r"(\[[^][@]*\]|[^][@:]*)(:\d*)?", parts.netloc)
-    return parts if is_host else SplitResult("", "", "", "", "")
-
-
-def _cookie(name: str, value: str) -> str:
-    return f"{name}={value}; Path=/; Max-Age={_A_YEAR_S}; HttpOnly; SameSite=Lax"
-
-
-def _cookies(headers: Headers, name: str) -> Sequence[str]:
-    """Return all values of a cookie. Cookies of other programs on the host may have any form: JSON, blanks, any letters."""
-    pairs = (one.strip().partition("=") for line in headers.getlist("cookie") for one in line.split(";"))
-    return [value.strip().strip('"') for given, _, value in pairs if given == name]
-
-
-# Routes
 
 _MEDIA = {"video": VIDEO_SUFFIXES, "audio": SOUND_SUFFIXES, "image": IMAGE_SUFFIXES}
 _OTHER_NAMES = {
@@ -186,9 +48,10 @@ _TEXTS = {
     **dict.fromkeys((".srt", ".txt", ".jsonl"), "text/plain; charset=utf-8"),
 }
 _UNKNOWN = "application/octet-stream"
-_MOST_FORM = 4 << 20
 _MOST_HEAD = 1 << 18
 """Most bytes of a request's head, which includes the cookies of all programs on the host, 4 KB each."""
+_ERRORS = (RefusedError, HTTPException, NetflipsError, ClientDisconnect, OSError)
+_NOWHERE = {404: "there is nothing at this address", 405: "this address takes another method"}
 _SHUTDOWN_S = 2
 _MOST_DIGITS = 18
 _BEAT_S = 2.0
@@ -220,11 +83,11 @@ def build_app(settings: Settings, desk: Service | None = None) -> Starlette:
             await cleaning
         await desk.close()
 
-    routes: list[BaseRoute] = [
+    api: list[BaseRoute] = [
+        Route("/openapi.json", _openapi),
         Route("/about", _about),
         Route("/uploads", _upload, methods=["POST"]),
         Route("/example", _example, methods=["POST"]),
-        Route("/sample/{name}", _sample),
         Route("/jobs", _jobs),
         Route("/jobs", _new_job, methods=["POST"]),
         Route("/jobs/{id}", _job),
@@ -234,13 +97,18 @@ def build_app(settings: Settings, desk: Service | None = None) -> Starlette:
         Route("/jobs/{id}/edited", _edited, methods=["POST"]),
         Route("/events", _events),
         Route("/jobs/{id}/files/{name}", _file),
+    ]
+    routes: list[BaseRoute] = [
+        Mount(API, routes=api),
+        Mount(OPENAI, routes=[Route("/models", models), Route("/audio/speech", speech, methods=["POST"])]),
+        Route("/sample/{name}", _sample),
         Mount("/", StaticFiles(packages=[("netflips.serve", "page")], html=True)),
     ]
 
     app = Starlette(
         routes=routes,
         middleware=[Middleware(Access, settings=settings)],
-        exception_handlers=dict.fromkeys((RefusedError, NetflipsError, ClientDisconnect, OSError), _refused),
+        exception_handlers=dict.fromkeys(_ERRORS, _refused),
         lifespan=lifespan,
     )
     app.state.desk = desk
@@ -279,16 +147,21 @@ async def _clean(desk: Service) -> None:
 
 async def _refused(request: Request, error: Exception) -> Response:
     """Return the answer to an error, one line as JSON. Raises errors of the system again, except that of a full disk."""
+    path = request["path"]
     if isinstance(error, RefusedError):
-        return refusal(error.status, error.text)
+        return refusal(error.status, error.text, path)
+    if isinstance(error, HTTPException):
+        answer = refusal(error.status_code, _NOWHERE.get(error.status_code, error.detail), path)
+        answer.headers.update(error.headers or {})
+        return answer
     if isinstance(error, ClientDisconnect):
-        return refusal(400, "the upload broke off")
+        return refusal(400, "the upload broke off", path)
     if isinstance(error, NetflipsError) and not isinstance(error, OutputError):
-        return refusal(400, str(error))
+        return refusal(400, str(error), path)
     if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
         raise error
     LOG.error("%s", error)  # the server's own files cannot be written
-    return refusal(507, TOO_FULL)
+    return refusal(507, TOO_FULL, path)
 
 
 def _desk(request: Request) -> Service:
@@ -302,6 +175,10 @@ def _asked_job(request: Request) -> Job:
     if job is None:
         raise RefusedError(404, "this job is not there any more")
     return job
+
+
+async def _openapi(request: Request) -> Response:
+    return JSONResponse(openapi())
 
 
 async def _about(request: Request) -> Response:
@@ -338,29 +215,9 @@ async def _jobs(request: Request) -> Response:
 
 
 async def _new_job(request: Request) -> Response:
-    form = await _form(request)
+    form = await read_form(request)
     job = _desk(request).new_job(form, request["visitor"])
     return JSONResponse(_desk(request).queue.facts(job), status_code=201)
-
-
-async def _form(request: Request, nothing: str = "") -> Mapping[str, Any]:
-    """Return the JSON object that was sent. nothing: the text that an empty body stands for. Raises RefusedError."""
-    body = bytearray()
-    async for block in request.stream():
-        body += block
-        if len(body) > _MOST_FORM:
-            raise RefusedError(413, "the form is too large")
-
-    try:
-        form = parse_json(body.decode() or nothing)
-    except UnicodeDecodeError as error:
-        raise RefusedError(400, "the form is no JSON; expected UTF-8") from error
-    except ValueError as error:
-        raise RefusedError(400, f"the form is no JSON; found {error}") from error
-
-    if not isinstance(form, dict):
-        raise RefusedError(400, "the form is no JSON object")
-    return form
 
 
 async def _job(request: Request) -> Response:
@@ -390,14 +247,14 @@ async def _stop(request: Request) -> Response:
 
 
 async def _again(request: Request) -> Response:
-    form, desk = await _form(request, "{}"), _desk(request)
+    form, desk = await read_form(request, "{}"), _desk(request)
     job = _asked_job(request)  # only now: it may have been removed while the form was on its way
     desk.go_on(job, form)
     return JSONResponse(desk.queue.facts(job))
 
 
 async def _edited(request: Request) -> Response:
-    form = await _form(request)
+    form = await read_form(request)
     return JSONResponse(_desk(request).edited(_asked_job(request), form))
 
 

@@ -17,6 +17,7 @@ from avcore.flags import Command, CommonOptions, flag, flags_of
 from avcore.journal import folder_lock
 from avcore.loading import loading
 from avcore.programs import parse_command
+from avcore.texts import read_text
 from netflips.cascade.program import require_translate_with
 from netflips.provenance.options import MarkFlags
 from netflips.serve.settings import Settings, parse_seconds, parse_size
@@ -47,6 +48,8 @@ class ServeOptions(CommonOptions):
     """address to listen on, 0.0.0.0 = reachable from other machines (default: this machine only)"""
     token: str = flag(default="")
     """secret that a visitor must give (default: none for this machine, a random one with --host)"""
+    token_file: Path | None = flag(default=None, file=Input("the token's file"))
+    """its file, of one line: the list of processes does not show it then, and it is not printed"""
     work_dir: Path = flag(default=Path("netflips-page"), metavar="DIR")
     """uploads and jobs (default: netflips-page)"""
     limit: str = flag(default="500M", metavar="SIZE")
@@ -133,8 +136,7 @@ def serve_settings(options: ServeOptions) -> Settings:
         raise UsageError("--port is out of range", expected="0 to 65535", found=options.port)
     if not options.host.strip():
         raise UsageError("--host takes an address", expected="such as 127.0.0.1, or 0.0.0.0 for all of this machine", found='""')
-    if options.token and len(options.token) < _LEAST_TOKEN:
-        raise UsageError("--token is too short", expected=f"{_LEAST_TOKEN} letters or more")
+    token = _token(options)
 
     _require_replies(options)
     _require_engines(options)
@@ -142,7 +144,7 @@ def serve_settings(options: ServeOptions) -> Settings:
         work_dir=options.work_dir.absolute(),
         host=options.host,
         port=options.port,
-        token=options.token,
+        token=token,
         limit_bytes=parse_size(options.limit, "--limit"),
         longest_s=parse_seconds(options.longest, "--longest"),
         keep_s=parse_seconds(options.keep, "--keep"),
@@ -155,6 +157,20 @@ def serve_settings(options: ServeOptions) -> Settings:
     if settings.is_local or settings.token:
         return settings
     return replace(settings, token=secrets.token_urlsafe(12))
+
+
+def _token(options: ServeOptions) -> str:
+    """Return the secret that was given; "" = none. Raises UsageError, InputError."""
+    if options.token_file is None:
+        token, name = options.token, "--token"
+    elif options.token:
+        raise UsageError("the token is given twice", expected="--token or --token-file", found="both")
+    else:
+        token, name = read_text(options.token_file, "the token's file").strip(), "--token-file"
+
+    if (token or options.token_file) and (len(token) < _LEAST_TOKEN or not token.isprintable()):
+        raise UsageError(f"{name} is no secret", expected=f"a line of {_LEAST_TOKEN} letters or more")
+    return token
 
 
 def _signing(options: ServeOptions) -> tuple[str, ...]:
@@ -223,7 +239,7 @@ def _work(options: ServeOptions) -> None:
         raise OutputError("the work folder cannot be made", path=settings.work_dir, found=error.strerror) from error
 
     with folder_lock(settings.work_dir), _listening(settings) as listening:
-        _announce(settings, listening.getsockname()[1])
+        _announce(settings, listening.getsockname()[1], is_shown=options.token_file is None)
         with loading():
             from netflips.serve.app import build_app, make_server
 
@@ -245,7 +261,8 @@ def _listening(settings: Settings) -> socket.socket:
         ) from error
 
 
-def _announce(settings: Settings, port: int) -> None:
+def _announce(settings: Settings, port: int, is_shown: bool) -> None:
+    """Print where the page is. is_shown: whether with its token."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     if not settings.is_local:
         LOG.warning(
@@ -253,7 +270,7 @@ def _announce(settings: Settings, port: int) -> None:
             "knows the token may use it"
         )
 
-    secret = f"?{urlencode({'token': settings.token})}" if settings.token else ""
+    secret = f"?{urlencode({'token': settings.token})}" if settings.token and is_shown else ""
     LOG.warning("NetfLips is at http://%s:%d/%s (Ctrl-C ends it); jobs are kept in %s", host, port, secret, settings.work_dir)
 
 

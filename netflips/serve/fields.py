@@ -133,12 +133,12 @@ class Name(Field):
         """Return the name, "" = none. Raises UsageError."""
         if given in (None, ""):
             return ""
-        if not isinstance(given, str) or not _A_NAME.fullmatch(given):
+        if not isinstance(given, str) or not A_NAME.fullmatch(given):
             raise UsageError(f"{self.name} is no name", expected="letters, digits and hyphens", found=repr(given)[:60])
         return given
 
 
-_A_NAME = re.compile("[a-z0-9][a-z0-9-]{0,39}")
+A_NAME = re.compile("[a-z0-9][a-z0-9-]{0,39}")
 AnyField = Choice | Number | Switch | Text | File | Name
 
 

@@ -1,20 +1,28 @@
-"""Limits: how slowly the body of a request may come, and how full the disk may be.
+"""Limits: how slowly the body of a request may come, how large a form may be, and how full the disk.
 
 Also the text of a refusal for a visitor: without flags of the command line, and in Korean too.
 """
 
 import asyncio
 import shutil
+from collections.abc import Mapping
+from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive
 
+from avcore.texts import parse_json
 from avcore.words import known_clause
 from netflips.serve.settings import Settings
 
+OPENAI = "/v1"
+"""Where addresses for OpenAI's clients begin."""
+_SERVERS_FAULT = 500
 RESERVE_OF_JOBS = 0.5
 """Share of the disk's reserve that jobs leave free: uploads stop first."""
 TOO_FULL = "there is too little room on the server's disk; try again later"
+_MOST_FORM = 4 << 20
 _NOT_DONE = "the server could not do it"
 _WAYS_OUT = {
     "it has no sound to take the voice from": "choose a recording as the Voice",
@@ -71,6 +79,26 @@ class Paced:
         return message
 
 
+async def read_form(request: Request, nothing: str = "") -> Mapping[str, Any]:
+    """Return the JSON object that was sent. nothing: the text that an empty body stands for. Raises RefusedError."""
+    body = bytearray()
+    async for block in request.stream():
+        body += block
+        if len(body) > _MOST_FORM:
+            raise RefusedError(413, "the form is too large")
+
+    try:
+        form = parse_json(body.decode() or nothing)
+    except UnicodeDecodeError as error:
+        raise RefusedError(400, "the form is no JSON; expected UTF-8") from error
+    except ValueError as error:
+        raise RefusedError(400, f"the form is no JSON; found {error}") from error
+
+    if not isinstance(form, dict):
+        raise RefusedError(400, "the form is no JSON object")
+    return form
+
+
 def bilingual(error: str) -> dict[str, str]:
     """Return one line of an error in both languages. error: a file, a clause, and more clauses, separated by `; `."""
     head = error.partition("; ")[0]
@@ -81,6 +109,10 @@ def bilingual(error: str) -> dict[str, str]:
     return {"error": plain, "error_ko": f"{path}{colon}{korean}." if plain else ""}
 
 
-def refusal(status: int, text: str) -> Response:
-    """Return the answer that refuses a request."""
-    return JSONResponse(bilingual(text), status_code=status)
+def refusal(status: int, text: str, path: str) -> Response:
+    """Return the answer that refuses a request. path: what was asked for; below `OPENAI`, errors have the form of OpenAI's."""
+    told: dict[str, Any] = bilingual(text)
+    if path.startswith(f"{OPENAI}/"):
+        kind = "invalid_request_error" if status < _SERVERS_FAULT else "server_error"
+        told = {"error": {"message": told["error"], "type": kind, "param": None, "code": None}}
+    return JSONResponse(told, status_code=status)

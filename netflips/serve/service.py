@@ -22,7 +22,7 @@ from netflips.published.catalogue import catalogue
 from netflips.published.store import usual_model
 from netflips.script.files import value_from
 from netflips.script.types import Consent
-from netflips.serve.fields import SOUND_OR_VIDEO, Review, ReviewRow, checked, review_rows, terms_asked, voices_asked
+from netflips.serve.fields import SOUND_OR_VIDEO, Review, ReviewRow, Switch, checked, review_rows, terms_asked, voices_asked
 from netflips.serve.jobs import ASKS, Job, JobFolders, new_id
 from netflips.serve.kinds import AGREEMENT, KINDS, SPEECH, Asked, JobKind
 from netflips.serve.limits import RefusedError
@@ -89,6 +89,12 @@ class Service:
     def _used(self) -> set[str]:
         return {upload for job in self.queue.jobs.values() for upload in job.uploads.values()}
 
+    @property
+    def voices(self) -> Sequence[str]:
+        """Names of the voices that speak texts."""
+        found: Sequence[str] = self._has["voices"]
+        return found
+
     def about(self) -> dict[str, Any]:
         """Return the facts of this server that the page needs."""
         return {
@@ -117,7 +123,8 @@ class Service:
         """Make a job of a form and add it to the queue. Raises UsageError, RefusedError.
 
         form: {"kind", "values", "rows"?, "voices"?, "terms"?, "after"?, "draft"?}: rows of a review, voices of its speakers, how
-        its terms are spoken, the id of the dub that they belong to, and whether the visitor sees their texts first.
+        its terms are spoken, the id of the dub that they belong to, and whether the visitor sees their texts first: by default that
+        of a dub without corrections.
         """
         if set(form) - {"kind", "values", *_OF_REVIEW, "after", "draft"} or not isinstance(form.get("values"), Mapping):
             raise UsageError("the form cannot be read", expected="kind, values, and for a review rows, voices and after")
@@ -145,7 +152,7 @@ class Service:
         )  # fmt: skip
         try:
             self.queue.folders.of(job.id).mkdir(parents=True)
-            is_draft = kind.name == "dub" and (not review.rows or form.get("draft") is True)
+            is_draft = kind.name == "dub" and Switch("draft").checked(form.get("draft", not review.rows))
             self._ask(job, found, review, before or job, is_draft=is_draft)
             self.queue.add(job)
         except BaseException:

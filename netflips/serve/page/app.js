@@ -1,6 +1,6 @@
 // The page: tabs, forms, and the visitor's jobs under the tab that they belong to.
 import { card } from "./jobs.js";
-import { ask, button, element, percent, videoFigure, start } from "./parts.js";
+import { API, ask, button, element, percent, videoFigure, start } from "./parts.js";
 import { fileBox } from "./record.js";
 import { forgetOthers } from "./review.js";
 import { choose, language, t, translate } from "./words.js";
@@ -90,7 +90,7 @@ document.addEventListener("visibilitychange", () => /^[✓✗]/.test(document.ti
 
 // One stream of news for all jobs: a browser keeps few connections open to one server.
 const listen = () => {
-  const news = new EventSource("/events");
+  const news = new EventSource(`${API}/events`);
   let isLost = false;
   let heard = performance.now();
   let looked = heard;

@@ -1,5 +1,5 @@
 // Jobs: how a job and its result are shown.
-import { ask, button, complaint, element, percent, player, press, sent, single, stageText, stateText } from "./parts.js";
+import { API, ask, button, complaint, element, percent, player, press, sent, single, stageText, stateText } from "./parts.js";
 import { forget, texts, verdict, voiceOf } from "./review.js";
 import { duration, language, t } from "./words.js";
 
@@ -43,7 +43,7 @@ const waysOut = (job, page) => {
 
 // A dub: how much is understood, both texts, and as soon as it is there the result beside the original.
 const dubbed = (job, page, go) => {
-  const address = (name) => `/jobs/${job.id}/files/${name}`;
+  const address = (name) => `${API}/jobs/${job.id}/files/${name}`;
   const find = (is) => job.files.find(is);
   const judged = element("div", {}, verdict(job.quality));
   const made = [judged];
@@ -135,7 +135,7 @@ const dubbed = (job, page, go) => {
 
 // What came out of a job of another kind, by the kinds of its files.
 const outcome = (job) => {
-  const address = (name) => `/jobs/${job.id}/files/${name}`;
+  const address = (name) => `${API}/jobs/${job.id}/files/${name}`;
   const shows = (what) => job.files.find((one) => one.shows === what);
   const made = [];
 

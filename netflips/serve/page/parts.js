@@ -60,11 +60,14 @@ export const stateText = (job) => {
 // What the server complains of, in the language of the page.
 export const complaint = (content) => (language() === "ko" ? content?.error_ko : content?.error);
 
-// An answer of the server as JSON; an error is its one line.
+// Where the server's JSON API begins: docs/api_http.md.
+export const API = "/api/v1";
+
+// An answer of the API as JSON; an error is its one line.
 export const ask = async (address, options = {}) => {
   let answer;
   try {
-    answer = await fetch(address, options);
+    answer = await fetch(`${API}${address}`, options);
   } catch {
     throw new Error(t("lost"));
   }
@@ -95,7 +98,7 @@ export const spoken = async (text, voice, news) => {
   try {
     const job = await ended(id, (now) => news(stateText(now)));
     if (job.state !== "done") throw new Error(complaint(job) || t(job.state));
-    return URL.createObjectURL(await (await fetch(`/jobs/${id}/files/result.wav`)).blob());
+    return URL.createObjectURL(await (await fetch(`${API}/jobs/${id}/files/result.wav`)).blob());
   } finally {
     await ask(`/jobs/${id}`, { method: "DELETE" }).catch(() => {});
   }
@@ -108,7 +111,7 @@ const refused = ({ response, status }) => Object.assign(new Error(complaint(resp
 export const send = (file, as, progress, signal) =>
   new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("POST", `/uploads?${new URLSearchParams({ name: file.name, as })}`);
+    request.open("POST", `${API}/uploads?${new URLSearchParams({ name: file.name, as })}`);
     request.responseType = "json";
     request.upload.addEventListener("progress", (event) => event.lengthComputable && progress(event.loaded / event.total));
     request.addEventListener("load", () =>

@@ -1,5 +1,5 @@
 // The texts of a dub: what was heard and what is said, side by side, each to be heard, corrected and dubbed anew.
-import { button, edited, element, press, spoken } from "./parts.js";
+import { API, button, edited, element, press, spoken } from "./parts.js";
 import { fileBox } from "./record.js";
 import { keep, language, recall, recalled, t } from "./words.js";
 
@@ -221,7 +221,7 @@ const row = (one, job, page, typed, shown, changes, edit) => {
 
   const source = job.files.find((file) => file.name.startsWith("source"));
   const original = named(element("audio", { controls: true, preload: "none", hidden: true }), t("theOriginal"));
-  if (source) original.src = `/jobs/${job.id}/files/${source.name}#t=${seconds(one.start_s)},${seconds(one.end_s)}`;
+  if (source) original.src = `${API}/jobs/${job.id}/files/${source.name}#t=${seconds(one.start_s)},${seconds(one.end_s)}`;
   const isHeard = page.about.has_speller && !page.about.operator;
   const heard = hearing(said, job.uploads.voice || job.uploads.video, page, at("hearIt"), original);
 

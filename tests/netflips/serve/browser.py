@@ -65,5 +65,5 @@ def dub(page: Any) -> str:
 
 
 def state_of(page: Any, job: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(page.request.get(f"{page.url.partition('#')[0]}jobs/{job}").text())
+    found: dict[str, Any] = json.loads(page.request.get(f"{page.url.partition('#')[0]}api/v1/jobs/{job}").text())
     return found

@@ -55,7 +55,7 @@ def client(tmp_path: Path) -> Iterator[TestClient]:
 
 
 def say(client: TestClient, text: str, status: int = 201) -> dict[str, Any]:
-    answer = client.post("/jobs", json={"kind": "say", "values": {"text": text}})
+    answer = client.post("/api/v1/jobs", json={"kind": "say", "values": {"text": text}})
     assert answer.status_code == status, answer.text
     found: dict[str, Any] = answer.json()
     return found
@@ -63,7 +63,7 @@ def say(client: TestClient, text: str, status: int = 201) -> dict[str, Any]:
 
 def until(client: TestClient, job: dict[str, Any], wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     for _ in range(1500):
-        now: dict[str, Any] = client.get(f"/jobs/{job['id']}").json()
+        now: dict[str, Any] = client.get(f"/api/v1/jobs/{job['id']}").json()
         if wanted(now):
             return now
         time.sleep(0.02)
@@ -72,9 +72,9 @@ def until(client: TestClient, job: dict[str, Any], wanted: Callable[[dict[str, A
 
 def dubbed(client: TestClient, values: dict[str, Any], **form: Any) -> dict[str, Any]:
     """Dub: the texts are read first, and as they are (form: corrected) they are said."""
-    job = until(client, client.post("/jobs", json={"kind": "dub", "values": values}).json(), over)
+    job = until(client, client.post("/api/v1/jobs", json={"kind": "dub", "values": values}).json(), over)
     assert (job["state"], job["files"][0]["name"], {one["shows"] for one in job["files"]}) == ("asks", "draft.json", {"", "given"})
-    assert client.post(f"/jobs/{job['id']}/again", json=form).status_code == 200
+    assert client.post(f"/api/v1/jobs/{job['id']}/again", json=form).status_code == 200
     return until(client, job, lambda now: now["state"] == "done")
 
 
@@ -83,7 +83,7 @@ def over(job: dict[str, Any]) -> bool:
 
 
 def upload(client: TestClient, path: Path = CLIP, kind: str = "video", name: str = "") -> dict[str, Any]:
-    answer = client.post(f"/uploads?name={name or path.name}&as={kind}", content=path.read_bytes())
+    answer = client.post(f"/api/v1/uploads?name={name or path.name}&as={kind}", content=path.read_bytes())
     assert answer.status_code == 201, answer.text
     found: dict[str, Any] = answer.json()
     return found

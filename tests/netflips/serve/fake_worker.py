@@ -1,15 +1,18 @@
 """Stands for the worker process: it speaks its protocol and does next to nothing.
 
 What a job does is said by the text of `netflips say`: `slow` tells progress until it is ended, `fail` complains, `crash` ends the
-process, anything else is done at once. A portrait's result is its speech, which must be a video. A dub's is its source; one with a
-held frame is hardly understood, one with a label fails once its texts are known.
+process, `tone` makes a real recording, anything else is done at once. A portrait's result is its speech, which must be a video. A
+dub's is its source; one with a held frame is hardly understood, one with a label fails once its texts are known.
 """
 
 import json
+import math
 import os
 import shutil
+import struct
 import sys
 import time
+import wave
 from pathlib import Path
 
 
@@ -53,6 +56,11 @@ def do(words: list[str]) -> int:
             for done in range(5, 1000):
                 tell(stage="speech", done=done, total=1000)
                 time.sleep(0.02)
+        if text == "tone":  # half a second of 440 Hz
+            with wave.open("result.wav", "wb") as out:
+                out.setparams((1, 2, 24000, 0, "NONE", ""))
+                out.writeframes(b"".join(struct.pack("<h", int(9000 * math.sin(n * 440 / 24000 * math.tau))) for n in range(12000)))
+            return 0
         Path("result.wav").write_bytes(b"RIFF" + text.encode())
     elif words[0] == "portrait":
         shutil.copy("speech.mp4", "result.mp4")

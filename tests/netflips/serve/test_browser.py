@@ -137,7 +137,7 @@ def test_a_long_file_is_not_even_sent(chromium: Any, tmp_path: Path) -> None:
     with served(app_of(tmp_path, longest_s=1.0)) as address:
         page = chromium.new_page(locale="en-US")
         sent: list[str] = []
-        page.on("request", lambda asked: sent.append(asked.url) if "/uploads" in asked.url else None)
+        page.on("request", lambda asked: sent.append(asked.url) if "/api/v1/uploads" in asked.url else None)
         page.goto(address)
         page.wait_for_selector("body[data-ready]")
         page.set_input_files("#dub .file[data-file=video] input", str(CLIP))
@@ -284,7 +284,7 @@ def test_the_bundle_dubs_the_example(chromium: Any, tmp_path: Path) -> None:
         page.set_default_timeout(4 * WAIT_MS)
         page.goto(address)
         page.wait_for_selector("body[data-ready]")
-        count = page.evaluate("async () => (await (await fetch('/about')).json()).bundle.knows.match(/[\\d,]+/)[0]")
+        count = page.evaluate("async () => (await (await fetch('/api/v1/about')).json()).bundle.knows.match(/[\\d,]+/)[0]")
         assert f"about {count} short English sentences" in page.inner_text("#models")
         assert "one built-in voice" in page.inner_text("#dub .file[data-file=voice]")
         page.click("#dub button.example")  # one click tries it
@@ -409,7 +409,7 @@ def test_a_recording_is_stopped_goes_on_and_one_sentence_of_it_is_corrected(live
     sound = rows.nth(1).locator("td.spoken audio")
     sound.wait_for()
     assert 0.8 < sound.evaluate("one => new Promise(yes => { one.onended = () => yes(one.duration); one.play(); })") < 2.5
-    assert [one["id"] for one in live.request.get(f"{live.url.partition('#')[0]}jobs").json()["jobs"]] == [first]  # not kept
+    assert [one["id"] for one in live.request.get(f"{live.url.partition('#')[0]}api/v1/jobs").json()["jobs"]] == [first]  # not kept
     live.click(f".job[data-id='{first}'] button[data-act=again]")
     live.wait_for_selector(f"#dub .job[data-state=done]:not([data-id='{first}']) video")
     second = str(live.locator("#dub .job").first.get_attribute("data-id"))

@@ -208,7 +208,7 @@ def test_a_doubt_ends_when_the_sentences_that_were_not_understood_are_typed(page
             job["utterances"][1]["quality"]["words"] = "not_understood"
         route.fulfill(response=answer, json=job)
 
-    page.route(re.compile("/jobs/[0-9a-f]{32}$"), doubted)
+    page.route(re.compile("/api/v1/jobs/[0-9a-f]{32}$"), doubted)
     card = _asks(page)
     assert "unsure" in str(card.locator(".verdict").first.get_attribute("class"))
     for text, words in (("두 번째예요.", "given"), ("", "unsure")):

@@ -39,7 +39,7 @@ def test_it_serves_until_ctrl_c_and_a_second_one_is_refused(tmp_path: Path, caps
     try:
         told = server.stderr.readline()
         (address,) = re.findall(r"http://127\.0\.0\.1:\d+/", told)
-        with urllib.request.urlopen(f"{address}about") as answer:  # the socket waits until the server listens to it
+        with urllib.request.urlopen(f"{address}api/v1/about") as answer:  # the socket waits until the server listens to it
             about = json.load(answer)
         assert about["languages"] == ["en", "ko"]
         assert len(about["sentences"]) == 20
@@ -70,7 +70,7 @@ def test_what_cannot_be_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_another_host_is_warned_of_with_its_token(caplog: pytest.LogCaptureFixture) -> None:
     settings = command.serve_settings(ServeOptions(host="0.0.0.0", token="mine is long"))
-    command._announce(settings, 7860)
+    command._announce(settings, 7860, is_shown=True)
     warned, address = (record.getMessage() for record in caplog.records)
     assert "unencrypted" in warned
     assert "http://0.0.0.0:7860/?token=mine+is+long" in address

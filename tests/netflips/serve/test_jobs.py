@@ -43,9 +43,9 @@ def test_a_text_is_said(client: TestClient) -> None:
     job = until(client, say(client, "안녕하세요?"), over)
     assert (job["state"], job["share"], job["title"]) == ("done", 1, "안녕하세요?")
     assert [(one["name"], one["shows"]) for one in job["files"]] == [("result.wav", "sound")]
-    sound = client.get(f"/jobs/{job['id']}/files/result.wav")
+    sound = client.get(f"/api/v1/jobs/{job['id']}/files/result.wav")
     assert sound.content == "RIFF안녕하세요?".encode()
-    saved = client.get(f"/jobs/{job['id']}/files/result.wav?download=1").headers["content-disposition"]
+    saved = client.get(f"/api/v1/jobs/{job['id']}/files/result.wav?download=1").headers["content-disposition"]
     assert saved.startswith("attachment; filename*=utf-8''%EC%95%88")
 
 
@@ -125,20 +125,20 @@ def test_a_dub_and_its_review(client: TestClient, tmp_path: Path) -> None:
     assert job["stretches"] == [[0, 2.44, 0]]
     names = [(one["name"], one["as"]) for one in job["files"]][:2]
     assert names == [("result.mp4", "휴가 $(rm)_ko.mp4"), ("report.html", "휴가 $(rm).report.html")]
-    piece = client.get(f"/jobs/{job['id']}/files/result.mp4", headers={"Range": "bytes=4-11"})
+    piece = client.get(f"/api/v1/jobs/{job['id']}/files/result.mp4", headers={"Range": "bytes=4-11"})
     assert (piece.status_code, piece.content) == (206, CLIP.read_bytes()[4:12])
 
     rows = [{"start_s": one["start_s"], "end_s": one["end_s"], "spoken": "", "speaker": ""} for one in job["utterances"]]
     rows[1] |= {"spoken": "두 번째예요.", "speaker": "Ann"}
     form = {"kind": "dub", "values": values, "rows": rows, "after": job["id"]}
-    second = until(client, client.post("/jobs", json=form).json(), over)
+    second = until(client, client.post("/api/v1/jobs", json=form).json(), over)
     folder = tmp_path / "page" / "jobs" / second["id"]
     one, other = read_script(folder / "script.json").utterances
     assert (one.place, one.speaker, one.target) == (TimeSpan(0.0, 1.0), "", None)
     assert (other.place, other.speaker, other.target) == (TimeSpan(1.25, 1.96), "Ann", WrittenText("두 번째예요."))
     assert [one["named"] for one in second["utterances"]] == ["", "Ann"]  # the next correction says it again
     rows[1]["spoken"] = "다시요."
-    third = until(client, client.post("/jobs", json=form | {"after": second["id"]}).json(), over)
+    third = until(client, client.post("/api/v1/jobs", json=form | {"after": second["id"]}).json(), over)
     assert [len(one["alternatives"]) for one in third["utterances"]] == [2, 2]  # what was said before can be taken again
     words = [json.loads((tmp_path / "page/jobs" / one["id"] / "job.json").read_text())["words"] for one in (job, second)]
     works = [one[one.index("--work-dir") + 1] for one in words]
@@ -158,19 +158,19 @@ def test_names_and_terms_are_said_once_for_the_whole_dub(client: TestClient, tmp
     rows = [{"start_s": one["start_s"], "end_s": one["end_s"]} for one in job["utterances"]]
     terms = {"Emily": "에밀리", "NASA": "미국 항공우주국"}
     form = {"kind": "dub", "values": values, "rows": rows, "terms": terms, "after": job["id"], "draft": True}
-    second = until(client, client.post("/jobs", json=form).json(), lambda now: now["state"] == "asks")
+    second = until(client, client.post("/api/v1/jobs", json=form).json(), lambda now: now["state"] == "asks")
     folder = tmp_path / "page" / "jobs" / second["id"]
     script = read_script(folder / "script.json")
     assert {one.word: one.spoken for one in script.terms} == terms
     assert {one["word"]: one["spoken"] for one in second["terms"]} == terms  # the next correction says it again
-    assert client.post(f"/jobs/{second['id']}/again", json={}).status_code == 200
+    assert client.post(f"/api/v1/jobs/{second['id']}/again", json={}).status_code == 200
     until(client, second, over)
     assert {one.word: one.spoken for one in read_script(folder / "script.json").terms} == terms
 
     del form["rows"]
-    assert "rows with the voices" in client.post("/jobs", json=form).json()["error"]
+    assert "rows with the voices" in client.post("/api/v1/jobs", json=form).json()["error"]
     form |= {"rows": rows, "terms": {"Emily": "에" * 61}}
-    assert "the terms cannot be read" in client.post("/jobs", json=form).json()["error"]
+    assert "the terms cannot be read" in client.post("/api/v1/jobs", json=form).json()["error"]
 
 
 def test_subtitles_of_a_visitor_are_what_is_said(client: TestClient, tmp_path: Path) -> None:
@@ -190,10 +190,10 @@ def test_subtitles_of_a_visitor_are_what_is_said(client: TestClient, tmp_path: P
     job = dubbed(client, given)
     words = json.loads((tmp_path / "page/jobs" / job["id"] / "job.json").read_text())["words"]
     assert words[words.index("--script-in") + 1] == "subtitles.json"
-    refused = client.post("/uploads?as=subtitles&name=x.json", content=b'{"utterances": []}')
+    refused = client.post("/api/v1/uploads?as=subtitles&name=x.json", content=b'{"utterances": []}')
     assert (refused.status_code, "this is no script" in refused.json()["error"]) == (415, True)
     korean.write_text("no times")
-    refused = client.post("/uploads?as=subtitles&name=x.srt", content=korean.read_bytes())
+    refused = client.post("/api/v1/uploads?as=subtitles&name=x.srt", content=korean.read_bytes())
     assert refused.status_code == 415
     assert "x.srt: there are no subtitles with times in it" in refused.text
 
@@ -201,7 +201,7 @@ def test_subtitles_of_a_visitor_are_what_is_said(client: TestClient, tmp_path: P
 def test_speech_is_said_and_speakers_have_voices(client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     track, own, voice = (upload(client, kind="sound", name=name)["id"] for name in ("해설.mp4", "한마디.mp4", "목소리.mp4"))
     values = {"video": upload(client)["id"], "speech": track, "keep_sound": True}
-    job = until(client, client.post("/jobs", json={"kind": "dub", "values": values}).json(), over)
+    job = until(client, client.post("/api/v1/jobs", json={"kind": "dub", "values": values}).json(), over)
     folder = tmp_path / "page/jobs" / job["id"]
     monkeypatch.chdir(folder)
     words = json.loads((folder / "job.json").read_text())["words"]
@@ -214,7 +214,7 @@ def test_speech_is_said_and_speakers_have_voices(client: TestClient, tmp_path: P
     places = [TimeSpan(one["start_s"], one["end_s"]) for one in rows]
     write_script(folder / "draft.json", Script(utterances=(Utterance(place=places[0], target=taken),)))
     voices = {"speaker 1": voice}
-    assert client.post(f"/jobs/{job['id']}/again", json={"rows": rows, "voices": voices}).status_code == 200
+    assert client.post(f"/api/v1/jobs/{job['id']}/again", json={"rows": rows, "voices": voices}).status_code == 200
     job = until(client, job, lambda now: now["state"] == "done")
     monkeypatch.chdir(folder)
     script = read_script(Path("script.json"))
@@ -228,21 +228,24 @@ def test_speech_is_said_and_speakers_have_voices(client: TestClient, tmp_path: P
     assert (asked.speech_in, asked.script_in) == (None, Path("script.json"))
     assert (job["utterances"][1]["speech"], job["values"]["voices"]) == (own, voices)  # the next correction says it again
     assert (sorted(job["uploads"]), job["names"][own]) == (["speech", "video"], "한마디.mp4")
-    assert client.post(f"/jobs/{job['id']}/again", json={"preview": True}).status_code == 200  # from the same files
+    assert client.post(f"/api/v1/jobs/{job['id']}/again", json={"preview": True}).status_code == 200  # from the same files
 
-    frame = client.post("/example?as=image").json()["id"]
+    frame = client.post("/api/v1/example?as=image").json()["id"]
     form = {"kind": "dub", "values": values, "rows": rows, "voices": {"Ann": frame}}
-    assert "voice 1 cannot be that" in client.post("/jobs", json=form).json()["error"]
+    assert "voice 1 cannot be that" in client.post("/api/v1/jobs", json=form).json()["error"]
     form["voices"] = {"Ann": "../x"}
-    assert "not there any more" in client.post("/jobs", json=form).json()["error"]
-    assert "rows with the voices" in client.post("/jobs", json={"kind": "dub", "values": values, "voices": voices}).json()["error"]
+    assert "not there any more" in client.post("/api/v1/jobs", json=form).json()["error"]
+    assert (
+        "rows with the voices"
+        in client.post("/api/v1/jobs", json={"kind": "dub", "values": values, "voices": voices}).json()["error"]
+    )
 
 
 def test_a_dub_over_text_is_offered_where_its_models_are(tmp_path: Path) -> None:
     models = {"--recognizer": "/whisper", "--text-translator": "/m2m", "--speak-with": "echo {text} {out}", "--utut-path": "/u.pt"}
     models |= {"--unit2av-path": "/renderer.pt", "--wav2lip-path": "/wav2lip.pth"}
     with TestClient(app_of(tmp_path / "page", models=models), base_url=LOCAL) as client:
-        about = client.get("/about").json()
+        about = client.get("/api/v1/about").json()
         assert (about["has_cascade"], about["mouths"]) == (True, ["auto", "wav2lip", "units"])  # no table beside the renderer
         row = {"start_s": 0.0, "end_s": 1.0, "spoken": "네.", "speaker": ""}  # said without a text-to-unit model
         job = dubbed(client, {"video": upload(client)["id"], "road": "text", "modalities": "video"}, rows=[row])
@@ -254,7 +257,7 @@ def test_a_dub_over_text_is_offered_where_its_models_are(tmp_path: Path) -> None
         assert (asked.speak_with, asked.utut_path, asked.modalities, asked.timing) == ("echo {text} {out}", None, "audio", "source")
     with TestClient(app_of(tmp_path / "other"), base_url=LOCAL) as client:
         form = {"kind": "dub", "values": {"video": upload(client)["id"], "road": "text"}}
-        assert "over text" in client.post("/jobs", json=form).json()["error"]
+        assert "over text" in client.post("/api/v1/jobs", json=form).json()["error"]
 
 
 @pytest.mark.parametrize(
@@ -281,10 +284,10 @@ def test_a_dub_over_text_is_offered_where_its_models_are(tmp_path: Path) -> None
     ],
 )
 def test_what_a_form_may_not_ask(client: TestClient, form: dict[str, Any], said: str) -> None:
-    answer = client.post("/jobs", json=form)
+    answer = client.post("/api/v1/jobs", json=form)
     assert answer.status_code in (400, 404)
     assert said in answer.json()["error"]
-    assert client.get("/jobs").json() == {"jobs": []}
+    assert client.get("/api/v1/jobs").json() == {"jobs": []}
 
 
 def test_a_text_is_said_in_a_voice_and_one_like_an_option_is_a_text(client: TestClient, tmp_path: Path) -> None:
@@ -294,7 +297,7 @@ def test_a_text_is_said_in_a_voice_and_one_like_an_option_is_a_text(client: Test
     assert not any("/tmp/x" in word for word in words)
     sound = upload(client)["id"]
     for values, voices in (({"called": "man"}, ["man"]), ({"called": "man", "voice": sound}, ["man", "voice.mp4"]), ({}, [])):
-        job = client.post("/jobs", json={"kind": "say", "values": {"text": "네", **values}}).json()
+        job = client.post("/api/v1/jobs", json={"kind": "say", "values": {"text": "네", **values}}).json()
         words = json.loads((tmp_path / "page/jobs" / job["id"] / "job.json").read_text())["words"]
         assert [words[place + 1] for place, word in enumerate(words) if word == "--voice"] == voices  # of two the last counts
 
@@ -305,7 +308,7 @@ def test_a_failed_job_says_why_and_one_whose_worker_ends_is_one_jobs_trouble(cli
     strange, known = job["warnings"]
     assert strange == {"en": "odd", "ko": "odd"}
     assert known["ko"] == "글꼴에 없는 글자(text.txt)는 자막에 네모로 보입니다."
-    assert client.post(f"/jobs/{job['id']}/again").json()["state"] in ("waiting", "running")
+    assert client.post(f"/api/v1/jobs/{job['id']}/again").json()["state"] in ("waiting", "running")
     assert until(client, job, over)["state"] == "failed"
     first, second = say(client, "crash"), say(client, "two")
     ended = until(client, first, over)
@@ -325,10 +328,10 @@ def test_a_job_that_is_removed_while_it_is_asked_again_stays_removed(tmp_path: P
             queue.jobs.pop(job["id"])  # as its removal does, while the form is on its way
             yield b"{}"
 
-        assert client.post(f"/jobs/{job['id']}/again", content=body()).status_code == 404
+        assert client.post(f"/api/v1/jobs/{job['id']}/again", content=body()).status_code == 404
         slow = until(client, say(client, "slow"), lambda one: one["state"] == "running")
-        assert client.delete(f"/jobs/{slow['id']}").status_code == 204
-        assert client.get("/jobs").json()["jobs"] == []
+        assert client.delete(f"/api/v1/jobs/{slow['id']}").status_code == 204
+        assert client.get("/api/v1/jobs").json()["jobs"] == []
         assert until(client, say(client, "two"), over)["state"] == "done"
 
 
@@ -341,21 +344,21 @@ def test_jobs_that_name_each_other_as_what_they_were_made_by_stop_nothing(tmp_pa
         queue.jobs |= {other.id: other}
         shutil.copytree(queue.folders.of(job["id"]), queue.folders.of(other.id))
         queue.jobs[job["id"]].made_by = other.id
-        found = client.get(f"/jobs/{job['id']}").json()
+        found = client.get(f"/api/v1/jobs/{job['id']}").json()
         assert [len(row["alternatives"]) for row in found["utterances"]] == [1, 1]
 
 
 def test_stop_really_stops_and_the_next_goes_on(client: TestClient, tmp_path: Path) -> None:
     first, second = say(client, "slow"), say(client, "two")
     running = until(client, first, lambda job: job["share"] > 0.5)
-    assert client.get(f"/jobs/{second['id']}").json()["place"] == 1
-    stopped = client.post(f"/jobs/{running['id']}/stop").json()
+    assert client.get(f"/api/v1/jobs/{second['id']}").json()["place"] == 1
+    stopped = client.post(f"/api/v1/jobs/{running['id']}/stop").json()
     assert (stopped["state"], stopped["goes_on"]) == ("stopped", True)
     assert until(client, second, over)["state"] == "done"
-    assert client.get(f"/jobs/{first['id']}").json()["files"] == []
-    before = client.get(f"/jobs/{first['id']}").json()["took_s"]
+    assert client.get(f"/api/v1/jobs/{first['id']}").json()["files"] == []
+    before = client.get(f"/api/v1/jobs/{first['id']}").json()["took_s"]
     time.sleep(0.15)
-    assert client.get(f"/jobs/{first['id']}").json()["took_s"] == before
+    assert client.get(f"/api/v1/jobs/{first['id']}").json()["took_s"] == before
 
 
 def test_places_turns_and_a_full_queue(tmp_path: Path) -> None:
@@ -371,11 +374,11 @@ def test_places_turns_and_a_full_queue(tmp_path: Path) -> None:
         other.get("/")
         assert [say(other, name)["place"] for name in "de"] == [1, 3]  # who was not served yet comes first, then in turns
         assert "so many jobs" in say(TestClient(app, base_url=LOCAL), "f", status=429)["error"]
-        assert [job["title"] for job in other.get("/jobs").json()["jobs"]] == ["e", "d"]
-        assert one.get(f"/jobs/{waiting[0]['id']}").json()["place"] == 2
-        assert one.delete(f"/jobs/{waiting[0]['id']}").status_code == 204
-        assert one.get(f"/jobs/{waiting[0]['id']}").status_code == 404
-        one.post(f"/jobs/{running['id']}/stop")
+        assert [job["title"] for job in other.get("/api/v1/jobs").json()["jobs"]] == ["e", "d"]
+        assert one.get(f"/api/v1/jobs/{waiting[0]['id']}").json()["place"] == 2
+        assert one.delete(f"/api/v1/jobs/{waiting[0]['id']}").status_code == 204
+        assert one.get(f"/api/v1/jobs/{waiting[0]['id']}").status_code == 404
+        one.post(f"/api/v1/jobs/{running['id']}/stop")
         assert until(one, waiting[1], over)["state"] == "done"
 
 
@@ -383,29 +386,29 @@ def test_a_dub_waits_until_its_texts_were_seen_and_survives_a_new_server(tmp_pat
     with TestClient(app_of(tmp_path / "page"), base_url=LOCAL) as client:
         sent = upload(client)
         form = {"kind": "dub", "values": {"video": sent["id"], "hold": True}}
-        jobs = [until(client, client.post("/jobs", json=form).json(), over) for _ in range(2)]
+        jobs = [until(client, client.post("/api/v1/jobs", json=form).json(), over) for _ in range(2)]
         assert [(one["state"], one["quality"]["share"]) for one in jobs] == [("asks", 0.11)] * 2
         assert jobs[0]["quality"]["text"]["ko"] == "이해하지 못함 (11%)"
         assert [one["as"] for one in jobs[0]["files"]] == ["clip.script.json", "clip.mp4"]  # nothing was made but the texts
         cookies = client.cookies
     with TestClient(app_of(tmp_path / "page"), base_url=LOCAL, cookies=cookies) as client:
-        first, second = (client.get(f"/jobs/{one['id']}").json() for one in jobs)
+        first, second = (client.get(f"/api/v1/jobs/{one['id']}").json() for one in jobs)
         assert (first["state"], first["quality"]["words"]) == ("asks", "not_understood")
         assert [one["number"] for one in first["utterances"]] == [1, 2]  # its texts are there to be read
         rows = [{"start_s": one["start_s"], "end_s": one["end_s"], "spoken": "네.", "speaker": ""} for one in first["utterances"]]
-        assert client.post(f"/jobs/{first['id']}/again", json={"rows": rows, "preview": True}).status_code == 200
+        assert client.post(f"/api/v1/jobs/{first['id']}/again", json={"rows": rows, "preview": True}).status_code == 200
         done = until(client, first, lambda job: job["state"] == "done")
         assert done["quality"]["words"] == "not_understood"  # it is still shown
-        whole = client.post(f"/jobs/{first['id']}/again", json={"preview": False})  # all of it, as it was corrected
+        whole = client.post(f"/api/v1/jobs/{first['id']}/again", json={"preview": False})  # all of it, as it was corrected
         assert whole.status_code == 200
         until(client, first, lambda job: job["state"] == "done")
         folder = tmp_path / "page" / "jobs" / first["id"]
         words = json.loads((folder / "job.json").read_text())["words"]
         assert ("--preview" in words, words[words.index("--script-in") + 1]) == (False, "script.json")
         assert [one.target for one in read_script(folder / "script.json").utterances] == [WrittenText("네.")] * 2
-        assert client.post(f"/jobs/{first['id']}/again", json={"words": ["rm"]}).status_code == 400
-        assert client.post(f"/jobs/{second['id']}/stop").json()["state"] == "stopped"
-        client.post(f"/jobs/{second['id']}/again")  # it was stopped: it is asked again
+        assert client.post(f"/api/v1/jobs/{first['id']}/again", json={"words": ["rm"]}).status_code == 400
+        assert client.post(f"/api/v1/jobs/{second['id']}/stop").json()["state"] == "stopped"
+        client.post(f"/api/v1/jobs/{second['id']}/again")  # it was stopped: it is asked again
         assert until(client, second, lambda job: job["state"] != "waiting" and over(job))["state"] == "asks"
 
 
@@ -428,11 +431,11 @@ def test_a_new_server_knows_the_jobs_of_the_one_before(tmp_path: Path, caplog: p
         (tmp_path / "jobs" / (f"{number:x}" * 32) / "job.json").write_text(text)
     with TestClient(app_of(tmp_path), base_url=LOCAL, cookies=cookies) as second:
         assert until(second, waits, over)["state"] == "done"
-        jobs = {job["id"]: job for job in second.get("/jobs").json()["jobs"]}
+        jobs = {job["id"]: job for job in second.get("/api/v1/jobs").json()["jobs"]}
         assert jobs[done["id"]]["state"] == "done"
         assert jobs[slow["id"]]["state"] == "stopped"
         assert "it can go on" in jobs[slow["id"]]["error"]
-        assert second.get(f"/jobs/{done['id']}/files/result.wav").status_code == 200
+        assert second.get(f"/api/v1/jobs/{done['id']}/files/result.wav").status_code == 200
     aside = sorted(one.name for one in (tmp_path / "jobs").glob("*.damaged"))
     assert aside == [32 * f"{number:x}" + ".damaged" for number in range(len(texts))]
     assert [line.partition("its folder is now ")[2] for line in caplog.messages if ".damaged" in line] != []
@@ -520,23 +523,23 @@ def test_what_begins_as_no_video_does_is_not_sent() -> None:
 
 
 def test_sentences_are_divided_and_joined_before_they_are_dubbed(client: TestClient) -> None:
-    job = until(client, client.post("/jobs", json={"kind": "dub", "values": {"video": upload(client)["id"]}}).json(), over)
+    job = until(client, client.post("/api/v1/jobs", json={"kind": "dub", "values": {"video": upload(client)["id"]}}).json(), over)
     edits: list[dict[str, float]] = [{"split": 1, "at_s": 0.4}, {"join": 2}]
 
     def places(upto: int) -> list[tuple[float, float]]:
-        rows = client.post(f"/jobs/{job['id']}/edited", json={"edits": edits[:upto]}).json()["utterances"]
+        rows = client.post(f"/api/v1/jobs/{job['id']}/edited", json={"edits": edits[:upto]}).json()["utterances"]
         return [(one["start_s"], one["end_s"]) for one in rows]
 
     assert places(0) == [(0.0, 1.0), (1.25, 1.96)]
     assert places(1) == [(0.0, 0.4), (0.4, 1.0), (1.25, 1.96)]
     assert places(2) == [(0.0, 0.4), (0.4, 1.96)]
-    refused = client.post(f"/jobs/{job['id']}/edited", json={"edits": [{"join": 2}]})
+    refused = client.post(f"/api/v1/jobs/{job['id']}/edited", json={"edits": [{"join": 2}]})
     assert (refused.status_code, refused.json()["error"]) == (400, "there is no such utterance; expected 1 to 2; found 3")
-    assert client.post(f"/jobs/{job['id']}/edited", json={"edits": [{"cut": 2}]}).status_code == 400
+    assert client.post(f"/api/v1/jobs/{job['id']}/edited", json={"edits": [{"cut": 2}]}).status_code == 400
     rows = [{"start_s": start_s, "end_s": end_s} for start_s, end_s in places(2)]
-    client.post(f"/jobs/{job['id']}/again", json={"rows": rows, "draft": True})
+    client.post(f"/api/v1/jobs/{job['id']}/again", json={"rows": rows, "draft": True})
     assert until(client, job, over)["state"] == "asks"  # they are read again first
-    assert client.post(f"/jobs/{job['id']}/again", json={"rows": rows}).status_code == 200
+    assert client.post(f"/api/v1/jobs/{job['id']}/again", json={"rows": rows}).status_code == 200
     assert until(client, job, lambda now: now["state"] == "done")["values"]["rows"][1]["end_s"] == 1.96
 
 

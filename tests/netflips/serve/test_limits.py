@@ -92,7 +92,7 @@ def test_a_body_comes_in_time(blocks: list[bytes], every_s: float, said: str) ->
 
 def test_uploads_that_stand_still_lock_nobody_out(tmp_path: Path) -> None:
     app = app_of(tmp_path, most_uploads=2, idle_s=0.5)
-    still = _head("POST /uploads?name=x.mp4&as=video", "Content-Length: 999999") + b"abc"
+    still = _head("POST /api/v1/uploads?name=x.mp4&as=video", "Content-Length: 999999") + b"abc"
     with served(app) as address, _connected(address) as one, _connected(address) as two, _connected(address) as three:
         one.sendall(still)
         two.sendall(still)
@@ -101,7 +101,7 @@ def test_uploads_that_stand_still_lock_nobody_out(tmp_path: Path) -> None:
         assert (_status(one), _status(two)) == (408, 408)
         with _connected(address) as other:
             content = CLIP.read_bytes()
-            sent = _head("POST /uploads?name=x.mp4&as=video", f"Content-Length: {len(content)}") + content
+            sent = _head("POST /api/v1/uploads?name=x.mp4&as=video", f"Content-Length: {len(content)}") + content
             assert _status(other, sent) == 201
     assert len(list((tmp_path / "uploads").iterdir())) == 1
 
@@ -109,11 +109,11 @@ def test_uploads_that_stand_still_lock_nobody_out(tmp_path: Path) -> None:
 def test_more_connections_than_there_is_room_for_are_told(tmp_path: Path) -> None:
     with served(app_of(tmp_path, most_connections=3)) as address:
         with _connected(address), _connected(address), _connected(address) as third:
-            assert _status(third, _head("GET /about")) == 503
+            assert _status(third, _head("GET /api/v1/about")) == 503
         with _connected(address) as one:
             assert _status(one, b"no HTTP\r\n\r\n") == 400
         with _connected(address) as one:
-            assert _status(one, _head("GET /about")) == 200
+            assert _status(one, _head("GET /api/v1/about")) == 200
 
 
 @dataclass
@@ -127,13 +127,13 @@ def test_the_disk_is_looked_at_while_bytes_come_and_jobs_run(tmp_path: Path, mon
     monkeypatch.setattr("shutil.disk_usage", lambda _: free)
     app = app_of(tmp_path, reserve_bytes=8 * megabyte, watch_s=0.05)
     with TestClient(app, base_url=LOCAL) as client:
-        assert client.post("/uploads?name=x.mp4&as=video", content=bytes(3 * megabyte)).status_code == 507  # announced
+        assert client.post("/api/v1/uploads?name=x.mp4&as=video", content=bytes(3 * megabyte)).status_code == 507  # announced
         job = until(client, say(client, "slow"), lambda job: job["state"] == "running")
         free.free = 5 * megabyte
-        answer = client.post("/uploads?name=x.mp4&as=video", content=iter([b"x"]))
+        answer = client.post("/api/v1/uploads?name=x.mp4&as=video", content=iter([b"x"]))
         assert (answer.status_code, answer.json()["error"]) == (507, TOO_FULL)
         assert list((tmp_path / "uploads").iterdir()) == []
-        assert client.get(f"/jobs/{job['id']}").json()["state"] == "running"  # jobs may take half of the reserve
+        assert client.get(f"/api/v1/jobs/{job['id']}").json()["state"] == "running"  # jobs may take half of the reserve
         free.free = 3 * megabyte
         ended = until(client, job, over)
         assert (ended["state"], ended["error"]) == ("failed", TOO_FULL)
@@ -151,9 +151,9 @@ def test_a_full_disk_is_one_line(client: TestClient, tmp_path: Path, monkeypatch
     for name in ("keep", "take_in"):
         with monkeypatch.context() as patch:
             patch.setattr(JobFolders, name, full)
-            answer = client.post("/jobs", json={"kind": "dub", "values": {"video": sent["id"]}})
+            answer = client.post("/api/v1/jobs", json={"kind": "dub", "values": {"video": sent["id"]}})
             assert (answer.status_code, answer.json()["error"]) == (507, TOO_FULL)
-            assert client.post(f"/jobs/{job['id']}/again").status_code == (507 if name == "keep" else 200)
+            assert client.post(f"/api/v1/jobs/{job['id']}/again").status_code == (507 if name == "keep" else 200)
         assert until(client, job, over)["state"] == "done"  # its result is still shown
     assert [one.name for one in (tmp_path / "page" / "jobs").iterdir()] == [job["id"]]
 
@@ -161,13 +161,13 @@ def test_a_full_disk_is_one_line(client: TestClient, tmp_path: Path, monkeypatch
 def test_remove_takes_the_upload_along_when_nothing_else_has_it(client: TestClient, tmp_path: Path) -> None:
     sent = upload(client)
     form = {"kind": "dub", "values": {"video": sent["id"]}}
-    jobs = [until(client, client.post("/jobs", json=form).json(), over) for _ in range(2)]
+    jobs = [until(client, client.post("/api/v1/jobs", json=form).json(), over) for _ in range(2)]
     uploads = tmp_path / "page" / "uploads"
-    assert client.delete(f"/jobs/{jobs[0]['id']}").status_code == 204
+    assert client.delete(f"/api/v1/jobs/{jobs[0]['id']}").status_code == 204
     assert [one.name for one in uploads.iterdir()] == [sent["id"]]
-    assert client.delete(f"/jobs/{jobs[1]['id']}").status_code == 204
+    assert client.delete(f"/api/v1/jobs/{jobs[1]['id']}").status_code == 204
     assert list(uploads.iterdir()) == []
-    assert client.post("/jobs", json=form).status_code == 404
+    assert client.post("/api/v1/jobs", json=form).status_code == 404
 
 
 VISITORS, JOBS = 5, 4
@@ -177,7 +177,7 @@ class Visitor:
     def __init__(self, address: str) -> None:
         self._address = address
         self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
-        self.ask("/about")
+        self.ask("/api/v1/about")
 
     def ask(self, path: str, content: bytes | None = None) -> tuple[int, bytes]:
         try:
@@ -187,18 +187,18 @@ class Visitor:
             return error.code, error.read()
 
     def job(self, text: str) -> dict[str, Any]:
-        status, found = self.ask("/jobs", json.dumps({"kind": "say", "values": {"text": text}}).encode())
+        status, found = self.ask("/api/v1/jobs", json.dumps({"kind": "say", "values": {"text": text}}).encode())
         assert status == 201, found
         job: dict[str, Any] = json.loads(found)
         return job
 
     def result(self, job: dict[str, Any]) -> bytes:
-        with self._opener.open(f"{self._address}/events", timeout=60) as stream:
+        with self._opener.open(f"{self._address}/api/v1/events", timeout=60) as stream:
             bilingual = (json.loads(line.removeprefix(b"data: ")) for line in stream if line.startswith(b"data: "))
             own = (one for one in bilingual if one["id"] == job["id"])
             shares = [one["share"] for one in takewhile(lambda one: one["state"] != "done", own)]
         assert shares == sorted(shares)
-        return self.ask(f"/jobs/{job['id']}/files/result.wav")[1]
+        return self.ask(f"/api/v1/jobs/{job['id']}/files/result.wav")[1]
 
 
 def test_every_visitor_gets_what_was_asked_for(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_every_visitor_gets_what_was_asked_for(tmp_path: Path) -> None:
         visitor = Visitor(address)
         jobs = {f"{number}-{count}": visitor.job(f"{number}-{count}") for count in range(JOBS)}
         right.extend(visitor.result(job) == f"RIFF{text}".encode() for text, job in jobs.items())
-        own = {job["title"] for job in json.loads(visitor.ask("/jobs")[1])["jobs"]}
+        own = {job["title"] for job in json.loads(visitor.ask("/api/v1/jobs")[1])["jobs"]}
         right.append(own == set(jobs))
 
     with served(app_of(tmp_path)) as address:
@@ -221,7 +221,7 @@ def test_every_visitor_gets_what_was_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_stream_without_news_has_signs_of_life(tmp_path: Path) -> None:
-    with served(app_of(tmp_path)) as address, urllib.request.urlopen(f"{address}/events", timeout=5) as stream:
+    with served(app_of(tmp_path)) as address, urllib.request.urlopen(f"{address}/api/v1/events", timeout=5) as stream:
         assert (stream.readline(), stream.headers["X-Accel-Buffering"]) == (b"event: alive\n", "no")
 
 
@@ -229,8 +229,16 @@ def test_files_of_the_machine_and_of_other_jobs_stay_where_they_are(client: Test
     job = until(client, say(client, "one"), over)
     (tmp_path / "page" / "jobs" / job["id"] / "report.html").symlink_to("/etc/passwd")
     for name in ("job.json", "log.txt", "text.txt", "report.html", "..%2Fjob.json", "%2e%2e/%2e%2e/x", "../../../etc/passwd", ""):
-        assert client.get(f"/jobs/{job['id']}/files/{name}").status_code in (404, 405), name
-    for address in ("/jobs/../../x", "/jobs/%2e%2e", f"/jobs/{'0' * 32}", "/../command.py", "/app.py", "/..%2Fapp.py", "/%00"):
+        assert client.get(f"/api/v1/jobs/{job['id']}/files/{name}").status_code in (404, 405), name
+    for address in (
+        "/api/v1/jobs/../../x",
+        "/api/v1/jobs/%2e%2e",
+        f"/api/v1/jobs/{'0' * 32}",
+        "/../command.py",
+        "/app.py",
+        "/..%2Fapp.py",
+        "/%00",
+    ):
         assert client.get(address).status_code in (404, 405), address
 
 
@@ -256,7 +264,7 @@ def _frame() -> bytes:
     ],
 )
 def test_bad_uploads_leave_nothing(client: TestClient, tmp_path: Path, content: bytes, kind: str, status: int, said: str) -> None:
-    answer = client.post(f"/uploads?name=..%2F..%2Fbad.mp4&as={kind}", content=content)
+    answer = client.post(f"/api/v1/uploads?name=..%2F..%2Fbad.mp4&as={kind}", content=content)
     assert answer.status_code == status
     (line,) = answer.json()["error"].splitlines()
     assert said in line
@@ -266,24 +274,24 @@ def test_bad_uploads_leave_nothing(client: TestClient, tmp_path: Path, content: 
 
 def test_limits_of_size_length_and_disk(tmp_path: Path) -> None:
     with TestClient(app_of(tmp_path / "a", limit_bytes=1000), base_url=LOCAL) as client:
-        assert client.post("/uploads?name=x.mp4&as=video", content=CLIP.read_bytes()).status_code == 413
+        assert client.post("/api/v1/uploads?name=x.mp4&as=video", content=CLIP.read_bytes()).status_code == 413
         stream: Iterator[bytes] = iter([bytes(600)] * 3)  # its length is not announced
-        answer = client.post("/uploads?name=x.mp4&as=video", content=stream)
+        answer = client.post("/api/v1/uploads?name=x.mp4&as=video", content=stream)
         assert (answer.status_code, "too large" in answer.json()["error"]) == (413, True)
         assert list((tmp_path / "a" / "uploads").iterdir()) == []
     with TestClient(app_of(tmp_path / "b", longest_s=1.0), base_url=LOCAL) as client:
-        answer = client.post("/uploads?name=x.mp4&as=video", content=CLIP.read_bytes())
+        answer = client.post("/api/v1/uploads?name=x.mp4&as=video", content=CLIP.read_bytes())
         assert (answer.status_code, "too long" in answer.json()["error"]) == (413, True)
     with TestClient(app_of(tmp_path / "c", reserve_bytes=1 << 60), base_url=LOCAL) as client:
-        assert client.post("/uploads?name=x.mp4&as=video", content=b"x").status_code == 507
+        assert client.post("/api/v1/uploads?name=x.mp4&as=video", content=b"x").status_code == 507
 
 
 def test_the_example_is_an_upload_like_others_and_is_dubbed_before_anything_is_asked(client: TestClient) -> None:
-    about = client.get("/about").json()
+    about = client.get("/api/v1/about").json()
     assert "video" in about["examples"]
-    made = client.post("/example?as=video")
+    made = client.post("/api/v1/example?as=video")
     assert (made.status_code, made.json()["name"], made.json()["has_sound"]) == (201, "example.mp4", True)
-    assert client.post("/example?as=../../etc/passwd").status_code == 404
+    assert client.post("/api/v1/example?as=../../etc/passwd").status_code == 404
     assert (len(about["sentences"]), about["sample"]["recognized"]) == (20, "Excuse me, where is the airport?")
     assert about["mouths"] == ["auto", "mesh", "units"]  # no checkpoint of Wav2Lip was given
     assert about["voices"] == list(load().voices) != []
@@ -306,19 +314,19 @@ def test_the_example_is_an_upload_like_others_and_is_dubbed_before_anything_is_a
     ],
 )
 def test_other_sites_pages_change_nothing(client: TestClient, headers: dict[str, str], status: int) -> None:
-    assert client.post("/jobs", content=b"no JSON", headers=headers).status_code == status
+    assert client.post("/api/v1/jobs", content=b"no JSON", headers=headers).status_code == status
 
 
 def test_a_token_opens_the_door(tmp_path: Path) -> None:
     with TestClient(app_of(tmp_path, host="0.0.0.0", token="a long secret"), base_url="http://dub.example") as client:
-        assert client.get("/about").status_code == 401
+        assert client.get("/api/v1/about").status_code == 401
         assert client.get("/").status_code == 401
         assert client.get("/?token=wrong").status_code == 401
-        assert client.get("/about", headers={"Authorization": "Bearer a long secret"}).status_code == 200
+        assert client.get("/api/v1/about", headers={"Authorization": "Bearer a long secret"}).status_code == 200
         opened = client.get("/?token=a%20long%20secret")
         assert opened.status_code == 200
         assert str(opened.url) == "http://dub.example/"
-        assert client.get("/about").status_code == 200
+        assert client.get("/api/v1/about").status_code == 200
         assert "a long secret" not in str(dict(client.cookies))
 
 
@@ -339,7 +347,7 @@ def test_cookies_of_other_programs_hide_none_of_ours(tmp_path: Path, others: str
         assert (token.partition("=")[0], visitor.partition("=")[0]) == names
         for line in (f"{others}; {token}; {visitor}", f"{visitor}; {others}; {token}", f"{token};{visitor};{others}"):
             for encoding in ("utf-8", "latin-1"):
-                answer = _get(place, "/jobs", line.encode(encoding, "ignore"))
+                answer = _get(place, "/api/v1/jobs", line.encode(encoding, "ignore"))
                 assert (answer.status, answer.headers["Set-Cookie"]) == (200, None)
 
 
@@ -361,7 +369,7 @@ def test_answers_say_what_a_browser_may_do_and_errors_are_one_line(client: TestC
         raise RuntimeError("of a kind that nobody thought of")
 
     monkeypatch.setattr(Service, "about", wrong)
-    answer = client.get("/about")
+    answer = client.get("/api/v1/about")
     assert (answer.status_code, answer.json()) == (500, bilingual("the server could not do it"))
 
 
@@ -371,7 +379,7 @@ def test_an_unknown_body_is_one_line(client: TestClient) -> None:
     letters = [b'{"kind": "say", "values": {"text": "%s"}}' % one for one in (rb"\ud800", rb"\u0000", b"\xed\xa0\x80", b"\xff")]
     deep = b'{"a":' * 2000 + b"1" + b"}" * 2000
     for body in (b"", b"[]", b"{", b"[" * 100_000, deep, b'"' + b"x" * (5 << 20) + b'"', *numbers, *letters):
-        answer = client.post("/jobs", content=body)
+        answer = client.post("/api/v1/jobs", content=body)
         assert answer.status_code in (400, 413)
         assert answer.json()["error"].startswith("the form is")
 
@@ -390,8 +398,8 @@ def test_errors_are_told_in_korean_too_and_without_flags() -> None:
 
 def test_a_given_file_is_what_it_was_taken_in_as(client: TestClient) -> None:
     sent = upload(client, name="talk.html")
-    job = until(client, client.post("/jobs", json={"kind": "dub", "values": {"video": sent["id"]}}).json(), over)
-    given = client.get(f"/jobs/{job['id']}/files/source.mp4")
+    job = until(client, client.post("/api/v1/jobs", json={"kind": "dub", "values": {"video": sent["id"]}}).json(), over)
+    given = client.get(f"/api/v1/jobs/{job['id']}/files/source.mp4")
     assert given.headers["content-type"] == "video/mp4"
     assert 'filename="talk.html.mp4"' in given.headers["content-disposition"]
 
@@ -421,5 +429,5 @@ def test_another_host_gets_a_token() -> None:
     assert serve_settings(ServeOptions()).token == ""
     assert len(serve_settings(ServeOptions(host="0.0.0.0")).token) >= 16
     assert serve_settings(ServeOptions(host="0.0.0.0", token="mine is long")).token == "mine is long"
-    with pytest.raises(UsageError, match="too short"):
+    with pytest.raises(UsageError, match="is no secret"):
         serve_settings(ServeOptions(token="abc"))

@@ -30,7 +30,7 @@ def operated(tmp_path: Path) -> Iterator[TestClient]:
 
 def start(client: TestClient, **values: Any) -> Any:
     video = upload(client)["id"]
-    return client.post("/jobs", json={"kind": "dub", "values": {"video": video} | values})
+    return client.post("/api/v1/jobs", json={"kind": "dub", "values": {"video": video} | values})
 
 
 def test_no_dub_begins_without_a_consent_that_holds(operated: TestClient) -> None:
@@ -47,7 +47,7 @@ def test_no_dub_begins_without_a_consent_that_holds(operated: TestClient) -> Non
         answer = start(operated, **values)
         assert (answer.status_code, words in answer.json()["error"]) == (400, True), values
         assert re.search("[가-힣]", answer.json()["error_ko"])
-    assert operated.get("/jobs").json()["jobs"] == []
+    assert operated.get("/api/v1/jobs").json()["jobs"] == []
 
 
 def test_the_consent_of_a_project_is_asked_once_and_goes_to_the_command(operated: TestClient) -> None:
@@ -63,7 +63,7 @@ def test_the_consent_of_a_project_is_asked_once_and_goes_to_the_command(operated
     assert consent == Consent("A. Kim", "their image and voice in a video that is made with generative AI", "2999-12-31")
     rows = [{"start_s": 0.0, "end_s": 1.0, "spoken": "네"}]
     values = {"video": done["values"]["video"]}
-    again = operated.post("/jobs", json={"kind": "dub", "values": values, "rows": rows, "after": done["id"]})
+    again = operated.post("/api/v1/jobs", json={"kind": "dub", "values": values, "rows": rows, "after": done["id"]})
     assert again.status_code == 201, again.text
     assert until(operated, again.json(), over)["values"]["people"] == "A. Kim"
     other = start(operated)
@@ -72,18 +72,18 @@ def test_the_consent_of_a_project_is_asked_once_and_goes_to_the_command(operated
 
 def test_an_operator_offers_only_what_marks_what_it_makes(operated: TestClient) -> None:
     assert [name for name, kind in KINDS.items() if kind.is_marked] == ["dub", "lipsync", "portrait", "transcribe", "avatar"]
-    answer = operated.post("/jobs", json={"kind": "say", "values": {"text": "네"}})
+    answer = operated.post("/api/v1/jobs", json={"kind": "say", "values": {"text": "네"}})
     assert answer.status_code == 400
     assert "no such kind" in answer.json()["error"]
-    assert operated.get("/about").json()["operator"] == "A <b>Studio</b>"
+    assert operated.get("/api/v1/about").json()["operator"] == "A <b>Studio</b>"
 
 
 def test_lips_of_a_video_are_asked_for_and_marked_as_a_dub_is(operated: TestClient) -> None:
     asked = {"video": upload(operated)["id"], "speech": upload(operated)["id"]}
-    answer = operated.post("/jobs", json={"kind": "lipsync", "values": asked})
+    answer = operated.post("/api/v1/jobs", json={"kind": "lipsync", "values": asked})
     assert answer.status_code == 400
     assert "those who are seen and heard must have agreed" in answer.json()["error"]
-    answer = operated.post("/jobs", json={"kind": "lipsync", "values": asked | AGREED})
+    answer = operated.post("/api/v1/jobs", json={"kind": "lipsync", "values": asked | AGREED})
     assert answer.status_code == 201, answer.text
     folder = operated.folder / answer.json()["id"]  # type: ignore[attr-defined]
     words = json.loads((folder / "job.json").read_text(encoding="utf-8"))["words"]
@@ -92,7 +92,7 @@ def test_lips_of_a_video_are_asked_for_and_marked_as_a_dub_is(operated: TestClie
 
 
 def test_a_page_of_ones_own_asks_nothing(client: TestClient) -> None:
-    assert client.get("/about").json()["operator"] == ""
+    assert client.get("/api/v1/about").json()["operator"] == ""
     done = dubbed(client, {"video": upload(client)["id"]})
     assert done["values"]["people"] == ""
 
