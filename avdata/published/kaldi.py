@@ -4,11 +4,14 @@ wav.scp    <recording> <path>                        a command in place of a pat
 text       <utterance> <sentence>
 utt2spk    <utterance> <speaker>
 segments   <utterance> <recording> <start> <end>     seconds; without it each recording is one utterance
+
+Written, too: spk2utt, reco2dur, utt2lang and, in `text.units`, the units of each utterance.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from unicodedata import normalize
 
@@ -16,11 +19,15 @@ from avcore.errors import InputError
 from avcore.files import require_file, write_text
 from avcore.notes import several
 from avcore.texts import iter_lines
-from avdata.manifest import Manifest
+from avcore.timeline import samples_to_seconds
+from avcore.units import Units
+from avdata.manifest import Entry, Manifest
 
 WAVES, TEXT, SPEAKERS, SPOKEN_BY, SEGMENTS = "wav.scp", "text", "utt2spk", "spk2utt", "segments"
-FILES = (WAVES, TEXT, SPEAKERS, SPOKEN_BY)
-"""Files that are written."""
+UNITS, LANGUAGES, LENGTHS = "text.units", "utt2lang", "reco2dur"
+FILES = (WAVES, TEXT, SPEAKERS, SPOKEN_BY, SEGMENTS, UNITS, LANGUAGES, LENGTHS)
+"""Files that are written, the last four where all entries have what they hold."""
+_SIGNS = {"<s>", "</s>", "#0"}
 _PIPE = "|"
 _ARCHIVES = ("ark:", "scp:")
 _SEGMENT_FIELDS = 3
@@ -87,39 +94,85 @@ def read_kaldi(folder: Path, sound_root: Path | None = None) -> KaldiFolder:
     return found
 
 
-def write_kaldi(manifest: Manifest, folder: Path) -> int:
-    """Write a manifest as a folder, sorted as Kaldi requires; returns the number of utterances.
+def write_kaldi(manifest: Manifest, folder: Path, units: Mapping[str, Units] | None = None) -> int:
+    """Write a manifest as a folder that `utils/validate_data_dir.sh` takes; returns the number of utterances.
 
-    Paths are absolute, and ids begin with their speaker. Raises InputError naming entries without sound or text, and ids or
-    speakers with blanks.
+    Each recording is one utterance. Paths are absolute, and ids begin with their speaker. units: by id, for a table of them; then
+    texts may be missing. Raises InputError naming entries without sound, text or units, and ids that Kaldi's tables cannot hold.
     """
-    rows: dict[str, tuple[Path, str, str]] = {}
-    lacking = [one.id for one in manifest.entries if not one.audio or not one.text.strip()]
+    has_text = units is None or any(one.text.strip() for one in manifest.entries)
+    lacking = [
+        one.id
+        for one in manifest.entries
+        if not one.audio or (has_text and not one.text.strip()) or (units is not None and one.id not in units)
+    ]
     if lacking:
-        what = f"{several(len(lacking), 'entry', 'entries')} without sound or text"
-        raise InputError(what, expected="both for each", found=", ".join(lacking[:5]))
+        what = f"{several(len(lacking), 'entry', 'entries')} without sound, text or units"
+        raise InputError(what, expected="all of them for each", found=", ".join(lacking[:5]))
 
-    for one in manifest.entries:
-        speaker = one.speaker or one.id
-        name = one.id.replace("/", "_")
-        name = name if name.startswith(speaker) else f"{speaker}-{name}"
-        if any(sign.isspace() for sign in name + speaker):
-            raise InputError("an id or a speaker has blanks, which Kaldi's tables divide at", found=f"{one.id!r}, {speaker!r}")
-        rows[name] = ((manifest.root / one.audio).resolve(), " ".join(one.text.split()), speaker)
-
-    if len(rows) < len(manifest.entries):
-        raise InputError("two entries would have one id", expected="different ids once the speaker is put before them")
-
-    # By bytes, as `sort` does with LC_ALL=C.
-    ordered = sorted(rows, key=str.encode)
+    rows = _named(manifest.entries)
+    tables = {
+        WAVES: {name: str((manifest.root / one.audio).resolve()) for name, (one, _) in rows.items()},
+        SPEAKERS: {name: speaker for name, (_, speaker) in rows.items()},
+    }
+    if has_text:
+        tables[TEXT] = {name: _text_of(one) for name, (one, _) in rows.items()}
+    if units is not None:
+        tables[UNITS] = {name: " ".join(map(str, units[one.id].ids)) for name, (one, _) in rows.items()}
+    if all(one.language for one, _ in rows.values()):
+        tables[LANGUAGES] = {name: one.language for name, (one, _) in rows.items()}
+    if all(one.seconds for one, _ in rows.values()):  # readers such as lhotse's take texts only where there are segments
+        tables[LENGTHS] = {name: f"{_length(one):.7f}" for name, (one, _) in rows.items()}
+        tables[SEGMENTS] = {name: f"{name} 0 {length}" for name, length in tables[LENGTHS].items()}
     spoken: dict[str, list[str]] = {}
-    for name in ordered:
-        spoken.setdefault(rows[name][2], []).append(name)
-    write_text(folder / WAVES, "".join(f"{name} {rows[name][0]}\n" for name in ordered))
-    write_text(folder / TEXT, "".join(f"{name} {rows[name][1]}\n" for name in ordered))
-    write_text(folder / SPEAKERS, "".join(f"{name} {rows[name][2]}\n" for name in ordered))
-    write_text(folder / SPOKEN_BY, "".join(f"{one} {' '.join(spoken[one])}\n" for one in sorted(spoken, key=str.encode)))
+    for name, (_, speaker) in rows.items():
+        spoken.setdefault(speaker, []).append(name)
+    tables[SPOKEN_BY] = {speaker: " ".join(names) for speaker, names in spoken.items()}
+
+    for file in FILES:
+        if file in tables:
+            write_text(folder / file, "".join(f"{name} {rest}\n" for name, rest in tables[file].items()))
+        else:  # of another manifest
+            (folder / file).unlink(missing_ok=True)
     return len(rows)
+
+
+def _named(entries: Iterable[Entry]) -> dict[str, tuple[Entry, str]]:
+    """Return entries with their speakers by id, in an order that is by id and by speaker, in bytes, as `sort` with LC_ALL=C."""
+    ordered, speakers = list[str](), list[bytes]()
+    for sign in ("", "-"):  # "p1_a" stands behind "p10_a", but "p1-p1_a" before "p10-p10_a"
+        rows: dict[str, tuple[Entry, str]] = {}
+        for one in entries:
+            name = one.id.replace("/", "_")
+            speaker = one.speaker or name
+            name = name if name == speaker or name.startswith(speaker + sign) else f"{speaker}-{name}"
+            if any(letter.isspace() for letter in name + speaker):
+                raise InputError("an id or a speaker has blanks, which Kaldi's tables divide at", found=f"{one.id!r}, {speaker!r}")
+            if name in rows:
+                raise InputError("two entries would have one id", expected="different ids once the speaker is put before them")
+            rows[name] = one, speaker
+
+        ordered = sorted(rows, key=str.encode)
+        speakers = [rows[name][1].encode() for name in ordered]
+        if speakers == sorted(speakers):
+            return {name: rows[name] for name in ordered}
+    place = next(number for number, (one, after) in enumerate(pairwise(speakers)) if one > after)
+    raise InputError(
+        "ids do not stand in the order of their speakers, which Kaldi asks for",
+        expected="speakers of letters and digits",
+        found=", ".join(ordered[place : place + 2]),
+    )
+
+
+def _text_of(entry: Entry) -> str:
+    words = entry.text.split()
+    if strange := _SIGNS & set(words):
+        raise InputError(f"the text of {entry.id} has a sign that Kaldi keeps for itself", found=min(strange))
+    return " ".join(words)
+
+
+def _length(entry: Entry) -> float:
+    return float(samples_to_seconds(entry.samples)) or entry.seconds
 
 
 def _table(path: Path, found: KaldiFolder) -> dict[str, str]:

@@ -1,16 +1,21 @@
 import hashlib
+import subprocess
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from avcore.media import opening, read_speech
 from avcore.timeline import seconds_to_samples
-from avdata.manifest import read_manifest
+from avcore.units import Units
+from avdata.manifest import Entry, read_manifest, write_manifest
 from avdata.manifest_command import check_manifest
 from avdata.manifest_command import main as manifest_command
 from avdata.prepare.kaldi import main
-from avdata.published.kaldi import read_kaldi
+from avdata.published.kaldi import FILES, read_kaldi
+from avdata.unit_store import UnitRow, write_units
 from tests.avdata.prepare.made import read_rows
 from tests.avdata.prepare.trees import write_kaldi_folder, write_table
 
@@ -42,6 +47,76 @@ def test_ids_begin_with_their_speaker_when_they_are_written(tmp_path: Path) -> N
     assert _prepare(folder, out) == 0
     assert manifest_command(["to-kaldi", str(out / "manifest.jsonl"), "--out-dir", str(tmp_path / "back"), "--quiet"]) == 0
     assert (tmp_path / "back" / "utt2spk").read_text().splitlines()[0] == "ann-kss_0000 ann"
+
+
+def _manifest(folder: Path, rows: Iterable[tuple[str, str]], **more: Any) -> Path:
+    """Entries by id and speaker, each of a little more than a second."""
+    fields = {"audio": "a.wav", "samples": 16_001, "language": "ko", "text": "네\u3000네"} | more
+    write_manifest(folder / "manifest.jsonl", [Entry(name, speaker=speaker, **fields) for name, speaker in rows])
+    return folder / "manifest.jsonl"
+
+
+def _to_kaldi(manifest: Path, out: Path, *more: str) -> dict[str, list[str]]:
+    """Convert; returns the lines of each file."""
+    assert manifest_command(["to-kaldi", str(manifest), "--out-dir", str(out), "--quiet", *more]) == 0
+    return {path.name: path.read_text(encoding="utf-8").splitlines() for path in out.iterdir()}
+
+
+def test_a_folder_is_as_kaldis_own_check_wants_it(tmp_path: Path) -> None:
+    """Lines and speakers are in the order of `sort`, where `_` comes after digits; all tables have the same utterances."""
+    speakers = {"p1_a": "p1", "p1_b": "p1", "p10_a": "p10", "p2/c": "p2", "Zoe": "", "p10-1": "p10", "한": "가"}
+    write_units(tmp_path / "units.jsonl", (UnitRow(name, Units(np.array([7, 12])), {}) for name in speakers))
+    manifest = _manifest(tmp_path, speakers.items())
+    files = _to_kaldi(manifest, tmp_path / "out", "--units", str(tmp_path / "units.jsonl"))
+    assert set(files) == set(FILES)
+    ids = [line.split()[0] for line in files["utt2spk"]]
+    for name, lines in files.items():
+        for key in ("-k1,1", "-k2") if name == "utt2spk" else ("-k1,1",):
+            made = subprocess.run(["sort", key, tmp_path / "out" / name], capture_output=True, env={"LC_ALL": "C"}, check=True)
+            assert made.stdout.decode().splitlines() == lines, (name, key)
+        assert name == "spk2utt" or [line.split()[0] for line in lines] == ids, name
+    assert [f"{one} {speaker}" for speaker, *own in map(str.split, files["spk2utt"]) for one in own] == files["utt2spk"]
+    assert {line.partition(" ")[2] for line in files["text"]} == {"네 네"}
+    assert {line.partition(" ")[2] for line in files["text.units"]} == {"7 12"}
+    assert files["segments"][0] == f"{ids[0]} {ids[0]} 0 1.0000625"
+    assert {line.split()[1] for line in files["reco2dur"]} == {"1.0000625"}
+    assert read_kaldi(tmp_path / "out").warnings == []
+
+
+def test_what_is_not_known_has_no_table_and_none_of_before_is_left(tmp_path: Path) -> None:
+    write_units(tmp_path / "units.jsonl", [UnitRow("a", Units(np.array([7])), {})])
+    units = ("--units", str(tmp_path / "units.jsonl"))
+    files = _to_kaldi(_manifest(tmp_path, [("a", "")]), tmp_path / "out", *units)
+    assert len(files) == 8
+    files = _to_kaldi(_manifest(tmp_path, [("a", "")], samples=0, language="", text=""), tmp_path / "out", *units)
+    assert set(files) == {"wav.scp", "utt2spk", "spk2utt", "text.units"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "more", "units", "said"),
+    [
+        ([("a", "")], {"text": ""}, None, "1 entry without sound, text or units"),
+        ([("a", ""), ("b", "")], {}, ["a"], "1 entry without sound, text or units; expected all of them for each; found b"),
+        ([("a", "")], {"audio": ""}, ["a"], "1 entry without sound"),
+        ([("a", "")], {"text": "a <s> b"}, None, "has a sign that Kaldi keeps for itself; found <s>"),
+        ([("a b", "")], {}, None, "has blanks"),
+        ([("a/b", "s"), ("a_b", "s")], {}, None, "two entries would have one id"),
+        ([("s!x", "s!"), ("s_a", "s")], {}, ["s!x", "s_a"], "found s!-s!x, s-s_a"),
+        ([("b", "s-"), ("a", "s")], {}, None, "ids do not stand in the order of their speakers"),
+    ],
+)
+def test_a_folder_that_kaldi_would_not_take_is_not_written(
+    rows: list[tuple[str, str]], more: dict[str, Any], units: list[str] | None, said: str,
+    tmp_path: Path, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    words = ["to-kaldi", str(_manifest(tmp_path, rows, **more)), "--out-dir", str(tmp_path / "out"), "--quiet"]
+    if units is not None:
+        write_units(tmp_path / "units.jsonl", (UnitRow(name, Units(np.array([7])), {}) for name in units))
+        words += ["--units", str(tmp_path / "units.jsonl")]
+    assert manifest_command(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+    assert not (tmp_path / "out").exists()
 
 
 def test_segments_are_cut(tmp_path: Path) -> None:
