@@ -142,10 +142,12 @@ class Loaded:
         progress: Progress = silent,
         decide: Decide | None = None,
     ) -> "Iterator[tuple[Path, Script | NetflipsError]]":
-        """Dub videos one after another into a folder, as <stem>_<language>.mp4; yields each with its script, or with the error that
-        it failed with. Raises UsageError, before anything is dubbed, where two would get the same name."""
+        """Dub videos or sound files one after another into a folder, as <stem>_<language>; yields each with its script, or with the
+        error that it failed with. Raises UsageError, before anything is dubbed, where two would get the same name."""
+        from netflips.dubbing.work import out_name
+
         folder = Path(out_dir)
-        jobs = [(Path(one), folder / f"{Path(one).stem}_{self._languages[1]}.mp4") for one in videos]
+        jobs = [(Path(one), out_name(Path(one), folder, self._languages[1])) for one in videos]
         require_own_names(jobs)
         folder.mkdir(parents=True, exist_ok=True)
         return self._dubbed(jobs, options, progress, decide)

@@ -6,7 +6,7 @@ Flags, their help, Python's keywords and the page's forms come from these fields
 from dataclasses import KW_ONLY, dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from avcore.checkpoints.stages import STORED_PRECISIONS
 from avcore.errors import UsageError
@@ -53,8 +53,6 @@ class VoiceFlags(CommonOptions):
 class PortraitFlags(MarkFlags, CommonOptions):
     """How a portrait is shown."""
 
-    generated: ClassVar[Generated] = VIDEO
-
     face: int | None = flag(group="video", default=None)
     """the N-th face from the left, if there are several"""
     motion: float = flag(default=0.6, metavar="0..1")
@@ -76,6 +74,11 @@ class PortraitFlags(MarkFlags, CommonOptions):
         if self.seed < 0:
             raise UsageError("--seed must be 0 or more", found=self.seed)
 
+    @property
+    def generated(self) -> Generated:
+        """All frames."""
+        return VIDEO
+
 
 def duration_scale(speed: float) -> float:
     """Return the factor of durations for a speed of speaking. Raises UsageError for a speed that nobody speaks at."""
@@ -88,8 +91,6 @@ def duration_scale(speed: float) -> float:
 class LipsyncOptions(MarkFlags, CommonOptions):
     """Move the lips of a video to speech that you have: an actor's, or any synthesiser's. Only use images and voices of people
     who agreed to it."""
-
-    generated: ClassVar[Generated] = LIPS
 
     video: Path = positional("VIDEO", file=Input("the video"), group="files")
     """video of somebody who talks, any container"""
@@ -122,6 +123,11 @@ class LipsyncOptions(MarkFlags, CommonOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         parse_face_choice(self.face)
+
+    @property
+    def generated(self) -> Generated:
+        """Lips alone."""
+        return LIPS
 
 
 @dataclass(frozen=True)

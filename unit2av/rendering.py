@@ -19,7 +19,7 @@ import numpy as np
 from avcore.arrays import Pixels, Samples
 from avcore.faces.crop import UPPER, paste_face, paste_face_hard, visible_part
 from avcore.faces.geometry import CUT_OFF, Box, Landmarks, MouthsToDraw
-from avcore.media import Frame, FrameSource, VideoWriter
+from avcore.media import Frame, FrameSource, SoundWriter, VideoWriter
 from avcore.media.source import Part, Patch, StoredFrame
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, Seconds, frames_to_seconds, pingpong, seconds_to_samples, units_to_frames
 from avcore.units import Units
@@ -240,12 +240,12 @@ def _view(lips: LipSync, one: OutputFrame) -> _View:
 
 
 class SoundFeed:
-    """Writes sound into a video in step with its frames. blocks: float32 [time] or [time, channel] at `rate` Hz."""
+    """Writes sound into a file, in step with frames if it has some. blocks: float32 [time] or [time, channel] at `rate` Hz."""
 
     def __init__(self, blocks: Iterable[Samples], rate: int = SAMPLE_RATE, channels: int = 1) -> None:
         self.rate, self.channels, self._blocks, self._written = rate, channels, iter(blocks), 0
 
-    def reach(self, writer: VideoWriter, seconds: Seconds) -> None:
+    def reach(self, writer: SoundWriter, seconds: Seconds) -> None:
         """Write the sound up to a time."""
         until = seconds_to_samples(seconds, self.rate)
         # Sound that ends early does not stop the frames.
@@ -253,7 +253,7 @@ class SoundFeed:
             writer.write_sound(block)
             self._written += len(block)
 
-    def end(self, writer: VideoWriter) -> None:
+    def end(self, writer: SoundWriter) -> None:
         """Write the rest."""
         for block in self._blocks:
             writer.write_sound(block)

@@ -63,6 +63,9 @@ class SoundWriter:
     to.
     """
 
+    out_width = out_height = 0
+    """Size of the frames that are written; 0 = none are."""
+
     def __init__(
         self,
         path: str | Path,
@@ -87,6 +90,11 @@ class SoundWriter:
             raise OutputError("sound of this kind cannot be written", path=self.path, expected=expected, found=audio_channels)
         if carried is not None:
             carried.warn_of_dropped_subtitles(self._kind.name, self.path.suffix)
+
+    @property
+    def grew(self) -> bool:
+        """Whether frames are larger than those that were given."""
+        return False
 
     def _kind_of_file(self) -> FileKind:
         """Return the kind of the file by its name. Raises OutputError."""

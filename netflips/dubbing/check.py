@@ -82,7 +82,7 @@ def check(script: Script, job: Job, sound: Sound | None) -> Script:
     )  # fmt: skip
     with job.clock.stage("check"):
         found = checker.all(repairs=mode == "repair")
-        script = with_outputs(with_more(script, found), job.part, job.info.frame_rate)
+        script = with_outputs(with_more(script, found), job.part, job.own_rate)
         script = _with_leaks(script, job, sound, mutes=mode == "repair")
 
     taken = {one.number: one.checked for one in script.utterances if one.checked is not None}
@@ -375,7 +375,7 @@ def _with_leaks(script: Script, job: Job, sound: Sound | None, mutes: bool) -> S
     try:
         behind = _background_share(sound)
         mixed = (new + rest for new, rest in parts_of_sound(script, quiet, speak(script, quiet, sound), sound))
-        pieces = _mixed_pieces(script, OutputClock(script, job.part, job.info.frame_rate), mixed, rate)
+        pieces = _mixed_pieces(script, OutputClock(script, job.part, job.own_rate), mixed, rate)
         found = {number: leak(made, sound.between(*place)) for number, place, made in pieces}
     except NetflipsError as error:  # the same sound is mixed when it is written, and what is wrong is reported there
         LOG.debug("leak", exc_info=True)

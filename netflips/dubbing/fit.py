@@ -52,8 +52,8 @@ def fit(script: Script, job: Job, sound: Sound | None) -> Script:
                 job.notes.add(note, one.number)
     if not placed and not job.options.is_draft:  # in a draft, the user can still write the texts
         hint = "the warnings say why; is there speech in it, in the language of --from?"
-        raise UnitError("nothing of it can be said in the other language", path=job.source.path, hint=hint)
-    return with_outputs(with_more(script, placed), job.part, job.info.frame_rate)
+        raise UnitError("nothing of it can be said in the other language", path=job.info.path, hint=hint)
+    return with_outputs(with_more(script, placed), job.part, job.own_rate)
 
 
 def with_outputs(script: Script, part: Part, rate: Fraction) -> Script:
@@ -90,7 +90,7 @@ class Limits:
 def fitter_of(script: Script, job: Job, sound: Sound | None) -> "Fitter":
     """Return what fits utterances of the job. sound: as in `fit`."""
     options = job.options
-    limits = Limits(options.pace, options.freeze_frame, job.info.frame_rate, options.keep_sound)
+    limits = Limits(options.pace, options.freeze_frame, job.own_rate, options.keep_sound)
     text_to_unit = TextToUnit(job.models, job.languages[1], job.readings, job.store)
     return Fitter(script, job.part.slack, limits, text_to_unit.silence, sound)
 

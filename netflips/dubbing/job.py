@@ -14,8 +14,9 @@ from avcore.errors import OutputError, UsageError
 from avcore.faces.footage import select_tracks
 from avcore.files import keep_apart, private_folder
 from avcore.journal import file_digest, key_of
-from avcore.media import FrameSource, MediaInfo, MediaSource, VideoWriter, require_video_name
+from avcore.media import FrameSource, MediaInfo, MediaSource, SoundWriter, VideoWriter, probe, require_video_name
 from avcore.media.passthrough import PassthroughMetadata
+from avcore.media.sound_writer import is_sound_name
 from avcore.notes import Notes
 from avcore.progress import Progress
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, Seconds
@@ -31,6 +32,7 @@ from netflips.dubbing.preflight import (
     check_paths,
     check_words,
     checked_lips,
+    for_media,
     in_its_language,
     unit_reader,
     with_modalities,
@@ -90,7 +92,7 @@ class Job:
     digest: str
     """digest of the video's content and of how it is read"""
     lips: LipSyncChoice
-    """the lip-sync backend, by name"""
+    """the lip-sync backend, by name; `none` where there are no frames to draw into"""
     store: Store
     """finished work"""
     scratch: Path
@@ -123,22 +125,22 @@ class Job:
         video, out = Path(video), Path(out)
         check_paths(video, out, models.languages, options)
 
-        options = with_modalities(options, models.extractor.agreement is not None)
         clock = StageClock()
         with clock.stage("read"):
             tracks = select_tracks(video, options.audio_track, options.video_track)
-            models = in_its_language(tracks, models, options)
-            source = FrameSource(tracks)
+            models, info = in_its_language(tracks, models, options), probe(tracks)
+        options = with_modalities(for_media(options, info, out), models.extractor.agreement is not None)
         given = options.script_in
         subtitles = read_subtitles(given, *models.languages) if given is not None and is_subtitles(given) else None
-        check_material(source, options, subtitles)
+        check_material(info, options, subtitles)
 
-        info = source.info
-        rate, channels = info.audio_rate or SAMPLE_RATE, max(info.audio_channels, 1)
         # Refuses a kind of file that cannot be written, or cannot hold so many channels.
-        VideoWriter(
-            out, info.width, info.height, info.frame_rate, rate, channels, carried=PassthroughMetadata(info.source, Fraction)
-        )
+        sound = info.audio_rate or SAMPLE_RATE, max(info.audio_channels, 1)
+        carried = PassthroughMetadata(info.source, Fraction)
+        if is_sound_name(out):
+            SoundWriter(out, *sound, carried=carried)
+        else:
+            VideoWriter(out, info.width, info.height, info.frame_rate, *sound, carried=carried)
         check_words(models, options)
         provenance = Provenance.of(options, terms_of_dub(models.paths, options, models.languages[1]))
         lips, unit_to_text = checked_lips(models, options), unit_reader(models, options, subtitles)
@@ -228,7 +230,9 @@ class Job:
         """Whether the dub will surely be source-timed, as far as that is known before the sound is read."""
         options = self.options
         is_long = float(self.info.duration_s) > options.utterance_length[1]
-        return options.timing != "free" and (options.timing == "source" or options.cascade or options.is_of_recordings or is_long)
+        # Who asks for no lips wants the frames as they are, not forwards and backwards.
+        is_asked = options.timing == "source" or options.cascade or options.is_of_recordings or not options.lips.draws
+        return options.timing != "free" and (is_asked or is_long)
 
     def keep_work(self) -> None:
         """Keep finished work from now on, so that a stopped dub can resume.
@@ -291,11 +295,16 @@ class Job:
     # Form of the output: a ping-pong clip is written at 25 Hz and 16 kHz, as the published model does. If its speech is given as a
     # track, frames and speech keep their own rates.
 
+    @property
+    def own_rate(self) -> Fraction:
+        """Frame rate of the input in Hz; 25 for sound."""
+        return self.info.frame_rate or Fraction(FRAME_RATE)
+
     def frame_rate(self, script: Script) -> Fraction:
         """Frame rate of the output in Hz."""
         if self.track is not None:
             return self.info.steady_rate
-        return self.info.frame_rate if script.is_source_timed else Fraction(FRAME_RATE)
+        return self.own_rate if script.is_source_timed else Fraction(FRAME_RATE)
 
     def sound_rate(self, script: Script) -> int:
         """Sample rate in Hz of the new speech."""

@@ -74,7 +74,7 @@ def mix(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> Soun
 
 def parts_of_sound(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> Iterator[tuple[Samples, Samples]]:
     """Yield the sound of a recording's dub in pairs of blocks, float32 [time, channel]: new speech, and everything else."""
-    rate, channels, clock = job.sound_rate(script), job.num_channels, OutputClock(script, job.part, job.info.frame_rate)
+    rate, channels, clock = job.sound_rate(script), job.num_channels, OutputClock(script, job.part, job.own_rate)
     end = seconds_to_samples(clock.at(clock.part.stop), rate)
     cut_at = None if clock.part.is_all else end
     own = iter_sound_blocks(job.info.source) if job.info.has_audio else iter(())

@@ -22,7 +22,7 @@ from netflips.cascade.program import is_chat, require_translate_with
 from netflips.cascade.speakers import SpeakerProgram, usual_speaker
 from netflips.dubbing.spleeter import SPLEETER, require_spleeter
 from netflips.model_paths import UnitOffset
-from netflips.provenance.options import MarkFlags
+from netflips.provenance.options import SPEECH, SPEECH_AND_LIPS, Generated, MarkFlags
 from netflips.published.store import usual_model
 from netflips.script.files import read_script
 from netflips.script.types import Script
@@ -130,7 +130,7 @@ class DubOptions(MarkFlags):
     """existing 96x96 lip video at 25 fps, in place of finding the lips"""
     in_bbox_path: Path | None = flag(default=None, file=Input("the face boxes"))
     """existing face boxes (.bbox.pkl), in place of finding the face"""
-    lips: LipSyncChoice = lips_flag()
+    lips: LipSyncChoice = lips_flag(can_be_none=True)
     hard_paste: bool = flag(default=False)
     """paste the whole face with hard edges, as published"""
     timing: Timing = flag(group="recordings of several utterances", default="auto")
@@ -282,6 +282,11 @@ class DubOptions(MarkFlags):
         object.__setattr__(self, "modalities", "audio")
 
     # What follows from the fields
+
+    @property
+    def generated(self) -> Generated:
+        """What is generated."""
+        return SPEECH_AND_LIPS if self.lips.draws else SPEECH
 
     @property
     def is_draft(self) -> bool:

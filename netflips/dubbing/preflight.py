@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from avcore.errors import MediaError, NoSpeechError, OutputError, UsageError
 from avcore.faces.footage import shows_face
 from avcore.files import keep_apart, require_file, require_place
-from avcore.media import FrameSource, MediaSource, probe
+from avcore.media import FrameSource, MediaInfo, MediaSource, probe
+from avcore.media.sound_writer import SOUND_ENDINGS, is_sound_name
 from avcore.media.writer import is_synthetic
 from avcore.timeline import exact
 from avcore.units import require_same_vocabulary
@@ -32,7 +33,7 @@ from netflips.subtitles.drawing import font_file, require_letters
 from netflips.subtitles.given import GivenSubtitles
 from text2unit.script import read_readings
 from text2unit.stage import TEXT2UNIT
-from unit2av.lipsync.backend import LipSyncChoice, resolve_backend
+from unit2av.lipsync.backend import NONE, LipSyncChoice, resolve_backend
 from unit2text.stage import UNIT2TEXT, UNITS
 
 if TYPE_CHECKING:
@@ -130,7 +131,8 @@ def check_paths(video: Path, out: Path, languages: tuple[str, str], options: Dub
 def with_modalities(options: DubOptions, can_compare: bool) -> DubOptions:
     """Return the options with modalities chosen. can_compare: the unit encoder can compare lips and sound. Raises UsageError."""
     if options.modalities is None:
-        chosen: Modalities = AUTO if can_compare else PUBLISHED
+        # Without lips to draw no face is looked for, unless somebody asks for it.
+        chosen: Modalities = "audio" if not options.lips.draws else AUTO if can_compare else PUBLISHED
         return replace(options, modalities=chosen)
     if options.modalities == AUTO and not can_compare:
         raise UsageError(
@@ -153,12 +155,38 @@ def in_its_language(source: MediaSource, models: Models, options: DubOptions) ->
     return replace(models, how=replace(models.how, source=found))
 
 
-def check_material(source: FrameSource, options: DubOptions, subtitles: GivenSubtitles | None) -> None:
-    """Check that the video has what the options need of it. Raises MediaError, NoSpeechError and UsageError."""
-    info = source.info
+def for_media(options: DubOptions, info: MediaInfo, out: Path) -> DubOptions:
+    """Return the options for a file: without lips where it has no frames, or its dub is a sound file.
+
+    Raises MediaError for frames that cannot be dubbed, as of a still image, OutputError for a sound that is to become a video, and
+    UsageError for options that need frames.
+    """
+    if info.has_video:
+        FrameSource(info.source)
+    if info.has_video and not is_sound_name(out):
+        return options
+    if not is_sound_name(out):
+        expected = f"a name ending in {', '.join(SOUND_ENDINGS)}"
+        raise OutputError("the dub of a sound file is a sound file", path=info.path, expected=expected, found=out.name)
+
+    needing = {
+        "--operator": options.operator, "--burn-label": options.label, "--burn-subtitles": options.burn_subtitles,
+        "--embed-subtitles": options.embed_subtitles, "--in-bbox-path": options.in_bbox_path,
+        f"--lips {options.lips.name}": options.lips.name not in (AUTO, NONE),
+    }  # fmt: skip
+    if not info.has_video:
+        needing |= {"--in-lip-path": options.in_lip_path, "--modalities video": options.modalities == "video"}
+        options = replace(options, modalities="audio")
+    if found := next((flag for flag, value in needing.items() if value), None):
+        raise UsageError(f"{found} needs frames, and a sound file has none", hint="leave it out")
+    return replace(options, lips=LipSyncChoice(NONE))
+
+
+def check_material(info: MediaInfo, options: DubOptions, subtitles: GivenSubtitles | None) -> None:
+    """Check that the media have what the options need of them. Raises MediaError, NoSpeechError and UsageError."""
     if options.uses_audio and options.modalities != AUTO and not info.has_audio:
         hint = "the cascade hears sound" if options.cascade else "use --modalities video with --voice voice.wav"
-        raise MediaError(_with_face("it has no sound track", info.source), path=source.path, hint=hint)
+        raise MediaError(_with_face("it has no sound track", info.source), path=info.path, hint=hint)
 
     has_times = subtitles is not None or (options.script is not None and options.script.utterances)
     if options.timing == "source" and not info.has_audio and not has_times:
@@ -181,7 +209,7 @@ def no_speech(source: MediaSource, has_sound: bool) -> NoSpeechError:
 
 def _with_face(what: str, source: MediaSource) -> str:
     """Return what a video lacks, and add the face if it has none."""
-    return what if shows_face(source) else f"{what}, and no face"
+    return what if not probe(source).has_video or shows_face(source) else f"{what}, and no face"
 
 
 # Texts and models

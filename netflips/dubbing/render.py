@@ -17,6 +17,7 @@ from avcore.compute.threads import frames_at_once
 from avcore.errors import MediaError
 from avcore.journal import key_of
 from avcore.media import QUICK, Frame, FrameSource, MediaInfo
+from avcore.media.sound_writer import is_sound_name
 from avcore.media.source import StoredFrame, read_stored
 from avcore.speech.audio import resample
 from avcore.speech.voice_activity import detect_activity
@@ -51,8 +52,13 @@ _MOST_READERS = 6
 
 
 def render(script: Script, job: Job, shots: Shots, faces: Faces, speech: Speeches) -> list[Encoded]:
-    """Draw and encode the frames of a dub in segments; segments that were finished before are reused."""
-    rate, clock = job.frame_rate(script), OutputClock(script, job.part, job.info.frame_rate)
+    """Draw and encode the frames of a dub in segments; segments that were finished before are reused.
+
+    An empty list: the dub is a sound file.
+    """
+    if is_sound_name(job.out):
+        return []
+    rate, clock = job.frame_rate(script), OutputClock(script, job.part, job.own_rate)
     if job.track is not None:
         count = num_frames(script, rate, job.track.length_s)
     else:

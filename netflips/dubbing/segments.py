@@ -17,7 +17,7 @@ from avcore.compute.memory import release_freed_memory
 from avcore.compute.threads import Tally, ahead, frames_ahead, max_threads, run_in_threads
 from avcore.errors import OutputError
 from avcore.journal import key_of
-from avcore.media import QUICK, VideoJoiner
+from avcore.media import QUICK, SoundWriter, VideoJoiner
 from avcore.speech.voice_activity import SpeechActivity
 from avcore.timeline import exact, frame_at, frames_covering, frames_to_seconds
 from netflips.dubbing.store import Store
@@ -218,10 +218,14 @@ def num_hidden(pieces: Iterable[Encoded]) -> int:
     return sum(list(piece.reasons).count(Reason.HIDDEN) for piece in pieces)
 
 
-def join_segments(writer: VideoJoiner, pieces: Sequence[Encoded], sound: SoundFeed) -> None:
-    """Write encoded frames as they are, and the sound in step with them. The file appears only when all of it was written."""
+def join_segments(writer: SoundWriter, pieces: Sequence[Encoded], sound: SoundFeed) -> None:
+    """Write encoded frames as they are, if there are any, and the sound in step with them.
+
+    The file appears only when all of it was written.
+    """
     with writer:
         for piece in pieces:
+            assert isinstance(writer, VideoJoiner)  # as there are frames
             writer.write_piece(piece.path, piece.times)
             sound.reach(writer, piece.times[-1])
         sound.end(writer)

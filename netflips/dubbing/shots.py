@@ -44,7 +44,9 @@ class Shots:
 
 
 def detect_shots(job: Job, script: Script) -> Shots:
-    """Find the shots of the video, or of the part that is dubbed and what its last utterance may need behind it."""
+    """Find the shots of the video, or of the part that is dubbed and what its last utterance may need behind it; of sound, none."""
+    if not job.info.has_video:
+        return Shots(())
     options, length_s = job.options, job.info.duration_s
     if options.end is not None and script.is_source_timed:  # an utterance that begins in the part may end behind it
         length_s = min(length_s, exact(options.end) + exact(2 * options.utterance_length[1]))

@@ -48,7 +48,8 @@ def assign_speakers(script: Script, job: Job, sound: Sound | None, faces: Faces)
         seen = {}
         for one in job.part.utterances(script):
             choice = _face_choice(script.speaker(one.speaker), options.face, options.script_in)
-            seen[one.number] = replace(one, seen=_seen(one, who[one.number], choice, faces, is_own))
+            found = _seen(one, who[one.number], choice, faces, is_own)
+            seen[one.number] = replace(one, seen=found if job.lips.draws else replace(found, absent="not_wanted"))
     script = with_more(script, seen)
     shown = [one for one in script.utterances if one.number in seen]
     _warn(shown, faces, options.face, is_own, job.notes)
@@ -57,7 +58,7 @@ def assign_speakers(script: Script, job: Job, sound: Sound | None, faces: Faces)
     is_named = options.script is not None and any(one.speaker for one in options.script.utterances)
     if len(count) > 1 and not is_named:  # before the work, so that names can be corrected
         people = ", ".join(f"{name} ({several(number, 'utterance')})" for name, number in count.items())
-        LOG.info("%s: %d people speak: %s; netflips script rename joins two", job.source.path, len(count), people)
+        LOG.info("%s: %d people speak: %s; netflips script rename joins two", job.info.path, len(count), people)
 
     speakers = list[SpeakerOf]()
     with job.clock.stage("voice"):
@@ -91,7 +92,7 @@ def _one_person(script: Script, job: Job, sound: Sound | None, faces: Faces) -> 
             hint = "use --modalities audio to dub the speech and leave the video as it is"
             if job.track is not None:
                 hint = "there must be a face whose lips can be moved"
-            raise NoFaceError(what, path=job.source.path, hint=hint)
+            raise NoFaceError(what, path=job.info.path, hint=hint)
     return {one.number: SPEAKER}, {one.number: UtteranceSpeaker(1, chosen)}
 
 

@@ -240,17 +240,17 @@ def track_faces(job: Job, script: Script, sound: Sound | None) -> Faces:
     """Find the faces in each utterance and keep them.
 
     If only a part is dubbed, its own utterances are searched, and faces of the others are used if they are kept already: so the
-    part is dubbed as it is in the whole. A draft whose units need no lips has no faces.
+    part is dubbed as it is in the whole. A dub has no faces whose units need no lips, and which draws none, as a draft does.
     """
     options, info, kept = job.options, job.info, KeptFaces(job.store, job.digest)
     boxes = None if options.in_bbox_path is None else read_boxes_for(job.source, options.in_bbox_path)
     lips = None if options.in_lip_path is None else read_lip_crops(options.in_lip_path)
-    total, slack = len(job.source), job.part.slack
+    total, slack = len(job.source) if info.has_video else 0, job.part.slack
     spans = {one.number: frame_span_of(one.place, total, slack[one.number]) for one in script.utterances}
     faces = Faces(kept, spans, {}, boxes, lips, None if options.hard_paste else (info.height, info.width))
 
     is_blind = boxes is not None and (lips is not None or not options.uses_video)
-    if is_blind or (options.is_draft and not options.uses_video):
+    if is_blind or ((options.is_draft or not job.lips.draws) and not options.uses_video):
         return faces
     with job.clock.stage("faces"):
         search = FaceSearch(info, total, Shots(script.cuts), sound, kept)

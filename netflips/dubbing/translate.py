@@ -119,7 +119,7 @@ def _texts(script: Script, job: Job, sound: Sound | None, asked: CascadeModels) 
 
         texts, done = text_speech(script, job, sound), dict[int, Utterance]()
         candidates = SentenceTranslator(
-            script, job.part, translator, texts, job.store, job.notes, glossary, job.source.path.stem,
+            script, job.part, translator, texts, job.store, job.notes, glossary, job.info.path.stem,
             job.options.keep_sound, _anew(job.options),
         )  # fmt: skip
         for start in range(0, len(todo), translator.together):
@@ -136,7 +136,7 @@ def _texts(script: Script, job: Job, sound: Sound | None, asked: CascadeModels) 
         if isinstance(translator, CachingTranslator):
             titles = TitlesByModel(translator, job.languages)
         else:
-            titles = TitlesByProgram(translator, job.languages, job.store, job.source.path.stem, glossary, job.readings)
+            titles = TitlesByProgram(translator, job.languages, job.store, job.info.path.stem, glossary, job.readings)
         there = titles_in(job.info.source, job.part.start, job.part.stop)
         script = replace(script, titles=translated_titles(there, script.titles, titles))
     return replace(script, terms=find_terms(script))

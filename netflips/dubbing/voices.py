@@ -39,7 +39,7 @@ def voice_for(script: Script, job: Job, sound: Sound | None, name: str) -> Speak
         require_own_encoder(voice, models.vocoder)  # before all is translated
         return voice
     if sound is None:
-        raise NoSpeechError("it has no sound to take the voice from", path=job.source.path, hint=_WAY_OUT)
+        raise NoSpeechError("it has no sound to take the voice from", path=job.info.path, hint=_WAY_OUT)
 
     encoder, store = models.speaker_encoder, job.store
 
@@ -56,7 +56,7 @@ def voice_for(script: Script, job: Job, sound: Sound | None, name: str) -> Speak
     if mean is None:
         mean, _ = _mean_voice(spans_of_all, voice_in)
     if mean is None:
-        raise NoSpeechError("there is no usable speech to take the voice from", path=job.source.path, hint=_WAY_OUT)
+        raise NoSpeechError("there is no usable speech to take the voice from", path=job.info.path, hint=_WAY_OUT)
 
     # A voice that is everybody's has no pitch: the spans are then empty.
     tracks = [pitch_in(span) for span in spans] if models.vocoder.takes_pitch else []

@@ -9,9 +9,10 @@ from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.command import LOG
 from avcore.compute.inference import suit_threads
 from avcore.errors import EXIT_FAILED, InputError, NetflipsError, NotUnderstoodError, OutputError, UsageError
-from avcore.files import VIDEO_SUFFIXES, check_files, require_own_names
+from avcore.files import SOUND_SUFFIXES, VIDEO_SUFFIXES, check_files, require_own_names
 from avcore.flags import declared_in
 from avcore.journal import Seldom
+from avcore.media.sound_writer import SOUND_ENDINGS
 from avcore.media.writer import is_synthetic
 from avcore.notes import require_utf8, several
 from avcore.progress import bars
@@ -215,20 +216,32 @@ def _pairs_of(options: DubCommand, target: str) -> list[InputOutput]:
     return pairs
 
 
+def out_name(source: Path, folder: Path, language: str) -> Path:
+    """Return where the dub of a file goes if nobody names it: `<stem>_<language>`, as .mp4, or as sound of its own kind or .m4a."""
+    ending = source.suffix.lower()
+    kind = ".mp4" if ending not in SOUND_SUFFIXES else ending if ending in SOUND_ENDINGS else ".m4a"
+    return folder / f"{source.stem}_{language}{kind}"
+
+
 def _named(inputs: list[Path], out_dir: Path | None, target: str) -> list[InputOutput]:
-    """Return each video with an output of its name. Outputs of earlier runs in an input folder are skipped."""
+    """Return each input with an output of its name. A folder's sound files are taken where it has no videos.
+
+    Outputs of earlier runs in an input folder are skipped.
+    """
 
     def output(video: Path) -> Path:
-        return (out_dir or video.parent) / f"{video.stem}_{target}.mp4"
+        return out_name(video, out_dir or video.parent, target)
 
     pairs = []
     for path in inputs:
         if not path.is_dir():
             pairs.append((path, output(path)))
             continue
-        videos = sorted(one for one in path.iterdir() if one.suffix.lower() in VIDEO_SUFFIXES)
+        kinds = VIDEO_SUFFIXES, SOUND_SUFFIXES
+        found = [sorted(one for one in path.iterdir() if one.suffix.lower() in kind) for kind in kinds]
+        videos = found[0] or found[1]
         if not videos:
-            raise InputError("there is no video in this folder", path=path, expected=", ".join(VIDEO_SUFFIXES))
+            raise InputError("there is no video in this folder", path=path, expected=", ".join(VIDEO_SUFFIXES + SOUND_SUFFIXES))
         dubs = {output(video).resolve() for video in videos}
         pairs += [(video, output(video)) for video in videos if not (video.resolve() in dubs and is_synthetic(video))]
     return pairs

@@ -11,8 +11,9 @@ from avcore.checkpoints.bundle import bundle_of
 from avcore.compute.memory import peak_memory_bytes
 from avcore.faces.geometry import MOUTH_HIDDEN
 from avcore.journal import file_digest
-from avcore.media import MediaSource
+from avcore.media import MediaSource, SoundWriter
 from avcore.media.passthrough import PassthroughMetadata
+from avcore.media.sound_writer import is_sound_name
 from avcore.media.writer import synthetic_comment
 from netflips.dubbing.approved import with_sources
 from netflips.dubbing.fit import OutputClock, fitted
@@ -37,9 +38,9 @@ _READING = frozenset({"read", "faces", "voice", "av2unit"})
 
 def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed) -> Script:
     """Write the output, which appears when it is whole; fill in the drawn frames of each utterance, and `made`."""
-    clock = OutputClock(script, job.part, job.info.frame_rate)
+    clock = OutputClock(script, job.part, job.own_rate)
     is_own, track, provenance = script.is_source_timed, job.track, job.provenance
-    subtitling, generated = job.options.subtitling, _generated(script, is_speech_given=track is not None)
+    subtitling, generated = job.options.subtitling, _generated(script, job)
     domains = {}
     if track is None:  # else the encoder may not be loaded
         domains = {"av2unit": job.models.extractor.domain, "unit2unit": job.models.translator.domain}
@@ -57,19 +58,16 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed)
             facts = _facts(job.info.path, models, provenance)
             if job.options.operator:
                 facts |= {"operator": job.options.operator, "notice": generated.notice}
-            actions, languages = _actions(script, generated, is_speech_given=track is not None)
+            actions, languages = _actions(script, generated)
             sign = provenance.signing.sign(actions, facts | languages, job.out)
 
-        writer = VideoFormat.of(job.info, job.frame_rate(script)).joiner(
-            job.out,
-            sound,
-            pieces[0].path,
-            comment=comment,
-            subtitles=tracks_of(script, clock, subtitling),
-            carried=_passthrough(script, job.info.source, clock, track),
-            language=script.target,
-            sign=sign,
-        )
+        about: dict[str, Any] = {"comment": comment, "language": script.target, "sign": sign}
+        about |= {"subtitles": tracks_of(script, clock, subtitling), "carried": _passthrough(script, job.info.source, clock, track)}
+        writer: SoundWriter
+        if is_sound_name(job.out):
+            writer = SoundWriter(job.out, sound.rate, sound.channels, **about)
+        else:
+            writer = VideoFormat.of(job.info, job.frame_rate(script)).joiner(job.out, sound, pieces[0].path, **about)
         join_segments(writer, pieces, sound)
 
     if job.keeps_work:
@@ -79,9 +77,11 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed)
         write_subtitles(script, clock, subtitling, job.out, job.store)
 
     counts = _count(pieces)
-    utterances = tuple(
-        one if one.fit is None else replace(one, drawn=_drawn(counts.get(one.number, Counter()))) for one in script.utterances
-    )
+    utterances = script.utterances
+    if job.lips.draws:
+        utterances = tuple(
+            one if one.fit is None else replace(one, drawn=_drawn(counts.get(one.number, Counter()))) for one in utterances
+        )
     if hidden := num_hidden(pieces):
         total = sum(one.drawn.frames for one in utterances if one.drawn is not None)
         job.notes.add(MOUTH_HIDDEN(count=hidden, total=total))
@@ -175,9 +175,9 @@ def _facts(video: Path, models: Sequence[ModelUsed], provenance: Provenance) -> 
     }
 
 
-def _actions(script: Script, generated: Generated, *, is_speech_given: bool) -> tuple[Actions, dict[str, Any]]:
+def _actions(script: Script, generated: Generated) -> tuple[Actions, dict[str, Any]]:
     """Return C2PA's actions for the manifest of a dub, and the languages that were translated, if any."""
-    if is_speech_given or not script.source:  # nothing was translated
+    if generated in (LIPS, VIDEO) or not script.source:  # nothing was translated
         return [{"action": "c2pa.edited", "digitalSourceType": COMPOSITE, "description": generated.done}], {}
 
     # the actions by which readers of C2PA recognise a dub
@@ -186,18 +186,19 @@ def _actions(script: Script, generated: Generated, *, is_speech_given: bool) -> 
         "region": [{"type": "identified", "item": {"identifier": "lips", "value": "lips"}}],
         "description": "lips of the speech",
     }
+    changes = {"changes": [lips]} if generated is SPEECH_AND_LIPS else {}
     actions: list[dict[str, Any]] = [
         {"action": "c2pa.translated", "digitalSourceType": COMPOSITE, "parameters": languages},
-        {"action": "c2pa.dubbed", "digitalSourceType": COMPOSITE, "description": SPEECH_AND_LIPS.done, "changes": [lips]},
+        {"action": "c2pa.dubbed", "digitalSourceType": COMPOSITE, "description": generated.done, **changes},
     ]
     return actions, {"languages": {"from": script.source, "to": script.target}}
 
 
-def _generated(script: Script, *, is_speech_given: bool) -> Generated:
+def _generated(script: Script, job: Job) -> Generated:
     """Return which part of the output was generated."""
     if script.schedule == "still":
         return VIDEO
-    return LIPS if is_speech_given else SPEECH_AND_LIPS
+    return job.options.generated if job.track is None else LIPS
 
 
 def _bundle_of(paths: Iterable[Path]) -> str:

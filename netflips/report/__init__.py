@@ -8,6 +8,7 @@ from avcore.notes import json_text, ranges, several, shown
 from netflips.script.files import script_json
 from netflips.script.notes import left_words
 from netflips.script.types import Script, Timing
+from unit2av.lipsync.backend import NONE
 
 
 def summary_of(script: Script, with_times: bool = True) -> str:
@@ -16,8 +17,7 @@ def summary_of(script: Script, with_times: bool = True) -> str:
     head = (
         f"{script.source} -> {script.target}: {script.input_s:.2f} s in, {script.output_s:.2f} s out, "
         f"{'over text' if script.is_over_text else several(script.num_source_units, 'unit')} -> "
-        f"{several(script.num_target_units, 'unit')}, "
-        f"lips by {made.lips} in {script.num_drawn} of {several(made.frames, 'frame')}"
+        f"{several(script.num_target_units, 'unit')}, {_frames(script)}"
     )
 
     if script.is_source_timed:
@@ -37,6 +37,14 @@ def summary_of(script: Script, with_times: bool = True) -> str:
     if made.signed:
         lines.append(f"  signed by {shown(made.signed)}")
     return "\n".join([*lines, f"written: {shown(made.output)}"])
+
+
+def _frames(script: Script) -> str:
+    """Return what became of the frames."""
+    made, frames = script.result, several(script.result.frames, "frame")
+    if not made.frames:
+        return "sound alone"
+    return f"{frames} as they were" if made.lips == NONE else f"lips by {made.lips} in {script.num_drawn} of {frames}"
 
 
 def speed_of(script: Script, step: Timing) -> float:

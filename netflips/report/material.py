@@ -92,7 +92,7 @@ def gather(script: Script, progress: Progress = silent, image_bytes: int = IMAGE
 def _images(script: Script, progress: Progress, image_bytes: int) -> tuple[dict[int, list[ImagePair]], ImagePair | None]:
     """Return the stills of each utterance, and the posters."""
     before_path, after_path = paths_of(script)
-    if not before_path or script.media is None:
+    if not before_path or script.media is None or not (script.media.frame_rate and script.result.frames):
         return {}, None
     original = MediaSource(Path(before_path), script.media.audio_track, script.media.video_track)
     own = FrameSource(original).own if script.schedule != "own" else range(0)

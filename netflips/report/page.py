@@ -205,7 +205,10 @@ def _video(one: OnPage) -> list[Fact]:
 
 def _face(one: OnPage) -> list[Fact]:
     """Return the quality of the face; angles are estimated from the landmarks."""
-    quality, evidence = (None, None) if one.utterance.seen is None else (one.utterance.seen.quality, one.utterance.seen.evidence)
+    seen = one.utterance.seen
+    quality, evidence = (None, None) if seen is None else (seen.quality, seen.evidence)
+    if seen is not None and seen.absent == "not_wanted":
+        return []
     if quality is None:
         return [] if one.fit.duration_scale is None else [Fact("face", "none was found")]
 

@@ -195,7 +195,7 @@ def speaker_box(one: OnPage, source_s: Fraction) -> tuple[float, float, float, f
 
 
 def paths_of(script: Script) -> tuple[str, str]:
-    """Return the files of the original ("" = it is no video) and of the dub ("" = there is none)."""
+    """Return the files of the original ("" = it is an image) and of the dub ("" = there is none)."""
     original = "" if script.media is None or script.schedule == "still" else script.media.path
     return original, "" if script.made is None else script.made.output
 

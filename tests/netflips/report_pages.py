@@ -116,7 +116,16 @@ def dub_report(source: Path, output: Path, seconds: float, utterances: list[Utte
     if utterances is None:
         fit = TimeFit(TimeSpan(0.0, made.duration_s), 40, natural_s=made.duration_s, spoken_s=made.duration_s)
         utterances = [utterance(1, 0.0, seconds, fit=fit, drawn=DrawnFrames(made.frames, 25))]
-        return Script("en", "ko", "ping_pong", Media(str(source), duration_s=seconds), (), SPEAKERS, tuple(utterances), made=made)
+        return Script(
+            "en",
+            "ko",
+            "ping_pong",
+            Media(str(source), duration_s=seconds, frame_rate=25.0),
+            (),
+            SPEAKERS,
+            tuple(utterances),
+            made=made,
+        )
     media = Media(str(source), duration_s=seconds, frame_rate=25.0, audio_rate=16000, audio_channels=1)
     return Script("en", "ko", "own", media, (2.5,), SPEAKERS, tuple(utterances), made=made)
 

@@ -61,7 +61,7 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("", "dub {clip} {clip} --out-dir out --to ko --cpu", "one name"),
     ("", "dub {empty} --out-dir out --to ko --cpu", "no video"),
     ("", "dub {nothing} -o x.mp4 --to ko --cpu", "is empty"),
-    ("", "dub {sound} -o x.mp4 --to ko --modalities audio --cpu", "talk.wav"),
+    ("", "dub {sound} -o x.mp4 --to ko --modalities audio --cpu", "talk.wav: the dub of a sound file"),
     ("", "dub {cut_short} -o x.mp4 --to ko --modalities audio --cpu", "cut.mp4"),
     ("dub", "-o {broken}/x.mp4", "cannot be written"),
     ("dub", "-o x.txt", "x.txt"),

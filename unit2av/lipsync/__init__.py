@@ -77,3 +77,17 @@ class LipSync(Protocol):
         Scenes are read a little ahead, never all at once. A frame in which nothing is drawn is returned as `Scene.rgb` itself, the
         same array: one without a box, and one whose mouth is hidden, which the caller tells by that. All others are new arrays.
         """
+
+
+class StillLips:
+    """A `LipSync` that draws nothing."""
+
+    name = "none"
+    needs_units = needs_sound = needs_whole = False
+
+    def codes(self, said: SpokenUnits) -> None:
+        """Return nothing: no lips move."""
+
+    def draw(self, codes: None, scenes: Iterable[Scene]) -> Iterator[Pixels]:
+        """Return the scenes' frames."""
+        return (scene.rgb for scene in scenes)

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from unit2av.lipsync.patches import Paste
     from unit2av.renderer import LipRenderer
 
-AUTO = "auto"
+AUTO, NONE = "auto", "none"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class LipSyncChoice:
     """Which backend moves the lips, and its options."""
 
     name: str = AUTO
-    """name of a backend, or `auto`"""
+    """name of a backend, `auto`, or `none`: no lips are drawn"""
     values: Mapping[str, Any] = field(default_factory=dict)
     """values of the options of all backends, by `Option.name`; one that is absent was not given"""
     is_hard: bool = False
@@ -56,6 +57,11 @@ class LipSyncChoice:
     def files(self) -> dict[str, Path]:
         """The files that were given, by their names in messages."""
         return {one.file: self.values[one.name] for one in _options() if one.file and self.values.get(one.name) is not None}
+
+    @property
+    def draws(self) -> bool:
+        """Whether lips are drawn."""
+        return self.name != NONE
 
 
 @dataclass(frozen=True)
@@ -124,7 +130,7 @@ def backends() -> tuple[Backend, ...]:
 def backend_of(choice: LipSyncChoice, renderer: Path | None) -> Backend:
     """Return the backend that a choice names, or the first that is ready. Its files are not read. Raises UsageError."""
     if choice.name != AUTO:
-        found = next((one for one in backends() if one.name == choice.name), None)
+        found = next((one for one in (*backends(), NO_LIPS) if one.name == choice.name), None)
         if found is None:
             raise UsageError("unknown lip-sync backend", expected=", ".join(lip_sync_names()), found=choice.name)
         return found
@@ -155,14 +161,14 @@ def ready_names(files: Mapping[str, str], renderer: Path | None) -> list[str]:
     return [AUTO, *(one.name for one in backends() if one.is_ready(choice, renderer))]
 
 
-def add_lip_sync_options(group: argparse._ActionsContainer) -> None:
-    """Add --lips and the options of all backends."""
-    names = ", ".join(f"{one.name} ({one.words})" for one in backends())
+def add_lip_sync_options(group: argparse._ActionsContainer, can_be_none: bool = False) -> None:
+    """Add --lips and the options of all backends. can_be_none: whether lips may be left as they are."""
+    names = ", ".join(f"{one.name} ({one.words})" for one in (*backends(), *([NO_LIPS] if can_be_none else [])))
     order = ", else ".join(one.name for one in backends())
 
     group.add_argument(
         "--lips",
-        choices=lip_sync_names(),
+        choices=(*lip_sync_names(), *([NONE] if can_be_none else [])),
         default=AUTO,
         help=f"lip-sync backend: {names}, or auto: the first of {order} that has its files (default: auto)",
     )
@@ -174,13 +180,19 @@ def add_lip_sync_options(group: argparse._ActionsContainer) -> None:
             group.add_argument(one.flag, action="store_true", help=one.help)
 
 
-def lips_flag(group: str = "") -> Any:
-    """Return the field of a command's options for --lips and the options of all backends; from Python, a name will do."""
-    return flags_of(add_lip_sync_options, lip_sync_choice, LipSyncChoice, group, _named)
+def lips_flag(group: str = "", can_be_none: bool = False) -> Any:
+    """Return the field of a command's options for --lips and the options of all backends; from Python, a name will do.
 
+    can_be_none: whether lips may be left as they are.
+    """
 
-def _named(choice: LipSyncChoice | str) -> LipSyncChoice:
-    return LipSyncChoice(choice) if isinstance(choice, str) else choice
+    def read(given: LipSyncChoice | str) -> LipSyncChoice:
+        choice = LipSyncChoice(given) if isinstance(given, str) else given
+        if not (choice.draws or can_be_none):
+            raise UsageError("--lips none belongs to dub", expected=", ".join(lip_sync_names()), found=NONE)
+        return choice
+
+    return flags_of(partial(add_lip_sync_options, can_be_none=can_be_none), lip_sync_choice, LipSyncChoice, group, read)
 
 
 def lip_sync_choice(options: argparse.Namespace, is_hard: bool = False) -> LipSyncChoice:
@@ -350,5 +362,28 @@ class Wav2LipBackend(Backend):
         return bool(choice.values.get("published_timing"))
 
 
+class NoLips(Backend):
+    """Draws nothing: for a dub of the sound alone. See `Backend`."""
+
+    name = NONE
+    words = "none are drawn, frames stay as they are"
+    needs_units = has_patches = False
+
+    def is_ready(self, choice: LipSyncChoice, renderer: Path | None) -> bool:
+        """Return False: only who names it wants it."""
+        return False
+
+    def key(self, choice: LipSyncChoice, renderer: Path | None, arithmetic: object) -> list[object]:
+        """Return nothing: frames do not depend on it."""
+        return []
+
+    def open(self, choice: LipSyncChoice, opening: Opening) -> "AbstractContextManager[LipSync]":
+        """Return what leaves all frames as they are."""
+        from unit2av.lipsync import StillLips
+
+        return nullcontext(StillLips())
+
+
+NO_LIPS = NoLips()
 BACKENDS: list[Backend] = [Wav2LipBackend(), MeshBackend(), UnitBackend()]
 """`auto` takes the first that is ready."""

@@ -30,7 +30,7 @@
   const players = new Map();
 
   for (const box of document.querySelectorAll(".player[data-stretches]")) {
-    const [original, dub] = [".original video", ".dub video"].map((which) => box.querySelector(which));
+    const [original, dub] = [".original", ".dub"].map((which) => box.querySelector(`${which} :is(video, audio)`));
     const [button, slider, time, heard, together] = ["toggle", "seek", "time", "heard", "together"].map((part) =>
       box.querySelector(`.${part}`),
     );
@@ -148,7 +148,7 @@
   }
 
   // What cannot be played says so in words; an error may have come before this script did.
-  for (const video of document.querySelectorAll(".player video")) {
+  for (const video of document.querySelectorAll(".player :is(video, audio)")) {
     const tell = () => {
       video.parentElement.querySelector(".unplayable").hidden = false;
       video.hidden = true;
