@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from avcore.checkpoints.layouts import without_places
+from avcore.texts import parse_yaml
 from netflips.cli import COMMANDS, parser_of
 from tests.mutants import MUTANTS, Mutant
 
@@ -82,6 +85,26 @@ def test_ci_runs_the_tests_without_programs_that_make_does_not_install() -> None
     (allowed,) = re.findall(r'^programs="(.*?)"', text, re.MULTILINE | re.DOTALL)
     assert not {"espeak-ng", "espeak", "flite", "ffmpeg", "ffprobe", "sox"} & set(allowed.split())
     assert re.search(r"^PATH=\$only make unit", text, re.MULTILINE)
+
+
+def test_the_workflow_runs_make_test_on_each_python_of_the_project() -> None:
+    """As GitHub reads it: `on` is true in YAML. Actions are named by commits, since tags move."""
+    workflow = parse_yaml((ROOT / ".github" / "workflows" / "test.yml").read_text())
+    assert set(workflow[True]) == {"push", "pull_request"}
+    assert workflow["permissions"] == {"contents": "read"}
+    (job,) = workflow["jobs"].values()
+    pythons = job["strategy"]["matrix"]["python"]
+    every = [f"3.{minor}" for minor in range(9, 20) if Version(f"3.{minor}") in SpecifierSet(PROJECT["requires-python"])]
+    assert pythons == every
+    checkout, python, make = job["steps"]
+    for step, name in ((checkout, "checkout"), (python, "setup-python")):
+        assert re.fullmatch(rf"actions/{name}@[0-9a-f]{{40}}", step["uses"])
+    assert python["with"]["python-version"] == "${{ matrix.python }}"
+    assert list(ROOT.glob(python["with"]["cache-dependency-path"]))
+    command = make["run"].replace("${{ matrix.python }}", pythons[0])
+    assert command == f"make test PYTHON=python{pythons[0]}"
+    done = subprocess.run([*command.split(), "-n"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, " pytest " in done.stdout) == (0, True), done.stderr
 
 
 def test_the_conda_environment_has_the_pythons_of_the_project() -> None:
