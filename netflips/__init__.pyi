@@ -236,6 +236,7 @@ def dub_each(
     separate_with: str | None = None,
     diarize_with: str | None = None,
     stems: StrPath | None = None,
+    timeline: StrPath | None = None,
     preview: bool = False,
     embed_subtitles: bool = False,
     burn_subtitles: str = "",

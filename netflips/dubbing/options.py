@@ -12,7 +12,7 @@ from avcore.checkpoints.bundle import bundle_of
 from avcore.errors import UsageError
 from avcore.faces.select import parse_face_choice
 from avcore.files import Input, Output, require_file
-from avcore.flags import CommonOptions, flag, out_flag, positional, report_flag, voice_flag
+from avcore.flags import CommonOptions, files_written, flag, out_flag, positional, report_flag, voice_flag
 from avcore.programs import parse_command, takes
 from avcore.units import normalise_language
 from avcore.words import KOREAN
@@ -495,18 +495,17 @@ class DubCommand(DubOptions, SpreadFlags, CommonOptions):
             hint = "dub each language by itself; with the same --work-dir all that is found in the video is found once"
             raise UsageError(f"{one} holds words of one language", expected="one language in --to", found=self.to, hint=hint)
 
-        def named(path: Path | None, language: str) -> Path | None:
-            return None if path is None else with_language(path, language)
+        def named(given: Any, language: str) -> Any:
+            if isinstance(given, tuple):
+                return tuple(with_language(one, language) for one in given)
+            return None if given is None else with_language(given, language)
 
         return tuple(
             replace(
                 self,
                 to=one,
-                out=named(self.out, one),
-                draft=named(self.draft, one),
-                verdict=named(self.verdict, one),
-                report=tuple(with_language(path, one) for path in self.report),
                 speech_level=self.speech_level if one == KOREAN else None,
+                **{name: named(path, one) for name, path in files_written(self).items()},
             ).with_fetched()
             for one in languages
         )

@@ -49,10 +49,11 @@ def languages_of(video: Path) -> list[str]:
 
 def test_the_video_is_analysed_once_and_each_language_is_as_by_itself(arguments: list[str], work: Path, tmp_path: Path) -> None:
     files = ["--work-dir", str(work), "--report", str(tmp_path / "made.json"), "--verdict", str(tmp_path / "sure.json")]
+    files += ["--timeline", str(tmp_path / "line.otio")]
     assert dub_command.main([*arguments, *files, "--stems", str(tmp_path / "stems")]) == 0
-    names = {"out", "made", "sure"}
+    names = {"out": "mp4", "made": "json", "sure": "json", "line": "otio"}
     assert {one.name for one in tmp_path.iterdir() if one.is_file()} == {
-        f"{name}_{language}.{'mp4' if name == 'out' else 'json'}" for name in names for language in ("ko", "en")
+        f"{name}_{language}.{ending}" for name, ending in names.items() for language in ("ko", "en")
     }
     assert [languages_of(tmp_path / f"out_{one}.mp4") for one in ("ko", "en")] == [["kor"], ["eng"]]
     assert len(list((tmp_path / "stems").iterdir())) == 6
