@@ -118,16 +118,16 @@ class ProgramLipSync:
         """Write the clips of a talk, and let the program draw in them. See `TwoPassLipSync`."""
         places = list[tuple[int, float]]()
         shown = _numbered(scenes if self._paste is paste_face_hard else uncovered(scenes), places)
-        clips = [
-            self._write(folder / str(number), (one for _, one in group)) for number, group in groupby(shown, lambda one: one[0])
-        ]
+        faces = groupby(shown, lambda one: one[0])
+        clips = [self._write(folder / str(number), (one for _, one in group)) for number, group in faces]
         try:
             drawn = [self._drawn(clip, codes) for clip in clips]
         except NetflipsError as error:
             self._failures += 1
-            if self._failures >= _MOST_FAILURES:
-                raise InputError(f"{error.what}, {self._failures} times in a row", path=error.path, found=error.found) from error
-            raise DrawError(error.what, path=error.path, expected=error.expected, found=error.found) from error
+            if self._failures < _MOST_FAILURES:
+                raise DrawError(error.what, path=error.path, expected=error.expected, found=error.found) from error
+            what = f"{error.what}, {self._failures} times in a row"
+            raise InputError(what, path=error.path, expected=error.expected, found=error.found) from error
         self._failures = 0
         return Seen(drawn, places)
 
@@ -304,9 +304,8 @@ def _files_in(out: Path, folder: Path, program: str) -> list[Path]:
     if images and not videos:
         return sorted(images, key=lambda path: [int(number) for number in re.findall(r"\d+", path.stem)])
     found = ", ".join(path.name for path in (videos or files)[:5]) or "nothing"
-    raise InputError(
-        f"{_WHAT} wrote no frames", path=program, expected="a video in {out}, or one, or images, in {dir}", found=found
-    )
+    expected = "a video in {out}, or one video or images in {dir}"
+    raise InputError(f"{_WHAT} wrote no frames", path=program, expected=expected, found=found)
 
 
 def frames_in(files: Sequence[Path]) -> Iterator[Pixels]:
