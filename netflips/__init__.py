@@ -21,7 +21,6 @@ __all__ = [
     "analyse",
     "avatar",
     "dub",
-    "dub_each",
     "evaluate_demo",
     "extract",
     "get_models",

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
@@ -14,6 +15,7 @@ from av.packet import PacketSideData
 from av.stream import Disposition
 
 from avcore.arrays import Samples
+from avcore.errors import OutputError
 from avcore.media.frames import clock_of
 from avcore.media.media_source import MediaSource
 from avcore.media.opening import open_media, require_audio
@@ -28,13 +30,16 @@ _MIN_BITS = 64_000
 _SKIP_SAMPLES = 11  # AV_PKT_DATA_SKIP_SAMPLES
 _SKIP_SAMPLES_LAYOUT = struct.Struct("<IIBB")
 
-_EVERYWHERE = {"aac", "mp3", "ac3", "eac3", "alac"}
+_EVERYWHERE = {"aac", "ac3", "alac"}
+_IN_MP4 = _EVERYWHERE | {"mp3", "eac3", "flac", "opus"}
 _COPIED = {
-    "mp4": _EVERYWHERE | {"flac", "opus"},
-    "mov": _EVERYWHERE | {"pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le", "pcm_f32le"},
-    "matroska": _EVERYWHERE | {"flac", "opus", "vorbis", "mp2", "dts", "truehd", "pcm_s16le", "pcm_s24le", "pcm_f32le"},
+    ".mp4": _IN_MP4,
+    ".m4v": _IN_MP4,
+    ".mov": _EVERYWHERE | {"mp3", "eac3", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le", "pcm_f32le"},
+    ".mkv": _IN_MP4 | {"vorbis", "mp2", "dts", "truehd", "pcm_s16le", "pcm_s24le", "pcm_f32le"},
+    ".m4a": _EVERYWHERE,
 }
-"""Sound codecs that are copied into a container unchanged, and that its players know there."""
+"""Codecs that are copied unchanged, and that players know there, by the endings of files that hold several sound tracks."""
 
 
 class SoundCoding(NamedTuple):
@@ -74,12 +79,19 @@ class AlternateTrack:
     """A source: its sound track is copied as it is, from the beginning of its clock on."""
 
 
-def can_copy_sound(source: MediaSource, kind: str) -> bool:
-    """Return whether a container can hold the sound of a file as it is. kind: of the container, FFmpeg's name: mp4, mov or
-    matroska. Raises InputError, or MediaError where there is no sound track.
+def require_several_tracks(path: Path) -> None:
+    """Raise OutputError for a file that holds one sound track only, by its name."""
+    if path.suffix.lower() not in _COPIED:
+        expected = f"a name ending in {', '.join(_COPIED)}"
+        raise OutputError("a file of this kind holds one sound track", path=path, expected=expected, found=path.suffix)
+
+
+def can_copy_sound(source: MediaSource, path: Path) -> bool:
+    """Return whether a file can hold the sound of another as it is. path: of the file, which has one of the names that
+    `require_several_tracks` allows. Raises InputError, or MediaError where there is no sound track.
     """
     with open_media(source) as container:
-        return require_audio(container, source).codec_context.codec.canonical_name in _COPIED[kind]
+        return require_audio(container, source).codec_context.codec.canonical_name in _COPIED[path.suffix.lower()]
 
 
 class SoundEncoder:

@@ -4,18 +4,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, tee
 from pathlib import Path
 
 import numpy as np
 
 from avcore.arrays import Samples
-from avcore.media import iter_sound_at, iter_sound_blocks, iter_speech_blocks, probe
+from avcore.media import MediaInfo, MediaSource, iter_sound_at, iter_sound_blocks, iter_speech_blocks, probe
+from avcore.media.sound_tracks import AlternateTrack, SoundBlocks, can_copy_sound
 from avcore.media.writer import synthetic_comment
 from avcore.timeline import seconds_to_samples, units_to_seconds
 from netflips.dubbing.background import LOUD_DBFS, Span, background_level, spoken_spans, with_background
 from netflips.dubbing.fit import OutputClock, fitted
 from netflips.dubbing.job import Job
+from netflips.dubbing.options import BACKGROUND, ORIGINAL
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import Speeches
 from netflips.dubbing.stems import with_stems
@@ -35,7 +37,8 @@ def mix(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> Soun
     """Return the sound of the output.
 
     A given track stays as it is. A clip has the new speech alone. A part of a recording ends with the part. The background under
-    new speech is music and effects, where a file of them is given or made, else an estimate from the old sound.
+    new speech is music and effects, where a file of them is given or made, else an estimate from the old sound. The original and
+    the background are tracks beside it, where --tracks asks for them.
     """
     if job.track is not None:
         return speech_as_it_is(job.track.source, job.track.length_s, job.track.before_s)
@@ -43,33 +46,62 @@ def mix(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> Soun
     rate, is_own, target = job.sound_rate(script), script.is_source_timed, job.options.loudness
     channels = job.num_channels if is_own else 1
 
-    def mixed(files: Sequence[Path] = ()) -> Iterator[Samples]:
-        if not is_own:
-            return (speech[number].samples[:, None] for number in speech)
-        parts = parts_of_sound(script, job, speech, sound)
-        if files:
-            comment = synthetic_comment(script.target, job.models.fingerprints.values(), script.source)
-            parts = with_stems(parts, files, rate, channels, comment)
-        return (new + rest for new, rest in parts)
+    def parts(files: Sequence[Path] = ()) -> Iterator[tuple[Samples, Samples]]:
+        found = parts_of_sound(script, job, speech, sound)
+        if not files:
+            return found
+        comment = synthetic_comment(script.target, job.models.fingerprints.values(), script.source)
+        return with_stems(found, files, rate, channels, comment)
 
-    blocks = mixed(job.options.stem_files(job.out))
-    if target is None:
-        return SoundFeed(blocks, rate, channels)
-    from avcore.speech.loudness import gain_to, limited  # with scipy, for which a short clip need not wait
+    def mixed(pairs: Iterable[tuple[Samples, Samples]]) -> Iterator[Samples]:
+        return (new + rest for new, rest in pairs) if is_own else (speech[number].samples[:, None] for number in speech)
 
-    def measured() -> Iterator[Samples]:
-        done, total = 0, int(job.info.duration_s)
-        for block in mixed():
-            done += len(block)
-            job.progress("loudness", done // rate, max(total, done // rate))
-            yield block
+    pairs, behind = parts(job.options.stem_files(job.out)), iter(list[Samples]())
+    if BACKGROUND in job.options.alternates:
+        # Its track reads the same parts in step with the mix, so that little is held for it.
+        pairs, again = tee(pairs)
+        behind = (rest for _, rest in again)
+    blocks = mixed(pairs)
 
-    # The loudness of a stream is known at its end only, so it is mixed twice: memory stays flat.
-    with job.clock.stage("write"):
-        gain = gain_to(target, measured, rate, channels)
-    if abs(gain.lufs - target) > _AS_LOUD_LU:
-        job.notes.add(LOUDNESS_MISSED(level=gain.lufs, target=target))
-    return SoundFeed(limited(blocks, rate, gain.factor), rate, channels)
+    if target is not None:
+        from avcore.speech.loudness import gain_to, limited  # with scipy, for which a short clip need not wait
+
+        def measured() -> Iterator[Samples]:
+            done, total = 0, int(job.info.duration_s)
+            for block in mixed(parts()):
+                done += len(block)
+                job.progress("loudness", done // rate, max(total, done // rate))
+                yield block
+
+        # The loudness of a stream is known at its end only, so it is mixed twice: memory stays flat.
+        with job.clock.stage("write"):
+            gain = gain_to(target, measured, rate, channels)
+        if abs(gain.lufs - target) > _AS_LOUD_LU:
+            job.notes.add(LOUDNESS_MISSED(level=gain.lufs, target=target))
+        blocks, behind = (limited(one, rate, gain.factor) for one in (blocks, behind))
+
+    clock = OutputClock(script, job.part, job.info.frame_rate)
+    alternates = tuple(
+        _original(job.info, script.source, job.out, clock)
+        if one == ORIGINAL
+        else AlternateTrack("", "Background", SoundBlocks(behind, rate, channels))
+        for one in job.options.alternates
+    )
+    return SoundFeed(blocks, rate, channels, alternates)
+
+
+def _original(info: MediaInfo, language: str, out: Path, clock: OutputClock) -> AlternateTrack:
+    """Return a recording's sound as a track of its dub: copied, or encoded where it is cut or the output cannot hold it.
+
+    language: of the speech, where the file does not state it. out: the output.
+    """
+    part, rate, track = clock.part, info.audio_rate, info.tracks[info.track - 1]
+    sound: MediaSource | SoundBlocks = info.source
+    if not part.is_all or clock.freezes or not can_copy_sound(info.source, out):
+        end = seconds_to_samples(clock.at(part.stop), rate)
+        placed = output_blocks(iter_sound_blocks(info.source), clock, rate, end, None if part.is_all else end)
+        sound = SoundBlocks((block for _, block in placed), rate, info.audio_channels)
+    return AlternateTrack(track.language or language, "Original", sound)
 
 
 def parts_of_sound(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> Iterator[tuple[Samples, Samples]]:

@@ -12,7 +12,7 @@ from avcore.checkpoints.bundle import bundle_of
 from avcore.errors import UsageError
 from avcore.faces.select import parse_face_choice
 from avcore.files import Input, Output, require_file
-from avcore.flags import CommonOptions, files_written, flag, out_flag, positional, report_flag, voice_flag
+from avcore.flags import CommonOptions, flag, out_flag, positional, report_flag, voice_flag
 from avcore.programs import parse_command, takes
 from avcore.units import normalise_language
 from avcore.words import KOREAN
@@ -44,6 +44,8 @@ UNDER_DB: Final = -18.0
 """How loud the original is below a voice-over, where nobody says."""
 SPEECH_IN, KEEP_SOUND, SCRIPT_IN = "--speech-in", "--keep-sound", "--script-in"
 SEPARATE_WITH, DIARIZE_WITH = "--separate-with", "--diarize-with"
+DUB, ORIGINAL, BACKGROUND = "dub", "original", "background"
+"""Sound tracks of --tracks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,9 +76,8 @@ class DubOptions(MarkFlags):
     """stop with exit code 3 if little is understood"""
     source: str | None = flag("--from", group="languages and translation", default=None, metavar="LANG")
     """language that is spoken, as en or eng, or auto with --cascade (default: the only one that the models allow)"""
-    to: str | None = flag(default=None, metavar="LANG[,LANG]")
-    """language to dub into, as ko or kor (default: the only one that the models allow); several, as ko,es: speech, faces and
-    speakers are found once, and each gets files of its own, as out_ko.mp4"""
+    to: str | None = flag(default=None, metavar="LANG")
+    """language to dub into, as ko or kor (default: the only one that the models allow)"""
     modalities: Modalities | None = flag(default=None, metavar="WHICH")
     """source of the units: audio,video, audio, video, or auto, decided for each utterance by whether the lips belong to
     the sound (default: auto where the unit encoder can tell, as the bundle's; else audio,video)"""
@@ -161,6 +162,9 @@ class DubOptions(MarkFlags):
     timeline: Path | None = flag(default=None, file=Output("the timeline"), metavar="OTIO")
     """write the dub for a video editor as OpenTimelineIO (.otio): dub, original and stems on tracks, each utterance a clip, markers
     at faults"""
+    tracks: str | None = flag(default=None, metavar="WHICH")
+    """sound tracks of the output, of which players play the first and offer the others: dub, and original, background or both, as
+    dub,original (default: the dub alone)"""
     start: float | None = flag(default=None, metavar="SECONDS")
     """dub from here, output only the part"""
     end: float | None = flag(default=None, metavar="SECONDS")
@@ -181,9 +185,8 @@ class DubOptions(MarkFlags):
         parse_face_choice(self.face)
         # The dataclass is frozen, so `object.__setattr__` is how a field gets its normal form.
         for name in ("source", "to"):
-            if (given := getattr(self, name)) is not None:
-                names = (normalise_language(one) for one in given.split(",") if one.strip())
-                object.__setattr__(self, name, ",".join(dict.fromkeys(names)))
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, normalise_language(getattr(self, name)))
         self._check_choices()
         self._check_numbers()
         self._check_cascade()
@@ -205,6 +208,9 @@ class DubOptions(MarkFlags):
         if self.timing == "free" and self.is_of_recordings:
             raise UsageError("options for recordings of several utterances do not go with --timing free")
         _ = self.subtitling, self.separation_command, self.diarization_command, self.speaker, self.under  # each is refused here
+        if BACKGROUND in self.alternates and self.background != "keep":
+            hint = "leave one of them out"
+            raise UsageError("--tracks background is of a dub that keeps it", found=f"--background {self.background}", hint=hint)
 
     # Checks
 
@@ -272,7 +278,7 @@ class DubOptions(MarkFlags):
         if self.speech_level is not None and not is_chat(self.translate_with or "", self.translate_model):
             hint = "add --translate-with http://127.0.0.1:11434/v1; other translators write as they were trained"
             raise UsageError("--speech-level belongs to a language model", hint=hint)
-        if self.speech_level is not None and self.to is not None and KOREAN not in self.to.split(","):
+        if self.speech_level is not None and self.to not in (None, KOREAN):
             raise UsageError("--speech-level is of Korean", expected="--to ko", found=f"--to {self.to}")
 
         if self.beam is not None or self.max_target_units is not None:
@@ -333,6 +339,15 @@ class DubOptions(MarkFlags):
     def stem_files(self, out: Path) -> list[Path]:
         """Return the files of --stems for an output: speech, background and mix; none where nobody asks for them."""
         return [] if self.stems is None else [self.stems / f"{out.stem}.{name}.wav" for name in ("speech", "background", "mix")]
+
+    @cached_property
+    def alternates(self) -> tuple[str, ...]:
+        """The sound tracks beside the dub: `ORIGINAL`, `BACKGROUND`, both or none. Raises UsageError."""
+        first, *others = (one.strip() for one in (self.tracks or DUB).split(","))
+        if first != DUB or not set(others) <= {ORIGINAL, BACKGROUND} or len(set(others)) != len(others):
+            expected = "dub first, then original, background or both, as dub,original"
+            raise UsageError("--tracks cannot be used", expected=expected, found=self.tracks)
+        return tuple(others)
 
     @cached_property
     def separation_command(self) -> tuple[str, ...]:
@@ -402,7 +417,7 @@ class DubOptions(MarkFlags):
         """Whether something is asked for that only a recording in its own time can give."""
         names = (
             "script_in", "speak_with", "speech_in", "pace", "freeze_frame", "utterance_length", "background",
-            "background_audio", "separate_with", "diarize_with", "stems", "start", "end", "preview",
+            "background_audio", "separate_with", "diarize_with", "stems", "tracks", "start", "end", "preview",
         )  # fmt: skip
         return bool(set(names) & set(self.asked))
 
@@ -480,36 +495,6 @@ class DubCommand(DubOptions, SpreadFlags, CommonOptions):
         if self.text2unit_path is not None and self.script_in is None and not self.cascade:
             raise UsageError("--text2unit-path belongs to --script-in", hint="add --script-in script.json, or --cascade")
 
-    def in_each_language(self) -> "tuple[DubCommand, ...]":
-        """The same for each language of --to, with what the cascade is not given.
-
-        Of several languages, each names its files after it. Raises UsageError for options that only one language can have, and
-        what `with_fetched` raises.
-        """
-        languages = (self.to or "").split(",")
-        if len(languages) == 1:
-            return (self.with_fetched(),)
-
-        of_one = {"--glossary": self.glossary, "--pronounce": self.pronounce, SPEECH_IN: self.speech_in, SCRIPT_IN: self.script}
-        if one := next((flag for flag, given in of_one.items() if given is not None), None):
-            hint = "dub each language by itself; with the same --work-dir all that is found in the video is found once"
-            raise UsageError(f"{one} holds words of one language", expected="one language in --to", found=self.to, hint=hint)
-
-        def named(given: Any, language: str) -> Any:
-            if isinstance(given, tuple):
-                return tuple(with_language(one, language) for one in given)
-            return None if given is None else with_language(given, language)
-
-        return tuple(
-            replace(
-                self,
-                to=one,
-                speech_level=self.speech_level if one == KOREAN else None,
-                **{name: named(path, one) for name, path in files_written(self).items()},
-            ).with_fetched()
-            for one in languages
-        )
-
     def with_fetched(self) -> "DubCommand":
         """The same with what the cascade is not given: the models of the set `korean` where they were fetched, and who speaks.
 
@@ -530,8 +515,3 @@ class DubCommand(DubOptions, SpreadFlags, CommonOptions):
 
         speaker = self.speak_with or (None if self.speech_in else usual_speaker(to or "ko"))
         return replace(self, to=to, av2unit_path=encoder, unit2av_path=renderer, speak_with=speaker)
-
-
-def with_language(path: Path, language: str) -> Path:
-    """Return the name that a file has in one of several languages: `out_ko.mp4` for `out.mp4`."""
-    return path.with_name(f"{path.stem}_{language}{path.suffix}")

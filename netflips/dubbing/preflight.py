@@ -12,6 +12,7 @@ from avcore.errors import MediaError, NoSpeechError, OutputError, UsageError
 from avcore.faces.footage import shows_face
 from avcore.files import keep_apart, require_file, require_place
 from avcore.media import FrameSource, MediaInfo, MediaSource, probe
+from avcore.media.sound_tracks import require_several_tracks
 from avcore.media.sound_writer import SOUND_ENDINGS, is_sound_name
 from avcore.media.writer import is_synthetic
 from avcore.timeline import exact
@@ -116,6 +117,8 @@ def check_paths(video: Path, out: Path, languages: tuple[str, str], options: Dub
 
     for one in written["the timeline"]:
         require_place(one, "the timeline")
+    if options.alternates:
+        require_several_tracks(out)
     if not options.is_draft:
         require_place(out)
     for one in stems:
@@ -195,6 +198,9 @@ def check_material(info: MediaInfo, options: DubOptions, subtitles: GivenSubtitl
     if options.background_audio is not None and not probe(options.background_audio).has_audio:
         hint = "--background-audio takes music and effects"
         raise MediaError("it has no sound track", path=options.background_audio, hint=hint)
+
+    if options.alternates and not info.has_audio:
+        raise MediaError("it has no sound track", path=info.path, hint="leave out --tracks, which keeps its sound")
 
     if options.start is not None and exact(options.start) >= info.duration_s:
         expected = f"less than {float(info.duration_s):.2f} s"

@@ -162,10 +162,14 @@ def tracks_of(script: Script, clock: OutputClock, asked: Subtitling | None) -> l
     if asked is None or not asked.is_embedded:
         return []
     found = {language_of(side, script.source, script.target): cues_of(script, clock, side) for side in asked.sides}
+    known = {language: cues for language, cues in found.items() if cues is not None}
     return [
-        SubtitleTrack(language, [Subtitle(cue.start_s, cue.end_s, "\n".join(cue.lines)) for cue in cues])
-        for language, cues in found.items()
-        if cues is not None
+        SubtitleTrack(
+            language,
+            [Subtitle(cue.start_s, cue.end_s, "\n".join(cue.lines)) for cue in cues],
+            is_default=len(known) > 1 and language == script.target,
+        )
+        for language, cues in known.items()
     ]
 
 

@@ -21,10 +21,10 @@ from netflips.script.utterance import TimeSpan, Utterance
 from netflips.serve.fields import AUTO, SOUND_OR_VIDEO, AnyField, Choice, File, Name, Number, ReviewRow, Switch, Text, field_of
 from netflips.serve.jobs import DRAFT, DRAFT_FILE, QUALITY_FILE
 from netflips.serve.settings import Settings
-from unit2av.lipsync.backend import lip_sync_names, value_options
+from unit2av.lipsync.backend import file_options, lip_sync_names
 
 _MOUTH = Choice("mouth", lip_sync_names(), flag="--lips")
-_MOUTH_FLAGS = tuple(one.flag for one in value_options())
+_MOUTH_FLAGS = tuple(one.flag for one in file_options())
 _VOICE_MODELS = ("--unit2av-path", "--speaker-encoder-path")
 _LIP_MODELS = ("--av2unit-path", "--unit2av-path", *_MOUTH_FLAGS)
 _LANGUAGES = (*UTUT_LANGUAGES, "ko")
@@ -141,7 +141,7 @@ def _more_of_dub(asked: Asked) -> list[str]:
     is_over_text = values["road"] == "text"
     words = ["--cascade"] if is_over_text else [] if values["modalities"] == AUTO else ["--modalities", values["modalities"]]
     words += ["--from", AUTO] if is_over_text and values["source"] == AUTO else []
-    words += [*_timing(asked), *_readings(asked)]
+    words += [*_timing(asked), *_readings(asked), *(["--tracks", "dub,original"] if values["original"] else [])]
     words += ["--subtitles", "source,target"] if asked.has_reader or is_over_text else []
 
     given = asked.names.get("subtitles", "")
@@ -233,6 +233,7 @@ KINDS: Mapping[str, JobKind] = {
                 Choice("timing", (AUTO, "source", "free")),
                 field_of(DubCommand, "background", values=("keep", "mute", "under")),
                 field_of(DubCommand, "freeze_frame", "hold"),
+                Switch("original"),
                 Switch("label", flag="--burn-label"),
                 Switch("keep_sound"),
                 Switch("preview"),

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from avcore.media import MediaSource, Subtitle, SubtitleTrack, VideoWriter, probe, read_speech
-from avcore.media.sound_tracks import AlternateTrack, SoundBlocks, can_copy_sound
+from avcore.errors import OutputError
+from avcore.media import MediaSource, SoundWriter, Subtitle, SubtitleTrack, VideoWriter, probe, read_speech
+from avcore.media.sound_tracks import AlternateTrack, SoundBlocks, can_copy_sound, require_several_tracks
 from tests.avcore.media_samples import Film, clicks, numbered_frame
 from tests.avcore.test_media_sound import click_times
 
-KINDS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
+KINDS = (".mp4", ".mov", ".mkv")
 OWN, OTHER = [0.5, 1.5], [0.25, 1.0, 1.75]
 SOURCES = {
     "aac.mp4": Film(sound=clicks(48000, 2, OTHER), audio_rate=48000),
@@ -25,7 +26,7 @@ SOURCES = {
     "adts.ts": Film(sound=clicks(48000, 2, OTHER), audio_rate=48000, codec="mpeg2video", tick=Fraction(1, 25)),
 }
 COPIED = {"aac.mp4": KINDS, "late.mp4": KINDS, "mp3.mkv": KINDS, "ac3.ts": KINDS, "adts.ts": KINDS}
-COPIED |= {"opus.webm": {".mp4": "", ".mkv": ""}, "pcm.mov": {".mov": "", ".mkv": ""}}
+COPIED |= {"opus.webm": (".mp4", ".mkv"), "pcm.mov": (".mov", ".mkv")}
 
 
 def written(path: Path, *tracks: AlternateTrack, seconds: int = 2) -> Path:
@@ -47,7 +48,7 @@ def payloads(path: Path, track: int) -> list[bytes]:
 @pytest.mark.parametrize("name", SOURCES)
 def test_sound_is_copied_as_it_is_and_when_it_is(tmp_path: Path, name: str, suffix: str) -> None:
     source = MediaSource(SOURCES[name].write(tmp_path / name))
-    assert can_copy_sound(source, KINDS[suffix]) == (suffix in COPIED[name])
+    assert can_copy_sound(source, Path(f"out{suffix}")) == (suffix in COPIED[name])
     if suffix not in COPIED[name]:
         return
     out = written(tmp_path / f"out{suffix}", AlternateTrack("eng", "Original", source))
@@ -78,6 +79,17 @@ def test_players_see_what_each_track_is_and_take_the_first(tmp_path: Path, suffi
     ]
     assert probe(out).track == 1
     assert click_times(read_speech(MediaSource(out, audio_track=3))) == pytest.approx(OTHER, abs=0.003)
+
+
+def test_a_sound_file_holds_several_tracks_or_says_so(tmp_path: Path) -> None:
+    source, other = MediaSource(SOURCES["aac.mp4"].write(tmp_path / "aac.mp4")), clicks(16000, 2, OWN)
+    require_several_tracks(tmp_path / "out.m4a")
+    with SoundWriter(tmp_path / "out.m4a", 16000, language="ko", alternates=[AlternateTrack("en", "Original", source)]) as writer:
+        writer.write_sound(other)
+    assert [(one.language, one.is_default) for one in probe(writer.path).tracks] == [("kor", True), ("eng", False)]
+    assert payloads(writer.path, 1) == payloads(source.path, 0)
+    with pytest.raises(OutputError, match=r"out\.mp3: a file of this kind holds one sound track; expected a name ending in \.mp4"):
+        require_several_tracks(tmp_path / "out.mp3")
 
 
 def test_the_same_sound_gives_the_same_file(tmp_path: Path) -> None:

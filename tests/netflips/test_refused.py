@@ -107,6 +107,17 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("dub", "--check-translation", "--check-translation belongs to the cascade"),
     ("dub", "--only-commercial", "--only-commercial: what these models make may not be sold, as far as is known"),
     *(("dub", f"--background {one}", "unknown --background") for one in ("under:", "under:3", "under:loud", "keep:-3", "quiet")),
+    *(
+        ("dub", f"--tracks {one}", "--tracks cannot be used")
+        for one in ("original", "dub,song", "original,dub", "dub,original,original")
+    ),
+    ("dub", "--tracks dub,original --timing free", "--timing free"),
+    ("dub", "--tracks dub,background --background mute", "--tracks background is of a dub that keeps it"),
+    (
+        "",
+        f"dub {{moves}} -o x.mp4 --to ko --modalities video --voice {{voice}} --tracks dub,original {MODELS}",
+        "it has no sound track",
+    ),
     ("dub", "--separate-with 'true {{in}}'", "says nowhere"),
     ("dub", "--separate-with 'nobody-has-this {{in}} {{dir}}'", "is not there"),
     ("dub", "--diarize-with true", "says nowhere"),
@@ -114,10 +125,6 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("dub", "--lips mesh", "needs a table"),
     ("dub", "--lips wav2lip", "needs its checkpoint"),
     ("dub", "--lips mesh --mouth-table none.npz", "none.npz"),
-    ("dub", "--lips program", "--lips program needs your program; give --lips-with COMMAND"),
-    ("dub", "--lips-with 'true {{video}} {{out}}'", "--lips-with says not all that is read and written; expected {video}, {audio}"),
-    ("dub", "--lips-with 'nobody-has-this {{video}} {{audio}} {{dir}}'", "is not there"),
-    ("dub", "--lips-with true --lips-size 100", "--lips-size cannot be used; expected a multiple of 16 from 64 to 1024; found 100"),
     ("dub", "--sign-key x.pem", "sign"),
     ("dub", "--operator 'a\nb'", "operator"),
     ("dub", "--consent none.yaml", "consent"),
@@ -184,8 +191,6 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("", "lip2speech {moves} -o x.wav --av2unit-path {av2unit} --cpu", "models are given together"),
     ("lipsync", "{moves} --lips wav2lip", "needs its checkpoint"),
     ("lipsync", "{moves} --lips mesh", "needs a table"),
-    ("lipsync", "{moves} --lips-with 'true {{audio}}'", "--lips-with says not all that is read and written"),
-    ("lipsync", "{moves} --lips-with true --only-commercial", "not stated, because of the program of --lips-with"),
     ("lipsync", "{clip}", "no face was found"),
     ("lipsync", "{moves} --speech {short}", "short.wav: the speech is too short; expected 0.02 s or more"),
     ("lipsync", "{moves} --wav2lip-path {av2unit}", "this is no lip sync generator"),

@@ -10,6 +10,7 @@ from tempfile import mkdtemp
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from avcore.contracts import Word
 from avcore.errors import LanguageError, UsageError, VocabularyError
@@ -83,7 +84,8 @@ def test_rules_hold_in_a_recording(
     assert report.processed[0].fit.output.start_s - 1.0 <= english[0][0]
     assert any(stop <= cut + 0.002 for _, stop, _ in english)
     with av.open(str(out)) as container:
-        assert [stream.language for stream in container.streams.subtitles] == ["eng", "kor"]
+        shown_first = [(one.language, bool(one.disposition & Disposition.default)) for one in container.streams.subtitles]
+    assert shown_first == [("eng", False), ("kor", True)]  # the dub is Korean
     seen, plain = decode(out), decode(recording)
     for time, frame, before in zip(seen.times, seen.frames, plain.frames, strict=True):
         change = np.abs(frame[-20:].astype(int) - before[-20:]).max()  # below the face

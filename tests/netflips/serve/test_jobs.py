@@ -200,13 +200,14 @@ def test_subtitles_of_a_visitor_are_what_is_said(client: TestClient, tmp_path: P
 
 def test_speech_is_said_and_speakers_have_voices(client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     track, own, voice = (upload(client, kind="sound", name=name)["id"] for name in ("해설.mp4", "한마디.mp4", "목소리.mp4"))
-    values = {"video": upload(client)["id"], "speech": track, "keep_sound": True}
+    values = {"video": upload(client)["id"], "speech": track, "keep_sound": True, "original": True}
     job = until(client, client.post("/api/v1/jobs", json={"kind": "dub", "values": values}).json(), over)
     folder = tmp_path / "page/jobs" / job["id"]
     monkeypatch.chdir(folder)
     words = json.loads((folder / "job.json").read_text())["words"]
     asked = options_from(DubCommand, build_parser().parse_args(words[1:]))
     assert (asked.speech_in, asked.keep_sound, asked.timing) == (Path("speech.mp4"), True, "source")
+    assert asked.tracks == "dub,original"
 
     taken = SpokenSound("speech.mp4", from_s=0.25, to_s=0.75, keep_sound=True)  # what the draft found of it for the first
     rows = [{"start_s": 0.0, "end_s": 1.0}, {"start_s": 1.25, "end_s": 1.75, "speech": own}, {"start_s": 1.8, "end_s": 1.96}]
