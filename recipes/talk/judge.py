@@ -61,7 +61,7 @@ class JudgeOptions(QuietOptions):
     """recording that is repeated under sentences 22 to 34"""
     music_db: float = flag(default=-20.0, metavar="DB")
     """how much louder than the speech it is (default: -20)"""
-    laughs: tuple[Path, ...] = flag(default=(), nargs="+", metavar="FILE")
+    laughs: tuple[Path, ...] = flag(default=(), nargs="+", file=Input("a laugh"), metavar="FILE")
     """recordings of laughs, put between the sentences"""
 
 
