@@ -243,6 +243,12 @@ def declared_in(options: Any) -> Iterator[tuple[Input | Output, list[Path]]]:
                 )
 
 
+def files_written(options: Any) -> dict[str, Any]:
+    """Return the fields of the files to write, with their values: a path, several, or None."""
+    written = (one.name for one, spec, _ in _flags(type(options)) if isinstance(spec.file, Output) and not spec.file.is_folder)
+    return {name: getattr(options, name) for name in written}
+
+
 def _as_path(given: Any) -> Path:
     if not isinstance(given, str | os.PathLike):
         raise UsageError("this is no path", expected="a path or text", found=type(given).__name__)

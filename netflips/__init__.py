@@ -21,6 +21,7 @@ __all__ = [
     "analyse",
     "avatar",
     "dub",
+    "dub_each",
     "evaluate_demo",
     "extract",
     "get_models",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from av2unit.inference import UnitsOptions, extract_to_file
-from avcore.errors import InputError
+from avcore.errors import InputError, UsageError
 from netflips.bulk.command import ExtractOptions, extract_corpus
 from netflips.dubbing.options import DubCommand
 from netflips.evaluate.command import DemoEvaluation
@@ -40,10 +40,24 @@ def dub(options: DubCommand) -> "Script":
     """Dub a video of someone speaking into another language, in the speaker's own voice, with lips that fit; returns the script of
     what was done."""
     scripts: list[Script] = []
+    asked = options.in_each_language()
+    if len(asked) > 1:
+        raise UsageError("dub returns the script of one language", found=options.to, hint="dub_each takes several")
     from netflips.dubbing.work import dub_videos
 
-    dub_videos(options.with_fetched(), reports=scripts)
+    dub_videos(asked, scripts)
     return scripts[0]
+
+
+@command(DubCommand, "videos out", "to source cascade voice subtitles report draft start end strict work_dir", needed="to")
+def dub_each(options: DubCommand) -> "dict[str, Script]":
+    """Dub a video into several languages, as `to="ko,es"`: speech, faces and speakers are found once. Returns the script of each
+    by its language; files are named after it, as talk_ko.mp4."""
+    scripts: list[Script] = []
+    from netflips.dubbing.work import dub_videos
+
+    dub_videos(options.in_each_language(), scripts)
+    return {one.target: one for one in scripts}
 
 
 @command(LipsyncOptions, "video out", "speech")

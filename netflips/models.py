@@ -156,6 +156,17 @@ class Models:
         path = self._beside_renderer(FILE)
         return {} if path is None else read_named_voices(path)
 
+    def into(self, target: str, offset: UnitOffset = "auto") -> "Models":
+        """Return the same models with the voice of another target language; all else that was loaded is shared.
+
+        offset: as `RunOptions.vocoder_unit_offset`. Raises LanguageError where the renderer lacks the language.
+        """
+        how = replace(self.how, target=target)
+        voice = load_voice(self.paths.unit2av, replace(how, unit_offset=None if offset == "auto" else offset))
+        other = replace(self, vocoder=voice, how=how)
+        object.__setattr__(other, "_others", self._others)  # what is of one language has its name in the key
+        return other
+
     def _beside_renderer(self, name: str) -> Path | None:
         renderer = self.paths.needed.get(RENDERER)
         path = None if renderer is None else renderer.parent / name
@@ -259,6 +270,15 @@ def choose_languages(source: str | None, target: str | None, paths: ModelPaths) 
     if source is None:
         source = _only([one for one in translated if one != normalise_language(target)], "--from")
     return source, target
+
+
+def require_targets(targets: Sequence[str], paths: ModelPaths) -> None:
+    """Raise LanguageError for a target language that the unit translator or the renderer lacks. No model is loaded."""
+    for stage in (TRANSLATOR, RENDERER):
+        if (path := paths.needed.get(stage)) is not None:
+            known = stage.layout.languages(read_checkpoint(path, stage))
+            for one in targets:
+                require_language(one, known, f"{stage.kind} {path.name}")
 
 
 def _over_text(source: str | None, target: str | None, renderer: Path, read_aloud: Sequence[str] | None) -> tuple[str, str]:

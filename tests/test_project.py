@@ -186,6 +186,25 @@ OTHERS_FLAGS = {
     "melo": {"--file"},
     "VERSA": {"--io", "--output_file"},
     "pytest-cov": {"--cov", "--cov-report"},
+    "LatentSync": {
+        "--unet_config_path",
+        "--inference_ckpt_path",
+        "--inference_steps",
+        "--guidance_scale",
+        "--enable_deepcache",
+        "--video_path",
+        "--audio_path",
+        "--video_out_path",
+    },
+    "MuseTalk": {"--inference_config", "--result_dir", "--version", "--unet_model_path", "--unet_config"},
+    "KeySync": {
+        "--file_list",
+        "--file_list_audio",
+        "--output_folder",
+        "--compute_until",
+        "--keyframes_ckpt",
+        "--interpolation_ckpt",
+    },
     "a synthesiser that one has": {"--text-file", "--voice-of", "--out"},
 }
 """Flags of other programs that the pages name."""

@@ -24,7 +24,7 @@ from avcore.media.sound_tracks import AlternateTrack
 from avcore.media.source import Part, Patch, StoredFrame
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, Seconds, frames_to_seconds, pingpong, seconds_to_samples, units_to_frames
 from avcore.units import Units
-from unit2av.lipsync import LipSync, Scene, SpokenUnits
+from unit2av.lipsync import DrawError, LipSync, Scene, SpokenUnits, TwoPassLipSync
 from unit2av.lipsync.backend import LipSyncChoice, Opening, resolve_backend
 from unit2av.lipsync.patches import Paste
 from unit2av.renderer import BATCH_FRAMES, LipRenderer
@@ -48,6 +48,7 @@ class Reason(IntEnum):
     BRIEF = 4
     HIDDEN = 5
     CUT_OFF = 6
+    FAILED = 7
 
     @property
     def text(self) -> str:
@@ -159,31 +160,60 @@ def opened_lip_sync(
         yield lip_sync
 
 
-def drawn(lips: LipSync, shown: Iterable[OutputFrame]) -> Iterator[OutputFrame]:
+def first_pass(
+    lips: LipSync, shown: Callable[[], Iterable[OutputFrame]], folder: Path, report: Callable[[int, DrawError], None]
+) -> list[Any] | None:
+    """Return what a backend of two passes finds in each talk, for `drawn`; None for any other backend.
+
+    shown: yields the frames. folder: for files that it reads again while it draws. report: called with the number of a talk whose
+    lips cannot be drawn, and why.
+    """
+    if not isinstance(lips, TwoPassLipSync):
+        return None
+    found = list[Any]()
+    for talk, group in groupby(shown(), key=lambda one: one.talk):
+        if talk is None:
+            continue
+        parts = folder / str(len(found))
+        parts.mkdir()
+        try:
+            found.append(lips.first_pass(talk.codes, (_scene(one, _view(lips, one), talk) for one in group), parts))
+        except DrawError as error:
+            report(talk.number, error)
+            found.append(None)
+    return found
+
+
+def drawn(lips: LipSync, shown: Iterable[OutputFrame], found: Sequence[Any] | None = None) -> Iterator[OutputFrame]:
     """Yield the frames with their lips drawn; frames without a talk are passed on untouched.
 
     The frames of a talk follow one another. A backend learns a face anew in each talk, so a talk does not depend on what was
-    drawn before it.
+    drawn before it. found: by `first_pass` of a backend that has one.
     """
+    left = deque(found or ())
     # Talks are equal only to themselves, so two utterances with the same codes stay two groups.
     for talk, group in groupby(shown, key=lambda one: one.talk):
         if talk is None:
             yield from group
+            continue
+        codes = talk.codes if found is None else left.popleft()
+        if codes is None and found is not None:
+            yield from (one if one.face.box is None else one._replace(face=FaceToDraw(reason=Reason.FAILED)) for one in group)
         else:
-            yield from _talking(lips, talk, group)
+            yield from _talking(lips, talk, codes, group)
 
 
-def _talking(lips: LipSync, talk: Talk, shown: Iterable[OutputFrame]) -> Iterator[OutputFrame]:
+def _talking(lips: LipSync, talk: Talk, codes: Any, shown: Iterable[OutputFrame]) -> Iterator[OutputFrame]:
     waiting = deque[tuple[OutputFrame, _View]]()
     """Frames that the backend has read and not returned yet, with their views: it reads ahead."""
 
     def scenes() -> Iterator[Scene]:
         for one in shown:
-            face, view = one.face, _view(lips, one)
+            view = _view(lips, one)
             waiting.append((one, view))
-            yield Scene(view.rgb, view.box, one.time - talk.begin, face.shot, face.mesh, face.strength, face.cover)
+            yield _scene(one, view, talk)
 
-    for rgb in lips.draw(talk.codes, scenes()):
+    for rgb in lips.draw(codes, scenes()):
         one, view = waiting.popleft()
         if view.box is None:
             yield one
@@ -214,6 +244,11 @@ class _View(NamedTuple):
     """where it is in the frame"""
     place: Part = _NO_PART
     """the part of the frame that may be changed"""
+
+
+def _scene(one: OutputFrame, view: _View, talk: Talk) -> Scene:
+    face = one.face
+    return Scene(view.rgb, view.box, one.time - talk.begin, face.shot, face.mesh, face.strength, face.cover)
 
 
 def _view(lips: LipSync, one: OutputFrame) -> _View:
@@ -284,8 +319,8 @@ def num_frames_for(units: Units) -> int:
 
 def ping_pong_frames(
     lips: LipSync, units: Units, sound: Iterable[Samples], source: FrameSource, face_of: FaceOf
-) -> tuple[Iterator[OutputFrame], SoundFeed]:
-    """Return a clip's own frames as a ping-pong loop, as long as the units take (as published), and their sound.
+) -> tuple[Callable[[], Iterator[OutputFrame]], SoundFeed]:
+    """Return what yields a clip's own frames as a ping-pong loop, as long as the units take (as published), and their sound.
 
     sound: float32 [S] in pieces. A backend that needs sound gets all of it first.
     """
@@ -294,8 +329,8 @@ def ping_pong_frames(
         sound = list(sound)
         speech = SpokenUnits(units, np.concatenate(sound) if sound else np.zeros(0, np.float32))
 
-    footage = source.pingpong(num_frames_for(units), among=source.own)
-    return steady(footage, FRAME_RATE, Talk(1, Fraction(0), lips.codes(speech)), face_of), SoundFeed(sound)
+    talk = Talk(1, Fraction(0), lips.codes(speech))
+    return lambda: steady(source.pingpong(num_frames_for(units), among=source.own), FRAME_RATE, talk, face_of), SoundFeed(sound)
 
 
 def ping_pong_indices(source: FrameSource, units: Units) -> list[int]:

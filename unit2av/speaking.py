@@ -15,7 +15,7 @@ from avcore.faces.find import find_faces
 from avcore.faces.footage import select_tracks
 from avcore.faces.geometry import MOUTH_HIDDEN, MouthsToDraw, mouths_in_boxes
 from avcore.faces.select import parse_face_choice
-from avcore.files import check_files, require_file, require_place
+from avcore.files import check_files, private_folder, require_file, require_place
 from avcore.flags import declared_in
 from avcore.media import QUICK, FrameSource, VideoWriter, read_speech, write_speech
 from avcore.media.writer import synthetic_comment
@@ -33,6 +33,7 @@ from unit2av.rendering import (
     counted,
     drawn,
     faces_by_index,
+    first_pass,
     opened_lip_sync,
     ping_pong_frames,
     ping_pong_indices,
@@ -138,10 +139,11 @@ def speak_and_draw(options: RenderOptions) -> None:
         mouths = _mouths(options, source, min(order[0] + total, len(source)), progress)
         choice, batch = options.lips, frames_at_once(info.width, info.height, BATCH_FRAMES)
         opened = opened_lip_sync(choice, checkpoint, options.device, options.precision, models.renderer, batch)
-        with opened as lip_sync, writer, units_of(options.units):
+        with opened as lip_sync, private_folder() as folder, writer, units_of(options.units):
             speech = models.vocoder.iter_synthesize(units, speaker)
             shown, sound = ping_pong_frames(lip_sync, units, speech, source, faces_by_index(mouths))
-            moved = counted(drawn(lip_sync, shown), counts)
+            found = first_pass(lip_sync, shown, folder, _raise)
+            moved = counted(drawn(lip_sync, shown(), found), counts)
             write_in_step(writer, track((one.rgb for one in moved), "lips", progress, total), sound)
 
     if writer.grew:
@@ -156,6 +158,10 @@ def speak_and_draw(options: RenderOptions) -> None:
     length = units_to_seconds(units.num_steps)
     figures = (out, several(len(units), "unit"), length, several(total, "frame"), num_faces, lip_sync.name)
     LOG.info("%s: %s, %.2f s, %s, %d of them with the face, lips by %s", *figures)
+
+
+def _raise(_: int, error: InputError) -> None:
+    raise error
 
 
 def _load(options: RenderOptions, path: Path) -> _Models:

@@ -50,6 +50,8 @@ class VideoToDub:
     """the original"""
     target: Path
     """the dub"""
+    work: Path | None = None
+    """folder of finished work; None: as the options say"""
 
 
 class DubRecord:
@@ -147,7 +149,8 @@ class DubWorker:
         done = list[Script | Rejected]()
         for job in chain.from_iterable(parts):
             try:
-                done.append(dub(job.source, job.target, self._models, self._options))
+                options = self._options if job.work is None else replace(self._options, work_dir=job.work)
+                done.append(dub(job.source, job.target, self._models, options))
             except Exception as error:  # whatever is wrong with one video must not stop the others
                 done.append(Rejected(str(job.source), reason_of(error)))
         return done

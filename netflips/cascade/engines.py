@@ -26,12 +26,14 @@ class Engines:
     """of their weights, by their names in reports"""
 
 
-def require_models(models: CascadeModels) -> None:
+def require_models(models: CascadeModels, target: str | None = None) -> None:
     """Check the folders of a cascade's models and its glossary before anything is loaded. Raises InputError or UsageError for one
-    that cannot be used."""
+    that cannot be used, LanguageError for a translator without the target language."""
     require_recognizer_folder(models.recognizer)
     if models.translator is not None:
-        require_translator_folder(models.translator)
+        tokens, _ = require_translator_folder(models.translator)
+        if target is not None:
+            require_language(target, sorted(tokens), f"the text translator {models.translator.resolve().name}")
     if models.glossary is not None:
         read_glossary(models.glossary)
 

@@ -96,7 +96,7 @@ def _by_program(
 
     for start in range(0, len(requests), translator.together):
         group = {one["number"]: one for one in requests[start : start + translator.together]}
-        made_of = {number: (translator.key, _BACK, one["text"]) for number, one in group.items()}
+        made_of = {number: (translator.key, _BACK, target, one["text"]) for number, one in group.items()}
         kept = {number: store.find(tuple[str, ...], _BACK, key) for number, key in made_of.items()}
         new = [one for number, one in group.items() if kept[number] is None]
         made = translator.candidates(new) if new else {}

@@ -44,7 +44,7 @@ from netflips.dubbing.store import Store, require_work_folder
 from netflips.dubbing.video_format import VideoFormat
 from netflips.models import Models
 from netflips.provenance.manifest import sidecars
-from netflips.published.terms import file_of_lips, terms_of, terms_of_dub
+from netflips.published.terms import file_of_lips, terms_of, terms_of_commands, terms_of_dub
 from netflips.script.files import file_beside
 from netflips.script.targets import UnitList
 from netflips.script.terms import terms_of_script
@@ -175,7 +175,8 @@ class Job:
 
         files = {stage.name: models.paths.needed.get(stage) or models.paths.other(stage) for stage in STAGES}
         files |= file_of_lips(options.lips, models.paths.needed.get(RENDERER))
-        provenance = Provenance.of(options, tuple(terms_of(part, path) for part, path in files.items() if path is not None))
+        terms = tuple(terms_of(part, path) for part, path in files.items() if path is not None)
+        provenance = Provenance.of(options, terms + terms_of_commands(options.lips, models.paths.needed.get(RENDERER)))
 
         with private_folder() as scratch, closing(Store(scratch)) as store:
             yield cls(

@@ -12,7 +12,7 @@ from avcore.checkpoints.bundle import bundle_of
 from avcore.errors import UsageError
 from avcore.faces.select import parse_face_choice
 from avcore.files import Input, Output, require_file
-from avcore.flags import CommonOptions, flag, out_flag, positional, report_flag, voice_flag
+from avcore.flags import CommonOptions, files_written, flag, out_flag, positional, report_flag, voice_flag
 from avcore.programs import parse_command, takes
 from avcore.units import normalise_language
 from avcore.words import KOREAN
@@ -76,8 +76,9 @@ class DubOptions(MarkFlags):
     """stop with exit code 3 if little is understood"""
     source: str | None = flag("--from", group="languages and translation", default=None, metavar="LANG")
     """language that is spoken, as en or eng, or auto with --cascade (default: the only one that the models allow)"""
-    to: str | None = flag(default=None, metavar="LANG")
-    """language to dub into, as ko or kor (default: the only one that the models allow)"""
+    to: str | None = flag(default=None, metavar="LANG[,LANG]")
+    """language to dub into, as ko or kor (default: the only one that the models allow); several, as ko,es: speech, faces and
+    speakers are found once, and each gets files of its own, as out_ko.mp4"""
     modalities: Modalities | None = flag(default=None, metavar="WHICH")
     """source of the units: audio,video, audio, video, or auto, decided for each utterance by whether the lips belong to
     the sound (default: auto where the unit encoder can tell, as the bundle's; else audio,video)"""
@@ -185,8 +186,9 @@ class DubOptions(MarkFlags):
         parse_face_choice(self.face)
         # The dataclass is frozen, so `object.__setattr__` is how a field gets its normal form.
         for name in ("source", "to"):
-            if getattr(self, name) is not None:
-                object.__setattr__(self, name, normalise_language(getattr(self, name)))
+            if (given := getattr(self, name)) is not None:
+                names = (normalise_language(one) for one in given.split(",") if one.strip())
+                object.__setattr__(self, name, ",".join(dict.fromkeys(names)))
         self._check_choices()
         self._check_numbers()
         self._check_cascade()
@@ -278,7 +280,7 @@ class DubOptions(MarkFlags):
         if self.speech_level is not None and not is_chat(self.translate_with or "", self.translate_model):
             hint = "add --translate-with http://127.0.0.1:11434/v1; other translators write as they were trained"
             raise UsageError("--speech-level belongs to a language model", hint=hint)
-        if self.speech_level is not None and self.to not in (None, KOREAN):
+        if self.speech_level is not None and self.to is not None and KOREAN not in self.to.split(","):
             raise UsageError("--speech-level is of Korean", expected="--to ko", found=f"--to {self.to}")
 
         if self.beam is not None or self.max_target_units is not None:
@@ -495,6 +497,36 @@ class DubCommand(DubOptions, SpreadFlags, CommonOptions):
         if self.text2unit_path is not None and self.script_in is None and not self.cascade:
             raise UsageError("--text2unit-path belongs to --script-in", hint="add --script-in script.json, or --cascade")
 
+    def in_each_language(self) -> "tuple[DubCommand, ...]":
+        """The same for each language of --to, with what the cascade is not given.
+
+        Of several languages, each names its files after it. Raises UsageError for options that only one language can have, and
+        what `with_fetched` raises.
+        """
+        languages = (self.to or "").split(",")
+        if len(languages) == 1:
+            return (self.with_fetched(),)
+
+        of_one = {"--glossary": self.glossary, "--pronounce": self.pronounce, SPEECH_IN: self.speech_in, SCRIPT_IN: self.script}
+        if one := next((flag for flag, given in of_one.items() if given is not None), None):
+            hint = "dub each language by itself; with the same --work-dir all that is found in the video is found once"
+            raise UsageError(f"{one} holds words of one language", expected="one language in --to", found=self.to, hint=hint)
+
+        def named(given: Any, language: str) -> Any:
+            if isinstance(given, tuple):
+                return tuple(with_language(one, language) for one in given)
+            return None if given is None else with_language(given, language)
+
+        return tuple(
+            replace(
+                self,
+                to=one,
+                speech_level=self.speech_level if one == KOREAN else None,
+                **{name: named(path, one) for name, path in files_written(self).items()},
+            ).with_fetched()
+            for one in languages
+        )
+
     def with_fetched(self) -> "DubCommand":
         """The same with what the cascade is not given: the models of the set `korean` where they were fetched, and who speaks.
 
@@ -515,3 +547,8 @@ class DubCommand(DubOptions, SpreadFlags, CommonOptions):
 
         speaker = self.speak_with or (None if self.speech_in else usual_speaker(to or "ko"))
         return replace(self, to=to, av2unit_path=encoder, unit2av_path=renderer, speak_with=speaker)
+
+
+def with_language(path: Path, language: str) -> Path:
+    """Return the name that a file has in one of several languages: `out_ko.mp4` for `out.mp4`."""
+    return path.with_name(f"{path.stem}_{language}{path.suffix}")

@@ -14,7 +14,7 @@ from itertools import islice, repeat, takewhile
 from pathlib import Path
 
 from avcore.compute.threads import frames_at_once
-from avcore.errors import MediaError
+from avcore.errors import InputError, MediaError
 from avcore.journal import key_of
 from avcore.media import QUICK, Frame, FrameSource, MediaInfo
 from avcore.media.sound_writer import is_sound_name
@@ -26,7 +26,15 @@ from netflips.cascade.speakers import Speaking
 from netflips.dubbing.face_path import FacePath, follow, paste_lower_face
 from netflips.dubbing.fit import OutputClock, Placed, exact_place, fitted, spoken_units
 from netflips.dubbing.job import Job
-from netflips.dubbing.segments import LONGEST_S, Encoded, Segment, SegmentEncoder, constant_rate_segments, quiet_borders
+from netflips.dubbing.segments import (
+    LONGEST_S,
+    Encoded,
+    Segment,
+    SegmentEncoder,
+    constant_rate_segments,
+    has_lost_all,
+    quiet_borders,
+)
 from netflips.dubbing.shots import Shots
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import Speeches
@@ -34,12 +42,13 @@ from netflips.dubbing.subtitles import painter_of
 from netflips.dubbing.track_faces import Faces
 from netflips.dubbing.video_format import Finish, VideoFormat
 from netflips.models import Models
+from netflips.script.notes import LIPS_FAILED
 from netflips.script.targets import WrittenText
 from netflips.script.types import Script
 from netflips.script.utterance import TimeFit, Utterance
 from netflips.subtitles.drawing import Painter
 from text2unit.stage import TEXT2UNIT
-from unit2av.lipsync import RENDERING, LipSync, SpokenUnits
+from unit2av.lipsync import RENDERING, DrawError, LipSync, SpokenUnits
 from unit2av.lipsync.backend import LipSyncChoice, resolve_backend
 from unit2av.renderer import BATCH_FRAMES
 from unit2av.rendering import FaceToDraw, OutputFrame, Talk, num_frames_for, opened_lip_sync
@@ -106,10 +115,17 @@ def draw_segments(
     else:
         how = models.how.device, models.how.precision
         opened = opened_lip_sync(job.lips, job.renderer, *how, models.renderer, batch, paste_lower_face)
+
+    def report_failed(number: int, error: DrawError) -> None:
+        job.notes.add(LIPS_FAILED(error=str(error)), number)
+
+    finish = Finish(job.options.label, painter)
     with opened as lips, job.clock.stage("frames"):
-        return SegmentEncoder(video_format, lips, Finish(job.options.label, painter), job.store, report).encode(
-            schedule(lips, video_format)
-        )
+        encoder = SegmentEncoder(video_format, lips, finish, job.store, report, report_failed)
+        pieces = encoder.encode(schedule(lips, video_format))
+    if has_lost_all(pieces):
+        raise InputError("no lips could be drawn; the warnings say why", path=job.info.path)
+    return pieces
 
 
 def num_frames(script: Script, rate: Fraction, length_s: Fraction | None) -> int:

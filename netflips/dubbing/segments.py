@@ -11,19 +11,20 @@ from itertools import chain, groupby
 from math import ceil
 from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from avcore.compute.memory import release_freed_memory
 from avcore.compute.threads import Tally, ahead, frames_ahead, max_threads, run_in_threads
 from avcore.errors import OutputError
+from avcore.files import private_folder
 from avcore.journal import key_of
 from avcore.media import QUICK, SoundWriter, VideoJoiner
 from avcore.speech.voice_activity import SpeechActivity
 from avcore.timeline import exact, frame_at, frames_covering, frames_to_seconds
 from netflips.dubbing.store import Store
 from netflips.dubbing.video_format import Finish, VideoFormat
-from unit2av.lipsync import RENDERING, LipSync
-from unit2av.rendering import OutputFrame, Reason, SoundFeed, drawn
+from unit2av.lipsync import RENDERING, DrawError, LipSync, TwoPassLipSync
+from unit2av.rendering import OutputFrame, Reason, SoundFeed, drawn, first_pass
 
 LOG = logging.getLogger("netflips")
 
@@ -140,6 +141,8 @@ class SegmentEncoder:
     """where finished segments are kept"""
     report: Callable[[int], None]
     """called with the number of frames that are done"""
+    report_failed: Callable[[int, DrawError], None]
+    """called with the number of an utterance whose lips stay as they are, and why"""
 
     def encode(self, pieces: Iterable[Segment]) -> list[Encoded]:
         """Encode segments, or find them in the work folder. Those in which no frame begins are left out.
@@ -161,39 +164,63 @@ class SegmentEncoder:
         return [one for found in run_in_threads(runs, encoded, workers) for one in found]
 
     def _encode_run(self, pieces: Sequence[Segment], report: Callable[[int], None]) -> list[Encoded]:
-        """Encode segments one after another. report: called with the number of frames that are done since its last call.
+        """Encode segments one after another. report: called with the number of frames that are done since its last call."""
+        if not isinstance(self.lips, TwoPassLipSync):
+            return self._encode_ahead(pieces, report)
+
+        encoded = list[Encoded]()
+        for piece in pieces:
+            with private_folder() as folder:
+                # In this thread, not ahead: Ctrl-C ends a program here at once.
+                is_kept = self._kept(piece) is not None
+                found = None if is_kept else first_pass(self.lips, piece.shown, folder, self.report_failed)
+                encoded += self._encode_ahead([piece], report, found)
+        return encoded
+
+    def _encode_ahead(
+        self, pieces: Sequence[Segment], report: Callable[[int], None], found: Sequence[Any] | None = None
+    ) -> list[Encoded]:
+        """Encode segments one after another. found: by the first pass of a backend that has one.
 
         Decoding, drawing and encoding have a thread each, and none of them waits for the end of a segment.
         """
         encoded, depth = list[Encoded](), frames_ahead(self.video_format.width, self.video_format.height)
-        with closing(ahead(self._drawn(pieces, depth), depth)) as ready:
+        with closing(ahead(self._drawn(pieces, depth, found), depth)) as ready:
             for piece, items in groupby(ready, itemgetter(0)):
-                _, found = next(items)
-                if isinstance(found, list):
-                    report(sum(len(one.times) for one in found))
+                _, kept = next(items)
+                if isinstance(kept, list):
+                    report(sum(len(one.times) for one in kept))
                 else:
-                    found = self._encoded(piece, (one for _, one in items if isinstance(one, OutputFrame)), report)
-                encoded += found
+                    kept = self._encoded(piece, (one for _, one in items if isinstance(one, OutputFrame)), report)
+                encoded += kept
         return encoded
 
-    def _drawn(self, pieces: Iterable[Segment], depth: int) -> Iterator[tuple[Segment, list[Encoded] | OutputFrame | None]]:
+    def _drawn(
+        self, pieces: Iterable[Segment], depth: int, found: Sequence[Any] | None
+    ) -> Iterator[tuple[Segment, list[Encoded] | OutputFrame | None]]:
         """Yield each segment, first with what is kept of it (None: nothing is), then with each of its frames."""
         for piece in pieces:
-            path, notes = self.work.find_file(STAGE, piece.key, ".mp4"), self.work.find(_Notes, STAGE, (piece.key,))
-            if notes is not None and (path is not None or not notes.times):
-                yield piece, [] if path is None else [notes.of_segment(piece, path)]
-                continue
+            kept = self._kept(piece)
+            yield piece, kept
+            if kept is None:
+                with closing(ahead(piece.shown(), depth)) as shown:
+                    yield from ((piece, one) for one in piece.own(drawn(self.lips, shown, found)))
 
-            yield piece, None
-            with closing(ahead(piece.shown(), depth)) as shown:
-                yield from ((piece, one) for one in piece.own(drawn(self.lips, shown)))
+    def _kept(self, piece: Segment) -> list[Encoded] | None:
+        """Return what is kept of a segment, nothing of one without frames; None: it is not kept."""
+        path, notes = self.work.find_file(STAGE, piece.key, ".mp4"), self.work.find(_Notes, STAGE, (piece.key,))
+        if notes is None or (path is None and notes.times):
+            return None
+        return [] if path is None else [notes.of_segment(piece, path)]
 
     def _encoded(self, piece: Segment, shown: Iterator[OutputFrame], report: Callable[[int], None]) -> list[Encoded]:
         """Encode and keep the frames of a segment; nothing is returned for one without frames."""
         with self.work.new_file(STAGE, piece.key, ".mp4") as path:
             written = self._write(path, shown, report)
-            # Kept even where no frame begins in the segment: a resumed dub need not decode it to find that out.
-            self.work.keep(STAGE, (piece.key,), _Notes.of(piece, written))
+            # Kept even where no frame begins in the segment: a resumed dub need not decode it to find that out. What could not be
+            # drawn is tried again.
+            if all(reason != Reason.FAILED for *_, reason in written):
+                self.work.keep(STAGE, (piece.key,), _Notes.of(piece, written))
         release_freed_memory()  # encoders and threads fragment the memory, more with each file
         return [Encoded(path, *map(list, zip(*written, strict=True)))] if written else []
 
@@ -216,6 +243,16 @@ class SegmentEncoder:
 def num_hidden(pieces: Iterable[Encoded]) -> int:
     """Return the number of frames in which something hides the mouth that was to be drawn."""
     return sum(list(piece.reasons).count(Reason.HIDDEN) for piece in pieces)
+
+
+def has_lost_all(pieces: Iterable[Encoded]) -> bool:
+    """Return whether the lips of some utterance could not be drawn, and those of no other were."""
+    lost, drawn = set[tuple[int, int]](), set[tuple[int, int]]()
+    for number, piece in enumerate(pieces):
+        for owner, reason in zip(piece.owners, piece.reasons, strict=True):
+            if owner and reason in (Reason.FAILED, Reason.DRAWN):
+                (lost if reason == Reason.FAILED else drawn).add((number, owner))
+    return bool(lost) and drawn <= lost
 
 
 def join_segments(writer: SoundWriter, pieces: Sequence[Encoded], sound: SoundFeed) -> None:

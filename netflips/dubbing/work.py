@@ -1,8 +1,8 @@
 """`netflips dub`: one video, several one after another, or many side by side."""
 
 import sys
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from avcore.checkpoints.checkpoint import read_checkpoint
@@ -22,9 +22,9 @@ from netflips.cascade.engines import require_models
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubCommand
 from netflips.dubbing.part import part_of
-from netflips.dubbing.preflight import require_unit_reader
+from netflips.dubbing.preflight import check_words, require_unit_reader
 from netflips.model_paths import ModelPaths, RunOptions, given_or_bundle
-from netflips.models import Models, choose_languages, load_models
+from netflips.models import Models, choose_languages, load_models, require_targets
 from netflips.quality_estimation import QualityEstimate, report_quality
 from netflips.report import summary_of
 from netflips.report.files import ReportFiles
@@ -40,11 +40,59 @@ InputOutput = tuple[Path, Path]
 """A video and the file for its dub."""
 
 
-def dub_videos(options: DubCommand, reports: list[Script] | None = None) -> int | None:
-    """Dub the videos of the options, and return the exit code. All files are checked before any model is loaded.
+@dataclass(frozen=True)
+class _Run:
+    """What is dubbed into one language."""
 
-    reports: the script of each dub is appended to it.
+    options: DubCommand
+    paths: ModelPaths
+    languages: tuple[str, str]
+    """source and target"""
+    pairs: list[InputOutput]
+    report: ReportFiles
+    reports: list[Script]
+    """scripts of finished dubs"""
+    works: dict[Path, Path] = field(default_factory=dict)
+    """folder of finished work by output, where the options do not say it"""
+
+    def options_of(self, output: Path) -> DubCommand:
+        """Return the options of one dub."""
+        return replace(self.options, work_dir=self.works[output]) if output in self.works else self.options
+
+
+def dub_videos(asked: Sequence[DubCommand], reports: list[Script] | None = None) -> int | None:
+    """Dub the videos of the options, which differ in their language alone, and return the exit code.
+
+    All files and languages are checked before any model is loaded. What the first language found in a video, the others find in
+    its work folder. reports: the script of each dub is appended to it.
     """
+    runs = [_checked(one, is_one=len(asked) == 1) for one in asked]
+    first, others = runs[0], runs[1:]
+    if others:
+        require_targets([one.languages[1] for one in runs], first.paths)
+        beside = [Path(f"{out}.work") for _, out in first.pairs]
+        for run in runs if first.options.work_dir is None else ():
+            run.works.update(zip([out for _, out in run.pairs], beside, strict=True))
+
+    if first.options.ray:
+        codes = [_dub_side_by_side(one) for one in runs]
+    else:
+        suit_threads(first.paths.all)
+        # Of several videos, the next one needs the same models again.
+        how = replace(_run_options(first.options), unloads=len(first.pairs) == 1)
+        models = load_models(first.paths, *first.languages, how)
+        speaking = [models, *(models.into(one.languages[1], how.vocoder_unit_offset) for one in others)]
+        for run, voice in zip(runs, speaking, strict=True) if others else ():
+            check_words(voice, run.options)
+        codes = [_dub_run(*one) for one in zip(runs, speaking, strict=True)]
+
+    if reports is not None:
+        reports += [script for one in runs for script in one.reports]
+    return next(filter(None, codes), None)
+
+
+def _checked(options: DubCommand, is_one: bool) -> _Run:
+    """Return what is dubbed into one language, after its files were checked. is_one: it is the only language."""
     paths = given_or_bundle(options)
     languages = choose_languages(options.source, options.to, paths)
     pairs = _pairs_of(options, languages[1])
@@ -52,53 +100,49 @@ def dub_videos(options: DubCommand, reports: list[Script] | None = None) -> int 
     files = (one for one in declared_in(options) if one[0].what != "the dubbed video")
     check_files(files, {"an input video": sources, "a checkpoint": paths.all}, {"the dubbed video": targets})
 
-    if options.out is None and options.out_dir is None and options.draft is None:
-        for _, out in pairs:
-            if out.exists() and not is_synthetic(out):
-                raise OutputError("it is there already, and NetfLips did not make it", path=out, hint="name the output: --out")
+    is_named = (options.out is not None and is_one) or options.out_dir is not None or options.draft is not None
+    for out in () if is_named else targets:
+        if out.exists() and not is_synthetic(out):
+            raise OutputError("it is there already, and NetfLips did not make it", path=out, hint="name the output: --out")
 
     # Folders without a recognizer or translator, and files that read no units, are refused before any model is loaded.
     if options.cascade_models is not None:
-        require_models(options.cascade_models)
+        require_models(options.cascade_models, languages[1])
     elif (path := paths.other(UNIT2TEXT)) is not None:
         require_unit_reader(read_checkpoint(path, UNIT2TEXT).config["takes"])
 
-    report = ReportFiles(options.report, pairs, reports)
-    if options.ray:
-        return _dub_side_by_side(pairs, paths, report, options, languages)
-    suit_threads(paths.all)
+    reports = list[Script]()
+    return _Run(options, paths, languages, pairs, ReportFiles(options.report, pairs, reports), reports)
 
-    # Of several videos, the next one needs the same models again.
-    models = load_models(paths, *languages, replace(_run_options(options), unloads=len(pairs) == 1))
 
-    if len(pairs) > 1:
-        return _dub_all(pairs, models, report, options)
-    script = _dub_one(*pairs[0], models, options)
-    if options.draft is not None:
-        _print_draft(options, script)
-        if reports is not None:
-            reports.append(script)
+def _dub_run(run: _Run, models: Models) -> int | None:
+    """Dub the videos into one language; returns the exit code."""
+    if len(run.pairs) > 1:
+        return _dub_all(run, models)
+    script = _dub_one(*run.pairs[0], models, run)
+    if run.options.draft is not None:
+        _print_draft(run.options, script)
+        run.reports.append(script)
         return None
-    report.add(script)
-    _write(report, options.quiet)
+    run.report.add(script)
+    _write(run.report, run.options.quiet)
     return None
 
 
-def _dub_side_by_side(
-    pairs: list[InputOutput], paths: ModelPaths, report: ReportFiles, options: DubCommand, languages: tuple[str, str]
-) -> int | None:
+def _dub_side_by_side(run: _Run) -> int | None:
     from netflips.bulk.dubbing import DubModels, DubRecord, VideoToDub, dub_side_by_side
 
+    options, pairs, report = run.options, run.pairs, run.report
     if options.out_dir is None:
         raise UsageError("--ray dubs into --out-dir")
     if options.ask:
         raise UsageError("--ask has nobody to ask with --ray", hint="--strict leaves out what is hardly understood")
     require_utf8([path for pair in pairs for path in pair], "a video")
 
-    batch, data = [VideoToDub(*pair) for pair in pairs], report.data_paths
+    batch, data = [VideoToDub(*pair, run.works.get(pair[1])) for pair in pairs], report.data_paths
     code = dub_side_by_side(
         batch,
-        DubModels(paths, _run_options(options), languages),
+        DubModels(run.paths, _run_options(options), run.languages),
         options,
         options.spread(),
         options.retry_failed,
@@ -119,27 +163,28 @@ def _dub_side_by_side(
     return code
 
 
-def _dub_all(pairs: list[InputOutput], models: Models, report: ReportFiles, options: DubCommand) -> int | None:
+def _dub_all(run: _Run, models: Models) -> int | None:
     failed = []
-    written = Seldom(lambda: _write(report, options.quiet))
+    written = Seldom(lambda: _write(run.report, run.options.quiet))
     try:
-        for source, target in pairs:
+        for source, target in run.pairs:
             try:
-                report.add(_dub_one(source, target, models, options))
+                run.report.add(_dub_one(source, target, models, run))
             except NetflipsError as error:
                 LOG.error("failed: %s", error_line(error))
                 failed.append(str(source))
-                report.fail(source, str(error))
+                run.report.fail(source, str(error))
             written.maybe()  # after each dub, less often with very many: a killed run leaves its report
     finally:
         written.now()
     if not failed:
         return None
-    LOG.error("%d of %s failed: %s", len(failed), several(len(pairs), "input"), ", ".join(failed))
+    LOG.error("%d of %s failed: %s", len(failed), several(len(run.pairs), "input"), ", ".join(failed))
     return EXIT_FAILED
 
 
-def _dub_one(source: Path, target: Path, models: Models, options: DubCommand) -> Script:
+def _dub_one(source: Path, target: Path, models: Models, run: _Run) -> Script:
+    options = run.options_of(target)
     with run_bar(options.quiet, f"{source.name}: ") as progress:
         script = dub(source, target, models, options, progress=progress, decide=_decision(source, options))
     if not options.is_draft:

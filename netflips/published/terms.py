@@ -119,12 +119,22 @@ def terms_of_dub(paths: ModelPaths, options: "DubOptions", target: str) -> tuple
     programs |= {"--diarize-with": options.diarize_with}
 
     given = (flag for flag, program in programs.items() if program)
-    return (*terms, *(Terms(flag, f"the program of {flag}", NOT_STATED, NOT_STATED) for flag in given))
+    return (*terms, *map(_of_program, given), *terms_of_commands(options.lips, paths.unit2av))
 
 
 def file_of_lips(choice: LipSyncChoice, renderer: Path | None) -> dict[str, Path | None]:
     """Return the file of the lip-sync backend, if it has its own, by its part of the chain."""
     return {"lips": backend_of(choice, renderer).weights(choice, renderer)}
+
+
+def terms_of_commands(choice: LipSyncChoice, renderer: Path | None) -> tuple[Terms, ...]:
+    """Return the terms of the programs that the lip-sync backend runs."""
+    options = backend_of(choice, renderer).options
+    return tuple(_of_program(one.flag) for one in options if one.is_command and choice.values.get(one.name))
+
+
+def _of_program(flag: str) -> Terms:
+    return Terms(flag, f"the program of {flag}", NOT_STATED, NOT_STATED)
 
 
 def _built_in(part: str, name: str) -> Terms:

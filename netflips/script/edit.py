@@ -12,12 +12,14 @@ from pathlib import Path
 from avcore.command import LOG
 from avcore.contracts import Word
 from avcore.errors import UsageError
-from avcore.files import Input
+from avcore.files import Input, write_text
 from avcore.flags import Command, Commands, QuietOptions, flag, out_flag, positional
 from avcore.notes import print_text, several, shown
+from avcore.texts import read_json
 from netflips.cascade.chat import ChatTranslator, open_translator
 from netflips.cascade.program import require_translate_with
-from netflips.script.files import read_script, require_own_files, write_script
+from netflips.script.files import read_script, require_own_files, script_from, write_script
+from netflips.script.spreadsheet import CSV, table_of, with_table
 from netflips.script.targets import KeptOriginal, SpokenSound, Target, Text, WrittenText
 from netflips.script.terms import find_terms, term_lines, terms_of_script
 from netflips.script.types import Script
@@ -219,6 +221,32 @@ class TermsOptions(QuietOptions):
             raise UsageError("--translate-model belongs to --translate-with", hint="add --translate-with http://127.0.0.1:11434/v1")
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions(QuietOptions):
+    """Write the utterances as a table for spreadsheets: number, times, speaker, both texts, what is understood, speed and notes."""
+
+    script: Path = positional("SCRIPT", file=Input("the script"))
+    """of --draft or --report"""
+    out: Path = out_flag("the table")
+    """a name such as talk.csv"""
+
+    def __post_init__(self) -> None:
+        if self.out.suffix.lower() != CSV:
+            raise UsageError("a script is exported as a table", expected="a name such as talk.csv", found=self.out)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportOptions(QuietOptions):
+    """Take the speakers and texts of a table that was corrected."""
+
+    table: Path = positional("TABLE", file=Input("the table"))
+    """of netflips script export"""
+    script: Path = positional("SCRIPT", file=Input("the script"))
+    """that it was exported from"""
+    out: Path = out_flag("the new script")
+    """for netflips dub --script-in"""
+
+
 def _list(options: ListOptions) -> None:
     lines = list[str]()
     for one in read_script(options.script).utterances:
@@ -226,6 +254,16 @@ def _list(options: ListOptions) -> None:
         place = f"{one.number:3} {one.place.start_s:8.2f} to {one.place.end_s:.2f} s"
         lines.append(shown(f"{place}  {one.speaker or '?'}: {texts or '(no text)'}"))
     print_text("\n".join(lines))
+
+
+def _export(options: ExportOptions) -> None:
+    script = script_from(read_json(options.script, "the script"), options.script)  # with the notes of a dub
+    write_text(options.out, table_of(script))
+    LOG.info("%s: %s", options.out, several(len(script.utterances), "utterance"))
+
+
+def _import(options: ImportOptions) -> None:
+    _write(with_table(read_script(options.script), options.table), options.out)
 
 
 def _split(options: SplitOptions) -> None:
@@ -268,13 +306,15 @@ def _write(script: Script, out: Path) -> None:
 
 _COMMANDS = Commands(
     "netflips script",
-    "List, divide and join the utterances of a script, and name who speaks and what is spoken of.",
+    "List, divide and join the utterances of a script, name who speaks and what is spoken of, and correct them in a spreadsheet.",
     {
         "list": Command(ListOptions, "netflips script list", _list),
         "split": Command(SplitOptions, "netflips script split", _split),
         "join": Command(JoinOptions, "netflips script join", _join),
         "rename": Command(RenameOptions, "netflips script rename", _rename),
         "terms": Command(TermsOptions, "netflips script terms", _terms),
+        "export": Command(ExportOptions, "netflips script export", _export),
+        "import": Command(ImportOptions, "netflips script import", _import),
     },
 )
 build_parser, main = _COMMANDS.parser, _COMMANDS.main

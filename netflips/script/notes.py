@@ -104,6 +104,7 @@ RECOGNISED_AGAIN = NoteKind(
         + "".join("; " + say("{reason:@}", reason=f"fault_{name}") for name in one["faults"])
     ),
 )
+LIPS_FAILED = NoteKind("lips_failed", "the lips in {who} stay as they are: {error}", rank=1)
 NOT_CHECKED = NoteKind("not_checked", "{u}the check failed: {error}")
 NOT_RECOGNISED = NoteKind(
     "not_heard",
@@ -118,7 +119,7 @@ DUB_CHANGED = NoteKind("dub_changed", "it is not as it was made; it is made anew
 ABSENT = {"": "", "no_face": "no face was found", "out_of_sight": "the speaker is not in sight", "not_wanted": "no face was wanted"}
 """Why no face is drawn, in words, by `SeenFaces.absent`."""
 LEFT_REASONS = {CUT_OFF: "cut_off"} | {
-    name.replace("_", " "): name for name in ("no_face", "profile", "blurred", "brief", "hidden")
+    name.replace("_", " "): name for name in ("no_face", "profile", "blurred", "brief", "hidden", "failed")
 }
 """Why a frame was left as it was: codes by words."""
 

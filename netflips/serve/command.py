@@ -21,20 +21,20 @@ from avcore.texts import read_text
 from netflips.cascade.program import require_translate_with
 from netflips.provenance.options import MarkFlags
 from netflips.serve.settings import Settings, parse_seconds, parse_size
-from unit2av.lipsync.backend import file_options
+from unit2av.lipsync.backend import value_options
 
 _NEEDED = ("starlette", "uvicorn")
 _LEAST_TOKEN = 8
 
 
-def _add_lip_sync_files(group: Any) -> None:
-    for one in file_options():
-        group.add_argument(one.flag, type=Input(one.file), metavar="FILE", help=one.help)
+def _add_lip_sync_options(group: Any) -> None:
+    for one in value_options():
+        one.add_to(group)
 
 
-def _lip_sync_files(given: Any) -> dict[str, Path]:
-    found = {one.flag: getattr(given, one.name) for one in file_options()}
-    return {flag: path for flag, path in found.items() if path is not None}
+def _lip_sync_values(given: Any) -> dict[str, Any]:
+    found = {one.flag: getattr(given, one.name) for one in value_options()}
+    return {flag: value for flag, value in found.items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ class ServeOptions(CommonOptions):
     """text-to-unit model, for texts to speak (default: the bundle's, if it has one)"""
     unit2text_path: Path | None = flag(default=None, file=Input("the unit recognizer"))
     """unit recognizer, for the texts of both sides (default: the bundle's, if it has one)"""
-    lip_sync: dict[str, Path] = flags_of(_add_lip_sync_files, _lip_sync_files, dict)
+    lip_sync: dict[str, Any] = flags_of(_add_lip_sync_options, _lip_sync_values, dict)
     recognizer: Path | None = flag(default=None, metavar="DIR")
     """Whisper folder, for the cascade and the tab Avatar (default for the cascade: the downloaded one)"""
     text_translator: Path | None = flag(default=None, metavar="DIR")
@@ -113,6 +113,7 @@ class ServeOptions(CommonOptions):
         given = {f"--{name.replace('_', '-')}": getattr(self, name) for name in _MODELS} | self.lip_sync
         found = {name: value.absolute() if isinstance(value, Path) else value for name, value in given.items()}
         commands = {"--speak-with": self.speak_with, "--reply-command": self.reply_command}
+        commands |= {one.flag: self.lip_sync.get(one.flag) for one in value_options() if one.is_command}
 
         if self.translate_with is not None:
             require_translate_with(self.translate_with, self.translate_model)

@@ -21,10 +21,10 @@ from netflips.script.utterance import TimeSpan, Utterance
 from netflips.serve.fields import AUTO, SOUND_OR_VIDEO, AnyField, Choice, File, Name, Number, ReviewRow, Switch, Text, field_of
 from netflips.serve.jobs import DRAFT, DRAFT_FILE, QUALITY_FILE
 from netflips.serve.settings import Settings
-from unit2av.lipsync.backend import file_options, lip_sync_names
+from unit2av.lipsync.backend import lip_sync_names, value_options
 
 _MOUTH = Choice("mouth", lip_sync_names(), flag="--lips")
-_MOUTH_FLAGS = tuple(one.flag for one in file_options())
+_MOUTH_FLAGS = tuple(one.flag for one in value_options())
 _VOICE_MODELS = ("--unit2av-path", "--speaker-encoder-path")
 _LIP_MODELS = ("--av2unit-path", "--unit2av-path", *_MOUTH_FLAGS)
 _LANGUAGES = (*UTUT_LANGUAGES, "ko")

@@ -28,6 +28,7 @@ FORMS = (
     Form(r"lip2speech .*ann.wav", "a voice and published files that are not here", check=check_help),
     Form(r"netflips evaluate demo", "hours, and a synthesiser", check=check_help),
     Form(r"netflips evaluate (dubs|speech|dub|compare|listen|bench) ", "dubs that are not here; own tests do", check=check_help),
+    Form(r"--lips-with .*(LatentSync|musetalk|keysync)", "networks for lips that are not here", check=check_help),
     Form(r"--speak-with", "a synthesiser that is not everywhere", check=check_help),
     Form(r"av2unit.kmeans|av2unit.train", "a quarter of an hour, of a corpus that is not here", check=check_settings),
     Form(r"(inference_av2av.py|netflips dub|unit2unit.inference) .*--utut-path", "random models never stop", more=SEARCH),
@@ -69,7 +70,8 @@ def _write_what_is_read(folder: Path) -> None:
     (folder / "talks").mkdir()
     for name in ("talks/first.mp4", "silent.mp4"):
         copy(folder / "talk.mp4", folder / name)
-    write_speech(folder / "radio.wav", talk([0.2, 1.5, 0.3]))
+    for name in ("radio.wav", "korean.wav"):
+        write_speech(folder / name, talk([0.2, 1.5, 0.3]))
     (folder / "talk.ko.srt").write_text("1\n00:00:00,200 --> 00:00:02,100\n네, 좋아요.\n", encoding="utf-8")
     (folder / "consent.yaml").write_text("- {who: A. Kim, agreed_to: all of it}\n")
     write_random_unit_to_text(folder / "reader.safetensors")

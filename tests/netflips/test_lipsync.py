@@ -26,6 +26,7 @@ from recipes.demo.heads.head import MouthShape, draw
 from recipes.demo.heads.motion import motion
 from tests.avcore.faces.drawn import head_of
 from tests.avcore.made_speech import talk as said
+from tests.unit2av.lip_programs import command
 from tests.unit2av.mouth_samples import open_mouth
 
 main = lipsync.main
@@ -66,10 +67,11 @@ def arguments(talk: Path, voice: Path, out: Path, parity: Path, *more: str) -> l
 
 def _files(table: Path, parity: Path, mouth: str) -> list[str]:
     own = {"wav2lip": ["--wav2lip-path", str(parity / "wav2lip_tiny.pth")], "mesh": ["--mouth-table", str(table)]}
+    own["program"] = ["--lips-with", command("mouth", ""), "--lips-size", "128"]
     return own.get(mouth, [])
 
 
-@pytest.mark.parametrize("mouth", ["units", "wav2lip", "mesh"])
+@pytest.mark.parametrize("mouth", ["units", "wav2lip", "mesh", "program"])
 def test_each_mouth_moves_the_lips_and_the_speech_is_heard(
     talk: Path, voice: Path, table: Path, tmp_path: Path, parity_dir: Path, mouth: str
 ) -> None:
@@ -99,7 +101,20 @@ def test_each_mouth_moves_the_lips_and_the_speech_is_heard(
     middle = SIDE // 2
     forehead = [np.abs(one[:middle] - other[:middle]).mean() for one, other in zip(before, after, strict=False)]
     mouths = [np.abs(one[middle:] - other[middle:]).mean() for one, other in zip(before, after, strict=False)]
-    assert np.mean(mouths) > 1.5 * np.mean(forehead)
+    # the program's mouth is small, and closed half of the time
+    assert np.mean(mouths) > (1.3 if mouth == "program" else 1.5) * np.mean(forehead)
+
+
+def test_a_program_that_fails_its_only_utterance_leaves_no_video(
+    talk: Path, voice: Path, tmp_path: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.mp4"
+    assert main(arguments(talk, voice, out, parity_dir, "--lips-with", command("small"), "--lips-size", "128")) == 2
+    first, second = capsys.readouterr().err.strip().splitlines()
+    assert "the lips in utterance 1 stay as they are" in first
+    assert first.endswith("wrote frames of another size; expected 128x128; found 64x64")
+    assert second.endswith("no lips could be drawn; the warnings say why")
+    assert not out.exists()
 
 
 @pytest.mark.parametrize("mouth", ["units", "mesh"])  # what is pasted is left out in one place

@@ -25,6 +25,7 @@ from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import MouthShape, draw
 from tests.avcore.faces.drawn import head_of
 from tests.netflips.test_say import write_random_text_to_unit
+from tests.unit2av.lip_programs import command
 from tests.unit2av.mouth_samples import open_mouth
 
 main = portrait.main
@@ -99,6 +100,16 @@ def test_a_portrait_talks_moves_and_blinks(folder: Path, tmp_path: Path, parity_
     assert np.abs(shown[-1] - shown[0]).mean() > 1
     edge = np.abs(shown[-1][:, :8] - still[:, :8]).mean()
     assert edge < 3  # the border stays
+
+
+def test_a_program_moves_the_lips_of_a_portrait(folder: Path, tmp_path: Path, parity_dir: Path) -> None:
+    words = "--lips-with", command("mouth"), "--size", "360p", "--motion", "0", "--no-blinks", "--report", str(tmp_path / "o.json")
+    assert main(arguments(folder, "face.png", tmp_path / "out.mp4", parity_dir, *words)) == 0
+    script = script_from(json.loads((tmp_path / "o.json").read_text()))
+    assert (script.result.lips, script.processed[0].drawn.drawn) == ("program", 43)
+    shown = [image.rgb.astype(int) for image in read_frames(tmp_path / "out.mp4")]
+    moved = [np.abs(image - shown[0]).max() for image in shown]
+    assert max(moved) > 60 > 30 > max(moved[:4])  # it rests before the speech
 
 
 def test_a_long_portrait_that_was_stopped_goes_on_where_it_was(

@@ -176,7 +176,7 @@ def test_help_and_the_page_name_it(tmp_path: Path, colour: Path, capsys: pytest.
     told = capsys.readouterr().out
     assert "--toy-colour" in told
     assert "toy (a colour)" in " ".join(told.split())
-    assert backend.lip_sync_names() == ("auto", "toy", "wav2lip", "mesh", "units")
+    assert backend.lip_sync_names() == ("auto", "toy", "program", "wav2lip", "mesh", "units")
     given = {"--toy-colour": str(colour)}
     offered = [Service(Settings(work_dir=tmp_path, models=models)).about()["mouths"] for models in ({}, given)]
     assert offered == [["auto", "mesh", "units"], ["auto", "toy", "mesh", "units"]]  # only those whose files are there

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from avcore.media import FrameSource, VideoWriter, probe, read_frames, read_speech
+from tests.unit2av.lip_programs import command
 from unit2av.inference_unit2av import main
 
 BOX = [30.5, 20.5, 90.0, 100.0]
@@ -161,3 +162,17 @@ def test_other_wrong_uses_are_one_clear_error(folder: Path, parity_dir: Path, ca
     assert "cannot be written" in refused(capsys, folder, [*arguments(folder, parity_dir), "--out-vid-path", str(folder / "x.gif")])
     assert "--face" in refused(capsys, folder, arguments(folder, parity_dir, "--face", "none", boxes=False))
     assert FrameSource(here).info.num_frames == 20
+
+
+def test_a_program_draws_the_lips_or_there_is_no_video(folder: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments(folder, parity_dir, "--hard-paste", "--lips-with", command("mouth"), "--lips-size", "128")) == 0
+    out = folder / "out" / "dubbed.mp4"
+    seen = [frame.rgb[round(BOX[1]) : round(BOX[3]), round(BOX[0]) : round(BOX[2])] for frame in read_frames(out)]
+    out.unlink()
+    assert main(arguments(folder, parity_dir, "--hard-paste", "--lips-with", command("copy"), "--lips-size", "128")) == 0
+    same = [frame.rgb[round(BOX[1]) : round(BOX[3]), round(BOX[0]) : round(BOX[2])] for frame in read_frames(out)]
+    assert len(seen) == len(same)
+    assert max(np.abs(one.astype(int) - other).max() for one, other in zip(seen, same, strict=True)) > 60
+    out.unlink()
+    words = arguments(folder, parity_dir, "--lips-with", command("exit"), "--hard-paste")
+    assert "the program of --lips-with failed; found exit code 3: CUDA out of memory" in refused(capsys, folder, words)

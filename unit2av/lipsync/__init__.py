@@ -1,19 +1,21 @@
 """Lip sync: the interface of backends that move the lips of faces to new speech.
 
-There are three: by units with the face renderer, by sound with Wav2Lip's network (both in `unit2av.lipsync.patches`), and by moving
-the person's own pixels (`unit2av.lipsync.mesh.lip_sync`).
+There are four: by units with the face renderer, by sound with Wav2Lip's network (both in `unit2av.lipsync.patches`), by moving the
+person's own pixels (`unit2av.lipsync.mesh.lip_sync`), and by a program of the user (`unit2av.lipsync.program`).
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Pixels, Samples
+from avcore.errors import InputError
 from avcore.faces.geometry import Box, Landmarks
-from avcore.timeline import Seconds
+from avcore.timeline import Seconds, frames_to_units, units_to_samples
 from avcore.units import Units
 
 RENDERING = 13
@@ -32,6 +34,21 @@ class SpokenUnits:
     """bool [n], each 40 ms without speech: there, and after the speech, the mouth rests without quivering; None: not known"""
     rest: int | None = None
     """unit of silence; None: the last unit"""
+
+    def silenced(self) -> Samples:
+        """Return the sound with digital silence where there is no speech, float32 [S]. Raises InputError where there is none.
+
+        A network would draw the noise of a pause as quivering lips; digital silence is the same everywhere.
+        """
+        if self.samples is None:
+            raise InputError("there is no sound to move the lips", expected="float32 [samples] at 16 kHz")
+        if self.quiet is None:
+            return self.samples
+        samples = self.samples.copy()
+        for frame in np.flatnonzero(self.quiet).tolist():
+            start, stop = (units_to_samples(frames_to_units(edge)) for edge in (frame, frame + 1))
+            samples[start:stop] = 0
+        return samples
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,3 +108,19 @@ class StillLips:
     def draw(self, codes: None, scenes: Iterable[Scene]) -> Iterator[Pixels]:
         """Return the scenes' frames."""
         return (scene.rgb for scene in scenes)
+
+
+@runtime_checkable
+class TwoPassLipSync(LipSync, Protocol):
+    """A backend that sees all frames of a talk before it draws the first of them."""
+
+    def first_pass(self, codes: Any, scenes: Iterable[Scene], folder: Path) -> Any:
+        """Look at the scenes that will be drawn, as a stream, and return what `draw` takes in place of the codes.
+
+        folder: an empty one for files that `draw` reads; it is deleted afterwards. Raises DrawError if the lips of this talk cannot
+        be drawn, and InputError if none can.
+        """
+
+
+class DrawError(InputError):
+    """The lips of one talk cannot be drawn."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from avcore.errors import CheckpointError, UsageError
 from avcore.files import Input, require_file
 from avcore.flags import flags_of
+from avcore.programs import command_key, parse_command, takes
 
 if TYPE_CHECKING:
     from unit2av.lipsync import LipSync
@@ -34,12 +35,27 @@ class Option:
     help: str
     """its line in --help"""
     file: str = ""
-    """name of its file in messages; "": it is a switch"""
+    """name of its file in messages; "": it takes none"""
+    metavar: str = ""
+    """what --help shows for a value that is no file; "" without a file: it is a switch"""
+    kind: type = str
+    """type of such a value"""
+    is_command: bool = False
+    """whether its value is a command line"""
 
     @property
     def name(self) -> str:
         """The attribute under which parsed options hold its value."""
         return self.flag.lstrip("-").replace("-", "_")
+
+    def add_to(self, group: argparse._ActionsContainer) -> None:
+        """Add it to a parser."""
+        if self.file:
+            group.add_argument(self.flag, type=Input(self.file), metavar="FILE", help=self.help)
+        elif self.metavar:
+            group.add_argument(self.flag, type=self.kind, metavar=self.metavar, help=self.help)
+        else:
+            group.add_argument(self.flag, action="store_true", help=self.help)
 
 
 @dataclass(frozen=True)
@@ -155,9 +171,10 @@ def lip_sync_names() -> tuple[str, ...]:
     return (AUTO, *(one.name for one in backends()))
 
 
-def ready_names(files: Mapping[str, str], renderer: Path | None) -> list[str]:
-    """Return the values of `--lips` that work with some files. files: of backends, by flag. renderer: its checkpoint."""
-    choice = LipSyncChoice(values={one.name: Path(files[one.flag]) for one in file_options() if one.flag in files})
+def ready_names(given: Mapping[str, str], renderer: Path | None) -> list[str]:
+    """Return the values of `--lips` that work with some values. given: of backends' options, by flag. renderer: its checkpoint."""
+    found = {one: given[one.flag] for one in value_options() if one.flag in given}
+    choice = LipSyncChoice(values={one.name: Path(value) if one.file else one.kind(value) for one, value in found.items()})
     return [AUTO, *(one.name for one in backends() if one.is_ready(choice, renderer))]
 
 
@@ -174,10 +191,7 @@ def add_lip_sync_options(group: argparse._ActionsContainer, can_be_none: bool = 
     )
 
     for one in _options():
-        if one.file:
-            group.add_argument(one.flag, type=Input(one.file), metavar="FILE", help=one.help)
-        else:
-            group.add_argument(one.flag, action="store_true", help=one.help)
+        one.add_to(group)
 
 
 def lips_flag(group: str = "", can_be_none: bool = False) -> Any:
@@ -201,9 +215,9 @@ def lip_sync_choice(options: argparse.Namespace, is_hard: bool = False) -> LipSy
     return LipSyncChoice(options.lips, {name: value for name, value in given.items() if value is not None}, is_hard)
 
 
-def file_options() -> tuple[Option, ...]:
-    """Return the options of all backends that take a file."""
-    return tuple(one for one in _options() if one.file)
+def value_options() -> tuple[Option, ...]:
+    """Return the options of all backends that take a file or another value."""
+    return tuple(one for one in _options() if one.file or one.metavar)
 
 
 def _options() -> list[Option]:
@@ -385,5 +399,75 @@ class NoLips(Backend):
 
 
 NO_LIPS = NoLips()
-BACKENDS: list[Backend] = [Wav2LipBackend(), MeshBackend(), UnitBackend()]
+
+
+LIPS_WITH, LIPS_SIZE = "--lips-with", "--lips-size"
+_SIZE, _SIZES, _BLOCK = 512, (64, 1024), 16
+"""Side of a program's clip in pixels: the usual one, the smallest and the largest, and of what it is a multiple, for codecs."""
+
+
+class ProgramBackend(Backend):
+    """See `Backend`."""
+
+    name = "program"
+    words = "your own, from the sound"
+    options = (
+        Option(
+            LIPS_WITH,
+            "for program: what draws the lips in a clip of one face. With {video}, {audio}, and {out} or {dir}, it runs once for "
+            "each clip ({mask}, {box}, {size}); without them it is started once and answers lines of JSON",
+            metavar="COMMAND",
+            is_command=True,
+        ),
+        Option(LIPS_SIZE, f"for program: side of the clip, a multiple of {_BLOCK} (default: {_SIZE})", metavar="PIXELS", kind=int),
+    )
+    needs_units = False
+    around_s = 0.4
+
+    def is_ready(self, choice: LipSyncChoice, renderer: Path | None) -> bool:
+        """Return whether a program was given."""
+        return "lips_with" in choice.values
+
+    def require_files(self, choice: LipSyncChoice, renderer: Path | None) -> None:
+        """Raise UsageError without a program, for one that says not what it reads or where it writes, and for a size."""
+        if not self.is_ready(choice, renderer):
+            raise UsageError("--lips program needs your program", hint=f"give {LIPS_WITH} COMMAND")
+
+        words, size = self._words(choice), self._size(choice)
+        given = [takes(words, "video"), takes(words, "audio"), takes(words, "out", "dir")]
+        if any(given) and not all(given):
+            raise UsageError(
+                f"{LIPS_WITH} says not all that is read and written",
+                expected='{video}, {audio}, and {out} or {dir}, as "python lips.py {video} {audio} {out}"',
+                found=" ".join(words),
+            )
+        if not (_SIZES[0] <= size <= _SIZES[1] and size % _BLOCK == 0):
+            expected = f"a multiple of {_BLOCK} from {_SIZES[0]} to {_SIZES[1]}"
+            raise UsageError(f"{LIPS_SIZE} cannot be used", expected=expected, found=size)
+
+    def key(self, choice: LipSyncChoice, renderer: Path | None, arithmetic: object) -> list[object]:
+        """Return the command, with the content of files that it names, and the settings."""
+        return [command_key(self._words(choice)), self._size(choice), choice.is_hard]
+
+    @contextmanager
+    def open(self, choice: LipSyncChoice, opening: Opening) -> "Iterator[LipSync]":
+        """Open it; a program that answers lines is ended at the end of the block."""
+        from unit2av.lipsync.program import ProgramLipSync
+
+        lip_sync = ProgramLipSync(self._words(choice), self._size(choice), opening.paste)
+        try:
+            yield lip_sync
+        finally:
+            lip_sync.close()
+
+    @staticmethod
+    def _words(choice: LipSyncChoice) -> tuple[str, ...]:
+        return parse_command(choice.values["lips_with"], LIPS_WITH)
+
+    @staticmethod
+    def _size(choice: LipSyncChoice) -> int:
+        return int(choice.values.get("lips_size", _SIZE))
+
+
+BACKENDS: list[Backend] = [ProgramBackend(), Wav2LipBackend(), MeshBackend(), UnitBackend()]
 """`auto` takes the first that is ready."""

@@ -16,10 +16,10 @@ from torch import Tensor
 from avcore.arrays import Pixels
 from avcore.checkpoints.checkpoint import read_state_dict
 from avcore.compute.inference import resolve_device, resolve_precision
-from avcore.errors import InputError, UnitError
+from avcore.errors import UnitError
 from avcore.faces.crop import crop_face, paste_face, paste_face_hard, scale_face, visible_part
 from avcore.faces.geometry import Box
-from avcore.timeline import Seconds, frames_to_units, units_to_frames, units_to_samples
+from avcore.timeline import Seconds, frames_to_units, units_to_frames
 from avcore.units import Units
 from unit2av.face.model import FACE_SIZE, network_input, to_images
 from unit2av.lipsync import Scene, SpokenUnits
@@ -45,17 +45,17 @@ def drawn_frames(
     draw: takes face crops uint8 [96, 96, 3] and their times (s), and returns uint8 [n, 96, 96, 3]. A face keeps its own mouth
     while something hides it, except with hard patches, as published.
     """
-    scenes = scenes if paste is paste_face_hard else _uncovered(scenes)
+    scenes = scenes if paste is paste_face_hard else uncovered(scenes)
 
     for batch in in_batches(scenes, batch_size):
         faces = [(scene.rgb, scene.box, scene.time) for scene in batch if scene.box is not None]
         crops = [crop_face(rgb, box) for rgb, box, _ in faces]
         patches = iter(draw(crops, [time for _, _, time in faces]) if faces else ())
         for scene in batch:
-            yield scene.rgb if scene.box is None else _mixed(scene, paste(scene.rgb, next(patches), scene.box))
+            yield scene.rgb if scene.box is None else mixed(scene, paste(scene.rgb, next(patches), scene.box))
 
 
-def _uncovered(scenes: Iterable[Scene]) -> Iterator[Scene]:
+def uncovered(scenes: Iterable[Scene]) -> Iterator[Scene]:
     """Yield the scenes, fading the new mouth out while something hides it: less strength at first, then no box."""
     before: Scene | None = None
     cover, is_covered, strength = Cover(_EASE), False, 1.0
@@ -84,7 +84,7 @@ def _uncovered(scenes: Iterable[Scene]) -> Iterator[Scene]:
             yield replace(scene, box=scene.box if strength > 0 else None, strength=scene.strength * strength)
 
 
-def _mixed(scene: Scene, pasted: Pixels) -> Pixels:
+def mixed(scene: Scene, pasted: Pixels) -> Pixels:
     """Return the frame with its new mouth, uint8 [height, width, 3], blended with the scene's own by its strength."""
     part = None if scene.box is None else visible_part(scene.box, *scene.rgb.shape[:2])
     if part is None or scene.strength >= 1:
@@ -193,17 +193,7 @@ class SoundLipSync:
 
     def codes(self, said: SpokenUnits) -> Mel:
         """Return the mel spectrogram of the sound, float32 [80, L]; a frame's code is made from its chunk when it is drawn."""
-        if said.samples is None:
-            raise InputError("there is no sound to move the lips", expected="float32 [samples] at 16 kHz")
-        if said.quiet is None:
-            return mel_of(said.samples)
-
-        # The network would draw the noise of a pause as quivering lips; digital silence is the same everywhere.
-        samples = said.samples.copy()
-        for frame in np.flatnonzero(said.quiet).tolist():
-            start, stop = (units_to_samples(frames_to_units(edge)) for edge in (frame, frame + 1))
-            samples[start:stop] = 0
-        return mel_of(samples)
+        return mel_of(said.silenced())
 
     def draw(self, codes: Mel, scenes: Iterable[Scene]) -> Iterator[Pixels]:
         """See `LipSync.draw`."""

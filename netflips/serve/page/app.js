@@ -6,7 +6,7 @@ import { forgetOthers } from "./review.js";
 import { choose, language, t, translate } from "./words.js";
 
 const TABS = ["dub", "lips", "speak", "transcribe", "avatar"];
-const MOUTHS = { auto: "auto", units: "mouthUnits", mesh: "mouthMesh", wav2lip: "mouthWav2lip" };
+const MOUTHS = { auto: "auto", units: "mouthUnits", mesh: "mouthMesh", wav2lip: "mouthWav2lip", program: "mouthProgram" };
 const LANGUAGES = "en es fr it pt el ru cs da de fi hr hu lt nl pl ro sk sl ko".split(" ");
 const LOST_MS = 3000;
 const SILENT_MS = 4000; // the server sends a sign of life every 2 s

@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from avcore.errors import InputError
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.models import Models
 from netflips.report import summary_of
 from netflips.script.types import Script
 from tests.netflips.dubbing.made import Decoded, decode, work_made
+from tests.unit2av.lip_programs import FREE, command
 from tests.unit2av.mouth_samples import open_mouth
 from unit2av.lipsync.backend import LipSyncChoice
 
@@ -31,6 +33,7 @@ def chosen(settings: DubOptions, table: Path, parity_dir: Path) -> Chosen:
     choices = {
         "mesh": LipSyncChoice(values={"mouth_table": table}),
         "wav2lip": LipSyncChoice(values={"wav2lip_path": parity_dir / "wav2lip_tiny.pth"}),
+        "program": LipSyncChoice(values={"lips_with": command("mouth"), "lips_size": 128}),
     }
     return lambda name: replace(settings, lips=choices[name])
 
@@ -49,7 +52,7 @@ def _pieces(options: DubOptions) -> Callable[[], list[Path]]:
     return lambda: sorted(folder.glob("*.mp4"))
 
 
-@pytest.mark.parametrize("name", ["mesh", "wav2lip"])
+@pytest.mark.parametrize("name", ["mesh", "wav2lip", "program"])
 def test_each_mouth_draws_where_somebody_speaks_and_goes_on_after_a_stop(
     recording: Path, models: Models, chosen: Chosen, tmp_path: Path, name: str
 ) -> None:
@@ -75,6 +78,37 @@ def test_each_mouth_draws_where_somebody_speaks_and_goes_on_after_a_stop(
     assert work_made(again).keys() == {"frames"}
     assert again.result.work_counts["frames"]["kept"] > 0
     _require_same(decode(tmp_path / "again.mp4"), dubbed)
+
+
+def test_utterances_that_a_program_fails_stay_as_they_are_and_are_tried_again(
+    recording: Path, models: Models, settings: DubOptions, tmp_path: Path
+) -> None:
+    (tmp_path / "once.py").write_text(
+        "import runpy, sys\nfrom pathlib import Path\nruns = Path(sys.argv.pop(0)).with_suffix('.runs')\n"
+        "done = len(runs.read_text()) if runs.exists() else 0\nrun = runs.open('a').write('.')\n"
+        "sys.argv[1] = 'exit' if done == 1 else sys.argv[1]\nrunpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    program, *words = command("mouth", "").split()
+    chosen = " ".join([program, str(tmp_path / "once.py"), *words]) + FREE
+    options = replace(settings, lips=LipSyncChoice(values={"lips_with": chosen, "lips_size": 128}))
+    report, source = dub(recording, tmp_path / "out.mp4", models, options), decode(recording)
+    one, other, third = report.processed
+    (note,) = [note for note in report.warnings if "stay as they are" in note]
+    assert note.startswith("the lips in utterance 2 stay as they are: ")
+    assert note.endswith("the program of --lips-with failed; found exit code 3: CUDA out of memory")
+    assert (one.drawn.drawn > 0, third.drawn.drawn > 0, other.drawn.left["failed"] > 0.8 * other.drawn.frames) == (True, True, True)
+    inside = (source.times > other.place.start_s) & (source.times < other.place.end_s)
+    assert np.abs(decode(tmp_path / "out.mp4").frames[inside].astype(int) - source.frames[inside]).mean() < 1.5
+
+    runs = len((tmp_path / "once.runs").read_text())
+    again = dub(recording, tmp_path / "out.mp4", models, options)
+    assert len((tmp_path / "once.runs").read_text()) == runs + 1  # what was drawn is kept
+    assert [row.drawn.left.get("failed") for row in again.processed] == [None] * 3
+
+    all_fail = replace(settings, lips=LipSyncChoice(values={"lips_with": command("few"), "lips_size": 128}))
+    with pytest.raises(InputError, match="wrote another number of frames, 3 times in a row"):
+        dub(recording, tmp_path / "none.mp4", models, all_fail)
+    assert not (tmp_path / "none.mp4").exists()
 
 
 def _require_same(one: Decoded, other: Decoded) -> None:

@@ -76,6 +76,8 @@ def test_a_dub_adds_up_all_that_it_is_made_with(tmp_path: Path) -> None:
     assert may_be_sold(terms_of_dub(paths, DubOptions(**given, speak_with=ESPEAK), "ko")) == "yes"
     told = terms_of_dub(paths, DubOptions(**given, speak_with="cat {text} {out}"), "ko")
     assert may_be_sold(told) == "not stated, because of the program of --speak-with"
+    told = terms_of_dub(paths, DubOptions(lips=LipSyncChoice(values={"lips_with": "cat"})), "ko")
+    assert may_be_sold(told) == "not stated, because of the program of --lips-with"
     names = "mavhubert_large_noise.pt", "utut_sts_ft.pt", "unit_av_renderer_withKO.pt"
     told = terms_of_dub(ModelPaths(*(file(tmp_path / name) for name in names)), DubOptions(), "ko")
     assert {one.name: one.commercial for one in told} == {

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -119,6 +120,17 @@ def test_a_language_model_translates_for_the_page(capsys: pytest.CaptureFixture[
     assert (models["--translate-with"], models["--translate-model"]) == ("http://127.0.0.1:11434/v1", "m")
     assert "takes an address of this machine" in _one_line(capsys, ["--translate-with", "http://example.com/v1"])
     assert "leave one of them out" in _one_line(capsys, [*words, "--text-translator", "x"])
+
+
+def test_a_program_draws_lips_for_the_page(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lips.py").touch()
+    asked = _avatar(["--lips-with", f"'{sys.executable}' lips.py {{video}} {{audio}} {{out}}", "--lips-size", "256"])
+    words = [sys.executable, str(tmp_path / "lips.py"), "{video}", "{audio}", "{out}"]
+    assert (asked.lips.values["lips_with"], asked.lips.values["lips_size"]) == (shlex.join(words), 256)
+    assert "is not there" in _one_line(capsys, ["--lips-with", "no-such-program"])
 
 
 def _avatar(words: list[str]) -> AvatarOptions:

@@ -75,6 +75,8 @@ def test_an_operator_offers_only_what_marks_what_it_makes(operated: TestClient) 
     answer = operated.post("/api/v1/jobs", json={"kind": "say", "values": {"text": "네"}})
     assert answer.status_code == 400
     assert "no such kind" in answer.json()["error"]
+    speech = {"model": "netflips-say", "voice": operated.get("/api/v1/about").json()["voices"][0], "input": "네"}
+    assert "no such kind" in operated.post("/v1/audio/speech", json=speech).json()["error"]["message"]
     assert operated.get("/api/v1/about").json()["operator"] == "A <b>Studio</b>"
 
 

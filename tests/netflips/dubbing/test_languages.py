@@ -1,0 +1,231 @@
+"""Several languages from one analysis: what is found in a video is found once, whatever it is dubbed into."""
+
+import json
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+
+import netflips
+from netflips.dubbing import command as dub_command
+from netflips.dubbing import recognise
+from netflips.model_paths import ModelPaths
+from netflips.script.files import read_script, script_from
+from netflips.script.types import Script
+from tests.forked import start
+from tests.netflips.cascade.tiny import write_translator
+from tests.netflips.conftest import error_line, model_flags, write_clip
+from tests.netflips.dubbing.made import decode, work_made, write_times
+from tests.netflips.dubbing.test_spoken import SAY
+from tests.netflips.recognizers.tiny import by_pauses, write_whisper
+
+ANALYSIS = ("sound", "scenes", "faces", "lips", "pitch", "units")
+"""Steps that depend on the video alone."""
+
+
+@pytest.fixture
+def arguments(recording: Path, paths: ModelPaths, tmp_path: Path) -> list[str]:
+    """French into Korean and English: random models, whose translator has twenty languages and whose renderer has two voices."""
+    return [
+        str(recording), "-o", str(tmp_path / "out.mp4"), "--from", "fr", "--to", "ko,eng", "--beam", "1",
+        "--max-target-units", "30", "--cpu", "--quiet", "--check", "off", *model_flags(paths),
+    ]  # fmt: skip
+
+
+def told(report: Path) -> Script:
+    return script_from(json.loads(report.read_text(encoding="utf-8")))
+
+
+def languages_of(video: Path) -> list[str]:
+    with av.open(str(video)) as container:
+        return [str(stream.metadata.get("language")) for stream in container.streams.audio]
+
+
+def test_the_video_is_analysed_once_and_each_language_is_as_by_itself(arguments: list[str], work: Path, tmp_path: Path) -> None:
+    files = ["--work-dir", str(work), "--report", str(tmp_path / "made.json"), "--verdict", str(tmp_path / "sure.json")]
+    files += ["--timeline", str(tmp_path / "line.otio")]
+    assert dub_command.main([*arguments, *files, "--stems", str(tmp_path / "stems")]) == 0
+    names = {"out": "mp4", "made": "json", "sure": "json", "line": "otio"}
+    assert {one.name for one in tmp_path.iterdir() if one.is_file()} == {
+        f"{name}_{language}.{ending}" for name, ending in names.items() for language in ("ko", "en")
+    }
+    assert [languages_of(tmp_path / f"out_{one}.mp4") for one in ("ko", "en")] == [["kor"], ["eng"]]
+    assert len(list((tmp_path / "stems").iterdir())) == 6
+
+    korean, english = told(tmp_path / "made_ko.json"), told(tmp_path / "made_en.json")
+    assert [(one.source, one.target) for one in (korean, english)] == [("fr", "ko"), ("fr", "en")]
+    assert set(work_made(english)) == {"translations", "speech", "frames"}
+    found = english.result.work_counts
+    assert all(found[step]["kept"] for step in ANALYSIS)
+    assert [one.source_units for one in english.utterances] == [one.source_units for one in korean.utterances]
+    assert [one.target for one in english.utterances] != [one.target for one in korean.utterances]
+    assert dub_command.main([*arguments, *files]) == 0
+    assert work_made(told(tmp_path / "made_ko.json")) == work_made(told(tmp_path / "made_en.json")) == {}
+
+    alone = [*arguments[:2], str(tmp_path / "alone.mp4"), *arguments[3:], "--to", "en", "--work-dir", str(tmp_path / "other")]
+    assert dub_command.main(alone) == 0
+    one, other = decode(tmp_path / "alone.mp4"), decode(tmp_path / "out_en.mp4")
+    assert np.array_equal(one.frames, other.frames)
+    assert np.array_equal(one.sound, other.sound)
+
+
+def dubbed_alone(arguments: list[str]) -> int:
+    return dub_command.main(arguments)
+
+
+def test_a_run_that_was_killed_in_its_second_language_makes_nothing_of_the_first_again(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    frames = tmp_path / "out_ko.mp4.work" / "frames"  # beside the first language's file
+    process, before = start(dubbed_alone, arguments, told=tmp_path / "told"), 0
+    while process.is_alive() and (not before or len(list(frames.glob("[!.]*.npz"))) <= before):
+        if (tmp_path / "out_ko.mp4").exists():
+            before = before or len(list(frames.glob("[!.]*.npz")))
+        time.sleep(0.01)
+    assert process.is_alive()
+    process.kill()
+    process.join()
+    assert not (tmp_path / "out_en.mp4").exists()
+
+    assert dub_command.main([*arguments, "--report", str(tmp_path / "made.json")]) == 0
+    assert work_made(told(tmp_path / "made_ko.json")) == {}
+    made = told(tmp_path / "made_en.json")
+    assert set(work_made(made)) == {"frames"}
+    assert made.result.work_counts["frames"]["kept"] >= 1
+    assert languages_of(tmp_path / "out_en.mp4") == ["eng"]
+
+
+def test_over_text_speech_is_recognised_once_and_each_language_has_its_texts(
+    recording: Path,
+    paths: ModelPaths,
+    work: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(recognise, "packed", by_pauses)
+    monkeypatch.setenv("SAY_LOG", str(tmp_path / "log"))
+    monkeypatch.setattr("netflips.recognizers.whisper.try_apart", lambda *_: None)
+    (tmp_path / "say.py").write_text(SAY)
+    said = {"ko": "그 버스 서요", "fr": "le bus arrive"}
+    answer = f"{{'ok': True, 'text': {said!r}[json.loads(line)['target']]}}"
+    code = f"import json, sys\nfor line in sys.stdin: print(json.dumps({answer}), flush=True)"
+    renderer = torch.load(paths.unit2av, weights_only=True)
+    renderer["audio"]["fr"] = renderer["audio"].pop("en")
+    torch.save(renderer, tmp_path / "ko_fr.pt")
+
+    folders = {
+        "--recognizer": write_whisper(tmp_path / "small.en", "the bus stops"),
+        "--translate-with": shlex.join([sys.executable, "-c", code]),
+        "--av2unit-path": paths.av2unit, "--unit2av-path": tmp_path / "ko_fr.pt", "--work-dir": work,
+        "--speak-with": shlex.join([sys.executable, str(tmp_path / "say.py")]), "--report": tmp_path / "made.json",
+    }  # fmt: skip
+    asked = [
+        recording,
+        "-o",
+        tmp_path / "out.mp4",
+        "--cascade",
+        "--cpu",
+        "--quiet",
+        "--check",
+        "off",
+        "--subtitles",
+        "source,target",
+    ]
+    words = [str(one) for one in (*asked, *(item for pair in folders.items() for item in pair))]
+    assert dub_command.main([*words, "--to", "ko,fr"]) == 0
+
+    korean, french = told(tmp_path / "made_ko.json"), told(tmp_path / "made_fr.json")
+    assert work_made(korean)["recognized"] == 3
+    assert "recognized" not in work_made(french)
+    assert not {*ANALYSIS} & {*work_made(french)}
+    assert french.result.work_counts["recognized"]["kept"] == 3
+    assert [one.text for one in french.utterances] == [one.text for one in korean.utterances]
+    assert {path.name for path in tmp_path.glob("*.srt")} == {f"out_{a}.{b}.srt" for a in ("ko", "fr") for b in ("en", a)}
+    log = [json.loads(line) for line in (tmp_path / "log").read_text(encoding="utf-8").splitlines() if line != "start"]
+    assert {one["language"] for one in log} == {"ko", "fr"}
+    for one, script in (("ko", korean), ("fr", french)):
+        assert {line.spoken.text for line in script.utterances if line.spoken} == {said[one]}
+
+
+@pytest.mark.parametrize(
+    ("languages", "line"),
+    [
+        ("ko,de", "the text translator nllb has no language 'de'; expected one of en, fr, ko"),
+        ("fr,ko", "renderer unit2av_renderer.pt has no language 'fr'; expected one of en, ko"),
+    ],
+)
+def test_over_text_a_language_that_is_lacking_is_refused_before_the_work(
+    recording: Path, paths: ModelPaths, tmp_path: Path, capsys: pytest.CaptureFixture[str], languages: str, line: str
+) -> None:
+    folders = {
+        "--recognizer": write_whisper(tmp_path / "small.en", "the bus stops"),
+        "--text-translator": write_translator(tmp_path / "nllb", {"the": "그", "bus": "버스"}),
+        "--av2unit-path": paths.av2unit, "--unit2av-path": paths.unit2av, "--speak-with": "cat {text} {out}",
+    }  # fmt: skip
+    words = [str(item) for pair in folders.items() for item in pair]
+    assert dub_command.main([str(recording), "-o", str(tmp_path / "out.mp4"), "--cascade", "--to", languages, *words]) == 2
+    assert line in error_line(capsys)
+    assert {one.name for one in tmp_path.iterdir()} == {"small.en", "nllb"}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--to", "ko,es"], "renderer unit2av_renderer.pt has no language 'es'; expected one of en, ko"),
+        (["--to", "ko,xx"], "unit translator utut_ko.pt has no language 'xx'; expected one of en, es, fr"),
+        (["--script-in", "{script}"], "--script-in holds words of one language; expected one language in --to; found ko,en"),
+        (["--speech-in", "{script}"], "--speech-in holds words of one language"),
+        (["--pronounce", "{script}"], "the same --work-dir"),
+        (["--ray", "--to", "ko,es"], "has no language 'es'"),
+    ],
+)
+def test_what_cannot_be_in_several_languages_is_refused_before_the_work(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], said: str
+) -> None:
+    script = write_times(tmp_path / "script.json", (1.0, 3.0, "말해요"))
+    assert dub_command.main([*arguments, *(one.format(script=script) for one in more)]) == 2
+    assert said in error_line(capsys)
+    assert [one.name for one in tmp_path.iterdir()] == ["script.json"]
+
+
+def test_several_videos_have_a_work_folder_each_also_side_by_side(arguments: list[str], speech: np.ndarray, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    clips = [str(write_clip(tmp_path / "in" / name, speech)) for name in ("a.mp4", "b.mp4")]
+    asked = [*clips, *arguments[3:], "--out-dir", str(tmp_path / "out"), "--modalities", "audio", "--timing", "free"]
+    names = {f"{video}_{language}.mp4" for video in "ab" for language in ("ko", "en")}
+    for more in ([], ["--ray", "--workers", "1"]):
+        report = tmp_path / f"made{len(more)}.json"
+        assert dub_command.main([*asked, *more, "--report", str(report)]) == 0
+        assert {one.name for one in (tmp_path / "out").glob("*.mp4")} == names
+        assert {one.name for one in (tmp_path / "out").glob("*.work")} == {"a_ko.mp4.work", "b_ko.mp4.work"}
+        dubs = [script_from(one) for one in json.loads((tmp_path / f"{report.stem}_en.json").read_text())["dubs"]]
+        assert [Path(one.result.output).name for one in dubs] == ["a_en.mp4", "b_en.mp4"]
+        assert all(not {*ANALYSIS} & {*work_made(one)} for one in dubs)
+    before = {one: one.stat().st_mtime_ns for one in (tmp_path / "out").glob("*.mp4")}
+    (tmp_path / "out" / "b_en.mp4").unlink()
+    assert dub_command.main([*asked, "--ray", "--workers", "1"]) == 0
+    assert [one.name for one, made in before.items() if one.stat().st_mtime_ns != made] == ["b_en.mp4"]
+
+
+def test_in_python_each_language_has_its_script(clip: Path, paths: ModelPaths, tmp_path: Path) -> None:
+    given = {
+        "av2unit_path": paths.av2unit,
+        "utut_path": paths.utut,
+        "unit2av_path": paths.unit2av,
+        "modalities": "audio",
+        "device": "cpu",
+    }
+    each: Callable[..., dict[str, Script]] = netflips.dub_each
+    asked = given | {"source": "fr", "to": "en,ko", "beam": 1, "max_target_units": 20, "draft": tmp_path / "draft.json"}
+    scripts = each(clip, tmp_path / "x.mp4", **asked)
+    assert {name: one.target for name, one in scripts.items()} == {"en": "en", "ko": "ko"}
+    assert [read_script(tmp_path / f"draft_{one}.json").target for one in scripts] == ["en", "ko"]
+    with pytest.raises(netflips.NetflipsError, match="dub_each takes several"):
+        netflips.dub(clip, tmp_path / "x.mp4", **asked)

@@ -1,0 +1,323 @@
+"""The lip-sync backend of a user's program, which draws lips into clips of one face (--lips-with).
+
+A clip shows a face in one shot of one utterance: square, at 25 fps, with the face always at the same place and of one size. Where
+something hides the face, or it turns away, the nearest whole one stands for it, and the mask says so. The program gets the clip,
+the new sound of that time, the mask and the box of the face, and gives the frames back. Their colours are fitted to the clip's, and
+the face goes back to its place in the frame that is nearest in time.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import chain, groupby, islice, repeat
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+
+from avcore.arrays import Floats, Pixels, Samples
+from avcore.errors import InputError, NetflipsError
+from avcore.faces.crop import paste_face_hard, visible_part
+from avcore.faces.geometry import Box
+from avcore.media import MediaSource, VideoWriter, write_speech
+from avcore.media.colour import frame_to_rgb
+from avcore.media.decoding import decode_frames
+from avcore.media.opening import open_media, require_video
+from avcore.notes import several
+from avcore.programs import LineProgram, filled, run_program, takes
+from avcore.timeline import FRAME_RATE, exact, frame_at, frames_to_seconds, seconds_to_samples
+from unit2av.lipsync import DrawError, Scene, SpokenUnits
+from unit2av.lipsync.backend import LIPS_WITH
+from unit2av.lipsync.mesh.follow import goes_on
+from unit2av.lipsync.patches import Paste, mixed, uncovered
+
+_WHAT = f"the program of {LIPS_WITH}"
+_LIMIT_S = 3600.0
+"""Time limit of a clip; an utterance is seldom longer than 12 s."""
+_MOST_FAILURES = 3
+"""Failures in a row after which a program is not asked any more."""
+_WIDEN = 1.6
+"""Side of a clip in longer sides of the face's box: programs find the face by themselves, and need what is around it."""
+_TAIL = 16
+"""Frames by which a clip goes on after the last one that is used: programs that draw in windows lose up to 13 at the end."""
+_FACE, _CRF = "face.mp4", 8.0
+_VIDEOS = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v")
+_IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+_COMPARED = 5
+"""Of so many frames one is compared with the clip's in its colours."""
+_UPPER_FACE = 0.5
+"""Rows of the face's box, as a share of its height, that hardly any program redraws: by them its colours are fitted."""
+_MOST_GAIN = 1.25
+_LEAST_SPREAD = 2.0
+"""Added to the spread of colours: an even wall has none, whose noise would be taken for contrast."""
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A clip of one face, and what a program drew in it."""
+
+    folder: Path
+    """where it and all that belongs to it is"""
+    begin: Fraction
+    """time of its first frame since the speech began (s)"""
+    mask: Sequence[bool]
+    """for each of its frames, whether the face is whole at that time"""
+    box: Sequence[int]
+    """box of the face in it: x1, y1, x2, y2 in pixels"""
+    made: Sequence[Path] = ()
+    """what the program drew: a video, or an image for each frame"""
+    gain: Floats | None = None
+    """by which the colours of what was drawn are multiplied, float32 [3]; None: they stay"""
+    shift: Floats | None = None
+    """what is added to them then, float32 [3]"""
+
+    def frames(self) -> Iterator[Pixels]:
+        """Yield what was drawn, in the colours of the clip, uint8 [size, size, 3]; the last frame goes on for ever."""
+        last: Pixels | None = None
+        for rgb in frames_in(self.made):
+            last = rgb
+            if self.gain is not None and self.shift is not None:
+                last = np.clip(np.rint(rgb * self.gain + self.shift), 0, 255).astype(np.uint8)
+            yield last
+        if last is not None:
+            yield from repeat(last)
+
+
+class Seen(NamedTuple):
+    """What the first pass finds in a talk."""
+
+    clips: Sequence[Clip]
+    places: Sequence[tuple[int, float]]
+    """for each scene the number of its clip, and the opacity of the new mouth, 0 = it stays as it is"""
+
+
+class ProgramLipSync:
+    """Lip sync by a program; close it at the end. See `TwoPassLipSync`."""
+
+    name, needs_units, needs_sound, needs_whole = "program", False, True, True
+
+    def __init__(self, command: Sequence[str], size: int, paste: Paste) -> None:
+        """command: with placeholders it is run for each clip, else it answers lines. size: side of a clip in pixels."""
+        self._command, self._size, self._paste = command, size, paste
+        is_once = takes(command, "video", "audio", "out", "dir")
+        self._lasting = None if is_once else LineProgram(command, _LIMIT_S, _WHAT)
+        self._failures = self._asked = 0
+
+    def close(self) -> None:
+        """End the program, if it is running."""
+        if self._lasting is not None:
+            self._lasting.close()
+
+    def codes(self, said: SpokenUnits) -> Samples:
+        """Return the sound, silent where there is no speech, float32 [S] at 16 kHz."""
+        return said.silenced()
+
+    def first_pass(self, codes: Samples, scenes: Iterable[Scene], folder: Path) -> Seen:
+        """Write the clips of a talk, and let the program draw in them. See `TwoPassLipSync`."""
+        places = list[tuple[int, float]]()
+        shown = _numbered(scenes if self._paste is paste_face_hard else uncovered(scenes), places)
+        faces = groupby(shown, lambda one: one[0])
+        clips = [self._write(folder / str(number), (one for _, one in group)) for number, group in faces]
+        try:
+            drawn = [self._drawn(clip, codes) for clip in clips]
+        except NetflipsError as error:
+            self._failures += 1
+            if self._failures < _MOST_FAILURES:
+                raise DrawError(error.what, path=error.path, expected=error.expected, found=error.found) from error
+            what = f"{error.what}, {self._failures} times in a row"
+            raise InputError(what, path=error.path, expected=error.expected, found=error.found) from error
+        self._failures = 0
+        return Seen(drawn, places)
+
+    def draw(self, codes: Seen, scenes: Iterable[Scene]) -> Iterator[Pixels]:
+        """Return the scenes' frames with the faces that the program drew. See `LipSync.draw`."""
+        at, face = (-1, -1), np.zeros((0, 0, 3), np.uint8)
+        frames: Iterator[Pixels] = iter(())
+        for scene, (number, strength) in zip(scenes, codes.places, strict=False):
+            part = None if scene.box is None else visible_part(scene.box, *scene.rgb.shape[:2])
+            if scene.box is None or part is None or not strength:
+                yield scene.rgb
+                continue
+
+            clip = codes.clips[number]
+            if number != at[0]:
+                at, frames = (number, -1), clip.frames()
+            place = frame_at(exact(scene.time) - clip.begin + Fraction(1, 2 * FRAME_RATE))
+            if place > at[1]:
+                face, at = next(islice(frames, place - at[1] - 1, None)), (number, place)
+            patch = _put_back(face, scene.box, part)
+            yield mixed(replace(scene, strength=strength), self._paste(scene.rgb, patch, scene.box))
+
+    def _write(self, folder: Path, shown: Iterable[tuple[Scene, bool]]) -> Clip:
+        """Write the frames of a face at 25 fps, each from the scene that is nearest in time.
+
+        shown: scenes in which it is whole, and whether it was not just before.
+        """
+        folder.mkdir()
+        mask, shapes, begin, time, face, was_away = list[bool](), list[Floats](), Fraction(0), Fraction(0), None, False
+        with VideoWriter(folder / _FACE, self._size, self._size, FRAME_RATE, crf=_CRF, preset="veryfast") as writer:
+
+            def write_until(end: Fraction, rgb: Pixels, is_away: bool) -> None:
+                while (tick := begin + frames_to_seconds(len(mask))) <= end:
+                    away = was_away if tick < time else is_away
+                    mask.append(not away or 2 * abs(tick - time) <= frames_to_seconds(1))
+                    writer.write_rgb(rgb)
+
+            for scene, is_away in shown:
+                assert scene.box is not None  # it is whole
+                now = exact(scene.time)
+                if face is None:
+                    begin = time = now
+                else:
+                    write_until((time + now) / 2, face, is_away)
+                time, face, was_away = now, _cut_out(scene.rgb, scene.box, self._size), is_away
+                shapes.append(scene.box[2:] - scene.box[:2])
+
+            assert face is not None  # a clip has a frame
+            write_until(time + frames_to_seconds(1) / 2, face, is_away=False)
+            for _ in range(_TAIL):
+                mask.append(False)
+                writer.write_rgb(face)
+
+        shares = np.mean([shape / shape.max() for shape in shapes], axis=0) / _WIDEN
+        edges = np.concatenate([1 - shares, 1 + shares]) * self._size / 2
+        return Clip(folder, begin, mask, [round(float(edge)) for edge in edges])
+
+    def _drawn(self, clip: Clip, speech: Samples) -> Clip:
+        """Let the program draw in a clip. Raises InputError where it fails, or its frames cannot be used."""
+        audio, mask, out, folder = (clip.folder / name for name in ("speech.wav", "mask.txt", "lips.mp4", "lips"))
+        start = seconds_to_samples(clip.begin)
+        length = seconds_to_samples(frames_to_seconds(len(clip.mask)))
+        sound = speech[start : start + length]
+        write_speech(audio, np.pad(sound, (0, length - len(sound))))
+        mask.write_text("".join(f"{int(one)}\n" for one in clip.mask))
+        folder.mkdir()
+        paths = {"video": str(clip.folder / _FACE), "audio": str(audio), "mask": str(mask), "out": str(out), "dir": str(folder)}
+
+        if self._lasting is None:
+            values = paths | {"box": ",".join(map(str, clip.box)), "size": str(self._size)}
+            run_program(filled(self._command, values), _LIMIT_S, _WHAT)
+        else:
+            self._asked += 1
+            self._lasting.ask(paths | {"number": self._asked, "box": list(clip.box), "size": self._size})
+        try:
+            return self._fitted(replace(clip, made=_files_in(out, folder, self._command[0])))
+        except NetflipsError:
+            if self._lasting is not None:
+                self._lasting.drop()  # it may have answered another request
+            raise
+
+    def _fitted(self, clip: Clip) -> Clip:
+        """Return the clip with what its colours are fitted by. Raises InputError for other frames than were asked for."""
+        program, size, count = self._command[0], self._size, 0
+        left, top, right, bottom = clip.box
+        rows, columns = slice(top, top + round(_UPPER_FACE * (bottom - top))), slice(left, right)
+        given, drawn = list[Pixels](), list[Pixels]()
+        owns = chain(frames_in([clip.folder / _FACE]), repeat(None))
+        try:
+            for count, (rgb, own) in enumerate(zip(frames_in(clip.made), owns, strict=False), 1):
+                if rgb.shape[:2] != (size, size):
+                    found = f"{rgb.shape[1]}x{rgb.shape[0]}"
+                    raise InputError(f"{_WHAT} wrote frames of another size", path=program, expected=f"{size}x{size}", found=found)
+                if own is not None and count % _COMPARED == 1:
+                    given.append(own[rows, columns][::4, ::4])
+                    drawn.append(rgb[rows, columns][::4, ::4])
+        except NetflipsError as error:
+            if error.path == program:
+                raise
+            raise InputError(f"{_WHAT} wrote frames that cannot be read", path=program, found=error.what) from error
+
+        if abs(count - len(clip.mask)) > _TAIL:
+            expected = several(len(clip.mask), "frame")
+            raise InputError(f"{_WHAT} wrote another number of frames", path=program, expected=expected, found=count)
+
+        one, other = (np.concatenate([part.reshape(-1, 3) for part in parts]).astype(np.float32) for parts in (given, drawn))
+        spreads = (part.std(axis=0) + _LEAST_SPREAD for part in (one, other))
+        gain = np.clip(np.divide(*spreads), 1 / _MOST_GAIN, _MOST_GAIN)
+        shift = one.mean(axis=0) - gain * other.mean(axis=0)
+        return replace(clip, gain=gain, shift=shift)
+
+
+def _numbered(scenes: Iterable[Scene], places: list[tuple[int, float]]) -> Iterator[tuple[int, tuple[Scene, bool]]]:
+    """Yield the scenes with a whole face, each with the number of its clip, and whether the face was away just before.
+
+    places: gets the number of its clip and the opacity of the mouth for every scene.
+    """
+    number, before, is_away = -1, None, False
+    for scene in scenes:
+        if scene.box is None:
+            places.append((number, 0.0))
+            is_away = True
+            continue
+        if before is None or not goes_on(before, scene):
+            number, is_away = number + 1, False
+        places.append((number, scene.strength))
+        yield number, (scene, is_away)
+        before, is_away = scene, False
+
+
+def _cut_out(frame: Pixels, box: Box, size: int) -> Pixels:
+    """Return the square around a face, uint8 [size, size, 3]; beyond the frame its border is repeated."""
+    step, corner = _window(box, size)
+    # The warp samples single pixels, so a large face is averaged first.
+    smooth = cv2.blur(frame, (int(step),) * 2) if step >= 2 else frame
+    place = np.array([[step, 0, corner[0]], [0, step, corner[1]]], np.float32)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(smooth, place, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def _put_back(face: Pixels, box: Box, part: tuple[slice, slice]) -> Pixels:
+    """Return the pixels of a part of a frame from the square around its face: uint8 [rows, columns, 3]."""
+    step, corner = _window(box, len(face))
+    rows, columns = part
+    left, top = (columns.start - corner[0]) / step, (rows.start - corner[1]) / step
+    size = columns.stop - columns.start, rows.stop - rows.start
+    smooth = cv2.blur(face, (int(1 / step),) * 2) if step <= 0.5 else face
+    place = np.array([[1 / step, 0, left], [0, 1 / step, top]], np.float32)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(smooth, place, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def _window(box: Box, size: int) -> tuple[float, tuple[float, float]]:
+    """Return the square around a face: pixels of the frame for each of its `size`, and where its first pixel is in the frame."""
+    x1, y1, x2, y2 = (float(edge) for edge in box)
+    step = _WIDEN * max(x2 - x1, y2 - y1, 1.0) / size
+    # Positions count from the centre of a pixel, as in OpenCV.
+    return step, ((x1 + x2 - step * size + step - 1) / 2, (y1 + y2 - step * size + step - 1) / 2)
+
+
+# What a program wrote
+
+
+def _files_in(out: Path, folder: Path, program: str) -> list[Path]:
+    """Return the video that a program wrote, or its images in the order of their numbers. Raises InputError without either."""
+    if out.is_file():
+        return [out]
+    places = [one for one in (out, folder) if one.is_dir()]
+    files = [path for place in places for path in sorted(place.rglob("*")) if path.is_file() and not path.is_symlink()]
+    videos = [path for path in files if path.suffix.lower() in _VIDEOS]
+    images = [path for path in files if path.suffix.lower() in _IMAGES]
+    if len(videos) == 1:
+        return videos
+    if images and not videos:
+        return sorted(images, key=lambda path: [int(number) for number in re.findall(r"\d+", path.stem)])
+    found = ", ".join(path.name for path in (videos or files)[:5]) or "nothing"
+    expected = "a video in {out}, or one video or images in {dir}"
+    raise InputError(f"{_WHAT} wrote no frames", path=program, expected=expected, found=found)
+
+
+def frames_in(files: Sequence[Path]) -> Iterator[Pixels]:
+    """Yield the frames of a video, or of images, uint8 [height, width, 3]. Raises InputError and MediaError."""
+    for path in files:
+        if path.suffix.lower() in _IMAGES:
+            image: Any = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            if image is None:
+                raise InputError(f"{path.name} is no image", path=path)
+            yield np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+            continue
+        source = MediaSource(path)
+        with open_media(source) as container:
+            for frame in decode_frames(container, require_video(container, source), path):
+                yield frame_to_rgb(frame.decoded, frame.decoded.width, frame.decoded.height)
