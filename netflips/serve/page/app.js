@@ -22,7 +22,7 @@ const complain = (text) => {
   if (text) notice.scrollIntoView({ block: "nearest" });
 };
 
-const page = { about: {}, complain, moved: false, removed: new Set() };
+const page = { about: {}, complain, isLost: false, moved: false, removed: new Set() };
 // Whoever scrolls looks at something: a result that comes meanwhile does not take it away.
 for (const event of ["wheel", "touchmove"]) addEventListener(event, () => (page.moved = true), { passive: true });
 
@@ -49,6 +49,7 @@ const open = (name) => {
 
 const go = (name) => {
   if (location.hash !== `#${name}`) history.pushState(null, "", `#${name}`);
+  if (!page.isLost) complain(""); // it was about the tab before
   open(name);
 };
 
@@ -91,17 +92,16 @@ document.addEventListener("visibilitychange", () => /^[✓✗]/.test(document.ti
 // One stream of news for all jobs: a browser keeps few connections open to one server.
 const listen = () => {
   const news = new EventSource(`${API}/events`);
-  let isLost = false;
   let heard = performance.now();
   let looked = heard;
   const lose = () => {
-    isLost = true;
+    page.isLost = true;
     complain(t("lost"));
   };
   const hear = () => {
     heard = performance.now();
-    if (isLost) complain("");
-    isLost = false;
+    if (page.isLost) complain("");
+    page.isLost = false;
   };
 
   for (const name of ["open", "alive", "message"]) news.addEventListener(name, hear);

@@ -14,7 +14,7 @@ const WORDS = {
     noModels: "No models are loaded: this NetfLips has no demo models and was started without others.",
     knownLead: "What the demo can do: an example, and sentences to try", sampleLead: "An example, dubbed by these models:",
     sentences: "Say one of these into the camera, in English:",
-    video: "Video", voice: "Voice", no_voice: "the speaker's own", neutralVoice: "a neutral one", calledVoice: "the one above", woman: "woman", man: "man", speech: "Own speech", image: "Frame of a face",
+    video: "Video", voice: "Voice", no_voice: "the speaker's own", neutralVoice: "a neutral one", calledVoice: "the one above", woman: "woman", man: "man", speech: "Own speech", image: "Photo of a face",
     no_speech: "none; a recording that runs along the video replaces the translation", ownSpeech: "Own speech", noOwnSpeech: "none; record or choose a file",
     keepSound: "Keep own speech as recorded, not in the speaker's voice", without: "Remove", voices: "Voices of the speakers", terms: "Names and terms", ownVoice: "their own", addVoice: "Another voice", noAddVoice: "record or choose speech; it is then in the lists",
     subtitles: "Subtitles or script", no_subtitles: "none; Korean subtitles are spoken, English ones replace what is heard",

@@ -131,6 +131,8 @@ def test_a_wrong_file_is_one_line(page: Any, tmp_path: Path) -> None:
         page.set_input_files("#dub .file[data-file=video] input", {"name": name, "mimeType": kind, "buffer": content})
         said = f"{name}: this is no video (mp4, mov, mkv, webm)"
         page.wait_for_function("said => document.getElementById('notice').textContent === said", arg=said)
+    page.click("#tab-lips")
+    assert page.is_hidden("#notice")  # it was about another tab
 
 
 def test_a_long_file_is_not_even_sent(chromium: Any, tmp_path: Path) -> None:
