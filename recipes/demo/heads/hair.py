@@ -92,9 +92,9 @@ def grow(canvas: Canvas, looks: Looks, rng: np.random.Generator) -> Growth:
 
     is_parted = cover * np.exp(-np.square(beside * canvas.reach / 0.030))
     deep = 1 - 0.22 * np.exp(-np.square((canvas.reach - line) / 0.12))  # roots lie in the shade of the hair before them
-    brightness = (0.52 + 0.38 * fine + 0.36 * middle + 0.30 * broad) * deep * (1 - 0.4 * is_parted)
+    brightness = (0.52 + 0.38 * fine + 0.36 * middle + 0.30 * broad) * deep * (1 - 0.25 * is_parted)
     relief = 0.010 * cv2.GaussianBlur(broad, (0, 0), 3) + 0.0045 * cv2.GaussianBlur(middle, (0, 0), 1.2) + 0.0010 * fine
-    relief = relief * cover + 0.02 * cover - 0.012 * is_parted
+    relief = relief * cover + 0.02 * cover - 0.006 * is_parted
 
     below = cv2.warpAffine(floats(cover), floats([[1, 0, -6 * looks.light[0]], [0, 1, 7]]), (SIDE, SIDE))
     shadow = np.clip(cv2.GaussianBlur(np.maximum(below, cover), (0, 0), 6), 0, 1) * (1 - cover)

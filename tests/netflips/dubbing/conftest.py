@@ -87,7 +87,7 @@ def options(tmp_path: Path) -> DubOptions:
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A head that talks, another one after a cut, stereo sound with a tone over all of it."""
     times = steady_times(FRAME_RATE, sum(PLAN) + 0.05)  # no frame is missing at its end
-    first, second = head_frames(times), head_frames(times, seed=5)
+    first, second = head_frames(times), head_frames(times, seed=4)  # two who look less alike than one from two sides
     frames = [second[k] if time >= CUT_S else first[k] for k, time in enumerate(times)]
     sound = speech(PLAN, RATE)
     tone = 0.01 * np.sin(np.arange(len(sound)) * 2 * np.pi * 330 / RATE)
