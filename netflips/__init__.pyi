@@ -470,7 +470,7 @@ def transcribe(
     *,
     source: str | None = None,
     recognizer: StrPath | None = None,
-    format: Literal["srt", "vtt", "txt", "json"] | None = None,
+    format: Literal["srt", "vtt", "ttml", "txt", "json"] | None = None,
     out_dir: StrPath | None = None,
     work_dir: StrPath | None = None,
     modalities: str = "auto",

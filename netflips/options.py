@@ -308,15 +308,15 @@ class TranscribeOptions(CommonOptions):
     recordings: tuple[Path, ...] = positional("FILE", file=Input("a file to transcribe", in_turn=True))
     """videos and sound files"""
     out: Path | None = out_flag("the transcript", default=None)
-    """for one file: a name that ends in .srt, .vtt, .txt or .json (default: printed)"""
+    """for one file: a name that ends in .srt, .vtt, .ttml, .txt or .json (default: printed)"""
     _: KW_ONLY
     out_dir: Path | None = flag(default=None, metavar="DIR")
     """for several: a folder for <stem>.<format>"""
     work_dir: Path | None = flag(default=None, metavar="DIR")
     """folder of finished work, so that a stopped run can continue (default: beside the transcript until it is written, if the file
     is longer than 20 s)"""
-    format: Literal["srt", "vtt", "txt", "json"] | None = flag(default=None)
-    """srt; vtt; txt; json (default: by the name of --out; else srt, printed txt)"""
+    format: Literal["srt", "vtt", "ttml", "txt", "json"] | None = flag(default=None)
+    """srt; vtt; ttml; txt; json (default: by the name of --out; else srt, printed txt)"""
     modalities: str = flag(default=AUTO, metavar="WHICH")
     """audio,video or audio or video, or auto: for each utterance its sound, its lips or both, as far as they are there and belong
     together (default: auto; video for a model that reads lips alone)"""

@@ -23,7 +23,7 @@ from unit2text.stage import UNIT2TEXT
 if TYPE_CHECKING:
     from netflips.script.types import Script
 
-_FORMATS = ("srt", "vtt", "txt", "json")
+_FORMATS = ("srt", "vtt", "ttml", "txt", "json")
 _PRINTED = "txt"
 
 
@@ -102,7 +102,8 @@ def _form_of(out: Path | None) -> str:
 
 def _text(form: str, script: "Script") -> str:
     from netflips.recognition import transcript_of
-    from netflips.subtitles.cues import make_cues, rules_for, srt_text, vtt_text
+    from netflips.subtitles.beside import subtitle_text
+    from netflips.subtitles.cues import make_cues, rules_for
 
     if form == "json":
         return json.dumps(_facts(script), indent=1, ensure_ascii=False) + "\n"
@@ -111,9 +112,9 @@ def _text(form: str, script: "Script") -> str:
     if form == "txt":
         return "".join(f"{one.text}\n" for one in said)
     languages = [one.language for one in said for _ in one.words]
-    rules = rules_for(max(sorted(set(languages)), key=languages.count) if languages else "")
-    cues = make_cues([one.words for one in said], rules, script.cuts, script.input_s)
-    return vtt_text(cues) if form == "vtt" else srt_text(cues)
+    language = max(sorted(set(languages)), key=languages.count) if languages else ""
+    cues = make_cues([one.words for one in said], rules_for(language), script.cuts, script.input_s)
+    return subtitle_text(form, cues, language)
 
 
 def _facts(script: "Script") -> dict[str, Any]:

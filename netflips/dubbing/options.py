@@ -60,7 +60,8 @@ class DubOptions(MarkFlags):
     video_track: int | None = flag(default=None, metavar="N")
     """video track, from 1 (default: the one with a face)"""
     script_in: Path | None = flag(default=None, file=Input("the script (--script-in)"))
-    """what to say, and who says it: a script (.json), as --draft and --report write it; or your subtitles (.srt, .vtt, .ass, .smi):
+    """what to say, and who says it: a script (.json), as --draft and --report write it; or your subtitles (.srt, .vtt, .ttml, .ass,
+    .smi):
     Korean texts are spoken, English ones are what is heard"""
     draft: Path | None = flag(default=None, file=Output("the draft"), metavar="JSON")
     """write the utterances and their translation as a script and stop; --script-in continues from it"""
@@ -173,7 +174,8 @@ class DubOptions(MarkFlags):
     preview: bool = flag(default=False)
     """dub and output the first utterance only"""
     subtitles: str | None = flag(group="subtitles", default=None, metavar="WHICH")
-    """write subtitles beside the dub: source, target or source,target (what was heard, is said)"""
+    """write subtitles beside the dub: source, target or source,target (what was heard, is said); with vtt or ttml, as target,ttml,
+    in that format (default: srt)"""
     embed_subtitles: bool = flag(default=False)
     """also put them into the dubbed video as tracks that a player can show"""
     burn_subtitles: str = flag(default="", nargs="?", const=TARGET, choices=SIDES, metavar="WHICH")
@@ -385,8 +387,7 @@ class DubOptions(MarkFlags):
         """The subtitles that are asked for, None = none. Raises UsageError."""
         if self.subtitles is None and not self.burn_subtitles and not self.embed_subtitles and self.subtitle_font is None:
             return None
-        sides = () if self.subtitles is None else tuple(side.strip() for side in self.subtitles.split(","))
-        return Subtitling(sides, self.embed_subtitles, self.burn_subtitles, self.subtitle_font)
+        return Subtitling.of(self.subtitles or "", self.embed_subtitles, self.burn_subtitles, self.subtitle_font)
 
     @cached_property
     def cascade_models(self) -> CascadeModels | None:

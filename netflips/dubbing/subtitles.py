@@ -20,8 +20,8 @@ from netflips.script.notes import FONT_LACKS, SUBTITLES_LEFT_OUT
 from netflips.script.targets import GivenUnits, SpokenSound, Target, Text, TranslatedUnits, WrittenText
 from netflips.script.types import Script
 from netflips.script.utterance import Utterance
-from netflips.subtitles.beside import SOURCE, Subtitling, language_of
-from netflips.subtitles.cues import Cue, make_cues, rules_for, subtitle_text
+from netflips.subtitles.beside import SOURCE, Subtitling, language_of, subtitle_text
+from netflips.subtitles.cues import Cue, make_cues, rules_for
 from netflips.subtitles.drawing import Painter, font_file, lacking_letters
 
 
@@ -184,7 +184,7 @@ def write_subtitles(script: Script, clock: OutputClock, asked: Subtitling, out: 
         if cues is None:
             report_note(SUBTITLES_LEFT_OUT(language=language_of(side, script.source, script.target)), path)
             continue
-        text = subtitle_text(path, cues)
+        text = subtitle_text(asked.form, cues, language_of(side, script.source, script.target))
         if not store.has_written(path):
             keep_other(path, text)
         write_text(path, text)

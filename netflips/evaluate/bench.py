@@ -47,7 +47,7 @@ TABLE, METRICS, PAGE, LISTEN = "table.md", "metrics.json", "page.html", "listen.
 _MEASURED = "measured"
 _FORM = '{"id": ..., "source": ..., "reference_text": ...}'
 _ENDINGS = (".mp4", ".mkv", ".mov", ".webm", ".wav")
-_SUBTITLES = (".srt", ".vtt", ".ass", ".smi")
+_SUBTITLES = (".srt", ".vtt", ".ttml", ".ass", ".smi")
 AREAS: Mapping[str, tuple[str, ...]] = {
     "words": ("cer", "cer_nearest"),
     "sound": ("dnsmos", "clicks"),

@@ -45,6 +45,7 @@ _OTHER_NAMES = {
 _TEXTS = {
     ".json": "application/json",
     ".vtt": "text/vtt; charset=utf-8",
+    ".ttml": "application/ttml+xml; charset=utf-8",
     **dict.fromkeys((".srt", ".txt", ".jsonl"), "text/plain; charset=utf-8"),
 }
 _UNKNOWN = "application/octet-stream"

@@ -212,7 +212,7 @@ def _listener(asked: Asked) -> list[str]:
 
 _VIDEO = MadeFile("result.mp4", "video")
 _READINGS = Text("readings", 5000)
-_FORMATS = ("srt", "vtt", "txt", "json")
+_FORMATS = ("srt", "vtt", "ttml", "txt", "json")
 
 KINDS: Mapping[str, JobKind] = {
     one.name: one

@@ -1,13 +1,12 @@
 """Makes readable subtitles of words with times: of limited lines and duration, and none across a change of shot.
 
 The rules are those that broadcasters share: at most two lines of 42 characters (20 in Korean, whose syllables are twice as wide),
-1 to 7 seconds, and each subtitle within one shot. Files are SubRip (.srt) or WebVTT (.vtt).
+1 to 7 seconds, and each subtitle within one shot. Files are SubRip (.srt), WebVTT (.vtt) or TTML (`netflips.subtitles.ttml`).
 """
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NamedTuple
 
 from avcore.contracts import Word
@@ -164,7 +163,7 @@ def srt_text(cues: Iterable[Cue]) -> str:
     blocks = list[str]()
     for number, cue in enumerate(cues, 1):
         lines = [line.replace(_ARROW, "->") for line in cue.lines]  # no player takes it for a time
-        blocks.append(f"{number}\n{_stamp(cue.start_s, ',')} {_ARROW} {_stamp(cue.end_s, ',')}\n" + "\n".join(lines) + "\n")
+        blocks.append(f"{number}\n{stamp(cue.start_s, ',')} {_ARROW} {stamp(cue.end_s, ',')}\n" + "\n".join(lines) + "\n")
     return "\n".join(blocks)
 
 
@@ -173,16 +172,12 @@ def vtt_text(cues: Iterable[Cue]) -> str:
     blocks = list[str]()
     for cue in cues:
         lines = ["".join(_ESCAPES.get(sign, sign) for sign in line) for line in cue.lines]
-        blocks.append(f"{_stamp(cue.start_s, '.')} {_ARROW} {_stamp(cue.end_s, '.')}\n" + "\n".join(lines) + "\n")
+        blocks.append(f"{stamp(cue.start_s, '.')} {_ARROW} {stamp(cue.end_s, '.')}\n" + "\n".join(lines) + "\n")
     return "\n".join(["WEBVTT\n", *blocks])
 
 
-def subtitle_text(path: Path, cues: Iterable[Cue]) -> str:
-    """Return the text of a file in the format of the path's ending: WebVTT for .vtt, else SubRip."""
-    return vtt_text(cues) if path.suffix.lower() == VTT else srt_text(cues)
-
-
-def _stamp(seconds: float, mark: str) -> str:
+def stamp(seconds: float, mark: str) -> str:
+    """Return a time as `00:01:02.500`. mark: before the milliseconds."""
     # Whole milliseconds come first: 59.9996 s must not be written as 60 seconds of a minute.
     whole, thousandths = divmod(seconds_to_samples(max(0.0, seconds), _MILLISECONDS), _MILLISECONDS)
     minutes, rest = divmod(whole, 60)

@@ -1,10 +1,11 @@
-"""Reads the cues of subtitle files as they are: .srt, .vtt, .ass, .ssa and .smi.
+"""Reads the cues of subtitle files as they are: .srt, .vtt, .ttml, .ass, .ssa and .smi.
 
 SubRip and WebVTT are read by blocks, SAMI by its SYNC tags, SubStation Alpha by its lines of dialogue. pysubs2 is not used: it
 reads names of WebVTT's cues and notes as text, drops a last line that is a number, knows neither SAMI's ends nor its languages, and
 needs minutes for a long line of SubStation's codes.
 """
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,9 +14,11 @@ from itertools import pairwise
 
 from netflips.subtitles.beside import SOURCE, TARGET
 from netflips.subtitles.sides import side_of
+from netflips.subtitles.ttml import TTML, read_ttml
 
 SAMI, SUBSTATION = (".smi", ".sami"), (".ass", ".ssa")
-SUBTITLE_SUFFIXES = (".srt", ".vtt", *SUBSTATION, *SAMI)
+TIMED_TEXT = (TTML, ".dfxp")
+SUBTITLE_SUFFIXES = (".srt", ".vtt", *TIMED_TEXT, *SUBSTATION, *SAMI)
 _READING_S, _LETTER_S = 1.0, 0.08
 """How long a text without an end is shown: at least, and for each character."""
 _TIME = r"(?:(\d{1,6}):)?([0-5]?\d):([0-5]?\d)(?:[,.](\d{1,3}))?"
@@ -58,11 +61,13 @@ class Cue:
 def read_cues(text: str, ending: str, source: str, target: str) -> tuple[list[Cue], list[int]]:
     """Return the cues of a file, and the numbers of those without readable times.
 
-    text: of the file. ending: of its name, in small letters. source, target: languages of a dub; a SAMI file may have both.
+    text: of the file. ending: of its name, in small letters. source, target: languages of a dub; a SAMI or TTML file may have both.
     """
     untimed: list[int] = []
     if ending in SAMI:
         return _sami(text, source, target), untimed
+    if ending in TIMED_TEXT:
+        return _timed_text(text, untimed, source, target), untimed
     found = _substation(text, untimed) if ending in SUBSTATION else _blocks(text, ending == ".vtt", untimed)
     return list(found), untimed
 
@@ -71,6 +76,8 @@ def expected_times(ending: str) -> str:
     """Return how a format writes times, for messages."""
     if ending in SAMI:
         return "<SYNC Start=1500>"
+    if ending in TIMED_TEXT:
+        return '<p begin="00:00:01.500" end="00:00:04.250">'
     return "Dialogue: 0,0:00:01.50,0:00:04.25,..." if ending in SUBSTATION else "00:00:01,500 --> 00:00:04,250"
 
 
@@ -221,6 +228,27 @@ def _timed(rows: Sequence[tuple[float, str]]) -> list[Cue]:
     ends = dict(pairwise(starts))
     timed = [(start, ends.get(start, start + reading_s(said)), said) for start, said in ordered if said]
     return [Cue(number, *row) for number, row in enumerate(timed, 1)]
+
+
+# TTML
+
+
+def _timed_text(text: str, untimed: list[int], source: str, target: str) -> list[Cue]:
+    """Return the cues of TTML. Of several languages, the target is taken, else the source, else the first."""
+    found = read_ttml(text)
+    languages = list(dict.fromkeys(one.language for one in found))
+    wanted = next((one for one in (target, source, *languages) if one in languages), "")
+    shown = [one for one in found if one.language == wanted]
+    untimed += [number for number, one in enumerate(shown, 1) if not one.has_times]
+
+    starts = sorted({one.start_s for one in shown if one.has_times})
+    ends = dict(pairwise(starts))
+    cues = list[Cue]()
+    for number, one in enumerate(shown, 1):
+        if one.has_times:
+            end_s = ends.get(one.start_s, one.start_s + reading_s(one.text)) if math.isinf(one.end_s) else one.end_s
+            cues.append(Cue(number, one.start_s, end_s, one.text, one.speaker))
+    return cues
 
 
 def _seconds(parts: Sequence[str | None]) -> float:

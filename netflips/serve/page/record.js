@@ -2,7 +2,7 @@
 import { element, example, send } from "./parts.js";
 import { t, translate } from "./words.js";
 
-const ACCEPT = { video: "video/*,.mkv,.avi,.ts,.mts,.flv", sound: "audio/*,video/*", media: "audio/*,video/*,.mkv,.ts", image: "image/*", subtitles: ".srt,.vtt,.ass,.ssa,.smi,.sami,.json" };
+const ACCEPT = { video: "video/*,.mkv,.avi,.ts,.mts,.flv", sound: "audio/*,video/*", media: "audio/*,video/*,.mkv,.ts", image: "image/*", subtitles: ".srt,.vtt,.ttml,.dfxp,.ass,.ssa,.smi,.sami,.json" };
 const OTHER = { image: /^(audio|video|text|application\/pdf)/, subtitles: /^(audio|video|image)/ };
 const NO_MEDIA = /^(image|text|application\/pdf)/; // as the system calls it: an animated GIF is a video all the same, and .ts no text
 const KINDS = { video: ["video/webm;codecs=vp8,opus", "video/webm", "video/mp4"], audio: ["audio/webm;codecs=opus", "audio/webm", "audio/mp4"] };

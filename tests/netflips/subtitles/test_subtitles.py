@@ -11,7 +11,8 @@ import pytest
 from avcore.contracts import Word, of_words
 from avcore.errors import InputError, UsageError
 from netflips.subtitles import drawing
-from netflips.subtitles.cues import Cue, Rules, lay_out, make_cues, rules_for, srt_text, subtitle_text, vtt_text
+from netflips.subtitles.beside import FORMATS, subtitle_text
+from netflips.subtitles.cues import Cue, Rules, lay_out, make_cues, rules_for, srt_text, vtt_text
 from netflips.subtitles.drawing import Painter, font_file, lacking_letters, require_letters
 
 ENGLISH, KOREAN = rules_for("en"), rules_for("ko")
@@ -74,11 +75,11 @@ def test_a_word_longer_than_a_line_is_broken_and_nothing_said_is_no_subtitle() -
     assert vtt_text([]) == "WEBVTT\n"
 
 
-def test_files(tmp_path: Path) -> None:
+def test_files() -> None:
     cues = [Cue(0.0, 1.5, ("a --> b", "<i> & c")), Cue(3661.0, 3662.25, ("끝",))]
     srt = "1\n00:00:00,000 --> 00:00:01,500\na -> b\n<i> & c\n\n2\n01:01:01,000 --> 01:01:02,250\n끝\n"
     vtt = "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\na --&gt; b\n&lt;i&gt; &amp; c\n\n01:01:01.000 --> 01:01:02.250\n끝\n"
-    assert [subtitle_text(tmp_path / name, cues) for name in ("a.srt", "a.vtt")] == [srt, vtt]
+    assert [subtitle_text(form, cues, "ko") for form in FORMATS[:2]] == [srt, vtt]
 
 
 def test_two_utterances_of_a_transcript_share_no_subtitle() -> None:

@@ -1,0 +1,146 @@
+"""Subtitles as TTML, written in the text profile of IMSC 1.1, which broadcasters and streaming services take."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import inf
+from xml.etree import ElementTree as ET
+
+from avcore.units import normalise_language
+from netflips.subtitles.cues import Cue, stamp
+
+TTML = ".ttml"
+_TT = "http://www.w3.org/ns/ttml"
+_PARAMETER, _STYLING, _XML = f"{_TT}#parameter", f"{_TT}#styling", "http://www.w3.org/XML/1998/namespace"
+_PROFILE = f"{_TT}/profile/imsc1.1/text"
+_REGION = {"origin": "10% 10%", "extent": "80% 80%", "displayAlign": "after", "textAlign": "center"}
+_STYLE = {"fontFamily": "proportionalSansSerif", "color": "white", "backgroundColor": "black"}
+_NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+_CLOCK = re.compile(r"(\d{1,6}):(\d\d):(\d\d)(?:(\.\d{1,9})|:(\d{1,3})(?:\.\d+)?)?")
+_OFFSET = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(h|m|s|ms|f|t)")
+_FRAME_RATE = 30
+"""Where a file states none."""
+
+
+def ttml_text(cues: Iterable[Cue], language: str) -> str:
+    """Return the text of a TTML file. language: of the cues, "" = not known."""
+    for prefix, space in (("", _TT), ("ttp", _PARAMETER), ("tts", _STYLING)):
+        ET.register_namespace(prefix, space)
+    root = ET.Element(f"{{{_TT}}}tt", {f"{{{_XML}}}lang": language, f"{{{_PARAMETER}}}contentProfiles": _PROFILE})
+    layout = ET.SubElement(ET.SubElement(root, f"{{{_TT}}}head"), f"{{{_TT}}}layout")
+    ET.SubElement(layout, f"{{{_TT}}}region", {f"{{{_XML}}}id": "bottom", **_styles(_REGION)})
+    part = ET.SubElement(ET.SubElement(root, f"{{{_TT}}}body", {"region": "bottom"}), f"{{{_TT}}}div")
+
+    part.text = "\n"
+    for cue in cues:
+        times = {"begin": stamp(cue.start_s, "."), "end": stamp(cue.end_s, ".")}
+        one = ET.SubElement(part, f"{{{_TT}}}p", times)
+        one.tail = "\n"
+        span = ET.SubElement(one, f"{{{_TT}}}span", _styles(_STYLE))
+        span.text, *others = (_NO_XML.sub("", line) for line in cue.lines)
+        for line in others:
+            ET.SubElement(span, f"{{{_TT}}}br").tail = line
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+
+
+def _styles(values: dict[str, str]) -> dict[str, str]:
+    return {f"{{{_STYLING}}}{name}": value for name, value in values.items()}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A text of a TTML file, or what it has from the elements around it."""
+
+    start_s: float = 0.0
+    end_s: float = inf
+    """infinite: not stated"""
+    text: str = ""
+    """lines, with line feeds between them"""
+    speaker: str = ""
+    """of its agent, "" = not stated"""
+    language: str = ""
+    """two-letter name, "" = not stated"""
+    has_times: bool = True
+    """whether its times can be read"""
+
+
+def read_ttml(text: str) -> list[Shown]:
+    """Return the texts of a TTML file in their order; none if it is no XML, or defines entities, which may grow without an end."""
+    try:
+        root = ET.fromstring("" if "<!DOCTYPE" in text else text)
+        return [one for one in _Reader(root).shown(root, Shown()) if one.text]
+    except (ET.ParseError, ValueError, ZeroDivisionError, RecursionError):
+        return []
+
+
+class _Reader:
+    """Reads the elements of a file by the rates of its times."""
+
+    def __init__(self, root: ET.Element) -> None:
+        facts = _facts(root)
+        times, parts = (*facts.get("frameRateMultiplier", "").split(), "1", "1")[:2]
+        frame_rate = Fraction(facts.get("frameRate", _FRAME_RATE)) * Fraction(times) / Fraction(parts)
+        ticks = Fraction(facts.get("tickRate", frame_rate if "frameRate" in facts else 1))
+        self._seconds = {"h": Fraction(3600), "m": Fraction(60), "s": Fraction(1), "ms": Fraction(1, 1000)}
+        self._seconds |= {"f": 1 / frame_rate, "t": 1 / ticks}
+        agents = (one for one in root.iter() if _name(one) == "agent")
+        self._names = {_facts(one).get("id", ""): " ".join("".join(one.itertext()).split()) for one in agents}
+
+    def shown(self, element: ET.Element, around: Shown) -> Iterator[Shown]:
+        """Yield the texts of an element. around: what is stated around it."""
+        place, facts = self._place(element, around), _facts(element)
+        parts = [one for one in element if _name(one) in ("body", "div", "p", "span")]
+        # A paragraph without times may have spans with them.
+        if _name(element) == "span" or (
+            _name(element) == "p" and ("begin" in facts or not any("begin" in _facts(one) for one in parts))
+        ):
+            lines = (" ".join(line.split()) for line in "".join(_pieces(element)).split("\n"))
+            yield replace(place, text="\n".join(filter(None, lines)))
+            return
+        for one in parts:
+            yield from self.shown(one, place)
+
+    def _place(self, element: ET.Element, around: Shown) -> Shown:
+        facts, place = _facts(element), around
+        if facts.get("lang"):
+            place = replace(place, language=normalise_language(facts["lang"].partition("-")[0]))
+        if agent := facts.get("agent", "").split():
+            place = replace(place, speaker=self._names.get(agent[0], ""))
+        try:
+            start = around.start_s + self._time(facts.get("begin", "0s"))
+            ends = [around.start_s + self._time(facts["end"])] if "end" in facts else []
+            ends += [start + self._time(facts["dur"])] if "dur" in facts else []
+        except ValueError:
+            return replace(place, has_times=False)
+        return replace(place, start_s=start, end_s=min(around.end_s, *ends, inf))
+
+    def _time(self, text: str) -> float:
+        """Return a time in seconds. Raises ValueError for one that is none."""
+        if found := _CLOCK.fullmatch(text.strip()):
+            whole = (int(found[1]) * 60 + int(found[2])) * 60 + int(found[3])
+            return float(whole + Fraction(found[4] or 0) + int(found[5] or 0) * self._seconds["f"])
+        if found := _OFFSET.fullmatch(text.strip()):
+            return float(Fraction(found[1]) * self._seconds[found[2]])
+        raise ValueError(text)
+
+
+def _pieces(element: ET.Element) -> Iterator[str]:
+    """Yield the text of an element, with a line feed for each break; what is written above letters is left out."""
+    yield " ".join((element.text or "").split("\n"))
+    for one in element:
+        if _name(one) == "br":
+            yield "\n"
+        elif _name(one) == "span" and _facts(one).get("ruby") not in ("text", "textContainer", "delimiter"):
+            yield from _pieces(one)
+        yield " ".join((one.tail or "").split("\n"))
+
+
+def _name(element: ET.Element) -> str:
+    """Return an element's name: drafts of TTML have other namespaces."""
+    return str(element.tag).rpartition("}")[2]
+
+
+def _facts(element: ET.Element) -> dict[str, str]:
+    return {name.rpartition("}")[2]: value for name, value in element.attrib.items()}
