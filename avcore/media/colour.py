@@ -152,7 +152,7 @@ _CHROMATICITIES = {
 }
 """Chromaticities of red, green and blue by FFmpeg's numbers (ITU-T H.273, table 2): BT.709, BT.601, BT.2020, Display P3."""
 
-_COLOURS = NoteKind("hdr", "its colours are {kind}; they are turned into SDR (BT.709)")
+_COLOURS = NoteKind("hdr", "its colours are {kind}; frames that are drawn or encoded turn into SDR (BT.709)")
 
 
 @dataclass(frozen=True)

@@ -111,13 +111,13 @@ class SoundWriter:
             if self.comment:
                 container.metadata["comment"] = self.comment
 
-            self._add_video(container)
+            self._tracks: list[DuePackets] = [*self._add_video(container, stack)]
             if self.audio_rate is not None:
                 words = self._language, self._sound_title
                 self._sound = SoundEncoder(container, self.audio_rate, self.audio_channels, *words, self._kind.sound)
                 if self._alternates:
                     self._sound.stream.disposition |= Disposition.default
-            self._tracks: list[DuePackets] = [AlternateWriter(container, track, stack) for track in self._alternates]
+            self._tracks += [AlternateWriter(container, track, stack) for track in self._alternates]
             self._tracks += [TrackWriter(container, kind, track) for track in self._subtitles]
             if self._passthrough is not None:
                 self._tracks.append(PassthroughTracks(self._passthrough, container, kind, stack, not self._subtitles))
@@ -152,8 +152,12 @@ class SoundWriter:
         for packet in self._sound.encode(samples):
             self._mux([packet])
 
-    def _add_video(self, container: Any) -> None:
-        """Add a video stream, if there is to be one, before all others."""
+    def _add_video(self, container: Any, stack: ExitStack) -> Sequence[DuePackets]:
+        """Add a video stream, if there is to be one, before all others; returns its packets where they are copied.
+
+        stack: closes the file that they are copied from.
+        """
+        return ()
 
     def _mux(self, packets: list[Any]) -> None:
         with self._write_errors():

@@ -5,6 +5,7 @@ Joining does not encode frames again. The `comment` tag that marks a video as sy
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
@@ -21,7 +22,7 @@ from avcore.errors import InputError, MediaError, OutputError
 from avcore.media.colour import is_hd, rgb_to_yuv420, tag_stream
 from avcore.media.media_source import MediaSource
 from avcore.media.opening import open_media, require_video
-from avcore.media.passthrough import PassthroughMetadata, SubtitleTrack
+from avcore.media.passthrough import DuePackets, PassthroughMetadata, SubtitleTrack
 from avcore.media.probe import probe
 from avcore.media.sound_tracks import AlternateTrack
 from avcore.media.sound_writer import QUICK_START, FileKind, SoundWriter
@@ -78,13 +79,16 @@ def is_synthetic(path: Path) -> bool:
 
 def require_video_name(path: Path) -> None:
     """Raise OutputError for a name without the suffix of a video format that can be written."""
-    if path.suffix.lower() not in _KINDS:
-        raise OutputError(
-            "this kind of video cannot be written",
-            path=path,
-            expected=f"a name ending in {', '.join(_KINDS)}",
-            found=path.suffix or "no ending",
-        )
+    video_kind(path)
+
+
+def video_kind(path: Path) -> FileKind:
+    """Return the kind of a video file by its name. Raises OutputError for one that cannot be written."""
+    kind = _KINDS.get(path.suffix.lower())
+    if kind is None:
+        expected, found = f"a name ending in {', '.join(_KINDS)}", path.suffix or "no ending"
+        raise OutputError("this kind of video cannot be written", path=path, expected=expected, found=found)
+    return kind
 
 
 class VideoWriter(SoundWriter):
@@ -146,8 +150,7 @@ class VideoWriter(SoundWriter):
         return (self.out_width, self.out_height) != (self.width, self.height)
 
     def _kind_of_file(self) -> FileKind:
-        require_video_name(self.path)
-        return _KINDS[self.path.suffix.lower()]
+        return video_kind(self.path)
 
     def write_rgb(self, rgb: NDArray[np.uint8], time: Seconds | None = None) -> None:
         """Write a frame, uint8 [height, width, 3]; without a time (s) it follows the one before at the frame rate."""
@@ -163,12 +166,13 @@ class VideoWriter(SoundWriter):
             raise ValueError(f"expected yuv420p of {self.out_width} x {self.out_height}, found {frame}")
         self._encode_frame(frame, time)
 
-    def _add_video(self, container: Any) -> None:
+    def _add_video(self, container: Any, stack: ExitStack) -> Sequence[DuePackets]:
         self._video = container.add_stream("libx264", rate=self.frame_rate, options=self._options)
         self._video.width, self._video.height, self._video.pix_fmt = self.out_width, self.out_height, "yuv420p"
         self._video.codec_context.time_base = self._tick
         self._video.codec_context.sample_aspect_ratio = self._pixel_aspect
         tag_stream(self._video, self._is_bt709)
+        return ()
 
     def _encode_frame(self, frame: Any, time: Seconds | None) -> None:
         start = self._video_end if time is None else exact(time)
@@ -255,10 +259,11 @@ class VideoJoiner(VideoWriter):
             return self._shown[0] - (self._num_ahead + 1) * self._frame_ticks
         return self._shown.popleft()
 
-    def _add_video(self, container: Any) -> None:
+    def _add_video(self, container: Any, stack: ExitStack) -> Sequence[DuePackets]:
         with open_media(self._first_piece) as piece:
             self._video = container.add_stream_from_template(require_video(piece, MediaSource(self._first_piece)))
         self._video.time_base = self._tick
+        return ()
 
     def _finish(self) -> None:
         if self._video_end == 0:

@@ -72,5 +72,5 @@ def dub(
         script = check(script, job, sound)  # .attempts: recognised and measured as spoken; what fails is spoken again
         write_final_texts(script, job)  # of the cascade, as they are spoken
         speech = speak(script, job, sound)  # a mapping by number that reads from the disk
-        pieces = render(script, job, shots, faces, speech)  # source-timed, or ping-pong
-        return write(script, job, pieces, mix(script, job, speech, sound))  # .drawn, .made; subtitles; the file gets its name
+        frames = render(script, job, shots, faces, speech)  # source-timed, ping-pong, or copied; of sound there are none
+        return write(script, job, frames, mix(script, job, speech, sound))  # .drawn, .made; subtitles; the file gets its name

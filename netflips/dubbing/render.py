@@ -17,6 +17,7 @@ from avcore.compute.threads import frames_at_once
 from avcore.errors import InputError, MediaError
 from avcore.journal import key_of
 from avcore.media import QUICK, Frame, FrameSource, MediaInfo
+from avcore.media.copying import CopiedFrames, frames_to_copy
 from avcore.media.sound_writer import is_sound_name
 from avcore.media.source import StoredFrame, read_stored
 from avcore.speech.audio import resample
@@ -42,7 +43,7 @@ from netflips.dubbing.subtitles import painter_of
 from netflips.dubbing.track_faces import Faces
 from netflips.dubbing.video_format import Finish, VideoFormat
 from netflips.models import Models
-from netflips.script.notes import LIPS_FAILED
+from netflips.script.notes import FRAMES_ENCODED, LIPS_FAILED
 from netflips.script.targets import WrittenText
 from netflips.script.types import Script
 from netflips.script.utterance import TimeFit, Utterance
@@ -60,14 +61,16 @@ _MOST_READERS = 6
 """Readers of a recording's frames that wait for their next segment, at most; the oldest is dropped, and its frames read anew."""
 
 
-def render(script: Script, job: Job, shots: Shots, faces: Faces, speech: Speeches) -> list[Encoded]:
+def render(script: Script, job: Job, shots: Shots, faces: Faces, speech: Speeches) -> list[Encoded] | CopiedFrames:
     """Draw and encode the frames of a dub in segments; segments that were finished before are reused.
 
-    An empty list: the dub is a sound file.
+    Without lips to draw, frames are copied as they are stored, where they can be. An empty list: the dub is a sound file.
     """
     if is_sound_name(job.out):
         return []
     rate, clock = job.frame_rate(script), OutputClock(script, job.part, job.own_rate)
+    if not job.lips.draws and (copied := _copied(script, job, clock)):
+        return copied
     if job.track is not None:
         count = num_frames(script, rate, job.track.length_s)
     else:
@@ -87,6 +90,27 @@ def render(script: Script, job: Job, shots: Shots, faces: Faces, speech: Speeche
         return clip_segments(script, source, count, talks, look, around_s)
 
     return draw_segments(job, rate, count, schedule, painter)
+
+
+def _copied(script: Script, job: Job, clock: OutputClock) -> CopiedFrames | None:
+    """Return the frames to copy. None, with a note that says why: they are encoded."""
+    options, part = job.options, clock.part
+    why, values = "", dict[str, str]()
+    if not script.is_source_timed:
+        why = "loop"
+    elif clock.freezes:
+        why = "freeze"
+    elif options.label or options.burn_subtitles:
+        why = "drawn"
+    else:
+        with job.clock.stage("frames"):
+            found = frames_to_copy(job.info, job.out, part.start, None if part.is_all else part.stop)
+        if isinstance(found, CopiedFrames):
+            return found
+        track = job.info.video_tracks[job.info.video_track - 1]
+        why, values = found, {"file": job.out.suffix, "codec": track.codec} if found == "codec" else {}
+    job.notes.add(FRAMES_ENCODED(reason=f"encoded_{why}", **values))
+    return None
 
 
 def draw_segments(

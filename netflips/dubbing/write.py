@@ -12,9 +12,10 @@ from avcore.compute.memory import peak_memory_bytes
 from avcore.faces.geometry import MOUTH_HIDDEN
 from avcore.journal import file_digest
 from avcore.media import MediaSource, SoundWriter
+from avcore.media.copying import CopiedFrames, VideoCopier
+from avcore.media.media_source import notes_of
 from avcore.media.passthrough import PassthroughMetadata
 from avcore.media.sound_tracks import AlternateTrack
-from avcore.media.sound_writer import is_sound_name
 from avcore.media.writer import synthetic_comment
 from avcore.units import three_letters
 from netflips.dubbing.approved import with_sources
@@ -38,8 +39,12 @@ _READING = frozenset({"read", "faces", "voice", "av2unit"})
 """Steps of the clock that read the video."""
 
 
-def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed) -> Script:
-    """Write the output, which appears when it is whole; fill in the drawn frames of each utterance, and `made`."""
+def write(script: Script, job: Job, frames: Sequence[Encoded] | CopiedFrames, sound: SoundFeed) -> Script:
+    """Write the output, which appears when it is whole; fill in the drawn frames of each utterance, and `made`.
+
+    frames: encoded, or to be copied; none: the output is a sound file.
+    """
+    pieces = () if isinstance(frames, CopiedFrames) else frames
     clock = OutputClock(script, job.part, job.own_rate)
     is_own, track, provenance = script.is_source_timed, job.track, job.provenance
     subtitling, generated = job.options.subtitling, _generated(script, job)
@@ -68,7 +73,9 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed)
         about |= {"sound_title": tracks[0].title if tracks else "", "alternates": sound.alternates}
         about |= {"subtitles": tracks_of(script, clock, subtitling), "carried": _passthrough(script, job.info.source, clock, track)}
         writer: SoundWriter
-        if is_sound_name(job.out):
+        if isinstance(frames, CopiedFrames):
+            writer = VideoCopier(job.out, frames, sound.rate, sound.channels, **about)
+        elif not pieces:
             writer = SoundWriter(job.out, sound.rate, sound.channels, **about)
         else:
             writer = VideoFormat.of(job.info, job.frame_rate(script)).joiner(job.out, sound, pieces[0].path, **about)
@@ -99,7 +106,7 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed)
         width=writer.out_width,
         height=writer.out_height,
         has_grown=writer.grew,
-        frames=sum(len(piece.times) for piece in pieces),
+        frames=frames.count if isinstance(frames, CopiedFrames) else sum(len(piece.times) for piece in pieces),
         lips=job.lips.name,
         tracks=tracks,
         models=tuple(models),
@@ -112,7 +119,7 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed)
         timings=tuple(Timing(name, seconds, name in _READING) for name, seconds in job.clock.seconds.items()),
         peak_memory_bytes=peak_memory_bytes(),
     )
-    script = with_notes(replace(script, utterances=utterances, made=made), job)
+    script = with_notes(replace(script, utterances=utterances, made=made), job, is_encoded=bool(pieces))
     if job.options.timeline is not None:
         write_timeline(job.options.timeline, script, job, clock)
     return script
@@ -138,10 +145,10 @@ def _passthrough(script: Script, source: MediaSource, clock: OutputClock, track:
     return PassthroughMetadata(source, Fraction, track.length_s)
 
 
-def with_notes(script: Script, job: Job) -> Script:
-    """Fill in the notes of the dub, the source text of each translation, and consents."""
+def with_notes(script: Script, job: Job, *, is_encoded: bool = True) -> Script:
+    """Fill in the notes of the dub, the source text of each translation, and consents. is_encoded: whether its frames are."""
     utterances = tuple(replace(one, notes=tuple(job.notes.of.get(one.number, ()))) for one in with_sources(script).utterances)
-    notes = (*job.info.notes, *job.notes.of_all)
+    notes = (*(job.info.notes if is_encoded else notes_of(job.info.source)), *job.notes.of_all)
     return replace(script, utterances=utterances, notes=notes, consent=job.provenance.consent)
 
 

@@ -111,6 +111,13 @@ NOT_RECOGNISED = NoteKind(
     "no recognizer here knows '{language}': speech is measured, not heard",
     "; netflips models get korean-free, or make judges, brings one",
 )
+FRAMES_ENCODED = NoteKind("frames_encoded", "its frames are not copied but encoded anew: {reason:@}")
+NoteKind("encoded_codec", "a {file} file cannot hold {codec}, as an .mkv file can")
+NoteKind("encoded_times", "their packets have no times of their own")
+NoteKind("encoded_cut", "the part begins or ends where the video cannot be cut")
+NoteKind("encoded_freeze", "some are held for longer")
+NoteKind("encoded_loop", "they are played to and fro")
+NoteKind("encoded_drawn", "a label or subtitles are drawn into them")
 REPORT_LACKS = NoteKind("report_lacks", "the report shows no {what}: {error}")
 TRIED_AGAIN = NoteKind("tried_again", "tried again: {deaths}")
 DUB_CHANGED = NoteKind("dub_changed", "it is not as it was made; it is made anew")

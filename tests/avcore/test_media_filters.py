@@ -106,7 +106,7 @@ def test_sdr_put_into_hdr_comes_back(tmp_path: Path, kind: str, form: str, colou
         assert np.abs(squares(frame.rgb) - SDR).max() <= slack
     info = probe(video)
     name = kind if kind == "BT.2020" else f"HDR ({kind})"
-    assert tuple(map(sentence, info.notes)) == (f"its colours are {name}; they are turned into SDR (BT.709)",)
+    assert tuple(map(sentence, info.notes)) == (f"its colours are {name}; frames that are drawn or encoded turn into SDR (BT.709)",)
     assert digest_of(info) != file_digest(video)  # nothing that was kept of it before is believed
     assert next(read_stored(video)).is_plain  # so that it is not converted twice
 

@@ -1,0 +1,148 @@
+"""Copy the frames of a video into another file as they are stored: nothing is decoded, so HDR, 10 bits and quality stay."""
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import av
+import numpy as np
+
+from avcore.media.media_source import MediaSource
+from avcore.media.opening import open_media, packet_time, require_video
+from avcore.media.passthrough import DuePackets, TimedPacket
+from avcore.media.probe import MediaInfo, Ticks
+from avcore.media.sound_writer import FileKind, SoundWriter
+from avcore.media.writer import video_kind
+
+_TAGGED = {"hevc": "hvc1", "prores": "apch"}
+"""Codecs that MP4 and QuickTime files name in several ways, with the usual one."""
+WhyNot = Literal["codec", "times", "cut"]
+"""Why frames cannot be copied: the output's kind of file does not hold their codec; their packets have no times of their own; the
+part does not begin and end where the stream can be cut."""
+
+
+@dataclass(frozen=True, eq=False)
+class CopiedFrames:
+    """The packets of a video track that are copied, N in the order of decoding."""
+
+    source: MediaSource
+    first: int
+    """Number of the first packet among those of the track."""
+    tick: Fraction
+    """Of the track (s)."""
+    pts: Ticks
+    """Int64 [N], when each is shown in the output, in ticks; negative: decoded for others, and not shown."""
+    dts: Ticks
+    """Int64 [N], when each is decoded."""
+    size: tuple[int, int]
+    """Width and height as shown."""
+
+    @property
+    def count(self) -> int:
+        """Number of frames that are shown."""
+        return int((self.pts >= 0).sum())
+
+
+def frames_to_copy(info: MediaInfo, out: Path, start: Fraction, stop: Fraction | None) -> CopiedFrames | WhyNot:
+    """Return the frames between two times (s) of a video that can be copied into a file, or why they cannot.
+
+    stop: None = to the end. All packets are read once, none is decoded. Raises InputError or MediaError.
+    """
+    with open_media(info.source) as container:
+        stream = require_video(container, info.source)
+        if not _holds(video_kind(out), stream):
+            return "codec"
+        tick, begin = stream.time_base, round((info.clock.start + start) / stream.time_base)
+        packets = [
+            (packet.pts, packet_time(packet) == packet.pts, packet.is_keyframe, packet.is_discard)
+            for packet in container.demux(stream)
+            if packet.size
+        ]
+
+    if any(pts is None or not is_own for pts, is_own, *_ in packets):
+        return "times"
+    times, is_key, is_hidden = (np.array([one[column] for one in packets]) for column in (0, 2, 3))
+    times -= begin
+    if len(np.unique(times)) < len(times):  # two fields of a frame
+        return "times"
+
+    wanted = (times >= 0) if start else (~is_hidden | (times < 0))
+    if stop is not None:
+        wanted &= times < round((stop - start) / tick)
+    places = np.flatnonzero(wanted)
+    # Packets are decoded in another order than frames are shown in: those of a part must follow one another, from a whole frame on.
+    is_one_run = len(places) > 0 and places[-1] - places[0] + 1 == len(places)
+    if not is_one_run or not is_key[places[0]]:
+        return "cut"
+    pts = times[places]
+    if start and pts.min() * tick >= info.usual_frame_s:  # another frame is on screen when the part begins
+        return "cut"
+    if pts.min() < 0 and video_kind(out).name == "matroska":  # which shifts all of them to 0
+        return "cut"
+    return CopiedFrames(info.source, int(places[0]), tick, pts, _decoding_times(pts), (info.width, info.height))
+
+
+def _holds(kind: FileKind, stream: Any) -> bool:
+    """Return whether a kind of file can hold a stream as it is."""
+    try:
+        with av.open(io.BytesIO(), "w", format=kind.name) as trial:
+            _stream_like(trial, stream)
+            trial.start_encoding()
+    except (ValueError, av.error.FFmpegError):
+        return False
+    return True
+
+
+def _stream_like(container: Any, stream: Any) -> Any:
+    """Add a stream for the packets of another one to a container, and return it."""
+    added = container.add_stream_from_template(stream)
+    name, is_mov = stream.codec_context.name, container.format.name != "matroska"
+    if is_mov and name in _TAGGED:
+        # What is ProRes of which profile, and in Apple's players what is HEVC at all, is known by these letters.
+        tag = stream.codec_context.codec_tag if "mov" in stream.container.format.name else _TAGGED[name]
+        added.codec_context.codec_tag = tag
+    added.time_base = stream.time_base
+    if stream.sample_aspect_ratio:
+        added.sample_aspect_ratio = stream.sample_aspect_ratio
+    return added
+
+
+def _decoding_times(pts: Ticks) -> Ticks:
+    """Return when packets are decoded that are shown at some times; not all files store that. Int64 [N] each, in ticks."""
+    shown, count = np.sort(pts), len(pts)
+    late = int((np.arange(count) - np.argsort(np.argsort(pts))).max())
+    step = int(np.median(np.diff(shown))) if count > 1 else 1
+    before = shown[0] - step * np.arange(late, 0, -1)
+    return np.asarray(np.concatenate([before, shown])[:count], np.int64)
+
+
+class VideoCopier(SoundWriter):
+    """Writes a video whose frames are copied, with new sound. Takes the frames, and the arguments of `SoundWriter`."""
+
+    def __init__(self, path: Path, frames: CopiedFrames, *arguments: Any, **named: Any) -> None:
+        super().__init__(path, *arguments, **named)
+        self._frames = frames
+        self.out_width, self.out_height = frames.size
+
+    def _kind_of_file(self) -> FileKind:
+        return video_kind(self.path)
+
+    def _add_video(self, container: Any, stack: ExitStack) -> Sequence[DuePackets]:
+        source = stack.enter_context(open_media(self._frames.source))
+        own = require_video(source, self._frames.source)
+        return [DuePackets(self._packets(source, own, _stream_like(container, own)))]
+
+    def _packets(self, source: Any, own: Any, stream: Any) -> Iterator[TimedPacket]:
+        frames = self._frames
+        packets = (packet for packet in source.demux(own) if packet.size)
+        for number, packet in enumerate(packets, -frames.first):
+            if number == len(frames.pts):
+                return
+            if number >= 0:
+                packet.stream, packet.time_base = stream, frames.tick
+                packet.pts, packet.dts = int(frames.pts[number]), int(frames.dts[number])
+                yield packet.dts * frames.tick, packet
