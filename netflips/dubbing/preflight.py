@@ -175,7 +175,7 @@ def for_media(options: DubOptions, info: MediaInfo, out: Path) -> DubOptions:
     needing = {
         "--operator": options.operator, "--burn-label": options.label, "--burn-subtitles": options.burn_subtitles,
         "--embed-subtitles": options.embed_subtitles, "--in-bbox-path": options.in_bbox_path,
-        f"--lips {options.lips.name}": options.lips.name not in (AUTO, NONE),
+        "--lips": options.lips.name not in (AUTO, NONE) or any(options.lips.values.values()),
     }  # fmt: skip
     if not info.has_video:
         needing |= {"--in-lip-path": options.in_lip_path, "--modalities video": options.modalities == "video"}

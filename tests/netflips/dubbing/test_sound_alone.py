@@ -24,6 +24,7 @@ from netflips.script.files import read_script, write_script
 from netflips.script.types import Script
 from tests.netflips.conftest import error_line, model_flags
 from tests.netflips.dubbing.made import PLAN, RATE, speech, work_made
+from unit2av.lipsync.backend import LipSyncChoice
 
 Dubbed = tuple[Path, Script]
 
@@ -137,7 +138,8 @@ def test_the_sound_of_a_video_can_be_dubbed_alone(recording: Path, models: Model
         ({"subtitles": "target", "embed_subtitles": True}, "--embed-subtitles needs frames"),
         ({"label": "synthetic"}, "--burn-label needs frames"),
         ({"modalities": "video"}, "--modalities video needs frames"),
-        ({"lips": "mesh"}, "--lips mesh needs frames"),
+        ({"lips": "mesh"}, "--lips needs frames"),
+        ({"lips": LipSyncChoice(values={"lips_with": "draw {video} {out}"})}, "--lips needs frames"),
         ({"operator": "Studio"}, "--operator needs frames"),
         ({"video_track": 1}, "it has no such video track"),
     ],
