@@ -80,7 +80,7 @@ def mix(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> Soun
             job.notes.add(LOUDNESS_MISSED(level=gain.lufs, target=target))
         blocks, behind = (limited(one, rate, gain.factor) for one in (blocks, behind))
 
-    clock = OutputClock(script, job.part, job.info.frame_rate)
+    clock = OutputClock(script, job.part, job.own_rate)
     alternates = tuple(
         _original(job.info, script.source, job.out, clock)
         if one == ORIGINAL
