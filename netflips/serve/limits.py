@@ -103,10 +103,10 @@ def bilingual(error: str) -> dict[str, str]:
     """Return one line of an error in both languages. error: a file, a clause, and more clauses, separated by `; `."""
     head = error.partition("; ")[0]
     path, colon, clause = head.rpartition(": ")
-    parts = [*(part for part in error.split("; ") if "--" not in part), _WAYS_OUT.get(clause)]
-    plain = "; ".join(part for part in parts if part)
-    korean = known_clause(clause) or f"{known_clause(_NOT_DONE)} ({clause})"
-    return {"error": plain, "error_ko": f"{path}{colon}{korean}." if plain else ""}
+    parts = [part for part in (*error.split("; "), _WAYS_OUT.get(clause)) if part and "--" not in part]
+    korean = [f"{path}{colon}{known_clause(clause) or f'{known_clause(_NOT_DONE)} ({clause})'}"]
+    korean += [known for part in parts if part != head and (known := known_clause(part))]  # what to do
+    return {"error": "; ".join(parts), "error_ko": f"{'. '.join(korean)}." if parts else ""}
 
 
 def refusal(status: int, text: str, path: str) -> Response:
