@@ -18,7 +18,10 @@ from netflips.version import __version__
 COMMANDS = {
     "demo": ("netflips.options:demo", "dub the clip that comes with NetfLips, and let a portrait say it"),
     "dub": ("netflips.dubbing.command", "dub videos into another language"),
-    "script": ("netflips.script.edit", "list, divide and join the sentences of a dub's script, and list its terms"),
+    "script": (
+        "netflips.script.edit",
+        "list, divide and join the sentences of a dub's script, list its terms, and store who speaks",
+    ),
     "units": ("av2unit.inference", "extract units from speech and lips"),
     "translate": ("unit2unit.inference", "translate units of one language into units of another"),
     "speak": ("unit2av.inference_unit2a", "turn units into speech"),
@@ -145,6 +148,8 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("what is said, by number", "netflips script list talk.json"),
         ("divide a sentence where it pauses", "netflips script split talk.json 3 -o talk2.json"),
         ("join it with the next", "netflips script join talk2.json 5 -o talk3.json"),
+        ("give a speaker a name", 'netflips script rename talk.json "speaker 1" Ann -o named.json'),
+        ("keep the named voices for the next dub", "netflips script speakers named.json -o people"),
         ("names and terms, to decide how they are said", "netflips script terms talk.json"),
     ),
     "serve": (

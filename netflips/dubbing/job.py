@@ -46,6 +46,7 @@ from netflips.models import Models
 from netflips.provenance.manifest import sidecars
 from netflips.published.terms import file_of_lips, terms_of, terms_of_commands, terms_of_dub
 from netflips.script.files import file_beside
+from netflips.script.people import People, read_people
 from netflips.script.targets import UnitList
 from netflips.script.terms import terms_of_script
 from netflips.script.types import Script, VoiceFile
@@ -105,6 +106,8 @@ class Job:
     """the program that speaks; None: the models do"""
     subtitles: GivenSubtitles | None = None
     """subtitles that the user gave"""
+    people: People | None = None
+    """people who are known from other recordings"""
     reader: CachingReader | None = None
     """the unit-to-text model for both languages; None: there is none"""
     provenance: Provenance = field(default_factory=Provenance)
@@ -142,6 +145,9 @@ class Job:
         else:
             VideoWriter(out, info.width, info.height, info.frame_rate, *sound, carried=carried)
         check_words(models, options)
+        people = None if options.people is None else read_people(options.people, models.likeness_encoder)
+        if people is not None:
+            keep_apart({"the result": [out]}, {"a file of --people": people.files})
         provenance = Provenance.of(options, terms_of_dub(models.paths, options, models.languages[1]))
         lips, unit_to_text = checked_lips(models, options), unit_reader(models, options, subtitles)
 
@@ -153,7 +159,7 @@ class Job:
             reader = None if unit_to_text is None else CachingReader(unit_to_text, store, models.arithmetic)
             job = cls(
                 info, out, models, options, digest_of(info), lips, store, scratch, progress, Notes(video), options.asked,
-                speaking, subtitles, reader, provenance, clock,
+                speaking, subtitles, people, reader, provenance, clock,
             )  # fmt: skip
             if job.is_certainly_recording or options.work_dir is not None:
                 job.keep_work()
@@ -213,8 +219,9 @@ class Job:
 
     @cached_property
     def term_readings(self) -> dict[str, str]:
-        """Readings of terms that the user's script asks for, by the lower-case source word."""
-        return terms_of_script(self.options.script, self.languages[1], self.options.script_in)
+        """Readings of terms that the user's script asks for, and of known people's names, by the lower-case source word."""
+        known = {} if self.people is None else self.people.terms(self.languages[1])
+        return known | terms_of_script(self.options.script, self.languages[1], self.options.script_in)
 
     @cached_property
     def readings(self) -> dict[str, str]:
@@ -257,6 +264,15 @@ class Job:
 
         self.store.use(folder)
         self.store.hold(self.out if options.draft is None else options.draft)
+
+    def voice_file(self, speaker: str) -> Path | None:
+        """Return the file of a speaker's voice: the script's, a known person's, or --voice. None: their own. Raises InputError."""
+        options = self.options
+        asked = None if options.script is None else options.script.speaker(speaker).voice
+        if isinstance(asked, VoiceFile) and options.script_in is not None:
+            return file_beside(options.script_in, asked.file)
+        known = None if self.people is None else self.people.by_name.get(speaker)
+        return options.voice if known is None else known.voice
 
     @property
     def background(self) -> Path | None:
@@ -315,14 +331,6 @@ class Job:
     def num_channels(self) -> int:
         """Number of channels of a recording's sound and of its dub."""
         return max(self.info.audio_channels, 1)
-
-
-def voice_file(options: DubOptions, speaker: str) -> Path | None:
-    """Return the file of a speaker's voice: the script's, else --voice. None: the speaker's own voice. Raises InputError."""
-    asked = None if options.script is None else options.script.speaker(speaker).voice
-    if isinstance(asked, VoiceFile) and options.script_in is not None:
-        return file_beside(options.script_in, asked.file)
-    return options.voice
 
 
 def digest_of(info: MediaInfo) -> str:

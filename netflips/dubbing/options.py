@@ -116,6 +116,9 @@ class DubOptions(MarkFlags):
     where a recognizer is installed, else off)"""
     voice: Path | None = voice_flag(group="voice")
     """voice to use instead of the source's: a recording or an .npy vector"""
+    people: Path | None = flag(default=None, file=Input("the people (--people)", may_be_folder=True), metavar="DIR")
+    """people who are known from other recordings, a folder of netflips script speakers: who surely is one of them gets the name,
+    voice and level of speech"""
     speak_with: str | None = flag(
         group=("speech that is given", "it is spoken in the speaker's voice, with lips that fit"), default=None, metavar="COMMAND"
     )
@@ -203,6 +206,8 @@ class DubOptions(MarkFlags):
             raise UsageError("--separate-with makes what --background-audio gives", hint="leave one of them out")
         if self.script_in is not None and self.script_in.suffix.lower() not in (".json", *SUBTITLE_SUFFIXES):
             raise UsageError(f"{SCRIPT_IN} takes .json, {', '.join(SUBTITLE_SUFFIXES)}", found=self.script_in)
+        if self.people is not None and self.voice is not None:
+            raise UsageError("--people has a voice for each, --voice is one for all", hint="leave one of them out")
         if self.retranslate and self.script_in is None:
             raise UsageError("--retranslate belongs to --script-in", hint=f"add {SCRIPT_IN} draft.json, or leave it out")
         if self.timeline is not None and self.timeline.suffix.lower() != ".otio":

@@ -19,6 +19,7 @@ from netflips.dubbing.encode import hardly_words, recognised_speech
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import AUTO
 from netflips.dubbing.part import with_more
+from netflips.dubbing.people import known_names
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.track_faces import Face, FaceMeasures, Faces
 from netflips.dubbing.voice_groups import voices_of
@@ -38,6 +39,11 @@ def assign_speakers(script: Script, job: Job, sound: Sound | None, faces: Faces)
     """
     options, is_own = job.options, script.is_source_timed
     names, who = _people(script, job, sound, faces) if is_own else _one_person(script, job, sound, faces)
+    if job.people is not None and sound is not None:
+        with job.clock.stage("voice"):
+            known = known_names(script, job, sound, names)
+        names = {number: known.get(name, name) for number, name in names.items()}
+        script = replace(script, speakers=tuple(replace(one, name=known.get(one.name, one.name)) for one in script.speakers))
     if unknown := [one.name for one in script.speakers if one.name not in names.values()]:
         expected = ", ".join(sorted(set(names.values())))
         what = "the script has settings for somebody who says nothing"
@@ -65,6 +71,8 @@ def assign_speakers(script: Script, job: Job, sound: Sound | None, faces: Faces)
         for name in count:
             before = script.speaker(name)
             speaker = replace(before, face=options.face if before.face == AUTO else before.face)
+            if job.people is not None and (person := job.people.by_name.get(name)) is not None:
+                speaker = replace(speaker, level=speaker.level or person.speaker.level)
             if job.track is None:  # else the given speech keeps its voice
                 voice = voice_for(script, job, sound, name)  # made here, so that a missing one is known before hours of work
                 hz = round(voice.pitch.hz, 1) if job.models.vocoder.takes_pitch and voice.pitch is not None else None

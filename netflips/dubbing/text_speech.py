@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples, seconds_to_units
 from avcore.units import Units
 from netflips.cascade.speakers import USUAL_SYLLABLE_S, Speaking, SpeechError, faster_by, syllables_in, words_of
-from netflips.dubbing.job import Job, voice_file
+from netflips.dubbing.job import Job
 from netflips.dubbing.rhythm import parted
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech_files import beginning_of, speech_in
@@ -52,7 +51,7 @@ def text_speech(script: Script, job: Job, sound: Sound | None) -> "TextToUnit | 
     if job.speaking is None:
         return TextToUnit(job.models, language, job.readings, job.store)
 
-    references = VoiceReferences(job.part.utterances(script), sound, partial(voice_file, options))
+    references = VoiceReferences(job.part.utterances(script), sound, job.voice_file)
     # Sound that is spoken again in the speaker's voice is only encoded, and the unit encoder takes 16 kHz.
     rate = job.sound_rate(script) if options.keep_sound else SAMPLE_RATE
     return ProgramSpeech(job.speaking, job.models, language, job.readings, job.store, references, rate, options.keep_sound)

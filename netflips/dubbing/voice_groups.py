@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from avcore.arrays import Floats, Samples
+from avcore.contracts import Speaker
 from avcore.files import atomic_output
 from avcore.journal import file_digest, key_of
 from avcore.media import iter_sound_at
@@ -20,8 +21,7 @@ from netflips.dubbing.job import Job
 from netflips.dubbing.segmentation import Span
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import Store
-from netflips.dubbing.voices import embedded
-from netflips.models import Models
+from netflips.dubbing.voices import embedded, mean_voice
 
 SAME_VOICE = 0.80
 """Mean cosine between the voices of two groups of utterances from which on they are one person's."""
@@ -78,8 +78,8 @@ class Voices:
     store: Store
     digest: str
     """of the video"""
-    models: Models
-    """one of which is the encoder by which voices are compared"""
+    encoder: Speaker
+    """by which voices are compared"""
     separated: Callable[[], Path | None] = lambda: None
     """returns the background that a program separates; None: it is estimated"""
 
@@ -109,10 +109,16 @@ class Voices:
 
     def voice(self, place: Span) -> Samples | None:
         """Return the voice between two times (s), float32 [E], None if there is too little speech."""
-        encoder = self.models.likeness_encoder
-        made_of = (self._alone.path.name, *place, encoder.fingerprint)
-        found = self.store.kept(np.ndarray, "voices", made_of, lambda: embedded(encoder, self._alone.between(*place)))
+        made_of = (self._alone.path.name, *place, self.encoder.fingerprint)
+        found = self.store.kept(np.ndarray, "voices", made_of, lambda: embedded(self.encoder, self._alone.between(*place)))
         return found if len(found) else None
+
+    def mean(self, places: Sequence[Span]) -> tuple[Samples | None, float]:
+        """Return the mean voice of stretches that are long enough to be reliable, float32 [E] of unit length, and their seconds."""
+        none = np.zeros(0, np.float32)
+        reliable = [(start, end) for start, end in places if end - start >= _RELIABLE_S]
+        mean, used = mean_voice(reliable, lambda place: none if (voice := self.voice(place)) is None else voice)
+        return mean, sum(end - start for start, end in used)
 
     def changes(self) -> list[float]:
         """Return the times (s) of turns, in the pauses between: so a question and its answer are not dubbed in one voice.
@@ -179,7 +185,13 @@ class Voices:
 
 def voices_of(job: Job, sound: Sound) -> Voices:
     """Return the voices of a recording."""
-    return Voices(sound, job.store, job.digest, job.models, lambda: job.background if job.options.separation_command else None)
+    return Voices(
+        sound,
+        job.store,
+        job.digest,
+        job.models.likeness_encoder,
+        lambda: job.background if job.options.separation_command else None,
+    )
 
 
 def without_background(sound: Sound, store: Store, digest: str, separated: Path | None) -> Sound:

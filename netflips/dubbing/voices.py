@@ -8,7 +8,7 @@ from avcore.arrays import Samples
 from avcore.contracts import Speaker, SpeakerVoice
 from avcore.errors import NoSpeechError
 from avcore.speech.pitch import pitch_of, pitch_track
-from netflips.dubbing.job import Job, voice_file
+from netflips.dubbing.job import Job
 from netflips.dubbing.segmentation import Span
 from netflips.dubbing.sound import Sound
 from netflips.script.types import Script
@@ -32,7 +32,7 @@ def voice_for(script: Script, job: Job, sound: Sound | None, name: str) -> Speak
     It is from a file, or from all that the speaker says, or from everybody's speech if they say too little. Raises NoSpeechError
     if there is no voice to take.
     """
-    path, models = voice_file(job.options, name), job.models
+    path, models = job.voice_file(name), job.models
     if path is not None:
         is_dubbed = path.resolve() == job.info.path.resolve()  # then its selected audio track counts
         voice = read_voice(job.info.source if is_dubbed else path, lambda: models.speaker_encoder)
@@ -52,9 +52,9 @@ def voice_for(script: Script, job: Job, sound: Sound | None, name: str) -> Speak
 
     spans_of_all = [(one.place.start_s, one.place.end_s) for one in script.utterances]
     own = [span for span, one in zip(spans_of_all, script.utterances, strict=True) if one.speaker == name]
-    mean, spans = _mean_voice(own, voice_in)
+    mean, spans = mean_voice(own, voice_in)
     if mean is None:
-        mean, _ = _mean_voice(spans_of_all, voice_in)
+        mean, _ = mean_voice(spans_of_all, voice_in)
     if mean is None:
         raise NoSpeechError("there is no usable speech to take the voice from", path=job.info.path, hint=_WAY_OUT)
 
@@ -63,7 +63,7 @@ def voice_for(script: Script, job: Job, sound: Sound | None, name: str) -> Speak
     return SpeakerVoice(mean, pitch_of(np.concatenate(tracks)) if tracks else None, encoder.fingerprint)
 
 
-def _mean_voice(spans: Sequence[Span], voice_in: Callable[[Span], Samples]) -> tuple[Samples | None, list[Span]]:
+def mean_voice(spans: Sequence[Span], voice_in: Callable[[Span], Samples]) -> tuple[Samples | None, list[Span]]:
     """Return the mean voice of stretches of speech (s), weighted by their lengths, and the stretches that have a voice.
 
     It is float32 [E] of unit length; None if none has one. voice_in: returns the voice of a stretch, empty if there is too little.

@@ -12,7 +12,7 @@ from pathlib import Path
 from avcore.command import LOG
 from avcore.contracts import Word
 from avcore.errors import UsageError
-from avcore.files import Input, write_text
+from avcore.files import Input, Output, write_text
 from avcore.flags import Command, Commands, QuietOptions, flag, out_flag, positional
 from avcore.notes import print_text, several, shown
 from avcore.texts import read_json
@@ -247,6 +247,20 @@ class ImportOptions(QuietOptions):
     """for netflips dub --script-in"""
 
 
+@dataclass(frozen=True, kw_only=True)
+class SpeakersOptions(QuietOptions):
+    """List who speaks, and for how long. With -o, store the voices of those who have a name, so that other dubs know them."""
+
+    script: Path = positional("SCRIPT", file=Input("the script"))
+    """of --draft or --report"""
+    out: Path | None = flag("-o", "--out", default=None, file=Output("the folder of people", is_folder=True), metavar="DIR")
+    """folder of people, for netflips dub --people; whoever is in it already is known by both recordings"""
+    video: Path | None = flag(default=None, file=Input("the script's video"))
+    """where the script's video is, if it was moved"""
+    speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
+    """speaker encoder by which voices are compared, as of netflips dub"""
+
+
 def _list(options: ListOptions) -> None:
     lines = list[str]()
     for one in read_script(options.script).utterances:
@@ -298,6 +312,23 @@ def _terms(options: TermsOptions) -> None:
         _write(script, options.out)
 
 
+def _speakers(options: SpeakersOptions) -> None:
+    script = read_script(options.script)
+    seconds = dict[str, list[float]]()
+    for one in script.utterances:
+        seconds.setdefault(one.speaker or "?", []).append(one.place.seconds)
+    print_text("\n".join(shown(f"{name}: {several(len(of), 'utterance')}, {sum(of):.1f} s") for name, of in seconds.items()))
+    if options.out is None:
+        return
+
+    from netflips.dubbing.people import store_people  # with torch, for which a list need not wait
+    from unit2av.speaker import is_onnx, open_speaker_encoder
+
+    encoder = open_speaker_encoder(None if is_onnx(options.speaker_encoder_path) else options.speaker_encoder_path)
+    for name, length in store_people(script, options.script, options.video, options.out, encoder).items():
+        LOG.info("%s: %s, by %.1f s of speech", options.out, name, length)
+
+
 def _write(script: Script, out: Path) -> None:
     require_own_files(script, out)  # the names in a script are relative to its folder
     write_script(out, script)
@@ -312,6 +343,7 @@ _COMMANDS = Commands(
         "split": Command(SplitOptions, "netflips script split", _split),
         "join": Command(JoinOptions, "netflips script join", _join),
         "rename": Command(RenameOptions, "netflips script rename", _rename),
+        "speakers": Command(SpeakersOptions, "netflips script speakers", _speakers),
         "terms": Command(TermsOptions, "netflips script terms", _terms),
         "export": Command(ExportOptions, "netflips script export", _export),
         "import": Command(ImportOptions, "netflips script import", _import),

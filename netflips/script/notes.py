@@ -78,6 +78,12 @@ SHOWN_ONLY = NoteKind("shown_only", "{name} is only shown; the speech is transla
 SUBTITLES_LEFT_OUT = NoteKind(
     "subtitles_left_out", "the unit-to-text model has no language '{language}'; these subtitles are left out"
 )
+KNOWN_PERSON = NoteKind("known_person", "{speaker} is {person} of {folder}, by the voice ({likeness:.2f})")
+MAYBE_PERSON = NoteKind(
+    "maybe_person",
+    "{speaker} may be {person} of {folder} ({likeness:.2f}), which is not sure",
+    "; netflips script rename gives a name",
+)
 FONT_LACKS = NoteKind("font_lacks", "this font has no sign for {signs}; the subtitles show a box there")
 FOUND_FAULTS = NoteKind(
     "found_faults",

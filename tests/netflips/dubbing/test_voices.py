@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -34,8 +33,8 @@ class _Encoder:
 
 
 def _voices(folder: Path, sound: Sound) -> Voices:
-    models: Any = SimpleNamespace(likeness_encoder=_Encoder())
-    return Voices(sound, Store(folder), "digest", models)
+    encoder: Any = _Encoder()
+    return Voices(sound, Store(folder), "digest", encoder)
 
 
 def _sound(folder: Path, said: Sequence[tuple[float, float, float, float]], music: Sequence[Span] = ()) -> Sound:
