@@ -42,7 +42,7 @@ _CLIP_S, _PAUSE_S = 12.0, 0.2
 """Length of the sound that dubs speak with, and the silence between its utterances (s)."""
 _MOST_LETTERS = 60
 _ANOTHER = 0.6
-"""Cosine below which a name is another person's: a made voice in a room or over a telephone was at 0.60 or more to itself."""
+"""Cosine below which a name is another person's: a made voice in a hall or over a telephone was at 0.60 or more to itself."""
 
 
 def known_names(script: Script, job: Job, sound: Sound, names: Mapping[int, str]) -> dict[str, str]:
@@ -92,10 +92,13 @@ def store_people(
         }
         for name in names:
             likeness, length = voices.mean(places[name])
-            if likeness is None or length < LEAST_S:
+            if likeness is not None and length >= LEAST_S:
+                seconds[name], found[name] = length, _added(name, likeness, before)
+            else:
                 LOG.warning("%s says too little to be known again: %.1f s, at least %.0f s are needed", name, length, LEAST_S)
-                continue
-            seconds[name], found[name] = length, _added(name, likeness, before)
+        if not found:
+            what = "nobody who has a name says enough to be known again"
+            raise InputError(what, path=path, expected=f"{LEAST_S:g} s in utterances of 1.6 s or more")
 
         stored = dict(before.by_name)
         for name, likeness in found.items():
@@ -105,11 +108,11 @@ def store_people(
             level = speaker.level or (known.speaker.level if known is not None else "")
             stored[name] = Person(SpeakerOf(name, VoiceFile(voice.name), level=level), voice, likeness)
 
-    if found:  # the list comes last: what it names is there
-        words = {word.lower() for name in stored for word in (name, *name.split())}
-        terms = {one.word.lower(): one for one in (*before.script.terms, *script.terms) if one.spoken and one.word.lower() in words}
-        speakers = tuple(one.speaker for one in stored.values())
-        write_script(folder / PEOPLE_FILE, Script(script.source, script.target, speakers=speakers, terms=tuple(terms.values())))
+    # The list comes last: what it names is there.
+    words = {word.lower() for name in stored for word in (name, *name.split())}
+    terms = {one.word.lower(): one for one in (*before.script.terms, *script.terms) if one.spoken and one.word.lower() in words}
+    speakers = tuple(one.speaker for one in stored.values())
+    write_script(folder / PEOPLE_FILE, Script(script.source, script.target, speakers=speakers, terms=tuple(terms.values())))
     return seconds
 
 

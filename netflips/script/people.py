@@ -22,7 +22,7 @@ PEOPLE_FILE = "people.json"
 LIKENESS_SUFFIX = ".likeness.npz"
 LEAST_S = 3.0
 """Least speech (s) of a voice that is stored, or known."""
-SURE, CLEARLY, MAYBE = 0.86, 0.05, 0.78
+SURE, CLEARLY, MAYBE = 0.89, 0.03, 0.78
 """Cosine from which on a speaker is a known person; by how much nobody else may come as near; and from which on it may be.
 docs/recordings.md says how often this errs."""
 _UNNAMED = re.compile(r"(speaker[ _]?\d*)?", re.IGNORECASE)

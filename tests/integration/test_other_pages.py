@@ -68,6 +68,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def _write_what_is_read(folder: Path) -> None:
     """Talks to transcribe, a reader with random weights for them, and a corpus for one that is trained."""
     (folder / "talks").mkdir()
+    talking_head(folder / "interview.mp4", (0.2, 3.6, 0.2), 2)  # long enough for a voice to be known again
+    copy(folder / "interview.mp4", folder / "next.mp4")
     for name in ("talks/first.mp4", "silent.mp4"):
         copy(folder / "talk.mp4", folder / name)
     for name in ("radio.wav", "korean.wav"):

@@ -126,7 +126,7 @@ def test_a_second_talk_adds_to_a_voice_and_another_voice_under_the_name_is_refus
 ) -> None:
     before = read_people(stored, encoder).by_name["Ann"]
     sound, files = before.voice.read_bytes(), {one: one.read_bytes() for one in stored.iterdir()}
-    talk = _talk(tmp_path / "second.mp4", [110.0, 110.0, 240.0, 240.0], 60)
+    talk = _talk(tmp_path / "second.mp4", [110.0, 110.0, HIGH, HIGH], 60)
     script = _script(tmp_path / "second.json", ["Ann", "Ann", "speaker 2", "speaker 2"], talk)
     script_of_other = _script(tmp_path / "other.json", ["Cy", "Cy", "Ann", "Ann"], talk)
 
@@ -142,7 +142,7 @@ def test_a_second_talk_adds_to_a_voice_and_another_voice_under_the_name_is_refus
         assert error.count("\n") == 1
         assert files.keys() == set(stored.iterdir())  # nor is Cy stored
         likeness.write_bytes(files[likeness])
-        assert store(script_of_other) == 0  # a cosine of 0.75, as in another room
+        assert store(script_of_other) == 0  # a cosine of 0.65, as in another room
         assert "Ann sounds otherwise than in" in capsys.readouterr().err
         for path, content in files.items():
             path.write_bytes(content)
@@ -215,6 +215,12 @@ def test_what_does_not_fit_is_refused_in_a_line(
     unnamed = _script(tmp_path / "unnamed.json", ["speaker 1"], talk)
     assert cli.main(["script", "speakers", str(unnamed), "-o", str(tmp_path / "new")]) == 2
     assert "nobody in the script has a name" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+    short = _script(tmp_path / "short.json", ["Ann"], _talk(tmp_path / "short.mp4", [LOW], 1))
+    write_script(short, replace(read_script(short), utterances=(Utterance(place=TimeSpan(1.2, 3.0), speaker="Ann"),)))
+    assert cli.main(["script", "speakers", str(short), "-o", str(tmp_path / "new")]) == 2
+    assert "Ann says too little to be known again: 1.8 s, at least 3 s are needed" in (error := capsys.readouterr().err)
+    assert "nobody who has a name says enough to be known again" in error
     assert not (tmp_path / "new").exists()
     assert cli.main(["script", "speakers", str(unnamed)]) == 0
     assert capsys.readouterr().out == "speaker 1: 1 utterance, 3.0 s\n"
