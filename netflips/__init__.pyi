@@ -219,6 +219,7 @@ def dub_each(
     glossary: StrPath | None = None,
     check_translation: bool = False,
     check: Literal["off", "tell", "repair"] | None = None,
+    people: StrPath | None = None,
     speak_with: str | None = None,
     pronounce: StrPath | None = None,
     speech_in: StrPath | None = None,
