@@ -171,7 +171,7 @@ def test_a_stored_voice_of_another_encoder_is_refused_before_anything_is_transla
     stored = write_voice(tmp_path / "ann.npz", SpeakerVoice(np.ones(3, np.float32), None, "sha256:mine"))
     models = SimpleNamespace(vocoder=SimpleNamespace(speaker_encoder="sha256:another"))
     talk = SimpleNamespace(path=tmp_path / "talk.mp4")
-    job: Any = SimpleNamespace(voice_file=lambda _: stored, models=models, info=talk, source=talk)
+    job: Any = SimpleNamespace(voice_file=lambda _: stored, models=models, info=talk)
     with pytest.raises(InputError, match="another speaker encoder than the vocoder's; expected sha256:another; found sha256:mine"):
         voice_for(Script(), job, None, "Ann")
     models.vocoder.speaker_encoder = ""  # it does not say
@@ -189,7 +189,7 @@ def test_a_voice_is_the_mean_of_what_its_person_says_by_length(tmp_path: Path) -
     encoder, vocoder = SimpleNamespace(embed=embed, fingerprint="one"), SimpleNamespace(takes_pitch=False)
     sound: Any = SimpleNamespace(between=lambda start, _: np.array([start]))
     job: Any = SimpleNamespace(
-        digest="digest", store=Store(tmp_path), voice_file=lambda _: None, source=SimpleNamespace(path=Path("talk.mp4")),
+        digest="digest", store=Store(tmp_path), voice_file=lambda _: None, info=SimpleNamespace(path=Path("talk.mp4")),
         models=SimpleNamespace(speaker_encoder=encoder, vocoder=vocoder),
     )  # fmt: skip
     places = [TimeSpan(0.0, 3.0), TimeSpan(1.0, 2.0), TimeSpan(7.0, 8.0)]
