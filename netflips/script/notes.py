@@ -131,8 +131,8 @@ DUB_CHANGED = NoteKind("dub_changed", "it is not as it was made; it is made anew
 
 ABSENT = {"": "", "no_face": "no face was found", "out_of_sight": "the speaker is not in sight", "not_wanted": "no face was wanted"}
 """Why no face is drawn, in words, by `SeenFaces.absent`."""
-LEFT_REASONS = {CUT_OFF: "cut_off"} | {
-    name.replace("_", " "): name for name in ("no_face", "profile", "blurred", "brief", "hidden", "failed")
+LEFT_REASONS = {CUT_OFF: "cut_off", "the program failed": "failed"} | {
+    name.replace("_", " "): name for name in ("no_face", "profile", "blurred", "brief", "hidden")
 }
 """Why a frame was left as it was: codes by words."""
 

@@ -43,8 +43,7 @@ _WIDEN = 1.6
 _TAIL = 16
 """Frames by which a clip goes on after the last one that is used: programs that draw in windows lose up to 13 at the end."""
 _FACE, _CRF = "face.mp4", 8.0
-_VIDEOS = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v")
-_IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+_VIDEOS, _IMAGES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v"), (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 _COMPARED = 5
 """Of so many frames one is compared with the clip's in its colours."""
 _UPPER_FACE = 0.5
@@ -68,21 +67,18 @@ class Clip:
     """box of the face in it: x1, y1, x2, y2 in pixels"""
     made: Sequence[Path] = ()
     """what the program drew: a video, or an image for each frame"""
-    gain: Floats | None = None
-    """by which the colours of what was drawn are multiplied, float32 [3]; None: they stay"""
-    shift: Floats | None = None
+    gain: Floats | float = 1.0
+    """by which the colours of what was drawn are multiplied, float32 [3]"""
+    shift: Floats | float = 0.0
     """what is added to them then, float32 [3]"""
 
     def frames(self) -> Iterator[Pixels]:
         """Yield what was drawn, in the colours of the clip, uint8 [size, size, 3]; the last frame goes on for ever."""
-        last: Pixels | None = None
+        last = np.zeros((0, 0, 3), np.uint8)
         for rgb in frames_in(self.made):
-            last = rgb
-            if self.gain is not None and self.shift is not None:
-                last = np.clip(np.rint(rgb * self.gain + self.shift), 0, 255).astype(np.uint8)
+            last = np.clip(np.rint(rgb * self.gain + self.shift), 0, 255).astype(np.uint8)
             yield last
-        if last is not None:
-            yield from repeat(last)
+        yield from repeat(last)
 
 
 class Seen(NamedTuple):
@@ -260,32 +256,31 @@ def _numbered(scenes: Iterable[Scene], places: list[tuple[int, float]]) -> Itera
 
 def _cut_out(frame: Pixels, box: Box, size: int) -> Pixels:
     """Return the square around a face, uint8 [size, size, 3]; beyond the frame its border is repeated."""
-    step, corner = _window(box, size)
-    # The warp samples single pixels, so a large face is averaged first.
-    smooth = cv2.blur(frame, (int(step),) * 2) if step >= 2 else frame
-    place = np.array([[step, 0, corner[0]], [0, step, corner[1]]], np.float32)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(smooth, place, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    return _sampled(frame, *_window(box, size), (size, size))
 
 
 def _put_back(face: Pixels, box: Box, part: tuple[slice, slice]) -> Pixels:
     """Return the pixels of a part of a frame from the square around its face: uint8 [rows, columns, 3]."""
-    step, corner = _window(box, len(face))
     rows, columns = part
-    left, top = (columns.start - corner[0]) / step, (rows.start - corner[1]) / step
+    step, left, top = _window(box, len(face))
     size = columns.stop - columns.start, rows.stop - rows.start
-    smooth = cv2.blur(face, (int(1 / step),) * 2) if step <= 0.5 else face
-    place = np.array([[1 / step, 0, left], [0, 1 / step, top]], np.float32)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(smooth, place, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    return _sampled(face, 1 / step, (columns.start - left) / step, (rows.start - top) / step, size)
 
 
-def _window(box: Box, size: int) -> tuple[float, tuple[float, float]]:
-    """Return the square around a face: pixels of the frame for each of its `size`, and where its first pixel is in the frame."""
+def _window(box: Box, size: int) -> tuple[float, float, float]:
+    """Return the square around a face: pixels of the frame for each of its `size`, and where its first one is in the frame."""
     x1, y1, x2, y2 = (float(edge) for edge in box)
     step = _WIDEN * max(x2 - x1, y2 - y1, 1.0) / size
     # Positions count from the centre of a pixel, as in OpenCV.
-    return step, ((x1 + x2 - step * size + step - 1) / 2, (y1 + y2 - step * size + step - 1) / 2)
+    return step, (x1 + x2 - step * (size - 1) - 1) / 2, (y1 + y2 - step * (size - 1) - 1) / 2
+
+
+def _sampled(image: Pixels, step: float, left: float, top: float, size: tuple[int, int]) -> Pixels:
+    """Return every `step`-th pixel from a corner on, between pixels too; size: width and height."""
+    # The warp samples single pixels, so what becomes much smaller is averaged first.
+    smooth = cv2.blur(image, (int(step),) * 2) if step >= 2 else image
+    place, flags = np.array([[step, 0, left], [0, step, top]], np.float32), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(smooth, place, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
 # What a program wrote

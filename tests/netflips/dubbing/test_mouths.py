@@ -12,6 +12,7 @@ from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.models import Models
 from netflips.report import summary_of
+from netflips.report.page import remarks_on
 from netflips.script.types import Script
 from tests.netflips.dubbing.made import Decoded, decode, work_made
 from tests.unit2av.lip_programs import FREE, command
@@ -97,6 +98,7 @@ def test_utterances_that_a_program_fails_stay_as_they_are_and_are_tried_again(
     assert note.startswith("the lips in utterance 2 stay as they are: ")
     assert note.endswith("the program of --lips-with failed; found exit code 3: CUDA out of memory")
     assert (one.drawn.drawn > 0, third.drawn.drawn > 0, other.drawn.left["failed"] > 0.8 * other.drawn.frames) == (True, True, True)
+    assert any("(the program failed)" in part.text for remark in remarks_on(report, ()) for part in remark.pieces)
     inside = (source.times > other.place.start_s) & (source.times < other.place.end_s)
     assert np.abs(decode(tmp_path / "out.mp4").frames[inside].astype(int) - source.frames[inside]).mean() < 1.5
 
