@@ -23,7 +23,7 @@ Options = TypeVar("Options")
 Made = TypeVar("Made")
 StrPath = str | os.PathLike[str]
 _ONE_OF_MANY = {"videos": "video", "recordings": "recording"}
-_OF_ONE = {"video": "the video", "recording": "the video or sound file"}
+_OF_ONE = {"video": "the video or sound file", "recording": "the video or sound file"}
 """Help of the arguments that take one file."""
 _MEANT = {"target": "to", "target_language": "to", "language": "to", "source_language": "source", "speaker": "voice"}
 """Names that other programs have for a keyword."""

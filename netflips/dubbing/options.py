@@ -457,12 +457,12 @@ class DubCommand(DubOptions, SpreadFlags, CommonOptions):
     """Dub videos of someone speaking into another language, in the speaker's own voice, with lips that fit."""
 
     videos: tuple[Path, ...] = positional("VIDEO", default=(), nargs="*", type=Path, group="files")
-    """video, several videos, or a folder of them"""
+    """video or sound file, several of them, or a folder of them"""
     out: Path | None = out_flag("the dubbed video", default=None)
-    """the dubbed video (.mp4, .m4v, .mov or .mkv), for one input"""
+    """the dubbed video (.mp4, .m4v, .mov or .mkv), or sound (.m4a, .mp3, .wav, .flac, .opus or .ogg), for one input"""
     _: KW_ONLY
     out_dir: Path | None = flag(default=None, metavar="DIR")
-    """folder for the dubbed videos, named <stem>_<language>.mp4 (default: beside each video)"""
+    """folder for the dubbed videos, named <stem>_<language>.mp4, or with a sound's own ending (default: beside each input)"""
     report: tuple[Path, ...] = report_flag()
     """write what was done: .html is a page to read, any other name is JSON; may be given for each"""
     verdict: Path | None = flag(default=None, file=Output("the verdict"), metavar="JSON")

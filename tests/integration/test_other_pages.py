@@ -7,7 +7,7 @@ from shutil import copy, copytree
 
 import pytest
 
-from avcore.media import write_speech
+from avcore.media import SoundWriter, write_speech
 from recipes.demo.random.random_checkpoints import write_random_checkpoints
 from tests.avcore.made_speech import talk
 from tests.avdata.prepare.made import talking_head
@@ -47,6 +47,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("desk")
     write_random_checkpoints(folder, "tiny", with_text=True)
     talking_head(folder / "talk.mp4", (0.2, 2.0, 0.2), 2)
+    with SoundWriter(folder / "talk.mp3", 16000) as sound:
+        sound.write_sound(talk([0.2, 2.0, 0.2]).astype("float32"))
     _write_what_is_read(folder)
     copytree(ROOT / "demo", folder / "demo")
     with pytest.MonkeyPatch.context() as patch:

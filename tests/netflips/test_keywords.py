@@ -65,7 +65,7 @@ def test_words_of_other_programs_lead_to_a_keyword_and_help_knows_no_flags() -> 
         with pytest.raises(TypeError, match=f"'{word}'; did you mean '{near}'"):
             netflips.dub(CLIP, **{word: "ko"})
     assert "auto with cascade=True" in " ".join((netflips.dub.__doc__ or "").split())
-    assert "\nvideo: the video\n" in (netflips.dub.__doc__ or "")
+    assert "\nvideo: the video or sound file\n" in (netflips.dub.__doc__ or "")
     assert [name for name in dir(netflips) if not name.startswith("__")] == sorted(netflips.__all__)
 
 
