@@ -115,7 +115,7 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("dub", "--tracks dub,background --background mute", "--tracks background is of a dub that keeps it"),
     (
         "",
-        f"dub {{moves}} -o x.mp4 --to ko --modalities video --voice {{voice}} --tracks dub,original {MODELS}",
+        f"dub {{moves}} -o x.mp4 --from en --to ko --modalities video --voice {{voice}} --tracks dub,original {MODELS}",
         "it has no sound track",
     ),
     ("dub", "--separate-with 'true {{in}}'", "says nowhere"),

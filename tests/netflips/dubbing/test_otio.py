@@ -14,7 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from opentimelineio.opentime import RationalTime, from_timecode
 
 from avcore.errors import NetflipsError, UsageError
-from avcore.media import iter_sound_blocks, probe
+from avcore.media import iter_sound_blocks, probe, write_speech
 from avcore.timeline import timecode_frames
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
@@ -146,6 +146,15 @@ def test_without_stems_the_dubs_own_sound_is_cut_at_utterances(
     (original,) = (one for one in timeline.video_tracks() if one.name == "original")
     assert [one.range_in_parent().start_time.value for one in original] == [0]
     assert original.duration().to_seconds() == pytest.approx(sum(PLAN), abs=0.05)
+
+
+def test_a_dub_of_sound_alone_has_sound_tracks_alone(models: Models, options: DubOptions, tmp_path: Path) -> None:
+    write_speech(tmp_path / "talk.wav", speech(PLAN, 16_000, 1)[:, 0])
+    asked = replace(options, timeline=tmp_path / "dub.otio", work_dir=tmp_path / "work")
+    script = dub(tmp_path / "talk.wav", tmp_path / "dub.m4a", models, asked)
+    timeline = otio.adapters.read_from_file(str(tmp_path / "dub.otio"))
+    assert [(one.kind, one.name) for one in timeline.tracks] == [("Audio", "dub"), ("Audio", "original")]
+    assert timeline.duration().to_seconds() == pytest.approx(script.output_s, abs=0.04)
 
 
 @pytest.mark.parametrize("text", [TIMECODE, "01:00:00:00", "00:01:00;02", "23:59:59;29", "10:10:00;00"])
