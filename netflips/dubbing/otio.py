@@ -20,6 +20,7 @@ from avcore.timeline import FRAME_RATE, Seconds, frame_at, frames_covering, near
 from avcore.words import user_language
 from netflips.dubbing.fit import OutputClock, fitted
 from netflips.dubbing.job import Job
+from netflips.script.notes import FOUND_FAULTS
 from netflips.script.types import Script
 from netflips.script.utterance import TimeSpan, Utterance
 
@@ -76,7 +77,8 @@ class _Layout:
         faults = () if one.checked is None else one.checked.faults
         what = faults or dict.fromkeys(note.code for note in one.notes)
         start = frame_at(place.start_s, self.rate)
-        comment = "\n".join(sentence(note, user_language(), who="", hint=False) for note in one.notes)
+        notes = sorted(one.notes, key=lambda note: note.code != FOUND_FAULTS.code)  # what the check found comes first
+        comment = "\n".join(sentence(note, user_language(), who="", hint=False) for note in notes)
         return {
             "OTIO_SCHEMA": "Marker.2",
             "name": f"{one.number}: {', '.join(name.replace('_', ' ') for name in what)}",

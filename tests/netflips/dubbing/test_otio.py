@@ -19,6 +19,7 @@ from avcore.timeline import timecode_frames
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.models import Models
+from netflips.script.notes import FOUND_FAULTS
 from netflips.script.types import Script
 from netflips.script.utterance import Attempt
 from tests.netflips.dubbing.made import plain_frames, speech, steady_times
@@ -70,6 +71,7 @@ def test_an_editor_finds_dub_original_stems_and_faults_at_their_times(
     source: Path, telltale_models: Callable[[int], Models], options: DubOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def found_fault(script: Script, job: Any, sound: Any) -> Script:
+        job.notes.add(FOUND_FAULTS(faults=["misheard", "clicks"]), 1)
         first, *rest = script.utterances
         return replace(script, utterances=(replace(first, attempts=(Attempt(faults=("misheard", "clicks")),)), *rest))
 
@@ -121,6 +123,7 @@ def test_an_editor_finds_dub_original_stems_and_faults_at_their_times(
     first, second = timeline.tracks.markers
     assert (first.name, first.color) == ("1: misheard, clicks", "RED")
     assert first.marked_range.start_time == tracks["Audio", "speech"][1].range_in_parent().start_time
+    assert first.comment.startswith("checked as it is spoken: half of its text or more is misheard, it clicks\n")
     assert second.color == "YELLOW"
     assert second.comment == second.metadata["Resolve_OTIO"]["Note"] != ""
     assert otio.adapters.write_to_string(timeline, "otio_json")  # the library writes it again
