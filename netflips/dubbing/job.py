@@ -146,8 +146,6 @@ class Job:
             VideoWriter(out, info.width, info.height, info.frame_rate, *sound, carried=carried)
         check_words(models, options)
         people = None if options.people is None else read_people(options.people, models.likeness_encoder)
-        if people is not None:
-            keep_apart({"the result": [out]}, {"a file of --people": people.files})
         provenance = Provenance.of(options, terms_of_dub(models.paths, options, models.languages[1]))
         lips, unit_to_text = checked_lips(models, options), unit_reader(models, options, subtitles)
 

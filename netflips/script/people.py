@@ -50,12 +50,6 @@ class People:
     script: Script = field(default_factory=Script)
     """`people.json`"""
 
-    @property
-    def files(self) -> list[Path]:
-        """All files of the folder that are read."""
-        voices = [one.voice for one in self.by_name.values()]
-        return [self.folder / PEOPLE_FILE, *voices, *(voice.with_suffix(LIKENESS_SUFFIX) for voice in voices)]
-
     def terms(self, language: str) -> dict[str, str]:
         """Return how their names are said in a language, as `terms_of_script` does; none in another than theirs."""
         is_theirs = self.script.target in ("", language)

@@ -230,6 +230,10 @@ def test_what_does_not_fit_is_refused_in_a_line(
     with pytest.raises(InputError, match=r"people\.json: the list of people is not there.*netflips script speakers"):
         dub(talk, tmp_path / "dub.mp4", models, DubOptions(people=tmp_path))
 
+    report = str(stored / "people.json")
+    assert cli.main(["dub", str(talk), "-o", str(tmp_path / "dub.mp4"), "--people", str(stored), "--report", report]) == 2
+    assert "would overwrite the people (--people)" in capsys.readouterr().err
+
     own = tmp_path / "people"
     own.mkdir()
     for one in stored.iterdir():
