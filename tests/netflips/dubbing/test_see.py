@@ -29,6 +29,7 @@ from netflips.dubbing.track_faces import Faces, FrameSpan, track_faces
 from netflips.script.types import Script
 from netflips.script.utterance import TimeSpan, Utterance
 from tests.netflips.dubbing.made import plain_frames, uneven_times, write_recording
+from unit2av.lipsync.backend import LipSyncChoice
 
 DEMO = Path(__file__).parents[3] / "demo" / "clip.mp4"
 CUTS = [1.3, 2.0, 3.98, 4.02, 6.5, 7.99]
@@ -54,7 +55,8 @@ class Seeing:
         unused: Any = None
         source, options = FrameSource(recording), DubOptions(timing="source")
         notes = Notes(recording)
-        self.job = Job(source.info, work / "x.mp4", unused, options, "digest", unused, Store(work), work, silent, notes, {})
+        lips, store = LipSyncChoice("mesh"), Store(work)
+        self.job = Job(source.info, work / "x.mp4", unused, options, "digest", lips, store, work, silent, notes, {})
 
         def follower(*_: object) -> SimpleNamespace:
             shown: list[tuple[int, int]] = []
