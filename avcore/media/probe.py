@@ -2,7 +2,7 @@
 
 from array import array
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -89,11 +89,17 @@ def _described(number: int, stream: Any, *sizes: str) -> tuple[Any, ...]:
     return (
         number,
         "" if language in _UNKNOWN else language,
-        tags.get("title") or tags.get("name", ""),  # MP4 and QuickTime call it a name
+        tags.get("title") or tags.get("name") or _handler(tags),  # MP4 and QuickTime call it a name
         str(context.name) if context else "",
         *(int(getattr(context, size) or 0) if context else 0 for size in sizes),
         bool(stream.disposition & Disposition.default),
     )
+
+
+def _handler(tags: Mapping[str, str]) -> str:
+    """Return the name of an MP4 track's handler, which is all that M4A has; "" for those that programs write into every file."""
+    name = tags.get("handler_name", "")
+    return "" if any(word in name.lower() for word in ("handler", "media")) else name
 
 
 Ticks = NDArray[np.int64]

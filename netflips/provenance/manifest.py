@@ -244,8 +244,14 @@ def sidecar(path: Path) -> Path:
 
 
 def sidecars(out: Path, flags: MarkFlags) -> list[Path]:
-    """Return the files that signing writes beside an output."""
-    return [sidecar(out)] if flags.sign and out.suffix.lower() not in _KINDS else []
+    """Return the files that signing writes beside an output. Raises OutputError where another file's manifest lies there."""
+    if not flags.sign or out.suffix.lower() in _KINDS:
+        return []
+    place = sidecar(out)
+    if place.exists() and not out.exists():  # talk.mkv and talk.mp3 would share it
+        hint = "choose another name for the output, or delete the manifest if its file is gone"
+        raise OutputError("the manifest of another file is there already", path=place, hint=hint)
+    return [place]
 
 
 @dataclass(frozen=True)

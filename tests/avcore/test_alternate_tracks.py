@@ -84,9 +84,11 @@ def test_players_see_what_each_track_is_and_take_the_first(tmp_path: Path, suffi
 def test_a_sound_file_holds_several_tracks_or_says_so(tmp_path: Path) -> None:
     source, other = MediaSource(SOURCES["aac.mp4"].write(tmp_path / "aac.mp4")), clicks(16000, 2, OWN)
     require_several_tracks(tmp_path / "out.m4a")
-    with SoundWriter(tmp_path / "out.m4a", 16000, language="ko", alternates=[AlternateTrack("en", "Original", source)]) as writer:
+    beside = [AlternateTrack("en", "Original", source), AlternateTrack("", "", SoundBlocks([other], 16000, 1))]
+    with SoundWriter(tmp_path / "out.m4a", 16000, language="ko", sound_title="Dubbed", alternates=beside) as writer:
         writer.write_sound(other)
-    assert [(one.language, one.is_default) for one in probe(writer.path).tracks] == [("kor", True), ("eng", False)]
+    found = [(one.language, one.title, one.is_default) for one in probe(writer.path).tracks]
+    assert found == [("kor", "Dubbed", True), ("eng", "Original", False), ("", "", False)]
     assert payloads(writer.path, 1) == payloads(source.path, 0)
     with pytest.raises(OutputError, match=r"out\.mp3: a file of this kind holds one sound track; expected a name ending in \.mp4"):
         require_several_tracks(tmp_path / "out.mp3")

@@ -16,7 +16,17 @@ from avcore.errors import InputError, NetflipsError, OutputError, UsageError
 from avcore.media import FrameSource, VideoWriter, read_speech, write_speech
 from netflips import cli
 from netflips.provenance import manifest
-from netflips.provenance.manifest import COMPOSITE, MADE, Signing, machine_file, machine_key, read_key, read_provenance, sidecar
+from netflips.provenance.manifest import (
+    COMPOSITE,
+    MADE,
+    Signing,
+    machine_file,
+    machine_key,
+    read_key,
+    read_provenance,
+    sidecar,
+    sidecars,
+)
 from netflips.provenance.options import MarkFlags
 from tests.netflips.conftest import moving_frame, write_clip
 
@@ -102,6 +112,19 @@ def test_a_video_gets_its_name_with_its_manifest_or_not_at_all(name: str, tmp_pa
     assert read_provenance(out).state == "valid"
     out.write_bytes(out.read_bytes()[:-1] + b"\x7f")
     assert read_provenance(out).state == "broken"
+
+
+def test_a_manifest_beside_a_file_stays_with_that_file(tmp_path: Path) -> None:
+    asked, video = MarkFlags(sign=True), tmp_path / "talk.mkv"
+    place = tmp_path / "talk.c2pa"
+    assert sidecars(video, asked) == [place]
+    place.write_bytes(b"of the video")
+    with pytest.raises(OutputError, match=r"talk\.c2pa: the manifest of another file is there already; choose another name"):
+        sidecars(tmp_path / "talk.mp3", asked)
+    assert sidecars(tmp_path / "talk.m4a", asked) == []  # which holds its own
+    assert sidecars(tmp_path / "talk.mp3", MarkFlags()) == []
+    video.write_bytes(b"made before")
+    assert sidecars(video, asked) == [place]
 
 
 def test_a_changed_file_is_told_and_its_claims_are_not(plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
