@@ -148,7 +148,8 @@ class Loaded:
 
         folder = Path(out_dir)
         jobs = [(Path(one), out_name(Path(one), folder, self._languages[1])) for one in videos]
-        require_own_names(jobs)
+        asked = options or DubOptions()
+        require_own_names([(video, asked.own_name(out)) for video, out in jobs])
         folder.mkdir(parents=True, exist_ok=True)
         return self._dubbed(jobs, options, progress, decide)
 

@@ -349,6 +349,11 @@ class DubOptions(MarkFlags):
         """Return the files of --stems for an output: speech, background and mix; none where nobody asks for them."""
         return [] if self.stems is None else [self.stems / f"{out.stem}.{name}.wav" for name in ("speech", "background", "mix")]
 
+    def own_name(self, out: Path) -> Path:
+        """Return what no two outputs of a run may share: their path, without its ending where subtitles, stems or a manifest are
+        named after it."""
+        return out.with_suffix("") if self.subtitles or self.stems is not None or self.sign else out
+
     @cached_property
     def alternates(self) -> tuple[str, ...]:
         """The sound tracks beside the dub: `ORIGINAL`, `BACKGROUND`, both or none. Raises UsageError."""

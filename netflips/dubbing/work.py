@@ -257,7 +257,7 @@ def _pairs_of(options: DubCommand, target: str) -> list[InputOutput]:
             raise UsageError("--script-in, --verdict, --draft and --timeline belong to one video", hint="use --out")
 
     pairs = _named(inputs, options.out_dir, target)
-    require_own_names(pairs)
+    require_own_names([(given, options.own_name(out)) for given, out in pairs])
     return pairs
 
 

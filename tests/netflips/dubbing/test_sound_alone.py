@@ -188,3 +188,17 @@ def test_a_folder_of_sound_is_dubbed(
     words = [str(tmp_path / "radio"), "--out-dir", str(tmp_path / "ko"), "--to", "ko", "--from", "en", *model_flags(paths)]
     assert dub_command.main(words) in (None, 0)
     assert done == [(tmp_path / "radio" / "one.mp3", tmp_path / "ko" / "one_ko.mp3")]
+
+
+@pytest.mark.parametrize("flags", [["--subtitles", "target"], ["--stems", "stems"], ["--sign"]])
+def test_outputs_that_differ_in_their_ending_share_no_files_beside_them(
+    flags: list[str], episode: Path, paths: ModelPaths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = [tmp_path / name for name in ("one.mp3", "one.wav")]
+    for one in both:
+        one.write_bytes(episode.read_bytes())
+    words = [*map(str, both), "--out-dir", str(tmp_path / "ko"), "--to", "ko", "--from", "en", *model_flags(paths)]
+    assert dub_command.main([*words, *flags]) == 2
+    found = f"would be written under one name; found {tmp_path / 'ko' / 'one_ko'}; give them apart, or name one otherwise"
+    assert error_line(capsys).endswith(found)
+    assert not (tmp_path / "ko").exists()
