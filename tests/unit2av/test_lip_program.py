@@ -117,6 +117,24 @@ def test_an_unchanged_face_goes_back_without_a_seam(head: list[Scene], tmp_path:
             assert not change[:45].any()
 
 
+def test_nothing_is_drawn_over_what_comes_before_the_mouth(head: list[Scene], tmp_path: Path) -> None:
+    scenes = []
+    for k in range(70):
+        rgb = head[0].rgb.copy()
+        if 30 <= k < 50:
+            rgb[140:, 95:150] = (35, 35, 40)  # a microphone
+        scenes.append(Scene(rgb, head[0].box, Fraction(k, 25)))
+    lips = lips_of("mouth", paste_face)
+    seen = lips.first_pass(np.full(40000, 0.3, np.float32), scenes, tmp_path)
+    shown = list(lips.draw(seen, scenes))
+    is_drawn = [rgb is not one.rgb for rgb, one in zip(shown, scenes, strict=True)]
+    assert not any(is_drawn[30:50])
+    assert all(is_drawn[:24] + is_drawn[-8:])
+    assert not any(seen.clips[0].mask[30:50])
+    changes = [np.abs(rgb.astype(int) - one.rgb).sum() for rgb, one in zip(shown[:31], scenes, strict=False)]
+    assert max(changes[k] - changes[k + 1] for k in range(30)) < 0.45 * max(changes)  # it fades
+
+
 def test_the_mouth_moves_with_the_sound_and_with_the_head(head: list[Scene], tmp_path: Path) -> None:
     lips = lips_of("mouth", paste_face, size=256)
     sound = SOUND[8000 - 4 * 640 :]  # it begins with the fifth frame

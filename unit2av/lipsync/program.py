@@ -7,6 +7,7 @@ the face goes back to its place in the frame that is nearest in time.
 """
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -18,6 +19,7 @@ import cv2
 import numpy as np
 
 from avcore.arrays import Floats, Pixels, Samples
+from avcore.compute.threads import frames_at_once
 from avcore.errors import InputError, NetflipsError
 from avcore.faces.crop import paste_face_hard, visible_part
 from avcore.faces.geometry import Box
@@ -42,6 +44,8 @@ _WIDEN = 1.6
 """Side of a clip in longer sides of the face's box: programs find the face by themselves, and need what is around it."""
 _TAIL = 16
 """Frames by which a clip goes on after the last one that is used: programs that draw in windows lose up to 13 at the end."""
+_NOTICED, _FADE = 12, 4
+"""Frames after which something before a mouth is noticed at the latest, and over which the new mouth fades out before it."""
 _FACE, _CRF = "face.mp4", 8.0
 _VIDEOS, _IMAGES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v"), (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 _COMPARED = 5
@@ -113,7 +117,7 @@ class ProgramLipSync:
     def first_pass(self, codes: Samples, scenes: Iterable[Scene], folder: Path) -> Seen:
         """Write the clips of a talk, and let the program draw in them. See `TwoPassLipSync`."""
         places = list[tuple[int, float]]()
-        shown = _numbered(scenes if self._paste is paste_face_hard else uncovered(scenes), places)
+        shown = _numbered(scenes if self._paste is paste_face_hard else _free(scenes), places)
         faces = groupby(shown, lambda one: one[0])
         clips = [self._write(folder / str(number), (one for _, one in group)) for number, group in faces]
         try:
@@ -234,6 +238,28 @@ class ProgramLipSync:
         gain = np.clip(np.divide(*spreads), 1 / _MOST_GAIN, _MOST_GAIN)
         shift = one.mean(axis=0) - gain * other.mean(axis=0)
         return replace(clip, gain=gain, shift=shift)
+
+
+def _free(scenes: Iterable[Scene]) -> Iterator[Scene]:
+    """Yield the scenes as `uncovered` does, and leave the mouth out from the frame on in which something came before it."""
+    held, has_face = deque[Scene](), deque[bool]()
+
+    def given() -> Iterator[Scene]:
+        for scene in scenes:
+            has_face.append(scene.box is not None)
+            yield scene
+
+    for scene in uncovered(given()):
+        if has_face.popleft() and scene.box is None and held:
+            for place, one in enumerate(reversed(held), 1):
+                if one.box is None or one.shot != scene.shot:
+                    break
+                share = min(max((place - _NOTICED) / (_FADE + 1), 0.0), 1.0)
+                held[-place] = replace(one, box=one.box if share else None, strength=one.strength * share)
+        held.append(scene)
+        if len(held) > frames_at_once(scene.rgb.shape[1], scene.rgb.shape[0], _NOTICED + _FADE):
+            yield held.popleft()
+    yield from held
 
 
 def _numbered(scenes: Iterable[Scene], places: list[tuple[int, float]]) -> Iterator[tuple[int, tuple[Scene, bool]]]:
