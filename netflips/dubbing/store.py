@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from threading import RLock
+from threading import Lock, RLock
 from typing import Any, TypeVar
 
 import msgspec
@@ -38,6 +38,8 @@ _PATIENCE_S = 2.0
 _SHORT_S = 20
 """Of an input up to this length (s) nothing is kept, unless a folder is named."""
 _KEPT = "kept.jsonl"
+_CONVERTING = Lock()
+"""msgspec learns a type when it first meets it; another thread that meets the same type meanwhile ends the process."""
 
 _DAMAGED = NoteKind("work_damaged", "damaged; it is made anew")
 _NOTE_DAMAGED = NoteKind(
@@ -214,7 +216,8 @@ class Store:
             with np.load(path, allow_pickle=False) as stored:
                 found = dict(stored)
             plain = json.loads(str(found["value"]))
-            value = msgspec.convert(plain, kind, str_keys=True, dec_hook=lambda _, stored: found[stored["@"]])
+            with _CONVERTING:
+                value = msgspec.convert(plain, kind, str_keys=True, dec_hook=lambda _, stored: found[stored["@"]])
         # damaged, or of a step that kept another kind of value
         except (OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error):
             return None

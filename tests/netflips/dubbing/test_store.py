@@ -3,9 +3,11 @@
 import json
 import subprocess
 import sys
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, make_dataclass
 from pathlib import Path
+from threading import Barrier, Thread
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from avcore.files import _HOST, atomic_output
 from avcore.journal import file_digest, key_of
 from netflips.dubbing import store
 from netflips.dubbing.store import Store, require_work_folder
+from tests import forked
 from tests.damage import damaged
 
 
@@ -51,6 +54,40 @@ def test_work_is_made_once_and_found_again(tmp_path: Path) -> None:
     for _ in range(2):
         again.kept(Kept, "units", ("key",), make)
     assert (len(calls), again.made["units"], again.found["units"]) == (1, 0, 1)
+
+
+def _find_at_once(folder: Path) -> int:
+    """Find values of types that no thread has met before, from several threads that come to it at once."""
+    sys.setswitchinterval(1e-6)
+    load, work, right, begin = np.load, Store(folder), list[bool](), Barrier(4)
+
+    @contextmanager
+    def load_together(path: Path, **how: bool) -> Iterator[dict[str, np.ndarray]]:
+        with load(path, **how) as stored:
+            found = dict(stored)
+        begin.wait(60)
+        yield found
+
+    np.load = load_together
+    for _ in range(100):
+        inner = make_dataclass("Inner", [(f"a{place}", int | None, None) for place in range(20)])
+        kind = make_dataclass("Outer", [(f"a{place}", tuple[inner, ...], ()) for place in range(8)])  # type: ignore[valid-type]
+        work.keep("units", ("key",), kind((inner(1),)))
+
+        def find(kind: type = kind) -> None:
+            found = work.find(kind, "units", ("key",))
+            right.append(found is not None and found.a0[0].a0 == 1)
+
+        threads = [Thread(target=find) for _ in range(4)]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join()
+    return 400 - sum(right)
+
+
+def test_threads_that_find_the_same_kind_of_work_at_once_do_not_end_the_process(tmp_path: Path) -> None:
+    forked.run(_find_at_once, tmp_path / "work", told=tmp_path / "told")
 
 
 def test_work_is_found_in_the_folder_that_it_was_moved_to_before(tmp_path: Path) -> None:
