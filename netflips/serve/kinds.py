@@ -21,9 +21,10 @@ from netflips.script.utterance import TimeSpan, Utterance
 from netflips.serve.fields import AUTO, SOUND_OR_VIDEO, AnyField, Choice, File, Name, Number, ReviewRow, Switch, Text, field_of
 from netflips.serve.jobs import DRAFT, DRAFT_FILE, QUALITY_FILE
 from netflips.serve.settings import Settings
-from unit2av.lipsync.backend import lip_sync_names, value_options
+from unit2av.lipsync.backend import NONE, lip_sync_names, value_options
 
 _MOUTH = Choice("mouth", lip_sync_names(), flag="--lips")
+_MOUTH_OR_NONE = Choice("mouth", (*lip_sync_names(), NONE), flag="--lips")
 _MOUTH_FLAGS = tuple(one.flag for one in value_options())
 _VOICE_MODELS = ("--unit2av-path", "--speaker-encoder-path")
 _LIP_MODELS = ("--av2unit-path", "--unit2av-path", *_MOUTH_FLAGS)
@@ -67,6 +68,8 @@ class Asked:
     """of a track of speech, by the times of the row"""
     is_draft: bool = False
     """whether only the texts of a dub are wanted"""
+    is_sound: bool = False
+    """whether the first file has no frames"""
 
     def target(self, number: int, row: ReviewRow) -> Target | None:
         """Return what is spoken in a row: its own speech, its text, or its part of a track; None = the translation."""
@@ -139,7 +142,8 @@ class JobKind:
 def _more_of_dub(asked: Asked) -> list[str]:
     values, settings, models = asked.values, asked.settings, list[str]()
     is_over_text = values["road"] == "text"
-    words = ["--cascade"] if is_over_text else [] if values["modalities"] == AUTO else ["--modalities", values["modalities"]]
+    words = ["--out", (_SOUND if asked.is_sound else _VIDEO).name]
+    words += ["--cascade"] if is_over_text else [] if values["modalities"] == AUTO else ["--modalities", values["modalities"]]
     words += ["--from", AUTO] if is_over_text and values["source"] == AUTO else []
     words += [*_timing(asked), *_readings(asked), *(["--tracks", "dub,original"] if values["original"] else [])]
     words += ["--subtitles", "source,target"] if asked.has_reader or is_over_text else []
@@ -210,7 +214,7 @@ def _listener(asked: Asked) -> list[str]:
     return settings.words_for(("--recognizer",) if "--recognizer" in settings.models else ("--unit2text-path", "--av2unit-path"))
 
 
-_VIDEO = MadeFile("result.mp4", "video")
+_VIDEO, _SOUND = MadeFile("result.mp4", "video"), MadeFile("result.m4a", "sound")
 _READINGS = Text("readings", 5000)
 _FORMATS = ("srt", "vtt", "ttml", "txt", "json")
 
@@ -219,9 +223,9 @@ KINDS: Mapping[str, JobKind] = {
     for one in (
         JobKind(
             "dub",
-            ("dub", "--out", "result.mp4", "--report", "report.json", "--report", "report.html"),
+            ("dub", "--report", "report.json", "--report", "report.html"),
             (
-                field_of(DubCommand, "videos", "video", takes=("video",), stored="source", is_needed=True),
+                field_of(DubCommand, "videos", "video", takes=SOUND_OR_VIDEO, stored="source", is_needed=True),
                 field_of(DubCommand, "voice", takes=SOUND_OR_VIDEO),
                 File("subtitles", "subtitles", ("subtitles",), is_needed=False),
                 File(SPEECH, SPEECH, SOUND_OR_VIDEO, is_needed=False),
@@ -229,7 +233,7 @@ KINDS: Mapping[str, JobKind] = {
                 field_of(DubCommand, "to", "target", values=_LANGUAGE),
                 Choice("road", ("units", "text")),
                 Choice("modalities", (AUTO, "audio,video", "audio", "video")),
-                _MOUTH,
+                _MOUTH_OR_NONE,
                 Choice("timing", (AUTO, "source", "free")),
                 field_of(DubCommand, "background", values=("keep", "mute", "under")),
                 field_of(DubCommand, "freeze_frame", "hold"),
@@ -242,6 +246,7 @@ KINDS: Mapping[str, JobKind] = {
             ),
             (
                 _VIDEO,
+                _SOUND,
                 MadeFile("report.html", "page"),
                 MadeFile("report.json"),
                 *(MadeFile(f"result.{one}.{ending}") for one in _LANGUAGES for ending in ("srt", "vtt")),

@@ -53,20 +53,23 @@ def facts(path: Path, wanted: str) -> dict[str, Any]:
     if wanted == SOUND and not info.has_audio:
         raise MediaError("it has no sound track", path=path, expected="a sound file, or a video with sound")
 
-    seen = _seen(path, info) if wanted == VIDEO else {}
+    seen = _seen(path, info) if wanted in (VIDEO, MEDIA) else {}
     told = {"seconds": round(float(info.duration_s), 3), "width": info.width, "height": info.height, "has_sound": info.has_audio}
     return told | seen
 
 
 def _seen(path: Path, info: MediaInfo) -> dict[str, bool]:
-    """Return whether a short video has a face and speech; a longer one is not searched, because they may be anywhere."""
-    found = {"has_face": True, "has_speech": info.has_audio}
+    """Return whether a short video has a face and speech; a longer one is not searched, because they may be anywhere.
+
+    A sound has no face.
+    """
+    found = {"has_face": info.has_video, "has_speech": info.has_audio}
     if float(info.duration_s) > _LOOKED_S:
         return found
     from avcore.faces.footage import select_tracks, shows_face
 
     source = select_tracks(path)  # of several tracks, those that a dub will read
-    found["has_face"] = shows_face(source)
+    found["has_face"] = info.has_video and shows_face(source)
     if info.has_audio:
         from avcore.speech.voice_activity import detect_activity
 

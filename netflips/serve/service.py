@@ -217,6 +217,7 @@ class Service:
             job.values, names, length_s, shared, self.settings, self._has["has_reader"], review.rows,
             {speaker: names[f"voice {number}"] for number, speaker in enumerate(review.voices, 1)}, review.terms,
             track_parts(before, folders.of(before.id)) if SPEECH in names else {}, is_draft,
+            is_sound=first is not None and not first.width,
         )  # fmt: skip
 
         kind.write(asked, folders.of(job.id))

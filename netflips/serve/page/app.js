@@ -6,7 +6,7 @@ import { forgetOthers } from "./review.js";
 import { choose, language, t, translate } from "./words.js";
 
 const TABS = ["dub", "lips", "speak", "transcribe", "avatar"];
-const MOUTHS = { auto: "auto", units: "mouthUnits", mesh: "mouthMesh", wav2lip: "mouthWav2lip", program: "mouthProgram" };
+const MOUTHS = { auto: "auto", units: "mouthUnits", mesh: "mouthMesh", wav2lip: "mouthWav2lip", program: "mouthProgram", none: "mouthNone" };
 const LANGUAGES = "en es fr it pt el ru cs da de fi hr hu lt nl pl ro sk sl ko".split(" ");
 const LOST_MS = 3000;
 const SILENT_MS = 4000; // the server sends a sign of life every 2 s
@@ -164,7 +164,7 @@ const lack = (video, asked) => {
     if (!video.has_sound) return "noSound";
     if (!video.has_speech) return "noSpeech";
   }
-  return video.has_face ? "" : asked.modalities === "video" ? "noLips" : "noFace";
+  return video.has_face || !video.width ? "" : asked.modalities === "video" ? "noLips" : "noFace";
 };
 
 // Offers in place of a dub that would disappoint; null = there is nothing to say. page: {about, other, readLips}; goOn: dubs all the same.
@@ -185,7 +185,7 @@ const offers = (video, asked, page, goOn) => {
   }[found];
 
   const list = element("p", { className: "buttons" }, ...ways);
-  const isAll = video.has_face || found === "noFace" || found === "noLips";
+  const isAll = video.has_face || !video.width || found === "noFace" || found === "noLips";
   const said = isAll ? t(found) : `${t("nobodySeen")} ${t(found)}`;
   return element("div", { className: "offers" }, element("p", { textContent: said }), list);
 };
@@ -320,7 +320,8 @@ const fill = () => {
 
   for (const select of document.querySelectorAll("[data-mouths]")) {
     const before = select.value;
-    select.replaceChildren(...page.about.mouths.map((name) => new Option(name in MOUTHS ? t(MOUTHS[name]) : name, name)));
+    const mouths = [...page.about.mouths, ...(select.closest("#dub") ? ["none"] : [])]; // the sound alone can be dubbed
+    select.replaceChildren(...mouths.map((name) => new Option(name in MOUTHS ? t(MOUTHS[name]) : name, name)));
     select.value = before || "auto";
   }
 

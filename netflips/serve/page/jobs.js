@@ -48,7 +48,7 @@ const dubbed = (job, page, go) => {
   const judged = element("div", {}, verdict(job.quality));
   const made = [judged];
 
-  const [video, original] = [find((one) => one.shows === "video"), find((one) => one.name.startsWith("source"))];
+  const [video, original] = [find((one) => one.shows === "video" || one.shows === "sound"), find((one) => one.name.startsWith("source"))];
   let shown = null; // the videos
   if (video) {
     shown = player(address(original.name), address(video.name), job.stretches ?? [[0, 1e6, 0]]);

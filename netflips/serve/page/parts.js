@@ -140,8 +140,10 @@ export const belongs = (stretches, now) => {
   return { at, moves };
 };
 
+const IS_SOUND = /\.(m4a|mp3|wav|flac|ogg|opus|aac)$/;
+
 export const videoFigure = (address, title) => {
-  const video = element("video", { src: `${address}#t=0.05`, preload: "metadata", playsInline: true, controls: true });
+  const video = element(IS_SOUND.test(address) ? "audio" : "video", { src: `${address}#t=0.05`, preload: "metadata", playsInline: true, controls: true });
   video.setAttribute("aria-label", title);
   return { video, figure: element("figure", {}, video, element("figcaption", { textContent: title })) };
 };

@@ -98,13 +98,13 @@ const recorder = (wanted, button, room, words, take, complain) => {
 
 // Fills a box of the form; `upload()` gives the id of what was chosen, "" for nothing. changed: called when that is another file.
 export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: longest }, complain, changed = () => {}) => {
-  const { file: name, as, record, optional } = box.dataset;
-  const isGiven = box.dataset.default === "example" && examples.includes(as);
+  const { file: name, as, record, optional, example: sample = as } = box.dataset;
+  const isGiven = box.dataset.default === "example" && examples.includes(sample);
   const none = isGiven ? "theExample" : (box.dataset.none ?? (optional ? `no_${name}` : "drop"));
   const input = element("input", { type: "file", accept: ACCEPT[as], className: "unseen" });
   input.id = `file-${Math.random().toString(36).slice(2)}`;
   const worded = (key, made) => ((made.dataset.t = key), made);
-  const title = worded(name, element("b"));
+  const title = worded(box.dataset.title ?? name, element("b"));
   const choose = worded("choose", element("label", { htmlFor: input.id, className: "choose" }));
   input.dataset.named = `${name} choose`;
   const chosen = worded(none, element("span", { className: "chosen quiet" }));
@@ -161,7 +161,7 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: l
     if (given && given.size < 2 ** 28) {
       const type = as === "image" || as === "subtitles" ? as : given.type.startsWith("audio") ? "audio" : "video";
       show(URL.createObjectURL(given), type);
-    } else if (sent?.name === "example.mp4" && as === "video") show("/sample/example.mp4#t=0.05", "video");
+    } else if (sent?.name === "example.mp4" && sample === "video") show("/sample/example.mp4#t=0.05", "video");
   };
 
   const refuse = () => {
@@ -199,12 +199,12 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: l
     for (const one of box.closest("form")?.querySelectorAll("details") ?? []) one.open = one.open || !!one.querySelector(".ask");
   }
 
-  if (examples.includes(as) && !optional && !isGiven) {
+  if (examples.includes(sample) && !optional && !isGiven) {
     const button = worded("example", element("button", { type: "button", className: "example" }));
     button.addEventListener("click", async () => {
       if (fetching) return; // it is not disabled: the focus stays
       say(t("looking"));
-      fetching = example(as);
+      fetching = example(sample);
       try {
         take(null, await fetching);
         const dub = box.closest("form[data-kind=dub]"); // has all that it needs: one click tries it
@@ -255,7 +255,7 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: l
         sending = null;
         unsent.delete(given);
       }
-      if (!upload && isExample) take(null, await example(as));
+      if (!upload && isExample) take(null, await example(sample));
       if (!upload && !optional) throw new Error(t(`needs_${as}`));
       return upload?.id ?? "";
     },

@@ -75,7 +75,7 @@ def do(words: list[str]) -> int:
         if "--burn-label" in words:
             tell(note={"code": "failed", "values": {"text": "source.mp4: no face was found", "lasts": True}, "numbers": []})
             return 2
-        shutil.copy(words[1], "result.mp4")
+        shutil.copy(words[1], words[words.index("--out") + 1])
         Path("report.json").write_text(report(words[1], is_bad), encoding="utf-8")
         Path("report.html").write_text("<!doctype html><title>report</title>", encoding="utf-8")
     return 0

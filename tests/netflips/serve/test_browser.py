@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from avcore.media import FrameSource, VideoWriter, read_speech
+from avcore.media import FrameSource, SoundWriter, VideoWriter, read_sound, read_speech
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, SAMPLES_PER_FRAME
 from netflips.serve.app import build_app
 from netflips.serve.settings import Settings
@@ -117,19 +117,19 @@ def test_a_wrong_file_is_one_line(page: Any, tmp_path: Path) -> None:
     cut.write_bytes(CLIP.read_bytes()[:5000])
     sent: list[str] = []
     page.on("request", lambda asked: sent.append(asked.url.partition("?name=")[2]))
-    for path, said in ((wrong, "notes.mp4: this is no video (mp4, mov, mkv, webm)"), (cut, "cut.mp4: ")):
+    for path, said in ((wrong, "notes.mp4: this is no video or sound file"), (cut, "cut.mp4: ")):
         page.set_input_files("#dub .file[data-file=video] input", str(path))
         if path == cut:
             page.click("#dub form button.main")
         page.wait_for_function("said => document.getElementById('notice').textContent.startsWith(said)", arg=said)
         assert "\n" not in page.inner_text("#notice")
         page.wait_for_selector("#dub .file[data-file=video] .chosen:has-text('or drop it here')")  # it left the box
-    assert [one for one in sent if one] == ["cut.mp4&as=video"]  # only the server can tell
+    assert [one for one in sent if one] == ["cut.mp4&as=media"]  # only the server can tell
     page.click("#dub form button.main")
-    page.wait_for_function("() => document.getElementById('notice').textContent === 'Choose a video first.'")
+    page.wait_for_function("() => document.getElementById('notice').textContent === 'Choose a video or sound file first.'")
     for name, kind, content in (("a.pdf", "application/pdf", b"%PDF"), ("empty.mp4", "video/mp4", b"")):  # these are not even sent
         page.set_input_files("#dub .file[data-file=video] input", {"name": name, "mimeType": kind, "buffer": content})
-        said = f"{name}: this is no video (mp4, mov, mkv, webm)"
+        said = f"{name}: this is no video or sound file"
         page.wait_for_function("said => document.getElementById('notice').textContent === said", arg=said)
     page.click("#tab-lips")
     assert page.is_hidden("#notice")  # it was about another tab
@@ -305,6 +305,36 @@ def test_the_bundle_dubs_the_example(chromium: Any, tmp_path: Path) -> None:
             page.click("#dub .job a:has-text('report')")
         opened.value.wait_for_load_state()
         assert str(tmp_path) not in opened.value.content()
+        page.close()
+
+
+def test_the_bundle_dubs_a_sound_file(chromium: Any, tmp_path: Path) -> None:
+    """A podcast: the form takes it, and the result has players for sound."""
+    sound, rate = read_sound(CLIP)
+    with SoundWriter(tmp_path / "talk.mp3", rate, sound.shape[1]) as writer:
+        writer.write_sound(sound)
+    with served(build_app(Settings(tmp_path / "page", running=("--device", "cpu")))) as address:
+        page = chromium.new_page(locale="en-US")
+        page.set_default_timeout(4 * WAIT_MS)
+        page.goto(address)
+        page.wait_for_selector("body[data-ready]")
+        assert "Video or sound file" in page.inner_text("#dub .file[data-file=video]")
+        assert page.locator("#dub select[name=mouth] option").last.get_attribute("value") == "none"
+        page.set_input_files("#dub .file[data-file=video] input", str(tmp_path / "talk.mp3"))
+        page.click("#dub form button.main")
+        page.wait_for_selector("#dub .job[data-state=asks] .verdict.sure")
+        assert page.locator("#dub .job .single audio").count() == 1  # to hear it while its texts are read
+        page.click("#dub .job button[data-act=dubIt]")
+        card = page.wait_for_selector("#dub .job[data-state=done]")
+        job = state_of(page, str(card.get_attribute("data-id")))
+        assert next((one["name"], one["as"]) for one in job["files"]) == ("result.m4a", "talk_ko.m4a")
+        assert (page.locator("#dub .job video").count(), page.locator("#dub .job .pair audio").count()) == (0, 2)
+        sounds = page.locator("#dub .job .pair audio").nth(1)
+        sounds.evaluate("one => new Promise((yes, no) => { one.onended = yes; one.onerror = no; one.muted = true; one.play(); })")
+        with page.context.expect_page() as opened:
+            page.click("#dub .job a:has-text('report')")
+        opened.value.wait_for_load_state()
+        assert opened.value.locator(".player audio").count() == 2
         page.close()
 
 

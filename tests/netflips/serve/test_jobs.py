@@ -18,9 +18,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from avcore.flags import options_from
-from avcore.media import VideoWriter
+from avcore.media import SoundWriter, VideoWriter
 from avcore.notes import sentence
-from avcore.timeline import FRAME_RATE
+from avcore.timeline import FRAME_RATE, SAMPLE_RATE
 from netflips.dubbing.command import build_parser
 from netflips.dubbing.options import DubCommand
 from netflips.script.files import read_script, require_own_files, write_script
@@ -145,6 +145,18 @@ def test_a_dub_and_its_review(client: TestClient, tmp_path: Path) -> None:
     assert works[0] == works[1] == f"../../uploads/{sent['id']}/work"  # what was finished before is taken up
     for one in words:
         build_parser().parse_args(one[1:])
+
+
+def test_a_sound_file_becomes_a_sound_file(client: TestClient, tmp_path: Path) -> None:
+    with SoundWriter(tmp_path / "talk.mp3", SAMPLE_RATE) as writer:
+        writer.write_sound(talk([0.3, 1.5, 0.3]).astype(np.float32))
+    sent = upload(client, tmp_path / "talk.mp3", "media")
+    assert (sent["width"], sent["has_sound"], sent["has_face"], sent["has_speech"]) == (0, True, False, True)
+    job = dubbed(client, {"video": sent["id"]})
+    assert next((one["name"], one["shows"], one["as"]) for one in job["files"]) == ("result.m4a", "sound", "talk_ko.m4a")
+    words = json.loads((tmp_path / "page/jobs" / job["id"] / "job.json").read_text())["words"]
+    assert words[1] == "source.mp3"
+    assert str(build_parser().parse_args(words[1:]).out) == "result.m4a"
 
 
 def test_names_and_terms_are_said_once_for_the_whole_dub(client: TestClient, tmp_path: Path) -> None:
