@@ -145,7 +145,7 @@ def test_a_long_file_is_not_even_sent(chromium: Any, tmp_path: Path) -> None:
         page.set_input_files("#dub .file[data-file=video] input", str(CLIP))
         page.wait_for_selector("#notice:has-text('clip.mp4: it is too long; 0 minutes at most')")
         page.click("#dub form button.main")
-        page.wait_for_selector("#notice:has-text('Choose a video first.')")  # it left the box
+        page.wait_for_selector("#notice:has-text('Choose a video or sound file first.')")  # it left the box
         assert sent == []
         page.close()
 
