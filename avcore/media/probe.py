@@ -31,7 +31,7 @@ from avcore.media.opening import (
 )
 from avcore.media.shapes import Changing, Shapes, shapes_of
 from avcore.notes import Note, report_note
-from avcore.timeline import FRAME_RATE, plain_rate
+from avcore.timeline import FRAME_RATE, plain_rate, samples_to_seconds
 
 _UNKNOWN = ("", "und")
 
@@ -224,6 +224,10 @@ class _Packets:
     missing: int = 0
     """Ticks in gaps between packets."""
     last_dts: int | None = None
+    rate: int = 0
+    """Sample rate (Hz) of an MP3 file, whose last packet says how much of it is no sound; 0 = another file."""
+    padding: int = 0
+    """Ticks at the end that are no sound."""
 
     def add(self, packet: Any) -> bool:
         """Add a packet; return False where the clock jumped back, as where recordings were joined."""
@@ -234,10 +238,15 @@ class _Packets:
         self.starts.append(start)
         longest = round(_LONGEST_PACKET_S / self.tick) if packet.stream.type == "audio" else packet.duration
         self.end = max(self.end, start + (min(packet.duration or 0, longest or 0) or self.step))
+        if self.rate and packet.has_sidedata("skip_samples"):
+            padding = int.from_bytes(bytes(packet.get_sidedata("skip_samples"))[4:8], "little")  # behind those at the beginning
+            self.padding = round(samples_to_seconds(padding, self.rate) / self.tick)
         return previous is None or packet.dts is None or (previous - packet.dts) * self.tick < _JUMP_S
 
     def end_by(self, declared: Fraction | None) -> None:
-        """Set the end to the header's (s) where that is earlier: MP4 stores the lengths of frames in the order of decoding."""
+        """Set the end to the header's (s) where that is earlier: MP4 stores the lengths of frames in the order of decoding. That of
+        MP3 is where its sound ends."""
+        self.end -= self.padding
         if declared is not None and self.starts:
             self.end = max(min(self.end, round(declared / self.tick)), max(self.starts) + 1)
 
@@ -246,7 +255,8 @@ class _Packets:
         """Return an empty record for a stream."""
         tick = stream.time_base or Fraction(1)
         rate = (stream.average_rate or stream.guessed_rate or FRAME_RATE) if stream.type == "video" else None
-        return cls(tick, round(1 / rate / tick) if rate else 0)
+        is_mp3 = stream.container.format.name == "mp3" and stream.type == "audio"
+        return cls(tick, round(1 / rate / tick) if rate else 0, rate=stream.sample_rate if is_mp3 else 0)
 
 
 def probe(given: AnySource) -> MediaInfo:

@@ -42,6 +42,7 @@ def test_sound_is_in_its_place(tmp_path: Path, ending: str, rate: int, channels:
     info = probe(path)
     assert info.comment == "synthetic: NetfLips"
     assert (info.has_video, info.has_audio) == (False, True)
+    assert float(info.duration_s) == pytest.approx(3, abs=0.001)
 
 
 @pytest.mark.parametrize("ending", SOUND_ENDINGS)
