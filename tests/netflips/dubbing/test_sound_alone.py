@@ -85,7 +85,7 @@ def test_nothing_says_that_lips_were_drawn_or_frames_shown(dubbed: Dubbed) -> No
     assert page.count("<video") == 0
     assert page.count('aria-label="Original"') == page.count('aria-label="Dub"') == 1
     assert "This recording is synthetic.</b> The voice was made" in page
-    for word in ("new lips", "frame", "scene cuts", "none was found", "second of video"):
+    for word in ("new lips", "frame", "scene cuts", "none was found", "second of video", "Watch", "보기"):
         assert word not in page.split("<script>")[0].split("</style>")[1], word
 
 
