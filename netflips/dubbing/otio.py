@@ -115,7 +115,8 @@ def write_timeline(path: Path, script: Script, job: Job, clock: OutputClock) -> 
     tracks = list[Json]()
     if original.has_video:  # the upper of two comes last
         tracks.append(layout.track("original", "Video", original, beside, is_on=False))
-        tracks.append(layout.track("dub", "Video", dubbed, whole, is_on=True))
+        if dubbed.has_video:  # else it is the sound of a video
+            tracks.append(layout.track("dub", "Video", dubbed, whole, is_on=True))
     stems = [probe(stem) for stem in job.options.stem_files(job.out)]
     for name, stem in zip(("speech", "background", "mix") if stems else (), stems, strict=True):
         pieces = lines if name == "speech" else [_Piece(stem.path.name, 0, end, 0)]

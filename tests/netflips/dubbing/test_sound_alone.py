@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from avcore.errors import NetflipsError, UsageError
 from avcore.media import SoundWriter, probe, read_sound
@@ -106,6 +108,33 @@ def test_every_kind_goes_in_and_out_and_finished_work_is_found_again(
     assert len(other.processed) == 3
     lengths = [len(read_sound(path)[0]) / probe(path).audio_rate for path in (source, tmp_path / "other.wav")]
     assert lengths[1] == pytest.approx(lengths[0], abs=0.0005 if ending != ".mp3" else 0.03)  # which counts its padding
+
+
+@pytest.mark.parametrize("ending", [".mp3", ".m4a"])
+def test_a_cover_is_no_video_and_titles_go_over(
+    ending: str, episode: Path, models: Models, plain: DubOptions, tmp_path: Path
+) -> None:
+    source, out = _with_cover(_episode(tmp_path / f"plain{ending}"), tmp_path / f"talk{ending}"), tmp_path / f"out{ending}"
+    assert (probe(source).has_video, probe(source).video_tracks) == (False, ())
+    script = dub(source, out, models, replace(plain, work_dir=tmp_path / "work"))
+    assert len(script.processed) == 3
+    tags = dict(probe(out).tags)
+    assert (tags["title"], tags["comment"].partition(",")[0][:19]) == ("첫 회", "synthetic: NetfLips")
+
+
+def _with_cover(sound: Path, out: Path) -> Path:
+    with av.open(str(sound)) as given, av.open(str(out), "w", format=None if out.suffix == ".mp3" else "mp4") as file:
+        file.metadata["title"] = "첫 회"
+        own = given.streams.audio[0]
+        heard, cover = file.add_stream_from_template(own), file.add_stream("mjpeg", rate=25)
+        cover.width, cover.height, cover.pix_fmt, cover.disposition = 64, 64, "yuvj420p", Disposition.attached_pic
+        image = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 128, np.uint8), "rgb24")
+        file.mux([*cover.encode(image), *cover.encode(None)])
+        for packet in given.demux(own):
+            if packet.size:
+                packet.stream = heard
+                file.mux(packet)
+    return out
 
 
 def test_a_draft_is_corrected_and_subtitles_lie_beside(
