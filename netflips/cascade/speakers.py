@@ -12,6 +12,7 @@ from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.files import write_text
 from avcore.notes import shown
 from avcore.programs import LineProgram, filled, parse_command, program_name, run_program, takes
+from avcore.units import require_language
 
 if TYPE_CHECKING:
     from avcore.arrays import Samples
@@ -67,6 +68,14 @@ def usual_speaker(target: str) -> str:
     from netflips.cascade.kokoro import LANGUAGES, missing_voices  # imported late: other dubs need not wait for NumPy
 
     return KOKORO if target in LANGUAGES and not missing_voices() else ESPEAK
+
+
+def require_spoken(program: SpeakerProgram, target: str) -> None:
+    """Raise LanguageError for a language that a program is known not to speak. Of a program of the user's, nothing is known."""
+    from netflips.cascade.kokoro import LANGUAGES
+
+    if program_name(program.command) == _KOKORO:
+        require_language(target, LANGUAGES, "Kokoro-82M", f"{SPEAK_WITH} names another program")
 
 
 def who_speaks(program: SpeakerProgram | None, target: str) -> str:

@@ -20,6 +20,7 @@ from avcore.units import require_same_vocabulary
 from netflips.cascade.chat import ChatTranslator
 from netflips.cascade.engines import engines_of, recognizer_of, require_both_ways
 from netflips.cascade.program import is_chat
+from netflips.cascade.speakers import require_spoken
 from netflips.dubbing.options import AUTO, PUBLISHED, DubOptions, Modalities
 from netflips.models import Models
 from netflips.provenance.manifest import Signing, sidecars
@@ -227,6 +228,8 @@ def check_words(models: Models, options: DubOptions) -> None:
     if options.pronounce is not None:
         read_readings(options.pronounce, target)
     terms_of_script(options.script, target, options.script_in)
+    if options.speaker is not None:
+        require_spoken(options.speaker, target)
 
     if options.cascade_models is not None:
         engines = engines_of(models, options.cascade_models, source, target)

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import netflips
+from netflips.cascade.speakers import KOKORO
 from netflips.dubbing import command as dub_command
 from netflips.dubbing import recognise
 from netflips.model_paths import ModelPaths
@@ -45,6 +46,15 @@ def told(report: Path) -> Script:
 def languages_of(video: Path) -> list[str]:
     with av.open(str(video)) as container:
         return [str(stream.metadata.get("language")) for stream in container.streams.audio]
+
+
+@pytest.fixture
+def ko_fr(paths: ModelPaths, tmp_path: Path) -> Path:
+    """A renderer with a Korean and a French voice."""
+    renderer = torch.load(paths.unit2av, weights_only=True)
+    renderer["audio"]["fr"] = renderer["audio"].pop("en")
+    torch.save(renderer, tmp_path / "ko_fr.pt")
+    return tmp_path / "ko_fr.pt"
 
 
 def test_the_video_is_analysed_once_and_each_language_is_as_by_itself(arguments: list[str], work: Path, tmp_path: Path) -> None:
@@ -104,10 +114,10 @@ def test_a_run_that_was_killed_in_its_second_language_makes_nothing_of_the_first
 def test_over_text_speech_is_recognised_once_and_each_language_has_its_texts(
     recording: Path,
     paths: ModelPaths,
+    ko_fr: Path,
     work: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(recognise, "packed", by_pauses)
     monkeypatch.setenv("SAY_LOG", str(tmp_path / "log"))
@@ -116,14 +126,11 @@ def test_over_text_speech_is_recognised_once_and_each_language_has_its_texts(
     said = {"ko": "그 버스 서요", "fr": "le bus arrive"}
     answer = f"{{'ok': True, 'text': {said!r}[json.loads(line)['target']]}}"
     code = f"import json, sys\nfor line in sys.stdin: print(json.dumps({answer}), flush=True)"
-    renderer = torch.load(paths.unit2av, weights_only=True)
-    renderer["audio"]["fr"] = renderer["audio"].pop("en")
-    torch.save(renderer, tmp_path / "ko_fr.pt")
 
     folders = {
         "--recognizer": write_whisper(tmp_path / "small.en", "the bus stops"),
         "--translate-with": shlex.join([sys.executable, "-c", code]),
-        "--av2unit-path": paths.av2unit, "--unit2av-path": tmp_path / "ko_fr.pt", "--work-dir": work,
+        "--av2unit-path": paths.av2unit, "--unit2av-path": ko_fr, "--work-dir": work,
         "--speak-with": shlex.join([sys.executable, str(tmp_path / "say.py")]), "--report": tmp_path / "made.json",
     }  # fmt: skip
     asked = [
@@ -155,24 +162,28 @@ def test_over_text_speech_is_recognised_once_and_each_language_has_its_texts(
 
 
 @pytest.mark.parametrize(
-    ("languages", "line"),
+    ("speaker", "languages", "line"),
     [
-        ("ko,de", "the text translator nllb has no language 'de'; expected one of en, fr, ko"),
-        ("fr,ko", "renderer unit2av_renderer.pt has no language 'fr'; expected one of en, ko"),
+        ("cat {text} {out}", "ko,de", "the text translator nllb has no language 'de'; expected one of en, fr, ko"),
+        ("cat {text} {out}", "ko,en", "renderer ko_fr.pt has no language 'en'; expected one of ko, fr"),
+        (KOKORO, "ko,fr", "Kokoro-82M has no language 'fr'; expected one of en, ko; found fr; --speak-with names another program"),
     ],
 )
 def test_over_text_a_language_that_is_lacking_is_refused_before_the_work(
-    recording: Path, paths: ModelPaths, tmp_path: Path, capsys: pytest.CaptureFixture[str], languages: str, line: str
-) -> None:
+    recording: Path, paths: ModelPaths, ko_fr: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, speaker: str, languages: str, line: str,
+) -> None:  # fmt: skip
+    for module in ("recognizers.whisper", "cascade.translator"):
+        monkeypatch.setattr(f"netflips.{module}.try_apart", lambda *_: None)
     folders = {
         "--recognizer": write_whisper(tmp_path / "small.en", "the bus stops"),
         "--text-translator": write_translator(tmp_path / "nllb", {"the": "그", "bus": "버스"}),
-        "--av2unit-path": paths.av2unit, "--unit2av-path": paths.unit2av, "--speak-with": "cat {text} {out}",
+        "--av2unit-path": paths.av2unit, "--unit2av-path": ko_fr, "--speak-with": speaker,
     }  # fmt: skip
     words = [str(item) for pair in folders.items() for item in pair]
     assert dub_command.main([str(recording), "-o", str(tmp_path / "out.mp4"), "--cascade", "--to", languages, *words]) == 2
     assert line in error_line(capsys)
-    assert {one.name for one in tmp_path.iterdir()} == {"small.en", "nllb"}
+    assert {one.name for one in tmp_path.iterdir()} == {"small.en", "nllb", "ko_fr.pt"}
 
 
 @pytest.mark.parametrize(
