@@ -20,6 +20,7 @@ from avcore.units import Units
 
 RENDERING = 13
 """Raised whenever a backend draws the same input in another way, so that kept frames are made anew."""
+LIPS_WITH = "--lips-with"
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ from avcore.errors import CheckpointError, UsageError
 from avcore.files import Input, require_file
 from avcore.flags import flags_of
 from avcore.programs import command_key, parse_command, takes
+from unit2av.lipsync import LIPS_WITH
 
 if TYPE_CHECKING:
     from unit2av.lipsync import LipSync
@@ -401,7 +402,7 @@ class NoLips(Backend):
 NO_LIPS = NoLips()
 
 
-LIPS_WITH, LIPS_SIZE = "--lips-with", "--lips-size"
+LIPS_SIZE = "--lips-size"
 _SIZE, _SIZES, _BLOCK = 512, (64, 1024), 16
 """Side of a program's clip in pixels: the usual one, the smallest and the largest, and of what it is a multiple, for codecs."""
 

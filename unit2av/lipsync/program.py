@@ -30,8 +30,7 @@ from avcore.media.opening import open_media, require_video
 from avcore.notes import several
 from avcore.programs import LineProgram, filled, run_program, takes
 from avcore.timeline import FRAME_RATE, exact, frame_at, frames_to_seconds, seconds_to_samples
-from unit2av.lipsync import DrawError, Scene, SpokenUnits
-from unit2av.lipsync.backend import LIPS_WITH
+from unit2av.lipsync import LIPS_WITH, DrawError, Scene, SpokenUnits
 from unit2av.lipsync.mesh.follow import goes_on
 from unit2av.lipsync.patches import Paste, mixed, uncovered
 
