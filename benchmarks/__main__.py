@@ -243,12 +243,12 @@ class MinuteRow:
 
 
 _MINUTE = MinuteRow(
-    "published size, 60 s of 720p",
+    "over units, published size, 60 s of 720p",
     "{cores} CPU cores ({cpu}), {gb:.1f} GB",
     "{s:.0f} s, with `--beam 5` {quick:.0f} s, `--precision auto`",
 )
 _MINUTE_KO = MinuteRow(
-    "공개 모델 크기, 720p 60초",
+    "유닛만으로, 공개 모델 크기, 720p 60초",
     "CPU 코어 {cores}개({cpu}), {gb:.1f} GB",
     "{s:.0f}초, `--beam 5`로 {quick:.0f}초, `--precision auto`",
 )
