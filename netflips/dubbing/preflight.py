@@ -182,7 +182,7 @@ def for_media(options: DubOptions, info: MediaInfo, out: Path) -> DubOptions:
         needing |= {"--in-lip-path": options.in_lip_path, "--modalities video": options.modalities == "video"}
         options = replace(options, modalities="audio")
     if found := next((flag for flag, value in needing.items() if value), None):
-        raise UsageError(f"{found} needs frames, and a sound file has none", hint="leave it out")
+        raise UsageError("this option needs frames, and a sound file has none", found=found, hint="leave it out")
     return replace(options, lips=LipSyncChoice(NONE))
 
 

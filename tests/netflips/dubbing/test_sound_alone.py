@@ -163,13 +163,13 @@ def test_the_sound_of_a_video_can_be_dubbed_alone(recording: Path, models: Model
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"burn_subtitles": "target"}, "--burn-subtitles needs frames, and a sound file has none; leave it out"),
-        ({"subtitles": "target", "embed_subtitles": True}, "--embed-subtitles needs frames"),
-        ({"label": "synthetic"}, "--burn-label needs frames"),
-        ({"modalities": "video"}, "--modalities video needs frames"),
-        ({"lips": "mesh"}, "--lips needs frames"),
-        ({"lips": LipSyncChoice(values={"lips_with": "draw {video} {out}"})}, "--lips needs frames"),
-        ({"operator": "Studio"}, "--operator needs frames"),
+        ({"burn_subtitles": "target"}, "needs frames, and a sound file has none; found --burn-subtitles; leave it out"),
+        ({"subtitles": "target", "embed_subtitles": True}, "found --embed-subtitles"),
+        ({"label": "synthetic"}, "found --burn-label"),
+        ({"modalities": "video"}, "found --modalities video"),
+        ({"lips": "mesh"}, "found --lips"),
+        ({"lips": LipSyncChoice(values={"lips_with": "draw {video} {out}"})}, "found --lips"),
+        ({"operator": "Studio"}, "found --operator"),
         ({"video_track": 1}, "it has no such video track"),
     ],
 )

@@ -389,6 +389,9 @@ def test_errors_are_told_in_korean_too_and_without_flags() -> None:
     assert both == {"error": "talk.mp4: it has no sound track; expected sound", "error_ko": "talk.mp4: 소리가 없는 파일입니다."}
     faceless = bilingual("wall.png: no face was found in the portrait; give an image of a face from the front")
     assert faceless["error_ko"] == "wall.png: 얼굴을 찾지 못했습니다. 앞을 보는 얼굴 사진을 지정하세요."
+    sound = bilingual("this option needs frames, and a sound file has none; found --burn-label; leave it out")
+    assert sound["error"] == "this option needs frames, and a sound file has none; leave it out"
+    assert sound["error_ko"] == "이 설정에는 화면이 필요한데 소리 파일에는 없습니다. 이 설정을 빼세요."
     both = bilingual("talk.mp4: there is no usable speech to take the voice from; expected voices; give --voice x.wav")
     assert both["error"].endswith("to take the voice from; expected voices; choose a recording as the Voice")
     assert both["error_ko"].endswith("목소리에 다른 녹음을 고르세요.")
