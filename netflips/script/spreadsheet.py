@@ -19,7 +19,7 @@ COLUMNS = ("number", "start_s", "end_s", "speaker", "source", "target", "underst
 _MARK = "\ufeff"
 """The byte order mark: without it, spreadsheets take UTF-8 for the encoding of the system."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A cell that begins so is computed; an apostrophe before it makes it text."""
+"""A cell that begins so is computed; one more apostrophe before it makes it text."""
 
 
 def table_of(script: Script) -> str:
@@ -42,34 +42,41 @@ def with_table(script: Script, path: Path) -> Script:
     """Return the script with the speakers and texts of a table, as a spreadsheet saves it; rows and columns may be left out.
 
     A changed text is a person's; a target text that was deleted is translated anew. Raises InputError for a file that is no such
-    table, and for an utterance that the script lacks.
+    table, and for a line that names no utterance of the script, one that has a line already, or has too many cells.
     """
     text, _ = read_foreign_text(path, "the table")
     head = text.partition("\n")[0]
     # Where a comma is the decimal sign, spreadsheets write semicolons.
     rows = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=head.count))
-    utterances = {one.number: one for one in script.utterances}
+    utterances = {str(one.number): one for one in script.utterances}
+    lines: dict[str, int] = {}
     try:
         if "number" not in (rows.fieldnames or ()):
             raise InputError("this is no table of a script", path=path, expected=", ".join(COLUMNS), found=head[:60])
         for row in rows:
             cells = {name: value.strip() for name, value in row.items() if isinstance(value, str)}
-            number = cells.get("number", "")
+            number = cells.get("number", "").lstrip("0")
             if not any(cells.values()):
                 continue
-            if not number.isdecimal() or int(number) not in utterances:
-                expected = f"1 to {len(utterances)}"
-                raise InputError(
-                    f"line {rows.line_num} is of no utterance of the script", path=path, expected=expected, found=number
-                )
-            utterances[int(number)] = _corrected(utterances[int(number)], cells, script.source)
+            line, columns = rows.line_num, len(rows.fieldnames or ())
+            if number not in utterances:
+                what, expected = f"line {line} names no utterance of the script", f"1 to {len(utterances)}"
+                raise InputError(what, path=path, expected=expected, found=cells.get("number", "")[:40])
+            if number in lines:
+                what = f"line {line} is about utterance {number}, as line {lines[number]} is"
+                raise InputError(what, path=path, expected="one line for each utterance")
+            if extra := row.get(None):
+                what, hint = f"line {line} has too many cells", "put a text with a comma in double quotes"
+                raise InputError(what, path=path, expected=columns, found=columns + len(extra), hint=hint)
+            lines[number] = line
+            utterances[number] = _corrected(utterances[number], cells, script.source)
     except csv.Error as error:
         raise InputError("this is no table of a script", path=path, found=error) from error
     return replace(script, utterances=tuple(utterances.values()))
 
 
 def _corrected(one: Utterance, cells: dict[str, str], source: str) -> Utterance:
-    """Return an utterance with what its row has otherwise."""
+    """Return an utterance with what was changed in its row."""
     texts = {"speaker": one.speaker, "source": one.text and one.text.text, "target": one.spoken and one.spoken.text}
     new = {
         name: said
@@ -86,8 +93,9 @@ def _corrected(one: Utterance, cells: dict[str, str], source: str) -> Utterance:
 
 
 def _cell(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    text = text.strip()
+    return f"'{text}" if text.lstrip("'").startswith(_FORMULA) else text
 
 
 def _uncelled(text: str) -> str:
-    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
+    return text[1:] if text.startswith("'") and text.lstrip("'").startswith(_FORMULA) else text

@@ -1,10 +1,10 @@
 """Subtitles as TTML, written in the text profile of IMSC 1.1, which broadcasters and streaming services take."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import inf
+from math import inf, isfinite
 from xml.etree import ElementTree as ET
 
 from avcore.units import normalise_language
@@ -20,7 +20,9 @@ _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _CLOCK = re.compile(r"(\d{1,6}):(\d\d):(\d\d)(?:(\.\d{1,9})|:(\d{1,3})(?:\.\d+)?)?")
 _OFFSET = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(h|m|s|ms|f|t)")
-_FRAME_RATE = 30
+_RATE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(?:[\s:]+([1-9]\d{0,8}))?")
+"""A rate or its multiplier: "1000 1001", in drafts of TTML "1000:1001"."""
+_FRAME_RATE = "30"
 """Where a file states none."""
 
 
@@ -71,7 +73,7 @@ def read_ttml(text: str) -> list[Shown]:
     try:
         root = ET.fromstring("" if "<!DOCTYPE" in text else text)
         return [one for one in _Reader(root).shown(root, Shown()) if one.text]
-    except (ET.ParseError, ValueError, ZeroDivisionError, RecursionError):
+    except (ET.ParseError, ValueError, RecursionError):
         return []
 
 
@@ -80,27 +82,32 @@ class _Reader:
 
     def __init__(self, root: ET.Element) -> None:
         facts = _facts(root)
-        times, parts = (*facts.get("frameRateMultiplier", "").split(), "1", "1")[:2]
-        frame_rate = Fraction(facts.get("frameRate", _FRAME_RATE)) * Fraction(times) / Fraction(parts)
-        ticks = Fraction(facts.get("tickRate", frame_rate if "frameRate" in facts else 1))
+        frame_rate = _rate(facts.get("frameRate", _FRAME_RATE)) * _rate(facts.get("frameRateMultiplier", "1"))
+        ticks = _rate(facts["tickRate"]) if "tickRate" in facts else frame_rate if "frameRate" in facts else Fraction(1)
         self._seconds = {"h": Fraction(3600), "m": Fraction(60), "s": Fraction(1), "ms": Fraction(1, 1000)}
-        self._seconds |= {"f": 1 / frame_rate, "t": 1 / ticks}
-        agents = (one for one in root.iter() if _name(one) == "agent")
-        self._names = {_facts(one).get("id", ""): " ".join("".join(one.itertext()).split()) for one in agents}
+        # Only times that are counted by a rate need one that can be read.
+        self._seconds |= {unit: 1 / rate for unit, rate in (("f", frame_rate), ("t", ticks)) if rate}
+        self._names = {_facts(one).get("id", ""): _full_name(one) for one in root.iter() if _name(one) == "agent"}
 
     def shown(self, element: ET.Element, around: Shown) -> Iterator[Shown]:
         """Yield the texts of an element. around: what is stated around it."""
         place, facts = self._place(element, around), _facts(element)
         parts = [one for one in element if _name(one) in ("body", "div", "p", "span")]
-        # A paragraph without times may have spans with them.
-        if _name(element) == "span" or (
-            _name(element) == "p" and ("begin" in facts or not any("begin" in _facts(one) for one in parts))
-        ):
-            lines = (" ".join(line.split()) for line in "".join(_pieces(element)).split("\n"))
+        if _name(element) in ("p", "span"):
+            # Words that appear one after another and stay are one text; what has an end is another, beside the text around it.
+            parts = [one for one in parts if _is_another(one, "begin" in facts)]
+            lines = (" ".join(line.split()) for line in "".join(_pieces(element, set(parts))).split("\n"))
             yield replace(place, text="\n".join(filter(None, lines)))
-            return
+
         for one in parts:
-            yield from self.shown(one, place)
+            texts = list(self.shown(one, place))
+            yield from texts
+            if facts.get("timeContainer") == "seq":
+                inner = self._place(one, place)
+                is_stated = not {"end", "dur"}.isdisjoint(_facts(one))
+                ends = [inner.end_s] if is_stated else [text.end_s for text in texts if text.text]
+                end_s = max(ends, default=inner.start_s)
+                place = replace(place, start_s=end_s, has_times=inner.has_times and isfinite(end_s))
 
     def _place(self, element: ET.Element, around: Shown) -> Shown:
         facts, place = _facts(element), around
@@ -112,26 +119,47 @@ class _Reader:
             start = around.start_s + self._time(facts.get("begin", "0s"))
             ends = [around.start_s + self._time(facts["end"])] if "end" in facts else []
             ends += [start + self._time(facts["dur"])] if "dur" in facts else []
-        except ValueError:
+        except (KeyError, ValueError):
             return replace(place, has_times=False)
         return replace(place, start_s=start, end_s=min(around.end_s, *ends, inf))
 
     def _time(self, text: str) -> float:
-        """Return a time in seconds. Raises ValueError for one that is none."""
+        """Return a time in seconds. Raises ValueError for one that is none, KeyError for one whose rate cannot be read."""
         if found := _CLOCK.fullmatch(text.strip()):
             whole = (int(found[1]) * 60 + int(found[2])) * 60 + int(found[3])
-            return float(whole + Fraction(found[4] or 0) + int(found[5] or 0) * self._seconds["f"])
+            frames = int(found[5]) * self._seconds["f"] if found[5] else 0
+            return float(whole + Fraction(found[4] or 0) + frames)
         if found := _OFFSET.fullmatch(text.strip()):
             return float(Fraction(found[1]) * self._seconds[found[2]])
         raise ValueError(text)
 
 
-def _pieces(element: ET.Element) -> Iterator[str]:
-    """Yield the text of an element, with a line feed for each break; what is written above letters is left out."""
+def _rate(text: str) -> Fraction:
+    """Return a rate or its multiplier; 0 = it cannot be read."""
+    found = _RATE.fullmatch(text.strip())
+    return Fraction(found[1]) / int(found[2] or 1) if found else Fraction(0)
+
+
+def _full_name(agent: ET.Element) -> str:
+    names = {_facts(one).get("type"): " ".join("".join(one.itertext()).split()) for one in agent.iter() if _name(one) == "name"}
+    return names.get("full") or " ".join(names.values())
+
+
+def _is_another(span: ET.Element, is_begun: bool) -> bool:
+    """Return whether a span, or one in it, is shown for a time of its own. is_begun: whether the text around it has a begin."""
+    times = {"end", "dur"} if is_begun else {"begin", "end", "dur"}
+    return any(not times.isdisjoint(_facts(one)) for one in span.iter())
+
+
+def _pieces(element: ET.Element, without: Collection[ET.Element] = ()) -> Iterator[str]:
+    """Yield the text of an element, with a line feed for each break; what is written above letters is left out, as are the spans
+    of `without`."""
     yield " ".join((element.text or "").split("\n"))
     for one in element:
         if _name(one) == "br":
             yield "\n"
+        elif one in without:
+            yield " "
         elif _name(one) == "span" and _facts(one).get("ruby") not in ("text", "textContainer", "delimiter"):
             yield from _pieces(one)
         yield " ".join((one.tail or "").split("\n"))

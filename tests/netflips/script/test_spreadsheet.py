@@ -3,8 +3,11 @@
 import csv
 from dataclasses import replace
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from avcore.contracts import Word
 from avcore.errors import InputError
@@ -12,7 +15,7 @@ from avcore.notes import Note
 from netflips import cli
 from netflips.quality_estimation import QualityEstimate
 from netflips.script.files import read_script, write_script
-from netflips.script.spreadsheet import COLUMNS, with_table
+from netflips.script.spreadsheet import COLUMNS, table_of, with_table
 from netflips.script.targets import KeptOriginal, Text, TranslatedFrom, TranslatedUnits, UnitList, WrittenText
 from netflips.script.types import Script
 from netflips.script.utterance import Slot, TimeFit, TimeSpan, Utterance
@@ -83,6 +86,19 @@ def test_a_table_that_nobody_changed_changes_nothing(table: Path, path: Path, tm
     assert read_script(tmp_path / "new.json") == read_script(path)
 
 
+TEXTS = st.text(st.sampled_from("'=-+@ \t\n\",;a가") | st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffd"))
+
+
+@given(TEXTS, TEXTS)
+@example("'-hello", " '=1 ")
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+def test_a_table_of_any_texts_changes_nothing(tmp_path: Path, source: str, target: str) -> None:
+    texts = Text(normalize("NFC", source), "en"), WrittenText(normalize("NFC", target))
+    script = Script("en", "ko", utterances=(Utterance(1, TimeSpan(0, 1), texts[0].text, text=texts[0], target=texts[1]),))
+    (tmp_path / "any.csv").write_text(table_of(script), encoding="utf-8", newline="")
+    assert with_table(script, tmp_path / "any.csv") == script
+
+
 @pytest.mark.parametrize(("delimiter", "encoding"), [(",", "utf-8-sig"), (";", "cp949"), ("\t", "utf-16")])
 def test_what_was_corrected_in_a_spreadsheet_is_a_persons(table: Path, path: Path, delimiter: str, encoding: str) -> None:
     rows = rows_of(table)
@@ -103,9 +119,17 @@ def test_what_was_corrected_in_a_spreadsheet_is_a_persons(table: Path, path: Pat
 def test_what_is_no_table_of_the_script_says_so(
     table: Path, path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for number in ("9", "x", "-1", ""):
-        with pytest.raises(InputError, match=r"talk.csv: line 2 is of no utterance of the script; expected 1 to 4"):
+    for number in ("9", "x", "-1", "0", "", "9" * 5000):
+        with pytest.raises(InputError, match=r"talk.csv: line 2 names no utterance of the script; expected 1 to 4"):
             with_table(SCRIPT, written(table, [{"number": number, "target": "a"}]))
+    ours = ",".join(COLUMNS)
+    for content, wrong in {
+        f"{ours}\n1,,,,,네, 그래요,sure,1.20,\n": r"line 2 has too many cells; expected 9; found 10; put a text with a",
+        "number,target\n1,네\n2,\n1,네\n": "line 4 is about utterance 1, as line 2 is; expected one line",
+    }.items():
+        table.write_text(content, encoding="utf-8")
+        with pytest.raises(InputError, match=rf"talk.csv: {wrong}"):
+            with_table(SCRIPT, table)
     for content in ("", "a,b\n1,2\n", 'number,target\n1,"' + "x" * 200_000 + '"\n'):
         table.write_text(content)
         assert cli.main(["script", "import", str(table), str(path), "-o", str(tmp_path / "new.json")]) == 2

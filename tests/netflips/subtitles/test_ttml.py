@@ -1,10 +1,15 @@
 """TTML, written and read: an outsider (ttconv, of IMSC's authors) reads ours, and we read its files and those of others."""
 
 import xml.etree.ElementTree as ET
+from contextlib import suppress
 from io import StringIO
+from itertools import pairwise
+from math import isfinite
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from ttconv.imsc import reader as imsc_reader
 from ttconv.imsc import writer as imsc_writer
 from ttconv.srt import reader as srt_reader
@@ -13,7 +18,8 @@ from ttconv.srt import writer as srt_writer
 from avcore.errors import InputError, UsageError
 from netflips.subtitles.beside import FORMATS, Subtitling, subtitle_text
 from netflips.subtitles.cues import Cue, srt_text
-from netflips.subtitles.given import GivenSubtitles, read_subtitles
+from netflips.subtitles.given import GivenCue, GivenSubtitles, read_subtitles
+from netflips.subtitles.ttml import read_ttml
 
 CUES = [Cue(1.0, 2.5, ("안녕 & <b>", "-->  둘\x0b")), Cue(3661.0404, 3662.0, ("끝",))]
 SRT = "1\n00:00:01,000 --> 00:00:02,500\n안녕 <i>여러분</i>\n둘째 줄\n\n2\n00:01:03,250 --> 00:01:04,000\n끝\n"
@@ -86,6 +92,104 @@ def test_times_speakers_and_spans_of_a_film(tmp_path: Path) -> None:
 def test_of_several_languages_the_dubs_are_taken(tmp_path: Path, other: str, said: str, wanted: str) -> None:
     (one,) = read(tmp_path, BOTH.format(other=other, said=said)).cues
     assert (one.text or one.source_text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        (
+            '<p begin="0s" end="10s"><span begin="0s" end="5s">Hello</span><span begin="5s" end="10s">there</span></p>',
+            [(0, 5, "Hello"), (5, 10, "there")],
+        ),
+        ('<p>Hello <span begin="1s" end="2s">there</span></p>', [(0, 1, "Hello"), (1, 2, "there")]),
+        ('<p begin="1s" end="4s">Well<span><span begin="1s" dur="1s">there</span></span></p>', [(1, 2, "Well"), (2, 3, "there")]),
+        ('<p begin="1s" end="4s"><span begin="0s">Hello</span> <span begin="1s">there</span></p>', [(1, 4, "Hello there")]),
+        ('<p begin="1s" end="4s"><span>Hel</span><span>lo</span></p>', [(1, 4, "Hello")]),
+        (
+            '<div timeContainer="seq"><p dur="1s"/><p dur="2s">One</p><div><p end="1s">Two</p></div>'
+            '<p begin="1s" dur="1s">Three</p><p>Four</p></div><p begin="8s" end="9s">Five</p>',
+            [(1, 3, "One"), (3, 4, "Two"), (5, 6, "Three"), (6, 8, "Four"), (8, 9, "Five")],
+        ),
+    ],
+)
+def test_what_is_shown_at_a_time_of_its_own_is_a_cue(tmp_path: Path, body: str, wanted: list[tuple[float, float, str]]) -> None:
+    cues = read(tmp_path, f'<tt xmlns="http://www.w3.org/ns/ttml"><body>{body}</body></tt>').cues
+    assert [(one.start_s, one.end_s, one.source_text or one.text) for one in cues] == wanted
+
+
+def timed(text: str) -> list[tuple[float, float]]:
+    return [(one.start_s, one.end_s) for one in read_ttml(text) if one.has_times]
+
+
+@pytest.mark.parametrize(
+    ("rates", "frame_s"),
+    [
+        ('frameRate="24" frameRateMultiplier="1000:1001"', 1.001 / 24),
+        ('frameRate="30" frameRateMultiplier="1000 1001"', 1.001 / 30),
+        ('frameRate="25"', 0.04),
+        ("", 1 / 30),
+        ('frameRate="1e999999999"', None),
+        ('frameRateMultiplier="1 1e400"', None),
+        ('frameRateMultiplier="1 0"', None),
+        (f'frameRate="{"9" * 5000}"', None),
+        ('frameRate="0"', None),
+    ],
+)
+def test_a_rate_that_cannot_be_read_takes_only_times_in_frames(tmp_path: Path, rates: str, frame_s: float | None) -> None:
+    body = '<p begin="1f" end="00:00:02:00">a</p><p begin="00:00:02" end="3.5s">b</p>'
+    last = [(2.0, 3.5)]
+    assert timed(f"<tt {rates}><body>{body}</body></tt>") == ([(pytest.approx(frame_s), 2.0), *last] if frame_s else last)
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted"),
+    [
+        ('<name type="family">Lee</name><name type="given">Ann</name>', "Lee Ann"),
+        ('<name type="full">Ann Lee</name><name type="alias">AL</name>', "Ann Lee"),
+    ],
+)
+def test_an_agents_names_are_words(names: str, wanted: str) -> None:
+    (one,) = read_ttml(f'<tt><head><agent id="a">{names}</agent></head><body><p agent="a">Hi</p></body></tt>')
+    assert one.speaker == wanted
+
+
+ANY = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+TIMES = st.sampled_from(["begin", "end", "dur", "timeContainer", "frameRate", "tickRate", "frameRateMultiplier", "agent", "ruby"])
+VALUES = st.sampled_from(["0s", "1s", "2f", "3t", "00:00:04:05", "seq", "1000:1001", "1e9", "25", "text", "0", "9" * 400 + "h"])
+ELEMENTS = st.recursive(
+    st.text("a가 \n", max_size=4),
+    lambda inner: st.builds(
+        lambda name, facts, parts: f"<{name}{''.join(f' {one}={two!r}' for one, two in facts.items())}>{''.join(parts)}</{name}>",
+        st.sampled_from(["div", "p", "span", "br", "agent", "name"]), st.dictionaries(TIMES, VALUES, max_size=3), st.lists(inner),
+    ),
+)  # fmt: skip
+
+
+@given(st.lists(st.tuples(st.integers(1, 3000), st.text("ab가.,&<>'\"-\x0b", min_size=1)), min_size=1, max_size=8))
+@ANY
+def test_any_cues_are_read_as_they_were_written(rows: list[tuple[int, str]]) -> None:
+    starts = [sum(row[0] for row in rows[:count]) / 1000 for count in range(len(rows) + 1)]
+    cues = [Cue(*times, (f"a{text}", text)) for times, (_, text) in zip(pairwise(starts), rows, strict=True)]
+    found = read_ttml(subtitle_text("ttml", cues, "ko"))
+    lines = ["\n".join(filter(None, (line.replace("\x0b", "") for line in cue.lines))) for cue in cues]
+    assert [(one.start_s, one.end_s, one.text) for one in found] == [
+        (*row[:2], line) for row, line in zip(cues, lines, strict=True)
+    ]
+
+
+@given(
+    st.binary()
+    | st.builds(lambda body, facts: f"<tt {' '.join(f'{a}={b!r}' for a, b in facts.items())}>{body}</tt>".encode(),
+                ELEMENTS, st.dictionaries(TIMES, VALUES, max_size=3)),
+)  # fmt: skip
+@ANY
+def test_any_bytes_have_cues_in_order_or_are_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.ttml").write_bytes(content)
+    cues: tuple[GivenCue, ...] = ()
+    with suppress(InputError):
+        cues = read_subtitles(tmp_path / "a.ttml", "en", "ko").cues
+    assert all(isfinite(one.end_s) and one.start_s < one.end_s for one in cues)
+    assert all(one.end_s <= other.start_s for one, other in pairwise(cues))
 
 
 GROWING = "".join(f'<!ENTITY a{k} "&a{k - 1};&a{k - 1};">' for k in range(1, 40))
