@@ -14,6 +14,7 @@ from avcore.contracts import Voice
 from avcore.errors import UsageError
 from avcore.files import is_name
 from avcore.media import write_speech_pieces
+from avcore.media.writer import synthetic_comment
 from avcore.notes import several
 from avcore.progress import Progress, bars, silent, track
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples, seconds_to_units, units_to_seconds
@@ -63,7 +64,8 @@ def say_text(options: SayOptions) -> None:
         voice = TextVoice.of(models, options.to, 1 / options.speed, options.voice)
         with bars(options.quiet) as progress:
             telling = voice.speak(script, progress)
-            seconds = write_speech_pieces(options.out, telling, telling.rate) / telling.rate
+            comment = synthetic_comment(options.to, models.fingerprints.values())
+            seconds = write_speech_pieces(options.out, telling, telling.rate, comment=comment) / telling.rate
         spoken = telling.spellings
         LOG.info("%s: %s, %.2f s of speech", options.out, several(len(spoken), "sentence"), seconds)
 

@@ -3,8 +3,11 @@
 Channels may cancel when they are mixed (a cable with crossed wires): then only one of them is used.
 """
 
+import os
+import struct
 import wave
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -248,13 +251,18 @@ def write_speech(path: str | Path, samples: Samples, rate: int = SAMPLE_RATE) ->
     write_speech_pieces(path, [samples], rate)
 
 
-def write_speech_pieces(path: str | Path, pieces: Iterable[Samples], rate: int = SAMPLE_RATE, num_channels: int = 1) -> int:
+def write_speech_pieces(
+    path: str | Path, pieces: Iterable[Samples], rate: int = SAMPLE_RATE, num_channels: int = 1, comment: str = ""
+) -> int:
     """Write sound in pieces, as `write_speech` does; memory holds one piece. Returns the number of samples.
 
-    pieces: float [time], or [time, num_channels].
+    pieces: float [time], or [time, num_channels]. comment: the tag, ASCII; "" = none.
     """
     written = 0
-    with atomic_output(path) as temporary, wave.open(str(temporary), "wb") as file:
+    with atomic_output(path) as temporary, ExitStack() as stack:
+        if comment:
+            stack.callback(_add_comment, temporary, comment)  # once the header is complete
+        file = stack.enter_context(wave.open(str(temporary), "wb"))
         file.setnchannels(num_channels)
         file.setsampwidth(np.dtype("<i2").itemsize)
         file.setframerate(rate)
@@ -266,6 +274,18 @@ def write_speech_pieces(path: str | Path, pieces: Iterable[Samples], rate: int =
             written += len(pcm)
 
     return written
+
+
+def _add_comment(path: Path, comment: str) -> None:
+    """Add a comment to a wav file as its last chunk."""
+    text = comment.encode("ascii") + b"\0"
+    text += b"\0" * (len(text) % 2)
+    with path.open("r+b") as file:
+        file.seek(0, os.SEEK_END)
+        file.write(struct.pack("<4sI4s4sI", b"LIST", len(text) + 12, b"INFO", b"ICMT", len(text)) + text)
+        size = file.tell() - 8
+        file.seek(4)
+        file.write(struct.pack("<I", size))
 
 
 def _placed_blocks(source: MediaSource) -> Iterator[_Block]:

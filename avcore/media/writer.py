@@ -54,7 +54,7 @@ QUICK: Coding = {"preset": "veryfast", "crf": 16.5}
 0.4 of its time or less; files are 11 % larger."""
 
 SYNTHETIC = "synthetic: NetfLips"
-"""The comment of every video and stem that is made here begins with this."""
+"""The comment of every video, stem and spoken text that is made here begins with this."""
 
 
 def synthetic_comment(target: str, fingerprints: Iterable[str], source: str = "") -> str:

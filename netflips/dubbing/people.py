@@ -1,5 +1,6 @@
 """People who are known from other recordings: named in a dub, and stored from a script."""
 
+import filecmp
 import logging
 import re
 import shutil
@@ -46,9 +47,9 @@ _ANOTHER = 0.6
 
 
 def known_names(script: Script, job: Job, sound: Sound, names: Mapping[int, str]) -> dict[str, str]:
-    """Return the names of known people by those of the speakers that surely are they, with notes on these and on whom may be.
+    """Return the names of the speakers who surely are known people, by their names so far; add notes on these, and on who may be.
 
-    names: of the speaker of each utterance, by its number. A name that a person gave stays.
+    names: the speaker of each utterance, by its number. A name that a person gave stays.
     """
     assert job.people is not None
     voices, found = voices_of(job, sound), dict[str, Samples]()
@@ -71,7 +72,8 @@ def store_people(
     """Store the people of a script who have a name, add to the voices of those who are there, and return the speech (s) of each.
 
     path: of the script, beside which its files lie. video: the script's, None = where the script says. Raises UsageError if nobody
-    has a name, and InputError for a missing or changed video, and a name that is another's in the folder; nothing is written then.
+    has a name, and InputError for a missing or changed video, a missing voice file, and a name that is another's in the folder;
+    nothing is written then. Files of the folder that `people.json` does not name stay as they are.
     """
     names = [name for name in dict.fromkeys(one.speaker for one in script.utterances) if is_named(name)]
     if not names:
@@ -100,20 +102,43 @@ def store_people(
             what = "nobody who has a name says enough to be known again"
             raise InputError(what, path=path, expected=f"{LEAST_S:g} s in utterances of 1.6 s or more")
 
-        stored = dict(before.by_name)
+        stored, sounds = dict(before.by_name), dict[str, Path]()
         for name, likeness in found.items():
             speaker, known = script.speaker(name), before.by_name.get(name)
-            voice = known.voice if known is not None else _new_voice(speaker, path, folder, stored, sound, places[name])
-            write_voice(voice.with_suffix(LIKENESS_SUFFIX), SpeakerVoice(likeness, None, encoder.fingerprint))
+            given = file_beside(path, speaker.voice.file) if isinstance(speaker.voice, VoiceFile) else None
+            if known is None:
+                sounds[name] = given or _clip(sound, places[name], scratch / f"{len(sounds)}.wav")
+                voice = _free_name(name, folder, stored).with_suffix(sounds[name].suffix.lower())
+            else:
+                voice = known.voice
+                if given is not None and not filecmp.cmp(given, voice, shallow=False):
+                    LOG.warning("%s keeps the voice of %s; %s of the script is not taken", name, voice, given.name)
             level = speaker.level or (known.speaker.level if known is not None else "")
             stored[name] = Person(SpeakerOf(name, VoiceFile(voice.name), level=level), voice, likeness)
 
-    # The list comes last: what it names is there.
-    words = {word.lower() for name in stored for word in (name, *name.split())}
-    terms = {one.word.lower(): one for one in (*before.script.terms, *script.terms) if one.spoken and one.word.lower() in words}
-    speakers = tuple(one.speaker for one in stored.values())
-    write_script(folder / PEOPLE_FILE, Script(script.source, script.target, speakers=speakers, terms=tuple(terms.values())))
+        # All is made before anything is written, and the list comes last: what it names is there.
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, made in sounds.items():
+            with atomic_output(stored[name].voice) as temporary:
+                shutil.copyfile(made, temporary)
+        for name, likeness in found.items():
+            write_voice(stored[name].voice.with_suffix(LIKENESS_SUFFIX), SpeakerVoice(likeness, None, encoder.fingerprint))
+        write_script(folder / PEOPLE_FILE, _list_of(stored, script, before))
     return seconds
+
+
+def _list_of(stored: Mapping[str, Person], script: Script, before: People) -> Script:
+    """Return the list of people, with the terms that are their names, all in one language: that of the folder."""
+    words = {word.lower() for name in stored for word in (name, *name.split())}
+    kept, added = (
+        {one.word.lower(): one for one in of.terms if one.spoken and one.word.lower() in words} for of in (before.script, script)
+    )
+    of = before.script if kept else script
+    if added and of.target != script.target:
+        LOG.warning("%s has names as said in %s; those in %s are not stored", before.folder, of.target or "any", script.target)
+        added = {}
+    speakers, terms = tuple(one.speaker for one in stored.values()), tuple((kept | added).values())
+    return Script(of.source, of.target, speakers=speakers, terms=terms)
 
 
 def _source_of(script: Script, path: Path, video: Path | None) -> MediaSource:
@@ -126,7 +151,10 @@ def _source_of(script: Script, path: Path, video: Path | None) -> MediaSource:
 
 
 def _added(name: str, likeness: Samples, before: People) -> Samples:
-    """Return a voice, with the one that the folder has under the name. Raises InputError if that is another's."""
+    """Return the mean of a voice and of the one that the folder has under the name. Raises InputError if that is another's.
+
+    Both weigh the same, so that a new place counts however often the old one was stored.
+    """
     known = before.by_name.get(name)
     if known is None:
         return likeness
@@ -144,26 +172,23 @@ def _added(name: str, likeness: Samples, before: People) -> Samples:
     return np.asarray(total / np.linalg.norm(total), np.float32)
 
 
-def _new_voice(
-    speaker: SpeakerOf, path: Path, folder: Path, stored: Mapping[str, Person], sound: Sound, places: Sequence[Span]
-) -> Path:
-    """Write the sound that dubs speak with, and return its path: the script's file, else the longest utterances."""
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = re.sub(r"[^\w -]", "_", speaker.name).strip()[:_MOST_LETTERS] or "_"
-    used = {one.voice.stem for one in stored.values()}
-    stem = next(one for one in (stem, *(f"{stem} {number}" for number in range(2, len(used) + 3))) if one not in used)
-    if isinstance(speaker.voice, VoiceFile):
-        given = file_beside(path, speaker.voice.file)
-        with atomic_output(voice := folder / f"{stem}{given.suffix.lower()}") as temporary:
-            shutil.copyfile(given, temporary)
-        return voice
+def _free_name(name: str, folder: Path, stored: Mapping[str, Person]) -> Path:
+    """Return the path of a person's voice without its suffix; no file in the folder begins with its name."""
+    stem = re.sub(r"[^\w -]", "_", name).strip()[:_MOST_LETTERS] or "_"
+    there = [*(one.voice for one in stored.values()), *folder.glob("*")]
+    used = {one.name.split(".")[0].lower() for one in there}
+    return folder / next(
+        one for one in (stem, *(f"{stem} {number}" for number in range(2, len(used) + 3))) if one.lower() not in used
+    )
 
+
+def _clip(sound: Sound, places: Sequence[Span], path: Path) -> Path:
+    """Write the longest utterances, which dubs speak with, and return the path."""
     left, chosen = _CLIP_S, list[Span]()
     for start, end in sorted(places, key=lambda place: place[0] - place[1]):
         if left > 0:
             chosen.append((start, min(end, start + left)))
             left -= end - start
     pause = np.zeros(seconds_to_samples(_PAUSE_S), np.float32)
-    pieces = [piece for place in sorted(chosen) for piece in (sound.between(*place), pause)]
-    write_speech(voice := folder / f"{stem}.wav", np.concatenate(pieces))
-    return voice
+    write_speech(path, np.concatenate([piece for place in sorted(chosen) for piece in (sound.between(*place), pause)]))
+    return path

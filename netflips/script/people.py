@@ -1,7 +1,7 @@
 """People who are known from other recordings: a folder with their names and voices (`netflips script speakers`, --people).
 
 `people.json` is a script with speakers and terms alone. Beside it each has the sound that dubs speak with, and NAME.likeness.npz:
-the mean voice by which they are known again, with the fingerprint of its speaker encoder.
+the mean voice by which they are known again (the last talk is half of it), with the fingerprint of its speaker encoder.
 """
 
 import re
@@ -23,7 +23,7 @@ LIKENESS_SUFFIX = ".likeness.npz"
 LEAST_S = 3.0
 """Least speech (s) of a voice that is stored, or known."""
 SURE, CLEARLY, MAYBE = 0.89, 0.03, 0.78
-"""Cosine from which on a speaker is a known person; by how much nobody else may come as near; and from which on it may be.
+"""Cosine from which on a speaker is a known person; how far below it everybody else must be; and that from which on it may be.
 docs/recordings.md says how often this errs."""
 _UNNAMED = re.compile(r"(speaker[ _]?\d*)?", re.IGNORECASE)
 """Names that diarization gives."""
@@ -77,6 +77,8 @@ def read_people(folder: Path, encoder: Speaker) -> People:
     hint = "netflips script speakers talk.json -o people stores those of a talk"
     path = require_file(folder / PEOPLE_FILE, "the list of people", hint=hint)
     script, found = read_script(path), dict[str, Person]()
+    if script.utterances:
+        raise InputError("this is the script of a talk, and no list of people", path=path, hint=hint)
     for one in script.speakers:
         if not isinstance(one.voice, VoiceFile):
             raise InputError(f"{one.name!r} has no voice", path=path, expected='"voice": {"file": "name.wav"}', found=one.voice)

@@ -38,6 +38,7 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(self), microphone=(self), geolocation=()",
 }
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
 _ASK = """<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>NetfLips</title>
 <form method="get" action="/">
 <p><label>Token / 토큰 <input name="token" type="password" autofocus></label> <button>OK</button></p>
@@ -108,8 +109,11 @@ class Access:
                 answer = RedirectResponse("/", status_code=303)
                 answer.headers.append("Set-Cookie", _cookie(name, self._proof()))
                 return answer
-            return HTMLResponse(_ASK, status_code=401)
-        return refusal(401, "the token is missing; expected Authorization: Bearer, or the address with the token", scope["path"])
+            return HTMLResponse(_ASK, 401, _CHALLENGE)
+        fault = "the token is wrong" if _borne(headers) else "the token is missing"
+        refused = refusal(401, f"{fault}; expected Authorization: Bearer, or the address with the token", scope["path"])
+        refused.headers.update(_CHALLENGE)
+        return refused
 
     def _is_token(self, given: bytes) -> bool:
         # In constant time: how long a refusal takes says nothing about how much of a guess is right.

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from avcore.errors import UsageError
 from netflips.serve.fields import Text
 from netflips.serve.jobs import DONE, Job
+from netflips.serve.kinds import KINDS
 from netflips.serve.limits import RefusedError, read_form
 from netflips.serve.service import Service
 
@@ -44,13 +45,17 @@ _FIELDS = ("model", "input", "voice", "response_format", "speed")
 
 
 async def models(request: Request) -> Response:
-    """Return the list of models, which is one."""
-    return JSONResponse({"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": "netflips"}]})
+    """Return the list of models: one, or none where texts are not spoken."""
+    service: Service = request.app.state.desk
+    known = [{"id": MODEL, "object": "model", "created": 0, "owned_by": "netflips"}] if service.offers(KINDS["say"]) else []
+    return JSONResponse({"object": "list", "data": known})
 
 
 async def speech(request: Request) -> Response:
     """Return a text as speech. Raises RefusedError, UsageError."""
     service: Service = request.app.state.desk
+    if not service.offers(KINDS["say"]):
+        raise RefusedError(404, "this server speaks no text alone")
     values, sound_format = asked(await read_form(request), service.voices)
 
     job = service.new_job({"kind": "say", "values": values}, request["visitor"])
@@ -58,7 +63,7 @@ async def speech(request: Request) -> Response:
         await _over(job, service, request)
         content = await asyncio.to_thread(encoded, service.queue.folders.of(job.id) / "result.wav", sound_format)
     finally:
-        await service.remove(job)  # nobody asks for it again
+        await service.queue.remove(job)  # nobody asks for it again; a voice that was sent may be asked for
     return Response(content, media_type=sound_format.media_type)
 
 
@@ -80,7 +85,7 @@ def asked(form: Mapping[str, Any], voices: Sequence[str]) -> tuple[dict[str, Any
     elif voice in voices:
         spoken_by = {"called": voice}
     else:
-        raise UsageError("voice cannot be that", expected=" or ".join([*voices, '{"id": an upload}']), found=repr(voice)[:60])
+        raise UsageError("there is no such voice", expected=" or ".join([*voices, '{"id": an upload}']), found=repr(voice)[:60])
     return {"text": text, "speed": form.get("speed"), **spoken_by}, FORMATS[wanted]
 
 
@@ -99,6 +104,7 @@ def encoded(wav: Path, wanted: Format) -> bytes:
     """Return a recording in another format: one channel, 24 kHz, and 16 bits where the format has bits."""
     content = io.BytesIO()
     with av.open(str(wav)) as source, av.open(content, "w", format=wanted.container) as made:
+        made.metadata.update(source.metadata)  # the comment; aac and pcm have no place for it
         stream = made.add_stream(wanted.codec, rate=RATE, layout="mono")
         for frame in source.decode(audio=0):
             made.mux(stream.encode(frame))

@@ -95,6 +95,10 @@ class Service:
         found: Sequence[str] = self._has["voices"]
         return found
 
+    def offers(self, kind: JobKind) -> bool:
+        """Return whether visitors may have jobs of a kind: an operator offers only what is marked."""
+        return kind.is_marked or not self.settings.operator
+
     def about(self) -> dict[str, Any]:
         """Return the facts of this server that the page needs."""
         return {
@@ -235,8 +239,9 @@ class Service:
 
     def _kind(self, name: Any) -> JobKind:
         kind = KINDS.get(name) if isinstance(name, str) else None
-        if kind is None or (self.settings.operator and not kind.is_marked):
-            raise UsageError("there is no such kind of job", expected=", ".join(KINDS))
+        if kind is None or not self.offers(kind):
+            known = ", ".join(name for name, one in KINDS.items() if self.offers(one))
+            raise UsageError("there is no such kind of job", expected=known)
         return kind
 
     def _before(self, job_id: Any, kind: JobKind) -> Job | None:

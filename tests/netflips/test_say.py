@@ -15,6 +15,7 @@ import torch
 
 from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.contracts import SpeakerVoice
+from avcore.media.writer import is_synthetic
 from avcore.speech.pitch import Pitch
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples, units_to_samples
 from avcore.units import read_unit_file
@@ -73,6 +74,7 @@ def test_speech_and_units_are_written(models: list[str], text_to_unit: Path, par
     vocoder = UnitVocoder.from_checkpoint(parity_dir / "unit2av_renderer.pt", "ko")
     steps = [vocoder.predict_durations(loaded.units_of(text)).num_steps for text in ("안녕하세요.", "세 시예요.")]
     samples, rate = soundfile.read(wav)
+    assert is_synthetic(wav)
     assert rate == SAMPLE_RATE
     assert len(samples) == sum(map(units_to_samples, steps)) + seconds_to_samples(PAUSE_S) + seconds_to_samples(END_S)
     assert not samples[-seconds_to_samples(END_S) :].any()

@@ -174,6 +174,50 @@ def test_a_voice_file_of_the_script_goes_along(tmp_path: Path, encoder: SpeakerE
     assert list(people) == ["Ann", "Bo"]
 
 
+def test_a_folder_keeps_what_is_not_its_own_and_the_language_of_its_names(
+    tmp_path: Path, encoder: SpeakerEncoder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    talk = _talk(tmp_path / "talk.mp4", [LOW, LOW, HIGH, HIGH], 3)
+    script, folder = _script(tmp_path / "talk.json", ["Ann", "Ann", "Bo", "Bo"], talk), tmp_path / "people"
+    folder.mkdir()
+    (folder / "Ann.wav").write_bytes(b"her own")
+
+    def store() -> int:
+        return cli.main(["script", "speakers", str(script), "-o", str(folder)])
+
+    assert store() == 0
+    assert (folder / "Ann.wav").read_bytes() == b"her own"
+    people = read_people(folder, encoder)
+    assert [one.voice.name for one in people.by_name.values()] == ["Ann 2.wav", "Bo.wav"]
+    assert people.terms("ko") == {"ann": "앤"}
+
+    # A dub into another language adds to the voices, and says that its names stay outside.
+    talk_es = replace(read_script(script), target="es", terms=(Term("Ann", "Ana"), Term("Bo", "Bo")))
+    write_script(script, talk_es)
+    capsys.readouterr()
+    assert store() == 0
+    assert "has names as said in ko; those in es are not stored" in capsys.readouterr().err
+    people = read_people(folder, encoder)
+    assert (people.terms("ko"), people.terms("es")) == ({"ann": "앤"}, {})
+
+    # A file of a voice is copied for who is new; for who is known it is told that it is not. One that lacks stops all.
+    write_voice(tmp_path / "actor.npz", SpeakerVoice(encoder.embed(babble(4, 1, HIGH)), None, encoder.fingerprint))
+    write_script(script, replace(talk_es, speakers=(SpeakerOf("Ann", VoiceFile("actor.npz")),)))
+    assert store() == 0
+    assert "Ann 2.wav; actor.npz of the script is not taken" in capsys.readouterr().err
+    files = {one: one.read_bytes() for one in folder.iterdir()}
+    utterances = tuple(replace(one, speaker=one.speaker.replace("Bo", "Cy")) for one in talk_es.utterances)
+    write_script(script, replace(talk_es, utterances=utterances, speakers=(SpeakerOf("Cy", VoiceFile("none.npz")),)))
+    assert store() == 2
+    assert "names a file that is not there" in capsys.readouterr().err
+    assert files == {one: one.read_bytes() for one in folder.iterdir()}
+
+    script.rename(own := tmp_path / "people.json")
+    assert cli.main(["script", "speakers", str(own), "-o", str(tmp_path)]) == 2
+    assert "people.json" in capsys.readouterr().err
+    assert read_script(own).utterances == utterances
+
+
 def _people(**angles: float) -> dict[str, Person]:
     voice = {name: np.array([np.cos(angle), np.sin(angle)], np.float32) for name, angle in angles.items()}
     return {name: Person(SpeakerOf(name), Path(name), one) for name, one in voice.items()}

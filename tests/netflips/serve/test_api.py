@@ -21,13 +21,14 @@ from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
 from avcore.errors import NetflipsError
-from avcore.media import probe, read_speech
+from avcore.media import probe, read_speech, write_speech_pieces
+from avcore.media.writer import is_synthetic
 from netflips.serve import command
 from netflips.serve.app import API, build_app
 from netflips.serve.command import ServeOptions, serve_settings
 from netflips.serve.fields import checked
 from netflips.serve.kinds import KINDS
-from netflips.serve.openai_speech import FORMATS, MODEL, RATE
+from netflips.serve.openai_speech import FORMATS, MODEL, RATE, encoded
 from netflips.serve.openapi import openapi
 from tests.netflips.serve.browser import served
 from tests.netflips.serve.conftest import LOCAL, ROOT, app_of, dubbed, over, say, until, upload
@@ -119,14 +120,17 @@ def test_programs_with_the_token_are_one_visitor_and_others_are_refused(tmp_path
         browser.get("/?token=a+long+secret")
         assert browser.get(f"{API}/jobs").json() == {"jobs": []}
 
-        for wrong in (
-            {},
-            {"Authorization": "Bearer a long secre"},
-            {"Authorization": "Basic a long secret"},
-            {"Authorization": "Bearer "},
+        for given, said in (
+            ({}, "missing"),
+            ({"Authorization": "Bearer a long secre"}, "wrong"),
+            ({"Authorization": "Basic a long secret"}, "missing"),
+            ({"Authorization": "Bearer "}, "missing"),
         ):
-            stranger = TestClient(app, base_url="http://dub.example", headers=wrong)
-            assert stranger.get(f"{API}/jobs").status_code == 401
+            stranger = TestClient(app, base_url="http://dub.example", headers=given)
+            refused = stranger.get(f"{API}/jobs")
+            assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+            assert refused.json()["error"].startswith(f"the token is {said}; expected Authorization: Bearer")
+            assert stranger.get("/").headers["www-authenticate"] == "Bearer"
             assert stranger.post("/v1/audio/speech", json={}).status_code == 401
         elsewhere = {"Origin": "http://evil.example"}
         assert program.post(f"{API}/jobs", content=b"{}", headers=elsewhere).status_code == 403
@@ -227,12 +231,20 @@ def test_a_text_is_spoken_in_each_format(speaking: TestClient, name: str) -> Non
     assert speaking.get(f"{API}/jobs").json() == {"jobs": []}  # nobody asks for it again
 
 
+@pytest.mark.parametrize("name", ["mp3", "opus", "flac", "wav"])
+def test_the_tag_of_the_speech_goes_along(tmp_path: Path, name: str) -> None:
+    write_speech_pieces(tmp_path / "said.wav", [np.zeros(RATE, np.float32)], RATE, comment="synthetic: NetfLips")
+    (made := tmp_path / f"made.{name}").write_bytes(encoded(tmp_path / "said.wav", FORMATS[name]))
+    assert is_synthetic(made)
+
+
 def test_models_voices_and_the_usual_format_are_those_of_openai(speaking: TestClient) -> None:
     told = speaking.get("/v1/models").json()
     assert (told["object"], [(one["id"], one["object"]) for one in told["data"]]) == ("list", [(MODEL, "model")])
     assert _speech(speaking).headers["content-type"] == "audio/mpeg"
     sent = upload(speaking)
-    assert _speech(speaking, voice={"id": sent["id"]}, speed=1.5).status_code == 200
+    for _ in range(2):  # it stays for the next text
+        assert _speech(speaking, voice={"id": sent["id"]}, speed=1.5).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -242,12 +254,12 @@ def test_models_voices_and_the_usual_format_are_those_of_openai(speaking: TestCl
         ({"input": None}, 400, "input cannot be that"),
         ({"input": "x" * 5001}, 400, "input cannot be that"),
         ({"model": "tts-1"}, 404, f"there is no such model; expected {MODEL}"),
-        ({"voice": "alloy"}, 400, "voice cannot be that; expected "),
-        ({"voice": None}, 400, "voice cannot be that; expected "),
+        ({"voice": "alloy"}, 400, "there is no such voice; expected "),
+        ({"voice": None}, 400, "there is no such voice; expected "),
         ({"voice": {"id": AN_ID}}, 404, "this upload is not there any more"),
         ({"voice": {"id": ["x"]}}, 400, "voice is missing"),
-        ({"voice": {"name": "x"}}, 400, "voice cannot be that"),
-        ({"voice": ["x"]}, 400, "voice cannot be that"),
+        ({"voice": {"name": "x"}}, 400, "there is no such voice"),
+        ({"voice": ["x"]}, 400, "there is no such voice"),
         ({"response_format": "midi"}, 400, "response_format cannot be that; expected mp3 or opus or aac or flac or wav or pcm"),
         ({"response_format": ["mp3"]}, 400, "response_format cannot be that"),
         ({"speed": 4.0}, 400, "speed is out of range; expected 0.5 to 2"),
