@@ -160,7 +160,7 @@ def opened_lip_sync(
         yield lip_sync
 
 
-def first_pass(
+def prepared_talks(
     lips: LipSync, shown: Callable[[], Iterable[OutputFrame]], folder: Path, report: Callable[[int, DrawError], None]
 ) -> list[Any] | None:
     """Return what a backend of two passes finds in each talk, for `drawn`; None for any other backend.
@@ -188,7 +188,7 @@ def drawn(lips: LipSync, shown: Iterable[OutputFrame], found: Sequence[Any] | No
     """Yield the frames with their lips drawn; frames without a talk are passed on untouched.
 
     The frames of a talk follow one another. A backend learns a face anew in each talk, so a talk does not depend on what was
-    drawn before it. found: by `first_pass` of a backend that has one.
+    drawn before it. found: by `prepared_talks`, for a backend of two passes.
     """
     left = deque(found or ())
     # Talks are equal only to themselves, so two utterances with the same codes stay two groups.

@@ -33,10 +33,10 @@ from unit2av.rendering import (
     counted,
     drawn,
     faces_by_index,
-    first_pass,
     opened_lip_sync,
     ping_pong_frames,
     ping_pong_indices,
+    prepared_talks,
     write_in_step,
 )
 from unit2av.speaker import encoder_for, read_voice
@@ -142,7 +142,7 @@ def speak_and_draw(options: RenderOptions) -> None:
         with opened as lip_sync, private_folder() as folder, writer, units_of(options.units):
             speech = models.vocoder.iter_synthesize(units, speaker)
             shown, sound = ping_pong_frames(lip_sync, units, speech, source, faces_by_index(mouths))
-            found = first_pass(lip_sync, shown, folder, _raise)
+            found = prepared_talks(lip_sync, shown, folder, _raise)
             moved = counted(drawn(lip_sync, shown(), found), counts)
             write_in_step(writer, track((one.rgb for one in moved), "lips", progress, total), sound)
 

@@ -1,4 +1,4 @@
-"""Sound tracks of a container that is being written: encoded, or copied from a file; and those beside the first."""
+"""Sound tracks of a container that is being written: the first is encoded, alternates are encoded or copied from a file."""
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence

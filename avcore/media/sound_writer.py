@@ -34,11 +34,12 @@ QUICK_START = MappingProxyType({"movflags": "+faststart"})
 _MP3 = SoundCoding("libmp3lame", "fltp", (48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000), (1, 2))
 _OPUS = SoundCoding("libopus", "flt", (48000,), (1, 2, 3, 5, 6, 8))
 _SAME_BYTES = MappingProxyType({"fflags": "+bitexact"})  # else Ogg numbers its streams at random
+# Of 32 bits, the encoders of wav and flac store the upper 24.
 _SOUND_FILES = {
     ".m4a": FileKind("ipod", options=QUICK_START),
     ".mp3": FileKind("mp3", _MP3),
-    ".wav": FileKind("wav", SoundCoding("pcm_s16le", "s16"), {"rf64": "auto"}),
-    ".flac": FileKind("flac", SoundCoding("flac", "s16")),
+    ".wav": FileKind("wav", SoundCoding("pcm_s24le", "s32"), {"rf64": "auto"}),
+    ".flac": FileKind("flac", SoundCoding("flac", "s32")),
     ".opus": FileKind("opus", _OPUS, _SAME_BYTES),
     ".ogg": FileKind("ogg", _OPUS, _SAME_BYTES),
 }

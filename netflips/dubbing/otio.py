@@ -56,7 +56,7 @@ class _Layout:
     def track(self, name: str, kind: Literal["Video", "Audio"], info: MediaInfo, pieces: Sequence[_Piece], *, is_on: bool) -> Json:
         """Return a track with pieces of one file, in order, and gaps between them. is_on: whether it is seen or heard."""
         children, end, starts = list[Json](), 0, timecode_frames(info.timecode, self.rate)
-        available = self.range(starts, nearest_frame(info.duration_s, self.rate))
+        available = self.range(starts, max(nearest_frame(info.duration_s, self.rate), 1))
         media = {"name": info.path.name, "target_url": self._address(info.path), "available_range": available}
         for one in pieces:
             if one.start > end:
@@ -108,7 +108,7 @@ def write_timeline(path: Path, script: Script, job: Job, clock: OutputClock) -> 
     """Write the timeline of a dub that is written, with its stems and the original. clock: of the output. Raises OutputError."""
     layout = _Layout(Path(os.path.abspath(path.parent)), plain_rate(job.frame_rate(script) or FRAME_RATE))
     dubbed, original, rate = probe(job.out), job.info, layout.rate
-    end = nearest_frame(script.output_s, rate)
+    end = max(nearest_frame(script.output_s, rate), 1)
     whole, beside = [_Piece(job.out.name, 0, end, 0)], _pieces_of_original(script, original, clock, rate)
     lines = _pieces_of_speech(script, rate, end)
 
@@ -126,8 +126,9 @@ def write_timeline(path: Path, script: Script, job: Job, clock: OutputClock) -> 
     if original.has_audio:
         tracks.append(layout.track("original", "Audio", original, beside, is_on=False))
     if (effects := job.options.background_audio) is not None:
-        pieces = _pieces_of_original(script, probe(effects), clock, rate)
-        tracks.append(layout.track("music and effects", "Audio", probe(effects), pieces, is_on=False))
+        info = probe(effects)
+        pieces = _pieces_of_original(script, info, clock, rate)
+        tracks.append(layout.track("music and effects", "Audio", info, pieces, is_on=False))
 
     places = {one.number: fit.output for one, fit in fitted(script)}
     for one in job.part.utterances(script):  # those that are left alone stay where they are
@@ -137,16 +138,16 @@ def write_timeline(path: Path, script: Script, job: Job, clock: OutputClock) -> 
     content = {
         "OTIO_SCHEMA": "Timeline.1",
         "name": job.out.stem,
-        "global_start_time": layout.time(begin + beside[0].first if script.is_source_timed else begin),
+        "global_start_time": layout.time(begin + nearest_frame(clock.part.start, rate) if script.is_source_timed else begin),
         "tracks": {"OTIO_SCHEMA": "Stack.1", "name": "tracks", "markers": markers, "children": tracks},
     }
     write_text(path, json_text(content, indent=1) + "\n")
 
 
 def _pieces_of_original(script: Script, info: MediaInfo, clock: OutputClock, rate: Fraction) -> list[_Piece]:
-    """Return the original, or a file along it, where the dub has it: from the part's beginning, with gaps at freeze frames.
+    """Return the pieces of the original beside the dub: from the part's beginning, with gaps at freeze frames.
 
-    Of a clip, whose frames the dub plays to and fro, it is the whole.
+    Of a clip, whose frames the dub plays to and fro, it is the whole. info: the original, or music and effects of the same length.
     """
     last = min(clock.part.stop, info.duration_s)
     if not script.is_source_timed:
@@ -165,7 +166,7 @@ def _pieces_of_speech(script: Script, rate: Fraction, end: int) -> list[_Piece]:
     spoken = sorted(fitted(script), key=lambda one: one[1].output.start_s)
     starts = [frame_at(fit.output.start_s, rate) for _, fit in spoken]
     found = []
-    for (one, fit), start, after in zip(spoken, starts, [*starts[1:], end], strict=True):
+    for (one, fit), start, after in zip(spoken, starts, [*starts, end][1:], strict=True):
         stop = min(frames_covering(fit.output.end_s, rate), after)
         text = "" if one.spoken is None else one.spoken.text
         texts = {"source": "" if one.text is None else one.text.text, "spoken": text}

@@ -24,7 +24,7 @@ from avcore.timeline import exact, frame_at, frames_covering, frames_to_seconds
 from netflips.dubbing.store import Store
 from netflips.dubbing.video_format import Finish, VideoFormat
 from unit2av.lipsync import RENDERING, DrawError, LipSync, TwoPassLipSync
-from unit2av.rendering import OutputFrame, Reason, SoundFeed, drawn, first_pass
+from unit2av.rendering import OutputFrame, Reason, SoundFeed, drawn, prepared_talks
 
 LOG = logging.getLogger("netflips")
 
@@ -173,7 +173,7 @@ class SegmentEncoder:
             with private_folder() as folder:
                 # In this thread, not ahead: Ctrl-C ends a program here at once.
                 is_kept = self._kept(piece) is not None
-                found = None if is_kept else first_pass(self.lips, piece.shown, folder, self.report_failed)
+                found = None if is_kept else prepared_talks(self.lips, piece.shown, folder, self.report_failed)
                 encoded += self._encode_ahead([piece], report, found)
         return encoded
 

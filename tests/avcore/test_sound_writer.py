@@ -45,6 +45,14 @@ def test_sound_is_in_its_place(tmp_path: Path, ending: str, rate: int, channels:
     assert float(info.duration_s) == pytest.approx(3, abs=0.001)
 
 
+@pytest.mark.parametrize("ending", EXACT)
+def test_sound_without_loss_has_24_bits(tmp_path: Path, ending: str) -> None:
+    quiet = (np.arange(-2000, 2000) / (1 << 23)).astype(np.float32)[:, None]  # 16 bits have 16 levels for it
+    with SoundWriter(tmp_path / f"a{ending}", 48000) as writer:
+        writer.write_sound(quiet)
+    np.testing.assert_array_equal(read_sound(tmp_path / f"a{ending}")[0], quiet)
+
+
 @pytest.mark.parametrize("ending", SOUND_ENDINGS)
 def test_the_same_sound_gives_the_same_file(tmp_path: Path, ending: str) -> None:
     one, other = (write_clicks(tmp_path / f"{name}{ending}").read_bytes() for name in "ab")

@@ -1,9 +1,11 @@
 """Lips by a program: what it gets, when and where its frames are shown, in which colours, and what is said of bad ones."""
 
+import os
 import shlex
 import sys
 import weakref
 from collections.abc import Iterator, Sequence
+from errno import ENOSPC
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import av
 import numpy as np
 import pytest
 
-from avcore.errors import InputError, UsageError
+from avcore.errors import InputError, OutputError, UsageError
 from avcore.faces.crop import paste_face, paste_face_hard
 from avcore.media import read_speech
 from recipes.demo.heads.camera import Pose
@@ -202,10 +204,10 @@ def test_after_three_failures_in_a_row_it_is_not_asked_any_more(tmp_path: Path) 
     lips, good = lips_of("exit"), shlex.split(command("copy"))
     bad = lips._command
 
-    def attempt(words: Sequence[str]) -> None:
+    def attempt(words: Sequence[str], **more: object) -> None:
         lips._command = words
         (folder := tmp_path / str(len(list(tmp_path.iterdir())))).mkdir()
-        lips.first_pass(SOUND, [scene(0)], folder)
+        lips.first_pass(SOUND, [scene(0, **more)], folder)
 
     for words in (bad, bad):
         with pytest.raises(DrawError):
@@ -214,9 +216,34 @@ def test_after_three_failures_in_a_row_it_is_not_asked_any_more(tmp_path: Path) 
     for words in (bad, bad):
         with pytest.raises(DrawError):
             attempt(words)
+    attempt(bad, box=None)  # without a face it is not asked
     with pytest.raises(InputError, match="failed, 3 times in a row; found exit code 3") as caught:
         attempt(bad)
     assert not isinstance(caught.value, DrawError)
+
+
+@pytest.mark.parametrize("name", ["speech.wav", "mask.txt"])
+def test_a_full_disk_is_no_failure_of_the_program(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(source: Path, target: Path) -> None:
+        if Path(target).name == name:
+            raise OSError(ENOSPC, "No space left on device")
+        rename(source, target)
+
+    rename = os.replace
+    monkeypatch.setattr(os, "replace", full)
+    lips = lips_of("copy")
+    with pytest.raises(OutputError, match=f"{name}: the output cannot be written; found No space left on device"):
+        lips.first_pass(SOUND, [scene(0)], tmp_path)
+    assert not lips._failures
+
+
+def test_the_hint_of_a_failure_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise InputError("it failed", hint="try again")
+
+    monkeypatch.setattr(program, "run_program", fails)
+    with pytest.raises(DrawError, match=r"^it failed; try again$"):
+        lips_of("copy").first_pass(SOUND, [scene(0)], tmp_path)
 
 
 def test_memory_is_flat_in_the_length_of_a_talk(tmp_path: Path) -> None:
@@ -255,7 +282,7 @@ def test_what_is_not_said_of_a_program_is_refused(tmp_path: Path) -> None:
 
     check(f"{sys.executable} x.py {{video}} {{audio}} {{dir}}")
     check(f"{sys.executable} x.py")
-    for places in ("{video} {audio}", "{video} {out}", "{out}"):
+    for places in ("{video} {audio}", "{video} {out}", "{out}", "--size {size}", "{mask}", "{box}"):
         with pytest.raises(UsageError, match="says not all that is read and written"):
             check(f"{sys.executable} x.py {places}")
     for size in (63, 500, 2048):

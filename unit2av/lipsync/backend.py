@@ -436,11 +436,12 @@ class ProgramBackend(Backend):
 
         words, size = self._words(choice), self._size(choice)
         given = [takes(words, "video"), takes(words, "audio"), takes(words, "out", "dir")]
-        if any(given) and not all(given):
+        if (any(given) or takes(words, "mask", "box", "size")) and not all(given):
             raise UsageError(
                 f"{LIPS_WITH} says not all that is read and written",
                 expected='{video}, {audio}, and {out} or {dir}, as "python lips.py {video} {audio} {out}"',
                 found=" ".join(words),
+                hint="a program that answers lines gets all of them in each line, and has none in its command",
             )
         if not (_SIZES[0] <= size <= _SIZES[1] and size % _BLOCK == 0):
             expected = f"a multiple of {_BLOCK} from {_SIZES[0]} to {_SIZES[1]}"

@@ -23,6 +23,7 @@ from avcore.compute.threads import frames_at_once
 from avcore.errors import InputError, NetflipsError
 from avcore.faces.crop import paste_face_hard, visible_part
 from avcore.faces.geometry import Box
+from avcore.files import write_text
 from avcore.media import MediaSource, VideoWriter, write_speech
 from avcore.media.colour import frame_to_rgb
 from avcore.media.decoding import decode_frames
@@ -48,7 +49,7 @@ _NOTICED, _FADE = 12, 4
 _FACE, _CRF = "face.mp4", 8.0
 _VIDEOS, _IMAGES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v"), (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 _COMPARED = 5
-"""Of so many frames one is compared with the clip's in its colours."""
+"""The colours of every fifth frame are compared with the clip's."""
 _UPPER_FACE = 0.5
 """Rows of the face's box, as a share of its height, that hardly any program redraws: by them its colours are fitted."""
 _MOST_GAIN = 1.25
@@ -121,13 +122,14 @@ class ProgramLipSync:
         clips = [self._write(folder / str(number), (one for _, one in group)) for number, group in faces]
         try:
             drawn = [self._drawn(clip, codes) for clip in clips]
-        except NetflipsError as error:
+        except InputError as error:  # of the program; an OutputError is ours
             self._failures += 1
-            if self._failures < _MOST_FAILURES:
-                raise DrawError(error.what, path=error.path, expected=error.expected, found=error.found) from error
-            what = f"{error.what}, {self._failures} times in a row"
-            raise InputError(what, path=error.path, expected=error.expected, found=error.found) from error
-        self._failures = 0
+            is_last = self._failures >= _MOST_FAILURES
+            what = f"{error.what}, {self._failures} times in a row" if is_last else error.what
+            failed = InputError if is_last else DrawError
+            raise failed(what, path=error.path, expected=error.expected, found=error.found, hint=error.hint) from error
+        if drawn:  # else it was not asked
+            self._failures = 0
         return Seen(drawn, places)
 
     def draw(self, codes: Seen, scenes: Iterable[Scene]) -> Iterator[Pixels]:
@@ -191,7 +193,7 @@ class ProgramLipSync:
         length = seconds_to_samples(frames_to_seconds(len(clip.mask)))
         sound = speech[start : start + length]
         write_speech(audio, np.pad(sound, (0, length - len(sound))))
-        mask.write_text("".join(f"{int(one)}\n" for one in clip.mask))
+        write_text(mask, "".join(f"{int(one)}\n" for one in clip.mask))
         folder.mkdir()
         paths = {"video": str(clip.folder / _FACE), "audio": str(audio), "mask": str(mask), "out": str(out), "dir": str(folder)}
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -17,12 +18,15 @@ from avcore.errors import NetflipsError, UsageError
 from avcore.media import iter_sound_blocks, probe, write_speech
 from avcore.timeline import timecode_frames
 from netflips.dubbing.dub import dub
+from netflips.dubbing.fit import OutputClock
 from netflips.dubbing.options import DubOptions
+from netflips.dubbing.otio import write_timeline
+from netflips.dubbing.part import Part
 from netflips.models import Models
 from netflips.script.notes import FOUND_FAULTS
-from netflips.script.types import Script
+from netflips.script.types import Made, Script
 from netflips.script.utterance import Attempt
-from tests.netflips.dubbing.made import plain_frames, speech, steady_times
+from tests.netflips.dubbing.made import plain_frames, speech, steady_times, write_recording
 
 NTSC = Fraction(30000, 1001)
 PLAN = [0.8, 2.2, 1.2, 2.3, 0.9]
@@ -183,3 +187,13 @@ def test_a_timeline_that_cannot_be_written_is_refused_before_the_work(source: Pa
     with pytest.raises(NetflipsError, match="file"):
         dub(source, tmp_path / "dub.mp4", models, DubOptions(timeline=tmp_path / "file" / "dub.otio"))
     assert not (tmp_path / "dub.mp4").exists()
+
+
+def test_a_part_below_half_a_frame_of_slides_has_a_timeline(options: DubOptions, tmp_path: Path) -> None:
+    times = steady_times(Fraction(1), 5)
+    slides = write_recording(tmp_path / "slides.mp4", times, plain_frames(times), speech([5]))
+    part, script = Part(Fraction(11, 10), Fraction(14, 10)), Script(made=Made(duration_s=0.3))
+    job = SimpleNamespace(out=slides, info=probe(slides), options=options, part=part, frame_rate=lambda _: Fraction(1))
+    write_timeline(tmp_path / "dub.otio", script, cast("Any", job), OutputClock(script, part, Fraction(1)))
+    timeline = otio.adapters.read_from_file(str(tmp_path / "dub.otio"))
+    assert timeline.global_start_time == timeline.duration() == RationalTime(1, 1)
