@@ -32,6 +32,7 @@ from avcore.checkpoints.pickles import Format, check_tensors, damaged, file_chec
 from avcore.checkpoints.stages import SUFFIX, Stage
 from avcore.checkpoints.stages import Checkpoint as Checkpoint
 from avcore.compute.inference import skeleton
+from avcore.compute.kernels import MappedFiles, let_go_of_mapped
 from avcore.errors import CheckpointError, is_no_memory
 from avcore.files import HUB_WEIGHTS, atomic_output, require_file, write_text
 from avcore.texts import parse_json, read_json
@@ -155,7 +156,8 @@ def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], path: Path, w
         found = "; ".join(f"{len(names)} {how}: {_shorten(names)}" for how, names in misfits.items() if names)
         raise CheckpointError(f"the {what}'s tensors do not fit the model", path=path, expected=f"{len(own)} tensors", found=found)
 
-    if broken := [name for name in own if not _is_finite(tensors[name])]:
+    files = MappedFiles()
+    if broken := [name for name in own if not _is_finite(tensors[name], files)]:
         # Otherwise a face would be drawn black, and a text left empty, without any message.
         raise CheckpointError(
             f"the {what}'s weights are damaged", path=path, expected="numbers", found=f"NaN or infinity in {_shorten(broken)}"
@@ -173,12 +175,15 @@ def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], path: Path, w
             setattr(module.get_submodule(owner), leaf, module.get_parameter(first))
 
 
-def _is_finite(tensor: Tensor) -> bool:
+def _is_finite(tensor: Tensor, files: MappedFiles) -> bool:
     """Return whether all values are finite; the sum is computed at the speed of memory, so values are checked only if it is not
-    finite."""
-    if not tensor.is_floating_point() or bool(tensor.sum(dtype=torch.float32).isfinite()):
+    finite. Pages of a mapped file that were read for it do not stay in memory."""
+    if not tensor.is_floating_point():
         return True
-    return bool(tensor.isfinite().all())
+    is_finite = bool(tensor.sum(dtype=torch.float32).isfinite()) or bool(tensor.isfinite().all())
+    if tensor.device.type == "cpu" and files.hold(tensor):
+        let_go_of_mapped(tensor)
+    return is_finite
 
 
 def write_checkpoint(

@@ -16,7 +16,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
+from avcore.checkpoints.checkpoint import load_exactly, read_checkpoint, write_checkpoint
 from avcore.checkpoints.pickles import Format, load_pickled, no_memory, require_stored
 from avcore.errors import CheckpointError, is_no_memory
 from unit2av.stage import SPEAKER_ENCODER
@@ -282,6 +282,10 @@ def test_weights_are_not_in_memory_before_they_are_used(parity_dir: Path, tmp_pa
     before = mapped_kib()
     checkpoint = read_checkpoint(path, None)
     assert mapped_kib() - before < 8 << 10  # of 32 MB; a page of a file can be 2 MB
+
+    module = torch.nn.ModuleDict({"large": torch.nn.ParameterList(torch.zeros(1 << 20) for _ in weights)})
+    load_exactly(module, {name: checkpoint.tensors[name] for name in weights}, path, "model")
+    assert mapped_kib() - before < 8 << 10  # though it was checked that all values are finite
     assert all(torch.equal(checkpoint.tensors[name], weight) for name, weight in weights.items())
 
 
