@@ -268,9 +268,9 @@ def minute(results: Results, row: MinuteRow) -> str:
 
 
 def processor(about: dict[str, Any]) -> str:
-    """Return a processor's name, family, model and instructions: one name may stand for four generations."""
+    """Return a processor's name, family, model and newest instructions: one name may stand for four generations."""
     numbers = f" family {about['family']} model {about['model']}" if about["family"] else ""
-    return f"{about['cpu']}{numbers}" + (f" with {', '.join(about['instructions'])}" if about["instructions"] else "")
+    return f"{about['cpu']}{numbers}" + (f" with {about['instructions'][-1]}" if about["instructions"] else "")
 
 
 def _machine(results: Results) -> str:
