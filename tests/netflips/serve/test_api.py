@@ -3,9 +3,11 @@
 import http.client
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from importlib.resources import files
@@ -186,7 +188,10 @@ def test_the_examples_of_the_page_run_against_a_server(tmp_path: Path) -> None:
 
 
 def _bash(script: str, folder: Path) -> str:
-    done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=folder, capture_output=True, text=True, timeout=300)
+    env = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script], cwd=folder, env=env, capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr
     return done.stdout
 
