@@ -150,15 +150,34 @@ def _clock(found: re.Match[str]) -> str:
     return f"{cardinal(hour)} " + ("o'clock" if not minute else f"oh {cardinal(minute)}" if minute < 10 else cardinal(minute))
 
 
+def words_of_number(number: int) -> tuple[str, ...]:
+    """Return the ways to say a whole number of 10 or more: as a count, an ordinal, a year, and the years from it on."""
+    count, year = cardinal(number), _in_two(number)
+    return count, _nth(number), _many(count), year, _many(year)
+
+
 def _year(found: re.Match[str]) -> str:
-    century, rest = divmod(int(found[1]), 100)
-    end = "hundred" if not rest else f"oh {cardinal(rest)}" if rest < 10 else cardinal(rest)
-    year = f"{cardinal(century)} {end}"
-    return year if not found[2] else year.removesuffix("y") + "ies" if year.endswith("y") else f"{year}s"
+    year = _in_two(int(found[1]))
+    return _many(year) if found[2] else year
+
+
+def _in_two(number: int) -> str:
+    century, rest = divmod(number, 100)
+    if not century:
+        return cardinal(rest)
+    return f"{cardinal(century)} {'hundred' if not rest else f'oh {cardinal(rest)}' if rest < 10 else cardinal(rest)}"
+
+
+def _many(words: str) -> str:
+    return words.removesuffix("y") + "ies" if words.endswith("y") else f"{words}s"
 
 
 def _ordinal(found: re.Match[str]) -> str:
-    *before, last = cardinal(int(found[1])).split()
+    return _nth(int(found[1]))
+
+
+def _nth(number: int) -> str:
+    *before, last = cardinal(number).split()
     last = _ORDINALS.get(last) or (f"{last[:-1]}ieth" if last.endswith("y") else f"{last}th")
     return " ".join([*before, last])
 

@@ -11,6 +11,7 @@ from typing import Literal
 from avcore.errors import InputError
 from avcore.words import KOREAN
 from text2unit.cleaning import clean_text
+from text2unit.english import read_english, words_of_number
 from text2unit.korean.numerals import native, sino
 from text2unit.korean.signs import unreadable
 from text2unit.script import script_of
@@ -206,6 +207,36 @@ def lost_numbers(source: str, text: str) -> tuple[str, ...]:
     found = (one.replace(",", "") for one in _NUMBERS.findall(source))
     return tuple(
         one for one in dict.fromkeys(found) if one not in plain and not any(said in words for said in _spoken_forms(int(one)))
+    )
+
+
+_WRITTEN = re.compile(r"(?<![\d.,:/])(\d{1,3}(?:,\d{3})+|\d{1,15})(?![\d.,:/]*\d)(만|억|조)?(?!\s?(?:시|\d|[천백십]))")
+_SCALES = {"": 1, "만": 10**4, "억": 10**8, "조": 10**12}
+_OTHERWISE = re.compile(
+    r"\b(?:hundred|thousand|million|billion|trillion|dozen|hal(?:f|ves)|quarter|century|centuries|decade|teen|"
+    r"mile|yard|f[eo][eo]t|inch|inches|gallon|pound|ounce|fahrenheit|acre)s?\b"
+)
+"""Words for which a translation may have other numbers, as 250만 for two and a half million, 16킬로미터 for ten miles."""
+
+
+def added_numbers(source: str, text: str) -> tuple[str, ...]:
+    """Return the whole numbers that a Korean translation has in digits, and its English source neither in digits nor in words.
+
+    Numbers of one digit and hours are not looked at, nor are sources with words that make other numbers of them.
+    """
+    try:
+        said = read_english(source).text
+    except InputError:  # without a word, or not in English
+        return ()
+    if _OTHERWISE.search(source.lower()):
+        return ()
+
+    plain = source.replace(",", "")
+    found = {f"{digits}{scale}": int(digits.replace(",", "")) * _SCALES[scale] for digits, scale in _WRITTEN.findall(text)}
+    return tuple(
+        written
+        for written, number in found.items()
+        if number >= 10 and str(number) not in plain and not any(re.search(rf"\b{one}\b", said) for one in words_of_number(number))
     )
 
 

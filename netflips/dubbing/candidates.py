@@ -18,10 +18,11 @@ from avcore.errors import InputError
 from avcore.notes import Note, Notes
 from avcore.timeline import units_to_seconds
 from avcore.units import Units
-from avcore.words import KOREAN
+from avcore.words import ENGLISH, KOREAN
 from netflips.cascade.adequacy import (
     ANSWER_FAULTS,
     AnswerFault,
+    added_numbers,
     as_compared,
     ask_for_hangul_names,
     cleaned,
@@ -49,6 +50,7 @@ from netflips.script.notes import (
     NAMES_SPELLED_OUT,
     NO_TRANSLATION,
     NOT_TRANSLATED,
+    NUMBERS_ADDED,
     NUMBERS_MISSED,
     QUESTION_LOST,
     REPEATED,
@@ -83,6 +85,8 @@ class TranslationCandidate(NamedTuple):
     """glossary terms that it lacks"""
     lost: tuple[str, ...] = ()
     """numbers of the original that it lacks"""
+    added: tuple[str, ...] = ()
+    """numbers that the original does not have"""
     spelled_out: tuple[str, ...] = ()
     """names in Latin letters"""
     is_statement: bool = False
@@ -93,7 +97,7 @@ class TranslationCandidate(NamedTuple):
     @property
     def num_faults(self) -> int:
         """Number of its faults."""
-        return len(self.missed) + len(self.lost) + len(self.spelled_out) + self.is_statement
+        return len(self.missed) + len(self.lost) + len(self.added) + len(self.spelled_out) + self.is_statement
 
     def speed(self, slot_s: float, available_s: float) -> float:
         """Return the speed at which it fits into the original's time, 1 = natural, if it may take up to `available_s`."""
@@ -205,6 +209,8 @@ class SentenceTranslator:
                 self.notes.add(TERMS_MISSED(terms=", ".join(best.missed)), sentence.number)
             if best.lost:
                 self.notes.add(NUMBERS_MISSED(numbers=", ".join(best.lost)), sentence.number)
+            if best.added:
+                self.notes.add(NUMBERS_ADDED(numbers=", ".join(best.added)), sentence.number)
             if best.is_statement:
                 self.notes.add(QUESTION_LOST(), sentence.number)
 
@@ -273,6 +279,7 @@ class SentenceTranslator:
                     termed.put,
                     termed.missed,
                     lost_numbers(source, termed.text),
+                    added_numbers(source, termed.text) if (self.script.source, target) == (ENGLISH, KOREAN) else (),
                     names_spelled_out(as_pronounced(termed.text, self.texts.readings), target) if model is None else (),
                     is_no_question(source, termed.text) if target == KOREAN else False,
                     self.texts.seconds_of(termed.text),
@@ -358,6 +365,8 @@ class SentenceTranslator:
         best = best_candidate(found, *self._times(sentence))
         if best.missed or best.lost:
             return {"reason": f"it lacks {', '.join((*best.missed, *best.lost))}", "text": best.text}
+        if best.added:
+            return {"reason": f"the line does not say {', '.join(best.added)}", "text": best.text}
         if best.spelled_out:
             return {"reason": ask_for_hangul_names(best.spelled_out), "text": best.text}
         if best.is_statement:

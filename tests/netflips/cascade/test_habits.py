@@ -56,6 +56,7 @@ IN_ROWS: dict[str, Bad] = {
     "the same for all": lambda line, good: {"natural": "이것은 아주 중요한 이야기예요."},
     "a question as a statement": lambda line, good: {"natural": good.replace("그게 왜 중요할까요?", "저는 중요하다고 생각해요.")},
     "other numbers": lambda line, good: {"natural": good.replace("1991", "1919")},
+    "adds a number": lambda line, good: {"natural": good.replace("여동생", "2017년에 여동생")},
 }
 BAD_WORDS = (
     "음절", "초]", "syllable", "natural", "자연스러운", "1.", '"', "**", "직역", "im_end", "(", " / ", "죄송", "요청", "{",
@@ -63,7 +64,10 @@ BAD_WORDS = (
     "それ", "这", "Dr.",
     "drove", "보여 드릴", "...",
 )  # fmt: skip
-SOFT = {"a question as a statement": "question_lost", "other numbers": "numbers_missed"}
+SOFT = {
+    "a question as a statement": ["question_lost"], "other numbers": ["numbers_missed", "numbers_added"],
+    "adds a number": ["numbers_added"],
+}  # fmt: skip
 """What is said where a model never mends it, and told."""
 
 
@@ -143,7 +147,7 @@ def test_no_bad_habit_is_heard(server: Any, translate: Any, habit: str, is_stubb
         assert said == TALK
         assert notes == []
     elif habit in SOFT:
-        assert [note.code for note in notes] == [SOFT[habit]]
+        assert [note.code for note in notes] == SOFT[habit]
     elif habit == "the same for all":
         assert said == {}  # of which of them it is, nobody knows
     else:

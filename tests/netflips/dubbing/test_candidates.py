@@ -13,7 +13,7 @@ import pytest
 from avcore.contracts import Transcript
 from avcore.notes import Note, Notes
 from avcore.units import Units
-from netflips.cascade.adequacy import lost_numbers
+from netflips.cascade.adequacy import added_numbers, lost_numbers
 from netflips.cascade.translator import TextTranslation
 from netflips.dubbing.candidates import SentenceTranslator, TranslationCandidate, best_candidate, with_best_units
 from netflips.dubbing.clock import StageClock
@@ -156,6 +156,34 @@ def test_a_translation_is_shared_out_at_phrases_by_length() -> None:
 )
 def test_numbers_that_a_translation_lost_are_found(source: str, text: str, lost: tuple[str, ...]) -> None:
     assert lost_numbers(source, text) == lost
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "added"),
+    [
+        ("Batteries got cheaper.", "2017년에 배터리가 싸졌어요.", ("2017",)),
+        ("In 1991 they cost 7,500 dollars.", "1919년에는 7,500달러였고 무게는 30kg이었어요.", ("1919", "30")),
+        ("It has 3 wheels.", "바퀴가 300만 개예요.", ("300만",)),
+        ("In 1991 they cost 7,500 dollars.", "1991년에는 7500달러였어요.", ()),
+        ("About twenty-one of them, in the nineteen nineties.", "1990년대에 21개쯤이요.", ()),
+        ("It was the twentieth time.", "20번째였어요.", ()),
+        ("We meet at seven in the evening.", "19시에 만나요.", ()),
+        ("Two and a half million people, ten miles away.", "16킬로미터 떨어진 곳에 250만 명이요.", ()),
+        ("It costs 12,000 won.", "1만 2천 원이에요.", ()),
+        ("???", "12명", ()),
+        ("하나", "12명", ()),  # of another language nothing is said
+    ],
+)
+def test_numbers_that_a_translation_added_are_found(source: str, text: str, added: tuple[str, ...]) -> None:
+    assert added_numbers(source, text) == added
+
+
+def test_a_translation_without_added_numbers_is_taken_before_one_with_them(translating: Any) -> None:
+    model = _Model({1: ["2017년에 " + GOOD], 2: [STOP]}, {1: [GOOD]})
+    done, notes, _ = translating(model)
+    assert done[1].target.text == GOOD
+    assert notes == {}
+    assert model.asked[1][0]["again"]["reason"] == "the line does not say 2017"
 
 
 class Counted(tuple[Utterance, ...]):
