@@ -252,21 +252,30 @@ def _batch_limits(model: UnitTransformer, beam: int) -> _BatchLimits:
 
 
 def _group(lengths: Sequence[int], steps: Sequence[int], limits: _BatchLimits = _ON_CPU, num_workers: int = 1) -> list[list[int]]:
-    """Return batches of sentences, by number: of similar length, within the limits, and some for each thread.
+    """Return batches of sentences, by number, within the limits; sentences of similar length are dealt out to the threads.
 
     steps: the steps that each sentence is expected to take.
     """
     groups: list[list[int]] = []
-    most = min(limits.sentences, ceil(len(lengths) / num_workers))
+    left = sorted(range(len(lengths)), key=lambda number: lengths[number])
 
-    # By length, because all sentences of a batch go on until its longest one ends.
-    for number in sorted(range(len(lengths)), key=lambda number: lengths[number]):
-        last = groups[-1] if groups else []
-        longest = max([steps[number], *(steps[other] for other in last)])
-        if last and len(last) < most and longest * (len(last) + 1) <= limits.steps:
-            last.append(number)
-        else:
-            groups.append([number])
+    # The longest first. By length, because a batch that has lost its short sentences takes longer for each of the rest.
+    while left:
+        most = min(limits.sentences, ceil(len(left) / num_workers))
+        dealt: list[int] = []
+        longest = 0
+        while left and len(dealt) < most * num_workers:
+            longest = max(longest, steps[left[-1]])
+            if dealt and longest * ceil((len(dealt) + 1) / num_workers) > limits.steps:
+                break
+            dealt.append(left.pop())
+
+        # There and back, so that threads end at about the same time: who gets the longest gets the shortest, too.
+        hands: list[list[int]] = [[] for _ in range(min(num_workers, len(dealt)))]
+        for rank, number in enumerate(dealt):
+            turn, place = divmod(rank, len(hands))
+            hands[-1 - place if turn % 2 else place].insert(0, number)
+        groups[:0] = reversed(hands)
 
     return groups
 

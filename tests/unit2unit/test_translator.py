@@ -179,13 +179,20 @@ def test_progress_is_reported_to_its_end(translator: UnitTranslator) -> None:
 
 def test_long_searches_are_not_run_side_by_side() -> None:
     lengths = [9, 3, 5, 4, 8]
-    assert _group(lengths, [400] * 5) == [[1, 3, 2, 4], [0]]
-    assert _group(lengths, [800] * 5) == [[1, 3], [2, 4], [0]]
+    assert _group(lengths, [400] * 5) == [[1], [3, 2, 4, 0]]
+    assert _group(lengths, [800] * 5) == [[1], [3, 2], [4, 0]]
     assert _group(lengths, [1023] * 5) == [[1], [3], [2], [4], [0]]
     assert _group(lengths, [200, 200, 1800, 200, 200]) == [[1, 3], [2], [4, 0]]
-    assert _group(lengths, [200] * 5, num_workers=2) == [[1, 3, 2], [4, 0]]
-    assert _group(lengths, [200] * 5, _BatchLimits(800, 800, None)) == [[1, 3, 2, 4], [0]]
+    assert _group(lengths, [200] * 5, _BatchLimits(800, 800, None)) == [[1], [3, 2, 4, 0]]
     assert _group(lengths, [200] * 5, _BatchLimits(9000, 9000, None)) == [[1, 3, 2, 4, 0]]
+
+
+def test_sentences_are_dealt_out_so_that_threads_end_at_about_the_same_time() -> None:
+    by_length = list(range(10))
+    assert _group(by_length, [200] * 10, num_workers=2) == [[0], [1], [3, 4, 7, 8], [2, 5, 6, 9]]
+    assert _group(by_length[:8], [200] * 8, num_workers=2) == [[1, 2, 5, 6], [0, 3, 4, 7]]
+    assert _group(by_length[:5], [700] * 5, num_workers=2) == [[0], [2, 3], [1, 4]]
+    assert _group(by_length[:3], [2000] * 3, num_workers=2) == [[0], [1], [2]]
 
 
 def test_sentences_are_grouped_by_what_they_are_expected_to_take(
