@@ -360,3 +360,12 @@ def test_the_recommended_training_stops_early_and_keeps_checkpoints_to_average_a
     assert (run.option("patience"), run.option("save_interval_updates"), run.option("keep_interval_updates")) == (5, 500, 5)
     recipe = Path(__file__).parents[2] / "recipes" / "kox" / "run.sh"
     assert "\nconfig=unit2unit/finetune_large_batch " in recipe.read_text()
+
+
+def test_a_training_whose_config_is_not_named_is_the_recommended_one(capfd: pytest.CaptureFixture[str]) -> None:
+    assert finetune(["--print-config", "data_dir=d", "run_dir=r", "init=i.pt"]) == 0
+    plain = capfd.readouterr().out
+    assert finetune(["--config", "unit2unit/finetune_large_batch", "--print-config", "data_dir=d", "run_dir=r", "init=i.pt"]) == 0
+    assert capfd.readouterr().out == plain
+    assert "update_tokens: 65536" in plain
+    assert "text_weight: 1.0" in plain

@@ -180,4 +180,5 @@ def test_a_folder_without_texts_is_refused(parts: Any, tmp_path: Path, capsys: p
     assert finetune([*given, "fairseq.task.text_weight=1"]) == 2
     told = capsys.readouterr().err
     assert "found no text/valid.transcript; make it with python -m unit2unit.utut_finetune.prepare_pairs --texts" in told
+    assert "or train on units alone with fairseq.task.text_weight=0" in told
     assert finetune(given) == 0

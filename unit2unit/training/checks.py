@@ -100,7 +100,7 @@ def check_finetuning(run: TrainingRun, stated: Stated) -> TrainingRun:
             read_length_tags(data, split)
     if float(run.option("text_weight") or 0) > 0:
         transcripts = [str(transcript_file(data, split).relative_to(data)) for split in _splits(run)]
-        required_files(data, transcripts, f"{_PREPARE_PAIRS} --texts")
+        required_files(data, transcripts, f"{_PREPARE_PAIRS} --texts, or train on units alone with fairseq.task.text_weight=0")
     _log_validation(run, data)
     run = follow_search_limit(run, read_search_limit(data))
     return check_start(run, start, num_units, read_vocabulary(data), f"the data in {data}")

@@ -34,7 +34,7 @@ def finetune(argv: Sequence[str] | None = None) -> int:
 
         return run_command(build_export_parser(), export, arguments[1:])
     purpose = f"Fine-tune a unit translator for one language pair. `{_EXPORT} --help` tells how to hand it to fairseq or AV2AV."
-    return _run(check_finetuning, "unit2unit/finetune", "unit2unit.utut_finetune.finetune", purpose, arguments)
+    return _run(check_finetuning, "unit2unit/finetune_large_batch", "unit2unit.utut_finetune.finetune", purpose, arguments)
 
 
 def _run(check: Check, config: str, prog: str, purpose: str, argv: Sequence[str] | None) -> int:
