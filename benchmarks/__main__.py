@@ -121,6 +121,7 @@ def main() -> None:
 Results = dict[str, dict[str, Any]]
 _NAMES = {"av2unit": "speech and lips to units", "unit2unit": "translation", "vocoder": "speech", "lips": "lips"}
 _SHORT_S = 10.0
+_MINUTE_RUN = "60 s, auto, round 1"
 _GIB = 1024
 _NONE = "-"
 
@@ -215,7 +216,7 @@ def whole_table(results: Results) -> str:
         lines.append([name, str(len(runs)), f"{spent:.2f}", ratio, f"{max(run['peak_mib'] for run in runs):.0f}", inside])
 
     chain = row_table(("chain", "n", "CPU s", "times the baseline", "peak MiB", "CPU s of the parts"), lines)
-    return "\n\n".join(filter(None, (chain, dubs(results))))
+    return "\n\n".join(filter(None, (chain, dubs(results), steps_of_a_minute(results))))
 
 
 def dubs(results: Results) -> str:
@@ -229,6 +230,18 @@ def dubs(results: Results) -> str:
 
     head = ("a dub from file to file, 720p, all cores", "wall s per s", "of it the check", "CPU s per s", "peak memory", "n")
     return f"{processor(results['dub']['about'])}, {results['dub']['about']['date']}:\n\n{row_table(head, lines)}" if lines else ""
+
+
+_LEAST_SHOWN_S = 1.0
+
+
+def steps_of_a_minute(results: Results) -> str:
+    """Return the table of the steps of a minute's dub: how long each takes, and how many cores it keeps busy."""
+    run = results.get("dub", {}).get("points", {}).get(_MINUTE_RUN, {})
+    names = [name.removeprefix("wall ") for name, seconds in run.items() if name.startswith("wall ") and seconds >= _LEAST_SHOWN_S]
+    taken = ((name, run[f"wall {name}"], run[f"cpu {name}"]) for name in names)
+    lines = [[f"`{name}`", f"{wall:.1f}", f"{cpu:.1f}", f"{cpu / wall:.2f}"] for name, wall, cpu in taken]
+    return row_table(("step of the dub of 60 s, `auto`", "wall s", "CPU s", "cores busy"), lines)
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
+from inspect import isfunction
 from itertools import count, cycle, product
 from pathlib import Path
 from typing import Any
@@ -152,8 +153,8 @@ def chain(who: str, folder: Path, precision: str) -> dict[str, float]:
 
 
 def timed_dub(video: Path, folder: Path, precision: str, beam: int | None, device: str = "cpu") -> dict[str, float]:
-    """Measure a dub from file to file as users run it: wall and CPU seconds, the seconds of the report's stages, and the amount of
-    search (`like_speech`)."""
+    """Measure a dub from file to file as users run it: wall and CPU seconds, those of its steps and of the report's stages, and the
+    amount of search (`like_speech`)."""
     from netflips.dubbing.dub import dub as dub_video
     from netflips.dubbing.options import DubOptions
     from netflips.model_paths import ModelPaths, RunOptions
@@ -165,11 +166,34 @@ def timed_dub(video: Path, folder: Path, precision: str, beam: int | None, devic
     paths = ModelPaths(folder / UNIT_ENCODER, folder / KOREAN_TRANSLATOR, folder / RENDERER)
     models = load_models(paths, "en", "ko", RunOptions(device, precision, unloads=True))  # as the command does
     loaded = time.perf_counter() - begun
-    with private_folder() as scratch, like_speech() as searched:
+    with private_folder() as scratch, like_speech() as searched, seconds_of_steps() as taken:
         report = dub_video(video, scratch / "out.mp4", models, DubOptions(beam=beam))
     found = {"wall_s": time.perf_counter() - begun, "cpu_s": _cpu_s() - spent, "load_s": loaded, "media_s": report.input_s}
     found |= {"sentences": len(searched), "steps": sum(searched)}
+    found |= {f"wall {name}": wall for name, (wall, _) in taken.items()} | {f"cpu {name}": cpu for name, (_, cpu) in taken.items()}
     return found | {f"stage {stage.name}": stage.seconds for stage in report.result.timings}
+
+
+@contextmanager
+def seconds_of_steps() -> Iterator[dict[str, tuple[float, float]]]:
+    """Measure the steps of a dub; yields their wall and CPU seconds by name, which say how many cores a step keeps busy."""
+    import netflips.dubbing.dub as page
+
+    taken: dict[str, tuple[float, float]] = {}
+
+    def measured(name: str, step: Callable[..., Any]) -> Callable[..., Any]:
+        def take(*given: Any) -> Any:
+            begun, spent = time.perf_counter(), _cpu_s()
+            try:
+                return step(*given)
+            finally:
+                taken[name] = time.perf_counter() - begun, _cpu_s() - spent
+
+        return take
+
+    steps = {name: one for name, one in vars(page).items() if isfunction(one) and one.__module__.startswith("netflips.dubbing.")}
+    with patch.multiple(page, **{name: measured(name, one) for name, one in steps.items() if name != "dub"}):
+        yield taken
 
 
 @contextmanager

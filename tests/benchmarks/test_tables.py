@@ -1,10 +1,12 @@
 """Medians, ratios and pages made from results; a stage measured with small models."""
 
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import netflips.dubbing.dub as page
 from avcore.units import Units
 from benchmarks import __main__ as tables
 from benchmarks import material, whole
@@ -53,7 +55,7 @@ def everything() -> dict[str, dict]:
             {
                 "3 s, auto, round 1": dub(3),
                 "3 s, auto, round 2": dub(3),
-                "60 s, auto, round 1": dub(60),
+                "60 s, auto, round 1": dub(60) | {"wall fit": 0.2, "cpu fit": 0.2, "wall translate": 40, "cpu translate": 60},
                 "60 s, auto, --beam 5, round 1": dub(60) | {"wall_s": 40},
             }
         ),
@@ -80,6 +82,7 @@ def test_the_page_is_filled_between_its_markers_and_nowhere_else(tmp_path: Path)
         text = page.read_text(encoding="utf-8")
         assert text.count("A processor family 23 model 49 with avx2, 2 cores; torch 2.11") == 1
         assert "| 60 s, auto, --beam 5 | 0.67 | 0.10 | 2.00 | 2.0 GiB | 1 |" in text
+        assert "| cores busy |\n| --- | --- | --- | --- |\n| `translate` | 40.0 | 60.0 | 1.50 |\n" in text
         (changed,) = set(readme.read_text(encoding="utf-8").splitlines()) - set(before)
         assert changed.endswith(
             "| 2 CPU cores (A processor family 23 model 49 with avx2), 2.1 GB | 60 s, with `--beam 5` 40 s, `--precision auto` |"
@@ -106,6 +109,23 @@ def test_random_models_translate_as_much_as_there_is_in_speech(folder: Path) -> 
     assert sorted(steps) == [round(material.KOX_RATIO * (units + 3)) for units in (35, 70)]
     assert [len(one.tokens) - 1 for one in found] == sorted(steps, reverse=True)
     assert len(translator.translate(Units.from_frames(np.arange(50)), "en", "es").tokens) > max(steps)
+
+
+def test_steps_of_a_dub_are_measured_and_do_what_they_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    def measure_rates(*given: object) -> object:
+        time.sleep(0.02)
+        return given
+
+    monkeypatch.setattr(measure_rates, "__module__", "netflips.dubbing.rhythm")
+    monkeypatch.setattr(page, "measure_rates", measure_rates)
+    with whole.seconds_of_steps() as taken:
+        assert page.measure_rates("script", "sound") == ("script", "sound")  # type: ignore[arg-type, comparison-overlap]
+        with pytest.raises(AttributeError):
+            page.fit(None, None, None)  # type: ignore[arg-type]
+    wall, cpu = taken["measure_rates"]
+    assert wall >= 0.02 > cpu
+    assert set(taken) == {"measure_rates", "fit"}
+    assert page.measure_rates is measure_rates
 
 
 @pytest.fixture(scope="module")
