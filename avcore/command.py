@@ -207,9 +207,10 @@ def run(
     read: turns the parsed options into the argument of `work`; may raise NetflipsError.
     Exit codes: 0 done; 2 bad input or usage, in one line; 1 anything else; 130 after Ctrl-C; 143 after SIGTERM.
     """
-    from avcore.checkpoints.bundle import shipped_files
-
     options = parser.parse_args(argv)
+
+    from avcore.checkpoints.bundle import shipped_files  # imports NumPy, which help and errors of usage need not wait for
+
     is_verbose = getattr(options, "verbose", False)
     level = logging.DEBUG if is_verbose else logging.WARNING if getattr(options, "quiet", False) else logging.INFO
     _log_to_stderr()

@@ -18,7 +18,7 @@ from avcore.units import normalise_language, require_language, require_same_voca
 from netflips.model_paths import ModelPaths, RunOptions, UnitOffset
 from netflips.recognizers.language import AUTO
 from netflips.stages import STAGES, load, load_renderer, load_speaker_encoder, load_voice
-from text2unit.script import LANGUAGES
+from text2unit.stage import LANGUAGES
 from unit2av.stage import RENDERER
 from unit2unit.stage import TRANSLATOR
 

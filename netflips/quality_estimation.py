@@ -30,7 +30,6 @@ from avcore.units import Ids, Units, edit_distance
 from avcore.words import ENGLISH, KOREAN, gettext_in, user_language
 from netflips.bundles.confidence import Calibration, Confidence, confidence_of, translation_readings
 from netflips.subtitles.sides import script_letters
-from text2unit.script import script_of
 from unit2text.stage import UNIT2TEXT, UNITS
 from unit2text.text import normalise_for_reading
 
@@ -350,6 +349,8 @@ def squeezed(factor: float) -> float:
 
 def as_read(text: str, language: str) -> str:
     """Return a text as it is read aloud, if that is known: recognizers write numbers and foreign words in different ways."""
+    from text2unit.script import script_of  # imported late: its tables are large, and every command imports this module
+
     if language == KOREAN:
         with suppress(InputError):
             return " ".join(script_of(text, language).sentences)

@@ -18,9 +18,8 @@ from text2unit.english import read_english
 from text2unit.korean.particles import PAIR_OF, fitting
 from text2unit.korean.signs import require_readable, unreadable
 from text2unit.normalise import MARKS, PAUSE, WrittenOut, is_syllable, noun_reading, written_out
+from text2unit.stage import LANGUAGES
 
-LANGUAGES = ("ko", "en")
-"""Languages that have a text front end."""
 MOST_SYLLABLES = 200
 """Syllables of the longest sentence that is spoken in one piece."""
 _LETTERS_A_SYLLABLE = 3

@@ -1,7 +1,9 @@
-"""The text-to-unit stage: its kind of checkpoint; it has our own files only."""
+"""The text-to-unit stage: its languages, and its kind of checkpoint; it has our own files only."""
 
 from avcore.checkpoints.stages import Stage
 
+LANGUAGES = ("ko", "en")
+"""Languages that have a text front end."""
 TEXT2UNIT = Stage(
     kind="text-to-unit model",
     file="text_to_unit.safetensors",

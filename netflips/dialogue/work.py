@@ -34,7 +34,8 @@ from netflips.script.targets import Text, WrittenText
 from netflips.script.types import Script
 from netflips.text_voice import TextVoice, choose_voice
 from text2unit.inference import warn_of_script
-from text2unit.script import LANGUAGES, script_of
+from text2unit.script import script_of
+from text2unit.stage import LANGUAGES
 from unit2av.lipsync import LipSync
 from unit2av.lipsync.backend import resolve_backend
 from unit2av.rendering import opened_lip_sync

@@ -25,7 +25,8 @@ from netflips.script.types import Script, Term
 from text2unit.korean.loanwords import in_hangul
 from text2unit.korean.tables import alternatives, tables
 from text2unit.normalise import written_out
-from text2unit.script import LANGUAGES, script_of
+from text2unit.script import script_of
+from text2unit.stage import LANGUAGES
 
 _TOKEN = re.compile(r"[A-Za-z\u00c0-\u024f](?:[A-Za-z0-9\u00c0-\u024f]|[-'\u2019](?=[A-Za-z\u00c0-\u024f]))*")
 _OWNED = re.compile(r"['\u2019]s$")

@@ -54,7 +54,7 @@ def _download_name(job: Job, name: str) -> str:
         return given if Path(given).suffix.lower() == suffix else f"{given}{suffix}"  # as what it was taken in
     if name in _SCRIPTS:
         name = "script.json"
-    stem, kind = Path(job.title).stem, job.values.get("target", job.kind)
+    stem, kind = Path(job.title).stem.rstrip(". "), job.values.get("target", job.kind)
     return f"{stem}_{kind}{name.removeprefix('result')}" if name.startswith("result") else f"{stem}.{name}"
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from netflips.subtitles.beside import SOURCE, TARGET
-from text2unit.script import LANGUAGES
+from text2unit.stage import LANGUAGES
 
 _LATIN = "A-Za-z\u00c0-\u024f"
 _LETTERS = {

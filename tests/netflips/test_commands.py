@@ -1,12 +1,17 @@
 """The commands: flags, several inputs, exit codes, one clear line."""
 
+import argparse
 import json
+import re
 import sys
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from avcore.flags import Command
 from netflips import __version__, cli, info
 from netflips.cli import EXAMPLES, GROUPS, USUAL, words_of
 from netflips.dubbing import command as dub_command
@@ -96,3 +101,37 @@ def test_help_of_a_command_with_many_options_has_the_usual_ones(capsys: pytest.C
     assert "--keep-sound" not in short
     assert cli.main(["help", "dub", "--all"]) == 0
     assert "--keep-sound" in capsys.readouterr().out
+
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("avcore", "avdata", "avtrain", "av2unit", "unit2unit", "unit2av", "unit2text", "text2unit", "netflips")
+_HAS_PARSER = re.compile(r"^def build_parser\(\)|^_?[A-Z]+ = Command\(", re.MULTILINE)
+
+
+def _parsers() -> Iterator[argparse.ArgumentParser]:
+    """The parsers of all commands: those of `netflips`, and of the modules that are run by `python -m`."""
+    yield from map(cli.parser_of, cli.COMMANDS)
+    for path in sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
+        if _HAS_PARSER.search(path.read_text(encoding="utf-8")):
+            module = import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+            if hasattr(module, "build_parser"):
+                yield module.build_parser()
+            yield from (one.parser() for one in vars(module).values() if isinstance(one, Command))
+
+
+def _options(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for one in action.choices.values():
+                yield from _options(one)
+        elif action.option_strings and action.help is not argparse.SUPPRESS:
+            yield action
+
+
+def test_every_option_is_named_on_a_page() -> None:
+    """One that no page names helps nobody: it belongs on the page where a user would look for it, or it goes."""
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("recipes/**/*.md")]
+    named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", "\n".join(page.read_text(encoding="utf-8") for page in pages)))
+    given = {tuple(action.option_strings) for parser in _parsers() for action in _options(parser)}
+    assert len(given) > 250
+    assert [names for names in sorted(given) if not named & set(names)] == []

@@ -18,7 +18,7 @@ from text2unit.english import read_english
 from text2unit.korean.pronunciation import pronounce
 from text2unit.model import CTC, TextToUnitConfig, letters_of
 from text2unit.normalise import written_out
-from text2unit.script import LANGUAGES
+from text2unit.stage import LANGUAGES
 from text2unit.training.config import TextDataConfig, TextToUnitTrainConfig
 
 LOG = logging.getLogger("netflips.train")

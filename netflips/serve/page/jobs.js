@@ -144,7 +144,7 @@ const outcome = (job) => {
   if (video && original) {
     made.push(player(address(original.name), address(video.name), job.stretches ?? [[0, 1e6, 0]]).root);
   } else if (video) {
-    const shown = element("video", { src: address(video.name), controls: true, playsInline: true, autoplay: job.kind === "avatar" });
+    const shown = element("video", { src: `${address(video.name)}#t=0.05`, controls: true, playsInline: true, autoplay: job.kind === "avatar" });
     made.push(job.kind === "avatar" ? answered(job, shown) : shown);
   }
 
@@ -155,8 +155,8 @@ const outcome = (job) => {
   if (job.text !== undefined && job.kind !== "avatar") made.push(element("pre", { textContent: job.text }));
 
   const buttons = element("p", { className: "buttons" });
-  for (const one of job.files.filter((one) => one.shows !== "given")) {
-    buttons.append(link(`${address(one.name)}?download=1`, t("downloadAs", one.as), true));
+  for (const [number, one] of job.files.filter((one) => one.shows !== "given").entries()) {
+    buttons.append(link(`${address(one.name)}?download=1`, t("downloadAs", one.as), true, number || job.kind === "avatar" ? "" : "main"));
   }
 
   return [...made, buttons];

@@ -193,8 +193,10 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: l
     const taken = (given) => (take(given, null, true), aloud && form.requestSubmit(form.querySelector("button.ask")));
     const room = aloud ? element("div") : shown;
     recorder(record, button, room, words, taken, complain);
-    if (aloud) aloud.replaceChildren(button, room);
-    else buttons.append(button);
+    if (aloud) {
+      aloud.replaceChildren(button, room);
+      translate(aloud); // it stands outside of this box
+    } else buttons.append(button);
   } else if (record) {
     for (const one of box.closest("form")?.querySelectorAll("details") ?? []) one.open = one.open || !!one.querySelector(".ask");
   }

@@ -164,7 +164,6 @@ const row = (one, job, page, typed, shown, changes, edit) => {
   const count = element("b", { textContent: `${one.number} ` });
   const first = element("td", { className: "about" }, count, `${clock(one.start_s)}–${clock(one.end_s)} `);
   const play = () => shown?.part(one);
-  if (shown) first.append(named(button("play", play), at("play")));
 
   // The verdict on one sentence stands above the table.
   const grade = element("span");
@@ -182,8 +181,9 @@ const row = (one, job, page, typed, shown, changes, edit) => {
     const time = shown?.at() ?? 0; // where the video stands, if that is in this sentence
     edit({ split: place, ...(time > one.start_s + LEAST_S && time < one.end_s - LEAST_S ? { at_s: time } : {}) });
   };
-  const edits = element("p", { className: "buttons" }, named(button("split", cut), at("split")), named(button("join", () => edit({ join: place })), at("join")));
+  const edits = element("span", { className: "buttons" }, named(button("split", cut), at("split")), named(button("join", () => edit({ join: place })), at("join")));
   edits.hidden = Boolean(one.speech) || said.disabled;
+  const acts = element("div", { className: "buttons" }, shown ? named(button("play", play), at("play")) : "", edits);
 
   let hasOther = "speech" in typed; // speech of its own that it had not before
   const own = speechBox("ownSpeech", "noOwnSpeech", page, async () => {
@@ -201,7 +201,7 @@ const row = (one, job, page, typed, shown, changes, edit) => {
   if ("speech" in typed) own.take(null, typed.speech);
   else if (one.speech) own.take(null, { id: one.speech, name: job.names[one.speech] });
   if (own.has()) edits.hidden = true;
-  first.append(edits, element("details", {}, element("summary", { textContent: t("where") }), from, " – ", to, who, own.box));
+  first.append(acts, element("details", {}, element("summary", { textContent: t("where") }), from, " – ", to, who, own.box));
 
   // Choosing what was said before puts it into its place again.
   const lasting = (other) => {

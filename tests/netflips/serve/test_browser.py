@@ -277,6 +277,8 @@ def test_every_tab_fits_a_narrow_screen(page: Any, labels: str) -> None:
             f"[...document.querySelectorAll('#{tab} [data-t]')].filter(one => one.textContent === one.dataset.t)"
         )
         assert labels == "en" or untold == []
+        unnamed = "[...document.querySelectorAll('button, .choose')].filter(one => !one.innerText && one.checkVisibility())"
+        assert page.evaluate(unnamed) == []
 
 
 def test_the_bundle_dubs_the_example(chromium: Any, tmp_path: Path) -> None:
