@@ -85,7 +85,7 @@ class DubOptions(MarkFlags):
     the sound (default: auto where the unit encoder can tell, as the bundle's; else audio,video)"""
     beam: int | None = flag(default=None)
     """hypotheses of the beam search (default: as the checkpoint says, 20; quicker: 5, a dub of a minute by published models then
-    takes 0.6 of its time on a CPU)"""
+    takes 0.8 of its time on a CPU)"""
     max_target_units: int | None = flag(default=None)
     """limit of the units of a translation, 0 = none (default: none)"""
     cascade: bool = flag(
