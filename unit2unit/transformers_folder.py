@@ -236,6 +236,7 @@ def _card(checkpoint: Checkpoint, config: TranslatorConfig, source: str, target:
         "- Units of a source have no repeats: 5 5 5 7 is given as 5 7.",
         f"- Another target: `generate(..., decoder_start_token_id=tag, eos_token_id=tag, forced_eos_token_id=tag)`, and the tag of "
         f"`[{target}]` in `suppress_tokens` in its place.",
+        f"- To train, `labels` are what the decoder writes: units, `</s>`, `[{target}]`; the model shifts them itself.",
         *told,
         "- Back to NetfLips: `netflips convert FOLDER -o translator.safetensors`.",
         "",

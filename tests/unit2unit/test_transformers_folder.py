@@ -15,7 +15,7 @@ from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.checkpoints.layouts import is_same
 from avcore.decoding.beam import SearchConfig, SearchRules
 from avcore.errors import CheckpointError, LanguageError, UsageError
-from avcore.units import Units
+from avcore.units import END, Units
 from netflips.model_paths import bundle_paths
 from netflips.options import convert
 from unit2unit.inference import UnitTranslator
@@ -96,11 +96,16 @@ padded = torch.nn.utils.rnn.pad_sequence([torch.tensor(one) for one in sources],
 with torch.no_grad():
     logits = model(input_ids=padded, attention_mask=padded.ne(1).long(), decoder_input_ids=torch.tensor(target)).logits
 best = [model.generate(input_ids=torch.tensor([one]))[0].tolist() for one in sources]
-ids = AutoTokenizer.from_pretrained(folder)("3 17 29").input_ids
+tokenizer = AutoTokenizer.from_pretrained(folder)
+ids = tokenizer("3 17 29").input_ids
+# As its trainers train, by the card: units, </s>, the tag.
+written = torch.tensor([[*one[1:], 2, one[0]] for one in target])
+with torch.no_grad():
+    loss = model(input_ids=padded, attention_mask=padded.ne(1).long(), labels=written).loss.item()
 model.save_pretrained(saved)
 torch.save(logits, saved + "/logits.pt")
 left_over = [*loading["missing_keys"], *loading["unexpected_keys"]]
-print(json.dumps({"left_over": left_over, "best": best, "ids": ids}))
+print(json.dumps({"left_over": left_over, "best": best, "ids": ids, "loss": loss}))
 """
 
 
@@ -140,6 +145,11 @@ def test_transformers_computes_the_same(
     with torch.no_grad():
         ours = model(padded, torch.tensor(target))
     torch.testing.assert_close(torch.load(tmp_path / "saved" / "logits.pt"), ours, atol=1e-5, rtol=0)
+    shifted = torch.tensor([[*one, END] for one in target])
+    written = torch.tensor([[*one[1:], END, one[0]] for one in target])
+    with torch.no_grad():
+        loss = torch.nn.functional.cross_entropy(model(padded, shifted).flatten(0, 1), written.flatten())
+    assert found["loss"] == pytest.approx(loss.item(), abs=1e-4)
     if is_trained:
         rules = [SearchRules(vocabulary.tag("ko"), vocabulary.suppressed("ko"), 200)] * len(sources)
         best = [one[0].tokens.tolist() for one in search_beams(model, sources, SearchConfig(beam=5), rules)]
