@@ -123,13 +123,12 @@ def _decoding_times(pts: Ticks) -> Ticks:
 class VideoCopier(SoundWriter):
     """Writes a video whose frames are copied, with new sound. Takes the frames, and the arguments of `SoundWriter`."""
 
+    kind_of = staticmethod(video_kind)
+
     def __init__(self, path: Path, frames: CopiedFrames, *arguments: Any, **named: Any) -> None:
         super().__init__(path, *arguments, **named)
         self._frames = frames
         self.out_width, self.out_height = frames.size
-
-    def _kind_of_file(self) -> FileKind:
-        return video_kind(self.path)
 
     def _add_video(self, container: Any, stack: ExitStack) -> Sequence[DuePackets]:
         source = stack.enter_context(open_media(self._frames.source))

@@ -47,6 +47,19 @@ SOUND_ENDINGS = tuple(_SOUND_FILES)
 """Endings of the sound files that can be written."""
 
 
+def kind_of_file(path: Path, kinds: Mapping[str, FileKind], refused: str) -> FileKind:
+    """Return the kind of a file by its ending. refused: what is wrong where there is none. Raises OutputError."""
+    kind = kinds.get(path.suffix.lower())
+    if kind is None:
+        expected, found = f"a name ending in {', '.join(kinds)}", path.suffix or "no ending"
+        raise OutputError(refused, path=path, expected=expected, found=found)
+    return kind
+
+
+def _sound_kind(path: Path) -> FileKind:
+    return kind_of_file(path, _SOUND_FILES, "this kind of sound cannot be written")
+
+
 def is_sound_name(path: Path) -> bool:
     """Return whether a name has the ending of a sound file that can be written."""
     return path.suffix.lower() in _SOUND_FILES
@@ -66,6 +79,10 @@ class SoundWriter:
 
     out_width = out_height = 0
     """Size of the frames that are written; 0 = none are."""
+    grew = False
+    """Whether frames are larger than those that were given."""
+    kind_of = staticmethod(_sound_kind)
+    """Returns the kind of a file by its name. Raises OutputError."""
 
     def __init__(
         self,
@@ -83,7 +100,7 @@ class SoundWriter:
         self.path, self.audio_rate, self.audio_channels, self.comment = Path(path), audio_rate, audio_channels, comment
         self._subtitles, self._passthrough, self._language, self._sign = subtitles, carried, language, sign
         self._sound_title, self._alternates = sound_title, alternates
-        self._kind = self._kind_of_file()
+        self._kind = self.kind_of(self.path)
 
         known = self._kind.sound.channels
         if audio_channels not in known:
@@ -91,19 +108,6 @@ class SoundWriter:
             raise OutputError("sound of this kind cannot be written", path=self.path, expected=expected, found=audio_channels)
         if carried is not None:
             carried.warn_of_dropped_subtitles(self._kind.name, self.path.suffix)
-
-    @property
-    def grew(self) -> bool:
-        """Whether frames are larger than those that were given."""
-        return False
-
-    def _kind_of_file(self) -> FileKind:
-        """Return the kind of the file by its name. Raises OutputError."""
-        kind = _SOUND_FILES.get(self.path.suffix.lower())
-        if kind is None:
-            expected, found = f"a name ending in {', '.join(SOUND_ENDINGS)}", self.path.suffix or "no ending"
-            raise OutputError("this kind of sound cannot be written", path=self.path, expected=expected, found=found)
-        return kind
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -180,8 +184,5 @@ class SoundWriter:
 
     def _finish(self) -> None:
         """Write what the encoders still hold."""
-        self._end_sound()
-
-    def _end_sound(self) -> None:
         for packet in self._sound.end():
             self._mux([packet])

@@ -4,7 +4,7 @@ Joining does not encode frames again. The `comment` tag that marks a video as sy
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
@@ -22,10 +22,9 @@ from avcore.errors import InputError, MediaError, OutputError
 from avcore.media.colour import is_hd, rgb_to_yuv420, tag_stream
 from avcore.media.media_source import MediaSource
 from avcore.media.opening import open_media, require_video
-from avcore.media.passthrough import DuePackets, PassthroughMetadata, SubtitleTrack
+from avcore.media.passthrough import DuePackets
 from avcore.media.probe import probe
-from avcore.media.sound_tracks import AlternateTrack
-from avcore.media.sound_writer import QUICK_START, FileKind, SoundWriter
+from avcore.media.sound_writer import QUICK_START, FileKind, SoundWriter, kind_of_file
 from avcore.timeline import FRAME_RATE, Seconds, exact, plain_rate, seconds_to_samples
 
 _MP4 = FileKind("mp4", options=QUICK_START)
@@ -84,11 +83,7 @@ def require_video_name(path: Path) -> None:
 
 def video_kind(path: Path) -> FileKind:
     """Return the kind of a video file by its name. Raises OutputError for one that cannot be written."""
-    kind = _KINDS.get(path.suffix.lower())
-    if kind is None:
-        expected, found = f"a name ending in {', '.join(_KINDS)}", path.suffix or "no ending"
-        raise OutputError("this kind of video cannot be written", path=path, expected=expected, found=found)
-    return kind
+    return kind_of_file(path, _KINDS, "this kind of video cannot be written")
 
 
 class VideoWriter(SoundWriter):
@@ -97,15 +92,13 @@ class VideoWriter(SoundWriter):
     path: .mp4, .m4v, .mov or .mkv. width, height: of the given frames; an odd side grows by one repeated row or column, because
     yuv420p needs even sides (`grew`; `out_width` and `out_height` are written). frame_rate: Hz; also the length of a frame written
     without a time. audio_rate: Hz, None = no sound. crf: x264's quality, smaller is better. pixel_aspect: width to height of a
-    pixel as shown. is_bt709: write BT.709, else the usual colours for the size. carried: metadata from another video. language,
-    sound_title: of the sound, which players take where there are alternates. alternates: further sound tracks. subtitles: text
-    tracks, in times of the output. sign: see `atomic_output`.
+    pixel as shown. is_bt709: write BT.709, else the usual colours for the size. more: arguments of `SoundWriter`.
 
-    Use as a context manager: when its block ends in an error or Ctrl-C, no file stays behind. At the end the shorter of video and
-    sound is extended, with silence or the last frame, so that both end within one frame. The same frames and sound always give the
-    same file. Raises OutputError for a container or number of channels that it cannot write, and for a folder that it cannot write
-    to.
+    At the end the shorter of video and sound is extended, with silence or the last frame, so that both end within one frame. All
+    else is as with `SoundWriter`, and the same frames and sound always give the same file.
     """
+
+    kind_of = staticmethod(video_kind)
 
     def __init__(
         self,
@@ -115,23 +108,17 @@ class VideoWriter(SoundWriter):
         frame_rate: Fraction | int,
         audio_rate: int | None = None,
         audio_channels: int = 1,
-        comment: str = "",
+        *,
         crf: float = 18,
         preset: str = "medium",
         pixel_aspect: Fraction | int = 1,
-        subtitles: Sequence[SubtitleTrack] = (),
         is_bt709: bool = False,
-        carried: PassthroughMetadata | None = None,
-        language: str = "",
-        sound_title: str = "",
-        alternates: Sequence[AlternateTrack] = (),
-        sign: Callable[[Path, Path], None] | None = None,
+        **more: Any,
     ) -> None:
-        super().__init__(
-            path, audio_rate, audio_channels, comment, subtitles, carried, language, sound_title, alternates, sign
-        )  # fmt: skip
+        super().__init__(path, audio_rate, audio_channels, **more)
         self.width, self.height = width, height
         self.out_width, self.out_height = width + width % 2, height + height % 2
+        self.grew = (self.out_width, self.out_height) != (width, height)
         self._is_bt709 = is_bt709 or is_hd(self.out_width, self.out_height)
         self.frame_rate = plain_rate(frame_rate)
         self._pixel_aspect = Fraction(pixel_aspect)
@@ -143,14 +130,6 @@ class VideoWriter(SoundWriter):
         # A frame's length is a whole number of ticks, and ticks are short enough for a variable rate.
         self._tick = Fraction(1, numerator * max(1, _MIN_TICKS_PER_SECOND // numerator))
         self._video_end, self._last_pts, self._last_frame = Fraction(0), -1, None
-
-    @property
-    def grew(self) -> bool:
-        """Whether an odd side was made even by repeating its last row or column."""
-        return (self.out_width, self.out_height) != (self.width, self.height)
-
-    def _kind_of_file(self) -> FileKind:
-        return video_kind(self.path)
 
     def write_rgb(self, rgb: NDArray[np.uint8], time: Seconds | None = None) -> None:
         """Write a frame, uint8 [height, width, 3]; without a time (s) it follows the one before at the frame rate."""
@@ -202,7 +181,7 @@ class VideoWriter(SoundWriter):
         while self._sound.end_s - self._video_end >= 1 / self.frame_rate:
             self._encode_frame(self._last_frame, None)
         self._mux(self._video.encode(None))
-        self._end_sound()
+        super()._finish()
 
 
 class VideoJoiner(VideoWriter):
@@ -269,7 +248,7 @@ class VideoJoiner(VideoWriter):
         if self._video_end == 0:
             raise OutputError("there is no frame to write", path=self.path)
         if self.audio_rate is not None:
-            self._end_sound()
+            SoundWriter._finish(self)  # nothing is extended
 
 
 _NEAR_LOSSLESS_CRF = 8

@@ -114,7 +114,7 @@ def check_paths(video: Path, out: Path, languages: tuple[str, str], options: Dub
     written = {"the dubbed video": [] if options.is_draft else [out], "the subtitles": beside}
     written["the timeline"] = [] if options.timeline is None else [options.timeline]
     written["the stems"] = stems = [] if options.is_draft else options.stem_files(out)
-    keep_apart(written | {"the manifest": sidecars(out, options)}, inputs)
+    keep_apart(written | {"the manifest": [] if options.is_draft else sidecars(out, options)}, inputs)
 
     for one in written["the timeline"]:
         require_place(one, "the timeline")

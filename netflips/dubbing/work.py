@@ -285,6 +285,8 @@ def _named(inputs: list[Path], out_dir: Path | None, target: str) -> list[InputO
         kinds = VIDEO_SUFFIXES, SOUND_SUFFIXES
         found = [sorted(one for one in path.iterdir() if one.suffix.lower() in kind) for kind in kinds]
         videos = found[0] or found[1]
+        if all(found):
+            LOG.info("%s: only its videos are dubbed; name its %s to dub those", path, several(len(found[1]), "sound file"))
         if not videos:
             raise InputError("there is no video in this folder", path=path, expected=", ".join(VIDEO_SUFFIXES + SOUND_SUFFIXES))
         dubs = {output(video).resolve() for video in videos}

@@ -244,14 +244,15 @@ def sidecar(path: Path) -> Path:
 
 
 def sidecars(out: Path, flags: MarkFlags) -> list[Path]:
-    """Return the files that signing writes beside an output. Raises OutputError where another file's manifest lies there."""
-    if not flags.sign or out.suffix.lower() in _KINDS:
+    """Return the files that signing writes beside an output. Raises OutputError where a manifest lies there that would stay, and
+    be of another file: of one of the same stem, or of the one that is made anew without a manifest."""
+    if out.suffix.lower() in _KINDS:
         return []
     place = sidecar(out)
-    if place.exists() and not out.exists():  # talk.mkv and talk.mp3 would share it
-        hint = "choose another name for the output, or delete the manifest if its file is gone"
+    if place.exists() and not (flags.sign and out.exists()):
+        hint = "choose another name for the output, or delete the manifest if its file is gone or is replaced"
         raise OutputError("the manifest of another file is there already", path=place, hint=hint)
-    return [place]
+    return [place] if flags.sign else []
 
 
 @dataclass(frozen=True)

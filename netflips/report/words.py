@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from markupsafe import Markup
 
 from avcore.notes import several, shown
+from avcore.words import clause
 from netflips.report.story import OnPage
 from netflips.script.notes import ABSENT, why_left
 
@@ -92,6 +93,11 @@ class UtteranceGrade(NamedTuple):
     text: str
     kind: str
     """`good`, `note`, `warn` or `bad`, for its colour"""
+
+    @property
+    def korean(self) -> str:
+        """The text in Korean."""
+        return clause(self.text)
 
 
 def verdicts(one: OnPage) -> list[UtteranceGrade]:

@@ -4,11 +4,13 @@ import csv
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from avcore.errors import InputError
 from avcore.notes import sentence
 from avcore.texts import read_foreign_text
 from avcore.words import user_language
+from netflips.quality_estimation import Words
 from netflips.script.targets import Text, WrittenText
 from netflips.script.types import Script
 from netflips.script.utterance import Utterance
@@ -42,7 +44,7 @@ def with_table(script: Script, path: Path) -> Script:
     """Return the script with the speakers and texts of a table, as a spreadsheet saves it; rows and columns may be left out.
 
     A changed text is a person's; a target text that was deleted is translated anew. Raises InputError for a file that is no such
-    table, and for a line that names no utterance of the script, one that has a line already, or has too many cells.
+    table, and for a line that names no utterance of the script, one that has a line already, or has cells in the wrong columns.
     """
     text, _ = read_foreign_text(path, "the table")
     head = text.partition("\n")[0]
@@ -58,16 +60,17 @@ def with_table(script: Script, path: Path) -> Script:
             number = cells.get("number", "").lstrip("0")
             if not any(cells.values()):
                 continue
-            line, columns = rows.line_num, len(rows.fieldnames or ())
+            line = rows.line_num
             if number not in utterances:
                 what, expected = f"line {line} names no utterance of the script", f"1 to {len(utterances)}"
                 raise InputError(what, path=path, expected=expected, found=cells.get("number", "")[:40])
             if number in lines:
                 what = f"line {line} is about utterance {number}, as line {lines[number]} is"
                 raise InputError(what, path=path, expected="one line for each utterance")
-            if extra := row.get(None):
-                what, hint = f"line {line} has too many cells", "put a text with a comma in double quotes"
-                raise InputError(what, path=path, expected=columns, found=columns + len(extra), hint=hint)
+            # A comma that divides a text moves what follows it, which nobody sees where the last cells are missing.
+            if row.get(None) or cells.get("understood", "") not in ("", *get_args(Words)):
+                what, hint = f"line {line} has cells in the wrong columns", "put a text with a comma in double quotes"
+                raise InputError(what, path=path, hint=hint)
             lines[number] = line
             utterances[number] = _corrected(utterances[number], cells, script.source)
     except csv.Error as error:

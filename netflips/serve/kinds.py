@@ -161,6 +161,8 @@ def _more_of_dub(asked: Asked) -> list[str]:
     else:
         models += ["--utut-path", "--translator-unit-offset", *(["--unit2text-path"] if asked.has_reader else [])]
     models += ["--text2unit-path"] if is_over_text or asked.rows or given else []
+    if not asked.is_sound and values["mouth"] != NONE:
+        models += _MOUTH_FLAGS
     return words + settings.words_for(models)
 
 
@@ -251,7 +253,7 @@ KINDS: Mapping[str, JobKind] = {
                 MadeFile("report.json"),
                 *(MadeFile(f"result.{one}.{ending}") for one in _LANGUAGES for ending in ("srt", "vtt")),
             ),
-            ("--av2unit-path", *_VOICE_MODELS, *_MOUTH_FLAGS, "--vocoder-unit-offset"),
+            ("--av2unit-path", *_VOICE_MODELS, "--vocoder-unit-offset"),
             _more_of_dub,
             _write_script,
             is_marked=True,

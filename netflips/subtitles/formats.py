@@ -239,15 +239,14 @@ def _timed_text(text: str, untimed: list[int], source: str, target: str) -> list
     languages = list(dict.fromkeys(one.language for one in found))
     wanted = next((one for one in (target, source, *languages) if one in languages), "")
     shown = [one for one in found if one.language == wanted]
-    untimed += [number for number, one in enumerate(shown, 1) if not one.has_times]
-
-    starts = sorted({one.start_s for one in shown if one.has_times})
-    ends = dict(pairwise(starts))
+    ends = dict(pairwise(sorted({one.start_s for one in shown if math.isfinite(one.start_s)})))
     cues = list[Cue]()
     for number, one in enumerate(shown, 1):
-        if one.has_times:
-            end_s = ends.get(one.start_s, one.start_s + reading_s(one.text)) if math.isinf(one.end_s) else one.end_s
-            cues.append(Cue(number, one.start_s, end_s, one.text, one.speaker))
+        if math.isnan(one.start_s):
+            untimed.append(number)
+            continue
+        end_s = ends.get(one.start_s, one.start_s + reading_s(one.text)) if math.isinf(one.end_s) else one.end_s
+        cues.append(Cue(number, one.start_s, end_s, one.text, one.speaker))
     return cues
 
 

@@ -1,10 +1,10 @@
 """Subtitles as TTML, written in the text profile of IMSC 1.1, which broadcasters and streaming services take."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import inf, isfinite
+from math import inf, isfinite, nan
 from xml.etree import ElementTree as ET
 
 from avcore.units import normalise_language
@@ -18,6 +18,8 @@ _REGION = {"origin": "10% 10%", "extent": "80% 80%", "displayAlign": "after", "t
 _STYLE = {"fontFamily": "proportionalSansSerif", "color": "white", "backgroundColor": "black"}
 _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
+_TEXTS, _ABOVE = ("div", "p", "span"), ("text", "textContainer", "delimiter")
+"""Elements with texts, and kinds of ruby that are no text."""
 _CLOCK = re.compile(r"(\d{1,6}):(\d\d):(\d\d)(?:(\.\d{1,9})|:(\d{1,3})(?:\.\d+)?)?")
 _OFFSET = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(h|m|s|ms|f|t)")
 _RATE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(?:[\s:]+([1-9]\d{0,8}))?")
@@ -56,6 +58,7 @@ class Shown:
     """A text of a TTML file, or what it has from the elements around it."""
 
     start_s: float = 0.0
+    """not a number: the times cannot be read"""
     end_s: float = inf
     """infinite: not stated"""
     text: str = ""
@@ -64,8 +67,6 @@ class Shown:
     """of its agent, "" = not stated"""
     language: str = ""
     """two-letter name, "" = not stated"""
-    has_times: bool = True
-    """whether its times can be read"""
 
 
 def read_ttml(text: str) -> list[Shown]:
@@ -78,7 +79,7 @@ def read_ttml(text: str) -> list[Shown]:
 
 
 class _Reader:
-    """Reads the elements of a file by the rates of its times."""
+    """Reads the elements of a file by the rates of its times, and takes out of them what is no text."""
 
     def __init__(self, root: ET.Element) -> None:
         facts = _facts(root)
@@ -89,25 +90,36 @@ class _Reader:
         self._seconds |= {unit: 1 / rate for unit, rate in (("f", frame_rate), ("t", ticks)) if rate}
         self._names = {_facts(one).get("id", ""): _full_name(one) for one in root.iter() if _name(one) == "agent"}
 
+        for one in list(root.iter()):
+            # Ruby is written above letters.
+            if _name(one) not in ("tt", "body", *_TEXTS, "br") or _facts(one).get("ruby") in _ABOVE:
+                _empty(one, "")
+            one.text = "\n" if _name(one) == "br" else (one.text or "").replace("\n", " ")
+            one.tail = (one.tail or "").replace("\n", " ")
+
     def shown(self, element: ET.Element, around: Shown) -> Iterator[Shown]:
         """Yield the texts of an element. around: what is stated around it."""
-        place, facts = self._place(element, around), _facts(element)
-        parts = [one for one in element if _name(one) in ("body", "div", "p", "span")]
-        if _name(element) in ("p", "span"):
+        first = place = self._place(element, around)
+        facts, is_text, found = _facts(element), _name(element) in ("p", "span"), list[Shown]()
+        for one in element:
             # Words that appear one after another and stay are one text; what has an end is another, beside the text around it.
-            parts = [one for one in parts if _is_another(one, "begin" in facts)]
-            lines = (" ".join(line.split()) for line in "".join(_pieces(element, set(parts))).split("\n"))
-            yield replace(place, text="\n".join(filter(None, lines)))
-
-        for one in parts:
+            if is_text and not _is_another(one, "begin" in facts):
+                continue
             texts = list(self.shown(one, place))
-            yield from texts
+            found += texts
+            if is_text:
+                _empty(one, " ")
             if facts.get("timeContainer") == "seq":
                 inner = self._place(one, place)
                 is_stated = not {"end", "dur"}.isdisjoint(_facts(one))
                 ends = [inner.end_s] if is_stated else [text.end_s for text in texts if text.text]
                 end_s = max(ends, default=inner.start_s)
-                place = replace(place, start_s=end_s, has_times=inner.has_times and isfinite(end_s))
+                place = replace(place, start_s=end_s if isfinite(inner.start_s + end_s) else nan)
+
+        if is_text:
+            lines = (" ".join(line.split()) for line in "".join(element.itertext()).split("\n"))
+            yield replace(first, text="\n".join(filter(None, lines)))
+        yield from found
 
     def _place(self, element: ET.Element, around: Shown) -> Shown:
         facts, place = _facts(element), around
@@ -120,7 +132,7 @@ class _Reader:
             ends = [around.start_s + self._time(facts["end"])] if "end" in facts else []
             ends += [start + self._time(facts["dur"])] if "dur" in facts else []
         except (KeyError, ValueError):
-            return replace(place, has_times=False)
+            return replace(place, start_s=nan)
         return replace(place, start_s=start, end_s=min(around.end_s, *ends, inf))
 
     def _time(self, text: str) -> float:
@@ -151,18 +163,11 @@ def _is_another(span: ET.Element, is_begun: bool) -> bool:
     return any(not times.isdisjoint(_facts(one)) for one in span.iter())
 
 
-def _pieces(element: ET.Element, without: Collection[ET.Element] = ()) -> Iterator[str]:
-    """Yield the text of an element, with a line feed for each break; what is written above letters is left out, as are the spans
-    of `without`."""
-    yield " ".join((element.text or "").split("\n"))
-    for one in element:
-        if _name(one) == "br":
-            yield "\n"
-        elif one in without:
-            yield " "
-        elif _name(one) == "span" and _facts(one).get("ruby") not in ("text", "textContainer", "delimiter"):
-            yield from _pieces(one)
-        yield " ".join((one.tail or "").split("\n"))
+def _empty(element: ET.Element, text: str) -> None:
+    """Leave of an element its name, the text behind it, and a text in it."""
+    tail = element.tail
+    element.clear()
+    element.text, element.tail = text, tail
 
 
 def _name(element: ET.Element) -> str:

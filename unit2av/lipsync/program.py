@@ -124,10 +124,10 @@ class ProgramLipSync:
             drawn = [self._drawn(clip, codes) for clip in clips]
         except InputError as error:  # of the program; an OutputError is ours
             self._failures += 1
-            is_last = self._failures >= _MOST_FAILURES
-            what = f"{error.what}, {self._failures} times in a row" if is_last else error.what
-            failed = InputError if is_last else DrawError
-            raise failed(what, path=error.path, expected=error.expected, found=error.found, hint=error.hint) from error
+            if self._failures < _MOST_FAILURES:
+                raise DrawError(str(error)) from error
+            what = f"{error.what}, {self._failures} times in a row"
+            raise InputError(what, path=error.path, expected=error.expected, found=error.found, hint=error.hint) from error
         if drawn:  # else it was not asked
             self._failures = 0
         return Seen(drawn, places)
@@ -317,10 +317,8 @@ def _files_in(out: Path, folder: Path, program: str) -> list[Path]:
     """Return the video that a program wrote, or its images in the order of their numbers. Raises InputError without either."""
     if out.is_file():
         return [out]
-    places = [one for one in (out, folder) if one.is_dir()]
-    files = [path for place in places for path in sorted(place.rglob("*")) if path.is_file() and not path.is_symlink()]
-    videos = [path for path in files if path.suffix.lower() in _VIDEOS]
-    images = [path for path in files if path.suffix.lower() in _IMAGES]
+    files = [path for place in (out, folder) for path in sorted(place.rglob("*")) if path.is_file() and not path.is_symlink()]
+    videos, images = ([path for path in files if path.suffix.lower() in kinds] for kinds in (_VIDEOS, _IMAGES))
     if len(videos) == 1:
         return videos
     if images and not videos:
@@ -334,10 +332,10 @@ def frames_in(files: Sequence[Path]) -> Iterator[Pixels]:
     """Yield the frames of a video, or of images, uint8 [height, width, 3]. Raises InputError and MediaError."""
     for path in files:
         if path.suffix.lower() in _IMAGES:
-            image: Any = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            image: Any = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
             if image is None:
                 raise InputError(f"{path.name} is no image", path=path)
-            yield np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+            yield image
             continue
         source = MediaSource(path)
         with open_media(source) as container:

@@ -26,6 +26,7 @@ from netflips.script.types import Script
 from tests.avcore.test_copying import packets
 from tests.netflips.conftest import write_clip
 from tests.netflips.dubbing.made import FRAME_RATE, PLAN, RATE, decode, speech, write_times
+from unit2av.lipsync.backend import LipSyncChoice
 
 Dubbed = tuple[Path, Script]
 
@@ -152,5 +153,7 @@ def test_a_script_goes_on_from_one_with_lips(recording: Path, spelling: Models, 
 
 
 def test_other_commands_do_not_take_it(recording: Path) -> None:
+    with pytest.raises(UsageError, match="--lips none draws no lips; found --lips-with; leave one of them out"):
+        DubOptions(lips=LipSyncChoice("none", {"lips_with": "python lips.py"}))
     with pytest.raises(UsageError, match="--lips none belongs to dub"):
         LipsyncOptions(recording, Path("x.mp4"), speech=recording, lips="none")  # type: ignore[arg-type]

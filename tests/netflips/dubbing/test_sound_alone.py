@@ -217,6 +217,11 @@ def test_a_folder_of_sound_is_dubbed(
     words = [str(tmp_path / "radio"), "--out-dir", str(tmp_path / "ko"), "--to", "ko", "--from", "en", *model_flags(paths)]
     assert dub_command.main(words) in (None, 0)
     assert done == [(tmp_path / "radio" / "one.mp3", tmp_path / "ko" / "one_ko.mp3")]
+    capsys.readouterr()
+    (tmp_path / "radio" / "film.mp4").write_bytes(b"")
+    assert dub_command.main(words) in (None, 0)
+    assert done[1:] == [(tmp_path / "radio" / "film.mp4", tmp_path / "ko" / "film_ko.mp4")]
+    assert "only its videos are dubbed; name its 1 sound file to dub those" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("flags", [["--subtitles", "target"], ["--stems", "stems"], ["--sign"]])

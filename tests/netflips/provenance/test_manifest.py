@@ -122,9 +122,13 @@ def test_a_manifest_beside_a_file_stays_with_that_file(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"talk\.c2pa: the manifest of another file is there already; choose another name"):
         sidecars(tmp_path / "talk.mp3", asked)
     assert sidecars(tmp_path / "talk.m4a", asked) == []  # which holds its own
-    assert sidecars(tmp_path / "talk.mp3", MarkFlags()) == []
     video.write_bytes(b"made before")
     assert sidecars(video, asked) == [place]
+    for unsigned in (video, tmp_path / "talk.mp3"):  # beside which it would lie, and not be theirs
+        with pytest.raises(OutputError, match=r"the manifest of another file is there already; .* is gone or is replaced"):
+            sidecars(unsigned, MarkFlags())
+    place.unlink()
+    assert sidecars(video, MarkFlags()) == []
 
 
 def test_a_changed_file_is_told_and_its_claims_are_not(plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

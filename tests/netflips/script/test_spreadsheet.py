@@ -124,7 +124,8 @@ def test_what_is_no_table_of_the_script_says_so(
             with_table(SCRIPT, written(table, [{"number": number, "target": "a"}]))
     ours = ",".join(COLUMNS)
     for content, wrong in {
-        f"{ours}\n1,,,,,네, 그래요,sure,1.20,\n": r"line 2 has too many cells; expected 9; found 10; put a text with a",
+        f"{ours}\n1,,,,,네, 그래요,sure,1.20,\n": r"line 2 has cells in the wrong columns; put a text with a comma",
+        f"{ours}\n1,,,,,네, 그래요\n": r"line 2 has cells in the wrong columns; put a text with a comma",
         "number,target\n1,네\n2,\n1,네\n": "line 4 is about utterance 1, as line 2 is; expected one line",
     }.items():
         table.write_text(content, encoding="utf-8")
