@@ -205,9 +205,9 @@ def lips_flag(group: str = "", can_be_none: bool = False) -> Any:
         choice = LipSyncChoice(given) if isinstance(given, str) else given
         if not (choice.draws or can_be_none):
             raise UsageError("--lips none belongs to dub", expected=", ".join(lip_sync_names()), found=NONE)
-        given = [one.flag for one in _options() if choice.values.get(one.name)]
-        if given and not choice.draws:
-            raise UsageError("--lips none draws no lips", found=given[0], hint="leave one of them out")
+        others = [one.flag for one in _options() if choice.values.get(one.name)]
+        if others and not choice.draws:
+            raise UsageError("--lips none draws no lips", found=others[0], hint="leave one of them out")
         return choice
 
     return flags_of(partial(add_lip_sync_options, can_be_none=can_be_none), lip_sync_choice, LipSyncChoice, group, read)
