@@ -34,6 +34,7 @@ _BLOCK = 1 << 16
 _KEPT_WORDS = 4096
 """Bytes that are kept of what a program prints beside its answers, the last ones."""
 _MOST_WORDS = 200
+_OTHER_PYTHON = "if it needs NetfLips' environment, activate that first (source .venv/bin/activate), or give its Python's path"
 _START_S = 600.0
 """Time limit of the first answer of a program that is started once, since models load."""
 _SLOWER = 3.0
@@ -157,7 +158,7 @@ def run_program(
         if process.code is None:
             raise InputError(f"{what} did not end", path=words[0], found=f"nothing within {limit_s:g} s", hint=hint)
         if process.code:
-            raise InputError(f"{what} failed", path=words[0], found=f"{process.ending}{process.last_words()}")
+            raise InputError(f"{what} failed", path=words[0], found=f"{process.ending}{process.last_words()}", hint=process.hint)
         return bytes(process.printed)
     finally:
         process.end()
@@ -262,6 +263,11 @@ class _Process:
         lines = (self._words.strip() or self.printed.strip()).decode(errors="replace").splitlines()
         return f": {shown(lines[-1].strip())[:_MOST_WORDS]}" if lines else ""
 
+    @property
+    def hint(self) -> str:
+        """What may help, by its last words; "" = unknown."""
+        return _OTHER_PYTHON if "ModuleNotFoundError" in self.last_words() else ""
+
     def end(self) -> None:
         """End it, and all processes of its session."""
         with suppress(ProcessLookupError, PermissionError):
@@ -333,7 +339,7 @@ class LineProgram:
         ended = "it ended without an answer" + ("" if process.code is None else f", {process.ending}")
         why = f"no answer within {limit_s:g} s" if is_late else f"{ended}{process.last_words()}"
         self.drop()
-        raise InputError(f"{self._what} did not answer", path=self._words[0], found=why)
+        raise InputError(f"{self._what} did not answer", path=self._words[0], found=why, hint=process.hint)
 
     def drop(self) -> None:
         """End it at once."""

@@ -52,6 +52,7 @@ def test_values_are_filled_in_once_and_other_braces_stay() -> None:
     [
         ("import sys; print('a'); print('no voice called x', file=sys.stderr); sys.exit(3)", "exit code 3: no voice called x"),
         ("import os; os.kill(os.getpid(), 9)", "ended by SIGKILL"),
+        ("import no_such_module", "No module named 'no_such_module'; .*activate that first"),
         ("import time; time.sleep(60)", "nothing within 0.5 s"),
     ],
 )

@@ -280,7 +280,7 @@ const models = (names) => {
   const pair = languages ? t("pair", names.of(languages[0]), names.of(languages[1])) : "";
   const knows = bundle?.name === "the demo bundle" ? t("demoKnows", bundle.knows.match(/[\d,]+/)?.[0] ?? "") : bundle ? t("knows", bundle.name, bundle.knows) : "";
   const line = knows || (given.length ? t("given", given.join(", ")) : t("noModels"));
-  document.getElementById("models").textContent = [page.about.has_cascade && t("cascade"), line, pair].filter(Boolean).join(" · ");
+  document.getElementById("models").textContent = [pair, page.about.has_cascade && t("cascade"), line].filter(Boolean).join(" · ");
 
   known.hidden = !sentences.length;
   known.replaceChildren(element("summary", { textContent: t("knownLead") }));

@@ -236,6 +236,8 @@ def test_sentences_are_divided_joined_and_walked_through_by_keys(page: Any) -> N
     card = page.locator("#dub .job").nth(0)
     texts = card.locator(".rows textarea")
     texts.nth(1).fill("또 보자.")
+    row = [card.locator(f"[data-act={one}]").nth(0).bounding_box() for one in ("play", "split", "join")]
+    assert len({one["y"] for one in row}) == 1  # in one line
     card.locator("[data-act=split]").nth(0).click()
     page.wait_for_function("() => document.querySelectorAll('#dub .job[data-state=asks] .rows textarea').length === 3")
     assert [one.input_value() for one in texts.all()] == ["", "", "또 보자."]  # what was typed stays
