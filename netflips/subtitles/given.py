@@ -128,7 +128,7 @@ def read_subtitles(path: Path, source: str = "", target: str = "") -> GivenSubti
     """Read subtitles, and repair what is wrong in them.
 
     source, target: languages of a dub. The letters of the texts decide which of them they are in; of subtitles in both, each line
-    is in one. Raises InputError for a file that is too large, is no text, or has no times.
+    is in one. Raises InputError for a file that is too large, is no text, has no times, or nothing that is spoken.
     """
     text, encoding = read_foreign_text(path, _WHAT, most_bytes=_MOST_BYTES)
     ending = path.suffix.lower()
@@ -144,6 +144,14 @@ def read_subtitles(path: Path, source: str = "", target: str = "") -> GivenSubti
         )
 
     found = mend(raw, source, target)
+    if not found.cues:
+        raise InputError(
+            "nothing is spoken in the subtitles",
+            path=path,
+            expected="words",
+            found=" ".join(raw[0].text.split())[:60],
+            hint="cues without a text give their times alone",
+        )
     side, texts = by_side([one.text for one in found.cues], source, target)
     cues = tuple(
         GivenCue(one.number, one.start_s, one.end_s, said, heard, one.speaker)

@@ -54,7 +54,7 @@ class Mended:
 def mend(raw: Sequence[Cue], source: str, target: str) -> Mended:
     """Repair cues. source, target: languages of a dub.
 
-    A cue with an empty text gives only its time. If nothing is spoken in any cue, all are kept for their times.
+    A cue with an empty text gives only its time; one with a text in which nothing is spoken is left out.
     """
     repairs: dict[str, list[int]] = {}
     turned = [_forwards(one, repairs) for one in raw]
@@ -64,7 +64,7 @@ def mend(raw: Sequence[Cue], source: str, target: str) -> Mended:
     named, names = with_speakers(spoken)
     cleaned, silent, left_out = _cleaned(named)
     lacking = {what: numbers for what, numbers in ((SILENT, silent), (ON_SCREEN, signs)) if numbers}
-    ordered = _in_order(cleaned or named, repairs, source, target)
+    ordered = _in_order(cleaned, repairs, source, target)
     return Mended(ordered, {what: sorted(set(numbers)) for what, numbers in repairs.items() if numbers}, lacking, names + left_out)
 
 
