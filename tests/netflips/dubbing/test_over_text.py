@@ -34,7 +34,7 @@ from netflips.model_paths import ModelPaths
 from netflips.quality_estimation import known_speaker
 from netflips.recognizers.outside import installed_folder
 from netflips.script.files import read_script, value_from, write_script
-from netflips.script.targets import TranslatedFrom, WrittenText
+from netflips.script.targets import KeptOriginal, TranslatedFrom, WrittenText
 from netflips.script.types import SpeakerOf, Term
 from tests.avcore.made_speech import talk
 from tests.netflips.cascade.tiny import write_translator
@@ -319,6 +319,20 @@ def over_units(recording: Path, paths: ModelPaths, folders: dict[str, Path], wor
 def test_what_was_approved_is_said_by_the_chain_over_units_too(over_units: Callable[..., int], tmp_path: Path, draft: Path) -> None:
     assert over_units(tmp_path / "out.mp4", "--script-in", draft, "--report", tmp_path / "r.json") == 0
     assert [one.spoken.text for one in _reported(tmp_path / "r.json").processed if one.spoken] == DRAFTED
+
+
+def test_a_laugh_that_was_kept_is_kept_by_the_chain_over_units_too(
+    recording: Path, dub: Callable[..., int], over_units: Callable[..., int], folders: dict[str, Path], there: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    given = folders | {"--recognizer": write_whisper(tmp_path / "small.en", "ha ha ha ha")}
+    draft, again = tmp_path / "draft.json", tmp_path / "again.json"
+    assert dub(recording, tmp_path / "x.mp4", "--draft", draft, "--work-dir", there, given=given) == 0
+    assert capsys.readouterr().err.count("hardly words are heard in it, as of a laugh or a sigh: its sound is kept") == 3
+    assert over_units(tmp_path / "x.mp4", "--script-in", draft, "--draft", again) == 0
+    assert capsys.readouterr().err.count("it is kept, as the script asks") == 3
+    for path in (draft, again):
+        assert [type(one.target) for one in read_script(path).utterances] == [KeptOriginal] * 3
 
 
 STRANGE = [3, 1, 2, 9, 4]
