@@ -102,7 +102,7 @@ def test_pyright_accepts_the_examples(tmp_path: Path) -> None:
     [
         ("netflips.", set(netflips.__all__)),
         ("netflips.load().", {"units", "translate", "voice", "speak", "say", "transcribe", "dub", "dub_all"}),
-        ("netflips.dub('a.mp4').", {"said_text", "output_s", "warnings"}),
+        ("netflips.dub('a.mp4').", {"target_text", "output_s", "warnings"}),
     ],
 )
 def test_an_editor_completes_names(code: str, wanted: set[str]) -> None:
