@@ -59,9 +59,9 @@ def test_a_pipe_gets_what_a_file_would(run: Callable[[str, Path], int], tmp_path
     assert len(found) > 10
     assert found.startswith(BEGINNINGS[ENDINGS[what]])
 
-    link.symlink_to(real.name)
-    assert run(what, link) == 0
-    assert link.is_symlink()
-    assert real.stat().st_size > 10
-    if what == "script":
-        assert real.read_bytes() == found
+    if what in ("script", "dub"):  # one that writes a text, one that writes a file of its own making; the others write as these do
+        link.symlink_to(real.name)
+        assert run(what, link) == 0
+        assert link.is_symlink()
+        assert real.stat().st_size > 10
+        assert what != "script" or real.read_bytes() == found

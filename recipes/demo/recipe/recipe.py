@@ -4,8 +4,7 @@ Each step is a command that a user could run. The unit encoder is trained on one
 translator (on the labels that the encoder is trained on, too), the voices and the face. At the end the translator is trained on the
 encoder's own units.
 
-The shipped models have the same steps with settings of their own (configs/shipped). Before these, their material is made in parts,
-and two designs of the voice are tried on its first parts.
+The shipped models have the same steps with settings of their own (configs/shipped). Before these, their material is made in parts.
 """
 
 import json
@@ -43,10 +42,8 @@ CONFIGS = (
 )
 """Configurations of the trainings, in the folder of the cast."""
 _FEW_SENTENCES = 120
-PARTS, FIRST_PARTS = 24, 4
-"""Number of parts of the shipped models' material, and of Korean parts for the trials of the voice."""
-TRIALS = "trial_harmonic", "trial_vocos"
-"""Two designs of the voice, trained on the same material for the same time."""
+PARTS = 24
+"""Number of parts of the shipped models' material in each language."""
 
 RENDERER_OF_BOTH = "renderer_of_both"
 """Name of the renderer that is packed, with voices of both languages, without its ending."""
@@ -128,7 +125,7 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
     units, of_labels = folder / "units", folder / "unit2unit_labels" / "checkpoints" / "checkpoint_best.pt"
     made = [Step("data", (script("make_demo_data.py", "--out-dir", data, "--seed", seed, "--max-sentences", max_sentences),))]
     if people != DEMO:
-        made = _in_parts(folder, seed, max_sentences, people, script, module, training)
+        made = _in_parts(folder, seed, max_sentences, people, script, module)
     return [
         *made,
         Step(
@@ -231,9 +228,8 @@ def _in_parts(
     people: str,
     script: Callable[..., tuple[str, ...]],
     module: Callable[..., tuple[str, ...]],
-    training: Callable[..., tuple[str, ...]],
 ) -> list[Step]:
-    """Return the steps that make the material part by part, Korean first, and those that try two voices on its first parts."""
+    """Return the steps that make the material part by part, Korean first, and join it."""
 
     def part(language: str, number: int) -> Step:
         words = (
@@ -242,17 +238,10 @@ def _in_parts(
         )  # fmt: skip
         return Step(f"{language}_{number:02d}", (script("make_demo_data.py", *words),))
 
-    def joined(name: str, parts: Sequence[Step]) -> Step:
-        folders = [folder / "material" / one.name for one in parts]
-        return Step(
-            name, (module("recipes.demo.material.join", *folders, "--out-dir", folder / name),), tuple(one.name for one in parts)
-        )
-
-    korean, english = ([part(language, number) for number in range(1, PARTS + 1)] for language in ("ko", "en"))
-    words = f"data.train={folder}/first/vocoder.jsonl", f"data.units={folder}/first/labels/clean.units.jsonl"
-    trials = [Step(name, (training("unit2av.train_unit2a", name, *words),), ("first",)) for name in TRIALS]
-    first = korean[:FIRST_PARTS]
-    return [*first, joined("first", first), *trials, *korean[FIRST_PARTS:], *english, joined("data", [*korean, *english])]
+    parts = [part(language, number) for language in ("ko", "en") for number in range(1, PARTS + 1)]
+    folders = [folder / "material" / one.name for one in parts]
+    join = module("recipes.demo.material.join", *folders, "--out-dir", folder / "data")
+    return [*parts, Step("data", (join,), tuple(one.name for one in parts))]
 
 
 def about(
