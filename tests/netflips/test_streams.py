@@ -59,7 +59,7 @@ def test_a_pipe_gets_what_a_file_would(run: Callable[[str, Path], int], tmp_path
     assert len(found) > 10
     assert found.startswith(BEGINNINGS[ENDINGS[what]])
 
-    if what in ("script", "dub"):  # one that writes a text, one that writes a file of its own making; the others write as these do
+    if what in ("script", "dub"):  # a text, and a file that a container writes: the others are written as one of these
         link.symlink_to(real.name)
         assert run(what, link) == 0
         assert link.is_symlink()

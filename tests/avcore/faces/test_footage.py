@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
+from avcore.arrays import Pixels
 from avcore.errors import MediaError
 from avcore.faces.footage import select_tracks
 from avcore.media import probe, read_frames
@@ -18,7 +20,11 @@ from recipes.demo.heads.head import MouthShape, draw
 from tests.avcore.faces.drawn import head_of
 
 SLIDE = np.full((96, 160, 3), 230, np.uint8)
-SPEAKER = draw(head_of(901), Pose(scale=0.6), MouthShape(0.2, 0.0), 160)
+
+
+@cache
+def speaker() -> Pixels:
+    return draw(head_of(901), Pose(scale=0.6), MouthShape(0.2, 0.0), 160)
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +40,7 @@ def lecture(tmp_path: Path) -> Path:
     path = tmp_path / "lecture.mkv"
     with av.open(str(path), "w") as container:
         streams = []
-        for image, title in ((SLIDE, "Slides"), (SPEAKER, "Speaker")):
+        for image, title in ((SLIDE, "Slides"), (speaker(), "Speaker")):
             stream = container.add_stream("libx264", rate=Fraction(25))
             stream.height, stream.width, stream.pix_fmt = *image.shape[:2], "yuv420p"
             stream.metadata["title"] = title
@@ -53,7 +59,7 @@ def lecture(tmp_path: Path) -> Path:
 def test_the_speaker_is_seen_and_the_slides_are_named(lecture: Path) -> None:
     assert next(read_frames(lecture)).rgb.shape == SLIDE.shape
     source = select_tracks(lecture)
-    assert next(read_frames(source)).rgb.shape == SPEAKER.shape
+    assert next(read_frames(source)).rgb.shape == speaker().shape
     assert (probe(source).width, probe(source).video_track) == (160, 2)
     assert [sentence(note, hint=False) for note in probe(source).notes] == ["video track 2 (Speaker) is taken, not 1 (Slides)"]
     assert next(read_frames(lecture)).rgb.shape == SLIDE.shape

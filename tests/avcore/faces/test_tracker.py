@@ -20,7 +20,6 @@ from netflips.dubbing.track_faces import SPEAKS
 from recipes.demo.heads.geometry import neutral_mesh
 
 GAP = frame_at(MAX_GAP_SECONDS)
-FACE = neutral_mesh().vertices[:468] - neutral_mesh().vertices[:468].mean(axis=0)
 RADIUS = 20
 
 
@@ -42,7 +41,8 @@ class DiscDetector:
         if not seen:
             return None
         x, y, _ = max(seen, key=lambda disc: disc[2])
-        return (FACE * np.float32(2 * RADIUS) + np.float32([x, y, 0])).astype(np.float32)
+        face = neutral_mesh().vertices[:468]
+        return ((face - face.mean(axis=0)) * np.float32(2 * RADIUS) + np.float32([x, y, 0])).astype(np.float32)
 
 
 def discs(image: NDArray[np.uint8]) -> list[tuple[float, float, float]]:
