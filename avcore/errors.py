@@ -46,9 +46,10 @@ class NetflipsError(Exception):
         return "; ".join(parts if self.hint is None else [*parts, self.hint])
 
     def reword(self, change: Callable[[str], str]) -> None:
-        """Change the words of the message, of what is expected and of the hint."""
+        """Change the words of the message, of what is expected, of options that were found, and of the hint."""
         self.what = change(self.what)
         self.expected = change(self.expected) if isinstance(self.expected, str) else self.expected
+        self.found = change(self.found) if isinstance(self.found, str) and self.found.startswith("--") else self.found
         self.hint = None if self.hint is None else change(self.hint)
         self.args = (self._line(),)
 

@@ -52,6 +52,8 @@ def test_an_argument_of_another_type_is_refused_by_name(call: Callable[[], objec
          "translate_model= belongs to the cascade; add cascade=True, or leave it out"),
         (lambda: netflips.portrait("a.jpg", "x.mp4"),
          "say what the portrait says; expected one of speech=, text=, units=; found none of them"),
+        (lambda: netflips.portrait("a.jpg", "x.mp4", text="네", speech="a.wav"),
+         "say what the portrait says; expected one of speech=, text=, units=; found speech= and text="),
     ],
 )  # fmt: skip
 def test_errors_name_keywords_and_no_flags(call: Callable[[], object], line: str) -> None:

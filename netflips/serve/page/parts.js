@@ -46,7 +46,7 @@ export const stageText = (job) => {
 export const percent = (share) => Math.min(99, Math.round(100 * share));
 
 export const stateText = (job) => {
-  if (job.state === "waiting") return job.place > 1 ? t("waiting", job.place) : t("starting");
+  if (job.state === "waiting") return job.place > 1 ? t("waiting", job.place) : t("next");
   if (job.state === "done") return t("done", duration(Math.max(1, job.took_s)));
   if (job.state === "asks") return t("asks");
   if (job.state !== "running") return t(job.state);
