@@ -7,6 +7,7 @@ and chords, not for a rhythm. Pauses within speech stay as they are.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ _MARGIN_S = 0.15
 _LEAST_PAUSE_S = 0.3
 _MOST_NEAR = 8
 """Stretches of speech that may lie within a second of another."""
+_LONGEST_S = 30.0
+"""Speech without a pause is estimated in pieces of this length at most, since a piece takes 10 MB of memory a second."""
 _FRAME_S = 0.085
 _FADE_S = 0.05
 _LIFT = 1.15
@@ -71,10 +74,18 @@ def background_level(sound: Sound, spoken: Iterable[Span], rate: int) -> float |
 def with_background(blocks: Iterable[Samples], spoken: Sequence[Span], rate: int) -> Iterator[Samples]:
     """Yield a sound with its background beside it: float32 [time, channel] to [time, 2 x channel], the second half without voices.
 
-    spoken: where voices are, in order and apart; outside of them both halves are equal. Memory holds the longest of them and two
-    seconds.
+    spoken: where voices are, in order and apart; outside of them both halves are equal. Memory holds the longest of them, up to
+    `_LONGEST_S`, and two seconds.
     """
-    yield from _Estimate(tuple(spoken), rate).run(blocks)
+    pieces = (span for one in spoken for span in _pieces(one, seconds_to_samples(_LONGEST_S, rate)))
+    yield from _Estimate(tuple(pieces), rate).run(blocks)
+
+
+def _pieces(span: Span, most: int) -> Iterator[Span]:
+    """Cut a span into equal ones of up to `most` samples."""
+    start, stop = span
+    edges = np.linspace(start, stop, -(-(stop - start) // most) + 1).round().astype(int).tolist()
+    yield from pairwise(edges)
 
 
 @dataclass
@@ -82,6 +93,7 @@ class _Estimate:
     """Estimates the background of a stream."""
 
     spoken: tuple[Span, ...]
+    """stretches of speech, in order; one may begin where the one before ends"""
     rate: int
     """of the stream in Hz"""
     first: int = 0
@@ -92,16 +104,34 @@ class _Estimate:
     """index of the next stretch of speech"""
     held: Samples = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     """the sound and its background, float32 [time, 2 x channel]"""
+    waiting: list[Samples] = field(default_factory=list)
+    """blocks that follow, as in `held`, as long as the present stretch of speech goes on"""
     last: Spectrum | None = None
     """magnitudes of the background after the stretch of before, float32 [channel, frequency]"""
 
     def run(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
+        end = 0
         for block in blocks:
-            both = np.repeat(np.asarray(block, np.float32)[:, None, :], 2, axis=1).reshape(len(block), -1)
-            self.held = both if not len(self.held) else np.concatenate([self.held, both])
-            yield from self._known(is_end=False)
+            self.waiting.append(np.repeat(np.asarray(block, np.float32)[:, None, :], 2, axis=1).reshape(len(block), -1))
+            end += len(block)
+            if not self._is_within_speech(end):
+                self._join()
+                yield from self._known(is_end=False)
+        self._join()
         if len(self.held):
             yield from self._known(is_end=True)
+
+    def _is_within_speech(self, end: int) -> bool:
+        """Return whether all is given up to a stretch of speech that goes on at sample `end`."""
+        if self.place == len(self.spoken):
+            return False
+        start, stop = self.spoken[self.place]
+        return self.given >= start and end < stop + seconds_to_samples(_AROUND_S, self.rate)
+
+    def _join(self) -> None:
+        # Once a stretch of speech: block by block, what is held would be copied as often as it has blocks.
+        self.held = np.concatenate([*([self.held] if len(self.held) else []), *self.waiting]) if self.waiting else self.held
+        self.waiting.clear()
 
     def _known(self, is_end: bool) -> Iterator[Samples]:
         """Yield the samples whose background does not depend on blocks still to come."""
@@ -140,7 +170,10 @@ class _Estimate:
         levels = np.abs(spectrum)
 
         # With sound on one side only, that side stands for both; with none, the background of the speech before goes on.
+        follows = self.place > 0 and self.spoken[self.place - 1][1] == start
+        goes_on = self.place + 1 < len(self.spoken) and self.spoken[self.place + 1][0] == stop
         before, behind = (self._level(levels, middles, size // 2, begin, end, *side) for side in ((begin, start), (stop, end)))
+        before = self.last if follows else before
         before, behind = (one if one is not None else other for one, other in ((before, behind), (behind, before)))
         if before is None or behind is None:
             before = behind = self.last if self.last is not None else np.zeros(levels.shape[:2], np.float32)
@@ -159,9 +192,9 @@ class _Estimate:
         places = np.arange(stop - start)
         share_of_made = np.clip((np.minimum(places, places[::-1]) + 0.5) / fade, 0, 1).astype(np.float32)[:, None]
         here = self.held[start - self.first : stop - self.first]
-        if start == 0:  # where the sound itself begins or ends with speech, there is nothing to fade from
+        if start == 0 or follows:  # where the sound itself begins or ends with speech, there is nothing to fade from
             share_of_made[: len(places) // 2] = 1
-        if stop == end:
+        if stop == end or goes_on:
             share_of_made[len(places) // 2 :] = 1
         here[:, num_channels:] = here[:, :num_channels] * (1 - share_of_made) + made * share_of_made
 

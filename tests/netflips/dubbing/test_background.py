@@ -9,6 +9,7 @@ import pytest
 from avcore.arrays import Samples
 from avcore.speech.audio import level_dbfs
 from avcore.speech.voice_activity import Region
+from netflips.dubbing import background
 from netflips.dubbing.background import spoken_spans, with_background
 from tests.avcore.made_speech import babble
 
@@ -72,6 +73,34 @@ def test_a_sound_that_begins_and_ends_with_speech_takes_the_side_that_there_is()
     assert len(both) == 5 * RATE
     assert level_dbfs(both[: 2 * RATE, 1]) == pytest.approx(-36, abs=2)
     assert level_dbfs(both[round(4.6 * RATE) :, 1]) == pytest.approx(-36, abs=3)
+
+
+def test_speech_without_a_pause_is_estimated_in_pieces_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    length = 100 * RATE
+    voice, bed = np.zeros(length, np.float32), _bed("hum", length)
+    said = babble(96.0)
+    voice[2 * RATE : 2 * RATE + len(said)] = 0.1 * said / np.sqrt(np.mean(np.square(said)))
+    longest, join = list[int](), background._Estimate._join
+
+    def noted(self: background._Estimate) -> None:
+        join(self)
+        longest.append(len(self.held))
+
+    monkeypatch.setattr(background._Estimate, "_join", noted)
+    sound, regions = np.stack([bed + voice, bed], axis=1), [Region(2.0, 98.0)]
+    blocks = (sound[start : start + 1000] for start in range(0, length, 1000))
+    found = np.concatenate(list(with_background(blocks, spoken_spans(regions, RATE), RATE)))[:, 2]
+    assert max(longest) < 34 * RATE
+    assert len(longest) < 8 * RATE / 1000 + 20  # only once a piece, and a block at a time around the speech
+
+    seams = [round((1.85 + 96.3 * piece / 4) * RATE) for piece in (1, 2, 3)]
+    steps = np.abs(np.diff(found))
+    for seam in seams:
+        near = slice(seam - RATE, seam + RATE)
+        assert level_dbfs(found[near]) == pytest.approx(-36, abs=2)
+        assert steps[near].max() < 3 * np.median(steps)
+    left = float(np.dot(found[3 * RATE : 97 * RATE], voice[3 * RATE : 97 * RATE]) / np.square(voice[3 * RATE : 97 * RATE]).sum())
+    assert 20 * np.log10(abs(left)) < -25
 
 
 def test_memory_does_not_grow_with_the_recording() -> None:
