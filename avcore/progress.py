@@ -1,7 +1,8 @@
-"""Progress: the work reports it, the caller decides how it is shown."""
+"""Progress, which the work reports and the caller shows as it likes; and how long each stage of the work took."""
 
 import logging
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -96,3 +97,42 @@ def bars(is_quiet: bool = False, prefix: str = "") -> Iterator[Bars]:
         yield shown
     finally:
         shown.close()
+
+
+class StageClock:
+    """Counts the time of each thread to the innermost stage that it is in.
+
+    In one thread the stages add up to the wall time. With stages in parallel they add up to more.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        """wall seconds by stage"""
+        self._here = threading.local()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count the block to a stage; stages may nest."""
+        before, self._here.nested_s = getattr(self._here, "nested_s", 0.0), 0.0
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            took_s = time.perf_counter() - begun
+            # All threads add to the same sums.
+            with self._lock:
+                self.seconds[name] = self.seconds.get(name, 0.0) + took_s - self._here.nested_s
+            self._here.nested_s = before + took_s
+
+    def timed(self, items: Iterable[Item], name: str) -> Iterator[Item]:
+        """Yield items. The time to make each counts to a stage; the time between them counts to the caller's stage."""
+        iterator = iter(items)
+        while True:
+            with self.stage(name):
+                try:
+                    item = next(iterator)
+                except StopIteration:
+                    # A StopIteration that leaves a generator would become a RuntimeError (PEP 479).
+                    return
+            yield item

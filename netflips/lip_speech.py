@@ -39,7 +39,7 @@ from avcore.media import (
 from avcore.media.passthrough import PassthroughMetadata
 from avcore.media.writer import synthetic_comment
 from avcore.notes import several
-from avcore.progress import Progress, bars, silent, track
+from avcore.progress import Progress, StageClock, bars, silent, track
 from avcore.timeline import (
     SAMPLE_RATE,
     frame_at,
@@ -52,7 +52,6 @@ from avcore.timeline import (
 )
 from avcore.units import Units
 from netflips.dubbing.begin import media_of
-from netflips.dubbing.clock import StageClock
 from netflips.dubbing.detect_speech import kept_sound
 from netflips.dubbing.encode import as_units
 from netflips.dubbing.job import digest_of

@@ -17,7 +17,7 @@ from avcore.journal import file_digest
 from avcore.units import normalise_language, require_language, require_same_vocabulary
 from netflips.model_paths import ModelPaths, RunOptions, UnitOffset
 from netflips.recognizers.language import AUTO
-from netflips.stages import STAGES, load, load_renderer, load_speaker_encoder, load_voice
+from netflips.stages import STAGES, load, load_speaker_encoder, load_voice
 from text2unit.stage import LANGUAGES
 from unit2av.stage import RENDERER
 from unit2unit.stage import TRANSLATOR
@@ -79,9 +79,6 @@ class Models:
     """the unit translator"""
     vocoder: Voice
     """of the target language"""
-    renderer: "LipRenderer | None"
-    """the face network; None = whoever draws with it reads it. It is typed by its class: the silences of a recording ask for the
-    shape of a unit, which only lips that are drawn by units have"""
     fingerprints: dict[str, str]
     """of the checkpoints, by the names of their stages"""
     paths: ModelPaths
@@ -108,6 +105,20 @@ class Models:
         """Device and precision: besides the checkpoints, the last digits of all results depend on them. Kept work is only valid for
         the same ones."""
         return f"{self.how.device} {self.how.precision}"
+
+    @property
+    def renderer(self) -> "LipRenderer":
+        """The face network, read when lips are drawn with it. Raises CheckpointError where the renderer has none, and
+        VocabularyError for one of other units than the vocoder's."""
+
+        def read() -> "LipRenderer":
+            from unit2av.renderer import LipRenderer
+
+            lips = LipRenderer.from_checkpoint(self.paths.unit2av, self.how.device, self.how.precision)
+            require_same_vocabulary(self.vocoder.vocabulary, lips.vocabulary, f"the face renderer of {self.paths.unit2av.name}")
+            return lips
+
+        return self.kept("renderer", read)
 
     @cached_property
     def speaker_encoder(self) -> Speaker:
@@ -181,38 +192,31 @@ class Models:
 
 
 def load_models(paths: ModelPaths, source: str, target: str, run: RunOptions) -> Models:
-    """Load all three stages for a pair of languages; in the cascade, whose paths name no more, the renderer alone, or with
-    the unit encoder.
+    """Load the unit encoder, the unit translator and the voice for a pair of languages; in the cascade, whose paths name no more,
+    the voice alone, or with the unit encoder.
 
     Raises LanguageError when the translator or the renderer lacks a language, CheckpointError for files that do not fit,
     VocabularyError for models of different units, UsageError for a device or precision that this machine lacks.
     """
     how = Running(run.device, run.precision, source, target)
     offset = None if run.vocoder_unit_offset == "auto" else run.vocoder_unit_offset
-    no_encoder: Any = _Absent("unit encoder")
-    no_translator: Any = _Absent("unit translator")
+    wanted: list[tuple[Stage, Path, Running]] = [(RENDERER, paths.unit2av, replace(how, unit_offset=offset))]
+    if paths.av2unit is not None:
+        wanted.append((UNIT_ENCODER, paths.av2unit, how))
+        if paths.utut is not None:
+            wanted.insert(0, (TRANSLATOR, paths.utut, replace(how, unit_offset=run.translator_unit_offset)))
 
-    if paths.av2unit is None:
-        vocoder, renderer, made_of = load_renderer(paths.unit2av, replace(how, unit_offset=offset))
-        return Models(no_encoder, no_translator, vocoder, renderer, {RENDERER.name: made_of}, paths, how, run.unloads)
+    loaded = dict(zip((stage for stage, *_ in wanted), _load_at_once(wanted), strict=True))
+    vocoder = loaded[RENDERER]
+    extractor: Any = loaded.get(UNIT_ENCODER) or _Absent("unit encoder")
+    translator: Any = loaded.get(TRANSLATOR) or _Absent("unit translator")
+    if paths.av2unit is not None:
+        if paths.utut is not None:
+            require_same_vocabulary(extractor.vocabulary, translator.trained_on, f"the translator {paths.utut.name}")
+        require_same_vocabulary(extractor.vocabulary, vocoder.vocabulary, f"the vocoder of {paths.unit2av.name}")
 
-    wanted: list[tuple[Stage, Path, Running]] = [
-        (RENDERER, paths.unit2av, replace(how, unit_offset=offset)),
-        (UNIT_ENCODER, paths.av2unit, how),
-    ]
-    if paths.utut is not None:
-        wanted.insert(0, (TRANSLATOR, paths.utut, replace(how, unit_offset=run.translator_unit_offset)))
-
-    *translators, (vocoder, renderer, of_renderer), extractor = _load_at_once(wanted)
-    translator = translators[0] if translators else no_translator
-    if paths.utut is not None:
-        require_same_vocabulary(extractor.vocabulary, translator.trained_on, f"the translator {paths.utut.name}")
-    require_same_vocabulary(extractor.vocabulary, vocoder.vocabulary, f"the vocoder of {paths.unit2av.name}")
-    require_same_vocabulary(extractor.vocabulary, renderer.vocabulary, f"the face renderer of {paths.unit2av.name}")
-
-    made = {UNIT_ENCODER: extractor.fingerprint, TRANSLATOR: translator.fingerprint, RENDERER: of_renderer}
-    fingerprints = {stage.name: fingerprint for stage, fingerprint in made.items() if fingerprint}
-    return Models(extractor, translator, vocoder, renderer, fingerprints, paths, how, run.unloads)
+    fingerprints = {stage.name: loaded[stage].fingerprint for stage in (UNIT_ENCODER, TRANSLATOR, RENDERER) if stage in loaded}
+    return Models(extractor, translator, vocoder, fingerprints, paths, how, run.unloads)
 
 
 def models_when_asked(paths: ModelPaths, run: RunOptions | CommonOptions, target: str = "") -> Models:
@@ -232,7 +236,7 @@ def models_when_asked(paths: ModelPaths, run: RunOptions | CommonOptions, target
     files = found | {stage: path for stage in STAGES if (path := paths.other(stage)) is not None}
     # Of the files, since a model's own fingerprint is known only once it is read.
     fingerprints = {stage.name: file_digest(path)[:_DIGITS] for stage, path in files.items()}
-    return Models(extractor, no_translator, vocoder, None, fingerprints, paths, how)
+    return Models(extractor, no_translator, vocoder, fingerprints, paths, how)
 
 
 def _load_at_once(wanted: Sequence[tuple[Stage, Path, Running]]) -> list[Any]:

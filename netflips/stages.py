@@ -7,7 +7,7 @@ it is called, so that commands can list the kinds without loading torch.
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.stages import Running, Stage, stages_of
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from av2unit.extractor import UnitExtractor
     from avcore.contracts import Speaker
     from text2unit.text_to_units import TextToUnits
-    from unit2av.renderer import LipRenderer
     from unit2av.voice.speech import UnitVocoder
     from unit2text.unit_reader import UnitReader
     from unit2unit.translator import UnitTranslator
@@ -40,17 +39,6 @@ SHIPPED = Path(__file__).with_name("bundle")
 """The folder of the models that come with NetfLips; it holds files only."""
 
 
-class VoiceAndFace(NamedTuple):
-    """Both halves of a renderer."""
-
-    vocoder: "UnitVocoder"
-    """voice of one language"""
-    lips: "LipRenderer"
-    """face network"""
-    fingerprint: str
-    """of the whole checkpoint"""
-
-
 def load_unit_encoder(path: Path, how: Running) -> "UnitExtractor":
     """Load a unit encoder. Raises CheckpointError."""
     from av2unit.extractor import UnitExtractor
@@ -68,27 +56,12 @@ def load_translator(path: Path, how: Running) -> "UnitTranslator":
     return translator
 
 
-def load_renderer(path: Path, how: Running) -> VoiceAndFace:
-    """Load both halves of a renderer. Raises CheckpointError, and LanguageError where it has no voice of the target language."""
-    from unit2av.renderer import LipRenderer
-    from unit2av.stage import open_renderer_checkpoint
-    from unit2av.voice.speech import UnitVocoder
-
-    checkpoint = open_renderer_checkpoint(path)
-    vocoder = UnitVocoder.from_checkpoint(checkpoint, how.target, how.device, how.precision, _offset(how))
-    lips = LipRenderer.from_checkpoint(checkpoint, how.device, how.precision)
-    return VoiceAndFace(vocoder, lips, checkpoint.source.fingerprint)
-
-
 def load_voice(path: Path, how: Running) -> "UnitVocoder":
     """Load the voice of the target language from a renderer, without its lips. Raises CheckpointError and LanguageError."""
     from unit2av.voice.speech import UnitVocoder
 
-    return UnitVocoder.from_checkpoint(path, how.target, how.device, how.precision, _offset(how))
-
-
-def _offset(how: Running) -> int | Literal["auto"]:
-    return "auto" if how.unit_offset is None else how.unit_offset
+    offset: int | Literal["auto"] = "auto" if how.unit_offset is None else how.unit_offset
+    return UnitVocoder.from_checkpoint(path, how.target, how.device, how.precision, offset)
 
 
 def load_speaker_encoder(path: Path | None, how: Running) -> "Speaker":
@@ -115,7 +88,7 @@ def load_text_to_unit(path: Path, how: Running) -> "TextToUnits":
 LOADERS: dict[Stage, Callable[[Path, Running], Any]] = {
     UNIT_ENCODER: load_unit_encoder,
     TRANSLATOR: load_translator,
-    RENDERER: load_renderer,
+    RENDERER: load_voice,  # its lips are read by who draws with them: `Models.renderer`
     SPEAKER_ENCODER: load_speaker_encoder,
     UNIT2TEXT: load_unit_to_text,
     TEXT2UNIT: load_text_to_unit,

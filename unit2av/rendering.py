@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from fractions import Fraction
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -144,17 +145,18 @@ def opened_lip_sync(
     renderer: Path | None,
     device: str = "cpu",
     precision: str = "float32",
-    drawn_by: LipRenderer | None = None,
+    drawn_by: Callable[[], LipRenderer] | None = None,
     batch_size: int = BATCH_FRAMES,
     soft_paste: Paste = paste_face,
 ) -> Iterator[LipSync]:
     """Open a lip-sync backend for the length of a block.
 
-    renderer: checkpoint of the face renderer, None = there is none. drawn_by: the renderer, if it is loaded already. soft_paste:
-    puts patches into frames, without the upper `UPPER` of them, unless the choice is hard. Raises UsageError, InputError,
-    CheckpointError.
+    renderer: checkpoint of the face renderer, None = there is none. drawn_by: returns that renderer where several videos share it;
+    None = it is read here if the backend draws with it. soft_paste: puts patches into frames, without the upper `UPPER` of them,
+    unless the choice is hard. Raises UsageError, InputError, CheckpointError.
     """
     paste, upper = (paste_face_hard, 0.0) if choice.is_hard else (soft_paste, UPPER)
+    drawn_by = drawn_by or partial(LipRenderer.from_checkpoint, str(renderer), device, precision)
     opening = Opening(renderer, drawn_by, device, precision, batch_size, paste, upper)
     with resolve_backend(choice, renderer).open(choice, opening) as lip_sync:
         yield lip_sync

@@ -1,7 +1,6 @@
 """The work of `unit2av.inference_unit2a` and `unit2av.inference_unit2av`: units of a file, spoken in a voice or by a face."""
 
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from avcore.units import Units, from_reference_codes, normalise_language, read_u
 from avdata.published.unit2a import read_unit_item
 from unit2av.inference_options import RenderOptions, SpeakOptions
 from unit2av.lipsync.backend import resolve_backend
-from unit2av.renderer import BATCH_FRAMES, LipRenderer
+from unit2av.renderer import BATCH_FRAMES
 from unit2av.rendering import (
     Reason,
     counted,
@@ -40,7 +39,7 @@ from unit2av.rendering import (
     write_in_step,
 )
 from unit2av.speaker import encoder_for, read_voice
-from unit2av.stage import RENDERER, open_renderer_checkpoint, open_training_checkpoint
+from unit2av.stage import RENDERER, open_training_checkpoint
 from unit2av.voice.speech import UnitVocoder
 
 _ITEM_SUFFIX = "_preprocessed"
@@ -102,35 +101,29 @@ def _read_settings(path: Path | None) -> dict[str, Any]:
     return {own: content[name] for name, own in names.items() if name in content}
 
 
-@dataclass(frozen=True)
-class _Models:
-    vocoder: UnitVocoder
-    renderer: LipRenderer
-    fingerprint: str
-
-
 def speak_and_draw(options: RenderOptions) -> None:
     """Render the units of a file as published: speech and lips. Raises NetflipsError for files that cannot be used."""
     checkpoint = checkpoint_or_bundle(options.unit2av_path, RENDERER)
     resolve_backend(options.lips, checkpoint)
     out = options.out
     source = FrameSource(select_tracks(options.video))
-    models = _load(options, checkpoint)
+    language, offset = normalise_language(options.to), options.vocoder_unit_offset
+    vocoder = UnitVocoder.from_checkpoint(checkpoint, language, options.device, options.precision, offset)
 
-    comment = synthetic_comment(models.vocoder.language, [models.fingerprint])
+    comment = synthetic_comment(vocoder.language, [vocoder.fingerprint])
     info = source.info
     writer = VideoWriter(
         out, info.width, info.height, FRAME_RATE, SAMPLE_RATE, comment=comment, **QUICK,
         pixel_aspect=info.pixel_aspect, is_bt709=info.is_bt709,
     )  # fmt: skip
 
-    units = timed_units(options, models.vocoder)
+    units = timed_units(options, vocoder)
     if options.voice is None and not source.info.has_audio:
         raise NoSpeechError(
             "the video has no sound to take the voice from", path=source.path, hint="give a voice with --voice x.wav or x.npy"
         )
     given = options.voice or source.info.source
-    speaker = read_voice(given, lambda: encoder_for(models.vocoder, options.speaker_encoder_path, options.device))
+    speaker = read_voice(given, lambda: encoder_for(vocoder, options.speaker_encoder_path, options.device))
 
     order = ping_pong_indices(source, units)
     total, counts = len(order), Counter[int]()
@@ -138,9 +131,9 @@ def speak_and_draw(options: RenderOptions) -> None:
         # Faces are looked for only as far as the loop shows the footage.
         mouths = _mouths(options, source, min(order[0] + total, len(source)), progress)
         choice, batch = options.lips, frames_at_once(info.width, info.height, BATCH_FRAMES)
-        opened = opened_lip_sync(choice, checkpoint, options.device, options.precision, models.renderer, batch)
+        opened = opened_lip_sync(choice, checkpoint, options.device, options.precision, batch_size=batch)
         with opened as lip_sync, private_folder() as folder, writer, units_of(options.units):
-            speech = models.vocoder.iter_synthesize(units, speaker)
+            speech = vocoder.iter_synthesize(units, speaker)
             shown, sound = ping_pong_frames(lip_sync, units, speech, source, faces_by_index(mouths))
             found = prepared_talks(lip_sync, shown, folder, _raise)
             moved = counted(drawn(lip_sync, shown(), found), counts)
@@ -162,14 +155,6 @@ def speak_and_draw(options: RenderOptions) -> None:
 
 def _raise(_: int, error: InputError) -> None:
     raise error
-
-
-def _load(options: RenderOptions, path: Path) -> _Models:
-    """Load both halves, and drop the checkpoint itself, so that its weights are in memory once."""
-    language, device = normalise_language(options.to), options.device
-    checkpoint = open_renderer_checkpoint(path)
-    vocoder = UnitVocoder.from_checkpoint(checkpoint, language, device, options.precision, options.vocoder_unit_offset)
-    return _Models(vocoder, LipRenderer.from_checkpoint(checkpoint, device, options.precision), checkpoint.source.fingerprint)
 
 
 def timed_units(options: RenderOptions, vocoder: Voice) -> Units:

@@ -6,7 +6,7 @@ them and writes a file for each or a table of all.
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -266,12 +266,6 @@ class TranslateOptions(CommonOptions):
             raise UsageError("say where the translation goes", expected="--out, or --out-dir for many")
 
 
-def search_settings(stored: "SearchConfig", beam: int | None, max_target_units: int | None) -> "SearchConfig":
-    """Return the stored settings with what a user asks for in their place (None = as stored). Raises UsageError."""
-    limit = stored.max_target_units if max_target_units is None else max_target_units
-    return replace(stored, beam=stored.beam if beam is None else beam, max_target_units=limit)
-
-
 def truncation_note(translation: "Translation") -> Note | None:
     """Return what to tell a user whose translation was cut at the search's limit; None when it was not."""
     return TRUNCATED(units=len(translation.units)) if translation.truncated else None
@@ -287,7 +281,7 @@ def translate_files(options: TranslateOptions) -> int | None:
     ids = read_unit_file(given)
     source, target = _languages(path, options)
     translator = _load(path, options)
-    search = search_settings(translator.default_search, options.beam, options.max_target_units)
+    search = translator.default_search.asked(options.beam, options.max_target_units)
     with bars(options.quiet) as progress, units_of(given):
         translation = translator.translate(Units(ids), source, target, search, progress)
 
@@ -304,7 +298,7 @@ def _translate_many(path: Path, options: TranslateOptions) -> int | None:
     outputs = ManyOutputs(options.units, options.out_dir, options.out, path)
     languages = _languages(path, options)
     translator = _load(path, options)
-    search = search_settings(translator.default_search, options.beam, options.max_target_units)
+    search = translator.default_search.asked(options.beam, options.max_target_units)
     with bars(options.quiet) as progress:
         return outputs.write(translator, languages, search, progress)
 
@@ -333,7 +327,6 @@ __all__ = [
     "UnitTranslator",
     "build_parser",
     "main",
-    "search_settings",
     "truncation_note",
 ]
 

@@ -5,7 +5,7 @@ The published search ends at its limit, or when as many hypotheses as the beam h
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -104,6 +104,11 @@ class SearchConfig:
         stored = {name: generation[name] for name in _SEARCH_BOUNDS if generation.get(name) is not None}
         defaults: dict[str, Any] = {option.name: 0 if option.default is None else option.default for option in fields(cls)}
         return cls(**{name: read_setting(stored, name, defaults[name], owner, path, _SEARCH_BOUNDS[name]) for name in stored})
+
+    def asked(self, beam: int | None = None, max_target_units: int | None = None) -> "SearchConfig":
+        """Return these settings with what a user asks for in their place; None = as they are. Raises UsageError."""
+        limit = self.max_target_units if max_target_units is None else max_target_units
+        return replace(self, beam=self.beam if beam is None else beam, max_target_units=limit)
 
     def limit(self, source_length: int, max_positions: int) -> int:
         """Return how many tokens are allowed before the end tag. source_length counts all encoder tokens.

@@ -23,12 +23,12 @@ from avcore.faces.find import find_faces
 from avcore.files import BOXES_ENDING, LIP_ENDING, atomic_output, write_text
 from avcore.media import FrameSource, MediaSource, read_speech, write_lip_video
 from avcore.media.tracks import select_audio_track
+from avcore.progress import StageClock
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_to_seconds, samples_to_seconds
 from avcore.units import Units, format_units
 from avdata.unit_store import UnitRow
 from netflips.bulk.records import BatchResult, Costs, Loaded, MadeFile, Rejected, Source, by_length, reason_of
 from netflips.bulk.settings import AUDIO, VIDEO, ExtractModels, ExtractSettings
-from netflips.dubbing.clock import StageClock
 from netflips.stages import load_speaker_encoder, load_unit_encoder
 
 if TYPE_CHECKING:

@@ -1,9 +1,7 @@
 """Which translations of a given script are used again as they are, and which utterances are to be translated once more."""
 
-from dataclasses import replace
-
 from netflips.dubbing.sentences import MOST_PIECES
-from netflips.script.targets import Target, TranslatedUnits, WrittenText
+from netflips.script.targets import TranslatedUnits, WrittenText
 from netflips.script.types import Script
 from netflips.script.utterance import Utterance
 
@@ -43,20 +41,6 @@ def _units_stand(one: Utterance, target: TranslatedUnits) -> bool:
     """Return whether target units are still valid: neither the source text nor the text read off them was corrected."""
     is_corrected = target.reading is not None and target.reading.is_by_person
     return bool(target.units.ids) and not is_corrected and (one.text is None or one.text.text.split() == target.of.split())
-
-
-def with_sources(script: Script) -> Script:
-    """Fill in the source text in target units and their alternatives: if a person corrects that text, they are translated anew."""
-
-    def of(target: Target, text: str) -> Target:
-        return replace(target, of=text) if isinstance(target, TranslatedUnits) else target
-
-    utterances = list[Utterance]()
-    for one in script.utterances:
-        text = "" if one.text is None else one.text.text
-        target = None if one.target is None else of(one.target, text)
-        utterances.append(replace(one, target=target, alternatives=tuple(of(take, text) for take in one.alternatives)))
-    return replace(script, utterances=tuple(utterances))
 
 
 def targets_given(script: Script | None, is_anew: bool) -> frozenset[int]:

@@ -49,16 +49,12 @@ from netflips.script.utterance import Utterance
 # Files of utterances
 
 
-def with_given_speech(script: Script, job: Job) -> Script:
+def with_given_speech(script: Script, job: Job, path: Path) -> Script:
     """Fill in the speech of --speech-in as targets, except where the script has speech, units or the original as a target.
 
-    A text of the script becomes the reading of the speech. Raises InputError for a folder or track that does not belong to the
-    recording.
+    path: file or folder of that speech. A text of the script becomes the reading of the speech. Raises InputError for a folder or
+    track that does not belong to the recording.
     """
-    path = job.options.speech_in
-    if path is None:
-        return script
-
     utterances = [one for one in job.part.utterances(script) if not isinstance(one.target, SpokenSound | GivenUnits | KeptOriginal)]
     found: dict[int, tuple[str, Span | None]]
     if path.is_dir():

@@ -18,12 +18,11 @@ from avcore.media import FrameSource, MediaInfo, MediaSource, SoundWriter, Video
 from avcore.media.passthrough import PassthroughMetadata
 from avcore.media.sound_writer import is_sound_name
 from avcore.notes import Notes
-from avcore.progress import Progress
+from avcore.progress import Progress, StageClock
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, Seconds
 from netflips.cascade.engines import engines_of
 from netflips.cascade.speakers import Speaking, who_speaks
 from netflips.dubbing.caching import CachingReader
-from netflips.dubbing.clock import StageClock
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import Part, part_of
 from netflips.dubbing.preflight import (
@@ -219,7 +218,8 @@ class Job:
     def term_readings(self) -> dict[str, str]:
         """Readings of terms that the user's script asks for, and of known people's names, by the lower-case source word."""
         known = {} if self.people is None else self.people.terms(self.languages[1])
-        return known | terms_of_script(self.options.script, self.languages[1], self.options.script_in)
+        asked = self.options.script
+        return known | ({} if asked is None else terms_of_script(asked, self.languages[1], self.options.script_in))
 
     @cached_property
     def readings(self) -> dict[str, str]:

@@ -72,10 +72,11 @@ class Provenance:
             consent = read_consent(options.consent)
         else:
             consent = () if options.script is None else options.script.consent
-            require_in_force(consent, options.script_in)
+            if consent:
+                require_in_force(consent, options.script_in)
             if options.operator and not consent:
                 raise UsageError("--operator needs the consent of those who are seen and heard", hint="give --consent FILE")
-        return cls(terms, consent, None if options.is_draft else Signing.of(options))
+        return cls(terms, consent, Signing.of(options) if options.sign and not options.is_draft else None)
 
 
 # Files
@@ -227,7 +228,8 @@ def check_words(models: Models, options: DubOptions) -> None:
     source, target = models.languages
     if options.pronounce is not None:
         read_readings(options.pronounce, target)
-    terms_of_script(options.script, target, options.script_in)
+    if options.script is not None:
+        terms_of_script(options.script, target, options.script_in)
     if options.speaker is not None:
         require_spoken(options.speaker, target)
 
@@ -257,6 +259,8 @@ def checked_lips(models: Models, options: DubOptions) -> LipSyncChoice:
     choice, renderer = replace(options.lips, is_hard=options.hard_paste), models.paths.unit2av
     backend = resolve_backend(choice, renderer)
     backend.check(choice, renderer, models.vocoder.vocabulary)
+    if backend.uses_renderer:
+        _ = models.renderer  # read and checked before the work, and kept
     return replace(choice, name=backend.name)
 
 

@@ -138,7 +138,7 @@ def draw_segments(
         opened = nullcontext(lip_sync)
     else:
         how = models.how.device, models.how.precision
-        opened = opened_lip_sync(job.lips, job.renderer, *how, models.renderer, batch, paste_lower_face)
+        opened = opened_lip_sync(job.lips, job.renderer, *how, lambda: models.renderer, batch, paste_lower_face)
 
     def report_failed(number: int, error: DrawError) -> None:
         job.notes.add(LIPS_FAILED(error=str(error)), number)

@@ -30,7 +30,6 @@ from netflips.script.targets import TranslatedUnits, UnitList
 from netflips.script.terms import find_terms
 from netflips.script.types import Script
 from netflips.script.utterance import Utterance
-from unit2unit.inference import search_settings
 
 _GROUP, _GROUP_ON_GPU = 8, 64
 """Utterances in a batch, on a CPU and on a GPU. The translations of a batch are kept when it is done."""
@@ -43,7 +42,9 @@ def translate(script: Script, job: Job, sound: Sound | None) -> Script:
 
     sound: sound of the original, by which a program that speaks the texts imitates its voices.
     """
-    script = replace(with_given_speech(script, job), titles={} if job.options.script is None else dict(job.options.script.titles))
+    if job.options.speech_in is not None:
+        script = with_given_speech(script, job, job.options.speech_in)
+    script = replace(script, titles={} if job.options.script is None else dict(job.options.script.titles))
     if job.options.cascade_models is not None:
         script = _texts(script, job, sound, job.options.cascade_models)
         keep_texts(script, job.store, job.texts_file)
@@ -57,7 +58,7 @@ def _units(script: Script, job: Job) -> Script:
     options, models, (source, target) = job.options, job.models, job.languages
     # Without a limit from the user there is none: a sentence must not be cut because it is long.
     limit = 0 if options.max_target_units is None else options.max_target_units
-    search = search_settings(models.translator.default_search, options.beam, limit)
+    search = models.translator.default_search.asked(options.beam, limit)
     settings = (source, target, vars(search), models.fingerprints["unit2unit"], models.arithmetic)
 
     todo = [

@@ -18,7 +18,6 @@ from avcore.media.passthrough import PassthroughMetadata
 from avcore.media.sound_tracks import AlternateTrack
 from avcore.media.writer import synthetic_comment
 from avcore.units import three_letters
-from netflips.dubbing.approved import with_sources
 from netflips.dubbing.fit import OutputClock, fitted
 from netflips.dubbing.job import GivenAudio, Job
 from netflips.dubbing.otio import write_timeline
@@ -30,8 +29,9 @@ from netflips.dubbing.video_format import VideoFormat
 from netflips.provenance.manifest import COMPOSITE, Actions
 from netflips.provenance.options import LIPS, SPEECH_AND_LIPS, VIDEO, Generated
 from netflips.published.terms import Terms, may_be_sold
+from netflips.script.targets import Target, TranslatedUnits
 from netflips.script.types import Made, ModelUsed, OutputTrack, Script, Timing, WorkKept
-from netflips.script.utterance import DrawnFrames, TimeSpan
+from netflips.script.utterance import DrawnFrames, TimeSpan, Utterance
 from netflips.version import __version__
 from unit2av.rendering import Reason, SoundFeed
 
@@ -150,6 +150,20 @@ def with_notes(script: Script, job: Job, *, is_encoded: bool = True) -> Script:
     utterances = tuple(replace(one, notes=tuple(job.notes.of.get(one.number, ()))) for one in with_sources(script).utterances)
     notes = (*(job.info.notes if is_encoded else notes_of(job.info.source)), *job.notes.of_all)
     return replace(script, utterances=utterances, notes=notes, consent=job.provenance.consent)
+
+
+def with_sources(script: Script) -> Script:
+    """Fill in the source text in target units and their alternatives: if a person corrects that text, they are translated anew."""
+
+    def of(target: Target, text: str) -> Target:
+        return replace(target, of=text) if isinstance(target, TranslatedUnits) else target
+
+    utterances = list[Utterance]()
+    for one in script.utterances:
+        text = "" if one.text is None else one.text.text
+        target = None if one.target is None else of(one.target, text)
+        utterances.append(replace(one, target=target, alternatives=tuple(of(take, text) for take in one.alternatives)))
+    return replace(script, utterances=tuple(utterances))
 
 
 def work_folder_summary(work: Store) -> WorkKept:

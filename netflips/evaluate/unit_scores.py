@@ -222,7 +222,7 @@ def score_units(options: UnitScoresOptions) -> None:
 
 def score_translations(options: TranslationScoresOptions) -> int | None:
     """Translate a test split and score it; returns 1 where some of it failed. Raises NetflipsError."""
-    from unit2unit.inference import TranslationRequest, search_settings, translate_many
+    from unit2unit.inference import TranslationRequest, translate_many
 
     require_sacrebleu()
     path = require_file(checkpoint_or_bundle(options.utut_path, TRANSLATOR), "the translator")
@@ -235,7 +235,7 @@ def score_translations(options: TranslationScoresOptions) -> int | None:
     sources, references = (read_side(options.pairs / "text" / f"{options.split}.{language}") for language in (from_, to))
     translator = load_translator(path, Running(options.device, options.precision, from_, to))
     given = [TranslationRequest(name, name, lambda ids=ids: Units(ids)) for name, ids in sources.items()]  # type: ignore[misc]
-    search = search_settings(translator.default_search, options.beam, options.max_target_units)
+    search = translator.default_search.asked(options.beam, options.max_target_units)
 
     found, cut = dict[str, Ids](), 0
     with bars(options.quiet) as progress:

@@ -168,11 +168,8 @@ class Signing:
     """owner, as the certificate names it"""
 
     @classmethod
-    def of(cls, flags: MarkFlags) -> "Signing | None":
-        """Return the signing key that the options ask for, None = nothing is signed. Raises UsageError, InputError or
-        OutputError."""
-        if not flags.sign:
-            return None
+    def of(cls, flags: MarkFlags) -> "Signing":
+        """Return the signing key that the options name, or this machine's. Raises UsageError, InputError or OutputError."""
         if find_spec("c2pa") is None:
             raise UsageError("--sign needs more than is installed", hint=pip_line("provenance"))
 

@@ -106,8 +106,6 @@ class Catalogue:
     """by name"""
     sets: Mapping[str, tuple[str, tuple[str, ...]]]
     """by name: what a set is for, and the names of models that go together"""
-    built_in: Mapping[str, Licence] = field(default_factory=dict)
-    """licences of what comes with NetfLips, by name"""
 
     def named(self, names: Iterable[str]) -> list[Model]:
         """Return the models of these names of models and sets, each once. Raises UsageError for an unknown name."""
@@ -134,6 +132,13 @@ def shipped_catalogue() -> Catalogue:
     return read_catalogue(SHIPPED)
 
 
+@cache
+def built_in_licences() -> Mapping[str, Licence]:
+    """Return the licences of what comes with NetfLips, by name."""
+    content = read_yaml(SHIPPED, "the list of models")
+    return {name: _licence(key, content["licences"][key]) for name, key in content["built_in"].items()}
+
+
 def read_catalogue(path: Path) -> Catalogue:
     """Read a list of models. Raises InputError for a file of another form."""
     content = read_yaml(path, "the list of models")
@@ -150,8 +155,7 @@ def read_catalogue(path: Path) -> Catalogue:
         if wrong := [one for one in origins if one is None or (one.kind in _HOSTED and one.kind not in hosts)]:
             raise ValueError("a file that comes from nowhere" if wrong[0] is None else f"no host for {wrong[0].kind}")
 
-        built_in = {str(name): licences[key] for name, key in (content.get("built_in") or {}).items()}
-        return Catalogue(hosts, models, sets, built_in)
+        return Catalogue(hosts, models, sets)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         found = f"{type(error).__name__} {error}"
         raise InputError("this is no list of models", path=path, found=found, hint=f"{SHIPPED.name} shows the form") from error

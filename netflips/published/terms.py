@@ -12,7 +12,7 @@ from avcore.journal import file_digest
 from netflips.cascade.speakers import ESPEAK, KOKORO, SPEAK_WITH
 from netflips.dubbing.spleeter import SPLEETER
 from netflips.model_paths import ModelPaths
-from netflips.published.catalogue import NOT_STATED, Commercial, Licence, ModelFile, catalogue, shipped_catalogue
+from netflips.published.catalogue import NOT_STATED, Commercial, Licence, ModelFile, built_in_licences, catalogue
 from netflips.published.store import models_folder
 from text2unit.stage import TEXT2UNIT
 from unit2av.lipsync.backend import LipSyncChoice, backend_of
@@ -54,7 +54,7 @@ def licence_of(path: Path) -> Licence:
     is not recognised, and a name gives no other file more rights.
     """
     if _is_shipped(path):
-        return shipped_catalogue().built_in[_BUNDLE]
+        return built_in_licences()[_BUNDLE]
 
     # A file is read once at most, and only if its name and size are those of a listed one.
     folder, digest = path.resolve() if path.is_dir() else path.resolve().parent, cache(file_digest)
@@ -138,7 +138,7 @@ def _of_program(flag: str) -> Terms:
 
 
 def _built_in(part: str, name: str) -> Terms:
-    licence = shipped_catalogue().built_in[name]
+    licence = built_in_licences()[name]
     return Terms(part, name, licence.title, licence.commercial)
 
 

@@ -120,13 +120,13 @@ def _is_term(text: str, language: str) -> bool:
     return translation_fault(text, "", language, len(text)) is None and len(text) <= _LONGEST
 
 
-def terms_of_script(script: Script | None, language: str, path: Path | None = None) -> dict[str, str]:
+def terms_of_script(script: Script, language: str, path: Path | None = None) -> dict[str, str]:
     """Return the terms that a person decided: translations in a language by their words in lower case, like a glossary.
 
     Raises InputError for a term without a word, one with two translations, and one that cannot be read aloud.
     """
     found = dict[str, str]()
-    for one in () if script is None else script.terms:
+    for one in script.terms:
         word, said = (" ".join(text.split()) for text in (one.word.lower(), one.spoken))
         if not said:
             continue

@@ -143,7 +143,7 @@ def _asked(folder: Path) -> None:
     signing = Signing.of(MarkFlags(sign=True))
     facts = {"may_be_sold": "no", "consent": [{"who": "A. Kim", "agreed_to": "x"}], "models": [{"part": "face", "file": "x.pt"}]}
     for ending in (".mp4", ".mkv"):
-        signing.checksum((), facts, folder / f"signed{ending}")(folder / f"x{ending}", folder / f"signed{ending}")
+        signing.sign((), facts, folder / f"signed{ending}")(folder / f"x{ending}", folder / f"signed{ending}")
     shutil.copyfile(machine_file(), folder / "key.pem")
 
 

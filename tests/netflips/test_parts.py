@@ -8,7 +8,7 @@ import pytest
 
 from avcore.compute.threads import ahead
 from avcore.errors import UsageError
-from netflips.dubbing.clock import StageClock
+from avcore.progress import StageClock
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.video_format import draw_label
 

@@ -6,7 +6,7 @@ files, the choice of `--lips auto`, the keys of finished work and the page's for
 
 import argparse
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -87,8 +87,8 @@ class Opening:
 
     renderer: Path | None
     """checkpoint of the face renderer; None: there is none"""
-    drawn_by: "LipRenderer | None"
-    """the face renderer, if it is loaded already"""
+    drawn_by: "Callable[[], LipRenderer]"
+    """returns the face renderer, which is read once, however many videos are drawn"""
     device: str
     """as --device names it"""
     precision: str
@@ -105,14 +105,15 @@ class Backend(ABC):
     """What is known of a lip-sync backend before it is opened.
 
     name: its name for --lips. words: its description for --help. options: its own options. needs_units: whether it moves lips by
-    units; otherwise by sound alone. has_patches: whether it draws patches, which can be pasted hard. around_s: seconds of frames
-    before and after a piece that it needs to see.
+    units; otherwise by sound alone. uses_renderer: whether the face renderer draws them. has_patches: whether it draws patches,
+    which can be pasted hard. around_s: seconds of frames before and after a piece that it needs to see.
     """
 
     name = ""
     words = ""
     options: tuple[Option, ...] = ()
     needs_units = True
+    uses_renderer = False
     has_patches = True
     around_s = 0.0
 
@@ -307,6 +308,7 @@ class UnitBackend(Backend):
 
     name = "units"
     words = "the face renderer"
+    uses_renderer = True
 
     def is_ready(self, choice: LipSyncChoice, renderer: Path | None) -> bool:
         """Return True: it is the last choice of `auto`."""
@@ -319,15 +321,12 @@ class UnitBackend(Backend):
         return [file_digest(str(renderer)), arithmetic, choice.is_hard]
 
     def open(self, choice: LipSyncChoice, opening: Opening) -> "AbstractContextManager[LipSync]":
-        """Open it with the loaded renderer, or load that."""
+        """Open it with the renderer."""
         from unit2av.lipsync.patches import UnitLipSync
-        from unit2av.renderer import LipRenderer
 
-        if opening.drawn_by is None and opening.renderer is None:
+        if opening.renderer is None:
             raise UsageError("--lips units needs a renderer", hint="give --unit2av-path")
-
-        drawn_by = opening.drawn_by or LipRenderer.from_checkpoint(Path(str(opening.renderer)), opening.device, opening.precision)
-        return nullcontext(UnitLipSync(drawn_by, opening.paste, opening.batch_size, opening.upper))
+        return nullcontext(UnitLipSync(opening.drawn_by(), opening.paste, opening.batch_size, opening.upper))
 
 
 class Wav2LipBackend(Backend):

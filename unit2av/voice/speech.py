@@ -160,15 +160,17 @@ class UnitVocoder:
         vocabulary: str = "",
         edge_unit: int | None = None,
         speaker_encoder: str = "",
+        fingerprint: str = "",
     ) -> None:
         """network: folded, in evaluation mode, its generator on its device. unit_offset: row of unit name 0.
 
         edge_unit: a unit of silence before the first unit and behind the last one, which is not in the sound; None = they have no
         neighbour, as published. A vocoder that was trained on segments knows ends without a neighbour only as cuts.
-        speaker_encoder: fingerprint of the encoder whose vectors it was trained with, "" = not stated.
+        speaker_encoder: fingerprint of the encoder whose vectors it was trained with, "" = not stated. fingerprint: of the
+        renderer's whole checkpoint.
         """
         self.network, self.language, self.unit_offset, self.vocabulary = network, language, unit_offset, vocabulary
-        self.edge_unit, self.speaker_encoder = edge_unit, speaker_encoder
+        self.edge_unit, self.speaker_encoder, self.fingerprint = edge_unit, speaker_encoder, fingerprint
 
     @classmethod
     def from_checkpoint(
@@ -204,7 +206,7 @@ class UnitVocoder:
             )
 
         made_by = str(settings.get("speaker_encoder", ""))
-        return cls(network, language, offset, settings.get("vocabulary", ""), edge, made_by)
+        return cls(network, language, offset, settings.get("vocabulary", ""), edge, made_by, checkpoint.source.fingerprint)
 
     @property
     def num_units(self) -> int:
@@ -416,10 +418,10 @@ def vocoder_for_inference(network: Network, device: torch.device, dtype: torch.d
 def _skeleton_of(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], path: Path) -> Network:
     """Return the network of a vocoder's tensors, without weights. Raises CheckpointError if its sizes cannot be read."""
     with skeleton():
-        if is_vocos(tensors):
-            return VocosVocoder(harmonic_config(tensors, settings, path, VocosConfig))
         if is_harmonic(tensors):
             return HarmonicVocoder(harmonic_config(tensors, settings, path))
+        if is_vocos(tensors):
+            return VocosVocoder(harmonic_config(tensors, settings, path, VocosConfig))
         return UnitHifiGan(vocoder_config(tensors, settings, path))
 
 

@@ -12,11 +12,11 @@ import pytest
 
 from avcore.contracts import Transcript
 from avcore.notes import Note, Notes
+from avcore.progress import StageClock
 from avcore.units import Units
 from netflips.cascade.adequacy import added_numbers, lost_numbers
 from netflips.cascade.translator import TextTranslation
 from netflips.dubbing.candidates import SentenceTranslator, TranslationCandidate, best_candidate, with_best_units
-from netflips.dubbing.clock import StageClock
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import part_of
 from netflips.dubbing.sentences import sentences_in, shared_out
