@@ -60,7 +60,7 @@ def extract_to_file(options: UnitsOptions) -> Units:
     with loading():
         from av2unit.extractor import UnitExtractor
         from av2unit.sources import VIDEO, parse_modalities, read_utterance
-        from avcore.faces.footage import select_tracks
+        from avcore.media.tracks import select_tracks
 
     modalities = parse_modalities(options.modalities)
     lip_path = options.in_lip_path

@@ -302,8 +302,3 @@ def _listen(connection: Connection, calls: SimpleQueue[bytes]) -> None:
             calls.put(connection.recv_bytes())
     except (EOFError, OSError):
         os._exit(1)
-
-
-def num_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -20,8 +20,7 @@ from netflips.dubbing.portrait import animate
 from netflips.model_paths import RunOptions, bundle_paths, require_bundle
 from netflips.models import load_models
 from netflips.options import DemoOptions, PortraitOptions
-from netflips.report import speed_of
-from netflips.report.files import ReportFiles
+from netflips.report.files import ReportFiles, speed_of
 from netflips.script.types import Script
 from unit2av.stage import RENDERER
 from unit2text.stage import UNIT2TEXT

@@ -23,7 +23,6 @@ from avcore.command import LOG
 from avcore.compute.memory import peak_memory_bytes
 from avcore.contracts import Extractor, SpeakerVoice, Speech, Voice
 from avcore.errors import InputError, MediaError, NoFaceError, NoSpeechError, UsageError
-from avcore.faces.footage import select_tracks
 from avcore.faces.select import MIN_VARIATION, FaceChoice, choose_tracks, parse_face_choice
 from avcore.files import atomic_output, private_folder
 from avcore.media import (
@@ -37,6 +36,7 @@ from avcore.media import (
     write_speech_pieces,
 )
 from avcore.media.passthrough import PassthroughMetadata
+from avcore.media.tracks import select_tracks
 from avcore.media.writer import synthetic_comment
 from avcore.notes import several
 from avcore.progress import Progress, StageClock, bars, silent, track

@@ -56,8 +56,8 @@ class Loaded:
         if isinstance(heard, np.ndarray):
             return replace(self.models.extractor.extract(heard), language=self._languages[0])
         from av2unit.sources import parse_modalities, read_utterance
-        from avcore.faces.footage import select_tracks
         from avcore.media import probe, require_media
+        from avcore.media.tracks import select_tracks
 
         info = probe(select_tracks(require_media(Path(heard), "the recording")))
         there = {"audio": info.has_audio, "video": info.has_video}

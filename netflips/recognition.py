@@ -24,14 +24,13 @@ from avcore.speech.voice_activity import SpeechActivity
 from avcore.timeline import frames_to_units, units_to_samples
 from avcore.units import require_language
 from netflips.bundles.confidence import confidence_of
-from netflips.dubbing.caching import CachingRecognizer
 from netflips.dubbing.detect_speech import kept_sound
 from netflips.dubbing.job import digest_of
 from netflips.dubbing.recognise import RecognisedSpeech, RecognisedText
 from netflips.dubbing.segmentation import LENGTH, Span, cut_utterances
 from netflips.dubbing.shots import Shots, kept_shots
 from netflips.dubbing.sound import Sound, stored_sound
-from netflips.dubbing.store import Store
+from netflips.dubbing.store import CachingRecognizer, Store
 from netflips.dubbing.track_faces import Face, FaceSearch, FrameSpan, KeptFaces, Lips, frame_span_of
 from netflips.quality_estimation import QualityEstimate, is_loop, of_hearing, of_recording, recognition
 from netflips.recognizers.language import AUTO

@@ -121,7 +121,7 @@ MUTANTS = (
     Mutant("netflips.dubbing.timing", "scaled[order[:missing]] += 1", "scaled[order[-missing:]] += 1",
         f"{_TIMING}scaled_durations_add_up_and_keep_their_shares"),
     Mutant("netflips.dubbing.timing", "slot + min(pause / 2, slot / 4)", "slot + pause", f"{_TIMING}pace_first_then_the_pause"),
-    Mutant("netflips.dubbing.rhythm", "else 1 / rate", "else rate",
+    Mutant("netflips.dubbing.timing", "else 1 / rate", "else rate",
         f"{_TIMING}who_speaks_slowly_fills_the_place_and_does_not_run_over_it"),
     Mutant("netflips.dubbing.segmentation", "_SHORTNESS_COST * max(length[0] - seconds, 0.0)", "0.0",
         "netflips/dubbing/test_timing.py"),

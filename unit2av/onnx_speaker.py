@@ -23,7 +23,7 @@ from avcore.files import require_file
 from avcore.journal import file_digest
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE
-from unit2av.enough_sound import no_voice, require_sound
+from unit2av.speaker import no_voice, require_sound
 
 SUFFIX = ".onnx"
 _WHAT = "the speaker encoder"

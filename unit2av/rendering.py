@@ -21,7 +21,7 @@ from avcore.arrays import Pixels, Samples
 from avcore.faces.crop import UPPER, paste_face, paste_face_hard, visible_part
 from avcore.faces.geometry import CUT_OFF, Box, Landmarks, MouthsToDraw
 from avcore.media import Frame, FrameSource, SoundWriter, VideoWriter
-from avcore.media.sound_tracks import AlternateTrack
+from avcore.media.sound_writer import AlternateTrack
 from avcore.media.source import Part, Patch, StoredFrame
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, Seconds, frames_to_seconds, pingpong, seconds_to_samples, units_to_frames
 from avcore.units import Units

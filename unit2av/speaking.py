@@ -11,12 +11,12 @@ from avcore.contracts import Voice
 from avcore.errors import InputError, NoFaceError, NoSpeechError
 from avcore.faces.boxes import read_boxes_for
 from avcore.faces.find import find_faces
-from avcore.faces.footage import select_tracks
 from avcore.faces.geometry import MOUTH_HIDDEN, MouthsToDraw, mouths_in_boxes
 from avcore.faces.select import parse_face_choice
 from avcore.files import check_files, private_folder, require_file, require_place
 from avcore.flags import declared_in
 from avcore.media import QUICK, FrameSource, VideoWriter, read_speech, write_speech
+from avcore.media.tracks import select_tracks
 from avcore.media.writer import synthetic_comment
 from avcore.notes import report_note, several
 from avcore.progress import Progress, bars, track

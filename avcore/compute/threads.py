@@ -17,8 +17,6 @@ from queue import Empty, Full, Queue
 from threading import Event, Lock, Thread, current_thread, local
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from avcore.processes import num_cores
-
 if TYPE_CHECKING:
     import torch
 
@@ -231,6 +229,11 @@ def on_all_cores(product: Callable[..., Result], *given: object) -> Result:
         return product(*given)
     finally:
         torch.set_num_threads(1)
+
+
+def num_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def max_threads() -> int:

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from avcore.command import LOG
+from avcore.compute.threads import num_cores
 from avcore.errors import EXIT_DONE, EXIT_FAILED, InputError, NetflipsError, OutputError, UsageError
 from avcore.files import keep_folder_apart, why_missing
 from avcore.flags import QuietOptions, flag
 from avcore.notes import shown
 from avcore.pool import Lost, PoolTask, ProcessPool
-from avcore.processes import num_cores
 from avcore.progress import Progress, bars
 from avdata.prepare.workplace import ItemRecord, Journal, PrepareResult, Workplace
 

@@ -35,7 +35,7 @@ from netflips.dubbing.preflight import inputs_of
 from netflips.model_paths import ModelPaths, RunOptions
 from netflips.models import Models, load_models
 from netflips.recognizers.folders import folder_fingerprint
-from netflips.report import summary_of
+from netflips.report.files import summary_of
 from netflips.script.files import script_json
 from netflips.script.notes import DUB_CHANGED, TRIED_AGAIN
 from netflips.script.types import Script

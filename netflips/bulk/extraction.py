@@ -20,13 +20,14 @@ from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.command import LOG
 from avcore.compute.inference import resolve_device
+from avcore.compute.threads import num_cores
 from avcore.errors import CheckpointError, InputError, NetflipsError, UsageError
 from avcore.files import private_folder
 from avcore.journal import write_rows
 from avcore.media.opening import open_media
 from avcore.notes import several
 from avcore.pool import Lost, PoolTask, WorkerPool
-from avcore.processes import Crew, PoolSize, num_cores
+from avcore.processes import Crew, PoolSize
 from avcore.timeline import frames_to_seconds, samples_to_seconds
 from avdata.manifest import Entry, Manifest
 from netflips.bulk.inputs import require_file_names

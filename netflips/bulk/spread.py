@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from avcore.compute.memory import machine_memory_bytes
+from avcore.compute.threads import num_cores
 from avcore.errors import UsageError
 from avcore.flags import flag
 from avcore.pool import Processes
-from avcore.processes import Crew, LocalProcesses, PoolSize, num_cores
+from avcore.processes import Crew, LocalProcesses, PoolSize
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

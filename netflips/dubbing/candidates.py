@@ -36,11 +36,10 @@ from netflips.cascade.chat import ChatTranslator
 from netflips.cascade.glossary import terms_in, with_terms
 from netflips.cascade.program import ProgramTranslator
 from netflips.dubbing.part import Part
-from netflips.dubbing.rhythm import duration_scale
 from netflips.dubbing.sentences import WholeSentence, shared_out
 from netflips.dubbing.store import Store
 from netflips.dubbing.text_speech import ProgramSpeech, TextToUnit
-from netflips.dubbing.timing import comfortable_s
+from netflips.dubbing.timing import comfortable_s, duration_scale
 from netflips.dubbing.translators import AnyTranslator, CachingTranslator, shown_by
 from netflips.quality_estimation import Cause, translation_fault
 from netflips.script.notes import (

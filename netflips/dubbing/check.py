@@ -28,7 +28,6 @@ from netflips.cascade.adequacy import lost_numbers
 from netflips.cascade.names import lost_names
 from netflips.dubbing import check_recognizer
 from netflips.dubbing.approved import targets_given
-from netflips.dubbing.caching import CachingRecognizer
 from netflips.dubbing.fit import Fitter, OutputClock, fitted, fitter_of, with_outputs
 from netflips.dubbing.job import LOG, Job
 from netflips.dubbing.measures import APART_S, How, Measurer, Spoken, in_order, is_too_slow, rounded
@@ -36,6 +35,7 @@ from netflips.dubbing.mix import parts_of_sound
 from netflips.dubbing.part import with_more
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import speak, synthesizer_of
+from netflips.dubbing.store import CachingRecognizer
 from netflips.dubbing.subtitles import read_target
 from netflips.dubbing.target_units import TargetEncoder, target_encoder
 from netflips.dubbing.text_speech import ProgramSpeech
@@ -222,7 +222,7 @@ class _Checker:
             ways.append(("other_translation", replace(one, target=take, alternatives=takes)))
 
         # A text-to-unit model would say the same again; a program may sample.
-        if isinstance(one.target, WrittenText) and isinstance(self.encoder.texts, ProgramSpeech):
+        if isinstance(one.target, WrittenText) and isinstance(self.encoder.texts(), ProgramSpeech):
             # The take is part of the key: else the store would return the same sound.
             again = (replace(one.target, take=number) for number in range(1, _MOST_MORE + 1))
             ways += [("spoken_again", replace(one, target=target)) for target in again]

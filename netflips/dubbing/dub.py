@@ -15,12 +15,12 @@ from netflips.dubbing.mix import mix
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.quality import estimate_quality
 from netflips.dubbing.render import render
-from netflips.dubbing.rhythm import measure_rates
 from netflips.dubbing.shots import detect_shots
 from netflips.dubbing.speakers import assign_speakers
 from netflips.dubbing.speech import speak
 from netflips.dubbing.subtitles import read_units_as_text
 from netflips.dubbing.target_units import fill_target_units
+from netflips.dubbing.timing import measure_rates
 from netflips.dubbing.track_faces import track_faces
 from netflips.dubbing.translate import translate
 from netflips.dubbing.write import with_notes, write
@@ -70,7 +70,8 @@ def dub(
             return script
 
         script = check(script, job, sound)  # .attempts: recognised and measured as spoken; what fails is spoken again
-        write_final_texts(script, job)  # of the cascade, as they are spoken
+        if job.options.cascade:
+            write_final_texts(script, job)  # as they are spoken
         speech = speak(script, job, sound)  # a mapping by number that reads from the disk
         frames = render(script, job, shots, faces, speech)  # source-timed, ping-pong, or copied; of sound there are none
         return write(script, job, frames, mix(script, job, speech, sound))  # .drawn, .made; subtitles; the file gets its name

@@ -14,11 +14,11 @@ from avcore.notes import Note
 from avcore.timeline import frames_to_units, units_to_samples
 from avcore.units import Units
 from netflips.cascade.engines import engines_of
-from netflips.dubbing.caching import CachingRecognizer
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more
 from netflips.dubbing.recognise import RecognisedSpeech, RecognisedText
 from netflips.dubbing.sound import Sound
+from netflips.dubbing.store import CachingRecognizer
 from netflips.dubbing.track_faces import Faces, Lips, frames_of
 from netflips.dubbing.voice_groups import voices_of
 from netflips.recognizers.language import AUTO

@@ -32,7 +32,7 @@ def keep_texts(script: Script, store: Store, path: Path) -> None:
 def write_final_texts(script: Script, job: Job) -> None:
     """Replace the planned texts by those that are spoken, after the check."""
     path, content = job.texts_file, _content(script)
-    if job.options.cascade_models is None or not path.is_file():
+    if not path.is_file():
         return
     there = path.read_text(encoding="utf-8")
     if there != content:

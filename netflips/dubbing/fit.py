@@ -27,11 +27,10 @@ from avcore.units import Units
 from netflips.dubbing.given import keeps_its_sound
 from netflips.dubbing.job import GivenAudio, Job
 from netflips.dubbing.part import Part, with_more
-from netflips.dubbing.rhythm import duration_scale, pauses_in
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.target_units import with_target_units
 from netflips.dubbing.text_speech import TextToUnit
-from netflips.dubbing.timing import fit_as_it_is, fit_durations, rest_at_pauses, scale_durations
+from netflips.dubbing.timing import duration_scale, fit_as_it_is, fit_durations, pauses_in, rest_at_pauses, scale_durations
 from netflips.script.notes import CUT, HURRIED
 from netflips.script.targets import UnitList
 from netflips.script.types import Script
@@ -73,26 +72,16 @@ def fitted(script: Script) -> Iterator[tuple[Utterance, TimeFit]]:
 # One utterance
 
 
-@dataclass(frozen=True)
-class Limits:
-    """How far speech may be changed, and what happens where it still does not fit."""
-
-    scales: tuple[float, float]
-    """the least and the greatest duration scale (`--pace`)"""
-    freezes_frame: bool
-    """whether the last frame is frozen; otherwise speech is hurried"""
-    frame_rate: Fraction
-    """frames per second of the recording"""
-    keep_sound: bool
-    """whether a program's speech keeps its sound"""
-
-
 def fitter_of(script: Script, job: Job, sound: Sound | None) -> "Fitter":
     """Return what fits utterances of the job. sound: as in `fit`."""
     options = job.options
-    limits = Limits(options.pace, options.freeze_frame, job.own_rate, options.keep_sound)
-    text_to_unit = TextToUnit(job.models, job.languages[1], job.readings, job.store)
-    return Fitter(script, job.part.slack, limits, text_to_unit.silence, sound)
+
+    def silence(vocabulary: str) -> int | None:
+        return TextToUnit(job.models, job.languages[1], job.readings, job.store).silence(vocabulary)
+
+    return Fitter(
+        script, job.part.slack, silence, sound, options.pace, options.freeze_frame, job.own_rate, options.keep_sound
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,18 +92,25 @@ class Fitter:
     """with the rates of its speakers"""
     slack: Mapping[int, Fraction]
     """how far each utterance may go into the pause after it (s), by number"""
-    limits: Limits
     silence: Callable[[str], int | None]
     """returns the unit of silence of a vocabulary, None: it is not known"""
     sound: Sound | None
     """sound of the original, whose pauses are kept"""
+    scales: tuple[float, float]
+    """the least and the greatest duration scale (`--pace`)"""
+    freezes_frame: bool
+    """whether the last frame is frozen where speech does not fit; otherwise speech is hurried"""
+    frame_rate: Fraction
+    """frames per second of the recording"""
+    keep_sound: bool
+    """whether a program's speech keeps its sound"""
 
     def fit(self, one: Utterance, units: UnitList, *, is_slow: bool = False) -> tuple[TimeFit, Note | None]:
         """Return durations that fit an utterance's place, and a note where its speech is hurried or cut.
 
         units: what is spoken, with natural durations. is_slow: it takes all the available time that the scales allow.
         """
-        natural, limits = np.array(units.durations, np.int64), self.limits
+        natural = np.array(units.durations, np.int64)
         total, count = int(natural.sum()), len(units.ids)
         if not self.script.is_source_timed:  # it takes as long as it takes
             return TimeFit(TimeSpan(0.0, 0.0), count, _s(total), _s(total), durations=tuple(natural.tolist())), None
@@ -122,7 +118,7 @@ class Fitter:
         length, slack = exact(one.place.seconds), self.slack[one.number]
         slot = max(frame_at(length, UNIT_RATE), 1)
         pause = max(frame_at(length + slack, UNIT_RATE) - slot, 0)
-        is_kept = keeps_its_sound(one, limits.keep_sound)
+        is_kept = keeps_its_sound(one, self.keep_sound)
 
         # Spare time goes into pauses at first, so that the dub rests where the original rests; only then is speech made slower.
         if not is_kept and (silence := self.silence(units.vocabulary)) is not None:
@@ -130,27 +126,27 @@ class Fitter:
             natural = rest_at_pauses(natural, is_silent, slot - total, original=original)
             total = int(natural.sum())
         if not is_kept and total < slot:  # a slow speaker stays slow, but only within the slot, so that nothing has to be hurried
-            scale = duration_scale(self.script.speaker(one.speaker).rate, limits.keep_sound)
+            scale = duration_scale(self.script.speaker(one.speaker).rate, self.keep_sound)
             total = max(min(round(total * scale), slot), total)
             natural = scale_durations(natural, total)
 
         fit_to_time = fit_as_it_is if is_kept else fit_durations
         own, behind = (slot + pause, 0) if is_slow else (slot, pause)
-        spoken = fit_to_time(natural, own, behind, limits.scales, limits.freezes_frame)
+        spoken = fit_to_time(natural, own, behind, self.scales, self.freezes_frame)
         # Speech that keeps its sound is made faster as it is: only units of the lips are left out.
         cut = 0 if is_kept else spoken.cut
         note = CUT(units=cut) if cut else None
-        if not cut and spoken.overrun and not limits.freezes_frame:
+        if not cut and spoken.overrun and not self.freezes_frame:
             note = HURRIED(factor=spoken.steps / total)
 
-        frozen = frames_covering(units_to_seconds(spoken.overrun), limits.frame_rate) if limits.freezes_frame else 0
+        frozen = frames_covering(units_to_seconds(spoken.overrun), self.frame_rate) if self.freezes_frame else 0
         found = TimeFit(
             output=TimeSpan(0.0, 0.0),
             units=count,
             natural_s=_s(total),
             spoken_s=_s(spoken.steps),
             overrun_s=_s(spoken.overrun),
-            freeze_s=float(frames_to_seconds(frozen, limits.frame_rate)),
+            freeze_s=float(frames_to_seconds(frozen, self.frame_rate)),
             cut_s=_s(cut),
             slot=Slot(_s(slot), float(slack)),
             durations=tuple(spoken.durations.tolist()),

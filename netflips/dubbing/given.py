@@ -4,7 +4,7 @@ It becomes units (av2unit), and either keeps its sound or is spoken again in the
 what it was made from.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -151,21 +151,25 @@ def keeps_its_sound(one: Utterance, keep_sound: bool) -> bool:
     return isinstance(one.target, WrittenText) and bool(one.target.spoken_by) and keep_sound
 
 
-def kept_sound(one: Utterance, length: int, files: SpeechFiles, texts: TextToUnit | ProgramSpeech) -> Samples | None:
+def kept_sound(
+    one: Utterance, length: int, files: Callable[[], SpeechFiles], texts: Callable[[], TextToUnit | ProgramSpeech]
+) -> Samples | None:
     """Return the speech of an utterance that keeps its sound, float32 [length] at the output's rate; None for all others.
 
-    Longer speech is made faster at its pitch.
+    files, texts: return the files of speech, and what speaks texts. Longer speech is made faster at its pitch.
     """
     if isinstance(one.target, SpokenSound) and one.target.keep_sound:
-        samples = files.sound_of(one, one.target)
-    elif isinstance(one.target, WrittenText) and one.target.spoken_by and isinstance(texts, ProgramSpeech) and texts.keep_sound:
-        samples = texts.speech_of(one, one.target.text)
+        samples, rate = files().sound_of(one, one.target), files().rate
+    elif isinstance(one.target, WrittenText) and one.target.spoken_by and isinstance(program := texts(), ProgramSpeech):
+        if not program.keep_sound:
+            return None
+        samples, rate = program.speech_of(one, one.target.text), program.rate
     else:
         return None
 
     # Lengths are in whole units of 20 ms. A rest shorter than that is cut off, and is no reason to make speech faster.
-    if len(samples) > length + seconds_to_samples(units_to_seconds(1), files.rate):
-        samples = faster(samples, files.rate, len(samples) / length)
+    if len(samples) > length + seconds_to_samples(units_to_seconds(1), rate):
+        samples = faster(samples, rate, len(samples) / length)
     samples = samples[:length]
     return np.pad(samples, (0, length - len(samples)))
 

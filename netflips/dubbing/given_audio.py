@@ -9,9 +9,8 @@ from pathlib import Path
 from av2unit.stage import UNIT_ENCODER
 from avcore.command import LOG
 from avcore.errors import InputError
-from avcore.faces.footage import select_tracks
 from avcore.media import MediaInfo, probe, require_media
-from avcore.media.tracks import select_audio_track
+from avcore.media.tracks import select_audio_track, select_tracks
 from avcore.notes import several
 from netflips.dubbing.begin import begin_with_given_audio
 from netflips.dubbing.detect_speech import detect_speech

@@ -11,18 +11,17 @@ from typing import Any
 
 from avcore.contracts import kind_of
 from avcore.errors import OutputError, UsageError
-from avcore.faces.footage import select_tracks
 from avcore.files import keep_apart, private_folder
 from avcore.journal import file_digest, key_of
 from avcore.media import FrameSource, MediaInfo, MediaSource, SoundWriter, VideoWriter, probe, require_video_name
 from avcore.media.passthrough import PassthroughMetadata
 from avcore.media.sound_writer import is_sound_name
+from avcore.media.tracks import select_tracks
 from avcore.notes import Notes
 from avcore.progress import Progress, StageClock
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, Seconds
 from netflips.cascade.engines import engines_of
 from netflips.cascade.speakers import Speaking, who_speaks
-from netflips.dubbing.caching import CachingReader
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import Part, part_of
 from netflips.dubbing.preflight import (
@@ -39,7 +38,7 @@ from netflips.dubbing.preflight import (
 from netflips.dubbing.segments import LONGEST_S, announce
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.stems import separated
-from netflips.dubbing.store import Store, require_work_folder
+from netflips.dubbing.store import CachingReader, Store, require_work_folder
 from netflips.dubbing.video_format import VideoFormat
 from netflips.models import Models
 from netflips.provenance.manifest import sidecars

@@ -11,7 +11,7 @@ import numpy as np
 
 from avcore.arrays import Samples
 from avcore.media import MediaInfo, MediaSource, iter_sound_at, iter_sound_blocks, iter_speech_blocks, probe
-from avcore.media.sound_tracks import AlternateTrack, SoundBlocks, can_copy_sound
+from avcore.media.sound_writer import AlternateTrack, SoundBlocks, can_copy_sound
 from avcore.media.writer import synthetic_comment
 from avcore.timeline import seconds_to_samples, units_to_seconds
 from netflips.dubbing.background import LOUD_DBFS, Span, background_level, spoken_spans, with_background

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avcore.errors import MediaError, NoSpeechError, OutputError, UsageError
-from avcore.faces.footage import shows_face
 from avcore.files import keep_apart, require_file, require_place
 from avcore.media import FrameSource, MediaInfo, MediaSource, probe
-from avcore.media.sound_tracks import require_several_tracks
-from avcore.media.sound_writer import SOUND_ENDINGS, is_sound_name
+from avcore.media.sound_writer import SOUND_ENDINGS, is_sound_name, require_several_tracks
+from avcore.media.tracks import shows_face
 from avcore.media.writer import is_synthetic
 from avcore.timeline import exact
 from avcore.units import require_same_vocabulary

@@ -14,13 +14,13 @@ from avcore.timeline import SAMPLE_RATE, samples_to_seconds, units_to_seconds
 from netflips.bundles.confidence import confidence_of
 from netflips.cascade.adequacy import meaning_of
 from netflips.cascade.engines import engines_of
-from netflips.dubbing.caching import CachingRecognizer
 from netflips.dubbing.encode import as_units, selected_units
 from netflips.dubbing.fit import Fitter, fitter_of
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import Synthesizer, synthesizer_of
+from netflips.dubbing.store import CachingRecognizer
 from netflips.dubbing.target_units import TargetEncoder, target_encoder
 from netflips.dubbing.text_speech import ProgramSpeech, TextToUnit, text_speech
 from netflips.models import Models
@@ -75,7 +75,8 @@ def estimate_quality(script: Script, job: Job, sound: Sound | None) -> Script:
 
     with job.clock.stage("speech"):
         speaker = _speaker(script, job, sound, spoken) if spoken else None
-        estimator = _Estimator(script, job.models, text_speech(script, job, sound), speaker, available_s, job.notes)
+        texts = text_speech(script, job, sound) if spoken else None
+        estimator = _Estimator(script, job.models, texts, speaker, available_s, job.notes)
         estimates: dict[int, QualityEstimate] = {}
         found: dict[int, tuple[Note, ...]] = {}
         for one in utterances:
@@ -110,8 +111,8 @@ class _Estimator:
 
     script: Script
     models: Models
-    texts: TextToUnit | ProgramSpeech
-    """speaks texts"""
+    texts: TextToUnit | ProgramSpeech | None
+    """speaks texts; None: there is none to speak"""
     speaker: SpeakerMeasure | None
     """how well the program that speaks is recognised; None: the text-to-unit model speaks, or the program was never measured"""
     available_s: Mapping[int, float]
@@ -172,17 +173,18 @@ class _Estimator:
 
     def _spoken(self, one: Utterance, text: str) -> QualityEstimate:
         """Estimate how well a text is understood, "" = none, when it is spoken in the time that it has."""
-        if not text or (self.speaker is None and isinstance(self.texts, ProgramSpeech)):
+        texts = self.texts
+        if not text or texts is None or (self.speaker is None and isinstance(texts, ProgramSpeech)):
             return GIVEN
 
-        natural_s = self.texts.seconds_of(text)
+        natural_s = texts.seconds_of(text)
         if self.speaker is not None:
             return of_text(text, (), (1 - self.speaker.wrong) * self._left(one, natural_s))
         if natural_s is None:  # the note about it is added where it is spoken
             return broken("unsayable")
         known = confidence_of(bundle_of(self.models.paths.unit2av))
         voice = None if known is None else known.voice * self._left(one, natural_s)
-        return of_text(text, script_of(as_pronounced(text, self.texts.readings), self.script.target).spelled_out, voice)
+        return of_text(text, script_of(as_pronounced(text, texts.readings), self.script.target).spelled_out, voice)
 
     def _left(self, one: Utterance, natural_s: float | None) -> float:
         """Return the share of intelligibility that is left when speech is squeezed into its time. natural_s: None = not known."""

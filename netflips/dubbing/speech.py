@@ -32,7 +32,7 @@ from netflips.dubbing.store import Store
 from netflips.dubbing.text_speech import ProgramSpeech, TextToUnit, text_speech
 from netflips.dubbing.voices import voice_for
 from netflips.models import Models
-from netflips.script.targets import WrittenText
+from netflips.script.targets import SpokenSound, WrittenText
 from netflips.script.types import Script
 from netflips.script.utterance import Utterance
 from unit2av.voice.bandwidth import WIDE_RATE
@@ -99,7 +99,7 @@ def speak(script: Script, job: Job, sound: Sound | None) -> Speeches:
 def synthesizer_of(script: Script, job: Job, sound: Sound | None) -> "Synthesizer":
     """Return what speaks the job's utterances. sound: of the original."""
     rate = job.sound_rate(script)
-    files, texts = SpeechFiles.of(job.options, job.store, rate), text_speech(script, job, sound)
+    files, texts = cache(partial(SpeechFiles.of, job.options, job.store, rate)), cache(partial(text_speech, script, job, sound))
     voice_of = cache(partial(voice_for, script, job, sound))
     return Synthesizer(job.models, job.store, script.target, rate, sound, files, texts, voice_of)
 
@@ -116,10 +116,10 @@ class Synthesizer:
     """sample rate of the speech in Hz"""
     sound: Sound | None
     """sound of the original, for the loudness; None: there is none"""
-    files: SpeechFiles
-    """of utterances whose speech is given"""
-    texts: TextToUnit | ProgramSpeech
-    """what speaks texts"""
+    files: Callable[[], SpeechFiles]
+    """returns the files of utterances whose speech is given"""
+    texts: Callable[[], TextToUnit | ProgramSpeech]
+    """returns what speaks texts"""
     voice_of: Callable[[str], SpeakerVoice]
     """returns a speaker's voice by name"""
 
@@ -133,7 +133,9 @@ class Synthesizer:
         original = None if self.sound is None else self.sound.between(one.place.start_s, one.place.end_s)
 
         length = seconds_to_samples(units_to_seconds(units.num_steps), rate)
-        if (samples := kept_sound(one, length, self.files, self.texts)) is not None:
+        is_from_outside = isinstance(one.target, SpokenSound | WrittenText)
+        samples = kept_sound(one, length, self.files, self.texts) if is_from_outside else None
+        if samples is not None:
             if isinstance(one.target, WrittenText) and original is not None:  # how loud a program speaks is an accident
                 samples = match_loudness(samples, resample(original, SAMPLE_RATE, rate), rate)
             made_of: tuple[object, ...] = (samples, rate)

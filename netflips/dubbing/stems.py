@@ -15,7 +15,7 @@ from avcore.files import atomic_output, flush
 from avcore.journal import key_of
 from avcore.media import MediaInfo, iter_sound_at, iter_sound_blocks, probe
 from avcore.media.sound import write_speech_pieces
-from avcore.media.sound_tracks import LAYOUTS
+from avcore.media.sound_writer import LAYOUTS
 from avcore.programs import command_key, filled, program_name, run_program
 from avcore.timeline import SAMPLE_RATE
 from netflips.dubbing.options import SEPARATE_WITH

@@ -11,21 +11,28 @@ import shutil
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, RLock
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.arrays import Samples
+from avcore.contracts import SpeechRecognizer, Transcript
 from avcore.errors import OutputError
 from avcore.files import atomic_output, private_folder, remove_temporary, write_text
 from avcore.journal import Rows, checksum_of, file_digest, key_of, locked
 from avcore.notes import NoteKind, report_note, several
 from avcore.timeline import Seconds
+from avcore.units import Units
+
+if TYPE_CHECKING:
+    from unit2text.unit_reader import UnitReader
 
 LOG = logging.getLogger("netflips")
 T = TypeVar("T")
@@ -319,3 +326,49 @@ def _read_note(path: Path) -> set[str] | None:
     if len(names) < len(content):
         report_note(_NOTE_STRANGE(), path)
     return names
+
+
+# Models whose results are kept: what they read or recognise once, they do not read again
+
+
+class CachingRecognizer:
+    """A recognizer whose transcripts are kept in a store: the same sound is recognised once."""
+
+    def __init__(self, recognizer: SpeechRecognizer, store: Store, made_of: tuple[str, ...]) -> None:
+        """made_of: what its transcripts depend on beside the sound and its language."""
+        self.name, self.recognizer, self.store, self.made_of = recognizer.name, recognizer, store, made_of
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Two-letter names of the languages that it recognises."""
+        return self.recognizer.languages
+
+    def transcribe(self, speech: Samples, language: str | None = None) -> Transcript:
+        """Return the transcript of speech, float32 [S], made or found."""
+        made_of = (speech, language, *self.made_of)
+        return self.store.kept(Transcript, "recognized", made_of, lambda: self.recognizer.transcribe(speech, language))
+
+    def languages_in(self, speech: Samples) -> Mapping[str, float]:
+        """Return the probability of each language in speech, float32 [S], made or found."""
+        made_of = (speech, *self.made_of)
+        return self.store.kept(dict[str, float], "languages", made_of, lambda: dict(self.recognizer.languages_in(speech)))
+
+
+@dataclass(frozen=True)
+class CachingReader:
+    """A unit-to-text model whose readings are kept in a store."""
+
+    reader: "UnitReader"
+    store: Store
+    arithmetic: str
+    """as `Models.arithmetic`"""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Two-letter names of the languages that it reads."""
+        return self.reader.languages
+
+    def read(self, units: Units) -> Transcript:
+        """Return units with durations as text in their language, made or found."""
+        made_of = (units.ids, units.durations, units.language, self.reader.fingerprint, self.arithmetic)
+        return self.store.kept(Transcript, "readings", made_of, lambda: self.reader.read(units, units.language))

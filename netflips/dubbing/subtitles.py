@@ -10,12 +10,11 @@ from avcore.files import keep_other, write_text
 from avcore.media import Subtitle, SubtitleTrack
 from avcore.notes import report_note
 from avcore.timeline import units_to_seconds
-from netflips.dubbing.caching import CachingReader
 from netflips.dubbing.encode import as_units
 from netflips.dubbing.fit import OutputClock, fitted, spoken_units
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more
-from netflips.dubbing.store import Store
+from netflips.dubbing.store import CachingReader, Store
 from netflips.script.notes import FONT_LACKS, SUBTITLES_LEFT_OUT
 from netflips.script.targets import GivenUnits, SpokenSound, Target, Text, TranslatedUnits, WrittenText
 from netflips.script.types import Script

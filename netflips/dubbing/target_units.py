@@ -1,7 +1,8 @@
 """The target units of each utterance with natural durations: translated, from text, or given."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,9 @@ from netflips.cascade.speakers import SpeechError
 from netflips.dubbing.given import SpeechFiles, units_of_track
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more
-from netflips.dubbing.rhythm import pauses_in
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.text_speech import ProgramSpeech, TextToUnit, text_speech
+from netflips.dubbing.timing import pauses_in
 from netflips.models import Models
 from netflips.script.notes import EMPTY, KEPT, LEFT_ALONE, NO_TEXT, NOT_SPOKEN, RECOGNISER_LOOP, SILENT, UNHEARD, UNSAYABLE
 from netflips.script.targets import GivenUnits, KeptOriginal, SpokenSound, TranslatedUnits, UnitList, WrittenText
@@ -56,8 +57,8 @@ def with_target_units(script: Script) -> Iterator[tuple[Utterance, UnitList]]:
 def target_encoder(script: Script, job: Job, sound: Sound | None) -> "TargetEncoder":
     """Return what turns the job's targets into units."""
     return TargetEncoder(
-        text_speech(script, job, sound),
-        SpeechFiles.of(job.options, job.store, job.sound_rate(script)),
+        cache(partial(text_speech, script, job, sound)),
+        cache(partial(SpeechFiles.of, job.options, job.store, job.sound_rate(script))),
         job.models,
         job.languages[1],
         job.options.cascade,
@@ -71,10 +72,10 @@ def target_encoder(script: Script, job: Job, sound: Sound | None) -> "TargetEnco
 class TargetEncoder:
     """Turns targets of any kind into units with natural durations."""
 
-    texts: TextToUnit | ProgramSpeech
-    """speaks texts"""
-    files: SpeechFiles
-    """speech that targets name"""
+    texts: Callable[[], TextToUnit | ProgramSpeech]
+    """returns what speaks texts"""
+    files: Callable[[], SpeechFiles]
+    """returns the files of speech that targets name"""
     models: Models
     language: str
     """the target language"""
@@ -100,7 +101,7 @@ class TargetEncoder:
             return self._of_text(one, target)
 
         if isinstance(target, SpokenSound):
-            units = self.files.units_of(one, target, self.models)
+            units = self.files().units_of(one, target, self.models)
         else:
             units = self._with_durations(one.number, target)
         if isinstance(units, Note):
@@ -118,11 +119,12 @@ class TargetEncoder:
         """Encode a text: from a program's speech, or by the text-to-unit model."""
         if not target.text:
             return LEFT_ALONE(reason=EMPTY.code)
+        texts = self.texts()
         try:
-            if isinstance(self.texts, TextToUnit):
-                return one, self.texts.units_with_pauses(target.text, pauses_in(self.sound, one.place))
-            units = self.texts.units_of(one, target.text)
-            return replace(one, target=replace(target, spoken_by=self.texts.name)), units
+            if isinstance(texts, TextToUnit):
+                return one, texts.units_with_pauses(target.text, pauses_in(self.sound, one.place))
+            units = texts.units_of(one, target.text)
+            return replace(one, target=replace(target, spoken_by=texts.name)), units
         except SpeechError as error:
             return LEFT_ALONE(reason=NOT_SPOKEN.code, error=error.what)
         except (InputError, UnitError) as error:

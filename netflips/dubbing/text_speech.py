@@ -21,11 +21,10 @@ from avcore.timeline import SAMPLE_RATE, seconds_to_samples, seconds_to_units
 from avcore.units import Units
 from netflips.cascade.speakers import USUAL_SYLLABLE_S, Speaking, SpeechError, faster_by, syllables_in, words_of
 from netflips.dubbing.job import Job
-from netflips.dubbing.rhythm import parted
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech_files import beginning_of, speech_in
 from netflips.dubbing.store import Store
-from netflips.dubbing.timing import Pause
+from netflips.dubbing.timing import Pause, parted
 from netflips.models import Models
 from netflips.script.targets import UnitList, WrittenText
 from netflips.script.types import Script

@@ -19,10 +19,10 @@ from netflips.dubbing.given import with_given_speech
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import with_more
-from netflips.dubbing.rhythm import duration_scale
 from netflips.dubbing.sentences import sentences_in
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.text_speech import text_speech
+from netflips.dubbing.timing import duration_scale
 from netflips.dubbing.titles import TitlesByModel, TitlesByProgram, translated_titles
 from netflips.dubbing.translators import AnyTranslator, CachingTranslator
 from netflips.script.notes import FOREIGN, LEFT_ALONE

@@ -26,8 +26,7 @@ from netflips.dubbing.preflight import check_words, require_unit_reader
 from netflips.model_paths import ModelPaths, RunOptions, given_or_bundle
 from netflips.models import Models, choose_languages, load_models, require_targets
 from netflips.quality_estimation import QualityEstimate, report_quality
-from netflips.report import summary_of
-from netflips.report.files import ReportFiles
+from netflips.report.files import ReportFiles, summary_of
 from netflips.run_progress import run_bar
 from netflips.script.files import script_from
 from netflips.script.terms import term_lines

@@ -15,7 +15,7 @@ from avcore.media import MediaSource, SoundWriter
 from avcore.media.copying import CopiedFrames, VideoCopier
 from avcore.media.media_source import notes_of
 from avcore.media.passthrough import PassthroughMetadata
-from avcore.media.sound_tracks import AlternateTrack
+from avcore.media.sound_writer import AlternateTrack
 from avcore.media.writer import synthetic_comment
 from avcore.units import three_letters
 from netflips.dubbing.fit import OutputClock, fitted

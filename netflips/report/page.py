@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import degrees
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
@@ -22,7 +22,7 @@ from netflips.dubbing.face_path import MIN_SHARPNESS
 from netflips.dubbing.track_faces import SPEAKS
 from netflips.report import words
 from netflips.report.material import ImagePair, Material
-from netflips.report.story import OnPage, VideoAddresses, addresses_of, below_usual, dubbed_part, on_page, speakers_of, stretches_of
+from netflips.report.story import OnPage, addresses_of, below_usual, dubbed_part, on_page, speakers_of, stretches_of
 from netflips.report.words import (
     DASH,
     TIMES,
@@ -38,7 +38,7 @@ from netflips.report.words import (
     verdicts,
 )
 from netflips.script.notes import LEFT_ALONE, left_words, why_left
-from netflips.script.types import Made, Media, Script
+from netflips.script.types import Media, Script
 
 # The facts on each utterance's card, and remarks on the dub
 
@@ -301,32 +301,6 @@ class FinishedDub:
     """frames from its files"""
 
 
-@dataclass(frozen=True)
-class _Dub:
-    """One dub as the template takes it."""
-
-    script: Script
-    made: Made
-    media: Media
-    prefix: str
-    """of its ids in the page"""
-    clips: VideoAddresses
-    posters: ImagePair | None
-    utterances: Sequence[OnPage]
-    below: frozenset[int]
-    """as `below_usual`"""
-    dubbed: int
-    """number of utterances that were dubbed"""
-    speakers: Sequence[str]
-    scales: Sequence[float]
-    """of the utterances that have one"""
-    took_s: float
-    stretches: str
-    """as JSON"""
-    remarks: Sequence[Remark]
-    cards: Sequence[Card]
-
-
 def write_report_page(path: Path, dubs: Sequence[FinishedDub], failures: Mapping[str, str]) -> None:
     """Write the page. Raises OutputError when it cannot be written; then nothing is."""
     write_text(path, report_page(dubs, failures, path.parent))
@@ -357,27 +331,28 @@ def report_page(dubs: Sequence[FinishedDub], failures: Mapping[str, str], folder
     )
 
 
-def _dub(told: FinishedDub, prefix: str, folder: Path) -> _Dub:
+def _dub(told: FinishedDub, prefix: str, folder: Path) -> dict[str, Any]:
+    """Return what the template shows of one dub. prefix: of its ids in the page. folder: where the page is."""
     script = told.script
     utterances, made = on_page(script), script.result
     dubbed = [one for one in utterances if one.alone is None]
-    return _Dub(
-        script=script,
-        made=made,
-        media=script.media or Media(),
-        prefix=prefix,
-        clips=addresses_of(script, folder),
-        posters=told.material.posters,
-        utterances=utterances,
-        below=below_usual(script),
-        dubbed=len(dubbed),
-        speakers=speakers_of(utterances),
-        scales=[one.fit.duration_scale for one in dubbed if one.fit.duration_scale is not None],
-        took_s=sum(timing.seconds for timing in made.timings),
-        stretches=json.dumps([[round(value, 3) for value in one] for one in stretches_of(script)]),
-        remarks=remarks_on(script, told.material.missing),
-        cards=cards_of(script, told.material),
-    )
+    return {
+        "script": script,
+        "made": made,
+        "media": script.media or Media(),
+        "prefix": prefix,
+        "clips": addresses_of(script, folder),
+        "posters": told.material.posters,
+        "utterances": utterances,
+        "below": below_usual(script),
+        "dubbed": len(dubbed),
+        "speakers": speakers_of(utterances),
+        "scales": [one.fit.duration_scale for one in dubbed if one.fit.duration_scale is not None],
+        "took_s": sum(timing.seconds for timing in made.timings),
+        "stretches": json.dumps([[round(value, 3) for value in one] for one in stretches_of(script)]),
+        "remarks": remarks_on(script, told.material.missing),
+        "cards": cards_of(script, told.material),
+    }
 
 
 def _setting(value: object) -> str:

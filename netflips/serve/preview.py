@@ -66,7 +66,7 @@ def _seen(path: Path, info: MediaInfo) -> dict[str, bool]:
     found = {"has_face": info.has_video, "has_speech": info.has_audio}
     if float(info.duration_s) > _LOOKED_S:
         return found
-    from avcore.faces.footage import select_tracks, shows_face
+    from avcore.media.tracks import select_tracks, shows_face
 
     source = select_tracks(path)  # of several tracks, those that a dub will read
     found["has_face"] = info.has_video and shows_face(source)

@@ -10,7 +10,7 @@ from av.stream import Disposition
 
 from avcore.errors import OutputError
 from avcore.media import MediaSource, SoundWriter, Subtitle, SubtitleTrack, VideoWriter, probe, read_speech
-from avcore.media.sound_tracks import AlternateTrack, SoundBlocks, can_copy_sound, require_several_tracks
+from avcore.media.sound_writer import AlternateTrack, SoundBlocks, can_copy_sound, require_several_tracks
 from tests.avcore.media_samples import Film, clicks, numbered_frame
 from tests.avcore.test_media_sound import click_times
 

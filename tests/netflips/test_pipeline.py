@@ -21,7 +21,7 @@ from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.model_paths import ModelPaths, RunOptions
 from netflips.models import Models, load_models
-from netflips.report import summary_of
+from netflips.report.files import summary_of
 from netflips.script.files import script_from, script_json
 from tests.netflips.conftest import write_clip
 from tests.netflips.dubbing.made import write_times

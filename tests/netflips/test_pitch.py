@@ -13,7 +13,7 @@ from avcore.speech.pitch import Pitch, measure_pitch
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.models import Models
-from netflips.report import summary_of
+from netflips.report.files import summary_of
 from tests.netflips.dubbing.made import write_times
 from tests.unit2av.voices import TINY, random_harmonic
 from unit2av.speaker import write_voice

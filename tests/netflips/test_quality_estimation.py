@@ -10,8 +10,7 @@ from avcore.checkpoints.bundle import Bundle
 from avcore.contracts import Transcript, Word
 from avcore.domain import Domain, DomainScore
 from avcore.errors import CheckpointError, NotUnderstoodError
-from netflips.bundles.confidence import Calibration, Table, confidence_of, translation_readings
-from netflips.bundles.word_pairs import WordPairs
+from netflips.bundles.confidence import Calibration, Table, WordPairs, confidence_of, translation_readings
 from netflips.quality_estimation import (
     GIVEN,
     QualityEstimate,

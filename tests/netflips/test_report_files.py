@@ -16,8 +16,8 @@ from avcore.errors import OutputError, UsageError
 from avcore.notes import json_text
 from netflips.bulk.dubbing import DubRecord, VideoToDub
 from netflips.dubbing import command as dub_command
-from netflips.report import material, page, speed_of
-from netflips.report.files import ReportFiles
+from netflips.report import material, page
+from netflips.report.files import ReportFiles, speed_of
 from netflips.report.material import Material
 from netflips.report.story import ShownStretch, address, stretches_of
 from netflips.script.files import script_from, script_json

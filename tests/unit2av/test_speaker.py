@@ -11,7 +11,6 @@ from avcore.errors import CheckpointError, InputError, MediaError, NoSpeechError
 from avcore.media import write_speech
 from avcore.speech.pitch import Pitch
 from unit2av import speaker
-from unit2av.enough_sound import require_sound
 from unit2av.speaker import (
     SpeakerEncoder,
     SpeakerNetwork,
@@ -19,6 +18,7 @@ from unit2av.speaker import (
     normalise_volume,
     power_mel,
     read_voice,
+    require_sound,
     write_voice,
 )
 from unit2av.voice.named import read_named_voices, write_named_voices

@@ -28,9 +28,8 @@ from avcore.journal import Rows
 from avcore.progress import Progress, bars, track
 from avcore.timeline import seconds_to_samples
 from avcore.units import edit_distance
-from netflips.bundles.confidence import KEY, Calibration, Table, translation_readings
+from netflips.bundles.confidence import KEY, Calibration, Table, WordPairs, translation_readings
 from netflips.bundles.describe import check_bundle, note
-from netflips.bundles.word_pairs import WordPairs
 from netflips.model_paths import RunOptions, bundle_paths
 from netflips.models import load_models
 from netflips.quality_estimation import LOST, SURE, errors_in

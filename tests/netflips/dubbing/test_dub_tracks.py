@@ -12,7 +12,7 @@ from avcore.speech.audio import loudness_lufs
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.models import Models
-from netflips.report import summary_of
+from netflips.report.files import summary_of
 from netflips.script.files import script_from, script_json
 from netflips.script.types import OutputTrack, Script
 from tests.avcore.made_speech import talk

@@ -18,7 +18,7 @@ from netflips.options import LipsyncOptions
 from netflips.provenance.manifest import read_provenance
 from netflips.provenance.options import SPEECH
 from netflips.published.terms import terms_of_dub
-from netflips.report import summary_of
+from netflips.report.files import summary_of
 from netflips.report.material import gather
 from netflips.report.page import FinishedDub, report_page
 from netflips.script.files import script_json

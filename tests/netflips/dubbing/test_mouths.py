@@ -11,7 +11,7 @@ from avcore.errors import InputError
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.models import Models
-from netflips.report import summary_of
+from netflips.report.files import summary_of
 from netflips.report.page import remarks_on
 from netflips.script.types import Script
 from tests.netflips.dubbing.made import Decoded, decode, work_made

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from netflips.bundles.confidence import Calibration, Confidence, Table
-from netflips.bundles.word_pairs import WordPairs
+from netflips.bundles.confidence import Calibration, Confidence, Table, WordPairs
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.models import Models

@@ -22,7 +22,7 @@ from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.model_paths import ModelPaths
 from netflips.models import Models
-from netflips.report import summary_of
+from netflips.report.files import summary_of
 from netflips.script.files import script_from, script_json, write_script
 from netflips.script.types import Script, SpeakerOf, VoiceFile
 from tests.forked import start

@@ -19,7 +19,7 @@ from netflips.dubbing.options import DubOptions
 from netflips.dubbing.work import out_name
 from netflips.model_paths import ModelPaths
 from netflips.models import Models
-from netflips.report import summary_of
+from netflips.report.files import summary_of
 from netflips.report.material import gather
 from netflips.report.page import FinishedDub, report_page
 from netflips.script.files import read_script, write_script

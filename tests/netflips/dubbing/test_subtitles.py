@@ -21,7 +21,7 @@ from netflips.dubbing.part import part_of
 from netflips.dubbing.store import Store
 from netflips.dubbing.subtitles import cues_of, write_subtitles
 from netflips.models import Models
-from netflips.report import summary_of
+from netflips.report.files import summary_of
 from netflips.script.files import write_script
 from netflips.script.targets import Text, TranslatedUnits, UnitList, WrittenText
 from netflips.script.types import Script

@@ -13,15 +13,25 @@ import pytest
 from avcore.errors import UsageError
 from avcore.speech.voice_activity import Region, SpeechActivity, detect_activity
 from avcore.timeline import exact
-from netflips.dubbing.fit import Fitter, Limits, OutputClock, exact_place
+from netflips.dubbing.fit import Fitter, OutputClock, exact_place
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import part_of, slack_of
-from netflips.dubbing.rhythm import duration_scale, measure_rates, parted, pauses_in, spoken_in
 from netflips.dubbing.segmentation import LENGTH, Span, cut_utterances
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import Store
 from netflips.dubbing.text_speech import TextToUnit
-from netflips.dubbing.timing import Pause, fit_as_it_is, fit_durations, rest_at_pauses, scale_durations
+from netflips.dubbing.timing import (
+    Pause,
+    duration_scale,
+    fit_as_it_is,
+    fit_durations,
+    measure_rates,
+    parted,
+    pauses_in,
+    rest_at_pauses,
+    scale_durations,
+    spoken_in,
+)
 from netflips.script.targets import Text, UnitList
 from netflips.script.types import Script, SpeakerOf
 from netflips.script.utterance import TimeFit, TimeSpan, Utterance
@@ -152,8 +162,9 @@ def placed(place: TimeSpan, natural: int, *, rate: float | None = None, followin
     one = Utterance(1, place, "Ann", units=UnitList(tuple(range(20)), tuple(durations.tolist())))
     others = () if following_s is None else (Utterance(2, TimeSpan(following_s, following_s + 1), "Ann"),)
     script = Script("en", "ko", "own", speakers=(SpeakerOf("Ann", rate=rate),), utterances=(one, *others))
-    limits = Limits(SCALES, freezes_frame=False, frame_rate=Fraction(25), keep_sound=False)
-    fit, _ = Fitter(script, slack_of(script, Fraction(60)), limits, lambda _: None, None).fit(one, one.units or UnitList())
+    slack = slack_of(script, Fraction(60))
+    fitter = Fitter(script, slack, lambda _: None, None, SCALES, freezes_frame=False, frame_rate=Fraction(25), keep_sound=False)
+    fit, _ = fitter.fit(one, one.units or UnitList())
     assert fit.spoken_s == pytest.approx(sum(fit.durations) * 0.02)
     return fit
 

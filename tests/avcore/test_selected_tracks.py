@@ -11,8 +11,8 @@ import pytest
 
 from avcore.arrays import Pixels
 from avcore.errors import MediaError
-from avcore.faces.footage import select_tracks
 from avcore.media import probe, read_frames
+from avcore.media.tracks import select_tracks
 from avcore.notes import NEW_COMMAND, sentence
 from netflips import cli
 from recipes.demo.heads.camera import Pose
