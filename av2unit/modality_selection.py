@@ -70,15 +70,15 @@ class AgreementThreshold:
         return asdict(self)
 
 
-def agreement(heard: Ids, seen: Ids, silence: int | None) -> float:
+def agreement(audio: Ids, seen: Ids, silence: int | None) -> float:
     """Return the share of the steps with speech in which lips and sound have the same unit; 1 if neither has speech.
 
-    heard, seen: units of the sound alone and of the lips alone, int64 [steps]; the longer one is cut. silence: the unit of silence;
+    audio, seen: units of the sound alone and of the lips alone, int64 [steps]; the longer one is cut. silence: the unit of silence;
     steps where both have it do not count. None = there is no such unit.
     """
-    length = min(len(heard), len(seen))
-    heard, seen = heard[:length], seen[:length]
-    has_speech = is_speech(heard, silence) | is_speech(seen, silence)
+    length = min(len(audio), len(seen))
+    audio, seen = audio[:length], seen[:length]
+    has_speech = is_speech(audio, silence) | is_speech(seen, silence)
     if not has_speech.any():
         return 1.0
 
@@ -86,7 +86,7 @@ def agreement(heard: Ids, seen: Ids, silence: int | None) -> float:
     for shift in range(-REACH, REACH + 1):
         first, stop = max(shift, 0), length + min(shift, 0)
         if first < stop:
-            agrees[first:stop] |= heard[first:stop] == seen[first - shift : stop - shift]
+            agrees[first:stop] |= audio[first:stop] == seen[first - shift : stop - shift]
     return float((agrees & has_speech).sum() / has_speech.sum())
 
 
@@ -119,7 +119,7 @@ def find_threshold(clips: Sequence[tuple[Ids, Ids]], silence: int | None) -> Agr
     if len(clips) < _LEAST_CLIPS:
         raise InputError("too few clips with sound and lips to tell how far they agree", expected=_LEAST_CLIPS, found=len(clips))
 
-    own = [agreement(heard, seen, silence) for heard, seen in clips]
+    own = [agreement(audio, seen, silence) for audio, seen in clips]
     # A few others for each clip: all pairs would grow with the square of the clips.
     foreign = [
         agreement(clips[place][0], clips[(place + shift) % len(clips)][1], silence)

@@ -249,9 +249,9 @@ def run(
         if is_no_memory(error):
             _complain(parser.prog, NetflipsError("there is not enough memory for this", found=reason(error), hint=_LESS))
             return EXIT_BAD_INPUT
-        told = f"{type(error).__name__}: {error}"
-        LOG.error("%s: %s: %s", parser.prog, gettext_in(user_language())("unexpected error"), told, exc_info=is_verbose)
-        notify_listeners(GroupedNote(COMPLAINT(text=told, lasts=False)))
+        complaint = f"{type(error).__name__}: {error}"
+        LOG.error("%s: %s: %s", parser.prog, gettext_in(user_language())("unexpected error"), complaint, exc_info=is_verbose)
+        notify_listeners(GroupedNote(COMPLAINT(text=complaint, lasts=False)))
         return EXIT_FAILED
 
 

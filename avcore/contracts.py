@@ -255,10 +255,10 @@ class Recognizer(Protocol):
     def languages(self) -> tuple[str, ...]:
         """Two-letter codes of the languages that it reads."""
 
-    def read(self, said: Units, language: str | None = None) -> Transcript:
+    def read(self, spoken: Units, language: str | None = None) -> Transcript:
         """Return the text of spoken units, with the times of the words.
 
-        said: units with durations. language: None = the one whose text is most probable.
+        spoken: units with durations. language: None = the one whose text is most probable.
         """
 
 
@@ -337,7 +337,7 @@ class Voice(Protocol):
 class FaceDrawer(Protocol):
     """Draws speech on a face; a lip-sync backend (`unit2av.lipsync.LipSync`) puts the pixels into frames."""
 
-    def codes(self, said: Speech) -> Any:
+    def codes(self, spoken: Speech) -> Any:
         """Return the mouth shapes of spoken units, one code for each 40 ms: [T, ...]."""
 
     def draw(

@@ -308,9 +308,9 @@ class LineProgram:
 
         def is_answered() -> bool:
             while not found and (end := process.printed.find(b"\n") + 1):
-                said = [*_answers(process.printed[:end], request)]
-                said = [one for one in said if not self._is_numbered or "number" in one or "error" in one]
-                found.extend(one for one in said if is_ok_enough or one != {"ok": True})
+                answers = [*_answers(process.printed[:end], request)]
+                answers = [one for one in answers if not self._is_numbered or "number" in one or "error" in one]
+                found.extend(one for one in answers if is_ok_enough or one != {"ok": True})
                 del process.printed[:end]
             return bool(found) or process.is_mute
 

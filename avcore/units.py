@@ -264,32 +264,32 @@ def is_speech(units: Ids, silence: int | None) -> NDArray[np.bool_]:
     return np.ones(len(units), np.bool_) if silence is None else units != silence
 
 
-def unit_sync(heard: Ids, seen: Ids, silence: int | None) -> UnitSync | None:
+def unit_sync(audio: Ids, seen: Ids, silence: int | None) -> UnitSync | None:
     """Compare units of the sound and of the lips; None where less than 0.2 s of it is spoken.
 
-    heard, seen: units of the sound alone and of the lips alone, int64 [steps], cut to the shorter. silence: steps in which both
+    audio, seen: units of the sound alone and of the lips alone, int64 [steps], cut to the shorter. silence: steps in which both
     have this unit are ignored, None = no such unit. Of equally good shifts the smallest is the delay.
     """
-    length = min(len(heard), len(seen))
-    heard, seen = heard[:length], seen[:length]
+    length = min(len(audio), len(seen))
+    audio, seen = audio[:length], seen[:length]
     shifts = sorted(range(-MOST_SHIFT, MOST_SHIFT + 1), key=abs)
-    shares = {shift: _share(heard, seen, shift, silence) for shift in shifts}
+    shares = {shift: _share(audio, seen, shift, silence) for shift in shifts}
     known = {shift: share for shift, share in shares.items() if share is not None}
     at_zero = known.get(0)
     if at_zero is None:
         return None
 
     best = max(known, key=lambda shift: known[shift])  # the first of equals, which is the smallest
-    spoken = int((is_speech(heard, silence) | is_speech(seen, silence)).sum())
+    spoken = int((is_speech(audio, silence) | is_speech(seen, silence)).sum())
     return UnitSync(known[best] - float(np.median(list(known.values()))), best, at_zero, spoken)
 
 
-def _share(heard: Ids, seen: Ids, shift: int, silence: int | None) -> float | None:
+def _share(audio: Ids, seen: Ids, shift: int, silence: int | None) -> float | None:
     """Return the share of spoken steps that agree when the sound is taken `shift` steps later; None for too few."""
-    length = len(heard) - abs(shift)
+    length = len(audio) - abs(shift)
     if length <= 0:
         return None
-    sound, lips = heard[max(shift, 0) :][:length], seen[max(-shift, 0) :][:length]
+    sound, lips = audio[max(shift, 0) :][:length], seen[max(-shift, 0) :][:length]
     spoken = is_speech(sound, silence) | is_speech(lips, silence)
     count = int(spoken.sum())
     return float(((sound == lips) & spoken).sum()) / count if count >= _LEAST_STEPS else None

@@ -79,9 +79,9 @@ def _bars(values: Doubles) -> Iterator[str]:
 
     for place, number in enumerate(counts.tolist()):
         height = number * scale
-        told = f"{edges[place]:.2f} to {edges[place + 1]:.2f}: {number}"
+        label = f"{edges[place]:.2f} to {edges[place + 1]:.2f}: {number}"
         yield f'<rect x="{place * width:.1f}" y="{_HEIGHT - height:.1f}" width="{width - 1:.1f}" height="{height:.1f}">'
-        yield f"<title>{told}</title></rect>"
+        yield f"<title>{label}</title></rect>"
 
     yield f'<line x1="0" y1="{_HEIGHT}" x2="{_WIDTH}" y2="{_HEIGHT}"/>'
     for share, anchor in ((0.0, "start"), (0.25, "middle"), (0.5, "middle"), (0.75, "middle"), (1.0, "end")):

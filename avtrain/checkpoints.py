@@ -32,9 +32,9 @@ _WRITER = "[enforce fail at inline_container"
 
 def unwritten(error: OSError | RuntimeError, path: Path) -> OutputError:
     """Return the error to raise if torch's writer fails. For a write that was cut off, torch only names a place in its source."""
-    told = reason(error)
+    why = reason(error)
     free = f"{shutil.disk_usage(path.parent).free / 1e6:,.0f} MB free"
-    found = f"a write that was cut off, {free}" if told.startswith(_WRITER) else f"{told}; {free}"
+    found = f"a write that was cut off, {free}" if why.startswith(_WRITER) else f"{why}; {free}"
     return OutputError("the checkpoint cannot be written", path=path, found=found, hint="a full disk, or a limit on it?")
 
 

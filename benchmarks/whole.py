@@ -62,11 +62,11 @@ def clip(seconds: float, folder: Path) -> Path:
 def talk(samples: Floats, rate: int, seconds: float) -> Floats:
     """Repeat a clip's speech, float32 [S, channels], as sentences as long as a talk's, with a pause after each."""
     loud = np.flatnonzero(np.abs(samples).max(1) > _LOUD * np.abs(samples).max())
-    said, quiet = samples[loud[0] : loud[-1]], samples[: loud[0]]
+    spoken, quiet = samples[loud[0] : loud[-1]], samples[: loud[0]]
     parts = [
         np.resize(part, (seconds_to_samples(length, rate), samples.shape[1]))  # numpy's resize repeats
         for sentence in material.sentences(seconds)
-        for part, length in ((said, sentence), (quiet, material.PAUSE_S))
+        for part, length in ((spoken, sentence), (quiet, material.PAUSE_S))
     ]
     return np.resize(np.concatenate(parts), (seconds_to_samples(seconds, rate), samples.shape[1]))
 

@@ -98,11 +98,11 @@ def say(options: SayOptions) -> Path:
 @command(TranscribeOptions, "recordings out", "source recognizer format")
 def transcribe(options: TranscribeOptions) -> "Script":
     """Transcribe a video or sound file, by its sound or its lips; returns a script of its utterances, with words and times."""
-    heard: list[Script] = []
+    scripts: list[Script] = []
     from netflips.transcription import transcribe_files
 
-    transcribe_files(options, heard)
-    return heard[0]
+    transcribe_files(options, scripts)
+    return scripts[0]
 
 
 @command(LipSpeechOptions, "video out", "voice")

@@ -62,8 +62,8 @@ def convert(options: ConvertOptions) -> None:
     # A folder of transformers has its weights in one file among small ones.
     read = options.in_path.rglob("*") if options.in_path.is_dir() else [options.in_path]
     before, after = (sum(path.stat().st_size for path in paths) / 1e6 for paths in (read, [written.path]))
-    told = written.kind, len(written.tensors), after, before, written.fingerprint
-    LOG.info("%s: %s, %d tensors, %.1f MB (was %.1f MB), %s", written.path, *told)
+    figures = written.kind, len(written.tensors), after, before, written.fingerprint
+    LOG.info("%s: %s, %d tensors, %.1f MB (was %.1f MB), %s", written.path, *figures)
 
 
 def write_for_transformers(checkpoint: Checkpoint, options: ConvertOptions) -> str:

@@ -41,17 +41,17 @@ def run_demo(options: DemoOptions) -> None:
     out = out_dir / f"{options.stem}_{target}.mp4"
     has_reader = models.paths.other(UNIT2TEXT) is not None
     page, settings = out_dir / "report.html", DubOptions(subtitles="source,target" if has_reader else None)
-    told = ReportFiles([page, out_dir / "report.json"], [(video, out)])
+    reports = ReportFiles([page, out_dir / "report.json"], [(video, out)])
 
     with bars(options.quiet) as progress:
         report = dub(video, out, models, settings, progress=progress)
-    told.add(report)
-    told.write()
+    reports.add(report)
+    reports.write()
 
     talking = out_dir / f"portrait_{target}.mp4"
     animated_s = _let_talk(options.portrait, options, bundle, out, talking)
-    heard = replace(models.extractor.extract(read_speech(out)), language=target)
-    match = nearest_reference(heard, read_references(bundle.references))
+    dubbed = replace(models.extractor.extract(read_speech(out)), language=target)
+    match = nearest_reference(dubbed, read_references(bundle.references))
 
     times = [*_times(report, loaded_s), ("talking portrait", f"{animated_s:.2f} s")] if options.verbose else []
     files = _files(video, out, talking, page, settings, (source, target))

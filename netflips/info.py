@@ -170,18 +170,24 @@ def _media_lines(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"video: {size}, {rate}, {several(video['frames'], 'frame')}, {_when(video)}"
         tracks = facts["video_tracks"]
         for track in tracks if len(tracks) > 1 else ():
-            told = [track["language"], track["title"], track["codec"], f"{track['width']}x{track['height']}"]
+            words = [track["language"], track["title"], track["codec"], f"{track['width']}x{track['height']}"]
             usual = ", default" if track["is_default"] else ""
-            yield f"video track {track['number']}: {', '.join(filter(None, told))}{usual}"
+            yield f"video track {track['number']}: {', '.join(filter(None, words))}{usual}"
 
     if sound := facts.get("sound"):
         tracks = facts["sound_tracks"]
         if len(tracks) == 1:
             yield f"sound: {sound['rate_hz']} Hz, {several(sound['channels'], 'channel')}, {_when(sound)}"
         for track in tracks if len(tracks) > 1 else ():
-            told = [track["language"], track["title"], track["codec"], f"{track['rate']} Hz", several(track["channels"], "channel")]
+            words = [
+                track["language"],
+                track["title"],
+                track["codec"],
+                f"{track['rate']} Hz",
+                several(track["channels"], "channel"),
+            ]
             usual = ", default" if track["is_default"] else ""
-            yield f"sound track {track['number']}: {', '.join(filter(None, told))}{usual}"
+            yield f"sound track {track['number']}: {', '.join(filter(None, words))}{usual}"
 
     yield f"comment: {facts['comment'] or '(none)'}"
     yield from _provenance_lines(facts["provenance"], facts["comment"])
@@ -204,14 +210,14 @@ def _provenance_lines(found: Mapping[str, Any], comment: str) -> Iterator[str]:
         return
 
     why = "by certificates that you trust" if found["is_trusted"] else "by this machine's own key" if found["is_ours"] else ""
-    said, nobody = found["made"], "by nobody here; whoever made the key can write any name"
+    claims, nobody = found["made"], "by nobody here; whoever made the key can write any name"
     yield f"provenance: signed, and unchanged since; {found['signer'] or '(no name)'}, issued by {found['issuer'] or '(no name)'}"
     yield f"  vouched for: {why or nobody}"
     yield f"  made with: {found['generator']}"
     yield f"  done: {', '.join(str(one.get('action', '')).removeprefix('c2pa.') for one in found['actions'][:_MOST_LISTED])}"
 
     for name, keys in _SHOWN.items():
-        rows = said.get(name)
+        rows = claims.get(name)
         for row in rows[:_MOST_LISTED] if isinstance(rows, list) else [rows]:
             words = [row] if isinstance(row, str) else [row.get(key) for key in keys] if isinstance(row, dict) else []
             if any(words):

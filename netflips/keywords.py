@@ -82,8 +82,8 @@ def command(
                 raise
 
         rows = (f"{name}: {_in_python(words[name], flags, known)}" for name in known if name in words)
-        told = (textwrap.fill(row, _WIDTH, subsequent_indent="    ") for row in rows)
-        call.__doc__ = "\n".join([" ".join((function.__doc__ or "").split()), "", *told])
+        lines = (textwrap.fill(row, _WIDTH, subsequent_indent="    ") for row in rows)
+        call.__doc__ = "\n".join([" ".join((function.__doc__ or "").split()), "", *lines])
         call.__signature__ = signature  # type: ignore[attr-defined]
         return call
 
@@ -99,15 +99,15 @@ def _parameters(
     kinds = {place.lstrip("*"): _PLACE if place[0] != "*" else _PLACES for place in places}
     result = dict[str, inspect.Parameter]()
     for many in [*order, *(name for name in found if name not in order)]:
-        told, name, kind = found[many], _ONE_OF_MANY.get(many, many), kinds.get(many, inspect.Parameter.KEYWORD_ONLY)
-        is_needed = told.is_needed or many in needed or name != many or kind is _PLACES
-        default = told.default
+        option, name, kind = found[many], _ONE_OF_MANY.get(many, many), kinds.get(many, inspect.Parameter.KEYWORD_ONLY)
+        is_needed = option.is_needed or many in needed or name != many or kind is _PLACES
+        default = option.default
         if is_needed:
             default = inspect.Parameter.empty
         elif isinstance(default, Path) or default is MISSING:  # one that a factory makes is shown as auto
             default = "auto" if default is MISSING else os.fspath(default)
 
-        annotation = StrPath if name != many else str if kind is _PLACES else _kind(told.kind if is_needed else told.whole)
+        annotation = StrPath if name != many else str if kind is _PLACES else _kind(option.kind if is_needed else option.whole)
         result[name] = inspect.Parameter(name, kind, default=default, annotation=annotation)
     return result
 

@@ -281,12 +281,12 @@ def speak_lips(
     utterances with their durations, without the pauses between them. Raises MediaError, NoFaceError or NoSpeechError as `see_lips`
     does.
     """
-    info, said = require_moving_lips(video), list[UnitList]()
+    info, spoken = require_moving_lips(video), list[UnitList]()
     with private_folder() as folder:
         lips = see_lips(info, face, KeptFaces(Store(folder), digest_of(info)), progress)
-        pieces = list(speech_pieces(lips, extractor, vocoder, speaker, said.append, progress))
-    frames = np.concatenate([as_units(one, vocoder.language).frames() for one in said])
-    return Speech(np.concatenate(pieces), Units.from_frames(frames, vocoder.language, said[0].vocabulary))
+        pieces = list(speech_pieces(lips, extractor, vocoder, speaker, spoken.append, progress))
+    frames = np.concatenate([as_units(one, vocoder.language).frames() for one in spoken])
+    return Speech(np.concatenate(pieces), Units.from_frames(frames, vocoder.language, spoken[0].vocabulary))
 
 
 def see_lips(info: MediaInfo, face: FaceChoice, kept: KeptFaces, progress: Progress = silent) -> ReadLips:

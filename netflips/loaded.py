@@ -47,19 +47,19 @@ class Loaded:
     """options of every dub with models of the cascade"""
 
     def units(
-        self, heard: StrPath | Samples, *, modalities: str | None = None, face: str = "auto", progress: Progress = silent
+        self, recording: StrPath | Samples, *, modalities: str | None = None, face: str = "auto", progress: Progress = silent
     ) -> Units:
         """Return the units of a video, a sound file, or float32 [S] speech at 16 kHz.
 
         modalities: of a file: audio,video, audio or video; None = those that it has. face: as in `netflips units`.
         """
-        if isinstance(heard, np.ndarray):
-            return replace(self.models.extractor.extract(heard), language=self._languages[0])
+        if isinstance(recording, np.ndarray):
+            return replace(self.models.extractor.extract(recording), language=self._languages[0])
         from av2unit.sources import parse_modalities, read_utterance
         from avcore.media import probe, require_media
         from avcore.media.tracks import select_tracks
 
-        info = probe(select_tracks(require_media(Path(heard), "the recording")))
+        info = probe(select_tracks(require_media(Path(recording), "the recording")))
         there = {"audio": info.has_audio, "video": info.has_video}
         asked = modalities or ",".join(name for name, is_there in there.items() if is_there)
         speech, lips = read_utterance(info.source, parse_modalities(asked), None, parse_face_choice(face), progress)
@@ -105,7 +105,7 @@ class Loaded:
         return np.concatenate(list(telling)), telling.rate
 
     def transcribe(
-        self, heard: StrPath | Samples, *, modalities: str = "auto", face: str = "auto", progress: Progress = silent
+        self, recording: StrPath | Samples, *, modalities: str = "auto", face: str = "auto", progress: Progress = silent
     ) -> Transcript:
         """Return the transcript of a file, or of float32 [S] speech at 16 kHz, in the most probable language. modalities, face: of
         a file, as in `netflips transcribe`."""
@@ -113,9 +113,9 @@ class Loaded:
         from netflips.recognition import as_one, transcribe, transcribe_speech, transcript_of
 
         asked = self._recognizer.settings(modalities, None, parse_face_choice(face), None)
-        if isinstance(heard, np.ndarray):
-            return transcribe_speech(heard, self._recognizer, asked)
-        return as_one(transcript_of(transcribe(select_audio_track(Path(heard)), self._recognizer, asked, progress).utterances))
+        if isinstance(recording, np.ndarray):
+            return transcribe_speech(recording, self._recognizer, asked)
+        return as_one(transcript_of(transcribe(select_audio_track(Path(recording)), self._recognizer, asked, progress).utterances))
 
     def dub(
         self,

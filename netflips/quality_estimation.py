@@ -138,19 +138,19 @@ def of_text(text: str, spelled_out: Sequence[str], voice: float | None) -> Quali
     return replace(found, voice=voice)
 
 
-def of_hearing(heard: Transcript, known: Calibration | None, source: str = "", target: str = "") -> QualityEstimate:
+def of_hearing(transcript: Transcript, known: Calibration | None, source: str = "", target: str = "") -> QualityEstimate:
     """Estimate a transcript, recognised or read.
 
     known: calibration of its confidence, None = not measured. source: the language that was asked for, "" = any; target: the
     language of the dub.
     """
-    if heard.has_loop:  # whose tokens have a high confidence
+    if transcript.has_loop:  # whose tokens have a high confidence
         return broken("loop")
-    if source and heard.language and heard.language != source:
-        return likely(1.0) if heard.language == target else broken("language")  # speech in the target language stays as it is
-    if not heard.words or known is None:
+    if source and transcript.language and transcript.language != source:
+        return likely(1.0) if transcript.language == target else broken("language")  # speech in the target language stays as it is
+    if not transcript.words or known is None:
         return QualityEstimate()
-    share = known.share({"confidence": heard.confidence})
+    share = known.share({"confidence": transcript.confidence})
     return likely(share) if share >= SURE else likely(share, "unheard")
 
 
@@ -329,13 +329,13 @@ def known_speaker(command: Sequence[str], target: str, keeps_sound: bool = False
     return replace(found, wrong=_OWN[found]) if found is not None and keeps_sound else found
 
 
-def measure_speaker(name: str, recognizer: str, heard: Iterable[tuple[str, str, float]]) -> SpeakerMeasure | None:
+def measure_speaker(name: str, recognizer: str, transcribed: Iterable[tuple[str, str, float]]) -> SpeakerMeasure | None:
     """Measure a program with a recognizer; None for no texts.
 
-    heard: texts, their transcripts, and at which share of the natural length each was spoken. Errors that come from faster speech
-    are not counted, since each utterance has another pace.
+    transcribed: texts, their transcripts, and at which share of the natural length each was spoken. Errors that come from faster
+    speech are not counted, since each utterance has another pace.
     """
-    rows = [(*errors_in(found, text), factor) for text, found, factor in heard]
+    rows = [(*errors_in(found, text), factor) for text, found, factor in transcribed]
     length = sum(wanted for _, wanted, _ in rows)
     right = sum(min((wanted - errors) / squeezed(factor), wanted) for errors, wanted, factor in rows)
     return SpeakerMeasure(name, recognizer, 1 - right / length) if length else None
@@ -357,9 +357,9 @@ def as_read(text: str, language: str) -> str:
     return text
 
 
-def errors_in(heard: str, text: str) -> tuple[int, int]:
+def errors_in(recognized: str, text: str) -> tuple[int, int]:
     """Return how many characters of a text are wrong in a transcript, and its number of characters, without blanks and marks."""
-    found, wanted = (np.array([ord(sign) for sign in normalise_for_reading(one) if sign != " "]) for one in (heard, text))
+    found, wanted = (np.array([ord(sign) for sign in normalise_for_reading(one) if sign != " "]) for one in (recognized, text))
     # At most all of them: a transcript that is far too long would make a share below 0.
     return min(edit_distance(found, wanted), len(wanted)), len(wanted)
 
@@ -394,8 +394,8 @@ REPEATS = NoteKind(
 
 def estimate_utterance(
     models: "Models",
-    heard: SelectedUnits,
-    said: Units,
+    source: SelectedUnits,
+    spoken: Units,
     score: float | None,
     weakest: Stretch | None = None,
     *,
@@ -409,10 +409,10 @@ def estimate_utterance(
     if score is None:
         return GIVEN, ()  # no model decided the words
 
-    known, extraction = _known(models), heard.extraction
+    known, extraction = _known(models), source.extraction
     readings = [*extraction.readings(models.extractor.domain), *models.translator.readings(score, weakest)]
     strange = strange_causes(readings, extraction.known)
-    others = [] if known is None else _other_words(models, known, heard, said)
+    others = [] if known is None else _other_words(models, known, source, spoken)
     if known is None:
         found = _by_bounds(strange)
     else:
@@ -420,8 +420,11 @@ def estimate_utterance(
         share = known.translation.share(translation_readings(score, nearest, others))
         found = replace(likely(share, *strange, *(("other",) if others else ())), voice=known.voice)
 
-    faults: dict[Cause, bool] = {"cut": is_cut, "loop": repeats_a_stretch(said.ids) and not repeats_a_stretch(extraction.units.ids)}
-    notes = [outside_note(readings, VIDEO_CAUSE if heard.may_be_misled else None), REPEATS() if faults["loop"] else None]
+    faults: dict[Cause, bool] = {
+        "cut": is_cut,
+        "loop": repeats_a_stretch(spoken.ids) and not repeats_a_stretch(extraction.units.ids),
+    }
+    notes = [outside_note(readings, VIDEO_CAUSE if source.may_be_misled else None), REPEATS() if faults["loop"] else None]
     if others:
         notes.append(
             SAYS_OTHER(recognized=", ".join(one for one, _ in others if one), spoken=", ".join(other for _, other in others))
@@ -429,9 +432,9 @@ def estimate_utterance(
     return worst(found, *(broken(cause) for cause, is_there in faults.items() if is_there)), tuple(filter(None, notes))
 
 
-def compare_given_text(models: "Models", heard: SelectedUnits, text: str) -> QualityEstimate:
+def compare_given_text(models: "Models", source: SelectedUnits, text: str) -> QualityEstimate:
     """Estimate an utterance by comparing the user's text with the reading of its units, which are what is translated."""
-    read = _reading(models, heard.extraction.units)
+    read = _reading(models, source.extraction.units)
     if read is None:
         return QualityEstimate()
     errors, length = errors_in(read, text)
@@ -458,10 +461,10 @@ def _reading(models: "Models", units: Units) -> str | None:
     return text
 
 
-def _other_words(models: "Models", known: Confidence, heard: SelectedUnits, said: Units) -> list[tuple[str, str]]:
+def _other_words(models: "Models", known: Confidence, source: SelectedUnits, spoken: Units) -> list[tuple[str, str]]:
     """Return pairs of a word of the source and the other word in the translation; none if no model reads the units."""
-    if not len(said):
+    if not len(spoken):
         return []
-    read = _reading(models, heard.extraction.units)
-    answer = read and _reading(models, said if said.durations is not None else models.vocoder.predict_durations(said))
+    read = _reading(models, source.extraction.units)
+    answer = read and _reading(models, spoken if spoken.durations is not None else models.vocoder.predict_durations(spoken))
     return known.words.other_words(read, answer) if read and answer else []

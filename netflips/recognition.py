@@ -146,18 +146,18 @@ class RecordingRecognizer:
         """
         recognizer = self.recognizer if store is None else CachingRecognizer(self.recognizer, store, self.made_of)
         speech = RecognisedSpeech(sound, recognizer, settings.language or "", settings.language is not None)
-        said = dict[int, RecognisedText]()
+        transcripts = dict[int, RecognisedText]()
         for number, span in enumerate(spans):
-            said |= speech.transcripts_in(spans, [number])
-            yield self._utterance(number, span, said[number].text, settings)
-        foreign = speech.in_another_language(spans, said)
+            transcripts |= speech.transcripts_in(spans, [number])
+            yield self._utterance(number, span, transcripts[number].text, settings)
+        foreign = speech.in_another_language(spans, transcripts)
         for number, text in foreign.items():
             yield self._utterance(number, spans[number], text, settings)
 
         # The windows of these no longer hold what is foreign, so their texts may be better now.
-        beside = [number for number in said if foreign and number not in foreign]
+        beside = [number for number in transcripts if foreign and number not in foreign]
         for number, one in speech.transcripts_in(spans, beside):
-            if one != said[number]:
+            if one != transcripts[number]:
                 yield self._utterance(number, spans[number], one.text, settings)
 
     def _utterance(self, number: int, span: Span, found: Transcript, settings: ListenSettings) -> Utterance:
@@ -232,11 +232,11 @@ def transcribe(
         def lips_of(number: int) -> Lips | None:
             return search.kept.lips(*faces[number]) if number in faces else None
 
-        said = _utterances(spans, recognizer, settings, sound if uses_audio else None, lips_of, store, progress)
+        utterances = _utterances(spans, recognizer, settings, sound if uses_audio else None, lips_of, store, progress)
 
-    whole = of_recording((one.quality or QualityEstimate(), one.place.seconds) for one in said)
+    whole = of_recording((one.quality or QualityEstimate(), one.place.seconds) for one in utterances)
     media = Media(str(path), duration_s=float(info.duration_s))
-    return Script(media=media, cuts=tuple(shots.cuts), utterances=said, quality=whole)
+    return Script(media=media, cuts=tuple(shots.cuts), utterances=utterances, quality=whole)
 
 
 def transcribe_speech(speech: Samples, recognizer: AnyRecognizer, settings: ListenSettings) -> Transcript:
@@ -252,11 +252,11 @@ def transcript_of(utterances: Iterable[Utterance]) -> list[Transcript]:
     return [one.text.transcript.shifted(one.place.start_s) for one in utterances if one.text is not None]
 
 
-def as_one(said: Sequence[Transcript], language: str = "") -> Transcript:
+def as_one(transcripts: Sequence[Transcript], language: str = "") -> Transcript:
     """Join the transcripts of utterances. language: of the result where none has a text."""
-    texts, words = [one for one in said if one.text], tuple(word for one in said for word in one.words)
+    texts, words = [one for one in transcripts if one.text], tuple(word for one in transcripts for word in one.words)
     language = texts[0].language if texts else language
-    return Transcript(" ".join(one.text for one in texts), language, words, any(one.has_loop for one in said))
+    return Transcript(" ".join(one.text for one in texts), language, words, any(one.has_loop for one in transcripts))
 
 
 def _utterances(
@@ -264,16 +264,16 @@ def _utterances(
     lips_of: Callable[[int], Lips | None] = lambda _: None, store: Store | None = None, progress: Progress = silent,
 ) -> tuple[Utterance, ...]:  # fmt: skip
     """Return the utterances with their texts; sound or lips alone suffice. lips_of: lips by the utterance's number."""
-    told: Iterator[Utterance]
+    recognized: Iterator[Utterance]
     if isinstance(recognizer, UnitRecognizer):
-        told = (
+        recognized = (
             _read(Utterance(number, TimeSpan(*span)), recognizer, settings, sound, lips_of(number), store)
             for number, span in enumerate(spans, 1)
         )
     else:
         assert sound is not None  # as the settings say
-        told = recognizer.utterances(sound, spans, settings, store) if spans else iter(())
-    found = {one.number: one for one in track(told, "transcribe", progress, len(spans))}  # the last of a number holds
+        recognized = recognizer.utterances(sound, spans, settings, store) if spans else iter(())
+    found = {one.number: one for one in track(recognized, "transcribe", progress, len(spans))}  # the last of a number holds
     return tuple(found[number] for number in sorted(found))
 
 

@@ -149,16 +149,16 @@ class OneSidedCorpus(SourceCorpus):
 
     def items(self) -> Iterator[CorpusItem]:
         """Yield an item for each entry. Raises InputError for an id that names a file outside of the output folder."""
-        said = set[tuple[str, str]]()
+        seen = set[tuple[str, str]]()
         for number, entry in iter_entries(self.root):
             if not entry.audio or entry.language in ("", self.options.target):
-                lacking = "it has no sound" if not entry.audio else f"its language is {entry.language or 'not said'}"
+                lacking = "it has no sound" if not entry.audio else f"its language is {entry.language or 'not seen'}"
                 self.problems[f"{entry.id} (line {number})"] = lacking
                 continue
             require_file_names([entry.id])
             key = (entry.speaker, normalise_for_reading(entry.text))
-            is_repeated = bool(key[1]) and key in said
-            said.add(key)
+            is_repeated = bool(key[1]) and key in seen
+            seen.add(key)
             yield CorpusItem(entry.id, (entry, is_repeated))
 
     def worker(self, place: Workplace) -> "PairWorker":
@@ -200,9 +200,9 @@ class PairWorker(ItemWorker):
         self._require_whole(own_path, "recording")
 
         if options.recognize_with:
-            heard = self._hear(own_path, entry.language)
-            made["heard" if not text else "cer"] = True if not text else self._error_rate(text, heard, "recording")
-            text = text or heard
+            recognized = self._hear(own_path, entry.language)
+            made["heard" if not text else "cer"] = True if not text else self._error_rate(text, recognized, "recording")
+            text = text or recognized
 
         if not text:
             raise LeftOutPair("no text", "it has no text, and --recognize-with gives none")
@@ -258,15 +258,17 @@ class PairWorker(ItemWorker):
 
     def _hear(self, sound: Path, language: str) -> str:
         ask = _asked("--recognize-with", self.options.recognize_with, self.options.timeout)
-        if is_loop(heard := ask(sound=str(sound.absolute()), language=language)):
-            raise LeftOutPair("a loop", f"--recognize-with repeats a stretch: {heard[:40]!r}")
-        return heard
+        if is_loop(recognized := ask(sound=str(sound.absolute()), language=language)):
+            raise LeftOutPair("a loop", f"--recognize-with repeats a stretch: {recognized[:40]!r}")
+        return recognized
 
-    def _error_rate(self, text: str, heard: str, whose: str) -> float:
-        counted = character_errors(normalise_for_reading(text), normalise_for_reading(heard))
+    def _error_rate(self, text: str, recognized: str, whose: str) -> float:
+        counted = character_errors(normalise_for_reading(text), normalise_for_reading(recognized))
         rate = round(counted.errors / max(counted.length, 1), 3)
         if rate > self.options.max_cer:
-            raise LeftOutPair(f"misheard {whose}", f"character error rate {rate:.2f}: {text[:40]!r} is heard as {heard[:40]!r}")
+            raise LeftOutPair(
+                f"misheard {whose}", f"character error rate {rate:.2f}: {text[:40]!r} is heard as {recognized[:40]!r}"
+            )
         return rate
 
     def _require_whole(self, path: Path, whose: str) -> None:

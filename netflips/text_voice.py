@@ -169,8 +169,8 @@ class TextSpeech:
             if timed.durations is not None and text_to_unit.silence is not None:
                 timed = replace(timed, durations=rest_at_pauses(timed.durations, timed.ids == text_to_unit.silence, scale=scale))
 
-            said, wide = pieces_at_own_rate(vocoder, timed, self.spoken_by.voice), self._extension
-            yield from said if wide is None else [wide.extend(np.concatenate(list(said)))]
+            pieces, wide = pieces_at_own_rate(vocoder, timed, self.spoken_by.voice), self._extension
+            yield from pieces if wide is None else [wide.extend(np.concatenate(list(pieces)))]
             self.spellings.append(spelling)
             self.parts.append(timed)
         yield self._rest(END_S)

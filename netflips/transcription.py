@@ -70,8 +70,8 @@ def transcribe_files(options: TranscribeOptions, found: "list[Script] | None" = 
             LOG.error("netflips transcribe: error: %s", error_line(error))
             continue
         whole = as_one(transcript_of(script.utterances))
-        told = several(len(whole.words), "word"), several(len(script.utterances), "utterance"), whole.confidence
-        LOG.info("%s: %s in %s, confidence %.2f", out or path, *told)
+        figures = several(len(whole.words), "word"), several(len(script.utterances), "utterance"), whole.confidence
+        LOG.info("%s: %s in %s, confidence %.2f", out or path, *figures)
     return EXIT_BAD_INPUT if failed else None
 
 
@@ -108,12 +108,12 @@ def _text(form: str, script: "Script") -> str:
     if form == "json":
         return json.dumps(_facts(script), indent=1, ensure_ascii=False) + "\n"
 
-    said = transcript_of(script.utterances)
+    transcripts = transcript_of(script.utterances)
     if form == "txt":
-        return "".join(f"{one.text}\n" for one in said)
-    languages = [one.language for one in said for _ in one.words]
+        return "".join(f"{one.text}\n" for one in transcripts)
+    languages = [one.language for one in transcripts for _ in one.words]
     language = max(sorted(set(languages)), key=languages.count) if languages else ""
-    cues = make_cues([one.words for one in said], rules_for(language), script.cuts, script.input_s)
+    cues = make_cues([one.words for one in transcripts], rules_for(language), script.cuts, script.input_s)
     return subtitle_text(form, cues, language)
 
 

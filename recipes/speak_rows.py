@@ -83,15 +83,15 @@ def speak_rows(options: SpeakRowsOptions) -> None:
     with bars(options.quiet) as progress:
         for row in track(rows, "speaking", progress, len(rows)):
             out = options.out_dir / f"{row['id'].replace('/', '_')}.wav"
-            said = np.asarray(row["found"] if "found" in row else row["units"], np.int64)
+            spoken = np.asarray(row["found"] if "found" in row else row["units"], np.int64)
 
-            if not len(said):
+            if not len(spoken):
                 LOG.warning("%s: nothing was translated", row["id"])
-                said = np.asarray(row.get("reference", [0])[:1], np.int64)
+                spoken = np.asarray(row.get("reference", [0])[:1], np.int64)
             # A file that is older than the translations may speak others.
             if not out.exists() or out.stat().st_mtime < translated:
                 voice = voices.get(row["id"], mean / np.linalg.norm(mean))
-                write_speech(out, vocoder.synthesize(Units(said), voice).samples)
+                write_speech(out, vocoder.synthesize(Units(spoken), voice).samples)
 
             heard = _sound_of(sources, source[row["id"]]).absolute()
             line = {"id": row["id"], "dub": out.name, "source": str(heard), "language": options.to}

@@ -38,9 +38,9 @@ ALPHABETS = {"ko": SYMBOLS, "en": (" ", *MARKS, "'", *map(chr, range(ord("a"), o
 _NUMBERS = {name: {symbol: number for number, symbol in enumerate(symbols, 1)} for name, symbols in ALPHABETS.items()}
 
 
-def letters_of(said: str, alphabet: str = "ko") -> Ids:
+def letters_of(spoken: str, alphabet: str = "ko") -> Ids:
     """Return the numbers of the letters of normalised text, int64 [J]. Raises ValueError for any other sign."""
-    apart = unicodedata.normalize("NFD", said)
+    apart = unicodedata.normalize("NFD", spoken)
     try:
         return np.array([_NUMBERS[alphabet][sign] for sign in apart], dtype=np.int64)
     except KeyError as error:

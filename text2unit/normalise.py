@@ -62,11 +62,11 @@ def written_out(text: str, path: str | Path | None = None) -> WrittenOut:
     # Signs are read before numbers and numbers before letters: a rule for `x≥3` or `MP3` needs them as they are written.
     plain = read_relations(read_addresses(marked(clean(text))))
     plain = read_numbers(read_forms(read_known_words(read_english_forms(plain))))
-    said = _punctuated(unmarked(_EQUALS.sub(rf"{TOPIC} ", _lone_letters(read_words(plain, spelled_out)))))
+    spoken = _punctuated(unmarked(_EQUALS.sub(rf"{TOPIC} ", _lone_letters(read_words(plain, spelled_out)))))
 
-    if not any(is_syllable(sign) for sign in said):
+    if not any(is_syllable(sign) for sign in spoken):
         raise InputError("there is nothing to say in the text", path=path, expected="a word", found=repr(text[:40]))
-    return WrittenOut(said, tuple(dict.fromkeys(spelled_out)))
+    return WrittenOut(spoken, tuple(dict.fromkeys(spelled_out)))
 
 
 def noun_reading(noun: str) -> str:
@@ -125,9 +125,9 @@ def _particle_of_brackets() -> re.Pattern[str]:
     return re.compile(rf"[)\]}}」』】〉》>]+((?:{alternatives(tables().particles)}){{1,3}})(?![가-힣])")
 
 
-def _fitted(particle: str, said: str) -> str:
+def _fitted(particle: str, spoken: str) -> str:
     """Return the form of a particle that fits the words in brackets before it; there is no pause between."""
-    return fitting(PAIR_OF[particle], said) if particle in PAIR_OF else particle
+    return fitting(PAIR_OF[particle], spoken) if particle in PAIR_OF else particle
 
 
 def _punctuated(text: str) -> str:
@@ -255,10 +255,10 @@ def _read_prime(found: re.Match[str]) -> str:
 
 
 def _read_hour(found: re.Match[str]) -> str:
-    said, first, last, minutes, *letters = found.groups()
-    if int(last) > _LAST_HOUR or (not said and _BANDS.match(found.string, found.start())):
+    spoken, first, last, minutes, *letters = found.groups()
+    if int(last) > _LAST_HOUR or (not spoken and _BANDS.match(found.string, found.start())):
         return found[0]
-    half = said or _HALVES[next(filter(None, letters)).lower()]
+    half = spoken or _HALVES[next(filter(None, letters)).lower()]
     begin = f"{hour(int(first))}에서 " if first else ""
     return f"{half} {begin}{hour(int(last))}{f' {minutes}분' if minutes else ''}"
 
@@ -290,5 +290,5 @@ def _read_power(found: re.Match[str]) -> str:
         return found[0][1:]
     power = f"{known.letters[letter.lower()]}제곱" if letter else _POWERS.get(exponent) or f"{sino(abs(exponent))}제곱"
     is_counter = behind in known.native | known.sino and behind not in known.particles
-    said = f"{' ' if letters else '의 '}{'마이너스 ' if exponent < 0 else ''}{power}"
-    return said + (f" {known.measures[unit]}" if unit else " " if is_counter else "")
+    spoken = f"{' ' if letters else '의 '}{'마이너스 ' if exponent < 0 else ''}{power}"
+    return spoken + (f" {known.measures[unit]}" if unit else " " if is_counter else "")

@@ -76,15 +76,15 @@ class LipRenderer:
         return self._model.size.num_units
 
     @torch.inference_mode()
-    def codes(self, said: Units | Speech) -> Tensor:
+    def codes(self, spoken: Units | Speech) -> Tensor:
         """Turn units into one code for each frame of 40 ms.
 
-        said: units with durations, or speech with its units; plain names, without a vocoder's offset. Returns float of shape
+        spoken: units with durations, or speech with its units; plain names, without a vocoder's offset. Returns float of shape
         [ceil(T / 20) * 10, width] for T steps of 20 ms; the codes behind T / 2 come from the last unit, repeated to fill a window.
         Raises UnitError for units without durations, UnitRangeError for a unit that the model lacks, VocabularyError for units of
         another quantizer.
         """
-        units = require_units(said.units if isinstance(said, Speech) else said)
+        units = require_units(spoken.units if isinstance(spoken, Speech) else spoken)
         require_same_vocabulary(units.vocabulary, self.vocabulary, "the face renderer")
 
         windows = pad_to_windows(units.check_range(self.num_units).frames()).to(self.device)

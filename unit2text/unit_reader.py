@@ -122,7 +122,7 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
 
     def read(
         self,
-        said: ReaderInput,
+        spoken: ReaderInput,
         language: str | None = None,
         options: ReadOptions | None = None,
         pauses: Sequence[Pause] | None = None,
@@ -130,15 +130,15 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
     ) -> Transcript:
         """Read input of any length.
 
-        said: of the kind that `takes` names. language: None = the one with the most probable text. pauses: where long input may be
-        cut, in seconds; None = at long units. Raises LanguageError, UnitError (also for units without durations), VocabularyError,
-        or UsageError.
+        spoken: of the kind that `takes` names. language: None = the one with the most probable text. pauses: where long input may
+        be cut, in seconds; None = at long units. Raises LanguageError, UnitError (also for units without durations),
+        VocabularyError, or UsageError.
         """
-        return self.read_scored(said, language, options, pauses, progress).transcript
+        return self.read_scored(spoken, language, options, pauses, progress).transcript
 
     def read_scored(
         self,
-        said: ReaderInput,
+        spoken: ReaderInput,
         language: str | None = None,
         options: ReadOptions | None = None,
         pauses: Sequence[Pause] | None = None,
@@ -146,10 +146,10 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
         windows: WindowSettings | None = None,
     ) -> Reading:
         """Read input as `read` does, and return its score too. windows: how long input is cut."""
-        steps = self._steps_of(said)
+        steps = self._steps_of(spoken)
         wanted = self.languages if language is None else (self.require_language(language),)
         if pauses is None:
-            pauses = pauses_of(said) if isinstance(said, Units) else ()
+            pauses = pauses_of(spoken) if isinstance(spoken, Units) else ()
         plan = plan_windows(len(steps), self.rate, pauses, windows or self._windows)
 
         parts: list[list[_Part]] = [[] for _ in wanted]
@@ -172,9 +172,9 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
         return Reading(transcript, sum(part.score for part in chosen), any(part.is_cut for part in chosen))
 
     @torch.inference_mode()
-    def encode(self, said: ReaderInput, language: str) -> EncodedUnits:
+    def encode(self, spoken: ReaderInput, language: str) -> EncodedUnits:
         """Return the encoder's output for one clip in one of `languages`, float [1, time, dim]; for tests and tools."""
-        return self._encode(self._steps_of(said), language)
+        return self._encode(self._steps_of(spoken), language)
 
     def _parted(self, whole: "_Part", steps: "_Steps", language: str, options: ReadOptions) -> "_Part":
         """Return the reading of a window, or of its two parts if that is more probable.
@@ -244,19 +244,19 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
         sound = None if steps.sound is None else torch.from_numpy(steps.sound)[None].to(self.device)
         return model.encode(rows, sound, number, [len(steps)])
 
-    def _steps_of(self, said: ReaderInput) -> "_Steps":
+    def _steps_of(self, spoken: ReaderInput) -> "_Steps":
         """Return the input, a step a row: frames, or rows of the tables. Raises UnitError, or UsageError for another kind."""
-        if self.takes == LIPS and isinstance(said, np.ndarray):
-            return _Steps(said)
-        if self.takes == UNITS and isinstance(said, Units):
-            require_same_vocabulary(said.vocabulary, self.trained_on, self._owner)
-            return _Steps(_rows_of(said.frames(), self.config.unit_rows, NUM_MARKS))
-        if isinstance(said, LipUnits) and self.takes not in (LIPS, UNITS):
-            if said.sound is not None and len(said.sound) != len(said.lips):
-                raise UnitError("units of sound and lips differ in length", expected=len(said.lips), found=len(said.sound))
-            sound = None if said.sound is None else _rows_of(said.sound, self.config.sound_rows, NUM_MARKS)
-            return _Steps(_rows_of(said.lips, self.config.unit_rows, 0), sound)
-        raise UsageError(f"{self._owner} reads {self.takes}", found=kind_of(said))
+        if self.takes == LIPS and isinstance(spoken, np.ndarray):
+            return _Steps(spoken)
+        if self.takes == UNITS and isinstance(spoken, Units):
+            require_same_vocabulary(spoken.vocabulary, self.trained_on, self._owner)
+            return _Steps(_rows_of(spoken.frames(), self.config.unit_rows, NUM_MARKS))
+        if isinstance(spoken, LipUnits) and self.takes not in (LIPS, UNITS):
+            if spoken.sound is not None and len(spoken.sound) != len(spoken.lips):
+                raise UnitError("units of sound and lips differ in length", expected=len(spoken.lips), found=len(spoken.sound))
+            sound = None if spoken.sound is None else _rows_of(spoken.sound, self.config.sound_rows, NUM_MARKS)
+            return _Steps(_rows_of(spoken.lips, self.config.unit_rows, 0), sound)
+        raise UsageError(f"{self._owner} reads {self.takes}", found=kind_of(spoken))
 
 
 @dataclass(frozen=True, eq=False)

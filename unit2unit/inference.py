@@ -219,8 +219,8 @@ class ManyOutputs:
 
     def _fail(self, one: TranslationRequest, error: NetflipsError) -> None:
         self.failed += 1
-        told = str(error)
-        LOG.error("%s", told if one.place in told else f"{one.place}: {told}")
+        message = str(error)
+        LOG.error("%s", message if one.place in message else f"{one.place}: {message}")
 
 
 _HOMES = {

@@ -211,9 +211,9 @@ def _tokenizer_config(config: TranslatorConfig) -> dict[str, Any]:
 def _card(checkpoint: Checkpoint, config: TranslatorConfig, source: str, target: str) -> str:
     vocabulary, task = checkpoint.config.get("vocabulary") or "not stated", checkpoint.config["task"]
     lengths = "; ".join(f"`{_tokens(config)[row]}` {name}" for name, row in LENGTH_TAGS.items())
-    told = [f"- A source begins with a mark that asks for a length: {lengths}."] if task.get("length_tags") else []
+    sentences = [f"- A source begins with a mark that asks for a length: {lengths}."] if task.get("length_tags") else []
     if task.get("merged_units"):
-        told.append("- It was trained on units without repeats, and its search there never repeats one; `generate` may.")
+        sentences.append("- It was trained on units without repeats, and its search there never repeats one; `generate` may.")
     lines = [
         "---",
         "library_name: transformers",
@@ -237,7 +237,7 @@ def _card(checkpoint: Checkpoint, config: TranslatorConfig, source: str, target:
         f"- Another target: `generate(..., decoder_start_token_id=tag, eos_token_id=tag, forced_eos_token_id=tag)`, and the tag of "
         f"`[{target}]` in `suppress_tokens` in its place.",
         f"- To train, `labels` are what the decoder writes: units, `</s>`, `[{target}]`; the model shifts them itself.",
-        *told,
+        *sentences,
         "- Back to NetfLips: `netflips convert FOLDER -o translator.safetensors`.",
         "",
     ]

@@ -165,17 +165,17 @@ class LabelShards:
         self.folder, self._names = folder, names
         self._rows_of_shard: list[dict[str, Any]] = []
         about = folder / "about.json"
-        said = json.dumps({**head, "clips": sha256("\n".join(names).encode()).hexdigest()}, indent=1) + "\n"
-        if about.is_file() and (found := about.read_text(encoding="utf-8", errors="replace")) != said:
+        content = json.dumps({**head, "clips": sha256("\n".join(names).encode()).hexdigest()}, indent=1) + "\n"
+        if about.is_file() and (found := about.read_text(encoding="utf-8", errors="replace")) != content:
             raise OutputError(
                 "labels that were begun here are of another model or manifest",
                 path=folder,
-                expected=said,
+                expected=content,
                 found=found[:200],
                 hint="delete the folder, or give another out_dir",
             )
 
-        write_text(about, said)
+        write_text(about, content)
         # A shard is only written when all of its clips are done, so one that exists is complete.
         starts = (start for start in range(0, len(names), _SHARD) if not self._path(start).is_file())
         self.missing = [number for start in starts for number in range(start, min(start + _SHARD, len(names)))]

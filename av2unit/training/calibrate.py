@@ -99,7 +99,7 @@ def calibrate_agreement(path: Path, config: TrainConfig, device: str, max_clips:
         quiet = np.concatenate([np.zeros(0, np.int64), *(units for _, _, units in found)])
         # The unit that is heard where clips are quiet. The most frequent one of all may be a sound.
         silence = int(np.bincount(quiet).argmax()) if len(quiet) else None
-        threshold = find_threshold([(heard, seen) for heard, seen, _ in found], silence)
+        threshold = find_threshold([(audio, seen) for audio, seen, _ in found], silence)
     except InputError as error:
         LOG.warning("%s is exported without a bound for lips: %s", path, error)
         return None
@@ -123,7 +123,7 @@ def _alone(extractor: UnitExtractor, clips: list[CorpusClip]) -> Iterator[tuple[
     for clip in clips:
         try:
             speech, lips = read_speech(clip.audio), media.lips(clip.lips)
-            heard = extractor.extract(speech).frames()
-            yield heard, extractor.extract(lips=lips).frames(), quiet_units(heard, speech)
+            audio = extractor.extract(speech).frames()
+            yield audio, extractor.extract(lips=lips).frames(), quiet_units(audio, speech)
         except (InputError, OSError, ValueError) as error:
             LOG.warning("skipped %s: %s", clip.id, error)

@@ -269,12 +269,12 @@ def run_in_threads(
     """Do the same for long work, which also gets a function to call from time to time, see `side_by_side`."""
     left, found = deque(enumerate(items)), dict[int, Result]()
 
-    def worker(is_told: bool, check: Callable[[], None]) -> None:
+    def worker(is_reported: bool, check: Callable[[], None]) -> None:
         while (one := taken(left)) is not None:
             check()
             place, item = one
             found[place] = work(item, check)
-            if is_told:
+            if is_reported:
                 report(len(found))
 
     side_by_side([partial(worker, number == 0) for number in range(min(num_workers, len(items)))])

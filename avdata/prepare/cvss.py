@@ -49,7 +49,7 @@ class CvssCorpus(RecordedCorpus):
         if not tables or not spoken:
             raise self.other_layout("CVSS", "test.tsv and test/*.mp3.wav", hint="unpack it")
 
-        said = self._transcripts()
+        transcripts = self._transcripts()
         for split, table in tables.items():
             for number, line in iter_lines(table, "the table"):
                 clip, _, text = normalize("NFC", line.rstrip("\r\n")).partition("\t")
@@ -62,7 +62,7 @@ class CvssCorpus(RecordedCorpus):
                     self.problems[f"{table.name}:{number}"] = f"there is no {lacking}"
                     continue
 
-                extra, transcript = {"split": _SPLITS[split]}, said.get(name, "")
+                extra, transcript = {"split": _SPLITS[split]}, transcripts.get(name, "")
                 audio = (f"audio/{language}/{_SPLITS[split]}/{name}.wav" for language in (self.source, _TARGET))
                 one = Entry(name, next(audio), language=self.source, text=transcript, translation=text, extra=extra)
                 yield CorpusRecording(own, one, self.source).piece()

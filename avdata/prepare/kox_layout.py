@@ -52,8 +52,8 @@ class KoxLayout:
 
     def without_language(self, stem: str) -> str:
         """Return a recording's name without words for Korean and English, such as `c_005_0001` for `en_c_005_0001`."""
-        said = {*self.korean_folders, *self.english_folders}
-        return "_".join(word for word in stem.split("_") if word.lower() not in said)
+        known = {*self.korean_folders, *self.english_folders}
+        return "_".join(word for word in stem.split("_") if word.lower() not in known)
 
     def _language_of(self, words: list[str]) -> str:
         languages = ((KOREAN, self.korean_folders), (ENGLISH, self.english_folders), (OTHER, self.other_folders))

@@ -24,10 +24,10 @@ def spoken_form(text: str) -> str:
     way round: if only the first is all in words, it is kept. Removed from Korean text are noises (b/ breath, n/ noise, o/ others,
     l/ laughter, u/ not understood), the slash behind a filler (아/), and + and * behind a repeated or unclear word.
     """
-    said = _TWO_FORMS.sub(lambda forms: forms[1] if _is_said(forms[1]) and not _is_said(forms[2]) else forms[2], text)
-    bare = _NOISES.sub(" ", said)
-    if not _HANGUL.search(said) and bare.strip(" .,?!+*"):
-        return said
+    clean = _TWO_FORMS.sub(lambda forms: forms[1] if _is_said(forms[1]) and not _is_said(forms[2]) else forms[2], text)
+    bare = _NOISES.sub(" ", clean)
+    if not _HANGUL.search(clean) and bare.strip(" .,?!+*"):
+        return clean
     return " ".join(_BEFORE_MARK.sub("", _SLIP.sub("", _FILLER.sub("", bare))).split())
 
 

@@ -49,11 +49,11 @@ class MtedxCorpus(RecordedCorpus):
         for split in splits:
             texts, waves = folder / split / "txt", folder / split / "wav"
             parts = read_segments(texts / "segments", self.problems)
-            said = self._lines(texts, split, self.source, list(parts))
+            lines = self._lines(texts, split, self.source, list(parts))
             translated = {} if self.target == self.source else self._lines(texts, split, self.target, list(parts))
             for name, (talk, start_s, end_s) in parts.items():
                 sound = waves / f"{talk}.flac"
-                text = spoken_form(said[name])
+                text = spoken_form(lines[name])
                 if not sound.is_file() or not text:
                     self.problems[name] = NOTHING_SAID if sound.is_file() else f"there is no file {sound}"
                     continue

@@ -118,8 +118,8 @@ class MuavicCorpus(SourceCorpus):
         found = dict(zip(ids, _lines(folder / f"{self.split}.{language}", len(ids)), strict=True))
         by_line = {} if own is None else dict(zip(names, _lines(own), strict=False))
         if others := sum(name in found and text != found[name] for name, text in by_line.items()):
-            told = "%s: %d of %d lines belong to another segment than their line numbers say; joined by id"
-            LOG.warning(told, own, others, len(by_line))
+            message = "%s: %d of %d lines belong to another segment than their line numbers say; joined by id"
+            LOG.warning(message, own, others, len(by_line))
         return found
 
     def worker(self, place: Workplace) -> "MuavicWorker":
@@ -132,8 +132,10 @@ class MuavicCorpus(SourceCorpus):
         kinds = (
             Counter(str(one.extra.get("video_kind")) for one in read_manifest(path).entries) if path.is_file() else Counter[str]()
         )
-        told = (kinds[LIPS], kinds[SQUEEZED], kinds[NO_VIDEO])
-        LOG.info("%s: %d with mouth crops, %d with the whole frame squeezed (no face was found), %d with sound alone", path, *told)
+        counts = (kinds[LIPS], kinds[SQUEEZED], kinds[NO_VIDEO])
+        LOG.info(
+            "%s: %d with mouth crops, %d with the whole frame squeezed (no face was found), %d with sound alone", path, *counts
+        )
 
 
 @dataclass(frozen=True)

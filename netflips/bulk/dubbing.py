@@ -189,16 +189,16 @@ def dub_side_by_side(
             LOG.info("done or set aside already: %d of %s", len(jobs) - len(left), several(len(jobs), "video"))
 
         # The report has all dubs: written after each of them, it would take longer and longer.
-        told = Seldom(lambda: None if report is None else record.write_report(report, jobs))
+        reporting = Seldom(lambda: None if report is None else record.write_report(report, jobs))
         left.sort(key=sizes.__getitem__, reverse=True)
         try:
             # closing: after an error here, the workers end at once, and not when the generator is collected.
             with closing(_run(left, models, options, spread, is_quiet)) as outcomes:
                 for job, result, deaths in outcomes:
                     _keep(record, job, keys[job], result, deaths)
-                    told.maybe()
+                    reporting.maybe()
         finally:
-            told.now()
+            reporting.now()
             remove_temporary(out_dir)
 
         failed = [str(job.source) for job in jobs if str(job.source) in record.failed]
@@ -233,8 +233,8 @@ def _keep(record: DubRecord, job: VideoToDub, key: str, result: Script | Rejecte
 
     if deaths:
         report_note(TRIED_AGAIN(deaths="; ".join(deaths)), job.source)
-    for told in result.grouped_notes:
-        report_note(told, job.source)
+    for note in result.grouped_notes:
+        report_note(note, job.source)
     if result.quality is not None:
         LOG.info("%s: %s", job.source, result.quality.text(user_language()))
     LOG.info("%s", summary_of(result))

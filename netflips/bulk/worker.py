@@ -50,8 +50,8 @@ def read_source(settings: ExtractSettings, source: Source) -> Loaded:
     """Read one utterance, and write its lip crops and boxes if asked for. Raises NetflipsError."""
     clock, row = StageClock(), dict[str, Any]()
     with _warnings(row):
-        speech, heard = _speech(settings, source, clock)
-        lips = _lips(settings, source, speech, heard, clock, row)
+        speech, sound_source = _speech(settings, source, clock)
+        lips = _lips(settings, source, speech, sound_source, clock, row)
         if speech is not None and lips is not None and settings.uses_audio and settings.uses_video:
             compare_lengths(source.id, speech, lips)
 
@@ -108,7 +108,7 @@ def _lips(
     settings: ExtractSettings,
     source: Source,
     speech: Floats | None,
-    heard: MediaSource | None,
+    sound_source: MediaSource | None,
     clock: StageClock,
     row: dict[str, Any],
 ) -> Frames | None:
@@ -125,7 +125,7 @@ def _lips(
     if path is None:
         raise InputError("it has no video", path=source.id, hint=f"use --modalities {AUDIO}, without --with-lips")
 
-    frames = FrameSource(heard or path)
+    frames = FrameSource(sound_source or path)
     with clock.stage("faces"):
         face = find_faces(
             clock.timed(frames, "decode"),

@@ -75,18 +75,18 @@ class WordPairs:
     pairs: Mapping[str, Sequence[tuple[str, str]]]
     """source and target of each word, by kind; words of one kind can replace each other"""
 
-    def other_words(self, heard: str, said: str) -> list[tuple[str, str]]:
+    def other_words(self, source: str, target: str) -> list[tuple[str, str]]:
         """Return words that a translation has in place of those of the source, in the source language: pairs of the source's word,
         "" = nothing like it, and the translation's.
 
-        heard, said: texts of source and translation by a unit-to-text model. It errs by letters, so a word counts as another one
+        source, target: texts of source and translation by a unit-to-text model. It errs by letters, so a word counts as another one
         only where one of the same kind is nearer to the source's text, or where nothing like it is there at all.
         """
-        found, one, other = list[tuple[str, str]](), self.words_in(heard, is_target=False), self.words_in(said)
+        found, one, other = list[tuple[str, str]](), self.words_in(source, is_target=False), self.words_in(target)
 
         for word in sorted(other - one):
             names = [name for name, _ in self.pairs[word.kind]]
-            far = [_distance(_plain(name), _plain(heard)) for name in names]
+            far = [_distance(_plain(name), _plain(source)) for name in names]
             nearest = min(range(len(far)), key=far.__getitem__)
             # another one is in the text letter by letter, and is no part of it, as tomorrow is of tomorrow morning
             is_clear = any(kind == word.kind and names[place] not in names[word.place] for kind, place in one - other)

@@ -99,7 +99,7 @@ def pack_bundle(
             write_named_voices(folder / VOICES_FILE, named)
 
         made = {"date": date.today().isoformat(), **about["made"]}
-        told = {
+        whole = {
             "format": FORMAT,
             "name": NAME,
             "source": _SOURCE,
@@ -109,7 +109,7 @@ def pack_bundle(
             "made": made,
         }
 
-        packed = write_about(folder, told)
+        packed = write_about(folder, whole)
         if total_bytes(packed) > MOST_BYTES:
             sizes = ", ".join(f"{name} {facts['bytes'] / _MEGA:.1f}" for name, facts in packed.about["files"].items())
             raise OutputError("the bundle weighs too much", path=out_dir, expected=f"{MOST_BYTES / _MEGA:.0f} MiB", found=sizes)

@@ -135,11 +135,11 @@ _TWO = re.compile(r"\s/\s|\s\|\s|→|=>")
 _SORRY = re.compile(r"sorry|apolog|pardon|excuse|regret|afraid|unable|cannot|can't|couldn't", re.IGNORECASE)
 
 
-def fault_in(text: str, source: str, language: str, said: Mapping[str, str], examples: Mapping[str, str]) -> AnswerFault | None:
+def fault_in(text: str, source: str, language: str, earlier: Mapping[str, str], examples: Mapping[str, str]) -> AnswerFault | None:
     """Return why a translation, as `cleaned` returns it, must not be spoken; None = no fault is found.
 
-    language: of the translation. said: the sentence of each earlier translation, by `as_compared` of the translation. examples: the
-    same for those that the model was shown.
+    language: of the translation. earlier: the sentence of each earlier translation, by `as_compared` of the translation. examples:
+    the same for those that the model was shown.
     """
     if _JSON.search(text) or (as_compared(source) and not as_compared(text)):
         return "form"
@@ -153,7 +153,7 @@ def fault_in(text: str, source: str, language: str, said: Mapping[str, str], exa
         return "letters"
     if (other := examples.get(as_compared(text))) is not None and as_compared(other) != as_compared(source):
         return "example"
-    if (other := said.get(as_compared(text))) is not None and _is_other(other, source, text):
+    if (other := earlier.get(as_compared(text))) is not None and _is_other(other, source, text):
         return "same"
     return None
 
@@ -206,7 +206,7 @@ def lost_numbers(source: str, text: str) -> tuple[str, ...]:
     plain, words = text.replace(",", ""), re.sub(r"\s", "", text)
     found = (one.replace(",", "") for one in _NUMBERS.findall(source))
     return tuple(
-        one for one in dict.fromkeys(found) if one not in plain and not any(said in words for said in _spoken_forms(int(one)))
+        one for one in dict.fromkeys(found) if one not in plain and not any(form in words for form in _spoken_forms(int(one)))
     )
 
 
@@ -275,19 +275,19 @@ def likeness(one: str, other: str) -> float:
     return sum(2 * (first & second).total() / max(first.total() + second.total(), 1) for first, second in pairs) / len(pairs)
 
 
-def meaning_of(heard: str, back: str, others: Iterable[str]) -> Literal["kept", "doubtful", "lost"]:
+def meaning_of(source: str, back: str, others: Iterable[str]) -> Literal["kept", "doubtful", "lost"]:
     """Return whether a translation keeps the meaning of its original, by back-translation.
 
-    heard: the original. back: the translation, translated back. others: sentences around the original. lost: it is no more like the
-    original than unrelated sentences are, or more like another one. doubtful: the original has a word of negation, and it has none.
-    Originals of fewer than 4 words count as kept.
+    source: the original. back: the translation, translated back. others: sentences around the original. lost: it is no more like
+    the original than unrelated sentences are, or more like another one. doubtful: the original has a word of negation, and it has
+    none. Originals of fewer than 4 words count as kept.
     """
-    if len(_words(heard)) < _FEW:
+    if len(_words(source)) < _FEW:
         return "kept"
-    own = likeness(heard, back)
+    own = likeness(source, back)
     if own <= _UNLIKE or any(likeness(other, back) > own for other in others):
         return "lost"
-    return "doubtful" if _NEGATED.search(heard) and not _NEGATED.search(back) else "kept"
+    return "doubtful" if _NEGATED.search(source) and not _NEGATED.search(back) else "kept"
 
 
 def _words(text: str) -> list[str]:

@@ -102,19 +102,19 @@ class ChatServer:
             raise InputError(f"{WHAT} {why}, and is not asked any more", hint=_NO_THINKER if self._thoughts else None)
 
         try:
-            said = parse_answer(self._fitting({"messages": list(messages)}, schema))
-            if said.is_thought:
+            answer = parse_answer(self._fitting({"messages": list(messages)}, schema))
+            if answer.is_thought:
                 self._thoughts += 1
-                found = f"{_MOST_TOKENS} tokens of thoughts" if said.finish == "length" else "thoughts alone"
+                found = f"{_MOST_TOKENS} tokens of thoughts" if answer.finish == "length" else "thoughts alone"
                 raise InputError(f"{WHAT} gave no answer", found=found, hint=_NO_THINKER)
-            if not said.content.strip():
-                raise InputError(f"{WHAT} gave no answer", found=f"finish_reason {said.finish}" if said.finish else "no text")
+            if not answer.content.strip():
+                raise InputError(f"{WHAT} gave no answer", found=f"finish_reason {answer.finish}" if answer.finish else "no text")
         except NetflipsError:
             self._failures += 1
             raise
 
         self._failures = self._thoughts = 0
-        return said.content
+        return answer.content
 
     def _fitting(self, body: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
         """Send a request, with fewer parameters each time that the server refuses some; returns its answer. Raises InputError if it
@@ -135,11 +135,11 @@ class ChatServer:
                 if error.status not in (400, 422) or not self._without(error.message):
                     raise
 
-    def _without(self, said: str) -> bool:
+    def _without(self, message: str) -> bool:
         """Give up the form of each parameter that an error names; if it names none, leave out all of `_EXTRAS`. Returns whether
-        anything changed, so that it is worth asking again. said: the server's message."""
+        anything changed, so that it is worth asking again. message: the server's message."""
         forms: dict[str, list[Any]] = {**self._forms, "response_format": self._answers_in}
-        named = [name for name, pattern in _NAMES.items() if forms[name] and re.search(pattern, said, re.IGNORECASE)]
+        named = [name for name, pattern in _NAMES.items() if forms[name] and re.search(pattern, message, re.IGNORECASE)]
         for name in named:
             del forms[name][0]
         if named:
@@ -187,10 +187,10 @@ class ChatServer:
 class _RefusedError(InputError):
     """A server answered with an error."""
 
-    def __init__(self, error: InputError, status: int, said: str, hint: str | None) -> None:
-        """status: of HTTP. said: the server's message, "" = none. hint: what to do about it."""
-        self.status, self.message = status, said
-        found = f"{error.found}: {shown(said)[:_MOST_SPOKEN]}" if said else error.found
+    def __init__(self, error: InputError, status: int, message: str, hint: str | None) -> None:
+        """status: of HTTP. message: the server's message, "" = none. hint: what to do about it."""
+        self.status, self.message = status, message
+        found = f"{error.found}: {shown(message)[:_MOST_SPOKEN]}" if message else error.found
         super().__init__(error.what, path=error.path, found=found, hint=hint)
 
 
@@ -213,17 +213,17 @@ def _key() -> str:
 def _message_of(error: HTTPError) -> str:
     """Return a server's message about an error, with the parameter that it names; "" = there is none."""
     try:
-        said = error.read(_MOST_BYTES).decode(errors="replace")
+        content = error.read(_MOST_BYTES).decode(errors="replace")
     except (OSError, HTTPException, ValueError):
         return ""
     try:
-        answer = json.loads(said)
+        answer = json.loads(content)
         found = error_in(answer) or str(answer.get("detail") or answer.get("message") or "")
         param = answer["error"].get("param") if isinstance(answer.get("error"), Mapping) else None
         return f"{found} ({param})" if isinstance(param, str) and param not in found else found
     except (ValueError, AttributeError, RecursionError):
-        told = re.search(r'"(?:message|error|detail)"\s*:\s*"((?:[^"\\]|\\.)*)"', said)
-        return told[1] if told else ""
+        message = re.search(r'"(?:message|error|detail)"\s*:\s*"((?:[^"\\]|\\.)*)"', content)
+        return message[1] if message else ""
 
 
 def _wait_s(cause: BaseException | None, tried: int) -> float | None:
@@ -236,5 +236,5 @@ def _wait_s(cause: BaseException | None, tried: int) -> float | None:
     # A wrong request stays wrong. What passes is 429, too many requests, and errors of the server's own.
     if cause.code != 429 and cause.code < 500:
         return None
-    told = str(cause.headers.get("Retry-After", ""))
-    return min(float(told) if told.isdecimal() else 2.0**tried, _LONGEST_WAIT_S)
+    wait_s = str(cause.headers.get("Retry-After", ""))
+    return min(float(wait_s) if wait_s.isdecimal() else 2.0**tried, _LONGEST_WAIT_S)

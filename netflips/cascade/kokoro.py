@@ -340,18 +340,18 @@ def _heard(timed: Sequence[Phoneme], samples: NDArray[np.float32]) -> list[Phone
     level = np.sqrt(np.mean(np.square(samples[: len(samples) // size * size].reshape(-1, size)), axis=1))
     is_loud = level > np.percentile(level, 90) * 10 ** (_FLOOR_DB / 20)
 
-    heard: list[Phoneme] = []
+    phonemes: list[Phoneme] = []
     for name, start, end in timed:
         loud = np.flatnonzero(is_loud[round(start * 100) : round(end * 100)])
         last = start + ((loud[-1] + 1) / 100 if len(loud) else _CLOSURE_S)
         if name == _SILENCE or end - last < _PAUSE_S:
-            heard.append((name, start, end))
+            phonemes.append((name, start, end))
         else:
-            heard += [(name, start, last), (_SILENCE, last, end)]
+            phonemes += [(name, start, last), (_SILENCE, last, end)]
 
-    while heard and heard[-1][0] == _SILENCE:
-        heard.pop()
-    return heard
+    while phonemes and phonemes[-1][0] == _SILENCE:
+        phonemes.pop()
+    return phonemes
 
 
 def _part_of(model: Any, output: str) -> bytes:

@@ -43,8 +43,8 @@ def lost_names(source: str, text: str, known: Mapping[str, str] = MappingProxyTy
     known: names and terms of the whole talk, each with its translation. Names that are translated, or too short to be recognised by
     their sound, such as Leo, are looked for by it.
     """
-    said = _by_word(known)
-    found = [one for one in names_in(source, said) if not _is_there(one, text, said.get(one, ""))]
+    by_word = _by_word(known)
+    found = [one for one in names_in(source, by_word) if not _is_there(one, text, by_word.get(one, ""))]
     return tuple(dict.fromkeys(found))
 
 
@@ -62,20 +62,20 @@ def names_in(source: str, known: Collection[str] = ()) -> list[str]:
 def _by_word(known: Mapping[str, str]) -> dict[str, str]:
     """Return the translation of each word of a name with a capital letter; names of several words count only if their translations
     have as many."""
-    rows = ((name.split(), said.split()) for name, said in known.items() if said and _NAME.match(name))
+    rows = ((name.split(), spoken.split()) for name, spoken in known.items() if spoken and _NAME.match(name))
     return {word: part for words, parts in rows if len(words) == len(parts) for word, part in zip(words, parts, strict=True)}
 
 
-def _is_there(name: str, text: str, said: str) -> bool:
+def _is_there(name: str, text: str, spoken: str) -> bool:
     if re.search(rf"(?<![A-Za-z]){re.escape(name)}(?![A-Za-z])", text, re.IGNORECASE):
         return True
-    if said and re.search(rf"(?<![가-힣]){re.escape(said)}", text):
+    if spoken and re.search(rf"(?<![가-힣]){re.escape(spoken)}", text):
         return True
     if name.isupper():  # as it is spelled, or read as a word
         read = as_read(name, KOREAN).strip(" .")
         if read and read.replace(" ", "") in as_read(text, KOREAN).replace(" ", ""):
             return True
-    if said and len(_sounds_of(name)) < _LEAST[True]:  # anything would sound like it
+    if spoken and len(_sounds_of(name)) < _LEAST[True]:  # anything would sound like it
         return False
 
     pattern, most = re.compile("".join(_sounds_of(name))), _most_vowels(name.lower())

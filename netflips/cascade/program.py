@@ -117,15 +117,15 @@ class ProgramTranslator:
             else:
                 answer = self._program.ask(request, is_ok_enough=False)
             texts = answer.get("texts", [answer.get("text")])
-            said = [one_line(text) for text in texts if isinstance(text, str)] if isinstance(texts, list) else []
-            if not any(said):
+            answers = [one_line(text) for text in texts if isinstance(text, str)] if isinstance(texts, list) else []
+            if not any(answers):
                 raise InputError(f"{_WHAT} gave no text", found=shown(str(answer.get("error", texts)))[:80])
         except NetflipsError:
             self._failures += 1
             raise
 
         self._failures = 0
-        return list(dict.fromkeys(filter(None, said)))[:_MOST_TEXTS]
+        return list(dict.fromkeys(filter(None, answers)))[:_MOST_TEXTS]
 
     def close(self) -> None:
         """End the program, if it was started."""

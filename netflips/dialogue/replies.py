@@ -46,8 +46,8 @@ _SLOT = re.compile(r"\{(\w+)\}")
 class Replier(Protocol):
     """Answers questions."""
 
-    def reply(self, heard: str) -> str:
-        """Return the answer to a question. heard: its transcript. Raises InputError if there is no answer."""
+    def reply(self, question: str) -> str:
+        """Return the answer to a question. question: its transcript. Raises InputError if there is no answer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ class Replies:
     ):
         """questions: each with its answer. fallback: answer to all others. refused: spoken in place of what a guard refuses.
         most_errors: share of letters that may differ between question and transcript; beyond it the fallback is the answer."""
-        self._questions = [_Question(text, _numbered(text), said) for text, said in questions]
+        self._questions = [_Question(text, _numbered(text), answer) for text, answer in questions]
         self.fallback, self.refused, self._most_errors = fallback, refused, most_errors
 
     @classmethod
@@ -102,13 +102,13 @@ class Replies:
             raise InputError("most_errors of the replies is no share", path=path, expected="0 to 1", found=most)
         return cls(questions, texts["fallback"], texts["refused"], float(most))
 
-    def reply(self, heard: str) -> str:
+    def reply(self, question: str) -> str:
         """See `Replier.reply`; the fallback answers questions that are not understood."""
-        return self.nearest(heard)[1] or self.fallback
+        return self.nearest(question)[1] or self.fallback
 
-    def nearest(self, heard: str) -> tuple[str, str]:
+    def nearest(self, question: str) -> tuple[str, str]:
         """Return the question that is nearest to a transcript, and its answer; two empty texts if none is near enough."""
-        letters = _numbered(heard)
+        letters = _numbered(question)
         if not len(letters):
             return "", ""
 
@@ -128,12 +128,12 @@ def _numbered(text: str) -> Ids:
 
 
 def _pair(text: str, slot: str, path: Path) -> tuple[str, str]:
-    asked, bar, said = (part.strip() for part in text.partition("|"))
-    if not asked or (bar and not said):
+    asked, bar, answer = (part.strip() for part in text.partition("|"))
+    if not asked or (bar and not answer):
         raise InputError(
             f"a filling of slot {slot} cannot be used", path=path, expected='as "the bank | 은행"', found=repr(text[:40])
         )
-    return asked, said or asked
+    return asked, answer or asked
 
 
 def _rows(content: Any, path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -163,8 +163,10 @@ def _filled(
 
         is_korean = any(map(is_syllable, ask))
         for fillings in product(*(slots[name] for name in used)):
-            asked, said = ({name: pair[side] for name, pair in zip(used, fillings, strict=True)} for side in (int(is_korean), 1))
-            question, answer = (_put(text, filled, number, path) for text, filled in ((ask, asked), (say, said)))
+            asked, in_korean = (
+                {name: pair[side] for name, pair in zip(used, fillings, strict=True)} for side in (int(is_korean), 1)
+            )
+            question, answer = (_put(text, filled, number, path) for text, filled in ((ask, asked), (say, in_korean)))
             if is_first:
                 _require_sayable(answer, f"reply {number}", path)
             is_first = False
@@ -217,11 +219,11 @@ class Program:
         """command: the program's command line, by words, run without a shell. limit_s: seconds in which it must answer."""
         self._command, self._limit_s = tuple(command), limit_s
 
-    def reply(self, heard: str) -> str:
+    def reply(self, question: str) -> str:
         """Return what the program prints for a question. Raises InputError if it fails, prints nothing or too much, or takes too
         long."""
         what, hint = f"the program of {_FLAG}", "make it quicker, or give --reply-seconds"
-        content = run_program(self._command, self._limit_s, what, f"{heard}\n", _MOST_BYTES, hint)
+        content = run_program(self._command, self._limit_s, what, f"{question}\n", _MOST_BYTES, hint)
 
         try:
             text = content.decode("utf-8-sig").strip()

@@ -94,9 +94,9 @@ class Avatar:
         """Answer a recording with a video. Raises NetflipsError, and writes nothing, if it has no sound or there is no answer."""
         watch = _Watch()
         with watch.step("listen"):
-            heard, quality = self.transcribe(question, progress)
+            question_text, quality = self.transcribe(question, progress)
         with watch.step("reply"):
-            answer = replace(self.reply(heard, quality), quality=quality)
+            answer = replace(self.reply(question_text, quality), quality=quality)
         script = self._answer_video(answer, out, watch, progress)
         return replace(answer, seconds=watch.seconds, script=script)
 
@@ -112,21 +112,21 @@ class Avatar:
             return Transcript("", self.settings.language or ""), None
         return as_one(transcript_of(script.utterances)), script.quality
 
-    def reply(self, heard: Transcript, quality: QualityEstimate | None = None) -> Answer:
-        """Answer a question. heard: its transcript. quality: how well it is understood, None = not known."""
-        if refusal := self._judged(heard.text):
-            return Answer(heard, self.refused, QUESTION_REFUSED, refusal)
+    def reply(self, question_text: Transcript, quality: QualityEstimate | None = None) -> Answer:
+        """Answer a question. question_text: its transcript. quality: how well it is understood, None = not known."""
+        if refusal := self._judged(question_text.text):
+            return Answer(question_text, self.refused, QUESTION_REFUSED, refusal)
 
         if quality is not None and quality.words == "not_understood":
-            return Answer(heard, self.puzzled, NOT_UNDERSTOOD)
+            return Answer(question_text, self.puzzled, NOT_UNDERSTOOD)
 
-        text = self.replier.reply(heard.text)
+        text = self.replier.reply(question_text.text)
         if text == self.puzzled:
-            return Answer(heard, text, NOT_UNDERSTOOD)
+            return Answer(question_text, text, NOT_UNDERSTOOD)
 
         if refusal := self._judged(text):
-            return Answer(heard, self.refused, ANSWER_REFUSED, refusal)
-        return Answer(heard, text)
+            return Answer(question_text, self.refused, ANSWER_REFUSED, refusal)
+        return Answer(question_text, text)
 
     def _judged(self, text: str) -> str:
         return next((refusal for guard in self.guards if (refusal := guard.refuses(text))), "")

@@ -73,12 +73,12 @@ def check_recognizer(models: Models, asked: CascadeModels | None, language: str)
     return None
 
 
-def compared(heard: Transcript, text: str, language: str, num_samples: int) -> tuple[float, set[SpeechFault]]:
+def compared(recognized: Transcript, text: str, language: str, num_samples: int) -> tuple[float, set[SpeechFault]]:
     """Return the share of a text's letters that are in a transcript of it, 0 to 1, and the faults.
 
     num_samples: length of the speech, at 16 kHz.
     """
-    found, wanted = as_read(heard.text, language), as_read(text, language)
+    found, wanted = as_read(recognized.text, language), as_read(text, language)
     errors, length = errors_in(found, wanted)
     right, faults = 1 - errors / max(length, 1), set[SpeechFault]()
 
@@ -90,15 +90,15 @@ def compared(heard: Transcript, text: str, language: str, num_samples: int) -> t
     if lost >= _MISSING and right > _NOTHING:
         faults.add("missing")
     # A text may repeat itself, too, and then the voice only follows it.
-    if added >= _ADDED or (is_loop(heard.text, num_samples / SAMPLE_RATE) and not is_loop(text)):
+    if added >= _ADDED or (is_loop(recognized.text, num_samples / SAMPLE_RATE) and not is_loop(text)):
         faults.add("repeated")
     return right, faults
 
 
-def longest_gaps(heard: str, text: str) -> tuple[int, int]:
+def longest_gaps(recognized: str, text: str) -> tuple[int, int]:
     """Return the most letters in a row that a transcript lacks, and the most in a row that it has beyond the text."""
     # NFD splits a syllable of Hangul into its letters, so that one wrong vowel is no lost syllable.
-    wanted, found = (unicodedata.normalize("NFD", normalise_for_reading(one).replace(" ", "")) for one in (text, heard))
+    wanted, found = (unicodedata.normalize("NFD", normalise_for_reading(one).replace(" ", "")) for one in (text, recognized))
     lost = added = 0
     # autojunk: in texts of 200 letters or more, `difflib` would not match letters that are frequent.
     for name, start, stop, begin, end in SequenceMatcher(None, wanted, found, autojunk=False).get_opcodes():

@@ -12,20 +12,20 @@ from text2unit.script import with_fitting_particles
 
 
 def with_script_terms(
-    script: Script, stands: frozenset[int], said: Mapping[str, str], *, can_ask: bool
+    script: Script, stands: frozenset[int], decided: Mapping[str, str], *, can_ask: bool
 ) -> tuple[Script, frozenset[int]]:
     """Put the terms that a person decided into the translations that stand, in place of a proposal or an earlier term.
 
-    stands: numbers of the utterances whose translation stands. said: terms as of `terms_of_script`. can_ask: whether sentences can
-    be translated once more; a sentence that has neither the proposal nor the earlier term then stands no longer. Returns the script
-    and the numbers that still stand.
+    stands: numbers of the utterances whose translation stands. decided: terms as of `terms_of_script`. can_ask: whether sentences
+    can be translated once more; a sentence that has neither the proposal nor the earlier term then stands no longer. Returns the
+    script and the numbers that still stand.
     """
     found = {one.number: one for one in script.utterances}
     before = {one.word.lower(): one.proposed for one in script.terms}
     lost = set[int]()
 
     for group in _sentences(script, stands):
-        for word, wanted in terms_in(group[0][1].of, said).items():
+        for word, wanted in terms_in(group[0][1].of, decided).items():
             if any(wanted in _translated_text(found[number]) for number, _ in group):
                 continue
             for number, made in group:

@@ -246,16 +246,16 @@ def standings(rows: Sequence[Row], systems: Sequence[str]) -> list[Standing]:
             return None
         return -both.better  # which is seen from the other system
 
-    told = list[Standing]()
+    standings = list[Standing]()
     for system in systems:
         others = [one for one in systems if one != system]
         met = {(other, name): outcome(system, other, name) for other in others for names in AREAS.values() for name in names}
         areas = {area: _mean([met[other, name] for other in others for name in names]) for area, names in AREAS.items()}
         known = {area: value for area, value in areas.items() if value is not None}
         better = {other: [name for (one, name), way in met.items() if (one, way) == (other, 1)] for other in others}
-        told.append(Standing(system, _mean(list(known.values())) or 0.0, known, better))
+        standings.append(Standing(system, _mean(list(known.values())) or 0.0, known, better))
 
-    return sorted(told, key=lambda one: -one.whole)
+    return sorted(standings, key=lambda one: -one.whole)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

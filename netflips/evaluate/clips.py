@@ -120,8 +120,8 @@ class Clip:
 class UnderOtherSound:
     """A shuffled pair: the frames of one clip with the sound of another."""
 
-    def __init__(self, shown: Clip, said: Clip) -> None:
-        self._shown, self._said = shown, said
+    def __init__(self, shown: Clip, spoken: Clip) -> None:
+        self._shown, self._said = shown, spoken
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._said if name in _OF_SOUND else self._shown, name)

@@ -56,16 +56,16 @@ class LipSync(NamedTuple):
     """number of windows compared"""
 
 
-def judge_lip_sync(lips: Tensor, heard: Tensor, num_samples: int, is_published: bool) -> LipSync:
+def judge_lip_sync(lips: Tensor, sound: Tensor, num_samples: int, is_published: bool) -> LipSync:
     """Compare vectors of `sync_vectors`. is_published: leave out the last window, and take zeros beyond the clip.
 
     num_samples: of the clip's sound. Raises InputError for less than six frames.
     """
-    count = min(len(lips) - 1, num_samples // SAMPLES_PER_FRAME - WINDOW) if is_published else min(len(lips), len(heard))
+    count = min(len(lips) - 1, num_samples // SAMPLES_PER_FRAME - WINDOW) if is_published else min(len(lips), len(sound))
     if count < 1:
         raise InputError("the clip is too short for lip sync", expected=f"more than {WINDOW} frames with their sound")
 
-    distances = shifted_distances(lips[:count], heard[:count])
+    distances = shifted_distances(lips[:count], sound[:count])
     if not is_published:
         place = torch.arange(count)[:, None] + torch.arange(-MOST_SHIFT, MOST_SHIFT + 1)
         distances = distances.masked_fill((place < 0) | (place >= count), torch.nan)
@@ -76,12 +76,12 @@ def judge_lip_sync(lips: Tensor, heard: Tensor, num_samples: int, is_published: 
     return LipSync(confidence, float(means[nearest]), MOST_SHIFT - nearest, count)
 
 
-def shifted_distances(lips: Tensor, heard: Tensor) -> Tensor:
+def shifted_distances(lips: Tensor, sound: Tensor) -> Tensor:
     """Return the distance of each window of lips to the sound at each shift, -15..15; missing sound is zeros.
 
-    lips, heard: float32 [windows, width]. Returns float32 [windows, 31].
+    lips, sound: float32 [windows, width]. Returns float32 [windows, 31].
     """
-    padded = torch.nn.functional.pad(heard, (0, 0, MOST_SHIFT, MOST_SHIFT))
+    padded = torch.nn.functional.pad(sound, (0, 0, MOST_SHIFT, MOST_SHIFT))
     around = padded.unfold(0, 2 * MOST_SHIFT + 1, 1)  # [windows, width, 31]
     distances: Tensor = torch.linalg.vector_norm(lips[:, :, None] - around + _EPSILON, dim=1)
     return distances

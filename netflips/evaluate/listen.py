@@ -70,8 +70,10 @@ def make_page(options: ListenOptions) -> None:
 
 def write_page(out: Path, pairs: Sequence[Pair], question: str) -> None:
     """Write the page that plays pairs of any systems, in this order. Raises OutputError, MediaError."""
-    told = [{"clip": one.clip, "names": one.names, "swapped": one.swapped} for one in pairs]
-    about = json.dumps({"pairs": told, "intervals": intervals(len(pairs))}).replace("<", "\\u003c")  # nothing in it ends the script
+    shown = [{"clip": one.clip, "names": one.names, "swapped": one.swapped} for one in pairs]
+    about = json.dumps({"pairs": shown, "intervals": intervals(len(pairs))}).replace(
+        "<", "\\u003c"
+    )  # nothing in it ends the script
 
     script = words.template_text("netflips.evaluate", "listen.js")
     page = words.environment_of("netflips.evaluate").get_template("listen.html").stream(

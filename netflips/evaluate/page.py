@@ -79,33 +79,36 @@ class Evaluation:
     """clips of which nothing, or not all, could be measured, and why"""
 
 
-def write_evaluation(told: Evaluation, out_dir: Path) -> None:
+def write_evaluation(evaluation: Evaluation, out_dir: Path) -> None:
     """Write figures, tables and page, each whole or not at all. Raises OutputError."""
-    write_text(out_dir / METRICS, json.dumps(metrics_json(told), indent=1, ensure_ascii=False) + "\n")
-    write_text(out_dir / TABLE, f"# {told.title}\n\n{facts_text(told)}\n{tables.markdown(told.rows)}")
-    write_text(out_dir / PAGE, page(told))
+    write_text(out_dir / METRICS, json.dumps(metrics_json(evaluation), indent=1, ensure_ascii=False) + "\n")
+    write_text(out_dir / TABLE, f"# {evaluation.title}\n\n{facts_text(evaluation)}\n{tables.markdown(evaluation.rows)}")
+    write_text(out_dir / PAGE, page(evaluation))
 
 
-def metrics_json(told: Evaluation) -> dict[str, Any]:
+def metrics_json(evaluation: Evaluation) -> dict[str, Any]:
     """Return all figures as a JSON object."""
-    failures = {name: list(reasons) for name, reasons in told.failures.items()}
-    return {"title": told.title, "facts": dict(told.facts), "rows": as_json(told.rows), "failures": failures}
+    failures = {name: list(reasons) for name, reasons in evaluation.failures.items()}
+    return {"title": evaluation.title, "facts": dict(evaluation.facts), "rows": as_json(evaluation.rows), "failures": failures}
 
 
-def facts_text(told: Evaluation) -> str:
+def facts_text(evaluation: Evaluation) -> str:
     """Return the facts to be read beside the figures, one a line."""
-    failed = {"failed": f"{several(len(told.failures), 'clip')}, told beside each figure"} if told.failures else {}
-    return "".join(f"- {name}: {value}\n" for name, value in {**told.facts, **failed}.items())
+    failed = {"failed": f"{several(len(evaluation.failures), 'clip')}, told beside each figure"} if evaluation.failures else {}
+    return "".join(f"- {name}: {value}\n" for name, value in {**evaluation.facts, **failed}.items())
 
 
-def page(told: Evaluation) -> str:
+def page(evaluation: Evaluation) -> str:
     """Return the page as HTML."""
-    goals = {"missed": [row for row in told.rows if row.is_met is False], "met": [row for row in told.rows if row.is_met]}
-    titles = {subject: SUBJECT_TITLES[subject] for subject in tables.subjects_of(told.rows)}
+    goals = {
+        "missed": [row for row in evaluation.rows if row.is_met is False],
+        "met": [row for row in evaluation.rows if row.is_met],
+    }
+    titles = {subject: SUBJECT_TITLES[subject] for subject in tables.subjects_of(evaluation.rows)}
     return rendered(
-        "suite.html", told.title, "img-src data:; media-src data:", told=told, tables=tables,
+        "suite.html", evaluation.title, "img-src data:; media-src data:", evaluation=evaluation, tables=tables,
         subjects=[(subject, title, MEANINGS[title]) for subject, title in titles.items()],
-        goals=goals if any(goals.values()) else {}, has_notes=any(row.notes for row in told.rows),
+        goals=goals if any(goals.values()) else {}, has_notes=any(row.notes for row in evaluation.rows),
     )  # fmt: skip
 
 

@@ -199,9 +199,9 @@ class Measurer:
                 found = measured(metric, case, outcome, there)
                 listener = next((need for need in _LISTENERS if need in metric.needs & there), None)
                 if "reference_text" in metric.needs and listener:
-                    heard = outcome.published_text if listener == "published" else outcome.text
+                    recognized = outcome.published_text if listener == "published" else outcome.text
                     name = clips.judges.model(listener).name
-                    texts = {"recognized": heard, "wanted": case.files.wanted(heard), "recognizer": name}
+                    texts = {"recognized": recognized, "wanted": case.files.wanted(recognized), "recognizer": name}
 
                 yield Record.of(place, key, found, texts)
 

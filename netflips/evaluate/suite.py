@@ -60,9 +60,9 @@ def run_suite(suite: Suite, out_dir: Path, progress: Progress = silent) -> Evalu
         if suite.options.versa is not None:
             write_for_versa(suite.cases, suite.options.versa, progress)
             rows += rows_of_versa(suite.cases, suite.options.versa)
-        told = Evaluation(suite.title, facts, rows, worst, {name: why for name, why in failed.items() if why})
-        write_evaluation(told, out_dir)
-    return told
+        evaluation = Evaluation(suite.title, facts, rows, worst, {name: why for name, why in failed.items() if why})
+        write_evaluation(evaluation, out_dir)
+    return evaluation
 
 
 def _facts(suite: Suite, rows: Sequence[Row], found: Iterable[Record]) -> dict[str, str]:
@@ -72,8 +72,8 @@ def _facts(suite: Suite, rows: Sequence[Row], found: Iterable[Record]) -> dict[s
 
     if report_to := listeners(one.texts for one in found):
         true = [(row.title, row.figure_of(TRUTH)) for row in rows if row.figure_name in ("cer", "wer")]
-        said = ", ".join(f"{title} {number(one.value)} ({several(one.n, 'clip')})" for title, one in true if one is not None)
-        errors = f"errors on true speech: {said}" if said else "errors are not known: no reference speech is given"
+        figures = ", ".join(f"{title} {number(one.value)} ({several(one.n, 'clip')})" for title, one in true if one is not None)
+        errors = f"errors on true speech: {figures}" if figures else "errors are not known: no reference speech is given"
         facts["recognizer"] = f"{report_to}; its own {errors}"
         has_published = any(row.figure_name.startswith(SEAMLESS.prefix) for row in rows)
         as_whisper = "; those of ASR figures as Whisper's authors do" if has_published else ""
@@ -133,8 +133,8 @@ def _run(options: MeasureOptions, manifest: Path, cases: Sequence[CaseFiles], of
     check_media(cases, manifest)
 
     with bars(options.quiet) as progress:
-        told = run_suite(suite, folder, progress)
-    print_text(f"{facts_text(told)}\n{markdown(told.rows)}".rstrip("\n"))
+        evaluation = run_suite(suite, folder, progress)
+    print_text(f"{facts_text(evaluation)}\n{markdown(evaluation.rows)}".rstrip("\n"))
     if is_kept:
         LOG.info("written: %s", folder / PAGE)
 

@@ -111,9 +111,9 @@ class Cell:
             return None
 
         if self.rules is not None:
-            heard, again = ([cell.texts[name]["recognized"] for name in both] for cell in (self, other))
+            recognized, again = ([cell.texts[name]["recognized"] for name in both] for cell in (self, other))
             wanted = [self.texts[name]["wanted"] for name in both]
-            found = self.rules.compared(self.kind.name, heard, again, wanted, self.language)
+            found = self.rules.compared(self.kind.name, recognized, again, wanted, self.language)
             return None if found is None else Compared(self.kind, *found, self._failed_alone(other))
 
         (own, below), (theirs, others) = self._parts(both), other._parts(both)

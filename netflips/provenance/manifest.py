@@ -115,8 +115,8 @@ def _made() -> bytes:
 
     def certificate(of: ec.EllipticCurvePrivateKey, *names: str) -> bytes:
         is_root = of is root
-        told = [[(NameOID.ORGANIZATION_NAME, "NetfLips, self-signed"), (NameOID.COMMON_NAME, name)] for name in names]
-        issuer, whose = (x509.Name([x509.NameAttribute(*one) for one in row]) for row in told)
+        subjects = [[(NameOID.ORGANIZATION_NAME, "NetfLips, self-signed"), (NameOID.COMMON_NAME, name)] for name in names]
+        issuer, whose = (x509.Name([x509.NameAttribute(*one) for one in row]) for row in subjects)
 
         made = x509.CertificateBuilder(issuer, whose, of.public_key(), x509.random_serial_number())
         # From yesterday, because the clock of whoever reads the file may be behind.
@@ -201,10 +201,10 @@ class Signing:
         import c2pa
 
         opened = {"action": "c2pa.opened", "parameters": {"ingredientIds": ["source"]}}
-        said = {"c2pa.actions.v2": {"actions": [opened, *actions]}, MADE: facts}
+        assertions = {"c2pa.actions.v2": {"actions": [opened, *actions]}, MADE: facts}
         content = {
             "claim_generator_info": [{"name": "NetfLips", "version": __version__}],
-            "assertions": [{"label": label, "data": data} for label, data in said.items()],
+            "assertions": [{"label": label, "data": data} for label, data in assertions.items()],
         }
 
         about = {"title": "source", "relationship": "parentOf", "instance_id": "source", "label": "source"}
@@ -305,9 +305,9 @@ def read_provenance(path: Path, trusted: Path | None = None) -> Provenance:
     except (InputError, ValueError, RecursionError) as error:
         return Provenance("broken", (f"it cannot be read: {reason(error)}"[:_MOST_LETTERS],))
 
-    told = _provenance_of(found) if found else Provenance("broken", (state[:_MOST_LETTERS],))
-    is_vouched = told.state == "valid" and state == "Trusted"
-    return replace(told, is_trusted=is_vouched and trusted is not None, is_ours=is_vouched and trusted is None)
+    provenance = _provenance_of(found) if found else Provenance("broken", (state[:_MOST_LETTERS],))
+    is_vouched = provenance.state == "valid" and state == "Trusted"
+    return replace(provenance, is_trusted=is_vouched and trusted is not None, is_ours=is_vouched and trusted is None)
 
 
 def _read(kind: str, path: Path, beside: str, anchors: str) -> list[Any]:
@@ -332,9 +332,9 @@ def _provenance_of(found: Mapping[str, Any]) -> Provenance:
     if problems or not active or found.get("validation_state") not in ("Valid", "Trusted"):
         return Provenance("broken", tuple(dict.fromkeys(problems)) or ("it is not valid",), signer, issuer)
     # C2PA numbers assertions that have one label: c2pa.actions.v2__1.
-    said = {one["label"].partition("__")[0]: one["data"] for one in active.get("assertions", ())}
-    actions = next((data["actions"] for label, data in said.items() if label.startswith("c2pa.actions")), ())
-    generator, made = (active.get("claim_generator_info") or [{}])[0], said.get(MADE)
+    assertions = {one["label"].partition("__")[0]: one["data"] for one in active.get("assertions", ())}
+    actions = next((data["actions"] for label, data in assertions.items() if label.startswith("c2pa.actions")), ())
+    generator, made = (active.get("claim_generator_info") or [{}])[0], assertions.get(MADE)
 
     return Provenance(
         "valid",

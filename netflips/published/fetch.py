@@ -148,8 +148,8 @@ class Fetcher:
         if source.at not in self.commits:
             commit = "" if self._is_latest else source.commit
             if not commit:
-                told = self._json(f"{self._hosts['hub']}/api/models/{source.at}/revision/main", source)
-                commit = str(told.get("sha")) if isinstance(told, dict) else ""
+                answer = self._json(f"{self._hosts['hub']}/api/models/{source.at}/revision/main", source)
+                commit = str(answer.get("sha")) if isinstance(answer, dict) else ""
                 if not commit.isalnum():
                     raise HostError(f"{source} states no commit", hint=_BY_HAND)
             self.commits[source.at] = commit
@@ -392,12 +392,12 @@ class _Page(HTMLParser):
         self.action, self.fields, self._words, self._is_in = "", dict[str, str](), list[str](), ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        told = {name: value or "" for name, value in attrs}
-        if tag == "form" and told.get("id") == "download-form":
-            self.action = told.get("action", "")
-        elif tag == "input" and self.action and told.get("type") == "hidden":
-            self.fields[told.get("name", "")] = told.get("value", "")
-        elif tag == "title" or "uc-error" in told.get("class", ""):
+        attributes = {name: value or "" for name, value in attrs}
+        if tag == "form" and attributes.get("id") == "download-form":
+            self.action = attributes.get("action", "")
+        elif tag == "input" and self.action and attributes.get("type") == "hidden":
+            self.fields[attributes.get("name", "")] = attributes.get("value", "")
+        elif tag == "title" or "uc-error" in attributes.get("class", ""):
             self._is_in = tag
 
     def handle_endtag(self, tag: str) -> None:
@@ -410,8 +410,8 @@ class _Page(HTMLParser):
 
     def refusal(self, place: Origin, name: str) -> HostError:
         """Return the error for a page that leads to no file."""
-        said = "; ".join(self._words)[:300] or "a page that says nothing"
-        return HostError(f"{place} does not give the file", path=name, found=said, hint=f"wait a day, or {_BY_HAND}")
+        answer = "; ".join(self._words)[:300] or "a page that says nothing"
+        return HostError(f"{place} does not give the file", path=name, found=answer, hint=f"wait a day, or {_BY_HAND}")
 
 
 def _unzip(part: Path, name: str, place: Origin) -> None:

@@ -97,15 +97,15 @@ class Whisper:
         with engine_errors(self._folder, _WHAT, "failed while it heard"):
             segments, about = self._model.transcribe(np.ascontiguousarray(speech, np.float32), language=asked, **self._how)
             # faster-whisper recognises only while its segments are read, so its errors come here.
-            said = list(segments)
+            recognized = list(segments)
 
         length_s = float(samples_to_seconds(len(speech)))
-        kept = [one for one in said if self._is_published or not is_loop(one.text, one.end - one.start)]
+        kept = [one for one in recognized if self._is_published or not is_loop(one.text, one.end - one.start)]
         text = _shown("".join(one.text for one in kept))
         if is_loop(text, length_s) and not self._is_published:
             text, kept = "", []
         words = _words(kept, length_s, asked or about.language) if text else ()
-        return Transcript(text, asked or about.language, words, has_loop=len(kept) < len(said))
+        return Transcript(text, asked or about.language, words, has_loop=len(kept) < len(recognized))
 
     def languages_in(self, speech: NDArray[np.float32]) -> Mapping[str, float]:
         """Return the probability of each language in the first 30 s of speech, float32 [S] at 16 kHz; empty if it has only one

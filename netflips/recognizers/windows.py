@@ -53,13 +53,13 @@ def recognised_together(pieces: Sequence[WindowPart], recognise: Callable[[Sampl
 
     If the recognizer wrote a loop, all transcripts have `has_loop`, because it is not known to which piece it belongs.
     """
-    heard = recognise(np.concatenate([one.samples for one in pieces]))
+    whole = recognise(np.concatenate([one.samples for one in pieces]))
     ends = [float(samples_to_seconds(stop)) for stop in accumulate(len(one.samples) for one in pieces)]
     found = list[Transcript]()
     for piece, (start, end) in zip(pieces, pairwise([0.0, *ends[:-1], float("inf")]), strict=True):
-        own = [word for word in heard.words if start <= (word.start_s + word.end_s) / 2 < end]
+        own = [word for word in whole.words if start <= (word.start_s + word.end_s) / 2 < end]
         moved = tuple(
             word._replace(start_s=word.start_s - start + piece.start_s, end_s=word.end_s - start + piece.start_s) for word in own
         )
-        found.append(Transcript(" ".join(word.text for word in own), heard.language, moved, heard.has_loop))
+        found.append(Transcript(" ".join(word.text for word in own), whole.language, moved, whole.has_loop))
     return found

@@ -136,9 +136,9 @@ def _lines_of_clip(script: Script) -> list[str]:
 
 
 def _lines_of_recording(script: Script) -> list[str]:
-    told, work = script.processed, script.result.work
-    fits = [(one.number, one.fit) for one in told if one.fit is not None]
-    lines = [f"  {len(fits)} of {several(len(told), 'utterance')} dubbed in place"]
+    processed, work = script.processed, script.result.work
+    fits = [(one.number, one.fit) for one in processed if one.fit is not None]
+    lines = [f"  {len(fits)} of {several(len(processed), 'utterance')} dubbed in place"]
     scales = [fit.duration_scale for _, fit in fits if fit.duration_scale is not None]
     if scales:
         lines[0] += f", at {min(scales):.2f} to {max(scales):.2f} of their natural length"
@@ -147,7 +147,7 @@ def _lines_of_recording(script: Script) -> list[str]:
         ("spoken faster than the pace allows", [number for number, fit in fits if fit.is_hurried]),
         ("with a freeze frame", [number for number, fit in fits if fit.freeze_s]),
         ("cut", [number for number, fit in fits if fit.cut_s]),
-        ("left alone", [one.number for one in told if one.fit is None]),
+        ("left alone", [one.number for one in processed if one.fit is None]),
     ):
         if numbers:
             lines.append(f"  {what}: {ranges(numbers)}")

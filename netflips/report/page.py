@@ -133,21 +133,21 @@ def _lengths(one: OnPage) -> list[Fact]:
 
 
 def _units(script: Script, one: OnPage, below: frozenset[int]) -> list[Fact]:
-    facts, heard, said = [], one.utterance.source_units, one.fit.units
-    num_source_units = 0 if heard is None else len(heard.units.ids)
+    facts, source, num_spoken = [], one.utterance.source_units, one.fit.units
+    num_source_units = 0 if source is None else len(source.units.ids)
 
     if one.alone is None and script.is_over_text:
-        facts.append(Fact("units", f"{several(said, 'unit')}, of the text"))
-    elif one.alone is None and heard is None:
-        facts += [Fact("units", several(said, "unit"))] if said else []
+        facts.append(Fact("units", f"{several(num_spoken, 'unit')}, of the text"))
+    elif one.alone is None and source is None:
+        facts += [Fact("units", several(num_spoken, "unit"))] if num_spoken else []
     elif one.alone is None:
-        facts.append(Fact("units", f"{num_source_units} in the original, {said} in the translation"))
+        facts.append(Fact("units", f"{num_source_units} in the original, {num_spoken} in the translation"))
     elif num_source_units:
         facts.append(Fact("units", several(num_source_units, "unit")))
 
-    told = [text for text in ("" if heard is None else taken_from(heard.modalities), one.utterance.units_why) if text]
-    if told:
-        facts.append(Fact("units from", "; ".join(told)))
+    sources = [text for text in ("" if source is None else taken_from(source.modalities), one.utterance.units_why) if text]
+    if sources:
+        facts.append(Fact("units from", "; ".join(sources)))
 
     for name, score, usual in _scores(script, one):
         if score is not None:
@@ -164,9 +164,9 @@ def _units(script: Script, one: OnPage, below: frozenset[int]) -> list[Fact]:
 
 def _scores(script: Script, one: OnPage) -> tuple[tuple[str, float | None, float | None], ...]:
     """Return the scores of an utterance: what each is of, the score, and what is usual."""
-    made, heard = script.result, one.utterance.source_units
+    made, source = script.result, one.utterance.source_units
     return (
-        ("original", None if heard is None else heard.confidence, made.usual("av2unit")),
+        ("original", None if source is None else source.confidence, made.usual("av2unit")),
         ("translation", one.utterance.score if one.utterance.fit else None, made.usual("unit2unit")),
     )
 
@@ -177,18 +177,18 @@ _HOW = {"first": "checked", "other_translation": "another translation", "spoken_
 def _tries(one: OnPage) -> list[Fact]:
     """Return what was recognised and measured in each attempt."""
     facts = []
-    for told in one.utterance.attempts:
-        shares = (("right", told.right), ("b, m and p closed", told.closed), ("original under it", told.leak))
+    for attempt in one.utterance.attempts:
+        shares = (("right", attempt.right), ("b, m and p closed", attempt.closed), ("original under it", attempt.leak))
         figures = [f"{name} {per_cent(share, 1.0)}" for name, share in shares if share is not None]
-        figures += [] if told.own_voice is None else [f"own voice {number_or_dash(told.own_voice, 2)}"]
-        figures += [] if told.other_voice is None else [f"others' {number_or_dash(told.other_voice, 2)}"]
-        figures += [several(told.clicks, "click")] if told.clicks else []
+        figures += [] if attempt.own_voice is None else [f"own voice {number_or_dash(attempt.own_voice, 2)}"]
+        figures += [] if attempt.other_voice is None else [f"others' {number_or_dash(attempt.other_voice, 2)}"]
+        figures += [several(attempt.clicks, "click")] if attempt.clicks else []
 
-        heard = "" if told.transcript is None else f"heard “{told.transcript}”; "
-        faults = "".join(f"; {sentence(Note(f'fault_{name}'))}" for name in told.faults)
-        is_left = len(one.utterance.attempts) > 1 and not told.is_chosen
-        name = _HOW[told.how] + (", not taken" if is_left else "")
-        facts.append(Fact(name, heard + ", ".join(figures) + faults, is_bad=bool(told.faults) and told.is_chosen))
+        heard = "" if attempt.transcript is None else f"heard “{attempt.transcript}”; "
+        faults = "".join(f"; {sentence(Note(f'fault_{name}'))}" for name in attempt.faults)
+        is_left = len(one.utterance.attempts) > 1 and not attempt.is_chosen
+        name = _HOW[attempt.how] + (", not taken" if is_left else "")
+        facts.append(Fact(name, heard + ", ".join(figures) + faults, is_bad=bool(attempt.faults) and attempt.is_chosen))
     return facts
 
 
@@ -198,8 +198,8 @@ def _video(one: OnPage) -> list[Fact]:
         return []
     facts = [Fact("new lips", f"in {drawn.drawn} of {several(drawn.frames, 'frame')}")]
     if drawn.left:
-        told = ", ".join(f"{count} ({left_words(reason)})" for reason, count in drawn.left.items())
-        facts.append(Fact("left as they were", told))
+        reasons = ", ".join(f"{count} ({left_words(reason)})" for reason, count in drawn.left.items())
+        facts.append(Fact("left as they were", reasons))
     return facts
 
 
@@ -240,42 +240,42 @@ def remarks_on(script: Script, missing: Sequence[str]) -> list[Remark]:
 
     if left:
         reasons = ", ".join(f"{count} ({left_words(reason)})" for reason, count in left.most_common())
-        told = f"{several(left.total(), 'frame')} within utterances kept the original mouth: {reasons}."
-        found.append(Remark([SentencePart(told)]))
+        text = f"{several(left.total(), 'frame')} within utterances kept the original mouth: {reasons}."
+        found.append(Remark([SentencePart(text)]))
     if made.has_grown:
-        told = f"The video grew to {made.width}{TIMES}{made.height}: H.264 cannot hold an odd side."
-        found.append(Remark([SentencePart(told)]))
+        text = f"The video grew to {made.width}{TIMES}{made.height}: H.264 cannot hold an odd side."
+        found.append(Remark([SentencePart(text)]))
 
     return [
         *found,
-        *(_warning(told, script, utterances) for told in script.grouped_notes if told.note.code != LEFT_ALONE.code),
+        *(_warning(note, script, utterances) for note in script.grouped_notes if note.note.code != LEFT_ALONE.code),
         *(Remark([SentencePart(text)], is_warning=True) for text in missing),
     ]
 
 
-def _warning(told: GroupedNote, script: Script, utterances: Sequence[OnPage]) -> Remark:
+def _warning(grouped: GroupedNote, script: Script, utterances: Sequence[OnPage]) -> Remark:
     """Return a note with links to its utterances; where several share it with different figures, with the reason for each."""
-    before, mark, after = sentence(told, who=_MARK if told.numbers else None, in_shares=True).partition(_MARK)
+    before, mark, after = sentence(grouped, who=_MARK if grouped.numbers else None, in_shares=True).partition(_MARK)
     pieces = [SentencePart(before)]
     if mark:
-        plural = "s" if len(told.numbers) > 1 else ""
+        plural = "s" if len(grouped.numbers) > 1 else ""
         pieces.append(SentencePart(f"utterance{plural} "))
         cards = {one.number for one in utterances}
-        for place, number in enumerate(told.numbers):  # those that have a card lead there
+        for place, number in enumerate(grouped.numbers):  # those that have a card lead there
             pieces += [SentencePart(", ")] if place else []
             pieces.append(SentencePart(str(number), number if number in cards else None))
 
-    strange = [one for one in utterances if one.number in told.numbers] if told.note.code == OUTSIDE.code else []
-    among = f" ({len(strange)} of {told.note.values['among']})" if len(strange) > 1 and "among" in told.note.values else ""
-    reasons, korean = [_why(one, script) for one in strange], sentence(told, KOREAN, hint=False, in_shares=True)
+    strange = [one for one in utterances if one.number in grouped.numbers] if grouped.note.code == OUTSIDE.code else []
+    among = f" ({len(strange)} of {grouped.note.values['among']})" if len(strange) > 1 and "among" in grouped.note.values else ""
+    reasons, korean = [_why(one, script) for one in strange], sentence(grouped, KOREAN, hint=False, in_shares=True)
     return Remark([*pieces, SentencePart(among + after)], is_warning=True, reasons=reasons, korean=korean)
 
 
 def _why(one: OnPage, script: Script) -> list[SentencePart]:
     reasons = [f"sure of the {what}: {sure(score, usual)}" for what, score, usual in _scores(script, one) if unusual(score, usual)]
     note = one.utterance.note(OUTSIDE.code)
-    told = "; ".join(reasons) or ("" if note is None else sentence(note, in_shares=True))
-    return [SentencePart(f"Utterance {one.number}", one.number), SentencePart(f" ({clock(one.source.start_s)}): {told}")]
+    why = "; ".join(reasons) or ("" if note is None else sentence(note, in_shares=True))
+    return [SentencePart(f"Utterance {one.number}", one.number), SentencePart(f" ({clock(one.source.start_s)}): {why}")]
 
 
 # The page
@@ -321,8 +321,8 @@ def report_page(dubs: Sequence[FinishedDub], failures: Mapping[str, str], folder
     return environment.get_template("page.html").render(
         name=Path(dubs[0].script.result.output).name if is_single else several(len(dubs) + len(failures), "video"),
         is_single=is_single,
-        versions=" and ".join(dict.fromkeys(told.script.result.version for told in dubs)),
-        dubs=[_dub(told, "" if is_single else f"d{count}-", folder) for count, told in enumerate(dubs, 1)],
+        versions=" and ".join(dict.fromkeys(finished.script.result.version for finished in dubs)),
+        dubs=[_dub(finished, "" if is_single else f"d{count}-", folder) for count, finished in enumerate(dubs, 1)],
         failures=failures,
         settings=[(name, _setting(value)) for name, value in settings.items()],
         policy="; ".join(_POLICY).format(script=words.short_digest(script), style=words.short_digest(style)),
@@ -331,9 +331,9 @@ def report_page(dubs: Sequence[FinishedDub], failures: Mapping[str, str], folder
     )
 
 
-def _dub(told: FinishedDub, prefix: str, folder: Path) -> dict[str, Any]:
+def _dub(finished: FinishedDub, prefix: str, folder: Path) -> dict[str, Any]:
     """Return what the template shows of one dub. prefix: of its ids in the page. folder: where the page is."""
-    script = told.script
+    script = finished.script
     utterances, made = on_page(script), script.result
     dubbed = [one for one in utterances if one.alone is None]
     return {
@@ -342,7 +342,7 @@ def _dub(told: FinishedDub, prefix: str, folder: Path) -> dict[str, Any]:
         "media": script.media or Media(),
         "prefix": prefix,
         "clips": addresses_of(script, folder),
-        "posters": told.material.posters,
+        "posters": finished.material.posters,
         "utterances": utterances,
         "below": below_usual(script),
         "dubbed": len(dubbed),
@@ -350,8 +350,8 @@ def _dub(told: FinishedDub, prefix: str, folder: Path) -> dict[str, Any]:
         "scales": [one.fit.duration_scale for one in dubbed if one.fit.duration_scale is not None],
         "took_s": sum(timing.seconds for timing in made.timings),
         "stretches": json.dumps([[round(value, 3) for value in one] for one in stretches_of(script)]),
-        "remarks": remarks_on(script, told.material.missing),
-        "cards": cards_of(script, told.material),
+        "remarks": remarks_on(script, finished.material.missing),
+        "cards": cards_of(script, finished.material),
     }
 
 

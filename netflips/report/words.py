@@ -102,7 +102,7 @@ class UtteranceGrade(NamedTuple):
 
 def verdicts(one: OnPage) -> list[UtteranceGrade]:
     """Return the grades of an utterance, that of its fit first."""
-    utterance, heard = one.utterance, one.utterance.source_units
+    utterance, source = one.utterance, one.utterance.source_units
     if one.alone is not None:
         return [UtteranceGrade(f"left alone: {why_left(one.alone.values)}", "warn")]
 
@@ -111,8 +111,8 @@ def verdicts(one: OnPage) -> list[UtteranceGrade]:
         found.append(UtteranceGrade("translation stopped at its limit", "bad"))
     if utterance.note("outside") is not None:
         found.append(UtteranceGrade("hardly what the models were made for", "bad"))
-    if heard is not None and heard.reason and heard.modalities in ("audio", "video"):
-        found.append(UtteranceGrade(f"units from {taken_from(heard.modalities)}", "note"))
+    if source is not None and source.reason and source.modalities in ("audio", "video"):
+        found.append(UtteranceGrade(f"units from {taken_from(source.modalities)}", "note"))
     if one.drawn.frames and not one.drawn.drawn:
         absent = "" if utterance.seen is None or one.fit.slot is None else ABSENT[utterance.seen.absent]
         found.append(UtteranceGrade(f"sound only: {absent}" if absent else "sound only", "note"))
@@ -150,11 +150,11 @@ def sure(score: float | None, usual: float | None = None) -> str:
         return "unknown"
 
     scores = [score] if usual is None else [score, usual]
-    told = [f"{100 * exp(min(one, 0.0)):.0f} %" for one in scores]
+    shares = [f"{100 * exp(min(one, 0.0)):.0f} %" for one in scores]
     for digits in (1, 2):
-        if len(set(told)) < len(told):
-            told = [f"{100 * exp(min(one, 0.0)):.{digits}f} %" for one in scores]
-    return f"{told[0]} of each unit" + ("" if usual is None else f" (usual here: {told[1]} or more)")
+        if len(set(shares)) < len(shares):
+            shares = [f"{100 * exp(min(one, 0.0)):.{digits}f} %" for one in scores]
+    return f"{shares[0]} of each unit" + ("" if usual is None else f" (usual here: {shares[1]} or more)")
 
 
 def unusual(score: float | None, usual: float | None) -> bool:

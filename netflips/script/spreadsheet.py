@@ -82,9 +82,9 @@ def _corrected(one: Utterance, cells: dict[str, str], source: str) -> Utterance:
     """Return an utterance with what was changed in its row."""
     texts = {"speaker": one.speaker, "source": one.text and one.text.text, "target": one.spoken and one.spoken.text}
     new = {
-        name: said
+        name: spoken
         for name, old in texts.items()
-        if name in cells and (said := _uncelled(cells[name])).split() != (old or "").split()
+        if name in cells and (spoken := _uncelled(cells[name])).split() != (old or "").split()
     }
     if "speaker" in new:
         one = replace(one, speaker=new["speaker"])

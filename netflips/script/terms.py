@@ -127,19 +127,19 @@ def terms_of_script(script: Script, language: str, path: Path | None = None) -> 
     """
     found = dict[str, str]()
     for one in script.terms:
-        word, said = (" ".join(text.split()) for text in (one.word.lower(), one.spoken))
-        if not said:
+        word, spoken = (" ".join(text.split()) for text in (one.word.lower(), one.spoken))
+        if not spoken:
             continue
         if not word:
-            raise InputError("a term has no word", path=path, expected='"word": "Emily", "spoken": "에밀리"', found=said[:60])
-        if found.setdefault(word, said) != said:
-            raise InputError(f"the term {word!r} is said in two ways", path=path, expected=found[word][:60], found=said[:60])
+            raise InputError("a term has no word", path=path, expected='"word": "Emily", "spoken": "에밀리"', found=spoken[:60])
+        if found.setdefault(word, spoken) != spoken:
+            raise InputError(f"the term {word!r} is said in two ways", path=path, expected=found[word][:60], found=spoken[:60])
         try:
             if language in LANGUAGES:
-                script_of(said, language)
+                script_of(spoken, language)
         except InputError as error:
             what = f"what is said for the term {word!r} cannot be read aloud: {error.what}"
-            raise InputError(what, path=path, expected=error.expected, found=said[:60], hint=error.hint) from error
+            raise InputError(what, path=path, expected=error.expected, found=spoken[:60], hint=error.hint) from error
     return found
 
 

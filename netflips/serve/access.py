@@ -65,18 +65,18 @@ class Access:
         found = [_PROGRAM] if _borne(headers) else [one for one in _cookies(headers, _VISITOR + ending) if is_id(one)]
         visitor = scope["visitor"] = (found or [new_id()])[0]
 
-        is_told = False
+        has_begun = False
 
         async def sending(message: Message) -> None:
-            nonlocal is_told
-            is_told = True
+            nonlocal has_begun
+            has_begun = True
             if message["type"] == "http.response.start":
-                told = MutableHeaders(scope=message)
+                response = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
-                    told.setdefault(name, value)
-                told.setdefault("Content-Security-Policy", POLICY)
+                    response.setdefault(name, value)
+                response.setdefault("Content-Security-Policy", POLICY)
                 if not found:
-                    told.append("Set-Cookie", _cookie(_VISITOR + ending, visitor))
+                    response.append("Set-Cookie", _cookie(_VISITOR + ending, visitor))
             await send(message)
 
         try:
@@ -85,7 +85,7 @@ class Access:
         except Exception as error:
             if not isinstance(error, RefusedError):
                 LOG.error("%s %s: %s: %s", scope["method"], shown(scope["path"]), type(error).__name__, error)
-            if not is_told:
+            if not has_begun:
                 await refusal(500, "the server could not do it", scope["path"])(scope, receive, sending)
 
     def _refusal(self, scope: Scope, headers: Headers, name: str) -> Response | None:

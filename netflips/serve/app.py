@@ -188,8 +188,8 @@ async def _about(request: Request) -> Response:
 
 async def _upload(request: Request) -> Response:
     asked = request.query_params
-    told = request.headers.get("content-length", "")[:_MOST_DIGITS]
-    length = int(told) if told.isdecimal() else None
+    stated = request.headers.get("content-length", "")[:_MOST_DIGITS]
+    length = int(stated) if stated.isdecimal() else None
 
     upload = await _desk(request).uploads.receive(
         request.stream(), asked.get("name", ""), asked.get("as", ""), request["visitor"], length
@@ -228,8 +228,8 @@ async def _job(request: Request) -> Response:
     before, seen = queue.jobs.get(job.made_by), {job.id}
     while before is not None and before.id not in seen and "utterances" in found:  # texts of its sentences in earlier dubs
         seen.add(before.id)
-        said = results(before, queue.folders.of(before.id)).get("utterances", [])
-        for row, take in zip(found["utterances"], said, strict=False):
+        before_it = results(before, queue.folders.of(before.id)).get("utterances", [])
+        for row, take in zip(found["utterances"], before_it, strict=False):
             row["alternatives"] += [{name: take[name] for name in ("spoken", "corrected")}, *take["alternatives"]]
         before = queue.jobs.get(before.made_by)
 

@@ -29,8 +29,8 @@ class Field:
         """Return the words of the command line for a checked value."""
         if self.flag is None or value in ("", AUTO, False):
             return []
-        told = [] if value is True else [f"{value:.4g}" if isinstance(value, float) else str(value)]
-        return [self.flag, *told] if self.flag else told
+        words = [] if value is True else [f"{value:.4g}" if isinstance(value, float) else str(value)]
+        return [self.flag, *words] if self.flag else words
 
 
 @dataclass(frozen=True)
@@ -147,18 +147,18 @@ def field_of(options: type, option: str, name: str = "", **how: Any) -> AnyField
 
     name: in the form, if it differs from the option's. how: what the option lacks, such as the kinds of files that are taken.
     """
-    told = option_info(options, option)
-    name, flag = name or option, "" if told.is_positional else told.names[-1]
+    known = option_info(options, option)
+    name, flag = name or option, "" if known.is_positional else known.names[-1]
 
-    if told.kind is bool:
+    if known.kind is bool:
         return Switch(name, flag=flag)
-    if told.kind is float:
-        return Number(name, default=told.default, flag=flag, **how)
+    if known.kind is float:
+        return Number(name, default=known.default, flag=flag, **how)
     if "takes" in how:
-        how.setdefault("is_needed", told.is_needed)
+        how.setdefault("is_needed", known.is_needed)
         return File(name, how.pop("stored", name), flag=flag, **how)
 
-    values = how.get("values") or sorted(get_args(told.kind), key=lambda one: bool(one != told.default))
+    values = how.get("values") or sorted(get_args(known.kind), key=lambda one: bool(one != known.default))
     return Choice(name, tuple(values), flag=flag)
 
 

@@ -191,7 +191,7 @@ def _write_script(asked: Asked, folder: Path) -> None:
             for number, one in enumerate(asked.rows, 1)
         )
         speakers = (SpeakerOf(name, VoiceFile(file)) for name, file in asked.voices.items())
-        terms = (Term(word, said) for word, said in asked.terms.items())
+        terms = (Term(word, spoken) for word, spoken in asked.terms.items())
         script = Script(speakers=tuple(speakers), utterances=tuple(utterances), terms=tuple(terms))
         write_script(folder / SCRIPT_FILE, script)
 

@@ -111,8 +111,8 @@ def bilingual(error: str) -> dict[str, str]:
 
 def refusal(status: int, text: str, path: str) -> Response:
     """Return the answer that refuses a request. path: what was asked for; below `OPENAI`, errors have the form of OpenAI's."""
-    told: dict[str, Any] = bilingual(text)
+    content: dict[str, Any] = bilingual(text)
     if path.startswith(f"{OPENAI}/"):
         kind = "invalid_request_error" if status < _SERVERS_FAULT else "server_error"
-        told = {"error": {"message": told["error"], "type": kind, "param": None, "code": None}}
-    return JSONResponse(told, status_code=status)
+        content = {"error": {"message": content["error"], "type": kind, "param": None, "code": None}}
+    return JSONResponse(content, status_code=status)

@@ -16,16 +16,16 @@ _ID = {"$ref": "#/components/schemas/Id"}
 
 def openapi() -> dict[str, Any]:
     """Return the description as a JSON object. Forms are those that are checked, so that they are never out of date."""
-    told: dict[str, Any] = yaml.safe_load((files("netflips.serve") / "openapi.yaml").read_text(encoding="utf-8"))
-    schemas = told["components"]["schemas"]
-    told["info"]["version"] = __version__
+    description: dict[str, Any] = yaml.safe_load((files("netflips.serve") / "openapi.yaml").read_text(encoding="utf-8"))
+    schemas = description["components"]["schemas"]
+    description["info"]["version"] = __version__
     schemas["Facts"]["properties"]["state"] = {"enum": list(STATES)}
 
     schemas |= {f"values_of_{kind.name}": _values(kind) for kind in KINDS.values()}
     schemas["NewJob"]["oneOf"] = [
         {"properties": {"kind": {"const": name}, "values": {"$ref": f"#/components/schemas/values_of_{name}"}}} for name in KINDS
     ]
-    return told
+    return description
 
 
 def _values(kind: JobKind) -> dict[str, Any]:

@@ -54,8 +54,8 @@ def facts(path: Path, wanted: str) -> dict[str, Any]:
         raise MediaError("it has no sound track", path=path, expected="a sound file, or a video with sound")
 
     seen = _seen(path, info) if wanted in (VIDEO, MEDIA) else {}
-    told = {"seconds": round(float(info.duration_s), 3), "width": info.width, "height": info.height, "has_sound": info.has_audio}
-    return told | seen
+    facts = {"seconds": round(float(info.duration_s), 3), "width": info.width, "height": info.height, "has_sound": info.has_audio}
+    return facts | seen
 
 
 def _seen(path: Path, info: MediaInfo) -> dict[str, bool]:

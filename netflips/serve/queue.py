@@ -204,7 +204,7 @@ class Queue:
 
         left, self._left = TimeLeft(job.is_draft), None
 
-        def heard(stage: str, done: int, total: int | None) -> None:
+        def reported(stage: str, done: int, total: int | None) -> None:
             self._left = left.report(stage, done, total, time.time() - job.began_s)
             job.share, job.stage = left.share, stage
             self._notify()
@@ -219,7 +219,7 @@ class Queue:
                 job.note(note)
 
         try:
-            code = await self._hand.run(job.words, self.folders.of(job.id), heard, noted)
+            code = await self._hand.run(job.words, self.folders.of(job.id), reported, noted)
         except WorkerEndedError as gone:
             await self._hand.start()
             if job.state == RUNNING:

@@ -60,8 +60,8 @@ def _download_name(job: Job, name: str) -> str:
 
 def results(job: Job, folder: Path) -> dict[str, Any]:
     """Return everything that the page shows of a job that is over."""
-    told = [in_both(one) for one in job.public_notes if one.note.code not in _JUDGED or not job.quality]
-    found: dict[str, Any] = {"files": files_of(job, folder), "warnings": told, "values": job.values}
+    warnings = [in_both(one) for one in job.public_notes if one.note.code not in _JUDGED or not job.quality]
+    found: dict[str, Any] = {"files": files_of(job, folder), "warnings": warnings, "values": job.values}
     found["uploads"] = {name: one for name, one in job.uploads.items() if name in job.values}
     found["names"] = {one: job.shown.get(job.names.get(name, ""), "") for name, one in job.uploads.items()}
 
@@ -159,9 +159,9 @@ def _cost(job: Job, script: Script) -> dict[str, float] | None:
     return {"fixed_s": round(max(rest + again, 1.0), 1), "per_s": round(by_speech / spoken_s, 3)}
 
 
-def in_both(told: GroupedNote | Note) -> dict[str, str]:
+def in_both(note: GroupedNote | Note) -> dict[str, str]:
     """Return a note in both languages of the page, without flags."""
-    return {language: sentence(told, language, hint=False) for language in LANGUAGES}
+    return {language: sentence(note, language, hint=False) for language in LANGUAGES}
 
 
 def _report(path: Path) -> Script | None:
@@ -185,14 +185,14 @@ def track_parts(job: Job, folder: Path) -> dict[TimeSpan, SpokenSound]:
 
 def _row(one: OnPage, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Return a sentence of the dub. asked: its visitor's corrections; a later correction has to repeat named and speech."""
-    utterance, said = one.utterance, one.utterance.spoken
-    told = utterance.target.text if isinstance(utterance.target, WrittenText) and utterance.target.by != "cascade" else ""
+    utterance, spoken = one.utterance, one.utterance.spoken
+    corrected = utterance.target.text if isinstance(utterance.target, WrittenText) and utterance.target.by != "cascade" else ""
     return {
         "number": one.number, "named": asked.get("speaker", ""), "speech": asked.get("speech", ""), "speaker": one.speaker,
         "start_s": one.source.start_s, "end_s": one.source.end_s,
         "output_start_s": one.output.start_s, "output_end_s": one.output.end_s,
-        "recognized": "" if utterance.text is None else utterance.text.text, "spoken": "" if said is None else said.text,
-        "corrected": told,
+        "recognized": "" if utterance.text is None else utterance.text.text, "spoken": "" if spoken is None else spoken.text,
+        "corrected": corrected,
         "quality": None if utterance.quality is None else utterance.quality.as_json(),
         "checked": None if (checked := utterance.checked) is None or checked.transcript is None else in_both(
             RECOGNISED_AGAIN(

@@ -230,8 +230,8 @@ class Service:
         job.shown = {names[name]: one.name for name, one in found.items()}
 
         if review.rows:
-            said = {"rows": [asdict(one) for one in review.rows], "voices": dict(review.voices), "terms": dict(review.terms)}
-            job.values = {**job.values, **said}
+            reviewed = {"rows": [asdict(one) for one in review.rows], "voices": dict(review.voices), "terms": dict(review.terms)}
+            job.values = {**job.values, **reviewed}
 
     def _require_sayable(self, rows: Sequence[ReviewRow], values: Mapping[str, Any]) -> None:
         if any(one.spoken for one in rows) and not self._has["has_speller"] and values.get("road") != "text":
@@ -284,8 +284,8 @@ def _sample() -> dict[str, str] | None:
     folder = files("netflips.serve")
     if not all((folder / name).is_file() for name in (*SAMPLE, "example.json")):
         return None
-    told = json.loads((folder / "example.json").read_text(encoding="utf-8"))
-    return {"recognized": told["sentence"], "spoken": told["korean"]}
+    example = json.loads((folder / "example.json").read_text(encoding="utf-8"))
+    return {"recognized": example["sentence"], "spoken": example["korean"]}
 
 
 def _for_any_speech() -> dict[str, str]:

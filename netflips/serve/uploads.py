@@ -181,8 +181,8 @@ class Uploads:
                     await process.wait()
 
         if process.returncode:
-            said = json.loads(out)["error"] if out else f"{file}: it cannot be read"
-            raise RefusedError(415, said.replace(str(file.absolute()), clean_name(name)))
+            message = json.loads(out)["error"] if out else f"{file}: it cannot be read"
+            raise RefusedError(415, message.replace(str(file.absolute()), clean_name(name)))
 
         facts: Mapping[str, Any] = json.loads(out)
         if facts["seconds"] > self._settings.longest_s:

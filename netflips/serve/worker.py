@@ -49,10 +49,10 @@ class Channel:
             self._out.write(json_text(content) + "\n")
             self._out.flush()
 
-    def note(self, told: GroupedNote) -> None:
+    def note(self, grouped: GroupedNote) -> None:
         """Write a note of a command, with its sentences for a server that does not know its kind."""
-        values = {"text": sentence(told, hint=False), "text_ko": sentence(told, KOREAN, hint=False), **told.note.values}
-        self.say(note={"code": told.note.code, "values": values, "numbers": list(told.numbers), "differ": told.differ})
+        values = {"text": sentence(grouped, hint=False), "text_ko": sentence(grouped, KOREAN, hint=False), **grouped.note.values}
+        self.say(note={"code": grouped.note.code, "values": values, "numbers": list(grouped.numbers), "differ": grouped.differ})
 
     def progress(self, stage: str, done: int, total: int | None) -> None:
         """Write the progress of a command, at most every 0.1 s for a stage."""

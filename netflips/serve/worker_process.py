@@ -52,8 +52,8 @@ class WorkerProcess:
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
 
-    async def run(self, words: Sequence[str], folder: Path, heard: Heard, noted: Callable[[KeptNote], None]) -> int:
-        """Let the worker run a command in a folder; returns its exit code. heard: gets its progress; noted: gets its notes.
+    async def run(self, words: Sequence[str], folder: Path, reported: Heard, noted: Callable[[KeptNote], None]) -> int:
+        """Let the worker run a command in a folder; returns its exit code. reported: gets its progress; noted: gets its notes.
 
         Raises WorkerEndedError when the worker ends before the command.
         """
@@ -69,16 +69,16 @@ class WorkerProcess:
             await process.stdin.drain()
 
         while line := await process.stdout.readline():
-            said = json.loads(line)
-            if "end" in said:
-                if said["end"] in ENDED_BY_SIGNAL:  # it is about to end itself
+            report = json.loads(line)
+            if "end" in report:
+                if report["end"] in ENDED_BY_SIGNAL:  # it is about to end itself
                     await process.wait()
-                return int(said["end"])
+                return int(report["end"])
 
-            if "note" in said:
-                noted(value_from(KeptNote, said["note"], "a note"))
-            if "stage" in said:
-                heard(said["stage"], said["done"], said["total"])
+            if "note" in report:
+                noted(value_from(KeptNote, report["note"], "a note"))
+            if "stage" in report:
+                reported(report["stage"], report["done"], report["total"])
         raise WorkerEndedError(await process.wait())
 
     async def stop(self) -> None:

@@ -155,11 +155,11 @@ def _substation(text: str, untimed: list[int]) -> Iterator[Cue]:
             untimed.append(number)
             continue
 
-        said, codes = _without_codes(row["text"])
+        text, codes = _without_codes(row["text"])
         if not _ASS_DRAWS.search(codes):
             start, end = _seconds(times[0].groups()), _seconds(times[1].groups())
             is_placed = _PLACED.search(codes) is not None
-            yield Cue(number, start, end, said, row.get("name", "").strip(), row.get("style", "").strip("* "), is_placed)
+            yield Cue(number, start, end, text, row.get("name", "").strip(), row.get("style", "").strip("* "), is_placed)
 
 
 def _fields(line: str, names: Sequence[str]) -> dict[str, str]:
@@ -181,8 +181,8 @@ def _without_codes(text: str) -> tuple[str, str]:
         codes.append(text[begin:end])
         place = end + 1
 
-    said = "".join([*parts, text[place:]]).replace("\\h", " ")
-    return said.replace("\\n", "\n").replace("\\N", "\n"), "".join(codes)
+    plain = "".join([*parts, text[place:]]).replace("\\h", " ")
+    return plain.replace("\\n", "\n").replace("\\N", "\n"), "".join(codes)
 
 
 # SAMI
@@ -217,7 +217,7 @@ def _sami(text: str, source: str, target: str) -> list[Cue]:
             parts.append(re.sub(r"\s+", " ", found[4]))
     close()
 
-    sides = {name: side_of((said for _, said in rows), source, target) for name, rows in tracks.items()}
+    sides = {name: side_of((text for _, text in rows), source, target) for name, rows in tracks.items()}
     wanted = sorted(tracks, key=lambda name: (sides[name] != TARGET, sides[name] != SOURCE, -len(tracks[name])))
     return _timed(tracks[wanted[0]]) if wanted else []
 
@@ -226,7 +226,7 @@ def _timed(rows: Sequence[tuple[float, str]]) -> list[Cue]:
     ordered = sorted(dict.fromkeys(rows), key=lambda row: row[0])
     starts = sorted({start for start, _ in rows})
     ends = dict(pairwise(starts))
-    timed = [(start, ends.get(start, start + reading_s(said)), said) for start, said in ordered if said]
+    timed = [(start, ends.get(start, start + reading_s(text)), text) for start, text in ordered if text]
     return [Cue(number, *row) for number, row in enumerate(timed, 1)]
 
 

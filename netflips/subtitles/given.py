@@ -24,16 +24,16 @@ _BEHIND, _UNTIMED = "after the recording", "without times that can be read"
 
 def _put_right(values: Values, say: Translate) -> str:
     def counted(found: Mapping[str, Sequence[int]]) -> str:
-        told = []
+        parts = []
         for what, numbers in found.items():
             count = values["counts"][what]
             shown = ranges(numbers) + (", ..." if count > len(numbers) else "")
-            told.append(say("{count} {what} ({numbers})", count=count, what=say(what), numbers=shown))
-        return ", ".join(told)
+            parts.append(say("{count} {what} ({numbers})", count=count, what=say(what), numbers=shown))
+        return ", ".join(parts)
 
-    said = []
+    parts = []
     if values["right"]:
-        said.append(
+        parts.append(
             say(
                 "{right} of {total} cues was put right: {these}"
                 if values["right"] == 1
@@ -42,12 +42,12 @@ def _put_right(values: Values, say: Translate) -> str:
             )
         )
     if values["lacking"]:
-        said.append(say("left out: {these}", these=counted(values["lacking"])))
+        parts.append(say("left out: {these}", these=counted(values["lacking"])))
     if values["words"]:
-        said.append(say("left out of what is said: {words}"))
+        parts.append(say("left out of what is said: {words}"))
     if values["encoding"]:
-        said.append(say("read as {encoding}"))
-    return f"{values['name']}: {'; '.join(said)}"
+        parts.append(say("read as {encoding}"))
+    return f"{values['name']}: {'; '.join(parts)}"
 
 
 _PUT_RIGHT = NoteKind("subtitles_put_right", _put_right)
@@ -154,8 +154,8 @@ def read_subtitles(path: Path, source: str = "", target: str = "") -> GivenSubti
         )
     side, texts = by_side([one.text for one in found.cues], source, target)
     cues = tuple(
-        GivenCue(one.number, one.start_s, one.end_s, said, heard, one.speaker)
-        for one, (said, heard) in zip(found.cues, texts, strict=True)
+        GivenCue(one.number, one.start_s, one.end_s, spoken, source, one.speaker)
+        for one, (spoken, source) in zip(found.cues, texts, strict=True)
     )
     repairs, lacking = ({what: tuple(numbers) for what, numbers in one.items()} for one in (found.repairs, found.lacking))
     lacking = _with({}, _UNTIMED, untimed) | lacking

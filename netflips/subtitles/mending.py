@@ -58,9 +58,9 @@ def mend(raw: Sequence[Cue], source: str, target: str) -> Mended:
     """
     repairs: dict[str, list[int]] = {}
     turned = [_forwards(one, repairs) for one in raw]
-    said, repeated = without_repeats(turned)
+    once, repeated = without_repeats(turned)
     repairs |= {REPEATED: repeated} if repeated else {}
-    spoken, signs = _spoken(said, source, target)
+    spoken, signs = _spoken(once, source, target)
     named, names = with_speakers(spoken)
     cleaned, silent, left_out = _cleaned(named)
     lacking = {what: numbers for what, numbers in ((SILENT, silent), (ON_SCREEN, signs)) if numbers}
@@ -192,10 +192,10 @@ def _cleaned(raw: Sequence[Cue]) -> tuple[list[Cue], list[int], list[str]]:
         is_talk = len(_DASHES.findall(one.text)) > 1  # several people speak: the sentence of each ends with its line
 
         lines = filter(None, cleaned.text.split("\n"))
-        said = "\n".join(f"{line}." if is_talk and line[-1].isalnum() else line for line in lines)
+        text = "\n".join(f"{line}." if is_talk and line[-1].isalnum() else line for line in lines)
         left_out += cleaned.left_out
-        if any(map(str.isalnum, said)):
-            cues.append(replace(one, text=said))
+        if any(map(str.isalnum, text)):
+            cues.append(replace(one, text=text))
         else:
             silent.append(one.number)
     return cues, silent, left_out

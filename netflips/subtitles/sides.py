@@ -23,10 +23,10 @@ def script_letters(language: str) -> str:
 
 def side_of(texts: Iterable[str], source: str, target: str) -> str:
     """Return the side of texts by their letters: SOURCE, or TARGET if that language can be spoken here; "" = unknown."""
-    heard, said = _letters(" ".join(texts), source, target)
-    if said > heard:
+    source_letters, target_letters = _letters(" ".join(texts), source, target)
+    if target_letters > source_letters:
         return TARGET if target in LANGUAGES else ""
-    return SOURCE if heard else ""
+    return SOURCE if source_letters else ""
 
 
 def _letters(text: str, source: str, target: str) -> tuple[int, int]:
@@ -35,17 +35,17 @@ def _letters(text: str, source: str, target: str) -> tuple[int, int]:
     letters = [script_letters(language) for language in (source, target)]
     if not source or not target or letters[0] == letters[1]:
         return 0, 0
-    heard, said = (len(re.findall(f"[{one}]", text)) * (1 if one == _LATIN else 2) for one in letters)
-    return heard, said
+    source_letters, target_letters = (len(re.findall(f"[{one}]", text)) * (1 if one == _LATIN else 2) for one in letters)
+    return source_letters, target_letters
 
 
 def side_of_line(line: str, source: str, target: str) -> str:
     """Return the side of a line by its letters, "" = unknown. Other letters weigh more than Latin ones, because names in Latin
     letters stand in lines of other letters, but hardly the other way round."""
-    heard, said = _letters(line, source, target)
+    source_letters, target_letters = _letters(line, source, target)
     latin = [language not in _LETTERS for language in (source, target)]
-    heard, said = heard * (1 + 2 * latin[1]), said * (1 + 2 * latin[0])
-    return "" if heard == said else TARGET if said > heard else SOURCE
+    source_letters, target_letters = source_letters * (1 + 2 * latin[1]), target_letters * (1 + 2 * latin[0])
+    return "" if source_letters == target_letters else TARGET if target_letters > source_letters else SOURCE
 
 
 def _parts(text: str, source: str, target: str) -> dict[str, str]:

@@ -112,11 +112,11 @@ def _as_in(script: Script, sound: Samples, original: Samples) -> tuple[float, fl
 
 def _heard(script: Script, truth: Truth) -> dict[str, Any]:
     """Return figures on what was understood of the talk: words, speakers, laughs."""
-    text, said = (
+    text, recognized = (
         normalise_for_reading(" ".join(texts))
         for texts in ((one.text.text for one in script.utterances if one.text is not None), (one.text for one in truth.spoken))
     )
-    wrong, words = word_errors(said, text)
+    wrong, words = word_errors(recognized, text)
 
     pairs = Counter(
         (max(truth.spoken, key=partial(_line_share_s, one.place)).speaker, one.speaker)

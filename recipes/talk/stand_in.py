@@ -44,17 +44,17 @@ def lines() -> tuple[Line, ...]:
     return tuple(Line(who, tuple(text.split(PAUSE)), (short, natural, full)) for who, text, short, natural, full in cells)
 
 
-def translated(heard: str) -> tuple[str, str, str]:
+def translated(sentence: str) -> tuple[str, str, str]:
     """Return the candidates for a transcript: those of the consecutive pieces of the talk that are most similar to it."""
     pieces = [(number, place, text) for number, line in enumerate(lines()) for place, text in enumerate(line.pieces)]
-    wanted, best = _letters(heard), (-1.0, 0, 1)
+    wanted, best = _letters(sentence), (-1.0, 0, 1)
     matcher = SequenceMatcher(None, "", wanted, autojunk=False)
 
     for first in range(len(pieces)):
-        said = ""
+        spoken = ""
         for last in range(first, min(first + _MOST_PIECES, len(pieces))):
-            said += _letters(pieces[last][2])
-            matcher.set_seq1(said)
+            spoken += _letters(pieces[last][2])
+            matcher.set_seq1(spoken)
             # The quick ratios are upper bounds, and much cheaper to compute.
             if matcher.real_quick_ratio() > best[0] and matcher.quick_ratio() > best[0]:
                 best = max(best, (matcher.ratio(), first, last + 1))

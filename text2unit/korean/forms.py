@@ -261,8 +261,8 @@ def _list(found: re.Match[str]) -> str:
     numbers = found[0].split("·")
     if ".".join(numbers) in tables().days_of_history:
         return found[0]
-    said = [month(int(one)) if found[1] == "월" else sino(int(one)) for one in numbers[:-1]]
-    return " ".join([*said, numbers[-1] if found[1] == "월" else sino(int(numbers[-1]))])
+    readings = [month(int(one)) if found[1] == "월" else sino(int(one)) for one in numbers[:-1]]
+    return " ".join([*readings, numbers[-1] if found[1] == "월" else sino(int(numbers[-1]))])
 
 
 def _event(found: re.Match[str]) -> str:

@@ -51,23 +51,23 @@ def _hanja_word(found: re.Match[str]) -> str:
     """Return a word in Hanja by the readings of its signs. What begins a word loses ㄹ and ㄴ (한글 맞춤법, articles 10 to 12)."""
     known, before = tables(), found.string[: found.start()]
 
-    said = ""
+    read = ""
     for place, sign in _words_in(found[0]):
         if word := known.hanja_words.get(sign):
-            said += word
+            read += word
             continue
         reading = known.hanja.get(sign, sign)
-        begins = not said and not ("가" <= before[-1:] <= "힣")
-        previous, following = said[-1:] or before[-1:], known.hanja.get(found[0][place + 1 : place + 2], "")
+        begins = not read and not ("가" <= before[-1:] <= "힣")
+        previous, following = read[-1:] or before[-1:], known.hanja.get(found[0][place + 1 : place + 2], "")
         if begins:
             reading = _SURNAMES.get(sign, _at_beginning(reading)) if len(found[0]) in (1, 3) else _at_beginning(reading)
         elif reading in ("률", "렬") and "가" <= previous <= "힣" and (ord(previous) - ord("가")) % 28 in (0, 4):
             reading = {"률": "율", "렬": "열"}[reading]
         if sign == "不" and following and _ONSETS[(ord(following) - ord("가")) // _ONSET_STEP] in "ㄷㅈ":
             reading = "부"
-        said += reading
+        read += reading
 
-    return said
+    return read
 
 
 def _at_beginning(syllable: str) -> str:

@@ -52,18 +52,18 @@ def parted(text: str) -> Iterator[tuple[str, str]]:
     yield text[start:], ""
 
 
-def fitting(pair: str, said: str) -> str:
+def fitting(pair: str, spoken: str) -> str:
     """Return the form of a particle, of PAIRS, that fits behind what is said, by its last syllable."""
     first, second = pair.split("/")
-    syllable = next((sign for sign in reversed(said) if "가" <= sign <= "힣"), "가")
+    syllable = next((sign for sign in reversed(spoken) if "가" <= sign <= "힣"), "가")
     final = (ord(syllable) - _FIRST_SYLLABLE) % _FINALS
     return second if not final or (first[0] == "으" and final == _FINAL_RIEUL) else first
 
 
-def unmarked(said: str) -> str:
+def unmarked(spoken: str) -> str:
     """Return a text as it is said with the particles that fit in place of their signs."""
     done = ""
-    for piece, pair in parted(said):
+    for piece, pair in parted(spoken):
         done += piece
         done += fitting(pair, done) if pair else ""
     return done

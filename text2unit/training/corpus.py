@@ -113,11 +113,11 @@ def _read(path: str, units: str, data: TextDataConfig, pronounced: bool) -> list
             continue
         try:
             plain = (read_english if language == "en" else written_out)(text).text
-            said = pronounce(plain) if pronounced else plain
+            spoken = pronounce(plain) if pronounced else plain
         except InputError as error:
             unread.append(f"{name} ({error.what}: {error.found})")
             continue
-        found.append(Sentence(name, said, rows[name].units.merged(), language))
+        found.append(Sentence(name, spoken, rows[name].units.merged(), language))
 
     leave_out(lacking, "utterance", "without text or units", place, data.allow_missing, "give data.units of the same recordings")
     leave_out(unread, "text", "that cannot be read aloud", place, data.allow_missing, "write them out in words")
@@ -154,6 +154,6 @@ def _fitting(sentences: Sequence[Sentence], model: TextToUnitConfig, max_letters
             kept.append(one)
 
     if reasons:
-        told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-        LOG.warning("%d of %d sentences are left out: %s", reasons.total(), len(sentences), told)
+        counts = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+        LOG.warning("%d of %d sentences are left out: %s", reasons.total(), len(sentences), counts)
     return kept

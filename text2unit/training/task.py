@@ -277,13 +277,13 @@ class TextToUnitTask(Task):
         return metrics if self._is_ctc else {**metrics, "length_error": sum(row.length_error for row in rows) / len(rows)}
 
     def _measure(self, batch: Batch, number: int, is_shown: bool) -> "_Measured":
-        said = self._network.say(batch["letters"][number, : int(batch["num_letters"][number])])
+        spoken = self._network.say(batch["letters"][number, : int(batch["num_letters"][number])])
         truth = batch["units"][number, : int(batch["num_units"][number])].cpu().numpy()
-        found = said.ids.cpu().numpy()
+        found = spoken.ids.cpu().numpy()
         distance = edit_distance(found, truth)
 
         steps = int(batch["num_frames"][number])
-        length = 0.0 if said.durations is None else abs(int(said.durations.sum()) / steps - 1)
+        length = 0.0 if spoken.durations is None else abs(int(spoken.durations.sum()) / steps - 1)
         if is_shown:
             heads = (" ".join(map(str, ids[:_SHOWN_UNITS])) for ids in (found, truth))
             LOG.info("%s: %d of %d units wrong: %s | %s", batch["texts"][number], distance, len(truth), *heads)

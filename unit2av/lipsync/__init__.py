@@ -83,7 +83,7 @@ class LipSync(Protocol):
     needs_sound: bool
     needs_whole: bool
 
-    def codes(self, said: SpokenUnits) -> Any:
+    def codes(self, spoken: SpokenUnits) -> Any:
         """Return the lips' movement over the speech, in this backend's own form, for `draw`.
 
         Raises UnitError, VocabularyError or InputError for speech that it cannot show.
@@ -103,7 +103,7 @@ class StillLips:
     name = "none"
     needs_units = needs_sound = needs_whole = False
 
-    def codes(self, said: SpokenUnits) -> None:
+    def codes(self, spoken: SpokenUnits) -> None:
         """Return nothing: no lips move."""
 
     def draw(self, codes: None, scenes: Iterable[Scene]) -> Iterator[Pixels]:

@@ -114,13 +114,13 @@ class UnitLipSync:
         self._renderer, self._paste, self._batch_size = renderer, paste, batch_size
         self._first_row = first_row_of(upper)
 
-    def codes(self, said: SpokenUnits) -> Tensor:
+    def codes(self, spoken: SpokenUnits) -> Tensor:
         """Return one code for each frame of 40 ms, float32 [n, width]; see `LipRenderer.codes`."""
-        if said.units is None or not len(said.units):
+        if spoken.units is None or not len(spoken.units):
             raise UnitError("there are no units to move the lips", expected="1 unit or more", found="0")
-        if said.quiet is None:
-            return self._renderer.codes(said.units)
-        return resting_codes(self._renderer, said.units, said.quiet, said.rest)
+        if spoken.quiet is None:
+            return self._renderer.codes(spoken.units)
+        return resting_codes(self._renderer, spoken.units, spoken.quiet, spoken.rest)
 
     def draw(self, codes: Tensor, scenes: Iterable[Scene]) -> Iterator[Pixels]:
         """See `LipSync.draw`; codes: float [n, width], one for each 40 ms."""
@@ -130,15 +130,15 @@ class UnitLipSync:
         return self._renderer.draw(codes, faces, times, self._first_row)
 
 
-def resting_codes(renderer: LipRenderer, said: Units, quiet: NDArray[np.bool_], rest: int | None) -> Tensor:
+def resting_codes(renderer: LipRenderer, spoken: Units, quiet: NDArray[np.bool_], rest: int | None) -> Tensor:
     """Return codes [T, width] in which the mouth holds one shape while it is quiet; the last code is that shape.
 
-    said: units with durations. quiet: bool [n]. rest: the unit of silence; None = the last unit of `said`.
+    spoken: units with durations. quiet: bool [n]. rest: the unit of silence; None = the last unit of `spoken`.
     """
     # Cut to the speech: the codes behind it only fill the last window.
-    codes = renderer.codes(said)[: max(units_to_frames(said.num_steps), 1)].clone()
-    silence = int(said.ids[-1]) if rest is None or rest >= renderer.num_units else rest
-    still = Units.from_frames(np.full(frames_to_units(2 * _HALF_WINDOW), silence), said.language, said.vocabulary)
+    codes = renderer.codes(spoken)[: max(units_to_frames(spoken.num_steps), 1)].clone()
+    silence = int(spoken.ids[-1]) if rest is None or rest >= renderer.num_units else rest
+    still = Units.from_frames(np.full(frames_to_units(2 * _HALF_WINDOW), silence), spoken.language, spoken.vocabulary)
 
     resting = renderer.codes(still)[_HALF_WINDOW]
     silent = torch.from_numpy(quiet[: len(codes)].copy()).to(codes.device)
@@ -191,9 +191,9 @@ class SoundLipSync:
         where = resolve_device(device)
         return cls(load_wav2lip(path), where, resolve_precision(precision, where), paste, batch_size, is_published, upper)
 
-    def codes(self, said: SpokenUnits) -> Mel:
+    def codes(self, spoken: SpokenUnits) -> Mel:
         """Return the mel spectrogram of the sound, float32 [80, L]; a frame's code is made from its chunk when it is drawn."""
-        return mel_of(said.silenced())
+        return mel_of(spoken.silenced())
 
     def draw(self, codes: Mel, scenes: Iterable[Scene]) -> Iterator[Pixels]:
         """See `LipSync.draw`."""

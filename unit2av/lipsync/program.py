@@ -110,9 +110,9 @@ class ProgramLipSync:
         if self._lasting is not None:
             self._lasting.close()
 
-    def codes(self, said: SpokenUnits) -> Samples:
+    def codes(self, spoken: SpokenUnits) -> Samples:
         """Return the sound, silent where there is no speech, float32 [S] at 16 kHz."""
-        return said.silenced()
+        return spoken.silenced()
 
     def first_pass(self, codes: Samples, scenes: Iterable[Scene], folder: Path) -> Seen:
         """Write the clips of a talk, and let the program draw in them. See `TwoPassLipSync`."""

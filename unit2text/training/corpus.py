@@ -141,11 +141,11 @@ def _read_units(path: str, stores: Sequence[str], sound: str, data: UnitToTextDa
         raise InputError("no utterance has both units and text", path=path)
 
     kept = [one for one in read if units_to_seconds(one.units.num_steps) <= data.max_seconds]
-    for said in kept:
-        if said.sound is not None and said.sound.num_steps != said.units.num_steps:
+    for spoken in kept:
+        if spoken.sound is not None and spoken.sound.num_steps != spoken.units.num_steps:
             raise InputError(
-                f"units of sound and lips of {said.id} differ in length", expected=f"{said.units.num_steps} steps of 20 ms",
-                found=said.sound.num_steps,
+                f"units of sound and lips of {spoken.id} differ in length", expected=f"{spoken.units.num_steps} steps of 20 ms",
+                found=spoken.sound.num_steps,
             )  # fmt: skip
 
     if len(kept) < len(read):

@@ -104,14 +104,14 @@ class Utterances(ItemsOf[SpokenText, UnitToTextItem]):
         """Return an utterance, or several in a row. Noise depends on the seed, the epoch and the item's number alone."""
         one = self.rows[key[1]]
         if self._noise is None:
-            said, streams = [one], self._streams(one)
+            spoken, streams = [one], self._streams(one)
         else:
             random = item_generator(self._seed, key)
-            said = self._row_of(one, self._noise, random)
-            streams = with_pauses([self._streams(each, random) for each in said], self._noise.pause_s, random)
+            spoken = self._row_of(one, self._noise, random)
+            streams = with_pauses([self._streams(each, random) for each in spoken], self._noise.pause_s, random)
             streams[0] = masked(streams[0], self._noise, random)
 
-        text = " ".join(each.text for each in said)
+        text = " ".join(each.text for each in spoken)
         target = np.append(self._text.encode(text), END)
         return UnitToTextItem(
             streams[0], streams[1] if len(streams) > 1 else None, target, self._languages.index(one.language), text
@@ -119,15 +119,15 @@ class Utterances(ItemsOf[SpokenText, UnitToTextItem]):
 
     def _row_of(self, one: SpokenText, noise: UnitToTextNoiseConfig, random: Generator) -> list[SpokenText]:
         """Return an utterance and those that are joined to it."""
-        said, left = [one], seconds_to_units(noise.join_s) - one.units.num_steps
+        spoken, left = [one], seconds_to_units(noise.join_s) - one.units.num_steps
         others = self._of_language[one.language]
         while noise.join and random.random() < noise.join:
             another = self.rows[others[int(random.integers(len(others)))]]
             left -= another.units.num_steps + seconds_to_units(noise.pause_s)
             if left < 0:
                 break
-            said.append(another)
-        return said
+            spoken.append(another)
+        return spoken
 
     def _streams(self, one: SpokenText, random: Generator | None = None) -> Ids:
         """Return rows of an utterance's units, and of its sound if there is any, int64 [1 or 2, time]; random: for noise."""

@@ -70,7 +70,7 @@ def part_of(number: int, wanted: int, seed: int) -> Ids:
 @dataclass
 class Translations:
     """What a validation counts of its translations. one_unit: those that are mostly one unit; cut: those that the limit of length
-    cut. right, found: n-grams of 1 to 4 units; said, wanted: units. losses: sums over `tokens` of targets, with the right sources
+    cut. right, found: n-grams of 1 to 4 units; spoken, wanted: units. losses: sums over `tokens` of targets, with the right sources
     and with others'."""
 
     number: int = 0
@@ -78,7 +78,7 @@ class Translations:
     cut: int = 0
     right: Ids = field(default_factory=lambda: np.zeros(_ORDER, np.int64))
     found: Ids = field(default_factory=lambda: np.zeros(_ORDER, np.int64))
-    said: int = 0
+    spoken: int = 0
     wanted: int = 0
     losses: tuple[float, float] = (0.0, 0.0)
     tokens: int = 0
@@ -94,7 +94,7 @@ class Translations:
         return self.losses[1] / self.losses[0] - 1 if self.losses[0] else float("inf")
 
     def add(self, translations: Sequence[Ids], targets: Sequence[Ids], vocabulary: TranslatorVocabulary) -> None:
-        """Count some translations and what was to be said: tokens int64 [T] that end in the target's tag, a whole one has `</s>`
+        """Count some translations and what was to be spoken: tokens int64 [T] that end in the target's tag, a whole one has `</s>`
         before it. BLEU is over units, a unit a word, repeats merged, as `netflips evaluate units` counts it; fairseq's own counts
         the target's tag as a word that is always right.
         """
@@ -107,15 +107,15 @@ class Translations:
         texts = [[format_units(one.merged().ids) for one in side] for side in sides]
         score = BLEU(tokenize="none", force=True).corpus_score(texts[0], [texts[1]])
         self.right, self.found = self.right + score.counts, self.found + score.totals
-        self.said, self.wanted = self.said + score.sys_len, self.wanted + score.ref_len
+        self.spoken, self.wanted = self.spoken + score.sys_len, self.wanted + score.ref_len
 
     def of_all(self, trainer: Any) -> "Translations":
         """Return what all processes counted; each of them must call it."""
-        values = [self.number, self.one_unit, self.cut, *self.right, *self.found, self.said, self.wanted]
+        values = [self.number, self.one_unit, self.cut, *self.right, *self.found, self.spoken, self.wanted]
         sums = torch.tensor(list(map(int, values)), device=trainer.device)
         if trainer.data_parallel_world_size > 1:
             torch.distributed.all_reduce(sums)
-        number, one_unit, cut, *rest, said, wanted = sums.tolist()
+        number, one_unit, cut, *rest, spoken, wanted = sums.tolist()
 
         # Apart from the counts, which must stay whole numbers.
         losses = torch.tensor([*self.losses, self.tokens], dtype=torch.float64, device=trainer.device)
@@ -123,7 +123,7 @@ class Translations:
             torch.distributed.all_reduce(losses)
         right, other, tokens = losses.tolist()
         grams = np.array(rest[:_ORDER]), np.array(rest[_ORDER:])
-        return Translations(number, one_unit, cut, *grams, said, wanted, (right, other), int(tokens))
+        return Translations(number, one_unit, cut, *grams, spoken, wanted, (right, other), int(tokens))
 
     def figures(self) -> dict[str, float]:
         """Return BLEU, 0..100, the number of translations that were cut, and what the source is worth: by how many percent the loss
@@ -131,7 +131,7 @@ class Translations:
         from sacrebleu.metrics import BLEU
 
         score = BLEU.compute_bleu(
-            self.right.tolist(), self.found.tolist(), sys_len=self.said, ref_len=self.wanted, smooth_method="exp"
+            self.right.tolist(), self.found.tolist(), sys_len=self.spoken, ref_len=self.wanted, smooth_method="exp"
         )
         gain = {"source_gain": round(100 * self.source_gain, 2)} if self.tokens else {}
         return {"bleu": round(float(score.score), 2), "cut": self.cut, **gain}
@@ -212,8 +212,8 @@ class Watch:
     def trained(self, cfg: DictConfig, trainer: Any, task: Any, epoch_itr: Any) -> Any:
         """Train an epoch as fairseq does, looking after each update whether to stop; a run says once how long it is."""
         released, first, begin = trainer.train_step, trainer.get_num_updates(), time.monotonic()
-        is_told, self._has_reported = self._has_reported, True
-        if not is_told:
+        was_reported, self._has_reported = self._has_reported, True
+        if not was_reported:
             an_epoch = max(1, -(-len(epoch_itr) // cfg.optimization.update_freq[0]))
             until = cfg.optimization.max_update or 0
             line = f"{several(an_epoch, 'update')} an epoch"
@@ -222,7 +222,7 @@ class Watch:
         def step(samples: Any, *args: Any, **options: Any) -> Any:
             found = released(samples, *args, **options)
             done = trainer.get_num_updates() - first
-            if not is_told and done == _FIRST_UPDATES:
+            if not was_reported and done == _FIRST_UPDATES:
                 self._log_figures(cfg, trainer, (time.monotonic() - begin) / done)
             if self.stop.of_any(trainer):
                 OmegaConf.set_readonly(cfg, False)

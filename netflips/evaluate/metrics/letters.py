@@ -38,11 +38,11 @@ def misheard_letters(case: Case, outcome: Clip) -> Measured:
         return dict.fromkeys(("onset_errors", "eo_as_a"), Missing("for Korean texts only"))
 
     words = [unicodedata.normalize("NFD", word) for word in normalise_for_reading(case.files.reference_text).split()]
-    heard = aligned_letters("".join(words), unicodedata.normalize("NFD", "".join(normalise_for_reading(outcome.text).split())))
+    recognized = aligned_letters("".join(words), unicodedata.normalize("NFD", "".join(normalise_for_reading(outcome.text).split())))
     starts = np.cumsum([0, *map(len, words)])[:-1]
 
-    onsets = [(word[0], heard[at]) for word, at in zip(words, starts, strict=True) if is_initial(word[0])]
-    vowels = [(one, found) for one, found in zip("".join(words), heard, strict=True) if one in _AS_A]
+    onsets = [(word[0], recognized[at]) for word, at in zip(words, starts, strict=True) if is_initial(word[0])]
+    vowels = [(one, found) for one, found in zip("".join(words), recognized, strict=True) if one in _AS_A]
     wrong, as_a = sum(one != found for one, found in onsets), sum(_AS_A[one] == found for one, found in vowels)
     return {
         **rate("onset_errors", wrong, len(onsets), "no word begins with a consonant"),

@@ -78,9 +78,9 @@ def lip_leak(_: Case, outcome: Clip) -> Measured:
 )  # fmt: skip
 def closures(case: Case, outcome: Clip) -> Measured:
     """Return the share of b, m and p for which the lips close."""
-    said = phonemes_in(sound_of(outcome), case.files.reference_text, case.files.language)
+    phonemes = phonemes_in(sound_of(outcome), case.files.reference_text, case.files.language)
     openings = outcome.openings()
-    times, spans = _times(openings), [(start, end) for name, start, end in said if name[0] in _LIPS]
+    times, spans = _times(openings), [(start, end) for name, start, end in phonemes if name[0] in _LIPS]
     around = [openings[(times > start - _REACH_S) & (times < end + _REACH_S)] for start, end in spans]
     least = np.array([np.nanmin(part) for part in around if np.isfinite(part).any()])
     return rate("closures", (least < _CLOSED).sum(), len(least), "no b, m or p is seen")
@@ -119,17 +119,17 @@ def speed(_: Case, outcome: Clip) -> Measured:
 )
 def sync(_: Case, outcome: Clip) -> Measured:
     """Compare the units of the sound alone with those of the lips alone."""
-    heard = outcome.audio_units.frames()
-    return sync_by_units(heard, outcome.seen.frames(), rest_unit(heard, outcome.speech))
+    audio = outcome.audio_units.frames()
+    return sync_by_units(audio, outcome.seen.frames(), rest_unit(audio, outcome.speech))
 
 
-def sync_by_units(heard: Ids, seen: Ids, silence: int | None) -> Measured:
+def sync_by_units(audio: Ids, seen: Ids, silence: int | None) -> Measured:
     """Return how well lips and sound agree, and at which delay of the sound (ms, negative = early); units are int64 [steps] of 20
     ms.
 
     silence: the unit of silence, None = not known.
     """
-    found = shifted(heard, seen, silence)
+    found = shifted(audio, seen, silence)
     if found is None:
         return dict.fromkeys(sync.figures, Missing("less than 0.2 s of it is said"))
     return {"unit_sync": found.confidence, "unit_sync_delay_ms": 1000 * found.delay_s, "unit_sync_at_zero": found.at_zero}
@@ -168,6 +168,6 @@ def sync_by_syncnet(network: SyncNet, frames: Iterable[Pixels], sound: Floats) -
     """
     vectors, found = sync_vectors(network, frames, cepstra(to_int16_scale(sound))), dict[str, float]()
     for names, is_published in ((CORRECTED, False), (PUBLISHED, True)):
-        told = judge_lip_sync(*vectors, len(sound), is_published)
-        found |= dict(zip(names, (told.confidence, told.distance, float(told.offset)), strict=True))
+        sync = judge_lip_sync(*vectors, len(sound), is_published)
+        found |= dict(zip(names, (sync.confidence, sync.distance, float(sync.offset)), strict=True))
     return found

@@ -70,10 +70,10 @@ def pace(case: Case, outcome: Clip) -> Measured:
 
 def pauses(phrases: list[Phrase]) -> list[tuple[float, float]]:
     """Return the pauses between phrases: the share of the speech before each (0 to 1), and its length (s)."""
-    whole, said, found = sum(end - start for start, end in phrases), 0, []
+    whole, before, found = sum(end - start for start, end in phrases), 0, []
     for (start, end), (following, _) in itertools.pairwise(phrases):
-        said += end - start
-        found.append((said / whole, (following - end) / SAMPLE_RATE))
+        before += end - start
+        found.append((before / whole, (following - end) / SAMPLE_RATE))
     return found
 
 

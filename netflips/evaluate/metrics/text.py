@@ -182,8 +182,8 @@ def _metrics_of(
         full, called = rules.prefix + name, title.format(_TITLES[name])
         if name in ("wer", "cer"):
             return FigureKind(full, called.replace("-", " "), "lower", f"jiwer, {source}", _ASR, of="rate")
-        told = f"sacrebleu, {source}; a set has the figure of all its texts together"
-        return FigureKind(full, called, "higher", told, _OTHER_WORDS)
+        signature = f"sacrebleu, {source}; a set has the figure of all its texts together"
+        return FigureKind(full, called, "higher", signature, _OTHER_WORDS)
 
     @metric(*map(kind, ("wer", "cer")), needs={*needs, "reference_text", "package:jiwer"}, place=places[0], **how)
     def errors(case: Case, outcome: Clip) -> Measured:
@@ -215,8 +215,8 @@ def to_the_nearest(case: Case, outcome: Clip) -> Measured:
     """Return the errors against the nearest of several right texts."""
     if not case.files.other_texts:
         return {"cer_nearest": Missing("there is one right text")}
-    wanted, heard = (normalise_for_reading(text) for text in (case.files.wanted(outcome.text), outcome.text))
-    return rate("cer_nearest", *character_errors(wanted, heard), _EMPTY)
+    wanted, recognized = (normalise_for_reading(text) for text in (case.files.wanted(outcome.text), outcome.text))
+    return rate("cer_nearest", *character_errors(wanted, recognized), _EMPTY)
 
 
 @metric(
@@ -228,10 +228,10 @@ def to_the_nearest(case: Case, outcome: Clip) -> Measured:
 )  # fmt: skip
 def by_letters(case: Case, outcome: Clip) -> Measured:
     """Return 1 where the right sentence is nearest, and no other as near. It is a candidate even if the bundle does not have it."""
-    heard, wanted = _letters(outcome.text), _letters(case.files.wanted(outcome.text))
+    recognized, wanted = _letters(outcome.text), _letters(case.files.wanted(outcome.text))
     known = [wanted, *(one for one in map(_letters, case.model("phrasebook")) if not np.array_equal(one, wanted))]
     lengths = np.array([len(one) for one in known])
-    distances = edit_distances(heard, known) / np.maximum(np.maximum(lengths, len(heard)), 1)
+    distances = edit_distances(recognized, known) / np.maximum(np.maximum(lengths, len(recognized)), 1)
     # Below 1, too: without any other sentence even silence would be nearest to the right one.
     return {"right": float(bool((distances[0] < distances[1:]).all() and distances[0] < 1))}
 

@@ -68,8 +68,8 @@ def make_clips(folder: Path, count: int, progress: Progress) -> None:
             )
 
             line = {"id": name, "source": f"{CLIPS}/{name}.mp4", "kind": kind, "subtitles": f"{CLIPS}/{name}.ko.srt"}
-            said = [(one.pair.korean, *(text for _, text in one.pair.forms)) for one in turns]
-            first, *others = map(" ".join, product(*said))  # with all forms of each sentence, also the shorter and longer ones
+            forms = [(one.pair.korean, *(text for _, text in one.pair.forms)) for one in turns]
+            first, *others = map(" ".join, product(*forms))  # with all forms of each sentence, also the shorter and longer ones
             text = " ".join(one.pair.english for one in turns)
             made.add([{**line, "text": text, "reference_text": first, "other_texts": others}])
 
@@ -85,8 +85,8 @@ def _make(path: Path, kind: str, number: int) -> list[Turn]:
 
     turns, parts, at = list[Turn](), [np.zeros(round(_AROUND_S * SAMPLE_RATE), np.float32)], _AROUND_S
     for place, pair in enumerate(chosen):
-        said = say(pair.english, voices[place if kind == "two" else 0])
-        samples, phonemes = resample(said.samples, said.rate, SAMPLE_RATE), said.phonemes
+        speech = say(pair.english, voices[place if kind == "two" else 0])
+        samples, phonemes = resample(speech.samples, speech.rate, SAMPLE_RATE), speech.phonemes
         if kind == "pause":
             samples, phonemes = _with_pause(samples, phonemes)
         end = at + len(samples) / SAMPLE_RATE
@@ -141,8 +141,10 @@ def _frames(kind: str, turns: Sequence[Turn], num_frames: int, number: int) -> I
     yaw = _TURNED * (1 if number % 2 else -1) if kind == "turned" else 0.0
     around = [Pose(yaw=yaw, scale=0.46), Pose(yaw=-yaw, scale=0.4 if kind == "two" else 0.62, shift=(-0.08, 0.05))]
     poses = [motion(seed, num_frames, one) for seed, one in zip(seeds, around, strict=True)]
-    said = [turn.phonemes for turn in turns] if kind == "two" else [tuple(one for turn in turns for one in turn.phonemes)] * 2
-    mouths = [mouth_track(phonemes, num_frames, "en") for phonemes in said]
+    phonemes_of = (
+        [turn.phonemes for turn in turns] if kind == "two" else [tuple(one for turn in turns for one in turn.phonemes)] * 2
+    )
+    mouths = [mouth_track(phonemes, num_frames, "en") for phonemes in phonemes_of]
     cut = (turns[0].end_s + turns[-1].start_s) / 2 * FRAME_RATE
 
     for frame in range(num_frames):

@@ -225,14 +225,14 @@ class ExamMaker:
             units = models.extractor.extract(None if group.modalities == VIDEO else speech, lips)
 
         found = models.translator.translate(replace(units, language="en"), "en", "ko").units
-        said = models.vocoder.synthesize(found, voice_of(speech, models.speaker_encoder)).samples
-        return {"source": source, "dub": self._write(item, said)}
+        dubbed = models.vocoder.synthesize(found, voice_of(speech, models.speaker_encoder)).samples
+        return {"source": source, "dub": self._write(item, dubbed)}
 
     def _said(self, item: PlannedClip) -> Line:
         """Speak the text in the default voice of `netflips say`."""
         units = self.models.other(TEXT2UNIT, "ko").units_of(item.text, "ko")
-        said = self.models.vocoder.synthesize(units, speaker_voice(self.models, None)).samples
-        return {"dub": self._write(item, said), "reference": self._teacher(item, item.text)}
+        dubbed = self.models.vocoder.synthesize(units, speaker_voice(self.models, None)).samples
+        return {"dub": self._write(item, dubbed), "reference": self._teacher(item, item.text)}
 
     def _resynthesised(self, item: PlannedClip) -> Line:
         """Resynthesise speech from its own units in its own voice: the clip's in English, the teacher's in Korean."""
@@ -240,15 +240,15 @@ class ExamMaker:
         recorded = self._source(item) if is_english else self._teacher(item, item.plan.pair.korean)
         speech, vocoder = read_speech(recorded), self._english_voice if is_english else self.models.vocoder
         units = replace(self.models.extractor.extract(speech), language=item.group.language)
-        said = vocoder.synthesize(units, voice_of(speech, self.models.speaker_encoder)).samples
-        return {"dub": self._write(item, said), "reference": recorded}
+        dubbed = vocoder.synthesize(units, voice_of(speech, self.models.speaker_encoder)).samples
+        return {"dub": self._write(item, dubbed), "reference": recorded}
 
     def _lip_speech(self, item: PlannedClip) -> Line:
         """Turn lips into speech as `netflips lip2speech` does, in the clip's own voice."""
         source = self._source(item)
         voice = voice_of(read_speech(source), self.models.speaker_encoder)
-        said = speak_lips(source, self._english_voice, self.models.extractor, voice).samples
-        return {"dub": self._write(item, said), "reference": source}
+        dubbed = speak_lips(source, self._english_voice, self.models.extractor, voice).samples
+        return {"dub": self._write(item, dubbed), "reference": source}
 
     def _unchanged(self, item: PlannedClip) -> Line:
         """Take the clip itself, for recognition."""
@@ -280,14 +280,14 @@ def evaluate_demo(bundle: Bundle, options: DemoEvaluation) -> None:
     place = ExamPlace(bundle.folder, folder, options.device, options.precision)
     with bars(options.quiet) as progress:
         lines = make_clips(place, options.number, groups, options.jobs, progress)
-        told = run_suite(_suite(bundle, options, groups, lines, folder), folder, progress)
+        evaluation = run_suite(_suite(bundle, options, groups, lines, folder), folder, progress)
 
-    content = metrics_json(told) | {"bundle": checksum, "measure": MEASURE, "absent": absent}
+    content = metrics_json(evaluation) | {"bundle": checksum, "measure": MEASURE, "absent": absent}
     if options.with_untouched_speaker and not is_untouched_noted(PAGE_OF_EXAM, checksum):
-        figure = next(row.own.figure for row in told.rows if row.name == "untouched_speaker.right" and row.own)
+        figure = next(row.own.figure for row in evaluation.rows if row.name == "untouched_speaker.right" and row.own)
         if figure is not None:
             note_untouched(PAGE_OF_EXAM, checksum, figure)
-    table = markdown(told.rows).rstrip("\n")
+    table = markdown(evaluation.rows).rstrip("\n")
     if options.write_docs:
         given = [f"--{flag.replace('_', '-')}" for flag in _ONLY_WHEN_ASKED.values() if getattr(options, flag)]
         rows = [f"--rows {options.rows}"] if options.rows else []

@@ -27,8 +27,8 @@ def write_table(path: Path, table: str, checksum: str, command: str) -> None:
 
 def note_untouched(path: Path, checksum: str, figure: Figure) -> None:
     """Add a run on the untouched speaker to the list of all such runs."""
-    told = f"{datetime.now(UTC).strftime('%Y-%m-%d %H:%M UTC')}, bundle `{checksum[:_SHORT]}`"
-    line = f"- {told}: {figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f}, n = {figure.n})"
+    when = f"{datetime.now(UTC).strftime('%Y-%m-%d %H:%M UTC')}, bundle `{checksum[:_SHORT]}`"
+    line = f"- {when}: {figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f}, n = {figure.n})"
     replace_part(path, UNTOUCHED, f"{_divided(path, UNTOUCHED)[1].rstrip()}\n{line}\n")
 
 

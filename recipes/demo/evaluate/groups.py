@@ -45,10 +45,10 @@ _ALL = 1 << 30
 def through(speech: Samples, seed: int, channel: Degradation, pink_db: float | None = None) -> Samples:
     """Return speech, float32 [S] at 16 kHz, after a channel, of the same length. pink_db: ratio to pink noise, None = none."""
     rng = np.random.default_rng([seed, 9])
-    heard = pass_through(speech.astype(np.float64) * _INT16, channel, rng)
+    received = pass_through(speech.astype(np.float64) * _INT16, channel, rng)
     if pink_db is not None:
-        heard = mix_in(heard, coloured_noise(len(heard), 1.0, rng), pink_db)
-    return np.asarray(heard / _INT16, dtype=np.float32)
+        received = mix_in(received, coloured_noise(len(received), 1.0, rng), pink_db)
+    return np.asarray(received / _INT16, dtype=np.float32)
 
 
 def noisy(speech: Samples, seed: int, snr_db: float = 0.0) -> Samples:

@@ -298,9 +298,9 @@ def _write_references(
 
 def _of_the_clip(number: int) -> Iterator[tuple[int, SentencePair]]:
     """Yield the sentence of the shipped clip with a number of its own; nothing if the chosen sentences have it already."""
-    said = read_json(_CLIP, "the clip's description")["sentence"]
-    if all(pair.english != said for pair in book_pairs()):
-        yield number, next(pair for pair in phrasebook().all_pairs() if pair.english == said)
+    sentence = read_json(_CLIP, "the clip's description")["sentence"]
+    if all(pair.english != sentence for pair in book_pairs()):
+        yield number, next(pair for pair in phrasebook().all_pairs() if pair.english == sentence)
 
 
 def _spread(pairs: Sequence[tuple[int, SentencePair]], count: int) -> list[tuple[int, SentencePair]]:

@@ -58,7 +58,7 @@ def pair_rows(data: Path, sources: Sequence[Path], text_to_unit: TextToUnitModel
     english = {row.id: str(row.extra["translation"]) for row in iter_units(data / "references.jsonl")}
     korean = {name: phones.spoken(units) for name, units in read_units(data / "references.jsonl").items()}
     forms = {pair.english: pair.forms for pair in phrasebook().all_pairs()}
-    said = cache(lambda text: phones.spoken(text_to_unit.units_of(text, "ko")))
+    spoken = cache(lambda text: phones.spoken(text_to_unit.units_of(text, "ko")))
 
     for source in sources:
         suffix = source.name.partition(".")[0]
@@ -73,9 +73,9 @@ def pair_rows(data: Path, sources: Sequence[Path], text_to_unit: TextToUnitModel
             heard = _in_time(row.units, natural.num_steps)
             yield UnitRow(name, heard, {}), UnitRow(name, natural, {})
             for form, text in forms[english[sentence]]:
-                ratio = len(said(text)) / len(natural)
+                ratio = len(spoken(text)) / len(natural)
                 if length_tag(ratio) != LENGTH_TAGS["even"]:
-                    other = _in_time(said(text), round(natural.num_steps * ratio))
+                    other = _in_time(spoken(text), round(natural.num_steps * ratio))
                     yield UnitRow(f"{name}_{form}", heard, {}), UnitRow(f"{name}_{form}", other, {})
 
 

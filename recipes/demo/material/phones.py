@@ -78,8 +78,8 @@ class Phones:
         for name, start, end in phonemes:
             first, stop = (max(seconds_to_units(time - float(units_to_seconds(1)) / 2 + 1e-9), 0) for time in (start, end))
             # Phonemes that are too rare to be learnt count as those that they sound like.
-            said = self.alike.get(name, name)
-            labels[first:stop] = numbers[_own_name(language, said) if said in self.own.get(language, ()) else said]
+            other = self.alike.get(name, name)
+            labels[first:stop] = numbers[_own_name(language, other) if other in self.own.get(language, ()) else other]
 
         return Units.from_frames(labels, language, self.vocabulary)
 
@@ -98,8 +98,8 @@ class Phones:
         edges: NDArray[np.int64] = np.concatenate([[0], np.cumsum(units.durations)])
         times = [float(units_to_seconds(int(edge))) for edge in edges]
         plain = {_own_name(language, name): name for language, names in self.own.items() for name in names}
-        said = [plain.get(self.names[int(unit)], self.names[int(unit)]) for unit in units.ids]
-        return [(name, times[n], times[n + 1]) for n, name in enumerate(said)]
+        names = [plain.get(self.names[int(unit)], self.names[int(unit)]) for unit in units.ids]
+        return [(name, times[n], times[n + 1]) for n, name in enumerate(names)]
 
 
 def _own_name(language: str, phone: str) -> str:

@@ -58,15 +58,15 @@ def calibrate_bundle(folder: str | Path, count: int, seed: int, share: float, pr
         raise InputError("nothing of the domain's own speech comes out right", path=bundle.folder, found=f"{count} utterances")
 
     domains = find_domains(inside.scores[:, right], share)
-    told = {_NAMES[kind]: domain.to_config() for kind, domain in domains.items()} | summary(domains, inside, outside, one_word)
+    measured = {_NAMES[kind]: domain.to_config() for kind, domain in domains.items()} | summary(domains, inside, outside, one_word)
     warned = is_warned_of(domains, inside.scores).any(axis=0)
     voices = np.array(inside.voices)
-    told |= {"warned_right": _by_voice(warned[right], voices[right]), "warned_wrong": _by_voice(warned[~right], voices[~right])}
+    measured |= {"warned_right": _by_voice(warned[right], voices[right]), "warned_wrong": _by_voice(warned[~right], voices[~right])}
 
     for kind, more in ((UNIT_ENCODER, {KNOWN: listener.known.to_config()}), (TRANSLATOR, {})):
         source = read_checkpoint(bundle.checkpoint(kind), kind)
         rewrite_config(source, {**source.config, KEY: domains[kind].to_config(), **more})
-    return write_about(bundle.folder, {**bundle.about, "out_of_domain": told})
+    return write_about(bundle.folder, {**bundle.about, "out_of_domain": measured})
 
 
 def domain_sentences() -> list[str]:
@@ -96,18 +96,18 @@ def is_warned_of(domains: Mapping[Stage, Domain], scores: NDArray[np.float64]) -
 def summary(domains: Mapping[Stage, Domain], inside: Scores, outside: Scores, one_word: Scores) -> dict[str, Any]:
     """Return the summary for bundle.json: how often an utterance inside the domain, outside of it, or with one unknown word falls
     below any bound."""
-    told: dict[str, Any] = {}
+    warned: dict[str, Any] = {}
     for where, scores in (("inside", inside), ("outside", outside), ("one_word", one_word)):
         below = is_warned_of(domains, scores.scores)
         each = {one.name: float(row.mean()) for one, row in zip(READINGS, below, strict=True)}
-        told[f"warned_{where}"] = _by_voice(below.any(axis=0), np.array(scores.voices)) | each
+        warned[f"warned_{where}"] = _by_voice(below.any(axis=0), np.array(scores.voices)) | each
         LOG.info("%s: a warning for %.1f %% of %d utterances", where, 100 * below.any(axis=0).mean(), below.shape[1])
-    return told
+    return warned
 
 
 def is_right(inside: Scores, known: Sequence[str]) -> NDArray[np.bool_]:
     """Return which utterances come out as the sentence that was spoken, not as another one of the domain: bool [utterances]."""
-    return np.array([said == text for said, text in zip(inside.said, known, strict=True)])
+    return np.array([spoken == text for spoken, text in zip(inside.spoken, known, strict=True)])
 
 
 def _by_voice(is_warned: NDArray[np.bool_], voices: NDArray[np.str_]) -> dict[str, Any]:

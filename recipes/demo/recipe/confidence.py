@@ -85,13 +85,13 @@ class Recordings:
         text = str(rng.choice(self._others)) if pair is None else pair.english
         speech = recorded(synthesised_speech(text, drawn_voice(kind, rng)), place, rng)
 
-        heard = self.models.extractor.extract_scored(speech)
-        made = self.models.translator.translate(heard.units, "en", "ko")
-        said = made.units if made.units.durations is not None else self.models.vocoder.predict_durations(made.units)
-        nearest = None if heard.nearest is None else heard.nearest.score
+        extraction = self.models.extractor.extract_scored(speech)
+        made = self.models.translator.translate(extraction.units, "en", "ko")
+        translated = made.units if made.units.durations is not None else self.models.vocoder.predict_durations(made.units)
+        nearest = None if extraction.nearest is None else extraction.nearest.score
 
-        source = self.reader.read(replace(heard.units, language="en"), "en")
-        target = self.reader.read(said, "ko").text if len(said) else ""
+        source = self.reader.read(replace(extraction.units, language="en"), "en")
+        target = self.reader.read(translated, "ko").text if len(translated) else ""
         others = self.words.other_words(source.text, target)
         is_right = pair is not None and any(self.says(target, form) for form in (pair.korean, *(form for _, form in pair.forms)))
         row = {
@@ -104,7 +104,7 @@ class Recordings:
             found = self.recognizer.transcribe(speech, "en")
             row["recognition"] = [{"confidence": found.confidence}, is_heard(found.text, text)]
         if number % _VOICE == 0 and is_right:
-            spoken = np.concatenate(list(self.models.vocoder.iter_synthesize(said, self.voice)))
+            spoken = np.concatenate(list(self.models.vocoder.iter_synthesize(translated, self.voice)))
             row["errors"] = errors_in(self.recognizer.transcribe(spoken, "ko").text, target)
 
         return row
@@ -172,9 +172,9 @@ def _table(readings: Sequence[Mapping[str, float]], is_right: "np.ndarray[Any, A
 def section(rows: Sequence[Row]) -> dict[str, Any]:
     """Return the section on confidence of bundle.json."""
     errors = [row["errors"] for row in rows if "errors" in row]
-    heard = 1 - sum(wrong for wrong, _ in errors) / max(sum(length for _, length in errors), 1)
+    right = 1 - sum(wrong for wrong, _ in errors) / max(sum(length for _, length in errors), 1)
     words = {kind: list(map(list, pairs)) for kind, pairs in phrasebook().slots.items()}
-    return {name: asdict(fitted(rows, name)) for name in _FITTED} | {"voice": round(heard, 2), "words": words}
+    return {name: asdict(fitted(rows, name)) for name in _FITTED} | {"voice": round(right, 2), "words": words}
 
 
 def reliability_lines(rows: Sequence[Row]) -> Iterator[str]:
@@ -194,10 +194,10 @@ def reliability_lines(rows: Sequence[Row]) -> Iterator[str]:
 def reliability(shares: "np.ndarray[Any, Any]", right: "np.ndarray[Any, Any]") -> str:
     """Return how predicted shares, float [N], agree with right, bool [N]: by thirds, and at the bounds of the grades."""
     thirds = np.array_split(np.argsort(shares, kind="stable"), 3)
-    told = ", ".join(f"{shares[one].mean():.2f} and {right[one].mean():.2f} right" for one in thirds)
+    by_thirds = ", ".join(f"{shares[one].mean():.2f} and {right[one].mean():.2f} right" for one in thirds)
     ends = {"sure": shares >= SURE, "not understood": shares <= LOST}
     graded = ", ".join(f"{one.sum()} {name}, {right[one].sum()} right" for name, one in ends.items())
-    return f"{len(shares)} recordings, by thirds told {told}; {graded}"
+    return f"{len(shares)} recordings, by thirds told {by_thirds}; {graded}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -107,7 +107,7 @@ class Scores:
     """[readings, utterances]"""
     voices: tuple[str, ...]
     """kind of voice of each utterance"""
-    said: tuple[str, ...]
+    spoken: tuple[str, ...]
     """for each, the sentence whose units are nearest to its translation, in the source language"""
 
 
@@ -131,12 +131,12 @@ class ProbedModels:
         self._references = read_references(bundle.references)
 
         voice = cast().reference("en")
-        heard = [
+        extractions = [
             self._extractor.extract(_spoken(text, voice)).ids
             for text in track(sentences, "sentences to know", progress, len(sentences))
         ]
         # The reference voice ends in silence, whose unit is looked up here: silence alone gives arbitrary units.
-        self.known = KnownSentences.of(heard, int(np.bincount([ids[-1] for ids in heard]).argmax()))
+        self.known = KnownSentences.of(extractions, int(np.bincount([ids[-1] for ids in extractions]).argmax()))
         self._extractor.known = self.known
 
     def listen(self, what: str, texts: Sequence[str], kinds: Sequence[str], rng: np.random.Generator, progress: Progress) -> Scores:
@@ -144,23 +144,23 @@ class ProbedModels:
         source, target = str(self._bundle.about["source"]), str(self._bundle.about["target"])
         voices = tuple(kinds[number % len(kinds)] for number in range(len(texts)))
         rows: list[list[float]] = []
-        said: list[str] = []
+        spoken: list[str] = []
 
         for start in range(0, len(texts), _BATCH):
             part = slice(start, start + _BATCH)
-            heard = [
+            extractions = [
                 self._extractor.extract_scored(probe_bundle(text, voice, rng))
                 for text, voice in zip(texts[part], voices[part], strict=True)
             ]
 
-            translated = self._translator.translate_batch([one.units for one in heard], source, target)
-            for one, made in zip(heard, translated, strict=True):
+            translated = self._translator.translate_batch([one.units for one in extractions], source, target)
+            for one, made in zip(extractions, translated, strict=True):
                 stretches = [one.weakest, one.nearest, made.weakest]
                 scores = [np.nan if stretch is None else stretch.score for stretch in stretches]
                 rows.append([one.confidence, scores[0], scores[1], made.score, scores[2]])
-                said.append(nearest_reference(made.units, self._references).reference.translation)
+                spoken.append(nearest_reference(made.units, self._references).reference.translation)
             progress(what, len(rows), len(texts))
-        return Scores(np.array(rows).T, voices, tuple(said))
+        return Scores(np.array(rows).T, voices, tuple(spoken))
 
 
 def outside_sentences() -> list[str]:

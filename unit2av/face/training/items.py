@@ -259,7 +259,7 @@ class SyncWindows(_UnitWindows[SyncExample]):
     def example(self, clip: LipClip, faces: ClipFaces, generator: np.random.Generator) -> SyncExample:
         """Return a window with its own units and those of a shifted one."""
         start = int(generator.choice(self._starts(clip, faces)))
-        said = _units_of(clip, start, self._num_frames)
+        spoken = _units_of(clip, start, self._num_frames)
         others = np.arange(min(clip.num_frames, len(faces.frames)) - self._num_frames + 1)
         others = generator.permutation(others[np.abs(others - start) >= self._min_shift])[:_TRIES]
 
@@ -270,9 +270,9 @@ class SyncWindows(_UnitWindows[SyncExample]):
             )
 
         # Speech repeats itself: a shifted window may have the same units, and would be no counterexample.
-        unlike = next((units for units in shifted if not np.array_equal(units, said)), shifted[0])
+        unlike = next((units for units in shifted if not np.array_equal(units, spoken)), shifted[0])
         mouths = faces.frames[start : start + self._num_frames, FACE_SIZE // 2 :]
-        return SyncExample(mouths[:, :, ::-1] if self._is_mirrored(generator) else mouths, np.stack((said, unlike)))
+        return SyncExample(mouths[:, :, ::-1] if self._is_mirrored(generator) else mouths, np.stack((spoken, unlike)))
 
 
 def _units_of(clip: LipClip, start: int, num_frames: int) -> Ids:

@@ -65,9 +65,9 @@ class SyncExpert(nn.Module):
         """
         batch, choices, steps = units.shape
         embedded = self.unit_embed(units.reshape(-1, steps)).transpose(1, 2)
-        said = F.normalize(self.unit_out(self.unit_convs(embedded)).float(), dim=1).view(batch, choices, -1)
+        spoken = F.normalize(self.unit_out(self.unit_convs(embedded)).float(), dim=1).view(batch, choices, -1)
         seen = F.normalize(self.face_out(self.face_convs(mouths)).float(), dim=1)
-        cosine = torch.einsum("bce,be->bc", said, seen)
+        cosine = torch.einsum("bce,be->bc", spoken, seen)
         return cosine * self.scale.exp() + self.bias
 
 

@@ -82,8 +82,8 @@ class LipReader:
             LOG.warning("%s: no face is found in its frames", clip.id)
             return None
         threshold = self._judge.agreement
-        said: Ids = clip.units.frames()[: frames_to_units(_whole(clip))]
-        return unit_sync(said, self._judge.extract(lips=lips).frames(), None if threshold is None else threshold.silence)
+        spoken: Ids = clip.units.frames()[: frames_to_units(_whole(clip))]
+        return unit_sync(spoken, self._judge.extract(lips=lips).frames(), None if threshold is None else threshold.silence)
 
     def _draw(self, clip: LipClip, face: FaceModel) -> Frames:
         """Draw all frames of whole windows: uint8 [T, 96, 96, 3] RGB."""
@@ -93,10 +93,10 @@ class LipReader:
         units = torch.from_numpy(clip.units.frames()[: frames_to_units(whole)]).view(-1, frames_to_units(WINDOW_FRAMES))
 
         drawn = []
-        for number, said in enumerate(units):
+        for number, spoken in enumerate(units):
             part = slice(number * WINDOW_FRAMES, (number + 1) * WINDOW_FRAMES)
             faces = network_input(frames[part].to(device), references[part].to(device))
-            drawn.append(to_images(face(said[None].to(device), faces.contiguous(memory_format=torch.channels_last)).float()))
+            drawn.append(to_images(face(spoken[None].to(device), faces.contiguous(memory_format=torch.channels_last)).float()))
         return np.asarray(torch.cat(drawn).cpu().numpy(), np.uint8)
 
     def _pasted(self, clip: LipClip, drawn: Frames) -> Iterator[Frame]:
@@ -134,8 +134,8 @@ class FaceLosses(LipLosses):
         units, shown = batch["units"], batch["shown"]
         faces = drawn.view(*shown.shape, *drawn.shape[1:])
         steps = UNITS_PER_FRAME * shown[..., None] + torch.arange(UNITS_PER_FRAME, device=shown.device)
-        said = units.gather(1, steps.flatten(1))
-        logits = self.expert(*drawn_windows(faces, said, self.expert.config.frames)).flatten()
+        spoken = units.gather(1, steps.flatten(1))
+        logits = self.expert(*drawn_windows(faces, spoken, self.expert.config.frames)).flatten()
         # -ln(sigmoid(logits)), exact where the sigmoid itself would round to 0.
         return logits.sigmoid(), F.softplus(-logits)
 

@@ -105,18 +105,18 @@ def _by_unit(examples: Examples, vocabulary: str) -> MouthTable:
                 np.add.at(sums[place], unit, wanted[used] - mean)
                 np.add.at(counts[place], unit, 1.0)
 
-    said = MouthTable((sums / counts / taps).astype(np.float32), np.zeros(3, np.float32), np.eye(3, dtype=np.float32)[None])
-    filter_ = _learn_filter(zip((said.raw(frames) for frames in examples.frames), examples.parameters, strict=True), mean)
-    return MouthTable(said.weights, mean.astype(np.float32), filter_, vocabulary)
+    table = MouthTable((sums / counts / taps).astype(np.float32), np.zeros(3, np.float32), np.eye(3, dtype=np.float32)[None])
+    filter_ = _learn_filter(zip((table.raw(frames) for frames in examples.frames), examples.parameters, strict=True), mean)
+    return MouthTable(table.weights, mean.astype(np.float32), filter_, vocabulary)
 
 
 def _learn_filter(pairs: Iterable[tuple[Parameters, Parameters]], mean: Parameters) -> Weights:
     """Fit the filter over neighbouring frames from predicted movements [n, 3] to measured ones: float32 [7, 3, 3]."""
     taps = 2 * _FILTER_CONTEXT + 1
     left, right = np.eye(3 * taps) * _RIDGE, np.zeros((3 * taps, 3))
-    for said, wanted in pairs:
+    for raw, wanted in pairs:
         is_known = np.isfinite(wanted).all(axis=1)
-        window = [shifted(said, offset) for offset in range(-_FILTER_CONTEXT, _FILTER_CONTEXT + 1)]
+        window = [shifted(raw, offset) for offset in range(-_FILTER_CONTEXT, _FILTER_CONTEXT + 1)]
         rows = np.concatenate(window, axis=1)[is_known]
         # Normal equations, summed clip by clip: the windows of all clips are never in memory together.
         left += rows.T @ rows
@@ -276,14 +276,14 @@ def learn_from_manifest(
 ) -> None:
     """Learn a table of the clips that have units, and say how good it is on those that it did not learn from: every `hold_out`-th,
     0 = none. num_units: size of the vocabulary, None = as the units say. cache: folder for what was seen of each video."""
-    said = read_units(unit_path)
-    entries = [entry for entry in manifest.entries if entry.video and entry.id in said]
+    units_of = read_units(unit_path)
+    entries = [entry for entry in manifest.entries if entry.video and entry.id in units_of]
     if not entries:
         raise InputError("no clip has a video and units", path=unit_path, expected="ids that are in both files")
 
-    vocabulary, size = _vocabulary([said[entry.id] for entry in entries], num_units)
+    vocabulary, size = _vocabulary([units_of[entry.id] for entry in entries], num_units)
     with bars(is_quiet) as progress:
-        clips = _watched(manifest, entries, said, cache, progress)
+        clips = _watched(manifest, entries, units_of, cache, progress)
 
     held = clips[::hold_out] if hold_out and len(clips) > hold_out else []
     examples = Examples(size)
@@ -297,17 +297,17 @@ def learn_from_manifest(
     LOG.info("%s: %d units, from %d frames of %s", out, size, examples.num_frames, several(len(examples.frames), "clip"))
     if held:
         opening, width, press = correlations((table.parameters(clip.units), clip.parameters) for clip in held)
-        told = several(len(held), "clip"), opening, width, press
-        LOG.info("on %s held out, r of opening %.2f, of width %.2f, of pressed lips %.2f", *told)
+        figures = several(len(held), "clip"), opening, width, press
+        LOG.info("on %s held out, r of opening %.2f, of width %.2f, of pressed lips %.2f", *figures)
 
 
-def _vocabulary(said: list[Units], num_units: int | None) -> tuple[str, int]:
+def _vocabulary(units_of: list[Units], num_units: int | None) -> tuple[str, int]:
     """Return the fingerprint that all units have, and how many there are of them."""
-    vocabularies = sorted({units.vocabulary for units in said})
+    vocabularies = sorted({units.vocabulary for units in units_of})
     if len(vocabularies) > 1:
         raise VocabularyError("the units are of several quantizers", expected="those of one", found=", ".join(vocabularies))
 
-    largest = max((int(units.ids.max()) for units in said if len(units)), default=-1)
+    largest = max((int(units.ids.max()) for units in units_of if len(units)), default=-1)
     size = largest + 1 if num_units is None else num_units
     if size <= largest:
         raise UsageError("--num-units is smaller than the units", expected=f"{largest + 1} or more", found=size)
@@ -315,7 +315,7 @@ def _vocabulary(said: list[Units], num_units: int | None) -> tuple[str, int]:
 
 
 def _watched(
-    manifest: Manifest, entries: list[Entry], said: dict[str, Units], cache: Path | None, progress: Progress
+    manifest: Manifest, entries: list[Entry], units_of: dict[str, Units], cache: Path | None, progress: Progress
 ) -> list[_Clip]:
     """Watch all clips; those that cannot be used are named and left out. Raises InputError when none is left."""
     seen = dict[str, Measures]()
@@ -333,4 +333,4 @@ def _watched(
         raise InputError("no clip could be used", expected="videos of people who talk")
     # A clip without a speaker counts as a person of its own.
     parameters = by_person(seen, {entry.id: entry.speaker or entry.id for entry in entries if entry.id in seen})
-    return [_Clip(said[name], rows) for name, rows in parameters.items()]
+    return [_Clip(units_of[name], rows) for name, rows in parameters.items()]

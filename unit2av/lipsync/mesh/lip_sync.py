@@ -128,14 +128,14 @@ class MeshLipSync:
         """Free the networks that find the face."""
         self._finder.close()
 
-    def codes(self, said: SpokenUnits) -> Parameters:
+    def codes(self, spoken: SpokenUnits) -> Parameters:
         """Return the mouth's parameters for each frame of 40 ms, float64 [n, 3] (see `MouthTable.parameters`); it closes at the
         end."""
-        if said.units is None or not len(said.units):
+        if spoken.units is None or not len(spoken.units):
             raise UnitError("there are no units to move the lips", expected="1 unit or more", found="0")
-        moved = self._table.parameters(said.units)
-        if said.quiet is not None:
-            moved = moved * _spoken_share(said.quiet, len(moved))[:, None]
+        moved = self._table.parameters(spoken.units)
+        if spoken.quiet is not None:
+            moved = moved * _spoken_share(spoken.quiet, len(moved))[:, None]
         # Once more, because silences and the closing at the end have changed the opening.
         return no_faster(np.concatenate([moved, np.outer(_CLOSING, moved[-1])]))
 

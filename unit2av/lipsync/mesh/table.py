@@ -112,16 +112,16 @@ class MouthTable:
         """Return movements for units int64 [T], one every 20 ms, as they were learnt: small ones are kept, and nothing is
         clipped."""
         if self.strengths is None:
-            said = sum(shifted(_by_frame(weights[frames]), tap - CONTEXT) for tap, weights in enumerate(self.weights))
+            summed = sum(shifted(_by_frame(weights[frames]), tap - CONTEXT) for tap, weights in enumerate(self.weights))
         else:
             windows, steps = steps_around(frames), np.arange(DOMINANCE_STEPS)
             strengths = self.strengths[steps, windows].astype(np.float64)
             # Less the largest, so that the exponential cannot overflow.
             counts = np.exp(strengths - strengths.max(axis=1, keepdims=True))
             counts /= counts.sum(axis=1, keepdims=True)
-            said = (counts[..., None] * self.weights[steps, windows]).sum(axis=1)
+            summed = (counts[..., None] * self.weights[steps, windows]).sum(axis=1)
 
-        values, middle = np.asarray(said, np.float64), len(self.filter) // 2
+        values, middle = np.asarray(summed, np.float64), len(self.filter) // 2
         filtered = sum(shifted(values, tap - middle) @ weights for tap, weights in enumerate(self.filter))
         return np.asarray(filtered, np.float64) + self.bias
 
