@@ -14,14 +14,15 @@ from avcore.contracts import Speaker, SpeakerVoice
 from avcore.errors import InputError, UsageError
 from avcore.files import atomic_output, private_folder, require_file, require_place
 from avcore.media import MediaSource, probe, write_speech
+from avcore.notes import Notes
 from avcore.progress import Progress, silent
 from avcore.timeline import seconds_to_samples
 from netflips.dubbing.detect_speech import kept_sound
-from netflips.dubbing.job import Job, digest_of
+from netflips.dubbing.job import digest_of
 from netflips.dubbing.segmentation import Span
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import Store
-from netflips.dubbing.voice_groups import Voices, voices_of
+from netflips.dubbing.voice_groups import Voices
 from netflips.script.files import file_beside, write_script
 from netflips.script.notes import KNOWN_PERSON, MAYBE_PERSON
 from netflips.script.people import (
@@ -46,23 +47,22 @@ _ANOTHER = 0.6
 """Cosine below which a name is another person's: a made voice in a hall or over a telephone was at 0.60 or more to itself."""
 
 
-def known_names(script: Script, job: Job, sound: Sound, names: Mapping[int, str]) -> dict[str, str]:
+def known_names(script: Script, people: People, voices: Voices, names: Mapping[int, str], notes: Notes) -> dict[str, str]:
     """Return the names of the speakers who surely are known people, by their names so far; add notes on these, and on who may be.
 
     names: the speaker of each utterance, by its number. A name that a person gave stays.
     """
-    assert job.people is not None
-    voices, found = voices_of(job, sound), dict[str, Samples]()
+    found = dict[str, Samples]()
     for name in dict.fromkeys(name for name in names.values() if not is_named(name)):
         places = [(one.place.start_s, one.place.end_s) for one in script.utterances if names[one.number] == name]
         voice, seconds = voices.mean(places)
         if voice is not None and seconds >= LEAST_S:
             found[name] = voice
 
-    sure, unsure = known_by_voice(found, job.people.by_name, set(names.values()))
+    sure, unsure = known_by_voice(found, people.by_name, set(names.values()))
     for kind, known in ((KNOWN_PERSON, sure), (MAYBE_PERSON, unsure)):
         for one in known:
-            job.notes.add(kind(**one._asdict(), folder=job.people.folder.name))
+            notes.add(kind(**one._asdict(), folder=people.folder.name))
     return {one.speaker: one.person for one in sure}
 
 

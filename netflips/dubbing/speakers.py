@@ -41,7 +41,7 @@ def assign_speakers(script: Script, job: Job, sound: Sound | None, faces: Faces)
     names, who = _people(script, job, sound, faces) if is_own else _one_person(script, job, sound, faces)
     if job.people is not None and sound is not None:
         with job.clock.stage("voice"):
-            known = known_names(script, job, sound, names)
+            known = known_names(script, job.people, voices_of(job, sound), names, job.notes)
         names = {number: known.get(name, name) for number, name in names.items()}
         script = replace(script, speakers=tuple(replace(one, name=known.get(one.name, one.name)) for one in script.speakers))
     if unknown := [one.name for one in script.speakers if one.name not in names.values()]:

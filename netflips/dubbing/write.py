@@ -47,7 +47,9 @@ def write(script: Script, job: Job, frames: Sequence[Encoded] | CopiedFrames, so
     pieces = () if isinstance(frames, CopiedFrames) else frames
     clock = OutputClock(script, job.part, job.own_rate)
     is_own, track, provenance = script.is_source_timed, job.track, job.provenance
-    subtitling, generated = job.options.subtitling, _generated(script, job)
+    subtitling, generated = job.options.subtitling, job.options.generated if track is None else LIPS
+    if script.schedule == "still":
+        generated = VIDEO
     domains = {}
     if track is None:  # else the encoder may not be loaded
         domains = {"av2unit": job.models.extractor.domain, "unit2unit": job.models.translator.domain}
@@ -227,13 +229,6 @@ def _actions(script: Script, generated: Generated) -> tuple[Actions, dict[str, A
         {"action": "c2pa.dubbed", "digitalSourceType": COMPOSITE, "description": generated.done, **changes},
     ]
     return actions, {"languages": {"from": script.source, "to": script.target}}
-
-
-def _generated(script: Script, job: Job) -> Generated:
-    """Return which part of the output was generated."""
-    if script.schedule == "still":
-        return VIDEO
-    return job.options.generated if job.track is None else LIPS
 
 
 def _bundle_of(paths: Iterable[Path]) -> str:
