@@ -107,8 +107,8 @@ class LipsyncOptions(MarkFlags, CommonOptions):
     """write what was done: .html is a page to read, any other name is JSON; may be given for each"""
     lips: LipSyncChoice = lips_flag(group="video")
     fit: Fit = flag(default="speech")
-    """if lengths differ: speech = as long as the speech, frames played to and fro or cut; hold = the same, with the last frame
-    held; video = as long as the video, speech cut or followed by silence (default: speech)"""
+    """if lengths differ: speech = as long as the speech, frames played forwards and backwards or cut; hold = the same, with the
+    last frame held; video = as long as the video, speech cut or followed by silence (default: speech)"""
     face: str = flag(default="auto")
     """auto (the largest that speaks), largest, or N-th from the left (default: auto)"""
     av2unit_path: Path | None = flag(

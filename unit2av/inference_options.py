@@ -85,7 +85,7 @@ class RenderOptions(RenderingFlags):
     """the result, mp4"""
     _: KW_ONLY
     video: Path = flag(file=Input("the video"))
-    """video of the speaker; played to and fro when it is too short"""
+    """video of the speaker; played forwards and backwards when it is too short"""
     in_bbox_path: Path | None = flag(default=None, file=Input("the face boxes"))
     """face boxes x.bbox.pkl, one row per frame (default: faces are detected)"""
     voice: Path | None = voice_flag()

@@ -1,4 +1,4 @@
-"""Who says each utterance: diarization by voice and face together.
+"""Speaker diarization: who says each utterance, by voice and face together.
 
 Face clustering: faces are one person if they look alike, or are at the same place in one shot, and are never in sight together.
 Active speaker detection: the face whose mouth moves with the sound speaks; which voice belongs to which face helps to decide.

@@ -147,7 +147,8 @@ def write_timeline(path: Path, script: Script, job: Job, clock: OutputClock) -> 
 def _pieces_of_original(script: Script, info: MediaInfo, clock: OutputClock, rate: Fraction) -> list[_Piece]:
     """Return the pieces of the original beside the dub: from the part's beginning, with gaps at freeze frames.
 
-    Of a clip, whose frames the dub plays to and fro, it is the whole. info: the original, or music and effects of the same length.
+    Of a clip, whose frames the dub plays forwards and backwards, it is the whole. info: the original, or music and effects of the
+    same length.
     """
     last = min(clock.part.stop, info.duration_s)
     if not script.is_source_timed:

@@ -123,7 +123,7 @@ NoteKind("encoded_codec", "a {file} file cannot hold {codec}, as an .mkv file ca
 NoteKind("encoded_times", "their packets have no times of their own")
 NoteKind("encoded_cut", "the part begins or ends where the video cannot be cut")
 NoteKind("encoded_freeze", "some are held for longer")
-NoteKind("encoded_loop", "they are played to and fro")
+NoteKind("encoded_loop", "they are played forwards and backwards")
 NoteKind("encoded_drawn", "a label or subtitles are drawn into them")
 REPORT_LACKS = NoteKind("report_lacks", "the report shows no {what}: {error}")
 TRIED_AGAIN = NoteKind("tried_again", "tried again: {deaths}")

@@ -52,7 +52,7 @@ const WORDS = {
     noPlay: "This browser cannot play the original.",
     speakerN: "speaker {0}", utterance: "Sentence", where: "time, speaker", who: "Speaker", recognized: "Heard", spoken: "Translation", from: "from", to: "to",
     again: "Dub the changes", kept: "New sentences: {0}; kept: {1}.", noText: "(no text: these models cannot read it)",
-    sayInstead: "Korean text instead", changed: "{0} changed", notify: "Tell me when it is done", alternatives: "Other wordings", shorterAlternatives: "Shorter wordings", longerBy: "Too long by {0} s", hearIt: "Hear it", hearSome: "Hear {0} sentences", left_alone: "left as it is",
+    sayInstead: "Korean text instead", changed: "{0} changed", notify: "Tell me when it is done", alternatives: "Other translations", shorterAlternatives: "Shorter translations", longerBy: "Too long by {0} s", hearIt: "Hear it", hearSome: "Hear {0} sentences", left_alone: "left as it is",
     waysOut: "You can:", sayKnown: "Say one of these sentences", typeKorean: "Type the Korean yourself in the table below, then dub.",
     giveSpeech: "Give Korean subtitles or your own Korean speech, under \"More options\" above.", anySpeech: "Translate as any speech",
     getModels: "Get models for any speech ({0} GB, {1}; what you make may be sold), and start this page again:", copy: "Copy", copied: "Copied",
