@@ -21,9 +21,8 @@ from avcore.contracts import Speaker
 from avcore.errors import CheckpointError
 from avcore.files import require_file
 from avcore.journal import file_digest
-from avcore.speech.audio import resample
+from avcore.speech.audio import no_voice, require_sound, resample
 from avcore.timeline import SAMPLE_RATE
-from unit2av.speaker import no_voice, require_sound
 
 SUFFIX = ".onnx"
 _WHAT = "the speaker encoder"

@@ -9,6 +9,7 @@ import torch
 from avcore.contracts import SpeakerVoice
 from avcore.errors import CheckpointError, InputError, MediaError, NoSpeechError, UsageError
 from avcore.media import write_speech
+from avcore.speech.audio import require_sound
 from avcore.speech.pitch import Pitch
 from unit2av import speaker
 from unit2av.speaker import (
@@ -18,7 +19,6 @@ from unit2av.speaker import (
     normalise_volume,
     power_mel,
     read_voice,
-    require_sound,
     write_voice,
 )
 from unit2av.voice.named import read_named_voices, write_named_voices
