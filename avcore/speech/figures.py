@@ -22,7 +22,6 @@ _CLICK_REACH, _CLICK_OWN, _CLICK_FLOOR = 480, 16, 2e-4
 _LEAK_NEAR, _LEAK_FAR = SAMPLE_RATE * 3 // 100, (SAMPLE_RATE // 2, SAMPLE_RATE * 3 // 2)
 """Lags in samples: those by which encoders and mixers shift a sound, and far ones that only measure chance."""
 _LEAK_BLOCK = SAMPLE_RATE * 30
-_LEAK_SIZE = 1 << (_LEAK_BLOCK + 2 * _LEAK_FAR[1]).bit_length()
 _LEAK_FLOOR, _LEAK_SURE = 1e-3, 0.95
 
 Phrase = tuple[int, int]
@@ -78,10 +77,12 @@ def leak(made: Samples, source: Samples) -> float:
     """
     length = min(len(made), len(source))
     spoken = np.where(is_spoken(phrases_of(source), len(source)), source, 0)[:length]
-    cross, power = np.zeros(_LEAK_SIZE, np.complex128), np.zeros(_LEAK_SIZE)
+    # A power of two, in which no lag that is looked at meets the other end of the sound.
+    size = 1 << (min(length, _LEAK_BLOCK) + 2 * _LEAK_FAR[1]).bit_length()
+    cross, power = np.zeros(size // 2 + 1, np.complex128), np.zeros(size // 2 + 1)
     for start in range(0, length, _LEAK_BLOCK):
         blocks = (one[start : min(start + _LEAK_BLOCK, length)].astype(np.float64) for one in (made, spoken))
-        ours, theirs = (np.fft.fft(np.diff(one, prepend=0.0), _LEAK_SIZE) for one in blocks)  # a hum is no speech
+        ours, theirs = (np.fft.rfft(np.diff(one, prepend=0.0), size) for one in blocks)  # a hum is no speech
         cross += ours * np.conj(theirs)
         power += np.square(np.abs(theirs))
 
@@ -89,7 +90,7 @@ def leak(made: Samples, source: Samples) -> float:
         return 0.0
 
     weights = 1 / np.sqrt(power + _LEAK_FLOOR * power.mean())
-    gains = np.abs(np.fft.ifft(cross * weights).real) * _LEAK_SIZE / (power * weights).sum()
+    gains = np.abs(np.fft.irfft(cross * weights, size)) * (size / 2) / (power * weights).sum()
     found = [_loudest(gains, start) for start in range(-_LEAK_FAR[1], _LEAK_FAR[1], 2 * _LEAK_NEAR) if abs(start) > _LEAK_FAR[0]]
     best = _loudest(gains, -_LEAK_NEAR)
     return best if best > np.quantile(found, _LEAK_SURE) else 0.0
