@@ -40,7 +40,8 @@ from recipes.talk.make import MadeTalk, Spoken, Truth, made_talk
 from recipes.talk.stand_in import server
 from unit2text.text import normalise_for_reading, word_errors
 
-_SQUEEZED = 0.8
+_SQUEEZED, _NATURAL = 0.8, 0.02
+"""Duration scale below which speech is squeezed, and how far the length of natural speech may be off, as a share of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,18 +143,23 @@ def _shared_s(span: tuple[float, float], place: TimeSpan) -> float:
     return max(0.0, min(span[1], place.end_s) - max(span[0], place.start_s))
 
 
+def _of_all(counts: Any) -> float:
+    return round(float(counts[0] / max(counts[1], 1)), 3)
+
+
 def measured(script: Script, sound: Samples, original: Samples, truth: Truth, hear: Any) -> dict[str, Any]:
     """Return figures on how a dub fits its time; speed is natural length over length as spoken. hear: speech to text."""
     pauses, rate = _as_in(script, sound, original)
-    rows, errors, length = [(one, one.fit) for one in script.utterances if one.fit is not None and one.fit.slot], 0, 0
+    rows = [(one, one.fit) for one in script.utterances if one.fit is not None and one.fit.slot]
+    counts = {True: np.zeros(2, int), False: np.zeros(2, int)}  # wrong characters and all, by whether the length is the voice's own
     speeds = np.array([fit.speed for _, fit in rows])
     slots = np.array([fit.natural_s / fit.slot.length_s for _, fit in rows if fit.slot is not None])
 
     for one, fit in rows:
         span = slice(*(seconds_to_samples(at) for at in (fit.output.start_s, fit.output.start_s + fit.spoken_s)))
         texts = (hear(sound[span]), one.spoken.text if one.spoken is not None else "")
-        wrong, letters = errors_in(*(as_read(text, script.target) for text in texts))
-        errors, length = errors + wrong, length + letters
+        is_natural = abs(fit.spoken_s - fit.natural_s) <= _NATURAL * fit.natural_s
+        counts[is_natural] += errors_in(*(as_read(text, script.target) for text in texts))
 
     return {
         "utterances": len(script.utterances),
@@ -162,7 +168,8 @@ def measured(script: Script, sound: Samples, original: Samples, truth: Truth, he
         "speed 0.9 to 1.1": _share(speeds),
         "by itself 0.9 to 1.1 of the original": _share(slots),
         "squeezed below 0.8": round(float(np.mean([(fit.duration_scale or 1.0) < _SQUEEZED - 1e-3 for _, fit in rows])), 3),
-        "characters wrong": round(errors / max(length, 1), 3),
+        "characters wrong": _of_all(counts[True] + counts[False]),
+        "of those as long as the voice makes them": _of_all(counts[True]),
         "pauses inside as the original's": round(pauses, 3),
         "syllables a second as the original's": round(rate, 3),
     }
