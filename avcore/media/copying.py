@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,9 +14,9 @@ import numpy as np
 
 from avcore.media.media_source import MediaSource
 from avcore.media.opening import open_media, packet_time, require_video
-from avcore.media.passthrough import DuePackets, TimedPacket
-from avcore.media.probe import MediaInfo, Ticks
-from avcore.media.sound_writer import FileKind, SoundWriter
+from avcore.media.passthrough import DuePackets, PassthroughMetadata, TimedPacket
+from avcore.media.probe import MediaInfo, Ticks, probe
+from avcore.media.sound_writer import AlternateTrack, FileKind, SoundWriter
 from avcore.media.writer import video_kind
 
 _TAGGED = {"hevc": "hvc1", "prores": "apch"}
@@ -145,3 +146,22 @@ class VideoCopier(SoundWriter):
                 packet.stream, packet.time_base = stream, frames.tick
                 packet.pts, packet.dts = int(frames.pts[number]), int(frames.dts[number])
                 yield packet.dts * frames.tick, packet
+
+
+def write_with_tracks(path: Path, first: Path, tracks: Sequence[AlternateTrack]) -> None:
+    """Write a file with the frames of another, if it has any, and its tags, chapters and subtitles, and with sound tracks.
+
+    first: written by `VideoWriter` or `SoundWriter`; nothing of it is encoded anew. Raises OutputError, InputError, MediaError.
+    """
+    info = probe(first)
+    carried = PassthroughMetadata(info.source, Fraction, info.duration_s)
+    about: dict[str, Any] = {"comment": info.comment, "carried": carried, "alternates": tracks}
+    if info.has_video:
+        frames = frames_to_copy(info, path, Fraction(0), None)
+        assert isinstance(frames, CopiedFrames)  # as it was written here
+        writer: SoundWriter = VideoCopier(path, frames, None, **about)
+    else:
+        writer = SoundWriter(path, None, **about)
+    with writer:
+        for second in range(ceil(info.duration_s)):  # in step, as players read them
+            writer.write_tracks(second)

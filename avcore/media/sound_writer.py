@@ -26,7 +26,7 @@ from avcore.media.frames import clock_of
 from avcore.media.media_source import MediaSource
 from avcore.media.opening import open_media, require_audio
 from avcore.media.passthrough import DuePackets, PassthroughMetadata, PassthroughTracks, SubtitleTrack, TimedPacket, TrackWriter
-from avcore.timeline import samples_to_seconds
+from avcore.timeline import Seconds, samples_to_seconds
 from avcore.units import three_letters
 
 LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
@@ -83,6 +83,8 @@ class AlternateTrack:
     title: str
     sound: SoundBlocks | MediaSource
     """A source: its sound track is copied as it is, from the beginning of its clock on."""
+    is_default: bool = False
+    """Whether players take it where nobody chooses; else that is the first track."""
 
 
 def require_several_tracks(path: Path) -> None:
@@ -189,6 +191,8 @@ class AlternateWriter(DuePackets):
             stream = encoder.stream
             super().__init__(_encoded(encoder, track.sound.blocks))
         stream.disposition &= ~Disposition.default
+        if track.is_default:
+            stream.disposition |= Disposition.default
 
 
 def _copied(source: Any, own: Any, stream: Any, start: Fraction) -> Iterator[TimedPacket]:
@@ -332,9 +336,7 @@ class SoundWriter:
                 if error is not None:
                     raise error
                 self._finish()
-                with self._write_errors():
-                    for track in self._tracks:
-                        self._container.mux(list(track.due(None)))
+                self.write_tracks(None)
             except BaseException:
                 # Errors of the muxer in a file that is thrown away do not matter.
                 with suppress(av.error.FFmpegError):
@@ -358,10 +360,15 @@ class SoundWriter:
         """
         return ()
 
-    def _mux(self, packets: list[Any]) -> None:
+    def write_tracks(self, until: Seconds | None) -> None:
+        """Write what is copied, and what is encoded beside the sound, up to a time (s); None = the rest."""
         with self._write_errors():
             for track in self._tracks:
-                self._container.mux(list(track.due(self._written_s)))
+                self._container.mux(list(track.due(until)))
+
+    def _mux(self, packets: list[Any]) -> None:
+        self.write_tracks(self._written_s)
+        with self._write_errors():
             self._container.mux(packets)
 
     @property
@@ -378,5 +385,5 @@ class SoundWriter:
 
     def _finish(self) -> None:
         """Write what the encoders still hold."""
-        for packet in self._sound.end():
+        for packet in self._sound.end() if self.audio_rate is not None else ():
             self._mux([packet])

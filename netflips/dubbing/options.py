@@ -468,6 +468,9 @@ class DubCommand(DubOptions, SpreadFlags, CommonOptions):
     _: KW_ONLY
     out_dir: Path | None = flag(default=None, metavar="DIR")
     """folder for the dubbed videos, named <stem>_<language>.mp4, or with a sound's own ending (default: beside each input)"""
+    one_file: bool = flag(default=False)
+    """also write one file with all languages of --to, as out_ko_es.mp4: frames and lips are the first one's, each has a sound
+    track"""
     report: tuple[Path, ...] = report_flag()
     """write what was done: .html is a page to read, any other name is JSON; may be given for each"""
     verdict: Path | None = flag(default=None, file=Output("the verdict"), metavar="JSON")
@@ -515,8 +518,17 @@ class DubCommand(DubOptions, SpreadFlags, CommonOptions):
         what `with_fetched` raises.
         """
         languages = (self.to or "").split(",")
+        if self.one_file and len(languages) == 1:
+            raise UsageError("--one-file belongs to several languages", expected="--to ko,es", found=self.to)
         if len(languages) == 1:
             return (self.with_fetched(),)
+
+        apart = {
+            "--tracks": self.tracks, "--sign": self.sign, "--draft": self.draft, "--freeze-frame": self.freeze_frame,
+            "--timing free": self.timing == "free",
+        }  # fmt: skip
+        if self.one_file and (one := next((flag for flag, given in apart.items() if given), None)):
+            raise UsageError(f"{one} does not go with --one-file", hint="leave one of them out")
 
         of_one = {"--glossary": self.glossary, "--pronounce": self.pronounce, SPEECH_IN: self.speech_in, SCRIPT_IN: self.script}
         if one := next((flag for flag, given in of_one.items() if given is not None), None):
@@ -532,6 +544,7 @@ class DubCommand(DubOptions, SpreadFlags, CommonOptions):
             replace(
                 self,
                 to=one,
+                timing="source" if self.one_file else self.timing,
                 speech_level=self.speech_level if one == KOREAN else None,
                 **{name: named(path, one) for name, path in files_written(self).items()},
             ).with_fetched()

@@ -12,7 +12,9 @@ from avcore.errors import EXIT_FAILED, InputError, NetflipsError, NotUnderstoodE
 from avcore.files import SOUND_SUFFIXES, VIDEO_SUFFIXES, check_files, require_own_names
 from avcore.flags import declared_in
 from avcore.journal import Seldom
-from avcore.media.sound_writer import SOUND_ENDINGS
+from avcore.media import MediaSource, probe
+from avcore.media.copying import write_with_tracks
+from avcore.media.sound_writer import SOUND_ENDINGS, AlternateTrack, require_several_tracks
 from avcore.media.writer import is_synthetic
 from avcore.notes import require_utf8, several
 from avcore.progress import bars
@@ -35,6 +37,8 @@ from unit2text.stage import UNIT2TEXT
 
 _YES = ("y", "yes", "예", "네")
 """Answers that let a dub go on."""
+_SAME_LENGTH_S = 0.1
+"""Difference of dubs that are one file's sound tracks, at most (s)."""
 InputOutput = tuple[Path, Path]
 """A video and the file for its dub."""
 
@@ -53,6 +57,11 @@ class _Run:
     """scripts of finished dubs"""
     works: dict[Path, Path] = field(default_factory=dict)
     """folder of finished work by output, where the options do not say it"""
+
+    @property
+    def outs(self) -> list[Path]:
+        """The outputs."""
+        return [out for _, out in self.pairs]
 
     def options_of(self, output: Path) -> DubCommand:
         """Return the options of one dub."""
@@ -73,6 +82,11 @@ def dub_videos(asked: Sequence[DubCommand], reports: list[Script] | None = None)
         for run in runs if first.options.work_dir is None else ():
             run.works.update(zip([out for _, out in run.pairs], beside, strict=True))
 
+    if first.options.one_file:
+        for out in map(_joint_name, zip(*(run.outs for run in runs), strict=True)):
+            require_several_tracks(out)
+            _require_ours(out)
+
     if first.options.ray:
         codes = [_dub_side_by_side(one) for one in runs]
     else:
@@ -85,9 +99,35 @@ def dub_videos(asked: Sequence[DubCommand], reports: list[Script] | None = None)
             check_words(voice, run.options)
         codes = [_dub_run(*one) for one in zip(runs, speaking, strict=True)]
 
+    if first.options.one_file and not any(codes):
+        for outs in zip(*(run.outs for run in runs), strict=True):
+            _join(outs, [run.languages[1] for run in runs])
     if reports is not None:
         reports += [script for one in runs for script in one.reports]
     return next(filter(None, codes), None)
+
+
+def _require_ours(out: Path) -> None:
+    if out.exists() and not is_synthetic(out):
+        raise OutputError("it is there already, and NetfLips did not make it", path=out, hint="name the output: --out")
+
+
+def _joint_name(outs: Sequence[Path]) -> Path:
+    """Return the name of a file with several dubs: `out_ko_es.mp4` for `out_ko.mp4` and `out_es.mp4`."""
+    return outs[0].with_stem("_".join([outs[0].stem, *(one.stem.rpartition("_")[2] for one in outs[1:])]))
+
+
+def _join(outs: Sequence[Path], languages: Sequence[str]) -> None:
+    """Write dubs of a video into one file: the frames of the first, and the sound of each. Raises OutputError."""
+    if max(lengths := [probe(one).duration_s for one in outs]) - min(lengths) > _SAME_LENGTH_S:
+        found = ", ".join(f"{float(one):.2f} s" for one in lengths)
+        raise OutputError("dubs of several lengths do not fit into one file", path=_joint_name(outs), found=found)
+    tracks = [
+        AlternateTrack(language, "Dubbed", MediaSource(one), is_default=one == outs[0])
+        for one, language in zip(outs, languages, strict=True)
+    ]
+    write_with_tracks(_joint_name(outs), outs[0], tracks)
+    LOG.info("written: %s", _joint_name(outs))
 
 
 def _checked(options: DubCommand, is_one: bool) -> _Run:
@@ -101,8 +141,7 @@ def _checked(options: DubCommand, is_one: bool) -> _Run:
 
     is_named = (options.out is not None and is_one) or options.out_dir is not None or options.draft is not None
     for out in () if is_named else targets:
-        if out.exists() and not is_synthetic(out):
-            raise OutputError("it is there already, and NetfLips did not make it", path=out, hint="name the output: --out")
+        _require_ours(out)
 
     # Folders without a recognizer or translator, and files that read no units, are refused before any model is loaded.
     if options.cascade_models is not None:

@@ -7,8 +7,10 @@ import av
 import numpy as np
 import pytest
 
-from avcore.media import probe, read_frames, read_speech
-from avcore.media.copying import CopiedFrames, VideoCopier, frames_to_copy
+from avcore.media import MediaSource, SoundWriter, probe, read_frames, read_speech
+from avcore.media.copying import CopiedFrames, VideoCopier, frames_to_copy, write_with_tracks
+from avcore.media.sound import read_sound
+from avcore.media.sound_writer import AlternateTrack
 from tests.avcore.media_samples import Film, at_constant_rate, clicks, shown_number
 from tests.avcore.test_media_filters import SDR, coded, light_of, write_hdr
 from tests.avcore.test_media_sound import click_times
@@ -118,3 +120,17 @@ def test_a_part_is_copied_where_it_begins_with_a_whole_frame(tmp_path: Path, nam
             assert [shown_number(frame.rgb) for frame in read_frames(out)] == list(range(6))
         else:
             assert found == "cut"
+
+
+def test_sounds_become_tracks_of_one_file(tmp_path: Path) -> None:
+    made = [tmp_path / f"{number}.m4a" for number in (1, 2)]
+    for number, path in enumerate(made, 1):
+        with SoundWriter(path, 16_000, comment="ours") as writer:
+            writer.write_sound(np.sin(np.arange(50_000, dtype=np.float32) / 10 / number))
+    tracks = [AlternateTrack(name, "Dubbed", MediaSource(one), name == "en") for name, one in zip(("ko", "en"), made, strict=True)]
+    write_with_tracks(tmp_path / "both.m4a", made[0], tracks)
+    info = probe(tmp_path / "both.m4a")
+    assert (info.comment, info.has_video) == ("ours", False)
+    assert [(one.language, one.is_default) for one in info.tracks] == [("kor", False), ("eng", True)]
+    for number, path in enumerate(made, 1):
+        assert np.array_equal(read_sound(MediaSource(info.path, number))[0], read_sound(path)[0])

@@ -13,12 +13,15 @@ import pytest
 import torch
 
 import netflips
+from avcore.media import MediaSource, probe
+from avcore.media.sound import read_sound
 from netflips.cascade.speakers import KOKORO
 from netflips.dubbing import command as dub_command
 from netflips.dubbing import recognise
 from netflips.model_paths import ModelPaths
 from netflips.script.files import read_script, script_from
 from netflips.script.types import Script
+from tests.avcore.test_copying import packets
 from tests.forked import start
 from tests.netflips.cascade.tiny import write_translator
 from tests.netflips.conftest import error_line, model_flags, write_clip
@@ -83,6 +86,40 @@ def test_the_video_is_analysed_once_and_each_language_is_as_by_itself(arguments:
     one, other = decode(tmp_path / "alone.mp4"), decode(tmp_path / "out_en.mp4")
     assert np.array_equal(one.frames, other.frames)
     assert np.array_equal(one.sound, other.sound)
+
+
+def test_one_file_has_a_sound_track_of_each_language(arguments: list[str], work: Path, tmp_path: Path) -> None:
+    assert dub_command.main([*arguments, "--work-dir", str(work), "--one-file"]) == 0
+    both, (korean, english) = tmp_path / "out_ko_en.mp4", (tmp_path / f"out_{one}.mp4" for one in ("ko", "en"))
+    assert languages_of(both) == ["kor", "eng"]
+    assert [(one.title, one.is_default) for one in probe(both).tracks] == [("Dubbed", True), ("Dubbed", False)]
+    assert packets(both) == packets(korean)
+    for number, alone in enumerate((korean, english), 1):
+        assert np.array_equal(read_sound(MediaSource(both, number))[0], read_sound(alone)[0])
+    assert probe(both).comment == probe(korean).comment
+    assert not np.array_equal(read_sound(korean)[0], read_sound(english)[0])
+
+    both.write_bytes(b"of somebody else")
+    assert dub_command.main([*arguments, "--work-dir", str(work), "--one-file"]) == 2
+    assert both.read_bytes() == b"of somebody else"
+
+
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        (["--tracks", "dub,original"], "--tracks does not go with --one-file"),
+        (["--timing", "free"], "--timing free does not go with --one-file"),
+        (["--to", "ko"], "--one-file belongs to several languages; expected --to ko,es; found ko"),
+        (["-o", "out.avi"], "a file of this kind holds one sound track"),
+    ],
+)
+def test_what_one_file_cannot_hold_is_refused(
+    flags: list[str], why: str, arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = set(tmp_path.iterdir())
+    assert dub_command.main([*arguments, "--one-file", *flags]) == 2
+    assert why in error_line(capsys)
+    assert set(tmp_path.iterdir()) == before
 
 
 def dubbed_alone(arguments: list[str]) -> int:
