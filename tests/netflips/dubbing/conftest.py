@@ -72,8 +72,9 @@ def telltale_models(models: Models, monkeypatch: pytest.MonkeyPatch) -> Callable
 
         monkeypatch.setattr(models.translator, "translate_batch", translate)
         vocoder: Any = TelltaleVocoder(models.vocoder, natural)
-        renderer: Any = TelltaleRenderer()
-        return replace(models, vocoder=vocoder, renderer=renderer)
+        made = replace(models, vocoder=vocoder)
+        made.kept("renderer", TelltaleRenderer)
+        return made
 
     return make
 
