@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from avcore.arrays import Samples
 from avcore.checkpoints.bundle import bundle_of
@@ -11,7 +12,7 @@ from avcore.programs import program_name
 from avcore.progress import track
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, units_to_seconds
-from netflips.bundles.confidence import confidence_of
+from netflips.bundles.confidence import Calibration, Confidence, confidence_of
 from netflips.cascade.adequacy import meaning_of
 from netflips.cascade.engines import engines_of
 from netflips.dubbing.encode import as_units, selected_units
@@ -119,6 +120,16 @@ class _Estimator:
     """how long each utterance may take (s), by number; none where it takes as long as it takes"""
     notes: Notes
 
+    @cached_property
+    def recognition(self) -> Calibration | None:
+        """Calibration of a speech recognizer, None = not measured."""
+        return recognition()
+
+    @cached_property
+    def confidence(self) -> Confidence | None:
+        """What was measured of the bundle that the voice is from, None = it is from none."""
+        return confidence_of(bundle_of(self.models.paths.unit2av))
+
     def over_units(self, one: Utterance, source_units: SourceUnits) -> tuple[QualityEstimate, tuple[Note, ...]]:
         """Estimate an utterance by its units and their translation, or by the text that the user gave for it; also with notes."""
         target, source = one.target, selected_units(self.script, source_units)
@@ -149,7 +160,7 @@ class _Estimator:
         is_own = target is not None and not target.is_translated
         recognised = GIVEN if is_own else QualityEstimate()
         if one.text is not None and not is_own:
-            recognised = of_hearing(one.text.transcript, recognition(), script.source, script.target)
+            recognised = of_hearing(one.text.transcript, self.recognition, script.source, script.target)
 
         if target is None:  # a note says why, where there was something to translate
             reasons = [note.values["reason"] for note in self.notes.of.get(one.number, ()) if note.code == LEFT_ALONE.code]
@@ -182,8 +193,7 @@ class _Estimator:
             return of_text(text, (), (1 - self.speaker.wrong) * self._left(one, natural_s))
         if natural_s is None:  # the note about it is added where it is spoken
             return broken("unsayable")
-        known = confidence_of(bundle_of(self.models.paths.unit2av))
-        voice = None if known is None else known.voice * self._left(one, natural_s)
+        voice = None if self.confidence is None else self.confidence.voice * self._left(one, natural_s)
         return of_text(text, script_of(as_pronounced(text, texts.readings), self.script.target).spelled_out, voice)
 
     def _left(self, one: Utterance, natural_s: float | None) -> float:
