@@ -93,7 +93,7 @@ def _clusters(distances: NDArray[np.float64]) -> list[int]:
 def _distances(seen: Sequence[SeenSpeaker]) -> NDArray[np.float64]:
     from scipy.spatial.distance import pdist, squareform
 
-    distances = squareform(pdist(np.stack([_look(one) for one in seen])))
+    distances, boxes = squareform(pdist(np.stack([_look(one) for one in seen]))), [_box(one) for one in seen]
     for number, one in enumerate(seen):
         for later, other in enumerate(seen[number + 1 :], number + 1):
             # Who is in sight together cannot be one person, however alike they look. Who sits at the same place of one shot in two
@@ -101,7 +101,7 @@ def _distances(seen: Sequence[SeenSpeaker]) -> NDArray[np.float64]:
             factor = 1.0
             if one.number == other.number:
                 factor = _AT_ONCE if _meet(one, other) else 1.0
-            elif one.shot == other.shot and overlap(_box(one), _box(other)) >= _SAME_PLACE:
+            elif one.shot == other.shot and overlap(boxes[number], boxes[later]) >= _SAME_PLACE:
                 factor = _PLACE_FACTOR
 
             # At least 1e-3: the distance of two equal looks, 0, would stay 0 whatever the factor.
