@@ -39,8 +39,11 @@ from unit2av.voice.speech import UnitVocoder
 from unit2text.unit_reader import UnitReader
 
 STEPS = 16
-LOOP = (f"loop.max_steps={STEPS}", "loop.log_every=1", "loop.validate_every=8", "loop.save_every=8", "loop.num_workers=0")
-STOPPED_AT = 7
+LOOP = (
+    f"loop.max_steps={STEPS}", "loop.log_every=1", "loop.validate_every=8", "loop.save_every=8", "loop.keep=2", "loop.num_workers=0"
+)  # fmt: skip
+STOPS = 4, 8
+"""Steps at which a run is told to end: in the middle of an epoch, and where one that goes on keeps a checkpoint of that step."""
 Opponents = Callable[[Task, Any], tuple[nn.Module, Tensor, Tensor]]
 """The discriminators of a task, and what is real and what is made of a batch."""
 
@@ -273,32 +276,32 @@ def test_it_learns(trainer: Contract, whole: Path, task: Task) -> None:
 def test_a_run_that_was_stopped_goes_on_to_the_same_bits(
     trainer: Contract, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """By SIGTERM, in the middle of an epoch; then with batches of another size, of which one gives no finite gradient."""
+    """By SIGTERM, twice; then with batches of another size, of which one gives no finite gradient."""
     train_on = Trainer._train_on
 
     def stopped(self: Trainer, content: object) -> None:
         train_on(self, content)
-        if self.step == STOPPED_AT:
+        if self.step in STOPS:
             signal.raise_signal(signal.SIGTERM)
 
+    last, far = tmp_path / "checkpoints" / "last.pt", STOPS[-1]
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "_train_on", stopped)
-        assert trainer.main(run_dir=tmp_path) == 128 + signal.SIGTERM
-    last = tmp_path / "checkpoints" / "last.pt"
-    assert read_state(last)["position"]["step"] == STOPPED_AT
-    assert trainer.main(run_dir=tmp_path) == 0
-    parts, unbroken = read_state(last), read_state(whole / "checkpoints" / "last.pt")
+        for step in STOPS:
+            assert trainer.main(run_dir=tmp_path) == 128 + signal.SIGTERM
+            assert read_state(last)["position"]["step"] == step
+    parts, unbroken = read_state(last), read_state(whole / "checkpoints" / f"step_{far:08}.pt")
     for name in ("modules", "optimizers", "random"):
         assert same(parts[name], unbroken[name]), name
-    assert history(tmp_path) == history(whole)
-    update, bad = Trainer.update, {STEPS}
+    assert history(tmp_path) == {step: loss for step, loss in history(whole).items() if step <= far}
+    update, bad = Trainer.update, {far}
     monkeypatch.setattr(Trainer, "update", lambda self, name, loss: update(self, name, loss * nan if self.step in bad else loss))
-    assert trainer.main(f"loop.max_steps={STEPS + 2}", "batch.batch_size=3", run_dir=tmp_path) == 0
-    assert f"step {STEPS + 1}: the gradient of" in capfd.readouterr().err
+    assert trainer.main(f"loop.max_steps={far + 2}", "batch.batch_size=3", run_dir=tmp_path) == 0
+    assert f"step {far + 1}: the gradient of" in capfd.readouterr().err
     state = read_state(last)
-    assert state["position"]["step"] == STEPS + 2
+    assert state["position"]["step"] == far + 2
     assert no_number_in(state["modules"]) is None
-    assert [line["step"] for line in measured(tmp_path)] == [*range(1, STEPS + 1), STEPS + 2]
+    assert [line["step"] for line in measured(tmp_path)] == [*range(1, far + 1), far + 2]
     for part in state["modules"].values():
         for tensor in part.values():
             if tensor.is_floating_point():
