@@ -35,6 +35,7 @@ from netflips.dubbing.preflight import inputs_of
 from netflips.model_paths import ModelPaths, RunOptions
 from netflips.models import Models, load_models
 from netflips.recognizers.folders import folder_fingerprint
+from netflips.recognizers.outside import recognizer_fingerprint
 from netflips.report.files import summary_of
 from netflips.script.files import script_json
 from netflips.script.notes import DUB_CHANGED, TRIED_AGAIN
@@ -216,12 +217,16 @@ def settings_key(options: DubOptions, models: DubModels) -> str:
     The content counts because a folder may hold another recognizer by the next run, and a file another voice. Raises NetflipsError
     for files that cannot be read.
     """
-    asked = options.cascade_models
-    folders = [] if asked is None else [asked.recognizer, *filter(None, [asked.translator])]
+    asked, found = options.cascade_models, dict[Path, str]()
+    if asked is not None:
+        found[asked.recognizer] = recognizer_fingerprint(asked.recognizer)
+        if asked.translator is not None:
+            found[asked.translator] = folder_fingerprint(asked.translator)
+
     # A folder's fingerprint covers its files; they are not read a second time.
-    inside = {path for folder in folders if folder.is_dir() for path in folder.iterdir()}
+    inside = {path for folder in found if folder.is_dir() for path in folder.iterdir()}
     files = [path for paths in inputs_of(options).values() for path in paths if path not in inside]
-    return key_of(options.asked, models.languages, *models.key(), *map(folder_fingerprint, folders), *map(file_digest, files))
+    return key_of(options.asked, models.languages, *models.key(), *found.values(), *map(file_digest, files))
 
 
 def _keep(record: DubRecord, job: VideoToDub, key: str, result: Script | Rejected, deaths: Sequence[str]) -> None:

@@ -44,7 +44,7 @@ from netflips.script.notes import CUT, FOUND_FAULTS, HURRIED, NOT_CHECKED, NOT_R
 from netflips.script.targets import Target, WrittenText
 from netflips.script.types import Script
 from netflips.script.utterance import Attempt, SpeechFault, TimeFit, Utterance
-from unit2av.lipsync.backend import table_of
+from unit2av.lipsync.backend import backend_of
 
 _WORDS: frozenset[SpeechFault] = frozenset({"unheard", "misheard", "missing", "repeated"})
 _HELPED: Mapping[How, frozenset[SpeechFault]] = {
@@ -104,7 +104,7 @@ def _measurer(script: Script, job: Job, sound: Sound | None) -> Measurer:
         recognizer = CachingRecognizer(found.recognizer, job.store, (found.fingerprint, job.models.arithmetic, "check"))
 
     mouth = None
-    if job.lips.name == "mesh" and (table := table_of(job.lips, job.renderer)) is not None:
+    if (table := backend_of(job.lips, job.renderer).mouth_table(job.lips, job.renderer)) is not None:
         from unit2av.lipsync.mesh.table import MouthTable  # with what draws it, for which other backends need not wait
 
         mouth = MouthTable.load(table)

@@ -131,6 +131,10 @@ class Backend(ABC):
         """Return the file whose licence holds for what it draws; None = it has none of its own beside the renderer."""
         return None
 
+    def mouth_table(self, choice: LipSyncChoice, renderer: Path | None) -> Path | None:
+        """Return the table of the mouths that it shows, by which a dub finds lips that stay open; None = it shows others."""
+        return None
+
     @abstractmethod
     def key(self, choice: LipSyncChoice, renderer: Path | None, arithmetic: object) -> list[object]:
         """Return the content that its frames depend on, for the keys of finished work. arithmetic: device and number format."""
@@ -249,6 +253,10 @@ class MeshBackend(Backend):
         return table_of(choice, renderer) is not None
 
     def weights(self, choice: LipSyncChoice, renderer: Path | None) -> Path | None:
+        """Return the table."""
+        return table_of(choice, renderer)
+
+    def mouth_table(self, choice: LipSyncChoice, renderer: Path | None) -> Path | None:
         """Return the table."""
         return table_of(choice, renderer)
 

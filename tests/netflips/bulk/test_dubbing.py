@@ -94,6 +94,20 @@ def test_another_model_in_the_same_folder_is_another_setting(paths: ModelPaths, 
     assert len(set(keys)) == 5
 
 
+def test_another_network_of_a_recognizer_of_another_kind_is_another_setting(paths: ModelPaths, tmp_path: Path) -> None:
+    models, folder = DubModels(ModelPaths(None, None, paths.unit2av), RunOptions("cpu")), tmp_path / "recognizer"
+    networks = folder / "encoder.onnx", folder / "decoder" / "decoder.onnx"
+    for path in networks:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"as it was")
+    options = DubOptions(cascade=True, recognizer=folder, translate_with="cat")
+    keys = [settings_key(options, models)]
+    for path in networks:
+        path.write_bytes(b"another 1")
+        keys.append(settings_key(options, models))
+    assert len(set(keys)) == 3
+
+
 def test_another_file_under_the_same_name_is_another_setting(paths: ModelPaths, tmp_path: Path) -> None:
     models = DubModels(paths, RunOptions("cpu"))
     voice, music = tmp_path / "voice.npy", tmp_path / "music.wav"
