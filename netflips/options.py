@@ -202,7 +202,7 @@ class AvatarOptions(PortraitFlags, VoiceFlags):
         file=Input("the recognizer", may_be_folder=True),
         metavar="DIR",
     )
-    """folder of faster-whisper, which recognises the question"""
+    """folder of a recognizer, as of faster-whisper, for the question"""
     unit2text_path: Path | None = flag(default=None, file=Input("the unit-to-text model"))
     """or a unit recognizer (units to text), with --av2unit-path"""
     av2unit_path: Path | None = flag(default=None, file=Input("the unit encoder"))
@@ -331,7 +331,7 @@ class TranscribeOptions(CommonOptions):
     av2unit_path: Path | None = flag(default=None, file=Input("the unit encoder"))
     """unit encoder whose units the unit recognizer knows (default: the bundle's)"""
     recognizer: Path | None = flag(default=None, file=Input("the recognizer", may_be_folder=True), metavar="DIR")
-    """folder of faster-whisper, which recognises the sound in place of the unit recognizer"""
+    """folder of a recognizer, as of faster-whisper, for the sound, in place of the unit recognizer"""
     beam: int | None = flag(default=None)
     """hypotheses of the beam search (default: as the checkpoint says, 20 as published)"""
 

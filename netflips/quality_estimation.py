@@ -1,4 +1,4 @@
-"""Quality estimation: how likely the words of a dub are right, and how well speech recognizers understand its voice.
+"""Quality estimation (confidence): how likely the words of a dub are right, and how well speech recognizers understand its voice.
 
 It is reported before anything is spoken. Words are estimated from the confidence of the models, calibrated on recordings (a
 bundle's `Confidence`), and from visible faults: a translation that was cut, repeats a stretch, says another word, or is not in the
@@ -42,7 +42,7 @@ Cause = Literal[
     "unjudged",
 ]  # fmt: skip
 SURE, LOST = 0.9, 0.15
-"""Likelihood from which on words are sure, and up to which they are not understood."""
+"""Likelihood at or above which words are sure, and up to which they are not understood."""
 _MOSTLY, _READER_ERRS = 0.5, 0.3
 """Share of a recording or an utterance up to which it is not understood; and share of letters that a unit-to-text model gets
 wrong."""

@@ -73,7 +73,7 @@ def test_a_dub_the_page_and_the_way_over_text_are_installed_with_nothing_else() 
 
 
 def test_torch_and_torchaudio_are_of_one_build_for_those_who_install_without_the_lock() -> None:
-    """torchaudio 2.11.1 asks for any torch from 2.11 on, and does not load beside 2.11.0: each command with sound failed."""
+    """torchaudio 2.11.1 asks for torch 2.11 or any later one, and does not load beside 2.11.0: each command with sound failed."""
     lock = (ROOT / "requirements.lock").read_text().splitlines()
     asked = [line for line in PROJECT["dependencies"] if line.startswith("torch")]
     assert asked == ["torch==2.11.0", "torchaudio==2.11.0"]

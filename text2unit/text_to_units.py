@@ -1,4 +1,4 @@
-"""Text to units: a text-to-unit model with its weights, ready to run."""
+"""Text-to-unit (text to units): a model with its weights, ready to run."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -20,7 +20,7 @@ from avcore.units import Units
 from unit2text.text import normalise_for_reading
 
 SURE = -0.35
-"""Mean log-probability of a letter from which on a reading is not parted."""
+"""Mean log-probability of a letter at or above which a reading is not parted."""
 _LEAST_S = 0.7
 """Length of the shortest part."""
 _STEP_S = 0.2

@@ -135,7 +135,7 @@ class BlazeFace:
         side = self._layout.side
         square = whole_frame(frame)
         values, logits = self._network(cut_region(frame, square, side, low=-1.0, border=0))
-        # float32 overflows in exp from 88 on.
+        # float32 overflows in exp at 88 and above.
         scores = 1 / (1 + np.exp(-np.clip(logits.reshape(-1), -_MAX_LOGIT, _MAX_LOGIT)))
         sure = np.flatnonzero(scores >= self._layout.min_score)
         places = self._places(values.reshape(len(scores), -1)[sure], sure)

@@ -32,7 +32,7 @@ _LIFT = 1.15
 """A mask never lets more through than the mean, so on average less; this factor makes up for it."""
 
 LOUD_DBFS = -45.0
-"""Level from which on a background is audible behind speech."""
+"""Level at or above which a background is audible behind speech."""
 _LEAST_S = 0.3
 """Least length of a stretch without speech whose level is measured."""
 

@@ -59,9 +59,9 @@ _OTHER_VOICE, _CLEARLY = 0.75, 0.02
 """An utterance is in another's voice below this cosine to the same speaker's other utterances in the dub, or if another speaker is
 nearer by this much. The bundle's voices reach 0.8 and more to themselves, 0.6 to 0.79 to most others."""
 _LEAK = 0.3
-"""Share of the original's level (-10 dB) from which on it leaks, beyond the background that plays anyway."""
+"""Share of the original's level (-10 dB) at or above which it leaks, beyond the background that plays anyway."""
 _LEAST_OPEN = 2
-"""Open lips are a fault from so many b, m and p on."""
+"""So many b, m and p, or more, with open lips are a fault."""
 
 
 def check(script: Script, job: Job, sound: Sound | None) -> Script:

@@ -18,7 +18,7 @@ from avcore.faces.select import OnePerson, people_in
 from netflips.dubbing.track_faces import SPEAKS, Face, FoundFaces
 
 SPEAKS_KNOWN = 0.3
-"""Evidence from which on a face speaks, where other utterances link the voice to it; `SPEAKS` is that of any other face."""
+"""Evidence at or above which a face speaks, where other utterances link the voice to it; `SPEAKS` is that of any other face."""
 _OTHER_SIDE = 2 * SAME_PERSON
 """Distance in looks below which faces of one voice that never meet are one person, seen from elsewhere or in other light."""
 _SHARE = 0.3
@@ -28,7 +28,7 @@ _MOSTLY = 0.5
 _AT_ONCE = 1e6
 """Factor on the distance of two faces that are in the frame at once: no average of a cluster takes it below the limit."""
 _SAME_PLACE = 0.3
-"""Overlap of two boxes in one shot from which on they are likely one person who sat still between two utterances."""
+"""Overlap of two boxes in one shot at or above which they are likely one person who sat still between two utterances."""
 _PLACE_FACTOR = 0.4
 """Factor on the distance in looks of two such faces."""
 
@@ -81,7 +81,7 @@ def _meeting(seen: Sequence[SeenSpeaker]) -> set[frozenset[int]]:
 def _clusters(distances: NDArray[np.float64]) -> list[int]:
     if len(distances) == 1:
         return [1]
-    from scipy.cluster.hierarchy import fcluster, linkage  # which no page about a short clip waits for
+    from scipy.cluster.hierarchy import fcluster, linkage  # imported late: slow, and short clips do without it
     from scipy.spatial.distance import squareform
 
     # Average linkage: one blurred or turned face does not join two people, as with single linkage, nor split one, as with complete.

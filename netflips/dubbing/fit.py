@@ -1,6 +1,8 @@
 """Fit translated speech into the time of the original: time stretching of units, before there is any sound.
 
-Used in this order: a part of the pause, faster speech, the rest of the pause, a freeze frame.
+Speech that is too short: longer pauses, then the speaker's own pace (within the slot), then slower speech, as far as `--pace`
+allows. Speech that is too long: a part of the pause behind it, faster speech, the rest of the pause, then a freeze frame or speech
+that is faster than `--pace` allows.
 """
 
 from bisect import bisect_right

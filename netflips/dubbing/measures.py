@@ -30,7 +30,7 @@ _SLOW = 0.9
 _SURE_S = 1.6
 """A window of the speaker encoder: in shorter speech a voice is not recognised."""
 _CLICKS_A_SECOND, _LEAST_CLICKS = 3.0, 4
-"""Clicks from which on they are a fault. The bundle's lowest voices have 1.6 a second, most have none."""
+"""Clicks a second, and in all, at or above which they are a fault. The bundle's lowest voices have 1.6 a second, most have none."""
 _OPEN, _PRESSED, _REACH_S = 0.15, 0.6, 0.06
 """Lips are closed if the mouth table's opening is below the first, or its pressing above the second, within these seconds of a b,
 m or p."""

@@ -94,7 +94,7 @@ class DubOptions(MarkFlags):
     )
     """recognise the speech, translate its text and speak the translation, in place of translating units"""
     recognizer: Path | None = flag(default=None, file=Input("the recognizer", may_be_folder=True), metavar="DIR")
-    """folder of faster-whisper, or a name of netflips models"""
+    """folder of a recognizer, as of faster-whisper, or a name of netflips models"""
     text_translator: Path | None = flag(default=None, file=Input("the text translator", may_be_folder=True), metavar="DIR")
     """CTranslate2 folder of a translator, or such a name"""
     translate_with: str | None = flag(default=None, metavar="COMMAND|URL")

@@ -1,4 +1,5 @@
-"""Finished work, kept under a key of what it was made from. A dub that was stopped resumes by asking for the same work again.
+"""Finished work, kept under a key of what it was made from. Resume: a dub that was stopped goes on by asking for the same work
+again.
 
 The length and the digest of each finished file are recorded, and the file is used only if they still match.
 """

@@ -32,7 +32,7 @@ _LEAST_S = 6.0
 _SLOWEST, _FASTEST = 0.8, 1.25
 _MARK = re.compile(r"[,.;:!?…](?=\s+\S)")
 SAME_PLACE = 0.25
-"""How much earlier or later than the original's pause (share of the speech) a pause may be and still be the same."""
+"""How much earlier or later than the original's pause (share of the speech) a pause may lie and still count as the same."""
 
 
 class Pause(NamedTuple):

@@ -33,8 +33,8 @@ from netflips.script.types import Script
 from netflips.script.utterance import TimeSpan, Utterance
 
 SPEAKS = 0.6
-"""Evidence (see `speech_evidence`) from which on a face is taken for the speaker's: a real talker has 1.6, drawn faces that move
-their mouths to other words have 0.8 to 1.3, a listener with a still mouth has next to none."""
+"""Evidence (see `speech_evidence`) at or above which a face is taken for the speaker's: a real talker has 1.6, drawn faces that
+move their mouths to other words have 0.8 to 1.3, a listener with a still mouth has next to none."""
 UNJUDGED = 0.35
 """Evidence of a face in a freeze frame: too little to be taken for the speaker's, enough if the voice is known to be the face's."""
 _LEAST_MOVING = frame_at(0.4)

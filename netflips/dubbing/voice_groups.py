@@ -24,7 +24,7 @@ from netflips.dubbing.store import Store
 from netflips.dubbing.voices import embedded, mean_voice
 
 SAME_VOICE = 0.80
-"""Mean cosine between the voices of two groups of utterances from which on they are one person's."""
+"""Mean cosine between the voices of two groups of utterances at or above which they are one person's."""
 _RELIABLE_S = 1.6
 """A window of the speaker encoder. A shorter utterance goes to the nearest voice."""
 _STRANGER, _STRANGER_S = 0.66, 1.0
@@ -34,18 +34,18 @@ other's."""
 _SAME_PITCH = 0.14
 """The greatest difference in pitch (ln Hz) of two groups of one person."""
 _ONE, _BOTH_LONG, _LONG_S = SAME_VOICE, 0.84, 6.0
-"""Cosine between the means of two groups of alike pitch from which on they are one; a higher one if both speak for longer than the
-last number of seconds, because long means are more alike."""
+"""Cosine between the means of two groups of alike pitch at or above which they are one; a higher one if both speak for longer than
+the last number of seconds, because long means are more alike."""
 _OVER_OTHERS, _OTHER_BACKGROUND_DB = 0.72, 4.0
-"""Cosine for groups with different backgrounds, and the difference of the bands from which on they are different. In made talks one
+"""Cosine for groups with different backgrounds, and the difference of the bands that makes them different. In made talks one
 person with and without music was at 0.72 to 0.88 (bands 7 to 16 dB apart), two people at 0.71 at most."""
 _MUCH = 0.2
-"""Share of all speech from which on somebody speaks much."""
+"""Share of all speech at or above which somebody speaks much."""
 _FINE = SpeechSettings(min_pause_s=0.1, min_speech_s=0.1, pad_s=0.03)
 """Settings that separate speech even where somebody answers at once."""
 _CLEARLY = 0.06
 """By how much (cosine) a stretch must be more like one voice than any other for a turn to be recognised. In a made talk all
-stretches from 0.5 s on were so by 0.1 or more."""
+stretches of 0.5 s or more were so by 0.1 or more."""
 _BLOCK = 1 << 20
 _BANDS = np.geomspace(60, 7000, 17)
 """Edges in Hz of the bands by which backgrounds are compared."""

@@ -1,4 +1,4 @@
-"""Recognizers from elsewhere: a Whisper in a folder of faster-whisper, or one that `make judges` installs, by its name.
+"""Recognizers from elsewhere: in a folder, as of faster-whisper, or one that `make judges` installs, by its name.
 
 python -m netflips.recognizers.outside .venv/judges     # join the parts of Whisper base; `make judges` installs and does so
 """

@@ -23,7 +23,7 @@ LIKENESS_SUFFIX = ".likeness.npz"
 LEAST_S = 3.0
 """Least speech (s) of a voice that is stored, or known."""
 SURE, CLEARLY, MAYBE = 0.89, 0.03, 0.78
-"""Cosine from which on a speaker is a known person; how far below it everybody else must be; and that from which on it may be.
+"""Cosine at or above which a speaker is a known person; how far below it everybody else must be; and that of one who may be.
 docs/recordings.md says how often this errs."""
 _UNNAMED = re.compile(r"(speaker[ _]?\d*)?", re.IGNORECASE)
 """Names that diarization gives."""

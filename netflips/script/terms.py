@@ -69,9 +69,10 @@ _UNITS = {
 _NUMBER = r"\d[\d,]*(?:\.\d+)?"
 _SCALE = r"(?:\s(?:thousand|million|billion|trillion))?"
 _ALIKE = 0.6
-"""Share of common letters (jamo) from which on two Hangul words may be spellings of the same word."""
+"""Share of common letters (jamo) at or above which two Hangul words may be spellings of the same word."""
 _TOGETHER = 0.7
-"""Dice coefficient of the sentences with a term and those whose translations have a word, from which on the word translates it."""
+"""Dice coefficient of the sentences with a term and those whose translations have a word, at or above which the word
+translates it."""
 _LONGEST = 60
 """Most letters of a translator's answer for a term; a longer answer is a sentence."""
 _HANGUL = re.compile(r"[가-힣]+")

@@ -47,7 +47,7 @@ class Agreement(NamedTuple):
     lips_sure: float | None = None
     """the encoder's confidence (mean log-probability) in lips that could not be judged"""
     known_sure: float | None = None
-    """confidence from which on the encoder knows such lips"""
+    """confidence at or above which the encoder knows such lips"""
 
 
 @dataclass(frozen=True)

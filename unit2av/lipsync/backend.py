@@ -1,7 +1,8 @@
 """Lip-sync backends: their names, options and needs, and how they are opened. This module is cheap to import.
 
 A backend is a class here and an entry in `BACKENDS`; its network or mesh is loaded when it is opened. Options, help, checks of
-files, the choice of `--lips auto`, the keys of finished work and the page's form come from it; no other module compares names.
+files, the choice of `--lips auto`, the keys of finished work and the page's form come from it; no other module compares names,
+but for `auto` and `none`.
 """
 
 import argparse

@@ -44,7 +44,7 @@ mouth is inside, and the share of its points that are."""
 _IN_LIGHT = 0.6
 """How much darker than its lightest quarter skin may be. Glasses, hair and shadows are darker, and left out of comparisons."""
 _MADE_UP, _SKIN_RED, _MOSTLY = 0.3, 0.12, 0.75
-"""Redness from which on lips may be made up, in any red. Then points around them must be skin: within which redness, and which
+"""Redness at or above which lips may be made up, in any red. Then points around them must be skin: within which redness, and which
 share of them."""
 _PALE, _REDDEST, _OTHER_HUE, _DARKEST, _LIGHTEST = -0.07, 0.8, 0.65, -1.2, 0.1
 """How much redder (logarithm of red to green), bluer or yellower (of green to blue) and lighter than the skin lips may be."""

@@ -52,7 +52,7 @@ SHORT = ["--beam", "2", "--max-target-units", "20"]
 
 
 def bounded(packed: Bundle, folder: Path, least: dict[Stage, float]) -> Bundle:
-    """A copy of a bundle whose models say from which score on they know what they hear."""
+    """A copy of a bundle whose models say at or above which score they know what they hear."""
     shutil.copytree(packed.folder, folder)
     for kind, bound in least.items():
         source = read_checkpoint(folder / packed.checkpoint(kind).name, kind)

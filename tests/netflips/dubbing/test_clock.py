@@ -37,7 +37,7 @@ def talk() -> tuple[list[np.ndarray], np.ndarray]:
 
 
 def write(path: Path, frames: Sequence[np.ndarray], first_s: Fraction, sound: np.ndarray) -> Path:
-    """Images from a time on, beside sound from 0 on, each as long as it is."""
+    """Images that begin at a time, beside sound that begins at 0, each as long as it is."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=FRAME_RATE)
         audio = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono")

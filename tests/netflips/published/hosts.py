@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 COMMIT = "5" * 40
 _LARGE = 4096
-"""Files from so many bytes on lie on the storage host, as large ones do."""
+"""Files of so many bytes or more lie on the storage host, as large ones do."""
 _WARNING = (
     '<html><head><title>Virus scan warning</title></head><body><form id="download-form" action="{action}" method="get">'
     '<input type="hidden" name="id" value="{id}"><input type="hidden" name="confirm" value="t">'

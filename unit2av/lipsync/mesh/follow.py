@@ -52,7 +52,7 @@ _WINDOW, _LEVELS = 17, 2
 _MOST_RETURN = 0.5
 _LEAST_FOLLOWED = 12
 _UNLIKE_OTHERS, _FITS = 1.0, 4
-"""Pixels from which on a point that moves unlike the others counts less than half, and how often the fit is repeated."""
+"""How many pixels a point moves unlike the others before it counts less than half, and how often the fit is repeated."""
 _TEXTURE_POWER, _LEAST_WITHIN, _MIN_CONFIDENCE = 0.4, 0.8, 1e-6
 """Power of its texture in the weight of a point, the least share of its window that lies on the face, and the least weight."""
 _ALIKE = 20.0

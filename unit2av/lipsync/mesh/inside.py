@@ -54,8 +54,8 @@ complete."""
 _LOWER_TEETH_GAP = 0.05, 0.05
 """Gap above which the lower teeth are visible, and the range over which they appear."""
 _SHUT_LIGHT, _LIT_GAP = (0.35, 0.6), 0.085
-"""Share of the light on teeth behind lips that hardly part (drawn teeth, the person's own), and the gap from which on they get all
-of it: a narrow gap filled with bright teeth looks closed."""
+"""Share of the light on teeth behind lips that hardly part (drawn teeth, the person's own), and the gap at or above which they get
+all of it: a narrow gap filled with bright teeth looks closed."""
 _GRAIN_SIDE, _GRAIN_SHARE, _GRAIN_MOST = 0.12, 0.7, 1.5
 """Side of the patch of a cheek that grain is measured on, in widths of the face, the share of the grain on teeth, and its largest
 value in standard deviations, which excludes moles."""

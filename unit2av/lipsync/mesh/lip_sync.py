@@ -40,7 +40,7 @@ _DARK_EVERY, _MOST_DARKS = 3, 60
 _BETTER_TEETH = 1.3
 _CLOSED = 0.05
 _SEEN_OPEN, _MET = (0.004, 0.01), 0.006
-"""Gaps between the lips, in widths of the face: from which on a source begins to count as open, the range over which it does, and
+"""Gaps between the lips, in widths of the face: at which a source begins to count as open, the range over which it does, and
 up to which lips meet."""
 
 

@@ -53,7 +53,7 @@ _LOW_TONGUE, _TONGUE_RISE = (0.35, 0.4), 0.45
 """Opening at which the tongue begins to go down, the range in which it does, and its height before, in gaps between the lips: a
 mouth that opens little and is not rounded says ㄴ, ㄷ, ㄹ, ㅣ or ㅔ, with the tongue behind the upper teeth."""
 _SMILE_WIDTH = 1.12
-"""Width of a mouth at rest from which on it smiles, in widths of the neutral mouth."""
+"""Width of a mouth at rest at or above which it smiles, in widths of the neutral mouth."""
 _FEWEST_CALM, _AS_CLOSED = 3, 0.005
 """Frames without a smile that are enough to show the mouth at rest, however many smile, and how much larger their gaps may be than
 the smallest, in widths of the face."""
