@@ -112,7 +112,7 @@ def _is_english(sign: str) -> bool:
 
 
 def cardinal(number: int) -> str:
-    """Return a whole number in words, as `two hundred one`; digit by digit from a quadrillion on."""
+    """Return a whole number in words, as `two hundred one`; digit by digit if it is a quadrillion or more."""
     if number >= _MOST:
         return " ".join(_ONES[int(digit)] for digit in str(number))
 

@@ -164,8 +164,8 @@ def as_compared(text: str) -> str:
 
 
 _LONG, _ALIKE = 8, 0.6
-"""From this many letters on, two sentences do not share a translation by chance, as they share 네 and 그렇죠; and how alike two
-sources must be, 0 to 1, to share a longer one."""
+"""With this many letters or more, two sentences do not share a translation by chance, as they share 네 and 그렇죠; and how alike
+two sources must be, 0 to 1, to share a longer one."""
 
 
 def _is_other(one: str, other: str, text: str) -> bool:

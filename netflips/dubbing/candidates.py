@@ -145,7 +145,7 @@ def with_best_units(
     if not timed:
         return replace(one, target=candidates[0])
 
-    # Who speaks slowly needs less natural speech for the same time.
+    # A slow speaker needs less natural speech for the same time.
     times = one.place.seconds, comfortable_s(one.place.seconds, slack_s)
     best = best_candidate([candidate for candidate, _ in timed], *(time_s / scale for time_s in times))
     others = tuple(units for candidate, units in timed if candidate is not best)[:_MOST_TAKES]
@@ -237,7 +237,7 @@ class SentenceTranslator:
     def _times(self, sentence: WholeSentence) -> tuple[float, float]:
         """Return how long a sentence is in the original (s), and how long it may be before it is made faster.
 
-        Both are divided by the speaker's duration scale: less natural speech fits for who speaks slowly.
+        Both are divided by the speaker's duration scale: less natural speech fits a slow speaker.
         """
         slack, scale = self.part.slack, self._scale(sentence.pieces[0].speaker)
         easy = (comfortable_s(one.place.seconds, float(slack[one.number])) for one in sentence.pieces)

@@ -235,7 +235,7 @@ class Job:
         """Whether the dub will surely be source-timed, as far as that is known before the sound is read."""
         options = self.options
         is_long = float(self.info.duration_s) > options.utterance_length[1]
-        # Who asks for no lips wants the frames as they are, not forwards and backwards.
+        # Whoever asks for no lips wants the frames as they are, not forwards and backwards.
         is_asked = options.timing == "source" or options.cascade or options.is_of_recordings or not options.lips.draws
         return options.timing != "free" and (is_asked or is_long)
 

@@ -16,14 +16,14 @@ LEAST_S = 2.0
 _SURE, _HARDLY = 0.8, 0.1
 """Speech may be in another language if that has at least the first probability, and the expected one at most the second."""
 _CLEARLY = 0.5
-"""From this probability of the usual language on, a window has no other, unless the confidence of its words is low. On clean
+"""At or above this probability of the usual language a window has no other, unless the confidence of its words is low. On clean
 English with an accent Whisper base gives 0.3 to 0.99."""
 UNSURE = 0.6
 """Words with a lower mean confidence are hardly in that language."""
 _SURELY_ALONE, _ALONE_S = 0.8, 3.0
 """Least mean confidence in another language, and length, of a single utterance in it among neighbours that are not."""
 _SURELY_USUAL, _FLUENT = 0.8, 6.0
-"""From this mean confidence and these letters a second on, an utterance is in the usual language. Whisper base translates a
+"""At or above this mean confidence and these letters a second, an utterance is in the usual language. Whisper base translates a
 sentence of another language with 0.72 to 0.76, or skips it, which leaves only a few words of the next; people speak 10 to 20
 letters a second."""
 LONGEST = 3

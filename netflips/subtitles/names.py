@@ -31,8 +31,8 @@ _DOING = re.compile(r"(?:ing|ed|ly)$")
 _HOW = re.compile(r"(?:히|게|며|면서|로|다|소리|움|숨)$")
 """Ends of words that describe how something is spoken."""
 _MANY, _LEAST_NAMED = 1 / 3, 0.2
-"""Shares of cues with a name: from the first on, one that comes only once is a name; from the second on, a name marks each change
-of speaker."""
+"""Shares of cues with a name: at or above the first, one that comes only once is a name; at or above the second, a name
+marks each change of speaker."""
 
 
 class _Found(NamedTuple):

@@ -396,7 +396,7 @@ class NoLips(Backend):
     needs_units = has_patches = False
 
     def is_ready(self, choice: LipSyncChoice, renderer: Path | None) -> bool:
-        """Return False: only who names it wants it."""
+        """Return False: it must be asked for by name."""
         return False
 
     def key(self, choice: LipSyncChoice, renderer: Path | None, arithmetic: object) -> list[object]:

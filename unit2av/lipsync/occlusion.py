@@ -56,7 +56,7 @@ _REDDER, _BLUE, _YELLOW = 0.05, -0.15, 0.1
 _ONE_RED, _ONE_LIGHT, _FLAT = 0.06, 0.45, 0.2
 """Ranges of redness and lightness in which most points lie where there is no mouth, and of lightness without colours."""
 COVERED_FROM, COVERED_UNTIL = 0.5, 0.4
-"""Shares of the lips that are hidden: a mouth counts as covered from the first on, and as free again below the second."""
+"""Shares of the lips that are hidden: a mouth counts as covered at or above the first, and as free again below the second."""
 _CHANGE = 0.5
 """Share of a lip by which a mouth with a visible structure must change to count as covered all the same, as behind glass."""
 

@@ -20,7 +20,7 @@ from unit2av.voice.source import sound_of, spectrum_of, to_edges, unvoiced_as_no
 
 _MARK = "source.seen.weight"
 _SEEN = 48
-"""Bins of the source's spectrum that are an input of the network, from 0 Hz on."""
+"""Bins of the source's spectrum that are an input of the network, beginning at 0 Hz."""
 
 
 @dataclass(frozen=True)

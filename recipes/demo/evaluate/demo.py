@@ -70,7 +70,7 @@ Line = dict[str, Any]
 """A line of a manifest, as `netflips.evaluate.cases` reads it; `failed`: why nothing could be made."""
 LOG = logging.getLogger("netflips.evaluate")
 MEASURE = 10
-"""Version of the measurement: it counts up when clips are made differently, or the same units sound different, so that one table
+"""Version of the measurement: it is raised when clips are made differently, or the same units sound different, so that one table
 never mixes records of both."""
 PAGE_OF_EXAM = Path(__file__).parents[1] / "EXAM.md"
 _TITLE = "Exam of the demo's models"
