@@ -30,7 +30,7 @@ class EncoderLayout(CheckpointLayout):
         if any(str(name).startswith("encoder.w2v_model.") for name in names):
             return Near("an AV-HuBERT model fine-tuned for recognition", f"it has no unit heads; take {_PUBLISHED}")
 
-        is_encoder = self.recognises(names.keys())
+        is_encoder = self.recognizes(names.keys())
         if not is_encoder and not any(str(name).startswith("feature_extractor_video.") for name in names):
             return False
         task = plain_config(payload, path)["task"].get("_name")
@@ -74,7 +74,7 @@ def _dictionaries(payload: Mapping[str, Any], path: Path) -> list[list[str]]:
 UNIT_ENCODER = Stage(
     kind="unit encoder",
     file="unit_encoder.safetensors",
-    recognises=lambda names: "label_embs_concat" in names and "post_extract_proj.weight" in names,
+    recognizes=lambda names: "label_embs_concat" in names and "post_extract_proj.weight" in names,
     name="av2unit",
     flag="--av2unit-path",
     example="mavhubert_large_noise.pt",

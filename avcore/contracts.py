@@ -38,7 +38,7 @@ class Word(NamedTuple):
 
 @dataclass(frozen=True)
 class Transcript:
-    """Recognised text, as it is shown."""
+    """Recognized text, as it is shown."""
 
     text: str
     """In NFC."""
@@ -270,7 +270,7 @@ class SpeechRecognizer(Protocol):
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Two-letter codes of the languages that it recognises."""
+        """Two-letter codes of the languages that it recognizes."""
 
     def transcribe(self, speech: NDArray[np.float32], language: str | None = None) -> Transcript:
         """Return the transcript of speech float32 [S] at 16 kHz, with the times of the words in seconds.

@@ -1,6 +1,6 @@
 """Detect the encoding of a text file that does not state it.
 
-UTF-8 and UTF-16 are recognised by their form, CP949 (Korean Windows) and Johab (Korean DOS) by how common the decoded syllables
+UTF-8 and UTF-16 are recognized by their form, CP949 (Korean Windows) and Johab (Korean DOS) by how common the decoded syllables
 are, Windows-1252 by accented letters that stand alone. Text that was decoded wrongly and saved as UTF-8 is restored.
 """
 

@@ -1,6 +1,6 @@
 """Files: complete under their name or not there at all, and checked before any work when a command names them.
 
-Our unfinished files are recognised by their name. Those in use are told from those that a killed run left by a lock, which ends
+Our unfinished files are recognized by their name. Those in use are told from those that a killed run left by a lock, which ends
 with the process, however it ends. So two runs may write into one folder at once.
 """
 

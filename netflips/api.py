@@ -78,7 +78,7 @@ def portrait(options: PortraitOptions) -> "Script":
 
 @command(AvatarOptions, "portrait out", "listen voice")
 def avatar(options: AvatarOptions) -> "Script":
-    """Let a portrait answer a spoken question in Korean; returns a script of the recognised question and the answer."""
+    """Let a portrait answer a spoken question in Korean; returns a script of the recognized question and the answer."""
     from netflips.dialogue.work import answer_question
 
     return answer_question(options)

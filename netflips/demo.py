@@ -74,7 +74,7 @@ def _expected(clip: Path) -> Iterator[tuple[str, str]]:
 
 
 def _texts(report: Script) -> Iterator[tuple[str, str]]:
-    """Yield the texts of the source and of the dub, as the unit-to-text model recognises them."""
+    """Yield the texts of the source and of the dub, as the unit-to-text model recognizes them."""
     if not report.source_text and not report.target_text:
         yield "as text", "nothing was read: these models have no unit-to-text model for it"
     for one in report.processed:

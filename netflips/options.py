@@ -195,7 +195,7 @@ class AvatarOptions(PortraitFlags, VoiceFlags):
     speed: float = speed_flag()
     """above 1 speaks faster, as 1.2 (default: 1)"""
     source: str | None = flag("--from", default=None, metavar="LANG")
-    """language of the question (default: the recognised one)"""
+    """language of the question (default: the recognized one)"""
     recognizer: Path | None = flag(
         group=("models", "without a flag, the bundle's model is used"),
         default=None,

@@ -85,7 +85,7 @@ class QualityEstimate:
     """The quality estimate of an utterance or a recording."""
 
     words: Words = "unknown"
-    """the grade: whether the words were recognised and translated rightly; --strict stops by it"""
+    """the grade: whether the words were recognized and translated rightly; --strict stops by it"""
     share: float | None = None
     """how likely its words are right, 0 to 1; of a recording, the mean over its time; None = unknown"""
     voice: float | None = None
@@ -139,7 +139,7 @@ def of_text(text: str, spelled_out: Sequence[str], voice: float | None) -> Quali
 
 
 def of_hearing(transcript: Transcript, known: Calibration | None, source: str = "", target: str = "") -> QualityEstimate:
-    """Estimate a transcript, recognised or read.
+    """Estimate a transcript, recognized or read.
 
     known: calibration of its confidence, None = not measured. source: the language that was asked for, "" = any; target: the
     language of the dub.
@@ -317,7 +317,7 @@ KOKORO, ESPEAK = SpeakerMeasure("Kokoro-82M", _RECOGNIZER, 0.52), SpeakerMeasure
 _OWN = {KOKORO: 0.13, ESPEAK: 0.84}
 """Their error rates with `--keep-sound`."""
 _SQUEEZED = (0.5, 0.65, 0.8), (0.51, 0.86, 1.0)
-"""Shares of the natural length, and the share of the recognised characters that is left at each. All measured on sentences that no
+"""Shares of the natural length, and the share of the recognized characters that is left at each. All measured on sentences that no
 model was trained on (docs/cascade.md)."""
 _PROGRAMS = {"avdata.prepare.say": ESPEAK, "espeak-ng": ESPEAK, "espeak": ESPEAK, "netflips.cascade.kokoro": KOKORO}
 """Programs whose Korean was measured, by `avcore.programs.program_name`."""
@@ -342,7 +342,7 @@ def measure_speaker(name: str, recognizer: str, transcribed: Iterable[tuple[str,
 
 
 def squeezed(factor: float) -> float:
-    """Return the share of the recognised characters that is left at a share of the natural length; below the least of `_SQUEEZED`,
+    """Return the share of the recognized characters that is left at a share of the natural length; below the least of `_SQUEEZED`,
     speech is cut as well."""
     return float(np.interp(factor, *_SQUEEZED)) * min(factor / _SQUEEZED[0][0], 1.0)
 

@@ -26,7 +26,7 @@ from avcore.units import require_language
 from netflips.bundles.confidence import confidence_of
 from netflips.dubbing.detect_speech import kept_sound
 from netflips.dubbing.job import digest_of
-from netflips.dubbing.recognise import RecognisedSpeech, RecognisedText
+from netflips.dubbing.recognize import RecognizedSpeech, RecognizedText
 from netflips.dubbing.segmentation import LENGTH, Span, cut_utterances
 from netflips.dubbing.shots import Shots, kept_shots
 from netflips.dubbing.sound import Sound, stored_sound
@@ -140,13 +140,13 @@ class RecordingRecognizer:
     def utterances(
         self, sound: Sound, spans: Sequence[Span], settings: ListenSettings, store: Store | None = None
     ) -> Iterator[Utterance]:
-        """Yield the utterances of a recording with their texts, recognised in windows; in its own language if none was given.
+        """Yield the utterances of a recording with their texts, recognized in windows; in its own language if none was given.
 
-        An utterance may come again with a better text; the last one counts. store: keeps what was recognised; None = nothing is.
+        An utterance may come again with a better text; the last one counts. store: keeps what was recognized; None = nothing is.
         """
         recognizer = self.recognizer if store is None else CachingRecognizer(self.recognizer, store, self.made_of)
-        speech = RecognisedSpeech(sound, recognizer, settings.language or "", settings.language is not None)
-        transcripts = dict[int, RecognisedText]()
+        speech = RecognizedSpeech(sound, recognizer, settings.language or "", settings.language is not None)
+        transcripts = dict[int, RecognizedText]()
         for number, span in enumerate(spans):
             transcripts |= speech.transcripts_in(spans, [number])
             yield self._utterance(number, span, transcripts[number].text, settings)
@@ -285,7 +285,7 @@ def _read(
     lips: Lips | None,
     store: Store | None,
 ) -> Utterance:
-    """Return an utterance with its text, recognised from its units or its lips, or kept."""
+    """Return an utterance with its text, recognized from its units or its lips, or kept."""
     place, speech = one.place, None if sound is None else sound.between(one.place.start_s, one.place.end_s)
     if speech is None and lips is None:  # the video track has ended
         return replace(one, text=Text("", settings.language or "", recognizer.by), quality=QualityEstimate())

@@ -18,7 +18,7 @@ _RUN: Mapping[str, tuple[float, float, str]] = {
     "lip frames": (0.30, 0.33, "reading lips"),
     "encoder layers": (0.33, 0.40, "finding units"),
     "units": (0.30, 0.40, "finding units"),
-    "hear": (0.30, 0.40, "recognising speech"),
+    "hear": (0.30, 0.40, "recognizing speech"),
     "transcribe": (0.05, 1.00, "reading"),
     "translate": (0.40, 0.50, "translating"),
     "measure": (0.50, 0.53, "hearing who speaks"),

@@ -260,7 +260,7 @@ def _run(argv: Sequence[str], folder: Path, work: Path) -> Mark:
         if "--cascade" in argv:
             from tests.netflips.recognizers.tiny import by_pauses  # a tiny Whisper says one sentence of any window
 
-            changed.enter_context(patch("netflips.dubbing.recognise.packed", by_pauses))
+            changed.enter_context(patch("netflips.dubbing.recognize.packed", by_pauses))
         changed.enter_context(recorder.installed())
         changed.enter_context(redirect_stderr(said))
         changed.enter_context(redirect_stdout(StringIO()))

@@ -38,7 +38,7 @@ _TAG = re.compile(rf"</?(?:{_TAGS})(?:\s[^<>\n]{{0,300}})?\s?/?>", re.IGNORECASE
 _ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#\d{2,7}|#x[0-9a-fA-F]{2,6});")
 _REPEATED = re.compile(r"(?<![가-힣])([가-힣]{1,20})\+(?=[\s,.?!]|$)(?=\s*([가-힣]?))")
 _UNSURE = re.compile(r"(?<=[가-힣])\*(?=[\s,.?!]|$)")
-"""KsponSpeech's marks of repeated words, and of words that are hard to recognise."""
+"""KsponSpeech's marks of repeated words, and of words that are hard to recognize."""
 _PICTOGRAPH = (
     "[\u231a\u231b\u23e9-\u23fa\u2600-\u27bf\u2934\u2935\u2b05-\u2b07\u2b1b\u2b1c\u2b50\u2b55\U0001f000-\U0001faff]"
     "[\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]*"

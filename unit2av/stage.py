@@ -154,7 +154,7 @@ class SpeakerLayout(CheckpointLayout):
         from avcore.checkpoints.layouts import trainer_tensors
 
         state = payload.get("model_state")
-        return not trainer_tensors(payload) and isinstance(state, Mapping) and self.recognises(state.keys())
+        return not trainer_tensors(payload) and isinstance(state, Mapping) and self.recognizes(state.keys())
 
     def extract(self, payload: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], "dict[str, Tensor]"]:
         from avcore.checkpoints.layouts import plain_tensors
@@ -194,7 +194,7 @@ def read_vocoder(path: str | Path) -> "dict[str, Tensor]":
 RENDERER = Stage(
     kind="renderer",
     file="renderer.safetensors",
-    recognises=lambda names: any(str(name).startswith(("audio.", "video.")) for name in names),
+    recognizes=lambda names: any(str(name).startswith(("audio.", "video.")) for name in names),
     name="unit2av",
     flag="--unit2av-path",
     example="unit_av_renderer_withKO.pt",
@@ -204,7 +204,7 @@ RENDERER = Stage(
 SPEAKER_ENCODER = Stage(
     kind="speaker encoder",
     file="speaker_encoder.safetensors",
-    recognises=lambda names: "lstm.weight_ih_l0" in names,
+    recognizes=lambda names: "lstm.weight_ih_l0" in names,
     name="speaker_encoder",
     flag="--speaker-encoder-path",
     example="encoder.pt",

@@ -96,7 +96,7 @@ def _tokenizer_bytes(stored: object) -> bytes | None:
 UNIT2TEXT = Stage(
     kind="unit-to-text model",
     file="unit_to_text.safetensors",
-    recognises=lambda names: takes_of(names) is not None,
+    recognizes=lambda names: takes_of(names) is not None,
     name="unit2text",
     flag="--unit2text-path",
     example="finetuned.pt",

@@ -28,7 +28,7 @@ class TranslatorLayout(CheckpointLayout):
     def identify(self, payload: Mapping[Any, Any], path: Path) -> bool | Near:
         from avcore.checkpoints.layouts import trainer_tensors
 
-        return self.recognises(trainer_tensors(payload).keys())
+        return self.recognizes(trainer_tensors(payload).keys())
 
     def extract(self, payload: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], "dict[str, Tensor]"]:
         from avcore.checkpoints.layouts import plain_config, plain_tensors
@@ -81,7 +81,7 @@ def share_tables(tensors: "Mapping[str, Tensor]", path: Path) -> "dict[str, Tens
 TRANSLATOR = Stage(
     kind="unit translator",
     file="translator.safetensors",
-    recognises=lambda names: SHARED_TABLES[0] in names,
+    recognizes=lambda names: SHARED_TABLES[0] in names,
     name="unit2unit",
     flag="--utut-path",
     example="utut_ko.pt or utut_sts_ft.pt",

@@ -198,7 +198,7 @@ def write_checkpoint(
     path = Path(path)
     path = path if path.suffix == SUFFIX else path.with_name(f"{path.name}{SUFFIX}")
 
-    if not stage.recognises(tensors.keys()):
+    if not stage.recognizes(tensors.keys()):
         raise CheckpointError(f"these tensors are not a {stage.kind}'s", path=path, found=_shorten(sorted(tensors)))
 
     layout = stage.layout
@@ -278,7 +278,7 @@ def _read_own(path: Path, wanted: Stage | None) -> tuple[Stage, dict[str, Any], 
 
     if checksum != file_checksum(path):
         raise damaged(path, "other bytes than were stored")
-    if not stage.recognises(tensors.keys()):
+    if not stage.recognizes(tensors.keys()):
         raise CheckpointError(f"the tensors are not a {stage.kind}'s", path=path, found=_shorten(sorted(tensors)))
     tensors = stage.layout.whole(tensors, path)
     if stored != fingerprint_tensors(tensors):

@@ -1,7 +1,7 @@
 """Turn the content of a loaded file into a plain configuration and a flat state dict, or describe a file that is of no use.
 
 A stage with published files, or with files that are not simply its tensors, has a `CheckpointLayout` of its own. Kinds are
-recognised by content, never by file name. A fairseq file's configuration becomes plain dicts, lists, strings and numbers.
+recognized by content, never by file name. A fairseq file's configuration becomes plain dicts, lists, strings and numbers.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Kinds of checkpoints: the file that holds one, how it is recognised, its layout, and its content once it is read.
+"""Kinds of checkpoints: the file that holds one, how it is recognized, its layout, and its content once it is read.
 
 A stage package exports `STAGE` from its module `stage`, one kind of checkpoint or a tuple of them; every command imports that
 module, so it imports nothing heavy. Models are loaded by the installation's table of loaders.
@@ -31,7 +31,7 @@ STORED_PRECISIONS = ("keep", "float32", "float16", "bfloat16", "int8")
 Place = Literal["needed", "optional", "no"]
 """Whether a bundle holds a model of a stage: always, optionally, or never."""
 
-Recognises = Callable[[Collection[str]], bool]
+Recognizes = Callable[[Collection[str]], bool]
 
 SUFFIX = ".safetensors"
 PROJECT, GROUP, NAME = "netflips", "netflips.house", "stages"
@@ -54,7 +54,7 @@ class Running:
 
 
 class Near(NamedTuple):
-    """A file that a stage recognises but cannot use."""
+    """A file that a stage recognizes but cannot use."""
 
     words: str
     """describes the file"""
@@ -91,9 +91,9 @@ class Checkpoint:
 class CheckpointLayout:
     """Reads and writes the files of a stage in our own format; stages with other files override what is different."""
 
-    def __init__(self, recognises: Recognises) -> None:
-        """recognises: whether names of tensors are those of such a model."""
-        self.recognises = recognises
+    def __init__(self, recognizes: Recognizes) -> None:
+        """recognizes: whether names of tensors are those of such a model."""
+        self.recognizes = recognizes
 
     def identify(self, payload: Mapping[Any, Any], path: Path) -> bool | Near:
         """Return whether the content of a .pt file is of this stage. Raises CheckpointError when its settings cannot be read."""
@@ -138,7 +138,7 @@ class Stage:
     """its name in its checkpoints and in messages"""
     file: str
     """its file in a bundle; the stem is the model's name in options"""
-    recognises: Recognises
+    recognizes: Recognizes
     """whether names of tensors are those of such a model"""
     name: str
     """its name in reports and in keys of kept work"""
@@ -151,7 +151,7 @@ class Stage:
     place: Place = "optional"
     by_language: bool = False
     """whether a bundle may hold one for each language, in files such as `stem.ko.safetensors`"""
-    make_layout: Callable[[Recognises], CheckpointLayout] = CheckpointLayout
+    make_layout: Callable[[Recognizes], CheckpointLayout] = CheckpointLayout
     """makes the layout of its files"""
     random: Callable[[str, int], Mapping[str, Callable[[], dict[str, Any]]]] | None = None
     """given a size (`tiny` or `published`) and a seed, returns by file name what makes untrained files in a published layout"""
@@ -159,7 +159,7 @@ class Stage:
     @cached_property
     def layout(self) -> CheckpointLayout:
         """How its files are read and written."""
-        return self.make_layout(self.recognises)
+        return self.make_layout(self.recognizes)
 
     @property
     def part(self) -> str:

@@ -79,7 +79,7 @@ def loudness(speech: NDArray[np.float32]) -> NDArray[np.float32]:
 def choose_tracks(tracks: list[AnyTrack], face: FaceChoice, levels: NDArray[np.float32] | None = None) -> list[AnyTrack]:
     """Choose the tracks to dub; no two of them overlap in time.
 
-    The choice is made in each shot, because faces are not recognised across cuts. levels: float32 of shape [frames], see
+    The choice is made in each shot, because faces are not recognized across cuts. levels: float32 of shape [frames], see
     `loudness`; with it a mouth has to move with the sound. With a number as `face`, shots with fewer faces have none.
     """
     chosen: list[AnyTrack] = []

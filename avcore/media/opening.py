@@ -267,7 +267,7 @@ def open_media(source: AnySource) -> Iterator[Any]:
 
 
 def _how_to_open(path: Path) -> dict[str, Any]:
-    """Return the options of `av.open` for a file. Raw sound is recognised by its name, all else by its content.
+    """Return the options of `av.open` for a file. Raw sound is recognized by its name, all else by its content.
 
     Raises InputError when the file cannot be read.
     """

@@ -34,7 +34,7 @@ SIDE_FOLDERS = ("units", "features", "speakers", "lips")
 _FOLDERS = ("shards", "index", *SIDE_FOLDERS)
 _RUN = "run.json"
 _FILES = ("plan.jsonl", "work.jsonl", "failed.jsonl", "closed.jsonl", _RUN)
-"""Deleted in this order: without run.json, the rest is not recognised as ours."""
+"""Deleted in this order: without run.json, the rest is not recognized as ours."""
 _FORMAT = "netflips-extract-1"
 WAY_OUT = "put back a copy of it, choose another --out-dir, or delete the folder if its results are not needed"
 _DIGEST_DIGITS = 16

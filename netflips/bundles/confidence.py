@@ -1,4 +1,4 @@
-"""How likely the words of a bundle's models are right, and how well its voice is recognised, as measured on recordings of voices
+"""How likely the words of a bundle's models are right, and how well its voice is recognized, as measured on recordings of voices
 outside of the training. `python -m recipes.demo.recipe.confidence` fits it; bundle.json has it under `confidence`.
 
 With it are the words that are translated one by one, such as numbers, days and things: by them a wrong translation shows.
@@ -124,7 +124,7 @@ class Confidence:
     recognition: Calibration
     """of speech recognition by Whisper, with the same readings"""
     voice: float
-    """share of the characters spoken by the bundle's voice that Whisper base recognises"""
+    """share of the characters spoken by the bundle's voice that Whisper base recognizes"""
     words: WordPairs
     """words that the translator replaces one by one"""
 

@@ -46,7 +46,7 @@ _ONSETS = {
     "ㅈ": ("tS;", "ʨ"), "ㅉ": ("tS;*", "ʨʨ"), "ㅊ": ("tSh", "ʨʰ"), "ㅋ": ("kh", "kʰ"), "ㅌ": ("th", "tʰ"), "ㅍ": ("ph", "pʰ"),
     "ㅎ": ("h", "h"),
 }  # fmt: skip
-"""Kokoro has no sign for tense consonants: they are doubled, which lengthens their closure. Whisper base recognises 17 of 26 of
+"""Kokoro has no sign for tense consonants: they are doubled, which lengthens their closure. Whisper base recognizes 17 of 26 of
 these as tense, 15 to 17 of single ones, and 15 after Japanese's sign for a doubled consonant (ʔ). Character error rates over 32
 sentences are 0.21, 0.24 and 0.26 in one style, 0.18 and 0.20 in another.
 """
@@ -111,7 +111,7 @@ LANGUAGES = ("en", "ko")
 """Languages whose texts are turned into its signs here."""
 _CLEAREST = "jf_gongitsune"
 _CLEAR_SPEED, _FASTEST = 0.9, 1.3
-"""Style and speed whose Korean Whisper base recognises best (recipes/demo/NOTES.md), and the fastest speed that is asked for."""
+"""Style and speed whose Korean Whisper base recognizes best (recipes/demo/NOTES.md), and the fastest speed that is asked for."""
 _MEN = ("jm_kumo", 1.0), ("jm_kumo", 0.92), ("jm_kumo", 1.08)
 _WOMEN = (_CLEAREST, 1.0), ("jf_alpha", 1.0), ("jf_tebukuro", 1.0), ("jf_nezumi", 1.0)
 _MAN_HZ = 165.0

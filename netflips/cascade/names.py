@@ -1,7 +1,7 @@
 """Finds names that a Korean translation lost. A name is kept if it stands there in Latin letters, or in Hangul that sounds like it.
 
 Consonants are compared as each script writes them. Vowels are only counted, because Hangul writes them in many ways. A name that is
-translated, such as China, is recognised only if its translation is known.
+translated, such as China, is recognized only if its translation is known.
 """
 
 import re
@@ -40,7 +40,7 @@ _EU, _MOST_SYLLABLES = 18, 8
 def lost_names(source: str, text: str, known: Mapping[str, str] = MappingProxyType({})) -> tuple[str, ...]:
     """Return the names of a source text that a Korean text has neither in Latin letters nor in Hangul that sounds like them.
 
-    known: names and terms of the whole talk, each with its translation. Names that are translated, or too short to be recognised by
+    known: names and terms of the whole talk, each with its translation. Names that are translated, or too short to be recognized by
     their sound, such as Leo, are looked for by it.
     """
     by_word = _by_word(known)

@@ -67,7 +67,7 @@ class Answer:
 
 @dataclass(eq=False)
 class Avatar:
-    """A portrait that recognises questions and answers them in a voice."""
+    """A portrait that recognizes questions and answers them in a voice."""
 
     recognizer: AnyRecognizer
     """of questions"""

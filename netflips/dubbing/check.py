@@ -1,4 +1,4 @@
-"""The ASR check: each utterance is recognised and measured once it is spoken, before frames are drawn.
+"""The ASR check: each utterance is recognized and measured once it is spoken, before frames are drawn.
 
 What fails is spoken otherwise, a few times.
 
@@ -40,7 +40,7 @@ from netflips.dubbing.subtitles import read_target
 from netflips.dubbing.target_units import TargetEncoder, target_encoder
 from netflips.dubbing.text_speech import ProgramSpeech
 from netflips.recognizers.windows import packed
-from netflips.script.notes import CUT, FOUND_FAULTS, HURRIED, NOT_CHECKED, NOT_RECOGNISED
+from netflips.script.notes import CUT, FOUND_FAULTS, HURRIED, NOT_CHECKED, NOT_RECOGNIZED
 from netflips.script.targets import Target, WrittenText
 from netflips.script.types import Script
 from netflips.script.utterance import Attempt, SpeechFault, TimeFit, Utterance
@@ -74,7 +74,7 @@ def check(script: Script, job: Job, sound: Sound | None) -> Script:
     # The recognizer is opened here, before the clock of the step runs, as all models are.
     measurer = _measurer(script, job, sound)
     if measurer.recognizer is None and options.check is not None:
-        job.notes.add(NOT_RECOGNISED(language=script.target))
+        job.notes.add(NOT_RECOGNIZED(language=script.target))
     checker = _Checker(
         script, measurer, target_encoder(script, job, sound), fitter_of(script, job, sound),
         lambda one: read_target(one, job.reader, script.target), targets_given(options.script, options.retranslate),
@@ -89,8 +89,8 @@ def check(script: Script, job: Job, sound: Sound | None) -> Script:
     faults = {number: FOUND_FAULTS(faults=list(one.faults)) for number, one in taken.items() if one.faults}
     again, rows = sum(one.how != "first" for one in taken.values()), [one for one in taken.values() if one.right is not None]
     length = sum(len(one.text) for one in rows)
-    recognised = f"{sum((one.right or 0.0) * len(one.text) for one in rows) / length:.0%} of its text is heard; " if length else ""
-    LOG.info("%s: %s%d of %d utterances are said otherwise, %d have faults", job.out, recognised, again, len(taken), len(faults))
+    recognized = f"{sum((one.right or 0.0) * len(one.text) for one in rows) / length:.0%} of its text is heard; " if length else ""
+    LOG.info("%s: %s%d of %d utterances are said otherwise, %d have faults", job.out, recognized, again, len(taken), len(faults))
     job.notes.add_each(faults)
     return script
 
@@ -126,7 +126,7 @@ def _measurer(script: Script, job: Job, sound: Sound | None) -> Measurer:
 def taken_of(attempts: Sequence[Attempt], source: str, terms: Mapping[str, str] = MappingProxyType({})) -> int:
     """Return the index of the attempt that the dub takes: the one with the fewest faults, the first of equals.
 
-    An attempt is not taken if less of its text is recognised than of the first attempt's, or if it loses a number or a name of the
+    An attempt is not taken if less of its text is recognized than of the first attempt's, or if it loses a number or a name of the
     source text that the first one has. source: "" = not known. terms: of the talk, with what is spoken for each.
     """
     first = attempts[0]

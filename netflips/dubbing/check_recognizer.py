@@ -23,7 +23,7 @@ from netflips.script.utterance import SpeechFault
 from unit2text.text import normalise_for_reading
 
 _NOTHING, _LITTLE = 0.1, 0.5
-"""Up to these shares of the letters in the transcript, nothing or too little is recognised. The bundle reaches 0.8, mostly."""
+"""Up to these shares of the letters in the transcript, nothing or too little is recognized. The bundle reaches 0.8, mostly."""
 _MISSING, _ADDED = 6, 8
 """Jamo (letters of a Hangul syllable) in a row that are missing or added. In 60 sentences that the bundle's voice spoke whole
 there were 5 and 6 at most; a word of three syllables has 6 to 9."""
@@ -86,7 +86,7 @@ def compared(recognized: Transcript, text: str, language: str, num_samples: int)
         faults.add("unheard" if right <= _NOTHING else "misheard")
 
     lost, added = longest_gaps(found, wanted)
-    # Where nothing is recognised at all, that is the fault, and not each word.
+    # Where nothing is recognized at all, that is the fault, and not each word.
     if lost >= _MISSING and right > _NOTHING:
         faults.add("missing")
     # A text may repeat itself, too, and then the voice only follows it.

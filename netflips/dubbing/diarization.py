@@ -53,7 +53,7 @@ class SeenSpeaker:
         return self.person.tracks[0].shot
 
 
-def recognise(faces: Mapping[int, FoundFaces]) -> list[SeenSpeaker]:
+def recognize(faces: Mapping[int, FoundFaces]) -> list[SeenSpeaker]:
     """Find the people in all utterances, and cluster their faces. Tracks that last only a moment are left out.
 
     faces: by the number of the utterance.

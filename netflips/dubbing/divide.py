@@ -18,11 +18,11 @@ from avcore.notes import shown
 from avcore.programs import command_key, filled, program_name, run_program
 from avcore.texts import read_foreign_text
 from avcore.timeline import SAMPLE_RATE
-from netflips.dubbing.encode import recognised_speech
+from netflips.dubbing.encode import recognized_speech
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import DIARIZE_WITH
 from netflips.dubbing.preflight import no_speech
-from netflips.dubbing.recognise import RecognisedSpeech
+from netflips.dubbing.recognize import RecognizedSpeech
 from netflips.dubbing.segmentation import Span, cut_utterances
 from netflips.dubbing.shots import Shots
 from netflips.dubbing.sound import Sound
@@ -67,7 +67,7 @@ def divide(script: Script, job: Job, sound: Sound | None, shots: Shots) -> Scrip
     borders = [*shots.cuts, *turned]
     if options.cascade and options.speech_in is None:
         with job.clock.stage("text"):
-            speech = recognised_speech(job, sound)
+            speech = recognized_speech(job, sound)
             end_s = speech.places[0][1] if options.preview else options.end
             borders += around_wordless(speech, options.start or 0.0, sound.activity.seconds if end_s is None else end_s)
 
@@ -76,7 +76,7 @@ def divide(script: Script, job: Job, sound: Sound | None, shots: Shots) -> Scrip
     return _named(replace(script, utterances=tuple(Utterance(k, TimeSpan(*span)) for k, span in enumerate(spans, 1))), turns)
 
 
-def around_wordless(speech: RecognisedSpeech, start_s: float, end_s: float) -> list[float]:
+def around_wordless(speech: RecognizedSpeech, start_s: float, end_s: float) -> list[float]:
     """Return the times (s) amid the pauses around each stretch between two times that is hardly words.
 
     A laugh becomes an utterance by itself, so that its sound can be kept.

@@ -65,11 +65,11 @@ def dub(
         script = read_units_as_text(script, job)  # .text and the target's reading, for people
 
         if options.draft is not None:
-            # what was recognised and will be spoken, for --script-in
+            # what was recognized and will be spoken, for --script-in
             write_script(options.draft, script := with_notes(script, job))
             return script
 
-        script = check(script, job, sound)  # .attempts: recognised and measured as spoken; what fails is spoken again
+        script = check(script, job, sound)  # .attempts: recognized and measured as spoken; what fails is spoken again
         if job.options.cascade:
             write_final_texts(script, job)  # as they are spoken
         speech = speak(script, job, sound)  # a mapping by number that reads from the disk

@@ -16,7 +16,7 @@ from avcore.units import Units
 from netflips.cascade.engines import engines_of
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more
-from netflips.dubbing.recognise import RecognisedSpeech, RecognisedText
+from netflips.dubbing.recognize import RecognizedSpeech, RecognizedText
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import CachingRecognizer
 from netflips.dubbing.track_faces import Faces, Lips, frames_of
@@ -113,19 +113,19 @@ def selected_units(script: Script, found: SourceUnits) -> SelectedUnits:
 # Text
 
 
-def recognised_speech(job: Job, sound: Sound) -> RecognisedSpeech:
-    """Return the recording's speech, which is recognised on demand, and kept. A language that the user asked for is final."""
+def recognized_speech(job: Job, sound: Sound) -> RecognizedSpeech:
+    """Return the recording's speech, which is recognized on demand, and kept. A language that the user asked for is final."""
     models, (source, target) = job.options.cascade_models, job.languages
     assert models is not None  # it is the cascade
     engines = engines_of(job.models, models, source, target)
     made_of = (engines.fingerprints["recognizer"], job.models.arithmetic)
     is_final = job.options.source not in (None, AUTO)
     recognizer = CachingRecognizer(engines.recognizer, job.store, made_of)
-    return RecognisedSpeech(sound, recognizer, source, is_final, voices_of(job, sound).is_strange)
+    return RecognizedSpeech(sound, recognizer, source, is_final, voices_of(job, sound).is_strange)
 
 
-def hardly_words(utterances: Iterable[Utterance], speech: RecognisedSpeech) -> set[int]:
-    """Return the numbers of the utterances in which hardly any words are recognised, such as laughs."""
+def hardly_words(utterances: Iterable[Utterance], speech: RecognizedSpeech) -> set[int]:
+    """Return the numbers of the utterances in which hardly any words are recognized, such as laughs."""
     found = set[int]()
     for one in (one for one in utterances if one.text is None and one.target is None):
         start, end = one.place.start_s, one.place.end_s
@@ -137,14 +137,14 @@ def hardly_words(utterances: Iterable[Utterance], speech: RecognisedSpeech) -> s
 
 def _as_text(script: Script, job: Job, sound: Sound | None, utterances: list[Utterance]) -> Script:
     source, todo = job.languages[0], [one for one in utterances if one.text is None]
-    speech = None if sound is None or not todo else recognised_speech(job, sound)
+    speech = None if sound is None or not todo else recognized_speech(job, sound)
     places = [(one.place.start_s, one.place.end_s) for one in script.utterances]
     at = {one.number: place for place, one in enumerate(script.utterances)}
-    found, foreign = dict[int, RecognisedText](), dict[int, Transcript]()
+    found, foreign = dict[int, RecognizedText](), dict[int, Transcript]()
     with job.clock.stage("text"):
         if speech is not None:
-            for place, recognised in speech.transcripts_in(places, [at[one.number] for one in todo]):
-                found[place] = recognised
+            for place, recognized in speech.transcripts_in(places, [at[one.number] for one in todo]):
+                found[place] = recognized
                 job.progress("hear", len(found), len(todo))
             # A recognizer confuses two languages in one window. Windows hold no foreign utterance from here on, so that all others
             # are read again.

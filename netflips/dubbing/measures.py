@@ -17,7 +17,7 @@ from netflips.dubbing.check_recognizer import compared
 from netflips.dubbing.fit import spoken_units
 from netflips.dubbing.job import LOG
 from netflips.dubbing.store import Store
-from netflips.recognizers.windows import WindowPart, recognised_together
+from netflips.recognizers.windows import WindowPart, recognized_together
 from netflips.script.utterance import SPEECH_FAULTS, Attempt, SpeechFault, TimeFit, Utterance
 from text2unit.script import as_pronounced
 
@@ -28,7 +28,7 @@ How = Literal["other_translation", "spoken_again", "slower"]
 _SLOW = 0.9
 """Speed below which speech is noticeably slower than natural."""
 _SURE_S = 1.6
-"""A window of the speaker encoder: in shorter speech a voice is not recognised."""
+"""A window of the speaker encoder: in shorter speech a voice is not recognized."""
 _CLICKS_A_SECOND, _LEAST_CLICKS = 3.0, 4
 """Clicks a second, and in all, at or above which they are a fault. The bundle's lowest voices have 1.6 a second, most have none."""
 _OPEN, _PRESSED, _REACH_S = 0.15, 0.6, 0.06
@@ -124,7 +124,7 @@ class Measurer:
                 speech = self.speak(one)
                 level = _PEAK / max(float(np.abs(speech).max(initial=0.0)), 1e-6)
                 pieces.append(WindowPart(np.concatenate([around, speech * level, around]), -APART_S / 2))
-            return [*recognised_together(pieces, lambda speech: recognizer.transcribe(speech, self.language))]
+            return [*recognized_together(pieces, lambda speech: recognizer.transcribe(speech, self.language))]
         except NetflipsError:  # each is transcribed by itself then, where what fails is reported
             LOG.debug("check of several utterances", exc_info=True)
             return [None] * len(pack)

@@ -92,7 +92,7 @@ class DubOptions(MarkFlags):
         group=("cascade", "dub without a unit translator; needs the extra asr, and a text-to-unit model or --speak-with"),
         default=False,
     )
-    """recognise the speech, translate its text and speak the translation, in place of translating units"""
+    """recognize the speech, translate its text and speak the translation, in place of translating units"""
     recognizer: Path | None = flag(default=None, file=Input("the recognizer", may_be_folder=True), metavar="DIR")
     """folder of a recognizer, as of faster-whisper, or a name of netflips models"""
     text_translator: Path | None = flag(default=None, file=Input("the text translator", may_be_folder=True), metavar="DIR")

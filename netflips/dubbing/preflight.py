@@ -152,7 +152,7 @@ def in_its_language(source: MediaSource, models: Models, options: DubOptions) ->
         return models
     if options.cascade_models is None:
         raise UsageError(f"the language '{ANY_LANGUAGE}' belongs to the cascade", expected="a language, as en")
-    from netflips.dubbing.recognise import spoken_language  # which takes time to load
+    from netflips.dubbing.recognize import spoken_language  # which takes time to load
 
     found = spoken_language(source, recognizer_of(models, options.cascade_models))
     LOG.info("%s: it is in '%s'", source, found)

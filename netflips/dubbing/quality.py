@@ -115,7 +115,7 @@ class _Estimator:
     texts: TextToUnit | ProgramSpeech | None
     """speaks texts; None: there is none to speak"""
     speaker: SpeakerMeasure | None
-    """how well the program that speaks is recognised; None: the text-to-unit model speaks, or the program was never measured"""
+    """how well the program that speaks is recognized; None: the text-to-unit model speaks, or the program was never measured"""
     available_s: Mapping[int, float]
     """how long each utterance may take (s), by number; none where it takes as long as it takes"""
     notes: Notes
@@ -158,15 +158,15 @@ class _Estimator:
             return GIVEN  # speech that was given
 
         is_own = target is not None and not target.is_translated
-        recognised = GIVEN if is_own else QualityEstimate()
+        recognized = GIVEN if is_own else QualityEstimate()
         if one.text is not None and not is_own:
-            recognised = of_hearing(one.text.transcript, self.recognition, script.source, script.target)
+            recognized = of_hearing(one.text.transcript, self.recognition, script.source, script.target)
 
         if target is None:  # a note says why, where there was something to translate
             reasons = [note.values["reason"] for note in self.notes.of.get(one.number, ()) if note.code == LEFT_ALONE.code]
             faults = [broken(_CAUSES[str(reason)]) for reason in reasons if reason in _CAUSES]
-            return worst(recognised, *faults[:1])
-        return worst(recognised, self._meaning(one, target), self._spoken(one, target.text))
+            return worst(recognized, *faults[:1])
+        return worst(recognized, self._meaning(one, target), self._spoken(one, target.text))
 
     def _meaning(self, one: Utterance, target: WrittenText) -> QualityEstimate:
         """Compare a translation, translated back, with the transcript of its utterance and of those around it."""
@@ -206,7 +206,7 @@ class _Estimator:
 
 
 def _speaker(script: Script, job: Job, sound: Sound | None, spoken: Sequence[tuple[Utterance, str]]) -> SpeakerMeasure | None:
-    """Return how well the speaking program is recognised, None = not known. Adds a note if it is hardly understood.
+    """Return how well the speaking program is recognized, None = not known. Adds a note if it is hardly understood.
 
     spoken: the utterances with a text, each with its text.
     """

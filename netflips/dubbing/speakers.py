@@ -14,8 +14,8 @@ from avcore.errors import InputError, NoFaceError
 from avcore.faces.geometry import MOUTH_CUT
 from avcore.faces.select import FaceChoice, choose_tracks, loudness, parse_face_choice
 from avcore.notes import Notes, several
-from netflips.dubbing.diarization import UtteranceSpeaker, UtteranceVoice, recognise, who_speaks
-from netflips.dubbing.encode import hardly_words, recognised_speech
+from netflips.dubbing.diarization import UtteranceSpeaker, UtteranceVoice, recognize, who_speaks
+from netflips.dubbing.encode import hardly_words, recognized_speech
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import AUTO
 from netflips.dubbing.part import with_more
@@ -109,7 +109,7 @@ def _people(script: Script, job: Job, sound: Sound | None, faces: Faces) -> tupl
     spoken = script.utterances
     if sound is not None and job.options.cascade:  # a laugh is in nobody's usual voice
         with job.clock.stage("text"):
-            laughs = hardly_words(job.part.utterances(script), recognised_speech(job, sound))
+            laughs = hardly_words(job.part.utterances(script), recognized_speech(job, sound))
         spoken = tuple(one for one in spoken if one.number not in laughs)
 
     with job.clock.stage("voice"):
@@ -119,7 +119,7 @@ def _people(script: Script, job: Job, sound: Sound | None, faces: Faces) -> tupl
             voices = {one.number: group for one, group in zip(spoken, groups, strict=True)}
 
     with job.clock.stage("faces"):
-        people = recognise(faces.seen)
+        people = recognize(faces.seen)
         utterances = [UtteranceVoice(one.number, one.place.seconds, voices.get(one.number)) for one in script.utterances]
         who = {one.number: found for one, found in zip(utterances, who_speaks(utterances, faces.seen, people), strict=True)}
         given = {one.number: one.speaker for one in script.utterances if one.speaker}

@@ -329,11 +329,11 @@ def _read_note(path: Path) -> set[str] | None:
     return names
 
 
-# Models whose results are kept: what they read or recognise once, they do not read again
+# Models whose results are kept: what they read or recognize once, they do not read again
 
 
 class CachingRecognizer:
-    """A recognizer whose transcripts are kept in a store: the same sound is recognised once."""
+    """A recognizer whose transcripts are kept in a store: the same sound is recognized once."""
 
     def __init__(self, recognizer: SpeechRecognizer, store: Store, made_of: tuple[str, ...]) -> None:
         """made_of: what its transcripts depend on beside the sound and its language."""
@@ -341,7 +341,7 @@ class CachingRecognizer:
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Two-letter names of the languages that it recognises."""
+        """Two-letter names of the languages that it recognizes."""
         return self.recognizer.languages
 
     def transcribe(self, speech: Samples, language: str | None = None) -> Transcript:

@@ -18,7 +18,7 @@ from netflips.dubbing.sound import Sound
 from netflips.dubbing.text_speech import ProgramSpeech, TextToUnit, text_speech
 from netflips.dubbing.timing import pauses_in
 from netflips.models import Models
-from netflips.script.notes import EMPTY, KEPT, LEFT_ALONE, NO_TEXT, NOT_SPOKEN, RECOGNISER_LOOP, SILENT, UNHEARD, UNSAYABLE
+from netflips.script.notes import EMPTY, KEPT, LEFT_ALONE, NO_TEXT, NOT_SPOKEN, RECOGNIZER_LOOP, SILENT, UNHEARD, UNSAYABLE
 from netflips.script.targets import GivenUnits, KeptOriginal, SpokenSound, TranslatedUnits, UnitList, WrittenText
 from netflips.script.types import Script
 from netflips.script.utterance import Utterance
@@ -38,7 +38,7 @@ def fill_target_units(script: Script, job: Job, sound: Sound | None) -> Script:
         for done, one in enumerate(utterances, 1):
             result = encoder.encode(one)
             if isinstance(result, Note):
-                # The reason of an earlier step is the one that counts: what was not recognised cannot be translated either.
+                # The reason of an earlier step is the one that counts: what was not recognized cannot be translated either.
                 if not any(note.code == LEFT_ALONE.code for note in job.notes.of.get(one.number, ())):
                     job.notes.add(result, one.number)
             else:
@@ -112,7 +112,7 @@ class TargetEncoder:
         if not self.is_cascade:
             return UNHEARD if one.source_units is None else NO_TEXT
         if one.text is None or not one.text.text:
-            return RECOGNISER_LOOP if one.text is not None and one.text.has_loop else SILENT
+            return RECOGNIZER_LOOP if one.text is not None and one.text.has_loop else SILENT
         return EMPTY
 
     def _of_text(self, one: Utterance, target: WrittenText) -> tuple[Utterance, UnitList] | Note:

@@ -44,7 +44,7 @@ _MUCH = 0.2
 _FINE = SpeechSettings(min_pause_s=0.1, min_speech_s=0.1, pad_s=0.03)
 """Settings that separate speech even where somebody answers at once."""
 _CLEARLY = 0.06
-"""By how much (cosine) a stretch must be more like one voice than any other for a turn to be recognised. In a made talk all
+"""By how much (cosine) a stretch must be more like one voice than any other for a turn to be recognized. In a made talk all
 stretches of 0.5 s or more were so by 0.1 or more."""
 _BLOCK = 1 << 20
 _BANDS = np.geomspace(60, 7000, 17)

@@ -217,7 +217,7 @@ def _actions(script: Script, generated: Generated) -> tuple[Actions, dict[str, A
     if generated in (LIPS, VIDEO) or not script.source:  # nothing was translated
         return [{"action": "c2pa.edited", "digitalSourceType": COMPOSITE, "description": generated.done}], {}
 
-    # the actions by which readers of C2PA recognise a dub
+    # the actions by which readers of C2PA recognize a dub
     languages = {"sourceLanguage": script.source, "targetLanguage": script.target}
     lips = {
         "region": [{"type": "identified", "item": {"identifier": "lips", "value": "lips"}}],

@@ -51,7 +51,7 @@ def licence_of(path: Path) -> Licence:
     """Return the licence of a checkpoint or an engine's folder; one with an empty key where it is not listed.
 
     A model is known by the folder of `netflips models`, by a digest in the list, or by the name of a published file. A renamed file
-    is not recognised, and a name gives no other file more rights.
+    is not recognized, and a name gives no other file more rights.
     """
     if _is_shipped(path):
         return built_in_licences()[_BUNDLE]

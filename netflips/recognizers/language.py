@@ -38,9 +38,9 @@ class Candidate(NamedTuple):
     seconds: float
     """its length"""
     text: Transcript
-    """its words, recognised in the other language"""
+    """its words, recognized in the other language"""
     usual: float
-    """mean confidence of its words, recognised in the usual language"""
+    """mean confidence of its words, recognized in the usual language"""
 
 
 def main_language(recognizer: SpeechRecognizer, windows: Iterable[Samples], expected: str = "") -> str:
@@ -73,7 +73,7 @@ def is_clearly(found: Mapping[str, float], language: str) -> bool:
 
 
 def is_doubtful(usual: Transcript, seconds: float) -> bool:
-    """Return whether speech may be in another language than the one in which it was recognised. seconds: its length."""
+    """Return whether speech may be in another language than the one in which it was recognized. seconds: its length."""
     return usual.confidence < _SURELY_USUAL or sum(map(str.isalnum, usual.text)) < _FLUENT * seconds
 
 

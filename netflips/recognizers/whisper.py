@@ -75,11 +75,11 @@ class Whisper:
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """The languages that it recognises, by two-letter name."""
+        """The languages that it recognizes, by two-letter name."""
         return tuple(sorted(one for one in self._model.supported_languages if len(one) == 2))
 
     def transcribe(self, speech: NDArray[np.float32], language: str | None = None) -> Transcript:
-        """Recognise speech, float32 [S] at 16 kHz; times are in seconds, within the sound and in order.
+        """Recognize speech, float32 [S] at 16 kHz; times are in seconds, within the sound and in order.
 
         language: None = it is detected. Raises LanguageError for a language that it does not have, InputError for samples of
         another shape, that are not finite, or out of range.
@@ -96,7 +96,7 @@ class Whisper:
 
         with engine_errors(self._folder, _WHAT, "failed while it heard"):
             segments, about = self._model.transcribe(np.ascontiguousarray(speech, np.float32), language=asked, **self._how)
-            # faster-whisper recognises only while its segments are read, so its errors come here.
+            # faster-whisper recognizes only while its segments are read, so its errors come here.
             recognized = list(segments)
 
         length_s = float(samples_to_seconds(len(speech)))
@@ -159,7 +159,7 @@ def _open(folder: Path, settings: Mapping[str, Any]) -> "WhisperModel":
     ctranslate2.set_random_seed(_SEED)  # texts are sampled at higher temperatures
 
     class EncodedOnce(WhisperModel):  # type: ignore[misc]  # of a library that is loaded late
-        """Encodes sound only once if its language is detected before it is recognised."""
+        """Encodes sound only once if its language is detected before it is recognized."""
 
         last: tuple[NDArray[np.float32], Any] | None = None
 

@@ -1,6 +1,6 @@
-"""Windows: several stretches of sound that are recognised together, after which each gets its words by their times.
+"""Windows: several stretches of sound that are recognized together, after which each gets its words by their times.
 
-A recognizer such as Whisper always processes 30 s at once, and recognises a sentence better together with its neighbours.
+A recognizer such as Whisper always processes 30 s at once, and recognizes a sentence better together with its neighbours.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from avcore.contracts import Transcript
 from avcore.timeline import samples_to_seconds
 
 WINDOW_S: Final = 28.0
-"""Most seconds that are recognised together."""
+"""Most seconds that are recognized together."""
 _WELL_FILLED = 0.65
 """A window that is filled to this share ends at its longest pause from there on, where a sentence seldom goes on."""
 
@@ -48,12 +48,12 @@ def packed(lengths: Sequence[float], pauses: Sequence[float] | None = None) -> l
     return found
 
 
-def recognised_together(pieces: Sequence[WindowPart], recognise: Callable[[Samples], Transcript]) -> list[Transcript]:
-    """Recognise pieces as one sound; returns the transcript of each. A word belongs to the piece in which its middle lies.
+def recognized_together(pieces: Sequence[WindowPart], recognize: Callable[[Samples], Transcript]) -> list[Transcript]:
+    """Recognize pieces as one sound; returns the transcript of each. A word belongs to the piece in which its middle lies.
 
     If the recognizer wrote a loop, all transcripts have `has_loop`, because it is not known to which piece it belongs.
     """
-    whole = recognise(np.concatenate([one.samples for one in pieces]))
+    whole = recognize(np.concatenate([one.samples for one in pieces]))
     ends = [float(samples_to_seconds(stop)) for stop in accumulate(len(one.samples) for one in pieces)]
     found = list[Transcript]()
     for piece, (start, end) in zip(pieces, pairwise([0.0, *ends[:-1], float("inf")]), strict=True):

@@ -175,7 +175,7 @@ _HOW = {"first": "checked", "other_translation": "another translation", "spoken_
 
 
 def _tries(one: OnPage) -> list[Fact]:
-    """Return what was recognised and measured in each attempt."""
+    """Return what was recognized and measured in each attempt."""
     facts = []
     for attempt in one.utterance.attempts:
         shares = (("right", attempt.right), ("b, m and p closed", attempt.closed), ("original under it", attempt.leak))

@@ -46,7 +46,7 @@ NOT_TRANSLATED = NoteKind("not_translated", "its text was not translated: {error
 REPEATED = NoteKind("repeated", "its translation repeats a stretch")
 ECHOED = NoteKind("echoed", "its translation is not in '{language}'")
 HARDLY_WORDS = NoteKind("hardly_words", "hardly words are heard in it, as of a laugh or a sigh: its sound is kept")
-RECOGNISER_LOOP = NoteKind("recognizer_loop", "what was recognised repeats a stretch")
+RECOGNIZER_LOOP = NoteKind("recognizer_loop", "what was recognized repeats a stretch")
 FOREIGN = NoteKind("foreign", "it is in another language ('{language}')")
 OTHER_LANGUAGE = NoteKind("other_language", "most of what is said is in '{found}', not in '{asked}'", "; --from {found} takes it")
 TERMS_MISSED = NoteKind("terms_missed", "{u}the translation has nothing for {terms} of the glossary")
@@ -103,7 +103,7 @@ NoteKind("fault_slow", "it is slower than by itself")
 NoteKind("fault_clicks", "it clicks")
 NoteKind("fault_leak", "the original voice is heard under it")
 NoteKind("fault_open_lips", "the lips stay open where b, m and p close them")
-RECOGNISED_AGAIN = NoteKind(
+RECOGNIZED_AGAIN = NoteKind(
     "heard_again",
     lambda one, say: (
         say('heard as it is spoken: "{recognized}" ({right:.0%})')
@@ -113,7 +113,7 @@ RECOGNISED_AGAIN = NoteKind(
 )
 LIPS_FAILED = NoteKind("lips_failed", "the lips in {who} stay as they are: {error}", rank=1)
 NOT_CHECKED = NoteKind("not_checked", "{u}the check failed: {error}")
-NOT_RECOGNISED = NoteKind(
+NOT_RECOGNIZED = NoteKind(
     "not_heard",
     "no recognizer here knows '{language}': speech is measured, not heard",
     "; netflips models get korean-free, or make judges, brings one",

@@ -51,7 +51,7 @@ class Text:
 
     @property
     def is_by_person(self) -> bool:
-        """Whether a person wrote it, or changed what was read or recognised. A changed text differs from its words."""
+        """Whether a person wrote it, or changed what was read or recognized. A changed text differs from its words."""
         words = " ".join(word.text for word in self.words).split()
         return self.by in ("person", "subtitles") or self.text.split() != words
 

@@ -202,7 +202,7 @@ class DrawnFrames:
 
 
 SpeechFault = Literal["unheard", "misheard", "missing", "repeated", "voice", "hurried", "slow", "clicks", "leak", "open_lips"]
-"""What a check may find. unheard, misheard: nothing or little of the text is recognised; missing: a stretch of it is not; repeated:
+"""What a check may find. unheard, misheard: nothing or little of the text is recognized; missing: a stretch of it is not; repeated:
 more than the text is; voice: it is another speaker's; hurried: too fast or cut; slow: below 0.9 of its natural speed; clicks: its
 sound clicks; leak: the original voice is under it; open_lips: lips stay open at b, m and p."""
 SPEECH_FAULTS: Final[tuple[SpeechFault, ...]] = get_args(SpeechFault)

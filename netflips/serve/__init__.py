@@ -1,1 +1,1 @@
-"""A web page to dub with: upload a video, read what was recognised, correct it, download the dub."""
+"""A web page to dub with: upload a video, read what was recognized, correct it, download the dub."""

@@ -211,7 +211,7 @@ def _readings(asked: Asked) -> list[str]:
 
 
 def _listener(asked: Asked) -> list[str]:
-    """Return the options for the model that recognises a question: a recognizer if there is one, else the unit-to-text model."""
+    """Return the options for the model that recognizes a question: a recognizer if there is one, else the unit-to-text model."""
     settings = asked.settings
     return settings.words_for(("--recognizer",) if "--recognizer" in settings.models else ("--unit2text-path", "--av2unit-path"))
 

@@ -14,7 +14,7 @@ from netflips.bundles.confidence import confidence_of
 from netflips.report.story import OnPage, on_page, output_span, stretches_of
 from netflips.script.edit import join, split
 from netflips.script.files import script_from
-from netflips.script.notes import RECOGNISED_AGAIN
+from netflips.script.notes import RECOGNIZED_AGAIN
 from netflips.script.targets import SpokenSound, WrittenText
 from netflips.script.types import Script
 from netflips.script.utterance import TimeSpan
@@ -28,7 +28,7 @@ _JUDGED = ("outside", "translation_repeats")
 _BY_SPEECH = ("unit2unit", "speech", "texts", "frames", "check")
 """Steps of a dub whose time grows with the length of speech."""
 _HEARD_TOGETHER_S = 28.0
-"""Length of speech that a check recognises at once: if one sentence changes, all of it is recognised again."""
+"""Length of speech that a check recognizes at once: if one sentence changes, all of it is recognized again."""
 _HALF = 0.5
 _SCRIPTS = ("report.json", DRAFT_FILE)
 """Scripts of a dub and of a draft, which `--script-in` takes."""
@@ -81,7 +81,7 @@ def results(job: Job, folder: Path) -> dict[str, Any]:
             row |= {"spoken": corrected["spoken"] or row["spoken"], "corrected": corrected["spoken"]}
         return found
     if script is not None:
-        if is_badly_recognised(script):
+        if is_badly_recognized(script):
             found["files"] = [one for one in found["files"] if not one["name"].startswith(f"result.{script.source}.")]
         found |= {
             "stretches": [[round(value, 3) for value in one] for one in stretches_of(script)],
@@ -94,8 +94,8 @@ def results(job: Job, folder: Path) -> dict[str, Any]:
     return found
 
 
-def is_badly_recognised(script: Script) -> bool:
-    """Return whether the recognised texts are on average more likely wrong than right; then they are not offered as subtitles."""
+def is_badly_recognized(script: Script) -> bool:
+    """Return whether the recognized texts are on average more likely wrong than right; then they are not offered as subtitles."""
     known, shares = confidence_of(find_bundle()), list[float]()
     for one in script.utterances:
         if known is not None and one.text is not None and one.text.confidence is not None:
@@ -195,7 +195,7 @@ def _row(one: OnPage, asked: Mapping[str, Any]) -> dict[str, Any]:
         "corrected": corrected,
         "quality": None if utterance.quality is None else utterance.quality.as_json(),
         "checked": None if (checked := utterance.checked) is None or checked.transcript is None else in_both(
-            RECOGNISED_AGAIN(
+            RECOGNIZED_AGAIN(
                 recognized=checked.transcript, right=checked.right, times=len(utterance.attempts), faults=list(checked.faults)
             )
         ),

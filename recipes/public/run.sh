@@ -13,7 +13,7 @@ exp=exp/public                      # all that is made
 translate_with=                     # text translator: folder, URL or command
 speak_english_with=                 # text-to-speech commands with {text_file} and {out}; several with | between: voices
 speak_target_with=
-hear_with=                          # recogniser that checks both sides: folder or command; empty = no round trip
+hear_with=                          # recognizer that checks both sides: folder or command; empty = no round trip
 encoder=mavhubert_large_noise.pt    # published files
 translator=utut_sts_ft.pt           # empty = from nothing, with a config that says the sizes
 renderer=                           # speaks translations for ASR-BLEU; empty = that is left out

@@ -4,7 +4,7 @@
     python -m recipes.talk.judge FOLDER --speak-with "python -m netflips.cascade.kokoro" --count 20
     python -m recipes.talk.judge FOLDER --music music.ogg --laughs laugh1.ogg laugh2.ogg
 
-A male and a female voice of flite speak the English; Whisper base recognises both sides (`make judges`). The translators stand in
+A male and a female voice of flite speak the English; Whisper base recognizes both sides (`make judges`). The translators stand in
 for real ones (`recipes.talk.stand_in`): one candidate for each sentence, several from a program, and several from a language model
 with faults. Files in FOLDER are not made again.
 """

@@ -1,4 +1,4 @@
-"""Files are recognised by content, and every accident has a clear error."""
+"""Files are recognized by content, and every accident has a clear error."""
 
 import zipfile
 from collections.abc import Callable

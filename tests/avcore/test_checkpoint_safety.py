@@ -36,7 +36,7 @@ class Calls:
 
 
 def translator(**changes: Any) -> dict[str, Any]:
-    """A file in fairseq's layout that is recognised as a translator."""
+    """A file in fairseq's layout that is recognized as a translator."""
     table = torch.arange(12.0).reshape(6, 2)
     names = "encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "decoder.output_projection.weight"
     cfg = {"task": {"_name": "t", "langs": "en,ko"}, "model": argparse.Namespace(encoder_layers=2), "generation": {"beam": 20}}

@@ -1,3 +1,3 @@
 """Whole runs of commands."""
 
-from tests.netflips.conftest import no_recogniser_here  # noqa: F401  # of all of them
+from tests.netflips.conftest import no_recognizer_here  # noqa: F401  # of all of them

@@ -17,7 +17,7 @@ WIDTH, HEIGHT = 160, 120
 
 
 @pytest.fixture(scope="session", autouse=True)
-def no_recogniser_here() -> Iterator[None]:
+def no_recognizer_here() -> Iterator[None]:
     """Dubs are not checked where nothing is asked for, whether or not `make judges` was run."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("netflips.dubbing.check_recognizer.recognizer_folders", lambda asked: [])

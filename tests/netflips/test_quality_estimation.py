@@ -1,4 +1,4 @@
-"""How much is understood: of an utterance and a recording, of what was recognised and translated, and of what is spoken."""
+"""How much is understood: of an utterance and a recording, of what was recognized and translated, and of what is spoken."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -95,7 +95,7 @@ def heard(sure: float, language: str = "en", text: str = "the bus stops", has_lo
         (heard(0.9, "ko"), "sure", 1.0, ()),  # it stays as it is
     ],
 )
-def test_what_is_recognised(said: Transcript, words: str, share: float | None, causes: tuple[str, ...]) -> None:
+def test_what_is_recognized(said: Transcript, words: str, share: float | None, causes: tuple[str, ...]) -> None:
     found = of_hearing(said, TABLE, "en", "ko")
     assert (found.words, found.causes) == (words, causes)
     assert found.share == pytest.approx(share, abs=1e-3)

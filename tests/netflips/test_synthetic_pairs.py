@@ -37,7 +37,7 @@ sound = np.clip(9 * sound, -1, 1) if fault == "loud" else 0 * sound if fault == 
 soundfile.write(out, sound, 16000)
 (place / (str(len(sound)) + ".json")).write_text(json.dumps("아주 다른 말" if fault == "other" else text))
 """
-_RECOGNISER = """
+_RECOGNIZER = """
 import json, pathlib, sys
 import soundfile
 for line in sys.stdin:
@@ -67,7 +67,7 @@ def corpus(tmp_path: Path) -> Path:
         rows.append(row)
     rows.append({"id": "korean", "audio": "en/plain.wav", "language": "ko", "text": "안녕"})
     (tmp_path / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    for name, code in (("translate", _TRANSLATOR), ("voice", _VOICE), ("hear", _RECOGNISER)):
+    for name, code in (("translate", _TRANSLATOR), ("voice", _VOICE), ("hear", _RECOGNIZER)):
         (tmp_path / f"{name}.py").write_text(code)
     return tmp_path
 

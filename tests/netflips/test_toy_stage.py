@@ -41,17 +41,17 @@ def _random(size, seed):
     return {"toy_reader.pt": lambda: {"toy_state": {"toy.table": torch.full((6, 4), float(seed))}}}
 
 
-def _layout(recognises):
+def _layout(recognizes):
     from toyreader.model import PublishedReader
-    return PublishedReader(recognises)
+    return PublishedReader(recognizes)
 
 
 READER = Stage(
-    kind="toy reader", file="toy_reader.safetensors", recognises=lambda names: "toy.table" in names,
+    kind="toy reader", file="toy_reader.safetensors", recognizes=lambda names: "toy.table" in names,
     name="toyreader", flag="--toy-path", example="toy_reader.pt", needed=("model",), make_layout=_layout, random=_random,
 )
 SPELLER = Stage(
-    kind="toy text-to-unit model", file="toy_speller.safetensors", recognises=lambda names: "spell.table" in names,
+    kind="toy text-to-unit model", file="toy_speller.safetensors", recognizes=lambda names: "spell.table" in names,
     name="toyspeller", flag="--toy-speller-path", example="toy_speller.safetensors", by_language=True,
 )
 STAGE = (READER, SPELLER)

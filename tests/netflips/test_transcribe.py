@@ -12,7 +12,7 @@ import pytest
 
 from avcore.errors import EXIT_BAD_INPUT
 from avcore.media import read_speech, write_speech
-from netflips.dubbing import recognise
+from netflips.dubbing import recognize
 from netflips.options import transcribe
 from netflips.recognition import Reading, UnitRecognizer
 from tests.avcore.made_speech import talk
@@ -95,13 +95,13 @@ def test_the_verdict_is_told_and_stops_a_strict_run(tmp_path: Path, capsys: pyte
     assert not out.exists()
 
 
-def test_a_recogniser_of_sound_takes_the_readers_place(
+def test_a_recognizer_of_sound_takes_the_readers_place(
     sound: Path, reader: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     pytest.importorskip("faster_whisper", reason="needs the extra asr")
     from tests.netflips.recognizers.tiny import by_pauses, write_whisper
 
-    monkeypatch.setattr(recognise, "packed", by_pauses)
+    monkeypatch.setattr(recognize, "packed", by_pauses)
     whisper, out = write_whisper(tmp_path / "small.en", "the end of it"), tmp_path / "talk.json"
     asked = [str(sound), "--out", str(out), "--recognizer", str(whisper), "--quiet", "--cpu"]
     assert main(asked) == 0

@@ -51,7 +51,7 @@ class UnitToTextNoiseConfig:
     """mask more and more units of the sound, and all of them after 0.7 of the run"""
     join: Share = 0.0
     """share of utterances that get another one of their language after them, and again after that; a model trained on single
-    sentences cannot recognise two in a row"""
+    sentences cannot recognize two in a row"""
     join_s: Amount = 12.0
     """most seconds of joined utterances"""
     pause_s: Amount = 0.6

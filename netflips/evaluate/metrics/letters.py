@@ -1,4 +1,4 @@
-"""Errors in Korean letters: consonants at the beginning of a word, and ㅓ recognised as ㅏ.
+"""Errors in Korean letters: consonants at the beginning of a word, and ㅓ recognized as ㅏ.
 
 The transcript is aligned with the right text letter by letter (jamo), with the fewest letters changed, added and left out. A voice
 with smeared bursts loses the consonants that begin words, because no vowel before them helps. Vowels that are close to each other
@@ -18,7 +18,7 @@ _SILENT = "\u110b"
 """ㅇ at the beginning of a syllable, where it is silent."""
 _INITIALS = "\u1100", "\u1112"
 _AS_A = {"\u1165": "\u1161", "\u1167": "\u1163", "\u116f": "\u116a"}
-"""ㅓ ㅕ ㅝ, and what they become when ㅓ is recognised as ㅏ."""
+"""ㅓ ㅕ ㅝ, and what they become when ㅓ is recognized as ㅏ."""
 _NONE = ""
 _ASR = "the recognizer's errors count as the voice's: read it beside its figure on true speech"
 

@@ -221,7 +221,7 @@ def to_the_nearest(case: Case, outcome: Clip) -> Measured:
 
 @metric(
     FigureKind(
-        "right", "right sentence recognised", "higher", "edit distance",
+        "right", "right sentence recognized", "higher", "edit distance",
         "a choice among the bundle's sentences: no measure of free speech", of="share",
     ),
     needs={"reference_text", "recognizer", "phrasebook"}, place=12, suits=(),

@@ -1,4 +1,4 @@
-"""Fit how likely the words of a bundle's models are right, and measure how well its voice is recognised.
+"""Fit how likely the words of a bundle's models are right, and measure how well its voice is recognized.
 
     python -m recipes.demo.recipe.confidence FOLDER --count 480
 
@@ -49,7 +49,7 @@ PLACES = ("plain", "quiet", "silence", "hiss", "noise", "noise", "room", "noisy 
 """Conditions of the recordings."""
 _ROWS, _INT16, _SEED = "rows.jsonl", 32768, 83
 _OUTSIDE, _WHISPER, _VOICE = 0.12, 3, 5
-"""Share of recordings with a sentence that the phrasebook lacks; Whisper recognises every third recording, and every fifth dub."""
+"""Share of recordings with a sentence that the phrasebook lacks; Whisper recognizes every third recording, and every fifth dub."""
 _MOST_MISREAD, _MOST_WRONG = 2, 0.1
 """Errors that a right text may have: in strokes of Hangul for the unit-to-text model, and as a share of a text's letters."""
 _FITTED: Mapping[str, Sequence[tuple[str, ...]]] = {
@@ -142,7 +142,7 @@ def recorded(speech: Samples, place: str, rng: np.random.Generator) -> Samples:
 
 
 def is_heard(found: str, text: str) -> bool:
-    """Return whether a text was recognised: at most a tenth of its letters is wrong, with numbers as Whisper writes them."""
+    """Return whether a text was recognized: at most a tenth of its letters is wrong, with numbers as Whisper writes them."""
     from whisper_normalizer.english import EnglishTextNormalizer
 
     normal = EnglishTextNormalizer()

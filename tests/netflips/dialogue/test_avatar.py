@@ -125,7 +125,7 @@ def test_a_question_is_answered_by_a_talking_portrait(
     assert float(probe(tmp_path / "answer.mp4").duration_s) - END_S > 1.5 * length
 
 
-def test_units_are_read_where_no_recogniser_is_given(words: Callable[..., list[str]], folder: Path, tmp_path: Path) -> None:
+def test_units_are_read_where_no_recognizer_is_given(words: Callable[..., list[str]], folder: Path, tmp_path: Path) -> None:
     asked = words("--replies", folder / "replies.yaml", "--unit2text-path", folder / "reader.safetensors", "--from", "en")
     assert main(asked) == 0
     told = report(tmp_path)
@@ -167,7 +167,7 @@ def test_an_answer_that_cannot_be_said_is_one_line(
         assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_of_whisper_is_opened_by_the_recognisers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_folder_of_whisper_is_opened_by_the_recognizers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     opened = []
 
     def opening(*how: object) -> Echo:

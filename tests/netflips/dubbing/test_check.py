@@ -271,7 +271,7 @@ def test_what_cannot_be_spoken_otherwise_is_passed_over_but_no_bug(error: Except
             checker.all(repairs=True)
 
 
-@pytest.mark.parametrize("error", [InputError("it was not recognised"), ZeroDivisionError()])
+@pytest.mark.parametrize("error", [InputError("it was not recognized"), ZeroDivisionError()])
 def test_what_cannot_be_measured_is_reported_but_no_bug(error: Exception) -> None:
     def speak(one: Utterance) -> np.ndarray:
         raise error

@@ -17,7 +17,7 @@ from avcore.media import MediaSource, probe
 from avcore.media.sound import read_sound
 from netflips.cascade.speakers import KOKORO
 from netflips.dubbing import command as dub_command
-from netflips.dubbing import recognise
+from netflips.dubbing import recognize
 from netflips.model_paths import ModelPaths
 from netflips.script.files import read_script, script_from
 from netflips.script.types import Script
@@ -148,7 +148,7 @@ def test_a_run_that_was_killed_in_its_second_language_makes_nothing_of_the_first
     assert languages_of(tmp_path / "out_en.mp4") == ["eng"]
 
 
-def test_over_text_speech_is_recognised_once_and_each_language_has_its_texts(
+def test_over_text_speech_is_recognized_once_and_each_language_has_its_texts(
     recording: Path,
     paths: ModelPaths,
     ko_fr: Path,
@@ -156,7 +156,7 @@ def test_over_text_speech_is_recognised_once_and_each_language_has_its_texts(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(recognise, "packed", by_pauses)
+    monkeypatch.setattr(recognize, "packed", by_pauses)
     monkeypatch.setenv("SAY_LOG", str(tmp_path / "log"))
     monkeypatch.setattr("netflips.recognizers.whisper.try_apart", lambda *_: None)
     (tmp_path / "say.py").write_text(SAY)

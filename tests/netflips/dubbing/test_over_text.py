@@ -27,7 +27,7 @@ pytest.importorskip("sentencepiece", reason="needs the extra asr")
 from avcore.contracts import Transcript
 from avcore.notes import sentence
 from netflips.cascade.speakers import ESPEAK, KOKORO
-from netflips.dubbing import check_recognizer, recognise
+from netflips.dubbing import check_recognizer, recognize
 from netflips.dubbing.check_recognizer import CheckRecognizer
 from netflips.dubbing.command import main
 from netflips.model_paths import ModelPaths
@@ -49,8 +49,8 @@ WORDS = {"the": "그", "bus": "버스", "stops": "서요", "we": "우리", "go":
 
 @pytest.fixture(autouse=True)
 def one_utterance_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Windows of several utterances are tested in test_recognise.py; that a folder is tried apart, with recognizers."""
-    monkeypatch.setattr(recognise, "packed", by_pauses)
+    """Windows of several utterances are tested in test_recognize.py; that a folder is tried apart, with recognizers."""
+    monkeypatch.setattr(recognize, "packed", by_pauses)
     for module in ("recognizers.whisper", "cascade.translator"):
         monkeypatch.setattr(f"netflips.{module}.try_apart", lambda *_: None)
 

@@ -11,7 +11,7 @@ import pytest
 
 from avcore.contracts import SpeakerVoice
 from avcore.errors import InputError, NoSpeechError
-from netflips.dubbing.diarization import UtteranceSpeaker, UtteranceVoice, recognise, who_speaks
+from netflips.dubbing.diarization import UtteranceSpeaker, UtteranceVoice, recognize, who_speaks
 from netflips.dubbing.shots import Shots
 from netflips.dubbing.store import Store
 from netflips.dubbing.track_faces import Face, FaceMeasures, Faces, FoundFaces, FrameSpan, KeptFaces
@@ -54,7 +54,7 @@ def decide(
 ) -> list[UtteranceSpeaker]:
     faces = by_number(scenes, cuts)
     said = [UtteranceVoice(number, 4.0, voice, number in told) for number, voice in enumerate(voices, 1)]
-    return who_speaks(said, faces, recognise(faces))
+    return who_speaks(said, faces, recognize(faces))
 
 
 EVERY = [10.0 * k - 1 for k in range(1, 9)]
@@ -112,8 +112,8 @@ def test_faces_at_once_are_never_one_person_however_alike() -> None:
 def test_who_sits_still_in_a_shot_is_one_person_though_the_light_changes() -> None:
     dim = ANN + 0.6 * np.eye(8, dtype=np.float32)[7]
     shown = [scene(1, face(0, ANN, 1)), scene(2, face(0, dim, 1))]
-    assert [one.face for one in recognise(by_number(shown))] == [1, 1]
-    assert [one.face for one in recognise(by_number(shown, [9.0]))] == [1, 2]
+    assert [one.face for one in recognize(by_number(shown))] == [1, 1]
+    assert [one.face for one in recognize(by_number(shown, [9.0]))] == [1, 2]
 
 
 def test_what_the_user_says_counts() -> None:

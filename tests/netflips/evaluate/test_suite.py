@@ -343,7 +343,7 @@ def test_groups_have_rows_goals_and_clips_of_their_own() -> None:
     assert [(row.name, row.is_met) for row in rows] == [("a.right", False), ("c.right", True)]
     head, _, first, second = markdown(rows).splitlines()
     assert head.endswith("| n | goal |")
-    assert first.startswith("| a     | right sentence recognised")
+    assert first.startswith("| a     | right sentence recognized")
     assert (first.split("|")[-2], second.split("|")[-2]) == (" ≥ 0.90, missed ", " ≥ 0.50, met ")
     assert [as_json([row])[0].get("met") for row in rows] == [False, True]
     worst = worst_clips(rows, list(values), 2)

@@ -443,7 +443,7 @@ def test_two_runs_do_not_fetch_one_model(hosts: Hosts, models: Call) -> None:
 
 
 @pytest.mark.local
-def test_a_recogniser_of_packages_in_two_parts(
+def test_a_recognizer_of_packages_in_two_parts(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, models: Call, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The packages of `make judges` hold Whisper base: joined, it has the digest of the list, and it hears the demo."""

@@ -18,7 +18,7 @@ from tests.avcore.made_speech import talk
 
 
 class Toy:
-    """Recognises one word, which is in its file, in all speech."""
+    """Recognizes one word, which is in its file, in all speech."""
 
     name, languages = "toy", ("en",)
 

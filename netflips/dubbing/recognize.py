@@ -1,6 +1,6 @@
-"""Recognise the speech of a recording in windows of neighbouring stretches, independent of its utterances.
+"""Recognize the speech of a recording (transcript, recognizer) in windows of neighbouring stretches, independent of its utterances.
 
-Windows depend on the sound alone, so nothing is recognised again when an utterance is divided, joined or corrected. Utterances
+Windows depend on the sound alone, so nothing is recognized again when an utterance is divided, joined or corrected. Utterances
 get their words by the words' times.
 """
 
@@ -31,14 +31,14 @@ from netflips.recognizers.language import (
     main_language,
     spoken_in,
 )
-from netflips.recognizers.windows import WINDOW_S, WindowPart, packed, recognised_together
+from netflips.recognizers.windows import WINDOW_S, WindowPart, packed, recognized_together
 
 _AROUND_S = 0.5
-"""Sound that is recognised before and after each stretch of speech (s): longer pauses are shortened to twice that."""
+"""Sound that is recognized before and after each stretch of speech (s): longer pauses are shortened to twice that."""
 _STRETCH_S = (2.0, WINDOW_S - 2 * _AROUND_S)
 """Shortest and longest stretch (s): a longer one is divided where it is quietest."""
 _LEAST_LETTERS_A_SECOND = 2.0
-"""A stretch with fewer letters was skipped in its window, and is recognised by itself: people speak 10 to 20."""
+"""A stretch with fewer letters was skipped in its window, and is recognized by itself: people speak 10 to 20."""
 _HARDLY, _SHORT_S = 0.45, 4.0
 """Below this mean confidence a stretch up to this length (s) may be hardly words. Whisper base transcribes synthetic laughs as
 "Good luck, everyone" at 0.3, but short phrases in noise are as low ("In 1991" at 0.27)."""
@@ -69,7 +69,7 @@ class Stretch(NamedTuple):
     """whether its window is clearly in the usual language"""
 
 
-class RecognisedText(NamedTuple):
+class RecognizedText(NamedTuple):
     """The transcript of an utterance."""
 
     text: Transcript
@@ -78,8 +78,8 @@ class RecognisedText(NamedTuple):
 
 
 @dataclass(eq=False)
-class RecognisedSpeech:
-    """The speech of a recording, recognised window by window on demand and remembered."""
+class RecognizedSpeech:
+    """The speech of a recording, recognized window by window on demand and remembered."""
 
     sound: Sound
     recognizer: SpeechRecognizer
@@ -91,7 +91,7 @@ class RecognisedSpeech:
     is_strange: Callable[[Span], bool] = lambda _: False
     """returns whether the voice of a stretch speaks little elsewhere: with a low confidence besides, the stretch is a laugh"""
     windows: dict[int, list[Stretch]] = field(default_factory=dict)
-    """windows that were recognised, by the index of their first stretch"""
+    """windows that were recognized, by the index of their first stretch"""
     left_out: set[int] = field(default_factory=set)
     """indices of stretches in another language"""
 
@@ -113,7 +113,7 @@ class RecognisedSpeech:
         """Return the stretches of all windows that overlap a time of the recording (s)."""
         return [one for pack in self._packs if self._reaches(pack, start_s, end_s) for one in self._window(pack)]
 
-    def transcripts_in(self, utterances: Sequence[Span], numbers: Iterable[int]) -> Iterator[tuple[int, RecognisedText]]:
+    def transcripts_in(self, utterances: Sequence[Span], numbers: Iterable[int]) -> Iterator[tuple[int, RecognizedText]]:
         """Yield the transcripts of some utterances in the language of the recording, each with its index among all."""
         for number in numbers:
             start, end = utterances[number]
@@ -121,18 +121,18 @@ class RecognisedSpeech:
             if not own:  # no speech was detected, but the user's script has an utterance here
                 text = self._alone((start, end))
                 is_hardly = self._is_hardly_words(text, (start, end))
-                yield number, RecognisedText(Transcript("", text.language), True) if is_hardly else RecognisedText(text)
+                yield number, RecognizedText(Transcript("", text.language), True) if is_hardly else RecognizedText(text)
                 continue
             text = self._words_of(utterances, number)
-            yield number, RecognisedText(text, not text.text and all(one.is_hardly_words for one in own))
+            yield number, RecognizedText(text, not text.text and all(one.is_hardly_words for one in own))
 
     def known_in(self, utterances: Sequence[Span], number: int) -> Transcript | None:
-        """Return the transcript of an utterance if all of it was recognised already, else None."""
+        """Return the transcript of an utterance if all of it was recognized already, else None."""
         packs = [pack for pack in self._packs if self._reaches(pack, *utterances[number])]
         is_known = bool(packs) and all(pack.start in self.windows for pack in packs)
         return self._words_of(utterances, number) if is_known else None
 
-    def in_another_language(self, utterances: Sequence[Span], texts: Mapping[int, RecognisedText]) -> dict[int, Transcript]:
+    def in_another_language(self, utterances: Sequence[Span], texts: Mapping[int, RecognizedText]) -> dict[int, Transcript]:
         """Return the transcripts of utterances that are surely in another language than most, by their index among all.
 
         From then on their stretches are left out of the windows: in speech of two languages a recognizer skips one language, or
@@ -161,7 +161,7 @@ class RecognisedSpeech:
 
     @cached_property
     def _extents(self) -> list[Span]:
-        """The span of sound that is recognised for each stretch: with some sound around it, up to the middle of a pause."""
+        """The span of sound that is recognized for each stretch: with some sound around it, up to the middle of a pause."""
         edges = [0.0, *(edge for place in self.places for edge in place), self.sound.activity.seconds]
         # The sound before the first stretch has no other neighbour, so it is not shared.
         return [
@@ -188,24 +188,24 @@ class RecognisedSpeech:
 
     def _window(self, pack: range) -> list[Stretch]:
         if pack.start not in self.windows:
-            self.windows[pack.start] = self._recognised(pack)
+            self.windows[pack.start] = self._recognized(pack)
         return self.windows[pack.start]
 
     def _leave_out(self, foreign: Sequence[Span]) -> None:
-        """Leave stretches out of their windows, which are recognised again on demand."""
+        """Leave stretches out of their windows, which are recognized again on demand."""
         for pack in self._packs:
             own = {k for k in pack if any(start <= sum(self.places[k]) / 2 < end for start, end in foreign)}
             if own - self.left_out:
                 self.left_out |= own
                 self.windows.pop(pack.start, None)
 
-    def _recognised(self, window: range) -> list[Stretch]:
-        """Recognise the stretches of a window together, and those that get hardly any words of it by themselves."""
+    def _recognized(self, window: range) -> list[Stretch]:
+        """Recognize the stretches of a window together, and those that get hardly any words of it by themselves."""
         pack = [k for k in window if k not in self.left_out]
         pieces, is_usual = self._pieces(pack), True
         if not self.is_final:
             is_usual = is_clearly(self.recognizer.languages_in(self._joined(window)), self.usual)
-        texts = recognised_together(pieces, self._transcribe) if pieces else []
+        texts = recognized_together(pieces, self._transcribe) if pieces else []
 
         for number, (k, piece) in enumerate(zip(pack, pieces, strict=True)):
             text, place = texts[number], self.places[k]
@@ -295,13 +295,13 @@ class RecognisedSpeech:
 def spoken_language(source: MediaSource, recognizer: SpeechRecognizer) -> str:
     """Return the language of most of the longest windows of a recording, or the only one that the recognizer knows.
 
-    Raises NoSpeechError where it cannot be recognised.
+    Raises NoSpeechError where it cannot be recognized.
     """
     if len(recognizer.languages) == 1:
         return next(iter(recognizer.languages))
 
     with private_folder() as folder:
-        found = RecognisedSpeech(stored_sound(iter_speech_blocks(source), folder / "sound.f32"), recognizer).usual
+        found = RecognizedSpeech(stored_sound(iter_speech_blocks(source), folder / "sound.f32"), recognizer).usual
     if not found:
         raise NoSpeechError("its language cannot be told", path=source.path, hint="name it: --from en")
     return found

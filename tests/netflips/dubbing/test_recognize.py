@@ -1,4 +1,4 @@
-"""Speech recognised in windows: words by their times, what a window passes over, other languages, and what is hardly words.
+"""Speech recognized in windows: words by their times, what a window passes over, other languages, and what is hardly words.
 
 Each word is a constant that is its own sound, so that a stand-in for a recognizer can read it off again.
 """
@@ -15,11 +15,11 @@ from av2unit.sources import AUDIO
 from avcore.contracts import Transcript, Word
 from avcore.speech.voice_activity import STEP_SAMPLES, SpeechActivity
 from avcore.timeline import SAMPLE_RATE
-from netflips.dubbing.recognise import RecognisedSpeech, RecognisedText
+from netflips.dubbing.recognize import RecognizedSpeech, RecognizedText
 from netflips.dubbing.segmentation import Span
 from netflips.dubbing.sound import Sound
 from netflips.recognition import ListenSettings, RecordingRecognizer
-from netflips.recognizers.windows import WindowPart, packed, recognised_together
+from netflips.recognizers.windows import WindowPart, packed, recognized_together
 
 _WORD_S = 0.3
 _STEP = 0.002
@@ -98,21 +98,21 @@ def _sound(path: Path, says: Sequence[str], vocabulary: Sequence[str], pause_s: 
 
 def _speech(
     path: Path, says: Sequence[str], pause_s: float = 0.8, is_final: bool = True, **how: object
-) -> tuple[RecognisedSpeech, Reader, list[Span]]:
+) -> tuple[RecognizedSpeech, Reader, list[Span]]:
     vocabulary = list(dict.fromkeys(word for sentence in says for word in sentence.split("|")))
     reader = Reader(vocabulary, **how)  # type: ignore[arg-type]
     sound, places = _sound(path / "sound.f32", says, vocabulary, pause_s)
-    return RecognisedSpeech(sound, reader, "en", is_final), reader, places
+    return RecognizedSpeech(sound, reader, "en", is_final), reader, places
 
 
-def _texts(speech: RecognisedSpeech, places: Sequence[Span]) -> list[str]:
+def _texts(speech: RecognizedSpeech, places: Sequence[Span]) -> list[str]:
     return [said.text.text for _, said in speech.transcripts_in(places, range(len(places)))]
 
 
 SAYS = ["Inside|the|battery,", "tiny|particles|swim.", "So|it|is|not|empty?", "No,|it|is|not.", "Nothing|leaves|the|battery."]
 
 
-def test_stretches_are_recognised_together_and_get_their_words_by_times(tmp_path: Path) -> None:
+def test_stretches_are_recognized_together_and_get_their_words_by_times(tmp_path: Path) -> None:
     speech, reader, places = _speech(tmp_path, SAYS)
     assert _texts(speech, places) == [sentence.replace("|", " ") for sentence in SAYS]
     assert len(reader.asked) == 1  # all of them at once
@@ -134,7 +134,7 @@ def test_windows_hold_half_a_minute_end_at_long_pauses_and_later_ones_do_not_mov
     assert packed([2.0] * 13 + [1.7] + [2.0] * 16, pauses)[0] == before[0]
 
 
-def test_no_utterance_that_is_divided_joined_or_corrected_lets_anything_be_recognised_again(tmp_path: Path) -> None:
+def test_no_utterance_that_is_divided_joined_or_corrected_lets_anything_be_recognized_again(tmp_path: Path) -> None:
     speech, reader, places = _speech(tmp_path, SAYS * 8)
     texts = _texts(speech, places)
     asked = len(reader.asked)
@@ -160,7 +160,7 @@ def test_words_near_a_short_pause_go_with_their_sentence_though_their_times_are_
     assert _texts(speech, places) == [sentence.replace("|", " ") for sentence in SAYS]
 
 
-def test_what_a_window_passes_over_is_recognised_by_itself(tmp_path: Path) -> None:
+def test_what_a_window_passes_over_is_recognized_by_itself(tmp_path: Path) -> None:
     speech, reader, places = _speech(tmp_path, SAYS, passed_over=["No,", "is", "not."])  # and hears "it" alone
     assert _texts(speech, places)[3] == "No, it is not."
     assert len(reader.asked) == 2
@@ -237,7 +237,7 @@ def test_another_language_must_be_sure_by_itself_and_in_its_neighbours(tmp_path:
     assert reader.languages_asked == 0
 
 
-def test_what_a_recogniser_translates_fluently_is_looked_at_as_well(tmp_path: Path) -> None:
+def test_what_a_recognizer_translates_fluently_is_looked_at_as_well(tmp_path: Path) -> None:
     # As Whisper base does with French and Spanish in English talk.
     assert [*_with_french(tmp_path, FRENCH, sure=0.94, english=0.75)[0]] == [2, 3]
 
@@ -291,11 +291,11 @@ def test_the_language_of_most_is_taken_where_none_was_asked_for(tmp_path: Path) 
     assert {language for _, language in reader.asked} == {"fr"}
 
 
-def test_speech_where_none_was_found_is_recognised_by_itself(tmp_path: Path) -> None:
+def test_speech_where_none_was_found_is_recognized_by_itself(tmp_path: Path) -> None:
     speech, reader, _ = _speech(tmp_path, SAYS)
     end = speech.sound.activity.seconds
     assert [*speech.transcripts_in([(end - 0.7, end - 0.1)], [0])] == [
-        (0, RecognisedText(Transcript("", "en"), is_hardly_words=True))
+        (0, RecognizedText(Transcript("", "en"), is_hardly_words=True))
     ]
     assert reader.asked[-1][0] == pytest.approx(0.6)
 
@@ -303,6 +303,6 @@ def test_speech_where_none_was_found_is_recognised_by_itself(tmp_path: Path) -> 
 def test_pieces_keep_their_own_clocks_and_a_loop_is_told_of_all() -> None:
     words = (Word("a", 0.6, 0.9, 1.0), Word("b", 1.9, 2.5, 1.0))
     pieces = [WindowPart(np.zeros(2 * SAMPLE_RATE, np.float32), 10.0), WindowPart(np.zeros(SAMPLE_RATE, np.float32), 20.0)]
-    heard = recognised_together(pieces, lambda speech: Transcript("a b", "en", words, has_loop=len(speech) == 3 * SAMPLE_RATE))
+    heard = recognized_together(pieces, lambda speech: Transcript("a b", "en", words, has_loop=len(speech) == 3 * SAMPLE_RATE))
     assert [one.words for one in heard] == [(Word("a", 10.6, 10.9, 1.0),), (Word("b", pytest.approx(19.9), 20.5, 1.0),)]
     assert [one.has_loop for one in heard] == [True, True]
