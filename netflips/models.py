@@ -108,15 +108,12 @@ class Models:
 
     @property
     def renderer(self) -> "LipRenderer":
-        """The face network, read when lips are drawn with it. Raises CheckpointError where the renderer has none, and
-        VocabularyError for one of other units than the vocoder's."""
+        """The face network, read when lips are drawn with it. Raises CheckpointError where the renderer has none."""
 
         def read() -> "LipRenderer":
             from unit2av.renderer import LipRenderer
 
-            lips = LipRenderer.from_checkpoint(self.paths.unit2av, self.how.device, self.how.precision)
-            require_same_vocabulary(self.vocoder.vocabulary, lips.vocabulary, f"the face renderer of {self.paths.unit2av.name}")
-            return lips
+            return LipRenderer.from_checkpoint(self.paths.unit2av, self.how.device, self.how.precision)
 
         return self.kept("renderer", read)
 

@@ -259,7 +259,8 @@ def checked_lips(models: Models, options: DubOptions) -> LipSyncChoice:
     backend = resolve_backend(choice, renderer)
     backend.check(choice, renderer, models.vocoder.vocabulary)
     if backend.uses_renderer:
-        _ = models.renderer  # read and checked before the work, and kept
+        lips = models.renderer  # read before the work, and kept
+        require_same_vocabulary(models.vocoder.vocabulary, lips.vocabulary, f"the face renderer of {renderer.name}")
     return replace(choice, name=backend.name)
 
 
