@@ -264,9 +264,9 @@ class _Process:
         return f": {shown(lines[-1].strip())[:_MOST_WORDS]}" if lines else ""
 
     @property
-    def hint(self) -> str:
-        """What may help, by its last words; "" = unknown."""
-        return _OTHER_PYTHON if "ModuleNotFoundError" in self.last_words() else ""
+    def hint(self) -> str | None:
+        """What may help, by its last words; None = unknown."""
+        return _OTHER_PYTHON if "ModuleNotFoundError" in self.last_words() else None
 
     def end(self) -> None:
         """End it, and all processes of its session."""

@@ -85,6 +85,10 @@ def test_translations_name_what_their_originals_name() -> None:
     [
         (InputError("it has no sound track", path="a.mp4", expected="sound"), "a.mp4: 소리가 없는 파일입니다; 필요한 것: sound"),
         (InputError("give --av2unit-path"), "--av2unit-path이(가) 필요합니다"),
+        (
+            InputError("nothing is spoken in the subtitles", hint="cues without a text give their times alone"),
+            "자막에 말이 없습니다; 글이 없는 자막은 시간만 정합니다",
+        ),
         (NetflipsError("of a kind that nobody knows", found=3), "of a kind that nobody knows; 실제: 3"),
     ],
 )
