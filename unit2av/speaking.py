@@ -1,6 +1,7 @@
 """The work of `unit2av.inference_unit2a` and `unit2av.inference_unit2av`: units of a file, spoken in a voice or by a face."""
 
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from avcore.units import Units, from_reference_codes, normalise_language, read_u
 from avdata.published.unit2a import read_unit_item
 from unit2av.inference_options import RenderOptions, SpeakOptions
 from unit2av.lipsync.backend import resolve_backend
-from unit2av.renderer import BATCH_FRAMES
+from unit2av.renderer import BATCH_FRAMES, LipRenderer
 from unit2av.rendering import (
     Reason,
     counted,
@@ -104,11 +105,14 @@ def _read_settings(path: Path | None) -> dict[str, Any]:
 def speak_and_draw(options: RenderOptions) -> None:
     """Render the units of a file as published: speech and lips. Raises NetflipsError for files that cannot be used."""
     checkpoint = checkpoint_or_bundle(options.unit2av_path, RENDERER)
-    resolve_backend(options.lips, checkpoint)
+    backend = resolve_backend(options.lips, checkpoint)
     out = options.out
     source = FrameSource(select_tracks(options.video))
     language, offset = normalise_language(options.to), options.vocoder_unit_offset
     vocoder = UnitVocoder.from_checkpoint(checkpoint, language, options.device, options.precision, offset)
+    draws_lips = cache(lambda: LipRenderer.from_checkpoint(checkpoint, options.device, options.precision))
+    if backend.uses_renderer:
+        draws_lips()  # refused before faces are looked for
 
     comment = synthetic_comment(vocoder.language, [vocoder.fingerprint])
     info = source.info
@@ -131,7 +135,7 @@ def speak_and_draw(options: RenderOptions) -> None:
         # Faces are looked for only as far as the loop shows the footage.
         mouths = _mouths(options, source, min(order[0] + total, len(source)), progress)
         choice, batch = options.lips, frames_at_once(info.width, info.height, BATCH_FRAMES)
-        opened = opened_lip_sync(choice, checkpoint, options.device, options.precision, batch_size=batch)
+        opened = opened_lip_sync(choice, checkpoint, options.device, options.precision, draws_lips, batch)
         with opened as lip_sync, private_folder() as folder, writer, units_of(options.units):
             speech = vocoder.iter_synthesize(units, speaker)
             shown, sound = ping_pong_frames(lip_sync, units, speech, source, faces_by_index(mouths))

@@ -22,6 +22,7 @@ from avcore.compute.memory import keep_freed_memory
 from avcore.errors import EXIT_FAILED, NetflipsError
 from avcore.files import remove_temporary, write_text
 from avcore.journal import Rows, Seldom, checksum_of, file_digest, fits, folder_lock, key_of
+from avcore.media.sound_writer import is_sound_name
 from avcore.notes import report_note, several
 from avcore.pool import Lost, PoolTask, WorkerPool
 from avcore.processes import Crew
@@ -31,7 +32,7 @@ from netflips.bulk.records import Rejected, reason_of
 from netflips.bulk.spread import Spread, file_size, place_at, with_full_paths
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
-from netflips.dubbing.preflight import inputs_of
+from netflips.dubbing.preflight import checked_lips, inputs_of
 from netflips.model_paths import ModelPaths, RunOptions
 from netflips.models import Models, load_models
 from netflips.recognizers.folders import folder_fingerprint
@@ -125,8 +126,9 @@ class DubModels:
 class DubWorker:
     """Holds the models of a dub; there is one in each process."""
 
-    def __init__(self, models: DubModels, options: DubOptions) -> None:
-        self._paths, self._options = models, options
+    def __init__(self, models: DubModels, options: DubOptions, draws: bool) -> None:
+        """draws: whether some outputs have frames."""
+        self._paths, self._options, self._draws = models, options, draws
         self._models: Models | None = None
 
     def load(self) -> str:
@@ -136,9 +138,12 @@ class DubWorker:
         keep_freed_memory()
 
         try:
-            self._models = load_models(self._paths.paths, *self._paths.languages, self._paths.run)
+            models = load_models(self._paths.paths, *self._paths.languages, self._paths.run)
+            if self._draws:  # otherwise each video would fail by itself, and be set aside
+                checked_lips(models, self._options)
         except NetflipsError as error:
             return str(error)
+        self._models = models
         return ""
 
     def process(self, *parts: Sequence[VideoToDub]) -> list[Script | Rejected]:
@@ -261,7 +266,8 @@ def _run(jobs: Sequence[VideoToDub], models: DubModels, options: DubOptions, spr
     with place_at(spread.address) as place:
         models = replace(models, run=replace(models.run, device=place.device(models.run.device)))
         size = replace(spread.pool_size(models.run.device, weights, place.resources, has_readers=False), queue=1)
-        crew = Crew(DubWorker, (with_full_paths(models), with_full_paths(options)))
+        draws = not all(is_sound_name(job.target) for job in jobs)
+        crew = Crew(DubWorker, (with_full_paths(models), with_full_paths(options), draws))
         with WorkerPool[VideoToDub, VideoToDub](place.processes(crew, size), size) as pool:
             pool.start()
             progress.start()

@@ -14,7 +14,7 @@ from avcore.flags import declared_in
 from avcore.journal import Seldom
 from avcore.media import MediaSource, probe
 from avcore.media.copying import write_with_tracks
-from avcore.media.sound_writer import SOUND_ENDINGS, AlternateTrack, require_several_tracks
+from avcore.media.sound_writer import SOUND_ENDINGS, AlternateTrack, is_sound_name, require_several_tracks
 from avcore.media.writer import is_synthetic
 from avcore.notes import require_utf8, several
 from avcore.progress import bars
@@ -24,7 +24,7 @@ from netflips.cascade.engines import require_models
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubCommand
 from netflips.dubbing.part import part_of
-from netflips.dubbing.preflight import check_words, require_unit_reader
+from netflips.dubbing.preflight import check_words, checked_lips, require_unit_reader
 from netflips.model_paths import ModelPaths, RunOptions, given_or_bundle
 from netflips.models import Models, choose_languages, load_models, require_targets
 from netflips.quality_estimation import QualityEstimate, report_quality
@@ -95,8 +95,12 @@ def dub_videos(asked: Sequence[DubCommand], reports: list[Script] | None = None)
         how = replace(_run_options(first.options), unloads=len(first.pairs) == 1)
         models = load_models(first.paths, *first.languages, how)
         speaking = [models, *(models.into(one.languages[1], how.vocoder_unit_offset) for one in others)]
-        for run, voice in zip(runs, speaking, strict=True) if others else ():
-            check_words(voice, run.options)
+        for run, voice in zip(runs, speaking, strict=True):
+            if others:
+                check_words(voice, run.options)
+            # Otherwise each video would fail by itself.
+            if len(run.pairs) > 1 and not all(map(is_sound_name, run.outs)):
+                checked_lips(voice, run.options)
         codes = [_dub_run(*one) for one in zip(runs, speaking, strict=True)]
 
     if first.options.one_file and not any(codes):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from avcore.media import FrameSource, VideoWriter, probe, read_frames, read_speech
 from tests.unit2av.lip_programs import command
@@ -162,6 +163,16 @@ def test_other_wrong_uses_are_one_clear_error(folder: Path, parity_dir: Path, ca
     assert "cannot be written" in refused(capsys, folder, [*arguments(folder, parity_dir), "--out-vid-path", str(folder / "x.gif")])
     assert "--face" in refused(capsys, folder, arguments(folder, parity_dir, "--face", "none", boxes=False))
     assert FrameSource(here).info.num_frames == 20
+
+
+def test_a_renderer_without_a_face_is_refused_before_faces_are_looked_for(
+    folder: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The drawn clip shows no face, so the complaint tells what comes first."""
+    whole = torch.load(parity_dir / "unit2av_renderer.pt", weights_only=True)
+    torch.save({"audio": whole["audio"]}, folder / "voice.pt")
+    words = arguments(folder, parity_dir, "--unit2av-path", str(folder / "voice.pt"), boxes=False)
+    assert "has no face renderer" in refused(capsys, folder, words)
 
 
 def test_a_program_draws_the_lips_or_there_is_no_video(folder: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -69,6 +69,19 @@ def test_videos_side_by_side(arguments: list[str], tmp_path: Path, capsys: pytes
     assert DubRecord(out).done == record.done
 
 
+@pytest.mark.parametrize("is_ray", [False, True])
+def test_a_renderer_without_a_face_is_refused_once_and_no_video_is_set_aside(
+    arguments: list[str], paths: ModelPaths, tmp_path: Path, capsys: pytest.CaptureFixture[str], is_ray: bool
+) -> None:
+    voice = torch.load(paths.unit2av, weights_only=True)["audio"]
+    torch.save({"audio": voice}, tmp_path / "voice.pt")
+    if not is_ray:
+        del arguments[4:7]
+    assert dub_command.main([*arguments, "--unit2av-path", str(tmp_path / "voice.pt"), "--lips", "units"]) == 2
+    assert capsys.readouterr().err.count("has no face renderer") == 1
+    assert not (tmp_path / "out" / "failed.jsonl").exists()
+
+
 def test_it_needs_a_folder(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     del arguments[2:4]
     arguments[1] = str(tmp_path / "in" / "a.mp4")
