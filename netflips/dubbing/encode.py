@@ -168,7 +168,8 @@ def _as_text(script: Script, job: Job, sound: Sound | None, utterances: list[Utt
         transcript = foreign.get(place, found[place].text if place in found else Transcript("", source))
         text = Text(transcript.text, transcript.language, "recognizer", transcript.words, transcript.has_loop)
         known[one.number] = replace(one, text=text)
-        if place in found and found[place].is_hardly_words and one.target is None:
+        # Where speech is given, that is said.
+        if place in found and found[place].is_hardly_words and one.target is None and job.options.speech_in is None:
             # The script says so: a later dub from it keeps the sound, too, whatever translates then.
             known[one.number] = replace(known[one.number], target=KeptOriginal())
             job.notes.add(LEFT_ALONE(reason=HARDLY_WORDS.code), one.number)

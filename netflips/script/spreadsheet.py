@@ -11,7 +11,7 @@ from avcore.notes import sentence
 from avcore.texts import read_foreign_text
 from avcore.words import user_language
 from netflips.quality_estimation import Words
-from netflips.script.targets import Text, WrittenText
+from netflips.script.targets import KeptOriginal, Text, WrittenText
 from netflips.script.types import Script
 from netflips.script.utterance import Utterance
 
@@ -89,7 +89,9 @@ def _corrected(one: Utterance, cells: dict[str, str], source: str) -> Utterance:
     if "speaker" in new:
         one = replace(one, speaker=new["speaker"])
     if new.get("source"):
-        one = replace(one, text=Text(new["source"], source))
+        # Words where none were recognized, as in a laugh, are translated.
+        target = None if isinstance(one.target, KeptOriginal) and not texts["source"] else one.target
+        one = replace(one, text=Text(new["source"], source), target=target)
     if "target" in new:
         one = replace(one, target=WrittenText(new["target"]) if new["target"] else None)
     return one

@@ -25,6 +25,7 @@ pytest.importorskip("sentencepiece", reason="needs the extra asr")
 
 
 from avcore.contracts import Transcript
+from avcore.media import write_speech
 from avcore.notes import sentence
 from netflips.cascade.speakers import ESPEAK, KOKORO
 from netflips.dubbing import check_recognizer, recognize
@@ -34,9 +35,9 @@ from netflips.model_paths import ModelPaths
 from netflips.quality_estimation import known_speaker
 from netflips.recognizers.outside import installed_folder
 from netflips.script.files import read_script, value_from, write_script
-from netflips.script.targets import KeptOriginal, TranslatedFrom, WrittenText
+from netflips.script.targets import KeptOriginal, SpokenSound, TranslatedFrom, WrittenText
 from netflips.script.types import SpeakerOf, Term
-from tests.avcore.made_speech import talk
+from tests.avcore.made_speech import babble, talk
 from tests.netflips.cascade.tiny import write_translator
 from tests.netflips.conftest import write_clip
 from tests.netflips.dubbing.made import decode, given_text, why_alone, work_made, write_times
@@ -323,7 +324,7 @@ def test_what_was_approved_is_said_by_the_chain_over_units_too(over_units: Calla
 
 def test_a_laugh_that_was_kept_is_kept_by_the_chain_over_units_too(
     recording: Path, dub: Callable[..., int], over_units: Callable[..., int], folders: dict[str, Path], there: Path, tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    paths: ModelPaths, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     given = folders | {"--recognizer": write_whisper(tmp_path / "small.en", "ha ha ha ha")}
     draft, again = tmp_path / "draft.json", tmp_path / "again.json"
@@ -333,6 +334,13 @@ def test_a_laugh_that_was_kept_is_kept_by_the_chain_over_units_too(
     assert capsys.readouterr().err.count("it is kept, as the script asks") == 3
     for path in (draft, again):
         assert [type(one.target) for one in read_script(path).utterances] == [KeptOriginal] * 3
+
+    (tmp_path / "actor").mkdir()
+    write_speech(tmp_path / "actor" / "2.wav", 0.3 * babble(1.0, 4))
+    spoken = ["--speech-in", tmp_path / "actor", "--draft", again, "--work-dir", there]
+    assert dub(recording, tmp_path / "x.mp4", *spoken, given=given | {"--av2unit-path": paths.av2unit}) == 0
+    assert [type(one.target) for one in read_script(again).utterances] == [type(None), SpokenSound, type(None)]
+    assert "hardly words" not in capsys.readouterr().err
 
 
 STRANGE = [3, 1, 2, 9, 4]

@@ -105,12 +105,13 @@ def test_what_was_corrected_in_a_spreadsheet_is_a_persons(table: Path, path: Pat
     rows[0] |= {"source": "Hello there.", "speaker": "Eve"}
     rows[1] |= {"target": "아니요\n정말요"}
     rows[2] |= {"target": ""}
+    rows[3] |= {"source": "Ha, no!"}
     changed = with_table(read_script(path), written(table, rows, delimiter=delimiter, encoding=encoding))
     first, second, third, fourth = changed.utterances
     assert (first.text, first.speaker, first.target) == (Text("Hello there.", "en"), "Eve", SCRIPT.utterances[0].target)
     assert second == replace(SCRIPT.utterances[1], target=WrittenText("아니요\n정말요"))
     assert third.target is None  # translated anew
-    assert fourth == SCRIPT.utterances[3]
+    assert fourth == replace(SCRIPT.utterances[3], text=Text("Ha, no!", "en"), target=None)  # words in a kept laugh
 
     some = written(table, [{}, {"number": "4", "target": "끝"}], "target", "number")
     assert [one.target for one in with_table(SCRIPT, some).utterances[2:]] == [SCRIPT.utterances[2].target, WrittenText("끝")]
