@@ -525,7 +525,8 @@ class DubCommand(DubOptions, SpreadFlags, CommonOptions):
 
         apart = {
             "--tracks": self.tracks, "--sign": self.sign, "--draft": self.draft, "--freeze-frame": self.freeze_frame,
-            "--timing free": self.timing == "free",
+            "--timing free": self.timing == "free", "--burn-subtitles": self.burn_subtitles,
+            "--embed-subtitles": self.embed_subtitles,
         }  # fmt: skip
         if self.one_file and (one := next((flag for flag, given in apart.items() if given), None)):
             raise UsageError(f"{one} does not go with --one-file", hint="leave one of them out")

@@ -74,18 +74,23 @@ def dub_videos(asked: Sequence[DubCommand], reports: list[Script] | None = None)
     All files and languages are checked before any model is loaded. What the first language found in a video, the others find in
     its work folder. reports: the script of each dub is appended to it.
     """
-    runs = [_checked(one, is_one=len(asked) == 1) for one in asked]
+    paths = [given_or_bundle(one) for one in asked]
+    languages = [choose_languages(one.source, one.to, its_paths) for one, its_paths in zip(asked, paths, strict=True)]
+    targets = [target for _, target in languages]
+    runs = [_checked(*one, targets) for one in zip(asked, paths, languages, strict=True)]
     first, others = runs[0], runs[1:]
     if others:
-        require_targets([one.languages[1] for one in runs], first.paths)
+        require_targets(targets, first.paths)
         beside = [Path(f"{out}.work") for _, out in first.pairs]
         for run in runs if first.options.work_dir is None else ():
             run.works.update(zip([out for _, out in run.pairs], beside, strict=True))
 
     if first.options.one_file:
-        for out in map(_joint_name, zip(*(run.outs for run in runs), strict=True)):
+        sources, joint = [source for source, _ in first.pairs], [_joint_name(outs) for outs in _together(runs)]
+        for out in joint:
             require_several_tracks(out)
             _require_ours(out)
+        require_own_names([*(pair for run in runs for pair in run.pairs), *zip(sources, joint, strict=True)])
 
     if first.options.ray:
         codes = [_dub_side_by_side(one) for one in runs]
@@ -104,11 +109,16 @@ def dub_videos(asked: Sequence[DubCommand], reports: list[Script] | None = None)
         codes = [_dub_run(*one) for one in zip(runs, speaking, strict=True)]
 
     if first.options.one_file and not any(codes):
-        for outs in zip(*(run.outs for run in runs), strict=True):
-            _join(outs, [run.languages[1] for run in runs])
+        for outs in _together(runs):
+            _join(outs, targets)
     if reports is not None:
         reports += [script for one in runs for script in one.reports]
     return next(filter(None, codes), None)
+
+
+def _together(runs: Sequence[_Run]) -> list[tuple[Path, ...]]:
+    """Return the outputs of each video, by language."""
+    return list(zip(*(run.outs for run in runs), strict=True))
 
 
 def _require_ours(out: Path) -> None:
@@ -134,17 +144,15 @@ def _join(outs: Sequence[Path], languages: Sequence[str]) -> None:
     LOG.info("written: %s", _joint_name(outs))
 
 
-def _checked(options: DubCommand, is_one: bool) -> _Run:
-    """Return what is dubbed into one language, after its files were checked. is_one: it is the only language."""
-    paths = given_or_bundle(options)
-    languages = choose_languages(options.source, options.to, paths)
-    pairs = _pairs_of(options, languages[1])
-    sources, targets = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+def _checked(options: DubCommand, paths: ModelPaths, languages: tuple[str, str], targets: Sequence[str]) -> _Run:
+    """Return what is dubbed into one language, after its files were checked. targets: all languages of the run."""
+    pairs = _pairs_of(options, languages[1], targets)
+    sources, outs = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     files = (one for one in declared_in(options) if one[0].what != "the dubbed video")
-    check_files(files, {"an input video": sources, "a checkpoint": paths.all}, {"the dubbed video": targets})
+    check_files(files, {"an input video": sources, "a checkpoint": paths.all}, {"the dubbed video": outs})
 
-    is_named = (options.out is not None and is_one) or options.out_dir is not None or options.draft is not None
-    for out in () if is_named else targets:
+    is_named = (options.out is not None and len(targets) == 1) or options.out_dir is not None or options.draft is not None
+    for out in () if is_named else outs:
         _require_ours(out)
 
     # Folders without a recognizer or translator, and files that read no units, are refused before any model is loaded.
@@ -284,8 +292,11 @@ def _run_options(options: DubCommand) -> RunOptions:
     return RunOptions(options.device, options.precision, options.vocoder_unit_offset, options.translator_unit_offset)
 
 
-def _pairs_of(options: DubCommand, target: str) -> list[InputOutput]:
-    """Return inputs with their outputs. Raises UsageError for flags that exclude each other, InputError for an empty folder."""
+def _pairs_of(options: DubCommand, target: str, targets: Sequence[str]) -> list[InputOutput]:
+    """Return inputs with their outputs in one of several languages.
+
+    Raises UsageError for flags that exclude each other, InputError for an empty folder.
+    """
     inputs = list(options.videos)
     is_one = len(inputs) == 1 and not inputs[0].is_dir()
     if options.out is not None:
@@ -298,7 +309,7 @@ def _pairs_of(options: DubCommand, target: str) -> list[InputOutput]:
         if any(path is not None for path in (options.script_in, options.verdict, options.draft, options.timeline)):
             raise UsageError("--script-in, --verdict, --draft and --timeline belong to one video", hint="use --out")
 
-    pairs = _named(inputs, options.out_dir, target)
+    pairs = _named(inputs, options.out_dir, target, targets)
     require_own_names([(given, options.own_name(out)) for given, out in pairs])
     return pairs
 
@@ -310,14 +321,14 @@ def out_name(source: Path, folder: Path, language: str) -> Path:
     return folder / f"{source.stem}_{language}{kind}"
 
 
-def _named(inputs: list[Path], out_dir: Path | None, target: str) -> list[InputOutput]:
+def _named(inputs: list[Path], out_dir: Path | None, target: str, targets: Sequence[str]) -> list[InputOutput]:
     """Return each input with an output of its name. A folder's sound files are taken where it has no videos.
 
-    Outputs of earlier runs in an input folder are skipped.
+    What earlier runs made in an input folder is skipped, in any of the languages.
     """
 
-    def output(video: Path) -> Path:
-        return out_name(video, out_dir or video.parent, target)
+    def output(video: Path, language: str = target) -> Path:
+        return out_name(video, out_dir or video.parent, language)
 
     pairs = []
     for path in inputs:
@@ -331,6 +342,7 @@ def _named(inputs: list[Path], out_dir: Path | None, target: str) -> list[InputO
             LOG.info("%s: only its videos are dubbed; name its %s to dub those", path, several(len(found[1]), "sound file"))
         if not videos:
             raise InputError("there is no video in this folder", path=path, expected=", ".join(VIDEO_SUFFIXES + SOUND_SUFFIXES))
-        dubs = {output(video).resolve() for video in videos}
+        each = [[output(video, one) for one in targets] for video in videos]
+        dubs = {one.resolve() for outs in each for one in (*outs, _joint_name(outs))}
         pairs += [(video, output(video)) for video in videos if not (video.resolve() in dubs and is_synthetic(video))]
     return pairs

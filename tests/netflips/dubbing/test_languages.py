@@ -1,6 +1,7 @@
 """Several languages from one analysis: what is found in a video is found once, whatever it is dubbed into."""
 
 import json
+import os
 import shlex
 import sys
 import time
@@ -109,6 +110,8 @@ def test_one_file_has_a_sound_track_of_each_language(arguments: list[str], work:
     [
         (["--tracks", "dub,original"], "--tracks does not go with --one-file"),
         (["--timing", "free"], "--timing free does not go with --one-file"),
+        (["--burn-subtitles"], "--burn-subtitles does not go with --one-file"),
+        (["--subtitles", "target", "--embed-subtitles"], "--embed-subtitles does not go with --one-file"),
         (["--to", "ko"], "--one-file belongs to several languages; expected --to ko,es; found ko"),
         (["-o", "out.avi"], "a file of this kind holds one sound track"),
     ],
@@ -120,6 +123,27 @@ def test_what_one_file_cannot_hold_is_refused(
     assert dub_command.main([*arguments, "--one-file", *flags]) == 2
     assert why in error_line(capsys)
     assert set(tmp_path.iterdir()) == before
+
+
+def test_a_folder_s_dubs_and_joint_files_are_not_dubbed_again(
+    arguments: list[str], work: Path, recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    os.link(recording, folder / "a.mp4")
+    asked = [str(folder), *arguments[3:], "--work-dir", str(work), "--one-file"]
+    assert dub_command.main(asked) == 0
+    made = {f"a{one}.mp4" for one in ("", "_ko", "_en", "_ko_en")}
+    assert {one.name for one in folder.iterdir()} == made
+    assert dub_command.main(asked) == 0
+    assert {one.name for one in folder.iterdir()} == made
+
+    capsys.readouterr()
+    clips = [str(folder / name) for name in ("a.mp4", "a_ko.mp4")]
+    assert dub_command.main([*clips, *asked[1:], "--out-dir", str(tmp_path / "out")]) == 2
+    assert "a_ko.mp4 and " in (line := error_line(capsys))
+    assert "a.mp4 would be written under one name" in line
+    assert not (tmp_path / "out").exists()
 
 
 def dubbed_alone(arguments: list[str]) -> int:
