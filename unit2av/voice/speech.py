@@ -418,10 +418,10 @@ def vocoder_for_inference(network: Network, device: torch.device, dtype: torch.d
 def _skeleton_of(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], path: Path) -> Network:
     """Return the network of a vocoder's tensors, without weights. Raises CheckpointError if its sizes cannot be read."""
     with skeleton():
+        if is_vocos(tensors):  # asked first, as it has a harmonic source, too
+            return VocosVocoder(harmonic_config(tensors, settings, path, VocosConfig))
         if is_harmonic(tensors):
             return HarmonicVocoder(harmonic_config(tensors, settings, path))
-        if is_vocos(tensors):
-            return VocosVocoder(harmonic_config(tensors, settings, path, VocosConfig))
         return UnitHifiGan(vocoder_config(tensors, settings, path))
 
 

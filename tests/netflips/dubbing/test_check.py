@@ -206,10 +206,11 @@ def test_no_try_is_taken_in_which_a_short_name_of_the_talk_is_lost() -> None:
 class _Voices:
     """Speaks each text as long as it takes by itself; what stands in for a dub that a text-to-unit model speaks."""
 
-    texts = None
-
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
+
+    def texts(self) -> None:
+        return None
 
     def encode(self, one: Utterance) -> tuple[Utterance, UnitList]:
         if self.error is not None:
