@@ -12,7 +12,7 @@ from avcore.errors import InputError
 from avcore.words import KOREAN
 from text2unit.cleaning import clean_text
 from text2unit.english import read_english, words_of_number
-from text2unit.korean.numerals import native, sino
+from text2unit.korean.numerals import native, roman, sino
 from text2unit.korean.signs import unreadable
 from text2unit.script import script_of
 
@@ -214,15 +214,19 @@ _WRITTEN = re.compile(r"(?<![\d.,:/])(\d{1,3}(?:,\d{3})+|\d{1,15})(?![\d.,:/]*\d
 _SCALES = {"": 1, "만": 10**4, "억": 10**8, "조": 10**12}
 _OTHERWISE = re.compile(
     r"\b(?:hundred|thousand|million|billion|trillion|dozen|hal(?:f|ves)|quarter|century|centuries|decade|teen|"
-    r"mile|yard|f[eo][eo]t|inch|inches|gallon|pound|ounce|fahrenheit|acre)s?\b"
+    r"week|fortnight|mile|yard|f[eo][eo]t|inch|inches|gallon|pound|ounce|fahrenheit|acre)s?\b"
 )
-"""Words for which a translation may have other numbers, as 250만 for two and a half million, 16킬로미터 for ten miles."""
+"""Words for which a translation may have other numbers, as 250만 for two and a half million, 16킬로미터 for ten miles, 14일 for two
+weeks."""
+_ROMAN = re.compile(r"(?<![A-Za-z0-9'])[IVX]+(?![A-Za-z0-9'])")
+_DECIMAL = re.compile(r"\d+\.\d+")
 
 
-def added_numbers(source: str, text: str) -> tuple[str, ...]:
+def added_numbers(source: str, text: str, terms: Iterable[str] = ()) -> tuple[str, ...]:
     """Return the whole numbers that a Korean translation has in digits, and its English source neither in digits nor in words.
 
-    Numbers of one digit and hours are not looked at, nor are sources with words that make other numbers of them.
+    Numbers of one digit and hours are not looked at, nor are sources with words that make other numbers of them. Roman numerals
+    may be in digits, and decimals of another unit (1500미터 for 1.5 kilometers). terms: of a glossary; what they have may be said.
     """
     try:
         said = read_english(source).text
@@ -232,12 +236,26 @@ def added_numbers(source: str, text: str) -> tuple[str, ...]:
         return ()
 
     plain = source.replace(",", "")
+    known = {roman(one) for one in _ROMAN.findall(source)}
+    decimals = {_significant(one) for one in _DECIMAL.findall(plain)}
+    for term in terms:
+        text = text.replace(term, " ")
+
     found = {f"{digits}{scale}": int(digits.replace(",", "")) * _SCALES[scale] for digits, scale in _WRITTEN.findall(text)}
     return tuple(
         written
         for written, number in found.items()
-        if number >= 10 and str(number) not in plain and not any(re.search(rf"\b{one}\b", said) for one in words_of_number(number))
+        if number >= 10
+        and str(number) not in plain
+        and number not in known
+        and _significant(str(number)) not in decimals
+        and not any(re.search(rf"\b{one}\b", said) for one in words_of_number(number))
     )
+
+
+def _significant(number: str) -> str:
+    """Return the digits of a number that stay in another unit of the metric system."""
+    return number.replace(".", "").strip("0")
 
 
 def _spoken_forms(number: int) -> set[str]:

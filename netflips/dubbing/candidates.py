@@ -278,7 +278,7 @@ class SentenceTranslator:
                     termed.put,
                     termed.missed,
                     lost_numbers(source, termed.text),
-                    added_numbers(source, termed.text) if (self.script.source, target) == (ENGLISH, KOREAN) else (),
+                    added_numbers(source, termed.text, terms.values()) if (self.script.source, target) == (ENGLISH, KOREAN) else (),
                     names_spelled_out(as_pronounced(termed.text, self.texts.readings), target) if model is None else (),
                     is_no_question(source, termed.text) if target == KOREAN else False,
                     self.texts.seconds_of(termed.text),

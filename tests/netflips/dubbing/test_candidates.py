@@ -170,12 +170,23 @@ def test_numbers_that_a_translation_lost_are_found(source: str, text: str, lost:
         ("We meet at seven in the evening.", "19시에 만나요.", ()),
         ("Two and a half million people, ten miles away.", "16킬로미터 떨어진 곳에 250만 명이요.", ()),
         ("It costs 12,000 won.", "1만 2천 원이에요.", ()),
+        ("See you in two weeks, or a fortnight.", "14일 뒤에 봐요.", ()),
+        ("Chapter XII is 1.5 kilometers long, and 0.5 wide.", "12장은 1500미터이고, 폭은 500미터예요.", ()),
+        ("Chapter XII is 1.5 kilometers long.", "13장은 1600미터예요.", ("13", "1600")),
         ("???", "12명", ()),
         ("하나", "12명", ()),  # of another language nothing is said
     ],
 )
 def test_numbers_that_a_translation_added_are_found(source: str, text: str, added: tuple[str, ...]) -> None:
     assert added_numbers(source, text) == added
+
+
+def test_numbers_of_terms_are_not_added(translating: Any) -> None:
+    assert added_numbers("The bus.", "버스 472번 12대.", ["버스 472번"]) == ("12",)
+    _, _, made = translating(_Model({1: [GOOD], 2: [STOP]}))
+    sentence = sentences_in(made.script.utterances)[1]
+    ((found,), _) = replace(made, glossary={"bus": "472번 버스"})._judged(sentence, [("472번 " + STOP, None)])
+    assert (found.added, found.missed) == ((), ())
 
 
 def test_a_translation_without_added_numbers_is_taken_before_one_with_them(translating: Any) -> None:
