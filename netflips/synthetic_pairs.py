@@ -152,7 +152,7 @@ class OneSidedCorpus(SourceCorpus):
         seen = set[tuple[str, str]]()
         for number, entry in iter_entries(self.root):
             if not entry.audio or entry.language in ("", self.options.target):
-                lacking = "it has no sound" if not entry.audio else f"its language is {entry.language or 'not seen'}"
+                lacking = "it has no sound" if not entry.audio else f"its language is {entry.language or 'not given'}"
                 self.problems[f"{entry.id} (line {number})"] = lacking
                 continue
             require_file_names([entry.id])

@@ -172,6 +172,10 @@ def test_all_pages_say_the_same_size_of_an_installation() -> None:
     assert len(set(left_out)) == 1
 
 
+def test_no_work_folder_of_a_dub_is_part_of_it() -> None:
+    assert not [path for path in _tracked() if any(part.endswith(".work") for part in path.parts)]
+
+
 def test_the_repository_stays_small() -> None:
     assert sum(path.stat().st_size for path in _tracked()) < 60 * 2**20
 

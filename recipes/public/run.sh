@@ -47,7 +47,7 @@ make_pairs() {
     for voice in "${parts[@]}"; do voices+=(--speak-with "$voice"); done
     some_may_fail=1 run_stage "$1" "pairs of $2, the other side spoken by programs" \
         netflips prepare pairs --manifest "$exp/$2/train.jsonl" --target "$3" --translate-with "$translate_with" "${voices[@]}" \
-        ${hear_with:+--hear-with "$hear_with"} --out-dir "$exp/$2_pairs" $prepare_with
+        ${hear_with:+--recognize-with "$hear_with"} --out-dir "$exp/$2_pairs" $prepare_with
     made+=("$exp/$2_pairs")
 }
 if [[ $zeroth ]]; then

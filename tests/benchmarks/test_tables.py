@@ -113,17 +113,18 @@ def test_random_models_translate_as_much_as_there_is_in_speech(folder: Path) -> 
 
 def test_steps_of_a_dub_are_measured_and_do_what_they_did(monkeypatch: pytest.MonkeyPatch) -> None:
     def measure_rates(*given: object) -> object:
-        time.sleep(0.02)
+        time.sleep(0.2)
         return given
 
-    monkeypatch.setattr(measure_rates, "__module__", "netflips.dubbing.rhythm")
+    monkeypatch.setattr(measure_rates, "__module__", "netflips.dubbing.timing")
     monkeypatch.setattr(page, "measure_rates", measure_rates)
     with whole.seconds_of_steps() as taken:
         assert page.measure_rates("script", "sound") == ("script", "sound")  # type: ignore[arg-type, comparison-overlap]
         with pytest.raises(AttributeError):
             page.fit(None, None, None)  # type: ignore[arg-type]
     wall, cpu = taken["measure_rates"]
-    assert wall >= 0.02 > cpu
+    assert wall >= 0.2
+    assert cpu < wall / 2
     assert set(taken) == {"measure_rates", "fit"}
     assert page.measure_rates is measure_rates
 
