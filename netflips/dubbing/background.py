@@ -5,9 +5,11 @@ after (spectral subtraction, Boll 1979, as a mask on the recording's own spectru
 and chords, not for a rhythm. Pauses within speech stay as they are.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from tempfile import TemporaryFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,10 +77,13 @@ def with_background(blocks: Iterable[Samples], spoken: Sequence[Span], rate: int
     """Yield a sound with its background beside it: float32 [time, channel] to [time, 2 x channel], the second half without voices.
 
     spoken: where voices are, in order and apart; outside of them both halves are equal. Memory holds the longest of them, up to
-    `_LONGEST_S`, and two seconds.
+    `_LONGEST_S`, and two seconds; a longer one with which the sound begins lies in a temporary file.
     """
-    pieces = (span for one in spoken for span in _pieces(one, seconds_to_samples(_LONGEST_S, rate)))
-    yield from _Estimate(tuple(pieces), rate).run(blocks)
+    pieces = [list(_pieces(one, seconds_to_samples(_LONGEST_S, rate))) for one in spoken]
+    estimate = _Estimate(tuple(span for one in pieces for span in one), rate)
+    if pieces and len(pieces[0]) > 1 and pieces[0][0][0] < _frame_size(rate):
+        blocks = estimate.heard_ahead(blocks, len(pieces[0]) - 1)
+    yield from estimate.run(blocks)
 
 
 def _pieces(span: Span, most: int) -> Iterator[Span]:
@@ -86,6 +91,16 @@ def _pieces(span: Span, most: int) -> Iterator[Span]:
     start, stop = span
     edges = np.linspace(start, stop, -(-(stop - start) // most) + 1).round().astype(int).tolist()
     yield from pairwise(edges)
+
+
+def _frame_size(rate: int) -> int:
+    """Return the samples of a frame of the spectrum."""
+    return 1 << round(math.log2(_FRAME_S * rate))
+
+
+def _beside_itself(sound: Samples) -> Samples:
+    """Return a sound with a copy of it as its background: float32 [time, channel] to [time, 2 x channel]."""
+    return np.repeat(np.asarray(sound, np.float32)[:, None, :], 2, axis=1).reshape(len(sound), -1)
 
 
 @dataclass
@@ -109,10 +124,38 @@ class _Estimate:
     last: Spectrum | None = None
     """magnitudes of the background after the stretch of before, float32 [channel, frequency]"""
 
+    def heard_ahead(self, blocks: Iterable[Samples], last: int) -> Iterator[Samples]:
+        """Yield the blocks once the background behind the first speech is known, since none before it tells what plays behind.
+
+        last: index of its last stretch.
+        """
+        blocks, end, channels = iter(blocks), 0, 1
+        start, stop = self.spoken[last]
+        around = seconds_to_samples(_AROUND_S, self.rate)
+        with TemporaryFile(prefix="netflips-") as file:
+            for block in blocks:
+                end, channels = end + len(block), block.shape[1]
+                file.write(np.ascontiguousarray(block, np.float32).tobytes())
+                if end >= stop + around:
+                    break
+
+            frame = channels * np.dtype(np.float32).itemsize
+            if end > start:
+                file.seek(start * frame)
+                held = _beside_itself(np.frombuffer(file.read(), np.float32).reshape(-1, channels))
+                behind = _Estimate(self.spoken[last:], self.rate, first=start, held=held)
+                behind._estimate(start, min(stop, end), around)
+                self.last = behind.last
+
+            file.seek(0)
+            while read := file.read(self.rate * frame):
+                yield np.frombuffer(read, np.float32).reshape(-1, channels)
+        yield from blocks
+
     def run(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
         end = 0
         for block in blocks:
-            self.waiting.append(np.repeat(np.asarray(block, np.float32)[:, None, :], 2, axis=1).reshape(len(block), -1))
+            self.waiting.append(_beside_itself(block))
             end += len(block)
             if not self._is_within_speech(end):
                 self._join()
@@ -164,7 +207,7 @@ class _Estimate:
 
         # scipy shortens a window that is longer than the sound, and then the overlap no longer fits. With three quarters of overlap
         # the squared Hann windows of `istft` add up to a constant, so that a mask leaves no ripple at the frames' edges.
-        size = min(1 << round(np.log2(_FRAME_S * self.rate)), 1 << (len(sound).bit_length() - 1))
+        size = min(_frame_size(self.rate), 1 << (len(sound).bit_length() - 1))
         _, _, spectrum = stft(sound.T, nperseg=size, noverlap=size * 3 // 4)  # [channel, frequency, frame]
         middles = begin + np.arange(spectrum.shape[2]) * (size // 4)
         levels = np.abs(spectrum)

@@ -103,6 +103,36 @@ def test_speech_without_a_pause_is_estimated_in_pieces_without_a_seam(monkeypatc
     assert 20 * np.log10(abs(left)) < -25
 
 
+def test_a_long_stretch_with_which_a_sound_begins_takes_the_background_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in one piece: nothing before it tells what plays behind. Where nothing behind it does, either, there is silence."""
+    bed, said = _bed("hum", 83 * RATE), babble(80.0)
+    sound = bed.copy()
+    sound[: len(said)] += 0.1 * said / np.sqrt(np.mean(np.square(said)))
+    longest, join = list[int](), background._Estimate._join
+
+    def noted(self: background._Estimate) -> None:
+        join(self)
+        longest.append(len(self.held))
+
+    def found(regions: list[Region], length: int, size: int) -> Samples:
+        blocks = (sound[start : min(start + size, length), None] for start in range(0, length, size))
+        return np.concatenate(list(with_background(blocks, spoken_spans(regions, RATE), RATE)))[:, 1]
+
+    monkeypatch.setattr(background._Estimate, "_join", noted)
+    regions = [Region(0.0, 80.0), Region(80.8, 81.5)]  # the second lies within the second behind the first
+    made = found(regions, 83 * RATE, 1000)
+    assert max(longest) < 34 * RATE
+    assert np.abs(made - found(regions, 83 * RATE, 83 * RATE)).max() < 1e-6
+    for start in range(0, 80, 4):
+        assert level_dbfs(made[start * RATE : (start + 4) * RATE]) == pytest.approx(-36, abs=2)
+    assert not found(regions, 80 * RATE, 1000).any()
+    assert not found(regions, 10 * RATE, 1000).any()  # it ends before the last piece
+    assert np.array_equal(found([Region(0.5, 80.0)], 83 * RATE, 1000)[: RATE // 4], sound[: RATE // 4])
+
+    monkeypatch.setattr(background, "_LONGEST_S", 100.0)
+    assert level_dbfs(made - found(regions, 83 * RATE, 1000)) < -50
+
+
 def test_memory_does_not_grow_with_the_recording() -> None:
     def blocks() -> Iterator[Samples]:
         for _ in range(600):
