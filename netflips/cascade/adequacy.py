@@ -218,7 +218,7 @@ _OTHERWISE = re.compile(
 )
 """Words for which a translation may have other numbers, as 250만 for two and a half million, 16킬로미터 for ten miles, 14일 for two
 weeks."""
-_ROMAN = re.compile(r"(?<![A-Za-z0-9'])[IVX]+(?![A-Za-z0-9'])")
+_ROMAN = re.compile(r"(?<![A-Za-z0-9'])[IVXLCDM]+(?![A-Za-z0-9'])")
 _DECIMAL = re.compile(r"\d+\.\d+")
 
 

@@ -55,6 +55,8 @@ class _Run:
     report: ReportFiles
     reports: list[Script]
     """scripts of finished dubs"""
+    failed: list[Path] = field(default_factory=list)
+    """inputs of which there is no dub"""
     works: dict[Path, Path] = field(default_factory=dict)
     """folder of finished work by output, where the options do not say it"""
 
@@ -108,8 +110,11 @@ def dub_videos(asked: Sequence[DubCommand], reports: list[Script] | None = None)
                 checked_lips(voice, run.options)
         codes = [_dub_run(*one) for one in zip(runs, speaking, strict=True)]
 
-    if first.options.one_file and not any(codes):
-        for outs in _together(runs):
+    failed = {source for run in runs for source in run.failed}
+    for (source, _), outs in zip(first.pairs, _together(runs), strict=True) if first.options.one_file else ():
+        if source in failed:
+            LOG.error("%s: there is no file of all languages, as a dub failed", source)
+        else:
             _join(outs, targets)
     if reports is not None:
         reports += [script for one in runs for script in one.reports]
@@ -208,13 +213,14 @@ def _dub_side_by_side(run: _Run) -> int | None:
             report.add(script_from(record.done[pair.target.name]["report"]))
         elif str(pair.source) in record.failed:
             report.fail(pair.source, record.failed[str(pair.source)]["reason"])
+        if pair.target.name not in record.done or str(pair.source) in record.failed:
+            run.failed.append(pair.source)
     with bars(options.quiet, "report: ") as progress:
         report.write_pages(progress)
     return code
 
 
 def _dub_all(run: _Run, models: Models) -> int | None:
-    failed = []
     written = Seldom(lambda: _write(run.report, run.options.quiet))
     try:
         for source, target in run.pairs:
@@ -222,14 +228,14 @@ def _dub_all(run: _Run, models: Models) -> int | None:
                 run.report.add(_dub_one(source, target, models, run))
             except NetflipsError as error:
                 LOG.error("failed: %s", error_line(error))
-                failed.append(str(source))
+                run.failed.append(source)
                 run.report.fail(source, str(error))
             written.maybe()  # after each dub, less often with very many: a killed run leaves its report
     finally:
         written.now()
-    if not failed:
+    if not run.failed:
         return None
-    LOG.error("%d of %s failed: %s", len(failed), several(len(run.pairs), "input"), ", ".join(failed))
+    LOG.error("%d of %s failed: %s", len(run.failed), several(len(run.pairs), "input"), ", ".join(map(str, run.failed)))
     return EXIT_FAILED
 
 

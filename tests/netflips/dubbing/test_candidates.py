@@ -171,7 +171,7 @@ def test_numbers_that_a_translation_lost_are_found(source: str, text: str, lost:
         ("Two and a half million people, ten miles away.", "16킬로미터 떨어진 곳에 250만 명이요.", ()),
         ("It costs 12,000 won.", "1만 2천 원이에요.", ()),
         ("See you in two weeks, or a fortnight.", "14일 뒤에 봐요.", ()),
-        ("Chapter XII is 1.5 kilometers long, and 0.5 wide.", "12장은 1500미터이고, 폭은 500미터예요.", ()),
+        ("Chapter XII of LVIII is 1.5 kilometers long, and 0.5 wide.", "58장 중 12장은 1500미터이고, 폭은 500미터예요.", ()),
         ("Chapter XII is 1.5 kilometers long.", "13장은 1600미터예요.", ("13", "1600")),
         ("???", "12명", ()),
         ("하나", "12명", ()),  # of another language nothing is said

@@ -146,6 +146,18 @@ def test_a_folder_s_dubs_and_joint_files_are_not_dubbed_again(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("more", [[], ["--ray", "--workers", "1"]])
+def test_a_video_that_fails_keeps_no_other_from_its_joint_file(
+    more: list[str], arguments: list[str], recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad.mp4").write_bytes(b"no video")
+    asked = [str(tmp_path / "bad.mp4"), str(recording), *arguments[3:], "--out-dir", str(tmp_path / "out"), "--one-file", *more]
+    assert dub_command.main(asked) == 1
+    assert languages_of(tmp_path / "out" / f"{recording.stem}_ko_en.mp4") == ["kor", "eng"]
+    assert not (tmp_path / "out" / "bad_ko_en.mp4").exists()
+    assert "bad.mp4: there is no file of all languages, as a dub failed" in capsys.readouterr().err
+
+
 def dubbed_alone(arguments: list[str]) -> int:
     return dub_command.main(arguments)
 
