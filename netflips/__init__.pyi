@@ -109,7 +109,6 @@ def dub(
     strict: bool = False,
     work_dir: StrPath | None = None,
     out_dir: StrPath | None = None,
-    one_file: bool = False,
     verdict: StrPath | None = None,
     ask: bool = False,
     translator_unit_offset: int | None = None,

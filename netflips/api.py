@@ -35,7 +35,12 @@ if TYPE_CHECKING:
     from netflips.script.types import Script
 
 
-@command(DubCommand, "videos out", "to source cascade voice subtitles report draft script_in start end strict work_dir")
+@command(
+    DubCommand,
+    "videos out",
+    "to source cascade voice subtitles report draft script_in start end strict work_dir",
+    without="one_file",
+)
 def dub(options: DubCommand) -> "Script":
     """Dub a video of someone speaking into another language, in the speaker's own voice, with lips that fit; returns the script of
     what was done."""

@@ -128,7 +128,8 @@ def _together(runs: Sequence[_Run]) -> list[tuple[Path, ...]]:
 
 def _require_ours(out: Path) -> None:
     if out.exists() and not is_synthetic(out):
-        raise OutputError("it is there already, and NetfLips did not make it", path=out, hint="name the output: --out")
+        hint = "move it away, or choose another place with --out or --out-dir"
+        raise OutputError("it is there already, and NetfLips did not make it", path=out, hint=hint)
 
 
 def _joint_name(outs: Sequence[Path]) -> Path:

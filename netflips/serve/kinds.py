@@ -24,7 +24,7 @@ from netflips.serve.settings import Settings
 from unit2av.lipsync.backend import NONE, lip_sync_names, value_options
 
 _MOUTH = Choice("mouth", lip_sync_names(), flag="--lips")
-_MOUTH_OR_NONE = Choice("mouth", (*lip_sync_names(), NONE), flag="--lips")
+_MOUTH_OR_NONE = Choice("mouth", lip_sync_names(can_be_none=True), flag="--lips")
 _MOUTH_FLAGS = tuple(one.flag for one in value_options())
 _VOICE_MODELS = ("--unit2av-path", "--speaker-encoder-path")
 _LIP_MODELS = ("--av2unit-path", "--unit2av-path", *_MOUTH_FLAGS)

@@ -50,6 +50,10 @@ def test_an_argument_of_another_type_is_refused_by_name(call: Callable[[], objec
          'embed_subtitles=True belongs to subtitles=; add subtitles="source,target"'),
         (lambda: netflips.dub(CLIP, "x.mp4", translate_model="x"),
          "translate_model= belongs to the cascade; add cascade=True, or leave it out"),
+        (lambda: netflips.dub(CLIP, "x.mp4", lips="mouth"),
+         "unknown lip-sync backend; expected auto, program, wav2lip, mesh, units, none; found mouth"),
+        (lambda: netflips.lipsync(CLIP, "x.mp4", speech=CLIP, lips="none"),
+         'lips="none" belongs to dub; expected auto, program, wav2lip, mesh, units; found none'),
         (lambda: netflips.portrait("a.jpg", "x.mp4"),
          "say what the portrait says; expected one of speech=, text=, units=; found none of them"),
         (lambda: netflips.portrait("a.jpg", "x.mp4", text="네", speech="a.wav"),
@@ -66,6 +70,8 @@ def test_words_of_other_programs_lead_to_a_keyword_and_help_knows_no_flags() -> 
     for word, near in (("target", "to"), ("tgt_lang", "to"), ("speaker", "voice")):
         with pytest.raises(TypeError, match=f"'{word}'; did you mean '{near}'"):
             netflips.dub(CLIP, **{word: "ko"})
+    with pytest.raises(TypeError, match=r"netflips.dub\(\) has no keyword 'one_file'$"):  # which is of several languages
+        netflips.dub(CLIP, to="ko,es", one_file=True)
     assert "auto with cascade=True" in " ".join((netflips.dub.__doc__ or "").split())
     assert "\nvideo: the video or sound file\n" in (netflips.dub.__doc__ or "")
     assert [name for name in dir(netflips) if not name.startswith("__")] == sorted(netflips.__all__)

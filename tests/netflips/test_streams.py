@@ -40,6 +40,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paths: ModelPaths, read
         "verdict": [*dub, "--draft", "d.json", "--verdict", "OUT"],
         "timeline": [*dub, "-o", "o.mp4", "--timeline", "OUT"],
     }
+    words["all of a dub"] = [
+        *dub, *reads, "-o", "OUT", "--report", "out.json", "--report", "out.html", "--verdict", "sure.json",
+        "--timeline", "out.otio", "--subtitles", "source",
+    ]  # fmt: skip
     return lambda what, out: cli.main([str(out) if word == "OUT" else word for word in words[what]])
 
 
@@ -59,9 +63,18 @@ def test_a_pipe_gets_what_a_file_would(run: Callable[[str, Path], int], tmp_path
     assert len(found) > 10
     assert found.startswith(BEGINNINGS[ENDINGS[what]])
 
-    if what in ("script", "dub"):  # a text, and a file that a container writes: the others are written as one of these
+    if what in ("script", "units", "transcript"):  # what a dub writes is tried below, all at once
         link.symlink_to(real.name)
         assert run(what, link) == 0
         assert link.is_symlink()
-        assert real.stat().st_size > 10
-        assert what != "script" or real.read_bytes() == found
+        assert real.read_bytes() == found
+
+
+def test_all_that_a_dub_writes_follows_links(run: Callable[[str, Path], int], tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    names = ("out.mp4", "out.json", "out.html", "sure.json", "out.otio", "out.en.srt")
+    for name in names:
+        (tmp_path / name).symlink_to(f"real/{name}")
+    assert run("all of a dub", tmp_path / "out.mp4") == 0
+    assert [name for name in names if not (tmp_path / name).is_symlink()] == []
+    assert {one.name for one in (tmp_path / "real").iterdir() if one.stat().st_size > 10} == {*names}

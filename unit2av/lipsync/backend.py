@@ -151,12 +151,9 @@ def backends() -> tuple[Backend, ...]:
 
 
 def backend_of(choice: LipSyncChoice, renderer: Path | None) -> Backend:
-    """Return the backend that a choice names, or the first that is ready. Its files are not read. Raises UsageError."""
+    """Return the backend that a choice names, or the first that is ready. Its files are not read."""
     if choice.name != AUTO:
-        found = next((one for one in (*backends(), NO_LIPS) if one.name == choice.name), None)
-        if found is None:
-            raise UsageError("unknown lip-sync backend", expected=", ".join(lip_sync_names()), found=choice.name)
-        return found
+        return next(one for one in (*backends(), NO_LIPS) if one.name == choice.name)
     # Hard pasting needs a patch, so `auto` passes over the mesh then. The face renderer is always ready, so there is one.
     return next(one for one in backends() if (one.has_patches or not choice.is_hard) and one.is_ready(choice, renderer))
 
@@ -173,9 +170,9 @@ def resolve_backend(choice: LipSyncChoice, renderer: Path | None) -> Backend:
     return backend
 
 
-def lip_sync_names() -> tuple[str, ...]:
-    """Return all values of `--lips`."""
-    return (AUTO, *(one.name for one in backends()))
+def lip_sync_names(can_be_none: bool = False) -> tuple[str, ...]:
+    """Return all values of `--lips`. can_be_none: whether lips may be left as they are."""
+    return (AUTO, *(one.name for one in backends()), *([NONE] if can_be_none else []))
 
 
 def ready_names(given: Mapping[str, str], renderer: Path | None) -> list[str]:
@@ -192,7 +189,7 @@ def add_lip_sync_options(group: argparse._ActionsContainer, can_be_none: bool = 
 
     group.add_argument(
         "--lips",
-        choices=(*lip_sync_names(), *([NONE] if can_be_none else [])),
+        choices=lip_sync_names(can_be_none),
         default=AUTO,
         help=f"lip-sync backend: {names}, or auto: the first of {order} that has its files (default: auto)",
     )
@@ -209,8 +206,9 @@ def lips_flag(group: str = "", can_be_none: bool = False) -> Any:
 
     def read(given: LipSyncChoice | str) -> LipSyncChoice:
         choice = LipSyncChoice(given) if isinstance(given, str) else given
-        if not (choice.draws or can_be_none):
-            raise UsageError("--lips none belongs to dub", expected=", ".join(lip_sync_names()), found=NONE)
+        if choice.name not in (names := lip_sync_names(can_be_none)):
+            what = "unknown lip-sync backend" if choice.draws else "--lips none belongs to dub"
+            raise UsageError(what, expected=", ".join(names), found=choice.name)
         others = [one.flag for one in _options() if choice.values.get(one.name)]
         if others and not choice.draws:
             raise UsageError("--lips none draws no lips", found=others[0], hint="leave one of them out")

@@ -89,7 +89,9 @@ def test_the_video_is_analysed_once_and_each_language_is_as_by_itself(arguments:
     assert np.array_equal(one.sound, other.sound)
 
 
-def test_one_file_has_a_sound_track_of_each_language(arguments: list[str], work: Path, tmp_path: Path) -> None:
+def test_one_file_has_a_sound_track_of_each_language(
+    arguments: list[str], work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert dub_command.main([*arguments, "--work-dir", str(work), "--one-file"]) == 0
     both, (korean, english) = tmp_path / "out_ko_en.mp4", (tmp_path / f"out_{one}.mp4" for one in ("ko", "en"))
     assert languages_of(both) == ["kor", "eng"]
@@ -102,6 +104,7 @@ def test_one_file_has_a_sound_track_of_each_language(arguments: list[str], work:
 
     both.write_bytes(b"of somebody else")
     assert dub_command.main([*arguments, "--work-dir", str(work), "--one-file"]) == 2
+    assert "did not make it; move it away, or choose another place with --out or --out-dir" in error_line(capsys)
     assert both.read_bytes() == b"of somebody else"
 
 
