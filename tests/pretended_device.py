@@ -113,7 +113,7 @@ class PretendedDevice(HeldMemory):
         return made
 
     def _wait(self, kind: str) -> None:
-        others = ".venv", "test_device", "site-packages"
+        others = ".venv", "test_device", "pretended_device", "site-packages"
         ours = (one for one in reversed(traceback.extract_stack()) if not any(name in one.filename for name in others))
         place = next(ours, None)
         self.waits[f"{kind}: {place and f'{place.filename}:{place.lineno} {place.line}'}"] += 1

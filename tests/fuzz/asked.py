@@ -4,6 +4,7 @@ import argparse
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from threading import Thread
@@ -71,7 +72,8 @@ def _speak(path: Path) -> object:
     from avcore.media import read_speech
 
     Path("said").mkdir()
-    speaking = Speaking(SpeakerProgram.of(f'sh -c \'cp "$0" "$1"\' {path} {{out}} {{text}}', LIMIT_S))
+    copies = SpeakerProgram.of(f'sh -c \'cp "$0" "$1"\' {path} {{out}} {{text}}')
+    speaking = Speaking(replace(copies, limit_s=LIMIT_S))
     return len(read_speech(speaking.say(1, Path("said"), _SAID, None)))
 
 

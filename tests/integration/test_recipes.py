@@ -120,7 +120,7 @@ def test_the_paper_s_table_is_filled_from_a_corpus_in_its_layout(models: Path, p
     ours = [[*line.split(" | ")[1:4], line.split(" | ")[-1]] for line in lines if line.startswith("| ours")]
     assert ours == [["0", "audio,video", "small.en", "3 |"], ["clean", "audio,video", "small.en", "3 |"]]
     assert all("-" not in line.split(" | ")[4:6] for line in lines if line.startswith("| ours"))
-    assert lines[-1] == "Frames: lips 3, none 1."
+    assert lines[-1] == "Video: lips 3, none 1."
     name = "audio/test/aaa/aaa_0000.wav"
     noisy, clean = read_speech(tmp_path / "exp" / "es" / "babble_0" / name), read_speech(muavic / "es" / name)
     share = np.dot(noisy, clean) / np.dot(clean, clean)  # it is made quieter where it would clip
