@@ -45,7 +45,7 @@ class TelltaleVocoder:
 class TelltaleRenderer:
     """Draws a white face where unit MARK is in a code's 40 ms and a black one elsewhere."""
 
-    dtype, num_units = torch.float32, 1000
+    dtype, num_units, vocabulary = torch.float32, 1000, ""
 
     def codes(self, units: Units) -> torch.Tensor:
         frames = units.frames()
