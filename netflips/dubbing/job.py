@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from avcore.contracts import kind_of
-from avcore.errors import OutputError, UsageError
+from avcore.errors import InputError, OutputError, UsageError
 from avcore.files import keep_apart, private_folder
 from avcore.journal import file_digest, key_of
 from avcore.media import FrameSource, MediaInfo, MediaSource, SoundWriter, VideoWriter, probe, require_video_name
@@ -144,6 +144,9 @@ class Job:
             VideoWriter(out, info.width, info.height, info.frame_rate, *sound, carried=carried)
         check_words(models, options)
         people = None if options.people is None else read_people(options.people, models.likeness_encoder)
+        if people is not None and not people.voices:
+            hint = "netflips script speakers talk.json -o people stores those of a talk"
+            raise InputError("there is no sound of a person in this folder", path=people.folder, hint=hint)
         provenance = Provenance.of(options, terms_of_dub(models.paths, options, models.languages[1]))
         lips, unit_to_text = checked_lips(models, options), unit_reader(models, options, subtitles)
 
@@ -215,10 +218,9 @@ class Job:
 
     @cached_property
     def term_readings(self) -> dict[str, str]:
-        """Readings of terms that the user's script asks for, and of known people's names, by the lower-case source word."""
-        known = {} if self.people is None else self.people.terms(self.languages[1])
+        """Readings of terms that the user's script asks for, by the lower-case source word."""
         asked = self.options.script
-        return known | ({} if asked is None else terms_of_script(asked, self.languages[1], self.options.script_in))
+        return {} if asked is None else terms_of_script(asked, self.languages[1], self.options.script_in)
 
     @cached_property
     def readings(self) -> dict[str, str]:
@@ -268,8 +270,8 @@ class Job:
         asked = None if options.script is None else options.script.speaker(speaker).voice
         if isinstance(asked, VoiceFile) and options.script_in is not None:
             return file_beside(options.script_in, asked.file)
-        known = None if self.people is None else self.people.by_name.get(speaker)
-        return options.voice if known is None else known.voice
+        known = None if self.people is None else self.people.voice_file(speaker)
+        return known or options.voice
 
     @property
     def background(self) -> Path | None:

@@ -117,8 +117,8 @@ class DubOptions(MarkFlags):
     voice: Path | None = voice_flag(group="voice")
     """voice to use instead of the source's: a recording or an .npy vector"""
     people: Path | None = flag(default=None, file=Input("the people (--people)", may_be_folder=True), metavar="DIR")
-    """people who are known from other recordings, a folder of netflips script speakers: who surely is one of them gets the name,
-    voice and level of speech"""
+    """people who are known from other recordings, a folder with a sound of each, as netflips script speakers writes it: who surely
+    is one of them gets the name and that voice"""
     speak_with: str | None = flag(
         group=("speech that is given", "it is spoken in the speaker's voice, with lips that fit"), default=None, metavar="COMMAND"
     )

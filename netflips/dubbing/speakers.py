@@ -71,8 +71,6 @@ def assign_speakers(script: Script, job: Job, sound: Sound | None, faces: Faces)
         for name in count:
             before = script.speaker(name)
             speaker = replace(before, face=options.face if before.face == AUTO else before.face)
-            if job.people is not None and (person := job.people.by_name.get(name)) is not None:
-                speaker = replace(speaker, level=speaker.level or person.speaker.level)
             if job.track is None:  # else the given speech keeps its voice
                 voice = voice_for(script, job, sound, name)  # made here, so that a missing one is known before hours of work
                 hz = round(voice.pitch.hz, 1) if job.models.vocoder.takes_pitch and voice.pitch is not None else None

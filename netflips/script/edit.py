@@ -19,7 +19,7 @@ from avcore.texts import read_json
 from netflips.cascade.chat import ChatTranslator, open_translator
 from netflips.cascade.program import require_translate_with
 from netflips.script.files import read_script, require_own_files, script_from, write_script
-from netflips.script.spreadsheet import CSV, table_of, with_table
+from netflips.script.spreadsheet import CSV, table_of
 from netflips.script.targets import KeptOriginal, SpokenSound, Target, Text, WrittenText
 from netflips.script.terms import find_terms, term_lines, terms_of_script
 from netflips.script.types import Script
@@ -236,25 +236,13 @@ class ExportOptions(QuietOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImportOptions(QuietOptions):
-    """Take the speakers and texts of a table that was corrected."""
-
-    table: Path = positional("TABLE", file=Input("the table"))
-    """of netflips script export"""
-    script: Path = positional("SCRIPT", file=Input("the script"))
-    """that it was exported from"""
-    out: Path = out_flag("the new script")
-    """for netflips dub --script-in"""
-
-
-@dataclass(frozen=True, kw_only=True)
 class SpeakersOptions(QuietOptions):
-    """List who speaks, and for how long. With -o, store the voices of those who have a name, so that other dubs know them."""
+    """List who speaks, and for how long. With -o, store a sound of those who have a name, so that other dubs know them."""
 
     script: Path = positional("SCRIPT", file=Input("the script"))
     """of --draft or --report"""
     out: Path | None = flag("-o", "--out", default=None, file=Output("the folder of people", is_folder=True), metavar="DIR")
-    """folder of people, for netflips dub --people; whoever is in it already is known by both recordings"""
+    """folder of people, for netflips dub --people; whoever is in it already, and sounds otherwise, gets another sound"""
     video: Path | None = flag(default=None, file=Input("the script's video"))
     """where the script's video is, if it was moved"""
     speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
@@ -274,10 +262,6 @@ def _export(options: ExportOptions) -> None:
     script = script_from(read_json(options.script, "the script"), options.script)  # with the notes of a dub
     write_text(options.out, table_of(script))
     LOG.info("%s: %s", options.out, several(len(script.utterances), "utterance"))
-
-
-def _import(options: ImportOptions) -> None:
-    _write(with_table(read_script(options.script), options.table), options.out)
 
 
 def _split(options: SplitOptions) -> None:
@@ -337,7 +321,7 @@ def _write(script: Script, out: Path) -> None:
 
 _COMMANDS = Commands(
     "netflips script",
-    "List, divide and join the utterances of a script, name who speaks and what is spoken of, and correct them in a spreadsheet.",
+    "List, divide and join the utterances of a script, name who speaks and what is spoken of, and write them as a table.",
     {
         "list": Command(ListOptions, "netflips script list", _list),
         "split": Command(SplitOptions, "netflips script split", _split),
@@ -346,7 +330,6 @@ _COMMANDS = Commands(
         "speakers": Command(SpeakersOptions, "netflips script speakers", _speakers),
         "terms": Command(TermsOptions, "netflips script terms", _terms),
         "export": Command(ExportOptions, "netflips script export", _export),
-        "import": Command(ImportOptions, "netflips script import", _import),
     },
 )
 build_parser, main = _COMMANDS.parser, _COMMANDS.main

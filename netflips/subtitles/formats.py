@@ -7,14 +7,17 @@ needs minutes for a long line of SubStation's codes.
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from html import unescape
 from itertools import pairwise
+from xml.etree import ElementTree as ET
 
+from avcore.units import normalise_language
 from netflips.subtitles.beside import SOURCE, TARGET
 from netflips.subtitles.sides import side_of
-from netflips.subtitles.ttml import TTML, read_ttml
+from netflips.subtitles.ttml import TTML
 
 SAMI, SUBSTATION = (".smi", ".sami"), (".ass", ".ssa")
 TIMED_TEXT = (TTML, ".dfxp")
@@ -35,6 +38,10 @@ _PLACED = re.compile(r"\\(?:pos|move)\s*\(")
 """Codes that put a text at a place in the frame."""
 _SAMI_PART = re.compile(r"<(/?)\s*([A-Za-z]+)([^<>]*)>|<![^<>]*>|([^<]+)|<")
 _SAMI_START = re.compile(r"start\s*=\s*[\"']?\s*(-?\d{1,9})", re.IGNORECASE)
+_TTML_CLOCK = re.compile(r"(\d{1,6}):(\d\d):(\d\d)(?:(\.\d{1,9})|:(\d{1,3}))?")
+_TTML_OFFSET = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(h|m|s|ms|f|t)")
+_BREAK = "\0"
+"""A line break of TTML, a sign that XML cannot hold."""
 _SAMI_CLASS = re.compile(r"class\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
 
 
@@ -234,20 +241,77 @@ def _timed(rows: Sequence[tuple[float, str]]) -> list[Cue]:
 
 
 def _timed_text(text: str, untimed: list[int], source: str, target: str) -> list[Cue]:
-    """Return the cues of TTML. Of several languages, the target is taken, else the source, else the first."""
-    found = read_ttml(text)
-    languages = list(dict.fromkeys(one.language for one in found))
+    """Return the cues of TTML. Of several languages, the target is taken, else the source, else the first.
+
+    untimed: gets the numbers of cues without readable times.
+    """
+    try:
+        root = ET.fromstring("" if "<!DOCTYPE" in text else text)  # entities may grow without an end
+        found = [one for one in _paragraphs(root, (0.0, math.inf), "", _units_of_time(root)) if one[-1]]
+    except (ET.ParseError, RecursionError):
+        return []
+    languages = [language for language, *_ in found]
     wanted = next((one for one in (target, source, *languages) if one in languages), "")
-    shown = [one for one in found if one.language == wanted]
-    ends = dict(pairwise(sorted({one.start_s for one in shown if math.isfinite(one.start_s)})))
     cues = list[Cue]()
-    for number, one in enumerate(shown, 1):
-        if math.isnan(one.start_s):
+    for number, (_, start_s, end_s, said) in enumerate((one for one in found if one[0] == wanted), 1):
+        if math.isnan(start_s + end_s):
             untimed.append(number)
-            continue
-        end_s = ends.get(one.start_s, one.start_s + reading_s(one.text)) if math.isinf(one.end_s) else one.end_s
-        cues.append(Cue(number, one.start_s, end_s, one.text, one.speaker))
+        else:
+            cues.append(Cue(number, start_s, start_s + reading_s(said) if math.isinf(end_s) else end_s, said))
     return cues
+
+
+def _paragraphs(
+    element: ET.Element, around: tuple[float, float], language: str, seconds: Mapping[str, float]
+) -> Iterator[tuple[str, float, float, str]]:
+    """Yield language, start, end (s) and text of each paragraph; a time that cannot be read is not a number, an end that is not
+    stated is infinite. around: start and end of what it is in. seconds: of each unit of time."""
+    facts, kind = _facts(element), _kind(element)
+    start_s = around[0] + _time(facts.get("begin", "0s"), seconds)
+    ends = [around[0] + _time(facts["end"], seconds)] if "end" in facts else []
+    ends += [start_s + _time(facts["dur"], seconds)] if "dur" in facts else []
+    end_s = math.nan if any(map(math.isnan, ends)) else min(around[1], *ends, math.inf)
+    if stated := facts.get("lang", "").partition("-")[0]:
+        language = normalise_language(stated)
+
+    if kind != "p":
+        for one in element:
+            yield from _paragraphs(one, (start_s, end_s), language, seconds)
+        return
+    for one in element.iter():
+        if _kind(one) not in ("p", "span"):
+            one.text = _BREAK if _kind(one) == "br" else ""
+    lines = (" ".join(line.split()) for line in "".join(element.itertext()).split(_BREAK))
+    yield language, start_s, end_s, "\n".join(filter(None, lines))
+
+
+def _units_of_time(root: ET.Element) -> dict[str, float]:
+    """Return the seconds of each unit of time; those that are counted by a rate that cannot be read are left out."""
+    facts, units = _facts(root), {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+    with suppress(ValueError, ZeroDivisionError):
+        above, below = re.split(r"[\s:]+", facts.get("frameRateMultiplier", "1 1"))  # in drafts of TTML "1000:1001"
+        rate = float(facts.get("frameRate", 30)) * float(above) / float(below)
+        ticks = float(facts.get("tickRate", rate if "frameRate" in facts else 1))
+        units |= {"f": 1 / rate, "t": 1 / ticks}
+    return units
+
+
+def _time(text: str, seconds: Mapping[str, float]) -> float:
+    """Return a time in seconds, not a number for one that cannot be read."""
+    if found := _TTML_CLOCK.fullmatch(text.strip()):
+        whole = (int(found[1]) * 60 + int(found[2])) * 60 + int(found[3])
+        return float(f"{whole}{found[4] or ''}") + (int(found[5]) * seconds.get("f", math.nan) if found[5] else 0)
+    found = _TTML_OFFSET.fullmatch(text.strip())
+    return float(found[1]) * seconds.get(found[2], math.nan) if found else math.nan
+
+
+def _kind(element: ET.Element) -> str:
+    """Return an element's name: drafts of TTML have other namespaces."""
+    return str(element.tag).rpartition("}")[2]
+
+
+def _facts(element: ET.Element) -> dict[str, str]:
+    return {name.rpartition("}")[2]: value for name, value in element.attrib.items()}
 
 
 def _seconds(parts: Sequence[str | None]) -> float:

@@ -93,10 +93,6 @@ def test_translations_name_what_their_originals_name() -> None:
             InputError("--timing free does not go with --one-file", hint="leave one of them out"),
             "--timing free은(는) --one-file과 함께 쓸 수 없습니다; 둘 중 하나는 빼세요",
         ),
-        (
-            InputError("line 3 has cells in the wrong columns", path="s.csv", hint="put a text with a comma in double quotes"),
-            "s.csv: 3번째 줄의 칸이 어긋나 있습니다; 쉼표가 있는 글은 큰따옴표로 감싸세요",
-        ),
         (NetflipsError("of a kind that nobody knows", found=3), "of a kind that nobody knows; 실제: 3"),
     ],
 )
