@@ -101,17 +101,19 @@ def train_here(stage: str, *settings: str) -> int:
 
 
 def losses(run_dir: Path, tag: str = "train_inner") -> dict[int, float]:
-    """The losses in a run's log by number of updates; of an update that was done twice, the last."""
+    """The losses in a run's log by number of updates."""
     return logged(run_dir, "loss", tag)
 
 
 def logged(run_dir: Path, value: str, tag: str = "train_inner") -> dict[int, float]:
-    """A value in a run's log by number of updates; of an update that was done twice, the last."""
+    """A value in a run's log by number of updates, each of which stands there once, however often the run was killed."""
     found: dict[int, float] = {}
     prefix = "" if tag == "train_inner" else f"{tag}_"
     for line in (run_dir / "train.log").read_text().splitlines():
         match = re.search(rf"\| {tag} \| (\{{.*\}})", line)
         if match:
             values = json.loads(match.group(1))
-            found[int(values[f"{prefix}num_updates"])] = float(values[f"{prefix}{value}"])
+            update = int(values[f"{prefix}num_updates"])
+            assert update not in found, f"update {update} stands in the log twice"
+            found[update] = float(values[f"{prefix}{value}"])
     return found

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.compute.inference import has_native_bfloat16
@@ -272,6 +273,8 @@ def test_a_run_that_is_told_to_end_and_then_killed_goes_on_as_if_nothing_had_hap
     assert _ended(signal.SIGKILL, begun, lambda: _has_logged(tmp_path, 26)) == -signal.SIGKILL
     assert train_here(finetuned.name, *finetuned.given(tmp_path)) == 0
     assert losses(tmp_path) == losses(finetuned.run_dir), "as logged, to three places"
+    board = EventAccumulator(str(tmp_path / "tensorboard" / "train_inner")).Reload()
+    assert [one.step for one in board.Scalars("loss")] == sorted(losses(tmp_path))
     whole, broken = (read_checkpoint(path, TRANSLATOR) for path in (finetuned.last, last))
     for name, tensor in whole.tensors.items():
         torch.testing.assert_close(broken.tensors[name], tensor, atol=1e-5, rtol=0)

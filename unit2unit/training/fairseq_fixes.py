@@ -2,19 +2,21 @@
 
 It cannot read its own checkpoints with today's torch, nor hand them from one process to the others, calls what hydra has
 taken away, copies checkpoints in place, draws alike in all processes, asks for settings that a checkpoint need not have, drops
-the longest samples of every epoch, ends a run at one gradient that is no number or at a full disk with an error of its own, and
-leaves every epoch's workers behind and, at a run's end, a thread at its batches.
+the longest samples of every epoch, logs updates twice that a killed run makes again, ends a run at one gradient that is no number
+or at a full disk with an error of its own, and leaves every epoch's workers behind and, at a run's end, a thread at its batches.
 """
 
 import argparse
 import logging
 import os
 import queue
+import re
 import shutil
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +28,23 @@ from fairseq.data import data_utils
 from fairseq.data.iterators import BackgroundConsumer, EpochBatchIterator
 from fairseq.distributed import utils as distributed
 from fairseq.file_io import PathManager
-from fairseq.logging import metrics
+from fairseq.logging import metrics, progress_bar
 from fairseq.trainer import Trainer
 from fairseq.utils import set_torch_seed
 from omegaconf import open_dict
 
 from avcore.errors import OutputError, UsageError, reason
+from avcore.files import write_text
 from avcore.units import Ids
-from avtrain.checkpoints import unwritten
+from avtrain.checkpoints import LOG_FILE, unwritten
 from avtrain.config import MOST_LEFT_OUT
 from avtrain.started import seed_of
 from unit2unit.training.optim import TimedPolynomialDecay
 
 LOG = logging.getLogger("netflips.train")
 _PART = ".part"
+_COUNTED = re.compile(r"num_updates\W+(\d+)")
+"""In a line of figures, whatever fairseq's format of lines."""
 _SAVED_BYTES = 12
 """Of a weight in a checkpoint, with Adam's two moments."""
 _released_batching = data_utils.batch_by_size
@@ -82,6 +87,8 @@ def load_for_this_run(trainer: Trainer, filename: str, *args: Any, reset_meters:
         hint = "choose another run_dir or resume=never, with init=CHECKPOINT for its weights"
         raise UsageError(f"{filename} is of other settings", expected="those of the run", found=reason(error), hint=hint) from error
 
+    if trainer.is_data_parallel_master:
+        drop_figures(Path(trainer.cfg.checkpoint.save_dir).parent, trainer.get_num_updates())
     if reset_meters:
         trainer._previous_training_time = 0
     if isinstance(trainer.lr_scheduler, TimedPolynomialDecay):
@@ -89,6 +96,16 @@ def load_for_this_run(trainer: Trainer, filename: str, *args: Any, reset_meters:
             trainer._cumulative_training_time = trainer._previous_training_time
         trainer.lr_scheduler.follow(trainer.cumulative_training_time)
     return state
+
+
+def drop_figures(run_dir: Path, updates: int) -> None:
+    """Drop the figures of later updates from a run's log, and hide them in TensorBoard: a run that was killed makes these again."""
+    progress_bar.SummaryWriter = partial(progress_bar.SummaryWriter, purge_step=updates + 1)
+    path = run_dir / LOG_FILE
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+    kept = [line for line in lines if not (count := _COUNTED.search(line)) or int(count[1]) <= updates]
+    if len(kept) < len(lines):
+        write_text(path, "".join(kept))
 
 
 def seed_by_process(trainer: Trainer) -> None:

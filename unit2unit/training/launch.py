@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -81,7 +82,8 @@ def train_in_process(cfg: DictConfig) -> None:
 
 def _log_to(path: Path) -> None:
     """Log fairseq's lines to the run's file and, as --quiet allows, to stderr."""
-    handlers: list[logging.Handler] = [logging.FileHandler(path), logging.StreamHandler(sys.stderr)]
+    # Watched, because a resumed run replaces the file by one without the figures that it makes again.
+    handlers: list[logging.Handler] = [WatchedFileHandler(path), logging.StreamHandler(sys.stderr)]
     handlers[1].setLevel(LOG.level)
     level = os.environ.get("LOGLEVEL", "INFO").upper()
     logging.basicConfig(level=level, format=_FORMAT, datefmt="%Y-%m-%d %H:%M:%S", handlers=handlers, force=True)
