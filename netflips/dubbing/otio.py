@@ -5,12 +5,13 @@ or below it, else by a file URL. Schema versions are those that DaVinci Resolve 
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
 
 from avcore.files import write_text
@@ -29,24 +30,24 @@ _MOST_NAMED = 40
 """Letters of a text in the name of its clip."""
 
 
-@dataclass(frozen=True)
-class _Piece:
+class _Piece(NamedTuple):
     """A stretch of a file on a track. All numbers are frames."""
 
-    name: str
     start: int
     """where it begins on the timeline"""
     stop: int
     """where it ends there"""
     first: int
     """where it begins in the file"""
-    about: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
+    """"" = the file's"""
+    about: Mapping[str, Any] = MappingProxyType({})
     """what a script knows of it"""
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """Writes tracks of a timeline."""
+    """Writes parts of a timeline."""
 
     folder: Path
     """the timeline's folder"""
@@ -55,20 +56,26 @@ class _Layout:
 
     def track(self, name: str, kind: Literal["Video", "Audio"], info: MediaInfo, pieces: Sequence[_Piece], *, is_on: bool) -> Json:
         """Return a track with pieces of one file, in order, and gaps between them. is_on: whether it is seen or heard."""
-        children, end, starts = list[Json](), 0, timecode_frames(info.timecode, self.rate)
-        available = self.range(starts, max(nearest_frame(info.duration_s, self.rate), 1))
-        media = {"name": info.path.name, "target_url": self._address(info.path), "available_range": available}
+        begin = timecode_frames(info.timecode, self.rate)
+        media = {
+            "OTIO_SCHEMA": "ExternalReference.1",
+            "name": info.path.name,
+            "target_url": self._address(info.path),
+            "available_range": self.range(begin, max(nearest_frame(info.duration_s, self.rate), 1)),
+        }
+        children, end = list[Json](), 0
         for one in pieces:
             if one.start > end:
-                children.append({"OTIO_SCHEMA": "Gap.1", "name": "", "source_range": self.range(0, one.start - end)})
+                children.append({"OTIO_SCHEMA": "Gap.1", "source_range": self.range(0, one.start - end)})
             clip = {
                 "OTIO_SCHEMA": "Clip.2",
-                "name": one.name,
-                "source_range": self.range(starts + one.first, one.stop - one.start),
-                "media_references": {"DEFAULT_MEDIA": {"OTIO_SCHEMA": "ExternalReference.1", **media}},
+                "name": one.name or info.path.name,
+                "source_range": self.range(begin + one.first, one.stop - one.start),
+                "media_references": {"DEFAULT_MEDIA": media},
                 "active_media_reference_key": "DEFAULT_MEDIA",
+                "metadata": {"netflips": dict(one.about)},
             }
-            children.append(clip | ({"metadata": {"netflips": dict(one.about)}} if one.about else {}))
+            children.append(clip)
             end = one.stop
         return {"OTIO_SCHEMA": "Track.1", "name": name, "kind": kind, "enabled": is_on, "children": children}
 
@@ -76,9 +83,9 @@ class _Layout:
         """Return the marker of an utterance that has notes, at a place on the timeline (s): red where a check found faults."""
         faults = () if one.checked is None else one.checked.faults
         what = faults or dict.fromkeys(note.code for note in one.notes)
-        start = frame_at(place.start_s, self.rate)
         notes = sorted(one.notes, key=lambda note: note.code != FOUND_FAULTS.code)  # what the check found comes first
         comment = "\n".join(sentence(note, user_language(), who="", hint=False) for note in notes)
+        start = frame_at(place.start_s, self.rate)
         return {
             "OTIO_SCHEMA": "Marker.2",
             "name": f"{one.number}: {', '.join(name.replace('_', ' ') for name in what)}",
@@ -99,46 +106,42 @@ class _Layout:
     def _address(self, path: Path) -> str:
         # As OpenTimelineIO's own functions have it: letters of all scripts and spaces as they are, for not every reader decodes.
         path = Path(os.path.abspath(path))  # with the names that the user knows, not where links lead
-        if path.is_relative_to(self.folder):
-            return "".join(quote(sign) if sign in "%#?:" else sign for sign in path.relative_to(self.folder).as_posix())
-        return "file://" + "".join(quote(sign) if sign in "%#?" else sign for sign in path.as_posix())
+        is_beside = path.is_relative_to(self.folder)
+        place = path.relative_to(self.folder) if is_beside else path
+        return ("" if is_beside else "file://") + "".join(quote(sign) if sign in "%#?:" else sign for sign in place.as_posix())
 
 
 def write_timeline(path: Path, script: Script, job: Job, clock: OutputClock) -> None:
     """Write the timeline of a dub that is written, with its stems and the original. clock: of the output. Raises OutputError."""
     layout = _Layout(Path(os.path.abspath(path.parent)), plain_rate(job.frame_rate(script) or FRAME_RATE))
-    dubbed, original, rate = probe(job.out), job.info, layout.rate
+    dubbed, original, rate, effects = probe(job.out), job.info, layout.rate, job.options.background_audio
     end = max(nearest_frame(script.output_s, rate), 1)
-    whole, beside = [_Piece(job.out.name, 0, end, 0)], _pieces_of_original(script, original, clock, rate)
-    lines = _pieces_of_speech(script, rate, end)
+    whole, beside = [_Piece(0, end, 0)], _pieces_of_original(script, original, clock, rate)
+    lines, stems = _pieces_of_speech(script, rate, end), [probe(stem) for stem in job.options.stem_files(job.out)]
 
     tracks = list[Json]()
     if original.has_video:  # the upper of two comes last
         tracks.append(layout.track("original", "Video", original, beside, is_on=False))
-        if dubbed.has_video:  # else it is the sound of a video
-            tracks.append(layout.track("dub", "Video", dubbed, whole, is_on=True))
-    stems = [probe(stem) for stem in job.options.stem_files(job.out)]
+    if dubbed.has_video:
+        tracks.append(layout.track("dub", "Video", dubbed, whole, is_on=True))
     for name, stem in zip(("speech", "background", "mix") if stems else (), stems, strict=True):
-        pieces = lines if name == "speech" else [_Piece(stem.path.name, 0, end, 0)]
-        tracks.append(layout.track(name, "Audio", stem, pieces, is_on=name != "mix"))
-    sound = whole if stems else list(_with_rest(lines, job.out.name, end))
-    tracks.append(layout.track("dub", "Audio", dubbed, sound, is_on=not stems))
+        tracks.append(layout.track(name, "Audio", stem, lines if name == "speech" else whole, is_on=name != "mix"))
+    tracks.append(layout.track("dub", "Audio", dubbed, whole if stems else _with_rest(lines, end), is_on=not stems))
     if original.has_audio:
         tracks.append(layout.track("original", "Audio", original, beside, is_on=False))
-    if (effects := job.options.background_audio) is not None:
+    if effects is not None:
         info = probe(effects)
-        pieces = _pieces_of_original(script, info, clock, rate)
-        tracks.append(layout.track("music and effects", "Audio", info, pieces, is_on=False))
+        tracks.append(layout.track("music and effects", "Audio", info, _pieces_of_original(script, info, clock, rate), is_on=False))
 
     places = {one.number: fit.output for one, fit in fitted(script)}
     for one in job.part.utterances(script):  # those that are left alone stay where they are
         places.setdefault(one.number, TimeSpan(float(clock.at(one.place.start_s)), float(clock.at(one.place.end_s))))
     markers = [layout.marker(one, places[one.number]) for one in script.utterances if one.notes and one.number in places]
-    begin = timecode_frames(original.timecode, rate)
+    begin = timecode_frames(original.timecode, rate) + (nearest_frame(clock.part.start, rate) if script.is_source_timed else 0)
     content = {
         "OTIO_SCHEMA": "Timeline.1",
         "name": job.out.stem,
-        "global_start_time": layout.time(begin + nearest_frame(clock.part.start, rate) if script.is_source_timed else begin),
+        "global_start_time": layout.time(begin),
         "tracks": {"OTIO_SCHEMA": "Stack.1", "name": "tracks", "markers": markers, "children": tracks},
     }
     write_text(path, json_text(content, indent=1) + "\n")
@@ -152,39 +155,32 @@ def _pieces_of_original(script: Script, info: MediaInfo, clock: OutputClock, rat
     """
     last = min(clock.part.stop, info.duration_s)
     if not script.is_source_timed:
-        return [_Piece(info.path.name, 0, nearest_frame(info.duration_s, rate), 0)]
+        return [_Piece(0, nearest_frame(info.duration_s, rate), 0)]
     edges: list[Seconds] = [clock.part.start, *(at for at, _ in clock.freezes if clock.part.start < at < last), last]
     found = []
     for begin, stop in pairwise(edges):
         start, first = nearest_frame(clock.at(begin), rate), nearest_frame(begin, rate)
         if (length := nearest_frame(stop, rate) - first) > 0:
-            found.append(_Piece(info.path.name, start, start + length, first))
+            found.append(_Piece(start, start + length, first))
     return found
 
 
 def _pieces_of_speech(script: Script, rate: Fraction, end: int) -> list[_Piece]:
     """Return a piece for each utterance that is spoken, in frames that cover it; two never overlap."""
     spoken = sorted(fitted(script), key=lambda one: one[1].output.start_s)
-    starts = [frame_at(fit.output.start_s, rate) for _, fit in spoken]
+    starts = [*(frame_at(fit.output.start_s, rate) for _, fit in spoken), end]
     found = []
-    for (one, fit), start, after in zip(spoken, starts, [*starts, end][1:], strict=True):
-        stop = min(frames_covering(fit.output.end_s, rate), after)
+    for (one, fit), (start, after) in zip(spoken, pairwise(starts), strict=True):
         text = "" if one.spoken is None else one.spoken.text
-        texts = {"source": "" if one.text is None else one.text.text, "spoken": text}
-        about = {"number": one.number, "speaker": one.speaker} | {name: of for name, of in texts.items() if of}
+        about = {"number": one.number, "speaker": one.speaker, "source": one.text and one.text.text, "spoken": text}
         name = f"{one.number} {one.speaker}: {text[:_MOST_NAMED]}".rstrip(" :")
-        if stop > start:
-            found.append(_Piece(name, start, stop, start, about))
+        if (stop := min(frames_covering(fit.output.end_s, rate), after)) > start:
+            found.append(_Piece(start, stop, start, name, about))
     return found
 
 
-def _with_rest(pieces: Iterable[_Piece], name: str, end: int) -> Iterator[_Piece]:
-    """Yield the pieces with what lies between them, so that the whole file up to frame `end` is there."""
-    done = 0
-    for one in pieces:
-        if one.start > done:
-            yield _Piece(name, done, one.start, done)
-        yield one
-        done = one.stop
-    if done < end:
-        yield _Piece(name, done, end, done)
+def _with_rest(pieces: Sequence[_Piece], end: int) -> list[_Piece]:
+    """Return the pieces with what lies between them, so that the whole file up to frame `end` is there."""
+    edges = [0, *(edge for one in pieces for edge in (one.start, one.stop)), end]
+    between = [_Piece(start, stop, start) for start, stop in zip(edges[::2], edges[1::2], strict=True) if start < stop]
+    return sorted([*pieces, *between])

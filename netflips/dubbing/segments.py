@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,7 +11,7 @@ from itertools import chain, groupby
 from math import ceil
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from avcore.compute.memory import release_freed_memory
 from avcore.compute.threads import Tally, ahead, frames_ahead, max_threads, run_in_threads
@@ -164,54 +164,36 @@ class SegmentEncoder:
         return [one for found in run_in_threads(runs, encoded, workers) for one in found]
 
     def _encode_run(self, pieces: Sequence[Segment], report: Callable[[int], None]) -> list[Encoded]:
-        """Encode segments one after another. report: called with the number of frames that are done since its last call."""
-        if not isinstance(self.lips, TwoPassLipSync):
-            return self._encode_ahead(pieces, report)
-
-        encoded = list[Encoded]()
-        for piece in pieces:
-            with private_folder() as folder:
-                # In this thread, not ahead: Ctrl-C ends a program here at once.
-                is_kept = self._kept(piece) is not None
-                found = None if is_kept else prepared_talks(self.lips, piece.shown, folder, self.report_failed)
-                encoded += self._encode_ahead([piece], report, found)
-        return encoded
-
-    def _encode_ahead(
-        self, pieces: Sequence[Segment], report: Callable[[int], None], found: Sequence[Any] | None = None
-    ) -> list[Encoded]:
-        """Encode segments one after another. found: by the first pass of a backend that has one.
+        """Encode segments one after another. report: called with the number of frames that are done since its last call.
 
         Decoding, drawing and encoding have a thread each, and none of them waits for the end of a segment.
         """
         encoded, depth = list[Encoded](), frames_ahead(self.video_format.width, self.video_format.height)
-        with closing(ahead(self._drawn(pieces, depth, found), depth)) as ready:
+        frames = self._drawn(pieces, depth)
+        # A backend of two passes draws in this thread, where Ctrl-C ends its program at once.
+        with closing(frames if isinstance(self.lips, TwoPassLipSync) else ahead(frames, depth)) as ready:
             for piece, items in groupby(ready, itemgetter(0)):
-                _, kept = next(items)
-                if isinstance(kept, list):
-                    report(sum(len(one.times) for one in kept))
+                _, found = next(items)
+                if isinstance(found, list):
+                    report(sum(len(one.times) for one in found))
                 else:
-                    kept = self._encoded(piece, (one for _, one in items if isinstance(one, OutputFrame)), report)
-                encoded += kept
+                    found = self._encoded(piece, (one for _, one in items if isinstance(one, OutputFrame)), report)
+                encoded += found
         return encoded
 
-    def _drawn(
-        self, pieces: Iterable[Segment], depth: int, found: Sequence[Any] | None
-    ) -> Iterator[tuple[Segment, list[Encoded] | OutputFrame | None]]:
+    def _drawn(self, pieces: Iterable[Segment], depth: int) -> Generator[tuple[Segment, list[Encoded] | OutputFrame | None]]:
         """Yield each segment, first with what is kept of it (None: nothing is), then with each of its frames."""
         for piece in pieces:
-            kept = self._kept(piece)
-            yield piece, kept
-            if kept is None:
-                with closing(ahead(piece.shown(), depth)) as shown:
-                    yield from ((piece, one) for one in piece.own(drawn(self.lips, shown, found)))
+            path, notes = self.work.find_file(STAGE, piece.key, ".mp4"), self.work.find(_Notes, STAGE, (piece.key,))
+            if notes is not None and (path is not None or not notes.times):
+                yield piece, [] if path is None else [notes.of_segment(piece, path)]
+                continue
 
-    def _kept(self, piece: Segment) -> list[Encoded] | None:
-        """Return what is kept of a segment, nothing of one without frames; None: it is not kept."""
-        path, notes = self.work.find_file(STAGE, piece.key, ".mp4"), self.work.find(_Notes, STAGE, (piece.key,))
-        if notes is None or (path is None and notes.times):
-            return None
-        return [] if path is None else [notes.of_segment(piece, path)]
+            yield piece, None
+            with private_folder() as folder:
+                prepared = prepared_talks(self.lips, piece.shown, folder, self.report_failed)
+                with closing(ahead(piece.shown(), depth)) as shown:
+                    yield from ((piece, one) for one in piece.own(drawn(self.lips, shown, prepared)))
 
     def _encoded(self, piece: Segment, shown: Iterator[OutputFrame], report: Callable[[int], None]) -> list[Encoded]:
         """Encode and keep the frames of a segment; nothing is returned for one without frames."""

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import chain, groupby, islice, repeat
+from itertools import chain, groupby, islice, pairwise, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -126,8 +126,7 @@ class ProgramLipSync:
             self._failures += 1
             if self._failures < _MOST_FAILURES:
                 raise DrawError(str(error)) from error
-            what = f"{error.what}, {self._failures} times in a row"
-            raise InputError(what, path=error.path, expected=error.expected, found=error.found, hint=error.hint) from error
+            raise InputError(f"{_WHAT} failed {self._failures} times in a row", path=self._command[0], found=error) from error
         if drawn:  # else it was not asked
             self._failures = 0
         return Seen(drawn, places)
@@ -157,34 +156,29 @@ class ProgramLipSync:
         shown: scenes in which it is whole, and whether it was not just before.
         """
         folder.mkdir()
-        mask, shapes, begin, time, face, was_away = list[bool](), list[Floats](), Fraction(0), Fraction(0), None, False
+        mask, shapes, times, half = list[bool](), list[Floats](), list[Fraction](), frames_to_seconds(1) / 2
+        face = np.zeros((0, 0, 3), np.uint8)
         with VideoWriter(folder / _FACE, self._size, self._size, FRAME_RATE, crf=_CRF, preset="veryfast") as writer:
-
-            def write_until(end: Fraction, rgb: Pixels, is_away: bool) -> None:
-                while (tick := begin + frames_to_seconds(len(mask))) <= end:
-                    away = was_away if tick < time else is_away
-                    mask.append(not away or 2 * abs(tick - time) <= frames_to_seconds(1))
-                    writer.write_rgb(rgb)
-
-            for scene, is_away in shown:
+            for one, after in pairwise(chain(shown, [None])):
+                assert one is not None  # only the last is
+                (scene, was_away), time = one, exact(one[0].time)
                 assert scene.box is not None  # it is whole
-                now = exact(scene.time)
-                if face is None:
-                    begin = time = now
-                else:
-                    write_until((time + now) / 2, face, is_away)
-                time, face, was_away = now, _cut_out(scene.rgb, scene.box, self._size), is_away
+                face = _cut_out(scene.rgb, scene.box, self._size)
+                times.append(time)
+                end, is_away = (time + half, False) if after is None else ((time + exact(after[0].time)) / 2, after[1])
+                while (tick := times[0] + frames_to_seconds(len(mask))) <= end:
+                    away = was_away if tick < time else is_away
+                    mask.append(not away or abs(tick - time) <= half)
+                    writer.write_rgb(face)
                 shapes.append(scene.box[2:] - scene.box[:2])
 
-            assert face is not None  # a clip has a frame
-            write_until(time + frames_to_seconds(1) / 2, face, is_away=False)
             for _ in range(_TAIL):
                 mask.append(False)
                 writer.write_rgb(face)
 
         shares = np.mean([shape / shape.max() for shape in shapes], axis=0) / _WIDEN
         edges = np.concatenate([1 - shares, 1 + shares]) * self._size / 2
-        return Clip(folder, begin, mask, [round(float(edge)) for edge in edges])
+        return Clip(folder, times[0], mask, [round(float(edge)) for edge in edges])
 
     def _drawn(self, clip: Clip, speech: Samples) -> Clip:
         """Let the program draw in a clip. Raises InputError where it fails, or its frames cannot be used."""
