@@ -131,8 +131,8 @@ _COPIED = {
     "matroska": {"subrip", "ass", "ssa", "webvtt", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle"},
 }
 """Subtitle codecs that are copied into a container unchanged."""
-_CHAPTERS_IN_TAGS = ("ogg", "opus", "flac")
-"""Kinds whose chapters are tags. FFmpeg itself writes none into FLAC, and wrong seconds into Ogg."""
+_NO_CHAPTERS = ("ogg", "opus")
+"""Kinds into which FFmpeg writes wrong seconds of chapters."""
 _OF_THE_FILE = {"comment", "encoder", "duration", "major_brand", "minor_version", "compatible_brands"}
 """Tags that describe the file, not its content; outputs of NetfLips have their own comment."""
 _STYLED = re.compile(r"\{\\[^}]*\}")
@@ -219,10 +219,7 @@ class PassthroughTracks(DuePackets):
 
         container = stack.enter_context(open_media(carried.source))
         self._start = clock_of(carried.source).start
-        chapters = list(self._chapters(container))
-        if kind in _CHAPTERS_IN_TAGS:
-            out.metadata.update(_chapter_tags(chapters))
-        elif chapters:
+        if kind not in _NO_CHAPTERS and (chapters := list(self._chapters(container))):
             out.set_chapters(chapters)
 
         for stream in container.streams.subtitles:
@@ -300,17 +297,6 @@ class PassthroughTracks(DuePackets):
             return None
         text = _STYLED.sub("", "\n".join(one.dialogue.decode(errors="replace") for one in shown)).strip()
         return text_packet(self._kind, Subtitle(start, end, text)) if text else None
-
-
-def _chapter_tags(chapters: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Return chapters as the tags of a Vorbis comment."""
-    tags = {}
-    for number, one in enumerate(chapters):
-        seconds, ticks = divmod(one["start"], _TICKS)
-        name = f"CHAPTER{number:03d}"
-        tags[name] = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{ticks:03d}"
-        tags[f"{name}NAME"] = one["metadata"].get(_TITLE, "")
-    return tags
 
 
 def _short(tags: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from avcore.units import Units, normalise_language
 from avdata.corpus import read_corpus
 from avdata.labels import read_labels
 from avdata.manifest import Entry, Manifest, read_manifest, write_manifest
-from avdata.unit_store import UnitRow, iter_units, read_units, write_units
+from avdata.unit_store import UnitRow, iter_units, write_units
 
 ENTRIES = ("entry", "entries")
 
@@ -211,16 +211,13 @@ class ToKaldiOptions(ManifestOptions):
 
     out_dir: Path = flag(metavar="DIR")
     """folder for wav.scp, text, utt2spk, spk2utt and, where lengths and languages are known, segments, reco2dur and utt2lang"""
-    units: Path | None = flag(default=None, file=Input("the units", may_be_folder=True), metavar="PATH")
-    """units by id, for text.units"""
 
 
 def _to_kaldi(options: ToKaldiOptions) -> None:
     from avdata.published.kaldi import FILES, write_kaldi
 
     check_files((), {"the manifest": options.manifest}, {"a file of the folder": [options.out_dir / name for name in FILES]})
-    units = None if options.units is None else read_units(options.units)
-    number = write_kaldi(options.read(), options.out_dir, units)
+    number = write_kaldi(options.read(), options.out_dir)
     LOG.info("%s: %s", options.out_dir, several(number, "utterance"))
 
 

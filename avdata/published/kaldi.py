@@ -5,7 +5,7 @@ text       <utterance> <sentence>
 utt2spk    <utterance> <speaker>
 segments   <utterance> <recording> <start> <end>     seconds; without it each recording is one utterance
 
-Written, too: spk2utt, reco2dur, utt2lang and, in `text.units`, the units of each utterance.
+Written, too: spk2utt, reco2dur and utt2lang.
 """
 
 import math
@@ -20,13 +20,12 @@ from avcore.files import require_file, write_text
 from avcore.notes import several
 from avcore.texts import iter_lines
 from avcore.timeline import samples_to_seconds
-from avcore.units import Units
 from avdata.manifest import Entry, Manifest
 
 WAVES, TEXT, SPEAKERS, SPOKEN_BY, SEGMENTS = "wav.scp", "text", "utt2spk", "spk2utt", "segments"
-UNITS, LANGUAGES, LENGTHS = "text.units", "utt2lang", "reco2dur"
-FILES = (WAVES, TEXT, SPEAKERS, SPOKEN_BY, SEGMENTS, UNITS, LANGUAGES, LENGTHS)
-"""Files that are written, the last four where all entries have what they hold."""
+LANGUAGES, LENGTHS = "utt2lang", "reco2dur"
+FILES = (WAVES, TEXT, SPEAKERS, SPOKEN_BY, SEGMENTS, LANGUAGES, LENGTHS)
+"""Files that are written, the last three where all entries have what they hold."""
 _SIGNS = {"<s>", "</s>", "#0"}
 _PIPE = "|"
 _ARCHIVES = ("ark:", "scp:")
@@ -94,31 +93,22 @@ def read_kaldi(folder: Path, sound_root: Path | None = None) -> KaldiFolder:
     return found
 
 
-def write_kaldi(manifest: Manifest, folder: Path, units: Mapping[str, Units] | None = None) -> int:
+def write_kaldi(manifest: Manifest, folder: Path) -> int:
     """Write a manifest as a folder that `utils/validate_data_dir.sh` takes; returns the number of utterances.
 
-    Each recording is one utterance. Paths are absolute, and ids begin with their speaker. units: by id, for a table of them; then
-    texts may be missing. Raises InputError naming entries without sound, text or units, and ids that Kaldi's tables cannot hold.
+    Each recording is one utterance. Paths are absolute, and ids begin with their speaker. Raises InputError naming entries without
+    sound or text, and ids that Kaldi's tables cannot hold.
     """
-    has_text = units is None or any(one.text.strip() for one in manifest.entries)
-    lacking = [
-        one.id
-        for one in manifest.entries
-        if not one.audio or (has_text and not one.text.strip()) or (units is not None and one.id not in units)
-    ]
-    if lacking:
-        what = f"{several(len(lacking), 'entry', 'entries')} without sound, text or units"
-        raise InputError(what, expected="all of them for each", found=", ".join(lacking[:5]))
+    if lacking := [one.id for one in manifest.entries if not one.audio or not one.text.strip()]:
+        what = f"{several(len(lacking), 'entry', 'entries')} without sound or text"
+        raise InputError(what, expected="both for each", found=", ".join(lacking[:5]))
 
     rows = _named(manifest.entries)
     tables = {
         WAVES: {name: str((manifest.root / one.audio).resolve()) for name, (one, _) in rows.items()},
         SPEAKERS: {name: speaker for name, (_, speaker) in rows.items()},
+        TEXT: {name: _text_of(one) for name, (one, _) in rows.items()},
     }
-    if has_text:
-        tables[TEXT] = {name: _text_of(one) for name, (one, _) in rows.items()}
-    if units is not None:
-        tables[UNITS] = {name: " ".join(map(str, units[one.id].ids)) for name, (one, _) in rows.items()}
     if all(one.language for one, _ in rows.values()):
         tables[LANGUAGES] = {name: one.language for name, (one, _) in rows.items()}
     if all(one.seconds for one, _ in rows.values()):  # readers such as lhotse's take texts only where there are segments

@@ -24,7 +24,7 @@ from avcore.files import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from netflips.serve.access import POLICY, Access
 from netflips.serve.jobs import Job
 from netflips.serve.limits import OPENAI, TOO_FULL, RefusedError, read_form, refusal
-from netflips.serve.openai_speech import models, speech
+from netflips.serve.openai_speech import speech
 from netflips.serve.openapi import openapi
 from netflips.serve.results import files_of, results
 from netflips.serve.service import SAMPLE, Service
@@ -101,7 +101,7 @@ def build_app(settings: Settings, desk: Service | None = None) -> Starlette:
     ]
     routes: list[BaseRoute] = [
         Mount(API, routes=api),
-        Mount(OPENAI, routes=[Route("/models", models), Route("/audio/speech", speech, methods=["POST"])]),
+        Route(f"{OPENAI}/audio/speech", speech, methods=["POST"]),
         Route("/sample/{name}", _sample),
         Mount("/", StaticFiles(packages=[("netflips.serve", "page")], html=True)),
     ]

@@ -9,13 +9,11 @@ import pytest
 
 from avcore.media import opening, read_speech
 from avcore.timeline import seconds_to_samples
-from avcore.units import Units
 from avdata.manifest import Entry, read_manifest, write_manifest
 from avdata.manifest_command import check_manifest
 from avdata.manifest_command import main as manifest_command
 from avdata.prepare.kaldi import main
 from avdata.published.kaldi import FILES, read_kaldi
-from avdata.unit_store import UnitRow, write_units
 from tests.avdata.prepare.made import read_rows
 from tests.avdata.prepare.trees import write_kaldi_folder, write_table
 
@@ -65,9 +63,7 @@ def _to_kaldi(manifest: Path, out: Path, *more: str) -> dict[str, list[str]]:
 def test_a_folder_is_as_kaldis_own_check_wants_it(tmp_path: Path) -> None:
     """Lines and speakers are in the order of `sort`, where `_` comes after digits; all tables have the same utterances."""
     speakers = {"p1_a": "p1", "p1_b": "p1", "p10_a": "p10", "p2/c": "p2", "Zoe": "", "p10-1": "p10", "한": "가"}
-    write_units(tmp_path / "units.jsonl", (UnitRow(name, Units(np.array([7, 12])), {}) for name in speakers))
-    manifest = _manifest(tmp_path, speakers.items())
-    files = _to_kaldi(manifest, tmp_path / "out", "--units", str(tmp_path / "units.jsonl"))
+    files = _to_kaldi(_manifest(tmp_path, speakers.items()), tmp_path / "out")
     assert set(files) == set(FILES)
     ids = [line.split()[0] for line in files["utt2spk"]]
     for name, lines in files.items():
@@ -77,42 +73,34 @@ def test_a_folder_is_as_kaldis_own_check_wants_it(tmp_path: Path) -> None:
         assert name == "spk2utt" or [line.split()[0] for line in lines] == ids, name
     assert [f"{one} {speaker}" for speaker, *own in map(str.split, files["spk2utt"]) for one in own] == files["utt2spk"]
     assert {line.partition(" ")[2] for line in files["text"]} == {"네 네"}
-    assert {line.partition(" ")[2] for line in files["text.units"]} == {"7 12"}
     assert files["segments"][0] == f"{ids[0]} {ids[0]} 0 1.0000625"
     assert {line.split()[1] for line in files["reco2dur"]} == {"1.0000625"}
     assert read_kaldi(tmp_path / "out").warnings == []
 
 
 def test_what_is_not_known_has_no_table_and_none_of_before_is_left(tmp_path: Path) -> None:
-    write_units(tmp_path / "units.jsonl", [UnitRow("a", Units(np.array([7])), {})])
-    units = ("--units", str(tmp_path / "units.jsonl"))
-    files = _to_kaldi(_manifest(tmp_path, [("a", "")]), tmp_path / "out", *units)
-    assert len(files) == 8
-    files = _to_kaldi(_manifest(tmp_path, [("a", "")], samples=0, language="", text=""), tmp_path / "out", *units)
-    assert set(files) == {"wav.scp", "utt2spk", "spk2utt", "text.units"}
+    files = _to_kaldi(_manifest(tmp_path, [("a", "")]), tmp_path / "out")
+    assert len(files) == 7
+    files = _to_kaldi(_manifest(tmp_path, [("a", "")], samples=0, language=""), tmp_path / "out")
+    assert set(files) == {"wav.scp", "text", "utt2spk", "spk2utt"}
 
 
 @pytest.mark.parametrize(
-    ("rows", "more", "units", "said"),
+    ("rows", "more", "said"),
     [
-        ([("a", "")], {"text": ""}, None, "1 entry without sound, text or units"),
-        ([("a", ""), ("b", "")], {}, ["a"], "1 entry without sound, text or units; expected all of them for each; found b"),
-        ([("a", "")], {"audio": ""}, ["a"], "1 entry without sound"),
-        ([("a", "")], {"text": "a <s> b"}, None, "has a sign that Kaldi keeps for itself; found <s>"),
-        ([("a b", "")], {}, None, "has blanks"),
-        ([("a/b", "s"), ("a_b", "s")], {}, None, "two entries would have one id"),
-        ([("s!x", "s!"), ("s_a", "s")], {}, ["s!x", "s_a"], "found s!-s!x, s-s_a"),
-        ([("b", "s-"), ("a", "s")], {}, None, "ids do not stand in the order of their speakers"),
+        ([("a", "")], {"text": " "}, "1 entry without sound or text; expected both for each; found a"),
+        ([("a", "")], {"audio": ""}, "1 entry without sound"),
+        ([("a", "")], {"text": "a <s> b"}, "has a sign that Kaldi keeps for itself; found <s>"),
+        ([("a b", "")], {}, "has blanks"),
+        ([("a/b", "s"), ("a_b", "s")], {}, "two entries would have one id"),
+        ([("s!x", "s!"), ("s_a", "s")], {}, "found s!-s!x, s-s_a"),
+        ([("b", "s-"), ("a", "s")], {}, "ids do not stand in the order of their speakers"),
     ],
 )
 def test_a_folder_that_kaldi_would_not_take_is_not_written(
-    rows: list[tuple[str, str]], more: dict[str, Any], units: list[str] | None, said: str,
-    tmp_path: Path, capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+    rows: list[tuple[str, str]], more: dict[str, Any], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ["to-kaldi", str(_manifest(tmp_path, rows, **more)), "--out-dir", str(tmp_path / "out"), "--quiet"]
-    if units is not None:
-        write_units(tmp_path / "units.jsonl", (UnitRow(name, Units(np.array([7])), {}) for name in units))
-        words += ["--units", str(tmp_path / "units.jsonl")]
     assert manifest_command(words) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line

@@ -77,7 +77,6 @@ def test_an_operator_offers_only_what_marks_what_it_makes(operated: TestClient) 
     assert "no such kind" in answer.json()["error"]
     assert "say" not in answer.json()["error"].partition("expected")[2]
     speech = {"model": "netflips-say", "voice": operated.get("/api/v1/about").json()["voices"][0], "input": "네"}
-    assert operated.get("/v1/models").json()["data"] == []
     refused = operated.post("/v1/audio/speech", json=speech)
     assert (refused.status_code, refused.json()["error"]["message"]) == (404, "this server speaks no text alone")
     assert operated.get("/api/v1/about").json()["operator"] == "A <b>Studio</b>"
