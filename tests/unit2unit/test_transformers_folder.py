@@ -19,7 +19,7 @@ from avcore.units import END, Units
 from netflips.model_paths import bundle_paths
 from netflips.options import convert
 from unit2unit.inference import UnitTranslator
-from unit2unit.model import load_transformer, search_beams
+from unit2unit.model import TranslatorConfig, load_transformer, search_beams
 from unit2unit.stage import TRANSLATOR
 from unit2unit.transformers_folder import read_transformers, write_transformers
 
@@ -156,3 +156,37 @@ def test_transformers_computes_the_same(
         assert found["best"] == [[vocabulary.tag("ko"), *tokens] for tokens in best]
     saved = read_transformers(tmp_path / "saved").tensors
     assert is_same(saved["encoder.embed_tokens.weight"], checkpoint.tensors["encoder.embed_tokens.weight"])
+
+
+_TRAIN = """
+import json, sys
+from transformers import M2M100ForConditionalGeneration, Seq2SeqTrainer, Seq2SeqTrainingArguments
+
+folder, out, rows = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+model = M2M100ForConditionalGeneration.from_pretrained(folder)
+options = {"max_steps": 40, "learning_rate": 5e-4, "save_strategy": "no", "report_to": [], "use_cpu": True, "disable_tqdm": True}
+Seq2SeqTrainer(model, Seq2SeqTrainingArguments(out, **options), train_dataset=rows).train()
+model.save_pretrained(out)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.local
+def test_what_seq2seqtrainer_teaches_is_translated_here(tmp_path: Path, transformers_environment: Mapping[str, str]) -> None:
+    """The demo's translator learns another translation of a sentence by heart, and comes back with it."""
+    checkpoint = read_checkpoint(bundle_paths().utut, TRANSLATOR)
+    write_transformers(checkpoint, tmp_path / "hf", "en", "ko")
+    vocabulary = TranslatorConfig.from_checkpoint(checkpoint).vocabulary
+    source, tag = vocabulary.source_tokens(np.array(SOURCES[0]), "en"), vocabulary.tag("ko")
+    wanted = [*vocabulary.source_tokens(np.array(SOURCES[1]), "en").tolist()[1:-2], END, tag]
+    rows = json.dumps([{"input_ids": source.tolist(), "labels": wanted}] * 8)
+    command = [sys.executable, "-c", _TRAIN, str(tmp_path / "hf"), str(tmp_path / "trained"), rows]
+    done = subprocess.run(command, capture_output=True, text=True, env=dict(transformers_environment), check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+    rules = [SearchRules(tag, vocabulary.suppressed("ko"), 200)]
+    before, after = checkpoint, read_transformers(tmp_path / "trained")
+    found = [search_beams(load_transformer(one).eval(), [source], SearchConfig(beam=5), rules) for one in (before, after)]
+    best = [one[0][0].tokens.tolist() for one in found]
+    assert best[0] != wanted
+    assert best[1] == wanted
