@@ -28,8 +28,8 @@ from avcore.units import normalise_language
 from avdata.manifest import Entry, iter_entries
 from avdata.prepare.kox import Synthesis
 from avdata.prepare.recordings import StoredSound, store_sound
-from avdata.prepare.running import CorpusItem, ItemWorker, PrepareOptions, SourceCorpus, prepare_corpus
-from avdata.prepare.workplace import ItemRecord, Journal, Workplace
+from avdata.prepare.running import CorpusItem, Preparation
+from avdata.prepare.workplace import ItemRecord, Journal
 from netflips.bulk.inputs import require_file_names
 from netflips.cascade.program import post_json
 from netflips.quality_estimation import is_loop
@@ -56,13 +56,13 @@ _RECOGNIZE_HELP = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairsOptions(PrepareOptions):
+class PairsCorpus(Preparation):
     """Make pairs of two languages from a corpus of one: its text translated, spoken by programs, filtered; two manifests with equal
     ids."""
 
     manifest: Path = flag(file=Input("the manifest"))
     """what another `netflips prepare` wrote"""
-    target: str = flag(metavar="LANG")
+    target: str = flag(metavar="LANG", read=normalise_language)
     """language of the side that is made, as ko"""
     translate_with: str = flag(default="", metavar="X", help=_TRANSLATE_HELP)
     speak_with: tuple[str, ...] = flag(default=(), action="append", nargs=None, metavar="COMMAND", help=_SPEAK_HELP)
@@ -75,10 +75,11 @@ class PairsOptions(PrepareOptions):
     """of the longer side to the shorter (default: 3)"""
     max_clipped: float = flag(default=0.001)
     """share of samples at full scale (default: 0.001)"""
+    corpus = "pairs"
+    lasting = ("target", "translate_with", "speak_with", "recognize_with", "max_cer", "max_ratio", "max_clipped", "timeout")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "target", normalise_language(self.target))
         if self.out_dir.resolve() == self.manifest.resolve().parent:
             raise UsageError("the output folder is that of the manifest", path=self.out_dir, hint="choose another --out-dir")
         if not self.speak_with:
@@ -88,6 +89,131 @@ class PairsOptions(PrepareOptions):
         for name, given in (("--translate-with", self.translate_with), ("--recognize-with", self.recognize_with)):
             if given and not given.startswith(_URL) and not Path(given).is_dir():
                 parse_command(given, name)
+
+    @property
+    def root(self) -> Path:
+        """The manifest."""
+        return self.manifest
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The corpus, too: the ids of another may be the same."""
+        return {**super().settings, "manifest": str(self.manifest)}
+
+    def items(self) -> Iterator[CorpusItem]:
+        """Yield an item for each entry. Raises InputError for an id that names a file outside of the output folder."""
+        seen = set[tuple[str, str]]()
+        for number, entry in iter_entries(self.root):
+            if not entry.audio or entry.language in ("", self.target):
+                lacking = "it has no sound" if not entry.audio else f"its language is {entry.language or 'not given'}"
+                self.problems[f"{entry.id} (line {number})"] = lacking
+                continue
+            require_file_names([entry.id])
+            key = (entry.speaker, normalise_for_reading(entry.text))
+            is_repeated = bool(key[1]) and key in seen
+            seen.add(key)
+            yield CorpusItem(entry.id, (entry, is_repeated))
+
+    def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
+        """Make and check one pair."""
+        entry, is_repeated = piece.work
+        folder = self.temporary / f"{zlib.crc32(entry.id.encode()):08x}"
+        folder.mkdir(exist_ok=True)
+        try:
+            if is_repeated:
+                raise LeftOutPair("duplicate", "the same speaker says the same text before")
+            rows = {one.language: one.to_row() for one in self._pair(entry, folder)}
+            journal.add(ItemRecord(piece.key, "kept", rows=rows))
+        except LeftOutPair as why:
+            journal.add(ItemRecord(piece.key, "rejected", reason=why.reason, detail=why.detail))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        return ()
+
+    def _pair(self, entry: Entry, folder: Path) -> tuple[Entry, Entry]:
+        own_path = self.manifest.parent / entry.audio
+        text, made = entry.text, dict[str, Any]()
+        # The cheap check comes first: recognition, translation and speech take far longer.
+        self._require_whole(own_path, "recording")
+
+        if self.recognize_with:
+            recognized = self._hear(own_path, entry.language)
+            made["heard" if not text else "cer"] = True if not text else self._error_rate(text, recognized, "recording")
+            text = text or recognized
+
+        if not text:
+            raise LeftOutPair("no text", "it has no text, and --recognize-with gives none")
+        translation, by = self._translated(entry, text)
+
+        # By a checksum of the id: a run that is resumed, in whatever number of processes, takes the same voice again.
+        voice = zlib.crc32(entry.id.encode()) % len(self.speak_with)
+        synthesis = Synthesis(self.speak_with[voice], self.timeout)
+
+        (folder / entry.id).parent.mkdir(parents=True, exist_ok=True)
+        spoken = synthesis.speak(translation, own_path, folder, entry.id, entry.speaker)
+        self._require_whole(spoken, "translation")
+        other: dict[str, Any] = {
+            "translated_by": by,
+            "spoken_by": f"{program_name(parse_command(synthesis.template, '--speak-with'))} {voice + 1}",
+        }
+        if self.recognize_with:
+            other["cer"] = self._error_rate(translation, self._hear(spoken, self.target), "translation")
+
+        stored = [
+            _stored(path, self.out_dir, f"audio/{language}/{entry.id}.wav")
+            for path, language in ((own_path, entry.language), (spoken, self.target))
+        ]
+        short, long = sorted(one.seconds for one in stored)
+        if long > self.max_ratio * short:
+            raise LeftOutPair("length ratio", f"sides of {stored[0].seconds:.1f} and {stored[1].seconds:.1f} s")
+
+        kept = {name: value for name, value in entry.extra.items() if name in ("split", "gender")}
+        own, target = (
+            Entry(entry.id, one.name, duration_s=one.seconds, samples=one.samples, language=language)
+            for one, language in zip(stored, (entry.language, self.target), strict=True)
+        )
+        own = replace(own, speaker=entry.speaker, text=text, translation=translation, extra=kept | ({"made": made} if made else {}))
+        extra = kept | {"synthetic": True, "made": other}
+        return own, replace(target, speaker=str(other["spoken_by"]), text=translation, translation=text, extra=extra)
+
+    def _translated(self, entry: Entry, text: str) -> tuple[str, str]:
+        """Return a translation and its origin: the corpus or the translator."""
+        translation, by = " ".join(entry.translation.split()), "the corpus"
+        if not translation and self.translate_with:
+            by = self.translate_with
+            ask = _asked("--translate-with", by, self.timeout)
+            translation = ask(text=text, source=entry.language, target=self.target)
+
+        if not translation:
+            raise LeftOutPair("no translation", "nothing came out of the translator")
+
+        letters = [ord(sign) for sign in translation.casefold() if sign.isalpha()]
+        script = _SCRIPTS.get(self.target)
+        if script is not None and sum(one in script for one in letters) * 2 <= len(letters):
+            raise LeftOutPair("other script", f"most letters of {translation[:40]!r} are not of {self.target}")
+        return translation, by
+
+    def _hear(self, sound: Path, language: str) -> str:
+        ask = _asked("--recognize-with", self.recognize_with, self.timeout)
+        if is_loop(recognized := ask(sound=str(sound.absolute()), language=language)):
+            raise LeftOutPair("a loop", f"--recognize-with repeats a stretch: {recognized[:40]!r}")
+        return recognized
+
+    def _error_rate(self, text: str, recognized: str, whose: str) -> float:
+        counted = character_errors(normalise_for_reading(text), normalise_for_reading(recognized))
+        rate = round(counted.errors / max(counted.length, 1), 3)
+        if rate > self.max_cer:
+            raise LeftOutPair(
+                f"misheard {whose}", f"character error rate {rate:.2f}: {text[:40]!r} is heard as {recognized[:40]!r}"
+            )
+        return rate
+
+    def _require_whole(self, path: Path, whose: str) -> None:
+        """Raise LeftOutPair for sound that is clipped."""
+        speech = read_speech(path)
+        clipped = float(np.mean(np.abs(speech) >= _FULL_SCALE)) if len(speech) else 0.0
+        if clipped > self.max_clipped:
+            raise LeftOutPair(f"clipped {whose}", f"{clipped:.1%} of its samples are at full scale")
 
 
 @cache
@@ -133,152 +259,6 @@ class LeftOutPair(Exception):  # noqa: N818  # no error: a filter at work
         self.reason, self.detail = reason, detail
 
 
-@dataclass
-class OneSidedCorpus(SourceCorpus):
-    """Entries with sound of a manifest, which is the root."""
-
-    options: PairsOptions
-    """how pairs are made"""
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """Settings for making and filtering pairs, which must not change within a run."""
-        names = ("target", "translate_with", "speak_with", "recognize_with", "max_cer", "max_ratio", "max_clipped")
-        asked = {name: getattr(self.options, name) for name in names}
-        return {"corpus": "pairs", "manifest": str(self.root), "timeout_s": self.options.timeout, **asked}
-
-    def items(self) -> Iterator[CorpusItem]:
-        """Yield an item for each entry. Raises InputError for an id that names a file outside of the output folder."""
-        seen = set[tuple[str, str]]()
-        for number, entry in iter_entries(self.root):
-            if not entry.audio or entry.language in ("", self.options.target):
-                lacking = "it has no sound" if not entry.audio else f"its language is {entry.language or 'not given'}"
-                self.problems[f"{entry.id} (line {number})"] = lacking
-                continue
-            require_file_names([entry.id])
-            key = (entry.speaker, normalise_for_reading(entry.text))
-            is_repeated = bool(key[1]) and key in seen
-            seen.add(key)
-            yield CorpusItem(entry.id, (entry, is_repeated))
-
-    def worker(self, place: Workplace) -> "PairWorker":
-        """Return the worker that makes the other side."""
-        return PairWorker(place.out, place.temporary, self.options)
-
-
-@dataclass(frozen=True)
-class PairWorker(ItemWorker):
-    """Makes the other side of recordings, and checks both sides."""
-
-    out: Path
-    """the output folder"""
-    temporary: Path
-    """a folder for files that are not kept"""
-    options: PairsOptions
-    """how pairs are made"""
-
-    def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
-        """Make and check one pair."""
-        entry, is_repeated = piece.work
-        folder = self.temporary / f"{zlib.crc32(entry.id.encode()):08x}"
-        folder.mkdir(exist_ok=True)
-        try:
-            if is_repeated:
-                raise LeftOutPair("duplicate", "the same speaker says the same text before")
-            rows = {one.language: one.to_row() for one in self._pair(entry, folder)}
-            journal.add(ItemRecord(piece.key, "kept", rows=rows))
-        except LeftOutPair as why:
-            journal.add(ItemRecord(piece.key, "rejected", reason=why.reason, detail=why.detail))
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-        return ()
-
-    def _pair(self, entry: Entry, folder: Path) -> tuple[Entry, Entry]:
-        own_path, options = self.options.manifest.parent / entry.audio, self.options
-        text, made = entry.text, dict[str, Any]()
-        # The cheap check comes first: recognition, translation and speech take far longer.
-        self._require_whole(own_path, "recording")
-
-        if options.recognize_with:
-            recognized = self._hear(own_path, entry.language)
-            made["heard" if not text else "cer"] = True if not text else self._error_rate(text, recognized, "recording")
-            text = text or recognized
-
-        if not text:
-            raise LeftOutPair("no text", "it has no text, and --recognize-with gives none")
-        translation, by = self._translated(entry, text)
-
-        # By a checksum of the id: a run that is resumed, in whatever number of processes, takes the same voice again.
-        voice = zlib.crc32(entry.id.encode()) % len(options.speak_with)
-        synthesis = Synthesis(options.speak_with[voice], options.timeout)
-
-        (folder / entry.id).parent.mkdir(parents=True, exist_ok=True)
-        spoken = synthesis.speak(translation, own_path, folder, entry.id, entry.speaker)
-        self._require_whole(spoken, "translation")
-        other: dict[str, Any] = {
-            "translated_by": by,
-            "spoken_by": f"{program_name(parse_command(synthesis.template, '--speak-with'))} {voice + 1}",
-        }
-        if options.recognize_with:
-            other["cer"] = self._error_rate(translation, self._hear(spoken, options.target), "translation")
-
-        stored = [
-            _stored(path, self.out, f"audio/{language}/{entry.id}.wav")
-            for path, language in ((own_path, entry.language), (spoken, options.target))
-        ]
-        short, long = sorted(one.seconds for one in stored)
-        if long > options.max_ratio * short:
-            raise LeftOutPair("length ratio", f"sides of {stored[0].seconds:.1f} and {stored[1].seconds:.1f} s")
-
-        kept = {name: value for name, value in entry.extra.items() if name in ("split", "gender")}
-        own, target = (
-            Entry(entry.id, one.name, duration_s=one.seconds, samples=one.samples, language=language)
-            for one, language in zip(stored, (entry.language, options.target), strict=True)
-        )
-        own = replace(own, speaker=entry.speaker, text=text, translation=translation, extra=kept | ({"made": made} if made else {}))
-        extra = kept | {"synthetic": True, "made": other}
-        return own, replace(target, speaker=str(other["spoken_by"]), text=translation, translation=text, extra=extra)
-
-    def _translated(self, entry: Entry, text: str) -> tuple[str, str]:
-        """Return a translation and its origin: the corpus or the translator."""
-        translation, by = " ".join(entry.translation.split()), "the corpus"
-        if not translation and self.options.translate_with:
-            by = self.options.translate_with
-            ask = _asked("--translate-with", by, self.options.timeout)
-            translation = ask(text=text, source=entry.language, target=self.options.target)
-
-        if not translation:
-            raise LeftOutPair("no translation", "nothing came out of the translator")
-
-        letters = [ord(sign) for sign in translation.casefold() if sign.isalpha()]
-        script = _SCRIPTS.get(self.options.target)
-        if script is not None and sum(one in script for one in letters) * 2 <= len(letters):
-            raise LeftOutPair("other script", f"most letters of {translation[:40]!r} are not of {self.options.target}")
-        return translation, by
-
-    def _hear(self, sound: Path, language: str) -> str:
-        ask = _asked("--recognize-with", self.options.recognize_with, self.options.timeout)
-        if is_loop(recognized := ask(sound=str(sound.absolute()), language=language)):
-            raise LeftOutPair("a loop", f"--recognize-with repeats a stretch: {recognized[:40]!r}")
-        return recognized
-
-    def _error_rate(self, text: str, recognized: str, whose: str) -> float:
-        counted = character_errors(normalise_for_reading(text), normalise_for_reading(recognized))
-        rate = round(counted.errors / max(counted.length, 1), 3)
-        if rate > self.options.max_cer:
-            raise LeftOutPair(
-                f"misheard {whose}", f"character error rate {rate:.2f}: {text[:40]!r} is heard as {recognized[:40]!r}"
-            )
-        return rate
-
-    def _require_whole(self, path: Path, whose: str) -> None:
-        """Raise LeftOutPair for sound that is clipped."""
-        speech = read_speech(path)
-        clipped = float(np.mean(np.abs(speech) >= _FULL_SCALE)) if len(speech) else 0.0
-        if clipped > self.options.max_clipped:
-            raise LeftOutPair(f"clipped {whose}", f"{clipped:.1%} of its samples are at full scale")
-
-
 def _stored(path: Path, out: Path, name: str) -> StoredSound:
     try:
         return store_sound(path, out, name)
@@ -286,11 +266,7 @@ def _stored(path: Path, out: Path, name: str) -> StoredSound:
         raise LeftOutPair("empty sound", str(error)) from error
 
 
-def _work(options: PairsOptions) -> int:
-    return prepare_corpus(OneSidedCorpus(options.manifest, options), options)
-
-
-_COMMAND = Command(PairsOptions, "netflips prepare pairs", _work)
+_COMMAND = Command(PairsCorpus, "netflips prepare pairs", PairsCorpus.prepare)
 build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":

@@ -9,95 +9,73 @@ The result is two manifests with equal ids.
 `netflips prepare cvss --data-root cvss_c_es_en_v1.0 --common-voice cv-corpus-4/es --source es --out-dir data/cvss_es`
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from unicodedata import normalize
 
 from avcore.flags import Command, flag
-from avcore.texts import iter_lines
 from avcore.units import normalise_language
 from avdata.manifest import Entry
+from avdata.prepare.common_voice import rows_of
 from avdata.prepare.recordings import CorpusRecording, RecordedCorpus
-from avdata.prepare.running import CorpusItem, PrepareOptions, prepare_corpus
-from avdata.prepare.sources import list_files
+from avdata.prepare.sources import UTF8, list_files
 
 _SPLITS = {"train": "train", "dev": "valid", "test": "test"}
 _TARGET = "en"
 
 
-@dataclass
-class CvssCorpus(RecordedCorpus):
-    """One source language of the corpus."""
-
-    source: str
-    """two letters"""
-    common_voice: Path
-    """folder of the language in Common Voice"""
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """Settings that must not change on resume."""
-        return {"corpus": "cvss", "source": self.source}
-
-    def items(self) -> Iterator[CorpusItem]:
-        """Yield two items for each translated clip. Raises InputError for another layout."""
-        spoken = {file.name.rpartition("/")[2]: file for file in list_files(self.root).with_suffix(".wav")}
-        clips = {file.stem: file for file in list_files(self.common_voice).with_suffix(".mp3", ".wav", ".flac")}
-        tables = {name: self.root / f"{name}.tsv" for name in _SPLITS if (self.root / f"{name}.tsv").is_file()}
-        if not tables or not spoken:
-            raise self.other_layout("CVSS", "test.tsv and test/*.mp3.wav", hint="unpack it")
-
-        transcripts = self._transcripts()
-        for split, table in tables.items():
-            for number, line in iter_lines(table, "the table"):
-                clip, _, text = normalize("NFC", line.rstrip("\r\n")).partition("\t")
-                name, text = Path(clip).stem, " ".join(text.split())
-                own, other = clips.get(name), spoken.get(f"{clip}.wav")
-                if own is None or other is None or not text:
-                    lacking = (
-                        f"{clip} of Common Voice" if own is None else f"{split}/{clip}.wav" if other is None else "translation"
-                    )
-                    self.problems[f"{table.name}:{number}"] = f"there is no {lacking}"
-                    continue
-
-                extra, transcript = {"split": _SPLITS[split]}, transcripts.get(name, "")
-                audio = (f"audio/{language}/{_SPLITS[split]}/{name}.wav" for language in (self.source, _TARGET))
-                one = Entry(name, next(audio), language=self.source, text=transcript, translation=text, extra=extra)
-                yield CorpusRecording(own, one, self.source).piece()
-                one = Entry(name, next(audio), language=_TARGET, text=text, translation=transcript, extra=extra)
-                yield CorpusRecording(other, one, _TARGET).piece()
-
-    def _transcripts(self) -> dict[str, str]:
-        """Return the transcripts of Common Voice's clips by name; {} if its table is missing."""
-        path = self.common_voice / "validated.tsv"
-        if not path.is_file():
-            return {}
-        lines = (normalize("NFC", line.rstrip("\r\n")).split("\t") for _, line in iter_lines(path, "the table"))
-        head = next(lines, [])
-        rows = (dict(zip(head, fields, strict=False)) for fields in lines)
-        return {Path(row.get("path", "")).stem: " ".join(row.get("sentence", "").split()) for row in rows}
-
-
 @dataclass(frozen=True, kw_only=True)
-class CvssOptions(PrepareOptions):
+class CvssCorpus(RecordedCorpus):
     """A language of CVSS with its Common Voice to 16 kHz wav and two manifests with equal ids."""
 
     data_root: Path = flag(metavar="DIR")
     """folder of a language, as cvss_c_es_en_v1.0, unpacked"""
     common_voice: Path = flag(metavar="DIR")
     """the same language of Common Voice 4, with clips"""
-    source: str = flag(metavar="LANG")
+    source: str = flag(metavar="LANG", read=normalise_language)
     """what is spoken, two letters"""
+    corpus = "cvss"
+    lasting = ("source",)
+
+    @property
+    def more_roots(self) -> tuple[Path, ...]:
+        """Common Voice."""
+        return (self.common_voice,)
+
+    @property
+    def paired(self) -> tuple[str, ...]:
+        """Both languages."""
+        return self.source, _TARGET
+
+    def recordings(self) -> Iterator[CorpusRecording]:
+        """Yield both sides of each translated clip."""
+        listing, originals = self.listing(), list_files(self.common_voice)
+        spoken = {file.name.rpartition("/")[2]: file for file in listing.with_suffix(".wav")}
+        clips = originals.by_stem(".mp3", ".wav", ".flac")
+        tables = {split: file for split, file in listing.by_stem(".tsv").items() if split in _SPLITS}
+        if not tables or not spoken:
+            raise self.other_layout("CVSS", "test.tsv and test/*.mp3.wav", hint="unpack it")
+
+        validated = originals.by_stem(".tsv").get("validated")
+        rows = rows_of(validated, "path", "sentence") if validated else ()
+        transcripts = {Path(row["path"]).stem: " ".join(row["sentence"].split()) for _, row in rows}
+        for part in filter(tables.__contains__, _SPLITS):
+            for place, line in tables[part].lines(UTF8):
+                clip, _, text = line.partition("\t")
+                name, text, split = Path(clip).stem, " ".join(text.split()), _SPLITS[part]
+                own, other = clips.get(name), spoken.get(f"{clip}.wav")
+                if own is None or other is None or not text:
+                    lacking = f"{clip} of Common Voice" if own is None else "translation" if other else f"{part}/{clip}.wav"
+                    self.problems[place] = f"there is no {lacking}"
+                    continue
+
+                transcript = transcripts.get(name, "")
+                sides = ((self.source, own, transcript, text), (_TARGET, other, text, transcript))
+                for language, sound, said, translation in sides:
+                    audio, extra = f"audio/{language}/{split}/{name}.wav", {"split": split}
+                    entry = Entry(name, audio, language=language, text=said, translation=translation, extra=extra)
+                    yield CorpusRecording(sound, entry, language)
 
 
-def _work(options: CvssOptions) -> int:
-    source = normalise_language(options.source)
-    return prepare_corpus(
-        CvssCorpus(options.data_root, source, options.common_voice), options, options.common_voice, paired=(source, _TARGET)
-    )
-
-
-_COMMAND = Command(CvssOptions, "netflips prepare cvss", _work)
+_COMMAND = Command(CvssCorpus, "netflips prepare cvss", CvssCorpus.prepare)
 build_parser, main = _COMMAND.parser, _COMMAND.main

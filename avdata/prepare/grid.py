@@ -8,18 +8,16 @@ sentence: prwo5p is "place red with o five please".
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from avcore.errors import UsageError
 from avcore.flags import Command, flag
 from avcore.notes import several
-from avdata.prepare.listed_splits import ListedCorpus, read_split_lists
-from avdata.prepare.running import CorpusItem, prepare_corpus
-from avdata.prepare.sources import list_files
-from avdata.prepare.video import ClipOptions, Recording, VideoSettings
+from avdata.prepare.listed_splits import ListedCorpus
+from avdata.prepare.running import CorpusItem
+from avdata.prepare.video import Recording
 
 OVERLAP, UNSEEN, FOUR = "overlap", "unseen", "four"
 _FOUR = {"s1", "s2", "s4", "s29"}
@@ -61,24 +59,32 @@ def split_of(speaker: str, clip: str, rule: str) -> str:
     return {0: "valid", 1: "test"}.get(part, "train")
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class GridCorpus(ListedCorpus):
-    """The corpus as it was delivered, or unpacked."""
+    """GRID to clips with lips, face, sound, text and splits."""
 
-    rule: str = OVERLAP
-    """how clips are split without lists"""
+    data_root: Path = flag(metavar="DIR")
+    """the corpus: folders s1 to s34, or archives"""
+    split: str = flag(default="", choices=(OVERLAP, UNSEEN, FOUR))
+    """overlap: all speakers in each; unseen: other speakers in each; four: s1, s2, s4 and s29 alone (default: overlap)"""
+    split_list: tuple[str, ...] = flag(default=(), action="append", nargs=None, metavar="[NAME=]FILE")
+    """splits by lists in place of a rule: a line is s20/prwo5p, or val/s20/prwo5p without NAME; may be given several times"""
+    corpus = "grid"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.split and self.split_list:
+            raise UsageError("--split-list is in place of --split")
 
     @property
-    def settings(self) -> Mapping[str, Any]:
-        """All settings, which must not change on resume."""
-        return self.settings_with("grid", self.rule)
+    def rule(self) -> str:
+        """The rule of splits without lists."""
+        return self.split or OVERLAP
 
     def items(self) -> Iterator[CorpusItem]:
         """Yield an item for each clip of a split. Raises InputError for another layout."""
-        listing = list_files(self.root)
-        self.problems |= listing.problems
-        seen, self.left_out = set[str](), 0
-        for source in listing.videos():
+        seen = set[str]()
+        for source in self.listing().videos():
             speaker = next((folder.lower() for folder in reversed(source.folders) if _SPEAKER.fullmatch(folder)), "")
             name = f"{speaker}/{source.stem}"
             if not speaker or name in seen:
@@ -88,34 +94,15 @@ class GridCorpus(ListedCorpus):
 
             seen.add(name)
             split = self.listed.get(name, "") if self.listed else split_of(speaker, source.stem, self.rule)
+            sentence = sentence_of_name(source.stem)
             if split:
-                yield CorpusItem(name, Recording(source, speaker, None, sentence_of_name(source.stem), {"split": split}))
+                yield CorpusItem(name, Recording(source, speaker, "en", transcript=sentence, extra={"split": split}))
             else:
-                self.left_out += 1
+                self.left_out.append(name)
 
         if not seen:
             raise self.other_layout("GRID", "s1/video/bbaf2n.mpg", several(len(self.problems), "other"))
 
 
-@dataclass(frozen=True, kw_only=True)
-class GridOptions(ClipOptions):
-    """GRID to clips with lips, face, sound, text and splits."""
-
-    data_root: Path = flag(metavar="DIR")
-    """the corpus: folders s1 to s34, or archives"""
-    split: str = flag(default="", choices=(OVERLAP, UNSEEN, FOUR))
-    """overlap: all speakers in each; unseen: other speakers in each; four: s1, s2, s4 and s29 alone (default: overlap)"""
-    split_list: tuple[str, ...] = flag(default=(), action="append", nargs=None, metavar="[NAME=]FILE")
-    """splits by lists in place of a rule: a line is s20/prwo5p, or val/s20/prwo5p without NAME; may be given several times"""
-
-
-def _work(options: GridOptions) -> int:
-    if options.split and options.split_list:
-        raise UsageError("--split-list is in place of --split")
-    video = VideoSettings("none", clips=options.clips(0.0), language="en")
-    listed = read_split_lists(options.split_list)
-    return prepare_corpus(GridCorpus(root=options.data_root, video=video, rule=options.split or OVERLAP, listed=listed), options)
-
-
-_COMMAND = Command(GridOptions, "netflips prepare grid", _work)
+_COMMAND = Command(GridCorpus, "netflips prepare grid", GridCorpus.prepare)
 build_parser, main = _COMMAND.parser, _COMMAND.main

@@ -12,8 +12,10 @@ equal ids, ko.jsonl and en.jsonl. English sentences without a recording can be s
 
 import logging
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +28,9 @@ from avdata.manifest import Entry
 from avdata.prepare.kox_layout import ENGLISH, KOREAN, OTHER, KoxLayout, KoxUtterance, read_english_label, read_label, read_layout
 from avdata.prepare.kox_recordings import Recordings, check_lengths, find_recordings, place_of
 from avdata.prepare.label_fields import NOTHING_SAID
-from avdata.prepare.recordings import store_sound
-from avdata.prepare.running import CorpusItem, ItemWorker, PrepareOptions, SourceCorpus, prepare_corpus
-from avdata.prepare.sources import CorpusFile, list_files
-from avdata.prepare.workplace import ItemRecord, Journal, PrepareResult, Workplace
+from avdata.prepare.recordings import CorpusRecording, RecordedCorpus
+from avdata.prepare.sources import CorpusFile
+from avdata.prepare.workplace import PrepareResult, Workplace
 
 PLACEHOLDERS = ("text", "text_file", "out", "reference", "id", "speaker")
 LOG = logging.getLogger("netflips")
@@ -76,44 +77,66 @@ class Synthesis:
         return out
 
 
-@dataclass(frozen=True)
-class KoxSide:
-    """One side of a pair."""
+@dataclass(frozen=True, kw_only=True)
+class KoxCorpus(RecordedCorpus):
+    """AIHub Ko-X to 16 kHz wav and two manifests with equal ids, ko.jsonl and en.jsonl."""
 
-    language: str
-    utterance: KoxUtterance
-    split: str
-    sound: CorpusFile | None
-    """its recording, None = to be synthesised"""
-    reference: CorpusFile
-    """the Korean recording"""
+    english_root: Path | None = flag(default=None, metavar="DIR")
+    """folder or archive in which all is English"""
+    layout: Path | None = flag(default=None, metavar="YAML")
+    """where things stand in labels (default: configs/data/kox.yaml)"""
+    synthesise_with: str = flag(default="", metavar="COMMAND", help=_TEMPLATE_HELP)
+    synthesis_timeout: float = flag(default=300, metavar="S")
+    """seconds for a sentence (default: 300)"""
+    keep_alone: bool = flag(default=False)
+    """leave sentences of one side in its manifest (default: they are in alone.jsonl)"""
+    places: dict[tuple[str, str], str] = field(default_factory=dict, init=False)
+    """place of each recording by its language and name"""
+    alone: list[str] = field(default_factory=list, init=False)
+    """sentences without an English side"""
+    corpus = "kox"
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.english_root is not None and not self.english_root.exists():
+            raise InputError("the English recordings are not there", path=self.english_root, hint="check the path")
+        if self.synthesise_with:
+            self.synthesis.check()
+        if self.layout is not None:
+            read_layout(self.layout)
 
-@dataclass
-class KoxCorpus(SourceCorpus):
-    """The corpus as it was delivered, or unpacked."""
+    @property
+    def synthesis(self) -> Synthesis:
+        """What speaks English sentences without a recording."""
+        return Synthesis(self.synthesise_with, self.synthesis_timeout)
 
-    layout: KoxLayout
-    english_root: Path | None = None
-    """folder or archive in which all recordings are English, None = names decide"""
-    synthesis: Synthesis | None = None
-    """speaks English sentences without a recording, None = these have no English side"""
-    _places: dict[tuple[str, str], str] = field(default_factory=dict)
-    _num_alone: int = 0
+    @cached_property
+    def fields(self) -> KoxLayout:
+        """Where things stand in labels."""
+        return read_layout(self.layout)
+
+    @property
+    def more_roots(self) -> tuple[Path, ...]:
+        """The English recordings."""
+        return () if self.english_root is None else (self.english_root,)
+
+    @property
+    def paired(self) -> tuple[str, ...]:
+        """Both languages, unless sentences of one side are kept."""
+        return () if self.keep_alone else (KOREAN, ENGLISH)
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """The command of the synthesis, which must not change on resume."""
-        return {"corpus": "kox", "synthesise_with": None if self.synthesis is None else self.synthesis.template}
+        """The command of the synthesis; none may have one later."""
+        return {"corpus": self.corpus, "synthesise_with": self.synthesise_with or None}
 
-    def items(self) -> Iterator[CorpusItem]:
-        """Yield an item for each recording, and for each sentence to be synthesised.
+    def recordings(self) -> Iterator[CorpusRecording]:
+        """Yield each recording, and each sentence to be synthesised.
 
         Raises InputError for another layout, and for two recordings of one name.
         """
-        listing = list_files(self.root)
-        self.problems |= listing.problems
-        sounds = find_recordings(listing, self.layout, self.root, self.english_root)
+        listing = self.listing()
+        sounds = find_recordings(listing, self.fields, self.root, self.english_root)
         labels, english_labels = self._sorted_labels(listing.with_suffix(".json"))
         if not sounds.korean or not (labels or sounds.english):
             raise self.other_layout(
@@ -125,27 +148,26 @@ class KoxCorpus(SourceCorpus):
 
         seen: set[str] = set()
         said_in_english = self._english_texts(english_labels)
-        for utterance in self._utterances(labels) if labels else (KoxUtterance(name, "", "", "", "") for name in sounds.korean):
-            sound = sounds.korean.get(utterance.name)
-            if labels and not utterance.text:
-                self.problems[utterance.name] = NOTHING_SAID
-                continue
-            if sound is not None and utterance.name not in seen:
-                seen.add(utterance.name)
-                translation = utterance.translation or said_in_english.get(self.layout.without_language(utterance.name), "")
-                yield from self._sides(replace(utterance, translation=translation), sounds)
-            elif sound is not None:
-                self.problems[utterance.name] = "it is labelled twice"
-            elif utterance.name not in sounds.alone:
-                self.problems[utterance.name] = "its recording is not there"
+        for one in self._utterances(labels) if labels else (KoxUtterance(name) for name in sounds.korean):
+            if labels and not one.text:
+                self.problems[one.name] = NOTHING_SAID
+            elif one.name not in sounds.korean:
+                if one.name not in sounds.alone:
+                    self.problems[one.name] = "its recording is not there"
+            elif one.name in seen:
+                self.problems[one.name] = "it is labelled twice"
+            else:
+                seen.add(one.name)
+                translation = one.translation or said_in_english.get(self.fields.without_language(one.name), "")
+                yield from self._sides(replace(one, translation=translation), sounds)
 
         unlabelled = sounds.korean.keys() - seen - self.problems.keys()
-        self.problems |= {sounds.korean[name].name: "it has no label" for name in unlabelled}
+        self.problems.update({sounds.korean[name].name: "it has no label" for name in unlabelled})
 
     def _sorted_labels(self, files: list[CorpusFile]) -> tuple[list[CorpusFile], list[CorpusFile]]:
         """Return the labels of Korean recordings, and those of English ones, by the names of their folders and archives."""
-        english = [file for file in files if self.layout.language(file) == ENGLISH]
-        others = [file for file in files if self.layout.language(file) not in (ENGLISH, OTHER)]
+        english = [file for file in files if self.fields.language(file) == ENGLISH]
+        others = [file for file in files if self.fields.language(file) not in (ENGLISH, OTHER)]
         return (others, english) if others else (english, [])
 
     def _english_texts(self, labels: list[CorpusFile]) -> dict[str, str]:
@@ -153,125 +175,67 @@ class KoxCorpus(SourceCorpus):
         texts: dict[str, str] = {}
         for label in labels:
             try:
-                texts |= {self.layout.without_language(one.name): one.translation for one in read_english_label(label, self.layout)}
+                texts |= {self.fields.without_language(one.name): one.translation for one in read_english_label(label, self.fields)}
             except InputError as error:
                 self.problems[label.name] = str(error)
         return texts
 
     def _utterances(self, labels: list[CorpusFile]) -> Iterator[KoxUtterance]:
         """Yield all labelled utterances. Raises InputError if the first label does not fit; later ones become problems."""
-        is_first = True
-        for label in labels:
+        for number, label in enumerate(labels):
             try:
-                yield from read_label(label, self.layout)
+                yield from read_label(label, self.fields)
             except InputError as error:
-                if is_first:
+                if not number:
                     raise
                 self.problems[label.name] = str(error)
-            is_first = False
 
-    def _sides(self, utterance: KoxUtterance, sounds: Recordings) -> Iterator[CorpusItem]:
-        sound, english = sounds.korean[utterance.name], sounds.english.get(utterance.name)
-        split = self.layout.split(sound)
-        yield self._piece(KOREAN, utterance, split, sound, sound)
-        if english is not None or (self.synthesis is not None and utterance.translation):
-            yield self._piece(ENGLISH, utterance, split, english, sound)
-        elif self.synthesis is not None:
+    def _sides(self, utterance: KoxUtterance, sounds: Recordings) -> Iterator[CorpusRecording]:
+        """Yield the Korean side of an utterance, and the English one if it is there or can be synthesised."""
+        korean, english = sounds.korean[utterance.name], sounds.english.get(utterance.name)
+        yield self._side(KOREAN, utterance, korean, korean)
+        if english is not None or (self.synthesise_with and utterance.translation):
+            yield self._side(ENGLISH, utterance, english, korean)
+        elif self.synthesise_with:
             self.problems[f"{ENGLISH}/{utterance.name}"] = "there is no English text to synthesise"
         else:
-            self._num_alone += 1
+            self.alone.append(utterance.name)
 
-    def _piece(
-        self, language: str, utterance: KoxUtterance, split: str, sound: CorpusFile | None, reference: CorpusFile
-    ) -> CorpusItem:
+    def _side(self, language: str, one: KoxUtterance, sound: CorpusFile | None, korean: CorpusFile) -> CorpusRecording:
+        """Return one side of a pair; its sound is the Korean recording if it is to be synthesised."""
         place = "made by --synthesise-with" if sound is None else place_of(sound, (self.root, self.english_root))
-        self._places[language, utterance.name] = place
-        side = KoxSide(language, utterance, split, sound, reference)
-        return CorpusItem(f"{language}/{utterance.name}", side, item=utterance.name)
+        self.places[language, one.name] = place
+        texts = (one.text, one.translation) if language == KOREAN else (one.translation, one.text)
+        extra = {"split": self.fields.split(korean), "topic": one.topic, "synthetic": sound is None}
+        entry = Entry(
+            id=one.name,
+            audio=f"audio/{language}/{one.name}.wav",
+            language=language,
+            speaker=one.speaker,
+            text=texts[0],
+            translation=texts[1],
+            extra={key: value for key, value in extra.items() if value},
+        )
+        return CorpusRecording(sound or korean, entry, language)
 
-    def worker(self, place: Workplace) -> "KoxWorker":
-        """Return the worker that converts and synthesises sound."""
-        return KoxWorker(place.out, place.temporary, self.synthesis)
+    @contextmanager
+    def opened(self, recording: CorpusRecording) -> Iterator[Path]:
+        """Give the sound of a side as a file, which is synthesised where it was not recorded."""
+        entry = recording.entry
+        with super().opened(recording) as path:
+            if not entry.extra.get("synthetic"):
+                yield path
+                return
+            made = self.synthesis.speak(entry.text, path, self.temporary, entry.id, entry.speaker)
+        yield made
+        made.unlink()
 
     def report(self, place: Workplace, outcome: PrepareResult) -> None:
         """Log how many sentences have no English side, and warn if recordings do not seem to be in their language."""
-        if self._num_alone:
-            LOG.info("%d Korean sentences have no English recording; --synthesise-with makes them one", self._num_alone)
-        check_lengths(place.out, self._places)
+        if self.alone:
+            LOG.info("%d Korean sentences have no English recording; --synthesise-with makes them one", len(self.alone))
+        check_lengths(place.out, self.places)
 
 
-@dataclass(frozen=True)
-class KoxWorker(ItemWorker):
-    """Writes one side of a pair as 16 kHz wav."""
-
-    out: Path
-    temporary: Path
-    synthesis: Synthesis | None
-
-    def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
-        """Convert a recording, or synthesise it."""
-        side: KoxSide = piece.work
-        name = f"audio/{side.language}/{side.utterance.name}.wav"
-        if side.sound is not None:
-            with side.sound.on_disk(self.temporary) as path:
-                stored = store_sound(path, self.out, name)
-        else:
-            made = self._synthesise(side)
-            stored = store_sound(made, self.out, name)
-            made.unlink()
-
-        own, other = side.utterance.text, side.utterance.translation
-        extra = {"split": side.split, "topic": side.utterance.topic, "synthetic": side.sound is None}
-        entry = Entry(
-            id=side.utterance.name,
-            audio=stored.name,
-            duration_s=stored.seconds,
-            samples=stored.samples,
-            language=side.language,
-            speaker=side.utterance.speaker,
-            text=own if side.language == KOREAN else other,
-            translation=other if side.language == KOREAN else own,
-            extra={key: value for key, value in extra.items() if value},
-        )
-        journal.add(ItemRecord(piece.key, "kept", rows={side.language: entry.to_row()}))
-        return ()
-
-    def _synthesise(self, side: KoxSide) -> Path:
-        if self.synthesis is None:
-            raise ValueError("there is nothing to synthesise with")
-        with side.reference.on_disk(self.temporary) as reference:
-            utterance = side.utterance
-            return self.synthesis.speak(utterance.translation, reference, self.temporary, utterance.name, utterance.speaker)
-
-
-@dataclass(frozen=True, kw_only=True)
-class KoxOptions(PrepareOptions):
-    """AIHub Ko-X to 16 kHz wav and two manifests with equal ids, ko.jsonl and en.jsonl."""
-
-    data_root: Path = flag(metavar="DIR")
-    """the corpus: folders, archives, or both"""
-    english_root: Path | None = flag(default=None, metavar="DIR")
-    """folder or archive in which all is English"""
-    layout: Path | None = flag(default=None, metavar="YAML")
-    """where things stand in labels (default: configs/data/kox.yaml)"""
-    synthesise_with: str = flag(default="", metavar="COMMAND", help=_TEMPLATE_HELP)
-    synthesis_timeout: float = flag(default=300, metavar="S")
-    """seconds for a sentence (default: 300)"""
-    keep_alone: bool = flag(default=False)
-    """leave sentences of one side in its manifest (default: they are in alone.jsonl)"""
-
-
-def _work(options: KoxOptions) -> int:
-    if options.english_root is not None and not options.english_root.exists():
-        raise InputError("the English recordings are not there", path=options.english_root, hint="check the path")
-    synthesis = Synthesis(options.synthesise_with, options.synthesis_timeout) if options.synthesise_with else None
-    if synthesis is not None:
-        synthesis.check()
-    corpus = KoxCorpus(options.data_root, read_layout(options.layout), options.english_root, synthesis)
-    more = () if options.english_root is None else (options.english_root,)
-    paired = () if options.keep_alone else (KOREAN, ENGLISH)
-    return prepare_corpus(corpus, options, *more, paired=paired)
-
-
-_COMMAND = Command(KoxOptions, "netflips prepare kox", _work)
+_COMMAND = Command(KoxCorpus, "netflips prepare kox", KoxCorpus.prepare)
 build_parser, main = _COMMAND.parser, _COMMAND.main

@@ -7,10 +7,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from unicodedata import normalize
 
+import msgspec
+
 from avcore.errors import InputError, UsageError
-from avcore.files import require_file
-from avcore.texts import parse_json, read_yaml
-from avdata.prepare.label_fields import deeper_paths, describe_fields, field_at, spoken_form
+from avcore.texts import read_yaml
+from avdata.prepare.label_fields import deeper_paths, describe_fields, field_at, read_label_file, spoken_form
 from avdata.prepare.sources import CorpusFile
 
 _OURS = Path(__file__).with_name("kox.yaml")
@@ -71,12 +72,12 @@ class KoxUtterance:
 
     name: str
     """name of the recording, without its suffix"""
-    text: str
+    text: str = ""
     """Korean"""
-    translation: str
+    translation: str = ""
     """English"""
-    speaker: str
-    topic: str
+    speaker: str = ""
+    topic: str = ""
 
 
 def _words(name: str) -> list[str]:
@@ -90,27 +91,15 @@ def read_layout(path: Path | None = None) -> KoxLayout:
 
     Fields that the yaml does not have get the defaults of `KoxLayout`.
     """
-    path = _OURS if path is None else require_file(path, "the layout")
-    content = read_yaml(path, "the layout")
-    known = {one.name: one.type for one in fields(KoxLayout)}
-    if not isinstance(content, dict):
-        raise UsageError("the layout is no table", path=path, expected=", ".join(known), found=type(content).__name__)
-
-    for name, value in content.items():
-        if name not in known:
-            raise UsageError(f"the layout has no {name!r}", path=path, expected=", ".join(known))
-        if not _fits(value, known[name]):
-            raise UsageError(f"{name} of the layout cannot be used", path=path, expected=known[name], found=repr(value))
-    return KoxLayout(**content)
-
-
-def _fits(value: object, kind: object) -> bool:
-    """Return whether a value is of the kind: text, a list of texts, or a table of texts."""
-    if kind is str:
-        return isinstance(value, str)
-    if kind == list[str]:
-        return isinstance(value, list) and all(isinstance(one, str) for one in value)
-    return isinstance(value, dict) and all(isinstance(one, str) for pair in value.items() for one in pair)
+    path = path or _OURS
+    content, known = read_yaml(path, "the layout"), [one.name for one in fields(KoxLayout)]
+    unknown = [name for name in content if name not in known] if isinstance(content, dict) else []
+    if unknown:
+        raise UsageError(f"the layout has no {unknown[0]!r}", path=path, expected=", ".join(known))
+    try:
+        return msgspec.convert(content, KoxLayout)
+    except msgspec.ValidationError as error:
+        raise UsageError("the layout cannot be used", path=path, expected=", ".join(known), found=error) from error
 
 
 def read_label(file: CorpusFile, layout: KoxLayout) -> list[KoxUtterance]:
@@ -118,10 +107,9 @@ def read_label(file: CorpusFile, layout: KoxLayout) -> list[KoxUtterance]:
 
     Raises InputError, which lists the fields of the file, if the layout does not fit.
     """
-    content = _content(file)
-    rows = _rows(content, layout.utterances, layout.text)
-    found = [_utterance(row, file, layout) for row in rows]
-    if not rows or not all(_HANGUL.search(one.text) for one in found if one.text):
+    content = read_label_file(file)
+    found = _utterances(content, file, layout, layout.text)
+    if not found or not all(_HANGUL.search(one.text) for one in found if one.text):
         raise InputError(
             "no Korean text is where configs/data/kox.yaml looks for it",
             path=str(file),
@@ -137,32 +125,23 @@ def read_english_label(file: CorpusFile, layout: KoxLayout) -> list[KoxUtterance
 
     The text may be in a field for English texts, or in one for any text.
     """
-    rows = _rows(_content(file), layout.utterances, [*layout.translation, *layout.text])
-    found = [_utterance(row, file, layout) for row in rows]
+    found = _utterances(read_label_file(file), file, layout, [*layout.translation, *layout.text])
     return [one if one.translation or _HANGUL.search(one.text) else replace(one, text="", translation=one.text) for one in found]
 
 
-def _content(file: CorpusFile) -> Any:
-    try:
-        return parse_json(file.read_text())
-    except ValueError as error:
-        raise InputError("this is no JSON", path=str(file), found=error) from error
-
-
-def _rows(content: Any, places: list[str], texts: list[str]) -> list[Any]:
-    """Return the rows of a file: those at the first place that has a list of objects with texts, or one such object."""
-    for path in places:
+def _utterances(content: Any, file: CorpusFile, layout: KoxLayout, texts: list[str]) -> list[KoxUtterance]:
+    """Return the utterances at the first place that has a list of objects with texts, or one such object."""
+    for path in layout.utterances:
         there = field_at(content, path)
         rows = there if isinstance(there, list) else [there]
         if rows and all(isinstance(row, Mapping) and _text(row, texts) for row in rows):
-            return rows
+            return [_utterance(row, file, layout) for row in rows]
     return []
 
 
 def _utterance(row: Mapping[str, Any], file: CorpusFile, layout: KoxLayout) -> KoxUtterance:
-    name = _text(row, layout.sound) or file.stem
-    stem = PurePosixPath(name.replace("\\", "/")).name
-    stem = stem[: stem.rindex(".")] if re.search(r"\.\w{2,4}$", stem) else stem
+    name = PurePosixPath((_text(row, layout.sound) or file.stem).replace("\\", "/")).name
+    stem = re.sub(r"\.\w{2,4}$", "", name)
     text, translation = (spoken_form(_text(row, paths)) for paths in (layout.text, layout.translation))
     return KoxUtterance(stem, text, translation, _text(row, layout.speaker), _text(row, layout.topic))
 

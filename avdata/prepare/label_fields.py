@@ -5,6 +5,10 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from avcore.errors import InputError
+from avcore.texts import parse_json
+from avdata.prepare.sources import CorpusFile
+
 NOTHING_SAID = "its text has marks of a transcriber, and no words"
 _MOST_SHOWN = 40
 _LONGEST_VALUE = 24
@@ -33,6 +37,14 @@ def spoken_form(text: str) -> str:
 
 def _is_said(form: str) -> bool:
     return not _NOT_SPELT_OUT.search(form)
+
+
+def read_label_file(file: CorpusFile) -> Any:
+    """Return the content of a label file. Raises InputError if it is no JSON."""
+    try:
+        return parse_json(file.read_text())
+    except ValueError as error:
+        raise InputError("this is no JSON", path=str(file), found=error) from error
 
 
 def describe_fields(content: Any) -> str:

@@ -7,84 +7,61 @@
 `netflips prepare mtedx --data-root mtedx --source es --target en --out-dir data/mtedx_es`
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from avcore.errors import InputError
 from avcore.flags import Command, flag
 from avcore.texts import iter_lines
 from avcore.units import normalise_language
-from avdata.prepare.kaldi import piece_of
+from avdata.prepare.kaldi import recording_of
 from avdata.prepare.label_fields import NOTHING_SAID, spoken_form
-from avdata.prepare.recordings import RecordedCorpus
-from avdata.prepare.running import CorpusItem, PrepareOptions, prepare_corpus
-from avdata.published.kaldi import KaldiUtterance, read_segments
-
-_SPLITS = ("train", "valid", "test")
+from avdata.prepare.recordings import CorpusRecording, RecordedCorpus
+from avdata.published.kaldi import KaldiFolder, KaldiUtterance, read_segments
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class MtedxCorpus(RecordedCorpus):
-    """A pair of languages of the corpus."""
+    """A pair of languages of mTEDx to 16 kHz wav and a manifest with texts and translations."""
 
-    source: str
-    """two letters"""
-    target: str
-    """two letters; the same as the source = transcripts only"""
+    data_root: Path = flag(metavar="DIR")
+    """folder with es-en and the like, unpacked"""
+    source: str = flag(metavar="LANG", read=normalise_language)
+    """what is spoken, two letters"""
+    target: str = flag(default="en", metavar="LANG", read=normalise_language)
+    """language of the translations; the source's own = none (default: en)"""
+    corpus = "mtedx"
+    lasting = ("source", "target")
 
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """Settings that must not change on resume."""
-        return {"corpus": "mtedx", "languages": [self.source, self.target]}
-
-    def items(self) -> Iterator[CorpusItem]:
-        """Yield an item for each segment, those of a talk together. Raises InputError for another layout."""
+    def recordings(self) -> Iterator[CorpusRecording]:
+        """Yield each segment, those of a talk together."""
         folder = self.root / f"{self.source}-{self.target}" / "data"
-        splits = [split for split in _SPLITS if (folder / split / "txt" / "segments").is_file()]
+        splits = [split for split in ("train", "valid", "test") if (folder / split / "txt" / "segments").is_file()]
         if not splits:
             raise InputError("this is not the layout of mTEDx", path=folder, expected="test/txt/segments", hint="unpack it")
 
         for split in splits:
             texts, waves = folder / split / "txt", folder / split / "wav"
-            parts = read_segments(texts / "segments", self.problems)
-            lines = self._lines(texts, split, self.source, list(parts))
-            translated = {} if self.target == self.source else self._lines(texts, split, self.target, list(parts))
+            parts = read_segments(texts, KaldiFolder(problems=self.problems))
+            lines = _lines_of(texts / f"{split}.{self.source}", list(parts))
+            translated = {} if self.target == self.source else _lines_of(texts / f"{split}.{self.target}", list(parts))
             for name, (talk, start_s, end_s) in parts.items():
-                sound = waves / f"{talk}.flac"
-                text = spoken_form(lines[name])
+                sound, text = waves / f"{talk}.flac", spoken_form(lines[name])
                 if not sound.is_file() or not text:
                     self.problems[name] = NOTHING_SAID if sound.is_file() else f"there is no file {sound}"
                     continue
                 one = KaldiUtterance(name, sound, talk, text, start_s, end_s, translated.get(name, ""), split)
-                yield piece_of(one, self.source)
-
-    def _lines(self, folder: Path, split: str, language: str, names: list[str]) -> dict[str, str]:
-        """Return the line of a text file for each line of segments. Raises InputError if they are not equally many."""
-        path = folder / f"{split}.{language}"
-        lines = [" ".join(line.split()) for _, line in iter_lines(path, "the texts")]
-        if len(lines) != len(names):
-            raise InputError("texts and segments are not as many", path=path, expected=f"{len(names)} lines", found=len(lines))
-        return dict(zip(names, lines, strict=True))
+                yield recording_of(one, self.source)
 
 
-@dataclass(frozen=True, kw_only=True)
-class MtedxOptions(PrepareOptions):
-    """A pair of languages of mTEDx to 16 kHz wav and a manifest with texts and translations."""
-
-    data_root: Path = flag(metavar="DIR")
-    """folder with es-en and the like, unpacked"""
-    source: str = flag(metavar="LANG")
-    """what is spoken, two letters"""
-    target: str = flag(default="en", metavar="LANG")
-    """language of the translations; the source's own = none (default: en)"""
+def _lines_of(path: Path, names: list[str]) -> dict[str, str]:
+    """Return the line of a text file for each line of segments. Raises InputError if they are not equally many."""
+    lines = [" ".join(line.split()) for _, line in iter_lines(path, "the texts")]
+    if len(lines) != len(names):
+        raise InputError("texts and segments are not as many", path=path, expected=f"{len(names)} lines", found=len(lines))
+    return dict(zip(names, lines, strict=True))
 
 
-def _work(options: MtedxOptions) -> int:
-    languages = normalise_language(options.source), normalise_language(options.target)
-    return prepare_corpus(MtedxCorpus(options.data_root, *languages), options)
-
-
-_COMMAND = Command(MtedxOptions, "netflips prepare mtedx", _work)
+_COMMAND = Command(MtedxCorpus, "netflips prepare mtedx", MtedxCorpus.prepare)
 build_parser, main = _COMMAND.parser, _COMMAND.main

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,8 +32,8 @@ from avcore.texts import iter_lines
 from avcore.timeline import samples_to_seconds
 from avcore.units import normalise_language
 from avdata.corpus import CorpusClip, read_corpus
-from avdata.manifest import Entry, read_manifest
-from avdata.prepare.running import CorpusItem, ItemWorker, PrepareOptions, SourceCorpus, prepare_corpus
+from avdata.manifest import Entry
+from avdata.prepare.running import CorpusItem, SourceCorpus
 from avdata.prepare.workplace import MANIFEST, ItemRecord, Journal, PrepareResult, Workplace
 
 LIPS, SQUEEZED, NO_VIDEO = "lips", "squeezed", "none"
@@ -41,49 +41,65 @@ _LOOKS = 5
 """Frames of a clip in which a face is searched. A detector finds none in mouth crops."""
 
 
-@dataclass
-class MuavicCorpus(SourceCorpus):
-    """One language of the corpus."""
+class MuavicClip(NamedTuple):
+    """A clip and its files."""
 
-    source: str
-    """two letters"""
-    target: str
-    """two letters"""
-    split: str = "test"
-    """train, valid or test"""
-    mtedx: Path | None = None
-    """folder of mTEDx, to join translations by id; None = by line number"""
-    listed: Path | None = None
-    """list of the ids that a paper scored, None = all"""
+    entry: Entry
+    sound: Path | None
+    """None = missing"""
+    crops: Path | None
+    """video of mouth crops, None = missing"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MuavicCorpus(SourceCorpus):
+    """A language of MuAViC with its translations, to a manifest; its files stay where they are."""
+
+    data_root: Path = flag(metavar="DIR")
+    """what get_data.py made, with a folder for each language"""
+    mtedx: Path | None = flag(default=None, metavar="DIR")
+    """mTEDx beside it, whose ids say which translation is whose (default: line numbers do)"""
+    source: str = flag(metavar="LANG", read=normalise_language)
+    """what is spoken, two letters"""
+    target: str = flag(default="en", metavar="LANG", read=normalise_language)
+    """language of the translations (default: en)"""
+    split: str = flag(default="test", choices=("train", "valid", "test"))
+    """default: test"""
+    split_list: Path | None = flag(default=None, metavar="FILE")
+    """ids of the clips that are wanted, one a line (default: all)"""
+    corpus = "muavic"
+    lasting = ("source", "target", "split")
+
+    @property
+    def more_roots(self) -> tuple[Path, ...]:
+        """The other corpus."""
+        return () if self.mtedx is None else (self.mtedx,)
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """Settings that must not change on resume."""
-        joined = "lines" if self.mtedx is None else "ids"
-        return {"corpus": "muavic", "languages": [self.source, self.target], "split": self.split, "joined": joined}
+        """How texts are joined, too."""
+        return {**super().settings, "joined": "lines" if self.mtedx is None else "ids"}
 
     def items(self) -> Iterator[CorpusItem]:
         """Yield an item for each clip with a translation. Raises InputError for another layout, and for tables that do not fit."""
         folder = self.root / self.source
-        tables = (folder / self.target / f"{self.split}_avst.tsv", folder / f"{self.split}.tsv")
-        table = next((path for path in tables if path.is_file()), None)
+        translated = folder / self.target / f"{self.split}_avst"
+        table = _first_file(translated.with_suffix(".tsv"), folder / f"{self.split}.tsv")
         if table is None:
             raise InputError("this is not the layout of MuAViC", path=folder, expected=f"{self.split}.tsv", hint="name its root")
 
         clips = read_corpus(table).clips
-        texts = self._texts(self.source, [folder / f"{self.split}.{self.source}"], clips)
-        places = [folder / self.target / f"{self.split}_avst.{self.target}", folder / f"{self.split}.{self.target}"]
-        translations = self._texts(self.target, places, clips)
+        texts = self._texts(self.source, clips, folder / f"{self.split}.{self.source}")
+        ways = translated.with_suffix(f".{self.target}"), folder / f"{self.split}.{self.target}"
+        translations = self._texts(self.target, clips, *ways)
         if self.mtedx is None:
             LOG.warning("texts are joined by line number alone; --mtedx joins them by their ids")
 
-        wanted = (
-            None if self.listed is None else {line.split()[0] for _, line in iter_lines(self.listed, "the list") if line.strip()}
-        )
-
+        listed = iter_lines(self.split_list, "the list") if self.split_list else ()
+        wanted = {line.split()[0] for _, line in listed if line.strip()}
         for clip in clips:
             name = _short(clip.id)
-            if wanted is not None and wanted.isdisjoint((name, clip.id)):
+            if self.split_list is not None and wanted.isdisjoint((name, clip.id)):
                 continue
             if not translations.get(name):
                 self.problems[clip.id] = f"it has no translation into {self.target}"
@@ -100,14 +116,13 @@ class MuavicCorpus(SourceCorpus):
                 duration_s=float(samples_to_seconds(clip.samples)),
                 extra={"split": self.split},
             )
-            sound = next((path for path in (folder / "audio" / f"{clip.id}.wav", Path(clip.audio)) if path.is_file()), None)
-            crops = next((path for path in (folder / "video" / f"{clip.id}.mp4", Path(clip.lips)) if path.is_file()), None)
+            sound = _first_file(folder / "audio" / f"{clip.id}.wav", Path(clip.audio))
+            crops = _first_file(folder / "video" / f"{clip.id}.mp4", Path(clip.lips))
             yield CorpusItem(clip.id, MuavicClip(entry, sound, crops))
 
-    def _texts(self, language: str, places: Sequence[Path], clips: Sequence[CorpusClip]) -> dict[str, str]:
+    def _texts(self, language: str, clips: Sequence[CorpusClip], *places: Path) -> dict[str, str]:
         """Return the texts in a language by the clips' short ids: from mTEDx, or line by line from the first file of `places`."""
-        names = [_short(clip.id) for clip in clips]
-        own = next((path for path in places if path.is_file()), None)
+        names, own = [_short(clip.id) for clip in clips], _first_file(*places)
         if self.mtedx is None:
             if own is None:
                 raise InputError("the texts are not there", path=places[0], expected="a line for each line of the table")
@@ -122,39 +137,6 @@ class MuavicCorpus(SourceCorpus):
             LOG.warning(message, own, others, len(by_line))
         return found
 
-    def worker(self, place: Workplace) -> "MuavicWorker":
-        """Return the worker that checks the crops."""
-        return MuavicWorker(place.out)
-
-    def report(self, place: Workplace, outcome: PrepareResult) -> None:
-        """Log how many clips have which kind of video: scores should be reported with these counts."""
-        path = place.out / f"{MANIFEST}.jsonl"
-        kinds = (
-            Counter(str(one.extra.get("video_kind")) for one in read_manifest(path).entries) if path.is_file() else Counter[str]()
-        )
-        counts = (kinds[LIPS], kinds[SQUEEZED], kinds[NO_VIDEO])
-        LOG.info(
-            "%s: %d with mouth crops, %d with the whole frame squeezed (no face was found), %d with sound alone", path, *counts
-        )
-
-
-@dataclass(frozen=True)
-class MuavicClip:
-    """A clip and its files."""
-
-    entry: Entry
-    sound: Path | None
-    """None = missing"""
-    crops: Path | None
-    """video of mouth crops, None = missing"""
-
-
-@dataclass(frozen=True)
-class MuavicWorker(ItemWorker):
-    """Checks the files of a clip."""
-
-    out: Path
-
     def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
         """Record a clip, or why it is left out."""
         clip: MuavicClip = piece.work
@@ -163,15 +145,24 @@ class MuavicWorker(ItemWorker):
             return ()
 
         video_kind = NO_VIDEO if clip.crops is None else SQUEEZED if _shows_a_face(clip.crops) else LIPS
-        row = clip.entry.to_row() | {"audio": _below(clip.sound, self.out), "video_kind": video_kind}
+        row = clip.entry.to_row() | {"audio": self._below(clip.sound), "video_kind": video_kind}
         if clip.crops is not None:
-            row["lips"] = _below(clip.crops, self.out)
+            row["lips"] = self._below(clip.crops)
         else:
             # The table counts the frames of a video that is not there.
             row.pop("frames", None)
-
         journal.add(ItemRecord(piece.key, "kept", rows={MANIFEST: row}))
         return ()
+
+    def _below(self, path: Path) -> str:
+        return os.path.relpath(path.resolve(), self.out_dir.resolve())
+
+    def report(self, place: Workplace, outcome: PrepareResult) -> None:
+        """Log how many clips have which kind of video: scores should be reported with these counts."""
+        rows = (record.rows.get(MANIFEST, {}) for record in place.journal.records().values())
+        kinds = Counter(row.get("video_kind") for row in rows)
+        message = "%s: %d with mouth crops, %d with the whole frame squeezed (no face was found), %d with sound alone"
+        LOG.info(message, place.out / f"{MANIFEST}.jsonl", kinds[LIPS], kinds[SQUEEZED], kinds[NO_VIDEO])
 
 
 def _shows_a_face(crops: Path) -> bool:
@@ -198,37 +189,13 @@ def _lines(path: Path, wanted: int | None = None) -> list[str]:
     return lines
 
 
+def _first_file(*places: Path) -> Path | None:
+    return next((path for path in places if path.is_file()), None)
+
+
 def _short(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def _below(path: Path, out: Path) -> str:
-    return os.path.relpath(path.resolve(), out.resolve())
-
-
-@dataclass(frozen=True, kw_only=True)
-class MuavicOptions(PrepareOptions):
-    """A language of MuAViC with its translations, to a manifest; its files stay where they are."""
-
-    data_root: Path = flag(metavar="DIR")
-    """what get_data.py made, with a folder for each language"""
-    mtedx: Path | None = flag(default=None, metavar="DIR")
-    """mTEDx beside it, whose ids say which translation is whose (default: line numbers do)"""
-    source: str = flag(metavar="LANG")
-    """what is spoken, two letters"""
-    target: str = flag(default="en", metavar="LANG")
-    """language of the translations (default: en)"""
-    split: str = flag(default="test", choices=("train", "valid", "test"))
-    """default: test"""
-    split_list: Path | None = flag(default=None, metavar="FILE")
-    """ids of the clips that are wanted, one a line (default: all)"""
-
-
-def _work(options: MuavicOptions) -> int:
-    languages = normalise_language(options.source), normalise_language(options.target)
-    corpus = MuavicCorpus(options.data_root, *languages, options.split, options.mtedx, options.split_list)
-    return prepare_corpus(corpus, options, *([options.mtedx] if options.mtedx else []))
-
-
-_COMMAND = Command(MuavicOptions, "netflips prepare muavic", _work)
+_COMMAND = Command(MuavicCorpus, "netflips prepare muavic", MuavicCorpus.prepare)
 build_parser, main = _COMMAND.parser, _COMMAND.main

@@ -1,6 +1,8 @@
 """Recordings of a corpus, converted to 16 kHz mono wav files, with a line of a manifest for each."""
 
-from collections.abc import Iterable
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -13,9 +15,9 @@ from avcore.media import read_speech, write_speech
 from avcore.speech.audio import level_dbfs
 from avcore.timeline import samples_to_seconds, seconds_to_samples
 from avdata.manifest import Entry
-from avdata.prepare.running import CorpusItem, ItemWorker, SourceCorpus
+from avdata.prepare.running import CorpusItem, SourceCorpus
 from avdata.prepare.sources import CorpusFile
-from avdata.prepare.workplace import MANIFEST, ItemRecord, Journal, Workplace
+from avdata.prepare.workplace import MANIFEST, ItemRecord, Journal
 
 MIN_SECONDS = 0.1
 SILENT_DBFS = -70.0
@@ -65,27 +67,34 @@ class CorpusRecording:
     part_s: tuple[float, float] | None = None
     """begin and end (s) in the sound, None = all of it"""
 
-    def piece(self) -> CorpusItem:
-        """Return the recording as a piece of work."""
-        return CorpusItem(self.entry.id if self.manifest == MANIFEST else f"{self.manifest}/{self.entry.id}", self)
 
+@dataclass(frozen=True, kw_only=True)
+class RecordedCorpus(SourceCorpus):
+    """A corpus whose pieces are recordings, or parts of them."""
 
-@dataclass(frozen=True)
-class RecordingWorker(ItemWorker):
-    """Writes recordings as 16 kHz wav."""
+    @abstractmethod
+    def recordings(self) -> Iterator[CorpusRecording]:
+        """Return all recordings. Raises InputError for another layout."""
 
-    out: Path
-    temporary: Path
+    def items(self) -> Iterator[CorpusItem]:
+        """Yield an item for each recording. The sides of a pair count as one."""
+        for one in self.recordings():
+            name = one.entry.id
+            yield CorpusItem(name if one.manifest == MANIFEST else f"{one.manifest}/{name}", one, item=name)
+
+    def opened(self, recording: CorpusRecording) -> AbstractContextManager[Path]:
+        """Give the sound of a recording as a file."""
+        return recording.sound.on_disk(self.temporary)
 
     def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
-        """Convert one recording."""
+        """Write a recording as 16 kHz wav."""
         one: CorpusRecording = piece.work
-        with one.sound.on_disk(self.temporary) as path:
+        with self.opened(one) as path:
             if one.part_s is None:
-                stored = store_sound(path, self.out, one.entry.audio)
+                stored = store_sound(path, self.out_dir, one.entry.audio)
             else:
                 start, stop = map(seconds_to_samples, one.part_s)
-                stored = store_speech(_whole(path)[start:stop], self.out, one.entry.audio, f"{path.name}: {one.entry.id}")
+                stored = store_speech(_whole(path)[start:stop], self.out_dir, one.entry.audio, f"{path.name}: {one.entry.id}")
 
         entry = replace(one.entry, duration_s=stored.seconds, samples=stored.samples)
         journal.add(ItemRecord(piece.key, "kept", rows={one.manifest: entry.to_row()}))
@@ -96,11 +105,3 @@ class RecordingWorker(ItemWorker):
 def _whole(path: Path) -> NDArray[np.float32]:
     """Return a recording, float32 [S]. Its parts come one after another, so that it is decoded once for them."""
     return read_speech(path)
-
-
-class RecordedCorpus(SourceCorpus):
-    """A corpus whose pieces are recordings, or parts of them."""
-
-    def worker(self, place: Workplace) -> RecordingWorker:
-        """Return the worker that converts sounds."""
-        return RecordingWorker(place.out, place.temporary)

@@ -1,6 +1,8 @@
-"""Common parts of all preparations: options, and the run from pieces to manifest.
+"""What all preparations share: the options of their commands, and the run from the pieces of a corpus to its manifest.
 
-The pieces of a corpus are processed in parallel. A piece may have follow-ups; one that fails is recorded by name.
+A corpus is one class: its fields are the options of its command, and it says which pieces of work its files are, and how one is
+done. Pieces are done in parallel, by copies of the corpus in other processes. A piece may have follow-ups; one that fails is
+recorded by name.
 """
 
 import errno
@@ -9,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Protocol, Self
 
 from avcore.command import LOG
 from avcore.compute.threads import num_cores
@@ -19,6 +21,7 @@ from avcore.flags import QuietOptions, flag
 from avcore.notes import shown
 from avcore.pool import Lost, PoolTask, ProcessPool
 from avcore.progress import Progress, bars
+from avdata.prepare.sources import Listing, list_files
 from avdata.prepare.workplace import ItemRecord, Journal, PrepareResult, Workplace
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -40,14 +43,13 @@ class CorpusItem:
     """the item that it is a part of, which --limit counts; "" = itself"""
 
 
-class ItemWorker(ABC):
+class ItemWorker(Protocol):
     """Processes pieces; is sent to other processes."""
 
-    @abstractmethod
     def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
         """Process a piece: make its files and record the result, or return follow-ups."""
 
-    def finish(self, piece: CorpusItem) -> None:  # noqa: B027  # most leave nothing
+    def finish(self, piece: CorpusItem) -> None:
         """Clean up after a piece whose follow-ups are all done."""
 
 
@@ -157,39 +159,9 @@ def _failure(piece: CorpusItem, reason: str, detail: str) -> ItemRecord:
     return ItemRecord(piece.key, "failed", parent=piece.parent, reason=reason, detail=shown(detail))
 
 
-@dataclass
-class SourceCorpus(ABC):
-    """A corpus that can be prepared."""
-
-    root: Path
-    """its folder, or an archive"""
-    problems: dict[str, str] = field(default_factory=dict, kw_only=True)
-    """reasons by name for what cannot become a piece; complete when `items` is exhausted"""
-
-    @property
-    @abstractmethod
-    def settings(self) -> Mapping[str, Any]:
-        """Settings that must not change on resume."""
-
-    @abstractmethod
-    def items(self) -> Iterator[CorpusItem]:
-        """Return all pieces. Raises InputError for another layout."""
-
-    def other_layout(self, name: str, expected: str, found: object = None, hint: str | None = None) -> InputError:
-        """Return the error for a folder that does not hold the corpus of this name."""
-        return InputError(f"this is not the layout of {name}", path=self.root, expected=expected, found=found, hint=hint)
-
-    @abstractmethod
-    def worker(self, place: Workplace) -> ItemWorker:
-        """Return the worker that processes them."""
-
-    def report(self, place: Workplace, outcome: PrepareResult) -> None:  # noqa: B027  # most have no more
-        """Log or draw more about the result."""
-
-
 @dataclass(frozen=True, kw_only=True)
-class PrepareOptions(QuietOptions):
-    """Options that all preparations share."""
+class Preparation(QuietOptions, ABC):
+    """What becomes manifests, and the options that all commands for it share."""
 
     out_dir: Path = flag(metavar="DIR", group="running")
     """folder for the manifest and its files"""
@@ -199,40 +171,110 @@ class PrepareOptions(QuietOptions):
     """only the first N of the corpus, to try it out"""
     retry_failed: bool = flag(default=False)
     """try again what failed in an earlier run"""
+    problems: dict[str, str] = field(default_factory=dict, init=False)
+    """reasons by name for what cannot become a piece; complete when `items` is exhausted"""
+
+    corpus: ClassVar[str]
+    """name of the corpus in a folder's settings"""
+    lasting: ClassVar[tuple[str, ...]] = ()
+    """options that must not change from one run to the next"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.workers < 1 or self.limit < 0:
             raise UsageError("--workers must be 1 or more and --limit 0 or more", found=f"{self.workers} and {self.limit}")
 
+    @property
+    @abstractmethod
+    def root(self) -> Path:
+        """What is read: a folder or a file."""
 
-def prepare_corpus(corpus: SourceCorpus, options: PrepareOptions, *more_roots: Path, paired: tuple[str, ...] = ()) -> int:
-    """Prepare a corpus, or resume; returns the exit code: 1 if something failed or nothing was kept.
+    @property
+    def more_roots(self) -> tuple[Path, ...]:
+        """Further folders that are read."""
+        return ()
 
-    more_roots: further folders that are read. paired: manifests that must have equal ids. Raises InputError if the corpus is
-    missing, UsageError if an earlier run had other settings, OutputError if the folder cannot be written or holds an input.
-    """
-    for root in (corpus.root, *more_roots):
-        if root.resolve() in (options.out_dir.resolve(), *options.out_dir.resolve().parents):
-            raise UsageError("the output folder lies inside the corpus", path=options.out_dir, hint="choose another --out-dir")
-    keep_folder_apart(options.out_dir, (), _WRITTEN, (corpus.root, *more_roots), "choose another --out-dir")
-    if not corpus.root.exists():
-        raise InputError("the corpus is not there", path=corpus.root, hint=why_missing(corpus.root) or "check the path")
+    @property
+    def paired(self) -> tuple[str, ...]:
+        """Manifests that get equal ids."""
+        return ()
 
-    place = Workplace(options.out_dir)
-    with place.open(corpus.settings, options.retry_failed) as known, bars(options.quiet) as progress:
-        if known:
-            LOG.info("%s: %d were done before", options.out_dir, len(known))
-        pieces = _first(corpus.items(), options.limit) if options.limit else corpus.items()
-        process_items(pieces, corpus.worker(place), place.journal, known, options.workers, progress)
-        outcome = place.write_results(corpus.problems, paired)
-        corpus.report(place, outcome)
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What must not change from one run to the next; a value None = not stated this time."""
+        return {"corpus": self.corpus, **{name: getattr(self, name) for name in self.lasting}}
 
-    for line in outcome.lines():
-        LOG.info("%s/%s", options.out_dir, line)
-    if not outcome.entries:
-        LOG.error("%s: nothing was kept", options.out_dir)
-    return EXIT_FAILED if outcome.num_failed or not outcome.entries else EXIT_DONE
+    @property
+    def temporary(self) -> Path:
+        """Folder for files that are not kept."""
+        return Workplace(self.out_dir).temporary
+
+    @abstractmethod
+    def items(self) -> Iterator[CorpusItem]:
+        """Return all pieces. Raises InputError for another layout."""
+
+    @abstractmethod
+    def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
+        """Process a piece: make its files and record the result, or return follow-ups."""
+
+    def finish(self, piece: CorpusItem) -> None:  # most leave nothing
+        """Clean up after a piece whose follow-ups are all done."""
+
+    def report(self, place: Workplace, outcome: PrepareResult) -> None:  # most have no more
+        """Log or draw more about the result."""
+
+    def prepare(self) -> int:
+        """Prepare the corpus, or resume; returns the exit code: 1 if something failed or nothing was kept.
+
+        Raises InputError if the corpus is missing, UsageError if an earlier run had other settings, OutputError if the folder
+        cannot be written or holds an input.
+        """
+        roots = (self.root, *self.more_roots)
+        for root in roots:
+            if root.resolve() in (self.out_dir.resolve(), *self.out_dir.resolve().parents):
+                raise UsageError("the output folder lies inside the corpus", path=self.out_dir, hint="choose another --out-dir")
+        keep_folder_apart(self.out_dir, (), _WRITTEN, roots, "choose another --out-dir")
+        if not self.root.exists():
+            raise InputError("the corpus is not there", path=self.root, hint=why_missing(self.root) or "check the path")
+
+        place = Workplace(self.out_dir)
+        with place.open(self.settings, self.retry_failed) as known, bars(self.quiet) as progress:
+            if known:
+                LOG.info("%s: %d were done before", self.out_dir, len(known))
+            pieces = _first(self.items(), self.limit) if self.limit else self.items()
+            # What `items` notes down stays here: other processes get a copy without it.
+            process_items(pieces, replace(self), place.journal, known, self.workers, progress)
+            outcome = place.write_results(self.problems, self.paired)
+            self.report(place, outcome)
+
+        for line in outcome.lines():
+            LOG.info("%s/%s", self.out_dir, line)
+        if not outcome.entries:
+            LOG.error("%s: nothing was kept", self.out_dir)
+        return EXIT_FAILED if outcome.num_failed or not outcome.entries else EXIT_DONE
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceCorpus(Preparation):
+    """A corpus as it was delivered, or unpacked."""
+
+    data_root: Path = flag(metavar="DIR")
+    """the corpus: folders, archives, or both"""
+
+    @property
+    def root(self) -> Path:
+        """Its folder, or an archive."""
+        return self.data_root
+
+    def listing(self) -> Listing:
+        """List its files. Archives that cannot be read become problems."""
+        listing = list_files(self.root)
+        self.problems.update(listing.problems)
+        return listing
+
+    def other_layout(self, name: str, expected: str, found: object = None, hint: str | None = None) -> InputError:
+        """Return the error for a folder that does not hold the corpus of this name."""
+        return InputError(f"this is not the layout of {name}", path=self.root, expected=expected, found=found, hint=hint)
 
 
 def _first(pieces: Iterable[CorpusItem], count: int) -> Iterator[CorpusItem]:

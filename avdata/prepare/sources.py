@@ -12,7 +12,7 @@ import tarfile
 import zipfile
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -34,7 +34,8 @@ _LONE = re.compile("[\ud800-\udfff]")
 """Surrogates, with which Python represents the bytes of a file name that is not UTF-8."""
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, tarfile.TarError, EOFError, NotImplementedError, RuntimeError, OSError)
 """Errors of zipfile and tarfile for damaged archives, unknown compression and passwords."""
-_TEXT = ("utf-8-sig", "cp949")
+UTF8 = ("utf-8-sig",)
+_TEXT = (*UTF8, "cp949")
 _BLOCK = 1 << 20
 MOST_UNPACKED = 32 << 30
 """Most bytes of a file that is copied out of an archive: a day of 1080p video."""
@@ -124,12 +125,16 @@ class CorpusFile:
 
     def blocks(self) -> Iterator[bytes]:
         """Yield its content in blocks. Raises InputError if it cannot be read."""
+        return self._parts(lambda file, left: file.read(min(left, _BLOCK)))
+
+    def _parts(self, read: Callable[[IO[bytes], int], bytes]) -> Iterator[bytes]:
+        """Yield its content in parts. read: takes the next part from the open file, which has so many bytes left."""
         with ExitStack() as stack:
             try:
                 file, left = self._open(stack)
-                while left and (block := file.read(min(left, _BLOCK))):
-                    left -= len(block)
-                    yield block
+                while left and (part := read(file, left)):
+                    left -= len(part)
+                    yield part
                 if left:
                     raise EOFError(f"{left:,} bytes less than it should have")
             except _UNREADABLE as error:
@@ -139,14 +144,31 @@ class CorpusFile:
         """Return the whole file as text. Raises InputError if it is no text, or too large for one."""
         size = self._length()
         if size > MOST_BYTES:
-            raise InputError("it is too large", path=str(self), expected=f"{MOST_BYTES:,} bytes of text", found=f"{size:,} bytes")
+            raise self._too_large("it", f"{size:,}")
+        return self._decoded(b"".join(self.blocks()), [*_TEXT])
 
-        content = b"".join(self.blocks())
-        for encoding in _TEXT:
+    def lines(self, encodings: Sequence[str] = _TEXT) -> Iterator[tuple[str, str]]:
+        """Yield its lines in NFC without their ends, each with its place, as `train.tsv:3`. The file may be of any length.
+
+        encodings: those to try; from a line on that is not in the first, the file is in the next. Raises InputError for no text.
+        """
+        left = [*encodings]
+        for number, line in enumerate(self._parts(lambda file, size: file.readline(min(size, MOST_BYTES))), 1):
+            if len(line) >= MOST_BYTES:
+                raise self._too_large(f"line {number}", "more")
+            yield f"{self.name}:{number}", normalize("NFC", self._decoded(line, left)).rstrip("\r\n")
+
+    def _too_large(self, what: str, found: str) -> InputError:
+        expected = f"{MOST_BYTES:,} bytes of text"
+        return InputError(f"{what} is too large", path=str(self), expected=expected, found=f"{found} bytes")
+
+    def _decoded(self, content: bytes, encodings: list[str]) -> str:
+        """Return content as text in the first encoding that fits; those before it are taken out."""
+        while encodings:
             try:
-                return content.decode(encoding)
+                return content.decode(encodings[0])
             except UnicodeDecodeError:
-                continue
+                del encodings[0]
         raise InputError("this is no text file", path=str(self), expected="UTF-8 (or CP949)")
 
     @contextmanager
@@ -155,10 +177,8 @@ class CorpusFile:
         if self.is_plain:
             yield self.paths[0]
             return
-        self._require_room(folder)
         with NamedTemporaryFile(dir=folder, suffix=self.suffix) as copy:
-            copy.writelines(self.blocks())
-            copy.flush()
+            self.copy_to(Path(copy.name))
             with self.named(Path(copy.name)):
                 yield Path(copy.name)
 
@@ -229,6 +249,10 @@ class Listing:
     def with_suffix(self, *suffixes: str) -> list[CorpusFile]:
         """Return the files with one of the suffixes."""
         return [file for file in self.files if file.suffix in suffixes]
+
+    def by_stem(self, *suffixes: str) -> dict[str, CorpusFile]:
+        """Return the files with one of the suffixes by their names without folders and suffix."""
+        return {file.stem: file for file in self.with_suffix(*suffixes)}
 
     def first_names(self) -> str:
         """Return the names of some files, for messages."""

@@ -5,10 +5,10 @@
 
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any
 from unicodedata import normalize
 
 from avcore.errors import InputError, MediaError, UsageError
@@ -22,8 +22,8 @@ from avcore.units import normalise_language
 from avdata.prepare.clips import ClipMaker, ClipRequest, ClipSettings, Footage, FramingKind
 from avdata.prepare.label_fields import spoken_form
 from avdata.prepare.quality import QualityGates, write_contact_sheet
-from avdata.prepare.running import CorpusItem, ItemWorker, PrepareOptions, SourceCorpus, prepare_corpus
-from avdata.prepare.sources import CorpusFile, list_files
+from avdata.prepare.running import CorpusItem, SourceCorpus
+from avdata.prepare.sources import CorpusFile
 from avdata.prepare.workplace import ItemRecord, Journal, PrepareResult, Workplace
 
 
@@ -132,22 +132,70 @@ FrameStretch = tuple[int, int]
 _CUTS = CutSettings()
 
 
-@dataclass(frozen=True)
-class VideoSettings:
-    """How videos are cut, and fields of their entries."""
+@dataclass(frozen=True, kw_only=True)
+class ClipCorpus(QualityGates, SourceCorpus):
+    """A corpus whose videos are cut into clips; each clip then is a piece of its own."""
 
-    cut: Literal["pauses", "exact", "none"] = "pauses"
-    """at `pauses`, into pieces of `exact` length, or `none`: each file is a clip"""
-    exact_s: float = 0.0
-    """length of pieces for `exact`"""
-    cuts: CutSettings = field(default_factory=CutSettings)
-    clips: ClipSettings = field(default_factory=ClipSettings)
-    language: str = ""
-    """two letters, "" = not stated"""
-    speaker: str = ""
-    """one name for all, "" = the folder of the video"""
+    framing: FramingKind = flag(default="face", group="clips")
+    """video of a clip: cropped around the face, whole, or none (default: face)"""
+    max_side: int = flag(default=384)
+    """pixels of the cropped video (default: 384)"""
     audio_track: str = ""
     """a number from 1 or a language, "" = the first track with speech"""
+
+    @property
+    def least_s(self) -> float:
+        """Seconds of the shortest clip that is kept."""
+        return 0.0
+
+    @property
+    def clips(self) -> ClipSettings:
+        """What clips are made of, and what they must reach."""
+        gates = QualityGates(**{one.name: getattr(self, one.name) for one in fields(QualityGates)})
+        return ClipSettings(self.framing, self.max_side, max(1, frames_covering(self.least_s)), gates)
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Clips made with different settings must not be mixed."""
+        return {**super().settings, **asdict(self.clips)}
+
+    @abstractmethod
+    def requests(self, piece: CorpusItem, footage: Footage, journal: Journal) -> list[ClipRequest]:
+        """Return the clips of a video, or record why there are none."""
+
+    def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
+        """Cut a video into clips, or make one of them."""
+        if isinstance(piece.work, ClipRequest):
+            self._make(piece.work, journal)
+            return ()
+
+        source: CorpusFile = piece.work.source
+        footage = Footage.of(source, self.temporary)
+        with source.named(footage.video.path):
+            footage = footage.bring(source, self.audio_track or None)
+            requests = list[ClipRequest]()
+            try:
+                requests = self.requests(piece, footage, journal)
+                # A clip of the video's own name is all of it.
+                if [one.id for one in requests] == [piece.key]:
+                    self._make(requests.pop(), journal)
+            finally:
+                # It is kept only if there are clips to make.
+                if not requests:
+                    footage.remove()
+        return [CorpusItem(request.id, request) for request in requests]
+
+    def _make(self, request: ClipRequest, journal: Journal) -> None:
+        journal.add(ClipMaker(self.out_dir, self.out_dir / _SAMPLES, self.clips).make(request))
+
+    def finish(self, piece: CorpusItem) -> None:
+        """Remove the footage when all clips of a video are done."""
+        Footage.of(piece.work.source, self.temporary).remove()
+
+    def report(self, place: Workplace, outcome: PrepareResult) -> None:
+        """Draw the contact sheet if there are samples."""
+        if (place.out / _SAMPLES).is_dir():
+            write_contact_sheet(place.out / CONTACT_SHEET, place.out / _SAMPLES)
 
 
 @dataclass(frozen=True)
@@ -156,30 +204,84 @@ class Recording:
 
     source: CorpusFile
     speaker: str
-    text: CorpusFile | None
+    language: str
+    """two letters, "" = not stated"""
+    text: CorpusFile | None = None
     """file with its transcript, None = there is none"""
     transcript: str = ""
     """its transcript, if there is no file"""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """further fields of its clips"""
 
+    def clip(self, name: str, footage: Footage, stretch: FrameStretch, text: str = "") -> ClipRequest:
+        """Return the request for a clip of it."""
+        rate = probe(footage.video).frame_rate
+        other_rate = {} if abs(rate - FRAME_RATE) < _SAME_RATE_HZ else {"source_fps": round(float(rate), 3)}
+        extra = {"source": self.source.name, **self.extra, **other_rate}
+        return ClipRequest(name, footage, *stretch, language=self.language, speaker=self.speaker, text=text, extra=extra)
 
-@dataclass
-class VideoCorpus(SourceCorpus):
-    """A folder of videos, which may be in archives."""
 
-    video: VideoSettings
+@dataclass(frozen=True, kw_only=True)
+class WholeClips(ClipCorpus):
+    """A corpus of videos that are clips already, as `Recording`s."""
+
+    def requests(self, piece: CorpusItem, footage: Footage, journal: Journal) -> list[ClipRequest]:
+        """Return the whole video as a clip, with its transcript."""
+        one: Recording = piece.work
+        text = one.transcript if one.text is None else _text(one.text)
+        return [one.clip(piece.key, footage, (0, _whole(footage, video_frames(footage.video))), text)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoCorpus(WholeClips):
+    """Videos of talking heads to clips with lips, face, boxes, sound and quality figures."""
+
+    data_root: Path = flag(metavar="DIR")
+    """videos, also in zip or tar archives"""
+    language: str = flag(default="", metavar="LANG", read=normalise_language)
+    """what is spoken, two letters"""
+    speaker: str = flag(default="", metavar="NAME")
+    """who speaks in all (default: the folder a video lies in)"""
+    audio_track: str = flag(default="", metavar="N|LANG")
+    """the sound track of a video that is heard: a number from 1, or a language (default: the first with speech)"""
+    min_seconds: float = flag(default=_CUTS.min_s, metavar="S", group="cutting")
+    """shortest clip, seconds (default: 2)"""
+    max_seconds: float = flag(default=_CUTS.max_s, metavar="S")
+    """longest clip, seconds (default: 10)"""
+    max_pause: float = flag(default=_CUTS.max_pause_s, metavar="S")
+    """a longer pause ends a clip, seconds (default: 1)"""
+    exact_seconds: float = flag(default=0.0, metavar="S")
+    """clips of exactly this length, for lip-to-speech"""
+    whole_files: bool = flag(default=False)
+    """do not cut: each file is a clip, its text in a .txt beside it"""
+    corpus = "video"
+    lasting = ("language", "speaker", "audio_track", "min_seconds", "max_seconds", "max_pause", "exact_seconds", "whole_files")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.min_seconds <= self.max_seconds / 2:
+            raise UsageError(
+                "--max-seconds must be at least twice --min-seconds, or speech without pauses could not be cut",
+                found=f"{self.min_seconds:g} and {self.max_seconds:g}",
+            )
+        if self.exact_seconds < 0 or (self.exact_seconds and frame_at(self.exact_seconds) < 1):
+            raise UsageError("--exact-seconds must be at least one frame, 0.04", found=self.exact_seconds)
+        if self.exact_seconds and self.whole_files:
+            raise UsageError("--whole-files does not go with --exact-seconds")
 
     @property
-    def settings(self) -> Mapping[str, Any]:
-        """All settings: clips made with different ones must not be mixed."""
-        settings = {"corpus": "video", **asdict(self.video)}
-        return settings if self.video.audio_track else {name: one for name, one in settings.items() if name != "audio_track"}
+    def exact_s(self) -> float:
+        """Length of the clips in whole frames, 0 = they are cut at pauses."""
+        return float(frames_to_seconds(frame_at(self.exact_seconds)))
+
+    @property
+    def least_s(self) -> float:
+        """Seconds of the shortest clip that is kept."""
+        return self.exact_s or (0.0 if self.whole_files else self.min_seconds)
 
     def items(self) -> Iterator[CorpusItem]:
         """Yield an item for each video. Raises InputError if there is none."""
-        listing = list_files(self.root)
-        self.problems |= listing.problems
+        listing = self.listing()
         texts = {_stem(file): file for file in listing.with_suffix(".txt")}
         seen: set[str] = set()
 
@@ -192,109 +294,28 @@ class VideoCorpus(SourceCorpus):
             folders = source.folders or (name,)
             # VoxCeleb has a folder for each person, and in it one for each video: id00012/21Uxsk56VDQ/00001.mp4.
             is_voxceleb = len(folders) > 1 and re.fullmatch(r"id\d{5}", folders[-2])
-            speaker = self.video.speaker or (folders[-2] if is_voxceleb else folders[-1])
-            yield CorpusItem(name, Recording(source, speaker, texts.get(name)))
+            speaker = self.speaker or (folders[-2] if is_voxceleb else folders[-1])
+            yield CorpusItem(name, Recording(source, speaker, self.language, texts.get(name)))
 
         if not seen and not self.problems:
             raise InputError("there is no video in this folder", path=self.root, expected=", ".join(VIDEO_SUFFIXES))
 
-    def worker(self, place: Workplace) -> "VideoWorker":
-        """Return the worker that cuts videos and makes clips."""
-        return VideoWorker(place.out, place.temporary, self.video.clips, self.video)
+    def requests(self, piece: CorpusItem, footage: Footage, journal: Journal) -> list[ClipRequest]:
+        """Return the clips of a video; none without speech."""
+        if self.whole_files:
+            return super().requests(piece, footage, journal)
+        pieces = self._stretches(piece.key, footage, journal)
+        if not pieces:
+            journal.add(ItemRecord(piece.key, "rejected", reason="no speech", detail="no stretch of speech is long enough"))
+        one: Recording = piece.work
+        return [one.clip(f"{piece.key}_{number:04d}", footage, stretch) for number, stretch in enumerate(pieces, 1)]
 
-    def report(self, place: Workplace, outcome: PrepareResult) -> None:
-        """Draw the contact sheet."""
-        draw_contact_sheet(place)
-
-
-@dataclass(frozen=True)
-class ClipWorker(ItemWorker):
-    """Cuts videos; each clip then is a piece of its own."""
-
-    out: Path
-    temporary: Path
-    clips: ClipSettings
-
-    @abstractmethod
-    def cut(self, piece: CorpusItem, journal: Journal) -> list[CorpusItem]:
-        """Return the clips of a video as pieces, or record why there are none."""
-
-    def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
-        """Cut a video, or make a clip."""
-        if not isinstance(piece.work, ClipRequest):
-            return self.cut(piece, journal)
-        self.make(piece.work, journal)
-        return ()
-
-    def make(self, request: ClipRequest, journal: Journal) -> None:
-        """Make a clip and record the result."""
-        journal.add(ClipMaker(self.out, self.out / _SAMPLES, self.clips).make(request))
-
-    def pieces(self, source: CorpusFile, cut: Callable[[Footage], list[ClipRequest]], audio_track: str = "") -> list[CorpusItem]:
-        """Prepare a video's footage and return its clips as pieces. The footage is kept only if there are clips to make."""
-        footage = Footage.of(source, self.temporary)
-        with source.named(footage.video.path):
-            footage = footage.bring(source, audio_track or None)
-            requests = list[ClipRequest]()
-            try:
-                requests = cut(footage)
-            finally:
-                if not requests:
-                    footage.remove()
-        return [CorpusItem(request.id, request) for request in requests]
-
-    def finish(self, piece: CorpusItem) -> None:
-        """Remove the footage when all clips of a video are done."""
-        Footage.of(piece.work.source, self.temporary).remove()
-
-
-@dataclass(frozen=True)
-class VideoWorker(ClipWorker):
-    """Cuts a video at its pauses, or takes it whole."""
-
-    video: VideoSettings
-
-    def cut(self, piece: CorpusItem, journal: Journal) -> list[CorpusItem]:
-        """Cut a recording; if it is one clip, make it at once."""
-        recording: Recording = piece.work
-
-        def requests_of(footage: Footage) -> list[ClipRequest]:
-            requests = self._requests(piece.key, recording, footage, journal)
-            if self.video.cut == "none":
-                self.make(requests.pop(), journal)
-            elif not requests:
-                journal.add(ItemRecord(piece.key, "rejected", reason="no speech", detail="no stretch of speech is long enough"))
-            return requests
-
-        return self.pieces(recording.source, requests_of, self.video.audio_track)
-
-    def _requests(self, name: str, recording: Recording, footage: Footage, journal: Journal) -> list[ClipRequest]:
-        own = video_frames(footage.video)
-        extra = {"source": recording.source.name, **recording.extra, **_other_rate(footage.video)}
-        text = _text(recording.text) if recording.text is not None else recording.transcript
-        is_whole = self.video.cut == "none"
-        pieces = [(0, _whole(footage, own))] if is_whole else self._stretches(name, footage.listen(), own, journal)
-        return [
-            ClipRequest(
-                id=name if is_whole else f"{name}_{number:04d}",
-                footage=footage,
-                first=first,
-                num_frames=count,
-                language=self.video.language,
-                speaker=recording.speaker,
-                text=text if is_whole else "",
-                extra=extra,
-            )
-            for number, (first, count) in enumerate(pieces, 1)
-        ]
-
-    def _stretches(self, name: str, activity: SpeechActivity, own: range, journal: Journal) -> list[FrameStretch]:
+    def _stretches(self, name: str, footage: Footage, journal: Journal) -> list[FrameStretch]:
         """Return the stretches that become clips; those that are too short or have no frames are recorded as rejected."""
-        if self.video.cut == "exact":
-            cuts, count = cut_exactly(activity, self.video.exact_s, self.video.cuts), frame_at(self.video.exact_s)
-        else:
-            cuts, count = cut_at_pauses(activity, self.video.cuts), 0
-
+        own, activity = video_frames(footage.video), footage.listen()
+        margin_s = min(_CUTS.margin_s, self.max_seconds / 8)
+        settings, count = CutSettings(self.min_seconds, self.max_seconds, self.max_pause, margin_s), frame_at(self.exact_s)
+        cuts = cut_exactly(activity, self.exact_s, settings) if count else cut_at_pauses(activity, settings)
         seen = [piece for piece in cuts.items if _is_shown(piece, own)]
         if len(seen) < len(cuts.items):
             detail = f"{several(len(cuts.items) - len(seen), 'stretch', 'stretches')} of speech without video of that time"
@@ -303,20 +324,13 @@ class VideoWorker(ClipWorker):
         if count:
             stretches = [(min(max(frame_at(piece.start_s), own.start), own.stop - count), count) for piece in seen]
         else:
-            stretches = [_in_frames(piece, own, self.video.cuts.max_s) for piece in seen]
+            stretches = [_in_frames(piece, own, self.max_seconds) for piece in seen]
 
-        kept = [(first, count) for first, count in stretches if first >= own.start and count >= self.video.clips.min_frames]
-        num_short = len(cuts.too_short) + len(stretches) - len(kept)
-        if num_short:
+        kept = [(first, count) for first, count in stretches if first >= own.start and count >= self.clips.min_frames]
+        if num_short := len(cuts.too_short) + len(stretches) - len(kept):
             detail = f"{several(num_short, 'stretch', 'stretches')} of speech too short for a clip"
             journal.add(ItemRecord(f"{name}#short", "rejected", reason="too short", detail=detail))
         return kept
-
-
-def draw_contact_sheet(place: Workplace) -> None:
-    """Draw the contact sheet if there are samples."""
-    if (place.out / _SAMPLES).is_dir():
-        write_contact_sheet(place.out / CONTACT_SHEET, place.out / _SAMPLES)
 
 
 def video_frames(video: MediaSource) -> range:
@@ -369,71 +383,5 @@ def _text(file: CorpusFile) -> str:
     return spoken_form(" ".join(filter(None, lines)) if marked is None else marked)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ClipOptions(QualityGates, PrepareOptions):
-    """What clips are made of and what they must reach."""
-
-    framing: FramingKind = flag(default="face", group="clips")
-    """video of a clip: cropped around the face, whole, or none (default: face)"""
-    max_side: int = flag(default=384)
-    """pixels of the cropped video (default: 384)"""
-
-    def clips(self, min_seconds: float) -> ClipSettings:
-        """Return the settings of clips. min_seconds: shorter ones are not kept."""
-        gates = QualityGates(**{one.name: getattr(self, one.name) for one in fields(QualityGates)})
-        return ClipSettings(self.framing, self.max_side, max(1, frames_covering(min_seconds)), gates)
-
-
-@dataclass(frozen=True, kw_only=True)
-class VideoOptions(ClipOptions):
-    """Videos of talking heads to clips with lips, face, boxes, sound and quality figures."""
-
-    data_root: Path = flag(metavar="DIR")
-    """videos, also in zip or tar archives"""
-    language: str = flag(default="", metavar="LANG")
-    """what is spoken, two letters"""
-    speaker: str = flag(default="", metavar="NAME")
-    """who speaks in all (default: the folder a video lies in)"""
-    audio_track: str = flag(default="", metavar="N|LANG")
-    """the sound track of a video that is heard: a number from 1, or a language (default: the first with speech)"""
-    min_seconds: float = flag(default=_CUTS.min_s, metavar="S", group="cutting")
-    """shortest clip, seconds (default: 2)"""
-    max_seconds: float = flag(default=_CUTS.max_s, metavar="S")
-    """longest clip, seconds (default: 10)"""
-    max_pause: float = flag(default=_CUTS.max_pause_s, metavar="S")
-    """a longer pause ends a clip, seconds (default: 1)"""
-    exact_seconds: float = flag(default=0.0, metavar="S")
-    """clips of exactly this length, for lip-to-speech"""
-    whole_files: bool = flag(default=False)
-    """do not cut: each file is a clip, its text in a .txt beside it"""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 < self.min_seconds <= self.max_seconds / 2:
-            raise UsageError(
-                "--max-seconds must be at least twice --min-seconds, or speech without pauses could not be cut",
-                found=f"{self.min_seconds:g} and {self.max_seconds:g}",
-            )
-        if self.exact_seconds < 0 or (self.exact_seconds and frame_at(self.exact_seconds) < 1):
-            raise UsageError("--exact-seconds must be at least one frame, 0.04", found=self.exact_seconds)
-        if self.exact_seconds and self.whole_files:
-            raise UsageError("--whole-files does not go with --exact-seconds")
-
-
-def _work(options: VideoOptions) -> int:
-    exact_s = float(frames_to_seconds(frame_at(options.exact_seconds)))
-    margin_s = min(_CUTS.margin_s, options.max_seconds / 8)
-    settings = VideoSettings(
-        cut="exact" if exact_s else "none" if options.whole_files else "pauses",
-        exact_s=exact_s,
-        cuts=CutSettings(options.min_seconds, options.max_seconds, options.max_pause, margin_s),
-        clips=options.clips(exact_s or (0.0 if options.whole_files else options.min_seconds)),
-        language=normalise_language(options.language),
-        speaker=options.speaker,
-        audio_track=options.audio_track,
-    )
-    return prepare_corpus(VideoCorpus(options.data_root, settings), options)
-
-
-_COMMAND = Command(VideoOptions, "netflips prepare video", _work)
+_COMMAND = Command(VideoCorpus, "netflips prepare video", VideoCorpus.prepare)
 build_parser, main = _COMMAND.parser, _COMMAND.main

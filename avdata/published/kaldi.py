@@ -74,7 +74,7 @@ def read_kaldi(folder: Path, sound_root: Path | None = None) -> KaldiFolder:
     speakers = _table(folder / SPEAKERS, found) if (folder / SPEAKERS).is_file() else {}
     _refuse_commands(folder / WAVES, waves)
     paths = {name: _resolve(path, folder, sound_root) for name, path in waves.items()}
-    parts = _segments(folder, found) if (folder / SEGMENTS).is_file() else {name: (name, None, None) for name in waves}
+    parts = read_segments(folder, found) if (folder / SEGMENTS).is_file() else {name: (name, None, None) for name in waves}
 
     for name, (recording, start_s, end_s) in parts.items():
         if reason := next(_complaints(name, recording, paths, texts), ""):
@@ -217,12 +217,8 @@ def _resolve(place: str, folder: Path, sound_root: Path | None) -> Path:
     return next((root / path for root in roots if (root / path).is_file()), roots[0] / path)
 
 
-def read_segments(path: Path, problems: dict[str, str]) -> dict[str, tuple[str, float | None, float | None]]:
-    """Return recording, start and end (s) of each utterance in a table of segments, in its order. Bad lines go to `problems`."""
-    return _segments(path.parent, KaldiFolder(problems=problems))
-
-
-def _segments(folder: Path, found: KaldiFolder) -> dict[str, tuple[str, float | None, float | None]]:
+def read_segments(folder: Path, found: KaldiFolder) -> dict[str, tuple[str, float | None, float | None]]:
+    """Return recording, start and end (s) of each utterance in a folder's table, in its order. Bad lines are problems."""
     parts: dict[str, tuple[str, float | None, float | None]] = {}
     for name, rest in _table(folder / SEGMENTS, found).items():
         fields = rest.split()

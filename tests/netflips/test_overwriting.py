@@ -67,7 +67,6 @@ def refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 MODELS = ("--av2unit-path", "e.safetensors", "--utut-path", "t.safetensors", "--unit2av-path", "r.safetensors")
-CORPORA = ("zeroth", "kox", "fleurs", "video", "aihub_lips", "grid", "lrs")
 LANGUAGES = ("--from", "en", "--to", "ko")
 
 
@@ -271,9 +270,3 @@ def test_dub_in_python_too(folder: Path) -> None:
 )
 def test_a_mistyped_path_leaves_no_folder(refused: Run, words: str) -> None:
     assert "no" in refused(cli.main, *words.split())
-
-
-@pytest.mark.parametrize("command", CORPORA)
-def test_a_corpus_that_is_not_there_leaves_no_folder(refused: Run, command: str) -> None:
-    main = import_module(f"avdata.prepare.{command}").main
-    assert "the corpus is not there" in refused(main, "--data-root", "no", "--out-dir", "new")

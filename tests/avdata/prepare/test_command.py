@@ -35,27 +35,6 @@ def test_an_unknown_corpus_is_one_line(words: list[str], said: str, capsys: pyte
     assert said in line
 
 
-@pytest.mark.parametrize(
-    ("name", "file", "words"),
-    [
-        ("lips", "a.json", ["0 videos, 1 label"]),
-        ("grid", "talks/x.mp4", ["this is not the layout of"]),
-        ("kaldi", "readme.md", ["wav.scp of the Kaldi folder is not there"]),
-        ("kox", "a.wav", ["not the layout of Ko-X"]),
-        ("kspon", "a.pcm", ["not the layout of KsponSpeech", "scripts/train.trn"]),
-        ("lrs", "talks/x.mp4", ["this is not the layout of"]),
-        ("video", "a.txt", ["there is no video in this folder"]),
-        ("zeroth", "readme.md", ["not the layout of Zeroth", "readme.md", "tar xzf zeroth_korean.tar.gz"]),
-    ],
-)
-def test_other_layouts_are_told(name: str, file: str, words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "x" / file).parent.mkdir(parents=True)
-    (tmp_path / "x" / file).write_text("{}")
-    assert cli.main(["prepare", name, "--data-root", str(tmp_path / "x"), "--out-dir", str(tmp_path / "out"), "--quiet"]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert [word for word in words if word not in line] == []
-
-
 def _prepared(main: Callable[[list[str]], int], root: Path, out: Path, *more: str) -> int:
     return main(["--data-root", str(root), "--out-dir", str(out), "--workers", "1", "--quiet", *more])
 

@@ -1,4 +1,3 @@
-import hashlib
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -174,14 +173,3 @@ def test_everything_that_does_not_fit_is_listed_at_once(tmp_path: Path, capsys: 
     assert [one.id for one in read_manifest(out / "manifest.jsonl").entries] == ["kss_0000"]
     assert not (tmp_path / "evil.wav").exists()
     assert "wav.scp is not sorted" in capsys.readouterr().err
-
-
-def test_a_second_run_does_nothing_again(tmp_path: Path) -> None:
-    folder, out = write_kaldi_folder(tmp_path / "egs"), tmp_path / "out"
-    assert _prepare(folder, out, "--limit", "2") == 0
-    sums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in out.rglob("*.wav")}
-    times = {path.name: path.stat().st_mtime_ns for path in out.rglob("*.wav")}
-    assert len(sums) == 2
-    assert _prepare(folder, out) == 0
-    assert {name: (out / "audio" / name).stat().st_mtime_ns for name in times} == times
-    assert len(read_manifest(out / "manifest.jsonl")) == 3

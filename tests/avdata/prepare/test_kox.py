@@ -106,13 +106,6 @@ def test_a_synthesis_that_fails_is_set_aside_with_its_last_words(tmp_path: Path)
     assert len(read_manifest(tmp_path / "out" / "ko.jsonl")) == 4
 
 
-def test_the_voice_must_not_change_on_the_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root, out = write_kox(tmp_path / "kox"), tmp_path / "out"
-    assert _prepare(root, out, "--limit", "1", "--synthesise-with", "echo {text} {out}") == 1
-    assert _prepare(root, out, "--synthesise-with", "true {text} {out}") == 2
-    assert "begun with other settings" in capsys.readouterr().err
-
-
 def test_what_is_filled_in_is_not_looked_at_again(tmp_path: Path) -> None:
     """Text may hold anything, and no shell reads it."""
     text = "{out} $(touch x); 'quoted' \"twice\" {text}"

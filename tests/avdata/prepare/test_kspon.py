@@ -9,33 +9,7 @@ from avcore.media import read_speech
 from avdata.manifest import Entry, read_manifest
 from netflips import cli
 from tests.avdata.prepare.made import read_rows
-
-_LISTS = {
-    "train": [
-        ("01/KsponSpeech_0001/KsponSpeech_000001", "b/ 아/ 몬 소리야, 그건 또. n/"),
-        ("01/KsponSpeech_0001/KsponSpeech_000002", "n/"),
-    ],
-    "dev": [("05/KsponSpeech_0623/KsponSpeech_622001", "그게 (70%)/(칠십 퍼센트) 확률이라니까.")],
-    "eval_clean": [("eval/eval_clean/KsponSpeech_E00001", "내+ 내가 했어.")],
-    "eval_other": [("eval/eval_other/KsponSpeech_E03001", "그래서 뭐 했어?"), ("eval/eval_other/KsponSpeech_E03002", "없는 소리.")],
-}  # fmt: skip
-
-
-def write_kspon(root: Path) -> Path:
-    """Five recordings in lists, of which one says nothing and one more is not there, and one with a .txt alone."""
-    sounds = [f"KsponSpeech_{name}" for lines in _LISTS.values() for name, _ in lines][:-1]
-    sounds.append("KsponSpeech_02/KsponSpeech_0125/KsponSpeech_124001")
-    for number, name in enumerate(sounds, 1):
-        path = root / f"{name}.pcm"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes((3000 * np.sin(np.arange(8000) * 0.05 * number)).astype("<i2").tobytes() + b"\0" * (number % 2))
-    (root / f"{sounds[-1]}.txt").write_bytes("o/ 뷁은 아니고 (2시)/(두 시)쯤\n".encode("cp949"))
-    (root / f"{sounds[0]}.txt").write_bytes("다른 글".encode("cp949"))
-    (root / "scripts").mkdir()
-    for split, lines in _LISTS.items():
-        text = "".join(f"KsponSpeech_{name}.pcm :: {said}\n" for name, said in lines)
-        (root / "scripts" / f"{split}.trn").write_bytes(text.encode("utf-8" if split == "dev" else "cp949"))
-    return root
+from tests.avdata.prepare.trees import write_kspon
 
 
 def _prepare(root: Path, out: Path) -> tuple[int, dict[str, Entry]]:

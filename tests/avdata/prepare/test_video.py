@@ -1,6 +1,5 @@
 """Videos cut into clips at pauses, and the measures by which clips are kept."""
 
-import json
 import os
 from dataclasses import replace
 from fractions import Fraction
@@ -20,7 +19,7 @@ from avdata.manifest_command import check_manifest
 from avdata.prepare.aihub_lips import UNDECIDED, Sighting, decide_order, look_for_faces
 from avdata.prepare.clips import Framing
 from avdata.prepare.quality import Quality, QualityGates, SampleKeeper, Thumbnails, lip_jump, measure_clip, write_contact_sheet
-from avdata.prepare.video import VideoCorpus, VideoSettings, main
+from avdata.prepare.video import VideoCorpus, main
 from recipes.demo.heads.camera import Pose
 from tests.avcore.faces.drawn import Actor, clip
 from tests.avcore.made_speech import silence, talk
@@ -142,32 +141,6 @@ def test_a_name_that_is_not_utf8_is_no_fault_of_the_run(tmp_path: Path) -> None:
         assert [row["id"] for row in read_rows(tmp_path / "o" / "failed.jsonl")] == ["%FF%FE", "한글"]
 
 
-def test_finished_clips_are_kept_when_the_work_goes_on(prepared: Path, talk_video: Path, tmp_path: Path) -> None:
-    """A run that was killed between two clips of one video: only the second clip is made."""
-    root, out = tmp_path / "videos", tmp_path / "out"
-    (root / "화자A").mkdir(parents=True)
-    (root / "화자A" / "발표.mp4").write_bytes(talk_video.read_bytes())
-    assert _prepare(root, out) == 0
-    journal = out / ".work" / "journal.jsonl"
-    kept = [row for row in read_rows(journal) if row["key"] == "화자A/발표_0001"]
-    assert len(kept) == 1
-    journal.write_text(json.dumps(kept[0], ensure_ascii=False) + "\n", encoding="utf-8")
-    before = {path: path.stat().st_mtime_ns for path in out.rglob("*_000?.*") if path.suffix in (".wav", ".mp4", ".pkl")}
-    whole = (out / "manifest.jsonl").read_bytes()
-    assert _prepare(root, out) == 0
-    changed = {path.name.partition(".")[0] for path, time_ns in before.items() if path.stat().st_mtime_ns != time_ns}
-    assert changed == {"발표_0002"}
-    assert (out / "manifest.jsonl").read_bytes() == whole
-
-
-def test_other_settings_need_another_folder(prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "x").mkdir()
-    assert _prepare(tmp_path / "x", prepared, "--framing", "full") == 2
-    said = capsys.readouterr().err
-    assert "begun with other settings" in said
-    assert "choose another --out-dir" in said
-
-
 def test_clips_of_exactly_one_length(talk_video: Path, tmp_path: Path) -> None:
     assert _prepare(talk_video.parent, tmp_path, "--exact-seconds", "1.2", "--framing", "none") == 0
     manifest = read_manifest(tmp_path / "manifest.jsonl")
@@ -183,7 +156,7 @@ def test_a_speaker_of_voxceleb_is_a_person_and_not_a_video(tmp_path: Path) -> No
     for name in ("dev/mp4/id00012/21Uxsk56VDQ/00001.mp4", "dev/mp4/id00012/2DLq_Kkc1r8/00016.mp4", "lrs3/0af00UcTOSc/50001.mp4"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).touch()
-    pieces = VideoCorpus(tmp_path, VideoSettings()).items()
+    pieces = VideoCorpus(data_root=tmp_path, out_dir=tmp_path / "out").items()
     assert sorted(piece.work.speaker for piece in pieces) == ["0af00UcTOSc", "id00012", "id00012"]
 
 
@@ -359,19 +332,17 @@ def _rows(order: str, x: float, y: float, count: int = 30) -> np.ndarray:
 @pytest.mark.parametrize("order", ["xyxy", "yxyx"])
 def test_boxes_that_fit_both_ways_are_decided_by_faces(order: str) -> None:
     rows = _rows(order, 700, 200)
-    assert decide_order(rows, WIDTH, HEIGHT, []).order == UNDECIDED
+    assert decide_order(rows, WIDTH, HEIGHT, []) == UNDECIDED
     seen = [Sighting(rows[0], [np.array([720, 260, 910, 480], np.float32)])]
-    decided = decide_order(rows, WIDTH, HEIGHT, seen)
-    assert decided.order == order
-    assert decided.agreement[order] > 0.5
+    assert decide_order(rows, WIDTH, HEIGHT, seen) == order
 
 
 def test_rows_without_a_box_are_passed_over() -> None:
     rows = _rows("yxyx", 1500, 300)
     rows[::2] = np.nan
-    assert decide_order(rows, WIDTH, HEIGHT, []).order == "yxyx"
-    assert not decide_order(np.full((4, 4), np.nan, np.float32), WIDTH, HEIGHT, []).is_decided
-    assert not decide_order(np.zeros((0, 4), np.float32), WIDTH, HEIGHT, []).is_decided
+    assert decide_order(rows, WIDTH, HEIGHT, []) == "yxyx"
+    for none in (np.full((4, 4), np.nan, np.float32), np.zeros((0, 4), np.float32)):
+        assert decide_order(none, WIDTH, HEIGHT, []) == UNDECIDED
 
 
 def test_faces_are_looked_for_in_the_video_itself(tmp_path: Path) -> None:

@@ -193,3 +193,31 @@ def write_cvss(root: Path) -> tuple[Path, Path]:
         soundfile.write(voices / "clips" / f"common_voice_es_{number}.mp3", tone, 32000, format="MP3", subtype="MPEG_LAYER_III")
     (voices / "validated.tsv").write_text("client_id\tpath\tsentence\nx\tcommon_voice_es_1.mp3\tBuenos días\n")
     return cvss, voices
+
+
+_KSPON = {
+    "train": [
+        ("01/KsponSpeech_0001/KsponSpeech_000001", "b/ 아/ 몬 소리야, 그건 또. n/"),
+        ("01/KsponSpeech_0001/KsponSpeech_000002", "n/"),
+    ],
+    "dev": [("05/KsponSpeech_0623/KsponSpeech_622001", "그게 (70%)/(칠십 퍼센트) 확률이라니까.")],
+    "eval_clean": [("eval/eval_clean/KsponSpeech_E00001", "내+ 내가 했어.")],
+    "eval_other": [("eval/eval_other/KsponSpeech_E03001", "그래서 뭐 했어?"), ("eval/eval_other/KsponSpeech_E03002", "없는 소리.")],
+}  # fmt: skip
+
+
+def write_kspon(root: Path) -> Path:
+    """Five recordings in lists, of which one says nothing and one more is not there, and one with a .txt alone."""
+    sounds = [f"KsponSpeech_{name}" for lines in _KSPON.values() for name, _ in lines][:-1]
+    sounds.append("KsponSpeech_02/KsponSpeech_0125/KsponSpeech_124001")
+    for number, name in enumerate(sounds, 1):
+        path = root / f"{name}.pcm"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes((3000 * np.sin(np.arange(8000) * 0.05 * number)).astype("<i2").tobytes() + b"\0" * (number % 2))
+    (root / f"{sounds[-1]}.txt").write_bytes("o/ 뷁은 아니고 (2시)/(두 시)쯤\n".encode("cp949"))
+    (root / f"{sounds[0]}.txt").write_bytes("다른 글".encode("cp949"))
+    (root / "scripts").mkdir()
+    for split, lines in _KSPON.items():
+        text = "".join(f"KsponSpeech_{name}.pcm :: {said}\n" for name, said in lines)
+        (root / "scripts" / f"{split}.trn").write_bytes(text.encode("utf-8" if split == "dev" else "cp949"))
+    return root
