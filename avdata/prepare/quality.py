@@ -26,9 +26,8 @@ _SIDE = 96
 _MOST = 12
 """Samples of each kind."""
 _SMALL = 320
-_LABEL_HEIGHT = 18
+_LABEL_HEIGHT, _TITLE_HEIGHT = 18, 26
 _LONGEST_NAME = 24
-_TITLE_HEIGHT = 26
 _GAP = 4
 _INK, _PAPER = (235, 235, 235), 32
 
@@ -145,19 +144,18 @@ class Thumbnails:
 
         Returns None if there were no frames.
         """
-        columns = []
-        for index, (image, scale) in self._taken.items():
-            frame = None if face is None or index >= len(face.frames) else face.frames[index]
-            upper = _square(image if frame is None else _cut(image, frame.box * scale))
-            lower = np.full_like(upper, _PAPER)
-            if face is not None and frame is not None:
-                lower = cv2.cvtColor(face.lips_between(index, index + 1)[0], cv2.COLOR_GRAY2RGB)
-            columns.append(np.vstack([upper, lower]))
-
-        if not columns:
+        if not self._taken:
             return None
-        missing = [np.full_like(columns[0], _PAPER)] * (_SHOWN - len(columns))
-        return np.hstack([*columns, *missing])
+        strip = _paper(2 * _SIDE, _SHOWN * _SIDE)
+        for place, (index, (image, scale)) in enumerate(self._taken.items()):
+            column = strip[:, place * _SIDE : (place + 1) * _SIDE]
+            frame = None if face is None or index >= len(face.frames) else face.frames[index]
+            small = _resized(image if frame is None else _cut(image, frame.box * scale), None)
+            top, left = (_SIDE - small.shape[0]) // 2, (_SIDE - small.shape[1]) // 2
+            column[top : top + small.shape[0], left : left + small.shape[1]] = small
+            if face is not None and frame is not None:
+                column[_SIDE:] = face.lips_between(index, index + 1)[0][..., None]
+        return strip
 
 
 class SampleKeeper:
@@ -174,42 +172,35 @@ class SampleKeeper:
             return
         words = ", ".join(f"{what.rpartition('_')[2]} {value:.3g}" for what, value in figures.items())
         labelled = np.vstack([strip, _text(f"{name[-_LONGEST_NAME:]}: {words}", strip.shape[1], _LABEL_HEIGHT, 0.36)])
-        with atomic_output(folder / f"{name.replace('/', '-')}.jpg") as temporary:
-            _write(temporary, labelled)
+        _write(folder / f"{name.replace('/', '-')}.jpg", labelled)
 
 
 def write_contact_sheet(path: Path, folder: Path) -> bool:
     """Write all samples as one image, kept ones first, each kind under its name; returns False if there are none."""
-    kinds = sorted((one for one in folder.iterdir() if one.is_dir()), key=lambda one: (one.name != KEPT, one.name))
     rows: list[Pixels] = []
-    for kind in kinds:
+    for kind in sorted(folder.iterdir(), key=lambda one: (one.name != KEPT, one.name)):
         strips = [_read(file) for file in sorted(kind.glob("*.jpg"))]
-        if strips:
-            rows += [*_two_a_row(kind.name, strips)]
+        if not strips:
+            continue
+        height, width = strips[0].shape[:2]
+        whole = 2 * width + _GAP
+        rows.append(_text(kind.name if kind.name == KEPT else f"rejected: {kind.name}", whole, _TITLE_HEIGHT, 0.6))
+        for left, right in zip(strips[::2], [*strips[1::2], _paper(height, width)], strict=False):
+            rows += [np.hstack([left, _paper(height, _GAP), right]), _paper(_GAP, whole)]
 
-    if not rows:
-        return False
-
-    with atomic_output(path) as temporary:
-        _write(temporary, np.vstack(rows))
-    return True
+    if rows:
+        _write(path, np.vstack(rows))
+    return bool(rows)
 
 
-def _two_a_row(title: str, strips: list[Pixels]) -> Iterator[Pixels]:
-    height, width = strips[0].shape[:2]
-    whole = 2 * width + _GAP
-    yield _text(title if title == KEPT else f"rejected: {title}", whole, _TITLE_HEIGHT, 0.6)
-    blank = np.full((height, width, 3), _PAPER, np.uint8)
-    between = np.full((height, _GAP, 3), _PAPER, np.uint8)
-    for left, right in zip(strips[::2], [*strips[1::2], blank], strict=False):
-        yield np.hstack([left, between, right])
-        yield np.full((_GAP, whole, 3), _PAPER, np.uint8)
+def _paper(height: int, width: int) -> Pixels:
+    return np.full((height, width, 3), _PAPER, np.uint8)
 
 
 def _text(text: str, width: int, height: int, scale: float) -> Pixels:
     """Draw a line of text, uint8 [height, width, 3]. Letters that are not ASCII become `?`; names of files have them in full."""
-    line = np.full((height, width, 3), _PAPER, np.uint8)
     known = text.encode("ascii", "replace").decode()
+    line = _paper(height, width)
     cv2.putText(line, known, (4, height - 6), cv2.FONT_HERSHEY_SIMPLEX, scale, _INK, 1, cv2.LINE_AA)
     return line
 
@@ -221,16 +212,9 @@ def _cut(frame: Pixels, box: NDArray[np.float32]) -> Pixels:
     return frame[top : max(bottom, top + 2), left : max(right, left + 2)]
 
 
-def _square(frame: Pixels) -> Pixels:
-    """Fit a frame into 96 x 96 pixels."""
-    small = _resized(frame, _SIDE / max(frame.shape[:2]))
-    square = np.full((_SIDE, _SIDE, 3), _PAPER, np.uint8)
-    top, left = (_SIDE - small.shape[0]) // 2, (_SIDE - small.shape[1]) // 2
-    square[top : top + small.shape[0], left : left + small.shape[1]] = small
-    return square
-
-
-def _resized(frame: Pixels, scale: float) -> Pixels:
+def _resized(frame: Pixels, scale: float | None) -> Pixels:
+    """Scale a frame; None = so that it fits into 96 x 96 pixels."""
+    scale = _SIDE / max(frame.shape[:2]) if scale is None else scale
     size = tuple(max(1, round(length * scale)) for length in frame.shape[1::-1])
     return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
@@ -241,4 +225,5 @@ def _read(path: Path) -> Pixels:
 
 def _write(path: Path, frame: Pixels) -> None:
     _, content = cv2.imencode(path.suffix, np.ascontiguousarray(frame[:, :, ::-1]))
-    path.write_bytes(content.tobytes())
+    with atomic_output(path) as temporary:
+        temporary.write_bytes(content.tobytes())

@@ -136,6 +136,24 @@ def test_texts_have_a_limit_wherever_they_lie(tmp_path: Path, monkeypatch: pytes
             assert len(file.read_text()) == 1000
 
 
+def test_lines_of_a_text_that_is_longer_than_one_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As lists of KsponSpeech are: some in CP949, read where they lie."""
+    monkeypatch.setattr(sources, "MOST_BYTES", 30)
+    lines = ["a.pcm :: one", "b.pcm :: 한국어", "", "c.pcm :: 뷁"]
+    files = {f"{name}.trn": "\r\n".join(lines).encode(name) for name in ("utf-8-sig", "cp949")}
+    write_zip(tmp_path / "z.zip", files)
+    write_tar(tmp_path / "t.tar", files)
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    for file in list_files(tmp_path).with_suffix(".trn"):
+        assert list(file.lines()) == [(f"{file.name}:{number}", line) for number, line in enumerate(lines, 1)]
+    (tmp_path / "cp949.trn").write_bytes(b"a" * 31)
+    for name, words in (("cp949.trn", "line 1 is too large; expected 30 bytes of text"), ("t/cp949.trn", "this is no text file")):
+        (file,) = (one for one in list_files(tmp_path).files if one.name == name)
+        with pytest.raises(InputError, match=words):
+            list(file.lines(sources.UTF8))
+
+
 def test_what_is_packed_as_no_recording_is_never_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_zip(tmp_path / "x.zip", {"a.mpg": bytes(500_000), "b.mpg": FILES["나.wav"]})
     work = tmp_path / "work"
