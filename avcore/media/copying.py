@@ -22,8 +22,8 @@ from avcore.media.writer import video_kind
 _TAGGED = {"hevc": "hvc1", "prores": "apch"}
 """Codecs that MP4 and QuickTime files name in several ways, with the usual one."""
 WhyNot = Literal["codec", "times", "cut"]
-"""Why frames cannot be copied: the output's kind of file does not hold their codec; their packets have no times of their own; the
-part does not begin and end where the stream can be cut."""
+"""Why frames cannot be copied: the output's kind of file does not hold their codec; their packets have no times of their own; not
+all of them are shown, and the stream cannot be cut."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,16 +48,16 @@ class CopiedFrames:
         return int((self.pts >= 0).sum())
 
 
-def frames_to_copy(info: MediaInfo, out: Path, start: Fraction, stop: Fraction | None) -> CopiedFrames | WhyNot:
-    """Return the frames between two times (s) of a video that can be copied into a file, or why they cannot.
+def frames_to_copy(info: MediaInfo, out: Path) -> CopiedFrames | WhyNot:
+    """Return the frames of a video that can be copied into a file, or why they cannot.
 
-    stop: None = to the end. All packets are read once, none is decoded. Raises InputError or MediaError.
+    All packets are read once, none is decoded. Raises InputError or MediaError.
     """
     with open_media(info.source) as container:
         stream = require_video(container, info.source)
         if not _holds(video_kind(out), stream):
             return "codec"
-        tick, begin = stream.time_base, round((info.clock.start + start) / stream.time_base)
+        tick, begin = stream.time_base, round(info.clock.start / stream.time_base)
         packets = [
             (packet.pts, packet_time(packet) == packet.pts, packet.is_keyframe, packet.is_discard)
             for packet in container.demux(stream)
@@ -71,17 +71,12 @@ def frames_to_copy(info: MediaInfo, out: Path, start: Fraction, stop: Fraction |
     if len(np.unique(times)) < len(times):  # two fields of a frame
         return "times"
 
-    wanted = (times >= 0) if start else (~is_hidden | (times < 0))
-    if stop is not None:
-        wanted &= times < round((stop - start) / tick)
-    places = np.flatnonzero(wanted)
-    # Packets are decoded in another order than frames are shown in: those of a part must follow one another, from a whole frame on.
+    places = np.flatnonzero(~is_hidden | (times < 0))
+    # Packets are decoded in another order than frames are shown in: they must follow one another, from a whole frame on.
     is_one_run = len(places) > 0 and places[-1] - places[0] + 1 == len(places)
     if not is_one_run or not is_key[places[0]]:
         return "cut"
     pts = times[places]
-    if start and pts.min() * tick >= info.usual_frame_s:  # another frame is on screen when the part begins
-        return "cut"
     if pts.min() < 0 and video_kind(out).name == "matroska":  # which shifts all of them to 0
         return "cut"
     return CopiedFrames(info.source, int(places[0]), tick, pts, _decoding_times(pts), (info.width, info.height))
@@ -157,7 +152,7 @@ def write_with_tracks(path: Path, first: Path, tracks: Sequence[AlternateTrack])
     carried = PassthroughMetadata(info.source, Fraction, info.duration_s)
     about: dict[str, Any] = {"comment": info.comment, "carried": carried, "alternates": tracks}
     if info.has_video:
-        frames = frames_to_copy(info, path, Fraction(0), None)
+        frames = frames_to_copy(info, path)
         assert isinstance(frames, CopiedFrames)  # as it was written here
         writer: SoundWriter = VideoCopier(path, frames, None, **about)
     else:

@@ -523,13 +523,11 @@ class DubCommand(DubOptions, SpreadFlags, CommonOptions):
         if len(languages) == 1:
             return (self.with_fetched(),)
 
-        apart = {
-            "--tracks": self.tracks, "--sign": self.sign, "--draft": self.draft, "--freeze-frame": self.freeze_frame,
-            "--timing free": self.timing == "free", "--burn-subtitles": self.burn_subtitles,
-            "--embed-subtitles": self.embed_subtitles,
-        }  # fmt: skip
-        if self.one_file and (one := next((flag for flag, given in apart.items() if given), None)):
-            raise UsageError(f"{one} does not go with --one-file", hint="leave one of them out")
+        names = ("tracks", "sign", "draft", "freeze_frame", "burn_subtitles", "embed_subtitles")
+        apart = [f"--{name.replace('_', '-')}" for name in names if getattr(self, name)]
+        apart += ["--timing free"] if self.timing == "free" else []
+        if self.one_file and apart:
+            raise UsageError(f"{apart[0]} does not go with --one-file", hint="leave one of them out")
 
         of_one = {"--glossary": self.glossary, "--pronounce": self.pronounce, SPEECH_IN: self.speech_in, SCRIPT_IN: self.script}
         if one := next((flag for flag, given in of_one.items() if given is not None), None):

@@ -5,12 +5,11 @@ or below it, else by a file URL. Schema versions are those that DaVinci Resolve 
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
 
@@ -41,8 +40,6 @@ class _Piece(NamedTuple):
     """where it begins in the file"""
     name: str = ""
     """"" = the file's"""
-    about: Mapping[str, Any] = MappingProxyType({})
-    """what a script knows of it"""
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,6 @@ class _Layout:
                 "source_range": self.range(begin + one.first, one.stop - one.start),
                 "media_references": {"DEFAULT_MEDIA": media},
                 "active_media_reference_key": "DEFAULT_MEDIA",
-                "metadata": {"netflips": dict(one.about)},
             }
             children.append(clip)
             end = one.stop
@@ -172,10 +168,9 @@ def _pieces_of_speech(script: Script, rate: Fraction, end: int) -> list[_Piece]:
     found = []
     for (one, fit), (start, after) in zip(spoken, pairwise(starts), strict=True):
         text = "" if one.spoken is None else one.spoken.text
-        about = {"number": one.number, "speaker": one.speaker, "source": one.text and one.text.text, "spoken": text}
         name = f"{one.number} {one.speaker}: {text[:_MOST_NAMED]}".rstrip(" :")
         if (stop := min(frames_covering(fit.output.end_s, rate), after)) > start:
-            found.append(_Piece(start, stop, start, name, about))
+            found.append(_Piece(start, stop, start, name))
     return found
 
 

@@ -5,7 +5,6 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -41,40 +40,27 @@ _UNNAMED = re.compile(r"(speaker[ _]?\d*)?", re.IGNORECASE)
 """Names that diarization gives."""
 
 
-class Known(NamedTuple):
-    """Who a speaker is."""
-
-    speaker: str
-    """name in the recording"""
-    person: str
-    """name in the folder"""
-    likeness: float
-    """cosine of the two voices"""
-
-
 def known_names(script: Script, people: People, voices: Voices, names: Mapping[int, str], notes: Notes) -> dict[str, str]:
     """Return the names of the speakers who surely are known people, by their names so far; add notes on these, and on who may be.
 
     names: the speaker of each utterance, by its number. A name that a person gave stays, and nobody is two speakers.
     """
-    ranked = list[list[Known]]()
+    ranked = list[list[tuple[float, str, str]]]()
     for name in dict.fromkeys(name for name in names.values() if not is_named(name)):
-        voice, seconds = voices.mean(
-            [(one.place.start_s, one.place.end_s) for one in script.utterances if names[one.number] == name]
-        )
+        places = [(one.place.start_s, one.place.end_s) for one in script.utterances if names[one.number] == name]
+        voice, seconds = voices.mean(places)
         if voice is not None and seconds >= LEAST_S:
-            found = (Known(name, person, people.likeness(person, voice)) for person in people.voices)
-            ranked.append(sorted(found, key=lambda one: -one.likeness))
+            ranked.append(sorted(((people.likeness(person, voice), person, name) for person in people.voices), reverse=True))
 
     sure, taken = dict[str, str](), set(names.values())
-    for best, *others in sorted(ranked, key=lambda row: -row[0].likeness):
-        is_clear = not others or best.likeness - others[0].likeness >= CLEARLY
-        if best.likeness >= SURE and is_clear and best.person not in taken:
-            sure[best.speaker] = best.person
-            taken.add(best.person)
-            notes.add(KNOWN_PERSON(**best._asdict(), folder=people.folder.name))
-        elif best.likeness >= MAYBE:
-            notes.add(MAYBE_PERSON(**best._asdict(), folder=people.folder.name))
+    for (likeness, person, name), *others in sorted(ranked, reverse=True):
+        is_clear = not others or likeness - others[0][0] >= CLEARLY
+        if is_sure := likeness >= SURE and is_clear and person not in taken:
+            sure[name] = person
+            taken.add(person)
+        if likeness >= MAYBE:
+            kind = KNOWN_PERSON if is_sure else MAYBE_PERSON
+            notes.add(kind(speaker=name, person=person, likeness=likeness, folder=people.folder.name))
     return sure
 
 
@@ -143,11 +129,7 @@ def _free_place(folder: Path, name: str) -> Path:
 
 
 def _clip(sound: Sound, places: Sequence[Span]) -> Samples:
-    """Return the longest of some places, up to `_CLIP_S` of them in order, float32 [S]."""
-    left, chosen = _CLIP_S, list[Span]()
-    for start, end in sorted(places, key=lambda place: place[0] - place[1]):
-        if left > 0:
-            chosen.append((start, min(end, start + left)))
-            left -= end - start
-    pause = np.zeros(seconds_to_samples(_PAUSE_S), np.float32)
-    return np.concatenate([piece for place in sorted(chosen) for piece in (sound.between(*place), pause)])
+    """Return some places, the longest first, with pauses between them, up to `_CLIP_S`: float32 [S]."""
+    pause, ordered = np.zeros(seconds_to_samples(_PAUSE_S), np.float32), sorted(places, key=lambda place: place[0] - place[1])
+    pieces = [piece for place in ordered for piece in (sound.between(*place), pause)]
+    return np.concatenate(pieces)[: seconds_to_samples(_CLIP_S)]

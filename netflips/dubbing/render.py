@@ -33,7 +33,6 @@ from netflips.dubbing.segments import (
     Segment,
     SegmentEncoder,
     constant_rate_segments,
-    has_lost_all,
     quiet_borders,
 )
 from netflips.dubbing.shots import Shots
@@ -52,7 +51,7 @@ from text2unit.stage import TEXT2UNIT
 from unit2av.lipsync import RENDERING, DrawError, LipSync, SpokenUnits
 from unit2av.lipsync.backend import LipSyncChoice, resolve_backend
 from unit2av.renderer import BATCH_FRAMES
-from unit2av.rendering import FaceToDraw, OutputFrame, Talk, num_frames_for, opened_lip_sync
+from unit2av.rendering import FaceToDraw, OutputFrame, Reason, Talk, num_frames_for, opened_lip_sync
 
 BLEND_S = Fraction(4, 25)
 """Time in which a drawn mouth fades in and out."""
@@ -94,22 +93,16 @@ def render(script: Script, job: Job, shots: Shots, faces: Faces, speech: Speeche
 
 def _copied(script: Script, job: Job, clock: OutputClock) -> CopiedFrames | None:
     """Return the frames to copy. None, with a note that says why: they are encoded."""
-    options, part = job.options, clock.part
-    why, values = "", dict[str, str]()
-    if not script.is_source_timed:
-        why = "loop"
-    elif clock.freezes:
-        why = "freeze"
-    elif options.label or options.burn_subtitles:
-        why = "drawn"
-    else:
+    is_drawn = job.options.label or job.options.burn_subtitles
+    why = {"loop": not script.is_source_timed, "freeze": clock.freezes, "drawn": is_drawn, "cut": not clock.part.is_all}
+    found: CopiedFrames | str | None = next((name for name, is_so in why.items() if is_so), None)
+    if found is None:
         with job.clock.stage("frames"):
-            found = frames_to_copy(job.info, job.out, part.start, None if part.is_all else part.stop)
-        if isinstance(found, CopiedFrames):
-            return found
-        track = job.info.video_tracks[job.info.video_track - 1]
-        why, values = found, {"file": job.out.suffix, "codec": track.codec} if found == "codec" else {}
-    job.notes.add(FRAMES_ENCODED(reason=f"encoded_{why}", **values))
+            found = frames_to_copy(job.info, job.out)
+    if isinstance(found, CopiedFrames):
+        return found
+    track = job.info.video_tracks[job.info.video_track - 1]
+    job.notes.add(FRAMES_ENCODED(reason=f"encoded_{found}", file=job.out.suffix, codec=track.codec))
     return None
 
 
@@ -147,7 +140,8 @@ def draw_segments(
     with opened as lips, job.clock.stage("frames"):
         encoder = SegmentEncoder(video_format, lips, finish, job.store, report, report_failed)
         pieces = encoder.encode(schedule(lips, video_format))
-    if has_lost_all(pieces):
+    reasons = {reason for piece in pieces for owner, reason in zip(piece.owners, piece.reasons, strict=True) if owner}
+    if Reason.FAILED in reasons and Reason.DRAWN not in reasons:
         raise InputError("no lips could be drawn; the warnings say why", path=job.info.path)
     return pieces
 

@@ -227,16 +227,6 @@ def num_hidden(pieces: Iterable[Encoded]) -> int:
     return sum(list(piece.reasons).count(Reason.HIDDEN) for piece in pieces)
 
 
-def has_lost_all(pieces: Iterable[Encoded]) -> bool:
-    """Return whether the lips of some utterance could not be drawn, and those of no other were."""
-    lost, drawn = set[tuple[int, int]](), set[tuple[int, int]]()
-    for number, piece in enumerate(pieces):
-        for owner, reason in zip(piece.owners, piece.reasons, strict=True):
-            if owner and reason in (Reason.FAILED, Reason.DRAWN):
-                (lost if reason == Reason.FAILED else drawn).add((number, owner))
-    return bool(lost) and drawn <= lost
-
-
 def join_segments(writer: SoundWriter, pieces: Sequence[Encoded], sound: SoundFeed) -> None:
     """Write encoded frames as they are, if there are any, and the sound in step with them.
 

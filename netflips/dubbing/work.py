@@ -9,7 +9,7 @@ from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.command import LOG
 from avcore.compute.inference import suit_threads
 from avcore.errors import EXIT_FAILED, InputError, NetflipsError, NotUnderstoodError, OutputError, UsageError
-from avcore.files import SOUND_SUFFIXES, VIDEO_SUFFIXES, check_files, require_own_names
+from avcore.files import SOUND_SUFFIXES, VIDEO_SUFFIXES, check_files, keep_apart, require_own_names
 from avcore.flags import declared_in
 from avcore.journal import Seldom
 from avcore.media import MediaSource, probe
@@ -92,6 +92,7 @@ def dub_videos(asked: Sequence[DubCommand], reports: list[Script] | None = None)
         for out in joint:
             require_several_tracks(out)
             _require_ours(out)
+        keep_apart({"the file of all languages": joint}, {"an input video": sources})
         require_own_names([*(pair for run in runs for pair in run.pairs), *zip(sources, joint, strict=True)])
 
     if first.options.ray:
@@ -115,7 +116,7 @@ def dub_videos(asked: Sequence[DubCommand], reports: list[Script] | None = None)
         if source in failed:
             LOG.error("%s: there is no file of all languages, as a dub failed", source)
         else:
-            _join(outs, targets)
+            codes.insert(0, _join(outs, targets))
     if reports is not None:
         reports += [script for one in runs for script in one.reports]
     return next(filter(None, codes), None)
@@ -137,17 +138,23 @@ def _joint_name(outs: Sequence[Path]) -> Path:
     return outs[0].with_stem("_".join([outs[0].stem, *(one.stem.rpartition("_")[2] for one in outs[1:])]))
 
 
-def _join(outs: Sequence[Path], languages: Sequence[str]) -> None:
-    """Write dubs of a video into one file: the frames of the first, and the sound of each. Raises OutputError."""
+def _join(outs: Sequence[Path], languages: Sequence[str]) -> int | None:
+    """Write dubs of a video into one file: the frames of the first, and the sound of each. Returns the exit code.
+
+    Raises OutputError where it cannot be written.
+    """
     if max(lengths := [probe(one).duration_s for one in outs]) - min(lengths) > _SAME_LENGTH_S:
         found = ", ".join(f"{float(one):.2f} s" for one in lengths)
-        raise OutputError("dubs of several lengths do not fit into one file", path=_joint_name(outs), found=found)
+        error = OutputError("dubs of several lengths do not fit into one file", path=_joint_name(outs), found=found)
+        LOG.error("failed: %s", error_line(error))
+        return error.exit_code
     tracks = [
         AlternateTrack(language, "Dubbed", MediaSource(one), is_default=one == outs[0])
         for one, language in zip(outs, languages, strict=True)
     ]
     write_with_tracks(_joint_name(outs), outs[0], tracks)
     LOG.info("written: %s", _joint_name(outs))
+    return None
 
 
 def _checked(options: DubCommand, paths: ModelPaths, languages: tuple[str, str], targets: Sequence[str]) -> _Run:

@@ -15,9 +15,7 @@ from avcore.media import MediaSource, SoundWriter
 from avcore.media.copying import CopiedFrames, VideoCopier
 from avcore.media.media_source import notes_of
 from avcore.media.passthrough import PassthroughMetadata
-from avcore.media.sound_writer import AlternateTrack
 from avcore.media.writer import synthetic_comment
-from avcore.units import three_letters
 from netflips.dubbing.fit import OutputClock, fitted
 from netflips.dubbing.job import GivenAudio, Job
 from netflips.dubbing.otio import write_timeline
@@ -30,7 +28,7 @@ from netflips.provenance.manifest import COMPOSITE, Actions
 from netflips.provenance.options import LIPS, SPEECH_AND_LIPS, VIDEO, Generated
 from netflips.published.terms import Terms, may_be_sold
 from netflips.script.targets import Target, TranslatedUnits
-from netflips.script.types import Made, ModelUsed, OutputTrack, Script, Timing, WorkKept
+from netflips.script.types import Made, ModelUsed, Script, Timing, WorkKept
 from netflips.script.utterance import DrawnFrames, TimeSpan, Utterance
 from netflips.version import __version__
 from unit2av.rendering import Reason, SoundFeed
@@ -70,9 +68,8 @@ def write(script: Script, job: Job, frames: Sequence[Encoded] | CopiedFrames, so
             actions, languages = _actions(script, generated)
             sign = provenance.signing.sign(actions, facts | languages, job.out)
 
-        tracks = _sound_tracks(script.target, sound.alternates)
         about: dict[str, Any] = {"comment": comment, "language": script.target, "sign": sign}
-        about |= {"sound_title": tracks[0].title if tracks else "", "alternates": sound.alternates}
+        about |= {"sound_title": "Dubbed" if sound.alternates else "", "alternates": sound.alternates}
         about |= {"subtitles": tracks_of(script, clock, subtitling), "carried": _passthrough(script, job.info.source, clock, track)}
         writer: SoundWriter
         if isinstance(frames, CopiedFrames):
@@ -110,7 +107,6 @@ def write(script: Script, job: Job, frames: Sequence[Encoded] | CopiedFrames, so
         has_grown=writer.grew,
         frames=frames.count if isinstance(frames, CopiedFrames) else sum(len(piece.times) for piece in pieces),
         lips=job.lips.name,
-        tracks=tracks,
         models=tuple(models),
         may_be_sold=may_be_sold(provenance.terms),
         signed="" if provenance.signing is None else provenance.signing.by,
@@ -125,15 +121,6 @@ def write(script: Script, job: Job, frames: Sequence[Encoded] | CopiedFrames, so
     if job.options.timeline is not None:
         write_timeline(job.options.timeline, script, job, clock)
     return script
-
-
-def _sound_tracks(language: str, alternates: Sequence[AlternateTrack]) -> tuple[OutputTrack, ...]:
-    """Return the sound tracks of an output with alternates; none without. language: of the dub."""
-    others = [
-        OutputTrack(one.language and three_letters(one.language), one.title, is_copied=isinstance(one.sound, MediaSource))
-        for one in alternates
-    ]
-    return (OutputTrack(three_letters(language), "Dubbed", is_default=True), *others) if others else ()
 
 
 def _passthrough(script: Script, source: MediaSource, clock: OutputClock, track: GivenAudio | None) -> PassthroughMetadata | None:

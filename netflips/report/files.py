@@ -99,8 +99,6 @@ def summary_of(script: Script, with_times: bool = True) -> str:
 
     for one in made.timings if with_times else ():
         lines.append(f"  {one.name:<12} {one.seconds:7.2f} s  {speed_of(script, one):7.2f} x real time")
-    if made.tracks:
-        lines.append(f"  sound tracks: {shown('; '.join(map(str, made.tracks)))}")
     if made.has_grown:
         lines.append(f"  the video grew to {made.width}x{made.height}: an odd side cannot be encoded")
     if made.may_be_sold:

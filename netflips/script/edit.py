@@ -245,8 +245,6 @@ class SpeakersOptions(QuietOptions):
     """folder of people, for netflips dub --people; whoever is in it already, and sounds otherwise, gets another sound"""
     video: Path | None = flag(default=None, file=Input("the script's video"))
     """where the script's video is, if it was moved"""
-    speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
-    """speaker encoder by which voices are compared, as of netflips dub"""
 
 
 def _list(options: ListOptions) -> None:
@@ -306,9 +304,9 @@ def _speakers(options: SpeakersOptions) -> None:
         return
 
     from netflips.dubbing.people import store_people  # with torch, for which a list need not wait
-    from unit2av.speaker import is_onnx, open_speaker_encoder
+    from unit2av.speaker import open_speaker_encoder
 
-    encoder = open_speaker_encoder(None if is_onnx(options.speaker_encoder_path) else options.speaker_encoder_path)
+    encoder = open_speaker_encoder(None)
     for name, length in store_people(script, options.script, options.video, options.out, encoder).items():
         LOG.info("%s: %s, by %.1f s of speech", options.out, name, length)
 

@@ -121,7 +121,7 @@ NOT_RECOGNIZED = NoteKind(
 FRAMES_ENCODED = NoteKind("frames_encoded", "its frames are not copied but encoded anew: {reason:@}")
 NoteKind("encoded_codec", "a {file} file cannot hold {codec}, as an .mkv file can")
 NoteKind("encoded_times", "their packets have no times of their own")
-NoteKind("encoded_cut", "the part begins or ends where the video cannot be cut")
+NoteKind("encoded_cut", "not all of them are shown")
 NoteKind("encoded_freeze", "some are held for longer")
 NoteKind("encoded_loop", "they are played forwards and backwards")
 NoteKind("encoded_drawn", "a label or subtitles are drawn into them")

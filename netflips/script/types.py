@@ -112,22 +112,6 @@ class Timing(NamedTuple):
     """whether it reads the media, so that its speed is measured by the media's length"""
 
 
-class OutputTrack(NamedTuple):
-    """A sound track of the output."""
-
-    language: str
-    """three letters; "": not stated"""
-    title: str
-    is_default: bool = False
-    """whether players play it where nobody chooses"""
-    is_copied: bool = False
-    """whether it is the media's own, as it is there"""
-
-    def __str__(self) -> str:
-        marks = "default" if self.is_default else "copied" if self.is_copied else ""
-        return ", ".join(filter(None, (self.language, self.title, marks)))
-
-
 @dataclass(frozen=True)
 class WorkKept:
     """The work folder after a dub."""
@@ -170,8 +154,6 @@ class Made:
     """the lip-sync backend"""
     part: TimeSpan | None = None
     """the part of the media that was dubbed"""
-    tracks: tuple[OutputTrack, ...] = ()
-    """sound tracks, where there are several"""
     models: tuple[ModelUsed, ...] = ()
     bundle: str = ""
     """name of the bundle, if all models are from one"""

@@ -25,7 +25,6 @@ from netflips.serve.access import POLICY, Access
 from netflips.serve.jobs import Job
 from netflips.serve.limits import OPENAI, TOO_FULL, RefusedError, read_form, refusal
 from netflips.serve.openai_speech import speech
-from netflips.serve.openapi import openapi
 from netflips.serve.results import files_of, results
 from netflips.serve.service import SAMPLE, Service
 from netflips.serve.settings import Settings
@@ -179,7 +178,7 @@ def _asked_job(request: Request) -> Job:
 
 
 async def _openapi(request: Request) -> Response:
-    return JSONResponse(openapi())
+    return FileResponse(str(files("netflips.serve") / "openapi.json"), media_type="application/json")
 
 
 async def _about(request: Request) -> Response:

@@ -162,13 +162,11 @@ def serve_settings(options: ServeOptions) -> Settings:
 
 def _token(options: ServeOptions) -> str:
     """Return the secret that was given; "" = none. Raises UsageError, InputError."""
-    if options.token_file is None:
-        token, name = options.token, "--token"
-    elif options.token:
-        raise UsageError("the token is given twice", expected="--token or --token-file", found="both")
-    else:
+    token, name = options.token, "--token"
+    if options.token_file is not None:
         token, name = read_text(options.token_file, "the token's file").strip(), "--token-file"
-
+        if options.token:
+            raise UsageError("the token is given twice", expected="--token or --token-file", found="both")
     if (token or options.token_file) and (len(token) < _LEAST_TOKEN or not token.isprintable()):
         raise UsageError(f"{name} is no secret", expected=f"a line of {_LEAST_TOKEN} letters or more")
     return token

@@ -14,7 +14,6 @@ from html import unescape
 from itertools import pairwise
 from xml.etree import ElementTree as ET
 
-from avcore.units import normalise_language
 from netflips.subtitles.beside import SOURCE, TARGET
 from netflips.subtitles.sides import side_of
 from netflips.subtitles.ttml import TTML
@@ -68,13 +67,13 @@ class Cue:
 def read_cues(text: str, ending: str, source: str, target: str) -> tuple[list[Cue], list[int]]:
     """Return the cues of a file, and the numbers of those without readable times.
 
-    text: of the file. ending: of its name, in small letters. source, target: languages of a dub; a SAMI or TTML file may have both.
+    text: of the file. ending: of its name, in small letters. source, target: languages of a dub; a SAMI file may have both.
     """
     untimed: list[int] = []
     if ending in SAMI:
         return _sami(text, source, target), untimed
     if ending in TIMED_TEXT:
-        return _timed_text(text, untimed, source, target), untimed
+        return list(_timed_text(text, untimed)), untimed
     found = _substation(text, untimed) if ending in SUBSTATION else _blocks(text, ending == ".vtt", untimed)
     return list(found), untimed
 
@@ -240,59 +239,40 @@ def _timed(rows: Sequence[tuple[float, str]]) -> list[Cue]:
 # TTML
 
 
-def _timed_text(text: str, untimed: list[int], source: str, target: str) -> list[Cue]:
-    """Return the cues of TTML. Of several languages, the target is taken, else the source, else the first.
-
-    untimed: gets the numbers of cues without readable times.
-    """
+def _timed_text(text: str, untimed: list[int]) -> Iterator[Cue]:
+    """Yield the paragraphs of TTML as cues. untimed: gets the numbers of cues without readable times."""
     try:
         root = ET.fromstring("" if "<!DOCTYPE" in text else text)  # entities may grow without an end
-        found = [one for one in _paragraphs(root, (0.0, math.inf), "", _units_of_time(root)) if one[-1]]
-    except (ET.ParseError, RecursionError):
-        return []
-    languages = [language for language, *_ in found]
-    wanted = next((one for one in (target, source, *languages) if one in languages), "")
-    cues = list[Cue]()
-    for number, (_, start_s, end_s, said) in enumerate((one for one in found if one[0] == wanted), 1):
-        if math.isnan(start_s + end_s):
-            untimed.append(number)
-        else:
-            cues.append(Cue(number, start_s, start_s + reading_s(said) if math.isinf(end_s) else end_s, said))
-    return cues
-
-
-def _paragraphs(
-    element: ET.Element, around: tuple[float, float], language: str, seconds: Mapping[str, float]
-) -> Iterator[tuple[str, float, float, str]]:
-    """Yield language, start, end (s) and text of each paragraph; a time that cannot be read is not a number, an end that is not
-    stated is infinite. around: start and end of what it is in. seconds: of each unit of time."""
-    facts, kind = _facts(element), _kind(element)
-    start_s = around[0] + _time(facts.get("begin", "0s"), seconds)
-    ends = [around[0] + _time(facts["end"], seconds)] if "end" in facts else []
-    ends += [start_s + _time(facts["dur"], seconds)] if "dur" in facts else []
-    end_s = math.nan if any(map(math.isnan, ends)) else min(around[1], *ends, math.inf)
-    if stated := facts.get("lang", "").partition("-")[0]:
-        language = normalise_language(stated)
-
-    if kind != "p":
-        for one in element:
-            yield from _paragraphs(one, (start_s, end_s), language, seconds)
+    except ET.ParseError:
         return
-    for one in element.iter():
-        if _kind(one) not in ("p", "span"):
+    seconds, number = _units_of_time(_facts(root)), 0
+    for one in root.iter():
+        if _kind(one) != "p" or not (said := _text_of(one)):
+            continue
+        facts, number = _facts(one), number + 1
+        start_s = _time(facts.get("begin", ""), seconds)
+        end_s = start_s + _time(facts["dur"], seconds) if "dur" in facts else _time(facts.get("end", ""), seconds)
+        if math.isfinite(start_s + end_s):
+            yield Cue(number, start_s, end_s, said)
+        else:
+            untimed.append(number)
+
+
+def _text_of(paragraph: ET.Element) -> str:
+    for one in paragraph.iter():
+        if _kind(one) not in ("p", "span"):  # such as metadata
             one.text = _BREAK if _kind(one) == "br" else ""
-    lines = (" ".join(line.split()) for line in "".join(element.itertext()).split(_BREAK))
-    yield language, start_s, end_s, "\n".join(filter(None, lines))
+    lines = (" ".join(line.split()) for line in "".join(paragraph.itertext()).split(_BREAK))
+    return "\n".join(filter(None, lines))
 
 
-def _units_of_time(root: ET.Element) -> dict[str, float]:
-    """Return the seconds of each unit of time; those that are counted by a rate that cannot be read are left out."""
-    facts, units = _facts(root), {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+def _units_of_time(facts: Mapping[str, str]) -> dict[str, float]:
+    """Return the seconds of each unit of time by a file's facts; without those that are counted by a rate that cannot be read."""
+    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
     with suppress(ValueError, ZeroDivisionError):
         above, below = re.split(r"[\s:]+", facts.get("frameRateMultiplier", "1 1"))  # in drafts of TTML "1000:1001"
         rate = float(facts.get("frameRate", 30)) * float(above) / float(below)
-        ticks = float(facts.get("tickRate", rate if "frameRate" in facts else 1))
-        units |= {"f": 1 / rate, "t": 1 / ticks}
+        units |= {"f": 1 / rate, "t": 1 / float(facts.get("tickRate", rate if "frameRate" in facts else 1))}
     return units
 
 

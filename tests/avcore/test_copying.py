@@ -7,11 +7,11 @@ import av
 import numpy as np
 import pytest
 
-from avcore.media import MediaSource, SoundWriter, probe, read_frames, read_speech
+from avcore.media import MediaSource, SoundWriter, probe, read_speech
 from avcore.media.copying import CopiedFrames, VideoCopier, frames_to_copy, write_with_tracks
 from avcore.media.sound import read_sound
 from avcore.media.sound_writer import AlternateTrack
-from tests.avcore.media_samples import Film, at_constant_rate, clicks, shown_number
+from tests.avcore.media_samples import Film, clicks
 from tests.avcore.test_media_filters import SDR, coded, light_of, write_hdr
 from tests.avcore.test_media_sound import click_times
 
@@ -27,10 +27,10 @@ def packets(path: Path) -> list[tuple[float, bytes]]:
         return [(float(one.pts * one.time_base), bytes(one)) for one in container.demux(stream) if one.size]
 
 
-def copied(given: Path, out: Path, start: Fraction = Fraction(0), stop: Fraction | None = None) -> CopiedFrames:
-    frames = frames_to_copy(probe(given), out, start, stop)
+def copied(given: Path, out: Path) -> CopiedFrames:
+    frames = frames_to_copy(probe(given), out)
     assert isinstance(frames, CopiedFrames), frames
-    seconds = float((stop or probe(given).duration_s) - start)
+    seconds = float(probe(given).duration_s)
     with VideoCopier(out, frames, 16000, comment="synthetic: NetfLips", language="ko") as writer:
         writer.write_sound(clicks(16000, seconds, [seconds / 2]))
     return frames
@@ -100,26 +100,8 @@ def test_hevc_has_the_name_that_players_of_apple_take(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_what_cannot_be_copied_says_why(tmp_path: Path, given: str, film: Film, name: str, why: str) -> None:
     info = probe(film.write(tmp_path / given))
-    assert frames_to_copy(info, tmp_path / name, Fraction(0), None) == why
+    assert frames_to_copy(info, tmp_path / name) == why
     assert not (tmp_path / name).exists()
-
-
-@pytest.mark.parametrize("name", ["o.mp4", "o.mkv"])
-def test_a_part_is_copied_where_it_begins_with_a_whole_frame(tmp_path: Path, name: str) -> None:
-    source = Film(at_constant_rate(Fraction(25), 50), options=KEYS).write(tmp_path / "a.mp4")
-    out, info = tmp_path / name, probe(source)
-    assert copied(source, out, Fraction(10, 25), Fraction(30, 25)).count == 20
-    assert [shown_number(frame.rgb) for frame in read_frames(out)] == list(range(10, 30))
-    assert copied(source, out, Fraction(20, 25)).count == 30
-    assert [shown_number(frame.rgb) for frame in read_frames(out)] == list(range(20, 50))
-    for start, stop in ((Fraction(11, 25), None), (Fraction(9, 25), None), (Fraction(0), Fraction(6, 25))):
-        found = frames_to_copy(info, out, start, stop)
-        if isinstance(found, CopiedFrames):  # a part that ends where no frame needs a later one
-            assert start == 0
-            assert copied(source, out, start, stop).count == 6
-            assert [shown_number(frame.rgb) for frame in read_frames(out)] == list(range(6))
-        else:
-            assert found == "cut"
 
 
 def test_sounds_become_tracks_of_one_file(tmp_path: Path) -> None:

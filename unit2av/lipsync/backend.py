@@ -8,7 +8,7 @@ but for `auto` and `none`.
 import argparse
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -460,16 +460,11 @@ class ProgramBackend(Backend):
         """Return the command, with the content of files that it names, and the settings."""
         return [command_key(self._words(choice)), self._size(choice), choice.is_hard]
 
-    @contextmanager
-    def open(self, choice: LipSyncChoice, opening: Opening) -> "Iterator[LipSync]":
+    def open(self, choice: LipSyncChoice, opening: Opening) -> "AbstractContextManager[LipSync]":
         """Open it; a program that answers lines is ended at the end of the block."""
         from unit2av.lipsync.program import ProgramLipSync
 
-        lip_sync = ProgramLipSync(self._words(choice), self._size(choice), opening.paste)
-        try:
-            yield lip_sync
-        finally:
-            lip_sync.close()
+        return closing(ProgramLipSync(self._words(choice), self._size(choice), opening.paste))
 
     @staticmethod
     def _words(choice: LipSyncChoice) -> tuple[str, ...]:

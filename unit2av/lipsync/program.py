@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import chain, groupby, islice, pairwise, repeat
+from itertools import chain, groupby, islice, pairwise, repeat, tee
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -126,7 +126,8 @@ class ProgramLipSync:
             self._failures += 1
             if self._failures < _MOST_FAILURES:
                 raise DrawError(str(error)) from error
-            raise InputError(f"{_WHAT} failed {self._failures} times in a row", path=self._command[0], found=error) from error
+            what = f"{error.what}, {self._failures} times in a row"
+            raise InputError(what, path=error.path, expected=error.expected, found=error.found, hint=error.hint) from error
         if drawn:  # else it was not asked
             self._failures = 0
         return Seen(drawn, places)
@@ -237,15 +238,9 @@ class ProgramLipSync:
 
 def _free(scenes: Iterable[Scene]) -> Iterator[Scene]:
     """Yield the scenes as `uncovered` does, and leave the mouth out from the frame on in which something came before it."""
-    held, has_face = deque[Scene](), deque[bool]()
-
-    def given() -> Iterator[Scene]:
-        for scene in scenes:
-            has_face.append(scene.box is not None)
-            yield scene
-
-    for scene in uncovered(given()):
-        if has_face.popleft() and scene.box is None and held:
+    held, (given, same) = deque[Scene](), tee(scenes)
+    for before, scene in zip(given, uncovered(same), strict=True):
+        if before.box is not None and scene.box is None:
             for place, one in enumerate(reversed(held), 1):
                 if one.box is None or one.shot != scene.shot:
                     break

@@ -6,6 +6,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -14,7 +15,7 @@ import pytest
 import torch
 
 import netflips
-from avcore.media import MediaSource, probe
+from avcore.media import MediaInfo, MediaSource, VideoWriter, probe
 from avcore.media.sound import read_sound
 from netflips.cascade.speakers import KOKORO
 from netflips.dubbing import command as dub_command
@@ -159,6 +160,46 @@ def test_a_video_that_fails_keeps_no_other_from_its_joint_file(
     assert languages_of(tmp_path / "out" / f"{recording.stem}_ko_en.mp4") == ["kor", "eng"]
     assert not (tmp_path / "out" / "bad_ko_en.mp4").exists()
     assert "bad.mp4: there is no file of all languages, as a dub failed" in capsys.readouterr().err
+
+
+def test_dubs_of_other_lengths_keep_no_other_video_from_its_joint_file(
+    arguments: list[str],
+    recording: Path,
+    work: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (folder := tmp_path / "in").mkdir()
+    clips = [folder / "a.mp4", folder / "b.mp4", folder / "c.mp4"]
+    for one in clips:
+        os.link(recording, one)
+    info = probe(recording)
+
+    def other_length(path: Path) -> MediaInfo:
+        return replace(info, duration_s=info.duration_s + 1) if path.name in ("a_en.mp4", "c_ko.mp4") else probe(path)
+
+    monkeypatch.setattr("netflips.dubbing.work.probe", other_length)
+    asked = [*map(str, clips), *arguments[3:], "--out-dir", str(tmp_path / "out"), "--work-dir", str(work), "--one-file"]
+    assert dub_command.main(asked) == 2
+    made = {f"{name}_{language}.mp4" for name in "abc" for language in ("ko", "en")} | {"b_ko_en.mp4"}
+    assert {one.name for one in (tmp_path / "out").iterdir()} == made
+    said = capsys.readouterr().err
+    assert "a_ko_en.mp4: dubs of several lengths do not fit into one file" in said
+    assert "c_ko_en.mp4: dubs of several lengths do not fit into one file" in said
+
+
+def test_a_joint_file_replaces_no_input(
+    arguments: list[str], recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clips = [tmp_path / "a.mp4", tmp_path / "a_ko_en.mp4"]
+    os.link(recording, clips[0])
+    with VideoWriter(clips[1], 64, 64, 25, comment="synthetic: NetfLips") as writer:
+        writer.write_rgb(np.zeros((64, 64, 3), np.uint8))
+    before = clips[1].read_bytes()
+    assert dub_command.main([*map(str, clips), *arguments[3:], "--one-file"]) == 2
+    assert "a_ko_en.mp4: the file of all languages would overwrite an input video" in error_line(capsys)
+    assert clips[1].read_bytes() == before
 
 
 def dubbed_alone(arguments: list[str]) -> int:

@@ -31,9 +31,9 @@ from netflips.serve.command import ServeOptions, serve_settings
 from netflips.serve.fields import checked
 from netflips.serve.kinds import KINDS
 from netflips.serve.openai_speech import FORMATS, MODEL, RATE, encoded
-from netflips.serve.openapi import openapi
 from tests.netflips.serve.browser import served
 from tests.netflips.serve.conftest import LOCAL, ROOT, app_of, dubbed, over, say, until, upload
+from tests.netflips.serve.openapi import openapi
 
 PAGE = ROOT / "docs" / "api_http.md"
 DESCRIPTION = openapi()
@@ -47,7 +47,7 @@ def _fits(schema: str, value: Any) -> None:
 
 def test_the_description_is_one_and_names_the_addresses_that_there_are(client: TestClient) -> None:
     validate(DESCRIPTION)
-    assert client.get(f"{API}/openapi.json").json() == DESCRIPTION
+    assert client.get(f"{API}/openapi.json").json() == DESCRIPTION, "python -m tests.netflips.serve.openapi writes it"
     (api,) = (one for one in client.app.routes if isinstance(one, Mount) and one.path == API)  # type: ignore[attr-defined]
     there = {
         (API + one.path, method) for one in api.routes if isinstance(one, Route) for method in one.methods or () if method != "HEAD"

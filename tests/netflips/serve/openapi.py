@@ -1,7 +1,11 @@
-"""The description of the JSON API as OpenAPI 3.1: the addresses of openapi.yaml, and the form of each kind of job."""
+"""The description of the JSON API as OpenAPI 3.1: the addresses of openapi.yaml, and the form of each kind of job.
 
+python -m tests.netflips.serve.openapi    writes it into netflips/serve/openapi.json, which the server gives away
+"""
+
+import json
 from collections.abc import Mapping
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -14,9 +18,12 @@ from netflips.version import __version__
 _ID = {"$ref": "#/components/schemas/Id"}
 
 
+WRITTEN = Path(__file__).parents[3] / "netflips" / "serve" / "openapi.json"
+
+
 def openapi() -> dict[str, Any]:
-    """Return the description as a JSON object. Forms are those that are checked, so that they are never out of date."""
-    description: dict[str, Any] = yaml.safe_load((files("netflips.serve") / "openapi.yaml").read_text(encoding="utf-8"))
+    """Return the description as a JSON object, with the forms that are checked."""
+    description: dict[str, Any] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
     schemas = description["components"]["schemas"]
     description["info"]["version"] = __version__
     schemas["Facts"]["properties"]["state"] = {"enum": list(STATES)}
@@ -54,3 +61,7 @@ def _schema(one: AnyField) -> Mapping[str, Any]:
             return _ID
         case _:
             return {"type": "string", "pattern": f"^{A_NAME.pattern}$"}
+
+
+if __name__ == "__main__":
+    WRITTEN.write_text(json.dumps(openapi(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
