@@ -221,7 +221,7 @@ def test_every_flag_that_a_page_names_is_one() -> None:
     known |= {flag for name in COMMANDS for flag in parser_of(name)._option_string_actions}
     fields = re.findall(r'^    (?:"(\w+)": "|(\w+): .* = flag\()', code, re.MULTILINE)
     known |= {f"--{(setting or field).replace('_', '-')}" for setting, field in fields}
-    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
     named = {(page.name, flag) for page in pages for flag in re.findall(r"(?<![\w-])--[a-z][\w-]*\w\b(?!-)", page.read_text())}
     assert [one for one in sorted(named) if one[1] not in known] == []
 

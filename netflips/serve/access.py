@@ -39,11 +39,17 @@ _HEADERS = {
     "Permissions-Policy": "camera=(self), microphone=(self), geolocation=()",
 }
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
-_ASK = """<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>NetfLips</title>
-<form method="get" action="/">
-<p><label>Token / 토큰 <input name="token" type="password" autofocus></label> <button>OK</button></p>
-</form>
+_STYLE = "/style.css"
+_ASK = f"""<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>NetfLips</title><link rel="icon" href="data:,"><link rel="stylesheet" href="{_STYLE}">
+<header class="top"><h1>NetfLips</h1></header>
+<main><form method="get" action="/">
+<label><span>Token, as the server prints it</span><span lang="ko">서버에 출력된 토큰</span>
+<input name="token" type="password" required autofocus></label>
+<p class="buttons"><button class="main">Open · <i lang="ko">열기</i></button></p>
+</form></main>
 """
+_WRONG = '<p id="notice" role="alert">This token is wrong. · <i lang="ko">토큰이 맞지 않습니다.</i></p>'
 
 
 class Access:
@@ -96,7 +102,7 @@ class Access:
         if scope["method"] not in _SAFE and not _is_own_page(headers, host):
             return refusal(403, "this comes from another site's page", scope["path"])
 
-        if not self._settings.token:
+        if not self._settings.token or scope["path"] == _STYLE:
             return None
         proofs = _cookies(headers, name)
         if any(hmac.compare_digest(one.encode(), self._proof().encode()) for one in proofs) or self._is_token(_borne(headers)):
@@ -109,7 +115,7 @@ class Access:
                 answer = RedirectResponse("/", status_code=303)
                 answer.headers.append("Set-Cookie", _cookie(name, self._proof()))
                 return answer
-            return HTMLResponse(_ASK, 401, _CHALLENGE)
+            return HTMLResponse(_ASK.replace("<main>", f"<main>{_WRONG}") if given else _ASK, 401, _CHALLENGE)
         fault = "the token is wrong" if _borne(headers) else "the token is missing"
         refused = refusal(401, f"{fault}; expected Authorization: Bearer, or the address with the token", scope["path"])
         refused.headers.update(_CHALLENGE)

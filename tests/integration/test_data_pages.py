@@ -45,7 +45,7 @@ from unit2unit.stage import TRANSLATOR
 PAGES = [
     ROOT / "docs" / f"{name}.md"
     for name in ("data", "first_dub", "data_preparation", "training", "training_unit2unit", "training_unit2v", "training_unit2a",
-                 "training_lipsync", "training_av2unit", "training_text2unit")
+                 "training_lipsync", "training_av2unit", "training_text2unit", "ko/first_dub")
 ]  # fmt: skip
 KOX_NAMES = [f"et_{topic}_005_002_009_{number:04d}" for topic, count in (("a", 4), ("b", 1), ("c", 1)) for number in range(count)]
 LIP_NAME = "lip_J_1_F_03_E220_A_001"

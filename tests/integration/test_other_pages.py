@@ -19,9 +19,9 @@ from tests.unit2text.tiny import write_corpus, write_random_unit_to_text
 
 TRAINED_PAGES = "data|data_preparation|training.*|first_dub"
 """Their commands run in test_data_pages.py."""
-PAGES = sorted(
-    [path for path in (ROOT / "docs").glob("*.md") if not re.fullmatch(TRAINED_PAGES, path.stem)] + list(ROOT.glob("*.md"))
-)
+ALL_PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")])
+"""In both languages."""
+PAGES = [path for path in ALL_PAGES if not re.fullmatch(TRAINED_PAGES, path.stem)]
 SEARCH = "--beam 2 --max-target-units 60"
 FORMS = (
     Form(r"--translate-with http", "a language model that is not here", check=check_help),
@@ -72,7 +72,7 @@ def _write_what_is_read(folder: Path) -> None:
     (folder / "talks").mkdir()
     talking_head(folder / "interview.mp4", (0.2, 3.6, 0.2), 2)  # long enough for a voice to be known again
     copy(folder / "interview.mp4", folder / "next.mp4")
-    for name in ("talks/first.mp4", "silent.mp4"):
+    for name in ("talks/first.mp4", "silent.mp4", "a.mp4", "b.mp4"):
         copy(folder / "talk.mp4", folder / name)
     for name in ("radio.wav", "korean.wav"):
         write_speech(folder / name, talk([0.2, 1.5, 0.3]))
@@ -96,8 +96,7 @@ def test_a_command_of_the_page_runs(line: str, desk: Path, monkeypatch: pytest.M
 
 
 def _inline_commands() -> list[str]:
-    pages = [*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")]
-    found = {" ".join(line.split()) for page in pages for line in INLINE.findall(page.read_text(encoding="utf-8"))}
+    found = {" ".join(line.split()) for page in ALL_PAGES for line in INLINE.findall(page.read_text(encoding="utf-8"))}
     return sorted(line for line in found if "{" not in line and "|" not in line and "..." not in line)
 
 
@@ -110,7 +109,7 @@ def test_a_command_within_a_sentence_is_there_with_its_flags(line: str) -> None:
 def test_pages_link_to_what_is_there() -> None:
     """Links between pages lead to files and headings."""
     broken = []
-    for page in [*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")]:
+    for page in ALL_PAGES:
         for place in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
             name, _, heading = place.partition("#")
             target = page if not name else (page.parent / name).resolve()

@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+from importlib.resources import files
 from itertools import groupby, pairwise
 
 import pytest
@@ -78,3 +79,10 @@ def test_the_time_that_is_left_never_rises_without_a_word_and_falls_to_the_end(
     standing = [len([*rows]) for _, rows in groupby(seconds for _, seconds, _ in left)]
     assert max(standing) <= 5
     assert len(standing) > len(left) / 2
+
+
+def test_the_page_has_words_for_each_stage() -> None:
+    table = re.search(r"const STAGES = \{(.*?)\};", files("netflips.serve").joinpath("page/parts.js").read_text(), re.DOTALL)
+    assert table is not None
+    named = {one.strip('"') for one in re.findall(r'("[\w ]+"|\w+): "', table[1])}
+    assert {*run_progress._RUN, "cuts", "read"} - named == set()

@@ -1,6 +1,6 @@
 // The page: tabs, forms, and the visitor's jobs under the tab that they belong to.
 import { card } from "./jobs.js";
-import { API, ask, button, element, percent, videoFigure, start } from "./parts.js";
+import { API, ask, button, element, percent, videoFigure, start, worded } from "./parts.js";
 import { fileBox } from "./record.js";
 import { forgetOthers } from "./review.js";
 import { choose, language, t, translate } from "./words.js";
@@ -8,6 +8,7 @@ import { choose, language, t, translate } from "./words.js";
 const TABS = ["dub", "lips", "speak", "transcribe", "avatar"];
 const MOUTHS = { auto: "auto", units: "mouthUnits", mesh: "mouthMesh", wav2lip: "mouthWav2lip", program: "mouthProgram", none: "mouthNone" };
 const LANGUAGES = "en es fr it pt el ru cs da de fi hr hu lt nl pl ro sk sl ko".split(" ");
+const MOST_SENTENCES = 8; // that are shown: as high as the form beside them
 const LOST_MS = 3000;
 const SILENT_MS = 4000; // the server sends a sign of life every 2 s
 const notice = document.getElementById("notice");
@@ -184,10 +185,10 @@ const offers = (video, asked, page, goOn) => {
     noLips: speak,
   }[found];
 
-  const list = element("p", { className: "buttons" }, ...ways);
   const isAll = video.has_face || !video.width || found === "noFace" || found === "noLips";
-  const said = isAll ? t(found) : `${t("nobodySeen")} ${t(found)}`;
-  return element("div", { className: "offers" }, element("p", { textContent: said }), list);
+  const said = (isAll ? [found] : ["nobodySeen", found]).flatMap((key) => [worded(key, element("span")), " "]);
+  const buttons = ways.map((one) => worded(one.dataset.act, one)); // another language finds them
+  return element("div", { className: "offers" }, element("p", {}, ...said), element("p", { className: "buttons" }, ...buttons));
 };
 
 // Forms
@@ -291,7 +292,7 @@ const models = (names) => {
     known.append(element("p", { textContent: t("sampleLead") }), element("div", { className: "pair" }, one.figure, other.figure));
   }
 
-  const rows = sentences.map(([say, becomes]) =>
+  const rows = sentences.slice(0, MOST_SENTENCES).map(([say, becomes]) =>
     element("li", {}, element("span", { lang: "en", textContent: say }), " ", element("span", { className: "quiet", lang: "ko", textContent: becomes })),
   );
   known.append(element("p", { textContent: t("sentences") }), element("ul", { className: "sentences" }, ...rows));
@@ -363,6 +364,7 @@ labels.value = language();
 labels.addEventListener("change", async () => {
   choose(labels.value);
   fill();
+  complain(page.isLost ? t("lost") : ""); // it was in the other language
   await show();
 });
 

@@ -89,7 +89,14 @@ const dubbed = (job, page, go) => {
   const [anyway, dubIt] = [button("goOnAnyway", dub({})), button("dubIt", dub({}), "main")];
   [anyway.hidden, dubIt.hidden] = [!isLost, isLost];
 
+  const hearSome = async () => {
+    for (const one of table.some()) await one.hear(false);
+  };
+  const hear = button("hearSome", (one) => press(one, page, hearSome));
+  const offer = (count) => Object.assign(hear, { hidden: count < 2, textContent: t("hearSome", count) });
+
   const table = texts(job, page, shown, (number, now) => {
+    if (!hear.disabled) offer(now.some);
     const { cost } = job;
     const about = cost && number ? `, ${t("takesAbout", duration(cost.fixed_s + cost.per_s * now.seconds))}` : "";
     count.textContent = number ? t("changed", number) + about : "";
@@ -115,11 +122,8 @@ const dubbed = (job, page, go) => {
   else if (isWhole) buttons.append(anew);
   else for (const one of table.root.querySelectorAll("textarea, input, select, .hear, .record")) one.disabled = true;
 
-  if (job.state === "asks" && table.hear) {
-    const hear = button("hearSome", (one) => press(one, page, table.hear.hear));
-    hear.textContent = t("hearSome", table.hear.count);
-    buttons.append(hear);
-  }
+  if (job.state === "asks") buttons.append(hear);
+  offer(table.some().length);
   if (job.state === "asks" && job.utterances.length > 1) buttons.append(button("preview", dub({ preview: true })));
   buttons.append(reread);
   if (video && job.values.preview) buttons.append(button("dubAll", (one) => go(async () => ({ preview: false }), one), "main"));

@@ -7,6 +7,13 @@ export const element = (name, properties = {}, ...children) => {
   return made;
 };
 
+// An element that says a word, also after the language of the page is changed.
+export const worded = (key, made) => {
+  made.dataset.t = key;
+  made.textContent = t(key);
+  return made;
+};
+
 // act: gets the button.
 export const button = (key, act, className = "") => {
   const made = element("button", { type: "button", className, textContent: t(key) });
@@ -31,9 +38,9 @@ export const press = async (pressed, page, work, word = "starting") => {
 
 // What a job does just now, in words.
 const STAGES = {
-  listen: "hearing", hear: "hearing", "encoder layers": "hearing", units: "hearing", transcribe: "hearing", faces: "facing", look: "facing", "lip frames": "facing",
-  translate: "translating", speech: "speaking", texts: "writing", check: "checking", lips: "drawing", frames: "drawing", portrait: "drawing", "stills before": "reporting",
-  "stills after": "reporting",
+  listen: "hearing", hear: "hearing", measure: "hearing", "encoder layers": "hearing", units: "hearing", transcribe: "hearing", read: "hearing", cuts: "facing", faces: "facing",
+  look: "facing", "lip frames": "facing", translate: "translating", speech: "speaking", texts: "writing", check: "checking", lips: "drawing", frames: "drawing", portrait: "drawing",
+  loudness: "mixing", "stills before": "reporting", "stills after": "reporting",
 };
 
 // A draft speaks nothing: what it does there is to write its texts.

@@ -1,5 +1,5 @@
 // The files of a form: chosen, dropped, recorded with camera or microphone, or the example that the server has.
-import { element, example, send } from "./parts.js";
+import { element, example, send, worded } from "./parts.js";
 import { t, translate } from "./words.js";
 
 const ACCEPT = { video: "video/*,.mkv,.avi,.ts,.mts,.flv", sound: "audio/*,video/*", media: "audio/*,video/*,.mkv,.ts", image: "image/*", subtitles: ".srt,.vtt,.ttml,.dfxp,.ass,.ssa,.smi,.sami,.json" };
@@ -11,6 +11,9 @@ const KINDS = { video: ["video/webm;codecs=vp8,opus", "video/webm", "video/mp4"]
 const unsent = new Set();
 const labels = document.getElementById("labels");
 addEventListener("beforeunload", (event) => unsent.size && event.preventDefault());
+
+// What has no words of its own is named for those who do not see it.
+const titled = (key, made) => ((made.dataset.named = key), made);
 
 // Whether a file may be what is wanted: most kinds of video and sound begin in a known way. The server looks at all of it.
 const fits = async (file, as, [named, begins]) => {
@@ -59,10 +62,9 @@ const recorder = (wanted, button, room, words, take, complain) => {
       const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: wanted === "video" });
       const type = KINDS[wanted].find((one) => MediaRecorder.isTypeSupported(one)) ?? "";
       const parts = [];
-      const meter = element("meter", { min: 0, max: 1 });
-      meter.dataset.named = "level";
+      const meter = titled("level", element("meter", { min: 0, max: 1 }));
       const clock = element("span", { className: "quiet" });
-      const seen = wanted === "video" ? [element("video", { srcObject: stream, muted: true, autoplay: true, playsInline: true })] : [];
+      const seen = wanted === "video" ? [titled("camera", element("video", { srcObject: stream, muted: true, autoplay: true, playsInline: true }))] : [];
       room.replaceChildren(...seen, element("p", { className: "buttons" }, meter, clock));
       translate(room);
       unsent.add(button);
@@ -103,10 +105,9 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: l
   const none = isGiven ? "theExample" : (box.dataset.none ?? (optional ? `no_${name}` : "drop"));
   const input = element("input", { type: "file", accept: ACCEPT[as], className: "unseen" });
   input.id = `file-${Math.random().toString(36).slice(2)}`;
-  const worded = (key, made) => ((made.dataset.t = key), made);
   const title = worded(box.dataset.title ?? name, element("b"));
   const choose = worded("choose", element("label", { htmlFor: input.id, className: "choose" }));
-  input.dataset.named = `${name} choose`;
+  input.dataset.named = `${box.dataset.title ?? name} choose`;
   const chosen = worded(none, element("span", { className: "chosen quiet" }));
 
   const say = (text) => {
@@ -132,7 +133,8 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: l
   const show = (address, type) => {
     if (type === "image") shown.replaceChildren(element("img", { src: address, alt: "" }));
     else if (type === "subtitles") shown.replaceChildren();
-    else shown.replaceChildren(element(type, { src: address, controls: true, playsInline: true, onerror: () => shown.replaceChildren() }));
+    else shown.replaceChildren(titled(box.dataset.title ?? name, element(type, { src: address, controls: true, playsInline: true, onerror: () => shown.replaceChildren() })));
+    translate(shown);
   };
 
   // isOwn: it was recorded here, and is nowhere else.
@@ -152,7 +154,7 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: l
     sending = null;
     isExample = sent !== null || (isGiven && !given);
 
-    const size = !given ? "" : given.size < 2 ** 20 ? ` (${Math.ceil(given.size / 2 ** 10)} kB)` : ` (${(given.size / 2 ** 20).toFixed(1)} MB)`;
+    const size = !given ? "" : given.size < 2 ** 20 ? ` (${Math.ceil(given.size / 2 ** 10)}\u00a0kB)` : ` (${(given.size / 2 ** 20).toFixed(1)}\u00a0MB)`;
     say(given ? `${given.name}${size}` : sent?.name);
     shown.replaceChildren();
     clear.hidden = !optional || (!given && !sent);
@@ -187,7 +189,7 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: l
   if (record && navigator.mediaDevices) {
     const form = box.closest("form"); // none around a sentence
     const aloud = form?.querySelector(".aloud"); // one large button: the question goes off when it is said
-    const words = aloud ? ["askAloud", "askNow"] : [record === "video" ? "record" : "recordSound", "stopRecording"];
+    const words = aloud ? ["askAloud", "askNow"] : record === "video" ? ["record", "stopRecording"] : ["recordSound", "stopSound"];
     const button = element("button", { type: "button", className: aloud ? "record main" : "record", });
     worded(words[0], button);
     const taken = (given) => (take(given, null, true), aloud && form.requestSubmit(form.querySelector("button.ask")));
@@ -221,7 +223,7 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: l
   }
 
   buttons.append(clear);
-  box.replaceChildren(title, " ", chosen, shown, buttons);
+  box.replaceChildren(title, " ", chosen, ...(box.classList.contains("small") ? [buttons, shown] : [shown, buttons]));
   translate(box);
 
   return {

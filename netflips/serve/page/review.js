@@ -81,7 +81,7 @@ const voices = (job, page, typed, speakers, changes) => {
   const voice = ({ name, was }) => chosen.get(name) ?? chosen.get(was) ?? "";
 
   const list = (one) => {
-    const options = [["", t(page.ownVoice)], ...files].map(([id, name]) => new Option(name, id));
+    const options = [["", t(page.ownVoice === "builtInVoice" ? "builtIn" : "ownVoice")], ...files].map(([id, name]) => new Option(name, id));
     const made = named(element("select", {}, ...options), `${t("voices")}: ${called(one.name)}`);
     made.value = voice(one);
     made.addEventListener("change", () => chosen.set(one.name, made.value));
@@ -162,7 +162,7 @@ const row = (one, job, page, typed, shown, changes, edit) => {
   said.placeholder = t(said.disabled ? "noText" : "sayInstead");
 
   const count = element("b", { textContent: `${one.number} ` });
-  const first = element("td", { className: "about" }, count, `${clock(one.start_s)}–${clock(one.end_s)} `);
+  const first = element("td", { className: "about" }, count, `${clock(one.start_s)}–${clock(Math.ceil(one.end_s))} `);
   const play = () => shown?.part(one);
 
   // The verdict on one sentence stands above the table.
@@ -247,8 +247,10 @@ const row = (one, job, page, typed, shown, changes, edit) => {
     return hasOther || next.start_s !== one.start_s || next.end_s !== one.end_s || next.spoken !== one.corrected || next.speaker !== one.named;
   };
 
+  const hasText = () => Boolean(said.value.trim());
   const follow = () => {
     made.classList.toggle("changed", changed());
+    heard.room.hidden = !hasText();
     noted.hidden = said.value.trim() !== text; // they were of other words
     judge();
   };
@@ -281,7 +283,8 @@ const row = (one, job, page, typed, shown, changes, edit) => {
     made, now: async () => now(await own.upload(() => {})), changed, kept, hear: isHeard && !said.disabled ? heard.hear : null, speaker, move, key: keyOf(one), seconds: one.end_s - one.start_s,
     isOwn: () => own.has() || judge() === "yourText",
     isStill: (words) => one.quality?.words === words && !own.has() && judge() !== "yourText",
-    isUntold: () => !said.value.trim() && !own.has() && !one.left_alone,
+    hasText,
+    isUntold: () => !hasText() && !own.has() && !one.left_alone,
   };
 };
 
@@ -289,7 +292,9 @@ const row = (one, job, page, typed, shown, changes, edit) => {
 export const texts = (job, page, shown, changes) => {
   const typed = typedOf(job.id);
   const edits = [...(typed.edits ?? [])]; // sentences that were divided or joined, in order
+  const known = new Map(); // what was typed stays, also of a sentence that is divided or joined and comes back
   let rows = [];
+  const some = () => rows.filter((one) => one.hear && one.hasText()).slice(0, SOME); // they are heard, one after another, before anything is drawn
   const speakers = () => [...new Map(rows.map((one) => one.speaker()).map((one) => [one.name, one])).values()];
 
   const tell = () => {
@@ -300,7 +305,7 @@ export const texts = (job, page, shown, changes) => {
     const kept = Object.fromEntries(changed.map((one) => [one.key, one.kept()]));
     keep(typedName(job.id), rest ? JSON.stringify({ edits, rows: kept, terms: names.kept(), ...who.kept() }) : null);
     const isUntold = names.changed() || (edits.length > 0 && rows.some((one) => one.isUntold()));
-    const now = { seconds, isUntold, isTyped: rows.every((one) => one.isOwn()), lost: rows.filter((one) => one.isStill("not_understood")).length, doubted: rows.some((one) => one.isStill("unsure")), of: rows.length };
+    const now = { seconds, isUntold, isTyped: rows.every((one) => one.isOwn()), lost: rows.filter((one) => one.isStill("not_understood")).length, doubted: rows.some((one) => one.isStill("unsure")), of: rows.length, some: some().length };
     changes(changed.length + edits.length + who.changed() + names.changed(), now);
   };
 
@@ -309,9 +314,11 @@ export const texts = (job, page, shown, changes) => {
   const body = element("tbody");
 
   const fill = (utterances) => {
-    const before = new Map(rows.map((one) => [one.key, one])); // what was typed stays
-    rows = utterances.map((one) => before.get(keyOf(one)) ?? row(one, job, page, typed.rows?.[keyOf(one)] ?? {}, shown, tell, edit));
-    for (const [place, one] of rows.entries()) one.move(place + 1);
+    rows = utterances.map((one) => known.get(keyOf(one)) ?? row(one, job, page, typed.rows?.[keyOf(one)] ?? {}, shown, tell, edit));
+    for (const [place, one] of rows.entries()) {
+      one.move(place + 1);
+      known.set(one.key, one);
+    }
     body.replaceChildren(...rows.map((one) => one.made));
   };
   const follow = async () => {
@@ -350,11 +357,6 @@ export const texts = (job, page, shown, changes) => {
     return { rows: await Promise.all(rows.map((one) => one.now())), voices: who.now(), terms: names.now() };
   };
 
-  // Some of them are heard, one after another, before anything is drawn.
-  const some = rows.filter((one) => one.hear).slice(0, SOME);
-  const hear = async () => {
-    for (const one of some) await one.hear(false);
-  };
   const keys = element("p", { className: "quiet keys", textContent: t("keys") });
-  return { root: element("div", { className: "scroll" }, table, undo, keys, names.root, who.root), form, hear: some.length > 1 ? { count: some.length, hear } : null };
+  return { root: element("div", { className: "scroll" }, table, undo, keys, names.root, who.root), form, some };
 };

@@ -133,6 +133,10 @@ def test_a_wrong_file_is_one_line(page: Any, tmp_path: Path) -> None:
         page.wait_for_function("said => document.getElementById('notice').textContent === said", arg=said)
     page.click("#tab-lips")
     assert page.is_hidden("#notice")  # it was about another tab
+    page.click("form[data-kind=lipsync] button.main")
+    page.wait_for_selector("#notice:not([hidden])")
+    page.select_option("#labels", "ko")
+    assert page.is_hidden("#notice")  # and this one in another language
 
 
 def test_a_long_file_is_not_even_sent(chromium: Any, tmp_path: Path) -> None:
@@ -225,6 +229,8 @@ def test_a_video_without_face_and_sound_is_told_so_before_any_work(page: Any, tm
     assert "No face was found. This video has no sound." in page.inner_text("#dub .offers")
     assert "no sound" in page.inner_text("#announced")
     assert page.locator("#dub .job").count() == count
+    page.select_option("#labels", "ko")
+    assert page.inner_text("#dub .offers p >> nth=0") == "얼굴을 찾지 못했습니다. 소리가 없는 영상입니다. 이렇게 해 보세요."
     page.click("#dub .offers [data-act=sayText]")
     assert page.evaluate("document.activeElement.name") == "text"
 
@@ -235,6 +241,8 @@ def test_sentences_are_divided_joined_and_walked_through_by_keys(page: Any) -> N
     page.wait_for_selector("#dub .job[data-state=asks] .rows")
     card = page.locator("#dub .job").nth(0)
     texts = card.locator(".rows textarea")
+    assert card.locator(".hear:visible, [data-act=hearSome]:visible").count() == 0  # there is no text to hear
+    texts.nth(0).fill("처음이에요.")
     texts.nth(1).fill("또 보자.")
     row = [card.locator(f"[data-act={one}]").nth(0).bounding_box() for one in ("play", "split", "join")]
     assert len({one["y"] for one in row}) == 1  # in one line
@@ -246,6 +254,9 @@ def test_sentences_are_divided_joined_and_walked_through_by_keys(page: Any) -> N
     assert texts.nth(1).evaluate("one => one === document.activeElement")
     card.locator("[data-act=undo]").click()
     page.wait_for_function("() => document.querySelectorAll('#dub .job[data-state=asks] .rows textarea').length === 2")
+    assert texts.nth(0).input_value() == "처음이에요."  # that of the sentence which was divided comes back
+    card.locator("button[data-act=hearSome]").click()
+    page.wait_for_function("() => document.querySelectorAll('#dub .job .rows td.spoken audio').length === 2")
     card.locator("[data-act=join]").nth(0).click()
     page.wait_for_function("() => document.querySelectorAll('#dub .job[data-state=asks] .rows textarea').length === 1")
     texts.nth(0).fill("다 같이.")
