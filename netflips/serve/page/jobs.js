@@ -120,7 +120,7 @@ const dubbed = (job, page, go) => {
 
   if (job.state === "asks") buttons.append(anyway, dubIt);
   else if (isWhole) buttons.append(anew);
-  else for (const one of table.root.querySelectorAll("textarea, input, select, .hear, .record")) one.disabled = true;
+  else for (const one of table.root.querySelectorAll("textarea, input, select, .hear, .record, [data-act=split], [data-act=join]")) one.disabled = true;
 
   if (job.state === "asks") buttons.append(hear);
   offer(table.some().length);
@@ -146,14 +146,14 @@ const outcome = (job) => {
   const video = shows("video");
   const original = job.files.find((one) => one.shows === "given" && one.name.startsWith("source"));
   if (video && original) {
-    made.push(player(address(original.name), address(video.name), job.stretches ?? [[0, 1e6, 0]]).root);
+    made.push(player(address(original.name), address(video.name), job.stretches ?? [[0, 1e6, 0]], ["newLips", "newSpeech"]).root);
   } else if (video) {
-    const shown = element("video", { src: `${address(video.name)}#t=0.05`, controls: true, playsInline: true, autoplay: job.kind === "avatar" });
+    const shown = element("video", { src: `${address(video.name)}#t=0.05`, controls: true, playsInline: true, ariaLabel: job.title, autoplay: job.kind === "avatar" });
     made.push(job.kind === "avatar" ? answered(job, shown) : shown);
   }
 
   const sound = shows("sound");
-  if (sound) made.push(element("audio", { src: address(sound.name), controls: true }));
+  if (sound) made.push(element("audio", { src: address(sound.name), controls: true, ariaLabel: job.title }));
   if (job.quality.words === "given") made.push(voiceOf(job.quality));
   else if (job.quality.words) made.push(verdict(job.quality));
   if (job.text !== undefined && job.kind !== "avatar") made.push(element("pre", { textContent: job.text }));

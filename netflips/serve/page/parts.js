@@ -155,9 +155,10 @@ export const videoFigure = (address, title) => {
   return { video, figure: element("figure", {}, video, element("figcaption", { textContent: title })) };
 };
 
-export const player = (original, dub, stretches) => {
+// words: keys of what the result is called, and its sound.
+export const player = (original, dub, stretches, words = ["result", "theDub"]) => {
   const left = videoFigure(original, t("original"));
-  const right = videoFigure(dub, t("result"));
+  const right = videoFigure(dub, t(words[0]));
   const box = element("div", { className: "pair" }, left.figure, right.figure);
   left.video.muted = true;
   left.video.controls = false;
@@ -185,7 +186,7 @@ export const player = (original, dub, stretches) => {
   right.video.addEventListener("play", again);
   for (const event of ["timeupdate", "pause", "ended", "seeked"]) right.video.addEventListener(event, follow);
 
-  const hear = element("select", {}, new Option(t("theDub"), "dub"), new Option(t("theOriginal"), "original"));
+  const hear = element("select", {}, new Option(t(words[1]), "dub"), new Option(t("theOriginal"), "original"));
   hear.addEventListener("change", () => {
     left.video.muted = hear.value === "dub";
     right.video.muted = hear.value !== "dub";
