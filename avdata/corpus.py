@@ -17,7 +17,7 @@ from avcore.texts import iter_lines
 from avcore.timeline import frames_covering, frames_to_seconds, samples_to_seconds, seconds_to_samples
 from avcore.units import Units
 from avdata.manifest import Entry, read_manifest
-from avdata.unit_store import UnitRow, iter_units, timed_units
+from avdata.unit_store import UnitRow, rows_by_id, timed_units
 
 LOG = logging.getLogger("netflips.train")
 
@@ -187,13 +187,10 @@ class UnitCorpusConfig(CorpusConfig):
 
         Raises InputError for an id that is there twice, and the errors of `iter_units` and `timed_units`.
         """
-        rows: dict[str, UnitRow] = {}
-        for row in iter_units(path):
-            if row.id in rows:
-                raise InputError(f"the id {row.id!r} is there twice", path=path)
-            if wanted is None or row.id in wanted:
-                units = timed_units(row, f"{path}: {row.id}", self.frame_level, self.first_unit)
-                rows[row.id] = replace(row, units=units)
+        rows = rows_by_id(path, wanted)
+        # One after the other, so that memory holds them once.
+        for name, row in rows.items():
+            rows[name] = replace(row, units=timed_units(row, f"{path}: {name}", self.frame_level, self.first_unit))
         return rows
 
 

@@ -3,7 +3,6 @@
 A clip can be used if its labels are as long as its media, its length is allowed, and its files exist.
 """
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.errors import InputError, UnitError, UsageError, VocabularyError
-from avcore.files import atomic_output
+from avcore.journal import write_rows
 from avcore.texts import iter_lines
 from avcore.timeline import FRAME_RATE, UNIT_RATE, UNITS_PER_FRAME, units_to_frames, units_to_seconds
 from avcore.units import Ids, parse_units
@@ -311,6 +310,4 @@ def _problems(clip: CorpusClip, num_labels: int, allowed: tuple[int, int]) -> It
 
 def write_left_out(path: Path, left_out: list[LeftOut]) -> None:
     """Write every clip that is not used with its reason, one JSON object a line."""
-    with atomic_output(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        for one in left_out:
-            file.write(json.dumps(vars(one), ensure_ascii=False) + "\n")
+    write_rows(path, map(vars, left_out))

@@ -23,7 +23,7 @@ import numpy as np
 from avcore.errors import InputError
 from avcore.files import require_file
 from avcore.journal import iter_rows, write_rows
-from avcore.timeline import frames_to_seconds, samples_to_seconds
+from avcore.timeline import frames_to_seconds, samples_to_seconds, seconds_to_samples
 from avcore.units import normalise_language
 
 Item = TypeVar("Item")
@@ -37,11 +37,13 @@ class Packed(Sequence[Item], Generic[Item]):
 
     def __init__(self, items: Iterable[Item], pack: Callable[[Item], Any], unpack: Callable[[Any], Item], block: int = 64) -> None:
         """pack, unpack: convert an item to a JSON value and back. block: number of items that are packed together."""
-        self._pack, self._unpack, self._block = pack, unpack, block
+        self._unpack, self._block, self._length = unpack, block, 0
         self._blocks: list[bytes] = []
-        self._length = 0
         self._open: tuple[int, list[Item]] = (-1, [])
-        self.extend(items)
+        source = iter(items)
+        while part := [pack(item) for item in islice(source, block)]:
+            self._blocks.append(zlib.compress(json.dumps(part).encode(), _LEVEL))
+            self._length += len(part)
 
     def __len__(self) -> int:
         return self._length
@@ -63,24 +65,6 @@ class Packed(Sequence[Item], Generic[Item]):
     def __iter__(self) -> Iterator[Item]:
         for number in range(len(self._blocks)):
             yield from self._items(number)
-
-    def extend(self, items: Iterable[Item]) -> None:
-        """Add items at the end."""
-        source = iter(items)
-        if rest := self._length % self._block:
-            last = len(self._blocks) - 1
-            part = [*self._items(last), *islice(source, self._block - rest)]
-            self._blocks[last] = self._packed(part)
-            self._length += len(part) - rest
-            # The block that was unpacked last may be the one that changed.
-            self._open = (-1, [])
-
-        while part := list(islice(source, self._block)):
-            self._blocks.append(self._packed(part))
-            self._length += len(part)
-
-    def _packed(self, items: Sequence[Item]) -> bytes:
-        return zlib.compress(json.dumps([self._pack(item) for item in items]).encode(), _LEVEL)
 
     def _items(self, number: int) -> list[Item]:
         if self._open[0] != number:
@@ -230,6 +214,20 @@ def parse_entry(row: Mapping[str, Any]) -> Entry:
     if "language" in values:
         values["language"] = normalise_language(str(values["language"]))
     return Entry(**values, extra={name: value for name, value in row.items() if name not in _KINDS})  # type: ignore[arg-type]
+
+
+def relative_path(path: str | Path, folder: Path) -> str:
+    """Return the way from a folder to a file, as manifests have it; links are followed. "" stays ""."""
+    return Path(os.path.relpath(Path(path).resolve(), folder.resolve())).as_posix() if str(path) else ""
+
+
+def sound_entry(name: str, sound: Path, folder: Path, language: str) -> Entry:
+    """Return the entry of a sound file for a manifest in `folder`, with its length. Raises MediaError if it cannot be read."""
+    from avcore.media import probe  # slow to import
+
+    seconds = float(probe(sound).duration_s)
+    samples = seconds_to_samples(seconds)
+    return Entry(name, relative_path(sound, folder), duration_s=round(seconds, 4), samples=samples, language=language)
 
 
 def write_manifest(path: str | Path, entries: Iterable[Entry]) -> int:

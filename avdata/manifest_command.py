@@ -26,13 +26,14 @@ from avdata.splits import SplitPlan, at_random, by_field, merge, moved
 
 # A page of lengths: a histogram of seconds, and for pairs one of ratios
 
-_BARS, _WIDTH, _HEIGHT, _GAP = 40, 800, 220, 24
+_BARS, _WIDTH, _HEIGHT, _GAP = 40, 20, 220, 17
+"""Bars of a histogram; width of each, height, and space for a line below, in pixels."""
 _SHARES = (0.05, 0.5, 0.95)
 _MOST = 0.995
 """Share of the values within the range of the histogram; larger ones are counted in its last bar."""
 _STYLE = (
     "body{font:16px system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}"
-    "svg{width:100%;height:auto}rect{fill:#3b6ea5}line{stroke:#888}text{font-size:13px;fill:#444}"
+    "svg{width:100%;height:auto}rect{fill:#3b6ea5}path{stroke:#888}text{font-size:13px;fill:#444}"
     "@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}text{fill:#bbb}rect{fill:#7fb0e6}}"
 )
 
@@ -50,11 +51,11 @@ def write_lengths(out: Path, sides: Mapping[str, Mapping[str, float]]) -> dict[s
     shown = {f"{name}: seconds": np.array([*lengths.values()]) for name, lengths in sides.items()}
     if len(sides) > 1:
         (first, ours), (second, theirs) = sides.items()
-        both = [name for name in ours if name in theirs]
-        shown[f"{second} to {first}: ratio of lengths"] = np.array([theirs[name] / ours[name] for name in both])
+        ratios = [theirs[name] / seconds for name, seconds in ours.items() if name in theirs]
+        shown[f"{second} to {first}: ratio of lengths"] = np.array(ratios)
 
     words = {title: _figures_in_words(values) for title, values in shown.items()}
-    parts = [f"<h2>{escape(title)}</h2><p>{words[title]}</p>{''.join(_bars(values))}" for title, values in shown.items()]
+    parts = (f"<h2>{escape(title)}</h2><p>{words[title]}</p>{_histogram(values)}" for title, values in shown.items())
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Lengths</title><style>{_STYLE}</style>'
     write_text(out, f"{head}<h1>Lengths</h1>{''.join(parts)}</html>\n")
     return words
@@ -67,27 +68,23 @@ def _figures_in_words(values: Doubles) -> str:
     return f"{several(len(values), 'value')}: {quantiles}; most {values.max():.2f}"
 
 
-def _bars(values: Doubles) -> Iterator[str]:
-    """Yield a histogram as SVG."""
+def _histogram(values: Doubles) -> str:
+    """Return a histogram as SVG."""
     if not len(values):
-        return
+        return ""
 
     top = float(np.quantile(values, _MOST)) or 1.0
     counts, edges = np.histogram(np.minimum(values, top), _BARS, (0.0, top))
-    width, scale = _WIDTH / _BARS, _HEIGHT / counts.max()
-    yield f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT + _GAP}" role="img">'
-
-    for place, number in enumerate(counts.tolist()):
-        height = number * scale
-        label = f"{edges[place]:.2f} to {edges[place + 1]:.2f}: {number}"
-        yield f'<rect x="{place * width:.1f}" y="{_HEIGHT - height:.1f}" width="{width - 1:.1f}" height="{height:.1f}">'
-        yield f"<title>{label}</title></rect>"
-
-    yield f'<line x1="0" y1="{_HEIGHT}" x2="{_WIDTH}" y2="{_HEIGHT}"/>'
-    for share, anchor in ((0.0, "start"), (0.25, "middle"), (0.5, "middle"), (0.75, "middle"), (1.0, "end")):
-        at = edges[0] + share * (edges[-1] - edges[0])
-        yield f'<text x="{share * _WIDTH:.0f}" y="{_HEIGHT + 17}" text-anchor="{anchor}">{at:.2f}</text>'
-    yield "</svg>"
+    drawn = []
+    for place, height in enumerate(_HEIGHT * counts / counts.max()):
+        at = f'x="{place * _WIDTH}" y="{_HEIGHT - height:.1f}" width="{_WIDTH - 1}" height="{height:.1f}"'
+        title = f"{edges[place]:.2f} to {edges[place + 1]:.2f}: {counts[place]}"
+        drawn.append(f"<rect {at}><title>{title}</title></rect>")
+    for place in range(0, _BARS + 1, _BARS // 4):
+        anchor = "start" if place == 0 else "end" if place == _BARS else "middle"
+        drawn.append(f'<text x="{place * _WIDTH}" y="{_HEIGHT + _GAP}" text-anchor="{anchor}">{edges[place]:.2f}</text>')
+    box = f"0 0 {_BARS * _WIDTH} {_HEIGHT + 2 * _GAP}"
+    return f'<svg viewBox="{box}" role="img">{"".join(drawn)}<path d="M0 {_HEIGHT}h{_BARS * _WIDTH}"/></svg>'
 
 
 # Counts

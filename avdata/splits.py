@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from avcore.errors import InputError, UsageError
 from avdata.manifest import PATH_FIELDS, Entry, Manifest, read_manifest
 
@@ -74,32 +76,26 @@ def _rank(plan: SplitPlan, name: str) -> bytes:
 
 def _groups(contents: Mapping[str, Collection[bytes]], pattern: str) -> list[list[str]]:
     """Return groups of ids that must stay together: those connected, directly or through others, by a content or a match of the
-    pattern."""
-    parent = {name: name for name in contents}
+    pattern. Ids are sorted, and groups by their first ids."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
-    # Union-find with path halving. The smallest name of a group is its root, whatever the order of the ids.
-    def root(name: str) -> str:
-        while parent[name] != name:
-            parent[name] = name = parent[parent[name]]
-        return name
-
-    first: dict[object, str] = {}
-    for name, keys in _keys(contents, pattern):
-        for key in keys:
-            one, other = root(name), root(first.setdefault(key, name))
-            parent[max(one, other)] = min(one, other)
-
-    groups: dict[str, list[str]] = defaultdict(list)
-    for name in sorted(contents):
-        groups[root(name)].append(name)
-    return list(groups.values())
-
-
-def _keys(contents: Mapping[str, Collection[bytes]], pattern: str) -> Iterable[tuple[str, list[object]]]:
-    expression = re.compile(pattern) if pattern else None
-    for name, content in contents.items():
+    # A graph of ids and keys: an id and each key that it has are joined.
+    names, expression = sorted(contents), re.compile(pattern) if pattern else None
+    places: dict[object, int] = {}
+    joined = list[tuple[int, int]]()
+    for number, name in enumerate(names):
         match = expression.search(name) if expression else None
-        yield name, [*content, match.group()] if match else [*content]
+        for key in (*contents[name], *([match.group()] if match else ())):
+            joined.append((number, places.setdefault(key, len(names) + len(places))))
+
+    size = len(names) + len(places)
+    ends = np.array(joined, np.int64).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(joined), bool), (ends[0], ends[1])), shape=(size, size))
+    groups = defaultdict[int, list[str]](list)
+    for name, label in zip(names, connected_components(graph, directed=False)[1].tolist(), strict=False):
+        groups[label].append(name)
+    return list(groups.values())
 
 
 def moved(manifest: Manifest, folder: Path) -> list[Entry]:

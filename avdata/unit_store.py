@@ -4,7 +4,7 @@ Trainers use them as plain names (ids from 0) with durations, all of one quantiz
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -61,14 +61,21 @@ def iter_units(path: str | Path) -> Iterator[UnitRow]:
 
 def read_units(path: str | Path) -> dict[str, Units]:
     """Read all units by id (see `iter_units`). Raises InputError for doubled ids, and if there are no units."""
-    found: dict[str, Units] = {}
-    for row in iter_units(path):
-        if row.id in found:
-            raise InputError(f"the id {row.id!r} is there twice", path=path)
-        found[row.id] = row.units
+    found = rows_by_id(path)
     if not found:
         raise InputError("there are no units", path=path, expected="JSON lines, or a folder of .unit or .txt files")
-    return found
+    return {name: row.units for name, row in found.items()}
+
+
+def rows_by_id(path: str | Path, wanted: Collection[str] | None = None) -> dict[str, UnitRow]:
+    """Return the rows of `wanted` ids (None = all), see `iter_units`. Raises InputError for an id that is there twice."""
+    rows: dict[str, UnitRow] = {}
+    for row in iter_units(path):
+        if row.id in rows:
+            raise InputError(f"the id {row.id!r} is there twice", path=path)
+        if wanted is None or row.id in wanted:
+            rows[row.id] = row
+    return rows
 
 
 def write_units(path: str | Path, rows: Iterable[UnitRow]) -> int:

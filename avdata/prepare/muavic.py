@@ -13,7 +13,6 @@ copied.
 `netflips prepare muavic --data-root muavic --mtedx mtedx --source es --out-dir data/muavic_es`
 """
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ from avcore.texts import iter_lines
 from avcore.timeline import samples_to_seconds
 from avcore.units import normalise_language
 from avdata.corpus import CorpusClip, read_corpus
-from avdata.manifest import Entry
+from avdata.manifest import Entry, relative_path
 from avdata.prepare.running import CorpusItem, SourceCorpus
 from avdata.prepare.workplace import MANIFEST, ItemRecord, Journal, PrepareResult, Workplace
 
@@ -145,17 +144,14 @@ class MuavicCorpus(SourceCorpus):
             return ()
 
         video_kind = NO_VIDEO if clip.crops is None else SQUEEZED if _shows_a_face(clip.crops) else LIPS
-        row = clip.entry.to_row() | {"audio": self._below(clip.sound), "video_kind": video_kind}
+        row = clip.entry.to_row() | {"audio": relative_path(clip.sound, self.out_dir), "video_kind": video_kind}
         if clip.crops is not None:
-            row["lips"] = self._below(clip.crops)
+            row["lips"] = relative_path(clip.crops, self.out_dir)
         else:
             # The table counts the frames of a video that is not there.
             row.pop("frames", None)
         journal.add(ItemRecord(piece.key, "kept", rows={MANIFEST: row}))
         return ()
-
-    def _below(self, path: Path) -> str:
-        return os.path.relpath(path.resolve(), self.out_dir.resolve())
 
     def report(self, place: Workplace, outcome: PrepareResult) -> None:
         """Log how many clips have which kind of video: scores should be reported with these counts."""

@@ -16,7 +16,7 @@ from avcore.files import VIDEO_SUFFIXES
 from avcore.flags import Command, flag
 from avcore.media import MediaSource, probe
 from avcore.notes import several
-from avcore.speech.voice_activity import Region, SpeechActivity, SpeechSettings
+from avcore.speech.voice_activity import Region, SpeechActivity
 from avcore.timeline import FRAME_RATE, frame_at, frames_covering, frames_to_seconds
 from avcore.units import normalise_language
 from avdata.prepare.clips import ClipMaker, ClipRequest, ClipSettings, Footage, FramingKind
@@ -39,8 +39,6 @@ class CutSettings:
     """a longer pause always ends a piece"""
     margin_s: float = 0.2
     """silence that a piece keeps at its ends, if there is any"""
-    speech: SpeechSettings = field(default_factory=SpeechSettings)
-    """what counts as speech"""
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ def cut_at_pauses(activity: SpeechActivity, settings: CutSettings) -> SpeechCuts
     """
     room = 2 * settings.margin_s
     longest = max(settings.max_s - room, settings.max_s / 2)
-    parts = [part for region in activity.regions(settings.speech) for part in _split(activity, region, longest)]
+    parts = [part for region in activity.regions() for part in _split(activity, region, longest)]
     joined = list(_joined(parts, longest, settings.max_pause_s))
     found = activity.padded(joined, settings.margin_s)
     return SpeechCuts(
@@ -76,7 +74,7 @@ def cut_exactly(activity: SpeechActivity, length_s: float, settings: CutSettings
     pieces: list[Region] = []
     too_short: list[Region] = []
     free_from = 0.0
-    for stretch in _joined(activity.regions(settings.speech), float("inf"), settings.max_pause_s):
+    for stretch in _joined(activity.regions(), float("inf"), settings.max_pause_s):
         # Lengths are floats: rounding must not take a piece away.
         count = int(stretch.seconds / length_s + 1e-6)
         start_s = stretch.start_s

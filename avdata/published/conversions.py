@@ -1,6 +1,5 @@
 """The subcommands of `netflips manifest` that convert from and to the published forms, and the readers of these."""
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,10 @@ from avcore.errors import InputError, UsageError
 from avcore.files import SOUND_SUFFIXES, Input, Output, check_files
 from avcore.flags import Command, QuietOptions, flag, out_flag, positional
 from avcore.notes import several
-from avcore.timeline import seconds_to_samples
 from avcore.units import Units, normalise_language
 from avdata.corpus import read_corpus
 from avdata.labels import read_labels
-from avdata.manifest import Entry, Manifest, read_manifest, write_manifest
+from avdata.manifest import Entry, Manifest, read_manifest, relative_path, sound_entry, write_manifest
 from avdata.unit_store import UnitRow, iter_units, write_units
 
 ENTRIES = ("entry", "entries")
@@ -31,8 +29,8 @@ def read_tsv(path: Path, out: Path, language: str = "") -> Iterator[Entry]:
             raise InputError("the table has paths of Windows", path=path, expected="/ between folders", found=odd)
         yield Entry(
             clip.id,
-            audio=_relative(clip.audio, out),
-            lips=_relative(clip.lips, out),
+            audio=relative_path(clip.audio, out),
+            lips=relative_path(clip.lips, out),
             duration_s=0.0 if clip.seconds is None else float(clip.seconds),
             frames=clip.frames,
             samples=clip.samples,
@@ -48,24 +46,12 @@ def read_tsv_units(path: Path, labels: Sequence[str], label_rate: int, language:
         yield UnitRow(clip.id, Units.from_frames(found.of(place).astype(np.int64), language, vocabulary), {})
 
 
-def _relative(path: str, folder: Path) -> str:
-    return Path(os.path.relpath(Path(path).resolve(), folder.resolve())).as_posix() if path else ""
-
-
 def read_pair_entries(folder: Path, language: str, out: Path) -> Iterator[Entry]:
     """Yield the recordings of a language as entries: ids are their names, paths are relative to `out`. May yield nothing."""
-    from avcore.media import probe  # slow to import
-
     place = next((one for one in (folder / "audio" / language, folder / language) if one.is_dir()), None)
-    if place is None:
-        return
-
-    for path in sorted(path for path in place.rglob("*") if path.suffix.lower() in SOUND_SUFFIXES):
-        duration_s = float(probe(path).duration_s)
-        name = path.relative_to(place).with_suffix("").as_posix()
-        audio = Path(os.path.relpath(path.resolve(), out.resolve())).as_posix()
-        samples = seconds_to_samples(duration_s)
-        yield Entry(name, audio=audio, duration_s=round(duration_s, 4), samples=samples, language=language)
+    if place is not None:
+        for path in sorted(path for path in place.rglob("*") if path.suffix.lower() in SOUND_SUFFIXES):
+            yield sound_entry(path.relative_to(place).with_suffix("").as_posix(), path, out, language)
 
 
 def read_pair_units(folder: Path, language: str, vocabulary: str = "") -> Iterator[UnitRow]:

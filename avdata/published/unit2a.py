@@ -20,13 +20,11 @@ from numpy.typing import NDArray
 from avcore.checkpoints.pickles import require_stored
 from avcore.errors import InputError, UnitError, UsageError, reason
 from avcore.files import atomic_output, require_file, write_text
-from avcore.media import probe
 from avcore.notes import several
-from avcore.timeline import seconds_to_samples
 from avcore.units import Units, parse_units
 from avdata.corpus import UnitCorpusConfig
-from avdata.manifest import Entry, Manifest, read_manifest
-from avdata.unit_store import UnitRow, iter_units, leave_out, plain_names
+from avdata.manifest import Entry, Manifest, read_manifest, sound_entry
+from avdata.unit_store import UnitRow, leave_out, plain_names, rows_by_id
 
 _NUMPY = [
     np.core.multiarray._reconstruct,  # type: ignore[attr-defined]  # numpy's stubs lack it
@@ -210,7 +208,7 @@ def write_unit2a(manifest: Manifest, units: Path, out: Path, unit_offset: int = 
     units: units by id. Rows with a speaker embedding become .pt files beside the manifest; units of the others are written into the
     line. unit_offset: added to every unit, 4 for the published Korean vocoder. Raises UnitError for an entry without units.
     """
-    rows = {row.id: row for row in iter_units(units)}
+    rows = rows_by_id(units)
     missing = [entry.id for entry in manifest.entries if entry.id not in rows or not entry.audio]
     if missing:
         found = ", ".join(missing[:5])
@@ -238,17 +236,9 @@ def entries_of(utterances: list[VoiceClip], out: Path, language: str, vocabulary
     for utterance in utterances:
         audio = utterance.audio.resolve()
         name = audio.relative_to(common).with_suffix("").as_posix()
-        seconds = float(probe(audio).duration_s)
-        entry = Entry(
-            name,
-            audio=Path(os.path.relpath(audio, out.resolve())).as_posix(),
-            duration_s=round(seconds, 4),
-            samples=seconds_to_samples(seconds),
-            language=language,
-        )
         units = replace(utterance.units, language=language, vocabulary=vocabulary)
         voice = {} if utterance.voice is None else {VOICE_FIELD: np.asarray(utterance.voice, np.float64).round(6).tolist()}
-        yield entry, UnitRow(name, units, voice)
+        yield sound_entry(name, audio, out, language), UnitRow(name, units, voice)
 
 
 def _line(entry: Entry, manifest: Manifest, row: UnitRow, folder: Path, unit_offset: int) -> dict[str, str]:

@@ -15,6 +15,7 @@ import soundfile
 
 from avcore.media import VideoWriter
 from avcore.timeline import SAMPLE_RATE, frames_covering, samples_to_seconds
+from netflips import cli
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import MouthShape, draw
 from recipes.demo.heads.motion import motion
@@ -75,6 +76,16 @@ def split_file(path: Path, count: int, by_offset: bool = False) -> list[Path]:
         parts.append(part)
     path.unlink()
     return parts
+
+
+def prepare(name: str, root: Path, out: Path, *more: str) -> int:
+    """Run `netflips prepare` in this process."""
+    return cli.main(["prepare", name, "--data-root", str(root), "--out-dir", str(out), "--workers", "1", "--quiet", *more])
+
+
+def failures(out: Path) -> dict[str, str]:
+    """What could not be prepared, with the reasons."""
+    return {row["id"]: row["reason"] for row in read_rows(out / "failed.jsonl")}
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

@@ -165,3 +165,25 @@ def test_a_corpus_is_prepared_gone_on_with_moved_and_refused(
     assert told in layout
     assert ["this folder was begun with other settings" in line for line in settings] == [True] * bool(others)
     assert _files(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", CORPORA)
+def test_every_corpus_has_its_options(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["prepare", name, "--help"])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"usage: netflips prepare {name}")
+    assert "--out-dir" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [(["lrs3"], "unknown value 'lrs3'"), (["zerot"], "did you mean zeroth?"), ([], "CORPUS")]
+)
+def test_an_unknown_corpus_is_one_line(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["prepare", *words])
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("netflips prepare: error: ")
+    assert said in line

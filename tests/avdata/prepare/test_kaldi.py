@@ -9,26 +9,19 @@ import pytest
 from avcore.media import opening, read_speech
 from avcore.timeline import seconds_to_samples
 from avdata.manifest import Entry, read_manifest, write_manifest
-from avdata.manifest_command import check_manifest
 from avdata.manifest_command import main as manifest_command
-from avdata.prepare.kaldi import main
 from avdata.published.kaldi import FILES, read_kaldi
-from tests.avdata.prepare.made import read_rows
+from tests.avdata.prepare.made import failures, prepare
 from tests.avdata.prepare.trees import write_kaldi_folder, write_table
-
-
-def _prepare(root: Path, out: Path, *more: str) -> int:
-    return main(["--data-root", str(root), "--out-dir", str(out), "--workers", "1", "--quiet", *more])
 
 
 def test_a_folder_becomes_a_manifest_and_a_folder_again(tmp_path: Path) -> None:
     folder, out = write_kaldi_folder(tmp_path / "egs"), tmp_path / "out"
-    assert _prepare(folder, out) == 0
+    assert prepare("kaldi", folder, out) == 0
     manifest = read_manifest(out / "manifest.jsonl")
     assert [(one.id, one.speaker, one.text, one.language) for one in manifest.entries] == [
         (f"kss_{number:04d}", "kss", f"한국어 문장 {number}", "ko") for number in range(3)
     ]
-    assert check_manifest(out / "manifest.jsonl", is_deep=True).problems == []
     assert manifest_command(["to-kaldi", str(out / "manifest.jsonl"), "--out-dir", str(tmp_path / "back"), "--quiet"]) == 0
     for name in ("text", "utt2spk"):
         assert (tmp_path / "back" / name).read_bytes() == (folder / name).read_bytes()
@@ -41,7 +34,7 @@ def test_a_folder_becomes_a_manifest_and_a_folder_again(tmp_path: Path) -> None:
 def test_ids_begin_with_their_speaker_when_they_are_written(tmp_path: Path) -> None:
     folder, out = write_kaldi_folder(tmp_path / "egs"), tmp_path / "out"
     write_table(folder / "utt2spk", {f"kss_{number:04d}": "ann" for number in range(3)})
-    assert _prepare(folder, out) == 0
+    assert prepare("kaldi", folder, out) == 0
     assert manifest_command(["to-kaldi", str(out / "manifest.jsonl"), "--out-dir", str(tmp_path / "back"), "--quiet"]) == 0
     assert (tmp_path / "back" / "utt2spk").read_text().splitlines()[0] == "ann-kss_0000 ann"
 
@@ -110,7 +103,7 @@ def test_segments_are_cut(tmp_path: Path) -> None:
     folder, out = write_kaldi_folder(tmp_path / "egs", 1), tmp_path / "out"
     write_table(folder / "segments", {"kss_a": "kss_0000 0.05 0.2", "kss_b": "kss_0000 0.2 0.4"})
     write_table(folder / "text", {"kss_a": "하나", "kss_b": "둘"})
-    assert _prepare(folder, out) == 0
+    assert prepare("kaldi", folder, out) == 0
     whole = read_speech(tmp_path / "egs" / "wavs" / "kss_0000.wav")
     first = read_speech(out / "audio" / "kss_a.wav")
     assert abs(first - whole[seconds_to_samples(0.05) : seconds_to_samples(0.2)]).max() < 1e-4
@@ -131,13 +124,13 @@ def test_sound_without_a_header_and_marks_of_a_transcriber(tmp_path: Path, capfd
     write_table(folder / "text", names)
     write_table(folder / "utt2spk", dict.fromkeys(names, "spk"))
     opening._log_raw_sound_format.cache_clear()
-    assert _prepare(folder, out) == 1
+    assert prepare("kaldi", folder, out) == 1
     rows = {one.id: one for one in read_manifest(out / "manifest.jsonl").entries}
     assert {name: one.text for name, one in rows.items()} == {"a": "아 네.", "b": "칠십 퍼센트 정도", "c": "안녕"}
     for name, samples in zip("ab", stored, strict=True):
         assert np.array_equal(read_speech(out / rows[name].audio), samples / np.float32(1 << 15))
     assert np.array_equal(read_speech(out / rows["c"].audio), read_speech(tmp_path / "egs" / "wavs" / "kss_0002.wav"))
-    failed = {row["id"]: row["reason"] for row in read_rows(out / "failed.jsonl")}
+    failed = failures(out)
     assert "it is silent" in failed["d"]
     assert "no words" in failed["e"]
     assert capfd.readouterr().err.count("16 kHz 16-bit mono") == 1
@@ -148,7 +141,7 @@ def test_a_command_is_refused_and_never_run(tmp_path: Path, capsys: pytest.Captu
     folder, made = write_kaldi_folder(tmp_path / "egs"), tmp_path / "made"
     with (folder / "wav.scp").open("a", encoding="utf-8") as table:
         table.write(f"kss_9999 {place.format(made=made)}\n")
-    assert _prepare(folder, tmp_path / "out") == 2
+    assert prepare("kaldi", folder, tmp_path / "out") == 2
     said = capsys.readouterr().err
     assert "kss_9999" in said
     assert len(said.splitlines()) == 1
@@ -162,8 +155,8 @@ def test_everything_that_does_not_fit_is_listed_at_once(tmp_path: Path, capsys: 
     (folder / "wav.scp").write_text("\n".join([waves[3], *waves[:3], waves[1], "../evil wavs/kss_0000.wav"]) + "\n")
     write_table(folder / "text", {"kss_0000": "하나", "kss_0001": "둘", "kss_0003": "넷", "kss_7777": "없음", "../evil": "나쁨"})
     (tmp_path / "egs" / "wavs" / "kss_0003.wav").unlink()
-    assert _prepare(folder, out) == 1
-    failed = {row["id"]: row["reason"] for row in read_rows(out / "failed.jsonl")}
+    assert prepare("kaldi", folder, out) == 1
+    failed = failures(out)
     assert set(failed) == {"wav.scp:5", "kss_0001", "kss_0002", "kss_0003", "kss_7777", "../evil"}
     assert "stands on line 3 too" in failed["wav.scp:5"]
     assert "no line for it in text" in failed["kss_0002"]

@@ -1,0 +1,202 @@
+"""Corpora of sentences that people read or say: Zeroth Korean, KsponSpeech, FLEURS, Common Voice; a kill, and a folder in use."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from avcore.files import _HOST
+from avcore.media import read_speech
+from avdata.manifest import Entry, read_manifest
+from tests.avdata.prepare.made import failures, prepare, sound_bytes
+from tests.avdata.prepare.trees import write_common_voice, write_fleurs, write_kspon, write_zeroth
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_zeroth(tmp_path_factory.mktemp("zeroth") / "zeroth")
+
+
+def test_the_whole_corpus(corpus: Path, tmp_path: Path) -> None:
+    assert prepare("zeroth", corpus, tmp_path) == 0
+    manifest = read_manifest(tmp_path / "manifest.jsonl")
+    assert len(manifest) == 9
+    entry = manifest.entries[0]
+    assert (entry.id, entry.speaker, entry.language, entry.text) == ("104_003_0000", "104", "ko", "한국어 문장 104_003_0000")
+    assert entry.audio == "audio/test/104/104_003_0000.wav"
+    assert [one.extra["split"] for one in manifest.entries] == ["test"] * 3 + ["train"] * 6
+    speech = read_speech(tmp_path / entry.audio)
+    assert len(speech) == entry.samples == 6400
+    assert not (tmp_path / "failed.jsonl").exists()
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    root = write_zeroth(tmp_path / "zeroth")
+    folder = root / "train_data_01" / "003" / "106"
+    (folder / "106_003_0000.flac").unlink()
+    (folder / "106_003_0001.flac").write_bytes(b"no flac at all")
+    (folder / "106_003_0009.flac").write_bytes(sound_bytes(0.3, kind="FLAC"))
+    assert prepare("zeroth", root, tmp_path / "out") == 1
+    failed = failures(tmp_path / "out")
+    assert len(failed) == 3
+    assert "there is no 106_003_0000.flac" in failed["train_data_01/003/106/106_003.trans.txt:1"]
+    assert "106_003_0001.flac: " in failed["106_003_0001"]
+    assert "no line for it" in failed["train_data_01/003/106/106_003_0009.flac"]
+    assert len(read_manifest(tmp_path / "out" / "manifest.jsonl")) == 7
+
+
+def test_failures_are_tried_again_when_asked_to(tmp_path: Path) -> None:
+    root, out = write_zeroth(tmp_path / "zeroth"), tmp_path / "out"
+    bad = root / "train_data_01" / "003" / "106" / "106_003_0001.flac"
+    good = bad.read_bytes()
+    bad.write_bytes(b"no flac at all")
+    assert prepare("zeroth", root, out) == 1
+    bad.write_bytes(good)
+    assert prepare("zeroth", root, out) == 1
+    assert prepare("zeroth", root, out, "--retry-failed") == 0
+    assert len(read_manifest(out / "manifest.jsonl")) == 9
+    assert not (out / "failed.jsonl").exists()
+
+
+def test_silence_is_no_recording(tmp_path: Path) -> None:
+    root = write_zeroth(tmp_path / "zeroth", per_speaker=1)
+    soundfile.write(root / "test_data_01" / "003" / "104" / "104_003_0000.flac", np.zeros(8000), 16000)
+    assert prepare("zeroth", root, tmp_path / "out") == 1
+    assert "silent" in failures(tmp_path / "out")["104_003_0000"]
+
+
+def test_another_process_in_the_folder_is_told(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prepare("zeroth", corpus, tmp_path)
+    code = f"import fcntl, time; file = open({str(tmp_path / '.work' / '.lock')!r}, 'w'); fcntl.flock(file, fcntl.LOCK_EX)\n"
+    other = subprocess.Popen([sys.executable, "-c", code + "print('held', flush=True); time.sleep(60)"], stdout=subprocess.PIPE)
+    try:
+        other.stdout.readline()
+        assert prepare("zeroth", corpus, tmp_path) == 2
+        assert "another run" in capsys.readouterr().err
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_killed_and_resumed_as_if_unbroken(tmp_path: Path) -> None:
+    """SIGKILL in the middle; the second run goes on, and all is as in a run that nobody killed."""
+    root, out, whole = write_zeroth(tmp_path / "zeroth", per_speaker=60, seconds=0.25), tmp_path / "out", tmp_path / "whole"
+    command = [sys.executable, str(ROOT / "scripts" / "prepare_zeroth.py"), "--data-root", str(root), "--out-dir", str(out)]
+    running = subprocess.Popen([*command, "--workers", "1"], env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL)
+    while _lines(out) < 20 and running.poll() is None:
+        time.sleep(0.005)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    done = _lines(out)
+    assert 20 <= done < 180
+    assert not (out / "manifest.jsonl").exists()
+    (out / "audio" / f".106_003_0000.netflips-{_HOST}-abcd1234.wav").write_bytes(b"half")  # what a kill inside a write leaves
+    kept = {path: path.stat().st_mtime_ns for path in out.rglob("*.wav")}
+    assert prepare("zeroth", root, out) == 0
+    assert prepare("zeroth", root, whole) == 0
+    assert (out / "manifest.jsonl").read_bytes() == (whole / "manifest.jsonl").read_bytes()
+    files = {path.relative_to(whole): path.read_bytes() for path in whole.rglob("*.wav")}
+    assert {path.relative_to(out): path.read_bytes() for path in out.rglob("*.wav")} == files
+    unchanged = [path for path, time_ns in kept.items() if path.exists() and path.stat().st_mtime_ns == time_ns]
+    assert len(unchanged) >= done - 1
+
+
+def _lines(out: Path) -> int:
+    return sum(path.read_bytes().count(b"\n") for path in (out / ".work").glob("journal.jsonl"))
+
+
+def _by_id(out: Path) -> dict[str, Entry]:
+    return {entry.id.removeprefix("KsponSpeech_"): entry for entry in read_manifest(out / "manifest.jsonl").entries}
+
+
+def test_lists_and_texts_in_cp949_become_what_is_said(tmp_path: Path) -> None:
+    assert prepare("kspon", write_kspon(tmp_path / "kspon"), tmp_path / "out") == 1
+    found = _by_id(tmp_path / "out")
+    assert {name: (entry.text, entry.extra.get("split", "")) for name, entry in found.items()} == {
+        "000001": ("아 몬 소리야, 그건 또.", "train"),
+        "622001": ("그게 칠십 퍼센트 확률이라니까.", "valid"),
+        "E00001": ("내 내가 했어.", "test"),
+        "E03001": ("그래서 뭐 했어?", "test_other"),
+        "124001": ("뷁은 아니고 두 시쯤", ""),
+    }
+    failed = failures(tmp_path / "out")
+    assert failed.keys() == {"KsponSpeech_000002", "KsponSpeech_E03002"}
+    assert failed["KsponSpeech_E03002"] == "there is no KsponSpeech_E03002.pcm"
+    entry = found["E00001"]
+    assert (entry.language, entry.speaker, entry.samples) == ("ko", "", 8000)
+    speech = read_speech(tmp_path / "out" / entry.audio)
+    assert np.abs(speech - 3000 / 32768 * np.sin(np.arange(8000) * 0.05 * 4)).max() < 2e-4
+
+
+def test_texts_beside_sounds_are_enough_and_damage_is_named(tmp_path: Path) -> None:
+    root = write_kspon(tmp_path / "kspon")
+    for path in (root / "scripts").iterdir():
+        path.unlink()
+    (root / "KsponSpeech_01" / "KsponSpeech_0001" / "KsponSpeech_000001.txt").write_bytes(b"\xff\xff\x00")
+    assert prepare("kspon", root, tmp_path / "out") == 1
+    assert list(_by_id(tmp_path / "out")) == ["124001"]
+    failed = failures(tmp_path / "out")
+    assert "this is no text file; expected UTF-8 (or CP949)" in failed["KsponSpeech_01/KsponSpeech_0001/KsponSpeech_000001.txt"]
+    assert failed["KsponSpeech_eval/eval_clean/KsponSpeech_E00001.pcm"] == "no text is there for it"
+
+
+@pytest.mark.parametrize("line", ["KsponSpeech_01/a.pcm 글", "그냥 글"])
+def test_a_line_without_its_sign_is_named(tmp_path: Path, line: str) -> None:
+    root = write_kspon(tmp_path / "kspon")
+    with (root / "scripts" / "train.trn").open("ab") as file:
+        file.write(f"{line}\n".encode("cp949"))
+    assert prepare("kspon", root, tmp_path / "out") == 1
+    failed = failures(tmp_path / "out")
+    assert failed["scripts/train.trn:3"] == "no line as 'path :: text'"
+
+
+def test_every_recording_of_fleurs_has_a_partner_in_the_other_language(tmp_path: Path) -> None:
+    assert prepare("fleurs", write_fleurs(tmp_path / "fleurs"), tmp_path / "out") == 0
+    english, korean = (read_manifest(tmp_path / "out" / f"{name}.jsonl").entries for name in ("en", "ko"))
+    names = [f"{split}_{one}" for split in ("dev", "test", "train") for one in ("1_0", "1_1", "2_0")]
+    assert [one.id for one in english] == [one.id for one in korean] == names
+    assert [one.extra["split"] for one in english] == ["valid"] * 3 + ["test"] * 3 + ["train"] * 3
+    assert (english[0].text, english[0].translation, english[0].language) == ("en_us sentence 1.", "ko_kr sentence 1.", "en")
+    assert (korean[1].text, korean[1].samples, korean[1].extra["gender"]) == ("ko_kr sentence 1.", 4800, "female")
+    assert all((tmp_path / "out" / one.audio).is_file() for one in (*english, *korean))
+
+
+def test_what_fleurs_lacks_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_fleurs(tmp_path / "fleurs")
+    (root / "en_us" / "audio" / "train" / "en_ustrain20.wav").unlink()
+    (root / "en_us" / "dev.tsv").write_text("1\tno table\n")
+    assert prepare("fleurs", root, tmp_path / "out") == 1
+    failed = failures(tmp_path / "out")
+    assert failed == {
+        "en_us/dev.tsv:1": "a line has 2 columns, not 7",
+        "en_us/train.tsv:3": "there is no audio/train/en_ustrain20.wav",
+    }
+    assert len(read_manifest(tmp_path / "out" / "ko.jsonl")) == 5
+    assert prepare("fleurs", root, tmp_path / "same", "--target", "en_gb") == 2
+    (tmp_path / "packed" / "en_us").mkdir(parents=True)
+    (tmp_path / "packed" / "en_us" / "train.tsv").write_text("1\tx.wav\ta\ta\ta\t1\tMALE\n")
+    assert prepare("fleurs", tmp_path / "packed", tmp_path / "none") == 2
+    assert "tar xzf en_us/audio/train.tar.gz" in capsys.readouterr().err
+
+
+def test_common_voice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_common_voice(tmp_path / "en")
+    for more, expected in (((), ["test", "train"]), (("--all-validated",), ["test", "train", "train"])):
+        out = tmp_path / f"out{len(more)}"
+        assert prepare("cv", root, out, "--language", "en", *more) == 1
+        assert list(failures(out).values()) == ["there is no clip en_9"]
+        entries = read_manifest(out / "manifest.jsonl").entries
+        assert [one.extra["split"] for one in entries] == expected
+        assert (entries[0].id, entries[0].text, entries[0].language) == ("en_1", 'It is "quoted" here.', "en")
+        assert len({one.speaker for one in entries}) == len(entries)
+    (root / "train.tsv").write_text("path\ttext\n")
+    assert prepare("cv", root, tmp_path / "none", "--language", "en") == 2
+    assert "expected client_id, path, sentence" in capsys.readouterr().err
