@@ -28,11 +28,9 @@ all of them are shown, and the stream cannot be cut."""
 
 @dataclass(frozen=True, eq=False)
 class CopiedFrames:
-    """The packets of a video track that are copied, N in the order of decoding."""
+    """The first N packets of a video track, in the order of decoding, which are copied."""
 
     source: MediaSource
-    first: int
-    """Number of the first packet among those of the track."""
     tick: Fraction
     """Of the track (s)."""
     pts: Ticks
@@ -72,14 +70,13 @@ def frames_to_copy(info: MediaInfo, out: Path) -> CopiedFrames | WhyNot:
         return "times"
 
     places = np.flatnonzero(~is_hidden | (times < 0))
-    # Packets are decoded in another order than frames are shown in: they must follow one another, from a whole frame on.
-    is_one_run = len(places) > 0 and places[-1] - places[0] + 1 == len(places)
-    if not is_one_run or not is_key[places[0]]:
+    # Packets are decoded in another order than frames are shown in: none may be left out between them.
+    if not len(places) or places[-1] + 1 != len(places) or not is_key[0]:
         return "cut"
     pts = times[places]
     if pts.min() < 0 and video_kind(out).name == "matroska":  # which shifts all of them to 0
         return "cut"
-    return CopiedFrames(info.source, int(places[0]), tick, pts, _decoding_times(pts), (info.width, info.height))
+    return CopiedFrames(info.source, tick, pts, _decoding_times(pts), (info.width, info.height))
 
 
 def _holds(kind: FileKind, stream: Any) -> bool:
@@ -134,13 +131,10 @@ class VideoCopier(SoundWriter):
     def _packets(self, source: Any, own: Any, stream: Any) -> Iterator[TimedPacket]:
         frames = self._frames
         packets = (packet for packet in source.demux(own) if packet.size)
-        for number, packet in enumerate(packets, -frames.first):
-            if number == len(frames.pts):
-                return
-            if number >= 0:
-                packet.stream, packet.time_base = stream, frames.tick
-                packet.pts, packet.dts = int(frames.pts[number]), int(frames.dts[number])
-                yield packet.dts * frames.tick, packet
+        for packet, pts, dts in zip(packets, frames.pts.tolist(), frames.dts.tolist(), strict=False):
+            packet.stream, packet.time_base = stream, frames.tick
+            packet.pts, packet.dts = pts, dts
+            yield dts * frames.tick, packet
 
 
 def write_with_tracks(path: Path, first: Path, tracks: Sequence[AlternateTrack]) -> None:
