@@ -38,7 +38,7 @@ FORMS = (
     ),
     *COMMON,
 )
-INLINE = re.compile(r"(?<!`)`((?:python -m|netflips) [^`]+)`(?!`)")
+INLINE = re.compile(r"(?<!`)`((?:python -m(?! tests\.)|netflips) [^`]+)`(?!`)")
 
 
 @pytest.fixture(scope="module")
