@@ -114,6 +114,14 @@ def read_lip_video(path: str | Path) -> Frames:
     return read_gray_video(path)
 
 
+def read_lips(path: str | Path) -> Frames:
+    """Read the lips of a corpus, gray uint8 [time, height, width]: a video, or a `.npy` array, which is mapped.
+
+    Raises MediaError or InputError.
+    """
+    return map_lips(path) if Path(path).suffix == LIP_ARRAY else read_gray_video(path)
+
+
 def compare_lengths(path: str | Path, speech: Floats, lips: Frames) -> None:
     """Report a note if much of the sound is cut, or much silence is appended, to fit the lips (as published)."""
     speech_s, lips_s = samples_to_seconds(len(speech)), frames_to_seconds(len(lips))

@@ -152,11 +152,13 @@ class CorpusConfig:
         chosen = set(by_lot(names, self.hold_out, seed))
         return [one for one in items if key(one) not in chosen], [one for one in items if key(one) in chosen]
 
-    def parts(
-        self, train: list[T], read_valid: Callable[[], list[T]], seed: int, key: Callable[[T], str], of: str
-    ) -> tuple[list[T], list[T]]:
-        """Return the items to train on, and those of `valid`, or else those held out of train; see `held_out`."""
-        return (train, read_valid()) if self.valid else self.held_out(train, seed, key, of)
+    def parts(self, read: Callable[[str], list[T]], seed: int, key: Callable[[T], str], of: str) -> tuple[list[T], list[T]]:
+        """Return the items to train on, and those of `valid`, or else those held out of train; see `held_out`.
+
+        read: returns the items of a manifest.
+        """
+        train = read(self.train)
+        return (train, read(self.valid)) if self.valid else self.held_out(train, seed, key, of)
 
     def require_validation(self) -> None:
         """Raise UsageError if there is nothing to validate on."""
@@ -173,8 +175,6 @@ class UnitCorpusConfig(CorpusConfig):
 
     units: str = ""
     """units by id (avdata.unit_store)"""
-    valid_units: str = ""
-    """those of valid, "" = the same store"""
     frame_level: bool = False
     """rows of units without durations are one id every 20 ms"""
     first_unit: Number = 0

@@ -186,10 +186,10 @@ Row = TypeVar("Row", bound=Identified)
 
 
 class ItemsOf(ABC, Generic[Row, Item]):
-    """An item source with one item for each row. rows: all in memory; lengths: the length of each."""
+    """An item source with one item for each row. rows: all in memory; lengths: the length of each; seed: of all that is drawn."""
 
-    def __init__(self, rows: Sequence[Row], lengths: Iterable[int]) -> None:
-        self.rows, self._lengths = rows, list(lengths)
+    def __init__(self, rows: Sequence[Row], lengths: Iterable[int], seed: int = 0) -> None:
+        self.rows, self._lengths, self._seed = rows, list(lengths), seed
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -202,9 +202,22 @@ class ItemsOf(ABC, Generic[Row, Item]):
         """Return the length of each row."""
         return self._lengths
 
-    @abstractmethod
     def load(self, key: Key) -> Item:
-        """Load item key[1] for epoch key[0], as `ItemSource.load` does."""
+        """Make item key[1] for epoch key[0], as `ItemSource.load` does."""
+        # By seed, epoch and index alone, so that a run that goes on draws what it would have drawn.
+        return self.item(key[1], item_generator(self._seed, key))
+
+    @abstractmethod
+    def item(self, index: int, rng: np.random.Generator) -> Item:
+        """Make an item of row `index`. rng: draws what is random in it."""
+
+
+def pad(rows: Sequence[NDArray[Any]], value: float = 0) -> torch.Tensor:
+    """Put rows [T, ...] of one type into a tensor [batch, longest T, ...], with `value` behind the shorter ones."""
+    padded = np.full((len(rows), max(map(len, rows)), *rows[0].shape[1:]), value, rows[0].dtype)
+    for number, row in enumerate(rows):
+        padded[number, : len(row)] = row
+    return torch.from_numpy(padded)
 
 
 @dataclass(frozen=True)
@@ -325,16 +338,3 @@ class BadItems:
     def names(self) -> dict[str, str]:
         """Names of the bad items so far, with the reasons."""
         return dict(self._names)
-
-
-def move(content: Any, device: torch.device) -> Any:
-    """Move every tensor in dicts, lists and tuples (named ones too) to the device; other values stay as they are."""
-    if isinstance(content, torch.Tensor):
-        return content.to(device, non_blocking=True)
-    if isinstance(content, dict):
-        return {key: move(value, device) for key, value in content.items()}
-    if isinstance(content, tuple) and hasattr(content, "_fields"):
-        return type(content)(*(move(value, device) for value in content))
-    if isinstance(content, (list, tuple)):
-        return type(content)(move(value, device) for value in content)
-    return content

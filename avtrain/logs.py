@@ -4,7 +4,6 @@ import json
 import logging
 import math
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +19,7 @@ from avcore import journal
 from avcore.files import write_text
 from avtrain.checkpoints import BOARD_FOLDER, METRICS_FILE, WANDB_FILE
 from avtrain.config import Metrics
-from avtrain.task import Values
+from avtrain.task import Means, Values
 
 LOG = logging.getLogger("netflips.train")
 
@@ -88,51 +87,38 @@ class TrainResult:
     """the signal that stopped it, None = it came to its end"""
 
 
-class LogWindow:
+class LogWindow(Means):
     """Collects the values that training steps returned since the last log line."""
 
     def __init__(self) -> None:
-        self.sums: dict[str, float] = {}
-        self.counts: dict[str, int] = {}
+        super().__init__()
         self._pending: list[Values] = []
 
-    def add(self, values: Values) -> None:
+    def note(self, values: Values) -> None:
         """Keep a step's values. Tensors are read later, so that no step waits for the device."""
         self._pending.append({name: v.detach() if isinstance(v, Tensor) else v for name, v in values.items()})
 
     def state(self) -> dict[str, dict[str, float]]:
         """Return the state for `restore`."""
-        self.read_pending()
-        return {"sums": self.sums, "counts": dict(self.counts)}
+        self._read()
+        return {"sums": dict(self.sums), "counts": dict(self.counts)}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a state that `state` returned."""
         self.sums, self.counts = dict(state["sums"]), dict(state["counts"])
 
-    def read_pending(self) -> None:
-        """Read the pending values."""
-        for values in self._pending:
-            for name, value in values.items():
-                self.sums[name] = self.sums.get(name, 0.0) + float(value)
-                self.counts[name] = self.counts.get(name, 0) + 1
-        self._pending = []
-
-    def take(self) -> "LogWindow":
-        """Return a window with the values so far, read, and empty this one."""
-        self.read_pending()
-        taken = LogWindow()
+    def take(self) -> Means:
+        """Return the values so far, and empty the window."""
+        self._read()
+        taken = Means()
         taken.sums, taken.counts = self.sums, self.counts
         self.sums, self.counts = {}, {}
         return taken
 
-
-def means_of(windows: Sequence[LogWindow]) -> Metrics:
-    """Return the mean of each value over all steps of all windows."""
-    names = dict.fromkeys(name for window in windows for name in window.sums)
-    return {
-        name: sum(window.sums.get(name, 0.0) for window in windows) / sum(window.counts.get(name, 0) for window in windows)
-        for name in names
-    }
+    def _read(self) -> None:
+        for values in self._pending:
+            self.add({name: float(value) for name, value in values.items()})
+        self._pending = []
 
 
 class RunLog:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.state import AcceleratorState
-from accelerate.utils import broadcast
+from accelerate.utils import broadcast, send_to_device
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -36,8 +36,8 @@ from avtrain.checkpoints import (
     seed_everything,
 )
 from avtrain.config import MOST_LEFT_OUT, RunConfig, State
-from avtrain.data import BadItems, EndlessBatches, LengthBatches, TakenBatches, make_loader, move, reading
-from avtrain.logs import LogWindow, Position, RunLog, TrainResult, means_of
+from avtrain.data import BadItems, EndlessBatches, LengthBatches, TakenBatches, make_loader, reading
+from avtrain.logs import LogWindow, Position, RunLog, TrainResult
 from avtrain.optim import learning_rate, make_optimizer, set_learning_rate
 from avtrain.started import (
     changed_settings,
@@ -50,7 +50,7 @@ from avtrain.started import (
     seed_of,
     warn_of_minutes_ended,
 )
-from avtrain.task import Task, named_parameters
+from avtrain.task import Task, means_of, named_parameters
 
 LOG = logging.getLogger("netflips.train")
 _STOPPED = 128
@@ -155,7 +155,7 @@ class Trainer:
         norm = float(self._accelerator.clip_grad_norm_(parameters, self._task.optim[name].clip_norm or math.inf))
         if math.isfinite(norm):
             self._left_out[name] = 0
-            self._window.add({self._named("grad_norm", name): norm})
+            self._window.note({self._named("grad_norm", name): norm})
             return True
         scaler = self._accelerator.scaler
         if scaler is not None and scaler.get_scale() > 1:
@@ -227,7 +227,7 @@ class Trainer:
             self._bad.note(batch)
             content = self._replace_lost(batch.content)
             if content is not None:
-                self._train_on(move(content, self._accelerator.device))
+                self._train_on(send_to_device(content, self._accelerator.device, non_blocking=True))
             now = time.monotonic()
             self._at.seconds = self._agreed(self._at.seconds + now - mark)
             mark = now
@@ -253,7 +253,7 @@ class Trainer:
             values = self._task.training_step(content, self)
             # The losses of an update that is left out are mostly no numbers, and would spoil the means of the log.
             if not any(self._left_out.values()):
-                self._window.add(values)
+                self._window.note(values)
         if self._accelerator.sync_gradients:
             self._at.step += 1
 
@@ -310,7 +310,7 @@ class Trainer:
         for batch in make_loader(items, self._task.collate, own, 0):
             self._bad.note(batch)
             if batch.content is not None:
-                yield move(batch.content, self._accelerator.device)
+                yield send_to_device(batch.content, self._accelerator.device, non_blocking=True)
 
     def _is_stale(self) -> bool:
         return 0 < self._loop.patience <= self._at.stale

@@ -1,7 +1,7 @@
 """The interface between a trainer and the loop: `Task` is a trainer's part, `Engine` the loop's."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar, Protocol
 
@@ -13,6 +13,31 @@ from avtrain.config import Metrics, OptimConfig, RunConfig
 from avtrain.data import ItemSource
 
 Values = Mapping[str, Tensor | float]
+Figures = Mapping[str, float | tuple[float, float]]
+"""Figures by name: a number, or a sum and its weight, such as errors and the number of units in which they were made."""
+
+
+class Means:
+    """Means of figures. What batches and processes measured is added up before anything is divided."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, float] = {}
+        self.counts: dict[str, float] = {}
+
+    def add(self, figures: Figures) -> None:
+        """Add figures; a number without a weight has the weight 1."""
+        for name, figure in figures.items():
+            total, weight = figure if isinstance(figure, tuple) else (figure, 1)
+            self.sums[name] = self.sums.get(name, 0.0) + float(total)
+            self.counts[name] = self.counts.get(name, 0) + weight
+
+
+def means_of(parts: Sequence[Means]) -> Metrics:
+    """Return the mean of each figure over all parts, such as those of several processes."""
+    whole = Means()
+    for part in parts:
+        whole.add({name: (total, part.counts[name]) for name, total in part.sums.items()})
+    return {name: total / (whole.counts[name] or 1) for name, total in whole.sums.items()}
 
 
 class Engine(Protocol):
@@ -84,12 +109,18 @@ class Task(ABC):
         """Compute losses, call `engine.update` for each optimizer, return what to log."""
 
     @abstractmethod
-    def validate(self, batches: Iterator[Any], engine: Engine) -> Metrics:
-        """Measure the model on validation batches (no gradients are recorded).
+    def measure(self, batches: Iterator[Any], engine: Engine) -> Iterator[Figures]:
+        """Measure the model on validation batches (no gradients are recorded): yield figures of each batch, or of each item.
 
-        Each of several processes gets its share of the batches, which may be empty: gather sums by `engine.of_all` before dividing
-        by a count.
+        Each of several processes gets its share of the batches, which may be empty.
         """
+
+    def validate(self, batches: Iterator[Any], engine: Engine) -> Metrics:
+        """Return the means of what `measure` yields in all processes; {} if it yields nothing."""
+        own = Means()
+        for figures in self.measure(batches, engine):
+            own.add(figures)
+        return means_of(engine.of_all(own))
 
 
 def named_parameters(modules: Mapping[str, nn.Module], names: Iterable[str]) -> dict[str, nn.Parameter]:

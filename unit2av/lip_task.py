@@ -26,8 +26,8 @@ from avdata.corpus import CorpusConfig
 from avdata.manifest import Entry, read_manifest
 from avdata.unit_store import leave_out
 from avtrain.config import Metrics, OptimConfig, RunConfig
-from avtrain.data import ItemsOf, ItemSource, Key, item_generator
-from avtrain.task import Engine, Task, Values
+from avtrain.data import ItemsOf, ItemSource
+from avtrain.task import Engine, Figures, Task, Values
 from unit2av.face.model import FACE_SIZE, network_images, network_input, to_images
 from unit2av.lip_crops import MAKE_BOXES, ClipFaces, CropCache, CropSource, footage_of
 
@@ -114,14 +114,13 @@ class LipWindows(ItemsOf[Clip, Example]):
 
     def __init__(self, clips: Sequence[Clip], cache: str | Path, seed: int, owners: Ids) -> None:
         rows = [clips[owner] for owner in owners] if clips else []
-        super().__init__(rows, [1] * len(rows))
-        self._crops, self._seed = CropCache(cache), seed
+        super().__init__(rows, [1] * len(rows), seed)
+        self._crops = CropCache(cache)
 
-    def load(self, key: Key) -> Example:
+    def item(self, index: int, rng: np.random.Generator) -> Example:
         """Return a random window. Raises InputError, MediaError or NoFaceError for a clip that cannot be used."""
-        clip = self.rows[key[1]]
-        # By seed, epoch and index alone, so that a run that goes on draws the windows that it would have drawn.
-        return self.example(clip, self._crops.faces(clip.footage), item_generator(self._seed, key))
+        clip = self.rows[index]
+        return self.example(clip, self._crops.faces(clip.footage), rng)
 
     @abstractmethod
     def example(self, clip: Clip, faces: ClipFaces, generator: np.random.Generator) -> Example:
@@ -243,7 +242,7 @@ class DrawingTask(Task):
         """Draw a batch with a network: float [batch * P, 3, 96, 96], BGR."""
 
     @abstractmethod
-    def measure(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def measure_batch(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Draw a batch, and return it with figures by name, float [n]; the figure `sync_loss` may switch the sync loss on."""
 
     def collate(self, items: list[Any]) -> Batch:
@@ -282,22 +281,19 @@ class DrawingTask(Task):
     def _realness(self, judged: Tensor, is_real: bool) -> Tensor:
         return self.realness(judged, torch.full_like(judged, float(is_real)))
 
-    def validate(self, batches: Iterator[Batch], engine: Engine) -> Metrics:
-        """Measure held-out windows, log some frames, and switch the sync loss on when it is low enough."""
-        found: dict[str, list[Tensor]] = {}
+    def measure(self, batches: Iterator[Batch], engine: Engine) -> Iterator[Figures]:
+        """Measure held-out windows, and log some frames."""
         shown = 0
         for batch in batches:
-            drawn, measured = self.measure(batch)
-            for name, values in measured.items():
-                found.setdefault(name, []).append(values.float().cpu())
+            drawn, measured = self.measure_batch(batch)
+            yield {name: (float(values.float().sum()), len(values)) for name, values in measured.items()}
             for number in range(min(len(batch["target"]), self._config.num_samples - shown)):
                 engine.log_image(f"reference, target, output/{shown}", comparison(batch, drawn, number))
                 shown += 1
 
-        shares = engine.of_all(found)
-        # A batch of one window lacks the figures that need another window's units or sound, so names may differ between processes.
-        names = dict.fromkeys(name for share in shares for name in share)
-        metrics = {name: float(torch.cat([one for share in shares for one in share.get(name, ())]).mean()) for name in names}
+    def validate(self, batches: Iterator[Batch], engine: Engine) -> Metrics:
+        """Measure held-out windows, and switch the sync loss on when it is low enough."""
+        metrics = super().validate(batches, engine)
         if self._losses.notice(metrics.get("sync_loss", math.inf)):
             LOG.info("the sync loss counts from now on, with a weight of %g", self._config.losses.sync)
         return metrics
@@ -374,13 +370,13 @@ class ExpertTask(Task):
 
     @abstractmethod
     def judge(self, expert: Any, batch: Batch) -> Tensor:
-        """Return an expert's output for a batch, with all that `measure` needs: float [batch, 2].
+        """Return an expert's output for a batch, with all that `figures_of` needs: float [batch, 2].
 
         batch: mouths uint8 [batch, F, 48, 96, 3] RGB, and units or sound.
         """
 
     @abstractmethod
-    def measure(self, judged: Tensor) -> dict[str, Tensor]:
+    def figures_of(self, judged: Tensor) -> dict[str, Tensor]:
         """Return figures of shape [] by name, including `loss`."""
 
     def collate(self, items: list[Any]) -> Batch:
@@ -388,17 +384,16 @@ class ExpertTask(Task):
 
     def training_step(self, batch: Batch, engine: Engine) -> Values:
         """Make one update and return its figures."""
-        values = self.measure(self.judge(engine.module(self.part), batch))
+        values = self.figures_of(self.judge(engine.module(self.part), batch))
         engine.update(self.part, values["loss"])
         self._watch.note(values["loss"], engine.step)
         return values
 
-    def validate(self, batches: Iterator[Batch], engine: Engine) -> Metrics:
-        """Measure all held-out windows at once."""
-        # Measured together: a mean over batches would give the windows of a short last batch more weight.
-        own = [self.judge(self._expert, batch).float().cpu() for batch in batches]
-        parts = [part for share in engine.of_all(own) for part in share]
-        return {name: float(value) for name, value in self.measure(torch.cat(parts)).items()} if parts else {}
+    def measure(self, batches: Iterator[Batch], engine: Engine) -> Iterator[Figures]:
+        """Measure held-out windows, each with the same weight."""
+        for batch in batches:
+            judged = self.judge(self._expert, batch).float().cpu()
+            yield {name: (float(value) * len(judged), len(judged)) for name, value in self.figures_of(judged).items()}
 
 
 def expert_input(mouths: Tensor) -> Tensor:

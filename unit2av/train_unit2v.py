@@ -41,19 +41,13 @@ def start_face_model(model: FaceModelConfig, init: FaceInitConfig, clips: FaceCl
         source = open_renderer_checkpoint(init.checkpoint)
         stored = load_face_model(source)
         size, tensors = replace(stored.size, unit_context=stored.size.unit_context or model.unit_context), stored.state_dict()
-        if init.new_unit_table:
-            size = replace(size, num_units=model.num_units)
-        else:
-            known = str(source.face_settings.get("vocabulary", ""))
-            require_same_vocabulary(clips.vocabulary, known, f"the face renderer {init.checkpoint}")
+        known = str(source.face_settings.get("vocabulary", ""))
+        require_same_vocabulary(clips.vocabulary, known, f"the face renderer {init.checkpoint}")
 
     clips.check_range(size.num_units)
     face = FaceModel(size)
-    if tensors:
-        fresh = face.state_dict()
-        # What the checkpoint lacks keeps its fresh weights: a new unit_context starts at zero and changes nothing.
-        kept = (fresh.keys() - tensors.keys()) | ({"unit_embed.weight"} if init.new_unit_table else set())
-        face.load_state_dict({**tensors, **{name: fresh[name] for name in kept}})
+    # What the checkpoint lacks keeps its fresh weights: a new unit_context starts at zero and changes nothing.
+    face.load_state_dict({**face.state_dict(), **tensors})
 
     # Channels last is the layout in which convolutions are quickest, with bfloat16 on a CPU by a factor of 1.5 to 2.
     return face.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]  # torch's stubs lack it

@@ -29,7 +29,7 @@ from avcore.timeline import UNIT_RATE
 from avcore.units import Ids
 from avdata.corpus import Corpus, CorpusClip, read_corpus
 from avdata.labels import Labels, read_labels
-from avtrain.data import BadItems, ItemsOf, Key, make_loader
+from avtrain.data import BadItems, ItemsOf, make_loader
 
 LOG = logging.getLogger("netflips.kmeans")
 
@@ -100,18 +100,17 @@ class _Aligned(ItemsOf[CorpusClip, AlignedLabels]):
         # Many clips say the same sentence, so the features of a reference are soon needed again.
         self._features = lru_cache(_KEPT_REFERENCES)(self._read)
 
-    def load(self, key: Key) -> AlignedLabels:
-        number = key[1]
-        own = self._labels.of(number)
+    def item(self, index: int, rng: np.random.Generator) -> AlignedLabels:
+        own = self._labels.of(index)
         if len(own):
             return AlignedLabels(own.astype(np.int64), 0.0)
 
-        clip = self.rows[number]
+        clip = self.rows[index]
         references = self._references.get(clip.sentence, [])
         if not references:
             raise InputError("no clip with labels says the same", expected='an equal "sentence", or "text" and "language"')
 
-        rows = self._read(number)
+        rows = self._read(index)
         found = []
         for reference in references:
             labels = self._labels.of(reference).astype(np.int64)

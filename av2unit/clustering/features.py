@@ -20,7 +20,7 @@ from avcore.arrays import Doubles, Floats, Frames
 from avcore.errors import InputError
 from avcore.timeline import FRAME_RATE, UNIT_RATE, UNITS_PER_FRAME, units_to_samples
 from avdata.corpus import Corpus, CorpusClip
-from avtrain.data import BadItem, ItemsOf, Key, make_loader
+from avtrain.data import BadItem, ItemsOf, make_loader
 
 _INT16_SCALE = 32768
 _SMALLEST_DEVIATION = 1e-5
@@ -43,8 +43,8 @@ class _Sources(ItemsOf[CorpusClip, Floats | _Media]):
         super().__init__(corpus.clips, (clip.steps for clip in corpus.clips))
         self._config, self._media = config, MediaReader()
 
-    def load(self, key: Key) -> Floats | _Media:
-        clip = self.rows[key[1]]
+    def item(self, index: int, rng: np.random.Generator) -> Floats | _Media:
+        clip = self.rows[index]
         if self._config.kind == ENCODER:
             wanted = self._config.modalities
             speech = self._media.speech(clip.audio) if clip.audio and "audio" in wanted else None

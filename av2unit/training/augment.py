@@ -10,11 +10,13 @@ from av2unit.features import HOP, log_filterbank
 from av2unit.training.config import AugmentConfig, MismatchConfig
 from av2unit.training.media import MediaReader
 from avcore.arrays import Doubles, Floats, Frames
-from avcore.errors import UsageError
+from avcore.errors import InputError, UsageError
 from avtrain.frames import relight, turn
 
 STILL, GREY, SWAPPED, LATE = "still", "grey", "swapped", "late"
 _KINDS = (STILL, GREY, SWAPPED, LATE)
+_LATE_FRAMES = 4, 15
+"""Range of the delay of lips that are late, either way."""
 _WHITE, _GREY = 255, 128
 _HALF_WAVES = (2, 3, 4, 5)
 """Half waves of the cosines over the bands that change a voice's colour; a single one would be the slope."""
@@ -25,18 +27,24 @@ _SMEAR = (0.3, 0.7)
 Value = TypeVar("Value", bound=np.generic)
 
 
-def augment_lips(frames: Frames, size: int, config: AugmentConfig, rng: np.random.Generator) -> Frames:
-    """Rotate, scale, crop, mirror and relight the lips of a training clip.
+def cut_lips(frames: Frames, size: int, config: AugmentConfig | None, rng: np.random.Generator) -> Frames:
+    """Cut out lips: the centre, as in inference, or with a config rotated, scaled, cropped, mirrored and relit as it says.
 
-    frames: uint8 [time, height, width]. Returns uint8 [time, size, size].
+    frames: uint8 [time, height, width]. Returns uint8 [time, size, size]. Raises InputError for smaller frames.
     """
-    turned = _turn(frames, config, rng)
-    height, width = turned.shape[1:]
+    height, width = frames.shape[1:]
+    if min(height, width) < size:
+        raise InputError("the lip frames are too small", expected=f"{size} x {size} pixels", found=f"{height} x {width}")
     top, left = (height - size) // 2, (width - size) // 2
+    if config is None:
+        return frames[:, top : top + size, left : left + size]
+
+    if config.rotate_deg or config.scale:
+        angle = float(rng.uniform(-config.rotate_deg, config.rotate_deg))
+        frames = turn(frames, angle, 1 + float(rng.uniform(-config.scale, config.scale)))
     if config.random_crop:
         top, left = int(rng.integers(height - size + 1)), int(rng.integers(width - size + 1))
-
-    cut = turned[:, top : top + size, left : left + size]
+    cut = frames[:, top : top + size, left : left + size]
     if rng.random() < config.flip_prob:
         cut = cut[:, :, ::-1]
     if not config.brightness and not config.contrast:
@@ -44,19 +52,6 @@ def augment_lips(frames: Frames, size: int, config: AugmentConfig, rng: np.rando
 
     gain = 1 + rng.uniform(-config.contrast, config.contrast)
     return relight(cut, gain, _WHITE * rng.uniform(-config.brightness, config.brightness))
-
-
-def centre_lips(frames: Frames, size: int) -> Frames:
-    """Crop the centre, as in inference: uint8 [time, height, width] -> [time, size, size]."""
-    top, left = ((side - size) // 2 for side in frames.shape[1:])
-    return frames[:, top : top + size, left : left + size]
-
-
-def _turn(frames: Frames, config: AugmentConfig, rng: np.random.Generator) -> Frames:
-    if not config.rotate_deg and not config.scale:
-        return frames
-    angle = float(rng.uniform(-config.rotate_deg, config.rotate_deg))
-    return turn(frames, angle, 1 + float(rng.uniform(-config.scale, config.scale)))
 
 
 def augmented_filterbank(samples: Doubles, config: AugmentConfig, rng: np.random.Generator, hop: int = HOP) -> Floats:
@@ -127,8 +122,6 @@ class WrongLips:
         unknown = [kind for kind in config.kinds if kind not in _KINDS]
         if unknown or not config.kinds:
             raise UsageError("mismatch.kinds cannot be used", expected=f"some of {', '.join(_KINDS)}", found=unknown or "none")
-        if not 0 < config.late_frames[0] <= config.late_frames[1]:
-            raise UsageError("mismatch.late_frames cannot be used", expected="[least, most], 1 or more", found=config.late_frames)
 
     def draw(self, rng: np.random.Generator) -> str:
         """Draw the kind of lips that a clip gets; "" = its own."""
@@ -143,7 +136,7 @@ class WrongLips:
         if kind == GREY:
             return np.full_like(lips, _GREY)
         if kind == LATE:
-            shift = int(rng.integers(*self._config.late_frames, endpoint=True)) * int(rng.choice([-1, 1]))
+            shift = int(rng.integers(*_LATE_FRAMES, endpoint=True)) * int(rng.choice([-1, 1]))
             return lips[np.clip(np.arange(len(lips)) - shift, 0, len(lips) - 1)]
 
         foreign = self._media.lips(self._others[int(rng.integers(len(self._others)))])

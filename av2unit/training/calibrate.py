@@ -18,7 +18,7 @@ from av2unit.training.corpus import prepare_validation
 from av2unit.training.items import ClipBatch, ClipItems, ValidationPair, collate
 from av2unit.training.media import MediaReader
 from av2unit.training.start import Trained
-from av2unit.training.task import MaskedPrediction, Score, clip_scores
+from av2unit.training.task import MaskedPrediction, clip_figures, clip_scores, with_uer
 from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config
 from avcore.compute.inference import resolve_device
 from avcore.errors import InputError, UsageError
@@ -26,7 +26,7 @@ from avcore.media import read_speech
 from avcore.units import Ids
 from avdata.corpus import CorpusClip, read_corpus
 from avdata.labels import class_of_unit
-from avtrain.data import move
+from avtrain.task import Means, means_of
 
 LOG = logging.getLogger("netflips.train")
 
@@ -37,6 +37,8 @@ def choose_penalty(trained: Trained, config: TrainConfig, options: argparse.Name
 
     Raises UsageError when the run has no validation clips.
     """
+    from accelerate.utils import send_to_device  # which a plain export does without
+
     dictionaries = trained.about["dictionaries"]
     model = replace(config.model, num_classes=tuple(map(len, dictionaries)), mask_dim=config.model.audio_feat_dim)
     config = replace(config, model=model)
@@ -48,16 +50,16 @@ def choose_penalty(trained: Trained, config: TrainConfig, options: argparse.Name
     encoder.load_state_dict(trained.tensors)
     device = resolve_device(options.device)
     network = MaskedPrediction(encoder, config.loss).to(device).eval()
-    scores = {penalty: Score() for penalty in options.choose_penalty}
+    found = {penalty: Means() for penalty in options.choose_penalty}
 
     # The network runs once for each clip: penalties differ in decoding alone.
     with torch.inference_mode():
         for clip in _clips(items, config, options.max_clips):
-            for name, logits, wanted in clip_scores(network, move(clip, device)):
-                for penalty, score in scores.items():
-                    score.add(name, decode(logits, decoding_of(penalty)), wanted)
+            for name, logits, wanted in clip_scores(network, send_to_device(clip, device)):
+                for penalty, means in found.items():
+                    means.add(clip_figures(name, decode(logits, decoding_of(penalty)), wanted))
 
-    measured = {penalty: score.metrics() for penalty, score in scores.items()}
+    measured = {penalty: with_uer(means_of([means])) for penalty, means in found.items()}
     for penalty, metrics in measured.items():
         shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items() if name.startswith("uer"))
         LOG.info("duration penalty %g: %s", penalty, shown)

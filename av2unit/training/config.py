@@ -165,8 +165,6 @@ class MismatchConfig:
     """Share of the clips with sound and lips."""
     kinds: tuple[str, ...] = ("still", "grey", "swapped", "late")
     """Each draw takes one of these: a still mouth, a grey frame, lips of another clip, the clip's own too early or too late."""
-    late_frames: tuple[int, int] = (4, 15)
-    """Range of the delay in frames, either way."""
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from av2unit.config import AvHubertConfig
 from av2unit.features import HOP, fit_length, log_filterbank, normalise_rows, stack_rows
-from av2unit.training.augment import WrongLips, augment_lips, augmented_filterbank, centre_lips, draw_hop, steps_at
+from av2unit.training.augment import WrongLips, augmented_filterbank, cut_lips, draw_hop, steps_at
 from av2unit.training.config import AugmentConfig, DataConfig, MaskingConfig, MicrophoneConfig
 from av2unit.training.media import MediaReader
 from av2unit.training.noise import NoiseMixer, draw_channel, pass_through
@@ -21,7 +20,7 @@ from avcore.errors import InputError
 from avcore.timeline import UNITS_PER_FRAME, frames_to_seconds, units_to_frames, units_to_seconds
 from avdata.corpus import Corpus, CorpusClip
 from avdata.labels import LARGEST_DIFFERENCE, NO_LABEL, Labels
-from avtrain.data import Key, item_generator
+from avtrain.data import ItemsOf, pad
 
 Mask = NDArray[np.bool_]
 _NOTHING, _SOUND, _LIPS = "", "sound", "lips"
@@ -86,48 +85,35 @@ class Recipe:
     wrong_lips: WrongLips | None = None
 
 
-class ClipItems:
-    """The clips of a corpus as items (avtrain.data.ItemSource)."""
+class ClipItems(ItemsOf[CorpusClip, ClipExample | ValidationPair]):
+    """The clips of a corpus as items."""
 
     def __init__(
         self, corpus: Corpus, indices: Sequence[int], labels: Labels, classes: NDArray[np.int64], recipe: Recipe, media: MediaReader
     ) -> None:
         """indices: of the clips that are used. classes: int64 [units], the class of each unit."""
-        self._clips, self._indices, self._labels, self._classes = corpus.clips, indices, labels, classes
-        self._recipe, self._media = recipe, media
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    def name(self, index: int) -> str:
-        """Return the clip's id."""
-        return self._clips[self._indices[index]].id
+        longest = recipe.data.crop_frames or recipe.data.max_frames
+        steps = np.minimum(labels.lengths // UNITS_PER_FRAME, longest)[np.asarray(indices)]
+        super().__init__([corpus.clips[index] for index in indices], steps.tolist(), recipe.seed)
+        self._indices, self._labels, self._classes, self._recipe, self._media = indices, labels, classes, recipe, media
 
     @property
     def inputs(self) -> list[str]:
         """Kinds of input that any clip has: audio, video, audio_video."""
-        there = {(bool(self._clips[index].audio), bool(self._clips[index].lips)) for index in self._indices}
+        there = {(bool(clip.audio), bool(clip.lips)) for clip in self.rows}
         found = {"audio": any(heard for heard, _ in there), "video": any(seen for _, seen in there)}
         return [name for name, is_there in (found | {"audio_video": (True, True) in there}).items() if is_there]
 
-    def lengths(self) -> list[int]:
-        """Return the number of steps of each item."""
-        longest = self._recipe.data.crop_frames or self._recipe.data.max_frames
-        frames = self._labels.lengths // UNITS_PER_FRAME
-        return np.minimum(frames, longest)[np.asarray(self._indices)].tolist()  # type: ignore[no-any-return]
-
-    def load(self, key: Key) -> ClipExample | ValidationPair:
-        """Read, augment and mask a clip; the same key gives the same item. Returns a pair in validation."""
-        rng = item_generator(self._recipe.seed, key)
-        index = self._indices[key[1]]
-        clip = self._clips[index]
+    def item(self, index: int, rng: np.random.Generator) -> ClipExample | ValidationPair:
+        """Read, augment and mask a clip. Returns a pair in validation."""
+        clip, units = self.rows[index], self._labels.of(self._indices[index])
         if self._recipe.augment is None:
-            whole = self._read(index, "", _NOTHING, rng)
+            whole = self._read(clip, units, "", _NOTHING, rng)
             return ValidationPair(whole, self._hide(whole, clip, rng))
 
         wrong = self._wrong_lips(clip, rng)
         left_out = _NOTHING if wrong else self._draw_left_out(clip, rng)  # the labels do not fit foreign lips alone
-        return self._hide(self._read(index, wrong, left_out, rng), clip, rng)
+        return self._hide(self._read(clip, units, wrong, left_out, rng), clip, rng)
 
     def _wrong_lips(self, clip: CorpusClip, rng: np.random.Generator) -> str:
         """Draw the kind of foreign lips that a clip gets; "" = its own lips."""
@@ -143,16 +129,18 @@ class ClipItems:
             return _NOTHING
         return _SOUND if is_sound else _LIPS
 
-    def _read(self, index: int, wrong: str, left_out: str, rng: np.random.Generator) -> ClipExample:
+    def _read(
+        self, clip: CorpusClip, labels: NDArray[np.int32], wrong: str, left_out: str, rng: np.random.Generator
+    ) -> ClipExample:
         """Read a clip, without masks. wrong: kind of foreign lips. left_out: the modality that is dropped."""
-        clip, hop = self._clips[index], HOP if self._recipe.augment is None else draw_hop(self._recipe.augment, rng)
+        hop = HOP if self._recipe.augment is None else draw_hop(self._recipe.augment, rng)
         lips = steps_at(self._media.lips(clip.lips), hop) if clip.lips else None
         if lips is not None and wrong and self._recipe.wrong_lips is not None:
             lips = self._recipe.wrong_lips(lips, wrong, rng)
         rows = None if left_out == _SOUND else self._rows(clip, hop, None if lips is None else len(lips), rng)
 
         num_steps = max(len(part) for part in (lips, rows) if part is not None)
-        units = steps_at(self._labels.of(index), hop)
+        units = steps_at(labels, hop)
         difference = abs(frames_to_seconds(num_steps) - units_to_seconds(len(units)))
         # Sound alone is rounded up to rows of 40 ms, and a clip at another pace to steps.
         if difference >= LARGEST_DIFFERENCE + frames_to_seconds(0 if clip.lips and hop == HOP else 1):
@@ -167,7 +155,8 @@ class ClipItems:
         classes: NDArray[np.int64] = self._classes[units[: steps * UNITS_PER_FRAME]]
         targets = classes.reshape(steps, UNITS_PER_FRAME)
         start, stop = self._stretch(len(targets), rng)
-        shown = None if lips is None or left_out == _LIPS else self._cut_lips(lips[start:stop], rng)
+        size, augment = self._recipe.model.image_crop_size, self._recipe.augment
+        shown = None if lips is None or left_out == _LIPS else cut_lips(lips[start:stop], size, augment, rng)
         nowhere = np.zeros(stop - start, dtype=np.bool_)
         return ClipExample(None if rows is None else rows[start:stop], shown, nowhere, nowhere, targets[start:stop])
 
@@ -195,12 +184,6 @@ class ClipItems:
             return 0, length
         start = 0 if self._recipe.augment is None else int(rng.integers(length - crop + 1))
         return start, start + crop
-
-    def _cut_lips(self, lips: Frames, rng: np.random.Generator) -> Frames:
-        size = self._recipe.model.image_crop_size
-        if min(lips.shape[1:]) < size:
-            raise InputError("the lip frames are too small", expected=f"{size} x {size} pixels", found=f"{lips.shape[1:]}")
-        return centre_lips(lips, size) if self._recipe.augment is None else augment_lips(lips, size, self._recipe.augment, rng)
 
     def _hide(self, item: ClipExample, clip: CorpusClip, rng: np.random.Generator) -> ClipExample:
         """Mask spans. For the loss a step is masked where either modality is, as published, even if that modality was dropped."""
@@ -235,20 +218,15 @@ def collate(items: list[ClipExample], channels: int, side: int) -> ClipBatch:
         place[: len(clip)] = clip
 
     return ClipBatch(
-        audio=_pad(audio),
+        audio=pad(audio),
         video=torch.from_numpy(shown),
-        audio_mask=_pad([item.audio_mask for item in items]),
-        mask=_pad([item.mask for item in items]),
+        audio_mask=pad([item.audio_mask for item in items]),
+        mask=pad([item.mask for item in items]),
         has_audio=torch.tensor([item.audio is not None for item in items]),
-        targets=_pad([item.targets for item in items], NO_LABEL),
+        targets=pad([item.targets for item in items], NO_LABEL),
         lengths=lengths,
         video_lengths=[len(clip) for clip in video],
     )
-
-
-def _pad(arrays: Sequence[NDArray[np.generic]], value: int = 0) -> Tensor:
-    tensors = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
-    return pad_sequence(tensors, batch_first=True, padding_value=value)
 
 
 # Masking: spans of sound, and spans of lips, which are replaced by others of the same clip

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from av2unit.features import to_int16_scale
-from av2unit.sources import LIP_ARRAY, map_lips
+from av2unit.sources import LIP_ARRAY, read_lips
 from avcore.arrays import Frames
 from avcore.errors import InputError
-from avcore.media import read_gray_video, read_speech
+from avcore.media import read_speech
 from avcore.progress import Progress, silent, track
 
 LOG = logging.getLogger("netflips.train")
@@ -38,7 +38,7 @@ class MediaReader:
     def lips(self, path: str) -> Frames:
         """Return the lips of a video, or of a `.npy` of uint8 [time, height, width]. Raises MediaError or InputError."""
         kept = self._kept.get(path)
-        return _lips(path) if kept is None else kept  # type: ignore[return-value]
+        return read_lips(path) if kept is None else kept  # type: ignore[return-value]
 
     def preload(self, speech: Iterable[str], lips: Iterable[str], limit_gb: float, progress: Progress = silent) -> None:
         """Decode files until the limit is reached. Files that cannot be read are skipped here, and reported in training.
@@ -48,7 +48,7 @@ class MediaReader:
         left = limit_gb * _BYTES_PER_GB
         # Files that several clips share are read once.
         videos = (path for path in dict.fromkeys(lips) if Path(path).suffix != LIP_ARRAY)
-        files = [(path, _read_pcm) for path in dict.fromkeys(speech)] + [(path, _lips) for path in videos]
+        files = [(path, _read_pcm) for path in dict.fromkeys(speech)] + [(path, read_lips) for path in videos]
 
         for path, read in track(files, "reading media into memory", progress, len(files)):
             if left <= 0:
@@ -66,7 +66,3 @@ def _read_pcm(path: str) -> Pcm:
     if not len(samples):
         raise InputError("the sound is empty", path=path)
     return to_int16_scale(samples).astype(np.int16)
-
-
-def _lips(path: str) -> Frames:
-    return map_lips(path) if Path(path).suffix == LIP_ARRAY else read_gray_video(path)

@@ -1,8 +1,6 @@
 """Training of the unit encoder by masked prediction: the losses, and validation by accuracy and unit error rate."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from av2unit.extractor import Classes, Decoding, Scores, decode
+from av2unit.extractor import Classes, Scores, decode
 from av2unit.model import AvHubert
 from av2unit.training.config import LossConfig, TrainConfig
 from av2unit.training.corpus import Prepared, prepare
@@ -21,7 +19,7 @@ from avcore.progress import Progress, silent
 from avcore.units import Units, edit_distance
 from avdata.labels import NO_LABEL, SPECIALS, write_left_out
 from avtrain.config import Metrics
-from avtrain.task import Engine, Task, Values
+from avtrain.task import Engine, Figures, Task, Values
 
 _WHITE = 255
 
@@ -184,10 +182,17 @@ class UnitEncoderTask(Task):
         engine.update(NETWORK, measured["loss"])
         return {name: value for name, value in measured.items() if self._is_masked or not name.startswith("masked")}
 
+    def measure(self, batches: Iterator[tuple[ClipBatch, ClipBatch]], engine: Engine) -> Iterator[Figures]:
+        """Yield losses and accuracies of masked clips (if training masks any), and unit error rates of whole clips."""
+        for whole, hidden in batches:
+            measured = self.network(hidden if self._is_masked else whole)
+            yield {name: float(value) for name, value in measured.items() if self._is_masked or not name.startswith("masked")}
+            for name, scores, wanted in clip_scores(self.network, whole):
+                yield clip_figures(name, decode(scores, self._config.decoding), wanted)
+
     def validate(self, batches: Iterator[Any], engine: Engine) -> Metrics:
         """Return losses, accuracies and unit error rates."""
-        share = validate(self.network, batches, self._config.decoding, self._is_masked)
-        return joined(engine.of_all(share)).metrics()
+        return with_uer(super().validate(batches, engine))
 
     def write_left_out(self) -> None:
         """Write a list of the clips that are not used to the run's folder."""
@@ -198,93 +203,19 @@ class UnitEncoderTask(Task):
 # Validation
 
 
-@dataclass
-class Tally:
-    """Counts over a validation set for one kind of input."""
-
-    right: int = 0
-    """steps of 20 ms with the right unit"""
-    steps: int = 0
-    distance: int = 0
-    """edit distance of merged units"""
-    length: int = 0
-    """length of the merged labels"""
-
-    def add(self, found: Classes, wanted: Classes) -> None:
-        """Add one clip: classes at 50 a second, int64 [N] each."""
-        self.right += int((found == wanted).sum())
-        self.steps += len(wanted)
-        reference = Units.from_frames(wanted).ids
-        self.distance += edit_distance(Units.from_frames(found).ids, reference)
-        self.length += len(reference)
-
-    def join(self, other: "Tally") -> None:
-        """Add the counts of another tally."""
-        self.right += other.right
-        self.steps += other.steps
-        self.distance += other.distance
-        self.length += other.length
-
-    @property
-    def accuracy(self) -> float:
-        """Share of steps with the right unit."""
-        return self.right / max(1, self.steps)
-
-    @property
-    def error_rate(self) -> float:
-        """Edit distance divided by the length of the labels."""
-        return self.distance / max(1, self.length)
+def clip_figures(name: str, found: Classes, wanted: Classes) -> Figures:
+    """Return the accuracy and the unit error rate of one clip for the input `name`: classes at 50 a second, int64 [N] each."""
+    merged, reference = Units.from_frames(found).ids, Units.from_frames(wanted).ids
+    return {
+        f"accuracy_{name}": (int((found == wanted).sum()), len(wanted)),
+        f"uer_{name}": (edit_distance(merged, reference), len(reference)),
+    }
 
 
-@dataclass
-class Score:
-    """Measures of a validation."""
-
-    losses: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    tallies: dict[str, Tally] = field(default_factory=dict)
-
-    def add(self, name: str, found: Classes, wanted: Classes) -> None:
-        """Add one clip's classes for the input `name`."""
-        self.tallies.setdefault(name, Tally()).add(found, wanted)
-
-    def metrics(self) -> Metrics:
-        """Return mean losses, accuracy_* and uer_* of each input that occurs, and uer, the mean of all uer_*."""
-        found: Metrics = {name: float(np.mean(values)) for name, values in self.losses.items()}
-        for name, tally in self.tallies.items():
-            found |= {f"accuracy_{name}": tally.accuracy, f"uer_{name}": tally.error_rate}
-        if self.tallies:
-            found["uer"] = float(np.mean([tally.error_rate for tally in self.tallies.values()]))
-        return found
-
-
-def joined(shares: Iterable[Score]) -> Score:
-    """Join the scores of several processes."""
-    # Counts are added, not means: processes have different numbers of clips.
-    whole = Score()
-    for share in shares:
-        for name, values in share.losses.items():
-            whole.losses[name] += values
-        for name, tally in share.tallies.items():
-            whole.tallies.setdefault(name, Tally()).join(tally)
-    return whole
-
-
-def validate(
-    network: MaskedPrediction, batches: Iterator[tuple[ClipBatch, ClipBatch]], decoding: Decoding, is_masked: bool
-) -> Score:
-    """Measure the network, in evaluation mode, on whole clips and on masked ones.
-
-    is_masked: whether training masks spans; otherwise masked figures are left out.
-    """
-    score = Score()
-    for whole, hidden in batches:
-        measured = network(hidden if is_masked else whole)
-        for name, value in measured.items():
-            if is_masked or not name.startswith("masked"):
-                score.losses[name].append(float(value))
-        for name, scores, wanted in clip_scores(network, whole):
-            score.add(name, decode(scores, decoding), wanted)
-    return score
+def with_uer(metrics: Metrics) -> Metrics:
+    """Return metrics with uer, the mean of the unit error rates of all kinds of input."""
+    rates = [value for name, value in metrics.items() if name.startswith("uer_")]
+    return metrics | {"uer": sum(rates) / len(rates)} if rates else metrics
 
 
 def clip_scores(network: MaskedPrediction, batch: ClipBatch) -> Iterator[tuple[str, Scores, Classes]]:

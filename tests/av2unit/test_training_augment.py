@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from av2unit.features import HOP, log_filterbank, warp_frequencies
-from av2unit.training.augment import WrongLips, augment_lips, augmented_filterbank, draw_hop, steps_at
+from av2unit.training.augment import WrongLips, augmented_filterbank, cut_lips, draw_hop, steps_at
 from av2unit.training.config import MicrophoneConfig, MismatchConfig
 from av2unit.training.items import draw_spans, replace_spans, spans_mask
 from av2unit.training.noise import (
@@ -125,15 +125,15 @@ def test_lips_are_changed_alike_over_a_clip() -> None:
     clip[1:] = clip[0]
     everything = replace(PUBLISHED.augment, rotate_deg=10, scale=0.1, brightness=0.2, contrast=0.3)
     for _ in range(5):
-        changed = augment_lips(clip, 44, everything, rng)
+        changed = cut_lips(clip, 44, everything, rng)
         assert changed.shape == (3, 44, 44)
         assert (changed == changed[0]).all()
-    flips = [augment_lips(clip, 48, replace(PUBLISHED.augment, flip_prob=0.5), rng) for _ in range(200)]
+    flips = [cut_lips(clip, 48, replace(PUBLISHED.augment, flip_prob=0.5), rng) for _ in range(200)]
     mirrored = [np.array_equal(one, clip[:, :, ::-1]) for one in flips]
     assert all(is_mirrored or np.array_equal(one, clip) for one, is_mirrored in zip(flips, mirrored, strict=True))
     assert 0.35 < np.mean(mirrored) < 0.65
     places = {(top, left) for top in range(5) for left in range(5)}
-    cuts = [augment_lips(clip, 44, replace(PUBLISHED.augment, flip_prob=0), rng) for _ in range(300)]
+    cuts = [cut_lips(clip, 44, replace(PUBLISHED.augment, flip_prob=0), rng) for _ in range(300)]
     found = {next(p for p in places if np.array_equal(one, clip[:, p[0] : p[0] + 44, p[1] : p[1] + 44])) for one in cuts}
     assert found == places
 
@@ -208,7 +208,7 @@ class _Reader:
 
 
 def _wrong(kinds: Sequence[str], prob: float = 1.0) -> WrongLips:
-    return WrongLips(MismatchConfig(prob, tuple(kinds), (2, 2)), ["200", "201"], _Reader())  # type: ignore[arg-type]
+    return WrongLips(MismatchConfig(prob, tuple(kinds)), ["200", "201"], _Reader())  # type: ignore[arg-type]
 
 
 def test_lips_that_do_not_belong() -> None:
@@ -220,7 +220,7 @@ def test_lips_that_do_not_belong() -> None:
     assert swapped.shape == own.shape
     assert set(np.unique(swapped)) <= {200, 201}
     late = _wrong(["late"])(own, "late", rng)[:, 0, 0]
-    assert late.tolist() in ([0, 0, *range(8)], [*range(2, 10), 9, 9])
+    assert late.tolist() in [np.clip(np.arange(10) + shift, 0, 9).tolist() for shift in (*range(-15, -3), *range(4, 16))]
     assert _wrong(["still"], 0.0).draw(rng) == ""
     with pytest.raises(UsageError, match="kinds"):
         _wrong(["blue"])

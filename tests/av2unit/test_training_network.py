@@ -18,7 +18,7 @@ from av2unit.stage import UNIT_ENCODER
 from av2unit.training.config import InitConfig
 from av2unit.training.items import ClipBatch
 from av2unit.training.start import build_model, initialise, read_start, read_trained
-from av2unit.training.task import MaskedPrediction, Score, joined
+from av2unit.training.task import MaskedPrediction
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.checkpoints.stages import Checkpoint
 from avcore.errors import CheckpointError, VocabularyError
@@ -290,18 +290,3 @@ def test_clips_with_one_modality_are_mixed_in_and_bad_files_are_named(tmp_path: 
     assert list(result.bad_items) == [made[9].id]
     assert f"skipped {made[9].id}" in caplog.text
     assert np.isfinite(list(history(result).values())).all()
-
-
-def _measure(score: Score, seeds: list[int]) -> Score:
-    for seed in seeds:
-        random = np.random.default_rng(seed)
-        score.losses["loss"].append(float(random.random()))
-        score.add("audio" if seed % 3 else "video", random.integers(0, 4, 20), random.integers(0, 4, 20))
-    return score
-
-
-def test_shares_are_brought_together_before_anything_is_divided() -> None:
-    whole = _measure(Score(), [1, 2, 3, 4, 5]).metrics()
-    shares = [_measure(Score(), [1, 3, 5]), _measure(Score(), [2, 4]), Score()]
-    assert joined(shares).metrics() == pytest.approx(whole)
-    assert joined([Score()]).metrics() == {}

@@ -22,10 +22,10 @@ from accelerate.state import AcceleratorState
 from avcore.errors import InputError
 from avtrain.checkpoints import read_state
 from avtrain.config import BatchConfig, Metrics, OptimConfig
-from avtrain.logs import LogWindow, TrainResult, means_of
+from avtrain.logs import LogWindow, TrainResult
 from avtrain.loop import Trainer
 from avtrain.started import missing_processes, seed_of
-from avtrain.task import Engine
+from avtrain.task import Engine, Means, means_of
 from tests import forked
 from tests.avtrain.toy import (
     ENVIRONMENT,
@@ -334,13 +334,23 @@ def _losses(run_dir: Path) -> list[float]:
 
 def test_means_are_over_all_windows_and_every_process_has_a_seed_of_its_own() -> None:
     windows = [LogWindow(), LogWindow()]
-    windows[0].add({"loss": 1.0})
-    windows[0].add({"loss": torch.tensor(2.0)})
-    windows[1].add({"loss": 6.0, "seldom": 5.0})
+    windows[0].note({"loss": 1.0})
+    windows[0].note({"loss": torch.tensor(2.0)})
+    windows[1].note({"loss": 6.0, "seldom": 5.0})
     assert means_of([window.take() for window in windows]) == {"loss": 3.0, "seldom": 5.0}
     assert means_of([window.take() for window in windows]) == {}
     assert seed_of(1337, 0) == 1337
     assert len({seed_of(seed, rank) for seed in (1, 2) for rank in range(8)}) == 16
+
+
+def test_what_was_measured_is_added_up_before_anything_is_divided() -> None:
+    """Errors of all clips over the units of all clips, in any number of processes."""
+    clips = [{"errors": (3, 4), "loss": 1.0}, {"errors": (0, 12)}, {"errors": (1, 0), "loss": 2.0}]
+    shares = [Means(), Means(), Means()]
+    for number, clip in enumerate(clips):
+        shares[number % 2].add(clip)
+    assert means_of(shares) == {"errors": 0.25, "loss": 1.5}
+    assert means_of(shares[2:]) == {}
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 from avcore.bounds import Size
 from avcore.errors import UsageError
 from avtrain.config import BatchConfig, LoopConfig, OptimConfig, RunConfig
-from avtrain.data import EndlessBatches, LengthBatches, TakenBatches, item_generator, move
+from avtrain.data import EndlessBatches, LengthBatches, TakenBatches, item_generator, pad
 from avtrain.entry import main_of, read_config
 from avtrain.frames import turn
 from avtrain.optim import Muon, learning_rate, make_optimizer, orthogonal, set_learning_rate
@@ -209,16 +209,10 @@ def test_an_orthogonal_matrix_has_the_singular_values_of_five_newton_schulz_step
     assert (wanted.min() > 0.68, wanted.max() < 1.21) == (True, True)  # all about as long, where the matrix's differ 100 times
 
 
-class Pair(NamedTuple):
-    first: torch.Tensor
-    name: str
-
-
-def test_tensors_are_moved_wherever_they_stand() -> None:
-    content = {"a": [torch.ones(2), "x"], "pair": Pair(torch.ones(3), "y"), "plain": (torch.ones(1), 4)}
-    moved = move(content, torch.device("meta"))
-    assert {part.device.type for part in (moved["a"][0], moved["pair"].first, moved["plain"][0])} == {"meta"}
-    assert (moved["a"][1], moved["pair"].name, moved["plain"][1]) == ("x", "y", 4)
+def test_rows_are_padded_to_the_longest() -> None:
+    padded = pad([np.ones((2, 3), np.float32), np.ones((1, 3), np.float32)], 7)
+    assert padded.dtype == torch.float32
+    assert padded[..., 0].tolist() == [[1, 1], [1, 7]]
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from avtrain.config import BatchConfig, LoopConfig, Metrics, OptimConfig, RunCon
 from avtrain.data import Key, item_generator
 from avtrain.logs import TrainResult
 from avtrain.loop import Trainer, run_task
-from avtrain.task import Engine, Task, Values, named_parameters
+from avtrain.task import Engine, Figures, Task, Values, named_parameters
 from tests import forked
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -85,10 +85,13 @@ class ToyTask(Task):
         engine.update("line", loss)
         return {"loss": loss}
 
+    def measure(self, batches: Iterator[Any], engine: Engine) -> Iterator[Figures]:
+        for batch in batches:
+            yield {"loss": (self._model(batch[:, :4])[:, 0] - batch[:, 4]).square().mean().item()}
+
     def validate(self, batches: Iterator[Any], engine: Engine) -> Metrics:
-        losses = [(self._model(b[:, :4])[:, 0] - b[:, 4]).square().mean().item() for b in batches]
-        losses = [loss for share in engine.of_all(losses) for loss in share]
-        return {"loss": sum(losses) / len(losses), "batches": len(losses)}
+        own = list(batches)
+        return super().validate(iter(own), engine) | {"batches": sum(engine.of_all(len(own)))}
 
 
 def toy_config(run_dir: str, **changes: Any) -> ToyConfig:

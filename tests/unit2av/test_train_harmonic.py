@@ -95,8 +95,8 @@ def test_silence_stands_around_every_utterance(tones: TonesCorpus, tmp_path: Pat
     assert (item.frames[:4] == 3).all()
     assert not item.samples[: 4 * 320].any()
     assert item.samples[4 * 320 : 8 * 320].any()
-    assert len(item.log_f0) == 4 * len(item.frames)
-    assert np.isfinite(item.log_f0).all()
+    assert len(item.melody.log_f0) == 4 * len(item.frames)
+    assert np.isfinite(item.melody.log_f0).all()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import torch
 
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, UnitRangeError, UsageError, VocabularyError
-from avtrain.loop import Trainer
 from recipes.made.drawn_lips import NUM_UNITS, VOCABULARY, DrawnCorpus
 from tests.avtrain.toy import OneStep, batch_of, history, without_gradient
 from tests.unit2av.lip_runs import PUBLISHED, face_config, sync_config, train_face
@@ -88,15 +87,6 @@ def test_the_switch_of_the_sync_loss_is_resumed(drawn: DrawnCorpus, crops: Path,
     assert list(history(resumed, "train", "sync")) == [3, 4]
 
 
-def test_frozen_norms_keep_their_statistics(drawn: DrawnCorpus, crops: Path, tmp_path: Path) -> None:
-    config = face_config(drawn, crops, tmp_path, **QUICK, model__frozen_norm="true", loop__max_steps=3)
-    task = make_task(config)
-    before = {name: value.clone() for name, value in task.parts[FACE].state_dict().items()}
-    Trainer(task, config).train()
-    after = task.parts[FACE].state_dict()
-    assert all(torch.equal(after[name], before[name]) == ("running" in name or "tracked" in name) for name in after)
-
-
 # What is checked before the first step
 
 
@@ -113,10 +103,6 @@ def test_a_run_starts_from_a_renderer(drawn: DrawnCorpus, crops: Path, tmp_path:
     stored = read_checkpoint(renderer, RENDERER).section("video")
     face = make_task(face_config(drawn, crops, tmp_path, init__checkpoint=renderer)).parts[FACE]
     assert all(torch.equal(value, stored[name]) for name, value in face.state_dict().items())
-    settings = {"init__checkpoint": renderer, "init__new_unit_table": "true", "model__num_units": 30}
-    renewed = make_task(face_config(drawn, crops, tmp_path, **settings)).parts[FACE].state_dict()
-    assert renewed["unit_embed.weight"].shape == (30, 32)
-    assert all(torch.equal(value, stored[name]) for name, value in renewed.items() if name != "unit_embed.weight")
 
 
 def test_a_renderer_gains_a_unit_context_without_a_change(drawn: DrawnCorpus, crops: Path, tmp_path: Path, renderer: Path) -> None:
@@ -142,7 +128,6 @@ def test_units_are_those_of_both_models(drawn: DrawnCorpus, crops: Path, tmp_pat
     settings = {"data__units": other, "frames": 5}
     with pytest.raises(VocabularyError, match="face renderer"):
         make_task(face_config(drawn, crops, tmp_path, **settings, init__checkpoint=renderer))
-    make_task(face_config(drawn, crops, tmp_path, **settings, init__checkpoint=renderer, init__new_unit_table="true"))
     with pytest.raises(VocabularyError, match="sync expert"):
         make_task(face_config(drawn, crops, tmp_path, **settings, losses__sync_checkpoint=expert))
     with pytest.raises(UnitRangeError, match="drawn_"):

@@ -9,7 +9,6 @@ import torch
 
 from avcore.checkpoints.checkpoint import read_av_hubert
 from unit2text.train import main
-from unit2text.training.items import changed
 from unit2text.unit_reader import UnitReader
 
 _LIP_ENCODER = "encoder.w2v_model."
@@ -71,10 +70,3 @@ def test_what_is_exported_reads_lips(folder: Path, parity_dir: Path) -> None:
 )
 def test_what_cannot_be_trained(folder: Path, parity_dir: Path, bad: str) -> None:
     assert train(folder, "bad", parity_dir, bad.format(parity=parity_dir)) == 2
-
-
-def test_clips_are_cut_out_and_mirrored() -> None:
-    lips = np.arange(96 * 96, dtype=np.int64).reshape(1, 96, 96).astype(np.uint8)
-    found = [changed(lips, 88, np.random.default_rng(seed)) for seed in range(20)]
-    assert all(one.shape == (1, 88, 88) for one in found)
-    assert len({one.tobytes() for one in found}) > 10

@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -32,14 +33,19 @@ class Sentence:
     text: str
     """as spoken"""
     units: Units
-    """with durations"""
+    """merged, with durations"""
     alphabet: str = "ko"
     """language of its letters"""
 
-    @property
+    @cached_property
     def letters(self) -> Ids:
         """The numbers of its letters, int64 [J]."""
         return letters_of(self.text, self.alphabet)
+
+    @cached_property
+    def frames(self) -> Ids:
+        """One unit every 20 ms, int64 [T]."""
+        return self.units.frames()
 
 
 @dataclass(frozen=True)
@@ -70,11 +76,8 @@ def read_text_corpus(config: TextToUnitTrainConfig) -> TextCorpus:
     if config.model.pronounced and language != "ko":
         raise UsageError("model.pronounced is for Korean", found=f"data.language={language}")
 
-    train, valid = data.parts(
-        _read(data.train, data.units, data, config.model.pronounced),
-        lambda: _read(data.valid, data.valid_units or data.units, data, config.model.pronounced),
-        config.loop.seed, lambda one: one.text, "texts",
-    )  # fmt: skip
+    pronounced = config.model.pronounced
+    train, valid = data.parts(lambda path: _read(path, data, pronounced), config.loop.seed, lambda one: one.text, "texts")
 
     silence = unit_of_silence(data.trim, (one.units for one in train))
     both = [[_trimmed(one, silence) for one in part] for part in (train, valid)]
@@ -94,14 +97,14 @@ def read_text_corpus(config: TextToUnitTrainConfig) -> TextCorpus:
     return TextCorpus(tuple(kept[0]), tuple(kept[1]), vocabulary, silence, num_units, language)
 
 
-def _read(path: str, units: str, data: TextDataConfig, pronounced: bool) -> list[Sentence]:
+def _read(path: str, data: TextDataConfig, pronounced: bool) -> list[Sentence]:
     """Return the sentences of a manifest with units by id, or of units with text. pronounced: see `TextToUnitConfig`."""
     place, language = require_file(path, "the manifest"), normalise_language(data.language)
-    if units:
+    if data.units:
         speakers = {name.strip() for name in data.speakers.split(",") if name.strip()}
         entries = [one for one in read_manifest(place).entries if one.language in ("", language)]
         texts = {one.id: one.text for one in entries if not speakers or one.speaker in speakers}
-        rows = data.units_by_id(units, texts)
+        rows = data.units_by_id(data.units, texts)
     else:
         rows = data.units_by_id(place, None)
         texts = {name: str(row.extra.get("text") or "") for name, row in rows.items()}

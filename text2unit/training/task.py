@@ -2,20 +2,19 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.random import Generator
 from scipy.special import betaln, gammaln
 from torch import Tensor
 
 from avcore.arrays import Floats
-from avcore.units import Ids, edit_distance
-from avtrain.config import Metrics
-from avtrain.data import Key
-from avtrain.task import Engine, Task, Values
+from avcore.units import edit_distance
+from avtrain.data import ItemsOf, pad
+from avtrain.task import Engine, Figures, Task, Values
 from text2unit.model import CTC, PADDING, Network, TextToUnitConfig, Training, aligned_duration_loss, mask_of
 from text2unit.training.config import TextLossConfig, TextToUnitTrainConfig
 from text2unit.training.corpus import Sentence, TextCorpus
@@ -49,24 +48,9 @@ def straight_priors(num_frames: list[int], num_letters: list[int]) -> Tensor:
     return priors
 
 
-@dataclass(frozen=True)
-class Item:
-    """A sentence and its units."""
-
-    name: str
-    text: str
-    letters: Ids
-    """int64 [J]"""
-    units: Ids
-    """merged, int64 [U]"""
-    frames: Ids
-    """one unit every 20 ms, int64 [T]"""
-
-
 class Batch(TypedDict):
     """Padded sentences; num_*: their lengths, int64 [batch] each."""
 
-    names: list[str]
     texts: list[str]
     letters: Tensor
     """int64 [batch, J]"""
@@ -81,49 +65,29 @@ class Batch(TypedDict):
     """float32 [batch, T, J], see `straight_prior`; None for a network without alignment"""
 
 
-class Sentences:
-    """Sentences as items, the same in every epoch (avtrain.data.ItemSource)."""
+class Sentences(ItemsOf[Sentence, Sentence]):
+    """Sentences as items, the same in every epoch; text is small, and all of it stays in memory."""
 
     def __init__(self, sentences: Sequence[Sentence]) -> None:
-        self._items = [
-            Item(one.id, one.text, one.letters, one.units.ids, one.units.frames()) for one in sentences
-        ]  # text is small: all of it stays in memory
+        super().__init__(sentences, (len(one.frames) for one in sentences))
 
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def load(self, key: Key) -> Item:
-        """Return sentence key[1]."""
-        return self._items[key[1]]
-
-    def name(self, index: int) -> str:
-        return self._items[index].name
-
-    def lengths(self) -> list[int]:
-        return [len(one.frames) for one in self._items]
+    def item(self, index: int, rng: Generator) -> Sentence:
+        return self.rows[index]
 
 
-def collate_texts(items: Sequence[Item], with_prior: bool) -> Batch:
+def collate_texts(items: Sequence[Sentence], with_prior: bool) -> Batch:
     """Make a batch. with_prior: needed by a network that learns its alignment."""
     num_letters, num_frames = [len(one.letters) for one in items], [len(one.frames) for one in items]
     return Batch(
-        names=[one.name for one in items],
         texts=[one.text for one in items],
-        letters=_side_by_side([one.letters for one in items], PADDING),
+        letters=pad([one.letters for one in items], PADDING),
         num_letters=torch.tensor(num_letters),
-        units=_side_by_side([one.units for one in items], 0),
+        units=pad([one.units.ids for one in items]),
         num_units=torch.tensor([len(one.units) for one in items]),
-        frames=_side_by_side([one.frames for one in items], 0),
+        frames=pad([one.frames for one in items]),
         num_frames=torch.tensor(num_frames),
         prior=straight_priors(num_frames, num_letters) if with_prior else None,
     )
-
-
-def _side_by_side(rows: Sequence[Ids], padding: int) -> Tensor:
-    padded = np.full((len(rows), max(map(len, rows))), padding, dtype=np.int64)
-    for number, row in enumerate(rows):
-        padded[number, : len(row)] = row
-    return torch.from_numpy(padded)
 
 
 def ctc_loss(log_probs: Tensor, num_places: Tensor, units: Tensor, num_units: Tensor) -> Tensor:
@@ -177,16 +141,6 @@ def binary_loss(alignment: Tensor, durations: Tensor, mask: Tensor) -> Tensor:
     return -chosen[mask].mean()
 
 
-class _Measured(NamedTuple):
-    """Measures of one held-out sentence."""
-
-    errors: int
-    units: int
-    """number of its units"""
-    length_error: float
-    """as a share of its length"""
-
-
 class TextToUnitTask(Task):
     """Trains a text-to-unit model of either network."""
 
@@ -214,7 +168,7 @@ class TextToUnitTask(Task):
     def figures(self) -> tuple[str, ...]:
         return ("loss", "unit_errors", "exact", *(() if self._is_ctc else ("length_error",)))
 
-    def collate(self, items: list[Item]) -> Batch:
+    def collate(self, items: list[Sentence]) -> Batch:
         return collate_texts(items, with_prior=not self._is_ctc)
 
     def training_step(self, batch: Batch, engine: Engine) -> Values:
@@ -248,43 +202,30 @@ class TextToUnitTask(Task):
         made = network(batch["letters"], batch["num_letters"], batch["frames"], batch["num_frames"], batch["prior"])
         return aligned_losses(made, batch["frames"], batch["num_frames"], batch["num_letters"], self._config.losses)
 
-    def validate(self, batches: Iterator[Batch], engine: Engine) -> Metrics:
-        """Return the loss on held-out sentences, and errors of the units that the network makes from their text.
+    def measure(self, batches: Iterator[Batch], engine: Engine) -> Iterator[Figures]:
+        """Yield the loss on held-out sentences, and errors of the units that the network makes from their text.
 
         unit_errors: edit distance to the true units, without durations, divided by their number. exact: share of sentences without
         an error. length_error (aligned networks only): mean error of a sentence's length, as a share of it.
         """
-        rows: list[_Measured] = []
-        losses: list[tuple[float, int]] = []
         shown = 0
         for batch in batches:
             loss = self._ctc(self._network, batch) if self._is_ctc else self._aligned(self._network, batch)["units"]
-            losses.append((float(loss), len(batch["names"])))
-            for number in range(len(batch["names"])):
-                rows.append(self._measure(batch, number, shown < self._config.num_samples))
+            yield {"loss": (float(loss) * len(batch["texts"]), len(batch["texts"]))}
+            for number in range(len(batch["texts"])):
+                yield self._measure(batch, number, shown < self._config.num_samples)
                 shown += 1
 
-        rows = [_Measured(*row) for share in engine.of_all([tuple(row) for row in rows]) for row in share]
-        losses = [row for share in engine.of_all(losses) for row in share]
-        if not rows:
-            return {"unit_errors": float("inf")}
-
-        metrics = {
-            "loss": sum(loss * count for loss, count in losses) / sum(count for _, count in losses),
-            "unit_errors": sum(row.errors for row in rows) / max(1, sum(row.units for row in rows)),
-            "exact": sum(row.errors == 0 for row in rows) / len(rows),
-        }
-        return metrics if self._is_ctc else {**metrics, "length_error": sum(row.length_error for row in rows) / len(rows)}
-
-    def _measure(self, batch: Batch, number: int, is_shown: bool) -> "_Measured":
+    def _measure(self, batch: Batch, number: int, is_shown: bool) -> Figures:
         spoken = self._network.say(batch["letters"][number, : int(batch["num_letters"][number])])
         truth = batch["units"][number, : int(batch["num_units"][number])].cpu().numpy()
         found = spoken.ids.cpu().numpy()
         distance = edit_distance(found, truth)
-
-        steps = int(batch["num_frames"][number])
-        length = 0.0 if spoken.durations is None else abs(int(spoken.durations.sum()) / steps - 1)
         if is_shown:
             heads = (" ".join(map(str, ids[:_SHOWN_UNITS])) for ids in (found, truth))
             LOG.info("%s: %d of %d units wrong: %s | %s", batch["texts"][number], distance, len(truth), *heads)
-        return _Measured(distance, len(truth), length)
+
+        figures: dict[str, float | tuple[float, float]] = {"unit_errors": (distance, len(truth)), "exact": float(distance == 0)}
+        if spoken.durations is not None:
+            figures["length_error"] = abs(int(spoken.durations.sum()) / int(batch["num_frames"][number]) - 1)
+        return figures

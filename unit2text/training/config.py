@@ -20,7 +20,6 @@ class UnitToTextDataConfig(UnitCorpusConfig):
     """Other units of the same utterances (of sound, of lips, labels); each store adds one more utterance for each."""
     sound_units: str = ""
     """Units of the sound beside those of the lips, by the same ids; "" = one stream of units."""
-    valid_sound_units: str = ""
     hold_out: Number = 50
     at_most_valid: Count = 400
     """Most utterances in a validation."""

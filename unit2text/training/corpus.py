@@ -78,11 +78,7 @@ def read_unit_to_text_corpus(data: UnitToTextDataConfig, seed: int) -> UnitToTex
     if data.more_units and data.sound_units:
         raise UsageError("units of the sound stand beside one store of units only", found="data.more_units and data.sound_units")
 
-    train, valid = data.parts(
-        _read_units(data.train, (data.units, *data.more_units), data.sound_units, data),
-        lambda: _read_units(data.valid, (data.valid_units or data.units,), data.valid_sound_units or data.sound_units, data),
-        seed, lambda one: one.sentence, "sentences",
-    )  # fmt: skip
+    train, valid = data.parts(lambda path: _read_units(path, data), seed, lambda one: one.sentence, "sentences")
     valid = _some(valid, data.at_most_valid, seed)
 
     both = [*train, *valid]
@@ -101,8 +97,7 @@ def read_unit_to_text_corpus(data: UnitToTextDataConfig, seed: int) -> UnitToTex
 
 def read_lip_corpus(data: UnitToTextDataConfig, seed: int) -> tuple[list[SeenText], list[SeenText]]:
     """Read clips to train on and held-out ones, for a recognizer of lips. Raises InputError or UsageError."""
-    read = _read_lips(data.train, data)
-    train, valid = data.parts(read, lambda: _read_lips(data.valid, data), seed, lambda one: one.sentence, "sentences")
+    train, valid = data.parts(lambda path: _read_lips(path, data), seed, lambda one: one.sentence, "sentences")
     if not train:
         raise InputError("no clip is short enough", path=data.train, expected=f"data.max_seconds of {data.max_seconds:g} or less")
     LOG.info("%s to train on, %d held out", several(len(train), "clip"), len(valid))
@@ -115,24 +110,25 @@ def _entries(path: str, data: UnitToTextDataConfig) -> tuple[Manifest, list[Entr
     return manifest, [one for one in manifest.entries if not languages or one.language in languages]
 
 
-def _read_units(path: str, stores: Sequence[str], sound: str, data: UnitToTextDataConfig) -> list[SpokenText]:
+def _read_units(path: str, data: UnitToTextDataConfig) -> list[SpokenText]:
     """Read a manifest with its units, in its order.
 
-    stores: units by id. An utterance in several is returned once for each: units from sound, from lips and from labels differ for
-    the same words. sound: store with the units of the sound, if these are of lips; "" = none.
+    Of data.train, an utterance that is in several stores is returned once for each: units from sound, from lips and from labels
+    differ for the same words.
     """
     entries = _entries(path, data)[1]
     wanted = {one.id for one in entries}
+    stores = (data.units, *data.more_units) if path == data.train else (data.units,)
     units = [data.units_by_id(store, wanted) for store in stores]
-    beside = data.units_by_id(sound, wanted) if sound else {}
+    beside = data.units_by_id(data.sound_units, wanted) if data.sound_units else {}
 
     read, lacking = list[SpokenText](), list[str]()
     for one in entries:
         found = [rows[one.id].units for rows in units if one.id in rows]
-        if not found or not one.text.strip() or not one.language or (sound and one.id not in beside):
+        if not found or not one.text.strip() or not one.language or (data.sound_units and one.id not in beside):
             lacking.append(one.id)
             continue
-        heard = beside[one.id].units if sound else None
+        heard = beside[one.id].units if data.sound_units else None
         read += [SpokenText(one.id, one.text, one.language, each, heard, one.sentence, one.repeat()) for each in found]
 
     what = f"without text, language or units in {', '.join(stores)}"

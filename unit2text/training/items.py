@@ -10,16 +10,14 @@ import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from av2unit.lips import lip_features
-from av2unit.sources import LIP_ARRAY, map_lips
-from avcore.arrays import Frames
-from avcore.errors import InputError
-from avcore.media import read_gray_video
+from av2unit.sources import read_lips
+from av2unit.training.augment import cut_lips
+from av2unit.training.config import AugmentConfig
 from avcore.timeline import seconds_to_units
 from avcore.units import END, NUM_MARKS, PAD, Ids, Units, language_tag
-from avtrain.data import ItemsOf, Key, item_generator
+from avtrain.data import ItemsOf, pad
 from unit2text.config import LipConfig
 from unit2text.text import LETTERS, TextVocabulary, letters_of_text
 from unit2text.training.config import UnitToTextNoiseConfig
@@ -30,6 +28,8 @@ _FADE_FROM, _FADE_TO = 0.1, 0.7
 """Shares of a run between which the units of the sound are faded out."""
 _EXACT_DIGITS = 6
 """Digits to which a count is rounded before it is truncated, so that rounding errors do not change it."""
+_AUGMENT = AugmentConfig(random_crop=True, flip_prob=0.5)
+"""Of lips in training: cut out at a random place, and half of them mirrored."""
 HIDDEN = 0
 """Row of the zero vector, for padding and masked units."""
 
@@ -59,7 +59,6 @@ class UnitToTextItem(NamedTuple):
     """text and end token, int64 [N]"""
     language: int
     """its number"""
-    text: str
 
 
 class UnitToTextBatch(NamedTuple):
@@ -77,7 +76,6 @@ class UnitToTextBatch(NamedTuple):
     """input of the decoder, the start token and then the target, int64 [batch, N]"""
     target: Tensor
     """int64 [batch, N]"""
-    texts: tuple[str, ...]
 
 
 class Utterances(ItemsOf[SpokenText, UnitToTextItem]):
@@ -93,36 +91,29 @@ class Utterances(ItemsOf[SpokenText, UnitToTextItem]):
         seed: int = 0,
     ) -> None:
         rows = [one for one in utterances for _ in range(one.repeat if noise is not None else 1)]
-        super().__init__(rows, (one.units.num_steps for one in rows))
-        self._text, self._languages, self._num_units = text, list(languages), num_units
-        self._noise, self._seed = noise, seed
-        self._of_language: dict[str, list[int]] = {}
-        for number, one in enumerate(rows):
-            self._of_language.setdefault(one.language, []).append(number)
+        super().__init__(rows, (one.units.num_steps for one in rows), seed)
+        self._text, self._languages, self._num_units, self._noise = text, list(languages), num_units, noise
+        self._of_language = {name: [one for one in rows if one.language == name] for name in self._languages}
 
-    def load(self, key: Key) -> UnitToTextItem:
-        """Return an utterance, or several in a row. Noise depends on the seed, the epoch and the item's number alone."""
-        one = self.rows[key[1]]
+    def item(self, index: int, rng: Generator) -> UnitToTextItem:
+        """Return an utterance, in training with noise, or several in a row."""
+        row = self.rows[index]
         if self._noise is None:
-            spoken, streams = [one], self._streams(one)
+            spoken, streams = [row], self._streams(row)
         else:
-            random = item_generator(self._seed, key)
-            spoken = self._row_of(one, self._noise, random)
-            streams = with_pauses([self._streams(each, random) for each in spoken], self._noise.pause_s, random)
-            streams[0] = masked(streams[0], self._noise, random)
+            spoken = self._row_of(row, self._noise, rng)
+            streams = with_pauses([self._streams(each, rng) for each in spoken], self._noise.pause_s, rng)
+            streams[0] = masked(streams[0], self._noise, rng)
 
-        text = " ".join(each.text for each in spoken)
-        target = np.append(self._text.encode(text), END)
-        return UnitToTextItem(
-            streams[0], streams[1] if len(streams) > 1 else None, target, self._languages.index(one.language), text
-        )
+        target = np.append(self._text.encode(" ".join(each.text for each in spoken)), END)
+        return UnitToTextItem(streams[0], streams[1] if len(streams) > 1 else None, target, self._languages.index(row.language))
 
     def _row_of(self, one: SpokenText, noise: UnitToTextNoiseConfig, random: Generator) -> list[SpokenText]:
         """Return an utterance and those that are joined to it."""
         spoken, left = [one], seconds_to_units(noise.join_s) - one.units.num_steps
         others = self._of_language[one.language]
         while noise.join and random.random() < noise.join:
-            another = self.rows[others[int(random.integers(len(others)))]]
+            another = others[int(random.integers(len(others)))]
             left -= another.units.num_steps + seconds_to_units(noise.pause_s)
             if left < 0:
                 break
@@ -181,13 +172,10 @@ def masked(rows: Ids, noise: UnitToTextNoiseConfig, random: Generator) -> Ids:
 
 def collate_units(items: Sequence[UnitToTextItem], starts: Sequence[int]) -> UnitToTextBatch:
     """Pad items to a batch; starts: the row of each language's start token."""
-    rows = [torch.from_numpy(item.rows) for item in items]
-    languages, before, target = _texts_of(items, starts)
-    sounds = [torch.from_numpy(item.sound) for item in items if item.sound is not None]
-    sound = pad_sequence(sounds, batch_first=True, padding_value=HIDDEN) if sounds else None
-    padded = pad_sequence(rows, batch_first=True, padding_value=HIDDEN)
-    lengths = torch.tensor([len(one) for one in rows])
-    return UnitToTextBatch(padded, sound, lengths, languages, before, target, tuple(item.text for item in items))
+    sounds = [item.sound for item in items if item.sound is not None]
+    lengths = torch.tensor([len(item.rows) for item in items])
+    rows, sound = pad([item.rows for item in items], HIDDEN), pad(sounds, HIDDEN) if sounds else None
+    return UnitToTextBatch(rows, sound, lengths, *_texts_of(items, starts))
 
 
 def fade(sound: Tensor, progress: float) -> Tensor:
@@ -210,7 +198,6 @@ class LipItem(NamedTuple):
     """text and end token, int64 [N]"""
     language: int
     """its number"""
-    text: str
 
 
 class LipBatch(NamedTuple):
@@ -222,7 +209,6 @@ class LipBatch(NamedTuple):
     languages: Tensor
     before: Tensor
     target: Tensor
-    texts: tuple[str, ...]
 
 
 class LipClips(ItemsOf[SeenText, LipItem]):
@@ -237,42 +223,30 @@ class LipClips(ItemsOf[SeenText, LipItem]):
         is_training: bool,
         seed: int = 0,
     ) -> None:
-        super().__init__(seen, (max(1, one.frames) for one in seen))
-        self.text, self.languages, self.lips, self.is_training, self.seed = text, languages, lips, is_training, seed
+        super().__init__(seen, (max(1, one.frames) for one in seen), seed)
+        self._text, self._languages, self._lips, self._is_training = text, list(languages), lips, is_training
 
-    def load(self, key: Key) -> LipItem:
+    def item(self, index: int, rng: Generator) -> LipItem:
         """Return a clip. Raises InputError or MediaError for one without lips."""
-        one = self.rows[key[1]]
-        frames = map_lips(one.lips) if one.lips.suffix == LIP_ARRAY else read_gray_video(one.lips)
-        if self.is_training:
-            frames = changed(frames, self.lips.image_crop_size, item_generator(self.seed, key))
-        normalised = lip_features(frames, self.lips.image_crop_size, self.lips.image_mean, self.lips.image_std)
-        target = np.append(self.text.encode(one.text), END)
-        return LipItem(normalised, target, list(self.languages).index(one.language), one.text)
-
-
-def changed(frames: Frames, size: int, random: np.random.Generator) -> Frames:
-    """Crop all frames to the same random square, and mirror them or not: uint8 [time, size, size]."""
-    height, width = frames.shape[1:]
-    if min(height, width) < size:
-        raise InputError("these lips are too small", expected=f"{size} pixels or more", found=f"{height} x {width}")
-    top, left = int(random.integers(height - size + 1)), int(random.integers(width - size + 1))
-    cut = frames[:, top : top + size, left : left + size]
-    return np.ascontiguousarray(cut[:, :, ::-1] if random.random() < 0.5 else cut)
+        row = self.rows[index]
+        frames = read_lips(row.lips)
+        if self._is_training:
+            frames = cut_lips(frames, self._lips.image_crop_size, _AUGMENT, rng)
+        normalised = lip_features(frames, self._lips.image_crop_size, self._lips.image_mean, self._lips.image_std)
+        target = np.append(self._text.encode(row.text), END)
+        return LipItem(normalised, target, self._languages.index(row.language))
 
 
 def collate_lips(items: Sequence[LipItem], starts: Sequence[int]) -> LipBatch:
     """Put clips into a batch; starts: the row of each language's start token."""
-    languages, before, target = _texts_of(items, starts)
     clips = tuple(torch.from_numpy(item.frames) for item in items)
-    lengths = torch.tensor([len(clip) for clip in clips])
-    return LipBatch(clips, lengths, languages, before, target, tuple(item.text for item in items))
+    return LipBatch(clips, torch.tensor([len(clip) for clip in clips]), *_texts_of(items, starts))
 
 
 def _texts_of(items: Sequence[UnitToTextItem] | Sequence[LipItem], starts: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
     """Return languages, decoder input and target; see `UnitToTextBatch`."""
     languages = torch.tensor([item.language for item in items])
-    target = pad_sequence([torch.from_numpy(item.target) for item in items], batch_first=True, padding_value=PAD)
+    target = pad([item.target for item in items], PAD)
     first = torch.tensor(starts)[languages][:, None]
     # The end token is a target only; in a shorter text it would stand amid the padding of the decoder's input.
     before = torch.cat([first, target[:, :-1].masked_fill(target[:, :-1] == END, PAD)], dim=1)

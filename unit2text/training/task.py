@@ -14,15 +14,14 @@ from avcore.checkpoints.stages import Checkpoint
 from avcore.decoding.layers import LayerConfig
 from avcore.errors import CheckpointError, UsageError
 from avcore.units import END, NUM_MARKS, PAD, Ids, edit_distance, require_same_vocabulary
-from avtrain.config import Metrics
 from avtrain.data import ItemSource
-from avtrain.task import Engine, Task, Values
+from avtrain.task import Engine, Figures, Task, Values
 from unit2text.config import EncoderConfig, UnitToTextConfig
 from unit2text.model import EncodedUnits, LipText, UnitText, UnitToTextNetwork, load_unit_to_text_network
 from unit2text.search import BLANK_ROW, best_path
 from unit2text.stage import LIP_UNITS, LIPS, UNIT2TEXT, UNITS
 from unit2text.text import TextVocabulary
-from unit2text.training.config import ModelConfig, UnitToTextInitConfig, UnitToTextTrainConfig
+from unit2text.training.config import ModelConfig, ReadConfig, UnitToTextInitConfig, UnitToTextTrainConfig
 from unit2text.training.corpus import UnitToTextCorpus, read_lip_corpus, read_unit_to_text_corpus
 from unit2text.training.items import (
     LipBatch,
@@ -94,36 +93,18 @@ def join_pretrained(units: Checkpoint, lips: PlainAvHubert, seed: int = 0) -> tu
     return {**kept, "takes": LIPS, "model": model, "task": task}, {**tensors, **fresh}
 
 
-class UnitToTextStart(NamedTuple):
-    """A unit-to-text network to train."""
+def start_unit_to_text(config: UnitToTextTrainConfig, corpus: UnitToTextCorpus) -> tuple[UnitText, TextVocabulary, str]:
+    """Return the network to train, its vocabulary, and the fingerprint of its units' quantizer ("" = unknown).
 
-    model: UnitText
-    text: TextVocabulary
-    vocabulary: str
-    """fingerprint of the units' quantizer; "" = unknown"""
-    stored: dict[str, Any]
-    """configuration of its checkpoint; {} = it is fresh"""
-
-
-class LipStart(NamedTuple):
-    """A recognizer of lips to train."""
-
-    model: LipText
-    text: TextVocabulary
-    stored: dict[str, Any]
-    """configuration of its checkpoint"""
-
-
-def start_unit_to_text(config: UnitToTextTrainConfig, corpus: UnitToTextCorpus) -> UnitToTextStart:
-    """Return the network to train. Raises CheckpointError, VocabularyError or UsageError for a checkpoint that does not fit the
-    corpus."""
+    Raises CheckpointError, VocabularyError or UsageError for a checkpoint that does not fit the corpus.
+    """
     if config.init.checkpoint:
         return _of_checkpoint(config.init, corpus)
     text, starts = text_vocabulary(corpus)
     torch.manual_seed(config.loop.seed)
     model = UnitText(unit_to_text_config(config.model, corpus, len(text.symbols), starts))
     initialise_unit_to_text(model)
-    return UnitToTextStart(model, text, corpus.vocabulary, {})
+    return model, text, corpus.vocabulary
 
 
 def unit_to_text_config(model: ModelConfig, corpus: UnitToTextCorpus, num_rows: int, starts: dict[str, int]) -> UnitToTextConfig:
@@ -164,7 +145,7 @@ def initialise_unit_to_text(model: UnitText) -> None:
             nn.init.zeros_(parameter)
 
 
-def _of_checkpoint(init: UnitToTextInitConfig, corpus: UnitToTextCorpus) -> UnitToTextStart:
+def _of_checkpoint(init: UnitToTextInitConfig, corpus: UnitToTextCorpus) -> tuple[UnitText, TextVocabulary, str]:
     checkpoint = read_checkpoint(init.checkpoint, UNIT2TEXT)
     found = UnitToTextConfig.from_checkpoint(checkpoint)
     if found.takes != UNITS:
@@ -187,12 +168,15 @@ def _of_checkpoint(init: UnitToTextInitConfig, corpus: UnitToTextCorpus) -> Unit
     model = _own(load_unit_to_text_network(checkpoint, found))
     assert isinstance(model, UnitText)  # as `takes` says
     LOG.info("starting from %s", checkpoint.path)
-    return UnitToTextStart(model, TextVocabulary.from_checkpoint(checkpoint), corpus.vocabulary or known, checkpoint.config)
+    return model, TextVocabulary.from_checkpoint(checkpoint), corpus.vocabulary or known
 
 
-def start_lips_to_text(init: UnitToTextInitConfig, seed: int) -> LipStart:
-    """Return a recognizer of lips: a published one, our own, or AV-HuBERT joined with a unit model. Raises CheckpointError for
-    another checkpoint, and UsageError for a unit model without AV-HuBERT."""
+def start_lips_to_text(init: UnitToTextInitConfig, seed: int) -> tuple[LipText, TextVocabulary, dict[str, Any]]:
+    """Return a recognizer of lips (a published one, our own, or AV-HuBERT joined with a unit model), its vocabulary, and what is
+    stored with it.
+
+    Raises CheckpointError for another checkpoint, and UsageError for a unit model without AV-HuBERT.
+    """
     checkpoint = read_checkpoint(init.checkpoint, UNIT2TEXT)
     if checkpoint.config["takes"] == LIP_UNITS:
         if not init.av_hubert:
@@ -210,7 +194,7 @@ def start_lips_to_text(init: UnitToTextInitConfig, seed: int) -> LipStart:
     LOG.info("starting from %s", checkpoint.path)
     heads = {"encoder_attention_heads": found.lips.encoder.encoder_attention_heads}
     stored = {**checkpoint.config, "model": {**checkpoint.config["model"], "w2v_args": {"model": heads}}}
-    return LipStart(model, TextVocabulary.from_checkpoint(checkpoint), stored)
+    return model, TextVocabulary.from_checkpoint(checkpoint), stored
 
 
 def _own(model: UnitToTextNetwork) -> UnitToTextNetwork:
@@ -305,7 +289,7 @@ class _ReadingTask(Task):
         self, config: UnitToTextTrainConfig, model: UnitText | LipText, train: ItemSource[Any], valid: ItemSource[Any],
         reader: Mapping[str, Any],
     ) -> None:  # fmt: skip
-        self._config = config
+        self._config, self._starts = config, model.config.starts
         self._network = ReadingNetwork(model, config.ctc_weight, config.label_smoothing)
         super().__init__(config, {NETWORK: self._network}, {NETWORK: config.optim}, train, valid, reader=dict(reader))
 
@@ -323,54 +307,45 @@ class _ReadingTask(Task):
         """Change a validation batch."""
         return batch
 
-    def validate(self, batches: Iterator[Any], engine: Engine) -> Metrics:
-        """Return losses, accuracy, and cer, the character error rate of CTC's best path.
+    def measure(self, batches: Iterator[Any], engine: Engine) -> Iterator[Figures]:
+        """Yield losses, accuracy, and cer, the character error rate of CTC's best path.
 
         Units of the sound are masked if training fades them out, so that units of lips alone are measured.
         """
-        rows = []
         for given in batches:
             batch = self._measured(given)
             count = int((batch.target != PAD).sum())
             measured, log_probs = self._network.measure(batch)
             # Means are weighted by their rows, because batches differ in size.
-            losses = {name: float(value) * count for name, value in measured.items()}
-            rows.append({**losses, "rows": float(count), **path_errors(batch, log_probs)})
-
-        shares = [row for share in engine.of_all(rows) for row in share]
-        total = {name: sum(row[name] for row in shares) for name in (shares[0] if shares else {})}
-        if not total:
-            return {"cer": float("inf")}
-
-        found = {name: total[name] / total["rows"] for name in _OF_ROWS}
-        return {**found, "cer": total["errors"] / max(1.0, total["letters"])}
+            losses = {name: (float(value) * count, count) for name, value in measured.items()}
+            yield {**losses, "cer": path_errors(batch, log_probs)}
 
 
-def path_errors(batch: UnitToTextBatch | LipBatch, log_probs: Tensor) -> dict[str, float]:
-    """Return the edit distance between CTC's best paths and the texts (errors), and the letters of the texts."""
+def path_errors(batch: UnitToTextBatch | LipBatch, log_probs: Tensor) -> tuple[int, int]:
+    """Return the edit distance between CTC's best paths and the texts, and the letters of the texts."""
     errors = letters = 0
     for number, length in enumerate(batch.lengths.tolist()):
         wanted: Ids = batch.target[number][batch.target[number] != PAD].cpu().numpy()
         found = best_path(log_probs[number, :length])
         errors += edit_distance(found[found != END], wanted[:-1])
         letters += len(wanted) - 1
-    return {"errors": float(errors), "letters": float(letters)}
+    return errors, letters
 
 
 class UnitTextTask(_ReadingTask):
     """Units to text."""
 
     def __init__(self, config: UnitToTextTrainConfig) -> None:
-        self._corpus = read_unit_to_text_corpus(config.data, config.loop.seed)
-        self.start = start_unit_to_text(config, self._corpus)
-        sizes, text, num_units = self.start.model.config, self.start.text, self._corpus.num_units
-        train = Utterances(self._corpus.train, text, sizes.languages, num_units, config.noise, config.loop.seed)
-        valid = Utterances(self._corpus.valid, text, sizes.languages, num_units)
-        super().__init__(config, self.start.model, train, valid, self._reader(config))
+        corpus, self._fades = read_unit_to_text_corpus(config.data, config.loop.seed), config.noise.fade_sound
+        model, text, vocabulary = start_unit_to_text(config, corpus)
+        languages, num_units = model.config.languages, corpus.num_units
+        train = Utterances(corpus.train, text, languages, num_units, config.noise, config.loop.seed)
+        valid = Utterances(corpus.valid, text, languages, num_units)
+        super().__init__(config, model, train, valid, _stored_with(model.config, text, vocabulary, config.read))
 
     def collate(self, items: list[UnitToTextItem]) -> UnitToTextBatch:
         """Pad utterances to a batch."""
-        return collate_units(items, self.start.model.config.starts)
+        return collate_units(items, self._starts)
 
     def _prepared(self, batch: UnitToTextBatch, progress: float, step: int) -> UnitToTextBatch:
         return batch if batch.sound is None or not self._fades else batch._replace(sound=fade(batch.sound, progress))
@@ -378,33 +353,29 @@ class UnitTextTask(_ReadingTask):
     def _measured(self, batch: UnitToTextBatch) -> UnitToTextBatch:
         return batch if batch.sound is None or not self._fades else batch._replace(sound=torch.zeros_like(batch.sound))
 
-    @property
-    def _fades(self) -> bool:
-        return self._config.noise.fade_sound
 
-    def _reader(self, config: UnitToTextTrainConfig) -> dict[str, Any]:
-        """Return the configuration that `export` writes."""
-        sizes = self.start.model.config
-        return {
-            "takes": sizes.takes,
-            "model": {
-                "encoder_heads": sizes.encoder.encoder_attention_heads,
-                "encoder_norm_first": sizes.encoder.norm_first,
-                "decoder_attention_heads": sizes.decoder.num_heads,
-                "decoder_dropout": sizes.decoder.dropout,
-                "decoder_activation_dropout": sizes.decoder.activation_dropout,
-                "no_scale_embedding": sizes.scale == 1,
-                "max_target_positions": sizes.max_target_positions,
-            },
-            "symbols": list(self.start.text.symbols),
-            "spelling": self.start.text.spelling,
-            "starts": dict(zip(sizes.languages, sizes.starts, strict=True)),
-            "vocabulary": self.start.vocabulary,
-            "search": {"beam": config.read.beam, "lenpen": config.read.lenpen},
-            "ctc_weight": config.read.ctc_weight,
-            "longest_s": config.read.longest_s,
-            "suppress_marks": True,
-        }
+def _stored_with(sizes: UnitToTextConfig, text: TextVocabulary, vocabulary: str, read: ReadConfig) -> dict[str, Any]:
+    """Return the configuration that `export` writes beside a reader of units."""
+    return {
+        "takes": sizes.takes,
+        "model": {
+            "encoder_heads": sizes.encoder.encoder_attention_heads,
+            "encoder_norm_first": sizes.encoder.norm_first,
+            "decoder_attention_heads": sizes.decoder.num_heads,
+            "decoder_dropout": sizes.decoder.dropout,
+            "decoder_activation_dropout": sizes.decoder.activation_dropout,
+            "no_scale_embedding": sizes.scale == 1,
+            "max_target_positions": sizes.max_target_positions,
+        },
+        "symbols": list(text.symbols),
+        "spelling": text.spelling,
+        "starts": dict(zip(sizes.languages, sizes.starts, strict=True)),
+        "vocabulary": vocabulary,
+        "search": {"beam": read.beam, "lenpen": read.lenpen},
+        "ctc_weight": read.ctc_weight,
+        "longest_s": read.longest_s,
+        "suppress_marks": True,
+    }
 
 
 class LipTextTask(_ReadingTask):
@@ -412,21 +383,20 @@ class LipTextTask(_ReadingTask):
 
     def __init__(self, config: UnitToTextTrainConfig) -> None:
         train, valid = read_lip_corpus(config.data, config.loop.seed)
-        self.start = start_lips_to_text(config.init, config.loop.seed)
-        sizes = self.start.model.config
+        model, text, stored = start_lips_to_text(config.init, config.loop.seed)
+        sizes = model.config
         missing = sorted({one.language for one in train} - set(sizes.languages))
         if missing or sizes.lips is None:
             raise UsageError(
                 "the reader does not have these languages", expected=", ".join(sizes.languages), found=", ".join(missing)
             )
 
-        shown = LipClips(train, self.start.text, sizes.languages, sizes.lips, True, config.loop.seed)
-        held_out = LipClips(valid, self.start.text, sizes.languages, sizes.lips, False)
-        super().__init__(config, self.start.model, shown, held_out, self.start.stored)
+        shown = LipClips(train, text, sizes.languages, sizes.lips, True, config.loop.seed)
+        super().__init__(config, model, shown, LipClips(valid, text, sizes.languages, sizes.lips, False), stored)
 
     def collate(self, items: list[LipItem]) -> LipBatch:
         """Put clips into a batch."""
-        return collate_lips(items, self.start.model.config.starts)
+        return collate_lips(items, self._starts)
 
     def _prepared(self, batch: LipBatch, progress: float, step: int) -> LipBatch:
         self._network.is_lip_encoder_resting = step < self._config.init.frozen_steps

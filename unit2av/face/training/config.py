@@ -51,7 +51,7 @@ class MouthRegion:
 class FaceModelConfig:
     """Sizes of the face renderer, and its batch norms.
 
-    Without frozen_norm, a batch should have about 16 windows on each device, because a batch norm uses the statistics of its batch.
+    A batch should have about 16 windows on each device, because a batch norm uses the statistics of its batch.
     """
 
     width_divisor: Count
@@ -63,10 +63,8 @@ class FaceModelConfig:
     unit_context: Annotated[int, Bounds(0, WINDOW_FRAMES - 1)] = 0
     """frames on either side whose units, in their order, also affect a frame's lips; 1 was enough for drawn mouths. 0 = as
     published: the unit branch does not see whether a unit comes before or after the frame"""
-    frozen_norm: bool = False
-    """keep the stored statistics of batch norms, for fine-tuning on batches of few clips"""
     norm_windows: Count = 128
-    """training windows on which statistics are measured before each validation, unless frozen"""
+    """training windows on which statistics are measured before each validation"""
 
 
 @dataclass(frozen=True)
@@ -76,8 +74,6 @@ class FaceInitConfig:
     checkpoint: str = ""
     """renderer checkpoint with a face network, whose sizes are taken; empty = from scratch. If it has no unit_context and
     model.unit_context is set, that layer is added, and changes nothing until it is trained"""
-    new_unit_table: bool = False
-    """start with a fresh unit embedding of model.num_units rows, for units of another quantizer"""
 
 
 @dataclass(frozen=True)

@@ -76,19 +76,15 @@ def read_clips(config: LipDataConfig, min_frames: int, seed: int) -> FaceClips:
     min_frames: least frames of a clip. Raises InputError naming clips without video, boxes or units and clips that are too short
     (if the configuration allows them, there is a warning instead), and VocabularyError for units of two quantizers.
     """
-    train, valid = config.parts(
-        _read(config.train, config.units, config, min_frames),
-        lambda: _read(config.valid, config.valid_units or config.units, config, min_frames),
-        seed, lambda clip: clip.id, "clips",
-    )  # fmt: skip
+    train, valid = config.parts(lambda path: _read(path, config, min_frames), seed, lambda clip: clip.id, "clips")
 
     named = ((clip.id, clip.units.vocabulary) for clip in (*train, *valid))
     return FaceClips(tuple(train), tuple(valid), resolve_vocabulary(named, config.units_vocabulary))
 
 
-def _read(manifest_path: str, units_path: str, config: LipDataConfig, min_frames: int) -> list[LipClip]:
+def _read(manifest_path: str, config: LipDataConfig, min_frames: int) -> list[LipClip]:
     reading = ClipReading(manifest_path, config)
-    units = config.units_by_id(units_path, {entry.id for entry in reading.manifest.entries})
+    units = config.units_by_id(config.units, {entry.id for entry in reading.manifest.entries})
     clips = list[LipClip]()
     for entry, footage in reading.footages():
         reference = reference_of(reading.manifest, entry, config.steady_boxes)
@@ -96,7 +92,7 @@ def _read(manifest_path: str, units_path: str, config: LipDataConfig, min_frames
             reading.lacks(entry, "without video", "set data.root", reference.video)
             continue
         if entry.id not in units:
-            reading.lacks(entry, f"without units in {units_path}", "extract their units")
+            reading.lacks(entry, f"without units in {config.units}", "extract their units")
             continue
         clip = LipClip(footage, units[entry.id].units, config.max_mismatch_units, reference)
 

@@ -136,7 +136,7 @@ class SyncTask(ExpertTask):
         logits: Tensor = expert(batch["units"], expert_input(batch["mouths"]))
         return logits
 
-    def measure(self, judged: Tensor) -> dict[str, Tensor]:
+    def figures_of(self, judged: Tensor) -> dict[str, Tensor]:
         """Return loss, accuracy (share of pairs classified correctly) and ranking (share of windows whose own units score
         higher)."""
         own, shifted = judged.unbind(1)

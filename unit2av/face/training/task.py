@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,7 @@ from avcore.media import Frame, FrameSource
 from avcore.timeline import UNITS_PER_FRAME, frames_to_units
 from avcore.units import Ids, UnitSync, unit_sync
 from avtrain.config import Metrics
-from avtrain.data import move
-from avtrain.task import Engine, Values
+from avtrain.task import Engine
 from unit2av.evaluation_encoder import load_evaluation_encoder
 from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES, FaceModel, network_images, network_input, to_images
 from unit2av.face.training.config import FaceLossConfig, MouthRegion, Unit2vConfig
@@ -237,7 +236,6 @@ class Unit2vTask(DrawingTask):
     _drawer: FaceModel
 
     def __init__(self, config: Unit2vConfig, clips: FaceClips, face: FaceModel, expert: SyncExpert | None) -> None:
-        self._frozen_norms = batch_norms(face) if config.model.frozen_norm else []
         torch.manual_seed(config.loop.seed)
         quality = LipDiscriminator(config.quality_width) if config.losses.quality else None
 
@@ -278,19 +276,13 @@ class Unit2vTask(DrawingTask):
         drawn: Tensor = network(batch["units"], faces_of(batch), frames_of(batch["shown"]))
         return drawn
 
-    def training_step(self, batch: Batch, engine: Engine) -> Values:
-        for norm in self._frozen_norms:
-            norm.eval()
-        return super().training_step(batch, engine)
-
     def validate(self, batches: Iterator[Batch], engine: Engine) -> Metrics:
         """Measure held-out windows, and with a unit encoder also whole held-out clips (see `LipReader`)."""
-        if not self._frozen_norms:
-            refresh_norms(self._drawer, self._norm_batches(next(self._drawer.parameters()).device))
+        refresh_norms(self._drawer, self._norm_batches(next(self._drawer.parameters()).device))
         metrics = super().validate(batches, engine)
         return metrics if self._reader is None else metrics | self._reader.measure(self._drawer)
 
-    def measure(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def measure_batch(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Draw and measure whole windows.
 
         l1: of the whole crop. mouth_l1, mouth_ssim: of the mouth region. average_mouth_l1: of the clip's mean face, which does not
@@ -330,7 +322,7 @@ class Unit2vTask(DrawingTask):
                 with suppress(NetflipsError, OSError):  # reported and counted in training
                     examples.append(self.train.load((0, int(index))))
             if len(examples) > 1:  # one frame gives a norm no statistics
-                batch = move(stack(examples), device)
+                batch = {name: tensor.to(device) for name, tensor in stack(examples).items()}
                 yield batch["units"], faces_of(batch), frames_of(batch["shown"])
 
 
@@ -340,40 +332,27 @@ def frames_of(shown: Tensor) -> Tensor:
     return (shown + first[:, None]).flatten()
 
 
-# Batch norms: their stored statistics are updated before they are used
-
-
-def batch_norms(model: nn.Module) -> list[nn.BatchNorm2d]:
-    """Return all batch norms of a model."""
-    return [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
-
-
 @torch.no_grad()
 def refresh_norms(face: FaceModel, batches: Iterable[tuple[Tensor, Tensor, Tensor]]) -> None:
-    """Replace the stored statistics by means over batches, with the current weights.
+    """Replace the stored statistics of batch norms by means over batches, with the current weights.
 
     The running means of training lag behind weights that change fast, and the network is then worse in validation and export than
     it could be. batches: units int64 [batch, 20], faces float32 [batch * P, 6, 96, 96] and shown int64 [batch * P]; without any,
     nothing changes. The model is left in evaluation mode.
     """
     face.eval()
-    norms = batch_norms(face)
+    norms = [module for module in face.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
 
-    # Undone even if a batch fails, or the norms would go on without a momentum.
-    with ExitStack() as undo:
-        is_first = True
-        for units, faces, shown in batches:
+    try:
+        for number, (units, faces, shown) in enumerate(batches):
             # Only with a batch at hand: without any, the stored statistics must stay.
-            if is_first:
-                for norm in norms:
-                    undo.callback(_restore, norm, norm.momentum)
-                    norm.reset_running_stats()
-                    norm.momentum = None  # batches have equal weights
-                    norm.train()
-            is_first = False
+            for norm in norms if number == 0 else ():
+                norm.reset_running_stats()
+                norm.momentum = None  # batches have equal weights
+                norm.train()
             face(units, faces, shown)
-
-
-def _restore(norm: nn.BatchNorm2d, momentum: float | None) -> None:
-    norm.momentum = momentum
-    norm.eval()
+    finally:  # even if a batch fails, or the norms would go on without a momentum
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+            norm.eval()

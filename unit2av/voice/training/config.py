@@ -55,9 +55,6 @@ class VoiceDataConfig(UnitCorpusConfig):
     """largest difference in length between units and sound"""
     preload: bool = False
     """keep all sound in memory"""
-    voice_noise: Share = 0.0
-    """how far a segment's voice is moved at random, as a share of its length. In a dub the vocoder gets voices from another
-    language that are in no recording; with 0.3 it learns to speak clearly near each voice"""
     edge_steps: Number = 0
     """voices with a pitch only: steps of silence around every utterance, spoken as edge_unit"""
     contour_items: Count = 2

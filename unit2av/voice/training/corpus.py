@@ -3,7 +3,7 @@
 import functools
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +24,7 @@ from avdata.published.unit2a import ENCODER_FIELD, VOICE_FIELD, Vector, VoiceCli
 from avdata.unit_store import resolve_vocabulary
 from unit2av.speaker import encoder_fingerprint, open_speaker_encoder
 from unit2av.voice.training.config import Unit2aConfig
+from unit2av.voice.training.items import Tracks
 
 LOG = logging.getLogger("netflips.train")
 
@@ -45,10 +46,6 @@ class Measured(NamedTuple):
     """fingerprint of the speaker encoder; "" = unknown"""
 
 
-Tracks = Mapping[str, Track]
-"""F0 (Hz) every 5 ms by utterance, float32 [S // 80], 0 where unvoiced, without the tracker's jumps."""
-
-
 @dataclass(frozen=True)
 class VoiceCorpus:
     """Utterances to train on and held-out ones, all with voices of one length."""
@@ -68,25 +65,25 @@ def read_voice_corpus(config: Unit2aConfig, progress: Progress = silent) -> Voic
     Raises InputError, UnitError, VocabularyError or UsageError before anything is trained.
     """
     data = config.data
-    train, valid = data.parts(
-        read_utterances(data.train, data.units, data, data.root),
-        lambda: read_utterances(data.valid, data.valid_units or data.units, data, data.root),
-        config.loop.seed, lambda one: one.id, "utterances",
-    )  # fmt: skip
 
-    train_voiced, valid_voiced = _with_voices(train, config, progress), _with_voices(valid, config, progress)
-    if not train_voiced:
+    def read(path: str, units: str = data.units) -> list[VoiceClip]:
+        return read_utterances(path, units, data, data.root)
+
+    parts = data.parts(read, config.loop.seed, lambda one: one.id, "utterances")
+    train, valid = (_with_voices(part, config, progress) for part in parts)
+    if not train:
         raise InputError("no utterance has enough sound to take a voice from", path=data.train)
-    known = {one.id: one for one in train_voiced}
+    known = {one.id: one for one in train}
     for store in data.more_units:  # the same utterances with other units of them
-        others = read_utterances(data.train, store, data, data.root)
-        train_voiced += [replace(known[other.id], units=other.units) for other in others if other.id in known]
+        train += [replace(known[other.id], units=other.units) for other in read(data.train, store) if other.id in known]
 
-    both = [*train_voiced, *valid_voiced]
+    both = [*train, *valid]
     vocabulary = resolve_vocabulary(((one.id, one.units.vocabulary) for one in both), data.units_vocabulary)
-    corpus = VoiceCorpus(tuple(train_voiced), tuple(valid_voiced), vocabulary, _speaker_dim(both), _encoder(both))
-    LOG.info("%s to train on, %d held out", several(len(corpus.train), "utterance"), len(corpus.valid))
-    return corpus
+    encoder = _only("the voices are of two speaker encoders", ((one.encoder, one.id) for one in both if one.encoder))
+    lengths = [(0 if one.voice is None else len(one.voice), one.id) for one in both]
+    _only("the voices differ in length", ((f"{length} values", name) for length, name in lengths))
+    LOG.info("%s to train on, %d held out", several(len(train), "utterance"), len(valid))
+    return VoiceCorpus(tuple(train), tuple(valid), vocabulary, lengths[0][0], encoder)
 
 
 def _with_voices(utterances: list[VoiceClip], config: Unit2aConfig, progress: Progress) -> list[VoiceClip]:
@@ -95,29 +92,18 @@ def _with_voices(utterances: list[VoiceClip], config: Unit2aConfig, progress: Pr
     return compute_missing(utterances, config.run_dir, config.data.speaker_encoder, progress)
 
 
-def _encoder(utterances: list[VoiceClip]) -> str:
-    """Return the fingerprint of the voices' speaker encoder, "" = unknown. Raises InputError where there are two."""
+def _only(what: str, named: Iterable[tuple[str, str]]) -> str:
+    """Return the one value that is there, "" if there is none. Raises InputError naming two items with different ones.
+
+    named: value and id of each item.
+    """
     first: dict[str, str] = {}
-    for utterance in utterances:
-        if utterance.encoder:
-            first.setdefault(utterance.encoder, utterance.id)
+    for value, name in named:
+        first.setdefault(value, name)
     if len(first) > 1:
         (one, a), (other, b) = list(first.items())[:2]
-        what, hint = "the voices are of two speaker encoders", "take all from one encoder"
-        raise InputError(what, expected=f"one ({one}, {a})", found=f"another ({other}, {b})", hint=hint)
+        raise InputError(what, expected=f"one ({one}, {a})", found=f"another ({other}, {b})", hint="take all from one encoder")
     return next(iter(first), "")
-
-
-def _speaker_dim(utterances: list[VoiceClip]) -> int:
-    first: dict[int, str] = {}
-    for utterance in utterances:
-        first.setdefault(0 if utterance.voice is None else len(utterance.voice), utterance.id)
-    if len(first) > 1:
-        (one, a), (other, b) = list(first.items())[:2]
-        raise InputError(
-            "the voices differ in length", expected=f"{one} values ({a})", found=f"{other} ({b})", hint="take all from one encoder"
-        )
-    return next(iter(first))
 
 
 # Voices: given by id, or computed once

@@ -21,6 +21,7 @@ from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 from avcore.bounds import Count, Number, Size, require, require_bounds
 from avcore.timeline import SAMPLE_RATE
 from avcore.units import Units
+from avtrain.data import pad
 from unit2av.speaker import slaney_filters
 
 # Discriminators
@@ -325,12 +326,8 @@ def whole_runs(frames: NDArray[np.int64]) -> Units:
 
 def stack_runs(rows: Sequence[Units]) -> Runs:
     """Put the runs of several segments into a batch."""
-    longest = max(len(row) for row in rows)
-    ids, lengths = np.zeros((2, len(rows), longest), dtype=np.int64)
-    for number, row in enumerate(rows):
-        ids[number, : len(row)] = row.ids
-        lengths[number, : len(row)] = row.durations
-    return Runs(torch.from_numpy(ids), torch.from_numpy(lengths), torch.from_numpy(lengths > 0))
+    lengths = pad([np.asarray(row.durations) for row in rows])
+    return Runs(pad([row.ids for row in rows]), lengths, lengths > 0)
 
 
 def duration_loss(log_durations: Tensor, runs: Runs) -> Tensor:

@@ -12,13 +12,11 @@ from torch import Tensor, nn
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, units_to_seconds
 from avdata.corpus import unit_of_silence
-from avtrain.config import Metrics
-from avtrain.data import ItemSource
-from avtrain.task import Engine, Task, Values
+from avtrain.task import Engine, Figures, Task, Values
 from unit2av.evaluation_encoder import UnitErrors, load_evaluation_encoder, unit_errors
 from unit2av.voice.training.config import Unit2aConfig
 from unit2av.voice.training.corpus import VoiceCorpus
-from unit2av.voice.training.items import HeldOut, SegmentBatch, TrainingSegments, collate_speech
+from unit2av.voice.training.items import HeldOut, Recordings, SegmentBatch, Tracks, TrainingSegments, collate_speech
 from unit2av.voice.training.losses import (
     Discriminators,
     Judgement,
@@ -35,7 +33,7 @@ from unit2av.voice.training.losses import (
 from unit2av.voice.training.start import RUN_KIND, TrainedVocoder, settings_of
 
 _GENERATOR, _DISCRIMINATORS = "generator", "discriminators"
-_RECORDED = "recorded_"
+_UNITS, _RECORDED_UNITS = "unit_error_rate", "recorded_unit_error_rate"
 _LOG_RANGE = (-9.0, 3.0)
 """Log mel values that are drawn as black and as white."""
 _FRAME_SCALE = 3
@@ -47,8 +45,9 @@ class Unit2aTask(Task):
     kind = RUN_KIND
     trainer = "unit2av.train_unit2a"
 
-    def __init__(self, config: Unit2aConfig, corpus: VoiceCorpus, vocoder: TrainedVocoder) -> None:
-        self._config, self._corpus, self._vocoder = config, corpus, vocoder
+    def __init__(self, config: Unit2aConfig, corpus: VoiceCorpus, vocoder: TrainedVocoder, tracks: Tracks | None = None) -> None:
+        """tracks: F0 of all utterances, None for a voice without a pitch."""
+        self._config, self._vocoder = config, vocoder
         torch.manual_seed(config.loop.seed)
         self._discriminators = Discriminators(config.discriminators) if config.is_adversarial else None
         self._mel, self._stft = LogMel(config.mel, config.data.rate), StftLoss(config.losses.stft_sizes)
@@ -59,24 +58,22 @@ class Unit2aTask(Task):
         if self._discriminators is not None:
             parts[_DISCRIMINATORS], optim[_DISCRIMINATORS] = self._discriminators, config.discriminator_optim
 
+        data, reading = config.data, (tracks, self._edge_unit)
+        train = TrainingSegments(corpus.train, data, config.loop.seed, Recordings(data, corpus.train, *reading))
+        valid = HeldOut(corpus.valid, data, Recordings(data, (), *reading)) if corpus.valid else None
         more = {"edge_unit": self._edge_unit, "speaker_encoder": corpus.encoder or None}
         settings = settings_of(vocoder.config) | {name: value for name, value in more.items() if value is not None}
         super().__init__(
-            config, parts, optim, *self._make_items(), language=config.language, settings=settings, vocabulary=corpus.vocabulary
+            config, parts, optim, train, valid, language=config.language, settings=settings, vocabulary=corpus.vocabulary
         )
 
         self._judge = load_evaluation_encoder(config.unit_encoder, corpus.vocabulary, config.loop.device)
         self._own_errors: dict[str, UnitErrors] = {}
         self._has_shown_truth = False
 
-    def _make_items(self) -> tuple[ItemSource[Any], ItemSource[Any] | None]:
-        """Return training items and held-out ones."""
-        corpus, data = self._corpus, self._config.data
-        return TrainingSegments(corpus.train, data, self._config.loop.seed), HeldOut(corpus.valid, data) if corpus.valid else None
-
     @property
     def figures(self) -> tuple[str, ...]:
-        judged = () if self._judge is None else ("unit_error_rate", f"{_RECORDED}unit_error_rate")
+        judged = () if self._judge is None else (_UNITS, _RECORDED_UNITS)
         return ("mel", "duration", "duration_error_s", "length_error", *judged)
 
     def collate(self, items: list[Any]) -> SegmentBatch:
@@ -134,18 +131,18 @@ class Unit2aTask(Task):
 
     # Validation
 
-    def validate(self, batches: Iterator[SegmentBatch], engine: Engine) -> Metrics:
-        """Return means over held-out utterances: mel L1, duration loss, errors of predicted durations and of their sum.
+    def measure(self, batches: Iterator[SegmentBatch], engine: Engine) -> Iterator[Figures]:
+        """Yield figures of held-out utterances: mel L1, duration loss, errors of predicted durations and of their sum.
 
         duration_error_s: mean absolute error of a unit's duration (s). length_error: error of an utterance's length, as a share
         of it. With a unit encoder, unit_error_rate: units of the synthesised sound against those that were to be spoken, and
         recorded_unit_error_rate: the same for the recordings, the lowest rate that can be expected.
         """
-        rows, shown = [], 0
+        shown = 0
         for batch in batches:
             for number, length in enumerate(batch["num_frames"]):
-                made, row = self._measure(batch, number, length)
-                rows.append(row)
+                made, figures = self._measure(batch, number, length)
+                yield figures
                 if shown < self._config.num_samples:
                     name, real = batch["names"][number], batch["samples"][number, : len(made)]
                     engine.log_sound(f"made/{name}", made.float().cpu().numpy(), self._config.data.rate)
@@ -153,13 +150,10 @@ class Unit2aTask(Task):
                         engine.log_sound(f"real/{name}", real.cpu().numpy(), self._config.data.rate)
                     engine.log_image(f"real above made/{name}", spectrogram_image(self._mel(torch.stack([real, made.float()]))))
                     shown += 1
-
         self._has_shown_truth = True
-        rows = [row for share in engine.of_all(rows) for row in share]
-        return _means(rows) if rows else {"mel": float("inf")}
 
-    def _measure(self, batch: SegmentBatch, number: int, length: int) -> tuple[Tensor, Metrics]:
-        """Synthesise one utterance with its own durations; returns float32 [320 * length] and its measures."""
+    def _measure(self, batch: SegmentBatch, number: int, length: int) -> tuple[Tensor, Figures]:
+        """Synthesise one utterance with its own durations; returns float32 [320 * length] and its figures."""
         one = slice(number, number + 1)
         made = self._say(batch, one, length)
         real = batch["samples"][one, : length * self._config.data.samples_per_unit]
@@ -168,43 +162,25 @@ class Unit2aTask(Task):
         predicted = torch.round(torch.exp(log_durations[runs.is_run].float()) - 1).clamp(min=1)
         truth = runs.lengths[runs.is_run]
 
-        metrics = {
+        figures = {
             "mel": float(F.l1_loss(self._mel(made), self._mel(real))),
             "duration": float(duration_loss(log_durations, runs)),
             "duration_error_s": float((predicted - truth).abs().mean()) * float(units_to_seconds(1)),
             "length_error": abs(float(predicted.sum()) / float(truth.sum()) - 1),
         }
-        return made[0], metrics | self._unit_errors(batch, number, length, made[0])
-
-    def _unit_errors(self, batch: SegmentBatch, number: int, length: int, made: Tensor) -> Metrics:
-        """Return unit errors of synthesised sound, float32 [320 * length], and of its recording; {} without a unit encoder."""
         if self._judge is None:
-            return {}
+            return made[0], figures
 
-        frames = batch["frames"][number, :length].cpu().numpy()
-        found = {"": unit_errors(self._judge, self._at_16_khz(made), frames)}
-        name = batch["names"][number]
+        name, frames = batch["names"][number], batch["frames"][number, :length].cpu().numpy()
         # The recording's own errors are the same in every validation.
         if name not in self._own_errors:
-            real = batch["samples"][number, : length * self._config.data.samples_per_unit]
-            self._own_errors[name] = unit_errors(self._judge, self._at_16_khz(real), frames)
-        found[_RECORDED] = self._own_errors[name]
-        return {f"{whose}{part}": float(value) for whose, one in found.items() for part, value in one._asdict().items()}
+            self._own_errors[name] = unit_errors(self._judge, self._at_16_khz(real[0]), frames)
+        found = unit_errors(self._judge, self._at_16_khz(made[0]), frames)
+        return made[0], {**figures, _UNITS: found, _RECORDED_UNITS: self._own_errors[name]}
 
     def _at_16_khz(self, sound: Tensor) -> NDArray[np.float32]:
         """Resample sound of the voice's rate for the unit encoder."""
         return resample(sound.float().cpu().numpy(), self._config.data.rate, SAMPLE_RATE)
-
-
-def _means(rows: Sequence[Metrics]) -> Metrics:
-    """Return the means of all measures over utterances; the unit error rate is that of the sums."""
-    sums = {name: float(np.sum([row[name] for row in rows])) for name in rows[0]}
-    found = {name: value / len(rows) for name, value in sums.items()}
-    for whose in ("", _RECORDED):
-        if f"{whose}errors" in found:
-            del found[f"{whose}errors"], found[f"{whose}length"]
-            found[f"{whose}unit_error_rate"] = sums[f"{whose}errors"] / max(1.0, sums[f"{whose}length"])
-    return found
 
 
 def spectrogram_image(log_mels: Tensor) -> NDArray[np.uint8]:

@@ -113,9 +113,7 @@ def read_sound_clips(config: SoundDataConfig, seed: int) -> SoundClips:
     Raises InputError naming clips without video, boxes or sound file and clips that are too short; if the configuration allows
     them, there is a warning instead.
     """
-    train, valid = config.parts(
-        _read(config.train, config), lambda: _read(config.valid, config), seed, lambda clip: clip.id, "clips"
-    )
+    train, valid = config.parts(lambda path: _read(path, config), seed, lambda clip: clip.id, "clips")
     return SoundClips(tuple(train), tuple(valid))
 
 

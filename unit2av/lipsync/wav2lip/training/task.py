@@ -192,7 +192,7 @@ class GeneratorTask(DrawingTask):
         drawn: Tensor = network(batch["sounds"].flatten(0, 1), faces_of(batch))
         return drawn
 
-    def measure(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def measure_batch(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Draw and measure windows.
 
         l1: of the whole crop. other_sound_l1: drawn with another window's sound; if it is as low as l1, the sound is ignored. With
@@ -235,7 +235,7 @@ class SoundExpertTask(ExpertTask):
         scores = cosines(*expert(batch["sound"], expert_input(batch["mouths"])))
         return torch.stack((scores, batch["label"]), dim=1)
 
-    def measure(self, judged: Tensor) -> dict[str, Tensor]:
+    def figures_of(self, judged: Tensor) -> dict[str, Tensor]:
         """Return loss and accuracy, the share of windows classified correctly."""
         scores, labels = judged.unbind(1)
         right = (scores > _EVEN) == (labels > _EVEN)
