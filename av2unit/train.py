@@ -18,12 +18,12 @@ import torch
 from av2unit.extractor import VITERBI, Decoding
 from av2unit.stage import UNIT_ENCODER
 from av2unit.training.config import TrainConfig
-from av2unit.training.start import Trained, read_trained
+from av2unit.training.start import encoder_tensors, read_trained
 from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.command import Parser, add_quiet_options, run
 from avcore.files import Output, check_files
 from avcore.progress import bars
-from avtrain.checkpoints import BEST, LAST
+from avtrain.checkpoints import BEST, LAST, RunResult
 from avtrain.entry import read_config, train_of
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _config(options: argparse.Namespace) -> TrainConfig:
     return read_config(TrainConfig, "config", [], options.run_dir.resolve())
 
 
-def write_encoder(path: Path, trained: Trained, decoding: Decoding, precision: str = "float32") -> Path:
+def write_encoder(path: Path, trained: RunResult, decoding: Decoding, precision: str = "float32") -> Path:
     """Write a trained encoder with its settings; returns the path of the .safetensors."""
     settings = dict(trained.about["config"]["model"])
     model = {name: value for name, value in settings.items() if name not in (*_TASK_SETTINGS, *_FROM_TENSORS)}
@@ -128,8 +128,8 @@ def write_encoder(path: Path, trained: Trained, decoding: Decoding, precision: s
     if trained.about["vocabulary"]:
         config["vocabulary"] = trained.about["vocabulary"]
 
-    dtype = STORED[precision]
-    tensors = {name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in trained.tensors.items()}
+    dtype, encoder = STORED[precision], encoder_tensors(trained)
+    tensors = {name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in encoder.items()}
     return write_checkpoint(path, UNIT_ENCODER, config, tensors)
 
 

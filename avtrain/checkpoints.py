@@ -243,16 +243,30 @@ def require_name(path: str | Path, suffixes: tuple[str, ...] = (".safetensors",)
     return Path(path)
 
 
-def read_run(path: str | Path, kind: str, trainer: str) -> State:
-    """Read a checkpoint of a run whose task is of this `kind`.
+class RunResult(NamedTuple):
+    """The result of a run, as one of its checkpoints has it."""
+
+    path: Path
+    step: int
+    """updates done"""
+    epoch: int
+    about: dict[str, Any]
+    """what its task says of itself, see `avtrain.task.Task`"""
+    modules: dict[str, dict[str, Tensor]]
+    """weights by part and name"""
+
+
+def read_run(path: str | Path, trainer: str, *kinds: str) -> RunResult:
+    """Read a checkpoint of a run whose task is of one of these kinds.
 
     trainer: the module that makes such runs, for messages. Raises CheckpointError for any other file, and if weights are not
     finite.
     """
+    kind = " or ".join(kinds)
     path = require_file(path, f"the {kind}'s training checkpoint", hint=f"python -m {trainer} makes one")
     state = read_state(path)
     about = state.get("about") if isinstance(state, dict) else None
-    if not isinstance(about, dict) or about.get("kind") != kind:
+    if not isinstance(about, dict) or about.get("kind") not in kinds:
         raise CheckpointError(
             f"this is no checkpoint of a {kind}'s training",
             path=path,
@@ -262,4 +276,5 @@ def read_run(path: str | Path, kind: str, trainer: str) -> State:
 
     if name := no_number_in(state["modules"]):
         raise CheckpointError("these weights are of no use", path=path, expected="numbers", found=f"others in {name}")
-    return state
+    position = state["position"]
+    return RunResult(path, int(position["step"]), int(position["epoch"]), about, state["modules"])

@@ -155,23 +155,8 @@ def item_generator(seed: int, key: Key) -> np.random.Generator:
 
 # Items and bad items
 
-Item = TypeVar("Item", covariant=True)
+Item = TypeVar("Item")
 _ITEM_ERRORS = (NetflipsError, OSError, ValueError, EOFError)
-
-
-class ItemSource(Protocol[Item]):
-    """Items of a trainer by key, with names and lengths known beforehand."""
-
-    def __len__(self) -> int: ...
-
-    def load(self, key: Key) -> Item:
-        """Load item key[1] for epoch key[0]. Raises NetflipsError, OSError or ValueError for a bad file."""
-
-    def name(self, index: int) -> str:
-        """Return the name of an item in reports."""
-
-    def lengths(self) -> Sequence[int]:
-        """Return the length of each item, for the buckets."""
 
 
 class Identified(Protocol):
@@ -186,7 +171,10 @@ Row = TypeVar("Row", bound=Identified)
 
 
 class ItemsOf(ABC, Generic[Row, Item]):
-    """An item source with one item for each row. rows: all in memory; lengths: the length of each; seed: of all that is drawn."""
+    """Items of a trainer, one of each row.
+
+    rows: all in memory. lengths: the length of each, for the buckets. seed: of all that is drawn.
+    """
 
     def __init__(self, rows: Sequence[Row], lengths: Iterable[int], seed: int = 0) -> None:
         self.rows, self._lengths, self._seed = rows, list(lengths), seed
@@ -195,7 +183,7 @@ class ItemsOf(ABC, Generic[Row, Item]):
         return len(self.rows)
 
     def name(self, index: int) -> str:
-        """Return the id of the row."""
+        """Return the name of an item in reports, the id of its row."""
         return self.rows[index].id
 
     def lengths(self) -> list[int]:
@@ -203,7 +191,7 @@ class ItemsOf(ABC, Generic[Row, Item]):
         return self._lengths
 
     def load(self, key: Key) -> Item:
-        """Make item key[1] for epoch key[0], as `ItemSource.load` does."""
+        """Load item key[1] for epoch key[0]. Raises NetflipsError, OSError or ValueError for a bad file."""
         # By seed, epoch and index alone, so that a run that goes on draws what it would have drawn.
         return self.item(key[1], item_generator(self._seed, key))
 
@@ -243,7 +231,7 @@ class LoadedBatch(Generic[Item]):
 class Guarded(Dataset[Any]):
     """A dataset that returns a BadItem for an item that cannot be loaded, in the worker that loads it."""
 
-    def __init__(self, source: ItemSource[Any]) -> None:
+    def __init__(self, source: ItemsOf[Any, Any]) -> None:
         self._source = source
 
     def __len__(self) -> int:
@@ -269,7 +257,7 @@ class Collate:
 
 
 def make_loader(
-    source: ItemSource[Any], collate: Callable[[list[Any]], Any], batches: Iterable[list[Key]], num_workers: int
+    source: ItemsOf[Any, Any], collate: Callable[[list[Any]], Any], batches: Iterable[list[Key]], num_workers: int
 ) -> DataLoader[Any]:
     """Return a loader over the batches, to be read within `reading`.
 

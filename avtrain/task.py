@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from avtrain.config import Metrics, OptimConfig, RunConfig
-from avtrain.data import ItemSource
+from avtrain.data import ItemsOf
 
 Values = Mapping[str, Tensor | float]
 Figures = Mapping[str, float | tuple[float, float]]
@@ -88,8 +88,8 @@ class Task(ABC):
         config: RunConfig,
         parts: Mapping[str, nn.Module],
         optim: Mapping[str, OptimConfig],
-        train: ItemSource[Any],
-        valid: ItemSource[Any] | None,
+        train: ItemsOf[Any, Any],
+        valid: ItemsOf[Any, Any] | None,
         **about: Any,
     ) -> None:
         self.parts, self.optim, self.train, self.valid = dict(parts), dict(optim), train, valid

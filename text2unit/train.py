@@ -68,17 +68,17 @@ def export_text_to_unit(checkpoint: str | Path, out_path: str | Path, eight_bits
     eight_bits: store weights in a quarter of the size. Raises CheckpointError for another file, UsageError for another suffix.
     """
     out_path = require_name(out_path)
-    state = read_run(checkpoint, RUN_KIND, "text2unit.train")
-    about = state["about"]
+    run = read_run(checkpoint, "text2unit.train", RUN_KIND)
+    about = run.about
     config = {
         "model": about["model"],
         "languages": about["languages"],
         "vocabulary": about["vocabulary"],
         **({} if about["silence"] is None else {"silence": about["silence"]}),
-        "trained": {"steps": int(state["position"]["step"])},
+        "trained": {"steps": run.step},
     }
 
-    tensors = {name: tensor for name, tensor in state["modules"][NETWORK].items() if not name.startswith(_ALIGNER)}
+    tensors = {name: tensor for name, tensor in run.modules[NETWORK].items() if not name.startswith(_ALIGNER)}
     path = write_checkpoint(out_path, TEXT2UNIT, config, tensors, eight_bits)
     TextToUnits.from_checkpoint(path)  # checks that it can be read
     return path

@@ -26,7 +26,7 @@ from avdata.corpus import CorpusConfig
 from avdata.manifest import Entry, read_manifest
 from avdata.unit_store import leave_out
 from avtrain.config import Metrics, OptimConfig, RunConfig
-from avtrain.data import ItemsOf, ItemSource
+from avtrain.data import ItemsOf
 from avtrain.task import Engine, Figures, Task, Values
 from unit2av.face.model import FACE_SIZE, network_images, network_input, to_images
 from unit2av.lip_crops import MAKE_BOXES, ClipFaces, CropCache, CropSource, footage_of
@@ -227,8 +227,8 @@ class DrawingTask(Task):
         drawer: nn.Module,
         quality: nn.Module | None,
         losses: LipLosses,
-        train: ItemSource[Any],
-        valid: ItemSource[Any],
+        train: ItemsOf[Any, Any],
+        valid: ItemsOf[Any, Any],
         **about: Any,
     ) -> None:
         self._config, self._drawer, self._quality, self._losses = config, drawer, quality, losses
@@ -363,7 +363,7 @@ class ExpertTask(Task):
     """Name under which it is saved."""
 
     def __init__(
-        self, config: Any, expert: nn.Module, watch: ChanceWatch, train: ItemSource[Any], valid: ItemSource[Any], **about: Any
+        self, config: Any, expert: nn.Module, watch: ChanceWatch, train: ItemsOf[Any, Any], valid: ItemsOf[Any, Any], **about: Any
     ) -> None:
         self._expert, self._watch = expert, watch
         super().__init__(config, {self.part: expert}, {self.part: config.optim}, train, valid, **about)

@@ -19,9 +19,8 @@ import torch
 
 from avcore.checkpoints.checkpoint import read_state_dict
 from avcore.errors import CheckpointError
-from avcore.files import Output, atomic_output, require_file
-from avtrain.checkpoints import read_run, read_state, require_name
-from avtrain.config import State
+from avcore.files import Output, atomic_output
+from avtrain.checkpoints import RunResult, read_run, require_name
 from avtrain.entry import export_parser, run_export, train_of
 from unit2av.face.model import DrawingSize
 from unit2av.lip_task import QUALITY
@@ -128,33 +127,27 @@ def export_lipsync(checkpoint: str | Path, out_path: str | Path, quality_path: s
     if quality_path is not None:
         require_name(quality_path, _SUFFIXES)
 
-    path = Path(checkpoint)
-    about = read_state(require_file(path, "the training checkpoint", hint=f"python -m {_TRAINER} makes one")).get("about")
-    is_expert = isinstance(about, dict) and about.get("kind") == EXPERT_KIND
-    state = read_run(path, EXPERT_KIND if is_expert else KIND, _TRAINER)
-    modules = state["modules"]
+    run = read_run(checkpoint, _TRAINER, KIND, EXPERT_KIND)
+    if quality_path is not None and QUALITY not in run.modules:
+        raise CheckpointError("no discriminator was trained in this run", path=run.path, hint="leave --quality-path out")
 
-    if quality_path is not None and QUALITY not in modules:
-        raise CheckpointError("no discriminator was trained in this run", path=Path(checkpoint), hint="leave --quality-path out")
-
-    if EXPERT in modules:
-        _write(out_path, state, EXPERT)
+    if EXPERT in run.modules:
+        _write(out_path, run, EXPERT)
         load_expert(str(out_path))  # proof that it can be read and fits
     else:
-        _write(out_path, state, GENERATOR)
+        _write(out_path, run, GENERATOR)
         load_wav2lip(out_path)
 
     if quality_path is not None:
-        _write(Path(quality_path), state, QUALITY)
+        _write(Path(quality_path), run, QUALITY)
         read_state_dict(quality_path, "quality discriminator", "binary_pred.0.weight")
     return out_path
 
 
-def _write(path: Path, state: State, module: str) -> None:
+def _write(path: Path, run: RunResult, module: str) -> None:
     """Write the dict of the published programs, without the state of the optimizer: they continue without it."""
-    tensors = {name: tensor.contiguous() for name, tensor in state["modules"][module].items()}
-    position = state["position"]
-    stored = {"state_dict": tensors, "optimizer": None, "global_step": position["step"], "global_epoch": position["epoch"]}
+    tensors = {name: tensor.contiguous() for name, tensor in run.modules[module].items()}
+    stored = {"state_dict": tensors, "optimizer": None, "global_step": run.step, "global_epoch": run.epoch}
     with atomic_output(path) as temporary:
         torch.save(stored, temporary)
 

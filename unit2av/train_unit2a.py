@@ -11,22 +11,21 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
+from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.errors import UsageError
 from avcore.progress import bars
-from avcore.units import normalise_language, require_same_vocabulary
+from avcore.units import normalise_language
 from avdata.published.unit2a import check_range
 from avdata.unit_store import table_size
 from avtrain.checkpoints import require_name
 from avtrain.entry import export_parser, run_export, train_of
-from unit2av.stage import RENDERER, with_vocoder, with_vocoder_settings
+from unit2av.stage import RENDERER, open_for_export, with_vocoder, with_vocoder_settings
 from unit2av.voice.speech import UnitVocoder
 from unit2av.voice.training.config import Unit2aConfig
 from unit2av.voice.training.corpus import pitch_tracks, read_voice_corpus
 from unit2av.voice.training.harmonic import HarmonicTask
-from unit2av.voice.training.start import RunCheckpoint, TrainedHifiGan, read_run_checkpoint, start_vocoder
+from unit2av.voice.training.start import GENERATOR, TrainedHifiGan, read_voice_run, start_vocoder
 from unit2av.voice.training.task import Unit2aTask
 
 _MODEL = "model="
@@ -86,18 +85,17 @@ def export_vocoder(
     an edge unit that the vocoder does not have.
     """
     out_path = require_name(out_path)
-    run_checkpoint = read_run_checkpoint(checkpoint)
-    language = normalise_language(language or run_checkpoint.language)
+    run = read_voice_run(checkpoint)
+    language, vocabulary = normalise_language(language or run.about["language"]), str(run.about["vocabulary"])
+    config, others = open_for_export(into, vocabulary, allow_other_vocabulary)
+    tensors = with_vocoder(others, language, run.modules[GENERATOR])
 
-    base = read_checkpoint(into, RENDERER) if into is not None else None
-    config: dict[str, Any] = dict(base.config) if base is not None else {"vocabulary": run_checkpoint.vocabulary}
-    if not allow_other_vocabulary:
-        require_same_vocabulary(run_checkpoint.vocabulary, str(config.get("vocabulary", "")), f"the renderer {into}")
-
-    tensors = with_vocoder({} if base is None else base.tensors, language, run_checkpoint.tensors)
-    edge = {} if edge_unit is None else {"edge_unit": _known(edge_unit, run_checkpoint)}
+    rows = len(run.modules[GENERATOR]["dict.weight"])
+    if edge_unit is not None and not 0 <= edge_unit < rows:
+        raise UsageError("--edge-unit is no unit of this vocoder", expected=f"0..{rows - 1}", found=edge_unit)
+    edge = {} if edge_unit is None else {"edge_unit": edge_unit}
     # The settings are what the tensors of the voice cannot tell; our tables start with unit 0.
-    settings = {**run_checkpoint.settings, **edge, "vocabulary": run_checkpoint.vocabulary, "trained_steps": run_checkpoint.step}
+    settings = {**run.about["settings"], **edge, "vocabulary": vocabulary, "trained_steps": run.step}
     offsets = {**config.get("unit_offsets", {}), language: 0}
     config = {**with_vocoder_settings(config, language, settings), "unit_offsets": offsets}
 
@@ -112,13 +110,6 @@ def _export(argv: Sequence[str]) -> int:
     parser.add_argument("--language", default="", help="name of the voice (default: the run's language)")
     parser.add_argument("--edge-unit", type=int, help="unheard neighbour of the first and last unit said (default: the run's)")
     return run_export(parser, export_vocoder, argv)
-
-
-def _known(unit: int, voice: RunCheckpoint) -> int:
-    rows = len(voice.tensors["dict.weight"])
-    if not 0 <= unit < rows:
-        raise UsageError("--edge-unit is no unit of this vocoder", expected=f"0..{rows - 1}", found=unit)
-    return unit
 
 
 if __name__ == "__main__":

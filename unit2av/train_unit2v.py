@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
+from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.errors import UsageError
 from avcore.units import require_same_vocabulary
 from avtrain.checkpoints import read_run, require_name
@@ -25,7 +25,7 @@ from unit2av.face.training.sync import SyncExpert, load_sync_expert
 from unit2av.face.training.task import FACE, KIND, Unit2vTask
 from unit2av.lip_task import LipLossConfig
 from unit2av.renderer import LipRenderer, load_face_model
-from unit2av.stage import RENDERER, open_renderer_checkpoint, with_face, with_face_settings
+from unit2av.stage import RENDERER, open_for_export, open_renderer_checkpoint, with_face, with_face_settings
 
 
 def start_face_model(model: FaceModelConfig, init: FaceInitConfig, clips: FaceClips, seed: int) -> FaceModel:
@@ -107,17 +107,13 @@ def export_face(
     VocabularyError when the renderer's units are of another quantizer.
     """
     out_path = require_name(out_path)
-    state = read_run(checkpoint, KIND, "unit2av.train_unit2v")
-    vocabulary = str(state["about"]["vocabulary"])
+    run = read_run(checkpoint, "unit2av.train_unit2v", KIND)
+    vocabulary = str(run.about["vocabulary"])
+    config, others = open_for_export(into, vocabulary, allow_other_vocabulary)
+    config = with_face_settings(config, {"vocabulary": vocabulary, "trained_steps": run.step})
 
-    base = read_checkpoint(into, RENDERER) if into is not None else None
-    config = dict(base.config) if base is not None else {"vocabulary": vocabulary}
-    if not allow_other_vocabulary:
-        require_same_vocabulary(vocabulary, str(config.get("vocabulary", "")), f"the renderer {into}")
-    config = with_face_settings(config, {"vocabulary": vocabulary, "trained_steps": int(state["position"]["step"])})
-
-    tensors = {name: tensor.contiguous() for name, tensor in state["modules"][FACE].items()}
-    path = write_checkpoint(out_path, RENDERER, config, with_face({} if base is None else base.tensors, tensors))
+    tensors = {name: tensor.contiguous() for name, tensor in run.modules[FACE].items()}
+    path = write_checkpoint(out_path, RENDERER, config, with_face(others, tensors))
     LipRenderer.from_checkpoint(path)  # proof that it can be read and fits
     return path
 

@@ -44,9 +44,9 @@ def export_unit_to_text(checkpoint: str | Path, out_path: str | Path, eight_bits
     from unit2text.training.task import NETWORK, RUN_KIND
 
     out_path = require_name(out_path)
-    state = read_run(checkpoint, RUN_KIND, "unit2text.train")
-    tensors = stored_tensors({name.removeprefix("model."): tensor for name, tensor in state["modules"][NETWORK].items()})
-    config = {**state["about"]["reader"], "trained": {"steps": state["position"]["step"]}}
+    run = read_run(checkpoint, "unit2text.train", RUN_KIND)
+    tensors = stored_tensors({name.removeprefix("model."): tensor for name, tensor in run.modules[NETWORK].items()})
+    config = {**run.about["reader"], "trained": {"steps": run.step}}
     return write_checkpoint(out_path, UNIT2TEXT, config, tensors, eight_bits)
 
 

@@ -17,7 +17,7 @@ from av2unit.training.config import TrainConfig
 from av2unit.training.corpus import prepare_validation
 from av2unit.training.items import ClipBatch, ClipItems, ValidationPair, collate
 from av2unit.training.media import MediaReader
-from av2unit.training.start import Trained
+from av2unit.training.start import encoder_tensors
 from av2unit.training.task import MaskedPrediction, clip_figures, clip_scores, with_uer
 from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config
 from avcore.compute.inference import resolve_device
@@ -26,12 +26,13 @@ from avcore.media import read_speech
 from avcore.units import Ids
 from avdata.corpus import CorpusClip, read_corpus
 from avdata.labels import class_of_unit
+from avtrain.checkpoints import RunResult
 from avtrain.task import Means, means_of
 
 LOG = logging.getLogger("netflips.train")
 
 
-def choose_penalty(trained: Trained, config: TrainConfig, options: argparse.Namespace) -> Decoding:
+def choose_penalty(trained: RunResult, config: TrainConfig, options: argparse.Namespace) -> Decoding:
     """Decode validation clips with each of `options.choose_penalty`; returns the decoding with the least unit error rate, averaged
     over inputs.
 
@@ -47,7 +48,7 @@ def choose_penalty(trained: Trained, config: TrainConfig, options: argparse.Name
         raise UsageError("there are no clips to choose the penalty on", expected="data.valid in the run's config")
 
     encoder = AvHubert(config.model)
-    encoder.load_state_dict(trained.tensors)
+    encoder.load_state_dict(encoder_tensors(trained))
     device = resolve_device(options.device)
     network = MaskedPrediction(encoder, config.loss).to(device).eval()
     found = {penalty: Means() for penalty in options.choose_penalty}

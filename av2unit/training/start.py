@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from avcore.checkpoints.stages import Checkpoint
 from avcore.errors import CheckpointError, UsageError
 from avcore.files import require_file
 from avcore.units import require_same_vocabulary
-from avtrain.checkpoints import BEST, LAST, read_run
+from avtrain.checkpoints import BEST, LAST, RunResult, read_run
 
 LOG = logging.getLogger("netflips.train")
 
@@ -146,27 +146,16 @@ def _values(config: AvHubertConfig, names: Sequence[str]) -> str:
     return " ".join(f"model.{name}={getattr(config, name)}" for name in names)
 
 
-@dataclass(frozen=True)
-class Trained:
-    """The result of a run."""
-
-    path: Path
-    step: int
-    about: Mapping[str, Any]
-    """the task's description"""
-    tensors: dict[str, Tensor]
-    """under their published names"""
-
-
-def read_trained(run_dir: Path, checkpoint: str = "") -> Trained:
+def read_trained(run_dir: Path, checkpoint: str = "") -> RunResult:
     """Read a checkpoint of a run: the named one, or else `best`, or else `last`. Raises CheckpointError."""
     folder = run_dir / "checkpoints"
     names = [checkpoint] if checkpoint else [BEST, LAST]
     path = next((folder / name for name in names if (folder / name).exists()), None)
     if path is None:
         raise CheckpointError("the run has no such checkpoint", path=folder, expected=" or ".join(names))
+    return read_run(path, "av2unit.train", KIND)
 
-    state = read_run(path, KIND, "av2unit.train")
-    about = state["about"]
-    tensors = {name.removeprefix("model."): tensor for name, tensor in state["modules"]["network"].items()}
-    return Trained(path, int(state["position"]["step"]), about, tensors)
+
+def encoder_tensors(run: RunResult) -> dict[str, Tensor]:
+    """Return the encoder of a run under its published names."""
+    return {name.removeprefix("model."): tensor for name, tensor in run.modules["network"].items()}

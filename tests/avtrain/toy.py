@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from avcore.errors import InputError
 from avtrain.config import BatchConfig, LoopConfig, Metrics, OptimConfig, RunConfig
-from avtrain.data import Key, item_generator
+from avtrain.data import ItemsOf
 from avtrain.logs import TrainResult
 from avtrain.loop import Trainer, run_task
 from avtrain.task import Engine, Figures, Task, Values, named_parameters
@@ -45,25 +46,22 @@ class ToyConfig(RunConfig):
     dropout: float = 0.1
 
 
-class Points:
+@dataclass(frozen=True)
+class Point:
+    id: str
+
+
+class Points(ItemsOf[Point, Tensor]):
     def __init__(self, count: int, bad: tuple[int, ...] = (), delay_s: float = 0.0) -> None:
-        self._count, self._bad, self._delay_s = count, bad, delay_s
+        super().__init__([Point(f"point {index}") for index in range(count)], (1 + index % 5 for index in range(count)))
+        self._bad, self._delay_s = bad, delay_s
 
-    def __len__(self) -> int:
-        return self._count
-
-    def load(self, key: Key) -> Tensor:
+    def item(self, index: int, rng: np.random.Generator) -> Tensor:
         time.sleep(self._delay_s)
-        if key[1] in self._bad:
-            raise InputError("cannot be read", path=self.name(key[1]))
-        x = torch.tensor(item_generator(0, key).uniform(-1, 1, 4), dtype=torch.float32)
+        if index in self._bad:
+            raise InputError("cannot be read", path=self.name(index))
+        x = torch.tensor(rng.uniform(-1, 1, 4), dtype=torch.float32)
         return torch.cat([x, (x.sum() * 2 + 1)[None]])
-
-    def name(self, index: int) -> str:
-        return f"point {index}"
-
-    def lengths(self) -> list[int]:
-        return [1 + index % 5 for index in range(self._count)]
 
 
 class ToyTask(Task):

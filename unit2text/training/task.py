@@ -14,7 +14,7 @@ from avcore.checkpoints.stages import Checkpoint
 from avcore.decoding.layers import LayerConfig
 from avcore.errors import CheckpointError, UsageError
 from avcore.units import END, NUM_MARKS, PAD, Ids, edit_distance, require_same_vocabulary
-from avtrain.data import ItemSource
+from avtrain.data import ItemsOf
 from avtrain.task import Engine, Figures, Task, Values
 from unit2text.config import EncoderConfig, UnitToTextConfig
 from unit2text.model import EncodedUnits, LipText, UnitText, UnitToTextNetwork, load_unit_to_text_network
@@ -286,7 +286,7 @@ class _ReadingTask(Task):
     figures = (*_OF_ROWS, "cer")
 
     def __init__(
-        self, config: UnitToTextTrainConfig, model: UnitText | LipText, train: ItemSource[Any], valid: ItemSource[Any],
+        self, config: UnitToTextTrainConfig, model: UnitText | LipText, train: ItemsOf[Any, Any], valid: ItemsOf[Any, Any],
         reader: Mapping[str, Any],
     ) -> None:  # fmt: skip
         self._config, self._starts = config, model.config.starts

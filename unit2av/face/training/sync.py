@@ -91,12 +91,11 @@ def load_sync_expert(path: str | Path) -> tuple[SyncExpert, str]:
 
     Returns it and the fingerprint of its units' quantizer ("" = unknown). Raises CheckpointError for any other file.
     """
-    state = read_run(path, KIND, "unit2av.train_sync")
-    about = state["about"]
-    sizes = dict(about["config"]["model"])
+    run = read_run(path, "unit2av.train_sync", KIND)
+    sizes = dict(run.about["config"]["model"])
     expert = SyncExpert(SyncConfig(**{**sizes, "face_widths": tuple(sizes["face_widths"])}))
-    expert.load_state_dict(state["modules"]["sync"])
-    return expert.eval().requires_grad_(False), str(about["vocabulary"])
+    expert.load_state_dict(run.modules["sync"])
+    return expert.eval().requires_grad_(False), str(run.about["vocabulary"])
 
 
 def _halved(length: int) -> int:

@@ -2,7 +2,7 @@
 
 import logging
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from avcore.compute.convolutions import WeightNormed
 from avcore.errors import CheckpointError, InputError
 from avcore.files import require_file
 from avcore.units import require_same_vocabulary
-from avtrain.checkpoints import read_run
+from avtrain.checkpoints import RunResult, read_run
 from unit2av.stage import RENDERER, RendererCheckpoint, open_training_checkpoint, with_vocoder
 from unit2av.voice.harmonic import HarmonicConfig, HarmonicVocoder, PitchedVocoder, harmonic_config, is_harmonic, source_settings
 from unit2av.voice.speech import resolve_unit_offset
@@ -27,6 +27,7 @@ from unit2av.voice.vocos import VocosConfig, VocosVocoder, is_vocos
 LOG = logging.getLogger("netflips.train")
 
 _TABLE, _PITCH_TABLE = "dict.weight", "pitch.dict.weight"
+GENERATOR = "generator"
 RUN_KIND = "unit vocoder"
 """The kind that `describe` shows for a run's checkpoint."""
 
@@ -77,31 +78,9 @@ TrainedPitched = TrainedHarmonic | TrainedVocos
 TrainedVocoder = TrainedHifiGan | TrainedPitched
 
 
-@dataclass(frozen=True)
-class RunCheckpoint:
-    """The vocoder of one of our training runs."""
-
-    path: Path
-    tensors: dict[str, Tensor]
-    settings: dict[str, Any]
-    """those that cannot be read from its tensors"""
-    language: str
-    vocabulary: str
-    step: int
-
-
-def read_run_checkpoint(path: str | Path) -> RunCheckpoint:
+def read_voice_run(path: str | Path) -> RunResult:
     """Read `<run>/checkpoints/{last,best,step_N}.pt` of a vocoder's training. Raises CheckpointError for another file."""
-    state = read_run(path, RUN_KIND, "unit2av.train_unit2a")
-    about = state["about"]
-    return RunCheckpoint(
-        Path(path),
-        dict(state["modules"]["generator"]),
-        dict(about["settings"]),
-        str(about["language"]),
-        str(about["vocabulary"]),
-        int(state["position"]["step"]),
-    )
+    return read_run(path, "unit2av.train_unit2a", RUN_KIND)
 
 
 def settings_of(config: VocoderConfig | HarmonicConfig) -> dict[str, Any]:
@@ -174,9 +153,10 @@ def _open(init: VoiceInitConfig, model: VocoderConfig) -> RendererCheckpoint:
         with suppress(InputError):
             return open_training_checkpoint(path, init.language, settings_of(model))
         with suppress(InputError):
-            run = read_run_checkpoint(path)
-            config = {**run.settings, "vocabulary": run.vocabulary, "unit_offsets": {init.language: 0}}
-            return RendererCheckpoint(Checkpoint(path, RENDERER, config, with_vocoder({}, init.language, run.tensors), ""))
+            run = read_voice_run(path)
+            config = {**run.about["settings"], "vocabulary": run.about["vocabulary"], "unit_offsets": {init.language: 0}}
+            tensors = with_vocoder({}, init.language, run.modules[GENERATOR])
+            return RendererCheckpoint(Checkpoint(path, RENDERER, config, tensors, ""))
         # The first complaint says what kind of file it is.
         raise error
 

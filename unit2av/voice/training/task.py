@@ -30,9 +30,9 @@ from unit2av.voice.training.losses import (
     length_loss,
     mel_loss,
 )
-from unit2av.voice.training.start import RUN_KIND, TrainedVocoder, settings_of
+from unit2av.voice.training.start import GENERATOR, RUN_KIND, TrainedVocoder, settings_of
 
-_GENERATOR, _DISCRIMINATORS = "generator", "discriminators"
+_DISCRIMINATORS = "discriminators"
 _UNITS, _RECORDED_UNITS = "unit_error_rate", "recorded_unit_error_rate"
 _LOG_RANGE = (-9.0, 3.0)
 """Log mel values that are drawn as black and as white."""
@@ -53,8 +53,8 @@ class Unit2aTask(Task):
         self._mel, self._stft = LogMel(config.mel, config.data.rate), StftLoss(config.losses.stft_sizes)
         self._edge_unit = unit_of_silence(config.edge_unit, (one.units for one in corpus.train))
 
-        parts: dict[str, nn.Module] = {_GENERATOR: vocoder, "mel": self._mel, "stft": self._stft}
-        optim = {_GENERATOR: config.generator_optim}
+        parts: dict[str, nn.Module] = {GENERATOR: vocoder, "mel": self._mel, "stft": self._stft}
+        optim = {GENERATOR: config.generator_optim}
         if self._discriminators is not None:
             parts[_DISCRIMINATORS], optim[_DISCRIMINATORS] = self._discriminators, config.discriminator_optim
 
@@ -84,7 +84,7 @@ class Unit2aTask(Task):
     def training_step(self, batch: SegmentBatch, engine: Engine) -> Values:
         """Update both sides on one batch. Losses are logged without weights; `loss` is the weighted sum of the vocoder's."""
         runs = batch["runs"]
-        sound, log_durations, more = self._speak(batch, engine.module(_GENERATOR))
+        sound, log_durations, more = self._speak(batch, engine.module(GENERATOR))
         values: dict[str, Tensor | float] = {}
         weights = self._config.losses
 
@@ -110,7 +110,7 @@ class Unit2aTask(Task):
             losses |= {"adversarial": adversarial_loss(judged), "feature": feature_loss(truth, judged)}
 
         loss = torch.stack([getattr(weights, name) * value for name, value in losses.items()]).sum()
-        engine.update(_GENERATOR, loss)
+        engine.update(GENERATOR, loss)
         return {"loss": loss, **losses, **values}
 
     def _speak(self, batch: SegmentBatch, vocoder: Any) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
