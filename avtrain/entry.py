@@ -243,7 +243,6 @@ def export_parser(prog: str, description: str, out: str = "x.safetensors; x.json
     parser.add_argument("--out-path", required=True, type=Output("the output"), help=out)
     if into:
         parser.add_argument("--into", type=Input("the renderer"), help=f"{into} (default: a new file)")
-        parser.add_argument("--allow-other-vocabulary", action="store_true", help="even if the renderer knows other units")
     add_quiet_options(parser)
     return parser
 

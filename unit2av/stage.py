@@ -221,13 +221,11 @@ def open_renderer_checkpoint(path: str | Path) -> RendererCheckpoint:
     return RendererCheckpoint(read_checkpoint(path, RENDERER))
 
 
-def open_for_export(
-    into: str | Path | None, vocabulary: str, allow_other_vocabulary: bool
-) -> tuple[dict[str, Any], "Mapping[str, Tensor]"]:
+def open_for_export(into: str | Path | None, vocabulary: str) -> tuple[dict[str, Any], "Mapping[str, Tensor]"]:
     """Return configuration and tensors of the renderer that a trained network is put into; of a new one for None.
 
-    vocabulary: fingerprint of the network's quantizer, "" = unknown. Raises VocabularyError for a renderer of other units, unless
-    they are allowed, and CheckpointError for another file.
+    vocabulary: fingerprint of the network's quantizer, "" = unknown. Raises VocabularyError for a renderer of other units, and
+    CheckpointError for another file.
     """
     from avcore.checkpoints.checkpoint import read_checkpoint
     from avcore.units import require_same_vocabulary
@@ -235,8 +233,7 @@ def open_for_export(
     if into is None:
         return {"vocabulary": vocabulary}, {}
     base = read_checkpoint(into, RENDERER)
-    if not allow_other_vocabulary:
-        require_same_vocabulary(vocabulary, str(base.config.get("vocabulary", "")), f"the renderer {into}")
+    require_same_vocabulary(vocabulary, str(base.config.get("vocabulary", "")), f"the renderer {into}")
     return dict(base.config), base.tensors
 
 

@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from avcore.checkpoints.checkpoint import write_checkpoint
-from avcore.errors import UsageError
 from avcore.progress import bars
 from avcore.units import normalise_language
 from avdata.published.unit2a import check_range
@@ -69,33 +68,19 @@ def _as_config(word: str) -> str:
     return word if name == word or not name.isidentifier() else f"--config=unit2av/unit2a_{name}"
 
 
-def export_vocoder(
-    checkpoint: str | Path,
-    out_path: str | Path,
-    into: str | Path | None = None,
-    language: str = "",
-    allow_other_vocabulary: bool = False,
-    edge_unit: int | None = None,
-) -> Path:
+def export_vocoder(checkpoint: str | Path, out_path: str | Path, into: str | Path | None = None, language: str = "") -> Path:
     """Write a renderer checkpoint that has a run's vocoder, and return its path.
 
     into: a renderer whose other voices and face are kept; a voice of the same language is replaced. language: "" = the
-    run's. edge_unit: see unit2av.voice.speech; None = the run's. Raises CheckpointError for files of another kind, VocabularyError
-    when the renderer's units are of another quantizer, UsageError for
-    an edge unit that the vocoder does not have.
+    run's. Raises CheckpointError for files of another kind, VocabularyError when the renderer's units are of another quantizer.
     """
     out_path = require_name(out_path)
     run = read_voice_run(checkpoint)
     language, vocabulary = normalise_language(language or run.about["language"]), str(run.about["vocabulary"])
-    config, others = open_for_export(into, vocabulary, allow_other_vocabulary)
+    config, others = open_for_export(into, vocabulary)
     tensors = with_vocoder(others, language, run.modules[GENERATOR])
-
-    rows = len(run.modules[GENERATOR]["dict.weight"])
-    if edge_unit is not None and not 0 <= edge_unit < rows:
-        raise UsageError("--edge-unit is no unit of this vocoder", expected=f"0..{rows - 1}", found=edge_unit)
-    edge = {} if edge_unit is None else {"edge_unit": edge_unit}
     # The settings are what the tensors of the voice cannot tell; our tables start with unit 0.
-    settings = {**run.about["settings"], **edge, "vocabulary": vocabulary, "trained_steps": run.step}
+    settings = {**run.about["settings"], "vocabulary": vocabulary, "trained_steps": run.step}
     offsets = {**config.get("unit_offsets", {}), language: 0}
     config = {**with_vocoder_settings(config, language, settings), "unit_offsets": offsets}
 
@@ -108,7 +93,6 @@ def _export(argv: Sequence[str]) -> int:
     into = "a renderer checkpoint whose other voices and face are kept"
     parser = export_parser("export_unit2a", "Put a trained vocoder into a renderer checkpoint.", into=into)
     parser.add_argument("--language", default="", help="name of the voice (default: the run's language)")
-    parser.add_argument("--edge-unit", type=int, help="unheard neighbour of the first and last unit said (default: the run's)")
     return run_export(parser, export_vocoder, argv)
 
 

@@ -98,9 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return train_of(Unit2vConfig, make_task, "unit2av/unit2v", "train_unit2v", purpose, argv, others)
 
 
-def export_face(
-    checkpoint: str | Path, out_path: str | Path, into: str | Path | None = None, allow_other_vocabulary: bool = False
-) -> Path:
+def export_face(checkpoint: str | Path, out_path: str | Path, into: str | Path | None = None) -> Path:
     """Write a renderer checkpoint that has a run's face renderer, and return its path.
 
     into: a renderer whose voices are kept; its face is replaced. Raises CheckpointError for files of another kind,
@@ -109,7 +107,7 @@ def export_face(
     out_path = require_name(out_path)
     run = read_run(checkpoint, "unit2av.train_unit2v", KIND)
     vocabulary = str(run.about["vocabulary"])
-    config, others = open_for_export(into, vocabulary, allow_other_vocabulary)
+    config, others = open_for_export(into, vocabulary)
     config = with_face_settings(config, {"vocabulary": vocabulary, "trained_steps": run.step})
 
     tensors = {name: tensor.contiguous() for name, tensor in run.modules[FACE].items()}

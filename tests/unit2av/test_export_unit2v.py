@@ -89,16 +89,13 @@ def test_a_face_is_put_into_a_renderer_that_keeps_its_voices(run: Path, tmp_path
     assert LipRenderer.from_checkpoint(path).num_units == 8
 
 
-def test_a_renderer_of_other_units_is_refused_unless_told_otherwise(run: Path, tmp_path: Path) -> None:
+def test_a_renderer_of_other_units_is_refused(run: Path, tmp_path: Path) -> None:
     tensors = {"audio.ko.dict.weight": torch.zeros(3, 3)}
     other = write_checkpoint(tmp_path / "other.safetensors", RENDERER, {"vocabulary": "sha256:other"}, tensors)
     best = run / "checkpoints" / "best.pt"
     with pytest.raises(VocabularyError, match="another quantizer"):
         export_face(best, tmp_path / "new.safetensors", into=other)
     assert not (tmp_path / "new.safetensors").exists()
-    path = export_face(best, tmp_path / "new.safetensors", into=other, allow_other_vocabulary=True)
-    assert LipRenderer.from_checkpoint(path).vocabulary == VOCABULARY
-    assert read_checkpoint(path, RENDERER).config["vocabulary"] == "sha256:other"
 
 
 def test_wrong_files_are_refused_in_one_line(run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
