@@ -7,7 +7,7 @@ the part of a frame that a clip shows, and its size.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -38,7 +38,7 @@ from avcore.speech.voice_activity import SpeechActivity, detect_activity
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_to_seconds, frames_to_units, units_to_samples
 from avcore.units import fingerprint
 from avdata.manifest import Entry
-from avdata.prepare.quality import QualityGates, SampleKeeper, Thumbnails, lip_crops, measure_clip
+from avdata.prepare.quality import KEPT, QualityGates, SampleKeeper, Thumbnails, lip_crops, measure_clip
 from avdata.prepare.sources import CorpusFile
 from avdata.prepare.workplace import MANIFEST, ItemRecord
 
@@ -46,6 +46,8 @@ _FULL_SCALE = 32768
 _BLOCK = 1 << 18
 _MARGIN = 0.3
 """Margin on each side of the face, as a share of the size of all its boxes together: for hair, chin and a wide-open mouth."""
+SAMPLES = "samples"
+"""Folder of the samples in the output folder."""
 FramingKind = Literal["face", "full", "none"]
 FacePlace = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels."""
@@ -192,102 +194,92 @@ class ClipRequest:
     """further fields of its entry"""
 
 
-class ClipMaker:
-    """Makes clips in an output folder. Of a rejected clip only a record is kept, and a sample frame of the first few."""
+def make_clip(request: ClipRequest, out: Path, settings: ClipSettings) -> ItemRecord:
+    """Make a clip in an output folder. If the returned record says that it was kept, its files are complete; of a rejected one only
+    the record is kept, and a sample of the first few. Raises MediaError for bad video."""
+    thumbnails, keeper, stays = Thumbnails(request.num_frames), SampleKeeper(out / SAMPLES), _Stays()
+    figures: dict[str, float] = {}
+    strip: Pixels | None = None
 
-    def __init__(self, out: Path, samples: Path, settings: ClipSettings) -> None:
-        self._out, self._settings = out, settings
-        self._keeper = SampleKeeper(samples)
-
-    def make(self, request: ClipRequest) -> ItemRecord:
-        """Make a clip. If the returned record says that it was kept, its files are complete. Raises MediaError for bad video."""
-        thumbnails = Thumbnails(request.num_frames)
-        speech = request.footage.speech(request.first, request.num_frames)
-        stays = _Stays()
-        try:
-            aspect = pixel_aspect_of(request.footage.video)
-            frames = thumbnails.tapped(_frames(request, stays))
-            face = find_faces(frames, speech=speech, source=request.id, pixel_aspect=aspect)
-        except NoFaceError:
-            return self._reject(request, "no face", "no face was found in any frame", {}, thumbnails.strip(None))
-
-        count = len(face.frames)
-        # The video may have ended before the stretch did.
-        speech = request.footage.speech(request.first, count)
-        quality = measure_clip(face, speech)
-        figures = quality.rounded()
-        strip = thumbnails.strip(face)
-
-        for reason, detail in [
-            *self._too_short(count),
-            *stays.complaints(),
-            *_other_faces(face),
-            *self._settings.gates.complaints(quality),
-        ]:
-            return self._reject(request, reason, detail, figures, strip)
-
-        entry = self._write(request, face, speech, figures)
-        self._keeper.keep("kept", request.id, strip, figures)
-        return ItemRecord(request.id, "kept", rows={MANIFEST: entry.to_row()}, figures=figures)
-
-    def _too_short(self, count: int) -> Iterator[tuple[str, str]]:
-        if count < self._settings.min_frames:
-            yield "too short", f"it has {several(count, 'frame')}; at least {self._settings.min_frames} are wanted"
-
-    def _reject(
-        self, request: ClipRequest, reason: str, detail: str, figures: dict[str, float], strip: NDArray[np.uint8] | None
-    ) -> ItemRecord:
-        self._keeper.keep(reason, request.id, strip, figures)
+    def reject(reason: str, detail: str) -> ItemRecord:
+        keeper.keep(reason, request.id, strip, figures)
         return ItemRecord(request.id, "rejected", reason=reason, detail=detail, figures=figures)
 
-    def _write(self, request: ClipRequest, face: SpeakerFace, speech: NDArray[np.float32], figures: dict[str, float]) -> Entry:
-        """Write all files of a clip, the sound last; returns its entry."""
-        count, name = len(face.frames), request.id
-        names = {"audio": f"audio/{name}.wav", "lips": f"lips/{name}.mp4"}
-        if self._settings.framing != "none":
-            names |= {"video": f"video/{name}.mp4", "boxes": f"video/{name}.bbox.pkl"}
-            boxes = self._write_video(request, face, speech, self._out / names["video"])
-            write_boxes(self._out / names["boxes"], boxes)
-
-        write_lip_video(self._out / names["lips"], lip_crops(face))
-        write_speech(self._out / names["audio"], speech)
-        start_s = round(float(frames_to_seconds(request.first)), 3)
-        return Entry(
-            id=name,
-            **names,
-            duration_s=float(frames_to_seconds(count)),
-            frames=count,
-            samples=len(speech),
-            language=request.language,
-            speaker=request.speaker,
-            text=request.text,
-            extra={**request.extra, **_company(face), "start_s": start_s, "quality": figures},
-        )
-
-    def _write_video(self, request: ClipRequest, face: SpeakerFace, speech: NDArray[np.float32], path: Path) -> list[Box | None]:
-        """Write the clip's video; returns the face boxes in its pixels."""
-        is_full = self._settings.framing == "full"
-        frames = _frames(replace(request, look_at=None) if is_full else request)
-        first = next(frames)
-        height, width = first.rgb.shape[:2]
-        boxes = face.boxes
-
-        if is_full:
-            # Boxes are in pixels of the part that was searched, which begins elsewhere in the whole frame.
-            left, top, _, _ = _visible(request.look_at, height, width)
-            corner = np.array([left, top, left, top], np.float32)
-            boxes, frame = [None if box is None else box + corner for box in boxes], Framing.whole(height, width)
-        else:
-            frame = Framing.around([box for box in boxes if box is not None], height, width, self._settings.max_side)
-
-        height, width = frame.size
+    try:
         aspect = pixel_aspect_of(request.footage.video)
-        with VideoWriter(path, width, height, FRAME_RATE, SAMPLE_RATE, preset="veryfast", pixel_aspect=aspect) as writer:
-            writer.write_sound(speech)
-            writer.write_rgb(frame.cut(first.rgb))
-            for image in frames:
-                writer.write_rgb(frame.cut(image.rgb))
-        return [None if box is None else frame.place(box) for box in boxes]
+        frames = thumbnails.tapped(_frames(request, stays))
+        speech = request.footage.speech(request.first, request.num_frames)
+        face = find_faces(frames, speech=speech, source=request.id, pixel_aspect=aspect)
+    except NoFaceError:
+        strip = thumbnails.strip(None)
+        return reject("no face", "no face was found in any frame")
+
+    count = len(face.frames)
+    # The video may have ended before the stretch did.
+    speech = request.footage.speech(request.first, count)
+    quality = measure_clip(face, speech)
+    figures, strip = quality.rounded(), thumbnails.strip(face)
+    if count < settings.min_frames:
+        return reject("too short", f"it has {several(count, 'frame')}; at least {settings.min_frames} are wanted")
+    for reason, detail in (*stays.complaints(), *_other_faces(face), *settings.gates.complaints(quality)):
+        return reject(reason, detail)
+
+    entry = _write(request, face, speech, figures, out, settings)
+    keeper.keep(KEPT, request.id, strip, figures)
+    return ItemRecord(request.id, "kept", rows={MANIFEST: entry.to_row()}, figures=figures)
+
+
+def _write(
+    request: ClipRequest, face: SpeakerFace, speech: Samples, figures: dict[str, float], out: Path, settings: ClipSettings
+) -> Entry:
+    """Write all files of a clip, the sound last; returns its entry."""
+    count, name = len(face.frames), request.id
+    names = {"audio": f"audio/{name}.wav", "lips": f"lips/{name}.mp4"}
+    if settings.framing != "none":
+        names |= {"video": f"video/{name}.mp4", "boxes": f"video/{name}.bbox.pkl"}
+        boxes = _write_video(request, face, speech, out / names["video"], settings)
+        write_boxes(out / names["boxes"], boxes)
+
+    write_lip_video(out / names["lips"], lip_crops(face))
+    write_speech(out / names["audio"], speech)
+    start_s = round(float(frames_to_seconds(request.first)), 3)
+    company = {"faces": face.most_at_once} if face.most_at_once > 1 else {}
+    return Entry(
+        id=name,
+        **names,
+        duration_s=float(frames_to_seconds(count)),
+        frames=count,
+        samples=len(speech),
+        language=request.language,
+        speaker=request.speaker,
+        text=request.text,
+        extra={**request.extra, **company, "start_s": start_s, "quality": figures},
+    )
+
+
+def _write_video(request: ClipRequest, face: SpeakerFace, speech: Samples, path: Path, settings: ClipSettings) -> list[Box | None]:
+    """Write the clip's video; returns the face boxes in its pixels."""
+    is_full = settings.framing == "full"
+    frames = _frames(replace(request, look_at=None) if is_full else request)
+    first = next(frames)
+    height, width = first.rgb.shape[:2]
+    boxes = face.boxes
+
+    if is_full:
+        # Boxes are in pixels of the part that was searched, which begins elsewhere in the whole frame.
+        left, top, _, _ = _visible(request.look_at, height, width)
+        corner = np.array([left, top, left, top], np.float32)
+        boxes, frame = [None if box is None else box + corner for box in boxes], Framing.whole(height, width)
+    else:
+        frame = Framing.around([box for box in boxes if box is not None], height, width, settings.max_side)
+
+    height, width = frame.size
+    aspect = pixel_aspect_of(request.footage.video)
+    with VideoWriter(path, width, height, FRAME_RATE, SAMPLE_RATE, preset="veryfast", pixel_aspect=aspect) as writer:
+        writer.write_sound(speech)
+        for image in chain([first], frames):
+            writer.write_rgb(frame.cut(image.rgb))
+    return [None if box is None else frame.place(box) for box in boxes]
 
 
 class _Stays:
@@ -318,11 +310,6 @@ def _other_faces(face: SpeakerFace) -> Iterator[tuple[str, str]]:
     changed = next((place for place, (one, other) in enumerate(pairwise(numbers)) if one != other), None)
     if changed is not None:
         yield "cut", f"another shot or face begins {float(frames_to_seconds(changed + 1)):.2f} s after its start"
-
-
-def _company(face: SpeakerFace) -> dict[str, int]:
-    """Return the largest number of faces at once as a field of the entry; {} for a single face."""
-    return {"faces": face.most_at_once} if face.most_at_once > 1 else {}
 
 
 def _frames(request: ClipRequest, stays: _Stays | None = None) -> Iterator[Frame]:

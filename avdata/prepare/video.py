@@ -19,7 +19,7 @@ from avcore.notes import several
 from avcore.speech.voice_activity import Region, SpeechActivity
 from avcore.timeline import FRAME_RATE, frame_at, frames_covering, frames_to_seconds
 from avcore.units import normalise_language
-from avdata.prepare.clips import ClipMaker, ClipRequest, ClipSettings, Footage, FramingKind
+from avdata.prepare.clips import SAMPLES, ClipRequest, ClipSettings, Footage, FramingKind, make_clip
 from avdata.prepare.label_fields import spoken_form
 from avdata.prepare.quality import QualityGates, write_contact_sheet
 from avdata.prepare.running import CorpusItem, SourceCorpus
@@ -117,7 +117,6 @@ def _joined(regions: list[Region], longest: float, max_pause_s: float) -> Iterat
 
 
 CONTACT_SHEET = "contact_sheet.png"
-_SAMPLES = "samples"
 _LRS_TEXT = "Text:"
 _MARK = re.compile(r"\{[^{}]*\}")
 """A mark of a transcriber, such as {LAUGHTER}."""
@@ -164,7 +163,7 @@ class ClipCorpus(QualityGates, SourceCorpus):
     def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
         """Cut a video into clips, or make one of them."""
         if isinstance(piece.work, ClipRequest):
-            self._make(piece.work, journal)
+            journal.add(make_clip(piece.work, self.out_dir, self.clips))
             return ()
 
         source: CorpusFile = piece.work.source
@@ -176,15 +175,12 @@ class ClipCorpus(QualityGates, SourceCorpus):
                 requests = self.requests(piece, footage, journal)
                 # A clip of the video's own name is all of it.
                 if [one.id for one in requests] == [piece.key]:
-                    self._make(requests.pop(), journal)
+                    journal.add(make_clip(requests.pop(), self.out_dir, self.clips))
             finally:
                 # It is kept only if there are clips to make.
                 if not requests:
                     footage.remove()
         return [CorpusItem(request.id, request) for request in requests]
-
-    def _make(self, request: ClipRequest, journal: Journal) -> None:
-        journal.add(ClipMaker(self.out_dir, self.out_dir / _SAMPLES, self.clips).make(request))
 
     def finish(self, piece: CorpusItem) -> None:
         """Remove the footage when all clips of a video are done."""
@@ -192,8 +188,8 @@ class ClipCorpus(QualityGates, SourceCorpus):
 
     def report(self, place: Workplace, outcome: PrepareResult) -> None:
         """Draw the contact sheet if there are samples."""
-        if (place.out / _SAMPLES).is_dir():
-            write_contact_sheet(place.out / CONTACT_SHEET, place.out / _SAMPLES)
+        if (place.out / SAMPLES).is_dir():
+            write_contact_sheet(place.out / CONTACT_SHEET, place.out / SAMPLES)
 
 
 @dataclass(frozen=True)
