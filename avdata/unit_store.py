@@ -46,7 +46,7 @@ class UnitRow:
 
 def iter_units(path: str | Path) -> Iterator[UnitRow]:
     """Read units from a .jsonl file, a folder of such shards, or a folder of frame-level unit files named after their ids, with
-    sub-folders as part of the id. In an output folder of `netflips extract` the units are found.
+    sub-folders as part of the id. In an output folder of `netflips extract`, or in a folder of several, the units are found.
 
     Unit files are frame-level; rows of JSON lines without durations have unknown durations. Raises InputError or UnitError naming
     file and line.
@@ -85,6 +85,13 @@ def write_units(path: str | Path, rows: Iterable[UnitRow]) -> int:
 
 def _iter_folder(folder: Path) -> Iterator[UnitRow]:
     inner = [folder / name for name in ("shards", "units") if (folder / name).is_dir()]
+    # Results of several extractions, as those of train and valid.
+    parts = [] if inner else sorted(one for one in folder.iterdir() if (one / "shards").is_dir())
+    for part in parts:
+        yield from _iter_folder(part)
+    if parts:
+        return
+
     folder = inner[0] if inner else folder
     # Unfinished files have names that begin with a dot.
     shards = sorted(file for file in folder.iterdir() if file.suffix == SHARD_SUFFIX and not file.name.startswith("."))

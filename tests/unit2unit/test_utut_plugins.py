@@ -19,6 +19,7 @@ from fairseq import checkpoint_utils, models
 from fairseq.data import data_utils
 from fairseq.data.iterators import EpochBatchIterator
 from fairseq.file_io import PathManager
+from fairseq.logging import progress_bar
 from fairseq.tasks import TASK_REGISTRY
 from fairseq.trainer import Trainer
 from torch.utils.data import Dataset, default_collate
@@ -154,9 +155,18 @@ def test_the_time_of_another_run_is_not_counted(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(fairseq_fixes, "_released_loading", load)
     for is_another_run, expected in ((True, 0), (False, 700)):
-        trainer = SimpleNamespace(_previous_training_time=0, lr_scheduler=None)
+        trainer = SimpleNamespace(_previous_training_time=0, lr_scheduler=None, is_data_parallel_master=False)
         assert fairseq_fixes.load_for_this_run(trainer, "x.pt", reset_meters=is_another_run) == "state"
         assert trainer._previous_training_time == expected
+
+
+def test_figures_of_updates_that_are_made_again_are_dropped_from_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """fairseq writes counts with six digits, and a kill may tear a line."""
+    monkeypatch.setattr(progress_bar, "SummaryWriter", object)
+    kept = [b'{"num_updates": "999000"}\n', b"epoch 3 | num_updates 1e+06 | loss 2\n", b"\xec\x95 torn\n"]
+    (tmp_path / "train.log").write_bytes(b"".join([*kept, b"epoch 3 | num_updates 1.0002e+06 | loss 2\n"]))
+    fairseq_fixes.drop_figures(tmp_path, 1_000_100)
+    assert (tmp_path / "train.log").read_text(encoding="utf-8").count("num_updates") == 2
 
 
 def test_rates_of_processes_begin_with_the_checkpoints_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,6 +175,7 @@ def test_rates_of_processes_begin_with_the_checkpoints_time(monkeypatch: pytest.
     schedule = TimedPolynomialDecay.__new__(TimedPolynomialDecay)
     trainer = SimpleNamespace(_previous_training_time=700, lr_scheduler=schedule, _local_cumulative_training_time=lambda: 760)
     trainer.cumulative_training_time = partial(Trainer.cumulative_training_time, trainer)
+    trainer.is_data_parallel_master = False
     for processes, expected in ((1, 760), (2, 700)):
         trainer.data_parallel_world_size, trainer._cumulative_training_time = processes, None
         fairseq_fixes.load_for_this_run(trainer, "x.pt")

@@ -1,9 +1,10 @@
 """Repairs of fairseq 0.12.
 
-It cannot read its own checkpoints with today's torch, nor hand them from one process to the others, calls what hydra has
-taken away, copies checkpoints in place, draws alike in all processes, asks for settings that a checkpoint need not have, drops
-the longest samples of every epoch, logs updates twice that a killed run makes again, ends a run at one gradient that is no number
-or at a full disk with an error of its own, and leaves every epoch's workers behind and, at a run's end, a thread at its batches.
+It cannot read its own checkpoints with today's torch, nor hand them from one process to the others, calls what hydra has taken
+away, copies checkpoints in place, draws alike in all processes, asks for settings that a checkpoint need not have, drops the
+longest samples of every epoch, logs the figures of an update again when a killed run repeats it, ends a run at one gradient
+that is no number or at a full disk with an error of its own, and leaves every epoch's workers behind and, at a run's end, a
+thread at its batches.
 """
 
 import argparse
@@ -43,8 +44,8 @@ from unit2unit.training.optim import TimedPolynomialDecay
 
 LOG = logging.getLogger("netflips.train")
 _PART = ".part"
-_COUNTED = re.compile(r"num_updates\W+(\d+)")
-"""In a line of figures, whatever fairseq's format of lines."""
+_COUNTED = re.compile(r"num_updates\W+([\d.]+(?:e\+\d+)?)")
+"""In a line of figures, whatever fairseq's format of lines; it writes from a million on as 1.23457e+06."""
 _SAVED_BYTES = 12
 """Of a weight in a checkpoint, with Adam's two moments."""
 _released_batching = data_utils.batch_by_size
@@ -102,8 +103,9 @@ def drop_figures(run_dir: Path, updates: int) -> None:
     """Drop the figures of later updates from a run's log, and hide them in TensorBoard: a run that was killed makes these again."""
     progress_bar.SummaryWriter = partial(progress_bar.SummaryWriter, purge_step=updates + 1)
     path = run_dir / LOG_FILE
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-    kept = [line for line in lines if not (count := _COUNTED.search(line)) or int(count[1]) <= updates]
+    # A line that the kill tore may end in half a letter.
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True) if path.exists() else []
+    kept = [line for line in lines if not (count := _COUNTED.search(line)) or float(count[1]) <= updates]
     if len(kept) < len(lines):
         write_text(path, "".join(kept))
 

@@ -178,6 +178,14 @@ def test_units_survive_the_round_trip_and_a_folder_of_unit_files_is_frames_by_id
     assert read_units(folder) == {"ko/x": Units.from_frames([5, 5, 6]), "y": Units.from_frames([7])}
 
 
+def test_results_of_several_extractions_in_one_folder_are_one_store(tmp_path: Path) -> None:
+    """Trainers take one store for the recordings that they train on and those that they hold out."""
+    for part in ("train", "valid"):
+        (tmp_path / part / "shards").mkdir(parents=True)
+        write_units(tmp_path / part / "shards" / "00000.jsonl", [UnitRow(f"{part}_1", Units(np.array([5, 6])), {})])
+    assert sorted(read_units(tmp_path)) == ["train_1", "valid_1"]
+
+
 def test_wrong_tables_of_units_and_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no units"):
         read_units(tmp_path)
