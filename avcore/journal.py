@@ -299,10 +299,11 @@ def key_of(*parts: object) -> str:
 def differing(before: Mapping[str, Any], wanted: Mapping[str, Any], is_unsaid_fitting: bool = False) -> list[str]:
     """Return the names of settings that differ between those of earlier results and those wanted now.
 
-    is_unsaid_fitting: a setting that one of the two lacks, or has as None, fits any value of the other.
+    is_unsaid_fitting: one that `before` lacks, or that is None in either of them, fits any value. One that only `before` has does
+    not: its results are of another form of the settings.
     """
     names = [name for name in {**before, **wanted} if before.get(name) != wanted.get(name)]
-    return [name for name in names if not is_unsaid_fitting or None not in (before.get(name), wanted.get(name))]
+    return [name for name in names if not is_unsaid_fitting or None not in (before.get(name), wanted.get(name, ""))]
 
 
 def file_digest(path: str | Path) -> str:

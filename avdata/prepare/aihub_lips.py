@@ -214,6 +214,16 @@ class LipCorpus(ClipCorpus):
             raise UsageError("--padding must be 0 or more", found=self.padding)
 
     @property
+    def cameras(self) -> list[str]:
+        """The cameras that are wanted, sorted; none = all."""
+        return sorted({*map(str.strip, self.angles.split(","))} - {""})
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The cameras however they are written."""
+        return {**super().settings, "angles": ",".join(self.cameras)}
+
+    @property
     def least_s(self) -> float:
         """Seconds of the shortest clip that is kept."""
         return _MIN_SECONDS
@@ -236,9 +246,9 @@ class LipCorpus(ClipCorpus):
 
     def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
         """Cut a video into sentences, unless its camera is not wanted; or make a clip."""
-        angles = [name.strip() for name in self.angles.split(",") if name.strip()]
         # The label is small: it is read once more rather than a video of gigabytes copied in vain.
-        if angles and isinstance(piece.work, LabelledVideo) and read_lip_label(piece.work.label).angle not in angles:
+        wanted = self.cameras
+        if wanted and isinstance(piece.work, LabelledVideo) and read_lip_label(piece.work.label).angle not in wanted:
             return ()
         return super().do(piece, journal)
 

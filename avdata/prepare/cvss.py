@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avcore.flags import Command, flag
+from avcore.notes import several
 from avcore.units import normalise_language
 from avdata.manifest import Entry
 from avdata.prepare.common_voice import rows_of
@@ -52,9 +53,11 @@ class CvssCorpus(RecordedCorpus):
         listing, originals = self.listing(), list_files(self.common_voice)
         spoken = {file.name.rpartition("/")[2]: file for file in listing.with_suffix(".wav")}
         clips = originals.by_stem(".mp3", ".wav", ".flac")
-        tables = {split: file for split, file in listing.by_stem(".tsv").items() if split in _SPLITS}
+        # At the top: one in a folder is no table of this corpus, or is that of another one beside it.
+        tables = {file.stem: file for file in listing.with_suffix(".tsv") if file.stem in _SPLITS and not file.folders}
         if not tables or not spoken:
-            raise self.other_layout("CVSS", "test.tsv and test/*.mp3.wav", hint="unpack it")
+            found = f"{several(len(tables), 'table')} and {several(len(spoken), 'recording')}"
+            raise self.other_layout("CVSS", "test.tsv and test/*.mp3.wav", found, "unpack it, and name the folder of one language")
 
         validated = originals.by_stem(".tsv").get("validated")
         rows = rows_of(validated, "path", "sentence") if validated else ()

@@ -12,7 +12,8 @@ import tarfile
 import zipfile
 import zlib
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from codecs import getincrementaldecoder
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -125,16 +126,12 @@ class CorpusFile:
 
     def blocks(self) -> Iterator[bytes]:
         """Yield its content in blocks. Raises InputError if it cannot be read."""
-        return self._parts(lambda file, left: file.read(min(left, _BLOCK)))
-
-    def _parts(self, read: Callable[[IO[bytes], int], bytes]) -> Iterator[bytes]:
-        """Yield its content in parts. read: takes the next part from the open file, which has so many bytes left."""
         with ExitStack() as stack:
             try:
                 file, left = self._open(stack)
-                while left and (part := read(file, left)):
-                    left -= len(part)
-                    yield part
+                while left and (block := file.read(min(left, _BLOCK))):
+                    left -= len(block)
+                    yield block
                 if left:
                     raise EOFError(f"{left:,} bytes less than it should have")
             except _UNREADABLE as error:
@@ -145,31 +142,59 @@ class CorpusFile:
         size = self._length()
         if size > MOST_BYTES:
             raise self._too_large("it", f"{size:,}")
-        return self._decoded(b"".join(self.blocks()), [*_TEXT])
+        content = b"".join(self.blocks())
+        for encoding in _TEXT:
+            try:
+                return content.decode(encoding)
+            except UnicodeDecodeError:
+                continue
+        raise self._no_text("this is no text file", _TEXT)
 
     def lines(self, encodings: Sequence[str] = _TEXT) -> Iterator[tuple[str, str]]:
         """Yield its lines in NFC without their ends, each with its place, as `train.tsv:3`. The file may be of any length.
 
-        encodings: those to try; from a line on that is not in the first, the file is in the next. Raises InputError for no text.
+        encodings: those to try; the file is in the first that all of it fits. Raises InputError for no text.
         """
-        left = [*encodings]
-        for number, line in enumerate(self._parts(lambda file, size: file.readline(min(size, MOST_BYTES))), 1):
+        # First lines in CP949 can be UTF-8 by chance, with other letters: the whole file decides.
+        fitting = next((one for one in encodings[:-1] if self._is_in(one)), encodings[-1])
+        for number, line in enumerate(self._lines(), 1):
             if len(line) >= MOST_BYTES:
                 raise self._too_large(f"line {number}", "more")
-            yield f"{self.name}:{number}", normalize("NFC", self._decoded(line, left)).rstrip("\r\n")
+            try:
+                text = line.decode(fitting)
+            except UnicodeDecodeError as error:
+                raise self._no_text(f"line {number} is no text", encodings) from error
+            yield f"{self.name}:{number}", normalize("NFC", text).rstrip("\r\n")
+
+    def _is_in(self, encoding: str) -> bool:
+        """Return whether the whole file is text in an encoding."""
+        decoder = getincrementaldecoder(encoding)()
+        try:
+            for block in self.blocks():
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+            return True
+        except UnicodeDecodeError:
+            return False
+
+    def _lines(self) -> Iterator[bytes]:
+        r"""Yield its lines with their ends, "\n", "\r\n" or "\r". One that is too long is the last, and not whole."""
+        rest = b""
+        for block in self.blocks():
+            *lines, rest = (rest + block).splitlines(keepends=True)
+            yield from lines
+            if len(rest) >= MOST_BYTES:
+                break
+        if rest:
+            yield rest
 
     def _too_large(self, what: str, found: str) -> InputError:
         expected = f"{MOST_BYTES:,} bytes of text"
         return InputError(f"{what} is too large", path=str(self), expected=expected, found=f"{found} bytes")
 
-    def _decoded(self, content: bytes, encodings: list[str]) -> str:
-        """Return content as text in the first encoding that fits; those before it are taken out."""
-        while encodings:
-            try:
-                return content.decode(encodings[0])
-            except UnicodeDecodeError:
-                del encodings[0]
-        raise InputError("this is no text file", path=str(self), expected="UTF-8 (or CP949)")
+    def _no_text(self, what: str, encodings: Sequence[str]) -> InputError:
+        expected = " or ".join(one.upper().removesuffix("-SIG") for one in encodings)
+        return InputError(what, path=str(self), expected=expected, found="other bytes", hint="save it as UTF-8")
 
     @contextmanager
     def on_disk(self, folder: Path) -> Iterator[Path]:

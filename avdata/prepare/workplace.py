@@ -199,7 +199,7 @@ class Workplace:
                 "this folder was begun with other settings",
                 path=self.out,
                 expected=", ".join(f"{name}={before[name]}" for name in changed),
-                found=", ".join(f"{name}={wanted[name]}" for name in changed),
+                found=", ".join(f"{name}={wanted[name]}" if name in wanted else f"no {name}" for name in changed),
                 hint="choose another --out-dir, or remove this one",
             )
 

@@ -115,6 +115,14 @@ def test_other_cameras_can_be_left_out(video: bytes, tmp_path: Path) -> None:
     assert not (tmp_path / "out" / "manifest.jsonl").exists()
 
 
+def test_cameras_are_the_same_however_they_are_written(video: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_aihub_lips(tmp_path / "corpus", NAME, video, lip_label(NAME, _rows(), angle="C"))
+    codes = [_prepare(root, tmp_path / "out", "--angles", angles, "--quiet") for angles in ("A,B", "B, A,", "A", "")]
+    assert codes == [1, 1, 2, 2]  # nothing kept, twice; other cameras
+    told = [line for line in capsys.readouterr().err.splitlines() if "begun with other settings" in line]
+    assert ["expected angles=A,B; found angles=A;" in told[0], "expected angles=A,B; found angles=;" in told[1]] == [True, True]
+
+
 def test_a_damaged_video_is_set_aside(tmp_path: Path, video: bytes) -> None:
     root = write_aihub_lips(tmp_path / "corpus", NAME, video[: len(video) // 2], lip_label(NAME, _rows()))
     assert _prepare(root, tmp_path / "out", "--quiet") == 1

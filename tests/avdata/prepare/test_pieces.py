@@ -1,15 +1,17 @@
 import errno
+import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from avcore.errors import InputError, OutputError
+from avcore.errors import InputError, OutputError, UsageError
 from avcore.progress import silent
 from avdata.prepare.running import CorpusItem, process_items
-from avdata.prepare.workplace import ItemRecord, Journal, without_failures
+from avdata.prepare.workplace import ItemRecord, Journal, Workplace, without_failures
 
 
 @dataclass(frozen=True)
@@ -143,3 +145,31 @@ def test_failures_and_what_they_follow_are_done_again() -> None:
         "c": ItemRecord("c", "failed"),
     }
     assert set(without_failures(records)) == {"a/1", "b", "b/1"}
+
+
+@pytest.mark.parametrize(
+    ("before", "told"),
+    [
+        ({"framing": "full", "min_seconds": 9}, ""),
+        ({"framing": "full"}, ""),
+        ({"framing": "full", "cut": None}, ""),
+        ({"framing": None, "min_seconds": 9}, ""),
+        ({"framing": "face", "min_seconds": 9}, "expected framing=face; found framing=full"),
+        ({"clips": {"framing": "face"}, "cut": "none"}, "expected clips={'framing': 'face'}, cut=none; found no clips, no cut"),
+    ],
+)
+def test_a_folder_goes_on_with_its_settings_alone(tmp_path: Path, before: dict[str, Any], told: str) -> None:
+    wanted = {"framing": "full", "min_seconds": 9}
+    path = tmp_path / "out" / ".work" / "settings.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(before))
+    place = Workplace(tmp_path / "out")
+    if not told:
+        with place.open(wanted):
+            assert json.loads(path.read_text()) == before | wanted
+    else:
+        with pytest.raises(UsageError) as refused, place.open(wanted):
+            pass
+        words = f"out: this folder was begun with other settings; {told}; choose another --out-dir"
+        assert words in str(refused.value)
+        assert json.loads(path.read_text()) == before

@@ -144,7 +144,7 @@ def test_texts_beside_sounds_are_enough_and_damage_is_named(tmp_path: Path) -> N
     assert prepare("kspon", root, tmp_path / "out") == 1
     assert list(_by_id(tmp_path / "out")) == ["124001"]
     failed = failures(tmp_path / "out")
-    assert "this is no text file; expected UTF-8 (or CP949)" in failed["KsponSpeech_01/KsponSpeech_0001/KsponSpeech_000001.txt"]
+    assert "this is no text file; expected UTF-8 or CP949;" in failed["KsponSpeech_01/KsponSpeech_0001/KsponSpeech_000001.txt"]
     assert failed["KsponSpeech_eval/eval_clean/KsponSpeech_E00001.pcm"] == "no text is there for it"
 
 

@@ -148,10 +148,56 @@ def test_lines_of_a_text_that_is_longer_than_one_may_be(tmp_path: Path, monkeypa
     for file in list_files(tmp_path).with_suffix(".trn"):
         assert list(file.lines()) == [(f"{file.name}:{number}", line) for number, line in enumerate(lines, 1)]
     (tmp_path / "cp949.trn").write_bytes(b"a" * 31)
-    for name, words in (("cp949.trn", "line 1 is too large; expected 30 bytes of text"), ("t/cp949.trn", "this is no text file")):
+    for name, words in (
+        ("cp949.trn", "line 1 is too large; expected 30 bytes of text"),
+        ("t/cp949.trn", "cp949.trn: line 2 is no text; expected UTF-8; found"),
+    ):
         (file,) = (one for one in list_files(tmp_path).files if one.name == name)
         with pytest.raises(InputError, match=words):
             list(file.lines(sources.UTF8))
+
+
+def _table(folder: Path, content: bytes, archive: str) -> CorpusFile:
+    """A table of a corpus, in a folder or an archive."""
+    files = {"a.trn": content}
+    if archive:
+        (write_zip if archive == "zip" else write_tar)(folder / f"x.{archive}", files)
+    else:
+        (folder / "a.trn").write_bytes(content)
+    (file,) = list_files(folder).files
+    return file
+
+
+@pytest.mark.parametrize("archive", ["", "zip", "tar"])
+@pytest.mark.parametrize("encoding", ["utf-8", "cp949"])
+def test_the_whole_file_decides_its_encoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str, archive: str) -> None:
+    """The first line of CP949 is one of UTF-8, too, with another letter; blocks end within letters and within line ends."""
+    assert "짹".encode("cp949").decode() == "±"
+    lines = ["짹", "a", "", "한국어 뷁", "짹"]
+    for block in (1, 7, 1 << 20):
+        monkeypatch.setattr(sources, "_BLOCK", block)
+        for end in ("\r", "\n", "\r\n"):
+            (folder := tmp_path / f"{block}{ord(end[0])}{len(end)}").mkdir()
+            file = _table(folder, end.join(lines).encode(encoding), archive)
+            assert list(file.lines()) == [(f"{file.name}:{number}", line) for number, line in enumerate(lines, 1)]
+
+
+@pytest.mark.parametrize(
+    ("content", "encodings", "told"),
+    [
+        ("a\r\n한\r\n".encode("cp949"), sources.UTF8, "line 2 is no text; expected UTF-8; found other bytes; save it as UTF-8"),
+        (
+            b"a\rb\r\xff\r",
+            ("utf-8-sig", "cp949"),
+            "line 3 is no text; expected UTF-8 or CP949; found other bytes; save it as UTF-8",
+        ),
+    ],
+)
+def test_a_line_that_is_no_text_is_named_with_what_was_tried(
+    tmp_path: Path, content: bytes, encodings: tuple[str, ...], told: str
+) -> None:
+    with pytest.raises(InputError, match=rf"a\.trn: {told}"):
+        list(_table(tmp_path, content, "").lines(encodings))
 
 
 def test_what_is_packed_as_no_recording_is_never_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

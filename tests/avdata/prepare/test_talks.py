@@ -1,5 +1,6 @@
 """Translated talks: MuAViC with the ids of its mTEDx, mTEDx itself, and CVSS with its Common Voice."""
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -83,3 +84,22 @@ def test_cvss_pairs_a_clip_with_its_spoken_translation(tmp_path: Path) -> None:
     spanish, english = (read_manifest(tmp_path / "out" / f"{name}.jsonl").entries for name in ("es", "en"))
     assert [(one.id, one.text, one.translation) for one in spanish] == [("common_voice_es_1", "Buenos días", "good morning")]
     assert [(one.id, one.text, one.translation) for one in english] == [("common_voice_es_1", "good morning", "Buenos días")]
+
+
+def test_tables_of_cvss_lie_at_its_top(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root, voices = write_cvss(tmp_path / "both")
+    (root / "extra").mkdir()
+    (root / "extra" / "dev.tsv").write_text("common_voice_es_1.mp3\tgood day\n")
+    words = ["--common-voice", str(voices), "--source", "es", "--workers", "1", "--quiet"]
+    assert cvss(["--data-root", str(root), "--out-dir", str(tmp_path / "out"), *words]) == 1
+    (entry,) = read_manifest(tmp_path / "out" / "en.jsonl").entries
+    assert (entry.text, entry.extra["split"]) == ("good morning", "test")
+
+    capsys.readouterr()
+    shutil.copytree(root, root.parent / "cvss_t_es_en_v1.0")
+    assert cvss(["--data-root", str(root.parent), "--out-dir", str(tmp_path / "none"), *words]) == 2
+    assert (
+        "not the layout of CVSS; expected test.tsv and test/*.mp3.wav; found 0 tables and 1 recording; unpack"
+        in capsys.readouterr().err
+    )
+    assert not (tmp_path / "none").exists()
