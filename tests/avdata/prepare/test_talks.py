@@ -102,4 +102,4 @@ def test_tables_of_cvss_lie_at_its_top(tmp_path: Path, capsys: pytest.CaptureFix
         "not the layout of CVSS; expected test.tsv and test/*.mp3.wav; found 0 tables and 1 recording; unpack"
         in capsys.readouterr().err
     )
-    assert not (tmp_path / "none").exists()
+    assert not (tmp_path / "none" / "en.jsonl").exists()
