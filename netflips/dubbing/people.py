@@ -4,7 +4,9 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from itertools import count
+from os import fsencode
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 
@@ -36,6 +38,8 @@ _ANOTHER = 0.6
 """Cosine below which a name is another person's: a made voice in a hall or over a telephone was at 0.60 or more to itself."""
 _CLIP_S, _PAUSE_S = 12.0, 0.2
 """Length of the sound of a person, and the silence between its utterances (s)."""
+_ODD, _LONGEST = re.compile(rf"^\.|[{MORE}\0-\x1f\x7f-\x9f\ud800-\udfff]"), 240
+"""What names of files do not begin with or have, such as signs of control; and how long they may be (bytes)."""
 _UNNAMED = re.compile(r"(speaker[ _]?\d*)?", re.IGNORECASE)
 """Names that diarization gives."""
 
@@ -52,7 +56,7 @@ def known_names(script: Script, people: People, voices: Voices, names: Mapping[i
         if voice is not None and seconds >= LEAST_S:
             ranked.append(sorted(((people.likeness(person, voice), person, name) for person in people.voices), reverse=True))
 
-    sure, taken = dict[str, str](), set(names.values())
+    sure, taken = dict[str, str](), {normalize("NFC", name) for name in names.values()}
     for (likeness, person, name), *others in sorted(ranked, reverse=True):
         is_clear = not others or likeness - others[0][0] >= CLEARLY
         if is_sure := likeness >= SURE and is_clear and person not in taken:
@@ -70,8 +74,8 @@ def store_people(script: Script, path: Path, video: Path | None, folder: Path, e
     path: of the script. video: the script's, None = where the script says. Raises UsageError for names that cannot be stored, and
     InputError for a missing or changed video, and for a name that is another's in the folder; nothing is written then.
     """
-    names = [name for name in dict.fromkeys(one.speaker for one in script.utterances) if is_named(name)]
-    odd = next((name for name in names if MORE in name or Path(name).name != name), None)
+    names = [name for name in dict.fromkeys(normalize("NFC", one.speaker) for one in script.utterances) if is_named(name)]
+    odd = next((name for name in names if _ODD.search(name) or Path(name).name != name or len(fsencode(name)) > _LONGEST), None)
     if odd or not names:
         what = f"{odd!r} cannot be the name of a file" if odd else "nobody in the script has a name"
         hint = f'netflips script rename {path.name} "{odd or "speaker 1"}" Ann -o named.json gives one'
@@ -86,7 +90,7 @@ def store_people(script: Script, path: Path, video: Path | None, folder: Path, e
         sound = kept_sound(source, digest, store, silent)
         voices, alone = Voices(sound, store, digest, encoder), without_background(sound, store, digest, None)
         for name in names:
-            places = [(one.place.start_s, one.place.end_s) for one in script.utterances if one.speaker == name]
+            places = [(one.place.start_s, one.place.end_s) for one in script.utterances if normalize("NFC", one.speaker) == name]
             voice, length = voices.mean(places)
             if voice is None or length < LEAST_S:
                 LOG.warning("%s says too little to be known again: %.1f s, at least %.0f s are needed", name, length, LEAST_S)

@@ -122,6 +122,8 @@ FRAMES_ENCODED = NoteKind("frames_encoded", "its frames are not copied but encod
 NoteKind("encoded_codec", "a {file} file cannot hold {codec}, as an .mkv file can")
 NoteKind("encoded_times", "their packets have no times of their own")
 NoteKind("encoded_cut", "not all of them are shown")
+NoteKind("encoded_key", "the first of them is no key frame")
+NoteKind("encoded_hidden", "a {file} file cannot hold frames that are not shown, as an .mp4 file can")
 NoteKind("encoded_freeze", "some are held for longer")
 NoteKind("encoded_loop", "they are played forwards and backwards")
 NoteKind("encoded_drawn", "a label or subtitles are drawn into them")

@@ -26,20 +26,20 @@ class People:
 
     def voice_file(self, name: str) -> Path | None:
         """Return the sound that dubs speak with for a name; None for somebody else."""
-        return next(iter(self.voices.get(name, ())), None)
+        return next(iter(self.voices.get(normalize("NFC", name), ())), None)
 
     def likeness(self, name: str, voice: Samples) -> float:
         """Return the cosine of a voice, float32 [E] of unit length, to that of a person who is most like it."""
-        return max(float(known @ voice) for known in self.voices[name].values())
+        return max(float(known @ voice) for known in self.voices[normalize("NFC", name)].values())
 
 
 def read_people(folder: Path, encoder: Speaker) -> People:
-    """Return the people of a folder, none if it has no sound. Raises MediaError and NoSpeechError for a sound without a voice."""
+    """Return the people of a folder, none if it shows no sound. Raises MediaError and NoSpeechError for a sound without a voice."""
     from unit2av.speaker import read_voice  # with torch
 
     voices = dict[str, dict[Path, Samples]]()
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.suffix.lower() in SOUND_SUFFIXES:
-            name = normalize("NFC", path.stem).partition(MORE)[0]
+        name = normalize("NFC", path.stem).partition(MORE)[0]
+        if path.suffix.lower() in SOUND_SUFFIXES and name and not name.startswith("."):
             voices.setdefault(name, {})[path] = read_voice(path, lambda: encoder).vector
     return People(folder, voices)

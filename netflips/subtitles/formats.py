@@ -14,6 +14,8 @@ from html import unescape
 from itertools import pairwise
 from xml.etree import ElementTree as ET
 
+import numpy as np
+
 from netflips.subtitles.beside import SOURCE, TARGET
 from netflips.subtitles.sides import side_of
 from netflips.subtitles.ttml import TTML
@@ -41,6 +43,8 @@ _TTML_CLOCK = re.compile(r"(\d{1,6}):(\d\d):(\d\d)(?:(\.\d{1,9})|:(\d{1,3}))?")
 _TTML_OFFSET = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(h|m|s|ms|f|t)")
 _BREAK = "\0"
 """A line break of TTML, a sign that XML cannot hold."""
+_READINGS = ("text", "textContainer", "delimiter")
+"""Parts of TTML's ruby that say how its base is read."""
 _SAMI_CLASS = re.compile(r"class\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
 
 
@@ -245,23 +249,34 @@ def _timed_text(text: str, untimed: list[int]) -> Iterator[Cue]:
         root = ET.fromstring("" if "<!DOCTYPE" in text else text)  # entities may grow without an end
     except ET.ParseError:
         return
-    seconds, number = _units_of_time(_facts(root)), 0
-    for one in root.iter():
-        if _kind(one) != "p" or not (said := _text_of(one)):
-            continue
-        facts, number = _facts(one), number + 1
-        start_s = _time(facts.get("begin", ""), seconds)
-        end_s = start_s + _time(facts["dur"], seconds) if "dur" in facts else _time(facts.get("end", ""), seconds)
-        if math.isfinite(start_s + end_s):
-            yield Cue(number, start_s, end_s, said)
-        else:
-            untimed.append(number)
+    seconds, number, left = _units_of_time(_facts(root)), 0, [(root, (0.0, math.inf))]
+    while left:  # not by recursion: elements may be nested deeply
+        one, around = left.pop()
+        times = _times_within(around, _facts(one), seconds)
+        if _kind(one) != "p":
+            left += [(inner, times) for inner in reversed(one)]
+        elif said := _text_of(one):
+            number += 1
+            if math.isfinite(sum(times)):
+                yield Cue(number, *times, said)
+            else:
+                untimed.append(number)
+
+
+def _times_within(around: tuple[float, float], facts: Mapping[str, str], seconds: Mapping[str, float]) -> tuple[float, float]:
+    """Return start and end (s) of an element, which are counted from the start of the one around it. Not a number: unreadable."""
+    start_s = around[0] + _time(facts.get("begin", "0s"), seconds)
+    origins = {"end": around[0], "dur": start_s}
+    ends = [origin + _time(facts[name], seconds) for name, origin in origins.items() if name in facts]
+    return start_s, float(np.min([around[1], *ends]))  # not `min`, which may leave out what is not a number
 
 
 def _text_of(paragraph: ET.Element) -> str:
-    for one in paragraph.iter():
-        if _kind(one) not in ("p", "span"):  # such as metadata
-            one.text = _BREAK if _kind(one) == "br" else ""
+    for one in list(paragraph.iter()):
+        if _kind(one) not in ("p", "span") or _facts(one).get("ruby") in _READINGS:  # such as metadata
+            tail = one.tail
+            one.clear()
+            one.text, one.tail = _BREAK if _kind(one) == "br" else "", tail
     lines = (" ".join(line.split()) for line in "".join(paragraph.itertext()).split(_BREAK))
     return "\n".join(filter(None, lines))
 

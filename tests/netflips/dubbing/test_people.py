@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -81,6 +82,24 @@ def test_a_folder_has_a_sound_of_each_named_person(stored: Path, encoder: Speake
         assert 5.5 < len(read_speech(stored / f"{name}.wav")) / 16_000 < 12.5
         assert people.likeness(name, encoder.embed(babble(4, 99, pitch))) > 0.9
     assert people.voice_file("Cy") is None
+
+
+def test_a_name_is_the_same_however_its_letters_are_written(encoder: SpeakerEncoder, tmp_path: Path) -> None:
+    name, folder = "지훈", tmp_path / "people"
+    for form in ("NFD", "NFC", "NFD"):
+        script = _script(tmp_path / "a.json", [normalize(form, name)] * 2, _talk(tmp_path / "a.mp4", [LOW, LOW], 0))
+        assert _store(script, folder) == 0
+        assert [one.name for one in folder.iterdir()] == [f"{name}.wav"]
+    people = read_people(folder, encoder)
+    assert people.voice_file(normalize("NFD", name)) == folder / f"{name}.wav"
+    assert people.likeness(normalize("NFD", name), people.voices[name][folder / f"{name}.wav"]) == pytest.approx(1, abs=1e-3)
+
+
+def test_hidden_files_and_those_without_a_name_are_nobodys(stored: Path, encoder: SpeakerEncoder, tmp_path: Path) -> None:
+    (tmp_path / "Ann.wav").write_bytes((stored / "Ann.wav").read_bytes())
+    for name in ("._Ann.wav", ".Bob.wav", "~2.wav"):
+        (tmp_path / name).write_bytes(b"no sound")
+    assert list(read_people(tmp_path, encoder).voices) == ["Ann"]
 
 
 @pytest.mark.parametrize("seed", [20, 40])
@@ -169,6 +188,7 @@ def test_a_second_talk_adds_a_sound_where_she_sounds_otherwise_and_another_voice
         ((0.6,), (), {}, ["speaker 1"]),
         ((0.75,), (), {}, []),
         ((0.1,), ("Ann",), {}, ["speaker 1"]),  # a person gave the name to another
+        ((1.7,), (normalize("NFD", "Çy"),), {}, ["speaker 1"]),
         ((2.6,), (), {"speaker 1": "Bob"}, []),  # by the other sound of two
         ((2.15,), (), {}, ["speaker 1"]),  # between two people
         ((None, 0.1), (), {"speaker 2": "Ann"}, []),
@@ -180,7 +200,7 @@ def test_who_is_known(
     def voice(angle: float) -> np.ndarray:
         return np.array([np.cos(angle), np.sin(angle)], np.float32)
 
-    folder = {"Ann": [0.0], "Bob": [1.5, 2.6], "Cy": [1.7, 4.0]}
+    folder = {"Ann": [0.0], "Bob": [1.5, 2.6], "Çy": [1.7, 4.0]}
     known = {name: {Path(f"{name}~{place}"): voice(at) for place, at in enumerate(of)} for name, of in folder.items()}
     names = dict(enumerate([*(f"speaker {number}" for number in range(1, len(angles) + 1)), *also], 1))
     utterances = tuple(Utterance(number, TimeSpan(number, number + 1), name) for number, name in names.items())
@@ -210,6 +230,9 @@ def test_what_does_not_fit_is_refused_in_a_line(
         "speaker 1": "nobody in the script has a name",
         "Ann/Bob": "'Ann/Bob' cannot be the name of a file",
         "Ann~2": "'Ann~2' cannot be the name of a file",
+        ".Ann": "'.Ann' cannot be the name of a file",
+        "An\x07n": "'An\\x07n' cannot be the name of a file",
+        "가" * 81: "cannot be the name of a file",
     }.items():
         assert _store(_script(script, [name], talk), new) == 2
         assert said in error_line(capsys)

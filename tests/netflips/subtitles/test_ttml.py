@@ -103,6 +103,42 @@ def test_a_rate_that_cannot_be_read_takes_only_times_in_frames(rates: str, frame
     assert timed(f"<tt {rates}><body>{body}</body></tt>") == ([(pytest.approx(frame_s), 2.0), *last] if frame_s else last)
 
 
+@pytest.mark.parametrize(
+    ("body", "times"),
+    [
+        ('<div begin="60s"><p begin="1s" end="2s">a</p></div><p begin="3s" dur="1s">b</p>', [(61, 62), (3, 4)]),
+        ('<div begin="60s"><div begin="1m"><p begin="1s" dur="2s">a</p></div></div>', [(121, 123)]),
+        ('<div begin="60s" end="62s"><p>a</p><p begin="1s" end="9s">b</p></div>', [(60, 62), (61, 62)]),
+        ('<div begin="60s" dur="1s"><p end="9s">a</p></div>', [(60, 61)]),
+        ('<p begin="1s" end="2s" dur="9s">a</p><p begin="3s" end="9s" dur="1s">b</p>', [(1, 2), (3, 4)]),
+        ('<p begin="1s" end="late" dur="1s">a</p><div begin="soon"><p begin="1s" end="2s">b</p></div>', []),
+        ('<p begin="1s">a</p><p>b</p>', []),
+        ('<p begin="1s" end="2s">a<p begin="5s" end="6s">b</p></p>', [(1, 2)]),
+    ],
+)
+def test_times_are_counted_from_what_is_around(body: str, times: list[tuple[float, float]]) -> None:
+    assert timed(f"<tt><body>{body}</body></tt>") == times
+    assert timed(f'<tt><body begin="10s">{body}</body></tt>') == [(start + 10, end + 10) for start, end in times]
+
+
+def test_paragraphs_within_paragraphs_are_read_once() -> None:
+    """A quadratic reader needs minutes for this."""
+    count = 20_000
+    text = f'<tt><body>{"""<p begin="1s" end="2s">a""" * count}{"</p>" * count}</body></tt>'
+    assert [(one.start_s, one.end_s, one.text) for one in read_cues(text, ".ttml", "en", "ko")[0]] == [(1.0, 2.0, "a" * count)]
+
+
+def test_ruby_is_not_spoken(tmp_path: Path) -> None:
+    ruby = (
+        '<span tts:ruby="container"><span tts:ruby="baseContainer"><span tts:ruby="base">大韓</span></span>'
+        '<span tts:ruby="textContainer"><span tts:ruby="delimiter">(</span><span tts:ruby="text">'
+        "<span>대한</span></span></span></span>"
+    )
+    body = f'<p begin="1s" end="2s">나는 {ruby}<span tts:ruby="text">민국</span> 사람<metadata><span>no</span></metadata></p>'
+    given = read(tmp_path, f'<tt xmlns:tts="http://www.w3.org/ns/ttml#styling"><body>{body}</body></tt>')
+    assert [one.text for one in given.cues] == ["나는 大韓 사람"]
+
+
 ANY = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 TIMES = st.sampled_from(["begin", "end", "dur", "frameRate", "tickRate", "frameRateMultiplier", "lang"])
 VALUES = st.sampled_from(
