@@ -98,10 +98,8 @@ def store_people(script: Script, path: Path, video: Path | None, folder: Path, e
             seconds[name], cosine = length, people.likeness(name, voice) if name in people.voices else _ANOTHER
             if cosine < _ANOTHER:
                 what = f"{name!r} of the script has another voice than {name!r} of the folder"
-                expected, found = f"a cosine of {_ANOTHER:g} or more", f"{cosine:.2f}"
-                raise InputError(
-                    what, path=folder, expected=expected, found=found, hint="netflips script rename gives another name"
-                )
+                wanted, hint = f"a cosine of {_ANOTHER:g} or more", "netflips script rename gives another name"
+                raise InputError(what, path=folder, expected=wanted, found=f"{cosine:.2f}", hint=hint)
             if cosine < SURE:
                 sounds[name] = _clip(alone, places)
 
@@ -109,7 +107,8 @@ def store_people(script: Script, path: Path, video: Path | None, folder: Path, e
         expected = f"{LEAST_S:g} s in utterances of 1.6 s or more"
         raise InputError("nobody who has a name says enough to be known again", path=path, expected=expected)
     for name, samples in sounds.items():
-        write_speech(_free_place(folder, name), samples)
+        paths = (folder / f"{name}{f'{MORE}{number}' * (number > 1)}.wav" for number in count(1))
+        write_speech(next(path for path in paths if not path.exists()), samples)
     return seconds
 
 
@@ -125,11 +124,6 @@ def _source_of(script: Script, path: Path, video: Path | None) -> MediaSource:
     require_file(found, "the script's video", hint="--video says where it is")
     tracks = (None, None) if script.media is None else (script.media.audio_track, script.media.video_track)
     return MediaSource(found, *tracks)
-
-
-def _free_place(folder: Path, name: str) -> Path:
-    """Return the path of a person's next sound."""
-    return next(path for number in count(1) if not (path := folder / f"{name}{f'{MORE}{number}' * (number > 1)}.wav").exists())
 
 
 def _clip(sound: Sound, places: Sequence[Span]) -> Samples:
