@@ -21,9 +21,9 @@ from avcore.media.writer import video_kind
 
 _TAGGED = {"hevc": "hvc1", "prores": "apch"}
 """Codecs that MP4 and QuickTime files name in several ways, with the usual one."""
-WhyNot = Literal["codec", "times", "cut", "key", "hidden"]
+WhyNot = Literal["codec", "times", "cut"]
 """Why frames cannot be copied: the output's kind of file does not hold their codec; their packets have no times of their own; not
-all of them are shown, and the stream cannot be cut; the first is no key frame; it does not hold those that are not shown."""
+all of them are shown, or the first is no key frame, and the stream cannot be cut."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,13 +71,11 @@ def frames_to_copy(info: MediaInfo, out: Path) -> CopiedFrames | WhyNot:
 
     places = np.flatnonzero(~is_hidden | (times < 0))
     # Packets are decoded in another order than frames are shown in: none may be left out between them.
-    if not len(places) or places[-1] + 1 != len(places):
+    if not len(places) or places[-1] + 1 != len(places) or not is_key[0]:
         return "cut"
-    if not is_key[0]:
-        return "key"
     pts = times[places]
     if pts.min() < 0 and video_kind(out).name == "matroska":  # which shifts all of them to 0
-        return "hidden"
+        return "cut"
     return CopiedFrames(info.source, tick, pts, _decoding_times(pts), (info.width, info.height))
 
 

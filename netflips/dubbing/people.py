@@ -4,7 +4,6 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from itertools import count
-from os import fsencode
 from pathlib import Path
 from unicodedata import normalize
 
@@ -75,7 +74,7 @@ def store_people(script: Script, path: Path, video: Path | None, folder: Path, e
     InputError for a missing or changed video, and for a name that is another's in the folder; nothing is written then.
     """
     names = [name for name in dict.fromkeys(normalize("NFC", one.speaker) for one in script.utterances) if is_named(name)]
-    odd = next((name for name in names if _ODD.search(name) or Path(name).name != name or len(fsencode(name)) > _LONGEST), None)
+    odd = next((name for name in names if _ODD.search(name) or Path(name).name != name or len(name.encode()) > _LONGEST), None)
     if odd or not names:
         what = f"{odd!r} cannot be the name of a file" if odd else "nobody in the script has a name"
         hint = f'netflips script rename {path.name} "{odd or "speaker 1"}" Ann -o named.json gives one'

@@ -249,11 +249,14 @@ def _timed_text(text: str, untimed: list[int]) -> Iterator[Cue]:
         root = ET.fromstring("" if "<!DOCTYPE" in text else text)  # entities may grow without an end
     except ET.ParseError:
         return
-    seconds, number, left = _units_of_time(_facts(root)), 0, [(root, (0.0, math.inf))]
+    for one in root.iter():  # drafts of TTML have other namespaces
+        one.tag = one.tag.rpartition("}")[2]
+        one.attrib = {name.rpartition("}")[2]: value for name, value in one.attrib.items()}
+    seconds, number, left = _units_of_time(root.attrib), 0, [(root, (0.0, math.inf))]
     while left:  # not by recursion: elements may be nested deeply
         one, around = left.pop()
-        times = _times_within(around, _facts(one), seconds)
-        if _kind(one) != "p":
+        times = _times_within(around, one.attrib, seconds)
+        if one.tag != "p":
             left += [(inner, times) for inner in reversed(one)]
         elif said := _text_of(one):
             number += 1
@@ -273,10 +276,10 @@ def _times_within(around: tuple[float, float], facts: Mapping[str, str], seconds
 
 def _text_of(paragraph: ET.Element) -> str:
     for one in list(paragraph.iter()):
-        if _kind(one) not in ("p", "span") or _facts(one).get("ruby") in _READINGS:  # such as metadata
+        if one.tag not in ("p", "span") or one.get("ruby") in _READINGS:  # such as metadata
             tail = one.tail
             one.clear()
-            one.text, one.tail = _BREAK if _kind(one) == "br" else "", tail
+            one.text, one.tail = _BREAK if one.tag == "br" else "", tail
     lines = (" ".join(line.split()) for line in "".join(paragraph.itertext()).split(_BREAK))
     return "\n".join(filter(None, lines))
 
@@ -298,15 +301,6 @@ def _time(text: str, seconds: Mapping[str, float]) -> float:
         return float(f"{whole}{found[4] or ''}") + (int(found[5]) * seconds.get("f", math.nan) if found[5] else 0)
     found = _TTML_OFFSET.fullmatch(text.strip())
     return float(found[1]) * seconds.get(found[2], math.nan) if found else math.nan
-
-
-def _kind(element: ET.Element) -> str:
-    """Return an element's name: drafts of TTML have other namespaces."""
-    return str(element.tag).rpartition("}")[2]
-
-
-def _facts(element: ET.Element) -> dict[str, str]:
-    return {name.rpartition("}")[2]: value for name, value in element.attrib.items()}
 
 
 def _seconds(parts: Sequence[str | None]) -> float:
