@@ -83,9 +83,8 @@ def dub_videos(asked: Sequence[DubCommand], reports: list[Script] | None = None)
     first, others = runs[0], runs[1:]
     if others:
         require_targets(targets, first.paths)
-        beside = [Path(f"{out}.work") for _, out in first.pairs]
         for run in runs if first.options.work_dir is None else ():
-            run.works.update(zip([out for _, out in run.pairs], beside, strict=True))
+            run.works.update((out, Path(f"{other}.work")) for (_, out), (_, other) in zip(run.pairs, first.pairs, strict=True))
 
     if first.options.one_file:
         sources, joint = [source for source, _ in first.pairs], [_joint_name(outs) for outs in _together(runs)]
@@ -148,10 +147,8 @@ def _join(outs: Sequence[Path], languages: Sequence[str]) -> int | None:
         error = OutputError("dubs of several lengths do not fit into one file", path=_joint_name(outs), found=found)
         LOG.error("failed: %s", error_line(error))
         return error.exit_code
-    tracks = [
-        AlternateTrack(language, "Dubbed", MediaSource(one), is_default=one == outs[0])
-        for one, language in zip(outs, languages, strict=True)
-    ]
+    dubs = zip(outs, languages, strict=True)
+    tracks = [AlternateTrack(language, "Dubbed", MediaSource(one), is_default=one == outs[0]) for one, language in dubs]
     write_with_tracks(_joint_name(outs), outs[0], tracks)
     LOG.info("written: %s", _joint_name(outs))
     return None
