@@ -146,7 +146,7 @@ class Job:
         people = None if options.people is None else read_people(options.people, models.likeness_encoder)
         if people is not None and not people.voices:
             hint = "netflips script speakers talk.json -o people stores those of a talk"
-            raise InputError("there is no sound of a person in this folder", path=people.folder, hint=hint)
+            raise InputError("this is no folder with the sound of a person", path=people.folder, hint=hint)
         provenance = Provenance.of(options, terms_of_dub(models.paths, options, models.languages[1]))
         lips, unit_to_text = checked_lips(models, options), unit_reader(models, options, subtitles)
 

@@ -247,7 +247,7 @@ def test_what_does_not_fit_is_refused_in_a_line(
     with pytest.raises(UsageError, match="--people has a voice for each, --voice is one for all"):
         DubOptions(people=stored, voice=talk)
     new.mkdir()
-    with pytest.raises(InputError, match=r"there is no sound of a person in this folder.*netflips script speakers"):
+    with pytest.raises(InputError, match=r"this is no folder with the sound of a person.*netflips script speakers"):
         dub(talk, tmp_path / "dub.mp4", models, DubOptions(people=new))
     (new / "Ann.wav").write_bytes(b"no sound")
     with pytest.raises(InputError, match=r"Ann\.wav"):
