@@ -42,7 +42,7 @@ from netflips.dubbing.store import CachingReader, Store, require_work_folder
 from netflips.dubbing.video_format import VideoFormat
 from netflips.models import Models
 from netflips.provenance.manifest import sidecars
-from netflips.published.terms import file_of_lips, terms_of, terms_of_commands, terms_of_dub
+from netflips.published.terms import terms_of, terms_of_dub, terms_of_lips
 from netflips.script.files import file_beside
 from netflips.script.people import People, read_people
 from netflips.script.targets import UnitList
@@ -179,9 +179,8 @@ class Job:
         lips = replace(options.lips, name=resolve_backend(options.lips, models.paths.needed.get(RENDERER)).name)
 
         files = {stage.name: models.paths.needed.get(stage) or models.paths.other(stage) for stage in STAGES}
-        files |= file_of_lips(options.lips, models.paths.needed.get(RENDERER))
         terms = tuple(terms_of(part, path) for part, path in files.items() if path is not None)
-        provenance = Provenance.of(options, terms + terms_of_commands(options.lips, models.paths.needed.get(RENDERER)))
+        provenance = Provenance.of(options, terms + terms_of_lips(options.lips, models.paths.needed.get(RENDERER)))
 
         with private_folder() as scratch, closing(Store(scratch)) as store:
             yield cls(

@@ -1,15 +1,21 @@
-"""The published models for each flag that takes a model, from `catalogue.yaml` or the file that NETFLIPS_CATALOGUE names."""
+"""The published models for each flag that takes a model, from `catalogue.yaml` or the file that NETFLIPS_CATALOGUE names.
 
+The types below are the form of that file: what does not fit them is refused, with its place.
+"""
+
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal
+
+from msgspec import Meta, Struct, convert, field
 
 from avcore.command import did_you_mean
 from avcore.errors import InputError, UsageError
+from avcore.journal import checksum_of
 from avcore.texts import read_yaml
 
 VARIABLE = "NETFLIPS_CATALOGUE"
@@ -18,46 +24,75 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 Commercial = Literal["yes", "no", "not stated"]
 """Whether results of a model may be sold."""
 NOT_STATED: Final = "not stated"
-_HOSTED = ("hub", "drive")
-_KINDS = (*_HOSTED, "url", "unzip")
+_ABOUT = 1.5
+"""How much longer a file may be than the model is about."""
+_Name = Annotated[str, Meta(pattern=rf"^{NAME.pattern}\Z")]
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Where a file is published."""
+class Origin(Struct, frozen=True):
+    """Where a file is published: one of the first four says it."""
 
-    kind: str
-    """hub, drive, url, or unzip: in a zip at the address"""
-    at: str
-    """a repository, an id or an address"""
+    hub: str = ""
+    """a repository of the Hugging Face Hub"""
+    drive: str = ""
+    """an id of Google Drive"""
+    url: str = ""
+    """its address"""
+    unzip: str = ""
+    """the address of a zip that holds it"""
     commit: str = ""
-    """of a repository, "" = the newest"""
-    folder: str = ""
-    """in the repository, "" or `x/`"""
+    """of the repository, "" = the newest"""
+    path: str = ""
+    """of the folder in the repository, "" or `x/`"""
+
+    def __post_init__(self) -> None:
+        if not (self.hub or self.drive or self.url or self.unzip):
+            raise ValueError("a source that is none of hub, drive, url, unzip")
 
     def __str__(self) -> str:
-        names = {"hub": f"Hugging Face {self.at}", "drive": f"Google Drive {self.at}"}
-        return names.get(self.kind, self.at)
+        if self.hub:
+            return f"Hugging Face {self.hub}"
+        return f"Google Drive {self.drive}" if self.drive else self.url or self.unzip
 
 
-@dataclass(frozen=True)
-class ModelFile:
+class ModelFile(Struct, frozen=True):
     """A file of a model."""
 
     name: str
     """or a pattern for files of a repository"""
-    size: int | None = None
+    sources: Annotated[tuple[Origin, ...], Meta(min_length=1)] = field(name="from")
+    """its own or the model's, in the order in which they are tried"""
+    size: int | None = field(default=None, name="bytes")
     """in bytes; None = noted at the first download"""
     sha256: str | None = None
     """None = noted at the first download"""
-    sources: tuple[Origin, ...] = ()
-    """its own sources, where they are not the model's"""
-    is_optional: bool = False
+    git: str | None = None
+    """git's name of its content, which the Hub states for small files; None = not known"""
+    most_bytes: int | None = None
+    """largest size where it is not known; None = half of the free disk space"""
+    is_optional: bool = field(default=False, name="optional")
     """whether the model is complete without it"""
 
+    def __post_init__(self) -> None:
+        # The list may be somebody else's: a name must not lead out of the model's folder.
+        if not self.name or not self.name.isprintable() or "/" in self.name or self.name.startswith("."):
+            raise ValueError(f"a file called {self.name!r}")
 
-@dataclass(frozen=True)
-class Licence:
+    def wrong(self, path: Path) -> tuple[str, str] | None:
+        """Return the expected and the found property of a file's content, None = it is right. Raises OSError."""
+        found = checksum_of(path)
+        if self.size is not None and found["bytes"] != self.size:
+            return f"{self.size:,} bytes", f"{found['bytes']:,}"
+        if self.sha256 is not None and found["sha256"] != self.sha256:
+            return f"sha256 {self.sha256[:16]}...", f"{found['sha256'][:16]}..."
+        if self.sha256 is None and self.git is not None:
+            content = path.read_bytes()
+            name = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+            return None if name == self.git else (f"git object {self.git[:16]}...", "another content")
+        return None
+
+
+class Licence(Struct, frozen=True):
     """What a model may be used for."""
 
     key: str
@@ -72,11 +107,10 @@ class Licence:
     """whether results may be sold"""
 
 
-@dataclass(frozen=True)
-class Model:
+class Model(Struct, frozen=True):
     """A published model."""
 
-    name: str
+    name: _Name
     flag: str
     """the flag that takes it"""
     about: str
@@ -86,33 +120,57 @@ class Model:
     licence: Licence
     files: tuple[ModelFile, ...]
     """that it consists of"""
-    sources: tuple[Origin, ...]
-    """of all files without sources of their own, in the order in which they are tried"""
-    megabytes: float | None = None
+    sources: tuple[Origin, ...] = field(default=(), name="from")
+    """of all files without sources of their own"""
+    megabytes: int | float | None = None
     """of all files, about; None = not known"""
-    main: str = ""
+    main: str = field(default="", name="file")
     """file that the flag takes, "" = the folder"""
     not_this: Mapping[int, str] = field(default_factory=dict)
     """other files that are published under the same name, in words, by their size in bytes"""
 
+    @property
+    def size(self) -> str:
+        """The length of all files, in words."""
+        return "? MB" if self.megabytes is None else f"{self.megabytes:,.0f} MB"
 
-@dataclass(frozen=True)
-class Catalogue:
+
+class ModelSet(Struct, frozen=True):
+    """Models that go together."""
+
+    about: str
+    """what the set is for"""
+    models: tuple[str, ...]
+    """their names"""
+
+
+class Catalogue(Struct, frozen=True):
     """A list of published models."""
 
-    hosts: Mapping[str, str]
-    """addresses, by kind of source"""
+    licences: Mapping[str, Licence]
+    """by their keys"""
     models: Mapping[str, Model]
     """by name"""
-    sets: Mapping[str, tuple[str, tuple[str, ...]]]
-    """by name: what a set is for, and the names of models that go together"""
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    """addresses, by kind of source: hub and drive"""
+    sets: Mapping[_Name, ModelSet] = field(default_factory=dict)
+    """by name"""
+    built_in: Mapping[str, Licence] = field(default_factory=dict)
+    """licences of what comes with NetfLips, by what a dub calls it"""
+
+    def __post_init__(self) -> None:
+        if unknown := [name for one in self.sets.values() for name in one.models if name not in self.models]:
+            raise ValueError(f"a set of unknown models, {unknown}")
+        for origin in (origin for model in self.models.values() for file in model.files for origin in file.sources):
+            for kind in ("hub", "drive"):
+                if getattr(origin, kind) and kind not in self.hosts:
+                    raise ValueError(f"no host for {kind}")
 
     def named(self, names: Iterable[str]) -> list[Model]:
         """Return the models of these names of models and sets, each once. Raises UsageError for an unknown name."""
         found = dict[str, Model]()
         for name in names:
-            parts = self.sets[name][1] if name in self.sets else (name,)
-            for part in parts:
+            for part in self.sets[name].models if name in self.sets else (name,):
                 if part not in self.models:
                     near = did_you_mean(part, [*self.models, *self.sets])
                     raise UsageError(f"no published model {part!r}", hint="; ".join(filter(None, (near, "netflips models list"))))
@@ -132,76 +190,30 @@ def shipped_catalogue() -> Catalogue:
     return read_catalogue(SHIPPED)
 
 
-@cache
-def built_in_licences() -> Mapping[str, Licence]:
-    """Return the licences of what comes with NetfLips, by name."""
-    content = read_yaml(SHIPPED, "the list of models")
-    return {name: _licence(key, content["licences"][key]) for name, key in content["built_in"].items()}
-
-
 def read_catalogue(path: Path) -> Catalogue:
     """Read a list of models. Raises InputError for a file of another form."""
     content = read_yaml(path, "the list of models")
     try:
-        licences = {key: _licence(key, one) for key, one in content["licences"].items()}
-        models = {name: _model(name, one, licences) for name, one in content["models"].items()}
-        sets = {name: (one["about"], tuple(one["models"])) for name, one in (content.get("sets") or {}).items()}
-        unknown = [part for _, parts in sets.values() for part in parts if part not in models]
-        if unknown or not all(NAME.fullmatch(name) for name in (*models, *sets)):
-            raise ValueError(unknown or "a name")
-
-        hosts = {name: _typed(url, str) for name, url in (content.get("hosts") or {}).items()}
-        origins = [one for model in models.values() for file in model.files for one in file.sources or model.sources or (None,)]
-        if wrong := [one for one in origins if one is None or (one.kind in _HOSTED and one.kind not in hosts)]:
-            raise ValueError("a file that comes from nowhere" if wrong[0] is None else f"no host for {wrong[0].kind}")
-
-        return Catalogue(hosts, models, sets)
+        # What the file has by name or once for many, each entry has for itself.
+        licences = {key: {**one, "key": key} for key, one in content["licences"].items()}
+        models = {name: _entry(name, one, licences) for name, one in content["models"].items()}
+        built_in = {name: licences[key] for name, key in content.get("built_in", {}).items()}
+        return convert({**content, "licences": licences, "models": models, "built_in": built_in}, Catalogue)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         found = f"{type(error).__name__} {error}"
         raise InputError("this is no list of models", path=path, found=found, hint=f"{SHIPPED.name} shows the form") from error
 
 
-def _licence(key: str, entry: Mapping[str, Any]) -> Licence:
-    commercial = entry.get("commercial", NOT_STATED)
-    if commercial not in get_args(Commercial):
-        raise ValueError(f"commercial: {commercial!r}")
-    return Licence(key, entry["title"], entry["allows"], bool(entry.get("asks")), commercial)
-
-
-def _model(name: str, entry: Mapping[str, Any], licences: Mapping[str, Licence]) -> Model:
-    main = entry.get("file") or ""
-    files = entry.get("files") or {main: {key: entry[key] for key in ("bytes", "sha256") if key in entry}}
-    return Model(
-        name,
-        _typed(entry["flag"], str),
-        str(entry["about"]),
-        str(entry["languages"]),
-        licences[entry["licence"]],
-        tuple(_file(one, about or {}) for one, about in files.items()),
-        tuple(map(_source, entry.get("from") or ())),
-        _typed(entry.get("megabytes"), int | float | None),
-        main,
-        {int(size): str(words) for size, words in (entry.get("not_this") or {}).items()},
-    )
-
-
-def _file(name: str, entry: Mapping[str, Any]) -> ModelFile:
-    # The list may be somebody else's: a name must not lead out of the model's folder.
-    if not name or not _typed(name, str).isprintable() or "/" in name or name.startswith("."):
-        raise ValueError(f"a file called {name!r}")
-    sources = tuple(map(_source, entry.get("from") or ()))
-    size, digest = _typed(entry.get("bytes"), int | None), _typed(entry.get("sha256"), str | None)
-    return ModelFile(name, size, digest, sources, bool(entry.get("optional")))
-
-
-def _source(entry: Mapping[str, str]) -> Origin:
-    kind = next((one for one in _KINDS if one in entry), "")
-    if not kind:
-        raise ValueError(f"a source that is none of {', '.join(_KINDS)}")
-    return Origin(kind, _typed(entry[kind], str), str(entry.get("commit") or ""), str(entry.get("path") or ""))
-
-
-def _typed(value: Any, kind: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, kind):
-        raise TypeError(f"{value!r}"[:80])
-    return value
+def _entry(name: str, entry: Mapping[str, Any], licences: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a model's entry with its licence, and with what its files have in common written into each."""
+    common = {"from": entry["from"]} if "from" in entry else {}
+    if megabytes := entry.get("megabytes"):
+        common["most_bytes"] = round(megabytes * 1_000_000 * _ABOUT)
+    files = entry.get("files") or {entry.get("file"): {key: entry[key] for key in ("bytes", "sha256") if key in entry}}
+    return {
+        **entry,
+        "name": name,
+        "languages": str(entry["languages"]),
+        "licence": licences[entry["licence"]],
+        "files": [{"name": file, **common, **(about or {})} for file, about in files.items()],
+    }

@@ -6,35 +6,32 @@ Google's own address whatever the list of models states, follows pages without a
 Proxies (HTTPS_PROXY) and certificates (SSL_CERT_FILE) are those of the environment; no token is read or sent.
 """
 
-import hashlib
 import http.client
-import json
 import logging
-import lzma
 import shutil
 import ssl
-import struct
 import time
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from html.parser import HTMLParser
 from pathlib import Path
 from socket import gaierror
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 from urllib.request import HTTPCookieProcessor, Request, build_opener
 
+from msgspec import Meta, Struct
+from msgspec.json import decode
+from msgspec.structs import replace
+
 from avcore.errors import InputError, OutputError, reason
-from avcore.journal import checksum_of
 from avcore.notes import shown
 from avcore.programs import within
 from avcore.progress import Progress
 from netflips.published.catalogue import Model, ModelFile, Origin
+from netflips.published.unpack import copy, files_of_zip, require_room
 from netflips.version import __version__
 
 LOG = logging.getLogger("netflips")
@@ -46,9 +43,6 @@ _TIMEOUT_S, _LONGEST_PAUSE_S = 60.0, 120.0
 _COME_AGAIN = (408, 425, 429, 500, 502, 503, 504)
 _MOST_PAGE = 4 << 20
 _MEGA = 1_000_000
-_ROOM, _ABOUT = 1.05, 1.5
-BAD_ZIP = (zipfile.BadZipFile, EOFError, RuntimeError, ValueError, zlib.error, lzma.LZMAError, struct.error)
-"""Errors of a zip that is damaged, encrypted or of an unknown method."""
 _MOST_DIGITS, _MOST_SHOWN = 18, 200
 _GO_ON = "run the command again: it goes on where it stopped"
 _BY_HAND = "get it in a browser and give it to netflips models add"
@@ -71,35 +65,25 @@ class _BeyondError(_BrokenError):
     """A part that is longer than the file of the host; the download starts again."""
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """A file to download."""
+class _Large(Struct):
+    """What the Hub states of a large file; oid: its sha256."""
 
-    name: str
-    """of the file"""
-    places: tuple[Origin, ...]
-    """its sources, in the order in which they are tried"""
-    size: int | None = None
-    """in bytes, None = not known"""
-    sha256: str | None = None
-    """None = not known"""
-    git: str | None = None
-    """git's name of its content, which the Hub states for small files; None = not known"""
-    most_bytes: int | None = None
-    """largest size where it is not known, None = half of the free disk space"""
+    oid: str | None = None
 
-    def wrong(self, path: Path) -> tuple[str, str] | None:
-        """Return the expected and the found property of the file's content, None = it is right. Raises OSError."""
-        checksum = checksum_of(path)
-        if self.size is not None and checksum["bytes"] != self.size:
-            return f"{self.size:,} bytes", f"{checksum['bytes']:,}"
-        if self.sha256 is not None and checksum["sha256"] != self.sha256:
-            return f"sha256 {self.sha256[:16]}...", f"{checksum['sha256'][:16]}..."
-        if self.sha256 is None and self.git is not None:
-            content = path.read_bytes()
-            name = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
-            return None if name == self.git else (f"git object {self.git[:16]}...", "another content")
-        return None
+
+class _Listed(Struct):
+    """An entry of the Hub's list of files; oid: git's name of the content."""
+
+    path: str
+    size: Annotated[int, Meta(ge=0, lt=10**_MOST_DIGITS)] | None = None
+    oid: str | None = None
+    lfs: _Large | None = None
+
+
+class _Revision(Struct):
+    """The Hub's answer about a revision; sha: its commit."""
+
+    sha: Annotated[str, Meta(pattern=r"^[0-9A-Za-z]+\Z")]
 
 
 class Fetcher:
@@ -109,60 +93,52 @@ class Fetcher:
         self._hosts, self._progress, self._is_latest = hosts, progress, is_latest
         self.commits = dict[str, str]()
         """Commit that is taken, by repository."""
-        self._listings = dict[str, list[dict[str, Any]]]()
+        self._listings = dict[str, list[_Listed]]()
 
-    def wanted(self, model: Model, noted: Mapping[str, Mapping[str, Any]]) -> list[Wanted]:
-        """Return the files of a model, with their known properties. noted: earlier digests, by name. Raises InputError."""
-        most = None if model.megabytes is None else round(model.megabytes * _MEGA * _ABOUT)
-        files = [one for file in model.files for one in self._found(file, file.sources or model.sources)]
-        found = [replace(one, most_bytes=most) for one in files]
+    def wanted(self, model: Model, noted: Mapping[str, Mapping[str, Any]]) -> list[ModelFile]:
+        """Return the files of a model, with all that is known of them. noted: earlier digests, by name. Raises InputError."""
+        found = [one for file in model.files for one in self._found(file)]
         return [replace(one, sha256=noted[one.name]["sha256"]) if one.name in noted else one for one in found]
 
-    def _found(self, file: ModelFile, sources: tuple[Origin, ...]) -> list[Wanted]:
-        plain = Wanted(file.name, sources, file.size, file.sha256)
-        if sources[0].kind != "hub" or len(sources) > 1:
-            return [plain]
+    def _found(self, file: ModelFile) -> list[ModelFile]:
+        source = file.sources[0]
+        if not source.hub or len(file.sources) > 1:
+            return [file]
 
-        listed = [one for one in self._listing(sources[0]) if fnmatchcase(one["path"], file.name) and _is_name(one["path"])]
+        listed = [one for one in self._listing(source) if fnmatchcase(one.path, file.name) and _is_name(one.path)]
         if not listed and not file.is_optional:
-            raise HostError(f"{sources[0]} has no such file", path=file.name, hint="try --latest")
+            raise HostError(f"{source} has no such file", path=file.name, hint="try --latest")
 
-        found = list[Wanted]()
+        found = list[ModelFile]()
         for one in listed:  # with the properties that the Hub states, where the catalogue states none
-            large = one.get("lfs") or {}
-            digest, git = file.sha256 or large.get("oid"), None if large else one.get("oid")
-            found.append(replace(plain, name=one["path"], size=file.size or one.get("size"), sha256=digest, git=git))
+            digest, git = (None, one.oid) if one.lfs is None else (one.lfs.oid, None)
+            found.append(replace(file, name=one.path, size=file.size or one.size, sha256=file.sha256 or digest, git=git))
         return found
 
-    def _listing(self, source: Origin) -> list[dict[str, Any]]:
-        """Return the files of a repository: path, size, oid, and for large ones lfs, whose oid is a sha256."""
-        if source.at not in self._listings:
-            path = f"api/models/{source.at}/tree/{self._commit(source)}?recursive=true&expand=false"
-            listed = self._json(f"{self._hosts['hub']}/{path}", source)
-            if not isinstance(listed, list) or not all(map(_is_listed, listed)):
-                raise HostError(f"{source} gives no list of files", hint=_BY_HAND)
-            self._listings[source.at] = listed
-        return self._listings[source.at]
+    def _listing(self, source: Origin) -> list[_Listed]:
+        """Return the files of a repository."""
+        if source.hub not in self._listings:
+            path = f"{source.hub}/tree/{self._commit(source)}?recursive=true&expand=false"
+            self._listings[source.hub] = self._asked(path, source, list[_Listed])
+        return self._listings[source.hub]
 
     def _commit(self, source: Origin) -> str:
-        if source.at not in self.commits:
-            commit = "" if self._is_latest else source.commit
-            if not commit:
-                answer = self._json(f"{self._hosts['hub']}/api/models/{source.at}/revision/main", source)
-                commit = str(answer.get("sha")) if isinstance(answer, dict) else ""
-                if not commit.isalnum():
-                    raise HostError(f"{source} states no commit", hint=_BY_HAND)
-            self.commits[source.at] = commit
-        return self.commits[source.at]
+        if source.hub not in self.commits:
+            is_listed = source.commit and not self._is_latest
+            newest = f"{source.hub}/revision/main"
+            self.commits[source.hub] = source.commit if is_listed else self._asked(newest, source, _Revision).sha
+        return self.commits[source.hub]
 
-    def _json(self, url: str, source: Origin) -> Any:
-        def ask() -> Any:
-            with _opened(url, source) as answer:
-                return json.loads(_read(answer, _MOST_PAGE))
+    def _asked(self, path: str, source: Origin, kind: type[_Answer]) -> _Answer:
+        """Return what the Hub says about its models."""
+
+        def ask() -> _Answer:
+            with _opened(f"{self._hosts['hub']}/api/models/{path}", source) as answer:
+                return decode(_read(answer, _MOST_PAGE), type=kind)
 
         return self._patiently(source, ask)
 
-    def fetch(self, one: Wanted, folder: Path) -> str:
+    def fetch(self, one: ModelFile, folder: Path) -> str:
         """Download a file into a folder; returns its source, "" where the file is already there and right.
 
         An earlier part of it is continued. Raises InputError where no host delivers it, OutputError where there is no space.
@@ -171,32 +147,32 @@ class Fetcher:
         if path.is_file() and one.wrong(path) is None:
             return ""
 
-        for place in one.places:
+        for place in one.sources:
             try:
                 self._download(place, one, part)
-                if place.kind == "unzip":
+                if place.unzip:
                     _unzip(part, one.name, place)
                 if wrong := one.wrong(part):
                     part.unlink()
-                    raise HostError(f"{place} gives another file", path=one.name, expected=wrong[0], found=wrong[1], hint=_BY_HAND)
+                    raise _other_file(place, one.name, *wrong)
                 part.replace(path)
                 return str(place)
             except HostError as error:
                 failed.append(error)
-                if place != one.places[-1]:
+                if place != one.sources[-1]:
                     LOG.warning("warning: %s; the next host is tried", error)
         raise failed[0]
 
-    def _download(self, place: Origin, one: Wanted, part: Path) -> None:
+    def _download(self, place: Origin, one: ModelFile, part: Path) -> None:
         """Append to a part until it is complete."""
-        size = None if place.kind == "unzip" else one.size
+        size = None if place.unzip else one.size  # of the zip nothing is known
 
         def reached() -> int:
             return part.stat().st_size if part.is_file() else 0
 
         def append() -> None:
             try:
-                self._ask(place, one, size, part)
+                self._append(place, replace(one, size=size), part, reached())
             except _BeyondError:
                 part.unlink(missing_ok=True)
                 raise
@@ -207,13 +183,12 @@ class Fetcher:
         if size is None or reached() != size:
             self._patiently(place, append, reached)
 
-    def _ask(self, place: Origin, one: Wanted, size: int | None, part: Path) -> None:
+    def _append(self, place: Origin, one: ModelFile, part: Path, have: int) -> None:
+        """Ask for what is missing behind the bytes that are there, and write it."""
         tag = part.with_name(f"{part.name}.tag")
-        have = part.stat().st_size if part.is_file() else 0
         known = tag.read_text(errors="replace") if have and tag.is_file() else ""
         if not known and one.sha256 is None:
             have = 0  # nothing would show whether the rest belongs to it
-
         headers = {"Range": f"bytes={have}-"} if have else {}
         if have and known:
             headers["If-Range"] = known  # a file that has changed since then comes whole
@@ -222,26 +197,28 @@ class Fetcher:
         # Twice, because Google Drive may answer with a page that asks for a confirmation first.
         for is_second in (False, True):
             with _opened(url, place, headers) as answer:
-                if not _is_page(answer):
-                    self._write(answer, place, one, size, part, tag, have)
+                is_page = answer.headers.get_content_type() == "text/html" and not answer.headers.get("Content-Disposition")
+                if not is_page:
+                    self._write(answer, place, one, part, tag, have)
                     return
-                if place.kind != "drive":
+                if not place.drive:
                     raise HostError(f"{place} gives a page in place of the file", path=one.name, hint=_BY_HAND)
                 page = _Page()
                 page.feed(_read(answer, _MOST_PAGE).decode("utf-8", "replace"))
-                if is_second or not page.action or _host(answer.geturl()) != _host(url):
+                if is_second or not page.action or urlsplit(answer.geturl()).netloc != urlsplit(url).netloc:
                     raise page.refusal(place, one.name)
                 url = urljoin(answer.geturl(), f"{page.action}?{urlencode(page.fields)}")
 
-    def _write(self, answer: Any, place: Origin, one: Wanted, size: int | None, part: Path, tag: Path, have: int) -> None:
+    def _write(self, answer: Any, place: Origin, one: ModelFile, part: Path, tag: Path, have: int) -> None:
         """Write a body: behind the part that is there, if it is the rest of it, else from the beginning."""
         begin, total = _extent(answer, have)
-        if size is not None and total is not None and total != size:
-            raise _other_file(place, one.name, f"{size:,} bytes", f"{total:,}")
+        if one.size is not None and total is not None and total != one.size:
+            raise _other_file(place, one.name, f"{one.size:,} bytes", f"{total:,}")
         require_room(part.parent, (total or 0) - begin)
 
         # There is always a bound, because a body may have no end.
-        most = next(known for known in (size, total, one.most_bytes, shutil.disk_usage(part.parent).free // 2) if known is not None)
+        half = shutil.disk_usage(part.parent).free // 2
+        most = next(known for known in (one.size, total, one.most_bytes, half) if known is not None)
         validator = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
 
         try:
@@ -266,11 +243,11 @@ class Fetcher:
         tag.unlink(missing_ok=True)
 
     def _url(self, place: Origin, name: str) -> str:
-        if place.kind == "hub":
-            return f"{self._hosts['hub']}/{place.at}/resolve/{self._commit(place)}/{quote(place.folder + name)}"
-        if place.kind == "drive":
-            return f"{self._hosts['drive']}/download?{urlencode({'id': place.at, 'export': 'download', 'confirm': 't'})}"
-        return place.at
+        if place.hub:
+            return f"{self._hosts['hub']}/{place.hub}/resolve/{self._commit(place)}/{quote(place.path + name)}"
+        if place.drive:
+            return f"{self._hosts['drive']}/download?{urlencode({'id': place.drive, 'export': 'download', 'confirm': 't'})}"
+        return place.url or place.unzip
 
     def _patiently(self, place: Origin, attempt: Callable[[], _Answer], reached: Callable[[], int] = lambda: 0) -> _Answer:
         """Try again after pauses, until as many tries in a row as there are pauses brought nothing new.
@@ -292,15 +269,6 @@ class Fetcher:
                 if failed > len(PAUSES_S):
                     raise HostError(f"{place} breaks off", found=shown(reason(error))[:_MOST_SHOWN], hint=_GO_ON) from error
                 time.sleep(min(max(error.after_s, PAUSES_S[max(failed - 1, 0)]), _LONGEST_PAUSE_S))
-
-
-def require_room(folder: Path, num_bytes: int) -> None:
-    """Raise OutputError where a folder, or its nearest existing parent, has no space for this many more bytes."""
-    place = next(one for one in (folder, *folder.absolute().parents) if one.is_dir())
-    free = shutil.disk_usage(place).free
-    if num_bytes * _ROOM > free:
-        needed = f"{num_bytes * _ROOM / _MEGA:,.0f} MB free"
-        raise OutputError("there is no room for it", path=place, expected=needed, found=f"{free / _MEGA:,.0f} MB", hint="make room")
 
 
 @contextmanager
@@ -361,27 +329,9 @@ def _count(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
 
 
-def _is_listed(one: Any) -> bool:
-    """Return whether this is an entry of the file list of the Hub, as far as it is used."""
-    if not isinstance(one, dict) or not isinstance(one.get("path"), str):
-        return False
-    size, large = one.get("size", 0), one.get("lfs") or {}
-    oids = [one.get("oid"), large.get("oid")] if isinstance(large, dict) else [...]
-    is_sized = isinstance(size, int) and not isinstance(size, bool) and 0 <= size < 10**_MOST_DIGITS
-    return is_sized and all(isinstance(oid, str | None) for oid in oids)
-
-
 def _is_name(path: str) -> bool:
     """Return whether a path in a repository is a file name without a folder."""
     return path.isprintable() and "/" not in path and path not in ("", ".", "..") and len(path) < _MOST_SHOWN
-
-
-def _is_page(answer: Any) -> bool:
-    return (answer.headers.get_content_type() or "") == "text/html" and not answer.headers.get("Content-Disposition")
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).netloc
 
 
 class _Page(HTMLParser):
@@ -418,22 +368,19 @@ def _unzip(part: Path, name: str, place: Origin) -> None:
     """Replace a zip by the one file of this name in it. Raises HostError and OutputError."""
     whole = part.with_name(f"{part.name}.unzipped")
     try:
-        with zipfile.ZipFile(part) as archive:
-            found = [one for one in archive.infolist() if Path(one.filename).name == name]
-            if len(found) != 1:
-                raise HostError(f"{place} has {len(found)} files of this name", path=name, expected="one", hint=_BY_HAND)
-
-            require_room(part.parent, found[0].file_size)
-            with archive.open(found[0]) as inside, whole.open("wb") as out:
-                shutil.copyfileobj(inside, out)
-    except BAD_ZIP as error:
+        found = [one for one in files_of_zip(part) if one.name == name]
+        if len(found) != 1:
+            raise HostError(f"{place} has {len(found)} files of this name", path=name, expected="one", hint=_BY_HAND)
+        require_room(part.parent, found[0].size)
+        copy(found, whole)
+        whole.replace(part)
+    except HostError:
+        raise
+    except InputError as error:
         part.unlink()
+        raise HostError(f"{place} gives no zip that is whole", path=name, found=error.found, hint=_BY_HAND) from error
+    finally:
         whole.unlink(missing_ok=True)
-        raise HostError(f"{place} gives no zip that is whole", path=name, found=reason(error), hint=_BY_HAND) from error
-    except OSError as error:
-        whole.unlink(missing_ok=True)
-        raise OutputError("it cannot be unpacked", path=part, found=reason(error), hint=f"make room and {_GO_ON}") from error
-    whole.replace(part)
 
 
 def _other_file(place: Origin, name: str, expected: str, found: str) -> HostError:

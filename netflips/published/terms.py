@@ -12,7 +12,7 @@ from avcore.journal import file_digest
 from netflips.cascade.speakers import ESPEAK, KOKORO, SPEAK_WITH
 from netflips.dubbing.spleeter import SPLEETER
 from netflips.model_paths import ModelPaths
-from netflips.published.catalogue import NOT_STATED, Commercial, Licence, ModelFile, built_in_licences, catalogue
+from netflips.published.catalogue import NOT_STATED, Commercial, Licence, ModelFile, catalogue, shipped_catalogue
 from netflips.published.store import models_folder
 from text2unit.stage import TEXT2UNIT
 from unit2av.lipsync.backend import LipSyncChoice, backend_of
@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 
 _UNKNOWN = Licence("", NOT_STATED, "nothing certain")
 _BUNDLE = "the demo bundle"
-_SPEAKERS = {ESPEAK: "espeak-ng", KOKORO: "Kokoro-82M"}
+_SEPARATE_WITH = "--separate-with"
+_BUILT_IN = {
+    (SPEAK_WITH, ESPEAK): ("speech", "espeak-ng"),
+    (SPEAK_WITH, KOKORO): ("speech", "Kokoro-82M"),
+    (_SEPARATE_WITH, SPLEETER): ("music apart", "Spleeter"),
+}
+"""What comes with NetfLips, by the flag and the word that choose it: its part of the chain and its name in the list."""
 
 
 class Terms(NamedTuple):
@@ -54,7 +60,7 @@ def licence_of(path: Path) -> Licence:
     is not recognized, and a name gives no other file more rights.
     """
     if _is_shipped(path):
-        return built_in_licences()[_BUNDLE]
+        return shipped_catalogue().built_in[_BUNDLE]
 
     # A file is read once at most, and only if its name and size are those of a listed one.
     folder, digest = path.resolve() if path.is_dir() else path.resolve().parent, cache(file_digest)
@@ -69,6 +75,13 @@ def licence_of(path: Path) -> Licence:
 def _is_shipped(path: Path) -> bool:
     shipped = shipped_bundle()
     return shipped is not None and path.parent.resolve() == shipped.resolve() and (shipped / ABOUT).is_file()
+
+
+def _is_file(path: Path, known: ModelFile, digest: Callable[[Path], str]) -> bool:
+    """Return whether a checkpoint, or the file of that name in an engine's folder, has the published content."""
+    file = path / known.name if path.is_dir() else path
+    is_alike = file.name == known.name and file.is_file() and known.size in (None, file.stat().st_size)
+    return is_alike and digest(file) == known.sha256
 
 
 def may_be_sold(terms: Iterable[Terms]) -> str:
@@ -101,36 +114,31 @@ def terms_of_dub(paths: ModelPaths, options: "DubOptions", target: str) -> tuple
         files |= {TRANSLATOR.name: None if options.is_speech_given else paths.utut, UNIT2TEXT.name: paths.other(UNIT2TEXT)}
     if not options.is_speech_given and (asked is not None or options.script_in is not None):
         files[TEXT2UNIT.name] = paths.other(TEXT2UNIT, target)
-    files |= file_of_lips(options.lips, paths.unit2av)
-
+    files[SPEAKER_ENCODER.name] = paths.speaker_encoder
     terms = [terms_of(part, path) for part, path in files.items() if path is not None]
     if paths.speaker_encoder is None:
         terms.append(_built_in(SPEAKER_ENCODER.name, "resemblyzer's encoder"))
-    else:
-        terms.append(terms_of(SPEAKER_ENCODER.name, paths.speaker_encoder))
-    if options.speak_with in _SPEAKERS:
-        terms.append(_built_in("speech", _SPEAKERS[options.speak_with]))
 
-    programs = {SPEAK_WITH: options.speak_with not in _SPEAKERS and options.speak_with}
-    if options.separate_with == SPLEETER:
-        terms.append(_built_in("music apart", "Spleeter"))
-    programs |= {"--translate-with": options.translate_with}
-    programs |= {"--separate-with": options.separate_with != SPLEETER and options.separate_with}
-    programs |= {"--diarize-with": options.diarize_with}
-
-    given = (flag for flag, program in programs.items() if program)
-    return (*terms, *map(_of_program, given), *terms_of_commands(options.lips, paths.unit2av))
-
-
-def file_of_lips(choice: LipSyncChoice, renderer: Path | None) -> dict[str, Path | None]:
-    """Return the file of the lip-sync backend, if it has its own, by its part of the chain."""
-    return {"lips": backend_of(choice, renderer).weights(choice, renderer)}
+    chosen = {
+        SPEAK_WITH: options.speak_with,
+        "--translate-with": options.translate_with,
+        _SEPARATE_WITH: options.separate_with,
+        "--diarize-with": options.diarize_with,
+    }
+    for flag, choice in chosen.items():
+        if built_in := _BUILT_IN.get((flag, choice or "")):
+            terms.append(_built_in(*built_in))
+        elif choice:
+            terms.append(_of_program(flag))
+    return (*terms, *terms_of_lips(options.lips, paths.unit2av))
 
 
-def terms_of_commands(choice: LipSyncChoice, renderer: Path | None) -> tuple[Terms, ...]:
-    """Return the terms of the programs that the lip-sync backend runs."""
-    options = backend_of(choice, renderer).options
-    return tuple(_of_program(one.flag) for one in options if one.is_command and choice.values.get(one.name))
+def terms_of_lips(choice: LipSyncChoice, renderer: Path | None) -> tuple[Terms, ...]:
+    """Return the terms of the lip-sync backend's file, if it has its own, and of the programs that it runs."""
+    backend = backend_of(choice, renderer)
+    weights = backend.weights(choice, renderer)
+    programs = (_of_program(one.flag) for one in backend.options if one.is_command and choice.values.get(one.name))
+    return (*(() if weights is None else (terms_of("lips", weights),)), *programs)
 
 
 def _of_program(flag: str) -> Terms:
@@ -138,12 +146,5 @@ def _of_program(flag: str) -> Terms:
 
 
 def _built_in(part: str, name: str) -> Terms:
-    licence = built_in_licences()[name]
+    licence = shipped_catalogue().built_in[name]
     return Terms(part, name, licence.title, licence.commercial)
-
-
-def _is_file(path: Path, known: ModelFile, digest: Callable[[Path], str]) -> bool:
-    """Return whether a checkpoint, or the file of that name in an engine's folder, has the published content."""
-    file = path / known.name if path.is_dir() else path
-    is_alike = file.name == known.name and file.is_file() and known.size in (None, file.stat().st_size)
-    return is_alike and digest(file) == known.sha256

@@ -79,8 +79,8 @@ def _speak(path: Path) -> object:
 
 def _get(path: Path) -> object:
     fetch.PAUSES_S, fetch._TIMEOUT_S, fetch._LONGEST_PAUSE_S = (0.0, 0.0, 0.0), LIMIT_S, 0.1
-    files, origins = (ModelFile("model.bin"),), (Origin("hub", "a/b"),)
-    model = Model("m", "--recognizer", "a model", "en", Licence("", "", ""), files, origins, 1.0)
+    files = (ModelFile("model.bin", (Origin(hub="a/b"),), most_bytes=1_500_000),)
+    model = Model("m", "--recognizer", "a model", "en", Licence("", "", ""), files)
     fetcher = fetch.Fetcher({"hub": _serve(path.read_bytes())}, silent)
     Path("got").mkdir()
     return [fetcher.fetch(one, Path("got")) for one in fetcher.wanted(model, {})]

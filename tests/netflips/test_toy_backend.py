@@ -14,7 +14,7 @@ from avcore.media.frames import Frame
 from netflips.dubbing.command import main as dub_main
 from netflips.model_paths import ModelPaths
 from netflips.options import lipsync, portrait
-from netflips.published.terms import file_of_lips
+from netflips.published.terms import terms_of_lips
 from netflips.serve.service import Service
 from netflips.serve.settings import Settings
 from recipes.demo.heads.camera import Pose
@@ -184,4 +184,4 @@ def test_help_and_the_page_name_it(tmp_path: Path, colour: Path, capsys: pytest.
 
 def test_the_licence_of_its_file_is_looked_for(colour: Path) -> None:
     choice = backend.LipSyncChoice("toy", values={"toy_colour": colour})
-    assert file_of_lips(choice, None) == {"lips": colour}
+    assert [(one.part, one.name) for one in terms_of_lips(choice, None)] == [("lips", colour.name)]

@@ -13,7 +13,7 @@ from netflips.dubbing.job import Job
 from netflips.dubbing.options import DubOptions
 from netflips.model_paths import ModelPaths, RunOptions, bundle_paths
 from netflips.models import models_when_asked
-from netflips.published.catalogue import SHIPPED, Licence, built_in_licences, read_catalogue
+from netflips.published.catalogue import SHIPPED, Licence, read_catalogue
 from netflips.published.terms import Terms, may_be_sold, require_commercial, terms_of, terms_of_dub
 from tests.netflips.conftest import write_clip
 from unit2av.lipsync.backend import LipSyncChoice
@@ -45,7 +45,7 @@ def test_the_weakest_licence_counts_and_every_one_of_the_list_says_whether_it_le
         "av-hubert": "no", "av2av": "not stated", "wav2lip": "no", "syncnet": "not stated", "e-mvsr": "not stated", "mit": "yes",
         "cc-by-nc-4.0": "no", "cc-by-4.0": "yes",
     }  # fmt: skip
-    assert {one.commercial for one in built_in_licences().values()} == {"yes"}
+    assert {one.commercial for one in listed.built_in.values()} == {"yes"}
 
 
 def test_a_model_is_known_by_its_folder_its_digest_or_a_restricted_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
