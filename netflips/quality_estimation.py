@@ -30,7 +30,6 @@ from avcore.units import Ids, Units, edit_distance
 from avcore.words import ENGLISH, KOREAN, gettext_in, user_language
 from netflips.bundles.confidence import Calibration, Confidence, confidence_of, translation_readings
 from netflips.subtitles.sides import script_letters
-from unit2text.stage import UNIT2TEXT, UNITS
 from unit2text.text import normalise_for_reading
 
 if TYPE_CHECKING:
@@ -373,6 +372,8 @@ def _longest_run(same: "np.ndarray[Any, np.dtype[np.bool_]]") -> int:
 
 Decide = Callable[[QualityEstimate], None]
 """Called with the estimate before anything is spoken or drawn; raises NotUnderstoodError to stop there."""
+ReadUnits = Callable[[Units], str | None]
+"""Returns units as text; None for those that the unit-to-text model does not read."""
 SAYS_OTHER = NoteKind(
     "says_other",
     lambda values, say: say(
@@ -399,12 +400,14 @@ def estimate_utterance(
     score: float | None,
     weakest: Stretch | None = None,
     *,
+    read: ReadUnits | None = None,
     is_cut: bool = False,
 ) -> tuple[QualityEstimate, tuple[Note, ...]]:
     """Estimate an utterance by the confidence of the encoder and of the translator; with notes for the user.
 
-    score: mean log-probability of the translation, None = a text was given; weakest: the stretch where it is lowest. is_cut: the
-    search reached its limit. With a bundle's models, both sides are read as text and compared.
+    score: mean log-probability of the translation, None = a text was given; weakest: the stretch where it is lowest. read: reads
+    units as text, None = no model does. is_cut: the search reached its limit. With a bundle's models, both sides are read as text
+    and compared.
     """
     if score is None:
         return GIVEN, ()  # no model decided the words
@@ -412,7 +415,7 @@ def estimate_utterance(
     known, extraction = _known(models), source.extraction
     readings = [*extraction.readings(models.extractor.domain), *models.translator.readings(score, weakest)]
     strange = strange_causes(readings, extraction.known)
-    others = [] if known is None else _other_words(models, known, source, spoken)
+    others = [] if known is None or read is None else _other_words(models, known, read, source, spoken)
     if known is None:
         found = _by_bounds(strange)
     else:
@@ -432,11 +435,8 @@ def estimate_utterance(
     return worst(found, *(broken(cause) for cause, is_there in faults.items() if is_there)), tuple(filter(None, notes))
 
 
-def compare_given_text(models: "Models", source: SelectedUnits, text: str) -> QualityEstimate:
+def compare_given_text(read: str, text: str) -> QualityEstimate:
     """Estimate an utterance by comparing the user's text with the reading of its units, which are what is translated."""
-    read = _reading(models, source.extraction.units)
-    if read is None:
-        return QualityEstimate()
     errors, length = errors_in(read, text)
     share = 1 - errors / max(length, 1)
     if share <= _MOSTLY:
@@ -450,21 +450,12 @@ def _known(models: "Models") -> Confidence | None:
     return None if path is None else models.kept("confidence", lambda: confidence_of(bundle_of(path)))
 
 
-def _reading(models: "Models", units: Units) -> str | None:
-    """Return units as text; None if no unit-to-text model reads them."""
-    if models.paths.other(UNIT2TEXT) is None:
-        return None
-    reader = models.other(UNIT2TEXT)
-    if reader.takes != UNITS or units.durations is None or units.language not in reader.languages:
-        return None
-    text: str = reader.read(units, units.language).text
-    return text
-
-
-def _other_words(models: "Models", known: Confidence, source: SelectedUnits, spoken: Units) -> list[tuple[str, str]]:
+def _other_words(
+    models: "Models", known: Confidence, read: ReadUnits, source: SelectedUnits, spoken: Units
+) -> list[tuple[str, str]]:
     """Return pairs of a word of the source and the other word in the translation; none if no model reads the units."""
     if not len(spoken):
         return []
-    read = _reading(models, source.extraction.units)
-    answer = read and _reading(models, spoken if spoken.durations is not None else models.vocoder.predict_durations(spoken))
-    return known.words.other_words(read, answer) if read and answer else []
+    question = read(source.extraction.units)
+    answer = question and read(spoken if spoken.durations is not None else models.vocoder.predict_durations(spoken))
+    return known.words.other_words(question, answer) if question and answer else []

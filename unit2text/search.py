@@ -94,6 +94,8 @@ def _spans(log_probs: Tensor, rows: Ids) -> list[Span]:
 
 _CANDIDATES = 3
 """Letters tried behind each beam, as a multiple of the beam: the decoder's most probable ones, and all on CTC's best path."""
+_LEAST = np.finfo(np.float64).min
+"""Stands for the logarithm of 0 where a difference of two such must be a number."""
 _MARGIN = 12.0
 """A search ends when no open beam is within this (natural logarithm) of the best finished text."""
 
@@ -188,15 +190,14 @@ def _grown(
     by_decoder: log-probabilities of the next row of each text, float64 [text, row]. ctc_rows: rows on CTC's best path.
     """
     parents, rows = _candidates(by_decoder, ctc_rows, _CANDIDATES * beam)
-    before, spoken = _before(open_, parents, rows), ctc[:, rows]
-    is_end = rows == end
+    before, blank = _Before.of(open_), ctc[:, BLANK_ROW]
     decoded = open_.by_decoder.sum(axis=1)[parents] + by_decoder[parents, rows]
 
     # CTC scores a text by the sum over all steps at which its last letter may begin. The end is one of CTC's letters, too: a text
     # that ends must account for all steps.
-    by_ctc = np.empty(len(rows))
-    by_ctc[~is_end] = np.logaddexp.reduce(before[:, ~is_end] + spoken[:, ~is_end], axis=0)
-    by_ctc[is_end] = np.logaddexp(*(paths[-1] for paths in _paths(before[:, is_end], spoken[:, is_end], ctc[:, BLANK_ROW])))
+    by_ctc, is_end = before.begun(ctc)[parents, rows], rows == end
+    ended_paths = _paths(before.each(parents[is_end], rows[is_end]), ctc[:, rows[is_end]], blank)
+    by_ctc[is_end] = np.logaddexp(*(paths[-1] for paths in ended_paths))
     totals = (1 - weight) * decoded + weight * by_ctc
 
     # Stable, so that equal scores give the same text on every machine.
@@ -208,7 +209,7 @@ def _grown(
         best = Found(open_.tokens[parents[one], 1:], np.exp(open_.by_decoder[parents[one]]), float(totals[one]))
 
     mothers, letters = parents[kept], rows[kept]
-    ends, pauses = _paths(before[:, kept], spoken[:, kept], ctc[:, BLANK_ROW])
+    ends, pauses = _paths(before.each(mothers, letters), ctc[:, letters], blank)
     tokens = np.column_stack([open_.tokens[mothers], letters])
     decoders = np.column_stack([open_.by_decoder[mothers], by_decoder[mothers, letters]])
     return best, _Texts(tokens, decoders, ends, pauses, totals[kept], mothers)
@@ -227,23 +228,42 @@ def _candidates(scores: Doubles, ctc_rows: Ids, count: int) -> tuple[Ids, Ids]:
     return texts, rows
 
 
-def _before(open_: _Texts, parents: Ids, rows: Ids) -> Doubles:
-    """Return the log-probability of CTC's paths of each text until the step before, float64 [time, N].
+class _Before(NamedTuple):
+    """Log-probabilities of CTC's paths of texts until the step before, float64 [time, text]."""
 
-    If a row repeats the text's last letter, only paths that end in a blank count. parents: numbers of the texts, int64 [N]. rows:
-    the row behind each, int64 [N].
-    """
-    is_begin = open_.tokens.shape[1] == 1
-    last = np.full(len(open_.tokens), -1) if is_begin else open_.tokens[:, -1]
-    any_end = np.logaddexp(open_.ends, open_.pauses)
-    before = np.where(rows == last[parents], open_.pauses[:, parents], any_end[:, parents])
-    return np.concatenate([np.full((1, len(rows)), 0.0 if is_begin else -np.inf), before[:-1]])
+    all: Doubles
+    """of all paths"""
+    pauses: Doubles
+    """of paths that end in a blank; only they count before a row that repeats the text's last letter"""
+    last: Ids
+    """the last letter of each text, -1 for none: int64 [text]"""
+
+    @classmethod
+    def of(cls, open_: _Texts) -> "_Before":
+        is_begin = open_.tokens.shape[1] == 1
+        nothing = np.full((1, len(open_.tokens)), 0.0 if is_begin else -np.inf)
+        paths, pauses = np.logaddexp(open_.ends, open_.pauses)[:-1], open_.pauses[:-1]
+        last = np.full(len(open_.tokens), -1) if is_begin else open_.tokens[:, -1]
+        return cls(np.concatenate([nothing, paths]), np.concatenate([nothing, pauses]), last)
+
+    def each(self, texts: Ids, rows: Ids) -> Doubles:
+        """Return the paths before some rows, float64 [time, N]. texts: numbers of their texts, int64 [N]. rows: int64 [N]."""
+        return np.where(rows == self.last[texts], self.pauses[:, texts], self.all[:, texts])
+
+    def begun(self, ctc: Doubles) -> Doubles:
+        """Return the log-probability that each row begins behind each text, at whichever step: float64 [text, row]."""
+        # One product for all texts and rows; what vanishes beside the greatest of a text is no part of its sum either.
+        greatest = np.maximum(self.all.max(axis=0), _LEAST)
+        with np.errstate(divide="ignore"):
+            found = np.log(np.exp(self.all - greatest).T @ np.exp(ctc)) + greatest[:, None]
+        found[np.arange(len(found)), self.last] = np.logaddexp.reduce(self.pauses + ctc[:, self.last], axis=0)
+        return np.asarray(found, np.float64)
 
 
 def _paths(before: Doubles, spoken: Doubles, blank: Doubles) -> tuple[Doubles, Doubles]:
     """Return CTC's paths of texts with a row added, those that end in the row and those that end in a blank: float64 [time, N].
 
-    before: see `_before`. spoken: log-probability of the row at each step, [time, N]. blank: of no letter, [time]. The recursions
+    before: see `_Before`. spoken: log-probability of the row at each step, [time, N]. blank: of no letter, [time]. The recursions
     ends[t] = spoken[t] + log(exp(ends[t-1]) + exp(before[t])) and pauses[t] = blank[t] + log(exp(pauses[t-1]) + exp(ends[t-1]))
     become running sums once the steps' own probabilities until t are taken out.
     """

@@ -34,6 +34,9 @@ from unit2text.stage import LIPS, UNIT2TEXT, UNITS
 from unit2text.text import TextVocabulary
 from unit2text.windows import SURE, Pause, WindowSettings, best_cut, join_windows, pauses_of, plan_windows
 
+_STRETCHES_AT_ONCE = 6
+"""Stretches that are encoded together."""
+
 
 class LipUnits(NamedTuple):
     """Input of the published unit-to-text model, 25 steps a second, repeats kept."""
@@ -197,11 +200,17 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
         """Return the CTC log-probabilities of stretches of units, each encoded by itself: float [time, row] each."""
         model = self.model
         assert isinstance(model, UnitText)  # as `takes` says
-        lengths = [last - first for first, last in stretches]
-        rows = pad_sequence([torch.from_numpy(steps.main[first:last]) for first, last in stretches], batch_first=True)
-        numbers = torch.full((len(rows),), self.languages.index(language), device=self.device)
-        encoded = model.encode(rows.to(self.device), None, numbers, lengths).features
-        return [row[:length] for row, length in zip(model.ctc_log_probs(encoded), lengths, strict=True)]
+        found, number_of_language = dict[int, Tensor](), self.languages.index(language)
+        # A few of similar length at a time: all together, half of the rows would be padding.
+        by_length = sorted(range(len(stretches)), key=lambda number: stretches[number][1] - stretches[number][0])
+        for start in range(0, len(by_length), _STRETCHES_AT_ONCE):
+            chosen = by_length[start : start + _STRETCHES_AT_ONCE]
+            rows = [torch.from_numpy(steps.main[slice(*stretches[number])]) for number in chosen]
+            languages = torch.full((len(rows),), number_of_language, device=self.device)
+            encoded = model.encode(pad_sequence(rows, batch_first=True).to(self.device), None, languages, list(map(len, rows)))
+            by_row = zip(chosen, model.ctc_log_probs(encoded.features), rows, strict=True)
+            found |= {number: log_probs[: len(row)] for number, log_probs, row in by_row}
+        return [found[number] for number in range(len(stretches))]
 
     def _read_window(self, steps: "_Steps", language: str, options: ReadOptions) -> "_Part":
         if not len(steps):

@@ -21,7 +21,7 @@ from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import Synthesizer, synthesizer_of
-from netflips.dubbing.store import CachingRecognizer
+from netflips.dubbing.store import CachingReader, CachingRecognizer
 from netflips.dubbing.target_units import TargetEncoder, target_encoder
 from netflips.dubbing.text_speech import ProgramSpeech, TextToUnit, text_speech
 from netflips.models import Models
@@ -77,7 +77,7 @@ def estimate_quality(script: Script, job: Job, sound: Sound | None) -> Script:
     with job.clock.stage("speech"):
         speaker = _speaker(script, job, sound, spoken) if spoken else None
         texts = text_speech(script, job, sound) if spoken else None
-        estimator = _Estimator(script, job.models, texts, speaker, available_s, job.notes)
+        estimator = _Estimator(script, job.models, job.reader, texts, speaker, available_s, job.notes)
         estimates: dict[int, QualityEstimate] = {}
         found: dict[int, tuple[Note, ...]] = {}
         for one in utterances:
@@ -112,6 +112,8 @@ class _Estimator:
 
     script: Script
     models: Models
+    reader: CachingReader | None
+    """reads units as text; None: no model does"""
     texts: TextToUnit | ProgramSpeech | None
     """speaks texts; None: there is none to speak"""
     speaker: SpeakerMeasure | None
@@ -138,15 +140,17 @@ class _Estimator:
         if not isinstance(target, TranslatedUnits):
             return GIVEN, ()  # speech that was given
 
-        units = as_units(target.units, self.script.target)
-        found, notes = estimate_utterance(self.models, source, units, target.score, target.weakest, is_cut=target.is_truncated)
+        units, read = as_units(target.units, self.script.target), None if self.reader is None else self.reader.text
+        found, notes = estimate_utterance(
+            self.models, source, units, target.score, target.weakest, read=read, is_cut=target.is_truncated
+        )
         if target.is_truncated:
             notes += (TRUNCATED(units=len(target.units.ids)),)
         if found.voice is not None and len(units):
             natural_s = float(units_to_seconds(self.models.vocoder.predict_durations(units).num_steps))
             found = replace(found, voice=found.voice * self._left(one, natural_s))
-        if one.text is not None and one.text.is_by_person:
-            found = worst(found, compare_given_text(self.models, source, one.text.text))
+        if one.text is not None and one.text.is_by_person and read and (question := read(source.extraction.units)) is not None:
+            found = worst(found, compare_given_text(question, one.text.text))
         return found, notes
 
     def over_text(self, one: Utterance) -> QualityEstimate:

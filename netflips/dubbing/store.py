@@ -373,3 +373,7 @@ class CachingReader:
         """Return units with durations as text in their language, made or found."""
         made_of = (units.ids, units.durations, units.language, self.reader.fingerprint, self.arithmetic)
         return self.store.kept(Transcript, "readings", made_of, lambda: self.reader.read(units, units.language))
+
+    def text(self, units: Units) -> str | None:
+        """Return the text alone; None for units without durations, or in a language that the model does not read."""
+        return self.read(units).text if units.durations is not None and units.language in self.languages else None

@@ -13,9 +13,12 @@ from av2unit.modality_selection import AUDIO, SelectedUnits
 from av2unit.sources import lips_of_video
 from avcore.checkpoints.bundle import Bundle, read_bundle
 from avcore.checkpoints.stages import Running
+from avcore.contracts import Transcript
+from avcore.journal import key_of
 from avcore.media import read_speech, write_speech
 from avcore.speech.audio import loudness_lufs
 from avcore.timeline import seconds_to_samples, units_to_samples
+from avcore.units import Units
 from netflips import cli
 from netflips.bundles.confidence import confidence_of
 from netflips.bundles.describe import check_bundle
@@ -27,11 +30,14 @@ from netflips.loaded import Loaded
 from netflips.model_paths import RunOptions, bundle_paths
 from netflips.models import Models, load_models
 from netflips.options import transcribe
-from netflips.quality_estimation import QualityEstimate, compare_given_text, estimate_utterance
+from netflips.quality_estimation import QualityEstimate, ReadUnits, compare_given_text, estimate_utterance
 from netflips.stages import SHIPPED, load_text_to_unit
 from tests.netflips.dubbing.made import write_times
+from unit2av.lipsync.backend import LipSyncChoice
 from unit2av.speaker import voice_of
+from unit2text.stage import UNIT2TEXT
 from unit2text.text import character_errors
+from unit2text.unit_reader import UnitReader
 
 CLIP = Path(__file__).resolve().parents[2] / "demo" / "clip.mp4"
 
@@ -44,6 +50,12 @@ def korean() -> str:
 @pytest.fixture(scope="module")
 def models() -> Models:
     return load_models(bundle_paths(Bundle(SHIPPED, {})), "en", "ko", RunOptions("cpu"))
+
+
+@pytest.fixture(scope="module")
+def read(models: Models) -> ReadUnits:
+    reader: UnitReader = models.other(UNIT2TEXT)
+    return lambda units: reader.read(units, units.language).text
 
 
 @pytest.fixture(scope="module")
@@ -62,17 +74,31 @@ def test_its_files_are_those_that_it_names() -> None:
     assert held_out["low"] > 0.6  # fillings that their template never had in training
 
 
-def test_both_sides_of_a_dub_are_read_back(models: Models, speech: np.ndarray, korean: str) -> None:
+def test_both_sides_of_a_dub_are_read_back(models: Models, read: ReadUnits, speech: np.ndarray, korean: str) -> None:
     """Of the clip's sentence its own translation is right, and that of another sentence is told."""
     extraction = models.extractor.extract_scored(speech)
     heard = SelectedUnits(replace(extraction, units=replace(extraction.units, language="en")), AUDIO)
     references = read_references(SHIPPED / "references.jsonl")
     for is_right in (True, False):
         said = next(one for one in references if (one.text == korean) == is_right)
-        judged, notes = estimate_utterance(models, heard, said.units, 0.0)
+        judged, notes = estimate_utterance(models, heard, said.units, 0.0, read=read)
         assert [one.code for one in notes] == ([] if is_right else ["says_other"])
         assert (judged.words == "sure") == is_right
         assert judged.voice is not None
+
+
+def test_units_are_read_as_text_once(models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The estimate of the quality and the texts for people are of the same readings."""
+    read, model_reads = list[str](), UnitReader.read
+
+    def counted(self: UnitReader, spoken: Units, *rest: Any) -> Transcript:
+        read.append(key_of(spoken.ids, spoken.durations, spoken.language))
+        return model_reads(self, spoken, *rest)
+
+    monkeypatch.setattr(UnitReader, "read", counted)
+    found = dub(CLIP, tmp_path / "x.mp4", models, DubOptions(lips=LipSyncChoice("none"), check="off"))
+    assert found.quality.words == "sure"
+    assert len(read) == len(set(read)) == 2
 
 
 def test_its_confidence_was_fitted_and_its_own_clip_is_sure(models: Models, tmp_path: Path) -> None:
@@ -86,12 +112,14 @@ def test_its_confidence_was_fitted_and_its_own_clip_is_sure(models: Models, tmp_
 
 
 def test_english_subtitles_beside_the_units_are_shown_and_what_says_something_else_is_told(
-    models: Models, speech: np.ndarray, tmp_path: Path
+    models: Models, read: ReadUnits, speech: np.ndarray, tmp_path: Path
 ) -> None:
     extraction = models.extractor.extract_scored(speech)
     heard = SelectedUnits(replace(extraction, units=replace(extraction.units, language="en")), AUDIO)
-    assert compare_given_text(models, heard, "Excuse me! Where is the airport?") == QualityEstimate()
-    other = compare_given_text(models, heard, "The bus leaves at nine.")
+    as_text = read(heard.extraction.units)
+    assert as_text is not None
+    assert compare_given_text(as_text, "Excuse me! Where is the airport?") == QualityEstimate()
+    other = compare_given_text(as_text, "The bus leaves at nine.")
     assert (other.words, other.causes) == ("not_understood", ("subtitles",))
     given = tmp_path / "x.srt"
     given.write_text("1\n00:00:00,100 --> 00:00:02,300\nThe bus leaves at nine.\n")

@@ -14,7 +14,7 @@ from avcore.timeline import UNIT_RATE
 from avcore.units import END, PAD, Units
 from tests.unit2text.tiny import SMALL
 from unit2text.model import EncodedUnits, UnitText
-from unit2text.search import BLANK_ROW, _before, _begun, _paths, align, best_path, log_likelihoods, search_together
+from unit2text.search import BLANK_ROW, _Before, _begun, _paths, align, best_path, log_likelihoods, search_together
 from unit2text.text import (
     LETTERS,
     PIECES,
@@ -119,9 +119,11 @@ def scored(text: list[int], log_probs: np.ndarray) -> tuple[float, float]:
     """Log-probability of a text by CTC, and of all texts that begin with it."""
     texts, whole = _begun(7, log_probs[:, 0]), 0.0
     for row in text:
-        before, said = _before(texts, np.array([0]), np.array([row])), log_probs[:, [row]]
-        ends, pauses = _paths(before, said, log_probs[:, 0])
-        whole = float(np.logaddexp.reduce(before + said, axis=0)[0])
+        before, said = _Before.of(texts), log_probs[:, [row]]
+        paths = before.each(np.array([0]), np.array([row]))
+        ends, pauses = _paths(paths, said, log_probs[:, 0])
+        whole = float(before.begun(log_probs)[0, row])
+        assert whole == pytest.approx(float(np.logaddexp.reduce(paths + said, axis=0)[0]), abs=1e-9)
         texts = texts._replace(tokens=np.column_stack([texts.tokens, [row]]), ends=ends, pauses=pauses)
     return float(np.logaddexp(texts.ends[-1, 0], texts.pauses[-1, 0])), whole
 
