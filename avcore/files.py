@@ -32,6 +32,8 @@ _OTHER_HOST_S = 86_400.0
 _MARKED = re.compile(r"\..*\.netflips-([0-9a-f]{8})-[a-z0-9_]{8}(\..*)?", re.DOTALL)
 
 _swept: set[tuple[int, int]] = set()
+_passing: set[Path] = set()
+"""Folders that are removed when their blocks end; see `private_folder`."""
 
 
 @contextmanager
@@ -208,10 +210,10 @@ def require_writable(path: str | Path, what: str = "the output") -> Path:
 def atomic_output(path: str | Path, sign: Callable[[Path, Path], None] | None = None) -> Iterator[Path]:
     """Yield a temporary name with the suffix of `path`; its content becomes `path` when the block ends without an error.
 
-    A file is replaced whole, keeps its permissions, and is on the disk then. A link stays a link: the file that it leads to is
-    replaced, or made. A pipe or a device is written into once the content is complete. sign: copies the complete file from
-    its first argument to its second, which becomes `path` instead. Raises OutputError when the output cannot be written. On any
-    error nothing stays behind; what a killed process leaves, the next one removes.
+    A file is replaced whole, keeps its permissions, and is on the disk then, unless it ends with the process. A link stays a link:
+    the file that it leads to is replaced, or made. A pipe or a device is written into once the content is complete. sign: copies
+    the complete file from its first argument to its second, which becomes `path` instead. Raises OutputError when the output
+    cannot be written. On any error nothing stays behind; what a killed process leaves, the next one removes.
     """
     path = require_writable(path)
     try:
@@ -231,9 +233,11 @@ def atomic_output(path: str | Path, sign: Callable[[Path, Path], None] | None = 
                 sign(first, temporary)
             # Content before name: after a power cut, the name leads to the old file or to the whole new one.
             os.chmod(temporary, _permissions(target))
-            flush(temporary)
+            if outlasts(target):
+                flush(temporary)
             os.replace(temporary, target)
-            flush_folder(target.parent)
+            if outlasts(target):
+                flush_folder(target.parent)
     except OSError as error:
         raise OutputError("the output cannot be written", path=path, found=error.strerror or str(error)) from error
 
@@ -263,10 +267,18 @@ def keep_other(path: Path, text: str) -> None:
 def private_folder(prefix: str = "netflips-", parent: Path | None = None) -> Iterator[Path]:
     """Yield a temporary folder that is removed afterwards in all cases; parent: where it lies, None = the system's default."""
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    names = {folder, folder.resolve()} if parent is None else set()  # what lies beside an output may become one
+    _passing.update(names)
     try:
         yield folder
     finally:
+        _passing.difference_update(names)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def outlasts(path: Path) -> bool:
+    """Return whether a file stays when the process ends: what lies in a `private_folder` need not be on the disk before."""
+    return _passing.isdisjoint(path.parents)
 
 
 def _permissions(path: Path) -> int:

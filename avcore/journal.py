@@ -20,7 +20,7 @@ from typing import IO, Any, TypeVar, cast
 import numpy as np
 
 from avcore.errors import InputError, OutputError
-from avcore.files import atomic_output, flush_folder, require_writable
+from avcore.files import atomic_output, flush_folder, outlasts, require_writable
 from avcore.notes import NoteKind, json_text, report_note
 from avcore.texts import iter_lines, parse_json
 
@@ -70,8 +70,10 @@ def append(path: Path, rows: Iterable[Mapping[str, Any]], *, is_sealed: bool = F
     """Append rows to a journal. Raises OutputError when they cannot be written.
 
     is_sealed: add a checksum to each row, so that a changed digit is noticed too; `read` removes it from the rows.
-    is_flushed: the rows, and all before them, are on the disk before this returns; otherwise only a kill does not lose them.
+    is_flushed: the rows, and all before them, are on the disk before this returns; otherwise only a kill does not lose them. A
+    journal that ends with the process is not flushed.
     """
+    is_flushed = is_flushed and outlasts(path)
     text = "".join(json_text(_sealed(row) if is_sealed else row) + "\n" for row in rows)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +88,7 @@ def append(path: Path, rows: Iterable[Mapping[str, Any]], *, is_sealed: bool = F
                 os.fsync(file.fileno())
 
         # A new file's name is on the disk only once its folder is.
-        if is_new:
+        if is_new and outlasts(path):
             flush_folder(path.parent)
     except OSError as error:
         hint = "free some space" if error.errno in _NO_ROOM else "delete it, or choose another folder"

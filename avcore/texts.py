@@ -189,9 +189,11 @@ def read_yaml(path: str | Path, what: str) -> Any:
 def parse_yaml(text: str) -> Any:
     """Parse YAML that consists of plain values. Raises ValueError, in one line, for anything else."""
     try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
         # Nodes are checked first: before any value is made, and with references counted as often as they are used.
-        _check_nodes(yaml.compose(text, yaml.SafeLoader))
-        return yaml.load(text, yaml.SafeLoader)
+        _check_nodes(node)
+        return None if node is None else loader.construct_document(node)
     except RecursionError as error:
         raise ValueError(f"nested more than {MOST_DEPTH} deep") from error
     except yaml.YAMLError as error:

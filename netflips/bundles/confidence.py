@@ -97,20 +97,21 @@ class WordPairs:
     def words_in(self, text: str, is_target: bool = True) -> set[Word]:
         """Return the words of a text in either language, without those that are part of a longer word."""
         text, found = _plain(text), set[Word]()
-        for word, pattern in self._patterns[is_target]:
-            text, count = pattern.subn("/", text)
-            if count:
-                found.add(word)
+        for word, name in self._by_length[is_target]:
+            if name in text:  # most are not, and need no pattern
+                text, count = re.subn(rf"\b{name}{_ENDINGS}(?!\w)" if is_target else rf"\b{name}s?\b", "/", text)
+                if count:
+                    found.add(word)
         return found
 
     @cached_property
-    def _patterns(self) -> tuple[list[tuple[Word, re.Pattern[str]]], ...]:
+    def _by_length(self) -> tuple[list[tuple[Word, str]], ...]:
         rows = [(Word(kind, place), pair) for kind, pairs in self.pairs.items() for place, pair in enumerate(pairs)]
         # Longest first: a word that is found is taken out of the text, so a shorter one inside it is not found again.
         rows.sort(key=lambda row: -len(row[1][0]))
-        source = [(word, re.compile(rf"\b{_plain(pair[0])}s?\b")) for word, pair in rows]
+        source = [(word, _plain(name)) for word, (name, _) in rows]
         rows.sort(key=lambda row: -len(row[1][1]))
-        return source, [(word, re.compile(rf"\b{_plain(pair[1])}{_ENDINGS}(?!\w)")) for word, pair in rows]
+        return source, [(word, _plain(name)) for word, (_, name) in rows]
 
 
 @dataclass(frozen=True, eq=False)

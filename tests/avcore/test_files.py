@@ -11,7 +11,7 @@ from unicodedata import normalize
 
 import pytest
 
-from avcore import files
+from avcore import files, journal
 from avcore.errors import InputError, OutputError, UsageError
 from avcore.files import (
     atomic_output,
@@ -261,3 +261,18 @@ def test_an_output_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeyp
     with atomic_output(tmp_path / "o.txt") as path:
         path.write_text("x")
     assert done == [str(path), "replace", str(tmp_path)]
+
+
+def test_what_ends_with_the_process_need_not_be_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed = list[int]()
+    monkeypatch.setattr(os, "fsync", flushed.append)
+    with private_folder() as folder:
+        for name in ("a.txt", "sub/b.txt"):
+            write_text(folder / name, "x")
+            assert (folder / name).read_text() == "x"
+        journal.append(folder / "rows.jsonl", [{"a": 1}])
+    assert flushed == []
+    with private_folder(parent=tmp_path) as beside:  # it may be renamed to an output
+        write_text(beside / "a.txt", "x")
+    journal.append(tmp_path / "rows.jsonl", [{"a": 1}])
+    assert len(flushed) == 4  # content and folder of each

@@ -175,11 +175,11 @@ def test_onednn_is_there_for_float32_only_when_it_is_built_in(monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"), [({}, "PASSIVE 4"), ({"OMP_WAIT_POLICY": "ACTIVE", "OPENBLAS_THREAD_TIMEOUT": "20"}, "ACTIVE 20")]
+    ("given", "kept"), [({}, "PASSIVE 1"), ({"OMP_WAIT_POLICY": "ACTIVE", "OPENBLAS_NUM_THREADS": "2"}, "ACTIVE 2")]
 )
 def test_threads_sleep_while_they_wait_unless_the_user_says_otherwise(given: dict[str, str], kept: str) -> None:
     """It is read once, when torch and numpy load, so the very first module of any room says it."""
-    names = ("OMP_WAIT_POLICY", "OPENBLAS_THREAD_TIMEOUT")
+    names = ("OMP_WAIT_POLICY", "OPENBLAS_NUM_THREADS")
     code = f"import netflips.stages, os; print(*(os.environ[name] for name in {names}))"
     environment = {name: value for name, value in os.environ.items() if name not in names} | given
     told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
