@@ -174,13 +174,20 @@ def test_onednn_is_there_for_float32_only_when_it_is_built_in(monkeypatch: pytes
     assert not has_onednn(torch.float32)
 
 
+_THREADS = ("OMP_WAIT_POLICY", "OPENBLAS_THREAD_TIMEOUT", "OPENBLAS_NUM_THREADS")
+
+
 @pytest.mark.parametrize(
-    ("given", "kept"), [({}, "PASSIVE 1"), ({"OMP_WAIT_POLICY": "ACTIVE", "OPENBLAS_NUM_THREADS": "2"}, "ACTIVE 2")]
+    ("starter", "given", "kept"),
+    [
+        ("netflips", {}, "PASSIVE 4 1"),
+        ("notebook", {}, "PASSIVE 4 None"),
+        ("netflips", dict(zip(_THREADS, ("ACTIVE", "20", "2"), strict=True)), "ACTIVE 20 2"),
+    ],
 )
-def test_threads_sleep_while_they_wait_unless_the_user_says_otherwise(given: dict[str, str], kept: str) -> None:
+def test_threads_sleep_while_they_wait_unless_the_user_says_otherwise(starter: str, given: dict[str, str], kept: str) -> None:
     """It is read once, when torch and numpy load, so the very first module of any room says it."""
-    names = ("OMP_WAIT_POLICY", "OPENBLAS_NUM_THREADS")
-    code = f"import netflips.stages, os; print(*(os.environ[name] for name in {names}))"
-    environment = {name: value for name, value in os.environ.items() if name not in names} | given
+    code = f"import sys; sys.argv = [{starter!r}]; import netflips.stages, os; print(*map(os.environ.get, {_THREADS}))"
+    environment = {name: value for name, value in os.environ.items() if name not in _THREADS} | given
     told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert told.stdout.strip() == kept
