@@ -33,12 +33,12 @@ from netflips.checkout import from_checkout
 from netflips.evaluate.cases import CaseFiles, check_media, read_cases
 from netflips.evaluate.command import BenchOptions
 from netflips.evaluate.listen import Pair, write_page
-from netflips.evaluate.metric import DUBS, FigureKind, Missing
+from netflips.evaluate.metric import DUBS, FigureKind
 from netflips.evaluate.metrics.text import OURS
 from netflips.evaluate.page import rendered
-from netflips.evaluate.records import AskedFigures, Place, Record, Suite
+from netflips.evaluate.records import Record
 from netflips.evaluate.suite import measure, suite_of
-from netflips.evaluate.table import Cell, Row, as_json, rows_of, with_interval
+from netflips.evaluate.table import Cell, Row, as_json, with_interval
 from netflips.subtitles.given import read_subtitles
 from netflips.version import __version__
 
@@ -92,20 +92,19 @@ def compare_programs(options: BenchOptions) -> None:
         if not systems:
             raise InputError("nothing dubbed the clips", path=folder / SYSTEMS, expected="roads, or folders of other programs")
 
-        cases = list[CaseFiles]()
-        for clip in clips:  # clip by clip: what is found in a source is kept while its dubs are measured
-            for system in (one for one in systems if clip.id in one.dubs):
-                dub, id_ = system.dubs[clip.id], f"{system.folder}/{clip.id}"
-                report = dub.with_suffix(".json") if dub.with_suffix(".json").is_file() else None
-                cases.append(replace(clip, id=id_, dub=dub, report=report, group=system.folder))
-
+        # By their paths, because a program may be called as a baseline is.
+        subjects = {f"{SYSTEMS}/{one.folder}": one for one in systems}
+        cases = [
+            replace(clip, dubs={subject: one.dubs[clip.id] for subject, one in subjects.items() if clip.id in one.dubs})
+            for clip in clips
+        ]
         check_media(cases, folder / MANIFEST)
-        suite = suite_of(options, cases, DUBS, "Bench", baselines=False)
+        suite = suite_of(options, cases, DUBS, "Bench", list(subjects))
         with folder_lock(folder / _MEASURED):
-            found, _, facts = measure(suite, folder / _MEASURED, progress)
+            _, rows, facts = measure(suite, folder / _MEASURED, progress)
 
-    rows = side_by_side(found, clips, systems, suite)
-    table = write_bench(folder, clips, systems, rows, {**facts, "clips": str(len(clips))}, left)
+    rows = [replace(row, cells={subjects[subject].folder: cell for subject, cell in row.cells.items()}) for row in rows]
+    table = write_bench(folder, clips, systems, rows, facts, left)
     print_text(table.rstrip("\n"))
     LOG.info("written: %s", folder / PAGE)
 
@@ -229,22 +228,17 @@ class Standing:
 
 def standings(rows: Sequence[Row], systems: Sequence[str]) -> list[Standing]:
     """Rank systems, the best first. The columns of `rows` are systems."""
-    figures = dict[str, Row]()
+    figures = dict[str, Mapping[str, Cell]]()
     for row in rows:
-        if (right := _RIGHT.get(row.name)) is None:
-            figures[row.name] = row
-        else:
-            figures[row.name] = replace(row, cells={name: one.near(right) for name, one in row.cells.items()})
+        right = _RIGHT.get(row.name)
+        figures[row.name] = row.cells if right is None else {name: one.near(right) for name, one in row.cells.items()}
 
     def outcome(system: str, other: str, name: str) -> int | None:
         """Compare two systems by a figure: 1 = better, -1 = worse, 0 = as good; None where they cannot be compared."""
-        row = figures.get(name)
-        if row is None or not {system, other} <= row.cells.keys():
-            return None
-        both = row.cells[system].compared(row.cells[other])
-        if both is None or both.difference.n < _LEAST_CLIPS:
-            return None
-        return -both.better  # which is seen from the other system
+        cells = figures.get(name, {})
+        both = cells[system].compared(cells[other]) if {system, other} <= cells.keys() else None
+        # Seen from the other system, which `compared` does not do.
+        return None if both is None or both.difference.n < _LEAST_CLIPS else -both.better
 
     standings = list[Standing]()
     for system in systems:
@@ -319,26 +313,16 @@ def write_bench(
     return text
 
 
-def side_by_side(found: Mapping[Place, Record], clips: Sequence[CaseFiles], systems: Sequence[System], suite: Suite) -> list[Row]:
-    """Return the rows of a suite with systems as columns. found: records of dubs, whose ids are SYSTEM/CLIP."""
-    by_system = dict[Place, Record]()
-    for one in found.values():
-        system, _, clip = one.id.partition("/")
-        own = replace(one, id=clip, subject=system)
-        by_system[own.place] = own
-
-    asked = AskedFigures(suite.asked[""].figures, tuple(one.folder for one in systems))
-    return rows_of(by_system, replace(suite, cases=clips, asked={"": asked}))
-
-
 def _of_subtitles(clips: Sequence[CaseFiles], systems: Sequence[System]) -> Row:
     """Score the subtitles that the programs wrote against the references, apart from how they are spoken."""
-    wanted, cells = {one.id: one.reference_text for one in clips}, dict[str, Cell]()
+    cells = dict[str, Cell]()
     for one in (one for one in systems if one.texts):
-        texts = {name: {"recognized": text, "wanted": wanted[name]} for name, text in one.texts.items()}
-        each = {name: OURS.likeness_of(of["recognized"], of["wanted"], "ko")[_WRITTEN.name] for name, of in texts.items()}
-        found = {name: value for name, value in each.items() if not isinstance(value, Missing)}
-        cells[one.folder] = Cell(_WRITTEN, found, texts=texts, rules=OURS, language="ko")
+        records = dict[str, Record]()
+        for clip in (clip for clip in clips if clip.id in one.texts):
+            texts = {"recognized": one.texts[clip.id], "wanted": clip.reference_text}
+            found = OURS.likeness_of(texts["recognized"], texts["wanted"], "ko")
+            records[clip.id] = Record.of((clip.id, one.folder, _WRITTEN.name), "", found, texts)
+        cells[one.folder] = Cell(_WRITTEN, records, "ko")
     return Row("subtitles_chrf", "subtitles_chrf", _WRITTEN, cells)
 
 

@@ -7,7 +7,7 @@ Everything is checked before any work, and all faults of one kind are reported a
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,20 @@ from avcore.units import normalise_language
 from unit2text.text import character_errors, normalise_for_reading
 
 DUBBED, ITSELF, SHUFFLED, TRUTH = "dub", "source", "shuffled", "reference"
-"""Subjects, what stands in the dub's place: the dub itself; the source; the dub's frames with the sound of another case's dub; the
-reference speech. All but the first are baselines."""
+SUBJECTS: Mapping[str, tuple[str, str]] = {
+    DUBBED: ("dub", "What was made, clip by clip."),
+    ITSELF: (
+        "source itself",
+        "The source in the place of the dub: what a dub of perfect voice, lips and time would have, and wrong words.",
+    ),
+    SHUFFLED: (
+        "shuffled pairs",
+        "The sound of another clip's dub under each frame: what a figure is worth that anything can have.",
+    ),
+    TRUTH: ("true speech", "The reference in the place of the dub. Its error rates are the recognizer's own."),
+}
+"""What stands in the dub's place, in the order of columns: its title, and what its figures are. In a bench these are programs."""
+BASELINES = frozenset(SUBJECTS) - {DUBBED}
 FILES = ("source", "dub", "reference", "report", "subtitles")
 """Fields of a line that name files."""
 _OTHERS = "other_texts"
@@ -57,6 +69,8 @@ class CaseFiles:
     """other texts that are as right as the reference text"""
     subtitles: Path | None = None
     """in a bench: what a dub should say, and when"""
+    dubs: Mapping[str, Path] = field(default_factory=dict)
+    """in a bench: what each program made of the source, by subject"""
 
     @property
     def files(self) -> dict[str, Path]:
@@ -70,7 +84,12 @@ class CaseFiles:
 
     def standing(self, subject: str) -> Path | None:
         """Return the file whose frames stand in the dub's place; None where there is none."""
-        return {ITSELF: self.source, TRUTH: self.reference}.get(subject, self.dub)
+        return {DUBBED: self.dub, SHUFFLED: self.dub, ITSELF: self.source, TRUTH: self.reference, **self.dubs}.get(subject)
+
+    def report_of(self, dub: Path) -> Path | None:
+        """Return the report of one of the case's dubs; in a bench, the JSON file beside it."""
+        beside = dub.with_suffix(".json")
+        return beside if self.dubs and beside.is_file() else self.report
 
 
 def nearest(texts: Sequence[str], found: str) -> str:
@@ -143,9 +162,9 @@ def check_cases(cases: Mapping[str, CaseFiles], path: Path, language: str | None
 def check_media(cases: Sequence[CaseFiles], path: Path) -> None:
     """Raise MediaError that names all dubs that cannot be measured: they cannot be decoded, or are shorter than a frame."""
     wrong = []
-    for case in cases:
+    for dub in (dub for case in cases for dub in case.dubs.values() or [case.dub]):
         try:
-            info = probe(case.dub)
+            info = probe(dub)
         except NetflipsError as error:
             wrong.append(str(error))
             continue
@@ -155,7 +174,7 @@ def check_media(cases: Sequence[CaseFiles], path: Path) -> None:
             f"a still image ({info.still})": info.still,
             f"{float(info.duration_s):.3f} s, shorter than a frame": info.duration_s < frames_to_seconds(1),
         }
-        wrong += [f"{case.dub}: {fault}" for fault, is_so in faults.items() if is_so][:1]
+        wrong += [f"{dub}: {fault}" for fault, is_so in faults.items() if is_so][:1]
     expected = f"videos or sound files of {float(frames_to_seconds(1)):g} s or more"
     _refuse(wrong, path, ("dub cannot be measured", "dubs cannot be measured"), expected, error=MediaError)
 

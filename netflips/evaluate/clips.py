@@ -161,7 +161,8 @@ class Case:
 
     def there(self, outcome: Clip) -> frozenset[str]:
         """Return the needs of metrics that this case meets: its sides, and the models that there are."""
-        sides = {name: getattr(self.files, name) for name in ("source", "reference", "reference_text", "report")}
+        sides = {name: getattr(self.files, name) for name in ("source", "reference", "reference_text")}
+        sides["report"] = self.files.report_of(outcome.path)
         sides |= {"faces": outcome.info.has_video, "others": self.clips.others_of(self.files)}
         return frozenset(name for name, is_there in sides.items() if is_there) | self.clips.judges.there
 

@@ -1,7 +1,6 @@
 """Compare two evaluations of the same clips, figure by figure: the differences, and which of them are more than chance."""
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from avcore.command import LOG
@@ -11,11 +10,9 @@ from netflips.evaluate.cases import DUBBED
 from netflips.evaluate.command import CompareOptions
 from netflips.evaluate.metric import all_metrics
 from netflips.evaluate.records import RECORDS, Record, read_records
-from netflips.evaluate.table import ARROWS, Compared, cells_of, listeners, number
+from netflips.evaluate.table import ARROWS, Cell, Compared, listeners, number
 
 _HANGUL = re.compile("[가-힣]")
-
-
 _VERDICTS = {0: "no significant difference", 1: "second is better", -1: "first is better"}
 
 
@@ -50,24 +47,10 @@ def compare(first: Path, second: Path) -> tuple[list[Compared], list[str]]:
 
         # A record does not state its language; only Korean has measures of its own.
         language = "ko" if any(_HANGUL.search(one.texts.get("wanted", "")) for one in a) else ""
-        own, other = (cells_of(metric, of, language) for of in (a, b))
-        both = (own[name].compared(other[name]) for name in metric.kinds)
+        own, other = ({one.id: one for one in of} for of in (a, b))
+        both = (Cell(kind, own, language).compared(Cell(kind, other, language)) for kind in metric.kinds.values())
         found += [one for one in both if one is not None]
     return found, notes
-
-
-def comparison_table(found: Sequence[Compared]) -> str:
-    """Return the comparison as Markdown."""
-    lines = [["figure", "first", "second", "difference", "95 % interval", "p", "n", "verdict"]]
-    for one in found:
-        gap = one.difference
-        verdict = "differs significantly" if one.kind.better == "near" and one.better else _VERDICTS[one.better]
-        lost = f" (failed only in the first {one.failed[0]}, only in the second {one.failed[1]})" if any(one.failed) else ""
-        lines.append([
-            f"{one.kind.title} {ARROWS[one.kind.better]}", number(one.first), number(one.second), f"{gap.value:+.4g}",
-            f"{gap.low:+.4g} to {gap.high:+.4g}" if gap.n > 1 else "", f"{gap.p:.3f}", str(gap.n), verdict + lost,
-        ])  # fmt: skip
-    return aligned(lines)
 
 
 def compare_runs(options: CompareOptions) -> None:
@@ -75,4 +58,14 @@ def compare_runs(options: CompareOptions) -> None:
     found, notes = compare(options.first, options.second)
     for note in notes:
         LOG.warning("%s", note)
-    print_text(comparison_table(found).rstrip("\n"))
+
+    lines = [["figure", "first", "second", "difference", "95 % interval", "p", "n", "verdict"]]
+    for one in found:
+        gap = one.difference
+        verdict = "differs significantly" if one.kind.better == "near" and one.better else _VERDICTS[one.better]
+        lost = f" (failed only in the first {one.failed[0]}, only in the second {one.failed[1]})" if any(one.failed) else ""
+        lines.append([
+            f"{one.kind.title} {ARROWS[one.kind.better]}", number(one.first), number(one.first + gap.value), f"{gap.value:+.4g}",
+            f"{gap.low:+.4g} to {gap.high:+.4g}" if gap.n > 1 else "", f"{gap.p:.3f}", str(gap.n), verdict + lost,
+        ])  # fmt: skip
+    print_text(aligned(lines).rstrip("\n"))

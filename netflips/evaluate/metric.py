@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from avcore.arrays import Samples
 from avcore.command import did_you_mean
 from avcore.errors import NoSpeechError, UsageError
+from netflips.evaluate.cases import BASELINES, SHUFFLED
 from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.judges import in_words, is_installed
 
@@ -75,15 +76,16 @@ class Metric:
     """the function"""
     kinds: Mapping[str, FigureKind]
     """its figures, by name"""
-    needs: frozenset[str]
-    """what it needs beside the outcome (`netflips.evaluate.judges`)"""
     place: int
     """its place in tables, lowest first"""
-    suits: tuple[str, ...]
-    """what it applies to: `DUBS`, `SPEECH`"""
-    is_paired: bool
-    """whether it is meaningful for a shuffled pair"""
-    of_baselines: bool
+    needs: Collection[str] = ()
+    """what it needs beside the outcome (`netflips.evaluate.judges`)"""
+    suits: tuple[str, ...] = (DUBS, SPEECH)
+    """what it applies to"""
+    of_pairs: bool | None = None
+    """whether it is meaningful for a shuffled pair, with the frames of one clip and the sound of another; None = if it compares the
+    sound with something, and needs no face"""
+    of_baselines: bool = True
     """whether it is also measured on other subjects than the dub"""
 
     @property
@@ -96,25 +98,17 @@ class Metric:
         """Name of its first figure."""
         return self.figures[0]
 
+    def is_of(self, subject: str) -> bool:
+        """Return whether it is measured on a subject."""
+        if subject != SHUFFLED:
+            return self.of_baselines or subject not in BASELINES
+        compares = not {"source", "reference", "reference_text", "others"}.isdisjoint(self.needs) and "faces" not in self.needs
+        return compares if self.of_pairs is None else self.of_pairs
 
-def metric(
-    *kinds: FigureKind,
-    needs: Collection[str] = (),
-    place: int,
-    suits: tuple[str, ...] = (DUBS, SPEECH),
-    of_pairs: bool | None = None,
-    of_baselines: bool = True,
-) -> Callable[[Callable[[Case, Clip], Measured]], Metric]:
-    """Make a function a metric.
 
-    place: its place in tables. suits: what it applies to. of_pairs: whether it is meaningful for a shuffled pair, with the frames
-    of one clip and the sound of another; None = if it compares the sound with something, and needs no face. of_baselines: whether
-    it is also measured on other subjects than the dub.
-    """
-    compares = bool({"source", "reference", "reference_text", "others"} & set(needs)) and "faces" not in needs
-    is_paired = compares if of_pairs is None else of_pairs
-    named = {kind.name: kind for kind in kinds}
-    return lambda measure: Metric(measure, named, frozenset(needs), place, suits, is_paired, of_baselines)
+def metric(*kinds: FigureKind, **how: Any) -> Callable[[Callable[[Case, Clip], Measured]], Metric]:
+    """Make a function a metric. how: the other fields of `Metric`, of which `place` must be given."""
+    return lambda measure: Metric(measure, {kind.name: kind for kind in kinds}, **how)
 
 
 @cache
@@ -183,7 +177,7 @@ def measured(metric: Metric, case: Case, outcome: Clip, there: frozenset[str]) -
 
     Raises NetflipsError where one of its sides cannot be used.
     """
-    lacking = sorted(need for need in metric.needs - there if not is_installed(need))
+    lacking = sorted(need for need in {*metric.needs} - there if not is_installed(need))
     if lacking:
         return dict.fromkeys(metric.figures, Missing(f"needs {', '.join(map(in_words, lacking))}"))
 

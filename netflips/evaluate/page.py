@@ -24,22 +24,15 @@ from avcore.media import frames_at, iter_speech_blocks, probe
 from avcore.notes import several
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
 from netflips.evaluate import table as tables
-from netflips.evaluate.cases import DUBBED, ITSELF, TRUTH, CaseFiles
+from netflips.evaluate.cases import DUBBED, ITSELF, SUBJECTS, TRUTH, CaseFiles
 from netflips.evaluate.records import Record
-from netflips.evaluate.table import SUBJECT_TITLES, Row, as_json, number
+from netflips.evaluate.table import Row, as_json, number
 from netflips.report import words
 from netflips.report.material import still
 
 METRICS, TABLE, PAGE = RESULTS = "metrics.json", "table.md", "report.html"
 _POLICY = "default-src 'none'; style-src '{style}'; {sources}; base-uri 'none'; form-action 'none'"
 _STILLS, _STILL_BYTES, _MOST_SOUND_S, _WORST_FIGURES = 3, 14_000, 12.0, 6
-MEANINGS = {
-    "dub": "What was made, clip by clip.",
-    "source itself": "The source in the place of the dub: what a dub of perfect voice, lips and time would have, and wrong words.",
-    "shuffled pairs": "The sound of another clip's dub under each frame: what a figure is worth that anything can have.",
-    "true speech": "The reference in the place of the dub. Its error rates are the recognizer's own.",
-}
-"""The columns of the table, explained."""
 
 
 @dataclass(frozen=True)
@@ -104,10 +97,9 @@ def page(evaluation: Evaluation) -> str:
         "missed": [row for row in evaluation.rows if row.is_met is False],
         "met": [row for row in evaluation.rows if row.is_met],
     }
-    titles = {subject: SUBJECT_TITLES[subject] for subject in tables.subjects_of(evaluation.rows)}
     return rendered(
         "suite.html", evaluation.title, "img-src data:; media-src data:", evaluation=evaluation, tables=tables,
-        subjects=[(subject, title, MEANINGS[title]) for subject, title in titles.items()],
+        subjects=[(subject, *SUBJECTS[subject]) for subject in tables.subjects_of(evaluation.rows)],
         goals=goals if any(goals.values()) else {}, has_notes=any(row.notes for row in evaluation.rows),
     )  # fmt: skip
 
@@ -136,7 +128,7 @@ def worst_clips(rows: Sequence[Row], ids: Sequence[str], most: int) -> list[tupl
         if row.own is None or len(row.own.clips) < 2:
             continue
         values, near, better = row.own.clips, _near_of(row), row.kind.better
-        badness = dict.fromkeys((name for name in row.own.tried if name in behind), math.inf)
+        badness = dict.fromkeys((name for name in row.own.records if name in behind), math.inf)
         for name in badness.keys() & values.keys():
             value = values[name]
             badness[name] = abs(value - near) if better == "near" else -value if better == "higher" else value

@@ -17,7 +17,7 @@ from avcore.errors import CheckpointError, LanguageError, NetflipsError, OutputE
 from avcore.journal import Rows, file_digest, key_of
 from avcore.pool import Finished, Pool, PoolTask, ProcessPool
 from avcore.progress import Progress, silent
-from netflips.evaluate.cases import DUBBED, SHUFFLED, CaseFiles
+from netflips.evaluate.cases import BASELINES, DUBBED, SHUFFLED, CaseFiles
 from netflips.evaluate.clips import Case, Clips
 from netflips.evaluate.command import MeasureOptions
 from netflips.evaluate.judges import Evaluators
@@ -197,7 +197,7 @@ class Measurer:
 
                 there = case.there(outcome)
                 found = measured(metric, case, outcome, there)
-                listener = next((need for need in _LISTENERS if need in metric.needs & there), None)
+                listener = next((need for need in _LISTENERS if need in metric.needs and need in there), None)
                 if "reference_text" in metric.needs and listener:
                     recognized = outcome.published_text if listener == "published" else outcome.text
                     name = clips.judges.model(listener).name
@@ -226,15 +226,18 @@ def keys_of(work: Suite) -> dict[Place, str]:
     for number, case in enumerate(work.cases):
         partner, asked = clips.partner(number), work.by_group[case.group]
         for subject in asked.subjects:
-            files = [case.standing(subject)]
-            files += [None if partner is None else partner.dub] if subject == SHUFFLED else []
-            made = [digest(path) for path in files]
+            path = case.standing(subject)
+            if path is None and subject not in BASELINES:
+                continue  # a program that did not dub this clip
+
+            made = [digest(path)]
+            made += [digest(None if partner is None else partner.dub)] if subject == SHUFFLED else []
             for metric in asked.metrics:
-                if not (metric.is_paired if subject == SHUFFLED else metric.of_baselines or subject == DUBBED):
+                if not metric.is_of(subject):
                     continue
 
-                beside: list[Any] = ["" if metric.of_baselines else digest(case.report)]
-                beside += [digest(case.source) if {"source", "others"} & metric.needs else ""]
+                beside: list[Any] = ["" if metric.of_baselines or path is None else digest(case.report_of(path))]
+                beside += [digest(case.source) if {"source", "others"}.intersection(metric.needs) else ""]
                 beside += [digest(case.reference) if "reference" in metric.needs else ""]
                 beside += [[case.reference_text, *case.other_texts] if "reference_text" in metric.needs else "", case.language]
                 beside += [[digest(path) for path in clips.others_of(case)] if "others" in metric.needs else []]
@@ -276,6 +279,6 @@ def completed(work: Suite, out_dir: Path, progress: Progress) -> dict[Place, Rec
     pool = ProcessPool[Job, int](Measurer, (work,), work.options.jobs)
     for found in run_left(left, len(numbers), pool, lost, keep, "measure", progress):
         known |= {one.place: one for one in found}
-        for reason in dict.fromkeys(one.failed for one in found if one.failed and one.subject == DUBBED):
+        for reason in dict.fromkeys(one.failed for one in found if one.failed and one.subject not in BASELINES):
             LOG.warning("%s: failed: %s", found[0].id, reason)
     return {place: known[place] for place in keys}

@@ -139,8 +139,9 @@ def _run(options: MeasureOptions, manifest: Path, cases: Sequence[CaseFiles], of
         LOG.info("written: %s", folder / PAGE)
 
 
-def suite_of(options: MeasureOptions, cases: Sequence[CaseFiles], of: str, title: str, baselines: bool = True) -> Suite:
-    """Return the suite that options ask for. of: what is evaluated, `DUBS` or `SPEECH`. Raises UsageError, InputError."""
+def suite_of(options: MeasureOptions, cases: Sequence[CaseFiles], of: str, title: str, programs: Sequence[str] = ()) -> Suite:
+    """Return the suite that options ask for. of: what is evaluated, `DUBS` or `SPEECH`. programs: in a bench, those that made the
+    dubs. Raises UsageError, InputError."""
     if options.jobs < 1 or options.worst < 0:
         raise UsageError("--jobs must be 1 or more, --worst 0 or more", found=f"{options.jobs} and {options.worst}")
     known = {need.partition(":")[2] for metric in all_metrics() for need in metric.needs if need.startswith("judge:")}
@@ -150,9 +151,10 @@ def suite_of(options: MeasureOptions, cases: Sequence[CaseFiles], of: str, title
             raise UsageError("--judge cannot be used", expected=f"NAME=PATH, NAME one of {', '.join(sorted(known))}", found=one)
         onnx_file(Path(path))
 
-    has = {ITSELF: any(case.source for case in cases), SHUFFLED: len(cases) > 1, TRUTH: any(case.reference for case in cases)}
-    beside = [name for name, is_there in has.items() if is_there and baselines]
-    return Suite(cases, {"": AskedFigures(chosen(options.metrics, of), (DUBBED, *beside))}, options, title)
+    has = {DUBBED: True, ITSELF: any(case.source for case in cases), SHUFFLED: len(cases) > 1}
+    has[TRUTH] = any(case.reference for case in cases)
+    subjects = tuple(programs) or tuple(name for name, is_there in has.items() if is_there)
+    return Suite(cases, {"": AskedFigures(chosen(options.metrics, of), subjects)}, options, title)
 
 
 # A bridge to VERSA (Shi et al. 2024), whose hundred measures need packages of their own
@@ -213,8 +215,8 @@ def rows_of_versa(cases: Sequence[CaseFiles], folder: Path) -> list[Row]:
     rows = list[Row]()
     for (group, name), values in found.items():
         kind = FigureKind(name, f"VERSA: {name}", "near", "VERSA", "which way is better, its pages say")
-        tried = [case.id for case in cases if case.group == group]
-        reasons = {"VERSA has none": len(tried) - len(values)} if len(values) < len(tried) else {}
-        cell = Cell(kind, values, missing=reasons, tried=tried)
-        rows.append(Row(row_name(group, f"versa_{name}"), "versa", kind, {DUBBED: cell}, group=group))
+        own = Record("", DUBBED, "versa", "", missing={name: "VERSA has none"})
+        records = {case.id: own for case in cases if case.group == group}
+        records |= {id_: replace(own, figures={name: value}, missing={}) for id_, value in values.items()}
+        rows.append(Row(row_name(group, f"versa_{name}"), "versa", kind, {DUBBED: Cell(kind, records)}, group=group))
     return rows

@@ -1,26 +1,25 @@
 """The table of an evaluation: each figure of each system over all clips, with its 95 % interval, or why there is none.
 
-A column is a system: what was made, or a baseline in its place; in a bench, a program. All results are views of the table: text,
-JSON, the page, the clips to look at first, the comparison of two runs, the ranking of programs.
+A column is a system: what was made, or a baseline in its place; in a bench, a program. A cell is the records of its system. All
+results are views of the table: text, JSON, the page, the clips to look at first, the comparison of two runs, the ranking of
+programs.
 """
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import groupby
 from typing import Any
 
 from avcore.notes import aligned, several
 from avcore.statistics import Difference, Figure, Statistic, bootstrap, paired_bootstrap, rank_correlations, ratios, share, sums_of
-from netflips.evaluate.cases import DUBBED, ITSELF, SHUFFLED, TRUTH
-from netflips.evaluate.metric import FigureKind, Metric
+from netflips.evaluate.cases import DUBBED, SUBJECTS
+from netflips.evaluate.metric import FigureKind
 from netflips.evaluate.metrics.text import RULES, CorpusScore, TextRules
 from netflips.evaluate.records import Place, Record, Suite
 
-SUBJECT_TITLES = {DUBBED: "dub", ITSELF: "source itself", SHUFFLED: "shuffled pairs", TRUTH: "true speech"}
-"""Columns of the table."""
 ARROWS = {"higher": "\u2191", "lower": "\u2193", "near": "\u2192"}
 """Which way is better; an arrow to the right: near the value of recordings."""
 _DASH, _ROUND = "\u2013", 4
@@ -31,26 +30,30 @@ _LEAST_RANKS = 4
 
 @dataclass(frozen=True)
 class Cell:
-    """A figure of one system, clip by clip; all mappings are by the clip's id."""
+    """A figure of one system, clip by clip."""
 
     kind: FigureKind
     """of the figure"""
-    found: Mapping[str, float]
-    """of each clip that has the figure"""
-    sums: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """of a rate or a rank: the sums above and below the line"""
-    failed: frozenset[str] = frozenset()
-    """clips of which nothing could be measured; listed beside the figure"""
-    missing: Mapping[str, int] = field(default_factory=dict)
-    """reasons why other clips have no figure, and for how many"""
-    tried: Sequence[str] = ()
-    """all clips that were measured, or failed"""
-    texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """`heard`, `wanted` and `recognizer`, as in `Record.texts`"""
-    rules: TextRules | None = None
-    """for a figure of all texts together, which is no mean over clips; else None"""
+    records: Mapping[str, Record]
+    """of the figure's metric and the system, by the clip's id"""
     language: str = ""
     """of the texts, two letters"""
+
+    @cached_property
+    def found(self) -> Mapping[str, float]:
+        """The figure of each clip that has it, also where there is none over all of them."""
+        name = self.kind.name
+        return {clip: one.figures[name] for clip, one in self.records.items() if name in one.figures}
+
+    @cached_property
+    def texts(self) -> Mapping[str, Mapping[str, str]]:
+        """The texts that were compared, as in `Record.texts`, of each clip that has them."""
+        return {clip: one.texts for clip, one in self.records.items() if {"recognized", "wanted"} <= one.texts.keys()}
+
+    @property
+    def rules(self) -> TextRules | None:
+        """For a figure of all texts together, which is no mean over clips; else None."""
+        return next((rules for rules in RULES if self.kind.name in rules.likeness), None)
 
     @cached_property
     def of_texts(self) -> CorpusScore | None:
@@ -84,18 +87,23 @@ class Cell:
         return {} if self.figure is None else self.found
 
     @property
+    def failed(self) -> frozenset[str]:
+        """Clips of which nothing could be measured; listed beside the figure."""
+        return frozenset(clip for clip, one in self.records.items() if one.failed)
+
+    @property
     def reasons(self) -> Mapping[str, int]:
         """Why clips, or all of them together, have no figure, and how many."""
+        name = self.kind.name
+        missing = dict(Counter(one.missing[name] for one in self.records.values() if name in one.missing))
         if self.figure is not None or not self.found:
-            return self.missing
-        why = "several clips are needed" if self.kind.of == "rank" else "nothing to divide by"
-        return {**self.missing, why: len(self.found)}
+            return missing
+        return {**missing, "several clips are needed" if self.kind.of == "rank" else "nothing to divide by": len(self.found)}
 
     @property
     def why(self) -> str:
         """One line on why the figure is missing, as a whole or for some clips; "" = nothing is missing."""
-        failed = [f"{len(self.failed)} failed"] if self.failed else []
-        reasons = self.reasons
+        failed, reasons = [f"{len(self.failed)} failed"] if self.failed else [], self.reasons
         if not reasons:
             return "".join(failed)
         why = max(reasons, key=lambda one: reasons[one])
@@ -106,15 +114,17 @@ class Cell:
 
     def compared(self, other: "Cell") -> "Compared | None":
         """Return the figure over the clips that both have beside the other's; None where it cannot be computed."""
-        both = [name for name in self.found if name in other.found]
+        both = [clip for clip in self.found if clip in other.found]
         if not both:
             return None
+        # Of the clips that were tried on both sides.
+        alone = len((self.failed - other.failed) & {*other.records}), len((other.failed - self.failed) & {*self.records})
 
         if self.rules is not None:
-            recognized, again = ([cell.texts[name]["recognized"] for name in both] for cell in (self, other))
-            wanted = [self.texts[name]["wanted"] for name in both]
+            recognized, again = ([cell.texts[clip]["recognized"] for clip in both] for cell in (self, other))
+            wanted = [self.texts[clip]["wanted"] for clip in both]
             found = self.rules.compared(self.kind.name, recognized, again, wanted, self.language)
-            return None if found is None else Compared(self.kind, *found, self._failed_alone(other))
+            return None if found is None else Compared(self.kind, *found, alone)
 
         (own, below), (theirs, others) = self._parts(both), other._parts(both)
         if below is None or others is None:
@@ -126,28 +136,26 @@ class Cell:
 
         sums = sums_of(own, below)
         value = float(self._statistic(sums[0][None], sums[1][None])[0])
-        difference = paired_bootstrap(own, theirs, weights, self._statistic)
-        return Compared(self.kind, value, difference, self._failed_alone(other))
-
-    def _failed_alone(self, other: "Cell") -> tuple[int, int]:
-        return len((self.failed - other.failed) & {*other.tried}), len((other.failed - self.failed) & {*self.tried})
+        return Compared(self.kind, value, paired_bootstrap(own, theirs, weights, self._statistic), alone)
 
     def near(self, right: float) -> "Cell":
         """Return a cell that scores how near each value is to the right one: higher is nearer."""
-        nearness = {name: -abs(value - right) for name, value in self.found.items()}
-        # Without the sums, because nearness is a mean over clips even where the figure is a rate.
-        return replace(self, kind=replace(self.kind, better="higher"), found=nearness, sums={})
+        name, records = self.kind.name, dict(self.records)
+        for clip, value in self.found.items():
+            records[clip] = replace(records[clip], figures={name: -abs(value - right)})
+        # Nearness is a mean over clips even where the figure is a rate.
+        return replace(self, kind=replace(self.kind, better="higher", of="mean"), records=records)
 
     @property
     def _statistic(self) -> Statistic:
         return rank_correlations if self.kind.of == "rank" else ratios
 
-    def _parts(self, ids: Iterable[str]) -> tuple[list[float], list[float] | None]:
+    def _parts(self, clips: Iterable[str]) -> tuple[list[float], list[float] | None]:
         """Return what the figure of some clips is computed from: their own values, or the sums above and below the line."""
-        chosen = list(ids)
-        if not self.sums:
-            return [self.found[name] for name in chosen], None
-        return [self.sums[name][0] for name in chosen], [self.sums[name][1] for name in chosen]
+        name, figures = self.kind.name, [self.records[clip].figures for clip in clips]
+        if self.kind.of not in ("rate", "rank"):
+            return [one[name] for one in figures], None
+        return [one[f"{name}_above"] for one in figures], [one[f"{name}_below"] for one in figures]
 
 
 @dataclass(frozen=True)
@@ -163,32 +171,11 @@ class Compared:
     """clips that failed only in the first, and only in the second"""
 
     @property
-    def second(self) -> float:
-        """The figure of the second system, over the same clips."""
-        return self.first + self.difference.value
-
-    @property
     def better(self) -> int:
         """1 where the second is better, -1 where the first is, 0 where the difference may be chance."""
         if not self.difference.is_significant:
             return 0
         return 1 if (self.difference.value > 0) == (self.kind.better == "higher") else -1
-
-
-def cells_of(metric: Metric, records: Sequence[Record], language: str) -> dict[str, Cell]:
-    """Return the figures of a metric by name. records: of this metric and one system, one a clip."""
-    failed, tried = frozenset(one.id for one in records if one.failed), [one.id for one in records]
-    texts = {one.id: one.texts for one in records if {"recognized", "wanted"} <= one.texts.keys()}
-
-    cells = dict[str, Cell]()
-    for name, kind in metric.kinds.items():
-        have = {one.id: one.figures for one in records if name in one.figures}
-        has_sums = kind.of in ("rate", "rank")
-        sums = {one: (figures[f"{name}_above"], figures[f"{name}_below"]) for one, figures in have.items() if has_sums}
-        missing = Counter(one.missing[name] for one in records if name in one.missing)
-        found = {one: figures[name] for one, figures in have.items()}
-        cells[name] = Cell(kind, found, sums, failed, dict(missing), tried, texts, RULES.get(metric.name), language)
-    return cells
 
 
 def listeners(texts: Iterable[Mapping[str, str]]) -> str:
@@ -260,9 +247,8 @@ class Row:
     def notes(self) -> str:
         """Remarks: why figures of dubs are missing, where baselines failed, how it was computed."""
         own = self.own
-        failed = [
-            f"{SUBJECT_TITLES[name]}: {len(one.failed)} failed" for name, one in self.cells.items() if one is not own and one.failed
-        ]
+        beside = ((SUBJECTS[name][0], len(one.failed)) for name, one in self.cells.items() if one is not own)
+        failed = [f"{title}: {count} failed" for title, count in beside if count]
         return "; ".join(one for one in (own.why if own is not None else "", *failed, self.signature) if one)
 
 
@@ -273,20 +259,19 @@ def row_name(group: str, figure: str) -> str:
 
 def rows_of(found: Mapping[Place, Record], suite: Suite) -> list[Row]:
     """Return the rows of all figures that are asked for, group by group."""
-    rows, groups = list[Row](), {case.id: case.group for case in suite.cases}
-    languages = {case.group: case.language for case in suite.cases}
-    by: dict[Place, list[Record]] = {}
-    for (name, subject, measure), record in found.items():
-        by.setdefault((groups[name], measure, subject), []).append(record)
-
+    rows = list[Row]()
     for group, wanted in suite.by_group.items():
+        cases = [case for case in suite.cases if case.group == group]
         for metric in wanted.metrics:
-            records = {one: by[group, metric.name, one] for one in wanted.subjects if (group, metric.name, one) in by}
-            cells = {subject: cells_of(metric, of, languages[group]) for subject, of in records.items()}
-            for name in (one for one in metric.figures if cells and one in wanted.figures):
-                own, row = {subject: one[name] for subject, one in cells.items()}, row_name(group, name)
-                title = suite.titles.get(group, group)
-                rows.append(Row(row, metric.name, metric.kinds[name], own, suite.goals.get(row), title))
+            records = dict[str, dict[str, Record]]()
+            for subject, case in itertools.product(wanted.subjects, cases):
+                if (one := found.get((case.id, subject, metric.name))) is not None:
+                    records.setdefault(subject, {})[case.id] = one
+
+            for kind in (kind for kind in metric.kinds.values() if records and kind.name in wanted.figures):
+                cells = {subject: Cell(kind, of, cases[0].language) for subject, of in records.items()}
+                name, title = row_name(group, kind.name), suite.titles.get(group, group)
+                rows.append(Row(name, metric.name, kind, cells, suite.goals.get(name), title))
     return rows
 
 
@@ -338,13 +323,13 @@ def with_interval(figure: Figure | None) -> str:
 def subjects_of(rows: Sequence[Row]) -> list[str]:
     """Return the columns: subjects of which anything was measured, in their order."""
     there = {subject for row in rows for subject, cell in row.cells.items() if cell.figure is not None}
-    return [subject for subject in SUBJECT_TITLES if subject in there]
+    return [subject for subject in SUBJECTS if subject in there]
 
 
 def lines_of(rows: Sequence[Row]) -> list[tuple[str, Row]]:
     """Return the lines of a table: a title and its row. Figures of one measure that are all missing for one reason share a line."""
     lines = list[tuple[str, Row]]()
-    for _, group in groupby(rows, key=lambda row: (row.group, row.measure)):
+    for _, group in itertools.groupby(rows, key=lambda row: (row.group, row.measure)):
         of_measure = list(group)
         is_empty = all(cell.figure is None for row in of_measure for cell in row.cells.values())
         if is_empty and len(of_measure) > 1 and len({row.notes for row in of_measure}) == 1:
@@ -360,7 +345,7 @@ def markdown(rows: Sequence[Row]) -> str:
     The first line of a group of cases names the group. Goals and notes have a column where there are any.
     """
     subjects, above, lines = subjects_of(rows), "", list[dict[str, str]]()
-    titles = [SUBJECT_TITLES[one] for one in subjects]
+    titles = [SUBJECTS[one][0] for one in subjects]
 
     for name, row in lines_of(rows):
         figures = [row.figure_of(one) for one in subjects]

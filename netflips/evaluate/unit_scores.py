@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from avcore.files import require_file, write_text
 from avcore.journal import write_rows
 from avcore.notes import aligned, print_text, several
 from avcore.progress import bars
-from avcore.statistics import Figure, bootstrap
+from avcore.statistics import bootstrap
 from avcore.texts import read_json
 from avcore.units import Ids, Units, edit_distance, format_units, parse_units
 from avdata.unit_store import UNIT_SUFFIXES, read_units
@@ -57,60 +57,37 @@ class Pair:
         return edit_distance(self.found, self.reference)
 
 
-@dataclass(frozen=True)
-class UnitScores:
-    """Figures over all utterances together."""
-
-    utterances: int
-    """their number"""
-    reference_units: int
-    """number of units of the references"""
-    found_units: int
-    """number of units of the hypotheses"""
-    exact: float
-    """share of the utterances without an error"""
-    unit_error_rate: Figure
-    """edits over units of the references, with its 95 % interval"""
-    bleu: float
-    """0 to 100"""
-    chrf: float
-    """0 to 100"""
-    signatures: Mapping[str, str]
-    """settings with which sacrebleu computed each"""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the figures, rounded; with the interval where there are several utterances."""
-        content = dict[str, Any]()
-        for name, one in vars(self).items():
-            if isinstance(one, Figure):
-                ends = {"low": round(one.low, _ROUND), "high": round(one.high, _ROUND)} if one.n > 1 else {}
-                content |= {name: round(one.value, _ROUND), f"{name}_interval": ends}
-            else:
-                content[name] = round(one, _ROUND) if isinstance(one, float) else one
-        return content
-
-
 def require_sacrebleu() -> None:
     """Raise UsageError where sacrebleu is not installed."""
     if find_spec("sacrebleu") is None:
         raise UsageError("BLEU and chrF need sacrebleu", found="it is not installed", hint=pip_line("metrics"))
 
 
-def score(pairs: Sequence[Pair]) -> UnitScores:
-    """Score utterances with merged repeats. Raises UsageError without any, or without sacrebleu."""
+def score(pairs: Sequence[Pair]) -> dict[str, Any]:
+    """Return the figures over all utterances together, with merged repeats, as `--json` writes them.
+
+    exact: share of the utterances without an error. unit_error_rate: edits over units of the references, with the 95 % interval
+    where there are several utterances. bleu, chrf: 0 to 100. signatures: how sacrebleu computed them. Raises UsageError without any
+    utterance, or without sacrebleu.
+    """
     if not pairs:
         raise UsageError("there is nothing to score", found="0 utterances")
 
-    figures, signatures = dict[str, float](), dict[str, str]()
-    for name, (scorer, form) in _scorers(is_sentence=False).items():
-        figures[name] = scorer.corpus_score([form(one.found) for one in pairs], [[form(one.reference) for one in pairs]]).score
-        signatures[name] = str(scorer.get_signature())
-
     lengths, errors = [len(pair.reference) for pair in pairs], [pair.errors for pair in pairs]
     ends = bootstrap(errors, [max(length, 1) for length in lengths])  # a draw may have no units
-    rate = replace(ends, value=sum(errors) / max(1, sum(lengths)))
-    exact, found = float(np.mean([not wrong for wrong in errors])), sum(len(pair.found) for pair in pairs)
-    return UnitScores(len(pairs), sum(lengths), found, exact, rate, **figures, signatures=signatures)
+    figures: dict[str, Any] = {
+        "utterances": len(pairs),
+        "reference_units": sum(lengths),
+        "found_units": sum(len(pair.found) for pair in pairs),
+        "exact": float(np.mean([not wrong for wrong in errors])),
+        "unit_error_rate": sum(errors) / max(1, sum(lengths)),
+        "unit_error_rate_interval": {"low": ends.low, "high": ends.high} if len(pairs) > 1 else {},
+    }
+
+    scorers = _scorers(is_sentence=False)
+    for name, (scorer, form) in scorers.items():
+        figures[name] = scorer.corpus_score([form(one.found) for one in pairs], [[form(one.reference) for one in pairs]]).score
+    return {**figures, "signatures": {name: str(scorer.get_signature()) for name, (scorer, _) in scorers.items()}}
 
 
 def score_rows(pairs: Sequence[Pair]) -> Iterator[dict[str, Any]]:
@@ -123,18 +100,18 @@ def score_rows(pairs: Sequence[Pair]) -> Iterator[dict[str, Any]]:
         yield {**row, "found": one.found.tolist(), "reference": one.reference.tolist()}
 
 
-def score_table(scores: UnitScores, cut: int | None = None) -> str:
+def score_table(scores: Mapping[str, Any], cut: int | None = None) -> str:
     """Return the figures as one table. cut: number of translations that reached the length limit, None = nothing was translated."""
-    ratio = scores.found_units / max(1, scores.reference_units)
+    units, signatures = scores["reference_units"], scores["signatures"]
+    ratio = scores["found_units"] / max(1, units)
     lines = [
         ("figure", "value", "what it is"),
-        ("utterances", f"{scores.utterances}", f"{scores.reference_units} reference units, {ratio:.3f} times as many found"),
-        ("exact", f"{scores.exact:.3f}", "share that is right to the unit"),
-        ("unit error rate", f"{scores.unit_error_rate.value:.3f}", "edits over units of the references (lower is better)"),
-        ("BLEU", f"{scores.bleu:.2f}", f"a unit is a word, up to 4 in a row; {scores.signatures['bleu']}"),
-        ("chrF", f"{scores.chrf:.2f}", f"a unit is a character, up to 6 in a row; {scores.signatures['chrf']}"),
+        ("utterances", f"{scores['utterances']}", f"{units} reference units, {ratio:.3f} times as many found"),
+        ("exact", f"{scores['exact']:.3f}", "share that is right to the unit"),
+        ("unit error rate", f"{scores['unit_error_rate']:.3f}", "edits over units of the references (lower is better)"),
+        ("BLEU", f"{scores['bleu']:.2f}", f"a unit is a word, up to 4 in a row; {signatures['bleu']}"),
+        ("chrF", f"{scores['chrf']:.2f}", f"a unit is a character, up to 6 in a row; {signatures['chrf']}"),
     ]
-
     if cut is not None:
         lines.append(("cut", f"{cut}", "translations that stopped at the limit of length"))
     return aligned(lines).rstrip("\n")
@@ -259,10 +236,15 @@ def _log_figures(pairs: list[Pair], options: WrittenScores, cut: int | None = No
     if options.rows is not None:
         write_rows(options.rows, score_rows(pairs))
     if options.json is not None:
-        content = scores.to_json() | ({} if cut is None else {"truncated": cut})
+        content = _rounded(scores) | ({} if cut is None else {"truncated": cut})
         write_text(options.json, json.dumps(content, indent=1) + "\n")
 
     print_text(score_table(scores, cut))
-    if scores.utterances > 1:
-        ends = f"{scores.unit_error_rate.low:.3f} to {scores.unit_error_rate.high:.3f}"
-        print_text(f"unit error rate: 95 % interval {ends} (bootstrap over utterances)")
+    if ends := scores["unit_error_rate_interval"]:
+        print_text(f"unit error rate: 95 % interval {ends['low']:.3f} to {ends['high']:.3f} (bootstrap over utterances)")
+
+
+def _rounded(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {name: _rounded(value) for name, value in content.items()}
+    return round(content, _ROUND) if isinstance(content, float) else content

@@ -17,13 +17,14 @@ _FITTING, _SQUEEZED = (0.9, 1.1), 0.8
 
 def _script(case: Case, outcome: Clip) -> Script:
     """Return the script of a dub from its report. Raises InputError for the report of another dub."""
-    assert case.files.report is not None  # a metric that asks for it declares it as a need
-    content, dub = read_json(case.files.report, "the dub's report"), outcome.path.name
+    report, dub = case.files.report_of(outcome.path), outcome.path.name
+    assert report is not None  # a metric that asks for it declares it as a need
+    content = read_json(report, "the dub's report")
     dubs = content.get("dubs", [content]) if isinstance(content, dict) else []
-    scripts = (script_from(one, case.files.report) for one in dubs)
+    scripts = (script_from(one, report) for one in dubs)
     found = next((one for one in scripts if Path(one.result.output).name == dub), None)
     if found is None:
-        raise InputError("the report does not tell of this dub", path=case.files.report, expected=dub)
+        raise InputError("the report does not tell of this dub", path=report, expected=dub)
     return found
 
 

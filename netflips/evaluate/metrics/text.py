@@ -169,8 +169,8 @@ def by_whisper(text: str, language: str) -> str:
 OURS = TextRules("", lambda text, _: normalise_for_reading(text), f"unit2text.{VERSION}", tuple(_BLEU))
 SEAMLESS = TextRules("asr_", by_whisper, "whisper", ("bleu_13a", "bleu_char"))
 """Whisper with beam 1 at temperature 0, Whisper's normaliser on both sides, and for Korean, words as split by 13a."""
-RULES = {rules.likeness[0]: rules for rules in (OURS, SEAMLESS)}
-"""Rules by the name of the metric whose figures are those of all texts together."""
+RULES = (OURS, SEAMLESS)
+"""All rules; their figures of likeness are those of all texts together."""
 
 
 def _metrics_of(

@@ -17,12 +17,13 @@ from avcore.journal import file_digest
 from avcore.media import VideoWriter, read_speech, write_speech
 from avcore.timeline import SAMPLE_RATE
 from avcore.units import Units, require_language
-from netflips.evaluate.bench import AREAS, System, drawn_pairs, read_clips, read_systems, roads, side_by_side, standings
+from netflips.evaluate.bench import AREAS, System, drawn_pairs, read_clips, read_systems, roads, standings
 from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.command import MeasureOptions, main
 from netflips.evaluate.judges import Evaluators, UnitHearing, asked, onnx_file
 from netflips.evaluate.metric import Missing
 from netflips.evaluate.records import AskedFigures, Record, Suite
+from netflips.evaluate.table import rows_of
 from tests.avcore.made_speech import talk
 from tests.netflips.evaluate.made import made_network
 from tests.netflips.evaluate.test_compare import about_of
@@ -48,7 +49,7 @@ WORSE: dict[str, tuple[Damage, str]] = {
 def records_of(system: str, damage: Damage | None) -> list[Record]:
     measures = dict.fromkeys(metric_of(name).name for names in AREAS.values() for name in names if name != "dnsmos")
     return [
-        Record.of((f"{system}/{number}", "dub", measure), "", found, {})
+        Record.of((str(number), system, measure), "", found, {})
         for measure in measures
         for number, found in enumerate(of_clips(measure, damage))
         if not all(isinstance(one, Missing) for one in found.values())
@@ -60,9 +61,8 @@ def test_a_planted_worse_dub_ranks_below_its_original(name: str) -> None:
     damage, area = WORSE[name]
     found = {one.place: one for one in (*records_of("own", None), *records_of(name, damage))}
     clips = [CaseFiles(str(number), Path("x"), language="ko") for number in range(COUNT)]
-    systems = [System(one, one, "", {}, {}) for one in ("own", name)]
-    figures = AskedFigures(tuple(figure for names in AREAS.values() for figure in names))
-    rows = side_by_side(found, clips, systems, Suite([], {"": figures}, MeasureOptions()))
+    figures = AskedFigures(tuple(figure for names in AREAS.values() for figure in names), ("own", name))
+    rows = rows_of(found, Suite(clips, {"": figures}, MeasureOptions()))
     best, worst = standings(rows, ["own", name])
     assert (best.system, worst.system) == ("own", name)
     assert best.whole > 0 > worst.whole

@@ -64,9 +64,8 @@ def test_texts_are_compared_over_the_whole_set(tmp_path: Path) -> None:
     found, notes = compare(write_run(tmp_path / "a"), write_run(tmp_path / "b", texts=WRONG))
     by = {one.kind.name: one for one in found}
     assert by["chrf"].first == pytest.approx(100)
-    assert by["chrf"].second < 90
+    assert by["chrf"].first + by["chrf"].difference.value < 90
     assert by["wer"].first == 0.0
-    assert by["wer"].second == pytest.approx(by["wer"].difference.value)
     assert by["wer"].difference.value > 0
     assert notes == []
 
