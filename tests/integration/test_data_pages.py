@@ -97,8 +97,14 @@ FORMS = (
     Form(r"data/grid", "a corpus that is not here", check=check_help),
     Form(r"--exact-seconds 3", "clips of three seconds, of talks that are shorter here", check=check_script),
     Form(
+        r"netflips dub videos ",
+        "random models never stop by themselves; a bad video is named, and the others go on",
+        more="--beam 2 --max-target-units 60",
+        code=1,
+    ),
+    Form(
         r"prepare_(zeroth|kox|video|aihub_lips)\.py|netflips prepare |"
-        r"(extract_units\.py|netflips dub) (talks|\"talks\S+|videos) (?!.*--dry-run)",
+        r"extract_units\.py (talks|\"talks\S+|videos) (?!.*--dry-run)",
         "a bad recording is named, and the others go on",
         more="",
         code=1,
