@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from msgspec import Meta, Struct, convert, field
+from msgspec import Meta, Struct, ValidationError, convert, field
 
 from avcore.command import did_you_mean
 from avcore.errors import InputError, UsageError
@@ -194,20 +194,21 @@ def read_catalogue(path: Path) -> Catalogue:
     """Read a list of models. Raises InputError for a file of another form."""
     content = read_yaml(path, "the list of models")
     try:
+        content = {name: part for name, part in content.items() if part is not None}  # an empty part is left out
         # What the file has by name or once for many, each entry has for itself.
         licences = {key: {**one, "key": key} for key, one in content["licences"].items()}
         models = {name: _entry(name, one, licences) for name, one in content["models"].items()}
         built_in = {name: licences[key] for name, key in content.get("built_in", {}).items()}
         return convert({**content, "licences": licences, "models": models, "built_in": built_in}, Catalogue)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        found = f"{type(error).__name__} {error}"
+        found = error if isinstance(error, ValidationError) else f"{type(error).__name__} {error}"
         raise InputError("this is no list of models", path=path, found=found, hint=f"{SHIPPED.name} shows the form") from error
 
 
 def _entry(name: str, entry: Mapping[str, Any], licences: Mapping[str, Any]) -> dict[str, Any]:
     """Return a model's entry with its licence, and with what its files have in common written into each."""
     common = {"from": entry["from"]} if "from" in entry else {}
-    if megabytes := entry.get("megabytes"):
+    if isinstance(megabytes := entry.get("megabytes"), int | float):
         common["most_bytes"] = round(megabytes * 1_000_000 * _ABOUT)
     files = entry.get("files") or {entry.get("file"): {key: entry[key] for key in ("bytes", "sha256") if key in entry}}
     return {

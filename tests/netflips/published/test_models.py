@@ -312,7 +312,7 @@ def test_a_damaged_note_is_one_line(hosts: Hosts, models: Call, change: dict[str
         (("{{hub: a/voice}}", "{{ftp: a/voice}}"), "a source that is none of hub, drive, url, unzip"),
         (("{{hub: a/voice}}", "{{hub: [1]}}"), "Expected `str`, got `array`"),
         (('sha256: "{ear}"', "sha256: 5"), "Expected `str | null`, got `int`"),
-        (("languages: en", "languages: en\n    megabytes: many"), "TypeError"),
+        (("languages: en", "languages: en\n    megabytes: many"), "got `str`"),
     ],
 )
 def test_a_list_of_ones_own_that_is_odd(hosts: Hosts, models: Call, tmp_path: Path, change: tuple[str, str], words: str) -> None:
