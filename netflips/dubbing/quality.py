@@ -12,6 +12,7 @@ from avcore.programs import program_name
 from avcore.progress import track
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, units_to_seconds
+from avcore.units import Units
 from netflips.bundles.confidence import Calibration, Confidence, confidence_of
 from netflips.cascade.adequacy import meaning_of
 from netflips.cascade.engines import engines_of
@@ -73,6 +74,15 @@ def estimate_quality(script: Script, job: Job, sound: Sound | None) -> Script:
     available_s = dict[int, float]()
     if script.is_source_timed and not job.options.freeze_frame:
         available_s = {one.number: one.place.seconds + float(job.part.slack[one.number]) for one in utterances}
+
+    if job.reader is not None:
+        # Reading takes longer than all the rest of a talk by sound, and an utterance is read by one core.
+        sides = list[Units]()
+        for one in utterances:
+            if one.source_units is not None and isinstance(one.target, TranslatedUnits):
+                sides += as_units(one.source_units.units, script.source), as_units(one.target.units, script.target)
+        with job.clock.stage("texts"):
+            job.reader.read_ahead(sides, lambda done: job.progress("texts", done, len(sides)))
 
     with job.clock.stage("speech"):
         speaker = _speaker(script, job, sound, spoken) if spoken else None

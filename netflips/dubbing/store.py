@@ -12,7 +12,7 @@ import shutil
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -377,3 +377,9 @@ class CachingReader:
     def text(self, units: Units) -> str | None:
         """Return the text alone; None for units without durations, or in a language that the model does not read."""
         return self.read(units).text if units.durations is not None and units.language in self.languages else None
+
+    def read_ahead(self, several: Sequence[Units], report: Callable[[int], None]) -> None:
+        """Read several at once, as far as there are cores, so that `read` finds them. report: as in `map_in_threads`."""
+        from avcore.compute.threads import map_in_threads, max_threads, workers_on
+
+        map_in_threads(several, self.text, workers_on(self.reader.device, max_threads()), report)
