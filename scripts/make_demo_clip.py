@@ -35,7 +35,7 @@ class ClipOptions(QuietOptions):
     """how fast it speaks, 1 = as it is"""
     pause: float = flag(default=0.2)
     """seconds of silence before and after (default: 0.2)"""
-    head: int = flag(default=3)
+    head: int = flag(default=1)
     """which of the heads that are held out"""
     size: tuple[int, int] = flag(default=(360, 480), metavar=("HEIGHT", "WIDTH"))
     """of the frame, in pixels"""
