@@ -23,11 +23,10 @@ from avcore.files import atomic_output, write_text
 from avcore.timeline import SAMPLE_RATE
 from unit2av.speaker import neutral_voice
 from unit2av.stage import RendererCheckpoint
-from unit2av.voice.harmonic import is_harmonic
+from unit2av.voice.harmonic import HIFIGAN, kind_of_voice
 from unit2av.voice.named import FILE, read_named_voices
 from unit2av.voice.speech import resolve_unit_offset
 from unit2av.voice.vocoder import SLOPE, UnitHifiGan, VocoderConfig, vocoder_config
-from unit2av.voice.vocos import is_vocos
 
 CLASS = "SeamlessM4TCodeHifiGan"
 PROJECTION = "speaker_projection.safetensors"
@@ -49,7 +48,7 @@ def write_transformers(renderer: RendererCheckpoint, folder: Path, language: str
     language = language or languages[0]
 
     tensors, settings = renderer.vocoder_tensors(language), renderer.vocoder_settings(language)
-    if is_harmonic(tensors) or is_vocos(tensors):
+    if kind_of_voice(tensors) != HIFIGAN:
         raise CheckpointError("transformers has no class for a voice with a pitch", path=path, expected="a unit HiFi-GAN")
     config = vocoder_config(tensors, settings, path)
 

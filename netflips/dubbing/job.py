@@ -41,7 +41,6 @@ from netflips.dubbing.stems import separated
 from netflips.dubbing.store import CachingReader, Store, require_work_folder
 from netflips.dubbing.video_format import VideoFormat
 from netflips.models import Models
-from netflips.provenance.manifest import sidecars
 from netflips.published.terms import terms_of, terms_of_dub, terms_of_lips
 from netflips.script.files import file_beside
 from netflips.script.people import People, read_people
@@ -175,7 +174,7 @@ class Job:
         written.
         """
         require_video_name(out)
-        keep_apart({"the result": [out], "the manifest": sidecars(out, options)}, {"the input": [info.path]})
+        keep_apart({"the result": [out], "the manifest": options.sidecars(out)}, {"the input": [info.path]})
         lips = replace(options.lips, name=resolve_backend(options.lips, models.paths.needed.get(RENDERER)).name)
 
         files = {stage.name: models.paths.needed.get(stage) or models.paths.other(stage) for stage in STAGES}

@@ -22,7 +22,7 @@ from netflips.cascade.program import is_chat
 from netflips.cascade.speakers import require_spoken
 from netflips.dubbing.options import AUTO, PUBLISHED, DubOptions, Modalities
 from netflips.models import Models
-from netflips.provenance.manifest import Signing, sidecars
+from netflips.provenance.manifest import Signing
 from netflips.provenance.options import read_consent, require_in_force
 from netflips.published.terms import Terms, require_commercial
 from netflips.recognizers.language import AUTO as ANY_LANGUAGE
@@ -114,7 +114,7 @@ def check_paths(video: Path, out: Path, languages: tuple[str, str], options: Dub
     written = {"the dubbed video": [] if options.is_draft else [out], "the subtitles": beside}
     written["the timeline"] = [] if options.timeline is None else [options.timeline]
     written["the stems"] = stems = [] if options.is_draft else options.stem_files(out)
-    keep_apart(written | {"the manifest": [] if options.is_draft else sidecars(out, options)}, inputs)
+    keep_apart(written | {"the manifest": [] if options.is_draft else options.sidecars(out)}, inputs)
 
     for one in written["the timeline"]:
         require_place(one, "the timeline")

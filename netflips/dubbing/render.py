@@ -40,7 +40,7 @@ from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import Speeches
 from netflips.dubbing.subtitles import painter_of
 from netflips.dubbing.track_faces import Faces
-from netflips.dubbing.video_format import Finish, VideoFormat
+from netflips.dubbing.video_format import VideoFormat
 from netflips.models import Models
 from netflips.script.notes import FRAMES_ENCODED, LIPS_FAILED
 from netflips.script.targets import WrittenText
@@ -136,9 +136,8 @@ def draw_segments(
     def report_failed(number: int, error: DrawError) -> None:
         job.notes.add(LIPS_FAILED(error=str(error)), number)
 
-    finish = Finish(job.options.label, painter)
     with opened as lips, job.clock.stage("frames"):
-        encoder = SegmentEncoder(video_format, lips, finish, job.store, report, report_failed)
+        encoder = SegmentEncoder(video_format, lips, job.options.label, painter, job.store, report, report_failed)
         pieces = encoder.encode(schedule(lips, video_format))
     reasons = {reason for piece in pieces for owner, reason in zip(piece.owners, piece.reasons, strict=True) if owner}
     if Reason.FAILED in reasons and Reason.DRAWN not in reasons:

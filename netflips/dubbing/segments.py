@@ -22,7 +22,8 @@ from avcore.media import QUICK, SoundWriter, VideoJoiner
 from avcore.speech.voice_activity import SpeechActivity
 from avcore.timeline import exact, frame_at, frames_covering, frames_to_seconds
 from netflips.dubbing.store import Store
-from netflips.dubbing.video_format import Finish, VideoFormat
+from netflips.dubbing.video_format import VideoFormat, write_frame
+from netflips.subtitles.drawing import Painter
 from unit2av.lipsync import RENDERING, DrawError, LipSync, TwoPassLipSync
 from unit2av.rendering import OutputFrame, Reason, SoundFeed, drawn, prepared_talks
 
@@ -135,8 +136,10 @@ class SegmentEncoder:
 
     video_format: VideoFormat
     lips: LipSync
-    finish: Finish
-    """puts label and subtitles on frames"""
+    label: str
+    """a text that is burnt in; "" = none"""
+    painter: Painter | None
+    """draws subtitles; None: there are none"""
     work: Store
     """where finished segments are kept"""
     report: Callable[[int], None]
@@ -216,7 +219,7 @@ class SegmentEncoder:
 
         with self.video_format.writer(path) as writer:
             for one in chain([first], shown):
-                self.finish.write(writer, one, one.time - first.time)
+                write_frame(writer, one, one.time - first.time, self.label, self.painter)
                 written.append((one.time, one.owner, int(one.face.reason)))
                 report(1)
         return written

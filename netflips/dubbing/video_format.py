@@ -58,25 +58,16 @@ class VideoFormat:
         return {"pixel_aspect": self.pixel_aspect, "is_bt709": self.is_bt709, **audio}
 
 
-@dataclass(frozen=True)
-class Finish:
-    """What is drawn over frames before they are written."""
+def write_frame(writer: VideoWriter, one: OutputFrame, time: Fraction, label: str, painter: Painter | None) -> None:
+    """Write a frame at a time (s), with a label ("" = none) and subtitles (None: there are none) drawn over it."""
+    frame = one.frame
+    # A frame that is stored in the output's form and gets nothing drawn over it needs no conversion to RGB and back.
+    if isinstance(frame, StoredFrame) and frame.is_plain and not label and painter is None:
+        writer.write_frame(frame.patched(one.patch), time)
+        return
 
-    label: str = ""
-    """a text that is burnt in; "" = none"""
-    painter: Painter | None = None
-    """draws subtitles; None: there are none"""
-
-    def write(self, writer: VideoWriter, one: OutputFrame, time: Fraction) -> None:
-        """Write a frame at a time (s)."""
-        frame = one.frame
-        # A frame that is stored in the output's form and gets nothing drawn over it needs no conversion to RGB and back.
-        if isinstance(frame, StoredFrame) and frame.is_plain and not self.label and self.painter is None:
-            writer.write_frame(frame.patched(one.patch), time)
-            return
-
-        rgb = draw_label(one.rgb, self.label) if self.label else one.rgb
-        writer.write_rgb(rgb if self.painter is None else self.painter.paint(rgb, one.time), time)
+    rgb = draw_label(one.rgb, label) if label else one.rgb
+    writer.write_rgb(rgb if painter is None else painter.paint(rgb, one.time), time)
 
 
 def draw_label(frame: Pixels, text: str) -> Pixels:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from avcore.errors import InputError, OutputError, UsageError, pip_line, reason
 from avcore.files import atomic_output, require_file
 from avcore.programs import apart
-from netflips.provenance.options import MarkFlags
+from netflips.provenance.options import HOLD_MANIFESTS, MarkFlags, sidecar
 from netflips.version import __version__
 
 # The key that files are signed with: a person's own, or one that is made once for this machine
@@ -140,8 +140,6 @@ MADE = "netflips.made"
 """Label of our own assertion."""
 COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 """IPTC's source type of media that are made in part by trained models."""
-_KINDS = {".mp4": "video/mp4", ".m4v": "video/x-m4v", ".mov": "video/quicktime", ".m4a": "audio/mp4"}
-"""Formats that can hold a manifest; any other file gets one beside it."""
 _ANY = "application/octet-stream"
 _MOST_BYTES = 4 << 20
 """Largest manifest that is read; one of ours has 5 KB."""
@@ -186,7 +184,7 @@ class Signing:
         """
 
         def write(plain: Path, sealed: Path) -> None:
-            kind = _KINDS.get(out.suffix.lower(), _ANY)
+            kind = HOLD_MANIFESTS.get(out.suffix.lower(), _ANY)
             with plain.open("rb") as source, sealed.open("w+b") as target:
                 manifest = self._sign(actions, facts, kind, source, target)
             if kind == _ANY:
@@ -235,23 +233,6 @@ class Signing:
         return found.signer or found.issuer
 
 
-def sidecar(path: Path) -> Path:
-    """Return the place of a manifest that is not inside its file."""
-    return path.with_suffix(".c2pa")
-
-
-def sidecars(out: Path, flags: MarkFlags) -> list[Path]:
-    """Return the files that signing writes beside an output. Raises OutputError where a manifest lies there that would stay, and
-    be of another file: of one of the same stem, or of the one that is made anew without a manifest."""
-    if out.suffix.lower() in _KINDS:
-        return []
-    place = sidecar(out)
-    if place.exists() and not (flags.sign and out.exists()):
-        hint = "choose another name for the output, or delete the manifest if its file is gone or is replaced"
-        raise OutputError("the manifest of another file is there already", path=place, hint=hint)
-    return [place] if flags.sign else []
-
-
 @dataclass(frozen=True)
 class Provenance:
     """What was found in a file's manifest. All texts are somebody's claims."""
@@ -283,12 +264,12 @@ def read_provenance(path: Path, trusted: Path | None = None) -> Provenance:
     All content is somebody's claim: texts of any kind, whose control characters must be escaped before they are shown. Raises
     InputError for certificates that cannot be read.
     """
-    beside, kind = sidecar(path), _KINDS.get(path.suffix.lower(), _ANY)
+    beside, kind = sidecar(path), HOLD_MANIFESTS.get(path.suffix.lower(), _ANY)
     size = 0 if kind == _ANY else _box_bytes(path)
     if not size:
         kind, size = _ANY, beside.stat().st_size if beside.is_file() else 0
     if not size:
-        return Provenance("none" if path.suffix.lower() in (*_KINDS, ".mkv") else "unseen")
+        return Provenance("none" if path.suffix.lower() in (*HOLD_MANIFESTS, ".mkv") else "unseen")
 
     if size > _MOST_BYTES:
         return Provenance("broken", (f"a manifest of {size:,} bytes; {_MOST_BYTES:,} at most",))

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from avcore.errors import InputError, UsageError
+from avcore.errors import InputError, OutputError, UsageError
 from avcore.files import Input
 from avcore.flags import Options, flag
 from avcore.texts import read_yaml
@@ -48,6 +48,13 @@ VIDEO = Generated(
     "an image made to talk",
 )
 _MOST_PEOPLE, _MOST_LETTERS = 100, 500
+HOLD_MANIFESTS = {".mp4": "video/mp4", ".m4v": "video/x-m4v", ".mov": "video/quicktime", ".m4a": "audio/mp4"}
+"""Formats that can hold a manifest; any other file gets one beside it."""
+
+
+def sidecar(path: Path) -> Path:
+    """Return the place of a manifest that is not inside its file."""
+    return path.with_suffix(".c2pa")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +92,20 @@ class MarkFlags(Options):
     def generated(self) -> Generated:
         """What is generated: as that an operator's results are labelled, unless other words are given."""
         return SPEECH_AND_LIPS
+
+    def sidecars(self, out: Path) -> list[Path]:
+        """Return the files that signing writes beside an output.
+
+        Raises OutputError where a manifest lies there that would stay, and be of another file: of one of the same stem, or of the
+        one that is made anew without a manifest.
+        """
+        if out.suffix.lower() in HOLD_MANIFESTS:
+            return []
+        place = sidecar(out)
+        if place.exists() and not (self.sign and out.exists()):
+            hint = "choose another name for the output, or delete the manifest if its file is gone or is replaced"
+            raise OutputError("the manifest of another file is there already", path=place, hint=hint)
+        return [place] if self.sign else []
 
     @property
     def marks(self) -> dict[str, Any]:

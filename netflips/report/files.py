@@ -7,8 +7,8 @@ from avcore.errors import UsageError
 from avcore.files import require_place, write_text
 from avcore.notes import json_text, ranges, several, shown
 from avcore.progress import Progress, bars, silent
-from netflips.report.material import IMAGE_BYTES, gather
-from netflips.report.page import FinishedDub, write_report_page
+from netflips.report.material import IMAGE_BYTES, FinishedDub, gather
+from netflips.report.page import write_report_page
 from netflips.script.files import script_json
 from netflips.script.notes import left_words
 from netflips.script.types import Script, Timing
@@ -59,7 +59,7 @@ class ReportFiles:
         if not self._pages:
             return
         for report in self._reports[len(self._finished) :]:
-            self._finished.append(FinishedDub(report, gather(report, progress, self._image_bytes)))
+            self._finished.append(gather(report, progress, self._image_bytes))
         for path in self._pages:
             write_report_page(path, self._finished, self._failures)
 

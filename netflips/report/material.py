@@ -51,9 +51,10 @@ class ImagePair:
 
 
 @dataclass(frozen=True)
-class Material:
-    """Images of one dub for the page."""
+class FinishedDub:
+    """A dub on the page, with frames from its files."""
 
+    script: Script
     pairs: dict[int, list[ImagePair]] = field(default_factory=dict)
     """by the utterance's number"""
     posters: ImagePair | None = None
@@ -76,7 +77,7 @@ class _Moment(NamedTuple):
     """whether it is to be large"""
 
 
-def gather(script: Script, progress: Progress = silent, image_bytes: int = IMAGE_BYTES) -> Material:
+def gather(script: Script, progress: Progress = silent, image_bytes: int = IMAGE_BYTES) -> FinishedDub:
     """Read frames of a finished dub, each file once; memory does not grow with the number of frames.
 
     If a file is gone or cannot be read, only its part of the page is lost; `missing` says why.
@@ -85,8 +86,8 @@ def gather(script: Script, progress: Progress = silent, image_bytes: int = IMAGE
         pairs, posters = _images(script, progress, image_bytes)
     except NetflipsError as error:
         report_note(REPORT_LACKS(what="images", error=str(error)))
-        return Material(missing=(f"no images here: {error}",))
-    return Material(pairs, posters)
+        return FinishedDub(script, missing=(f"no images here: {error}",))
+    return FinishedDub(script, pairs, posters)
 
 
 def _images(script: Script, progress: Progress, image_bytes: int) -> tuple[dict[int, list[ImagePair]], ImagePair | None]:

@@ -21,7 +21,7 @@ from netflips.dubbing.diarization import SPEAKS_KNOWN
 from netflips.dubbing.face_path import MIN_SHARPNESS
 from netflips.dubbing.track_faces import SPEAKS
 from netflips.report import words
-from netflips.report.material import ImagePair, Material
+from netflips.report.material import FinishedDub, ImagePair
 from netflips.report.story import OnPage, addresses_of, below_usual, dubbed_part, on_page, speakers_of, stretches_of
 from netflips.report.words import (
     DASH,
@@ -89,16 +89,16 @@ class Remark(NamedTuple):
     """a note's sentence in Korean"""
 
 
-def cards_of(script: Script, material: Material) -> list[Card]:
+def cards_of(finished: FinishedDub) -> list[Card]:
     """Make the cards of all utterances."""
-    utterances = on_page(script)
+    script, utterances = finished.script, on_page(finished.script)
     speakers, below = speakers_of(utterances), below_usual(script)
     return [
         Card(
             utterance=one,
             colour=f"s{speakers.index(one.speaker) % NUM_COLOURS}",
             verdicts=verdicts(one),
-            pairs=material.pairs.get(one.number, []),
+            pairs=finished.pairs.get(one.number, []),
             until_s=max(one.output.end_s, one.output.start_s + (one.source.seconds if script.is_source_timed else 0.0)),
             facts=[*_lengths(one), *_units(script, one, below), *_tries(one), *_video(one), *_face(one)],
         )
@@ -292,15 +292,6 @@ _POLICY = (
 """Allows only the script and the style sheet with these digests, frames within the page, and media files."""
 
 
-@dataclass(frozen=True)
-class FinishedDub:
-    """One finished dub."""
-
-    script: Script
-    material: Material
-    """frames from its files"""
-
-
 def write_report_page(path: Path, dubs: Sequence[FinishedDub], failures: Mapping[str, str]) -> None:
     """Write the page. Raises OutputError when it cannot be written; then nothing is."""
     write_text(path, report_page(dubs, failures, path.parent))
@@ -342,7 +333,7 @@ def _dub(finished: FinishedDub, prefix: str, folder: Path) -> dict[str, Any]:
         "media": script.media or Media(),
         "prefix": prefix,
         "clips": addresses_of(script, folder),
-        "posters": finished.material.posters,
+        "posters": finished.posters,
         "utterances": utterances,
         "below": below_usual(script),
         "dubbed": len(dubbed),
@@ -350,8 +341,8 @@ def _dub(finished: FinishedDub, prefix: str, folder: Path) -> dict[str, Any]:
         "scales": [one.fit.duration_scale for one in dubbed if one.fit.duration_scale is not None],
         "took_s": sum(timing.seconds for timing in made.timings),
         "stretches": json.dumps([[round(value, 3) for value in one] for one in stretches_of(script)]),
-        "remarks": remarks_on(script, finished.material.missing),
-        "cards": cards_of(script, finished.material),
+        "remarks": remarks_on(script, finished.missing),
+        "cards": cards_of(finished),
     }
 
 

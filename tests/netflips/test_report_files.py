@@ -18,7 +18,7 @@ from netflips.bulk.dubbing import DubRecord, VideoToDub
 from netflips.dubbing import command as dub_command
 from netflips.report import material, page
 from netflips.report.files import ReportFiles, speed_of
-from netflips.report.material import Material
+from netflips.report.material import FinishedDub
 from netflips.report.story import ShownStretch, address, stretches_of
 from netflips.script.files import script_from, script_json
 from netflips.script.types import Script
@@ -33,12 +33,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def told(files: tuple[Path, Path]) -> page.FinishedDub:
+def told(files: tuple[Path, Path]) -> FinishedDub:
     report = four_utterances(*files)
-    return page.FinishedDub(report, material.gather(report))
+    return material.gather(report)
 
 
-def test_the_page_appears_whole_or_not_at_all(told: page.FinishedDub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_appears_whole_or_not_at_all(told: FinishedDub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.html"
     path.write_text("before")
 
@@ -52,7 +52,7 @@ def test_the_page_appears_whole_or_not_at_all(told: page.FinishedDub, tmp_path: 
     assert [one.name for one in tmp_path.iterdir()] == ["x.html"]
 
 
-def test_data_and_page_are_written_after_each_input(told: page.FinishedDub, files: tuple[Path, Path], tmp_path: Path) -> None:
+def test_data_and_page_are_written_after_each_input(told: FinishedDub, files: tuple[Path, Path], tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("x.HTML", "x.json", "y.json")]
     run = ReportFiles(paths, [files, (tmp_path / "in.mp4", tmp_path / "out.mp4")])
     run.add(told.script)
@@ -66,13 +66,13 @@ def test_data_and_page_are_written_after_each_input(told: page.FinishedDub, file
 
 
 def test_files_are_read_once_however_often_the_page_is_written(
-    told: page.FinishedDub, files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    told: FinishedDub, files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads = []
 
-    def gather(script: Script, *_: object) -> material.Material:
+    def gather(script: Script, *_: object) -> FinishedDub:
         reads.append(script)
-        return told.material
+        return told
 
     monkeypatch.setattr("netflips.report.files.gather", gather)
     run = ReportFiles([tmp_path / "x.html"], [files])
@@ -83,7 +83,7 @@ def test_files_are_read_once_however_often_the_page_is_written(
 
 
 def test_videos_dubbed_side_by_side_have_a_page_too(
-    told: page.FinishedDub, files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    told: FinishedDub, files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out_dir, first = tmp_path / "out", tmp_path / "x.json"
     out_dir.mkdir()
@@ -119,13 +119,13 @@ def test_a_report_does_not_replace_a_video(files: tuple[Path, Path], tmp_path: P
         ReportFiles([tmp_path], [files])
 
 
-def test_a_report_comes_back_from_its_json(told: page.FinishedDub, files: tuple[Path, Path]) -> None:
+def test_a_report_comes_back_from_its_json(told: FinishedDub, files: tuple[Path, Path]) -> None:
     clip = dub_report(*files, 4.0, None)
     assert speed_of(clip, clip.result.timings[0]) == pytest.approx(4 / 3)
     for script in (told.script, clip):
         again = script_from(json.loads(json_text(script_json(script))))
         assert again == script
-        assert "sha256:89ab" in page.report_page([page.FinishedDub(again, told.material)], {})
+        assert "sha256:89ab" in page.report_page([replace(told, script=again)], {})
         assert pickle.loads(pickle.dumps(script)) == script  # it is handed from process to process
 
 
@@ -139,19 +139,19 @@ def _videos(folder: Path) -> tuple[Path, Path]:
 
 
 def _read(report: Script, folder: Path) -> Reader:
-    return Reader(page.report_page([page.FinishedDub(report, Material())], {}, folder))
+    return Reader(page.report_page([FinishedDub(report)], {}, folder))
 
 
 def test_videos_are_named_as_seen_from_the_page(tmp_path: Path) -> None:
     report = dub_report(*_videos(tmp_path), 4.0, [utterance(1, 0.5, 1.5, output=TimeSpan(0.5, 1.75))])
-    page.write_report_page(tmp_path / "x.html", [page.FinishedDub(report, Material())], {})
+    page.write_report_page(tmp_path / "x.html", [FinishedDub(report)], {})
     reader = Reader((tmp_path / "x.html").read_text(encoding="utf-8"))
     videos = [attributes for name, attributes in reader.elements if name == "video"]
     assert [one["src"] for one in videos] == ["a%20%231%20100%25%3F.mp4", "dubs/b%26c.mp4"]
     assert all("controls" in one for one in videos)
     sounds = [attributes["src"] for name, attributes in reader.elements if name == "audio"]
     assert sounds == ["a%20%231%20100%25%3F.mp4#t=0.500,1.500", "dubs/b%26c.mp4#t=0.500,1.750"]
-    beside = Reader(page.report_page([page.FinishedDub(report, Material())], {}, tmp_path / "pages"))
+    beside = Reader(page.report_page([FinishedDub(report)], {}, tmp_path / "pages"))
     assert "../dubs/b%26c.mp4" in beside.values("src")
 
 
@@ -178,7 +178,7 @@ def test_a_video_that_is_gone_is_said_to_be(tmp_path: Path) -> None:
 
 
 def test_only_the_page_s_own_script_and_style_are_allowed(tmp_path: Path) -> None:
-    written = page.report_page([page.FinishedDub(dub_report(*_videos(tmp_path), 4.0, None), Material())], {}, tmp_path)
+    written = page.report_page([FinishedDub(dub_report(*_videos(tmp_path), 4.0, None))], {}, tmp_path)
     found = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', written)
     rules = dict(rule.split(" ", 1) for rule in unescape(found[1]).split("; "))
     for name in ("script", "style"):

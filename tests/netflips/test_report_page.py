@@ -20,6 +20,7 @@ from avcore.media import VideoWriter, frames_at, read_frames
 from netflips.dubbing.options import DubOptions
 from netflips.quality_estimation import GIVEN, broken, likely
 from netflips.report import material, page, story, words
+from netflips.report.material import FinishedDub
 from netflips.report.story import below_usual
 from netflips.script.files import script_from, script_json
 from netflips.script.types import Consent, Script
@@ -48,15 +49,15 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def told(files: tuple[Path, Path]) -> page.FinishedDub:
+def told(files: tuple[Path, Path]) -> FinishedDub:
     report = with_settings(four_utterances(*files), DubOptions(beam=7, label="<i>label</i>"))
-    return page.FinishedDub(report, material.gather(report))
+    return material.gather(report)
 
 
-def test_licences_signature_and_consent_are_told_as_text(told: page.FinishedDub) -> None:
+def test_licences_signature_and_consent_are_told_as_text(told: FinishedDub) -> None:
     made = replace(told.script.result, may_be_sold="no, because of <x>.pt", signed="<script>a</script>")
     agreed = (Consent("<img src=x onerror=alert(1)>", "all\x1b[1m of it", "2999-12-31"),)
-    shown = page.report_page([page.FinishedDub(replace(told.script, made=made, consent=agreed), told.material)], {})
+    shown = page.report_page([replace(told, script=replace(told.script, made=made, consent=agreed))], {})
     wanted = ("no, because of <x>.pt", "<script>a</script>", agreed[0].who, "all\\x1b[1m of it", "2999-12-31")
     assert [words for words in wanted if words not in Reader(shown).text] == []
     assert "<img src=x" not in shown
@@ -75,7 +76,7 @@ def test_the_verdict_on_one_sentence_stands_once(tmp_path: Path) -> None:
     two = replace(told, quality=bad, utterances=tuple(replace(utterance, quality=bad) for utterance in told.utterances))
     times = []
     for script in (one, two):
-        found = Outline(page.report_page([page.FinishedDub(script, material.Material())], {}, tmp_path)).text
+        found = Outline(page.report_page([FinishedDub(script)], {}, tmp_path)).text
         times.append(found.lower().count(bad.text()))
     assert times[0] == 1
     assert times[1] > len(two.utterances)
@@ -96,7 +97,7 @@ def test_the_page_says_what_it_said(name: str, script: Callable[..., Script], tm
     videos = tmp_path / 'a <b> & "c".mp4', tmp_path / "out.mp4"
     for video in videos:
         video.write_bytes(b"a video")
-    found = Outline(page.report_page([page.FinishedDub(script(*videos), material.Material())], {}, tmp_path)).text
+    found = Outline(page.report_page([FinishedDub(script(*videos))], {}, tmp_path)).text
     found = found.replace(str(tmp_path), "")
     known = PAGES / f"{name}.txt"
     if not known.is_file():
@@ -105,7 +106,7 @@ def test_the_page_says_what_it_said(name: str, script: Callable[..., Script], tm
     assert found == known.read_text(encoding="utf-8")
 
 
-def test_every_utterance_has_a_row_and_a_card_and_several_dubs_anchors_of_their_own(told: page.FinishedDub) -> None:
+def test_every_utterance_has_a_row_and_a_card_and_several_dubs_anchors_of_their_own(told: FinishedDub) -> None:
     reader = Reader(page.report_page([told], {}))
     assert [value for value in reader.values("id") if value.startswith("u")] == ["u1", "u2", "u3", "u4"]
     assert {f"#u{number}" for number in (1, 2, 3, 4)} <= set(reader.values("href"))
@@ -131,10 +132,10 @@ def _hostile(value: Any) -> Any:
     return [_hostile(one) for one in value] if isinstance(value, list | tuple) else value
 
 
-def test_no_text_of_a_report_becomes_markup(told: page.FinishedDub, tmp_path: Path) -> None:
+def test_no_text_of_a_report_becomes_markup(told: FinishedDub, tmp_path: Path) -> None:
     report = script_from(_hostile(json.loads(json.dumps(script_json(told.script)))))
-    gathered = replace(told.material, missing=(_HOSTILE,))
-    written = page.report_page([page.FinishedDub(report, gathered)] * 2, {_HOSTILE: _HOSTILE}, tmp_path)
+    hostile = replace(told, script=report, missing=(_HOSTILE,))
+    written = page.report_page([hostile] * 2, {_HOSTILE: _HOSTILE}, tmp_path)
     reader, plain = Reader(written), Reader(page.report_page([told] * 2, {"a": "b"}, tmp_path))
     names, usual = ({name for name, _ in one.elements} for one in (reader, plain))
     assert names <= usual
@@ -147,7 +148,7 @@ def test_no_text_of_a_report_becomes_markup(told: page.FinishedDub, tmp_path: Pa
     assert not any(value.lower().startswith("javascript:") for name in ("src", "href") for value in reader.values(name))
 
 
-def test_it_needs_nothing_but_the_videos(told: page.FinishedDub, files: tuple[Path, Path]) -> None:
+def test_it_needs_nothing_but_the_videos(told: FinishedDub, files: tuple[Path, Path]) -> None:
     written = page.report_page([told], {}, files[0].parent)
     reader = Reader(written)
     assert not re.search(r"https?://|@import|url\(", written)
@@ -165,15 +166,15 @@ def _brightness(uri: str) -> float:
     return float(cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_GRAYSCALE).mean())
 
 
-def test_stills_show_the_same_frame_before_and_after(told: page.FinishedDub) -> None:
-    assert {number: len(pairs) for number, pairs in told.material.pairs.items()} == {1: 3, 2: 3, 3: 3, 4: 1}
-    for pairs in told.material.pairs.values():
+def test_stills_show_the_same_frame_before_and_after(told: FinishedDub) -> None:
+    assert {number: len(pairs) for number, pairs in told.pairs.items()} == {1: 3, 2: 3, 3: 3, 4: 1}
+    for pairs in told.pairs.values():
         for pair in pairs:
             assert _brightness(pair.before) == pytest.approx(2 * round(pair.source_s * RATE), abs=1.5)
             assert _brightness(pair.after) - _brightness(pair.before) == pytest.approx(20, abs=1.5)
 
 
-def test_videos_show_the_middle_of_the_first_utterance_before_they_play(told: page.FinishedDub, files: tuple[Path, Path]) -> None:
+def test_videos_show_the_middle_of_the_first_utterance_before_they_play(told: FinishedDub, files: tuple[Path, Path]) -> None:
     reader = Reader(page.report_page([told], {}, files[0].parent))
     before, after = (value for name, attributes in reader.elements if name == "video" for value in [attributes["poster"]])
     assert before is not None
@@ -198,7 +199,7 @@ def test_stills_of_a_clip_follow_its_frames_to_and_fro(tmp_path: Path) -> None:
     assert len(gathered.pairs[1]) == 3
     for pair in gathered.pairs[1]:
         assert _brightness(pair.after) - _brightness(pair.before) == pytest.approx(20, abs=1.5)
-    reader = Reader(page.report_page([page.FinishedDub(report, gathered)], {}))
+    reader = Reader(page.report_page([gathered], {}))
     assert "as long as it takes" in reader.text
     assert "u1" in reader.values("id")
 
@@ -243,7 +244,7 @@ def test_the_page_of_ten_minutes_is_small(busy: Path, length: float) -> None:
     utterances = [utterance(number + 1, number * length, (number + 0.9) * length) for number in range(int(600 / length))]
     report = dub_report(busy, busy, 600.0, utterances)
     gathered = material.gather(report)
-    written = page.report_page([page.FinishedDub(report, gathered)], {})
+    written = page.report_page([gathered], {})
     assert len(written.encode()) < 5_000_000
     assert sum(len(pair.before) + len(pair.after) for pairs in gathered.pairs.values() for pair in pairs) <= material.IMAGE_BYTES
     assert len(gathered.pairs) >= 100
@@ -254,7 +255,7 @@ def test_a_file_that_is_gone_costs_its_part_only_and_a_failed_run_has_a_page(fil
     report = dub_report(files[0], tmp_path / "gone.mp4", 4.0, [utterance(1, 0.2, 0.9)])
     gathered = material.gather(report)
     assert gathered.pairs == {}
-    text = Reader(page.report_page([page.FinishedDub(report, gathered)], {})).text
+    text = Reader(page.report_page([gathered], {})).text
     assert text.count("gone.mp4: the video or sound file is not there") == 1
     page.write_report_page(tmp_path / "x.html", [], {"a.mp4": "no face", "b.mp4": "no sound"})
     text = Reader((tmp_path / "x.html").read_text(encoding="utf-8")).text

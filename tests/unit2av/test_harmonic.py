@@ -15,7 +15,7 @@ from avcore.timeline import SAMPLE_RATE
 from avcore.units import Units
 from tests.unit2av.voices import TINY, random_harmonic
 from unit2av.stage import RENDERER
-from unit2av.voice.harmonic import harmonic_config, is_harmonic, limited, soft_ends, source_settings
+from unit2av.voice.harmonic import HARMONIC, harmonic_config, kind_of_voice, limited, soft_ends, source_settings
 from unit2av.voice.source import (
     FEATURES,
     PitchPredictor,
@@ -162,7 +162,7 @@ def test_doubt_keeps_the_voice_and_peaks_are_bent_not_cut() -> None:
 
 def test_sizes_are_read_from_tensors_and_settings_and_none_may_lack(tmp_path: Path) -> None:
     tensors = random_harmonic().state_dict()
-    assert is_harmonic(tensors)
+    assert kind_of_voice(tensors) == HARMONIC
     assert harmonic_config(tensors, source_settings(TINY), Path("x")) == TINY
     for name in ("source.slow.0.depth.weight", "pitch.dict.weight", "dict.weight"):
         lacking = {key: tensor for key, tensor in tensors.items() if key != name}

@@ -15,11 +15,11 @@ from avcore.speech.pitch import Pitch
 from avcore.units import Units
 from tests.unit2av.voices import TINY
 from unit2av.stage import RENDERER
-from unit2av.voice.harmonic import harmonic_config, source_settings
+from unit2av.voice.harmonic import VOCOS, harmonic_config, kind_of_voice, source_settings
 from unit2av.voice.source import sound_of, spectrum_of
 from unit2av.voice.speech import UnitVocoder
 from unit2av.voice.training.losses import DiscriminatorConfig, Discriminators, LogMel, MelConfig, mel_loss
-from unit2av.voice.vocos import VocosConfig, VocosVocoder, is_vocos
+from unit2av.voice.vocos import VocosConfig, VocosVocoder
 
 _OWN = {one.name: getattr(TINY, one.name) for one in fields(TINY)}
 SMALL = VocosConfig(**_OWN | {"rate": 24_000, "fft": 480, "noise_fft": 240, "top_hz": 11_600.0, "bands": 80})
@@ -43,7 +43,7 @@ def renderer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_sizes_are_read_from_tensors_and_settings() -> None:
     tensors = fresh().state_dict()
-    assert is_vocos(tensors)
+    assert kind_of_voice(tensors) == VOCOS
     assert harmonic_config(tensors, source_settings(SMALL), Path("x"), VocosConfig) == SMALL
     with pytest.raises(CheckpointError, match="no harmonic voice"):
         harmonic_config({"source.seen.weight": tensors["source.seen.weight"]}, {}, Path("x"), VocosConfig)

@@ -41,7 +41,9 @@ from unit2av.voice.vocoder import TimedUnits, TimedUnitsConfig, count_modules
 
 PER_STEP = SAMPLES_PER_UNIT // PITCH_STEP
 """Control frames of 5 ms in a step of 20 ms."""
-_MARK = "source.head.weight"
+HIFIGAN, HARMONIC, VOCOS = "hifigan", "harmonic", "vocos"
+"""The kinds of vocoders."""
+_MARK, _VOCOS_MARK = "source.head.weight", "source.seen.weight"
 _STATED = "fft", "noise_fft", "rate", "top_hz", "lowest_hz", "highest_hz", "spreads"
 """Settings that cannot be read from any tensor."""
 _KERNEL = 5
@@ -111,9 +113,10 @@ class HarmonicConfig(SourceSizes, TimedUnitsConfig):
         return _KERNEL // 2 + blocks + 1 + math.ceil(blocks / PER_STEP) + math.ceil(window / self.samples_per_unit)
 
 
-def is_harmonic(tensors: Mapping[str, Tensor]) -> bool:
-    """Return whether a vocoder's tensors are those of a harmonic voice, judging by their names only."""
-    return _MARK in tensors
+def kind_of_voice(tensors: Mapping[str, Tensor]) -> str:
+    """Return the kind of a vocoder, judging by the names of its tensors only."""
+    # Asked first: a Vocos voice has a harmonic source, too.
+    return VOCOS if _VOCOS_MARK in tensors else HARMONIC if _MARK in tensors else HIFIGAN
 
 
 def harmonic_config(

@@ -31,9 +31,18 @@ from avcore.speech.pitch import Pitch
 from avcore.timeline import SAMPLE_RATE, UNIT_RATE, samples_to_units, seconds_to_units, units_to_samples
 from avcore.units import Units, normalise_language, require_same_vocabulary
 from unit2av.stage import RendererCheckpoint, open_renderer_checkpoint
-from unit2av.voice.harmonic import HarmonicUtterance, HarmonicVocoder, PitchedVocoder, harmonic_config, is_harmonic, soft_ends
+from unit2av.voice.harmonic import (
+    HARMONIC,
+    VOCOS,
+    HarmonicUtterance,
+    HarmonicVocoder,
+    PitchedVocoder,
+    harmonic_config,
+    kind_of_voice,
+    soft_ends,
+)
 from unit2av.voice.vocoder import SLOPE, ResidualBlock, UnitHifiGan, vocoder_config
-from unit2av.voice.vocos import VocosConfig, VocosVocoder, is_vocos
+from unit2av.voice.vocos import VocosConfig, VocosVocoder
 
 LOG = logging.getLogger(__name__)
 
@@ -417,10 +426,11 @@ def vocoder_for_inference(network: Network, device: torch.device, dtype: torch.d
 
 def _skeleton_of(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], path: Path) -> Network:
     """Return the network of a vocoder's tensors, without weights. Raises CheckpointError if its sizes cannot be read."""
+    kind = kind_of_voice(tensors)
     with skeleton():
-        if is_vocos(tensors):  # asked first, as it has a harmonic source, too
+        if kind == VOCOS:
             return VocosVocoder(harmonic_config(tensors, settings, path, VocosConfig))
-        if is_harmonic(tensors):
+        if kind == HARMONIC:
             return HarmonicVocoder(harmonic_config(tensors, settings, path))
         return UnitHifiGan(vocoder_config(tensors, settings, path))
 

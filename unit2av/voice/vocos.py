@@ -9,7 +9,6 @@ Such a checkpoint is known by its tensor `source.seen.weight`. Units, durations 
 (unit2av.voice.harmonic).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +17,6 @@ from torch import Tensor, nn
 from unit2av.voice.harmonic import LOG_RANGE, NOISE_START, TONE_START, HarmonicConfig, PitchedVocoder, Trunk
 from unit2av.voice.source import sound_of, spectrum_of, to_edges, unvoiced_as_noise
 
-_MARK = "source.seen.weight"
 _SEEN = 48
 """Bins of the source's spectrum that are an input of the network, beginning at 0 Hz."""
 
@@ -31,11 +29,6 @@ class VocosConfig(HarmonicConfig):
 def bins_of(config: HarmonicConfig) -> tuple[int, int]:
     """Return the number of bins of the voice's transform and of the noise's."""
     return config.fft // 2 + 1, (config.noise_fft or config.fft) // 2 + 1
-
-
-def is_vocos(tensors: Mapping[str, Tensor]) -> bool:
-    """Return whether a vocoder's tensors are those of a Vocos voice, judging by their names only."""
-    return _MARK in tensors
 
 
 class SpectralNetwork(Trunk):

@@ -20,7 +20,7 @@ from netflips.provenance.options import SPEECH
 from netflips.published.terms import terms_of_dub
 from netflips.report.files import summary_of
 from netflips.report.material import gather
-from netflips.report.page import FinishedDub, report_page
+from netflips.report.page import report_page
 from netflips.script.files import script_json
 from netflips.script.types import Script
 from tests.avcore.test_copying import packets
@@ -74,7 +74,7 @@ def test_nothing_says_that_lips_were_drawn(dubbed: Dubbed, models: Models, plain
     assert [(one.drawn, one.seen.absent) for one in script.processed if one.seen] == [(None, "not_wanted")] * 3
     assert f"{script.result.frames} frames as they were" in summary_of(script)
     assert "face" not in json.dumps([note for one in script_json(script)["utterances"] for note in one.get("notes", ())])
-    page = report_page([FinishedDub(script, gather(script))], {})
+    page = report_page([gather(script)], {})
     assert page.count("<video") == 2
     assert "The voice was made by NetfLips" in page
     for word in ("new lips", "kept the original mouth", "none was found", "sound only"):

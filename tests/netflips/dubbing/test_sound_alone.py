@@ -21,7 +21,7 @@ from netflips.model_paths import ModelPaths
 from netflips.models import Models
 from netflips.report.files import summary_of
 from netflips.report.material import gather
-from netflips.report.page import FinishedDub, report_page
+from netflips.report.page import report_page
 from netflips.script.files import read_script, write_script
 from netflips.script.types import Script
 from tests.netflips.conftest import error_line, model_flags
@@ -83,7 +83,7 @@ def test_nothing_says_that_lips_were_drawn_or_frames_shown(dubbed: Dubbed) -> No
     assert (script.result.lips, script.result.frames, script.result.width) == ("none", 0, 0)
     assert [(one.drawn, one.seen.absent) for one in script.processed if one.seen] == [(None, "not_wanted")] * 3
     assert summary_of(script).splitlines()[0].endswith("sound alone")
-    page = report_page([FinishedDub(script, gather(script))], {})
+    page = report_page([gather(script)], {})
     assert page.count("<video") == 0
     assert page.count('aria-label="Original"') == page.count('aria-label="Dub"') == 1
     assert "This recording is synthetic.</b> The voice was made" in page
@@ -156,7 +156,7 @@ def test_the_sound_of_a_video_can_be_dubbed_alone(recording: Path, models: Model
     assert (script.result.frames, script.result.lips, len(script.processed)) == (0, "none", 3)
     info = probe(tmp_path / "talk_ko.mp3")
     assert (info.has_video, info.audio_rate, info.audio_channels) == (False, RATE, 2)
-    page = report_page([FinishedDub(script, gather(script))], {})
+    page = report_page([gather(script)], {})
     assert (page.count("<video"), page.count('aria-label="Original"'), page.count('aria-label="Dub"')) == (1, 1, 1)
 
 

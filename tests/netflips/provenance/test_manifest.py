@@ -25,7 +25,6 @@ from netflips.provenance.manifest import (
     read_key,
     read_provenance,
     sidecar,
-    sidecars,
 )
 from netflips.provenance.options import MarkFlags
 from tests.netflips.conftest import moving_frame, write_clip
@@ -117,18 +116,18 @@ def test_a_video_gets_its_name_with_its_manifest_or_not_at_all(name: str, tmp_pa
 def test_a_manifest_beside_a_file_stays_with_that_file(tmp_path: Path) -> None:
     asked, video = MarkFlags(sign=True), tmp_path / "talk.mkv"
     place = tmp_path / "talk.c2pa"
-    assert sidecars(video, asked) == [place]
+    assert asked.sidecars(video) == [place]
     place.write_bytes(b"of the video")
     with pytest.raises(OutputError, match=r"talk\.c2pa: the manifest of another file is there already; choose another name"):
-        sidecars(tmp_path / "talk.mp3", asked)
-    assert sidecars(tmp_path / "talk.m4a", asked) == []  # which holds its own
+        asked.sidecars(tmp_path / "talk.mp3")
+    assert asked.sidecars(tmp_path / "talk.m4a") == []  # which holds its own
     video.write_bytes(b"made before")
-    assert sidecars(video, asked) == [place]
+    assert asked.sidecars(video) == [place]
     for unsigned in (video, tmp_path / "talk.mp3"):  # beside which it would lie, and not be theirs
         with pytest.raises(OutputError, match=r"the manifest of another file is there already; .* is gone or is replaced"):
-            sidecars(unsigned, MarkFlags())
+            MarkFlags().sidecars(unsigned)
     place.unlink()
-    assert sidecars(video, MarkFlags()) == []
+    assert MarkFlags().sidecars(video) == []
 
 
 def test_a_changed_file_is_told_and_its_claims_are_not(plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

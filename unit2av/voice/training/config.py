@@ -12,7 +12,7 @@ from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_UNIT, UNIT_RATE
 from avdata.corpus import MOST_COMMON, UnitCorpusConfig
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
 from unit2av.voice.bandwidth import WIDE_RATE
-from unit2av.voice.harmonic import HarmonicConfig, SourceSizes
+from unit2av.voice.harmonic import HARMONIC, HIFIGAN, VOCOS, HarmonicConfig, SourceSizes
 from unit2av.voice.source import samples_per_control
 from unit2av.voice.training.losses import DiscriminatorConfig, MelConfig
 from unit2av.voice.vocoder import TimedUnitsConfig, VocoderConfig
@@ -20,7 +20,6 @@ from unit2av.voice.vocos import VocosConfig
 
 RATES = SAMPLE_RATE, WIDE_RATE
 """Sample rates (Hz) that a voice may be trained at."""
-HIFIGAN, HARMONIC, VOCOS = "hifigan", "harmonic", "vocos"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,12 +17,21 @@ from avcore.files import require_file
 from avcore.units import require_same_vocabulary
 from avtrain.checkpoints import RunResult, read_run
 from unit2av.stage import RENDERER, RendererCheckpoint, open_training_checkpoint, with_vocoder
-from unit2av.voice.harmonic import HarmonicConfig, HarmonicVocoder, PitchedVocoder, harmonic_config, is_harmonic, source_settings
+from unit2av.voice.harmonic import (
+    HIFIGAN,
+    VOCOS,
+    HarmonicConfig,
+    HarmonicVocoder,
+    PitchedVocoder,
+    harmonic_config,
+    kind_of_voice,
+    source_settings,
+)
 from unit2av.voice.speech import resolve_unit_offset
-from unit2av.voice.training.config import HARMONIC, HIFIGAN, VOCOS, VoiceInitConfig, VoiceModelConfig
+from unit2av.voice.training.config import VoiceInitConfig, VoiceModelConfig
 from unit2av.voice.training.losses import Runs
 from unit2av.voice.vocoder import UnitHifiGan, VocoderConfig, vocoder_config
-from unit2av.voice.vocos import VocosConfig, VocosVocoder, is_vocos
+from unit2av.voice.vocos import VocosConfig, VocosVocoder
 
 LOG = logging.getLogger("netflips.train")
 
@@ -192,7 +201,7 @@ def _fresh_as(
     tensors: dict[str, Tensor], settings: dict[str, Any], model: VoiceModelConfig, path: Path, seed: int
 ) -> TrainedVocoder:
     """Return an untrained vocoder with a checkpoint's sizes. Raises CheckpointError if its kind is not the one to train."""
-    found = VOCOS if is_vocos(tensors) else HARMONIC if is_harmonic(tensors) else HIFIGAN
+    found = kind_of_voice(tensors)
     if found != model.kind:
         raise CheckpointError(
             "the vocoder to start from is of another kind",
