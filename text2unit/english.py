@@ -7,6 +7,7 @@ The result has only small Latin letters, apostrophes within words, single blanks
 
 import re
 import unicodedata
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from avcore.encodings import LOST
@@ -70,7 +71,7 @@ def read_english(text: str, path: str | Path | None = None) -> WrittenOut:
     Raises InputError for letters of another script, and for a text without any word.
     """
     composed = unicodedata.normalize("NFC", text)
-    foreign = next((sign for sign in composed if not _is_english(sign)), "")
+    foreign = next((sign for sign in composed for one in _without_accents(sign) if one.isalpha() and not "a" <= one <= "z"), "")
     if foreign:
         raise InputError("the text has letters that are not English", path=path, found=repr(foreign))
 
@@ -85,7 +86,10 @@ def read_english(text: str, path: str | Path | None = None) -> WrittenOut:
     plain = _FEET.sub(r"\1 feet \2 inches ", _POWER.sub(_power, plain))
     spoken = _WORD_OF_SHORT.sub(lambda found: _SHORT[found[0]], plain)
     # From the narrowest form to plain numbers, which would take all others apart.
-    for pattern, words in ((_AS_MONEY, _money), (_CLOCK, _clock), (_YEAR, _year), (_ORDINAL, _ordinal), (_PLAIN, _number)):
+    readers: Sequence[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = (
+        (_AS_MONEY, _money), (_CLOCK, _clock), (_YEAR, _year), (_ORDINAL, lambda found: _nth(int(found[1]))), (_PLAIN, _number),
+    )  # fmt: skip
+    for pattern, words in readers:
         spoken = pattern.sub(lambda found, words=words: f" {words(found)} ", spoken)  # type: ignore[misc]
 
     for sign, word in _SIGNS.items():
@@ -105,10 +109,6 @@ def _without_accents(text: str) -> str:
 def _is_lost(sign: str) -> bool:
     """Return whether a sign means something, and has no word here."""
     return sign == LOST or (unicodedata.category(sign) == "Sm" and sign not in _SIGNS and sign not in _TYPED)
-
-
-def _is_english(sign: str) -> bool:
-    return all("a" <= one <= "z" for one in _without_accents(sign) if one.isalpha())
 
 
 def cardinal(number: int) -> str:
@@ -170,10 +170,6 @@ def _in_two(number: int) -> str:
 
 def _many(words: str) -> str:
     return words.removesuffix("y") + "ies" if words.endswith("y") else f"{words}s"
-
-
-def _ordinal(found: re.Match[str]) -> str:
-    return _nth(int(found[1]))
 
 
 def _nth(number: int) -> str:

@@ -18,7 +18,7 @@ from text2unit.korean.numerals import NUMBER, sino
 from text2unit.korean.particles import PAIR_OF, TOPIC, fitting, marked, parted, unmarked
 from text2unit.korean.relations import read_relations
 from text2unit.korean.signs import clean, lone_jamo, read_addresses, read_known_words, read_words, require_readable
-from text2unit.korean.tables import alternatives, apply_rules, tables
+from text2unit.korean.tables import Rule, alternatives, apply_rules, tables
 
 READING = 4
 """Version of the rules. It is increased when a text is read differently, so that stored units of it are made again."""
@@ -92,24 +92,23 @@ def is_syllable(sign: str) -> bool:
 
 
 @cache
-def _of_messages() -> re.Pattern[str]:
-    """Return the pattern of abbreviations in messages, such as ㄱㅅ and ㅇㅇ, which laughter may follow."""
-    words, repeated = alternatives(tables().chat), "".join(tables().repeated)
-    return re.compile(rf"(?<![ㄱ-ㅎ])(?:(?:{words})+|([{repeated}])\1+)(?=[ㅋㅎ]*(?![ㄱ-ㅎ]))")
+def _messages() -> Rule:
+    """Abbreviations in messages, such as ㄱㅅ and ㅇㅇ, which laughter may follow."""
+    known = tables()
+    words, repeated = alternatives(known.chat), "".join(known.repeated)
 
+    def read(found: re.Match[str]) -> str:
+        if found[1]:
+            return known.repeated[found[1]] * len(found[0])
+        return re.sub(words, lambda word: known.chat[word[0]], found[0])
 
-def _read_message(found: re.Match[str]) -> str:
-    known, letters = tables(), found[0]
-    if found[1]:
-        return known.repeated[found[1]] * len(letters)
-    return re.sub(alternatives(known.chat), lambda word: known.chat[word[0]], letters)
+    return re.compile(rf"(?<![ㄱ-ㅎ])(?:(?:{words})+|([{repeated}])\1+)(?=[ㅋㅎ]*(?![ㄱ-ㅎ]))"), read
 
 
 def _lone_letters(text: str) -> str:
     """Write out single consonants by their names (기역), single vowels by their sound, laughter, and abbreviations of messages."""
     known = tables()
-    text = _of_messages().sub(_read_message, text)
-    text = _LAUGH.sub(lambda found: "".join(known.repeated[letter] for letter in found[0]), text)
+    text = apply_rules((_messages(), (_LAUGH, lambda found: "".join(known.repeated[letter] for letter in found[0]))), text)
 
     def name(found: re.Match[str]) -> str:
         letter = found[0]
@@ -121,13 +120,14 @@ def _lone_letters(text: str) -> str:
 
 
 @cache
-def _particle_of_brackets() -> re.Pattern[str]:
-    return re.compile(rf"[)\]}}」』】〉》>]+((?:{alternatives(tables().particles)}){{1,3}})(?![가-힣])")
+def _behind_brackets() -> Rule:
+    """A particle behind brackets gets the form that fits the words in them; there is no pause between."""
 
+    def read(found: re.Match[str]) -> str:
+        particle = found[1]
+        return fitting(PAIR_OF[particle], found.string[: found.start()]) if particle in PAIR_OF else particle
 
-def _fitted(particle: str, spoken: str) -> str:
-    """Return the form of a particle that fits the words in brackets before it; there is no pause between."""
-    return fitting(PAIR_OF[particle], spoken) if particle in PAIR_OF else particle
+    return re.compile(rf"[)\]}}」』】〉》>]+((?:{alternatives(tables().particles)}){{1,3}})(?![가-힣])"), read
 
 
 def _punctuated(text: str) -> str:
@@ -137,8 +137,7 @@ def _punctuated(text: str) -> str:
     groups = ((known.pauses, PAUSE), (known.stops, STOP), (known.questions, QUESTION), (known.silent, " "), (known.quotes, ""))
     for signs, mark in groups:
         kinds |= dict.fromkeys(signs, mark)
-    text = _particle_of_brackets().sub(lambda found: _fitted(found[1], found.string[: found.start()]), text)
-    plain = "".join(sign if is_syllable(sign) else kinds.get(sign, " ") for sign in text)
+    plain = "".join(sign if is_syllable(sign) else kinds.get(sign, " ") for sign in apply_rules((_behind_brackets(),), text))
     return with_single_marks(plain)
 
 
@@ -181,47 +180,48 @@ _LETTERS_BEFORE = re.compile(r"(?<![A-Za-z])[A-Za-zμ]+$")
 
 def read_english_forms(text: str) -> str:
     """Read amounts with scales in English, feet and inches, ordinals, hours, abbreviations with a stop, and powers."""
-    rules = (
-        (_scaled(), _read_scaled), (_ANGLE, _read_angle), (_FEET, _read_feet), (_LONE_PRIME, _read_prime), (_NTH, r"\1번째"),
-        (_HOUR, _read_hour), (_HALF_BEFORE, lambda found: f"{_HALVES[found[1].lower()]} "), (_abbreviation(), _read_abbreviation),
-        (_DAY, lambda found: f"{month(1 + _MONTHS.index(found[1]))} {found[2]}일"), (_TIMES, "\u00d7"), (_power(), _read_power),
+    rules: tuple[Rule, ...] = (
+        _scaled(), (_ANGLE, lambda found: f"{found[1]}도 {found[2]}분" + (f" {found[3]}초" if found[3] else "")),
+        (_FEET, _read_feet), (_LONE_PRIME, _read_prime), (_NTH, r"\1번째"), (_HOUR, _read_hour),
+        (_HALF_BEFORE, lambda found: f"{_HALVES[found[1].lower()]} "), _abbreviation(),
+        (_DAY, lambda found: f"{month(1 + _MONTHS.index(found[1]))} {found[2]}일"), (_TIMES, "\u00d7"), _power(),
     )  # fmt: skip
     return apply_rules(rules, text) if _ASCII.search(text) else text
 
 
 @cache
-def _scaled() -> re.Pattern[str]:
+def _scaled() -> Rule:
+    """An amount with its zeros written out. A letter alone is a scale where money or what counts many stands beside it."""
     known = tables()
     signs, codes = "".join(map(re.escape, known.currencies)), alternatives(known.currency_codes)
     money = alternatives({*known.currencies.values(), *known.currency_codes.values(), "명", "회", "건", "개", "뷰"})
     behind = rf"[{signs}]|(?:{codes}|{alternatives(known.counted_behind)})(?![A-Za-z])"
 
-    return re.compile(
+    pattern = re.compile(
         rf"(?:(?P<sign>[{signs}])\s?|(?<![A-Za-z])(?P<code>{codes})\s?)?(?<![\d.,])"
         rf"(?:(?P<first>{NUMBER})(?P<own>{_SCALE_WORD}|{_SCALE_LETTER})?\s?[~-]\s?[{signs}]?)?"
         rf"(?P<number>{NUMBER})(?:(?P<word>{_SCALE_WORD})|(?P<letter>{_SCALE_LETTER}))(?![A-Za-z0-9&])"
         rf"(?P<counted>(?=\s?(?:{behind}|(?:{money})(?:{alternatives(known.particles)}){{0,3}}(?![가-힣]))))?"
     )
 
+    words = alternatives(known.counted_before)
+    counted_before = re.compile(
+        rf"(?:{words})(?:수|액)?(?:은|는|이|가|을|를|도|만)?\s?(?:(?:약|총|무려|최대|최소|이미|현재|평균)\s)?$"
+    )
 
-@cache
-def _counted_before() -> re.Pattern[str]:
-    words = alternatives(tables().counted_before)
-    return re.compile(rf"(?:{words})(?:수|액)?(?:은|는|이|가|을|를|도|만)?\s?(?:(?:약|총|무려|최대|최소|이미|현재|평균)\s)?$")
+    def read(found: re.Match[str]) -> str:
+        before = found.string[max(found.start() - _NEAR, 0) : found.start()]
+        is_counted = found["counted"] is not None or counted_before.search(before)
+        is_amount = found["word"] or found["sign"] or found["code"] or (is_counted and found["letter"] not in _UNITS_TOO)
+        if not is_amount:
+            return found[0]
 
+        scale = found["word"] or found["letter"]
+        first = f"{_written_out(found['first'], found['own'] or scale)}~" if found["first"] else ""
+        money = known.currency_codes[found["code"]] if found["code"] else ""
+        return f"{found['sign'] or ''}{first}{_written_out(found['number'], scale)}{money}"
 
-def _read_scaled(found: re.Match[str]) -> str:
-    """Return an amount with its zeros written out. A letter alone is a scale where money or what counts many stands beside it."""
-    before = found.string[max(found.start() - _NEAR, 0) : found.start()]
-    is_counted = found["counted"] is not None or _counted_before().search(before)
-    is_amount = found["word"] or found["sign"] or found["code"] or (is_counted and found["letter"] not in _UNITS_TOO)
-    if not is_amount:
-        return found[0]
-
-    scale = found["word"] or found["letter"]
-    first = f"{_written_out(found['first'], found['own'] or scale)}~" if found["first"] else ""
-    money = tables().currency_codes[found["code"]] if found["code"] else ""
-    return f"{found['sign'] or ''}{first}{_written_out(found['number'], scale)}{money}"
+    return pattern, read
 
 
 def _written_out(number: str, scale: str) -> str:
@@ -230,11 +230,6 @@ def _written_out(number: str, scale: str) -> str:
     whole, _, fraction = number.replace(",", "").partition(".")
     rest = fraction[zeros:].rstrip("0")
     return ((whole + fraction[:zeros].ljust(zeros, "0")).lstrip("0") or "0") + (f".{rest}" if rest else "")
-
-
-def _read_angle(found: re.Match[str]) -> str:
-    seconds = f" {found[3]}초" if found[3] else ""
-    return f"{found[1]}도 {found[2]}분{seconds}"
 
 
 def _read_feet(found: re.Match[str]) -> str:
@@ -264,31 +259,34 @@ def _read_hour(found: re.Match[str]) -> str:
 
 
 @cache
-def _abbreviation() -> re.Pattern[str]:
-    return re.compile(rf"(?<![A-Za-z0-9.])(?<!\d\s)({alternatives(tables().abbreviations)})\.(?=([가-힣])|(\s*\S)?)", re.IGNORECASE)
+def _abbreviation() -> Rule:
+    """A short form in full; its stop ends a sentence at the end of a line alone."""
+    words = tables().abbreviations
 
+    def read(found: re.Match[str]) -> str:
+        reading = words[found[1].lower()]
+        return reading if found[2] else f"{reading} " if found[3] else f"{reading}."
 
-def _read_abbreviation(found: re.Match[str]) -> str:
-    """Return a word in full; its stop ends a sentence at the end of a line alone."""
-    reading = tables().abbreviations[found[1].lower()]
-    return reading if found[2] else f"{reading} " if found[3] else f"{reading}."
+    return re.compile(rf"(?<![A-Za-z0-9.])(?<!\d\s)({alternatives(words)})\.(?=([가-힣])|(\s*\S)?)", re.IGNORECASE), read
 
 
 @cache
-def _power() -> re.Pattern[str]:
-    units = alternatives(tables().measures)
-    return re.compile(
+def _power() -> Rule:
+    """10^9 is 10의 구제곱, x^2 is x 제곱; a unit's power is read as the tables have it."""
+    known = tables()
+    units = alternatives(known.measures)
+    pattern = re.compile(
         rf"(?<=[0-9A-Za-z)\]])\^(?:\(?([+-]?\d+)\)?|([A-Za-z])(?![A-Za-z]))(?:(?<=\d)\s?({units})(?![A-Za-z0-9^/]))?(?=(\w+)?)"
     )
 
+    def read(found: re.Match[str]) -> str:
+        letters = _LETTERS_BEFORE.search(found.string[max(found.start() - _NEAR, 0) : found.start()])
+        exponent, letter, unit, behind = int(found[1] or 0), found[2], found[3], found[4]
+        if letters and f"{letters[0]}{exponent}" in known.measures:
+            return found[0][1:]
+        power = f"{known.letters[letter.lower()]}제곱" if letter else _POWERS.get(exponent) or f"{sino(abs(exponent))}제곱"
+        is_counter = behind in known.native | known.sino and behind not in known.particles
+        spoken = f"{' ' if letters else '의 '}{'마이너스 ' if exponent < 0 else ''}{power}"
+        return spoken + (f" {known.measures[unit]}" if unit else " " if is_counter else "")
 
-def _read_power(found: re.Match[str]) -> str:
-    """Return 10^9 as 10의 구제곱, x^2 as x 제곱, and a unit's power as the tables have it."""
-    known, letters = tables(), _LETTERS_BEFORE.search(found.string[max(found.start() - _NEAR, 0) : found.start()])
-    exponent, letter, unit, behind = int(found[1] or 0), found[2], found[3], found[4]
-    if letters and f"{letters[0]}{exponent}" in known.measures:
-        return found[0][1:]
-    power = f"{known.letters[letter.lower()]}제곱" if letter else _POWERS.get(exponent) or f"{sino(abs(exponent))}제곱"
-    is_counter = behind in known.native | known.sino and behind not in known.particles
-    spoken = f"{' ' if letters else '의 '}{'마이너스 ' if exponent < 0 else ''}{power}"
-    return spoken + (f" {known.measures[unit]}" if unit else " " if is_counter else "")
+    return pattern, read

@@ -5,7 +5,7 @@ from functools import cache
 
 from text2unit.korean.numerals import NUMBER, digits, native, number_as_written, sino, whole
 from text2unit.korean.particles import fitting
-from text2unit.korean.tables import alternatives, apply_rules, tables
+from text2unit.korean.tables import Rule, alternatives, apply_rules, tables
 
 _DATE = re.compile(r"(?<![\d.])(\d{4})\s?([-./])\s?(\d{1,2})\s?\2\s?(\d{1,2})(?![\d-])(\.?)")
 _DAY_OF_WEEK = re.compile(r"(?<!\d)(\d{1,2})[/.](\d{1,2})(?=\s?\([월화수목금토일]\))")
@@ -97,33 +97,37 @@ def hour(number: int) -> str:
 
 def read_forms(text: str) -> str:
     """Read everything that has a form of its own; other numbers stay as they are."""
-    dates = (
-        (_DATE, _date), (_SHORT_DATE, _short_date), (_SHORT_MONTH, _short_date), (_YEAR_MONTH, _year_month), (_DAY_OF_WEEK, _day),
+    dates: tuple[Rule, ...] = (
+        (_DATE, _date), (_SHORT_DATE, _short_date), (_SHORT_MONTH, _short_date),
+        (_YEAR_MONTH, lambda found: f"{sino(int(found[1]))} 년 {month(int(found[2] or found[3]))}"), (_DAY_OF_WEEK, _day),
         (_SHORT_YEAR, lambda found: f"{digits(found[1]) if found[1][0] == '0' else sino(int(found[1]))} "),
         (_QUARTERS, "분기에서 "), (_QUARTER, lambda found: f"{sino(int(found[1]))}사"),  # the third of four is 삼사분기
         (_QUARTER_LETTER, _quarter), (_NAMED_DIGITS, lambda found: f"{found[1]}{digits(found[2])}"),
-        (_PRESSURE, _pressure), (_NAMED_DATE, _dates), (_due(), _due_day),
+        (_PRESSURE, _pressure), (_NAMED_DATE, _dates), _due(),
     )  # fmt: skip
 
-    times = (
+    times: tuple[Rule, ...] = (
         (_TIMES, "에서 "), (_SPAN, "에서 "), (_WEEK_SPAN, r"\1요일에서 \2요일"), (_HANGUL_SPAN, "에서 "),
         (_LETTER_SPAN, r"\1에서 "), (_SCORED, _scored), (_PROPORTION, _proportion), (_TIME, _time),
         (_SEASON, lambda found: f"{sino(int(found[1]))} {sino(int(found[2]))}"), (_YEARS, r"\1~\2"),
     )  # fmt: skip
 
-    names = (
+    names: tuple[Rule, ...] = (
         (_holiday(), _day), (_event_with_stop(), _event),
-        (_DAY_ALONE, lambda found: _EVENT.sub(_event, found[1].replace(".", "·"))), (_counted_list(), _list), (_EVENT, _event),
+        (_DAY_ALONE, lambda found: _EVENT.sub(_event, found[1].replace(".", "·"))), _counted_list(), (_EVENT, _event),
         (_TENS, _tens), (_GENERATION, _groups), (_PAGE, r"\1쪽"),
-        (_HASHTAG, "해시태그 "), (_NUMBERED, "넘버 "), (_COUNTDOWN, _countdown),
+        (_HASHTAG, "해시태그 "), (_NUMBERED, "넘버 "),
+        (_COUNTDOWN, lambda found: f"디 {'마이너스' if found[1] == '-' else '플러스'} "),
         (_PLUS_ONE, lambda found: f"{tables().english_numbers[int(found[1]) - 1]} 플러스 원"),  # what shops give
         (_MOBILE, r"\1-\2-\3"), (_PHONE, _phone), (_SHORT_PHONE, _groups), (_EMERGENCY, _groups), (_LOT, r"\1 다시 \2"),
         (_SHARES, _shares), (_SERIES, lambda found: f"{sino(int(found[1]))} 판 {sino(int(found[2]))} 선승"),
         (_local_phone(), _groups), (_CODE, lambda found: " ".join(map(digits, found[0].split("-")))),
     )  # fmt: skip
 
-    pairs = (
-        (_SCORE, _score), (_RESULT, _score), (_VERSUS, _versus), (_PARTS, lambda found: f"{whole(found[1])}분의 {whole(found[2])}"),
+    pairs: tuple[Rule, ...] = (
+        (_SCORE, _score), (_RESULT, _score),
+        (_VERSUS, lambda found: f"{sino(int(found[1]))}{found[2] or ' '}대 {sino(int(found[3]))}"),
+        (_PARTS, lambda found: f"{whole(found[1])}분의 {whole(found[2])}"),
         (_MINUS_PART, "마이너스 "), (_MIXED, _mixed), (_FRACTION, lambda found: f"{whole(found[2])}분의 {whole(found[1])}"),
         (_VERSION, lambda found: " 점 ".join(map(number_as_written, found[0].split(".")))), (_WEEKDAY, r" \1요일"),
     )  # fmt: skip
@@ -158,10 +162,6 @@ def _short_date(found: re.Match[str]) -> str:
     return f"{digits(year) if year[0] == '0' else sino(int(year))} 년 {month(int(month_of_year))}{day}"
 
 
-def _year_month(found: re.Match[str]) -> str:
-    return f"{sino(int(found[1]))} 년 {month(int(found[2] or found[3]))}"
-
-
 def _dates(found: re.Match[str]) -> str:
     """Read two days as a span: 3/1~3/5 are dates and no fractions. 1/5부터 3/5, with one denominator, are left."""
     first, last = (found[1], found[2]), (found[4], found[5])
@@ -174,21 +174,22 @@ def _dates(found: re.Match[str]) -> str:
 
 
 @cache
-def _due() -> re.Pattern[str]:
-    """Return a day with a slash before a word that stands behind days: 12/25까지."""
+def _due() -> Rule:
+    """A day with a slash before a word that stands behind days: 12/25까지.
+
+    What is more likely a fraction, as 3/4까지, is left unless a word of time stands before it.
+    """
+
+    def read(found: re.Match[str]) -> str:
+        most = {None: 0, "에": _MOST_MONTHS}.get(found[4], _MOST_PARTS)
+        is_part = int(found[1]) < int(found[2]) <= most
+        if not _is_day(found[1], found[2]) or (is_part and not _TIMED.search(found.string, 0, found.start())):
+            return found[0]
+        return _said_day(found[1], found[2])
+
     of_days = rf"일(?:까지|부터|에|자)?(?![가-힣])|자(?![가-힣])|\s?(?:{alternatives(tables().holidays)}|마감|오전|오후)"
-    return re.compile(
-        rf"(?<![\d./])(\d{{1,2}})/(\d{{1,2}})(?![\d/])(?:(?={of_days})(일)?(?!요일)|(?=(까지|부터|에|이전|이후|전까지)(?![가-힣])))"
-    )
-
-
-def _due_day(found: re.Match[str]) -> str:
-    """Read a day. What is more likely a fraction, as 3/4까지, is left unless a word of time stands before it."""
-    most = {None: 0, "에": _MOST_MONTHS}.get(found[4], _MOST_PARTS)
-    is_part = int(found[1]) < int(found[2]) <= most
-    if not _is_day(found[1], found[2]) or (is_part and not _TIMED.search(found.string, 0, found.start())):
-        return found[0]
-    return _said_day(found[1], found[2])
+    behind = rf"(?:(?={of_days})(일)?(?!요일)|(?=(까지|부터|에|이전|이후|전까지)(?![가-힣])))"
+    return re.compile(rf"(?<![\d./])(\d{{1,2}})/(\d{{1,2}})(?![\d/]){behind}"), read
 
 
 def _said_day(month_of_year: str, day: str) -> str:
@@ -215,10 +216,6 @@ def _shares(found: re.Match[str]) -> str:
     """Tenths, hundredths and thousandths: 2할 5푼, a batting average."""
     parts = zip(found.groups(), ("할", "푼", "리"), strict=True)
     return " ".join(f"{sino(int(number))} {name}" for number, name in parts if number)
-
-
-def _countdown(found: re.Match[str]) -> str:
-    return f"디 {'마이너스' if found[1] == '-' else '플러스'} "
 
 
 @cache
@@ -250,19 +247,19 @@ def _local_phone() -> re.Pattern[str]:
 
 
 @cache
-def _counted_list() -> re.Pattern[str]:
-    known = tables()
-    counters, particles = alternatives(known.native | known.sino), alternatives(known.particles)
-    return re.compile(rf"(?<![\d.·])\d{{1,3}}(?:·\d{{1,3}})+(?!\d|·)(?=\s?({counters})(?:{particles})*(?![가-힣]))")
-
-
-def _list(found: re.Match[str]) -> str:
+def _counted_list() -> Rule:
     """Numbers of one counter: 5·6호선 is 오 육 호선, 10·11월 is 시월 십일월. Others are left, as names of days."""
-    numbers = found[0].split("·")
-    if ".".join(numbers) in tables().days_of_history:
-        return found[0]
-    readings = [month(int(one)) if found[1] == "월" else sino(int(one)) for one in numbers[:-1]]
-    return " ".join([*readings, numbers[-1] if found[1] == "월" else sino(int(numbers[-1]))])
+    known = tables()
+
+    def read(found: re.Match[str]) -> str:
+        numbers = found[0].split("·")
+        if ".".join(numbers) in known.days_of_history:
+            return found[0]
+        readings = [month(int(one)) if found[1] == "월" else sino(int(one)) for one in numbers[:-1]]
+        return " ".join([*readings, numbers[-1] if found[1] == "월" else sino(int(numbers[-1]))])
+
+    counters, particles = alternatives(known.native | known.sino), alternatives(known.particles)
+    return re.compile(rf"(?<![\d.·])\d{{1,3}}(?:·\d{{1,3}})+(?!\d|·)(?=\s?({counters})(?:{particles})*(?![가-힣]))"), read
 
 
 def _event(found: re.Match[str]) -> str:
@@ -305,10 +302,6 @@ def _proportion(found: re.Match[str]) -> str:
     """1:2:3; what could be a time of the day, as 10:20:30, is left."""
     parts = found[0].split(":")
     return found[0] if len(parts) == 3 and all(len(one) == 2 for one in parts[1:]) else " 대 ".join(map(number_as_written, parts))
-
-
-def _versus(found: re.Match[str]) -> str:
-    return f"{sino(int(found[1]))}{found[2] or ' '}대 {sino(int(found[3]))}"
 
 
 def _mixed(found: re.Match[str]) -> str:

@@ -47,8 +47,7 @@ def read_relations(text: str) -> str:
     if not _ANY.search(text):
         return text
     rules: tuple[Rule, ...] = (
-        (_power_of_ten(), _read_power_of_ten), (_SIZE, rf"\1{_TIMES}"), *_AS_TYPED,
-        (_chain(), _read_chain), (_relation(), _read_relation), *_changes(),
+        _power_of_ten(), (_SIZE, rf"\1{_TIMES}"), *_AS_TYPED, _chain(), (_relation(), _read_relation), *_changes(),
     )  # fmt: skip
     if not _EQUATION.search(text):  # whose x is a name
         text = _MULTIPLE.sub(r"\1배", text)
@@ -77,19 +76,19 @@ def _number() -> str:
 
 
 @cache
-def _chain() -> re.Pattern[str]:
+def _chain() -> Rule:
     """Bounds on both sides: 0 ≤ x < 1."""
+
+    def read(found: re.Match[str]) -> str:
+        first, one, middle, other, last = (part.strip() for part in re.split(r"([<≤>≥])", found[0]))
+        if one in _HOLDS and all(re.fullmatch(NUMBER, part) for part in (first, middle, last)) and not _holds(one, first, middle):
+            return found[0]  # 1 > 2 > 3 is a list
+        turned = {"<": ">", "≤": "≥", ">": "<", "≥": "≤"}[one]
+        return f"{middle}{TOPIC} {first} {_NOUNS[turned]} {last} {_NOUNS[other]}"
+
     side = rf"(?:{_number()}|{_VARIABLE})"
     inner = "|".join(rf"\s*[{signs}]\s*{side}\s*[{signs}]\s*" for signs in ("<≤", ">≥"))
-    return re.compile(rf"(?<![\w.<>]){side}(?:{inner}){side}(?![A-Za-z0-9<>])")
-
-
-def _read_chain(found: re.Match[str]) -> str:
-    first, one, middle, other, last = (part.strip() for part in re.split(r"([<≤>≥])", found[0]))
-    if one in _HOLDS and all(re.fullmatch(NUMBER, part) for part in (first, middle, last)) and not _holds(one, first, middle):
-        return found[0]  # 1 > 2 > 3 is a list
-    turned = {"<": ">", "≤": "≥", ">": "<", "≥": "≤"}[one]
-    return f"{middle}{TOPIC} {first} {_NOUNS[turned]} {last} {_NOUNS[other]}"
+    return re.compile(rf"(?<![\w.<>]){side}(?:{inner}){side}(?![A-Za-z0-9<>])"), read
 
 
 @cache
@@ -190,11 +189,7 @@ _EQUATION = re.compile(r"(?<![A-Za-z0-9])[xX](?![A-Za-z])|[0-9][xX]\s?[=+*/^<>�
 
 
 @cache
-def _power_of_ten() -> re.Pattern[str]:
+def _power_of_ten() -> Rule:
     units = alternatives(tables().measures)
-    return re.compile(rf"(?<![A-Za-z0-9.,])({NUMBER})[eE]([+-]?\d{{1,3}})(?=\s?(?:{units})(?![A-Za-z0-9])|(?![A-Za-z0-9]|\.\d))")
-
-
-def _read_power_of_ten(found: re.Match[str]) -> str:
-    mantissa, exponent = found[1], str(int(found[2]))
-    return f"10^{exponent}" if mantissa == "1" else f"{mantissa}{_TIMES}10^{exponent}"
+    pattern = rf"(?<![A-Za-z0-9.,])({NUMBER})[eE]([+-]?\d{{1,3}})(?=\s?(?:{units})(?![A-Za-z0-9])|(?![A-Za-z0-9]|\.\d))"
+    return re.compile(pattern), lambda found: f"{'' if found[1] == '1' else found[1] + _TIMES}10^{int(found[2])}"
