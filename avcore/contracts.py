@@ -190,7 +190,7 @@ class Extractor(Protocol):
 
     @property
     def agreement(self) -> Any:
-        """How far lips and sound agree: the bound that the encoder's own `listen` takes."""
+        """From which agreement on lips and sound belong together (`av2unit.modality_selection.select_units`)."""
 
     def extract(
         self, speech: NDArray[np.float32] | None = None, lips: NDArray[np.uint8] | None = None, progress: Progress = silent
@@ -248,7 +248,7 @@ class Translator(Protocol):
         """Free the weights until they are needed again."""
 
 
-class Recognizer(Protocol):
+class UnitToText(Protocol):
     """Units to text, as it is shown (NFC), not as it is normalised for scoring."""
 
     @property

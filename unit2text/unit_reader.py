@@ -20,7 +20,7 @@ from avcore.checkpoints.checkpoint import read_again, read_checkpoint
 from avcore.checkpoints.layouts import read_setting
 from avcore.checkpoints.stages import Checkpoint
 from avcore.compute.inference import Reloadable, ready_for_inference, resolve_device, resolve_precision
-from avcore.contracts import Recognizer, Transcript, Word, kind_of
+from avcore.contracts import Transcript, UnitToText, Word, kind_of
 from avcore.decoding.beam import SearchConfig
 from avcore.decoding.layers import DecoderLayer
 from avcore.errors import CheckpointError, UnitError, UnitRangeError, UsageError
@@ -345,7 +345,7 @@ def _stored_options(checkpoint: Checkpoint) -> ReadOptions:
     )
 
 
-_CONTRACT: type[Recognizer] = UnitReader
+_CONTRACT: type[UnitToText] = UnitReader
 """Checked by mypy: the class keeps the protocol."""
 
 __all__ = ["LipUnits", "ReaderInput", "Reading", "UnitReader"]

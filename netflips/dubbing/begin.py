@@ -91,7 +91,7 @@ def media_of(info: MediaInfo, digest: str = "") -> Media:
 
 
 def _is_recording(info: MediaInfo, sound: Sound | None, options: DubOptions) -> bool:
-    """Return whether a video holds more than one clean utterance, and is source-timed for that."""
+    """Return whether a video is dubbed in its own time: it has several utterances, or one with a background or stereo behind it."""
     if sound is None or not sound.regions:
         return False
     # A clip as published would lose a background behind the voice, and the difference between stereo channels.

@@ -1,6 +1,6 @@
 """The ASR check: each utterance is recognized and measured once it is spoken, before frames are drawn.
 
-What fails is spoken otherwise, a few times.
+What fails is spoken again in another way, a few times.
 
 Quality estimation (`quality.py`) predicts; this measures. An installed recognizer transcribes the new speech with one beam and no
 sampling, so that it writes the same when a dub is resumed. If the check itself fails, that is reported and the dub goes on.
@@ -52,7 +52,7 @@ _HELPED: Mapping[How, frozenset[SpeechFault]] = {
     "spoken_again": _WORDS | {"voice", "clicks"},
     "slower": _WORDS,
 }
-"""The faults that each way to speak an utterance otherwise may remove, in the order in which the ways are tried."""
+"""The faults that each other way to speak an utterance may remove, in the order in which the ways are tried."""
 _MOST_MORE, _SHARE_MORE = 2, 0.5
 """Further attempts at one utterance at most, and at all of them, as a share of their number."""
 _OTHER_VOICE, _CLEARLY = 0.75, 0.02
@@ -61,11 +61,11 @@ nearer by this much. The bundle's voices reach 0.8 and more to themselves, 0.6 t
 _LEAK = 0.3
 """Share of the original's level (-10 dB) at or above which it leaks, beyond the background that plays anyway."""
 _LEAST_OPEN = 2
-"""So many b, m and p, or more, with open lips are a fault."""
+"""This many b, m and p with open lips, or more, are a fault."""
 
 
 def check(script: Script, job: Job, sound: Sound | None) -> Script:
-    """Fill in the attempts of each utterance: its transcript and measurements. What fails is spoken otherwise, in mode "repair"."""
+    """Fill in the attempts of each utterance: its transcript and measurements. In mode "repair", what fails is spoken again."""
     options, asked = job.options, job.options.cascade_models
     mode = options.check or ("repair" if script.is_source_timed and check_recognizer.recognizer_folders(asked) else "off")
     if mode == "off":
@@ -90,7 +90,8 @@ def check(script: Script, job: Job, sound: Sound | None) -> Script:
     again, rows = sum(one.how != "first" for one in taken.values()), [one for one in taken.values() if one.right is not None]
     length = sum(len(one.text) for one in rows)
     recognized = f"{sum((one.right or 0.0) * len(one.text) for one in rows) / length:.0%} of its text is heard; " if length else ""
-    LOG.info("%s: %s%d of %d utterances are said otherwise, %d have faults", job.out, recognized, again, len(taken), len(faults))
+    counts = again, len(taken), len(faults)
+    LOG.info("%s: %s%d of %d utterances are spoken in another way, %d have faults", job.out, recognized, *counts)
     job.notes.add_each(faults)
     return script
 
@@ -177,7 +178,7 @@ class _Checker:
         return {one.word: one.spoken or one.proposed for one in self.script.terms}
 
     def all(self, repairs: bool) -> dict[int, Utterance]:
-        """Return the utterances with their attempts, by number. repairs: those that fail are spoken otherwise."""
+        """Return the utterances with their attempts, by number. repairs: those that fail are spoken again."""
         placed = {one.number: one for one, _ in fitted(self.script)}
         ranks = {number: rank for rank, number in enumerate(placed, 1)}
         for numbers in packs_of(self.script.utterances):
@@ -253,7 +254,7 @@ class _Checker:
                 yield replace(found, note=note)
 
     def _placed(self, one: Utterance, is_slow: bool) -> tuple[Utterance | None, Note | None]:
-        """Return an utterance that is to be spoken otherwise in its place, and the note on that; None where nothing can be spoken.
+        """Return an utterance with other speech in its place, and the note on that; None where nothing can be spoken.
 
         is_slow: the same units, slower. Raises NetflipsError.
         """
@@ -304,8 +305,8 @@ class _Checker:
     def _among_others(self, spoken: Spoken) -> Attempt:
         """Return an attempt with the faults that show only beside the rest of the dub: open lips, and another's voice.
 
-        Lips must stay open more than once, or as all do. A voice is compared with the dub, not with the original: a vocoder changes
-        each voice in its own way.
+        Open lips count only if they are open more than once, or in all utterances. A voice is compared with the dub, not with the
+        original: a vocoder changes each voice in its own way.
         """
         faults, (shut, stay) = set(spoken.attempt.faults), spoken.lips
         if stay >= shut and (stay >= _LEAST_OPEN or (stay and self._stay_open)):
@@ -351,8 +352,8 @@ class _Checker:
 def packs_of(utterances: Sequence[Utterance]) -> Iterator[list[int]]:
     """Yield the numbers of all utterances in order, as many together as a window of Whisper holds.
 
-    They are packed by their times in the original, so that another text of one, or none, leaves all others in their packs: their
-    transcripts are found again.
+    They are packed by their times in the original, so that a changed text leaves the other packs as they are, with their
+    kept transcripts.
     """
     for pack in packed([one.place.seconds + APART_S for one in utterances]):
         yield [utterances[k].number for k in pack]

@@ -77,11 +77,12 @@ def divide(script: Script, job: Job, sound: Sound | None, shots: Shots) -> Scrip
 
 
 def around_wordless(speech: RecognizedSpeech, start_s: float, end_s: float) -> list[float]:
-    """Return the times (s) amid the pauses around each stretch between two times that is hardly words.
+    """Return the middles (s) of the pauses before and after each stretch between start_s and end_s that is hardly words.
 
     A laugh becomes an utterance by itself, so that its sound can be kept.
     """
-    # Stretch n lies between edges 2n + 1 and 2n + 2: with one more on either side, its pauses.
+    # Edges: 0, start and end of each stretch, end of the sound. Stretch n has edges 2n + 1 and 2n + 2; with one more on either side
+    # they are the end before it, its start, its end, and the start behind it.
     edges = [0.0, *(edge for place in speech.places for edge in place), speech.sound.activity.seconds]
     at = {place: 2 * number for number, place in enumerate(speech.places)}
     around = [edges[at[one.place] : at[one.place] + 4] for one in speech.between(start_s, end_s) if one.is_hardly_words]

@@ -47,7 +47,7 @@ def dub(
     options = options or DubOptions()
     decide = decide or (stop_where_lost if options.strict else lambda _: None)
 
-    with Job.open(video, out, models, options, progress) as job:  # paths, font, kind of file: checked here and nowhere else
+    with Job.open(video, out, models, options, progress) as job:  # paths, font, kind of file: checked here, before any work
         sound = detect_speech(job)  # mono 16 kHz on the disk, levels, stretches of speech
         script = begin(job, sound)  # a person's script, or an empty one; its schedule: source-timed, or ping-pong
         shots = detect_shots(job, script)  # where the video cuts
@@ -73,5 +73,5 @@ def dub(
         if job.options.cascade:
             write_final_texts(script, job)  # as they are spoken
         speech = speak(script, job, sound)  # a mapping by number that reads from the disk
-        frames = render(script, job, shots, faces, speech)  # source-timed, ping-pong, or copied; of sound there are none
-        return write(script, job, frames, mix(script, job, speech, sound))  # .drawn, .made; subtitles; the file gets its name
+        frames = render(script, job, shots, faces, speech)  # source-timed, ping-pong, or copied; a sound file has none
+        return write(script, job, frames, mix(script, job, speech, sound))  # .drawn, .made; subtitles; the file is renamed to `out`

@@ -114,7 +114,8 @@ def selected_units(script: Script, found: SourceUnits) -> SelectedUnits:
 
 
 def recognized_speech(job: Job, sound: Sound) -> RecognizedSpeech:
-    """Return the recording's speech, which is recognized on demand, and kept. A language that the user asked for is final."""
+    """Return the recording's speech, which is recognized on demand, and kept. A language that the user asked for is not
+    detected."""
     models, (source, target) = job.options.cascade_models, job.languages
     assert models is not None  # it is the cascade
     engines = engines_of(job.models, models, source, target)
@@ -168,7 +169,7 @@ def _as_text(script: Script, job: Job, sound: Sound | None, utterances: list[Utt
         transcript = foreign.get(place, found[place].text if place in found else Transcript("", source))
         text = Text(transcript.text, transcript.language, "recognizer", transcript.words, transcript.has_loop)
         known[one.number] = replace(one, text=text)
-        # Where speech is given, that is said.
+        # With --speech-in, the given speech is used instead.
         if place in found and found[place].is_hardly_words and one.target is None and job.options.speech_in is None:
             # The script says so: a later dub from it keeps the sound, too, whatever translates then.
             known[one.number] = replace(known[one.number], target=KeptOriginal())

@@ -2,7 +2,7 @@
 
 Speech that is too short: longer pauses, then the speaker's own pace (within the slot), then slower speech, as far as `--pace`
 allows. Speech that is too long: a part of the pause behind it, faster speech, the rest of the pause, then a freeze frame or speech
-that is faster than `--pace` allows.
+that is faster than `--pace` allows; at last, units are left out, with a note.
 """
 
 from bisect import bisect_right
@@ -53,7 +53,7 @@ def fit(script: Script, job: Job, sound: Sound | None) -> Script:
                 job.notes.add(note, one.number)
     if not placed and not job.options.is_draft:  # in a draft, the user can still write the texts
         hint = "the warnings say why; is there speech in it, in the language of --from?"
-        raise UnitError("nothing of it can be said in the other language", path=job.info.path, hint=hint)
+        raise UnitError("no utterance has a translation that can be spoken", path=job.info.path, hint=hint)
     return with_outputs(with_more(script, placed), job.part, job.own_rate)
 
 
@@ -135,7 +135,7 @@ class Fitter:
         fit_to_time = fit_as_it_is if is_kept else fit_durations
         own, behind = (slot + pause, 0) if is_slow else (slot, pause)
         spoken = fit_to_time(natural, own, behind, self.scales, self.freezes_frame)
-        # Speech that keeps its sound is made faster as it is: only units of the lips are left out.
+        # Sound that is kept is sped up as a whole; units that are left out are those of the lips.
         cut = 0 if is_kept else spoken.cut
         note = CUT(units=cut) if cut else None
         if not cut and spoken.overrun and not self.freezes_frame:

@@ -74,7 +74,7 @@ class DubOptions(MarkFlags):
         ),
         default=False,
     )
-    """stop with exit code 3 if little is understood"""
+    """stop with exit code 3 if any of it is not understood"""
     source: str | None = flag("--from", group="languages and translation", default=None, metavar="LANG")
     """language that is spoken, as en or eng, or auto with --cascade (default: the only one that the models allow)"""
     to: str | None = flag(default=None, metavar="LANG[,LANG]")
@@ -112,8 +112,8 @@ class DubOptions(MarkFlags):
     check_translation: bool = flag(default=False)
     """translate each text back by the same translator, and tell of sentences that then say something else"""
     check: Check | None = flag(group="check of what is spoken", default=None)
-    """hear and measure what is spoken, and tell of faults; repair: say what fails otherwise, too (default: repair for recordings
-    where a recognizer is installed, else off)"""
+    """hear and measure what is spoken, and report faults (tell); repair: also speak again what fails (default: repair for
+    recordings where a recognizer is installed, else off)"""
     voice: Path | None = voice_flag(group="voice")
     """voice to use instead of the source's: a recording or an .npy vector"""
     people: Path | None = flag(default=None, file=Input("the people (--people)", may_be_folder=True), metavar="DIR")
@@ -157,8 +157,8 @@ class DubOptions(MarkFlags):
     loudness: float | None = flag(default=None, metavar="LUFS")
     """make all of the sound so loud, as -14 for YouTube, -23 for European television: ITU-R BS.1770, true peaks below -1 dB"""
     separate_with: str | None = flag(default=None, metavar="COMMAND")
-    """what separates them from the recording's sound: spleeter, once it is installed, or a program as demucs, with {in}, and {dir}
-    or {background}"""
+    """program that separates music and effects from voices: spleeter, once it is installed, or a program as demucs, with {in}, and
+    {dir} or {background}"""
     diarize_with: str | None = flag(default=None, metavar="COMMAND")
     """program that says who speaks when, as pyannote does: with {in}, a wav file, and {out}, where it writes RTTM, else it prints
     that"""

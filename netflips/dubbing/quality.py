@@ -1,4 +1,7 @@
-"""Estimate the quality of each utterance and of the whole dub, before anything is spoken or drawn."""
+"""Estimate the quality of each utterance and of the whole dub, before the dub is spoken or drawn.
+
+Where a program speaks, three samples of it are measured.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

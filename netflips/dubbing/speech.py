@@ -136,7 +136,7 @@ class Synthesizer:
         is_from_outside = isinstance(one.target, SpokenSound | WrittenText)
         samples = kept_sound(one, length, self.files, self.texts) if is_from_outside else None
         if samples is not None:
-            if isinstance(one.target, WrittenText) and original is not None:  # how loud a program speaks is an accident
+            if isinstance(one.target, WrittenText) and original is not None:  # a program's level is arbitrary
                 samples = match_loudness(samples, resample(original, SAMPLE_RATE, rate), rate)
             made_of: tuple[object, ...] = (samples, rate)
             self.store.kept(NewSpeech, "speech", made_of, lambda: _as_it_sounds(samples, rate, units))

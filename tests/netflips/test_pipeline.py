@@ -175,7 +175,7 @@ def test_an_empty_translation_is_an_error(clip: Path, models: Models, tmp_path: 
         return [replace(one, units=Units([], None, "ko")) for one in real(*arguments)]  # type: ignore[arg-type]
 
     monkeypatch.setattr(models.translator, "translate_batch", nothing)
-    with pytest.raises(UnitError, match="nothing of it can be said"):
+    with pytest.raises(UnitError, match="no utterance has a translation that can be spoken"):
         dub(clip, tmp_path / "x.mp4", models, options)
 
 

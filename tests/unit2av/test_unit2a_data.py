@@ -51,6 +51,15 @@ def test_the_published_form_gives_the_same_corpus(songs: TonesCorpus, tmp_path: 
     assert read_voice_corpus(settings(songs, tmp_path)).vocabulary == VOCABULARY
 
 
+def test_recordings_of_a_lower_rate_than_the_voice_are_reported(
+    songs: TonesCorpus, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    read_voice_corpus(settings(songs, tmp_path))
+    assert "nothing is learnt" not in caplog.text
+    read_voice_corpus(settings(songs, tmp_path, rate=24000))
+    assert "8 of the 8 recordings that were looked at have less than 24000 Hz" in caplog.text
+
+
 def test_units_may_stand_in_the_published_line_and_nothing_in_it_is_run(songs: TonesCorpus, tmp_path: Path) -> None:
     audio = songs.manifest.parent / "wav" / "tones_0000.wav"
     path = tmp_path / "train.txt"

@@ -106,7 +106,7 @@ def test_a_program_says_the_texts_or_they_stay(recording: Path, speakers: Models
     assert (made["given"], made["given_units"]) == (1, 1)
     (tmp_path / "say.py").write_text(SAY + "\n")  # another program: nothing of the old one is believed
     assert work_made(dub(recording, out, speakers, changed))["given"] == 3
-    with pytest.raises(UnitError, match="nothing of it can be said in the other language; the warnings say why"):
+    with pytest.raises(UnitError, match="no utterance has a translation that can be spoken; the warnings say why"):
         dub(recording, tmp_path / "none.mp4", speakers, _asked(tmp_path, ["stumm"] * 3, speak_with=once))
 
 

@@ -16,10 +16,11 @@ from avcore.contracts import Speaker
 from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.files import require_file, require_writable
 from avcore.journal import Row, Rows, iter_rows
-from avcore.media import read_speech
+from avcore.media import probe, read_speech
 from avcore.notes import several
 from avcore.progress import Progress, silent, track
 from avcore.speech.pitch import Pitch, Track, pitch_of, pitch_track, without_jumps
+from avcore.timeline import SAMPLE_RATE
 from avdata.published.unit2a import ENCODER_FIELD, VOICE_FIELD, Vector, VoiceClip, as_voice, read_utterances
 from avdata.unit_store import resolve_vocabulary
 from unit2av.speaker import encoder_fingerprint, open_speaker_encoder
@@ -32,6 +33,8 @@ VOICES_FILE = "speakers.jsonl"
 PITCH_FILE = "pitch.jsonl"
 """Files in a run's folder with results that are computed once."""
 _PLACE = "id", "audio"
+_PROBED = 100
+"""Recordings whose rate is looked at, at most."""
 _TRACK = "tenths_of_hz"
 _PER_HZ = 10
 """Pitch tracks are stored in whole tenths of a hertz."""
@@ -83,7 +86,17 @@ def read_voice_corpus(config: Unit2aConfig, progress: Progress = silent) -> Voic
     lengths = [(0 if one.voice is None else len(one.voice), one.id) for one in both]
     _only("the voices differ in length", ((f"{length} values", name) for length, name in lengths))
     LOG.info("%s to train on, %d held out", several(len(train), "utterance"), len(valid))
+    _report_lower_rates(valid or train[:_PROBED], data.rate)
     return VoiceCorpus(tuple(train), tuple(valid), vocabulary, lengths[0][0], encoder)
+
+
+def _report_lower_rates(utterances: Sequence[VoiceClip], rate: int) -> None:
+    """Report recordings that are stored at a lower rate (Hz) than the voice has: it would learn silence above their band."""
+    rates = {one.audio: probe(one.audio).audio_rate for one in utterances[:_PROBED]} if rate > SAMPLE_RATE else {}
+    if lower := [(path, found) for path, found in rates.items() if found < rate]:
+        path, found = lower[0]
+        what = "%d of the %d recordings that were looked at have less than %d Hz: nothing is learnt above their band (%s: %d Hz)"
+        LOG.warning(what, len(lower), len(rates), rate, path, found)
 
 
 def _with_voices(utterances: list[VoiceClip], config: Unit2aConfig, progress: Progress) -> list[VoiceClip]:

@@ -30,7 +30,7 @@ _NO_PITCH = math.log(120.0), 0.12
 Tracks = Mapping[str, Track]
 """F0 (Hz) every 5 ms by utterance, float32 [S // 80], 0 where unvoiced, without the tracker's jumps."""
 Aligned = tuple[NDArray[np.int64], Vector]
-"""An utterance's frames, int64 [T], one unit every 20 ms, and its samples, float32 [320 * T]."""
+"""An utterance's frames, int64 [T], one unit every 20 ms, and its samples, float32 [samples a unit * T]."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Segment:
     frames: NDArray[np.int64]
     """int64 [T], one unit every 20 ms"""
     samples: Vector
-    """float32 [320 * T]"""
+    """float32 [samples a unit * T]"""
     voice: Vector
     """float32 [E]"""
     start: int = 0
@@ -78,7 +78,7 @@ class SegmentBatch(TypedDict):
     frames: Tensor
     """int64 [batch, time]"""
     samples: Tensor
-    """float32 [batch, 320 * time]"""
+    """float32 [batch, samples a unit * time]"""
     num_frames: list[int]
     """lengths in steps of 20 ms"""
     voice: Tensor

@@ -45,7 +45,7 @@ class TrainedHifiGan(UnitHifiGan):
     """The vocoder in training: one call uses every weight, as data parallel training needs it."""
 
     def forward(self, frame_ids: Tensor, speaker: Tensor, runs: Runs | None = None) -> Any:
-        """Return sound, float32 [batch, 320 * time], and with runs also their log durations, float32 [batch, runs].
+        """Return sound, float32 [batch, samples a unit * time], and with runs also their log durations, float32 [batch, runs].
 
         frame_ids: int64 [batch, time]. speaker: float32 [batch, E].
         """
@@ -64,7 +64,7 @@ class _TrainedPitched(PitchedVocoder):
         runs: Runs | None = None,
         melody: tuple[Tensor, Tensor] | None = None,
     ) -> Any:
-        """Return sound, float32 [batch, 320 * time], and with runs and melody also log durations and contours.
+        """Return sound, float32 [batch, samples a unit * time], and with runs and melody also log durations and contours.
 
         frame_ids: int64 [batch, time]. speaker: float32 [batch, E]. log_f0: float32 [batch, 4 * time]. melody: frames int64 [n, T]
         and `places` float32 [n, 10, T]. Log durations are float32 [batch, runs], contours float32 [n, 2, T].

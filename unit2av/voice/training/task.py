@@ -119,7 +119,7 @@ class Unit2aTask(Task):
         return sound, log_durations, {}
 
     def _say(self, batch: SegmentBatch, one: slice, length: int) -> Tensor:
-        """Synthesise one held-out utterance with its own durations: float32 [1, 320 * length]."""
+        """Synthesise one held-out utterance with its own durations: float32 [1, samples a unit * length]."""
         return self._vocoder(batch["frames"][one, :length], batch["voice"][one])  # type: ignore[no-any-return]
 
     def _train_discriminators(self, made: Tensor, real: Tensor, engine: Engine) -> Tensor:
@@ -153,7 +153,7 @@ class Unit2aTask(Task):
         self._has_shown_truth = True
 
     def _measure(self, batch: SegmentBatch, number: int, length: int) -> tuple[Tensor, Figures]:
-        """Synthesise one utterance with its own durations; returns float32 [320 * length] and its figures."""
+        """Synthesise one utterance with its own durations; returns float32 [samples a unit * length] and its figures."""
         one = slice(number, number + 1)
         made = self._say(batch, one, length)
         real = batch["samples"][one, : length * self._config.data.samples_per_unit]
