@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -17,7 +17,7 @@ from avcore.files import Input, Output, check_files, why_missing, write_text
 from avcore.flags import Command, Commands, QuietOptions, flag, out_flag, positional
 from avcore.journal import iter_rows
 from avcore.notes import print_text, several, shown
-from avcore.pool import Finished, Lost, PoolTask, ProcessPool
+from avcore.pool import Lost, PoolTask, ProcessPool
 from avcore.progress import Progress, bars, silent, track
 from avcore.timeline import SAMPLE_RATE, frames_to_seconds, samples_to_seconds
 from avdata.manifest import PATH_FIELDS, Entry, Manifest, parse_entry, read_manifest, write_manifest
@@ -54,18 +54,14 @@ def write_lengths(out: Path, sides: Mapping[str, Mapping[str, float]]) -> dict[s
         ratios = [theirs[name] / seconds for name, seconds in ours.items() if name in theirs]
         shown[f"{second} to {first}: ratio of lengths"] = np.array(ratios)
 
-    words = {title: _figures_in_words(values) for title, values in shown.items()}
+    words = dict[str, str]()
+    for title, values in shown.items():
+        quantiles = ", ".join(f"{share:.0%} below {np.quantile(values, share):.2f}" for share in _SHARES if len(values))
+        words[title] = f"{several(len(values), 'value')}: {quantiles}; most {values.max():.2f}" if len(values) else "no lengths"
     parts = (f"<h2>{escape(title)}</h2><p>{words[title]}</p>{_histogram(values)}" for title, values in shown.items())
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Lengths</title><style>{_STYLE}</style>'
     write_text(out, f"{head}<h1>Lengths</h1>{''.join(parts)}</html>\n")
     return words
-
-
-def _figures_in_words(values: Doubles) -> str:
-    if not len(values):
-        return "no lengths"
-    quantiles = ", ".join(f"{share:.0%} below {np.quantile(values, share):.2f}" for share in _SHARES)
-    return f"{several(len(values), 'value')}: {quantiles}; most {values.max():.2f}"
 
 
 def _histogram(values: Doubles) -> str:
@@ -99,14 +95,27 @@ def count(entries: Sequence[Entry]) -> dict[str, Any]:
     """Return counts and hours, in total and by language and split; least, median and most of lengths and quality figures."""
     lengths = np.array([entry.seconds for entry in entries])
     groups = {"language": [entry.language for entry in entries], "split": [str(entry.extra.get("split", "")) for entry in entries]}
+    by = dict[str, dict[str, dict[str, float]]]()
+    for name, values in groups.items():
+        for value, _ in Counter(values).most_common(_MOST_VALUES) if any(values) else ():
+            row = np.array(values) == value
+            by.setdefault(f"by {name}", {})[value or "(none)"] = {"entries": int(row.sum()), "hours": _hours(lengths[row])}
+
+    figures = dict[str, list[float]]()
+    for entry in entries:
+        quality = entry.extra.get("quality")
+        for name, value in (quality if isinstance(quality, Mapping) else {}).items():
+            if isinstance(value, int | float):
+                figures.setdefault(name, []).append(float(value))
+
     return {
         "entries": len(entries),
         "hours": _hours(lengths),
         "speakers": len({entry.speaker for entry in entries if entry.speaker}),
         "with": {what: sum(bool(getattr(entry, what)) for entry in entries) for what in (*PATH_FIELDS, "text", "translation")},
         "seconds": _spread(lengths),
-        **{f"by {name}": _by(values, lengths) for name, values in groups.items() if any(values)},
-        "quality": _qualities(entries),
+        **by,
+        "quality": {name: _spread(np.array(values)) for name, values in figures.items()},
     }
 
 
@@ -117,27 +126,9 @@ def describe(counts: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: {value}"
         elif value:
             yield f"{name}:"
-            yield from (f"  {what}: {_in_words(one)}" for what, one in value.items())
-
-
-def _in_words(value: Any) -> str:
-    return ", ".join(f"{name} {one}" for name, one in value.items()) if isinstance(value, Mapping) else str(value)
-
-
-def _by(values: Sequence[str], lengths: Doubles) -> dict[str, dict[str, float]]:
-    column = np.array(values)
-    groups = {value: column == value for value, _ in Counter(values).most_common(_MOST_VALUES)}
-    return {value or "(none)": {"entries": int(group.sum()), "hours": _hours(lengths[group])} for value, group in groups.items()}
-
-
-def _qualities(entries: Sequence[Entry]) -> dict[str, dict[str, float]]:
-    figures: dict[str, list[float]] = {}
-    for entry in entries:
-        quality = entry.extra.get("quality")
-        for name, value in (quality if isinstance(quality, Mapping) else {}).items():
-            if isinstance(value, int | float):
-                figures.setdefault(name, []).append(float(value))
-    return {name: _spread(np.array(values)) for name, values in figures.items()}
+            for what, one in value.items():
+                row = ", ".join(f"{key} {figure}" for key, figure in one.items()) if isinstance(one, Mapping) else str(one)
+                yield f"  {what}: {row}"
 
 
 def _spread(values: Doubles) -> dict[str, float]:
@@ -192,18 +183,12 @@ def check_manifest(
     size = 1 if is_deep else _BATCH
     with ProcessPool[_Line, None](_Checker, (root, is_deep), workers) as pool:
         tasks = ((None, PoolTask((tuple(entries[first : first + size]),))) for first in range(0, len(entries), size))
-        found = dict(track(_complaints(pool.run(tasks)), "checking", progress, len(entries)))
+        rows = (  # in the order of completion
+            row for one in pool.run(tasks) for row in ([(one.item[0], [one.reason])] if isinstance(one, Lost) else one.result)
+        )
+        found = dict(track(rows, "checking", progress, len(entries)))
     problems += [f"line {number}: {complaint}" for number, _ in entries for complaint in found[number]]
     return Checked(len(entries), problems)
-
-
-def _complaints(outcomes: Iterable[Finished[_Line, None] | Lost[_Line, None]]) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number of each line and the problems of its entry, in the order of completion."""
-    for outcome in outcomes:
-        if isinstance(outcome, Lost):
-            yield outcome.item[0], [outcome.reason]
-        else:
-            yield from outcome.result
 
 
 class _Checker:
@@ -214,31 +199,24 @@ class _Checker:
 
     def process(self, lines: tuple[_Line, ...]) -> list[tuple[int, list[str]]]:
         """Return the number of each line and the problems of its entry."""
-        return [(number, _check(entry, self._root, self._is_deep)) for number, entry in lines]
+        return [(number, self._problems(entry)) for number, entry in lines]
 
+    def _problems(self, entry: Entry) -> list[str]:
+        files = {what: self._root / getattr(entry, what) for what in PATH_FIELDS if getattr(entry, what)}
+        missing = [(what, path, why_missing(path)) for what, path in files.items() if not path.is_file()]
+        problems = [f"{what} is not there: {path}" + (f"; {why}" if why else "") for what, path, why in missing]
+        if not files:
+            problems.append("it names no file")
 
-def _check(entry: Entry, root: Path, is_deep: bool) -> list[str]:
-    """Return the problems of an entry."""
-    files = {what: root / getattr(entry, what) for what in PATH_FIELDS if getattr(entry, what)}
-    missing = [(what, path, why_missing(path)) for what, path in files.items() if not path.is_file()]
-    problems = [f"{what} is not there: {path}" + (f"; {why}" if why else "") for what, path, why in missing]
-    if not files:
-        problems.append("it names no file")
-    problems += _lengths(entry)
-    if is_deep and not problems:
-        problems += _contents(entry, files)
-    return problems
+        samples_s, frames_s = float(samples_to_seconds(entry.samples)), float(frames_to_seconds(entry.frames))
+        lengths = {"duration_s": entry.duration_s, "frames": frames_s, "samples": samples_s}
+        stated = {what: seconds for what, seconds in lengths.items() if seconds}
+        if stated and max(stated.values()) - min(stated.values()) > _LARGEST_DIFFERENCE_S:
+            problems.append("its lengths differ: " + ", ".join(f"{what} {seconds:.2f} s" for what, seconds in stated.items()))
 
-
-def _lengths(entry: Entry) -> Iterator[str]:
-    lengths = {
-        "duration_s": entry.duration_s,
-        "frames": float(frames_to_seconds(entry.frames)),
-        "samples": float(samples_to_seconds(entry.samples)),
-    }
-    stated = {what: seconds for what, seconds in lengths.items() if seconds}
-    if stated and max(stated.values()) - min(stated.values()) > _LARGEST_DIFFERENCE_S:
-        yield "its lengths differ: " + ", ".join(f"{what} {seconds:.2f} s" for what, seconds in stated.items())
+        if self._is_deep and not problems:
+            problems += _contents(entry, files)
+        return problems
 
 
 def _contents(entry: Entry, files: Mapping[str, Path]) -> Iterator[str]:

@@ -206,14 +206,6 @@ def _wav_data(file: BinaryIO) -> int | None:
     return None
 
 
-def _w64_data(file: BinaryIO) -> int | None:
-    return _data_of(file, 40, _W64_HEADER, lambda head: int.from_bytes(head[16:], "little") - _W64_HEADER, 8)
-
-
-def _caf_data(file: BinaryIO) -> int | None:
-    return _data_of(file, _CAF_HEADER, 12, lambda head: int.from_bytes(head[4:], "big", signed=True), 1)
-
-
 def _data_of(file: BinaryIO, start: int, length: int, size_in: Callable[[bytes], int], align: int) -> int | None:
     """As `_wav_data`, for chunks from `start` on with heads of `length` bytes; chunks begin at multiples of `align`."""
     file.seek(start)
@@ -227,7 +219,11 @@ def _data_of(file: BinaryIO, start: int, length: int, size_in: Callable[[bytes],
     return None
 
 
-_DATA_SIZES = {"wav": _wav_data, "w64": _w64_data, "caf": _caf_data}
+_DATA_SIZES: dict[str, Callable[[BinaryIO], int | None]] = {
+    "wav": _wav_data,
+    "w64": lambda file: _data_of(file, 40, _W64_HEADER, lambda head: int.from_bytes(head[16:], "little") - _W64_HEADER, 8),
+    "caf": lambda file: _data_of(file, _CAF_HEADER, 12, lambda head: int.from_bytes(head[4:], "big", signed=True), 1),
+}
 
 
 _HEAD_BYTES = 4096
@@ -371,15 +367,13 @@ def _describe(path: Path) -> str:
         return "a damaged Matroska or WebM file"
     if head.startswith((b"\xff\xd8\xff", b"\x89PNG")):
         return "a still image"
-    return "a text file" if _is_text(head) else "data of an unknown kind"
 
-
-def _is_text(head: bytes) -> bool:
     try:
-        return "\0" not in head.decode("utf-8")
-    except UnicodeDecodeError as error:
-        is_cut_inside_a_character = len(head) == _HEAD_BYTES and error.start >= len(head) - 3
-        return is_cut_inside_a_character and b"\0" not in head
+        head.decode("utf-8")
+        is_text = True
+    except UnicodeDecodeError as error:  # the last character may be cut in two
+        is_text = len(head) == _HEAD_BYTES and error.start >= len(head) - 3
+    return "a text file" if is_text and b"\0" not in head else "data of an unknown kind"
 
 
 def packet_time(packet: Any) -> int | None:

@@ -9,7 +9,7 @@ import wave
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,14 +65,21 @@ def lone_channel(blocks: Iterable[tuple[Samples, Samples]], names: Sequence[str]
     blocks: samples float32 [channel, time] and their weights [channel] in the mix. All windows in which two channels are loud
     vote; memory holds only counts. The channel with the largest range above its own noise is chosen, of equal ones the louder.
     """
-    votes, levels = np.zeros((2, _BINS), np.int64), None
+    votes, levels = np.zeros((2, _BINS), np.int64), None  # of windows by level, in dB above the floor
     for samples, weights in blocks:
         if levels is None:
             levels = np.zeros((len(samples), _BINS), np.int64)
         if len(samples) != len(levels):
             return None  # the reader reports that the number of channels changes
-        if len(samples) > 1:
-            _count(samples, weights, votes, levels)
+
+        for start in range(0, samples.shape[1] if len(samples) > 1 else 0, _WINDOW):
+            part = samples[:, start : start + _WINDOW].astype(np.float64)
+            powers = (part**2).mean(1)
+            mix = float(((weights @ part) ** 2).mean())
+            bins = np.clip(10 * np.log10(np.maximum(powers, 1e-12)) - _FLOOR_DB, 0, _BINS - 1).astype(int)
+            levels[np.arange(len(bins)), bins] += 1
+            # Mixed or cancelled, by the level of the second loudest channel, since it takes two to cancel.
+            votes[int(mix < _CANCELLED * float((weights**2 * powers).max())), np.sort(bins)[-2]] += 1
 
     if levels is None or not votes.sum():
         return None
@@ -89,21 +96,6 @@ def lone_channel(blocks: Iterable[tuple[Samples, Samples]], names: Sequence[str]
     number = int(clear[np.argmax(tops[clear])])
     name = names[number] if number < len(names) else ""
     return LoneChannel(number, len(levels), _SIDES.get(name, f"{number + 1}."))
-
-
-def _count(samples: Samples, weights: Samples, votes: Counts, levels: Counts) -> None:
-    """Count the windows of a block by level (dB above the floor).
-
-    levels: [channel, level]. votes: [mixed or cancelled, level], by the level of the second loudest channel, since it takes two to
-    cancel.
-    """
-    for start in range(0, samples.shape[1], _WINDOW):
-        part = samples[:, start : start + _WINDOW].astype(np.float64)
-        powers = (part**2).mean(1)
-        mix = float(((weights @ part) ** 2).mean())
-        bins = np.clip(10 * np.log10(np.maximum(powers, 1e-12)) - _FLOOR_DB, 0, _BINS - 1).astype(int)
-        levels[np.arange(len(bins)), bins] += 1
-        votes[int(mix < _CANCELLED * float((weights**2 * powers).max())), np.sort(bins)[-2]] += 1
 
 
 def _loud(counts: Counts, share: float) -> int:
@@ -176,10 +168,23 @@ def _read_plain_wav(path: Path, rate: int) -> Samples | None:
 
 def iter_speech_blocks(given: AnySource, rate: int = SAMPLE_RATE) -> Iterator[Samples]:
     """Yield the sound of `read_speech` in blocks of float32 [time], of any length; one block is held at a time."""
-    source = MediaSource.of(given)
-    resampler, mixed = None, _Mixing(source)
+    source, resampler = MediaSource.of(given), None
+
+    @cache
+    def alone() -> LoneChannel | None:
+        found = _lone_channel(source)
+        if found is not None:
+            note_of(source, _LONE_CHANNEL(channel=found.name))
+        return found
+
     for block in _placed_blocks(source):
-        mono = mixed.mono(block)
+        channels = len(block.samples)
+        lone = alone() if channels > 1 else None
+        if lone is not None and lone.channels == channels:
+            mono: Samples = block.samples[lone.number]
+        else:
+            mono = block.samples[0] if channels == 1 else np.asarray(block.weights @ block.samples, np.float32)
+
         if block.rate == rate:
             yield mono
             continue
@@ -188,31 +193,6 @@ def iter_speech_blocks(given: AnySource, rate: int = SAMPLE_RATE) -> Iterator[Sa
 
     if resampler is not None:
         yield from (resampled.to_ndarray()[0] for resampled in resampler.resample(None))
-
-
-class _Mixing:
-    """Mixes the channels of a file to mono, or selects one where they cancel."""
-
-    def __init__(self, source: MediaSource) -> None:
-        self._source = source
-
-    def mono(self, block: _Block) -> Samples:
-        """Return the mix, float32 [time]."""
-        if len(block.samples) == 1:
-            only: Samples = block.samples[0]
-            return only
-        alone = self._alone
-        if alone is None or alone.channels != len(block.samples):
-            return np.asarray(block.weights @ block.samples, np.float32)
-        lone: Samples = block.samples[alone.number]
-        return lone
-
-    @cached_property
-    def _alone(self) -> LoneChannel | None:
-        alone = _lone_channel(self._source)
-        if alone is not None:
-            note_of(self._source, _LONE_CHANNEL(channel=alone.name))
-        return alone
 
 
 @OnceAFile

@@ -106,12 +106,20 @@ class RecognizedSpeech:
         """The language of most of the speech: the one that was asked for, unless the longest windows are clearly in another."""
         if len(self.recognizer.languages) == 1:
             return self.recognizer.languages[0]
-        by_length = sorted(self._packs, key=lambda pack: -self._seconds(pack))[:LONGEST]
-        return main_language(self.recognizer, (self._joined(pack) for pack in by_length), self.language)
+
+        def seconds(pack: range) -> float:
+            return sum(self._extents[k][1] - self._extents[k][0] for k in pack)
+
+        longest = sorted(self._packs, key=seconds, reverse=True)[:LONGEST]
+        return main_language(self.recognizer, (self._joined(pack) for pack in longest), self.language)
 
     def between(self, start_s: float, end_s: float) -> list[Stretch]:
         """Return the stretches of all windows that overlap a time of the recording (s)."""
-        return [one for pack in self._packs if self._reaches(pack, start_s, end_s) for one in self._window(pack)]
+        packs = [pack for pack in self._packs if self._reaches(pack, start_s, end_s)]
+        for pack in packs:
+            if pack.start not in self.windows:
+                self.windows[pack.start] = self._recognized(pack)
+        return [one for pack in packs for one in self.windows[pack.start]]
 
     def transcripts_in(self, utterances: Sequence[Span], numbers: Iterable[int]) -> Iterator[tuple[int, RecognizedText]]:
         """Yield the transcripts of some utterances in the language of the recording, each with its index among all."""
@@ -154,7 +162,12 @@ class RecognizedSpeech:
             if not text.has_loop:
                 found.append(Candidate(number, end - start, text, self._alone((start, end)).confidence))
         foreign = in_another(found)
-        self._leave_out([utterances[number] for number in foreign])
+        spans = [utterances[number] for number in foreign]
+        for pack in self._packs:
+            own = {k for k in pack if any(start <= sum(self.places[k]) / 2 < end for start, end in spans)}
+            if own - self.left_out:  # the window is recognized again on demand
+                self.left_out |= own
+                self.windows.pop(pack.start, None)
         return foreign
 
     # Windows
@@ -174,9 +187,6 @@ class RecognizedSpeech:
         pauses = [after[0] - before[1] for before, after in pairwise(self.places)]
         return packed([end - start for start, end in self._extents], [*pauses, 0.0])
 
-    def _seconds(self, pack: range) -> float:
-        return sum(self._extents[k][1] - self._extents[k][0] for k in pack)
-
     def _reaches(self, pack: range, start_s: float, end_s: float) -> bool:
         return self._extents[pack[0]][0] < end_s and start_s < self._extents[pack[-1]][1]
 
@@ -185,19 +195,6 @@ class RecognizedSpeech:
 
     def _joined(self, pack: Iterable[int]) -> Samples:
         return np.concatenate([piece.samples for piece in self._pieces(pack)])
-
-    def _window(self, pack: range) -> list[Stretch]:
-        if pack.start not in self.windows:
-            self.windows[pack.start] = self._recognized(pack)
-        return self.windows[pack.start]
-
-    def _leave_out(self, foreign: Sequence[Span]) -> None:
-        """Leave stretches out of their windows, which are recognized again on demand."""
-        for pack in self._packs:
-            own = {k for k in pack if any(start <= sum(self.places[k]) / 2 < end for start, end in foreign)}
-            if own - self.left_out:
-                self.left_out |= own
-                self.windows.pop(pack.start, None)
 
     def _recognized(self, window: range) -> list[Stretch]:
         """Recognize the stretches of a window together, and those that get hardly any words of it by themselves."""
@@ -209,7 +206,8 @@ class RecognizedSpeech:
 
         for number, (k, piece) in enumerate(zip(pack, pieces, strict=True)):
             text, place = texts[number], self.places[k]
-            if text.has_loop or _letters(text) < _LEAST_LETTERS_A_SECOND * (place[1] - place[0]):
+            letters = sum(map(str.isalnum, text.text))
+            if text.has_loop or letters < _LEAST_LETTERS_A_SECOND * (place[1] - place[0]):
                 alone = self._transcribe(piece.samples).shifted(piece.start_s)
                 # A recognizer may invent words for a short sound without context: those do not replace surer ones.
                 if text.has_loop or alone.confidence >= max(text.confidence, UNSURE) or not text.text:
@@ -279,12 +277,13 @@ class RecognizedSpeech:
 
         near = self.between(before - 2 * _AROUND_S, after + 2 * _AROUND_S)
         words = [word for stretch in near for word in stretch.text.words]
-        places = [(abs((one.end_s + other.start_s) / 2 - middle), one, other) for one, other in pairwise(words)]
-        close = [
-            (away - _ends(one.text) - min(other.start_s - one.end_s, _NEAR_S) / 2, one, other)
-            for away, one, other in places
-            if away <= _NEAR_S
-        ]
+        close = list[tuple[float, Word, Word]]()
+        for one, other in pairwise(words):
+            away = abs((one.end_s + other.start_s) / 2 - middle)
+            if away <= _NEAR_S:
+                is_sentence = one.text.endswith((".", "?", "!", "\u3002", "\uff1f"))
+                ends = _SENTENCE_END if is_sentence else _PHRASE_END if one.text.endswith(",") else 0.0
+                close.append((away - ends - min(other.start_s - one.end_s, _NEAR_S) / 2, one, other))
 
         if not close:
             return middle
@@ -325,15 +324,6 @@ def _plain(word: Word) -> str:
 
 def _middle(word: Word) -> float:
     return (word.start_s + word.end_s) / 2
-
-
-def _ends(word: str) -> float:
-    """Return by how many seconds a split after this word counts as nearer."""
-    return _SENTENCE_END if word.endswith((".", "?", "!", "\u3002", "\uff1f")) else _PHRASE_END if word.endswith(",") else 0.0
-
-
-def _letters(text: Transcript) -> int:
-    return sum(map(str.isalnum, text.text))
 
 
 def _is_no_words(text: str) -> bool:

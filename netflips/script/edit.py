@@ -5,9 +5,11 @@ again.
 """
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from avcore.command import LOG
 from avcore.contracts import Word
@@ -262,18 +264,6 @@ def _export(options: ExportOptions) -> None:
     LOG.info("%s: %s", options.out, several(len(script.utterances), "utterance"))
 
 
-def _split(options: SplitOptions) -> None:
-    _write(split(read_script(options.script), options.number, options.at), options.out)
-
-
-def _join(options: JoinOptions) -> None:
-    _write(join(read_script(options.script), options.number), options.out)
-
-
-def _rename(options: RenameOptions) -> None:
-    _write(rename(read_script(options.script), options.name, options.to), options.out)
-
-
 def _terms(options: TermsOptions) -> None:
     script = read_script(options.script)
     terms_of_script(script, script.target, options.script)
@@ -317,14 +307,19 @@ def _write(script: Script, out: Path) -> None:
     LOG.info("%s: %s", out, several(len(script.utterances), "utterance"))
 
 
+def _changed(change: Callable[[Any, Script], Script]) -> Callable[[Any], None]:
+    """Return the work of a command that reads a script, changes it, and writes it under another name."""
+    return lambda options: _write(change(options, read_script(options.script)), options.out)
+
+
 _COMMANDS = Commands(
     "netflips script",
     "List, divide and join the utterances of a script, name who speaks and what is spoken of, and write them as a table.",
     {
         "list": Command(ListOptions, "netflips script list", _list),
-        "split": Command(SplitOptions, "netflips script split", _split),
-        "join": Command(JoinOptions, "netflips script join", _join),
-        "rename": Command(RenameOptions, "netflips script rename", _rename),
+        "split": Command(SplitOptions, "netflips script split", _changed(lambda one, script: split(script, one.number, one.at))),
+        "join": Command(JoinOptions, "netflips script join", _changed(lambda one, script: join(script, one.number))),
+        "rename": Command(RenameOptions, "netflips script rename", _changed(lambda one, script: rename(script, one.name, one.to))),
         "speakers": Command(SpeakersOptions, "netflips script speakers", _speakers),
         "terms": Command(TermsOptions, "netflips script terms", _terms),
         "export": Command(ExportOptions, "netflips script export", _export),

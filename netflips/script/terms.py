@@ -113,12 +113,9 @@ def _asked(translator: ProgramTranslator | ChatTranslator, words: Sequence[str],
     for start in range(0, len(requests), translator.together):
         for number, texts in translator.candidates(requests[start : start + translator.together]).items():
             answers = [cleaned(text, words[number - 1]).rstrip(".!? ") for text in texts]
-            found[words[number - 1]] = next((text for text in answers if _is_term(text, talk.target)), "")
+            short = (text for text in answers if len(text) <= _LONGEST)
+            found[words[number - 1]] = next((one for one in short if not translation_fault(one, "", talk.target, len(one))), "")
     return found
-
-
-def _is_term(text: str, language: str) -> bool:
-    return translation_fault(text, "", language, len(text)) is None and len(text) <= _LONGEST
 
 
 def terms_of_script(script: Script, language: str, path: Path | None = None) -> dict[str, str]:
@@ -192,7 +189,9 @@ class _Talk:
             parts, amounts = list[tuple[int, int]](), [one.span() for one in _amount().finditer(source)]
             for word, begin, is_first in row:
                 is_unit = any(start <= begin < end for start, end in amounts)
-                if is_unit or not (_is_name(word) or word in known or (not is_first and _is_capital(word))):
+                # A name even at the beginning of a sentence, as NASA and iPhone.
+                is_name = _is_capital(word[0].upper() + word[1:]) and any(map(str.isupper, word[1:]))
+                if is_unit or not (is_name or word in known or (not is_first and _is_capital(word))):
                     continue
                 if parts and source[parts[-1][1] : begin] == " ":  # words of one name, as New York
                     parts[-1] = parts[-1][0], begin + len(word)
@@ -314,26 +313,18 @@ def _tokens(text: str) -> Iterator[tuple[str, int, bool]]:
     found = [*_TOKEN.finditer(text)]
     for before, one in pairwise([None, *found]):
         assert one is not None  # None stands first alone
-        is_first = before is None or bool(_OPENS.search(_between(text, before, one)))
-        word = _OWNED.sub("", one[0])
+        is_first = before is None
+        if before is not None:
+            gap = text[before.end() : one.start()]
+            is_short = before[0].lower() in tables().abbreviations or (len(before[0]) == 1 and before[0] != "I")
+            # A stop that belongs to Dr. or an initial ends no sentence.
+            is_first = bool(_OPENS.search(gap.removeprefix(".") if is_short else gap))
         if one[0].lower() not in tables().abbreviations:
-            yield word, one.start(), is_first
-
-
-def _between(text: str, before: re.Match[str], one: re.Match[str]) -> str:
-    """Return the text between two words, without a stop that belongs to Dr. or an initial and ends no sentence."""
-    gap = text[before.end() : one.start()]
-    is_short = before[0].lower() in tables().abbreviations or (len(before[0]) == 1 and before[0] != "I")
-    return gap.removeprefix(".") if is_short else gap
+            yield _OWNED.sub("", one[0]), one.start(), is_first
 
 
 def _is_capital(word: str) -> bool:
     return word[0].isupper() and word.lower() not in _NO_NAMES and "'" not in word and "\u2019" not in word
-
-
-def _is_name(word: str) -> bool:
-    """Return whether a word is a name even at the beginning of a sentence, as NASA and iPhone."""
-    return _is_capital(word[0].upper() + word[1:]) and any(map(str.isupper, word[1:]))
 
 
 def _amount() -> re.Pattern[str]:
