@@ -188,7 +188,8 @@ def check_tensors(path: Path, stored: Format, tensors: Mapping[str, Tensor]) -> 
     In a zip, bytes are compared with the checksums. In other files, or without checksums, all values must be finite.
     """
     if stored is not Format.ZIP or not _compare_sums(path, tensors):
-        bad = next((name for name, tensor in tensors.items() if not _is_finite(tensor)), None)
+        numbers = ((name, tensor) for name, tensor in tensors.items() if tensor.is_floating_point())
+        bad = next((name for name, tensor in numbers if not torch.isfinite(tensor).all()), None)
         if bad is not None:
             raise damaged(path, f"values that are no numbers in {bad}")
         _warn_unchecked(path, path.stat().st_mtime_ns)
@@ -197,10 +198,6 @@ def check_tensors(path: Path, stored: Format, tensors: Mapping[str, Tensor]) -> 
 @cache
 def _warn_unchecked(path: Path, _: int) -> None:
     LOG.warning("%s: it has no checksums: only sizes and values were checked; netflips convert makes a file that has them", path)
-
-
-def _is_finite(tensor: Tensor) -> bool:
-    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
 
 
 def _compare_sums(path: Path, tensors: Mapping[str, Tensor]) -> bool:
@@ -214,8 +211,14 @@ def _compare_sums(path: Path, tensors: Mapping[str, Tensor]) -> bool:
     sizes_without = {size for size, checksum in sums if not checksum}
     # Each storage is read once, also where several names share it, as the tables of a translator do.
     storages = {tensor.untyped_storage().data_ptr(): name for name, tensor in tensors.items()}
-    files = MappedFiles()
-    bad = [name for name in storages.values() if not _is_whole(tensors[name], sums, sizes_without, files)]
+    files, bad = MappedFiles(), list[str]()
+    for name in storages.values():
+        stored = torch.empty(0, dtype=torch.uint8).set_(tensors[name].untyped_storage())
+        if len(stored) not in sizes_without and (len(stored), zlib.crc32(stored.numpy().data)) not in sums:
+            bad.append(name)
+        if files.hold(stored):
+            let_go_of_mapped(stored)
+
     if bad:
         more = f" and {len(bad) - 1} more tensors" if len(bad) > 1 else ""
         raise damaged(path, f"other bytes than were stored in {bad[0]}{more}")
@@ -229,14 +232,6 @@ def file_checksum(path: Path) -> str:
         while block := file.read(_BLOCK):
             checksum = zlib.crc32(block, checksum)
     return f"crc32:{checksum:08x}"
-
-
-def _is_whole(tensor: Tensor, sums: set[tuple[int, int]], sizes_without: set[int], files: MappedFiles) -> bool:
-    stored = torch.empty(0, dtype=torch.uint8).set_(tensor.untyped_storage())
-    is_whole = len(stored) in sizes_without or (len(stored), zlib.crc32(stored.numpy().data)) in sums
-    if files.hold(stored):
-        let_go_of_mapped(stored)
-    return is_whole
 
 
 _LOCK = threading.Lock()
@@ -330,8 +325,20 @@ def load_pickled(path: Path, stored: Format) -> Any:
     try:
         if stored is Format.ZIP:
             check_pickles(path)
-        names = _names_in_zip(path) if stored is Format.ZIP else _names_in_old_file(path)
-        _refuse_system_calls(names, path)
+            # With nothing allowed, so that names that other code in this process allows are listed, too.
+            with _only_these({}):
+                names = set(torch.serialization.get_unsafe_globals_in_checkpoint(str(path)))
+        else:
+            names = _names_in_old_file(path)
+
+        if calls := sorted(name for name in names if name.split(".")[0] in _SYSTEM_MODULES):
+            raise CheckpointError(
+                "the checkpoint calls the operating system; nothing of it was run",
+                path=path,
+                expected="tensors and settings",
+                found=", ".join(calls[:3]),
+                hint="do not use this file; get it from a source you trust",
+            )
         return _load(path, {**_KNOWN, **{name: _placeholder(name) for name in names - _KNOWN.keys()}}, mapped=stored is Format.ZIP)
     except CheckpointError:
         raise
@@ -361,12 +368,6 @@ def _load(path: Path, stand_ins: dict[str, type[Any]], mapped: bool) -> Any:
             stand_ins = {**stand_ins, name: _placeholder(name, container)}
 
 
-def _names_in_zip(path: Path) -> set[str]:
-    # With nothing allowed, so that names that other code in this process allows are listed, too.
-    with _only_these({}):
-        return set(torch.serialization.get_unsafe_globals_in_checkpoint(str(path)))
-
-
 def _names_in_old_file(path: Path) -> set[str]:
     with path.open("rb") as file:
         operations = (operation for _ in range(_OLD_FILE_PICKLES) for operation in pickletools.genops(file))
@@ -374,18 +375,6 @@ def _names_in_old_file(path: Path) -> set[str]:
     # Translate Python 2's names (`__builtin__.list`) to Python 3's, with the same tables as torch.
     pairs = [one.split(" ", 1) for one in stored]
     return {".".join(NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))) for module, name in pairs}
-
-
-def _refuse_system_calls(names: set[str], path: Path) -> None:
-    found = sorted(name for name in names if name.split(".")[0] in _SYSTEM_MODULES)
-    if found:
-        raise CheckpointError(
-            "the checkpoint calls the operating system; nothing of it was run",
-            path=path,
-            expected="tensors and settings",
-            found=", ".join(found[:3]),
-            hint="do not use this file; get it from a source you trust",
-        )
 
 
 def _placeholder(name: str, base: type[Placeholder] = Placeholder) -> type[Placeholder]:

@@ -314,7 +314,9 @@ def _probed(source: MediaSource) -> MediaInfo:
         # Known from this pass, so that no reader decodes the beginning again.
         clock_of.keep(source, FileClock.between(None if view is None else view.start, onset))
 
-        sound = None if audio is None else _sound_span(packets[audio.index], onset)
+        sound: Span | None = None  # in the container's time (s)
+        if audio is not None and onset is not None and packets[audio.index].starts:
+            sound = onset, packets[audio.index].end * packets[audio.index].tick
         shown = None if view is None or video is None else (view.start, packets[video.index].end * packets[video.index].tick)
         facts |= _describe_time(shown, sound)
         if audio is not None:
@@ -343,11 +345,6 @@ def _describe_time(shown: Span | None, sound: Span | None) -> dict[str, Any]:
     spans = {"video_s": shown, "sound_s": sound}
     facts = {name: (max(clock.at(span[0]), Fraction(0)), clock.at(span[1])) for name, span in spans.items() if span is not None}
     return {"sound_s": NOWHERE, "clock": clock, "duration_s": clock.end(shown and shown[1], sound and sound[1]), **facts}
-
-
-def _sound_span(packets: _Packets, start: Fraction | None) -> Span | None:
-    """Return when the sound begins and ends, in the container's time (s); None where none can be decoded."""
-    return None if start is None or not packets.starts else (start, packets.end * packets.tick)
 
 
 def _describe_video(view: View, stream: Any, packets: _Packets, late: Fraction) -> dict[str, Any]:

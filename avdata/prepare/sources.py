@@ -128,7 +128,16 @@ class CorpusFile:
         """Yield its content in blocks. Raises InputError if it cannot be read."""
         with ExitStack() as stack:
             try:
-                file, left = self._open(stack)
+                file: IO[bytes]
+                if self.member:
+                    file = stack.enter_context(_open_zip(self.paths).open(self.member))
+                elif self.is_plain:
+                    file = stack.enter_context(self.paths[0].open("rb"))
+                else:
+                    file = stack.enter_context(_joined(self.paths))
+                    file.seek(self.offset)
+
+                left = self._length()
                 while left and (block := file.read(min(left, _BLOCK))):
                     left -= len(block)
                     yield block
@@ -219,12 +228,6 @@ class CorpusFile:
 
     def copy_to(self, path: Path) -> None:
         """Write a copy. Raises InputError before anything is written if the copy would be too large."""
-        self._require_room(path.parent)
-        with path.open("wb") as copy:
-            copy.writelines(self.blocks())
-
-    def _require_room(self, folder: Path) -> None:
-        """Raise InputError if a file is compressed more than any recording is, or does not fit on the disk."""
         size = self._length()
         if size > _ANY_TIMES and size > _MOST_TIMES * self.packed and not self.is_plain:
             raise InputError(
@@ -235,7 +238,7 @@ class CorpusFile:
                 hint="do not use this archive; get it from a source you trust",
             )
 
-        most = min(MOST_UNPACKED, max(shutil.disk_usage(folder).free - _RESERVE, 0))
+        most = min(MOST_UNPACKED, max(shutil.disk_usage(path.parent).free - _RESERVE, 0))
         if size > most:
             raise InputError(
                 "it is too large to be copied out of its archive",
@@ -244,22 +247,15 @@ class CorpusFile:
                 found=f"{size:,} bytes",
             )
 
+        with path.open("wb") as copy:
+            copy.writelines(self.blocks())
+
     def _length(self) -> int:
         """Return its length in bytes. Raises InputError if it is gone."""
         try:
             return self.paths[0].stat().st_size if self.is_plain else self.size
         except OSError as error:
             raise InputError("it cannot be read", path=str(self), found=error.strerror) from error
-
-    def _open(self, stack: ExitStack) -> tuple[IO[bytes], int]:
-        """Return the open file or archive, at this file's first byte, and the number of its bytes."""
-        if self.member:
-            return stack.enter_context(_open_zip(self.paths).open(self.member)), self.size
-        if self.is_plain:
-            return stack.enter_context(self.paths[0].open("rb")), self._length()
-        archive = stack.enter_context(_joined(self.paths))
-        archive.seek(self.offset)
-        return archive, self.size
 
 
 @dataclass
@@ -373,25 +369,21 @@ def _in_order(parts: dict[int, Path]) -> list[Path]:
 def _list_archive(name: str, paths: tuple[Path, ...], place: str) -> Iterator[CorpusFile]:
     """Yield the files of an archive. name: name of the whole archive. place: folder that it would be unpacked to."""
     try:
-        yield from _list_zip(paths, place) if name.lower().endswith(".zip") else _list_tar(paths, place)
+        if name.lower().endswith(".zip"):
+            for one in _open_zip(paths).infolist():
+                if not one.is_dir():
+                    path = f"{place}/{_zip_name(one)}"
+                    yield CorpusFile(path, paths, member=one.filename, size=one.file_size, packed=one.compress_size)
+            return
+
+        # Only an uncompressed tar has offsets at which its files can be read in place.
+        with _joined(paths) as file, tarfile.open(fileobj=file, mode="r:") as archive:
+            for info in archive:
+                if info.isreg():
+                    path = f"{place}/{_name(PurePosixPath(info.name))}"
+                    yield CorpusFile(path, paths, offset=info.offset_data, size=info.size, packed=info.size)
     except _UNREADABLE as error:
         raise InputError("the archive cannot be read", path=paths[0], found=error, hint="copy or download it again") from error
-
-
-def _list_zip(paths: tuple[Path, ...], place: str) -> Iterator[CorpusFile]:
-    for info in _open_zip(paths).infolist():
-        if not info.is_dir():
-            name = f"{place}/{_zip_name(info)}"
-            yield CorpusFile(name, paths, member=info.filename, size=info.file_size, packed=info.compress_size)
-
-
-def _list_tar(paths: tuple[Path, ...], place: str) -> Iterator[CorpusFile]:
-    # Only an uncompressed tar has offsets at which its files can be read in place.
-    with _joined(paths) as file, tarfile.open(fileobj=file, mode="r:") as archive:
-        for info in archive:
-            if info.isreg():
-                name = _name(PurePosixPath(info.name))
-                yield CorpusFile(f"{place}/{name}", paths, offset=info.offset_data, size=info.size, packed=info.size)
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from os.path import realpath
@@ -98,8 +98,30 @@ class PathOptions(QuietOptions):
 def _list(options: ListOptions) -> None:
     if options.json:
         print_text(json_text({"folder": str(models_folder()), "models": facts_of_all()}, indent=1))
-    else:
-        print_text("\n".join(map(shown, _lines())))
+        return
+
+    listed, here, lines = catalogue(), {one.name: one for one in all_kept()}, list[str]()
+    for name, one in listed.sets.items():
+        models = listed.named(one.models)
+        terms = (Terms(model.flag, model.main or model.name, model.licence.title, model.licence.commercial) for model in models)
+        lines.append(f"{name:<{_WIDTH}}{one.about}: {', '.join(one.models)}; may be sold: {may_be_sold(terms)}")
+
+    flag = ""
+    for model in listed.models.values():
+        if model.flag != flag:
+            flag = model.flag
+            lines += ["", flag]
+        mark = "*" if model.name in here else " "
+        languages = f"{model.languages} languages" if model.languages.isdigit() else model.languages
+        lines.append(f"{mark} {model.name:<{_WIDTH - 2}}{model.size:>9}  {model.about}; {languages}; {model.licence.key}")
+
+    if own := [one for one in here.values() if one.name not in listed.models]:
+        lines += ["", "added by hand", *(f"* {one.name:<{_WIDTH - 2}}{'':>9}  {one.flag}" for one in own)]
+
+    lines.append("")
+    for licence in dict.fromkeys(model.licence for model in listed.models.values()):
+        lines.append(f"{licence.key:<{_WIDTH}}{licence.title}: {licence.allows}; may be sold: {licence.commercial}")
+    print_text("\n".join(map(shown, [*lines, f"* = here, in {models_folder()}"])))
 
 
 def facts_of_all() -> list[dict[str, Any]]:
@@ -114,33 +136,6 @@ def facts_of_all() -> list[dict[str, Any]]:
         }
         for model in catalogue().models.values()
     ]  # fmt: skip
-
-
-def _lines() -> Iterator[str]:
-    listed, here = catalogue(), {one.name: one for one in all_kept()}
-    for name, one in listed.sets.items():
-        models = listed.named(one.models)
-        terms = (Terms(model.flag, model.main or model.name, model.licence.title, model.licence.commercial) for model in models)
-        yield f"{name:<{_WIDTH}}{one.about}: {', '.join(one.models)}; may be sold: {may_be_sold(terms)}"
-
-    flag = ""
-    for model in listed.models.values():
-        if model.flag != flag:
-            flag = model.flag
-            yield from ("", flag)
-        mark = "*" if model.name in here else " "
-        languages = f"{model.languages} languages" if model.languages.isdigit() else model.languages
-        yield f"{mark} {model.name:<{_WIDTH - 2}}{model.size:>9}  {model.about}; {languages}; {model.licence.key}"
-
-    own = [one for one in here.values() if one.name not in listed.models]
-    if own:
-        yield from ("", "added by hand")
-        yield from (f"* {one.name:<{_WIDTH - 2}}{'':>9}  {one.flag}" for one in own)
-
-    yield ""
-    for licence in dict.fromkeys(model.licence for model in listed.models.values()):
-        yield f"{licence.key:<{_WIDTH}}{licence.title}: {licence.allows}; may be sold: {licence.commercial}"
-    yield f"* = here, in {models_folder()}"
 
 
 def get(options: GetOptions) -> dict[str, Path]:
@@ -343,10 +338,6 @@ def _here(name: str) -> Kept:
     return found
 
 
-def _path(options: PathOptions) -> None:
-    print_text(str(_here(options.name).undamaged()))
-
-
 _COMMANDS = Commands(
     "netflips models",
     "Download published models and find them by name.",
@@ -355,7 +346,7 @@ _COMMANDS = Commands(
         "get": Command(GetOptions, "netflips models get", _get),
         "add": Command(AddOptions, "netflips models add", _add),
         "check": Command(PublishedCheckOptions, "netflips models check", _check),
-        "path": Command(PathOptions, "netflips models path", _path),
+        "path": Command(PathOptions, "netflips models path", lambda one: print_text(str(_here(one.name).undamaged()))),
     },
 )
 build_parser, main = _COMMANDS.parser, _COMMANDS.main

@@ -229,10 +229,7 @@ def _sami(text: str, source: str, target: str) -> list[Cue]:
 
     sides = {name: side_of((text for _, text in rows), source, target) for name, rows in tracks.items()}
     wanted = sorted(tracks, key=lambda name: (sides[name] != TARGET, sides[name] != SOURCE, -len(tracks[name])))
-    return _timed(tracks[wanted[0]]) if wanted else []
-
-
-def _timed(rows: Sequence[tuple[float, str]]) -> list[Cue]:
+    rows = tracks[wanted[0]] if wanted else []
     ordered = sorted(dict.fromkeys(rows), key=lambda row: row[0])
     starts = sorted({start for start, _ in rows})
     ends = dict(pairwise(starts))
