@@ -126,12 +126,3 @@ class TestSearch:
         assert_same_hypotheses(found, name)
         assert any(vocabulary.tag("nl") == token for token in found[0].tokens)
         assert vocabulary.tag("nl") - 4 not in vocabulary.units(found[0].tokens)
-
-
-def test_embedding_rows_of_the_korean_layout_follow_the_surgery() -> None:
-    rows = read_checkpoint(PARITY / "utut.pt", TRANSLATOR).tensors["encoder.embed_tokens.weight"]
-    old, new = model("utut", False).config.vocabulary, model("utut_ko", False).config.vocabulary
-    wanted = torch.from_numpy(expected()["ko.surgery_embed"])
-    assert torch.equal(wanted[: old.mask], rows[: old.mask])
-    assert torch.equal(wanted[new.mask], rows[old.mask])
-    assert torch.equal(wanted[new.tag("ko")], rows[old.tag("en")])

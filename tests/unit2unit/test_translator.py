@@ -52,14 +52,6 @@ def test_units_are_merged_at_the_door(translator: UnitTranslator) -> None:
         assert found.score == wanted.score
 
 
-@pytest.mark.parametrize("target", ["en", "fr", "ko"])
-def test_only_the_target_s_tag_ends_and_no_other_tag_appears(translator: UnitTranslator, target: str) -> None:
-    tags = {"en": 34, "fr": 35, "ko": 36}
-    for hypothesis in translator.translate(UNITS, "en", target).hypotheses:
-        assert hypothesis.tokens[-1] == tags[target]
-        assert not set(hypothesis.tokens[:-1].tolist()) & {34, 35, 36, 37}
-
-
 def test_a_batch_gives_what_single_runs_give(translator: UnitTranslator) -> None:
     generator = np.random.default_rng(3)
     sequences = [Units(generator.integers(0, 30, length)) for length in (12, 1, 0, 25, 7, 40, 3, 3, 9)]

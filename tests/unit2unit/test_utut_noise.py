@@ -241,10 +241,3 @@ def test_random_is_decided_per_span() -> None:
         inside += int(np.abs(np.diff(is_mask.astype(int))).sum())
     # Deciding per token would flip every other token inside a span; per span there are at most two flips a span.
     assert inside / 500 < 2.5
-
-
-def test_noise_depends_on_the_generator_alone() -> None:
-    tokens = _sequence(100)
-    first, second = (_noise().apply(tokens, np.random.default_rng([2, 5, 7])) for _ in range(2))
-    assert np.array_equal(first, second)
-    assert not np.array_equal(first, _noise().apply(tokens, np.random.default_rng([2, 6, 7])))
