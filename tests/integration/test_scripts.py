@@ -40,7 +40,7 @@ def _dub_command(checkpoints: Path, out: Path, *more: str) -> list[str]:
         sys.executable, str(ROOT / "inference_av2av.py"), "--in-vid-path", str(CLIP), "--out-vid-path", str(out),
         "--src-lang", "en", "--tgt-lang", "ko", "--av2unit-path", str(checkpoints / UNIT_ENCODER),
         "--utut-path", str(checkpoints / KOREAN_TRANSLATOR), "--unit2av-path", str(checkpoints / RENDERER),
-        "--speaker-encoder-path", str(checkpoints / SPEAKER_ENCODER), "--beam", "2", "--cpu", *more,
+        "--speaker-encoder-path", str(checkpoints / SPEAKER_ENCODER), "--beam", "2", "--cpu", "--check", "off", *more,
     ]  # fmt: skip
 
 

@@ -175,7 +175,7 @@ def test_a_killed_run_goes_on_and_gives_the_same(
 ) -> None:
     arguments = [
         "--src-lang", "en", "--tgt-lang", "ko", "--cpu", "--beam", "1", "--max-target-units", "30", "--quiet",
-        *model_flags(paths),
+        "--check", "off", *model_flags(paths),
         "--in-vid-path", str(recording), "--out-vid-path", str(tmp_path / "x.mp4"), "--work-dir", str(tmp_path / "work"),
     ]  # fmt: skip
     (tmp_path / "work").mkdir()
