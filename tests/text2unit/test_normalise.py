@@ -108,12 +108,6 @@ def test_signs_beyond_a_few_are_counted_and_unknown_words_in_latin_letters_told(
     assert written_out("Zaphod와 KBS, wifi").spelled_out == ("Zaphod",)
 
 
-@pytest.mark.parametrize("text", ["", "   ", "...", "?!", "()", "\u200b", "~"])
-def test_text_without_words_is_an_error(text: str) -> None:
-    with pytest.raises(InputError, match="nothing to say"):
-        normalise(text)
-
-
 def test_whatever_is_typed_becomes_hangul_or_one_error() -> None:
     rng = random.Random(0)
     pieces = [

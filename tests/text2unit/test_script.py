@@ -38,10 +38,11 @@ def test_ten_thousand_syllables_are_said_in_pieces_and_refused_without_a_blank()
         script_of("가" * 10_000)
 
 
-@pytest.mark.parametrize("text", ["", "\n\n", "...", "?!\n-"])
+@pytest.mark.parametrize("text", ["", "   ", "\n\n", "...", "?!", "?!\n-", "()", "\u200b", "~"])
 def test_a_text_without_words_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match="nothing to say"):
-        script_of(text)
+    for read in (normalise, script_of):
+        with pytest.raises(InputError, match="nothing to say"):
+            read(text)
 
 
 def test_the_file_and_the_place_of_a_sign_are_named() -> None:

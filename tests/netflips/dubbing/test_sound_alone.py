@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from avcore.errors import NetflipsError, UsageError
+from avcore.errors import NetflipsError
 from avcore.media import SoundWriter, probe, read_sound
 from avcore.media.sound_writer import SOUND_ENDINGS
 from netflips.dubbing import command as dub_command
@@ -189,13 +189,6 @@ def test_a_video_is_no_dub_of_a_sound(episode: Path, paths: ModelPaths, tmp_path
     )
     assert error_line(capsys).endswith(expected)
     assert not (tmp_path / "x.mp4").exists()
-
-
-def test_lips_of_none_belong_to_dub() -> None:
-    from netflips.options import PortraitFlags
-
-    with pytest.raises(UsageError, match="--lips none belongs to dub"):
-        PortraitFlags(lips="none")  # type: ignore[arg-type]  # as from Python
 
 
 @pytest.mark.parametrize(
