@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from tests.avcore.made_speech import talk
 from tests.avcore.test_alternate_tracks import payloads
 from tests.avcore.test_sound_tracks import likeness, write_tracks
 from tests.netflips.dubbing.made import PLAN, RATE
+from unit2av.lipsync.backend import LipSyncChoice
 
 ALL = "dub,original,background"
 Made = Callable[..., tuple[Path, Script]]
@@ -24,11 +26,11 @@ Made = Callable[..., tuple[Path, Script]]
 
 @pytest.fixture
 def made(recording: Path, models: Models, options: DubOptions, work: Path, tmp_path: Path) -> Made:
-    """Dubs the recording, or another one, with some settings changed."""
+    """Dubs the recording, or another one, with some settings changed; its frames are copied unless lips are asked for."""
 
-    def dubbed(name: str = "x.mp4", video: Path = recording, models: Models = models, **changes: object) -> tuple[Path, Script]:
-        script = dub(video, tmp_path / name, models, replace(options, work_dir=work, **changes))
-        return tmp_path / name, script
+    def dubbed(name: str = "x.mp4", video: Path = recording, models: Models = models, **changes: Any) -> tuple[Path, Script]:
+        asked = {"work_dir": work, "lips": LipSyncChoice("none"), **changes}
+        return tmp_path / name, dub(video, tmp_path / name, models, replace(options, **asked))
 
     return dubbed
 
@@ -39,8 +41,9 @@ def sound_of(path: Path, track: int) -> np.ndarray:
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
 def test_the_original_goes_beside_the_dub_as_it_is(made: Made, recording: Path, suffix: str) -> None:
-    plain, _ = made(f"plain{suffix}")
-    out, _ = made(f"x{suffix}", tracks="dub,original")
+    lips = LipSyncChoice("auto" if suffix == ".mp4" else "none")
+    plain, _ = made(f"plain{suffix}", lips=lips)
+    out, _ = made(f"x{suffix}", lips=lips, tracks="dub,original")
     assert payloads(out, 1) == payloads(recording, 0)
     kept, there = read_speech(MediaSource(out, audio_track=2)), read_speech(recording)
     assert max(likeness(np.roll(kept, lag), there) for lag in range(-8, 9)) > 0.99  # Matroska counts milliseconds
@@ -71,11 +74,11 @@ def test_the_background_is_that_of_the_mix_as_loud_as_there(made: Made, tmp_path
 
 
 def test_a_stopped_dub_goes_on_to_the_same_bytes(made: Made, work: Path) -> None:
-    out, _ = made(tracks=ALL)
+    out, _ = made(tracks=ALL, lips=LipSyncChoice())
     before = out.read_bytes()
     out.unlink()
     next(iter((work / "frames").glob("*.mp4"))).unlink()
-    assert made(tracks=ALL)[0].read_bytes() == before
+    assert made(tracks=ALL, lips=LipSyncChoice())[0].read_bytes() == before
 
 
 def test_the_original_of_a_part_is_that_part(made: Made, recording: Path) -> None:

@@ -33,6 +33,8 @@ from tests.netflips.recognizers.tiny import by_pauses, write_whisper
 
 ANALYSIS = ("sound", "scenes", "faces", "lips", "pitch", "units")
 """Steps that depend on the video alone."""
+QUICK = ("--modalities", "audio", "--lips", "none")
+"""For tests of what becomes of files: their frames are copied."""
 
 
 @pytest.fixture
@@ -135,7 +137,7 @@ def test_a_folder_s_dubs_and_joint_files_are_not_dubbed_again(
     folder = tmp_path / "in"
     folder.mkdir()
     os.link(recording, folder / "a.mp4")
-    asked = [str(folder), *arguments[3:], "--work-dir", str(work), "--one-file"]
+    asked = [str(folder), *arguments[3:], *QUICK, "--work-dir", str(work), "--one-file"]
     assert dub_command.main(asked) == 0
     made = {f"a{one}.mp4" for one in ("", "_ko", "_en", "_ko_en")}
     assert {one.name for one in folder.iterdir()} == made
@@ -155,7 +157,8 @@ def test_a_video_that_fails_keeps_no_other_from_its_joint_file(
     more: list[str], arguments: list[str], recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "bad.mp4").write_bytes(b"no video")
-    asked = [str(tmp_path / "bad.mp4"), str(recording), *arguments[3:], "--out-dir", str(tmp_path / "out"), "--one-file", *more]
+    videos = [str(tmp_path / "bad.mp4"), str(recording)]
+    asked = [*videos, *arguments[3:], *QUICK, "--out-dir", str(tmp_path / "out"), "--one-file", *more]
     assert dub_command.main(asked) == 1
     assert languages_of(tmp_path / "out" / f"{recording.stem}_ko_en.mp4") == ["kor", "eng"]
     assert not (tmp_path / "out" / "bad_ko_en.mp4").exists()
@@ -180,7 +183,7 @@ def test_dubs_of_other_lengths_keep_no_other_video_from_its_joint_file(
         return replace(info, duration_s=info.duration_s + 1) if path.name in ("a_en.mp4", "c_ko.mp4") else probe(path)
 
     monkeypatch.setattr("netflips.dubbing.work.probe", other_length)
-    asked = [*map(str, clips), *arguments[3:], "--out-dir", str(tmp_path / "out"), "--work-dir", str(work), "--one-file"]
+    asked = [*map(str, clips), *arguments[3:], *QUICK, "--out-dir", str(tmp_path / "out"), "--work-dir", str(work), "--one-file"]
     assert dub_command.main(asked) == 2
     made = {f"{name}_{language}.mp4" for name in "abc" for language in ("ko", "en")} | {"b_ko_en.mp4"}
     assert {one.name for one in (tmp_path / "out").iterdir()} == made

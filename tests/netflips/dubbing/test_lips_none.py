@@ -14,7 +14,6 @@ from avcore.media import probe
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.models import Models
-from netflips.options import LipsyncOptions
 from netflips.provenance.manifest import read_provenance
 from netflips.provenance.options import SPEECH
 from netflips.published.terms import terms_of_dub
@@ -152,8 +151,6 @@ def test_a_script_goes_on_from_one_with_lips(recording: Path, spelling: Models, 
     assert packets(tmp_path / "out.mp4") == packets(recording)
 
 
-def test_other_commands_do_not_take_it(recording: Path) -> None:
+def test_a_backend_does_not_go_with_it() -> None:
     with pytest.raises(UsageError, match="--lips none draws no lips; found --lips-with; leave one of them out"):
         DubOptions(lips=LipSyncChoice("none", {"lips_with": "python lips.py"}))
-    with pytest.raises(UsageError, match="--lips none belongs to dub"):
-        LipsyncOptions(recording, Path("x.mp4"), speech=recording, lips="none")  # type: ignore[arg-type]

@@ -20,6 +20,7 @@ from netflips.script.targets import WrittenText
 from netflips.script.utterance import Utterance
 from tests.netflips.dubbing.made import RATE, decode, given_text, work_made, write_times
 from tests.netflips.test_say import write_random_text_to_unit
+from unit2av.lipsync.backend import LipSyncChoice
 
 TEXT = "두 번째 문장입니다."
 
@@ -100,11 +101,12 @@ def test_korean_subtitles_are_spoken_and_shown_and_english_ones_are_what_is_hear
     assert "left out of what is said: -, [음악]" in notice
     assert notice.endswith("read as CP949")
 
-    english = dub(recording, tmp_path / "b.mp4", spelling, replace(settings, script_in=tmp_path / "en.srt"))
+    quick = replace(settings, modalities="audio", lips=LipSyncChoice("none"))
+    english = dub(recording, tmp_path / "b.mp4", spelling, replace(quick, script_in=tmp_path / "en.srt"))
     assert [one.text.text for one in english.processed] == ["The first.", "The second one.", "And the third."]
     assert [given_text(one) for one in english.processed] == ["", "", ""]
 
-    both = dub(recording, tmp_path / "c.mp4", spelling, replace(settings, script_in=tmp_path / "both.srt"))
+    both = dub(recording, tmp_path / "c.mp4", spelling, replace(quick, script_in=tmp_path / "both.srt"))
     assert [one.text.text for one in both.processed] == ["The first.", "The second one.", "And the third."]
     assert [given_text(one) for one in both.processed] == ["첫 번째입니다.", "두 번째입니다.", ""]
 
