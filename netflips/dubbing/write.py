@@ -86,11 +86,10 @@ def write(script: Script, job: Job, frames: Sequence[Encoded] | CopiedFrames, so
     if subtitling is not None:
         write_subtitles(script, clock, subtitling, job.out, job.store)
 
-    counts = _count(pieces)
-    utterances = script.utterances
+    drawn, utterances = _drawn(pieces), script.utterances
     if job.lips.draws:
         utterances = tuple(
-            one if one.fit is None else replace(one, drawn=_drawn(counts.get(one.number, Counter()))) for one in utterances
+            one if one.fit is None else replace(one, drawn=drawn.get(one.number, DrawnFrames())) for one in utterances
         )
     if hidden := num_hidden(pieces):
         total = sum(one.drawn.frames for one in utterances if one.drawn is not None)
@@ -160,19 +159,17 @@ def work_folder_summary(work: Store) -> WorkKept:
     return WorkKept(str(work.folder), work.num_bytes(), dict(work.found), dict(work.made))
 
 
-def _drawn(counts: Mapping[int, int]) -> DrawnFrames:
-    """Return the numbers of an utterance's frames. counts: frames by `Reason`."""
-    left = {Reason(reason).name.lower(): number for reason, number in sorted(counts.items()) if reason != Reason.DRAWN}
-    return DrawnFrames(sum(counts.values()), counts.get(int(Reason.DRAWN), 0), left)
-
-
-def _count(pieces: Sequence[Encoded]) -> dict[int, Counter[int]]:
-    """Count the frames of each utterance by `Reason`."""
-    counts: dict[int, Counter[int]] = {}
+def _drawn(pieces: Sequence[Encoded]) -> dict[int, DrawnFrames]:
+    """Return the numbers of each utterance's frames, by its number."""
+    counts, found = dict[int, Counter[int]](), dict[int, DrawnFrames]()
     for piece in pieces:
         for owner, reason in zip(piece.owners, piece.reasons, strict=True):
             counts.setdefault(owner, Counter())[reason] += 1
-    return counts
+
+    for owner, count in counts.items():
+        left = {Reason(reason).name.lower(): number for reason, number in sorted(count.items()) if reason != Reason.DRAWN}
+        found[owner] = DrawnFrames(count.total(), count[int(Reason.DRAWN)], left)
+    return found
 
 
 def _models(fingerprints: Mapping[str, str], terms: Iterable[Terms], domains: Mapping[str, Any]) -> Iterator[ModelUsed]:
