@@ -32,6 +32,7 @@ from netflips.script.types import Script
 from netflips.script.utterance import SPEECH_FAULTS, Attempt, Slot, TimeFit, TimeSpan, Utterance
 from tests.netflips.dubbing.made import work_made, write_times
 from tests.netflips.dubbing.test_spoken import SAY
+from unit2av.lipsync.backend import LipSyncChoice
 
 SPANS = [(0.8, 3.4), (4.8, 7.1), (8.3, 10.7)]
 TEXTS = ["저는 보라색 책이 좋아요", "오늘 날씨가 아주 좋네요", "공항에 가고 싶어요"]
@@ -69,7 +70,7 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Callable[..., _Listener]:
 @pytest.fixture
 def options(tmp_path: Path, work: Path) -> DubOptions:
     times = write_times(tmp_path / "times.json", *((*span, text) for span, text in zip(SPANS, TEXTS, strict=True)))
-    return DubOptions(modalities="audio", face="largest", script_in=times, work_dir=work, check="tell")
+    return DubOptions(modalities="audio", lips=LipSyncChoice("none"), script_in=times, work_dir=work, check="tell")
 
 
 def test_what_was_heard_and_measured_is_told_and_kept(
