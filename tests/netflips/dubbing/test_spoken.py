@@ -25,6 +25,7 @@ from netflips.script.targets import SpokenSound
 from netflips.script.utterance import TimeSpan, Utterance
 from tests.avcore.made_speech import babble
 from tests.netflips.dubbing.made import RATE, decode, given_text, why_alone, work_made, write_times
+from unit2av.lipsync.backend import LipSyncChoice
 
 pytestmark = pytest.mark.usefixtures("work")
 
@@ -77,16 +78,17 @@ def speakers(paths: ModelPaths) -> Models:
 
 
 def _asked(tmp_path: Path, texts: list[str] | None = None, **speech: Any) -> DubOptions:
-    """texts: of the three utterances of `recording`."""
+    """texts: of the three utterances of `recording`, whose frames are copied unless lips are asked for."""
     spans = [(0.8, 3.4), (4.8, 7.1), (8.3, 10.7)]
     said = [(text, "hello") for text in texts or []] + [()] * 3
     times = write_times(tmp_path / "times.json", *((*span, *more) for span, more in zip(spans, said, strict=False)))
-    return DubOptions(modalities="audio", face="largest", script_in=times, work_dir=tmp_path / "work", **speech)
+    asked = {"script_in": times, "work_dir": tmp_path / "work", "lips": LipSyncChoice("none"), **speech}
+    return DubOptions(modalities="audio", **asked)
 
 
 def test_a_program_says_the_texts_or_they_stay(recording: Path, speakers: Models, program: tuple[str, str], tmp_path: Path) -> None:
     once = shlex.join((*program, "{text_file}", "{out}"))
-    asked = _asked(tmp_path, [TEXTS[0], "stumm", TEXTS[2]], speak_with=once)
+    asked = _asked(tmp_path, [TEXTS[0], "stumm", TEXTS[2]], speak_with=once, lips=LipSyncChoice(), face="largest")
     out, again = tmp_path / "out.mp4", tmp_path / "again.mp4"
     report = dub(recording, out, speakers, asked)
     one, other, third = report.processed
