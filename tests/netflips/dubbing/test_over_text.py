@@ -201,7 +201,7 @@ def test_a_program_translates_with_the_whole_recording_a_glossary_and_the_level_
     given = {name: path for name, path in folders.items() if name != "--text-translator"}
     out, told = tmp_path / "out.mp4", tmp_path / "report.json"
     with_program = ["--translate-with", f"{sys.executable} {tmp_path / 'translate.py'} {tmp_path / 'log'}"]
-    with_program += ["--glossary", tmp_path / "glossary.tsv", "--script-in", tmp_path / "ann.json"]
+    with_program += ["--glossary", tmp_path / "glossary.tsv", "--script-in", tmp_path / "ann.json", "--lips", "none"]
     assert dub(recording, out, "--report", told, *with_program, given=given) == 0
     one, _, third = _reported(told).processed
     assert (one.spoken.text, given_text(one), why_alone(one)) == ("그 전차를 plain", "", "")
@@ -317,7 +317,7 @@ def over_units(recording: Path, paths: ModelPaths, folders: dict[str, Path], wor
 
 
 def test_what_was_approved_is_said_by_the_chain_over_units_too(over_units: Callable[..., int], tmp_path: Path, draft: Path) -> None:
-    assert over_units(tmp_path / "out.mp4", "--script-in", draft, "--report", tmp_path / "r.json") == 0
+    assert over_units(tmp_path / "out.mp4", "--script-in", draft, "--report", tmp_path / "r.json", "--lips", "none") == 0
     assert [one.spoken.text for one in _reported(tmp_path / "r.json").processed if one.spoken] == DRAFTED
 
 
@@ -498,7 +498,7 @@ def test_the_texts_in_the_work_folder_are_those_that_were_said_in_the_end(
     given = {name: path for name, path in folders.items() if name != "--text-translator"}
     answer = f"print(json.dumps({{'ok': True, 'texts': ['그러면 우리 가요', {said!r}]}}), flush=True)"
     code = f"import json, sys\nfor line in sys.stdin: {answer}"
-    with_program = ["--translate-with", shlex.join([sys.executable, "-c", code]), "--check", "repair"]
+    with_program = ["--translate-with", shlex.join([sys.executable, "-c", code]), "--check", "repair", "--lips", "none"]
     out, report, kept = tmp_path / "out.mp4", tmp_path / "r.json", work / "out.script.json"
     for _ in range(2):
         assert dub(recording, out, *with_program, "--report", report, given=given) == 0
