@@ -54,10 +54,14 @@ def measure_rates(script: Script, sound: Sound | None) -> Script:
 
     spoken: dict[str, tuple[int, float]] = {}
     for one in script.utterances:
-        if one.text is not None and one.text.text and one.text.language == script.source:
+        # What a unit-to-text model read is known only after a first dub has fitted its speech: given back, it may change nothing.
+        text = one.text
+        if text is None or (text.by == "reader" and not text.is_by_person):
+            continue
+        if text.text and text.language == script.source:
             count, seconds = spoken.get(one.speaker, (0, 0.0))
             speech_s = sum(end - start for start, end in spoken_in(sound, one.place))
-            spoken[one.speaker] = count + syllables(one.text.text), seconds + speech_s
+            spoken[one.speaker] = count + syllables(text.text), seconds + speech_s
 
     rates = {
         name: round(min(max(count / seconds / usual, _SLOWEST), _FASTEST), 2)

@@ -67,7 +67,7 @@ def test_the_card_of_a_shipped_model_says_licence_languages_and_updates(tmp_path
     assert f"Units: {read_checkpoint(SHIPPED_FILES['av2unit'], None).config['vocabulary']}" in card
     assert re.search(r"Updates of its training: .*ko [1-9][\d,]+", card)
     assert (folder / "model.safetensors").stat().st_size < 1.01 * SHIPPED_FILES[RENDERER.name].stat().st_size
-    for name in ("voices.npz", "bandwidth.npz", "mouth.npz"):  # a dub looks for them beside the renderer
+    for name in ("voices.npz", "mouth.npz"):  # a dub looks for them beside the renderer
         assert (folder / name).read_bytes() == (SHIPPED / name).read_bytes()
     again = to_folder(folder, tmp_path / "again", "--dtype", "int8")
     assert {one.name for one in again.iterdir()} == {one.name for one in folder.iterdir()}
