@@ -35,6 +35,7 @@ import numpy as np
 from avcore import progress
 from avcore.media import FrameSource, VideoJoiner, VideoWriter, probe, read_speech
 from avcore.media.colour import planes
+from avcore.media.writer import _INSTRUCTIONS
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE
 from netflips import cli
@@ -164,7 +165,8 @@ def _write(
     path: Path, frames: Sequence[np.ndarray], rate: Fraction | int, samples: np.ndarray, hz: int = SAMPLE_RATE, channels: int = 1
 ) -> None:
     height, width = frames[0].shape[:2]
-    with VideoWriter(path, width, height, rate, hz, channels, preset="ultrafast") as writer:
+    # With another number of threads (by default: of cores), x264 writes slightly other frames, and their lips give other units.
+    with patch.dict(_INSTRUCTIONS, threads="2"), VideoWriter(path, width, height, rate, hz, channels, preset="ultrafast") as writer:
         for frame in frames:
             writer.write_rgb(frame)
         writer.write_sound(np.repeat(samples[:, None], channels, axis=1))

@@ -95,7 +95,8 @@ class VideoWriter(SoundWriter):
     pixel as shown. is_bt709: write BT.709, else the usual colours for the size. more: arguments of `SoundWriter`.
 
     At the end the shorter of video and sound is extended, with silence or the last frame, so that both end within one frame. All
-    else is as with `SoundWriter`, and the same frames and sound always give the same file.
+    else is as with `SoundWriter`, and the same frames and sound always give the same file
+    where x264 has as many threads, by default by the number of cores.
     """
 
     kind_of = staticmethod(video_kind)
