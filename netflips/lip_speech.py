@@ -40,6 +40,7 @@ from avcore.media.tracks import select_tracks
 from avcore.media.writer import synthetic_comment
 from avcore.notes import several
 from avcore.progress import Progress, StageClock, bars, silent, track
+from avcore.speech.audio import resample
 from avcore.timeline import (
     SAMPLE_RATE,
     frame_at,
@@ -48,7 +49,6 @@ from avcore.timeline import (
     frames_to_units,
     samples_to_seconds,
     seconds_to_samples,
-    units_to_samples,
 )
 from avcore.units import Units
 from netflips.dubbing.begin import media_of
@@ -71,6 +71,7 @@ from netflips.version import __version__
 from unit2av.rendering import write_in_step
 from unit2av.speaker import neutral_voice, read_voice, slaney_filters, voice_of
 from unit2av.stage import RENDERER, RendererCheckpoint, open_renderer_checkpoint
+from unit2av.voice.speech import pieces_at_own_rate, rate_of
 
 _SETTINGS = ("source", "voice", "face", "audio_track", "device", "precision")
 """Options that the script records."""
@@ -131,9 +132,9 @@ def speak_video(options: LipSpeechOptions) -> Script:
         with clock.stage("faces"):
             lips = see_lips(info, parse_face_choice(options.face), KeptFaces(store, digest), progress)
         with clock.stage("speech"):
-            made_of = (*models.fingerprints.values(), models.arithmetic)
+            made_of, rate = (*models.fingerprints.values(), models.arithmetic), rate_of(vocoder)
             pieces = speech_pieces(lips, models.extractor, vocoder, voice, units.append, progress, made_of)
-            samples = write_speech_pieces(spoken, pieces)
+            seconds = write_speech_pieces(spoken, pieces, rate) / rate
             with atomic_output(options.out) as temporary:
                 shutil.copyfile(spoken, temporary)
         if options.save_mel is not None:
@@ -142,7 +143,6 @@ def speak_video(options: LipSpeechOptions) -> Script:
             source = FrameSource(info.source, info.steady_rate)
             _write_video(source, options.out_vid_path, spoken, checkpoint.source.fingerprint, progress)
 
-    seconds = float(samples_to_seconds(samples))
     LOG.info("%s: %.2f s, %s in '%s'", options.out, seconds, several(len(units), "utterance"), vocoder.language)
     return Script(
         source=language,
@@ -286,7 +286,8 @@ def speak_lips(
         lips = see_lips(info, face, KeptFaces(Store(folder), digest_of(info)), progress)
         pieces = list(speech_pieces(lips, extractor, vocoder, speaker, spoken.append, progress))
     frames = np.concatenate([as_units(one, vocoder.language).frames() for one in spoken])
-    return Speech(np.concatenate(pieces), Units.from_frames(frames, vocoder.language, spoken[0].vocabulary))
+    samples = resample(np.concatenate(pieces), rate_of(vocoder), SAMPLE_RATE)
+    return Speech(samples, Units.from_frames(frames, vocoder.language, spoken[0].vocabulary))
 
 
 def see_lips(info: MediaInfo, face: FaceChoice, kept: KeptFaces, progress: Progress = silent) -> ReadLips:
@@ -338,12 +339,12 @@ def speech_pieces(
     progress: Progress = silent,
     made_of: tuple[str, ...] = (),
 ) -> Iterator[Samples]:
-    """Yield the speech of a face in pieces, float32 [n] at 16 kHz, together 640 samples for each frame.
+    """Yield the speech of a face in pieces, float32 [n] at the voice's own rate, together 40 ms for each frame.
 
     One utterance is held in memory. take: called with the units of each utterance. made_of: what utterances depend on beside lips
     and voice, under which they are kept. Raises VocabularyError where the vocoder does not know the encoder's units.
     """
-    at = 0
+    at, rate = 0, rate_of(vocoder)
     voice = (speaker.vector, str(speaker.pitch)) if isinstance(speaker, SpeakerVoice) else (speaker,)
     for first, last in track(lips.utterances, "speech", progress, len(lips.utterances)):
         crops, steps = lips.between(first, last), frames_to_units(last - first)
@@ -355,19 +356,19 @@ def speech_pieces(
             # The encoder may return a step less or more than the lips have.
             every = np.append(frames, np.full(steps - len(frames), frames[-1]))
             timed = Units.from_frames(every, units.language, units.vocabulary)
-            return _Spoken(UnitList.of(timed), np.concatenate(list(vocoder.iter_synthesize(timed, speaker))))
+            return _Spoken(UnitList.of(timed), np.concatenate(list(pieces_at_own_rate(vocoder, timed, speaker))))
 
-        found = lips.kept.store.kept(_Spoken, _SPOKEN_LIPS, (crops, *voice, *made_of), speak)
+        found = lips.kept.store.kept(_Spoken, _SPOKEN_LIPS, (crops, *voice, rate, *made_of), speak)
         take(found.units)
-        yield from _silence(first - at)
+        yield from _silence(first - at, rate)
         yield found.samples
         at = last
-    yield from _silence(lips.span.length - at)
+    yield from _silence(lips.span.length - at, rate)
 
 
-def _silence(num_frames: int) -> Iterator[Samples]:
+def _silence(num_frames: int, rate: int) -> Iterator[Samples]:
     for start in range(0, num_frames, _PIECE_FRAMES):
-        yield np.zeros(units_to_samples(frames_to_units(min(_PIECE_FRAMES, num_frames - start))), np.float32)
+        yield np.zeros(seconds_to_samples(frames_to_seconds(min(_PIECE_FRAMES, num_frames - start)), rate), np.float32)
 
 
 def spoken_stretches(openings: Doubles, track_numbers: Sequence[int | None]) -> list[Stretch]:

@@ -53,6 +53,7 @@ from text2unit.script import as_pronounced, read_readings
 from text2unit.stage import TEXT2UNIT
 from unit2av.lipsync.backend import LipSyncChoice, resolve_backend
 from unit2av.stage import RENDERER
+from unit2av.voice.speech import rate_of
 from unit2text.stage import UNIT2TEXT
 
 LOG = logging.getLogger("netflips")
@@ -321,8 +322,10 @@ class Job:
         return self.own_rate if script.is_source_timed else Fraction(FRAME_RATE)
 
     def sound_rate(self, script: Script) -> int:
-        """Sample rate in Hz of the new speech."""
-        return self.info.audio_rate or SAMPLE_RATE if script.is_source_timed else SAMPLE_RATE
+        """Sample rate in Hz of the new speech: that of a recording, or of the voice for a clip of one utterance."""
+        if script.is_source_timed:
+            return self.info.audio_rate or SAMPLE_RATE
+        return SAMPLE_RATE if self.track is not None else rate_of(self.models.vocoder)
 
     @property
     def num_channels(self) -> int:

@@ -44,6 +44,7 @@ from text2unit.script import SpokenScript, script_of
 from unit2av.lipsync import LipSync, SpokenUnits
 from unit2av.lipsync.backend import backend_of, resolve_backend
 from unit2av.stage import RENDERER
+from unit2av.voice.speech import pieces_at_own_rate, rate_of
 
 _SETTINGS = ("face", "motion", "seed", "blinks", "fill", "size", "label", "lips", "to", "voice", "speed", "device", "precision")
 """Settings that reports show."""
@@ -176,7 +177,8 @@ def _given(
     with units_of(options.units):
         codes = from_reference_codes(read_unit_file(options.units), vocoder.language)
         timed = vocoder.predict_durations(codes, scale)
-        write_speech_pieces(path, tracked(vocoder.iter_synthesize(timed, speaker), "speech", progress))
+        pieces = pieces_at_own_rate(vocoder, timed, speaker)
+        write_speech_pieces(path, tracked(pieces, "speech", progress), rate_of(vocoder))
     return MediaSource(path), UnitList.of(timed), GivenUnits(UnitList.of(timed))
 
 

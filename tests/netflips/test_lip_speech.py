@@ -129,6 +129,7 @@ def test_the_bundle_has_no_voice_for_another_language(silent: Path, tmp_path: Pa
     assert "ko" in told
     assert main([str(silent), "--out", str(out), "--cpu", "--quiet"]) == 0
     assert np.abs(read_speech(out)).max() > 0
+    assert probe(out).audio_rate == 24_000  # all that the voice has
 
 
 def test_a_bundle_with_two_voices_speaks_its_source_language(
