@@ -20,7 +20,18 @@ from avdata.manifest import PATH_FIELDS
 from recipes.demo.material.phones import Phones
 
 _PATHS = *PATH_FIELDS, "wide"
-MANIFESTS = "texts", "encoder", "encoder_valid", "vocoder", "vocoder_en", "wide", "faces", "source", "source_lips"
+MANIFESTS = (
+    "texts",
+    "encoder",
+    "encoder_valid",
+    "vocoder",
+    "vocoder_en",
+    "vocoder_en_lips",
+    "wide",
+    "faces",
+    "source",
+    "source_lips",
+)
 LABELS, REFERENCES = "labels/clean.units.jsonl", "references.jsonl"
 
 

@@ -228,8 +228,9 @@ def _write_manifests(
     """Write the manifests.
 
     encoder, encoder_valid: labelled takes. texts: labelled takes, including those that no encoder is trained on. vocoder,
-    vocoder_en: some of the Korean takes, and English takes in natural voices. wide: takes of natural voices at 24 kHz. faces: takes
-    of both languages with a face video. source, source_lips: English takes, all and those with lips.
+    vocoder_en: some of the Korean takes, and English takes in natural voices. vocoder_en_lips: these, and takes with lips, but for
+    voices of recorded speech at 16 kHz (flite, Festival), which teach a voice to end at 8 kHz. wide: takes of natural voices at
+    24 kHz. faces: takes of both languages with a face video. source, source_lips: English takes, all and those with lips.
     """
     settings = people.settings
     whole = [row | seen.get(row["id"], {}) for row in _bare(rows)]
@@ -244,6 +245,10 @@ def _write_manifests(
     korean = [row for row in all_labelled if row["language"] == "ko"]
     write_rows(folder / "vocoder.jsonl", korean[:: settings["vocoder_every"]])
     write_rows(folder / "vocoder_en.jsonl", (row for row in all_labelled if row["speaker"] == NATURAL))
+    recorded = {*settings["flite"]["names"], *settings["festival"]}
+    seen_en = {row["id"] for row in all_labelled if row["language"] == "en" and row.get("lips") and row["speaker"] not in recorded}
+    voices_en = (row for row in all_labelled if row["speaker"] == NATURAL or row["id"] in seen_en)
+    write_rows(folder / "vocoder_en_lips.jsonl", voices_en)
     write_rows(folder / "wide.jsonl", ({**row, "audio": row["wide"]} for row in whole if "wide" in row))
     write_rows(folder / "faces.jsonl", (row for row in whole if row.get("video")))
     write_rows(folder / "source.jsonl", (row for row in whole if row["language"] == "en"))

@@ -122,6 +122,12 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
     def exported(config: str, *words: str) -> tuple[str, ...]:
         return module("unit2av.train_unit2v", "export", "--checkpoint", _best(folder / config), *words)
 
+    # The demo's voices are of 16 kHz, with a band extension. The shipped ones are of 24 kHz, and flite and Festival are not.
+    english, english_lips, bandwidth = "vocoder_en", "vocoder_en_lips", list[Step]()
+    if people == DEMO:
+        english = english_lips = "source_lips"
+        extension = module("unit2av.train_bandwidth", data / "wide.jsonl", "--out-path", folder / BAND_FILE)
+        bandwidth = [Step("bandwidth", (extension,), ("data",))]
     units, of_labels = folder / "units", folder / "unit2unit_labels" / "checkpoints" / "checkpoint_best.pt"
     made = [Step("data", (script("make_demo_data.py", "--out-dir", data, "--seed", seed, "--max-sentences", max_sentences),))]
     if people != DEMO:
@@ -165,7 +171,7 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
         # Beginning with labels, 0.980 of new sentences came out right, and 0.955 without (NOTES.md).
         Step("unit2unit_labels", translation("unit2unit_labels", [Path(labels)]), ("data", "text2unit")),
         Step("mouth", (module("recipes.demo.recipe.mouth_table", data / "phones.json", folder / "mouth.npz"),), ("data",)),
-        Step("bandwidth", (module("unit2av.train_bandwidth", data / "wide.jsonl", "--out-path", folder / BAND_FILE),), ("data",)),
+        *bandwidth,
         Step("voices", (module("recipes.demo.recipe.named_voices", folder / VOICES_FILE),)),
         Step("lips", (faces("lips"), exported("lips", "--out-path", begun)), ("vocoder",)),
         Step(
@@ -174,7 +180,7 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
             ("lips",),
         ),
         # From the Korean voice, because most phones are units of both languages.
-        Step("vocoder_en", (english_voice("vocoder_en", "source_lips" if people == DEMO else "vocoder_en", voice),), ("vocoder",)),
+        Step("vocoder_en", (english_voice("vocoder_en", english, voice),), ("vocoder",)),
         Step(
             "units",
             (
@@ -207,7 +213,7 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
             "vocoder_en_lips",
             (
                 english_voice(
-                    "vocoder_en_lips", "source_lips", _best(folder / "vocoder_en"), f"data.more_units=[{units}/seen]",
+                    "vocoder_en_lips", english_lips, _best(folder / "vocoder_en"), f"data.more_units=[{units}/seen]",
                     f"data.speakers={folder}/vocoder_en/speakers.jsonl", f"data.pitch={folder}/vocoder_en/pitch.jsonl",
                     "data.allow_missing=true",
                 ),

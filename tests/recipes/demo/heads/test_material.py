@@ -177,6 +177,9 @@ def test_parts_have_all_sentences_once_and_join_to_one(tmp_path: Path, monkeypat
     assert not own[0] & own[1]
     assert own[2] <= own[0] | own[1]
     assert join_parts(parts, tmp_path / "all") == sum(len(read_units(part / "labels/clean.units.jsonl")) for part in parts)
+    english = {entry.speaker for entry in read_manifest(tmp_path / "all" / "vocoder_en_lips.jsonl").entries}
+    assert english
+    assert not english & {"kal16", "awb", "rms"}
     assert join_parts([tmp_path / "3"], tmp_path / "korean") > 0  # a part of one language: some of its manifests are empty
     joined = read_manifest(tmp_path / "all" / "source_lips.jsonl")
     found = [joined.path(entry, what) for entry in joined.entries for what in ("audio", "lips")]
