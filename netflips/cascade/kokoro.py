@@ -221,7 +221,9 @@ class _Network:
         tokens = [self._numbers[sign] for sign, _ in signs]
         unknown = [name for name, _ in styles if name not in self._styles]
         if unknown:
-            raise UsageError("no such natural voice", expected=", ".join(sorted(self._styles)), found=", ".join(unknown))
+            hint = None if MORE_STYLES.is_file() else "make more-voices adds English ones"
+            known = ", ".join(sorted(self._styles))
+            raise UsageError("no such natural voice", expected=known, found=", ".join(unknown), hint=hint)
 
         # Kokoro has a row of style for each number of signs, since prosody depends on the length of a text.
         of_length = ((share, self._styles[name][min(len(tokens), len(self._styles[name])) - 1]) for name, share in styles)
