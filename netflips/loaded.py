@@ -21,7 +21,6 @@ from avcore.errors import NetflipsError
 from avcore.faces.select import parse_face_choice
 from avcore.files import require_own_names
 from avcore.progress import Progress, silent
-from avcore.timeline import SAMPLE_RATE
 from avcore.units import Units
 from netflips.dubbing.options import DubOptions
 from netflips.model_paths import RunOptions
@@ -85,9 +84,11 @@ class Loaded:
 
     def speak(self, units: Units, voice: Voice = None) -> tuple[Samples, int]:
         """Return units as speech, float32 [S], and its sample rate in Hz."""
+        from unit2av.voice.speech import pieces_at_own_rate, rate_of
+
         vocoder = self.models.vocoder
         timed = units if units.durations is not None else vocoder.predict_durations(units)
-        return vocoder.synthesize(timed, self._voice(voice)).samples, SAMPLE_RATE
+        return np.concatenate(list(pieces_at_own_rate(vocoder, timed, self._voice(voice)))), rate_of(vocoder)
 
     def say(self, text: str, voice: Voice = None, *, speed: float = 1.0, progress: Progress = silent) -> tuple[Samples, int]:
         """Return a text as speech, float32 [S], and its sample rate in Hz. speed: above 1 speaks faster."""

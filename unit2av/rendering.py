@@ -23,6 +23,7 @@ from avcore.faces.geometry import CUT_OFF, Box, Landmarks, MouthsToDraw
 from avcore.media import Frame, FrameSource, SoundWriter, VideoWriter
 from avcore.media.sound_writer import AlternateTrack
 from avcore.media.source import Part, Patch, StoredFrame
+from avcore.speech.audio import resample
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, Seconds, frames_to_seconds, pingpong, seconds_to_samples, units_to_frames
 from avcore.units import Units
 from unit2av.lipsync import DrawError, LipSync, Scene, SpokenUnits, TwoPassLipSync
@@ -320,19 +321,22 @@ def num_frames_for(units: Units) -> int:
 
 
 def ping_pong_frames(
-    lips: LipSync, units: Units, sound: Iterable[Samples], source: FrameSource, face_of: FaceOf
+    lips: LipSync, units: Units, sound: Iterable[Samples], rate: int, source: FrameSource, face_of: FaceOf
 ) -> tuple[Callable[[], Iterator[OutputFrame]], SoundFeed]:
     """Return what yields a clip's own frames as a ping-pong loop, as long as the units take (as published), and their sound.
 
-    sound: float32 [S] in pieces. A backend that needs sound gets all of it first.
+    sound: float32 [S] in pieces, at `rate` Hz. A backend that needs sound gets all of it first, at 16 kHz.
     """
     speech = SpokenUnits(units)
     if lips.needs_sound:
         sound = list(sound)
-        speech = SpokenUnits(units, np.concatenate(sound) if sound else np.zeros(0, np.float32))
+        whole = np.concatenate(sound) if sound else np.zeros(0, np.float32)
+        speech = SpokenUnits(units, resample(whole, rate, SAMPLE_RATE))
 
     talk = Talk(1, Fraction(0), lips.codes(speech))
-    return lambda: steady(source.pingpong(num_frames_for(units), among=source.own), FRAME_RATE, talk, face_of), SoundFeed(sound)
+    return lambda: steady(source.pingpong(num_frames_for(units), among=source.own), FRAME_RATE, talk, face_of), SoundFeed(
+        sound, rate
+    )
 
 
 def ping_pong_indices(source: FrameSource, units: Units) -> list[int]:

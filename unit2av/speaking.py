@@ -16,13 +16,13 @@ from avcore.faces.geometry import MOUTH_HIDDEN, MouthsToDraw, mouths_in_boxes
 from avcore.faces.select import parse_face_choice
 from avcore.files import check_files, private_folder, require_file, require_place
 from avcore.flags import declared_in
-from avcore.media import QUICK, FrameSource, VideoWriter, read_speech, write_speech
+from avcore.media import QUICK, FrameSource, VideoWriter, read_speech, write_speech_pieces
 from avcore.media.tracks import select_tracks
 from avcore.media.writer import synthetic_comment
 from avcore.notes import report_note, several
 from avcore.progress import Progress, bars, track
 from avcore.texts import read_json
-from avcore.timeline import FRAME_RATE, SAMPLE_RATE, units_to_seconds
+from avcore.timeline import FRAME_RATE, units_to_seconds
 from avcore.units import Units, from_reference_codes, normalise_language, read_unit_file, units_of
 from avdata.published.unit2a import read_unit_item
 from unit2av.inference_options import RenderOptions, SpeakOptions
@@ -41,7 +41,7 @@ from unit2av.rendering import (
 )
 from unit2av.speaker import encoder_for, read_voice
 from unit2av.stage import RENDERER, open_training_checkpoint
-from unit2av.voice.speech import UnitVocoder
+from unit2av.voice.speech import UnitVocoder, pieces_at_own_rate
 
 _ITEM_SUFFIX = "_preprocessed"
 
@@ -84,10 +84,11 @@ def speak_item(options: SpeakOptions) -> None:
 
 
 def _speak(vocoder: UnitVocoder, units: Units, voice: Any, out: Path, options: SpeakOptions) -> None:
+    timed = units if units.durations is not None else vocoder.predict_durations(units, 1 / options.speed)
     with bars(options.quiet) as progress:
-        speech = vocoder.synthesize(units, voice, 1 / options.speed, progress)
-    write_speech(out, speech.samples)
-    LOG.info("%s: %s, %.2f s of speech", out, several(len(speech.units), "unit"), units_to_seconds(speech.units.num_steps))
+        pieces = track(pieces_at_own_rate(vocoder, timed, voice), "speech", progress)
+        write_speech_pieces(out, pieces, vocoder.rate)
+    LOG.info("%s: %s, %.2f s of speech", out, several(len(timed), "unit"), units_to_seconds(timed.num_steps))
 
 
 def _read_settings(path: Path | None) -> dict[str, Any]:
@@ -117,7 +118,7 @@ def speak_and_draw(options: RenderOptions) -> None:
     comment = synthetic_comment(vocoder.language, [vocoder.fingerprint])
     info = source.info
     writer = VideoWriter(
-        out, info.width, info.height, FRAME_RATE, SAMPLE_RATE, comment=comment, **QUICK,
+        out, info.width, info.height, FRAME_RATE, vocoder.rate, comment=comment, **QUICK,
         pixel_aspect=info.pixel_aspect, is_bt709=info.is_bt709,
     )  # fmt: skip
 
@@ -137,8 +138,8 @@ def speak_and_draw(options: RenderOptions) -> None:
         choice, batch = options.lips, frames_at_once(info.width, info.height, BATCH_FRAMES)
         opened = opened_lip_sync(choice, checkpoint, options.device, options.precision, draws_lips, batch)
         with opened as lip_sync, private_folder() as folder, writer, units_of(options.units):
-            speech = vocoder.iter_synthesize(units, speaker)
-            shown, sound = ping_pong_frames(lip_sync, units, speech, source, faces_by_index(mouths))
+            speech = pieces_at_own_rate(vocoder, units, speaker)
+            shown, sound = ping_pong_frames(lip_sync, units, speech, vocoder.rate, source, faces_by_index(mouths))
             found = prepared_talks(lip_sync, shown, folder, _raise)
             moved = counted(drawn(lip_sync, shown(), found), counts)
             write_in_step(writer, track((one.rgb for one in moved), "lips", progress, total), sound)

@@ -52,7 +52,7 @@ def test_a_function_of_each_command_has_its_options_as_keywords() -> None:
     assert done.stdout == "True\n"
     found = inspect.signature(netflips.dub).parameters
     assert list(found)[:4] == ["video", "out", "to", "source"]
-    assert set(found) == {"video", *inspect.signature(DubCommand).parameters} - {"videos"}
+    assert set(found) == {"video", *inspect.signature(DubCommand).parameters} - {"videos", "one_file"}
     for wrong, near in (("tgt_lang", "to"), ("outdir", "out_dir"), ("subtitle", "subtitles")):
         with pytest.raises(TypeError, match=rf"netflips.dub\(\) has no keyword '{wrong}'; did you mean '{near}'\?"):
             netflips.dub("a.mp4", **{wrong: "x"})

@@ -7,6 +7,7 @@ import pytest
 
 import netflips
 from avcore.errors import NetflipsError, UsageError
+from avcore.media import probe
 from netflips.script.targets import Text
 from netflips.script.types import Script
 from netflips.script.utterance import Utterance
@@ -83,6 +84,7 @@ def test_functions_return_what_they_made(tmp_path: Path) -> None:
     assert netflips.say("안녕하세요?", units_path=tmp_path / "said.txt", quiet=True) == tmp_path / "said.txt"
     assert netflips.translate(str(units), str(tmp_path / "ko.txt"), quiet=True) == tmp_path / "ko.txt"
     assert netflips.speak(tmp_path / "ko.txt", str(speech), voice=CLIP, quiet=True) == speech
+    assert probe(speech).audio_rate == 24_000  # that of the bundle's voice
     assert len(made) > 0
     script = Script("en", "ko", utterances=(Utterance(1, text=Text("Hello."), fit=None),))
     assert script.text == script.source_text
