@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from avtrain.entry import CONFIG_FOLDER
+from recipes.demo.material.degraded import degraded_files
 from recipes.demo.material.phones import Phones
 from recipes.demo.recipe.steps import Step, StepRunner
 from recipes.demo.voices.cast import DEMO
@@ -189,10 +190,21 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
             ),
             ("unit_encoder",),
         ),
+        # What an encoder mishears in other voices, rooms and noise is what a translator errs by (NOTES.md).
+        Step(
+            "degraded",
+            (
+                module(
+                    "recipes.demo.material.degraded", "--data", data, "--av2unit-path", encoder, "--cast", people,
+                    "--out-dir", units,
+                ),
+            ),
+            ("unit_encoder",),
+        ),
         Step(
             "unit2unit",
-            translation("unit2unit", [units / "heard", units / "seen"], f"init={of_labels}"),
-            ("units", "unit2unit_labels"),
+            translation("unit2unit", [units / "heard", units / "seen", *degraded_files(units, people)], f"init={of_labels}"),
+            ("units", "degraded", "unit2unit_labels"),
         ),
         Step(
             "unit2text",
