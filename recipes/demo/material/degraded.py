@@ -1,4 +1,4 @@
-"""Units of English takes as worse recordings have them, for the translator: the unit encoder hears each take several times.
+"""Units of English takes as worse recordings have them, for the translator: the unit encoder reads each take several times.
 
 python -m recipes.demo.material.degraded --data data --av2unit-path unit_encoder.safetensors --cast shipped --out-dir units
 
@@ -41,8 +41,11 @@ class _Reading:
     """A take that is read once more."""
 
     id: str
+    """of the take"""
     audio: str
+    """path of its sound"""
     version: int
+    """how it is degraded, from 1"""
 
 
 def degraded(speech: Samples, own: Mapping[str, Any], rng: np.random.Generator) -> Samples:
