@@ -334,9 +334,8 @@ def ping_pong_frames(
         speech = SpokenUnits(units, resample(whole, rate, SAMPLE_RATE))
 
     talk = Talk(1, Fraction(0), lips.codes(speech))
-    return lambda: steady(source.pingpong(num_frames_for(units), among=source.own), FRAME_RATE, talk, face_of), SoundFeed(
-        sound, rate
-    )
+    feed = SoundFeed(sound, rate)
+    return lambda: steady(source.pingpong(num_frames_for(units), among=source.own), FRAME_RATE, talk, face_of), feed
 
 
 def ping_pong_indices(source: FrameSource, units: Units) -> list[int]:
