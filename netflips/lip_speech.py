@@ -424,7 +424,7 @@ def _seconds(frame: int) -> float:
 
 
 def write_mel(path: Path, speech: Path) -> int:
-    """Write the mel spectrogram of a 16 kHz file as `mel`, float32 [80, T], T = samples / 160; returns T.
+    """Write the mel spectrogram of a file, read at 16 kHz, as `mel`, float32 [80, T], T = samples / 160; returns T.
 
     The sound is scaled to a peak of 0.9, and high frequencies are raised (pre-emphasis 0.97). A column is the natural logarithm of
     the magnitudes, 1e-5 or more, of the 640 samples around it (Hann), in 80 bands from 55 to 7,500 Hz. Only a stretch of the sound

@@ -268,7 +268,7 @@ class LipSpeechOptions(CommonOptions):
     video: Path = positional("VIDEO", file=Input("the video"), group="files")
     """video of somebody who talks, with sound or without"""
     out: Path = out_flag("the speech", metavar="WAV")
-    """the speech, 16 kHz 16-bit wav, as long as the video"""
+    """the speech, 16-bit wav at the rate of the voice, as long as the video"""
     _: KW_ONLY
     out_vid_path: Path | None = flag("--out-video", default=None, file=Output("the video with speech"))
     """the video with this speech (.mp4, .m4v, .mov or .mkv)"""

@@ -76,7 +76,7 @@ def _work(options: TrainDemoOptions) -> None:
         "--renderer", str(folder / f"{RENDERER_OF_BOTH}.safetensors"), "--references", str(folder / "data" / "references.jsonl"),
         "--unit-to-text", str(folder / UNIT2TEXT.file), "--text-to-unit", f"ko={folder / TEXT2UNIT.file_for('ko')}",
         "--mouth-table", str(folder / "mouth.npz"), "--voices", str(folder / VOICES_FILE),
-        *(("--band-extension", str(folder / BAND_FILE)) if any(step.name == "bandwidth" for step in steps) else ()),
+        *(("--band-extension", str(folder / BAND_FILE)) if options.cast == DEMO else ()),
         "--about", str(folder / "about.json"), "--precision", "int8", *where,
     )  # fmt: skip
     confidence = (sys.executable, "-m", "recipes.demo.recipe.confidence", str(folder / "confidence"), *where)

@@ -48,7 +48,7 @@ class SpeakOptions(RenderingFlags):
     units: Path | None = positional("UNITS", default=None, file=Input("the unit file"))
     """units as text: ids 0..999 with blanks between"""
     out: Path | None = out_flag("the output wav", default=None, metavar="WAV")
-    """the speech, 16 kHz 16-bit wav"""
+    """the speech, 16-bit wav at the rate of the voice"""
     _: KW_ONLY
     voice: Path | None = voice_flag()
     """the voice: x.wav, any other sound or video file, x.npy or x.npz"""

@@ -41,7 +41,7 @@ from unit2av.rendering import (
 )
 from unit2av.speaker import encoder_for, read_voice
 from unit2av.stage import RENDERER, open_training_checkpoint
-from unit2av.voice.speech import UnitVocoder, pieces_at_own_rate
+from unit2av.voice.speech import PIECE_STEPS, UnitVocoder, pieces_at_own_rate
 
 _ITEM_SUFFIX = "_preprocessed"
 
@@ -86,7 +86,7 @@ def speak_item(options: SpeakOptions) -> None:
 def _speak(vocoder: UnitVocoder, units: Units, voice: Any, out: Path, options: SpeakOptions) -> None:
     timed = units if units.durations is not None else vocoder.predict_durations(units, 1 / options.speed)
     with bars(options.quiet) as progress:
-        pieces = track(pieces_at_own_rate(vocoder, timed, voice), "speech", progress)
+        pieces = track(pieces_at_own_rate(vocoder, timed, voice), "speech", progress, -(-timed.num_steps // PIECE_STEPS))
         write_speech_pieces(out, pieces, vocoder.rate)
     LOG.info("%s: %s, %.2f s of speech", out, several(len(timed), "unit"), units_to_seconds(timed.num_steps))
 

@@ -149,7 +149,7 @@ Network = UnitHifiGan | PitchedVocoder
 RENDERING = 3
 """Raised whenever the same units sound different than before, so that kept speech is made anew."""
 
-_PIECE = 250
+PIECE_STEPS = 250
 """Steps of 20 ms made at once. Memory grows with it; the halo on both sides is computed twice."""
 _LONGEST_UNIT = seconds_to_units(3600)
 
@@ -289,7 +289,7 @@ class UnitVocoder:
         return Speech(samples, timed)
 
     def iter_synthesize(
-        self, units: Units, speaker: Speaker, piece_steps: int = _PIECE, *, pitch: Pitch | None = None, is_wide: bool = False
+        self, units: Units, speaker: Speaker, piece_steps: int = PIECE_STEPS, *, pitch: Pitch | None = None, is_wide: bool = False
     ) -> Iterator[Samples]:
         """Speak units piece by piece: float32 [320 * n], n at most piece_steps, which join to the samples of `synthesize`.
 

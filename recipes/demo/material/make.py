@@ -246,9 +246,8 @@ def _write_manifests(
     write_rows(folder / "vocoder.jsonl", korean[:: settings["vocoder_every"]])
     write_rows(folder / "vocoder_en.jsonl", (row for row in all_labelled if row["speaker"] == NATURAL))
     recorded = {*settings["flite"]["names"], *settings["festival"]}
-    seen_en = {row["id"] for row in all_labelled if row["language"] == "en" and row.get("lips") and row["speaker"] not in recorded}
-    voices_en = (row for row in all_labelled if row["speaker"] == NATURAL or row["id"] in seen_en)
-    write_rows(folder / "vocoder_en_lips.jsonl", voices_en)
+    english = [row for row in all_labelled if row["language"] == "en" and row["speaker"] not in recorded]
+    write_rows(folder / "vocoder_en_lips.jsonl", (row for row in english if row["speaker"] == NATURAL or row.get("lips")))
     write_rows(folder / "wide.jsonl", ({**row, "audio": row["wide"]} for row in whole if "wide" in row))
     write_rows(folder / "faces.jsonl", (row for row in whole if row.get("video")))
     write_rows(folder / "source.jsonl", (row for row in whole if row["language"] == "en"))
