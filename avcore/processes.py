@@ -262,8 +262,6 @@ class _Doer:
 
 def serve(handle: int) -> None:
     """Answer the calls that come through a pipe, until the process at its other end is gone."""
-    # As an exception, so that whatever is being written is cleaned up.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     connection, calls = Connection(handle), SimpleQueue[bytes]()
     main, packed = pickle.loads(connection.recv_bytes())
     threading.Thread(target=_listen, args=(connection, calls), daemon=True).start()
@@ -276,6 +274,9 @@ def serve(handle: int) -> None:
                 if doer is None:
                     spawn.prepare(main)  # the worker's class may be defined in the main module
                     doer = _Doer(pickle.loads(packed))
+                    # As an exception, so that whatever is being written is cleaned up. Not while modules are imported, which can
+                    # swallow it: until here SIGTERM ends the process at once.
+                    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
                 name, arguments = pickle.loads(call)
                 answer: tuple[Any, Exception | None] = getattr(doer, name)(*arguments), None
             except Exception as error:  # raised again in the main process

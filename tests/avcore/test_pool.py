@@ -147,3 +147,41 @@ def test_a_script_needs_no_guard(tmp_path: Path) -> None:
         command = [sys.executable, str(tmp_path / name), "any"]
         run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         assert (run.stdout, run.stderr) == ("3\n", "")
+
+
+_SLOW = """
+import sys, time
+from pathlib import Path
+
+class Held:
+    def __del__(self):  # an exception in here is printed and swallowed
+        Path("begun").touch()
+        time.sleep(60)
+
+if sys.argv[0] == "-c":  # in the worker
+    Held()
+    Path("imported").touch()
+
+class Worker: ...
+"""
+_STOPPED = """
+import time
+from pathlib import Path
+from avcore.processes import Crew, LocalProcesses, PoolSize
+from slow import Worker
+
+processes = LocalProcesses(Crew(Worker), PoolSize())
+processes.load(processes.new_worker(0))
+while not Path("begun").exists():
+    time.sleep(0.01)
+processes.close()
+"""
+
+
+def test_a_worker_that_is_stopped_while_it_imports_ends_at_once_without_a_word(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(_SLOW)
+    (tmp_path / "stopped.py").write_text(_STOPPED)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = subprocess.run([sys.executable, "stopped.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+    assert not (tmp_path / "imported").exists()
