@@ -101,9 +101,7 @@ class _Engine:
         for parameter, value in ((_RATE, voice.words_per_minute), (_PITCH, voice.pitch), (_RANGE, voice.pitch_range)):
             self._library.espeak_SetParameter(parameter, value, 0)
         self._pieces, self._starts = [], []
-        encoded = text.encode() + b"\0"
-        self._library.espeak_Synth(encoded, len(encoded), 0, _BY_CHARACTER, 0, _UTF8, None, None)
-        self._library.espeak_Synchronize()
+        self._speak(text)
         samples = np.concatenate([np.zeros(0, np.int16), *self._pieces]).astype(np.float32) / _INT16
         ends = [start for _, start in self._starts[1:]] + [len(samples) / self.rate]
         phonemes = tuple((name, start, max(start, end)) for (name, start), end in zip(self._starts, ends, strict=True))
@@ -112,6 +110,9 @@ class _Engine:
     def phonemize(self, text: str, voice: EspeakVoice) -> list[list[list[PhonemeClauses]]]:
         """Return the phonemes of a text: clauses of words."""
         self._choose(voice)
+        # The choice waits in the library's queue until something is spoken, and is an event then. After 27 of them there is no room
+        # for the first phoneme's event.
+        self._speak("")
         return [
             [_paired(names.split(_SEPARATOR), signs.split(_SEPARATOR)) for names, signs in zip(a.split(), b.split(), strict=True)]
             for a, b in zip(self._phonemes(text, _MNEMONICS), self._phonemes(text, _IPA), strict=True)
@@ -124,6 +125,11 @@ class _Engine:
             found = self._library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, mode | ord(_SEPARATOR) << 8)
             clauses.append(found.decode())
         return clauses
+
+    def _speak(self, text: str) -> None:
+        encoded = text.encode() + b"\0"
+        self._library.espeak_Synth(encoded, len(encoded), 0, _BY_CHARACTER, 0, _UTF8, None, None)
+        self._library.espeak_Synchronize()
 
     def _choose(self, voice: EspeakVoice) -> None:
         if self._library.espeak_SetVoiceByName(voice.name.encode()) != 0:

@@ -54,6 +54,13 @@ def test_phonemes_follow_one_another_through_the_speech(voice: str, text: str) -
     assert {name.lstrip(";:'%,=|~") for name in names} & VISEMES[voice[:2]].keys()
 
 
+def test_the_first_phoneme_is_there_after_many_words_that_were_only_spelt() -> None:
+    voice = EspeakVoice("en-us")
+    for _ in range(40):  # each left something in the library's queue, which has room for 27
+        phonemize_ipa("Where", voice)
+    assert [name for name, _, _ in espeak_speech("Excuse me", voice).phonemes[:3]] == ["E", "k", "s"]
+
+
 def test_every_voice_of_the_cast_is_there() -> None:
     settings = cast().settings
     names = [*settings["espeak"]["en"]["names"], "ko"]
