@@ -17,7 +17,7 @@ from avcore.faces.detect import FaceDetector
 from avcore.files import atomic_output
 from avcore.flags import Command, QuietOptions, flag
 from avcore.media import FrameSource, read_speech
-from avcore.timeline import FRAME_RATE, SAMPLE_RATE, seconds_to_samples
+from avcore.timeline import FRAME_RATE
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 Pixels = NDArray[np.uint8]
@@ -25,6 +25,8 @@ Part = tuple[slice, slice]
 """Rows and columns of a frame."""
 
 _WINDOW_S, _HOP_S, _RANGE_DB = 0.025, 0.005, 70.0
+SOUND_RATE = 24_000
+"""Hz; that of the bundle's voice. A source of 16 kHz is empty above 8 kHz."""
 _HEAD_ROOM = 0.5
 """Space that is shown around the face of a portrait, in widths of the face."""
 _EVERY, _WEBP_QUALITY = 2, 60
@@ -54,7 +56,8 @@ def _work(options: ImagesOptions) -> None:
     row = row_of_frames(options.portrait, options.frames, options.height, head_in(options.portrait))
     with atomic_output(options.out_dir / "portrait.jpg") as work:
         Image.fromarray(row).save(work, quality=_JPEG_QUALITY)
-    figure = sounds({"source: English": read_speech(options.source), "dub: Korean": read_speech(options.dub)})
+    files = {"source: English": options.source, "dub: Korean": options.dub}
+    figure = sounds({title: read_speech(path, SOUND_RATE) for title, path in files.items()})
     with atomic_output(options.out_dir / "demo_sound.jpg") as work:
         figure.savefig(work, pil_kwargs={"quality": _JPEG_QUALITY})
 
@@ -103,22 +106,22 @@ def head_in(path: Path) -> Part:
 
 
 def sounds(named: Mapping[str, NDArray[np.float32]]) -> Figure:
-    """Draw each sound as wave above spectrogram (0 to 8 kHz, from the loudest to 70 dB below).
+    """Draw each sound as wave above spectrogram (0 to 12 kHz, from the loudest to 70 dB below).
 
-    named: title and samples, float32 [S] at 16 kHz.
+    named: title and samples, float32 [S] at 24 kHz.
     """
     figure = Figure(figsize=(9, 2.8 * len(named)), dpi=100, layout="constrained")
     axes = figure.subplots(2 * len(named), sharex=True, height_ratios=(1, 2) * len(named))
-    window, hop = seconds_to_samples(_WINDOW_S), seconds_to_samples(_HOP_S)
+    window, hop = round(_WINDOW_S * SOUND_RATE), round(_HOP_S * SOUND_RATE)
 
     for (title, samples), wave, spectrum in zip(named.items(), axes[::2], axes[1::2], strict=True):
-        wave.plot(np.arange(len(samples)) / SAMPLE_RATE, samples, linewidth=0.4)
+        wave.plot(np.arange(len(samples)) / SOUND_RATE, samples, linewidth=0.4)
         wave.set_title(title, loc="left")
         wave.set_yticks([])
         wave.margins(x=0)
         spectrum.set_facecolor("black")
         with np.errstate(divide="ignore"):  # digital silence, which is not drawn
-            *_, drawn = spectrum.specgram(samples, window, SAMPLE_RATE, noverlap=window - hop, cmap="magma")
+            *_, drawn = spectrum.specgram(samples, NFFT=window, Fs=SOUND_RATE, noverlap=window - hop, cmap="magma")
         drawn.set_clim(float(drawn.get_array().max()) - _RANGE_DB)
         spectrum.set_ylabel("Hz")
     axes[-1].set_xlabel("s")

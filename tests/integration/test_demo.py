@@ -139,12 +139,12 @@ def test_the_clip_is_made_of_what_is_held_out(
 def test_frames_of_sounds_show_pitch_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
     frames = _script("demo_images")
-    seconds = np.arange(SAMPLE_RATE) / SAMPLE_RATE
-    tone = (np.sin(2 * np.pi * 2000 * seconds) * (seconds > 0.5)).astype(np.float32)
+    seconds = np.arange(frames.SOUND_RATE) / frames.SOUND_RATE
+    tone = (np.sin(2 * np.pi * 3000 * seconds) * (seconds > 0.5)).astype(np.float32)
     wave, spectrum = frames.sounds({"a tone": tone}).axes
     assert len(wave.lines[0].get_xdata()) == len(tone)
     (drawn,) = spectrum.images
     decibels = np.asarray(drawn.get_array())[::-1]  # low ones first
     height, width = decibels.shape
-    assert abs(decibels[:, width * 3 // 4].argmax() - round(height * 0.25)) <= 1  # 2 of 8 kHz
+    assert abs(decibels[:, width * 3 // 4].argmax() - round(height * 0.25)) <= 1  # 3 of 12 kHz
     assert decibels[:, : width // 3].max() < drawn.get_clim()[0]
