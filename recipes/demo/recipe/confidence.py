@@ -160,9 +160,13 @@ def fitted(rows: Sequence[Row], name: str) -> Calibration:
 
 
 def _table(readings: Sequence[Mapping[str, float]], is_right: "np.ndarray[Any, Any]", names: Sequence[str]) -> Table:
-    """Combine readings into one figure (logistic regression), and fit the share of right rows as a rising step function of it."""
+    """Combine readings into one figure (logistic regression), and fit the share of right rows as a rising step function of it.
+
+    Where all rows are right, or none is, the readings tell nothing, and weigh nothing.
+    """
     columns = np.array([[one[name] for name in names] for one in readings])
-    weights = LogisticRegression(C=10).fit(columns, is_right).coef_[0]
+    is_mixed = is_right.any() and not is_right.all()
+    weights = LogisticRegression(C=10).fit(columns, is_right).coef_[0] if is_mixed else np.zeros(len(names))
     steps = IsotonicRegression(y_min=_EDGE, y_max=1 - _EDGE).fit(columns @ weights, is_right)
     rounded = ([round(float(one), 4) for one in found] for found in (weights, steps.X_thresholds_, steps.y_thresholds_))
     of_names, figures, shares = rounded
@@ -172,7 +176,8 @@ def _table(readings: Sequence[Mapping[str, float]], is_right: "np.ndarray[Any, A
 def section(rows: Sequence[Row]) -> dict[str, Any]:
     """Return the section on confidence of bundle.json."""
     errors = [row["errors"] for row in rows if "errors" in row]
-    right = 1 - sum(wrong for wrong, _ in errors) / max(sum(length for _, length in errors), 1)
+    wrong, length = np.sum(errors, axis=0) if errors else (1, 1)  # a voice that said nothing right is not vouched for
+    right = 1 - float(wrong / length)
     words = {kind: list(map(list, pairs)) for kind, pairs in phrasebook().slots.items()}
     return {name: asdict(fitted(rows, name)) for name in _FITTED} | {"voice": round(right, 2), "words": words}
 

@@ -49,6 +49,19 @@ def test_a_kind_of_voice_is_judged_by_the_others_and_the_section_says_all() -> N
     assert found["translation"]["recordings"] == 160
 
 
+@pytest.mark.parametrize(("is_right", "share"), [(False, 0.02), (True, 0.98)])
+def test_models_that_are_never_or_always_right_have_one_share_for_all(is_right: bool, share: float) -> None:
+    same = [
+        {**row, **{name: [row[name][0], is_right] for name in ("translation", "reading", "recognition")}}  # type: ignore[index]
+        for row in rows()
+    ]
+    table = fitted(same, "translation")
+    assert {table.share(translation_readings(score, -1.0, [])) for score in (-0.4, -0.03)} == {share}
+    assert len(list(reliability_lines(same))) == 3
+    silent = [{name: value for name, value in row.items() if name != "errors"} for row in same]
+    assert section(silent)["voice"] == 0
+
+
 @pytest.mark.parametrize("place", sorted(set(PLACES)))
 def test_a_recording_of_each_place_is_whole(place: str) -> None:
     speech = np.sin(np.arange(16000) / 9).astype(np.float32)
