@@ -176,8 +176,10 @@ def _table(readings: Sequence[Mapping[str, float]], is_right: "np.ndarray[Any, A
 def section(rows: Sequence[Row]) -> dict[str, Any]:
     """Return the section on confidence of bundle.json."""
     errors = [row["errors"] for row in rows if "errors" in row]
-    wrong, length = np.sum(errors, axis=0) if errors else (1, 1)  # a voice that said nothing right is not vouched for
-    right = 1 - float(wrong / length)
+    right = 0.0  # a voice that said nothing right is not vouched for
+    if errors:
+        wrong, length = np.sum(errors, axis=0)
+        right = 1 - float(wrong / length)
     words = {kind: list(map(list, pairs)) for kind, pairs in phrasebook().slots.items()}
     return {name: asdict(fitted(rows, name)) for name in _FITTED} | {"voice": round(right, 2), "words": words}
 

@@ -56,7 +56,7 @@ def test_phonemes_follow_one_another_through_the_speech(voice: str, text: str) -
 
 def test_the_first_phoneme_is_there_after_many_words_that_were_only_spelt() -> None:
     voice = EspeakVoice("en-us")
-    for _ in range(40):  # each left something in the library's queue, which has room for 27
+    for _ in range(40):  # each left an event in the library's queue; 27 were too many
         phonemize_ipa("Where", voice)
     assert [name for name, _, _ in espeak_speech("Excuse me", voice).phonemes[:3]] == ["E", "k", "s"]
 
