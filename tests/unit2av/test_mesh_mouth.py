@@ -18,13 +18,12 @@ from tests.unit2av.mouth_samples import SIDE, filmed, head, mesh_of, open_mouth,
 from unit2av.lipsync import Scene, SpokenUnits
 from unit2av.lipsync.mesh.inside import Appearance, Teeth, draw_inside, find_dark, find_teeth, mouth_outline, usual_dark
 from unit2av.lipsync.mesh.lip_sync import Acquaintance, MeshLipSync, parameters_at
-from unit2av.lipsync.mesh.person import acquaint, lip_gaps
-from unit2av.lipsync.mesh.seen import dull_shine, join_lips, lip_source
+from unit2av.lipsync.mesh.person import Person, acquaint, lip_gaps
+from unit2av.lipsync.mesh.seen import join_lips, lip_edges, lip_source
 from unit2av.lipsync.mesh.shape import (
     INNER_LOWER,
     INNER_UPPER,
     LOWER_LIP,
-    MOUTH_CORNERS,
     NUM_ARCH,
     NUM_FACE,
     OUTER_CORNERS,
@@ -201,6 +200,14 @@ def test_a_shine_on_the_lower_lip_is_no_tooth() -> None:
     assert abs(bright - dull) < 1
 
 
+def test_a_mole_in_one_column_is_no_edge_of_a_lip() -> None:
+    mesh, frame = painted(0.6)
+    low, high = (mesh[LOWER_LIP[ring][5]] for ring in (0, -1))
+    x, y = (low + 0.35 * (high - low)).round().astype(int)
+    frame[y - 2 : y + 3, x - 2 : x + 3] = 25
+    assert lip_edges(frame, mesh).lower[5] < 0.2
+
+
 LIP = np.array([190, 110, 105])
 
 
@@ -214,34 +221,21 @@ def painted(opening: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_between_closed_lips_nothing_stays_of_what_an_open_mouth_showed() -> None:
-    """White of teeth and dark of the corners beside the line are mended; the skin and the rest of the lips are not."""
+    """White of teeth and dark on the line are mended; the skin, a moustache at the corners and the rest of the lips are not."""
     mesh, frame = painted(0.0)
-    clean = frame.copy()
     x, y = mesh[list(INNER_UPPER)].round().astype(int).T
-    white, dark = (slice(y[4], y[4] + 3), slice(x[3], x[5])), (slice(y[1] - 2, y[1]), slice(x[1] - 2, x[1] + 3))
+    for corner in mesh[list(OUTER_CORNERS)].round().astype(int):
+        frame[corner[1] - 14 : corner[1] - 5, corner[0] - 8 : corner[0] + 9] = 25
+    clean = frame.copy()
+    white, dark = (slice(y[4], y[4] + 3), slice(x[3], x[5])), (slice(y[2] - 1, y[2] + 1), slice(x[2] - 2, x[2] + 3))
     frame[white], frame[dark] = 240, 25
-    join_lips(frame, mesh, 0.9 * SIDE, 0.0, 1.0, 1.0)
+    join_lips(frame, mesh, 0.9 * SIDE, 0.0, 1.0)
     for part in (white, dark):
         assert 0.6 * LIP.sum() < frame[part].sum(axis=-1, dtype=int).mean() < 1.2 * LIP.sum()
     assert frame[y[4], x[4]].sum(dtype=int) < 0.8 * LIP.sum()  # the line itself
     away = np.ones((SIDE, SIDE), bool)
-    away[y.min() - 12 : y.max() + 12] = False
-    np.testing.assert_array_equal(frame[away], clean[away])
-
-
-@pytest.mark.parametrize("opening", [0.2, 0.7])
-def test_beside_open_lips_the_dark_corners_of_a_smile_are_mended_and_nothing_else(opening: float) -> None:
-    mesh, frame = painted(opening)
-    clean = frame.copy()
-    corners = mesh[list(MOUTH_CORNERS)].round().astype(int)
-    specks = [(slice(y - 2, y + 1), slice(x - 1, x + 2)) for x, y in corners]
-    for speck in specks:
-        frame[speck] = 25
-    join_lips(frame, mesh, 0.9 * SIDE, 0.0, 1.0, 0.0)
-    for speck in specks:
-        assert frame[speck].sum(axis=-1, dtype=int).mean() > 0.6 * LIP.sum()
-        frame[speck] = clean[speck]
-    assert (np.abs(frame.astype(int) - clean).max(axis=-1) > 8).mean() < 1e-3
+    away[y.min() - 5 : y.max() + 6] = False
+    np.testing.assert_allclose(frame[away].astype(int), clean[away], atol=1)
 
 
 def test_the_tongue_is_high_in_a_mouth_that_opens_little_and_is_not_round() -> None:
@@ -281,41 +275,18 @@ def test_a_few_calm_frames_among_smiles_show_the_mouth_at_rest() -> None:
     assert wide(acquaint([*talk, *[smile] * 13, *[calm] * 2]).rest) == pytest.approx(wide(smile))
 
 
-def test_a_talker_keeps_some_of_a_smile_and_a_photograph_nothing() -> None:
+def test_a_smile_stays_and_is_hardly_rounded() -> None:
     plain = mesh_of(Pose(scale=0.9), MouthShape(0.3, 0.0)).astype(np.float64)
-    plain = fit_pose(plain).to_head(plain)
+    calm, smiling = acquaint([fit_pose(plain).to_head(plain)]), acquaint([grinning(0.3)])
+    assert calm.smile < 0.05 < 0.5 < smiling.smile
 
-    def high(points: np.ndarray) -> float:
-        return float(points[INNER_UPPER[4], 1] - points[list(OUTER_CORNERS), 1].mean())
+    def narrower(person: Person) -> float:
+        return 1 - wide(person.shaped(0.3, -1.0, 0.0)) / wide(person.shaped(0.3, 0.0, 0.0))
 
-    photograph, talker = acquaint([grinning(0.3)]), acquaint([grinning(opening) for opening in (0.0, 0.2, 0.4, 0.6, 0.8)])
-    posed, spoken = (one.shaped(0.0, 0.0, 0.0) for one in (photograph, talker))
-    excess = wide(grinning(0.3)) - wide(plain)
-    assert wide(posed) - wide(plain) < 0.5 * excess < wide(spoken) - wide(plain) < 0.9 * excess
-    assert high(posed) < 0.3 * high(spoken)
-    assert 0.003 < high(spoken) < 0.8 * high(grinning(0.0))
-
-    # All of the mouth gets narrower by one share, and skin beside it goes along.
-    lips = [point for ring in (*UPPER_LIP, *LOWER_LIP) for point in ring]
-    share = photograph.rest[lips, 0] / grinning(0.3)[lips, 0]
-    assert share[np.abs(grinning(0.3)[lips, 0]) > 0.03] == pytest.approx(share.mean(), rel=0.05)
-    unchanged = acquaint([plain])
-    assert wide(unchanged.shaped(0.0, 0.0, 0.0)) == pytest.approx(wide(unchanged.rest), abs=0.005)
-
-
-def test_a_highlight_on_the_lip_of_a_photograph_is_dulled_and_nothing_else_changes() -> None:
-    mesh, frame = painted(0.3)
-    middle = mesh[[INNER_LOWER[4], OUTER_LOWER[4]], :2].mean(axis=0).round().astype(int)
-    spot = slice(middle[1] - 1, middle[1] + 2), slice(middle[0] - 2, middle[0] + 3)
-    frame[spot] = 250
-    before = frame.copy()
-    dull_shine(frame, mesh, 0.0)
-    assert np.array_equal(frame, before)
-    dull_shine(frame, mesh, 1.0)
-    assert frame[spot].mean() < 200
-    changed = np.abs(frame.astype(int) - before).max(axis=-1) > 3
-    changed[spot] = False
-    assert not changed.any()
+    closed = smiling.shaped(0.0, 0.0, 1.0)
+    assert wide(closed) == pytest.approx(wide(grinning(0.3)), rel=0.01)
+    assert abs(lip_gaps(closed[None, :NUM_FACE])[0]) < 0.003
+    assert narrower(smiling) < 0.6 * narrower(calm)
 
 
 def test_teeth_do_not_pop_up_in_an_open_mouth() -> None:

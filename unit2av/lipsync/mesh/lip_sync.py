@@ -20,7 +20,7 @@ from unit2av.lipsync import Scene, SpokenUnits
 from unit2av.lipsync.mesh.follow import REACH, Look, MeshFinder, Place, Sight, placed, sights
 from unit2av.lipsync.mesh.inside import Appearance, Teeth, draw_inside, find_dark, find_teeth, usual_dark
 from unit2av.lipsync.mesh.person import Person, acquaint, eased, influence, lip_gaps
-from unit2av.lipsync.mesh.seen import Tint, dull_shine, join_lips, light_on, lip_source, softness, tint_of
+from unit2av.lipsync.mesh.seen import Tint, join_lips, light_on, lip_source, softness, tint_of
 from unit2av.lipsync.mesh.shape import INNER_LOWER, INNER_UPPER, NUM_FACE, Points, smoothstep
 from unit2av.lipsync.mesh.table import MouthTable, Parameters, no_faster
 from unit2av.lipsync.mesh.warp import move_pixels, shade
@@ -262,11 +262,9 @@ def draw_mouth(frame: Pixels, place: Place, person: Person, asked: Points, look:
 
     # Where lips that the source shows open are closed, what was between them would stay as specks.
     wanted_gap = float(target[INNER_LOWER[4], 1] - target[INNER_UPPER[4], 1])
-    mended = place.strength * float(smoothstep((gap - _SEEN_OPEN[0]) / _SEEN_OPEN[1]))
+    mended = float(smoothstep((gap - _SEEN_OPEN[0]) / _SEEN_OPEN[1]) * (1 - smoothstep((wanted_gap - _MET) / _MET)))
     if mended > 0:
-        met = 1 - float(smoothstep((wanted_gap - _MET) / _MET))
-        join_lips(frame, wanted[:, :2], place.pose.scale, look.soft, mended, met)
-        dull_shine(frame, wanted[:, :2], place.strength * person.posed)
+        join_lips(frame, wanted[:, :2], place.pose.scale, look.soft, place.strength * mended)
 
     inside = place.pose.to_image(shape[NUM_FACE:])
     draw_inside(frame, wanted, inside, place.pose, look, place.strength)

@@ -57,17 +57,10 @@ _SMILE_WIDTH = 1.12
 _FEWEST_CALM, _AS_CLOSED = 3, 0.005
 """Frames without a smile that are enough to show the mouth at rest, however many smile, and how much larger their gaps may be than
 the smallest, in widths of the face."""
-_RELAXED, _RELAXED_AT_REST = 0.85, 0.6
-"""Shares of a smile that go: where lips are pressed or rounded, and whatever is said. Nobody talks in a grin."""
-_LEAST_RANGE = 0.1
-"""Range of the gap between the lips, as a share of the usual one, up to which nobody was seen to speak: a smile that stays is for
-the camera, and goes before anything is said. From twice as much on it belongs to what is said."""
-_BESIDE, _AROUND = 0.12, 0.14
-"""How far beside the corners, and above and below the lips, the skin goes along with a mouth that gets narrower, in widths of the
-face."""
-_LEAST_RAISED, _LOWERED, _CORNER_REACH = 0.01, 0.6, 0.1
-"""By how much the corners of the lips are at least higher in a smile than in the neutral face, in widths of the face; the share of
-this rise that goes; and how far around the corners the skin goes along."""
+_SMILES_OVER, _ROUND_IN_SMILE = 0.28, 0.3
+"""Widths of a mouth at rest, beyond `_SMILE_WIDTH` and in widths of the neutral mouth, over which a smile becomes a full one, and
+the share of the rounding that is left in it: the folds beside a smile stand still, and a mouth that is drawn together between
+them is a muzzle."""
 
 
 class _Skin(NamedTuple):
@@ -94,17 +87,14 @@ class Person:
     seen_gap: float
     """gap between the lips at rest, before they were closed"""
     smile: float
-    """how much wider than a smile's least width the mouth is at rest, 0 for no smile"""
-    posed: float
-    """1 if the mouth was never seen to speak, as in a photograph; 0 if it was"""
+    """how much the mouth smiles at rest, 0..1"""
 
     def shaped(self, opening: float, width: float, press: float) -> Points:
         """Return the points of a mouth, [522, 3]. opening: 0..1. width: -1 (round) to 1 (spread). press: 0..1, lips pressed."""
         moves = neutral_moves()
         apart = self.amount * max(opening, 0.0) * (1 - 0.9 * press**2)
-        relaxed = max(_RELAXED * max(press, -width, 0.0), _RELAXED_AT_REST)
-        spread = _SPREAD * max(width, 0.0) - relaxed * self.smile / 0.34
-        points: Points = self.rest + apart * self.opening + spread * moves.wide + _ROUND * max(-width, 0.0) * moves.round
+        spread, drawn_in = _SPREAD * max(width, 0.0), _ROUND * max(-width, 0.0) * (1 - (1 - _ROUND_IN_SMILE) * self.smile)
+        points: Points = self.rest + apart * self.opening + spread * moves.wide + drawn_in * moves.round
 
         if press > 0:
             line = (points[INNER_UPPER[4], 1] + points[INNER_LOWER[4], 1]) / 2
@@ -134,8 +124,6 @@ def acquaint(heads: Sequence[Points]) -> Person:
     rest[:NUM_FACE] = np.median(seen[closed], axis=0)
     rest = _closed(rest)
     range_ = _range(gaps, _opening(rest))
-    posed = 1 - float(smoothstep(range_ / _LEAST_RANGE - 1))
-    rest = _without_smile(rest, posed)
 
     # Teeth and tongue of the neutral head lie between the person's lips.
     neutral = neutral_head()
@@ -146,8 +134,8 @@ def acquaint(heads: Sequence[Points]) -> Person:
     inside[:, 1] += rest[INNER_UPPER[4], 1] - neutral[INNER_UPPER[4], 1]
     rest[NUM_FACE:] = inside
 
-    smile = max(0.0, float(_widths(rest)) - _SMILE_WIDTH)
-    return Person(rest, _opening(rest), _amount(gaps, range_), float(gaps[closed].mean()), smile, posed)
+    smile = float(smoothstep((_widths(rest) - _SMILE_WIDTH) / _SMILES_OVER))
+    return Person(rest, _opening(rest), _amount(gaps, range_), float(gaps[closed].mean()), smile)
 
 
 def eased(before: Person, after: Person, share: float) -> Person:
@@ -162,7 +150,6 @@ def eased(before: Person, after: Person, share: float) -> Person:
         (before.amount, after.amount),
         (before.seen_gap, after.seen_gap),
         (before.smile, after.smile),
-        (before.posed, after.posed),
     )
     return Person(rest, opening, *(between(*pair) for pair in numbers))
 
@@ -218,40 +205,6 @@ def _closed(rest: Points) -> Points:
     middle = (rest[list(INNER_UPPER)] + rest[list(INNER_LOWER)]) / 2
     rest[list(INNER_UPPER)] = rest[list(INNER_LOWER)] = middle
     return rest
-
-
-def _without_smile(rest: Points, posed: float) -> Points:
-    """Take back a smile: its raised corners in part, and all of it, its width too, as far as it is posed (0..1).
-
-    A smile stretches the whole mouth, so all of it gets narrower by the same share: squeezed at its middle alone, as a rounded
-    mouth is, its red would be a spot.
-    """
-    rest = rest.copy()
-    width = float(_widths(rest))
-    narrower = posed * (1 - min(1.0, _SMILE_WIDTH / width))
-    if narrower > 0:
-        middle, line = rest[list(OUTER_CORNERS)].mean(axis=0), rest[INNER_UPPER[4], 1]
-        across, down = rest[:NUM_FACE, 0] - middle[0], rest[:NUM_FACE, 1] - line
-        half = np.ptp(rest[list(OUTER_CORNERS), 0]) / 2
-        beside = np.maximum(np.abs(across) - half, 0) / _BESIDE
-        rest[:NUM_FACE, 0] -= narrower * np.clip(across, -half, half) * np.exp(-np.square(beside) - np.square(down / _AROUND))
-
-    raised = _raised(rest) - _raised(neutral_face().points) - (1 - posed) * _LEAST_RAISED
-    rest[:NUM_FACE, 1] += (_LOWERED + posed * (1 - _LOWERED)) * max(raised, 0.0) * _at_corners()
-    return rest
-
-
-def _raised(face: Points) -> float:
-    """Return how much higher the corners of the lips are than their middle, in widths of the face."""
-    return float(face[INNER_UPPER[4], 1] - face[list(OUTER_CORNERS), 1].mean())
-
-
-@cache
-def _at_corners() -> Points:
-    """Return how far each point of a face moves with the nearer corner of the mouth, [468]."""
-    face = neutral_face().points
-    away = [np.linalg.norm(face[:, :2] - face[corner, :2], axis=1) for corner in OUTER_CORNERS]
-    return np.asarray(np.exp(-np.square(np.minimum(*away) / _CORNER_REACH)), np.float64)
 
 
 @cache

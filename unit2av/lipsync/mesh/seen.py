@@ -43,14 +43,12 @@ _SEAM, _LEAST_SEAM, _SEAM_SHADE = 0.004, 0.6, 0.45
 """Width of the shadow between closed lips in widths of the face, its least width in pixels, and its darkness."""
 _PLACES = (0, 0.4, 1, 3, 9, 11, 11.6, 12)
 """Positions along the line between the corners of the mouth, in points of the line: corners, inner corners, and lips."""
-_SEAM_SHARES, _CORNER_SHARES = np.array([0.0, 0.24, 0.6, 1, 1, 0.6, 0.24, 0.0]), np.array([0.0, 1, 1, 0, 0, 1, 1, 0.0])
-"""Darkness of the shadow at these positions, and how much of dark pixels is repaired there if the lips are open."""
-_MENDED = (0.03, 0.03, 0.03, 0.014, 0.014, 0.03, 0.03, 0.03)
-"""Distance from the line within which specks are repaired there, in widths of the face."""
+_SEAM_SHARES = np.array([0.0, 0.24, 0.6, 1, 1, 0.6, 0.24, 0.0])
+"""Darkness of the shadow at these positions, and how much is repaired there."""
+_MENDED = 0.014
+"""Distance from the line within which specks are repaired, in widths of the face: a moustache begins behind it, and is as dark."""
 _TOO_BRIGHT, _TOO_DARK = 1.12, 0.72
 """Brightness relative to the lip's, beyond which a pixel beside the line belongs to the former inside of the mouth."""
-_SHINE_KEPT = 0.3
-"""Share of a highlight's brightness over that limit that is kept on the lip of a photograph."""
 _CHEEKS = [50, 280, 205, 425, 36, 266]
 _SKIN = np.array([0.80, 0.60, 0.50])
 """Colour of skin of medium brightness in white light."""
@@ -119,22 +117,25 @@ def _edges(seen: NDArray[np.float32], blurred: Points) -> Points:
     is_unlike &= ~is_shine
 
     last = np.where(is_unlike, _STEPS, 0).max(axis=1)
+    # An edge in one column alone is a mole or a crack of the lip.
+    last = np.median(np.stack([np.pad(last, 1, mode="edge")[start : start + len(last)] for start in range(3)]), axis=0)
     last += np.where(last > 0, blurred, 0)
     # Smoothed over columns, but never inwards: what is taken from inside the mouth would be warped over the face as a second lip.
     return np.asarray(np.maximum(last, np.convolve(np.pad(last, 1, mode="edge"), [1 / 3] * 3, "valid")), np.float64)
 
 
-def join_lips(image: Pixels, points: Points, scale: float, soft: float, share: float, met: float) -> None:
-    """Repair the corners of a mouth that was open in the image, and the line between the lips if it is now closed, in place.
+def join_lips(image: Pixels, points: Points, scale: float, soft: float, share: float) -> None:
+    """Repair the line between lips that were open in the image and are closed now, in place.
 
     The former inside of the mouth remains as white or dark specks; pixels that differ too much from the lip get the lip's colour.
     image: uint8 [height, width, 3]; points: present points of the face, [468, 2]; scale: pixels in a width of the face; soft:
-    blur of the image's edges, in pixels. share: 0..1, strength of the repair; met: 0..1, how far the lips meet.
+    blur of the image's edges, in pixels. share: 0..1, strength of the repair.
     """
     line = (points[list(INNER_UPPER)] + points[list(INNER_LOWER)]) / 2
     ends = points[list(OUTER_CORNERS)], points[list(MOUTH_CORNERS)]
     line = np.concatenate([[ends[0][0], ends[1][0]], line, [ends[1][1], ends[0][1]]])
-    most = max(2 * max(_MENDED) * scale, 3.0)
+    reach = max(_MENDED * scale, 1.5)
+    most = 2 * reach
     low = np.maximum(np.floor(line.min(axis=0) - most), 0).astype(int)
     high = np.minimum(np.ceil(line.max(axis=0) + most) + 1, image.shape[1::-1]).astype(int)
     part = image[low[1] : max(high[1], 0), low[0] : max(high[0], 0)]
@@ -142,7 +143,6 @@ def join_lips(image: Pixels, points: Points, scale: float, soft: float, share: f
         return
 
     place, beside = _along(line - low, part.shape[:2])
-    reach = np.maximum(np.interp(place, _PLACES, _MENDED) * scale, 1.5)
     upper, lower = (_lip_colours(image, points, rings) for rings in (UPPER_LIP, LOWER_LIP))
 
     below = np.clip(beside / reach + 0.5, 0, 1)[..., None].astype(np.float32)
@@ -150,41 +150,15 @@ def join_lips(image: Pixels, points: Points, scale: float, soft: float, share: f
     above, under = (np.stack([np.interp(place, columns, one) for one in colours.T], axis=-1) for colours in (upper, lower))
     lip = (above + (under - above) * below).astype(np.float32)
 
-    joined = met * np.interp(place, _PLACES, _SEAM_SHARES)
-    seam = (joined * np.exp(-np.square(beside / np.hypot(max(_SEAM * scale, _LEAST_SEAM), soft))))[..., None]
-    wanted = lip * (1 - _SEAM_SHADE * seam).astype(np.float32)
+    seam = np.exp(-np.square(beside / np.hypot(max(_SEAM * scale, _LEAST_SEAM), soft)))
+    wanted = lip * (1 - _SEAM_SHADE * seam[..., None]).astype(np.float32)
 
     off = part.sum(axis=-1, dtype=np.float32) / np.maximum(wanted.sum(axis=-1), 1)
-    at_corners = np.interp(place, _PLACES, _CORNER_SHARES)
-    strange = joined * np.maximum(smoothstep((off - _TOO_BRIGHT) / 0.1), seam[..., 0])
-    strange = np.maximum(strange, np.maximum(joined, at_corners) * smoothstep((_TOO_DARK - off) / 0.15))
-
+    strange = np.maximum(smoothstep((off - _TOO_BRIGHT) / 0.1), smoothstep((_TOO_DARK - off) / 0.15))
+    strange = np.maximum(strange, seam) * np.interp(place, _PLACES, _SEAM_SHARES)
     weight = share * strange * (1 - smoothstep((np.abs(beside) - reach) / reach))
     soft = cv2.GaussianBlur(weight.astype(np.float32), (0, 0), 0.7)[..., None]
     part[:] = np.rint(part + (wanted - part) * soft).astype(np.uint8)
-
-
-def dull_shine(image: Pixels, points: Points, share: float) -> None:
-    """Dull highlights on the lower lip by `share` (0..1), in place: of a photograph they would be stretched with the lip.
-
-    image: uint8 [height, width, 3]; points: present points of the face, [468, 2].
-    """
-    outline = points[[OUTER_CORNERS[0], *OUTER_LOWER, OUTER_CORNERS[1], *reversed(INNER_LOWER)]]
-    low = np.maximum(np.floor(outline.min(axis=0)).astype(int) - 2, 0)
-    high = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 3, image.shape[1::-1])
-    part = image[low[1] : max(high[1], 0), low[0] : max(high[0], 0)]
-    if share <= 0 or min(part.shape[:2]) < 2:
-        return
-
-    lip = np.zeros(part.shape[:2], np.uint8)
-    cv2.fillPoly(lip, [np.rint(outline - low).astype(np.int32)], 1)
-    light = part.astype(np.float32) @ _LUMA
-    most = _TOO_BRIGHT * float(np.median(light[lip > 0])) if lip.any() else 255.0
-    # Brightness over the limit is kept in part, so that a moist lip does not turn matt.
-    dulled = np.minimum(light, most + _SHINE_KEPT * np.maximum(light - most, 0)) / np.maximum(light, 1)
-    # Skin begins beyond the edge, and may be as bright.
-    soft = share * cv2.GaussianBlur(cv2.erode(lip, np.ones((5, 5), np.uint8)).astype(np.float32), (0, 0), 0.7)
-    part[:] = np.rint(part * (1 + soft * (dulled - 1))[..., None]).astype(np.uint8)
 
 
 def _along(line: Points, size: tuple[int, ...]) -> tuple[Points, Points]:
