@@ -101,8 +101,8 @@ class Loaded:
         language = self._languages[1]
         script = script_of(text, language)
         warn_of_script(script)
-        text_to_unit, scale, wide = self.models.other(TEXT2UNIT, language), duration_scale(speed), self.models.band_extension
-        telling = TextVoice(text_to_unit, self.models.vocoder, self._voice(voice), scale, wide).speak(script, progress)
+        text_to_unit, scale = self.models.other(TEXT2UNIT, language), duration_scale(speed)
+        telling = TextVoice(text_to_unit, self.models.vocoder, self._voice(voice), scale).speak(script, progress)
         return np.concatenate(list(telling)), telling.rate
 
     def transcribe(

@@ -20,13 +20,12 @@ from netflips.published.terms import licence_of
 from text2unit.stage import TEXT2UNIT
 from unit2av.lipsync.backend import TABLE_FILE
 from unit2av.stage import RENDERER, SPEAKER_ENCODER, RendererCheckpoint
-from unit2av.voice.bandwidth import FILE as BANDWIDTH_FILE
 from unit2av.voice.named import FILE as VOICES_FILE
 from unit2text.stage import UNIT2TEXT
 from unit2unit.stage import TRANSLATOR
 
 CARD = "README.md"
-_BESIDE_RENDERER = (VOICES_FILE, BANDWIDTH_FILE, TABLE_FILE)
+_BESIDE_RENDERER = (VOICES_FILE, TABLE_FILE)
 """Files that belong to a renderer and are looked for beside it."""
 _ON_HUBS = ("mit", "apache-2.0", "gpl-3.0", "cc-by-4.0", "cc-by-nc-4.0")
 """Licences that hubs know by the keys of our list; any other one is `other` there."""

@@ -24,7 +24,6 @@ from unit2unit.stage import TRANSLATOR
 
 if TYPE_CHECKING:
     from unit2av.renderer import LipRenderer
-    from unit2av.voice.bandwidth import BandExtender
 
 _Loaded = TypeVar("_Loaded")
 _DIGITS = 16
@@ -147,14 +146,6 @@ class Models:
                 raise UsageError(f"there is no {stage.kind} for this", expected=f"{stage.flag}, or a bundle with one")
             self._others[part] = load(stage, path, self.how)
         return self._others[part]
-
-    @cached_property
-    def band_extension(self) -> "BandExtender | None":
-        """The band of the voices above 8 kHz, from the file beside the renderer; None where there is no such file."""
-        from unit2av.voice.bandwidth import FILE, BandExtender
-
-        path = self._beside_renderer(FILE)
-        return None if path is None else BandExtender.load(path)
 
     @cached_property
     def named_voices(self) -> dict[str, SpeakerVoice]:

@@ -17,7 +17,7 @@ from avcore.media import write_speech_pieces
 from avcore.media.writer import synthetic_comment
 from avcore.notes import several
 from avcore.progress import Progress, bars, silent, track
-from avcore.timeline import SAMPLE_RATE, seconds_to_samples, seconds_to_units, units_to_seconds
+from avcore.timeline import seconds_to_samples, seconds_to_units, units_to_seconds
 from avcore.units import Units, write_unit_file
 from netflips.bundles.confidence import confidence_of
 from netflips.dubbing.timing import rest_at_pauses, scale_durations
@@ -31,12 +31,10 @@ from text2unit.script import SpokenScript, read_readings
 from text2unit.stage import TEXT2UNIT
 from text2unit.text_to_units import join
 from unit2av.stage import RENDERER
-from unit2av.voice.bandwidth import WIDE_RATE
 
 if TYPE_CHECKING:
     from avcore.contracts import SpeakerVoice
     from text2unit.text_to_units import SentenceUnits, TextToUnits
-    from unit2av.voice.bandwidth import BandExtender
 
 NEUTRAL = "neutral"
 """The voice in the middle of all, used where no voice has a name."""
@@ -120,13 +118,11 @@ class TextVoice:
     """whose voice it is"""
     scale: float = 1.0
     """of durations, above 1 is slower"""
-    band_extension: "BandExtender | None" = None
-    """adds the band above 8 kHz to the voice; None = it has none"""
 
     @classmethod
     def of(cls, models: Models, language: str, scale: float, voice: Path | None) -> "TextVoice":
         """Return a voice for text of a language. voice: as `speaker_voice` takes it. Raises what reading the models raises."""
-        return cls(models.other(TEXT2UNIT, language), models.vocoder, speaker_voice(models, voice), scale, models.band_extension)
+        return cls(models.other(TEXT2UNIT, language), models.vocoder, speaker_voice(models, voice), scale)
 
     def speak(self, script: SpokenScript, progress: Progress = silent) -> "TextSpeech":
         """Begin to speak a text that `script_of` read."""
@@ -169,8 +165,7 @@ class TextSpeech:
             if timed.durations is not None and text_to_unit.silence is not None:
                 timed = replace(timed, durations=rest_at_pauses(timed.durations, timed.ids == text_to_unit.silence, scale=scale))
 
-            pieces, wide = pieces_at_own_rate(vocoder, timed, self.spoken_by.voice), self._extension
-            yield from pieces if wide is None else [wide.extend(np.concatenate(list(pieces)))]
+            yield from pieces_at_own_rate(vocoder, timed, self.spoken_by.voice)
             self.spellings.append(spelling)
             self.parts.append(timed)
         yield self._rest(END_S)
@@ -187,14 +182,7 @@ class TextSpeech:
         """Sample rate (Hz)."""
         from unit2av.voice.speech import rate_of
 
-        return rate_of(self.spoken_by.vocoder) if self._extension is None else WIDE_RATE
-
-    @property
-    def _extension(self) -> "BandExtender | None":
-        """The band extension, for a voice that has no band above 8 kHz."""
-        from unit2av.voice.speech import rate_of
-
-        return self.spoken_by.band_extension if rate_of(self.spoken_by.vocoder) == SAMPLE_RATE else None
+        return rate_of(self.spoken_by.vocoder)
 
     @property
     def units(self) -> Units:

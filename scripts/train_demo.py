@@ -16,7 +16,6 @@ from recipes.demo.recipe.recipe import RENDERER_OF_BOTH, about, recipe_steps, wr
 from recipes.demo.recipe.steps import Step, StepRunner
 from recipes.demo.voices.cast import DEMO, SHIPPED, require_synthesisers
 from text2unit.stage import TEXT2UNIT
-from unit2av.voice.bandwidth import FILE as BAND_FILE
 from unit2av.voice.named import FILE as VOICES_FILE
 from unit2text.stage import UNIT2TEXT
 from unit2unit.training.machine import require_fairseq
@@ -76,7 +75,6 @@ def _work(options: TrainDemoOptions) -> None:
         "--renderer", str(folder / f"{RENDERER_OF_BOTH}.safetensors"), "--references", str(folder / "data" / "references.jsonl"),
         "--unit-to-text", str(folder / UNIT2TEXT.file), "--text-to-unit", f"ko={folder / TEXT2UNIT.file_for('ko')}",
         "--mouth-table", str(folder / "mouth.npz"), "--voices", str(folder / VOICES_FILE),
-        *(("--band-extension", str(folder / BAND_FILE)) if options.cast == DEMO else ()),
         "--about", str(folder / "about.json"), "--precision", "int8", *where,
     )  # fmt: skip
     confidence = (sys.executable, "-m", "recipes.demo.recipe.confidence", str(folder / "confidence"), *where)

@@ -78,8 +78,6 @@ class PackOptions(BundleOptions):
     """units of every sentence, JSON lines"""
     mouth_table: Path | None = flag(default=None, file=Input("the mouth's table"))
     """what the units make a mouth do, for --lips mesh"""
-    band_extension: Path | None = flag(default=None, file=Input("the band extension"))
-    """what the voices have above 8 kHz, of unit2av.train_bandwidth"""
     voices: Path | None = flag(default=None, file=Input("the named voices"))
     """voices by name, the default first"""
     about: Path = flag(file=Input("the description"))
@@ -119,7 +117,7 @@ class CheckOptions(BundleOptions):
 def _pack(options: PackOptions) -> None:
     needed = [options.models[stage.part] for stage in needed_stages()]
     others = {part: path for part, path in options.models.items() if part not in {stage.part for stage in needed_stages()}}
-    extras = filter(None, (options.mouth_table, options.band_extension, options.voices))
+    extras = filter(None, (options.mouth_table, options.voices))
     inputs = [*needed, *others.values(), options.references, options.about, *extras]
     for path in others.values():
         require_file(path, "a model")
@@ -147,7 +145,6 @@ def _pack(options: PackOptions) -> None:
         precision,
         others,
         options.mouth_table,
-        options.band_extension,
         options.voices,
     )
     LOG.info("%s: packed, %.1f MiB", bundle.folder, total_bytes(bundle) / _MEGA)

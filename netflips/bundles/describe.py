@@ -11,13 +11,12 @@ from avcore.checkpoints.stages import SUFFIX
 from avcore.errors import CheckpointError
 from avcore.files import require_file, write_text
 from unit2av.lipsync.backend import TABLE_FILE
-from unit2av.voice.bandwidth import FILE as BAND_FILE
 from unit2av.voice.named import FILE as VOICES_FILE
 
 MOST_BYTES = 60 * 10**6
 """Most bytes of a bundle, all files together."""
-EXTRAS = (TABLE_FILE, BAND_FILE, VOICES_FILE)
-"""Files that a bundle may have: the table of a mouth, the band extension of the voices, and voices by name."""
+EXTRAS = (TABLE_FILE, VOICES_FILE)
+"""Files that a bundle may have: the table of a mouth, and voices by name."""
 _MEGA, _CONFIG = 2**20, ".json"
 
 

@@ -20,8 +20,6 @@ from netflips.bundles.describe import EXTRAS, MOST_BYTES, model_of, total_bytes,
 from netflips.convert import cast_weights
 from unit2av.lipsync.backend import TABLE_FILE
 from unit2av.lipsync.mesh.table import MouthTable
-from unit2av.voice.bandwidth import FILE as BAND_FILE
-from unit2av.voice.bandwidth import BandExtender
 from unit2av.voice.named import FILE as VOICES_FILE
 from unit2av.voice.named import read_named_voices, write_named_voices
 
@@ -44,7 +42,6 @@ def pack_bundle(
     precision: torch.dtype | Mapping[Stage, torch.dtype | None] | None = torch.float16,
     others: Mapping[str, str | Path] | None = None,
     mouth_table: str | Path | None = None,
-    band_extension: str | Path | None = None,
     voices: str | Path | None = None,
 ) -> Bundle:
     """Write a bundle into `out_dir`; it replaces one that is there. If it cannot be finished, nothing is written.
@@ -55,7 +52,7 @@ def pack_bundle(
     are, int8 = rounded by rows (`to_eight_bits`). Vectors (biases, normalisation) keep their format: they take little space, and
     rounding them would cost most. Settings that are absolute paths of the machine that trained a model are left out. others:
     checkpoints of stages that not every dub needs, by their names in a bundle, as `unit-to-text` or `text-to-unit.ko`.
-    mouth_table: what the units make a mouth do, for `--lips mesh`. band_extension: the band of voices above 8 kHz. voices: voices
+    mouth_table: what the units make a mouth do, for `--lips mesh`. voices: voices
     by name. Raises VocabularyError for models of different units, UsageError, OutputError when the bundle is too large.
     """
     missing = [name for name in _NEEDED if name not in about] + [
@@ -72,7 +69,6 @@ def pack_bundle(
     table = None if mouth_table is None else MouthTable.load(mouth_table)
     if table is not None:
         require_same_vocabulary(vocabulary, table.vocabulary, str(mouth_table))
-    wide = None if band_extension is None else BandExtender.load(band_extension)
     named = None if voices is None else read_named_voices(voices)
 
     out_dir = _require_bundle_folder(Path(out_dir))
@@ -93,8 +89,6 @@ def pack_bundle(
         write_units(folder / REFERENCES, rows)
         if table is not None:
             table.save(folder / TABLE_FILE)
-        if wide is not None:
-            wide.save(folder / BAND_FILE)
         if named is not None:
             write_named_voices(folder / VOICES_FILE, named)
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,11 +34,7 @@ from netflips.models import Models
 from netflips.script.targets import SpokenSound, WrittenText
 from netflips.script.types import Script
 from netflips.script.utterance import Utterance
-from unit2av.voice.bandwidth import WIDE_RATE
 from unit2av.voice.speech import RENDERING, SpeakerVoice, pieces_at_own_rate, rate_of
-
-if TYPE_CHECKING:
-    from unit2av.voice.bandwidth import BandExtender
 
 _SILENT_RUN = frame_at(0.16)
 """Shorter silences, as before a plosive, count as speech."""
@@ -144,28 +139,21 @@ class Synthesizer:
 
         models, vocoder, voice = self.models, self.models.vocoder, self.voice_of(one.speaker)
         made_by = models.fingerprints["unit2av"], vocoder.language, vocoder.unit_offset, models.arithmetic, RENDERING
-        # The key has pitch and band only where they are used: elsewhere a change of them alters no sound.
+        # The key has the pitch only where it is used: elsewhere a change of it alters no sound.
         pitch = (voice.pitch.median, voice.pitch.spread) if voice.pitch is not None and vocoder.takes_pitch else ()
-        wide = models.band_extension if rate_of(vocoder) == SAMPLE_RATE < rate else None
-        above = () if wide is None else (wide.fingerprint,)
-        made_of = (units.ids, units.durations, voice.vector, original, rate, *made_by, *pitch, *above)
-        self.store.kept(NewSpeech, "speech", made_of, lambda: _vocoded(vocoder, wide, units, voice, original, rate))
+        made_of = (units.ids, units.durations, voice.vector, original, rate, *made_by, *pitch)
+        self.store.kept(NewSpeech, "speech", made_of, lambda: _vocoded(vocoder, units, voice, original, rate))
         return made_of
 
 
-def _vocoded(
-    vocoder: Voice, wide: "BandExtender | None", units: Units, voice: SpeakerVoice, original: Samples | None, rate: int
-) -> NewSpeech:
-    """Return units as speech in a voice, at `rate` Hz.
-
-    wide: makes the band above 8 kHz; None: there is none. original: float32 [S] at 16 kHz, for the loudness.
-    """
+def _vocoded(vocoder: Voice, units: Units, voice: SpeakerVoice, original: Samples | None, rate: int) -> NewSpeech:
+    """Return units as speech in a voice, at `rate` Hz. original: float32 [S] at 16 kHz, for the loudness."""
     own = rate_of(vocoder)
     speech = np.concatenate(list(pieces_at_own_rate(vocoder, units, voice)))
     if original is not None:
         speech = match_loudness(speech, resample(original, SAMPLE_RATE, own), own)
     silent = silent_frames(resample(speech, own, SAMPLE_RATE))
-    return NewSpeech(resample(speech, own, rate) if wide is None else resample(wide.extend(speech), WIDE_RATE, rate), silent)
+    return NewSpeech(resample(speech, own, rate), silent)
 
 
 def _as_it_sounds(samples: Samples, rate: int, units: Units) -> NewSpeech:

@@ -123,7 +123,6 @@ FORMS = (
     Form(r"train_lipsync .*debug", "a minute", more="loop.max_steps=2 loop.device=cpu"),
     Form(r"train_unit2a .*tones/units", "minutes", more=FEW_STEPS),
     Form(r"train_unit2a (model=harmonic|--config shipped)", "days on a GPU", check=check_settings),
-    Form(r"train_bandwidth", "recordings at 24 kHz that are not here; its own test trains on such", check=check_help),
     Form(r"train_unit2a \.\.\.", "days on a GPU; its beginning stands above it on the page", check=check_settings),
     Form(r"inference_unit2a .*unit2av-path unit_av_renderer_ko", "no units of this name are here", check=check_help),
     Form(r"av2unit.train .*train_debug", "a minute", more="loop.max_steps=4 loop.num_workers=0"),

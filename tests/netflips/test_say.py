@@ -30,7 +30,6 @@ from text2unit.stage import TEXT2UNIT
 from text2unit.text_to_units import PAUSE_S, TextToUnits
 from unit2av.inference_unit2a import UnitVocoder
 from unit2av.stage import RENDERER
-from unit2av.voice.bandwidth import BandExtender
 from unit2av.voice.harmonic import HarmonicVocoder, source_settings
 from unit2av.voice.named import write_named_voices
 
@@ -104,21 +103,8 @@ def test_the_shipped_voice_speaks_without_a_speaker(text_to_unit: Path, tmp_path
     assert np.abs(soundfile.read(tmp_path / "x.wav")[0]).max() > 0
 
 
-def test_a_band_extension_beside_the_renderer_makes_speech_wider(models: list[str], parity_dir: Path, tmp_path: Path) -> None:
-    narrow, wide, renderer = tmp_path / "n.wav", tmp_path / "w.wav", tmp_path / "renderer.pt"
-    shutil.copy(parity_dir / "unit2av_renderer.pt", renderer)
-    flat = BandExtender((np.zeros((8, 112), np.float32),), (np.full(8, -3.0, np.float32),))
-    flat.save(tmp_path / "bandwidth.npz")
-    assert netflips(["say", "안녕하세요. 3시예요.", "--out", str(narrow), *models]) == 0
-    assert netflips(["say", "안녕하세요. 3시예요.", "--out", str(wide), *models, "--unit2av-path", str(renderer)]) == 0
-    (before, rate), (after, wide_rate) = soundfile.read(narrow), soundfile.read(wide)
-    assert (rate, wide_rate, len(after)) == (16_000, 24_000, len(before) * 3 // 2)
-    power, frequencies = np.square(np.abs(np.fft.rfft(after))), np.fft.rfftfreq(len(after), 1 / wide_rate)
-    assert power[frequencies > 8200].sum() > 0.01 * power.sum()
-
-
 def test_a_voice_of_24_khz_speaks_with_all_that_it_has(text_to_unit: Path, voice: Path, tmp_path: Path) -> None:
-    """Without a band extension beside it: what is above 8 kHz is its own."""
+    """What is above 8 kHz is its own."""
     sizes = replace(TINY, num_units=NUM_UNITS, speaker_dim=256, rate=24_000, fft=720, noise_fft=240, top_hz=11_600.0)
     torch.manual_seed(0)
     network = HarmonicVocoder(sizes)

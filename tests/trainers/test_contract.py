@@ -196,13 +196,12 @@ TRAINERS = {
     ),
     "voice_with_a_pitch": Contract(
         "unit2av.train_unit2a", "unit2av/unit2a_harmonic_debug", "unit2av/unit2a", songs, {"loss": 0.9, "contour": 0.8},
-        UnitVocoder.from_checkpoint, "model.source.width=8", small=(*_VOICE, "model.source.width=16", "model.source.fine=16"),
-        idle=lambda name: name.startswith("pitch.of_voice"),  # the voices' usual pitch is measured
-    ),
-    "voice_of_spectra": Contract(
-        "unit2av.train_unit2a", "unit2av/unit2a_vocos_debug", "unit2av/unit2a", songs, {"duration": 0.8, "voicing": 0.8},
-        UnitVocoder.from_checkpoint, "model.source.width=8", small=(*_VOICE, "model.source.width=16", "model.source.fine=16"),
-        opponents=of_pitched_sound, idle=lambda name: name.startswith("pitch.of_voice"),
+        UnitVocoder.from_checkpoint, "model.source.width=8",
+        small=(
+            *_VOICE, "model.source.width=16", "model.source.fine=16", "unit2av/discriminators@discriminators=small_debug",
+            "losses.adversarial=0.1", "losses.feature=0.1",
+        ),
+        opponents=of_pitched_sound, idle=lambda name: name.startswith("pitch.of_voice"),  # the voices' usual pitch is measured
     ),
     "sync_expert": Contract(
         "unit2av.train_sync", "unit2av/sync_debug", "unit2av/sync", faces, {"loss": 0.95},

@@ -102,7 +102,7 @@ def test_silence_stands_around_every_utterance(tones: TonesCorpus, tmp_path: Pat
 @pytest.mark.parametrize(
     ("overrides", "complaint"),
     [
-        (["model.kind=piano"], "model.kind cannot be used; expected hifigan or harmonic or vocos; found piano"),
+        (["model.kind=piano"], "model.kind cannot be used; expected hifigan or harmonic; found piano"),
         (["model.source.kernel=4"], "model.source.kernel must be odd; found 4"),
         (["model.source.highest_hz=9000"], "do not rise"),
         (["edge_unit="], "data.edge_steps are said as edge_unit"),

@@ -8,7 +8,7 @@ The contour, phase and noise of an utterance are computed for the whole of it, i
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,9 +41,9 @@ from unit2av.voice.vocoder import TimedUnits, TimedUnitsConfig, count_modules
 
 PER_STEP = SAMPLES_PER_UNIT // PITCH_STEP
 """Control frames of 5 ms in a step of 20 ms."""
-HIFIGAN, HARMONIC, VOCOS = "hifigan", "harmonic", "vocos"
+HIFIGAN, HARMONIC = "hifigan", "harmonic"
 """The kinds of vocoders."""
-_MARK, _VOCOS_MARK = "source.head.weight", "source.seen.weight"
+_MARK = "source.head.weight"
 _STATED = "fft", "noise_fft", "rate", "top_hz", "lowest_hz", "highest_hz", "spreads"
 """Settings that cannot be read from any tensor."""
 _KERNEL = 5
@@ -115,24 +115,19 @@ class HarmonicConfig(SourceSizes, TimedUnitsConfig):
 
 def kind_of_voice(tensors: Mapping[str, Tensor]) -> str:
     """Return the kind of a vocoder, judging by the names of its tensors only."""
-    # Asked first: a Vocos voice has a harmonic source, too.
-    return VOCOS if _VOCOS_MARK in tensors else HARMONIC if _MARK in tensors else HIFIGAN
+    return HARMONIC if _MARK in tensors else HIFIGAN
 
 
-def harmonic_config(
-    tensors: Mapping[str, Tensor], settings: Mapping[str, Any], path: Path, form: type[HarmonicConfig] | None = None
-) -> HarmonicConfig:
+def harmonic_config(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], path: Path) -> HarmonicConfig:
     """Read a harmonic voice's sizes from the shapes of its tensors, and all others from "source" of its settings.
 
-    form: class of the sizes of another voice, which has the same parts but no filters of bands. Raises CheckpointError where a
-    size is missing.
+    Raises CheckpointError where a size is missing.
     """
     shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
     try:
         stated = {name: settings["source"][name] for name in _STATED if name in settings.get("source", {})}
         low, high = map(float, stated.pop("spreads", SourceSizes.spreads))
-        bands = {"bands": shapes[_MARK][0] // 2} if form is None else {}
-        return (form or HarmonicConfig)(
+        return HarmonicConfig(
             num_units=shapes["dict.weight"][0],
             unit_dim=shapes["dict.weight"][1],
             speaker_dim=shapes["spkr.weight"][1],
@@ -147,7 +142,7 @@ def harmonic_config(
             pitch_unit_dim=shapes["pitch.dict.weight"][1],
             pitch_width=shapes["pitch.pre.weight"][0],
             pitch_layers=count_modules(shapes, "pitch.convs"),
-            **bands,
+            bands=shapes[_MARK][0] // 2,
             **{name: type(getattr(SourceSizes, name))(value) for name, value in stated.items()},
         )
     except KeyError as error:
@@ -224,13 +219,13 @@ class FilterNetwork(Trunk):
         return tone.clamp(*LOG_RANGE), noise.clamp(*LOG_RANGE)
 
 
-class PitchedVocoder(TimedUnits):
-    """A vocoder of one language with a pitch: the network `source` turns pulses at F0 and noise into speech."""
+class HarmonicVocoder(TimedUnits):
+    """The harmonic voice of one language: the network `source` gives minimum-phase filters for pulses at F0 and for noise."""
 
-    def __init__(self, config: HarmonicConfig, network: Callable[[HarmonicConfig], Trunk]) -> None:
+    def __init__(self, config: HarmonicConfig) -> None:
         super().__init__(config)
         self.config = config
-        self.source = network(config)
+        self.source = FilterNetwork(config)
         self.pitch = PitchPredictor(
             config.num_units, config.pitch_unit_dim, config.pitch_width, config.pitch_layers, config.speaker_dim
         )
@@ -241,7 +236,13 @@ class PitchedVocoder(TimedUnits):
         condition: float32 [batch, channel, T], from the method `condition`. log_f0: float32 [batch, 4 T]. voiced: float32
         [batch, 4 T], how voiced each control frame is, 0 to 1; None = leave the filters as they are.
         """
-        raise NotImplementedError
+        bands, config = self.source(condition, log_f0), self.config
+        with torch.autocast(condition.device.type, enabled=False):
+            tone, hiss = (to_edges(part.transpose(1, 2)) for part in bands)
+            if voiced is not None:
+                tone, hiss = unvoiced_as_noise(tone, hiss, voiced)
+            voice = filtered(pulses, tone, config.fft, config.rate)
+            return voice + filtered(noise, hiss, config.noise_fft or config.fft, config.rate)
 
     def forward(self, frame_ids: Tensor, speaker: Tensor, log_f0: Tensor) -> Tensor:
         """Return the sound of segments, as `generate` does.
@@ -259,26 +260,10 @@ class PitchedVocoder(TimedUnits):
         return self.generate(self.condition(frame_ids, speaker), log_f0, pulses, noise)
 
 
-class HarmonicVocoder(PitchedVocoder):
-    """The harmonic voice of one language: minimum-phase filters with a few bands."""
-
-    def __init__(self, config: HarmonicConfig) -> None:
-        super().__init__(config, FilterNetwork)
-
-    def generate(self, condition: Tensor, log_f0: Tensor, pulses: Tensor, noise: Tensor, voiced: Tensor | None = None) -> Tensor:
-        bands, config = self.source(condition, log_f0), self.config
-        with torch.autocast(condition.device.type, enabled=False):
-            tone, hiss = (to_edges(one.transpose(1, 2)) for one in bands)
-            if voiced is not None:
-                tone, hiss = unvoiced_as_noise(tone, hiss, voiced)
-            voice = filtered(pulses, tone, config.fft, config.rate)
-            return voice + filtered(noise, hiss, config.noise_fft or config.fft, config.rate)
-
-
 class HarmonicUtterance:
     """Synthesises one utterance in pieces. Contour, phase and voicing are held for all of it (4 kB for a second)."""
 
-    def __init__(self, network: PitchedVocoder, rows: Tensor, silence_row: int | None, voice: Tensor, pitch: Pitch | None) -> None:
+    def __init__(self, network: HarmonicVocoder, rows: Tensor, silence_row: int | None, voice: Tensor, pitch: Pitch | None) -> None:
         """rows: rows of the unit table, int64 [T]. silence_row: the row of pauses. voice: float32 [1, speaker_dim].
 
         pitch: of the speaker; None = the usual pitch of such a voice.

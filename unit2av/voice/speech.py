@@ -33,16 +33,13 @@ from avcore.units import Units, normalise_language, require_same_vocabulary
 from unit2av.stage import RendererCheckpoint, open_renderer_checkpoint
 from unit2av.voice.harmonic import (
     HARMONIC,
-    VOCOS,
     HarmonicUtterance,
     HarmonicVocoder,
-    PitchedVocoder,
     harmonic_config,
     kind_of_voice,
     soft_ends,
 )
 from unit2av.voice.vocoder import SLOPE, ResidualBlock, UnitHifiGan, vocoder_config
-from unit2av.voice.vocos import VocosConfig, VocosVocoder
 
 LOG = logging.getLogger(__name__)
 
@@ -144,7 +141,7 @@ def _log_density(values: Tensor, normal: tuple[float, float]) -> Tensor:
     return -0.5 * ((values - mean) / spread) ** 2 - math.log(spread)
 
 
-Network = UnitHifiGan | PitchedVocoder
+Network = UnitHifiGan | HarmonicVocoder
 
 RENDERING = 3
 """Raised whenever the same units sound different than before, so that kept speech is made anew."""
@@ -230,12 +227,12 @@ class UnitVocoder:
     @property
     def takes_pitch(self) -> bool:
         """Whether the vocoder follows a given pitch; otherwise the pitch comes from the units and the speaker vector."""
-        return isinstance(self.network, PitchedVocoder)
+        return isinstance(self.network, HarmonicVocoder)
 
     @property
     def rate(self) -> int:
         """Sample rate of the vocoder's own sound in Hz; above 16,000 it has frequencies above 8 kHz, too."""
-        return self.network.config.rate if isinstance(self.network, PitchedVocoder) else SAMPLE_RATE
+        return self.network.config.rate if isinstance(self.network, HarmonicVocoder) else SAMPLE_RATE
 
     def predict_durations(self, units: Units, duration_scale: float = 1.0) -> Units:
         """Merge equal neighbours (once) and predict the duration of each unit, at least 1 step.
@@ -348,7 +345,7 @@ class UnitVocoder:
     def _synthesizer(self, rows: Tensor, voice: Tensor, pitch: Pitch | None) -> Callable[[int, int], Samples]:
         """Return a function that gives the sound of steps `start` to `end` of an utterance: float32 [320 * (end - start)]."""
         network = self.network
-        if isinstance(network, PitchedVocoder):
+        if isinstance(network, HarmonicVocoder):
             if pitch is not None and not (np.isfinite(pitch.median) and 0 < pitch.spread < np.inf):
                 raise InputError("this is no pitch of a voice", expected="finite numbers, a spread above 0", found=pitch)
             silence = None if self.edge_unit is None else self.edge_unit + self.unit_offset
@@ -406,7 +403,7 @@ def vocoder_for_inference(network: Network, device: torch.device, dtype: torch.d
     device. HiFi-GAN's last layer and the harmonic voice's filters, which give log amplitudes, are in float32 in every precision.
     """
     network.eval().requires_grad_(False)
-    if isinstance(network, PitchedVocoder):
+    if isinstance(network, HarmonicVocoder):
         network.source.to(device)
         return network
 
@@ -426,11 +423,8 @@ def vocoder_for_inference(network: Network, device: torch.device, dtype: torch.d
 
 def _skeleton_of(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], path: Path) -> Network:
     """Return the network of a vocoder's tensors, without weights. Raises CheckpointError if its sizes cannot be read."""
-    kind = kind_of_voice(tensors)
     with skeleton():
-        if kind == VOCOS:
-            return VocosVocoder(harmonic_config(tensors, settings, path, VocosConfig))
-        if kind == HARMONIC:
+        if kind_of_voice(tensors) == HARMONIC:
             return HarmonicVocoder(harmonic_config(tensors, settings, path))
         return UnitHifiGan(vocoder_config(tensors, settings, path))
 

@@ -19,7 +19,6 @@ from avcore.journal import Row, iter_rows, write_rows
 from avdata.manifest import PATH_FIELDS
 from recipes.demo.material.phones import Phones
 
-_PATHS = *PATH_FIELDS, "wide"
 MANIFESTS = (
     "texts",
     "encoder",
@@ -27,7 +26,6 @@ MANIFESTS = (
     "vocoder",
     "vocoder_en",
     "vocoder_en_lips",
-    "wide",
     "faces",
     "source",
     "source_lips",
@@ -61,7 +59,7 @@ def _rows(path: Path) -> Iterator[Row]:
 def _moved(row: Row, part: Path, folder: Path) -> Row:
     """Return a manifest's row with the paths of its files relative to the joined folder."""
     way = os.path.relpath(part.resolve(), folder.resolve())
-    return {name: f"{way}/{value}" if name in _PATHS and value else value for name, value in row.items()}
+    return {name: f"{way}/{value}" if name in PATH_FIELDS and value else value for name, value in row.items()}
 
 
 def _once(rows: Iterable[Row]) -> Iterator[Row]:

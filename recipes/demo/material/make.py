@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -17,7 +17,6 @@ from avcore.texts import read_json
 from avcore.timeline import samples_to_units, units_to_frames
 from avcore.units import Units, fingerprint
 from avdata.unit_store import UnitRow, read_units, write_units
-from netflips.cascade.kokoro import NaturalVoice
 from recipes.demo.material.drawn import Shot, film_takes
 from recipes.demo.material.phones import Phones
 from recipes.demo.material.spoken import (
@@ -131,7 +130,7 @@ def make_material(
     takes = spoken_takes([pair for _, pair in chosen], [number for number, _ in chosen], people, seed)
     texts = free_sentences(min(free["free"], max_sentences or _MOST), seed, free["texts"])
     takes += free_takes(list(enumerate(texts))[own], people, seed)
-    takes = _some_wide([take for take in takes if take.language in part.languages], people.settings["wide_every"])
+    takes = [take for take in takes if take.language in part.languages]
 
     rows = list(run_in_chunks(takes, write_takes, folder, "speech", workers, progress))
     phones = Phones.of_material((name for row in rows for name, _, _ in row.get("phonemes", ())), people.settings)
@@ -173,15 +172,6 @@ def choose_shots(
             num_faces += is_face_kept
             shots.append(Shot(take.id, language, phonemes, frames, head, take.seed, is_face_kept))
     return shots
-
-
-def _some_wide(takes: Sequence[Take], every: int) -> list[Take]:
-    """Mark one of `every` clean recordings of unchanged natural voices to be kept with more than 8 kHz; returns all takes."""
-    whole = [
-        n for n, take in enumerate(takes) if isinstance(take.voice, NaturalVoice) and take.voice.tract == 1 and not take.snr_db
-    ]
-    chosen = set(whole[::every])
-    return [replace(take, is_wide=True) if number in chosen else take for number, take in enumerate(takes)]
 
 
 def _label(folder: Path, rows: Sequence[Row], phones: Phones, workers: int, progress: Progress) -> dict[str, Units]:
@@ -229,8 +219,8 @@ def _write_manifests(
 
     encoder, encoder_valid: labelled takes. texts: labelled takes, including those that no encoder is trained on. vocoder,
     vocoder_en: some of the Korean takes, and English takes in natural voices. vocoder_en_lips: these, and takes with lips, but for
-    voices of recorded speech at 16 kHz (flite, Festival), which teach a voice to end at 8 kHz. wide: takes of natural voices at
-    24 kHz. faces: takes of both languages with a face video. source, source_lips: English takes, all and those with lips.
+    voices of recorded speech at 16 kHz (flite, Festival), which teach a voice to end at 8 kHz. faces: takes of both
+    languages with a face video. source, source_lips: English takes, all and those with lips.
     """
     settings = people.settings
     whole = [row | seen.get(row["id"], {}) for row in _bare(rows)]
@@ -248,7 +238,6 @@ def _write_manifests(
     recorded = {*settings["flite"]["names"], *settings["festival"]}
     english = [row for row in all_labelled if row["language"] == "en" and row["speaker"] not in recorded]
     write_rows(folder / "vocoder_en_lips.jsonl", (row for row in english if row["speaker"] == NATURAL or row.get("lips")))
-    write_rows(folder / "wide.jsonl", ({**row, "audio": row["wide"]} for row in whole if "wide" in row))
     write_rows(folder / "faces.jsonl", (row for row in whole if row.get("video")))
     write_rows(folder / "source.jsonl", (row for row in whole if row["language"] == "en"))
     write_rows(folder / "source_lips.jsonl", (row for row in whole if row["language"] == "en" and row.get("lips")))

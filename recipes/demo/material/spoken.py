@@ -50,17 +50,10 @@ class Take:
     """of the noise in it; None = clean"""
     seed: int
     """of all random choices in its making"""
-    is_wide: bool = False
-    """whether its sound is kept with frequencies above 8 kHz, too"""
     rate: int = SAMPLE_RATE
     """sample rate of its file (Hz)"""
     breaths: tuple[bool, bool] = (False, False)
     """whether there is a breath before and after it, where it is silent for long enough"""
-
-    @property
-    def wide(self) -> str:
-        """Path of its sound at the full bandwidth of its synthesiser, relative to the material's folder."""
-        return self.audio if self.rate > SAMPLE_RATE else f"wide/{self.language}/{self.id}.wav"
 
     @property
     def is_reference(self) -> bool:
@@ -196,11 +189,8 @@ def write_takes(folder: Path, takes: Sequence[Take]) -> Iterator[dict[str, Any]]
         speech = say(take.text, take.voice)
         samples, phonemes = _placed(take, speech)
 
-        for name in (take.audio, *([take.wide] if take.is_wide else [])):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / take.audio).parent.mkdir(parents=True, exist_ok=True)
         write_speech(folder / take.audio, samples, take.rate)
-        if take.is_wide and take.rate == SAMPLE_RATE:
-            write_speech(folder / take.wide, speech.samples, speech.rate)
 
         num_samples = len(samples) * SAMPLE_RATE // take.rate
         duration_s = float(samples_to_seconds(num_samples))
@@ -215,7 +205,7 @@ def write_takes(folder: Path, takes: Sequence[Take]) -> Iterator[dict[str, Any]]
             extra=take.describe(),
         )
 
-        row = entry.to_row() | ({"wide": take.wide} if take.is_wide else {})
+        row = entry.to_row()
         yield row | ({"phonemes": phonemes} if take.is_reference or isinstance(take.voice, NaturalVoice) else {})
 
 

@@ -20,7 +20,6 @@ from recipes.demo.material.phones import Phones
 from recipes.demo.recipe.steps import Step, StepRunner
 from recipes.demo.voices.cast import DEMO
 from text2unit.stage import TEXT2UNIT
-from unit2av.voice.bandwidth import FILE as BAND_FILE
 from unit2av.voice.named import FILE as VOICES_FILE
 from unit2text.stage import UNIT2TEXT
 
@@ -123,12 +122,8 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
     def exported(config: str, *words: str) -> tuple[str, ...]:
         return module("unit2av.train_unit2v", "export", "--checkpoint", _best(folder / config), *words)
 
-    # The demo's voices are of 16 kHz, with a band extension. The shipped ones are of 24 kHz, and flite and Festival are not.
-    english, english_lips, bandwidth = "vocoder_en", "vocoder_en_lips", list[Step]()
-    if people == DEMO:
-        english = english_lips = "source_lips"
-        extension = module("unit2av.train_bandwidth", data / "wide.jsonl", "--out-path", folder / BAND_FILE)
-        bandwidth = [Step("bandwidth", (extension,), ("data",))]
+    # The shipped voices are of 24 kHz, flite and Festival of 16 as the demo's.
+    english, english_lips = ("source_lips", "source_lips") if people == DEMO else ("vocoder_en", "vocoder_en_lips")
     units, of_labels = folder / "units", folder / "unit2unit_labels" / "checkpoints" / "checkpoint_best.pt"
     made = [Step("data", (script("make_demo_data.py", "--out-dir", data, "--seed", seed, "--max-sentences", max_sentences),))]
     if people != DEMO:
@@ -172,7 +167,6 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
         # Beginning with labels, 0.980 of new sentences came out right, and 0.955 without (NOTES.md).
         Step("unit2unit_labels", translation("unit2unit_labels", [Path(labels)]), ("data", "text2unit")),
         Step("mouth", (module("recipes.demo.recipe.mouth_table", data / "phones.json", folder / "mouth.npz"),), ("data",)),
-        *bandwidth,
         Step("voices", (module("recipes.demo.recipe.named_voices", folder / VOICES_FILE),)),
         Step("lips", (faces("lips"), exported("lips", "--out-path", begun)), ("vocoder",)),
         Step(

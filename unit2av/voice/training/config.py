@@ -11,14 +11,12 @@ from avcore.bounds import Amount, Bounds, Count, Number, OneOf, Share, require
 from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_UNIT, UNIT_RATE
 from avdata.corpus import MOST_COMMON, UnitCorpusConfig
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
-from unit2av.voice.bandwidth import WIDE_RATE
-from unit2av.voice.harmonic import HARMONIC, HIFIGAN, VOCOS, HarmonicConfig, SourceSizes
+from unit2av.voice.harmonic import HARMONIC, HIFIGAN, HarmonicConfig, SourceSizes
 from unit2av.voice.source import samples_per_control
 from unit2av.voice.training.losses import DiscriminatorConfig, MelConfig
 from unit2av.voice.vocoder import TimedUnitsConfig, VocoderConfig
-from unit2av.voice.vocos import VocosConfig
 
-RATES = SAMPLE_RATE, WIDE_RATE
+RATES = SAMPLE_RATE, 24_000
 """Sample rates (Hz) that a voice may be trained at."""
 
 
@@ -84,16 +82,15 @@ class VoiceDataConfig(UnitCorpusConfig):
 class VoiceModelConfig(VocoderConfig):
     """Sizes of a vocoder from scratch. num_units, speaker_dim: 0 = as in the data."""
 
-    kind: Annotated[str, OneOf(HIFIGAN, HARMONIC, VOCOS)] = HIFIGAN
-    """hifigan, as published; or a voice with a pitch: harmonic (unit2av.voice.harmonic) or vocos (unit2av.voice.vocos)"""
+    kind: Annotated[str, OneOf(HIFIGAN, HARMONIC)] = HIFIGAN
+    """hifigan, as published; or harmonic, a voice with a pitch (unit2av.voice.harmonic)"""
     source: SourceSizes = field(default_factory=SourceSizes)
     """further sizes of a voice with a pitch, which otherwise uses num_units to duration_dim only"""
 
     @property
-    def pitched(self) -> HarmonicConfig:
-        """The sizes as the configuration of a voice with a pitch."""
-        form = VocosConfig if self.kind == VOCOS else HarmonicConfig
-        return form(**{one.name: getattr(self, one.name) for one in fields(TimedUnitsConfig)}, **vars(self.source))
+    def harmonic(self) -> HarmonicConfig:
+        """The sizes as the configuration of a harmonic voice."""
+        return HarmonicConfig(**{one.name: getattr(self, one.name) for one in fields(TimedUnitsConfig)}, **vars(self.source))
 
     def check(self) -> None:
         """Raise UsageError for sizes that no vocoder can be built with."""

@@ -11,7 +11,7 @@ from unit2av.voice.training.config import Unit2aConfig
 from unit2av.voice.training.corpus import VoiceCorpus, voices_and_pitches
 from unit2av.voice.training.items import PitchedBatch, SegmentBatch, Tracks, collate_pitched
 from unit2av.voice.training.losses import contour_loss, voicing_loss
-from unit2av.voice.training.start import TrainedPitched
+from unit2av.voice.training.start import TrainedHarmonic
 from unit2av.voice.training.task import Unit2aTask
 
 _FEWEST_VOICES = 2
@@ -20,7 +20,7 @@ _FEWEST_VOICES = 2
 class HarmonicTask(Unit2aTask):
     """A voice with a pitch, with discriminators or without."""
 
-    def __init__(self, config: Unit2aConfig, corpus: VoiceCorpus, vocoder: TrainedPitched, tracks: Tracks) -> None:
+    def __init__(self, config: Unit2aConfig, corpus: VoiceCorpus, vocoder: TrainedHarmonic, tracks: Tracks) -> None:
         """tracks: F0 of all utterances. Raises InputError when fewer than two of them are voiced."""
         super().__init__(config, corpus, vocoder, tracks)
         self._harmonic = vocoder

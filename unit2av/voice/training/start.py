@@ -19,10 +19,8 @@ from avtrain.checkpoints import RunResult, read_run
 from unit2av.stage import RENDERER, RendererCheckpoint, open_training_checkpoint, with_vocoder
 from unit2av.voice.harmonic import (
     HIFIGAN,
-    VOCOS,
     HarmonicConfig,
     HarmonicVocoder,
-    PitchedVocoder,
     harmonic_config,
     kind_of_voice,
     source_settings,
@@ -31,7 +29,6 @@ from unit2av.voice.speech import resolve_unit_offset
 from unit2av.voice.training.config import VoiceInitConfig, VoiceModelConfig
 from unit2av.voice.training.losses import Runs
 from unit2av.voice.vocoder import UnitHifiGan, VocoderConfig, vocoder_config
-from unit2av.voice.vocos import VocosConfig, VocosVocoder
 
 LOG = logging.getLogger("netflips.train")
 
@@ -53,7 +50,7 @@ class TrainedHifiGan(UnitHifiGan):
         return sound if runs is None else (sound, self.log_durations(runs.ids, runs.is_run))
 
 
-class _TrainedPitched(PitchedVocoder):
+class TrainedHarmonic(HarmonicVocoder):
     """The same for a voice with a pitch."""
 
     def forward(
@@ -75,16 +72,7 @@ class _TrainedPitched(PitchedVocoder):
         return sound, self.log_durations(runs.ids, runs.is_run), self.pitch(*melody)
 
 
-class TrainedHarmonic(_TrainedPitched, HarmonicVocoder):
-    """A harmonic voice in training."""
-
-
-class TrainedVocos(_TrainedPitched, VocosVocoder):
-    """A Vocos voice in training."""
-
-
-TrainedPitched = TrainedHarmonic | TrainedVocos
-TrainedVocoder = TrainedHifiGan | TrainedPitched
+TrainedVocoder = TrainedHifiGan | TrainedHarmonic
 
 
 def read_voice_run(path: str | Path) -> RunResult:
@@ -113,10 +101,10 @@ def fresh_vocoder(config: VocoderConfig, seed: int) -> TrainedHifiGan:
     return network
 
 
-def fresh_pitched(config: HarmonicConfig, seed: int) -> TrainedPitched:
-    """Return an untrained voice with a pitch, harmonic or Vocos by the class of its sizes, the same for the same seed."""
+def fresh_harmonic(config: HarmonicConfig, seed: int) -> TrainedHarmonic:
+    """Return an untrained harmonic voice, the same for the same seed."""
     torch.manual_seed(seed)
-    network = TrainedVocos(config) if isinstance(config, VocosConfig) else TrainedHarmonic(config)
+    network = TrainedHarmonic(config)
     network.source.restart()
     network.pitch.of_voice.requires_grad_(False)  # set once, in closed form
     return network
@@ -138,7 +126,7 @@ def start_vocoder(
             raise InputError(what, path=checkpoint.source.path, expected=stated, found=encoder, hint=hint)
         network = _from_checkpoint(checkpoint, model, init, vocabulary, seed)
     elif model.kind != HIFIGAN:
-        network = fresh_pitched(model.pitched, seed)
+        network = fresh_harmonic(model.harmonic, seed)
     else:
         network = fresh_vocoder(model, seed)
 
@@ -212,6 +200,5 @@ def _fresh_as(
         )
 
     if found != HIFIGAN:
-        form = VocosConfig if found == VOCOS else None
-        return fresh_pitched(replace(harmonic_config(tensors, settings, path, form), num_units=model.num_units), seed)
+        return fresh_harmonic(replace(harmonic_config(tensors, settings, path), num_units=model.num_units), seed)
     return fresh_vocoder(replace(vocoder_config(tensors, settings, path), num_units=model.num_units), seed)
