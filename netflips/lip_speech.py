@@ -150,6 +150,7 @@ def speak_video(options: LipSpeechOptions) -> Script:
         schedule="sound" if options.out_vid_path is None else "own",
         media=media_of(info, digest),
         cuts=lips.cuts,
+        notes=info.notes,
         speakers=(SpeakerOf(SPEAKER, "own" if options.voice is None else VoiceFile(str(options.voice)), options.face),),
         utterances=tuple(_utterance(k, *one) for k, one in enumerate(zip(lips.utterances, units, strict=True), 1)),
         made=Made(

@@ -236,7 +236,7 @@ def transcribe(
 
     whole = of_recording((one.quality or QualityEstimate(), one.place.seconds) for one in utterances)
     media = Media(str(path), duration_s=float(info.duration_s))
-    return Script(media=media, cuts=tuple(shots.cuts), utterances=utterances, quality=whole)
+    return Script(media=media, cuts=tuple(shots.cuts), utterances=utterances, quality=whole, notes=info.notes)
 
 
 def transcribe_speech(speech: Samples, recognizer: AnyRecognizer, settings: ListenSettings) -> Transcript:

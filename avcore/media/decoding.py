@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from itertools import chain, islice
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
@@ -21,7 +20,7 @@ from avcore.files import private_folder
 from avcore.media.colour import WideColours, cube_of, has_alpha, is_transparent, wide_colours, with_known_tags
 from avcore.media.media_source import AnySource, MediaSource, OnceAFile
 from avcore.media.opening import _stores_order_only, open_media, require_video
-from avcore.notes import Note, NoteKind, report_note
+from avcore.notes import Note, NoteKind
 from avcore.timeline import FRAME_RATE
 
 _GOOD = "flags=bilinear+full_chroma_int+accurate_rnd"
@@ -218,8 +217,8 @@ _FRAMES_AROUND = Fraction(2)
 _DAMAGED = NoteKind("bad_video_packets", "{count} damaged video packets were skipped")
 
 
-def decode_frames(container: Any, stream: Any, path: str | Path, packets: Iterable[Any] | None = None) -> Iterator[DecodedFrame]:
-    """Decode from the container's current position, as stored; damaged packets are skipped with one warning.
+def decode_frames(container: Any, stream: Any, source: MediaSource, packets: Iterable[Any] | None = None) -> Iterator[DecodedFrame]:
+    """Decode from the container's current position, as stored; damaged packets are skipped with one note.
 
     packets: of the stream, where the caller reads them.
     """
@@ -236,7 +235,7 @@ def decode_frames(container: Any, stream: Any, path: str | Path, packets: Iterab
             yield DecodedFrame(with_known_tags(frame), clock.stamp(frame))
 
     if num_damaged:
-        report_note(_DAMAGED(count=num_damaged), path)
+        source.note(_DAMAGED(count=num_damaged))
 
 
 def _decoder_of(stream: Any) -> Any:
@@ -263,7 +262,7 @@ def decode_from(given: AnySource, start: Fraction = Fraction(0)) -> Iterator[Dec
         yield first
         if first.treatment.is_interlaced:  # deinterlacing needs the frames around
             start = max(start - _FRAMES_AROUND / (stream.average_rate or stream.guessed_rate or FRAME_RATE), Fraction(0))
-        frames = _seek(container, stream, source.path, first.clock + start) if start > 0 else from_start
+        frames = _seek(container, stream, source, first.clock + start) if start > 0 else from_start
         if frames is not None:
             yield from frames if frames is from_start else treat(frames)
             return
@@ -277,7 +276,7 @@ def decode_from_start(
 
     packets: see `decode_frames`. Raises MediaError when no frame can be decoded.
     """
-    stored = decode_frames(container, stream, source.path, packets)
+    stored = decode_frames(container, stream, source, packets)
     lead = next(stored, None)
     if lead is None:
         raise MediaError("no frame in it can be decoded", path=source.path)
@@ -305,7 +304,7 @@ def _parity(source: MediaSource) -> str | None:
         def stretches() -> Iterator[list[Any]]:
             for place in range(_PLACES if length else 1):
                 container.seek(start + length * place // _PLACES)
-                yield [frame.decoded for frame in islice(decode_frames(container, stream, source.path), _PLACE_FRAMES)]
+                yield [frame.decoded for frame in islice(decode_frames(container, stream, source), _PLACE_FRAMES)]
 
         try:
             return true_parity(stretches())
@@ -313,7 +312,7 @@ def _parity(source: MediaSource) -> str | None:
             return "auto"
 
 
-def _seek(container: Any, stream: Any, path: str | Path, clock: Fraction) -> Iterator[DecodedFrame] | None:
+def _seek(container: Any, stream: Any, source: MediaSource, clock: Fraction) -> Iterator[DecodedFrame] | None:
     """Return frames from `clock` (container time, s) or earlier on, or None where the file cannot be entered in the middle.
 
     The index of some containers leads to a keyframe that is shown too late: then the seek is repeated from further back. Raw
@@ -325,7 +324,7 @@ def _seek(container: Any, stream: Any, path: str | Path, clock: Fraction) -> Ite
     for back in (*_SEEK_BACK_S, clock):
         try:
             container.seek(int((clock - back) / stream.time_base), stream=stream)
-            frames = decode_frames(container, stream, path)
+            frames = decode_frames(container, stream, source)
             lead = next(frames, None)
         except av.error.FFmpegError:
             continue

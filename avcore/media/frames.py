@@ -26,7 +26,7 @@ from avcore.arrays import Pixels
 from avcore.errors import InputError, MediaError
 from avcore.media.colour import frame_to_rgb, is_transparent
 from avcore.media.decoding import AS_STORED, TRANSPARENT, DecodedFrame, Treatment, decode_frames, decode_from, decode_from_start
-from avcore.media.media_source import AnySource, MediaSource, OnceAFile, note_of
+from avcore.media.media_source import AnySource, MediaSource, OnceAFile
 from avcore.media.opening import (
     audio_stream,
     kind_of_still,
@@ -170,7 +170,7 @@ def read_gray_video(given: AnySource) -> NDArray[np.uint8]:
     """
     source = MediaSource.of(given)
     with open_media(source) as container:
-        frames = decode_frames(container, require_video(container, source), source.path)
+        frames = decode_frames(container, require_video(container, source), source)
         gray: list[NDArray[np.uint8]] = [
             cv2.cvtColor(frame.decoded.to_ndarray(format="bgr24"), cv2.COLOR_BGR2GRAY) for frame in frames
         ]
@@ -340,7 +340,7 @@ def read_decoded(
     end = None if end_s is None else clock.start + exact(end_s)
     for index, frame in enumerate(_on_screen(shown, clock.start + start, end)):
         for note in view.surprises(frame):
-            note_of(source, note)
+            source.note(note)
         yield view, frame, index
 
 

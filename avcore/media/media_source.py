@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from avcore.files import require_file
-from avcore.notes import NEW_COMMAND, Note, report_note
+from avcore.notes import Note, report_note
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class MediaSource:
     """Number of the sound track, from 1; None = the one that a player plays."""
     video_track: int | None = None
     """Number of the video track, from 1; None = the one that a player shows."""
-    notes: tuple[Note, ...] = field(default=(), compare=False)
-    """Why these tracks were selected, where there were several."""
+    notes: list[Note] = field(default_factory=list, compare=False, repr=False)
+    """How it is read: why these tracks were selected, where there were several, and what decoding it finds out."""
 
     @classmethod
     def of(cls, given: "AnySource") -> "MediaSource":
@@ -29,26 +29,15 @@ class MediaSource:
     def __str__(self) -> str:
         return str(self.path)
 
+    def note(self, note: Note) -> None:
+        """Report and keep how it is read: once for each kind, since several passes decode it, and for each track that it names."""
+        known = {(one.code, one.values.get("number")) for one in self.notes}
+        if (note.code, note.values.get("number")) not in known:
+            self.notes.append(note)
+            report_note(note, self, is_once=True)
+
 
 AnySource = MediaSource | Path | str
-
-_NOTES: dict[MediaSource, list[Note]] = {}
-NEW_COMMAND.append(_NOTES.clear)
-
-
-def note_of(source: MediaSource, note: Note) -> None:
-    """Report once how a file is read, and keep the note for reports."""
-    notes = _NOTES.setdefault(source, [])
-    if note not in notes:
-        notes.append(note)
-    report_note(note, source, is_once=True)
-
-
-def notes_of(source: AnySource) -> tuple[Note, ...]:
-    """Return the notes so far on how a file is read."""
-    source = MediaSource.of(source)
-    return (*source.notes, *_NOTES.get(source, ()))
-
 
 Found = TypeVar("Found")
 

@@ -18,7 +18,7 @@ from av.stream import Disposition
 from av.subtitles.subtitle import AssSubtitle
 
 from avcore.media.frames import clock_of
-from avcore.media.media_source import MediaSource, note_of
+from avcore.media.media_source import MediaSource
 from avcore.media.opening import open_media
 from avcore.media.probe import probe
 from avcore.notes import NoteKind
@@ -170,7 +170,7 @@ class PassthroughMetadata:
                 if _how(stream, kind) is None:
                     codec = _codec_of(stream)
                     known = "unknown" if codec is None else codec.canonical_name
-                    note_of(self.source, _TRACK_LEFT_OUT(number=number, codec=known, file=name))
+                    self.source.note(_TRACK_LEFT_OUT(number=number, codec=known, file=name))
 
 
 def titles_in(source: MediaSource, start: Seconds, stop: Seconds) -> list[str]:
@@ -262,7 +262,7 @@ class PassthroughTracks(DuePackets):
         try:
             yield from self._packets(container)
         except av.error.FFmpegError as error:
-            note_of(self._passthrough.source, _DAMAGED(error=error.strerror))
+            self._passthrough.source.note(_DAMAGED(error=error.strerror))
 
     def _packets(self, container: Any) -> Iterator[TimedPacket]:
         """Yield packets with the time (s) at which they begin, in the order of the file."""

@@ -16,7 +16,7 @@ from avcore.errors import MediaError
 from avcore.files import require_file
 from avcore.media.decoding import AS_STORED, Treatment
 from avcore.media.frames import LONGEST_STAY_S, NOWHERE, FileClock, Onset, Span, View, clock_of, declared_end, first_view
-from avcore.media.media_source import AnySource, MediaSource, OnceAFile, notes_of
+from avcore.media.media_source import AnySource, MediaSource, OnceAFile
 from avcore.media.opening import (
     audio_stream,
     kind_of_still,
@@ -194,8 +194,8 @@ class MediaInfo:
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """Notes on what is not read as it is stored; reading the sound may add some."""
-        return (*self.video_notes, *notes_of(self.source))
+        """Notes on what is not read as it is stored; decoding may add some."""
+        return (*self.video_notes, *self.source.notes)
 
     @property
     def video_notes(self) -> tuple[Note, ...]:

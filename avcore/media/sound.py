@@ -21,7 +21,7 @@ from avcore.arrays import LOUDEST, Samples
 from avcore.errors import MediaError
 from avcore.files import atomic_output
 from avcore.media.frames import FileClock, clock_of, declared_end, start_of_sound
-from avcore.media.media_source import AnySource, MediaSource, OnceAFile, note_of
+from avcore.media.media_source import AnySource, MediaSource, OnceAFile
 from avcore.media.opening import (
     LOUDEST_READ,
     open_media,
@@ -31,7 +31,7 @@ from avcore.media.opening import (
     require_whole_sound,
 )
 from avcore.media.probe import probe
-from avcore.notes import NoteKind, report_note
+from avcore.notes import NoteKind
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, seconds_to_samples
 
 _WINDOW = 2048
@@ -174,7 +174,7 @@ def iter_speech_blocks(given: AnySource, rate: int = SAMPLE_RATE) -> Iterator[Sa
     def alone() -> LoneChannel | None:
         found = _lone_channel(source)
         if found is not None:
-            note_of(source, _LONE_CHANNEL(channel=found.name))
+            source.note(_LONE_CHANNEL(channel=found.name))
         return found
 
     for block in _placed_blocks(source):
@@ -201,9 +201,7 @@ def _lone_channel(source: MediaSource) -> LoneChannel | None:
     with open_media(source) as container:
         stream = require_audio(container, source)
         names = [channel.name for channel in stream.codec_context.layout.channels]
-        return lone_channel(
-            ((one.samples, one.weights) for one in _decode(container, stream, source.path, is_reported=False)), names
-        )
+        return lone_channel(((one.samples, one.weights) for one in _decode(container, stream, source, is_reported=False)), names)
 
 
 def read_sound(given: AnySource) -> tuple[Samples, int]:
@@ -277,9 +275,9 @@ def _placed_blocks(source: MediaSource) -> Iterator[_Block]:
         clock = _clock(source)
         loudest = _loudest(source) if stream.codec_context.name.startswith(_FLOATING) else 0.0
         if loudest > LOUDEST:
-            note_of(source, _SCALED(loudest=round(loudest, 1)))
+            source.note(_SCALED(loudest=round(loudest, 1)))
 
-        for block in _trimmed(_decode(container, stream, path), declared_end(stream)):
+        for block in _trimmed(_decode(container, stream, source), declared_end(stream)):
             if loudest > LOUDEST:
                 block = block._replace(samples=block.samples / np.float32(loudest))
 
@@ -305,7 +303,7 @@ def _loudest(source: MediaSource) -> float:
     """Return the largest sample of a file's sound, which is decoded once for that."""
     with open_media(source) as container:
         stream = require_audio(container, source)
-        peaks = (float(np.abs(one.samples).max(initial=0.0)) for one in _decode(container, stream, source.path, is_reported=False))
+        peaks = (float(np.abs(one.samples).max(initial=0.0)) for one in _decode(container, stream, source, is_reported=False))
         return max(peaks, default=0.0)
 
 
@@ -324,7 +322,7 @@ def _clock(source: MediaSource) -> FileClock:
     try:
         return clock_of(source)
     except MediaError as error:
-        report_note(_OWN_CLOCK(error=str(error)))
+        source.note(_OWN_CLOCK(error=str(error)))
         return FileClock.between(None, start_of_sound(source))
 
 
@@ -340,9 +338,9 @@ def _trimmed(blocks: Iterator[_Block], end: Fraction | None) -> Iterator[_Block]
         yield last._replace(samples=last.samples[:, :keep]) if keep > 0 else last
 
 
-def _decode(container: Any, stream: Any, path: str | Path, is_reported: bool = True) -> Iterator[_Block]:
-    """Decode the sound track; damaged packets are skipped, with one warning if is_reported."""
-    num_damaged, rate, clock = 0, 0, Fraction(0)
+def _decode(container: Any, stream: Any, source: MediaSource, is_reported: bool = True) -> Iterator[_Block]:
+    """Decode the sound track; damaged packets are skipped, with one note if is_reported."""
+    path, num_damaged, rate, clock = source.path, 0, 0, Fraction(0)
     is_coded = not stream.codec_context.name.startswith(_AS_STORED)
     for packet in container.demux(stream):
         try:
@@ -366,7 +364,7 @@ def _decode(container: Any, stream: Any, path: str | Path, is_reported: bool = T
             clock += samples_to_seconds(frame.samples, rate)
 
     if num_damaged and is_reported:
-        report_note(_DAMAGED(count=num_damaged), path)
+        source.note(_DAMAGED(count=num_damaged))
 
 
 def _as_float(frame: Any, path: str | Path) -> Samples:

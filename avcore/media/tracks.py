@@ -16,7 +16,7 @@ from avcore.media.opening import audio_stream, open_media
 from avcore.media.probe import SoundTrack, probe, sound_tracks
 from avcore.media.sound import iter_speech_blocks
 from avcore.media.source import FrameSource
-from avcore.notes import Note, NoteKind, report_note
+from avcore.notes import NoteKind
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE
 from avcore.units import normalise_language
 
@@ -68,9 +68,9 @@ def _asked_track(tracks: Sequence[SoundTrack], asked: str, path: str | Path) -> 
     return next((one for one in found if one.is_default), found[0])
 
 
-def _reading(source: MediaSource, track: SoundTrack, usual: int, note: Note | None = None) -> MediaSource:
+def _reading(source: MediaSource, track: SoundTrack, usual: int) -> MediaSource:
     # The usual track has no number, so that results cached for the bare path are valid for it.
-    return replace(source, audio_track=None if track.number == usual else track.number, notes=() if note is None else (note,))
+    return replace(source, audio_track=None if track.number == usual else track.number, notes=[])
 
 
 def _speaking(source: MediaSource, tracks: Sequence[SoundTrack], usual: int) -> MediaSource:
@@ -88,8 +88,9 @@ def _speaking(source: MediaSource, tracks: Sequence[SoundTrack], usual: int) -> 
         left = f", and not {_listed(rest)}" if rest else ""
         note = _OTHER_TRACK(track=str(chosen), left=left, usual=str(first))
 
-    report_note(note, source, is_once=True)
-    return _reading(source, chosen or first, usual, note)
+    heard = _reading(source, chosen or first, usual)
+    heard.note(note)
+    return heard
 
 
 def _listed(tracks: Sequence[SoundTrack]) -> str:
@@ -145,13 +146,13 @@ def select_tracks(path: str | Path, sound: str | None = None, video: int | None 
         video = max(tracks, key=lambda one: (_faces(_showing(source, one.number, usual)), one.number == usual)).number
     others = ", ".join(str(one) for one in tracks if one.number != video)
     note = _SEVERAL(track=str(tracks[video - 1]), others=others)
-    report_note(note, path, is_once=True)
-    return replace(_showing(source, video, usual), notes=(*source.notes, note))
+    source.note(note)
+    return _showing(source, video, usual)
 
 
 def _showing(source: MediaSource, number: int, usual: int) -> MediaSource:
     # The usual track has no number, so that results cached for the bare path are valid for it.
-    return replace(source, video_track=None if number == usual else number)
+    return replace(source, video_track=None if number == usual else number, notes=[*source.notes])
 
 
 def shows_face(source: AnySource) -> bool:

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, pairwise
 from math import ceil, inf
@@ -13,6 +14,7 @@ from avcore.compute.threads import ahead, frames_ahead
 from avcore.faces.find import SMALL_SIDE, Cuts, Small, shrink
 from avcore.media import MediaInfo
 from avcore.media.frames import read_small_frames
+from avcore.notes import Note
 from avcore.progress import Progress
 from avcore.timeline import Seconds, exact
 from netflips.dubbing.job import Job
@@ -43,6 +45,15 @@ class Shots:
         return bisect_right(self._edges, exact(seconds))
 
 
+@dataclass(frozen=True)
+class _Scenes:
+    """What is kept of a stretch."""
+
+    cuts: tuple[float, ...]
+    notes: tuple[Note, ...]
+    """how the frames were read up to its end"""
+
+
 def detect_shots(job: Job, script: Script) -> Shots:
     """Find the shots of the video, or of the part that is dubbed and what its last utterance may need behind it; of sound, none."""
     if not job.info.has_video:
@@ -56,15 +67,21 @@ def detect_shots(job: Job, script: Script) -> Shots:
 
 
 def kept_shots(info: MediaInfo, length_s: Seconds, store: Store, digest: str, progress: Progress) -> Shots:
-    """Return the shots of the beginning of a video, found or kept. digest: of the video, see `digest_of`."""
+    """Return the shots of the beginning of a video, found or kept; its source has the notes of how the frames were read.
+
+    digest: of the video, see `digest_of`.
+    """
     whole = range(0, max(int(info.duration_s), 1), _STRETCH_S)
     starts = [start for start in whole if start < length_s]
-    found = {start: store.find(tuple[float, ...], _SCENES, (digest, start)) for start in starts}
+    found = {start: scenes for start in starts if (scenes := store.find(_Scenes, _SCENES, (digest, start))) is not None}
 
-    for run in _runs_of([start for start in starts if found[start] is None]):
-        for start, cuts in _cuts_in(info, run, run[-1] == whole[-1], progress):
-            found[start] = store.keep(_SCENES, (digest, start), cuts)
-    return Shots([cut for start in starts for cut in found[start] or ()])
+    for run in _runs_of([start for start in starts if start not in found]):
+        fresh = replace(info, source=replace(info.source, notes=[]))
+        for start, cuts in _cuts_in(fresh, run, run[-1] == whole[-1], progress):
+            found[start] = store.keep(_SCENES, (digest, start), _Scenes(cuts, tuple(fresh.source.notes)))
+    for note in chain.from_iterable(found[start].notes for start in starts):
+        info.source.note(note)
+    return Shots([cut for start in starts for cut in found[start].cuts])
 
 
 def _runs_of(starts: Sequence[int]) -> list[list[int]]:

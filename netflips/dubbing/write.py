@@ -13,7 +13,6 @@ from avcore.faces.geometry import MOUTH_HIDDEN
 from avcore.journal import file_digest
 from avcore.media import MediaSource, SoundWriter
 from avcore.media.copying import CopiedFrames, VideoCopier
-from avcore.media.media_source import notes_of
 from avcore.media.passthrough import PassthroughMetadata
 from avcore.media.writer import synthetic_comment
 from netflips.dubbing.fit import OutputClock, fitted
@@ -136,7 +135,7 @@ def _passthrough(script: Script, source: MediaSource, clock: OutputClock, track:
 def with_notes(script: Script, job: Job, *, is_encoded: bool = True) -> Script:
     """Fill in the notes of the dub, the source text of each translation, and consents. is_encoded: whether its frames are."""
     utterances = tuple(replace(one, notes=tuple(job.notes.of.get(one.number, ()))) for one in with_sources(script).utterances)
-    notes = (*(job.info.notes if is_encoded else notes_of(job.info.source)), *job.notes.of_all)
+    notes = (*(job.info.notes if is_encoded else job.info.source.notes), *job.notes.of_all)
     return replace(script, utterances=utterances, notes=notes, consent=job.provenance.consent)
 
 

@@ -10,7 +10,6 @@ import pytest
 from av.packet import Packet
 
 from avcore.media import MediaSource, Subtitle, SubtitleTrack, VideoWriter, probe
-from avcore.media.media_source import notes_of
 from avcore.media.passthrough import PassthroughMetadata, titles_in
 from avcore.notes import sentence
 
@@ -108,7 +107,7 @@ BITMAP = ("dvd_subtitle", [(0.3, 0.7, "")])
     ],
 )
 def test_what_is_in_a_file_goes_over(source: Path, tmp_path: Path, ending: str, tracks: list[Any], left: tuple[str, ...]) -> None:
-    path = write(tmp_path / f"out{ending}", PassthroughMetadata(MediaSource(source), Fraction, Fraction(2)))
+    path = write(tmp_path / f"out{ending}", PassthroughMetadata(given := MediaSource(source), Fraction, Fraction(2)))
     with av.open(str(path)) as container:
         tags = {name.lower(): value for name, value in container.metadata.items()}
         assert container.streams.audio[0].language == "kor"
@@ -118,7 +117,7 @@ def test_what_is_in_a_file_goes_over(source: Path, tmp_path: Path, ending: str, 
     found = tracks_in(path)
     assert [(codec, shown) for _, codec, shown in found] == tracks
     assert [language for language, _, _ in found[:2]] == ["eng", "fra"]
-    assert tuple(map(sentence, notes_of(source))) == left
+    assert tuple(map(sentence, given.notes)) == left
 
 
 def test_times_are_those_of_the_new_video(source: Path, tmp_path: Path) -> None:

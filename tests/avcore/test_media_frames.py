@@ -12,7 +12,7 @@ from avcore.errors import InputError, MediaError, OutputError
 from avcore.media import Frame, VideoJoiner, VideoWriter, at_rate, iter_sound_at, probe, read_frames, write_speech
 from avcore.media.decoding import DecodedFrame
 from avcore.media.frames import View
-from avcore.media.media_source import notes_of
+from avcore.media.media_source import MediaSource
 from avcore.media.shapes import Shape
 from avcore.media.source import read_stored
 from avcore.notes import sentence
@@ -299,11 +299,11 @@ def test_a_wall_that_was_keyed_out_of_hdr_is_white(tmp_path: Path) -> None:
 
 
 def test_what_becomes_transparent_later_is_told_when_it_is_read(tmp_path: Path) -> None:
-    path = keyed(tmp_path / "a.mov", "qtrle", "argb", first=255)
-    assert probe(path).notes == ()
-    shown = [tuple(frame.rgb[8, 8]) for frame in read_frames(path)]
+    source = MediaSource(keyed(tmp_path / "a.mov", "qtrle", "argb", first=255))
+    assert probe(source).notes == ()
+    shown = [tuple(frame.rgb[8, 8]) for frame in read_frames(source)]
     assert shown == [GREEN] + [(255, 255, 255)] * 4
-    assert ["transparent" in sentence(note) for note in probe(path).notes] == [True]
+    assert ["transparent" in sentence(note) for note in probe(source).notes] == [True]
 
 
 @pytest.mark.parametrize("alpha", [255, 128])
@@ -435,10 +435,9 @@ def test_ordinary_files_have_one_shape(tmp_path: Path) -> None:
 def test_a_size_that_changes_between_keyframes_is_told_when_it_is_read(tmp_path: Path) -> None:
     """No header of a packet says it before: AV1 refers to frames of another size."""
     options = {"preset": "12", "svtav1-params": "resize-mode=1:resize-denom=16:resize-kf-denom=8"}
-    path = film(10, (256, 192), codec="libsvtav1", options=options).write(tmp_path / "a.mkv")
-    assert probe(path).notes == ()
-    frames = list(read_frames(path))
+    source = MediaSource(film(10, (256, 192), codec="libsvtav1", options=options).write(tmp_path / "a.mkv"))
+    assert probe(source).notes == ()
+    frames = list(read_frames(source))
     assert [frame.rgb.shape for frame in frames] == [(192, 256, 3)] * 10
     assert [shown_number(frame.rgb) for frame in frames] == [*range(10)]
-    assert ["256x192, ..." in sentence(note) for note in notes_of(path)] == [True]
-    assert probe(path).notes == notes_of(path)
+    assert ["256x192, ..." in sentence(note) for note in probe(source).notes] == [True]

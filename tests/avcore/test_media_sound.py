@@ -10,7 +10,7 @@ import pytest
 
 from avcore.errors import InputError, MediaError, OutputError
 from avcore.media import iter_sound_blocks, iter_speech_blocks, probe, read_sound, read_speech, write_speech
-from avcore.media.media_source import notes_of
+from avcore.media.media_source import MediaSource
 from avcore.notes import sentence
 from tests.avcore.media_samples import Film, clicks
 
@@ -59,10 +59,10 @@ def test_any_rate_is_resampled_in_place(tmp_path: Path, rate: int, channels: int
 @pytest.mark.parametrize(("loudest", "read"), [(2.7, 2.7), (5.3, 1.0), (300.0, 1.0)])
 def test_floating_sound_far_above_full_scale_is_scaled_and_told(tmp_path: Path, loudest: float, read: float) -> None:
     sound = np.stack([sine(16000, amplitude=loudest), 0.1 * sine(16000)])
-    path = Film(times=(), sound=sound, layout="stereo", audio_codec="pcm_f32le").write(tmp_path / "a.wav")
-    assert np.abs(np.concatenate(list(iter_sound_blocks(path)))).max() == pytest.approx(read, rel=1e-3)
-    assert np.abs(read_speech(path)).max() < 4
-    told = [sentence(note) for note in notes_of(path)]
+    source = MediaSource(Film(times=(), sound=sound, layout="stereo", audio_codec="pcm_f32le").write(tmp_path / "a.wav"))
+    assert np.abs(np.concatenate(list(iter_sound_blocks(source)))).max() == pytest.approx(read, rel=1e-3)
+    assert np.abs(read_speech(source)).max() < 4
+    told = [sentence(note) for note in source.notes]
     assert told == ([] if read > 1 else [f"its samples reach {loudest}, and are scaled to 1"])
 
 

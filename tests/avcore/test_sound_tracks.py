@@ -12,7 +12,7 @@ import pytest
 
 from avcore.arrays import Samples
 from avcore.errors import MediaError
-from avcore.media import probe, read_speech
+from avcore.media import MediaSource, probe, read_speech
 from avcore.media.tracks import select_audio_track
 from avcore.notes import NEW_COMMAND, sentence
 from netflips import cli
@@ -165,15 +165,15 @@ SURROUND = np.zeros((6, len(TALK)), np.float32)
     ],
 )
 def test_channels_that_cancel_are_not_mixed(tmp_path: Path, left: Samples, right: Samples, name: str) -> None:
-    path = write_tracks(tmp_path / "a.mka", [(0.5 * np.stack([left, right]), "", "")])
-    heard, again = read_speech(path), read_speech(path)
+    source = MediaSource(write_tracks(tmp_path / "a.mka", [(0.5 * np.stack([left, right]), "", "")]))
+    heard, again = read_speech(source), read_speech(source)
     assert np.array_equal(heard, again)
     if name:
-        told = tuple(map(sentence, probe(path).notes))
+        told = tuple(map(sentence, probe(source).notes))
         assert told == (f"its channels are out of phase and cancel in the mix, so the {name} one is heard alone",)
         assert likeness(heard, left if name == "left" else right) > 0.99
     else:
-        assert not probe(path).notes
+        assert not probe(source).notes
         assert np.abs(heard - 0.25 * (left + right)[: len(heard)]).max() < 1e-3
 
 

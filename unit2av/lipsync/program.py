@@ -328,5 +328,5 @@ def frames_in(files: Sequence[Path]) -> Iterator[Pixels]:
             continue
         source = MediaSource(path)
         with open_media(source) as container:
-            for frame in decode_frames(container, require_video(container, source), path):
+            for frame in decode_frames(container, require_video(container, source), source):
                 yield frame_to_rgb(frame.decoded, frame.decoded.width, frame.decoded.height)
