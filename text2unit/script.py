@@ -15,9 +15,9 @@ from avcore.texts import read_pairs
 from avcore.units import meant_language, normalise_language
 from text2unit.cleaning import clean_text, without_emoji
 from text2unit.english import read_english
-from text2unit.korean.particles import PAIR_OF, fitting
-from text2unit.korean.signs import require_readable, unreadable
-from text2unit.normalise import MARKS, PAUSE, WrittenOut, is_syllable, noun_reading, written_out
+from text2unit.korean.signs import addresses_in, read_addresses, require_readable, unreadable
+from text2unit.normalise import MARKS, PAUSE, WrittenOut, is_syllable, written_out
+from text2unit.nouns import put, stands_in
 from text2unit.stage import LANGUAGES
 
 MOST_SYLLABLES = 200
@@ -27,8 +27,6 @@ _LETTERS_A_SYLLABLE = 3
 _ENDS = re.compile(r"(?<=[.?]) ")
 _PAUSES = re.compile(r"(?<=,) ")
 _SAYABLE = re.compile(r"[0-9A-Za-z가-힣ㄱ-ㅣ\u1100-\u11ff\u00bc-\u00be\u2150-\u218b\u3400-\u9fff]")
-_PARTICLE = r"(은|는|이|가|을|를|과|와)(?![가-힣])|(으로|로)(?=[^가-힣]|$|서|써|는|도|만|부터)"
-_LATIN, _HANGUL = "A-Za-z0-9\u00c0-\u024f", "가-힣"
 
 
 @dataclass(frozen=True)
@@ -135,34 +133,14 @@ def read_readings(path: Path, language: str) -> dict[str, str]:
 
 
 def as_pronounced(text: str, readings: Mapping[str, str]) -> str:
-    """Replace words by their readings, the longest first, each with the Korean particle that fits it.
+    """Replace words by their readings, each with the Korean particle that fits it (`text2unit.nouns`).
 
-    Words are found in upper and lower case. Latin words must stand alone; particles may follow a word in Hangul.
+    readings: by words in small letters. An address that has one of them is read with its signs named.
     """
     plain = normalize("NFC", text)
-    folded = plain.lower()
-    there = sorted((word for word in readings if word in folded), key=lambda word: (-len(word), word))
-    if not there:
-        return text
-
-    spoken = re.sub("|".join(map(_alone, there)), lambda found: readings[found[0].lower()], plain, flags=re.IGNORECASE)
-    for reading in dict.fromkeys(readings[word] for word in there):
-        spoken = with_fitting_particles(spoken, reading)
-    return spoken
-
-
-def _alone(word: str) -> str:
-    before = next((letters for letters in (_LATIN, _HANGUL) if re.match(f"[{letters}]", word)), "")
-    behind = _LATIN if re.search(f"[{_LATIN}]$", word) else ""
-    return f"{f'(?<![{before}])' if before else ''}{re.escape(word)}{f'(?![{behind}])' if behind else ''}"
-
-
-def with_fitting_particles(text: str, noun: str) -> str:
-    """Put 은/는, 이/가, 을/를, 과/와 and 으로/로 behind a noun in the form that fits its pronunciation."""
-    try:
-        reading = noun_reading(noun)
-    except InputError:
-        return text
-    return re.sub(
-        f"{re.escape(noun)}(?:{_PARTICLE})", lambda found: f"{noun}{fitting(PAIR_OF[found[1] or found[2]], reading)}", text
-    )
+    there = {word: readings[word] for word in readings if word in plain.lower()}
+    for start, stop in reversed(addresses_in(plain) if there else ()):
+        named = read_addresses(plain[start:stop])
+        if any(stands_in(named, word) for word in there):
+            plain = plain[:start] + named + plain[stop:]
+    return put(plain, there).text if there else text

@@ -7,7 +7,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from avcore.texts import read_pairs
-from text2unit.script import with_fitting_particles
+from text2unit.nouns import put, stands_in, with_fitting_particles
 
 
 @dataclass(frozen=True)
@@ -47,33 +47,33 @@ def with_terms(source: str, translation: str, terms: Mapping[str, str], translat
     A term that is missing replaces its English, or else the translation of the term alone; failing both, the source is translated
     again with the Korean word in it. translate: translates a text; None = a program translates, which was given the terms.
     """
-    text, put, missed = translation, dict[str, str](), []
+    text, changed, missed = translation, dict[str, str](), []
     for term, korean in terms.items():
-        is_there = korean in text
+        is_there = stands_in(text, korean)
         if not is_there:
             text = _in_place(text, source, term, korean, translate)
-        if korean not in text:
+        if not stands_in(text, korean):
             missed.append(term)
             continue
 
         fitted = with_fitting_particles(text, korean)
         if not is_there or fitted != text:
-            put[term] = korean
+            changed[term] = korean
         text = fitted
-    return Termed(text, put, tuple(missed))
+    return Termed(text, changed, tuple(missed))
 
 
 def _in_place(text: str, source: str, term: str, korean: str, translate: Callable[[str], str] | None) -> str:
-    if _word(term).search(text):
-        # A function, since `re` would take a backslash in a plain replacement for an escape.
-        return _word(term).sub(lambda _: korean, text)
+    if written := {found[0]: korean for found in _word(term).finditer(text)}:
+        return put(text, written).text
     if translate is None:
         return text
     alone = translate(term).strip(" .?!。")
-    if alone and alone in text:
-        return text.replace(alone, korean)
+    if alone and stands_in(text, alone):
+        return put(text, {alone: korean}).text
+    # A function, since `re` would take a backslash in a plain replacement for an escape.
     mixed = translate(_word(term).sub(lambda _: korean, source))
-    return mixed if korean in mixed else text
+    return mixed if stands_in(mixed, korean) else text
 
 
 def _word(term: str) -> re.Pattern[str]:

@@ -43,10 +43,10 @@ def _units_stand(one: Utterance, target: TranslatedUnits) -> bool:
     return bool(target.units.ids) and not is_corrected and (one.text is None or one.text.text.split() == target.of.split())
 
 
-def targets_given(script: Script | None, is_anew: bool) -> frozenset[int]:
+def targets_given(script: Script | None, anew: frozenset[int]) -> frozenset[int]:
     """Return the numbers of the utterances whose target is fixed by the given script: a person wrote or approved it.
 
-    Nothing else may be spoken there. is_anew: what no person wrote is translated once more.
+    Nothing else may be spoken there. anew: numbers of utterances that are translated once more where no person wrote them.
     """
     if script is None:
         return frozenset()
@@ -54,18 +54,16 @@ def targets_given(script: Script | None, is_anew: bool) -> frozenset[int]:
     theirs = frozenset(
         number for number, text in written if isinstance(text, WrittenText) and text.text.strip() and not text.is_translated
     )
-    return theirs if is_anew else theirs | approved_targets(script)
+    return theirs | (approved_targets(script) - anew)
 
 
-def asked_anew(script: Script, is_all: bool) -> frozenset[int]:
-    """Return the numbers of the utterances that are to be translated once more: those whose target was deleted from a draft.
-
-    is_all: all whose target no person wrote.
-    """
-    return frozenset(one.number for one in script.utterances if _is_anew(one, is_all))
+def asked_anew(script: Script, anew: frozenset[int]) -> frozenset[int]:
+    """Return the numbers of the utterances that are to be translated once more: those whose target was deleted from a draft, and
+    those of `anew` whose target no person wrote."""
+    return frozenset(one.number for one in script.utterances if _is_anew(one, one.number in anew))
 
 
-def _is_anew(one: Utterance, is_all: bool) -> bool:
+def _is_anew(one: Utterance, is_asked: bool) -> bool:
     if one.target is None:
         return bool(one.alternatives) or (one.text is not None and one.text.by == "recognizer")
-    return is_all and isinstance(one.target, WrittenText) and one.target.is_translated
+    return is_asked and isinstance(one.target, WrittenText) and one.target.is_translated

@@ -121,8 +121,10 @@ def _of_script(job: Job, script: Script, texts: "TextCheck") -> tuple[tuple[Spea
     _check_times(path, spans, duration_s)
 
     # Faults of what is spoken as it stands are found here, before any work is done.
-    stands = frozenset[int]() if options.retranslate else approved_targets(script)
-    script, stands = with_script_terms(script, stands, job.term_readings, can_ask=options.cascade)
+    stands = approved_targets(script) - options.retranslated
+    script, notes = with_script_terms(script, stands, job.term_readings)
+    for note, numbers in notes:
+        job.notes.add(note, *numbers)
     approved = [one for one in script.utterances if one.number in stands]
     if any(isinstance(one.target, WrittenText) for one in approved):
         texts.require_model()

@@ -38,7 +38,7 @@ from netflips.dubbing.speech import speak, synthesizer_of
 from netflips.dubbing.store import CachingRecognizer
 from netflips.dubbing.subtitles import read_target
 from netflips.dubbing.target_units import TargetEncoder, target_encoder
-from netflips.dubbing.text_speech import ProgramSpeech
+from netflips.dubbing.text_speech import ProgramSpeech, readings_of
 from netflips.recognizers.windows import packed
 from netflips.script.notes import CUT, FOUND_FAULTS, HURRIED, NOT_CHECKED, NOT_RECOGNIZED
 from netflips.script.targets import Target, WrittenText
@@ -77,7 +77,7 @@ def check(script: Script, job: Job, sound: Sound | None) -> Script:
         job.notes.add(NOT_RECOGNIZED(language=script.target))
     checker = _Checker(
         script, measurer, target_encoder(script, job, sound), fitter_of(script, job, sound),
-        lambda one: read_target(one, job.reader, script.target), targets_given(options.script, options.retranslate),
+        lambda one: read_target(one, job.reader, script.target), targets_given(options.script, options.retranslated),
         job.notes, job.progress,
     )  # fmt: skip
     with job.clock.stage("check"):
@@ -115,10 +115,8 @@ def _measurer(script: Script, job: Job, sound: Sound | None) -> Measurer:
     def spoken(one: Utterance) -> Samples:
         return resample(synthesizer.speak(one).samples, synthesizer.rate, SAMPLE_RATE)
 
-    has_times = found is not None and found.has_times
-    return Measurer(
-        spoken, recognizer, has_times, lambda: job.models.likeness_encoder, job.store, mouth, script.target, job.readings
-    )
+    has_times, readings = found is not None and found.has_times, readings_of(script, job)
+    return Measurer(spoken, recognizer, has_times, lambda: job.models.likeness_encoder, job.store, mouth, script.target, readings)
 
 
 # All utterances

@@ -1,6 +1,7 @@
 """What can be asked of a dub, checked once: flags, their help, the page's form and Python come from these fields."""
 
 import math
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, MISSING, dataclass, fields, is_dataclass, replace
@@ -13,6 +14,7 @@ from avcore.errors import UsageError
 from avcore.faces.select import parse_face_choice
 from avcore.files import Input, Output, require_file
 from avcore.flags import CommonOptions, files_written, flag, out_flag, positional, report_flag, voice_flag
+from avcore.notes import shown
 from avcore.programs import parse_command, takes
 from avcore.units import normalise_language
 from avcore.words import KOREAN
@@ -33,6 +35,7 @@ from unit2av.inference_options import unit_offset
 from unit2av.lipsync.backend import LipSyncChoice, lips_flag
 
 AUTO: Final = "auto"
+ALL: Final = "all"
 PUBLISHED: Final = "audio,video"
 Modalities = Literal["audio,video", "audio", "video", "auto"]
 Timing = Literal["auto", "source", "free"]
@@ -105,8 +108,9 @@ class DubOptions(MarkFlags):
     speech_level: SpeechLevel | None = flag(default=None, metavar="LEVEL")
     """Korean level of speech that a language model writes for all whose level the script does not say: 해요체, 합니다체 or 해체
     (default: 해요체)"""
-    retranslate: bool = flag(default=False)
-    """translate what --script-in says once more; without it texts and units that nobody corrected are said as they stand"""
+    retranslate: str = flag(default="", nargs="?", const=ALL, metavar="N,N")
+    """translate what --script-in says once more, of all utterances or those with these numbers; without it texts and units that
+    nobody corrected are said as they stand"""
     glossary: Path | None = flag(default=None, file=Input("the glossary"))
     """how words are translated: lines of English<TAB>Korean; Korean particles are corrected"""
     check_translation: bool = flag(default=False)
@@ -210,6 +214,8 @@ class DubOptions(MarkFlags):
             raise UsageError("--people has a voice for each, --voice is one for all", hint="leave one of them out")
         if self.retranslate and self.script_in is None:
             raise UsageError("--retranslate belongs to --script-in", hint=f"add {SCRIPT_IN} draft.json, or leave it out")
+        if self.retranslate != ALL and not re.fullmatch(r"(?:[1-9]\d*(?:,(?!$)|$))*", self.retranslate):
+            raise UsageError(f"--retranslate takes numbers of utterances, as 3,7, or {ALL}", found=shown(self.retranslate))
         if self.timeline is not None and self.timeline.suffix.lower() != ".otio":
             raise UsageError("--timeline writes OpenTimelineIO", expected="a name that ends in .otio", found=self.timeline)
         if self.timeline is not None and self.is_draft:
@@ -424,6 +430,18 @@ class DubOptions(MarkFlags):
     def script(self) -> Script | None:
         """The script of --script-in; None where there is none, or it is a file of subtitles. Raises InputError."""
         return None if self.script_in is None or is_subtitles(self.script_in) else read_script(self.script_in)
+
+    @cached_property
+    def retranslated(self) -> frozenset[int]:
+        """Numbers of the script's utterances that --retranslate names. Raises UsageError for one that it does not have."""
+        there = frozenset(() if self.script is None else (one.number for one in self.script.utterances))
+        if self.retranslate == ALL:
+            return there
+        asked = frozenset(int(number) for number in self.retranslate.split(",") if number)
+        if asked - there:
+            expected = f"numbers from 1 to {max(there)}" if there else "a script (.json)"
+            raise UsageError("--retranslate names an utterance that is not there", expected=expected, found=min(asked - there))
+        return asked
 
     @property
     def is_of_recordings(self) -> bool:

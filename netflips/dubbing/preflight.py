@@ -229,6 +229,7 @@ def check_words(models: Models, options: DubOptions) -> None:
         read_readings(options.pronounce, target)
     if options.script is not None:
         terms_of_script(options.script, target, options.script_in)
+    _ = options.retranslated  # refused for utterances that are not there
     if options.speaker is not None:
         require_spoken(options.speaker, target)
 

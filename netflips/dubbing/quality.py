@@ -27,7 +27,7 @@ from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import Synthesizer, synthesizer_of
 from netflips.dubbing.store import CachingReader, CachingRecognizer
 from netflips.dubbing.target_units import TargetEncoder, target_encoder
-from netflips.dubbing.text_speech import ProgramSpeech, TextToUnit, text_speech
+from netflips.dubbing.text_speech import ProgramSpeech, TextToUnit, readings_of, text_speech
 from netflips.models import Models
 from netflips.quality_estimation import (
     GIVEN,
@@ -243,9 +243,10 @@ def _speaker(script: Script, job: Job, sound: Sound | None, spoken: Sequence[tup
             fitter_of(script, job, sound),
             synthesizer_of(script, job, sound),
         )
+        readings = readings_of(script, job)
         rows = [
             (
-                as_read(as_pronounced(text, job.readings), target),
+                as_read(as_pronounced(text, readings), target),
                 as_read(recognizer.transcribe(speech, target).text, target),
                 float(samples_to_seconds(len(speech))) / natural_s,
             )

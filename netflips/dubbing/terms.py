@@ -1,42 +1,64 @@
 """Terms that a person decided, put into translations that the person has read and kept."""
 
-import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from netflips.cascade.glossary import terms_in, with_terms
+from avcore.notes import Note
+from netflips.cascade.glossary import terms_in
+from netflips.script.notes import TERM_MISSING, TERM_PUT
 from netflips.script.targets import Target, TranslatedFrom, WrittenText
 from netflips.script.types import Script
 from netflips.script.utterance import Utterance
-from text2unit.script import with_fitting_particles
+from text2unit.nouns import put, stands_in, times_in
 
 
 def with_script_terms(
-    script: Script, stands: frozenset[int], decided: Mapping[str, str], *, can_ask: bool
-) -> tuple[Script, frozenset[int]]:
+    script: Script, stands: frozenset[int], decided: Mapping[str, str]
+) -> tuple[Script, list[tuple[Note, tuple[int, ...]]]]:
     """Put the terms that a person decided into the translations that stand, in place of a proposal or an earlier term.
 
-    stands: numbers of the utterances whose translation stands. decided: terms as of `terms_of_script`. can_ask: whether sentences
-    can be translated once more; a sentence that has neither the proposal nor the earlier term then stands no longer. Returns the
-    script and the numbers that still stand.
+    stands: numbers of the utterances whose translation stands. decided: terms as of `terms_of_script`. Returns the script, and
+    notes of what was put where, and of sentences that lack a term, each with the numbers of its utterances (none: of all): a text
+    that a person has read is never translated anew for a term.
     """
-    found = {one.number: one for one in script.utterances}
-    before = {one.word.lower(): one.proposed for one in script.terms}
-    lost = set[int]()
+    utterances = {one.number: one for one in script.utterances}
+    proposed = {one.word.lower(): one.proposed for one in script.terms}
+    changed, missing = dict[tuple[str, str], Counter[int]](), dict[str, list[int]]()
 
-    for group in _sentences(script, stands):
-        for word, wanted in terms_in(group[0][1].of, decided).items():
-            if any(wanted in _translated_text(found[number]) for number, _ in group):
-                continue
-            for number, made in group:
-                found[number] = _with_term(found[number], word, wanted, [made.glossary.get(word, ""), before.get(word, "")])
-            # Neither the proposal nor the earlier term was in it: only another translation can have the term.
-            if can_ask and not any(wanted in _translated_text(found[number]) for number, _ in group):
-                lost |= {number for number, _ in group}
-    return replace(script, utterances=tuple(found.values())), stands - lost
+    for sentence in _sentences(script, stands):
+        texts, terms = [made.text for _, made in sentence], terms_in(sentence[0][1].of, decided)
+        new = {word: wanted for word, wanted in terms.items() if not any(stands_in(text, wanted) for text in texts)}
+        # One pass over all earlier forms: what was put in for one term is not looked at for another.
+        forms = {wanted: wanted for wanted in terms.values()}
+        for word, wanted in new.items():
+            earlier = (made.glossary.get(word, "") for _, made in sentence)
+            for form in filter(None, (*earlier, proposed.get(word, ""), word)):
+                # A syllable that stands there more often than the name in the original is another word, too.
+                if len(form) == 1 and sum(times_in(text, form) for text in texts) > times_in(sentence[0][1].of, word):
+                    continue
+                forms.setdefault(form, wanted)
+                if wanted.startswith(form):  # 인공 지능 is 인공지능 already, and not 인공지능 지능
+                    forms.setdefault(f"{form} {wanted.removeprefix(form).strip()}", wanted)
+
+        for number, made in sentence:
+            for form, times in put(made.text, forms).places.items():
+                changed.setdefault((form, forms[form]), Counter())[number] += times
+            utterances[number] = _with_forms(utterances[number], forms, new)
+        for word, wanted in new.items():
+            if not any(stands_in(put(text, forms).text, wanted) for text in texts):
+                missing.setdefault(f"{wanted} ({word})", []).append(sentence[0][0])
+
+    notes = [
+        (TERM_PUT(earlier=form, term=wanted, times=numbers.total()), tuple(numbers)) for (form, wanted), numbers in changed.items()
+    ]
+    notes += [
+        (TERM_MISSING(term=term, numbers=",".join(map(str, numbers)), count=len(numbers)), ()) for term, numbers in missing.items()
+    ]
+    return replace(script, utterances=tuple(utterances.values())), notes
 
 
-def _sentences(script: Script, stands: frozenset[int]) -> list[list[tuple[int, TranslatedFrom]]]:
+def _sentences(script: Script, stands: frozenset[int]) -> Sequence[list[tuple[int, TranslatedFrom]]]:
     """Return the sentences whose translation stands: the numbers of their utterances, each with its translation."""
     found = list[list[tuple[int, TranslatedFrom]]]()
     for one in script.utterances:
@@ -53,25 +75,20 @@ def _sentences(script: Script, stands: frozenset[int]) -> list[list[tuple[int, T
     return found
 
 
-def _translated_text(one: Utterance) -> str:
-    """Return the machine translation of an utterance, "" = there is none."""
-    return "" if not isinstance(one.target, WrittenText) or one.target.translation is None else one.target.translation.text
+def _with_forms(one: Utterance, forms: Mapping[str, str], new: Mapping[str, str]) -> Utterance:
+    """Return an utterance with terms in its target and its alternatives.
 
-
-def _with_term(one: Utterance, word: str, wanted: str, before: Sequence[str]) -> Utterance:
-    """Return an utterance with a term as a person wants it, in its target and its alternatives."""
+    forms: what is put in, by earlier forms. new: terms by the word of the original.
+    """
 
     def changed(target: Target | None) -> Target | None:
         if not isinstance(target, WrittenText) or target.translation is None:
             return target
-        text = target.text
-        for earlier in filter(None, before):  # a particle may follow the term, but no syllable may stand before it
-            text = re.sub(rf"(?<![가-힣]){re.escape(earlier)}", wanted, text)
-        text = with_terms(target.translation.of, text, {word: wanted}, None).text
+        text = put(target.text, forms).text
         if text == target.text:
             return target
-        text = with_fitting_particles(text, wanted)
-        translation = target.translation._replace(text=text, glossary={**target.translation.glossary, word: wanted})
+        used = {word: wanted for word, wanted in new.items() if stands_in(text, wanted)}
+        translation = target.translation._replace(text=text, glossary={**target.translation.glossary, **used})
         return replace(target, text=text, translation=translation, seconds=None)
 
     alternatives = (changed(target) for target in one.alternatives)

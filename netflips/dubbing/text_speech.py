@@ -27,6 +27,7 @@ from netflips.dubbing.store import Store
 from netflips.dubbing.timing import Pause, parted
 from netflips.models import Models
 from netflips.script.targets import UnitList, WrittenText
+from netflips.script.terms import proposed_readings
 from netflips.script.types import Script
 from netflips.script.utterance import Utterance
 from text2unit.normalise import READING
@@ -46,14 +47,19 @@ _HARDLY_FASTER = 1.05
 
 def text_speech(script: Script, job: Job, sound: Sound | None) -> "TextToUnit | ProgramSpeech":
     """Return what speaks the job's texts. sound: sound of the original, for samples of the voices."""
-    language, options = job.languages[1], job.options
+    language, options, readings = job.languages[1], job.options, readings_of(script, job)
     if job.speaking is None:
-        return TextToUnit(job.models, language, job.readings, job.store)
+        return TextToUnit(job.models, language, readings, job.store)
 
     references = VoiceReferences(job.part.utterances(script), sound, job.voice_file)
     # Sound that is spoken again in the speaker's voice is only encoded, and the unit encoder takes 16 kHz.
     rate = job.sound_rate(script) if options.keep_sound else SAMPLE_RATE
-    return ProgramSpeech(job.speaking, job.models, language, job.readings, job.store, references, rate, options.keep_sound)
+    return ProgramSpeech(job.speaking, job.models, language, readings, job.store, references, rate, options.keep_sound)
+
+
+def readings_of(script: Script, job: Job) -> dict[str, str]:
+    """Return how words are read: as --pronounce and the script's terms say, else as the terms propose."""
+    return proposed_readings(script) | job.readings
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +70,7 @@ class TextToUnit:
     language: str
     """the target language"""
     readings: Mapping[str, str]
-    """readings of words, as of --pronounce"""
+    """as of `readings_of`"""
     store: Store
 
     @property
@@ -171,7 +177,7 @@ class ProgramSpeech:
     language: str
     """the target language"""
     readings: Mapping[str, str]
-    """readings of words, as of --pronounce"""
+    """as of `readings_of`"""
     store: Store
     references: VoiceReferences
     rate: int

@@ -1,11 +1,13 @@
 """The target of each utterance: units from the unit translator, or in the cascade a text."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from dataclasses import replace
 
 from avcore.compute.inference import resolve_device
 from avcore.journal import file_digest
 from avcore.media.passthrough import titles_in
+from avcore.notes import Notes
 from netflips.cascade.chat import open_translator
 from netflips.cascade.engines import engines_of
 from netflips.cascade.glossary import read_glossary
@@ -25,11 +27,12 @@ from netflips.dubbing.text_speech import text_speech
 from netflips.dubbing.timing import duration_scale
 from netflips.dubbing.titles import TitlesByModel, TitlesByProgram, translated_titles
 from netflips.dubbing.translators import AnyTranslator, CachingTranslator
-from netflips.script.notes import FOREIGN, LEFT_ALONE
-from netflips.script.targets import TranslatedUnits, UnitList
-from netflips.script.terms import find_terms
+from netflips.script.notes import FOREIGN, LEFT_ALONE, READ_AS_PROPOSED, TEXT_STAYS
+from netflips.script.targets import TranslatedUnits, UnitList, WrittenText
+from netflips.script.terms import find_terms, proposed_readings
 from netflips.script.types import Script
 from netflips.script.utterance import Utterance
+from text2unit.nouns import stands_in
 
 _GROUP, _GROUP_ON_GPU = 8, 64
 """Utterances in a batch, on a CPU and on a GPU. The translations of a batch are kept when it is done."""
@@ -50,6 +53,13 @@ def translate(script: Script, job: Job, sound: Sound | None) -> Script:
         keep_texts(script, job.store, job.texts_file)
     elif job.models.paths.utut is not None:
         script = _units(script, job)
+
+    texts = [job.with_readings(one.spoken.text) for one in script.utterances if one.spoken is not None]
+    words = [
+        f"{word} ({reading})" for word, reading in proposed_readings(script).items() if any(stands_in(text, word) for text in texts)
+    ]
+    if words:
+        job.notes.add(READ_AS_PROPOSED(words=", ".join(words)))
     return script
 
 
@@ -118,15 +128,17 @@ def _texts(script: Script, job: Job, sound: Sound | None, asked: CascadeModels) 
             made_of = engines.fingerprints["text translator"], job.models.arithmetic
             translator = CachingTranslator(engines.translator, job.store, made_of)
 
-        texts, done = text_speech(script, job, sound), dict[int, Utterance]()
+        # A translator is asked to write names in Hangul; what the terms propose counts only where it did not.
+        texts, done = text_speech(replace(script, terms=()), job, sound), dict[int, Utterance]()
+        notes = Notes(is_quiet=True) if job.options.retranslated else job.notes
         candidates = SentenceTranslator(
-            script, job.part, translator, texts, job.store, job.notes, glossary, job.info.path.stem,
+            script, job.part, translator, texts, job.store, notes, glossary, job.info.path.stem,
             job.options.keep_sound, _anew(job.options),
         )  # fmt: skip
         for start in range(0, len(todo), translator.together):
             done |= candidates.of(todo[start : start + translator.together])
             job.progress("translate", min(start + translator.together, len(todo)), len(todo))
-        script = with_more(script, done)
+        script = with_more(script, done if notes is job.notes else done | _texts_that_stay(script, done, notes, job))
 
         if job.options.check_translation:
             numbers = {one.number for one in own}
@@ -143,6 +155,26 @@ def _texts(script: Script, job: Job, sound: Sound | None, asked: CascadeModels) 
     return replace(script, terms=find_terms(script))
 
 
+def _texts_that_stay(script: Script, done: Mapping[int, Utterance], notes: Notes, job: Job) -> dict[int, Utterance]:
+    """Return the utterances that --retranslate found no translation for, by number, with the texts that they had.
+
+    done: those that were translated. notes: of the translation, which join the job's; where a text stays, a note says why.
+    """
+    given = {} if job.options.script is None else {one.number: one for one in job.options.script.utterances}
+    stay = dict[int, Utterance]()
+    for one in script.utterances:
+        is_open = one.number in job.options.retranslated and one.target is None and one.number not in done
+        target = given[one.number].target if is_open else None
+        if isinstance(target, WrittenText) and target.is_translated and target.text.strip():
+            stay[one.number] = replace(one, target=replace(target, spoken_by=""))
+    for number, note in ((number, note) for number, found in notes.of.items() for note in found):
+        is_kept = number in stay and note.code == LEFT_ALONE.code
+        job.notes.add(TEXT_STAYS(**note.values) if is_kept else note, number)
+    for note in notes.of_all:
+        job.notes.add(note)
+    return stay
+
+
 def _anew(options: DubOptions) -> dict[int, str]:
     """Return the utterances that are to be translated once more, by number, with the digest of the script that asks for it.
 
@@ -151,4 +183,4 @@ def _anew(options: DubOptions) -> dict[int, str]:
     script, path = options.script, options.script_in
     if script is None or path is None:
         return {}
-    return dict.fromkeys(asked_anew(script, options.retranslate), file_digest(path))
+    return dict.fromkeys(asked_anew(script, options.retranslated), file_digest(path))

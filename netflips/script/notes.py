@@ -50,6 +50,18 @@ RECOGNIZER_LOOP = NoteKind("recognizer_loop", "what was recognized repeats a str
 FOREIGN = NoteKind("foreign", "it is in another language ('{language}')")
 OTHER_LANGUAGE = NoteKind("other_language", "most of what is said is in '{found}', not in '{asked}'", "; --from {found} takes it")
 TERMS_MISSED = NoteKind("terms_missed", "{u}the translation has nothing for {terms} of the glossary")
+TERM_PUT = NoteKind("term_put", "{u}'{term}' is put in place of '{earlier}', in {times:#place}, as the script's terms say")
+TERM_MISSING = NoteKind(
+    "term_missing",
+    "the text of the script has no {term} in {count:#utterance}: {numbers}",
+    "; --retranslate {numbers} asks for others",
+)
+TEXT_STAYS = NoteKind("text_stays", "{u}no other translation was found ({reason:@}): the script's text stays")
+READ_AS_PROPOSED = NoteKind(
+    "read_as_proposed",
+    "{words} are read as the terms propose, since nobody decided how",
+    "; `spoken` in the script's terms decides",
+)
 NUMBERS_MISSED = NoteKind("numbers_missed", "{u}the translation has no {numbers}")
 NUMBERS_ADDED = NoteKind("numbers_added", "{u}the translation says {numbers}, which the original does not")
 MEANING_LOST = NoteKind("meaning_lost", "{u}translated back, it says: {back}", rank=2)

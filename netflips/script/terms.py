@@ -1,7 +1,7 @@
 """Names and terms of a recording with proposals for their Korean. A person decides once, and the term is the same everywhere.
 
-Terms are capitalised words within sentences, words that are repeated, words in Latin letters in a translation, and amounts. The
-proposal is what the translations have for a term, or else how it sounds.
+Terms are capitalised words within sentences, words that are repeated, and words in Latin letters in a translation; amounts and
+units are read rightly anyway. The proposal is what the translations have for a term, or else how it sounds.
 """
 
 import re
@@ -23,8 +23,9 @@ from netflips.cascade.program import ProgramTranslator, lone_request
 from netflips.quality_estimation import translation_fault
 from netflips.script.types import Script, Term
 from text2unit.korean.loanwords import in_hangul
-from text2unit.korean.tables import alternatives, tables
+from text2unit.korean.tables import tables
 from text2unit.normalise import written_out
+from text2unit.nouns import stands_in
 from text2unit.script import script_of
 from text2unit.stage import LANGUAGES
 
@@ -56,18 +57,15 @@ which while white whole whose within without woman wonder words working works wo
 you'll you're you've young yours yourself
 """
 _COMMON = frozenset(_COMMON_WORDS.split())
-_UNITS = {
-    "percent": "퍼센트", "per cent": "퍼센트", "%": "퍼센트", "degree": "도", "kilometer": "킬로미터", "kilometre": "킬로미터",
-    "centimeter": "센티미터", "millimeter": "밀리미터", "meter": "미터", "metre": "미터", "mile": "마일", "foot": "피트",
-    "feet": "피트", "inch": "인치", "inche": "인치", "kilogram": "킬로그램", "kilo": "킬로", "gram": "그램", "ton": "톤",
-    "tonne": "톤", "pound": "파운드", "liter": "리터", "litre": "리터", "gallon": "갤런", "watt": "와트",
-    "kilowatt": "킬로와트", "megawatt": "메가와트", "gigawatt": "기가와트", "terawatt": "테라와트",
-    "kilowatt hour": "킬로와트시", "volt": "볼트", "megabyte": "메가바이트", "gigabyte": "기가바이트", "terabyte": "테라바이트",
-    "hertz": "헤르츠", "dollar": "달러", "euro": "유로", "cent": "센트",
-}  # fmt: skip
-"""Units of measurement by their English names without a last s."""
-_NUMBER = r"\d[\d,]*(?:\.\d+)?"
-_SCALE = r"(?:\s(?:thousand|million|billion|trillion))?"
+_UNIT_WORDS = """
+percent degree kilometer kilometre centimeter millimeter meter metre mile inch inche kilogram kilo gram ton tonne pound liter litre
+gallon watt kilowatt megawatt gigawatt terawatt volt megabyte gigabyte terabyte hertz dollar euro cent hundred thousand million
+billion trillion
+"""
+_UNITS = frozenset(_UNIT_WORDS.split())
+"""Units of measurement and scales without a last s: they are read rightly, and are no terms."""
+_SURNAMES = {"lee": "이", "park": "박", "choi": "최", "jung": "정", "jeong": "정", "yoon": "윤", "kang": "강", "cho": "조"}
+"""Korean names that sound otherwise in English."""
 _ALIKE = 0.6
 """Share of common letters (jamo) at or above which two Hangul words may be spellings of the same word."""
 _TOGETHER = 0.7
@@ -86,7 +84,7 @@ def find_terms(script: Script, translator: ProgramTranslator | ChatTranslator | 
     """
     talk = _Talk.of(script)
     listed = {one.word.casefold(): one for one in script.terms}
-    for word in (*talk.names(), *talk.repeated(), *talk.latin(), *talk.amounts()):
+    for word in (*talk.names(), *talk.repeated(), *talk.latin()):
         listed.setdefault(word.casefold(), Term(word, ""))
     open_terms = [one.word for one in listed.values() if not one.spoken and (translator is not None or not one.proposed)]
 
@@ -141,6 +139,15 @@ def terms_of_script(script: Script, language: str, path: Path | None = None) -> 
     return found
 
 
+def proposed_readings(script: Script) -> dict[str, str]:
+    """Return what is proposed for terms that nobody decided and a Korean voice would spell letter by letter, by words in lower
+    case."""
+    if script.target != KOREAN:
+        return {}
+    open_terms = (one for one in script.terms if not one.spoken and _HANGUL.search(one.proposed))
+    return {one.word.lower(): one.proposed for one in open_terms if names_spelled_out(one.word, KOREAN)}
+
+
 def as_it_sounds(word: str, source: str = ENGLISH) -> str:
     """Return a word or a name in Hangul as it sounds; "" if that is unknown, or espeak-ng is not installed."""
     try:
@@ -186,9 +193,9 @@ class _Talk:
 
         found = list[str]()
         for (source, _), row in zip(self.rows, rows, strict=True):
-            parts, amounts = list[tuple[int, int]](), [one.span() for one in _amount().finditer(source)]
+            parts = list[tuple[int, int]]()
             for word, begin, is_first in row:
-                is_unit = any(start <= begin < end for start, end in amounts)
+                is_unit = _is_unit(word, source[:begin])
                 # A name even at the beginning of a sentence, as NASA and iPhone.
                 is_name = _is_capital(word[0].upper() + word[1:]) and any(map(str.isupper, word[1:]))
                 if is_unit or not (is_name or word in known or (not is_first and _is_capital(word))):
@@ -216,7 +223,9 @@ class _Talk:
         often = [
             word
             for word, times in counted.most_common()
-            if times >= _LEAST_TIMES and len(word) >= _LEAST_LETTERS and not {word, word.removesuffix("s")} & (_COMMON | names)
+            if times >= _LEAST_TIMES
+            and len(word) >= _LEAST_LETTERS
+            and not {word, word.removesuffix("s")} & (_COMMON | _UNITS | names)
         ]
         return often[:_MOST_WORDS]
 
@@ -224,25 +233,18 @@ class _Talk:
         """Return words of translations that a voice would spell letter by letter."""
         return list(dict.fromkeys(word for _, target in self.rows if target for word in names_spelled_out(target, self.target)))
 
-    def amounts(self) -> list[str]:
-        """Return numbers with a unit, as 98 percent."""
-        return list(dict.fromkeys(" ".join(found[0].split()) for source, _ in self.rows for found in _amount().finditer(source)))
-
     # What is proposed
 
     def translated(self, word: str) -> str:
         """Return what the translations have for a term, "" if nothing is found."""
         if self.target != KOREAN:
             return ""
-        if not word[:1].isalpha():
-            return self._amount_translated(word)
-        return self._alike(word, as_it_sounds(word, self.source)) or self._together(word)
+        sound = as_it_sounds(word, self.source)
+        return self._short(word, sound) if len(sound) == 1 else self._alike(word, sound) or self._together(word)
 
     def as_it_sounds(self, word: str) -> str:
-        """Return a term in Hangul as it sounds, an amount with the name of its unit; "" if that is unknown."""
-        if self.target != KOREAN:
-            return ""
-        return as_it_sounds(word, self.source) if word[:1].isalpha() else _amount_by_name(word)
+        """Return a term in Hangul as it sounds; "" if that is unknown."""
+        return as_it_sounds(word, self.source) if self.target == KOREAN else ""
 
     def rows_with(self, word: str) -> set[int]:
         """Return the rows with a term in the source text, or left in Latin letters in the target text."""
@@ -253,6 +255,12 @@ class _Talk:
     def _stems(self) -> list[set[str]]:
         """The words of each row's target text, with and without particles."""
         return [{stem for word in _HANGUL.findall(target) for stem in _stems_of(word)} for _, target in self.rows]
+
+    def _short(self, word: str, sound: str) -> str:
+        """Return the name of one syllable that the translations have for a term; "" if there is none. sound: of the term."""
+        texts = [self.rows[place][1] for place in self.rows_with(word)]
+        names = (_SURNAMES.get(word.lower(), ""), sound)
+        return next((name for name in names if name and any(stands_in(text, name) for text in texts)), "")
 
     def _alike(self, word: str, sound: str) -> str:
         """Return the words of a translation that sound most like a term; "" if none sound alike."""
@@ -274,38 +282,25 @@ class _Talk:
         best = max(found, key=lambda one: found[one], default="")
         return best if found.get(best, 0.0) >= _ALIKE else ""
 
+    def _is_bare(self, stem: str) -> bool:
+        """Return whether a word has no particle and is no title: what ends like a particle has another one behind it somewhere."""
+        ends_in_one = any(stem.endswith(particle) and stem != particle for particle in _particles())
+        return stem not in tables().titles and (not ends_in_one or stem in self._before_particles)
+
+    @cached_property
+    def _before_particles(self) -> set[str]:
+        return {stem for _, target in self.rows for word in _HANGUL.findall(target) for stem in _stems_of(word) if stem != word}
+
     def _together(self, word: str) -> str:
         """Return the word that is in the translations of sentences with a term, and not in others; "" if there is none."""
         here = self.rows_with(word)
         if len(here) < 2:
             return ""
-        counted = Counter(stem for place in here for stem in self._stems[place] if len(stem) > 1)
+        counted = Counter(stem for place in here for stem in self._stems[place] if len(stem) > 1 and self._is_bare(stem))
         every = Counter(stem for stems in self._stems for stem in stems)
         share = {stem: 2 * times / (len(here) + every[stem]) for stem, times in counted.items() if times > 1}
         best = max(share, key=lambda one: (share[one], -len(one), one), default="")
         return best if share.get(best, 0.0) >= _TOGETHER else ""
-
-    def _amount_translated(self, word: str) -> str:
-        """Return the translation of a number with a unit, "" if none is found."""
-        known, number = tables(), _number_of(word)
-        units = alternatives({*_UNITS.values(), *known.measures.values(), *known.currencies.values(), *known.measures, "%"})
-        for place in sorted(self.rows_with(word)):
-            found = re.search(rf"(?<![\d.]){re.escape(number)}\s?(?:{units})", self.rows[place][1].replace(",", ""))
-            if found:
-                return found[0]
-        return ""
-
-
-def _number_of(amount: str) -> str:
-    found = re.search(_NUMBER, amount)
-    return "" if found is None else found[0].strip(",").replace(",", "")
-
-
-def _amount_by_name(amount: str) -> str:
-    """Return a number with the Korean name of its unit; "" if the name is unknown, or the number has a scale, as $5 million."""
-    known, (sign, unit) = tables(), (part.strip(" -") for part in re.split(_NUMBER, amount, maxsplit=1))
-    name = known.currencies.get(sign) if not unit else _UNITS.get(unit.lower().removesuffix("s")) or known.measures.get(unit)
-    return f"{_number_of(amount)}{name}" if name else ""
 
 
 def _tokens(text: str) -> Iterator[tuple[str, int, bool]]:
@@ -323,17 +318,13 @@ def _tokens(text: str) -> Iterator[tuple[str, int, bool]]:
             yield _OWNED.sub("", one[0]), one.start(), is_first
 
 
+def _is_unit(word: str, before: str) -> bool:
+    """Return whether a word is the unit of a number before it: 20 kW."""
+    return word in tables().measures and bool(re.search(r"\d\s?$", before))
+
+
 def _is_capital(word: str) -> bool:
     return word[0].isupper() and word.lower() not in _NO_NAMES and "'" not in word and "\u2019" not in word
-
-
-def _amount() -> re.Pattern[str]:
-    units = alternatives(name for name in _UNITS if name != "%")
-    measures = alternatives(tables().measures)
-    signs = "".join(map(re.escape, tables().currencies))
-    # Symbols keep their case, unlike words: mW is not MW.
-    behind = rf"%|(?:\s|-)?(?:{units})s?(?![A-Za-z])|\s?(?-i:{measures})(?![A-Za-z])"
-    return re.compile(rf"(?<![\w.,])(?:[{signs}]\s?{_NUMBER}(?!\d){_SCALE}|{_NUMBER}{_SCALE}(?:{behind}))", re.IGNORECASE)
 
 
 def _stems_of(word: str) -> Iterable[str]:

@@ -21,6 +21,7 @@ READINGS = {"netflips": "넷플립스", "aws": "아마존", "새봄로": "새봄
         ("헌새봄로", "헌새봄로"),
         ("New York과 York", "뉴욕과 요크"),
         ("아무것도 없습니다", "아무것도 없습니다"),
+        ("aws.com/york에서", "아마존 닷컴 슬래시 요크에서"),
     ],
 )
 def test_words_are_said_as_the_user_says(text: str, said: str) -> None:

@@ -71,12 +71,20 @@ _FORMS = str.maketrans(
 _FORMED = frozenset(map(chr, _FORMS))
 
 
+def addresses_in(text: str) -> list[tuple[int, int]]:
+    """Return where addresses of the net and of mail, and names with a stop inside, begin and end."""
+    return [found.span() for found in _ADDRESS.finditer(text) if _is_address(found[0])]
+
+
+def _is_address(text: str) -> bool:
+    return text.lower() not in tables().words and bool(_DOMAIN.search(text) or _DOTTED.search(text))
+
+
 def read_addresses(text: str) -> str:
     """Addresses of the net and of mail with their signs named; their letters and digits are left for the next rules."""
 
     def name_signs(found: re.Match[str]) -> str:
-        address = found[0]
-        if address.lower() in tables().words or not (_DOMAIN.search(address) or _DOTTED.search(address)):
+        if not _is_address(address := found[0]):
             return address
         address = _SCHEME.sub("", address)
         end = address[len(address.rstrip("./?~")) :]

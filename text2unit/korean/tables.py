@@ -20,6 +20,10 @@ class Tables:
     native: frozenset[str]
     sino: frozenset[str]
     alone: frozenset[str]
+    titles: frozenset[str]
+    determiners: frozenset[str]
+    syllables: frozenset[str]
+    syllable_forms: frozenset[str]
     names: tuple[str, ...]
     times_name_before: tuple[str, ...]
     times_name_behind: tuple[str, ...]
@@ -70,7 +74,10 @@ def tables() -> Tables:
     """Read the tables that come with the package."""
     content: Any = parse_yaml(files(__package__).joinpath("tables.yaml").read_text(encoding="utf-8"))
     lists = {name: tuple(value) for name, value in content.items() if isinstance(value, list)}
-    words = {name: frozenset(content[name].split()) for name in ("native", "sino", "alone")}
+    words = {
+        name: frozenset(content[name].split())
+        for name in ("native", "sino", "alone", "titles", "determiners", "syllables", "syllable_forms")
+    }
     of_lists = {name: {key: tuple(value) for key, value in content[name].items()} for name in ("copies", "speeds")}
     hanja = {sign: reading for reading, signs in _pairs(content["hanja"]).items() for sign in signs}
     return Tables(

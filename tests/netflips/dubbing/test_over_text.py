@@ -384,8 +384,9 @@ def test_units_that_were_approved_are_said_unit_for_unit_whoever_translates_here
 
 
 def test_a_term_is_corrected_once_for_what_was_approved_the_translator_and_the_voice(
-    recording: Path, dub: Callable[..., int], folders: dict[str, Path], there: Path, tmp_path: Path
-) -> None:
+    recording: Path, dub: Callable[..., int], folders: dict[str, Path], there: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     given = {name: path for name, path in folders.items() if name != "--text-translator"}
     given["--recognizer"] = write_whisper(tmp_path / "small.en", "we saw Marchetti here")
     drafted = "['마체티를 봤어요 네', '마체티를 여기서요', '그분이 저기 계세요'][number - 1]"
@@ -399,16 +400,49 @@ def test_a_term_is_corrected_once_for_what_was_approved_the_translator_and_the_v
 
     log = tmp_path / "log"
     answer = f"open({str(log)!r}, 'a').write(line) and '마르켈로는 저기 계세요'"
-    asked = ["--translate-with", _program(answer), "--script-in", _changed(tmp_path / "draft.json", correct)]
-    assert dub(recording, tmp_path / "x.mp4", *asked, "--draft", tmp_path / "new.json", given=given) == 0
-    new = read_script(tmp_path / "new.json")
-    said = ["마르켈로를 봤어요 네", "Marchetti가 여기 있어요", "마르켈로는 저기 계세요"]
-    assert [one.spoken.text for one in new.utterances if one.spoken] == said
+    changed = _changed(tmp_path / "draft.json", correct)
+
+    def said(program: str, *more: str) -> list[str]:
+        asked = ["--translate-with", program, "--script-in", changed, "--draft", tmp_path / "new.json", *more]
+        assert dub(recording, tmp_path / "x.mp4", *asked, given=given) == 0
+        return [one.spoken.text for one in read_script(tmp_path / "new.json").utterances if one.spoken]
+
+    texts = ["마르켈로를 봤어요 네", "Marchetti가 여기 있어요", "그분이 저기 계세요"]
+    assert said(_program(answer)) == texts
+    assert not log.exists()  # nobody was asked for a text that lacks the term
+    assert "no 마르켈로 (marchetti) in 1 utterance: 3; --retranslate 3 asks for others" in capsys.readouterr().err
+    assert said("false", "--retranslate", "3") == texts
+    told = capsys.readouterr().err
+    assert "utterance 3: no other translation was found" in told
+    assert "left alone" not in told
+    assert said(_program(answer), "--retranslate", "3") == [*texts[:2], "마르켈로는 저기 계세요"]
     assert {(row["number"], *row["glossary"].items()) for row in map(json.loads, log.read_text().splitlines())} == {
         (3, ("marchetti", "마르켈로"))
     }
+    new = read_script(tmp_path / "new.json")
     assert all("unsayable" not in one.quality.causes for one in new.utterances)  # the name is not spelled letter by letter
     assert new.terms == (Term("Marchetti", "마르켈로", "마체티"),)
+    wrong = ["--script-in", changed, "--translate-with", "false"]
+    for numbers, line in (("4", "not there; expected numbers from 1 to 3; found 4"), ("x", "takes numbers of utterances")):
+        assert dub(recording, tmp_path / "x.mp4", *wrong, "--retranslate", numbers, given=given) == 2
+        assert line in capsys.readouterr().err
+
+
+def test_a_name_in_latin_letters_is_read_as_proposed_and_told(
+    recording: Path, dub: Callable[..., int], folders: dict[str, Path], there: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    given = {name: path for name, path in folders.items() if name != "--text-translator"}
+    given["--recognizer"] = write_whisper(tmp_path / "small.en", "we saw Marchetti here")
+    answers = "['Marchetti를 봤어요 네', '마체티를 봤어요 네', '그분이 저기 계세요'][number - 1]"
+    asked = ["--translate-with", _program(answers), "--report", tmp_path / "r.json", "--work-dir", there, "--lips", "none"]
+    assert dub(recording, tmp_path / "x.mp4", *asked, given=given) == 0
+    assert "marchetti (마체티) are read as the terms propose" in capsys.readouterr().err
+    report = _reported(tmp_path / "r.json")
+    latin, hangul, _ = report.processed
+    assert latin.spoken.text == "Marchetti를 봤어요 네"  # subtitles keep the word
+    assert latin.units == hangul.units
+    assert "unsayable" not in latin.quality.causes
 
 
 ROUND = "['그 버스가 섭니다', '버스는 여기 섭니다', '우리는 갑니다 네']"

@@ -53,10 +53,25 @@ def test_names_words_and_amounts_are_found_with_what_the_translations_have_for_t
         "Emily": "에밀리",
         "New York": "뉴욕",
         "battery": "배터리",
-        "7,500 dollars": "7500달러",
-        "98 percent": "98 퍼센트",
-        "20 kW": "20킬로와트",
     }
+
+
+@pytest.mark.parametrize(
+    ("word", "proposed", "rows"),
+    [
+        ("Sue", "수", {"Today Sue teaches.": "오늘 수가 수업을 합니다", "Then Sue shows it.": "그다음 수가 길을 보여 줍니다"}),
+        ("Lee", "이", {"Later Lee tells it.": "나중에 이 씨가 이야기를 합니다", "And Lee agrees.": "그리고 이 씨가 맞다고 합니다"}),
+        ("Lee", "리", {"We saw Lee.": "우리는 그를 봤어요", "They saw Lee.": "우리는 그를 또 봤어요"}),
+        ("Raymond", "레이먼드", {"So Dr. Raymond spoke.": "라만 박사가 말했어요", "But Raymond left.": "라만 박사가 갔어요"}),
+    ],
+)
+def test_a_proposal_is_a_name_without_its_particle(word: str, proposed: str, rows: dict[str, str]) -> None:
+    assert {one.word: one.proposed for one in find_terms(_said(rows))}[word] == proposed
+
+
+def test_units_and_amounts_are_no_terms() -> None:
+    said = "We ran 3.5 kilometers, 80% for $1.20 and 20 kW, kilometers and more kilometers; eight million tons, a million."
+    assert find_terms(Script("en", "ko", utterances=(Utterance(1, text=Text(said, "en")),))) == ()
 
 
 def test_words_of_every_day_and_of_a_sentence_s_beginning_are_none() -> None:
@@ -107,45 +122,94 @@ def test_the_command_lists_them_and_asks_a_program_for_those_that_nobody_knows(
     asked = ["--translate-with", shlex.join([sys.executable, "-c", code]), "-o", str(new)]
     assert cli.main(["script", "terms", str(talk), *asked]) == 0
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
-    assert {"1x Emily: 에밀리아", "2x Marchetti: (마르케티)", "1x Okafor: (오카포르)", "1x 20 kW: (20킬로와트)"} <= set(lines)
+    assert {"1x Emily: 에밀리아", "2x Marchetti: (마르케티)", "1x Okafor: (오카포르)"} <= set(lines)
     assert {one.word: one.proposed for one in read_script(new).terms}["NASA"] == "나사"
     assert read_script(new).utterances == read_script(talk).utterances
     assert cli.main(["script", "terms", str(talk), "--translate-model", "x"]) == 2
     assert "--translate-model belongs to --translate-with" in capsys.readouterr().err
 
 
-def _with(script: Script, can_ask: bool, **said: str) -> tuple[list[str], frozenset[int]]:
-    made, stands = with_script_terms(script, approved_targets(script), said, can_ask=can_ask)
+def _with(script: Script, **said: str) -> tuple[list[str], list[tuple[str, dict[str, object], tuple[int, ...]]]]:
+    made, notes = with_script_terms(script, approved_targets(script), said)
     assert all(one.target.is_translated for one in made.utterances)  # type: ignore[union-attr]
-    return [one.spoken.text for one in made.utterances if one.spoken], stands
+    texts = [one.spoken.text for one in made.utterances if one.spoken]
+    return texts, [(note.code, dict(note.values), numbers) for note, numbers in notes]
 
 
-@pytest.mark.parametrize("can_ask", [True, False])
-def test_a_corrected_term_goes_into_what_was_approved_and_asks_only_where_it_must(can_ask: bool) -> None:
+def test_a_decided_term_is_put_in_told_and_never_asked_for() -> None:
     script = replace(_script(), terms=find_terms(_script()))
     before = list(TALK.values())
-    said, stands = _with(script, can_ask, marchetti="마르첼")
+    said, notes = _with(script, marchetti="마르첼")
     assert said == [
         "마르첼 박사님은 작은 배터리를 연구해요.",
         *before[1:3],
         "마르첼은 배터리의 98 퍼센트를 다시 쓸 수 있다고 해요.",
         *before[4:],
     ]
-    assert len(stands) == len(TALK)
-    said, stands = _with(script, can_ask, okafor="오카포르")
+    assert notes == [("term_put", {"earlier": "마르케티", "term": "마르첼", "times": 2}, (1, 4))]
+    said, notes = _with(script, okafor="오카포르")
     assert said[4] == "NASA와 오카포르는 화성에서 알 거예요."
-    assert len(stands) == len(TALK)
-    said, stands = _with(script, can_ask, sure="확실히", mars="화성")
+    assert notes == [("term_put", {"earlier": "okafor", "term": "오카포르", "times": 1}, (5,))]
+    said, notes = _with(script, sure="확실히", mars="화성")
     assert said == before
-    assert set(range(1, 7)) - stands == ({5} if can_ask else set())
+    assert notes == [("term_missing", {"term": "확실히 (sure)", "numbers": "5", "count": 1}, ())]
 
 
-def test_a_sentence_in_pieces_is_asked_for_as_a_whole() -> None:
+def _said(rows: dict[str, str], *terms: Term) -> Script:
+    """A script of sentences and their approved translations."""
+    said = tuple(
+        Utterance(
+            number,
+            TimeSpan(number, number + 1),
+            text=Text(heard, "en", "recognizer"),
+            target=WrittenText(text, "cascade", TranslatedFrom(heard, text), seconds=1.0),
+        )
+        for number, (heard, text) in enumerate(rows.items(), 1)
+    )
+    return Script("en", "ko", utterances=said, terms=terms)
+
+
+@pytest.mark.parametrize(
+    ("term", "spoken", "rows"),
+    [
+        (Term("Lee", "", "이"), "리", {
+            "Later Mr Lee tells the story of this city.": (
+                "나중에 이 씨가 이 도시의 이야기를 합니다", "나중에 리 씨가 이 도시의 이야기를 합니다"),
+            "And Mr Lee says that this is right.": ("그리고 이 씨가 이것이 맞다고 합니다", "그리고 리 씨가 이것이 맞다고 합니다"),
+        }),
+        (Term("Sue", "", "수"), "쑤엔", {
+            "Sue can do it.": ("수가 할 수가 있어요", "쑤엔이 할 수가 있어요"),
+            "We like Sue.": ("우리는 수를 무척 좋아합니다", "우리는 쑤엔을 무척 좋아합니다"),
+        }),
+        (Term("Mars", "", "화성"), "마스", {"A Martian comes from Mars.": ("화성인은 화성에서 와요", "화성인은 마스에서 와요")}),
+        (Term("ocean", "", ""), "오션", {
+            "The ocean link is at nightshift dot org slash ocean": (
+                "Ocean 링크는 nightshift.org/ocean에 있어요", "오션 링크는 nightshift.org/ocean에 있어요")
+        }),
+        (Term("AI", "", "인공"), "인공지능", {"AI is AI, AI.": ("인공은 인공 지능, AI가요", "인공지능은 인공지능, 인공지능이요")}),
+        (Term("Emily", "", "에밀리"), r"에\1 \g<0>", {"I see Emily": ("에밀리를 봐요", r"에\1 \g<0>을 봐요")}),
+    ],
+    ids=lambda one: one.word if isinstance(one, Term) else None,
+)  # fmt: skip
+def test_a_term_is_put_where_it_is_a_word_alone(term: Term, spoken: str, rows: dict[str, tuple[str, str]]) -> None:
+    script = _said({heard: text for heard, (text, _) in rows.items()}, term)
+    assert _with(script, **{term.word.lower(): spoken})[0] == [right for _, right in rows.values()]
+
+
+def test_what_was_put_in_for_one_term_is_not_changed_for_another() -> None:
+    script = _said({"Lee met Kim": "이 씨가 그를 만나요"}, Term("Lee", "", "이"), Term("Kim", "", "김"))
+    said, notes = _with(script, lee="김", kim="킴")
+    assert said == ["김 씨가 그를 만나요"]
+    assert [(code, one["term"]) for code, one, _ in notes] == [("term_put", "김"), ("term_missing", "킴 (kim)")]
+
+
+def test_pieces_of_a_sentence_have_a_term_together() -> None:
     whole = "If you go, tell Okafor."
     parts = ("If you go,", "tell Okafor."), ("가시면,", "그에게 말씀하세요.")
     said = tuple(
         Utterance(number, text=Text(heard, "en", "recognizer"), target=WrittenText(text, "cascade", TranslatedFrom(whole, text)))
         for number, heard, text in zip((1, 2), *parts, strict=True)
     )
-    assert _with(Script("en", "ko", utterances=said), True, okafor="오카포르")[1] == frozenset()
-    assert _with(Script("en", "ko", utterances=said), True, okafor="그에게")[1] == frozenset({1, 2})
+    script = Script("en", "ko", utterances=said)
+    assert [(code, one["numbers"]) for code, one, _ in _with(script, okafor="오카포르")[1]] == [("term_missing", "1")]
+    assert _with(script, okafor="그에게")[1] == []
