@@ -216,11 +216,12 @@ class Translator(Protocol):
     """Units of one language to units of another.
 
     trained_on: fingerprint of the quantizer of its units, "" = not stated. fingerprint: of the checkpoint. domain: bounds on its
-    score, None = not stated. default_search: the search settings in its checkpoint.
+    score, None = not stated. default_search: the search settings in its checkpoint. unit_offset: the model's number of unit 0.
     """
 
     trained_on: str
     fingerprint: str
+    unit_offset: int
     domain: Domain | None
 
     @property

@@ -129,8 +129,16 @@ def program_name(words: Sequence[str]) -> str:
 
 
 def command_key(words: Sequence[str]) -> list[list[str]]:
-    """Return what a command's answers depend on, for keys of kept work: its words, and the files that they name."""
-    return [[word, _file_key(Path(word))] for word in words]
+    """Return what a command's answers depend on, for keys of kept work: its words, and the files that they name; of a program on
+    the PATH only a script counts, so that another Python makes nothing anew."""
+    program = Path(shutil.which(words[0]) or words[0])
+    return [[word, _file_key(program if word == words[0] and _is_script(program) else Path(word))] for word in words]
+
+
+def _is_script(path: Path) -> bool:
+    with suppress(OSError), path.open("rb") as file:
+        return file.read(2) == b"#!"
+    return False
 
 
 def _file_key(path: Path) -> str:

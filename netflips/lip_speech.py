@@ -71,7 +71,7 @@ from netflips.version import __version__
 from unit2av.rendering import write_in_step
 from unit2av.speaker import neutral_voice, read_voice, slaney_filters, voice_of
 from unit2av.stage import RENDERER, RendererCheckpoint, open_renderer_checkpoint
-from unit2av.voice.speech import pieces_at_own_rate, rate_of
+from unit2av.voice.speech import RENDERING, pieces_at_own_rate, rate_of
 
 _SETTINGS = ("source", "voice", "face", "audio_track", "device", "precision")
 """Options that the script records."""
@@ -132,7 +132,8 @@ def speak_video(options: LipSpeechOptions) -> Script:
         with clock.stage("faces"):
             lips = see_lips(info, parse_face_choice(options.face), KeptFaces(store, digest), progress)
         with clock.stage("speech"):
-            made_of, rate = (*models.fingerprints.values(), models.arithmetic), rate_of(vocoder)
+            made_by = vocoder.language, str(vocoder.unit_offset), str(RENDERING)
+            made_of, rate = (*models.fingerprints.values(), models.arithmetic, *made_by), rate_of(vocoder)
             pieces = speech_pieces(lips, models.extractor, vocoder, voice, units.append, progress, made_of)
             seconds = write_speech_pieces(spoken, pieces, rate) / rate
             with atomic_output(options.out) as temporary:

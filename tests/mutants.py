@@ -33,6 +33,7 @@ _LOSSES, _NOISE = "unit2av/test_vocoder_losses.py", "unit2unit/test_utut_noise.p
 _WAV2LIP = "parity/test_wav2lip.py::test_losses_of_training_match"
 _VALID = "unit2unit/test_utut_validation.py"
 _TIMING, _CANDIDATES = "netflips/dubbing/test_timing.py::test_", "netflips/dubbing/test_candidates.py::test_"
+_KEPT = "netflips/dubbing/test_kept.py"
 _MIXED = "netflips/dubbing/test_parts.py::test_"
 _CLOCK, _SOURCE, _HEARD = "avcore/test_media_clock.py", "avcore/test_media_source.py::test_", "avcore/test_media_sound.py::test_"
 _TRACKS, _FOLLOWED, _BOXES = "avcore/test_sound_tracks.py", "avcore/faces/test_tracker.py::test_", "avcore/faces/test_boxes.py"
@@ -131,6 +132,13 @@ MUTANTS = (
         f"{_CANDIDATES}the_best_of_those_that_fit_is_spoken"),
     Mutant("netflips.dubbing.translators", "(text, source, target, *self._made_of)", "(text, source, target)",
         f"{_CANDIDATES}another_translator_is_asked_though_one_before_has_answered"),
+    Mutant("netflips.dubbing.translate", "engines.fingerprints[\"text translator\"], job.models.arithmetic", '"", ""', _KEPT),
+    Mutant("netflips.dubbing.translate", "models.translator.unit_offset, models.arithmetic", "models.arithmetic", _KEPT),
+    Mutant("netflips.cascade.chat", "self._server.model, _SYSTEM", "_SYSTEM", _KEPT),
+    Mutant("netflips.dubbing.terms", "wanted in terms.items() if not any(", "wanted in terms.items() if any(",
+        "netflips/script/test_terms.py"),
+    Mutant("text2unit.nouns", "if is_syllable(word[-1]) and not (tail and _is_word(text, found, tail)):", "if False:",
+        "text2unit/test_nouns.py"),
     Mutant("netflips.dubbing.candidates", "lost_numbers(source, termed.text),", "(),",
         f"{_CANDIDATES}what_will_not_do_is_asked_again_with_the_reason"),
     Mutant("netflips.dubbing.store", "            return key in self._checksums\n", "            return True\n",
@@ -142,6 +150,7 @@ MUTANTS = (
         f"{_MIXED}a_voice_over_has_the_original_below_it_and_surround_sound_its_speech_in_the_middle"),
     Mutant("netflips.dubbing.stems", "written.callback(flush, temporary)", "pass",
         "netflips/dubbing/test_stems.py::test_of_three_stems_all_are_written_or_none"),
+    Mutant("avcore.units", "np.add.reduceat(self.durations, starts)", "self.durations[starts]", "avcore/test_units.py"),
     Mutant("avcore.speech.loudness", "_RELATIVE_LU, _OF_POWER_1 = -70.0, -10.0", "_RELATIVE_LU, _OF_POWER_1 = -70.0, -99.0",
         "avcore/test_loudness.py::test_a_meter_reads_what_the_standard_says"),
     # media: tracks, clocks, gaps, to and fro, what is carried over, what is written into

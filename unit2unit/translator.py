@@ -64,6 +64,7 @@ class UnitTranslator(Reloadable[UnitTransformer]):
     """A unit translator, ready to run. Its weights are held once, without gradients.
 
     trained_on: fingerprint of the quantizer of its units, "" = not stated. domain: the score to expect, None = not stated.
+    unit_offset: the number of the model's first unit.
     lengths: the lengths of translation that it offers (LENGTH_TAGS); a model that was trained without tags has only "even".
     """
 
@@ -80,7 +81,7 @@ class UnitTranslator(Reloadable[UnitTransformer]):
         self.trained_on = str(checkpoint.config.get("vocabulary") or "")
         self.domain = Domain.from_config(checkpoint.config, checkpoint.path)
 
-        self._offset = unit_offset
+        self.unit_offset = unit_offset
         self.path = checkpoint.path
         self.fingerprint = checkpoint.fingerprint
         self._owner = f"the translator {checkpoint.path.name}"
@@ -187,9 +188,9 @@ class UnitTranslator(Reloadable[UnitTransformer]):
     def _source_tokens(self, units: Units, language: str, length: str) -> Ids:
         require_same_vocabulary(require_units(units).vocabulary, self.trained_on, self._owner)
         size = self._vocabulary.num_units
-        outside = np.flatnonzero((units.ids >= size) | (units.ids + self._offset >= size) | (units.ids + self._offset < 0))
+        outside = np.flatnonzero((units.ids >= size) | (units.ids + self.unit_offset >= size) | (units.ids + self.unit_offset < 0))
         if outside.size:
-            raise UnitRangeError(int(units.ids[outside[0]]), int(outside[0]), size - max(self._offset, 0))
+            raise UnitRangeError(int(units.ids[outside[0]]), int(outside[0]), size - max(self.unit_offset, 0))
         merged, most = units.merged().ids, _MOST_SOURCE * self._config.max_source_positions
         if len(merged) > most:
             raise UnitError(
@@ -199,7 +200,7 @@ class UnitTranslator(Reloadable[UnitTransformer]):
                 hint="cut the recording at its pauses, as netflips dub --timing source does",
             )
 
-        return self._vocabulary.source_tokens(merged + self._offset, language, length)
+        return self._vocabulary.source_tokens(merged + self.unit_offset, language, length)
 
     def _rules(self, source_length: int, target: str, settings: SearchConfig) -> SearchRules:
         widest = self._vocabulary.num_rows - 2
@@ -229,7 +230,7 @@ class UnitTranslator(Reloadable[UnitTransformer]):
         return Translation(best, hypotheses[0].is_cut, tuple(hypotheses), tuple(others.values())[1:])
 
     def _named(self, one: Hypothesis, units: Units, target: str) -> Units:
-        ids = self._vocabulary.units(one.tokens) - self._offset
+        ids = self._vocabulary.units(one.tokens) - self.unit_offset
         named = (ids >= 0) & (ids < self._vocabulary.num_units)
         return Units(ids[named], None, target, units.vocabulary or self.trained_on)
 

@@ -64,8 +64,8 @@ _LANGUAGES = {
 
 
 class ChatTranslator:
-    """Translates by a server of language models. `name` stands for it in reports; `key` is what its answers depend on; `level` is
-    the level of speech where a request names none."""
+    """Translates by a server of language models. `name` stands for it in reports; `level` is the level of speech where a
+    request names none."""
 
     together = 4
     """sentences in one request"""
@@ -83,8 +83,11 @@ class ChatTranslator:
         self.other_machine = self._server.other_machine
         self.name = f"{model or 'language model'} at {host_of(given) or ''}"
         self.level = _LEVELS.get(level, _ENDINGS[0])
-        # With the prompt, so that answers to an earlier one are not taken for answers to this.
-        self.key: list[Any] = [base, model, _SYSTEM, _KOREAN, *_EXAMPLES, self.level]
+
+    @property
+    def key(self) -> list[Any]:
+        """What its answers depend on: the server, its model as far as it is known (`check`), the prompt, the form of answers."""
+        return [self._server.base, self._server.model, _SYSTEM, _KOREAN, dict(_EXAMPLES), self.level, _schema(1)]
 
     def check(self) -> None:
         """Check that the server is there and has the model. Raises InputError if nothing answers, UsageError if it has several

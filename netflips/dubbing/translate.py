@@ -8,7 +8,7 @@ from avcore.compute.inference import resolve_device
 from avcore.journal import file_digest
 from avcore.media.passthrough import titles_in
 from avcore.notes import Notes
-from netflips.cascade.chat import open_translator
+from netflips.cascade.chat import ChatTranslator, open_translator
 from netflips.cascade.engines import engines_of
 from netflips.cascade.glossary import read_glossary
 from netflips.cascade.options import CascadeModels
@@ -69,7 +69,8 @@ def _units(script: Script, job: Job) -> Script:
     # Without a limit from the user there is none: a sentence must not be cut because it is long.
     limit = 0 if options.max_target_units is None else options.max_target_units
     search = models.translator.default_search.asked(options.beam, limit)
-    settings = (source, target, vars(search), models.fingerprints["unit2unit"], models.arithmetic)
+    made_by = models.fingerprints["unit2unit"], models.translator.unit_offset, models.arithmetic
+    settings = (source, target, vars(search), *made_by)
 
     todo = [
         (one, one.source_units.units) for one in job.part.utterances(script) if one.source_units is not None and one.target is None
@@ -124,6 +125,8 @@ def _texts(script: Script, job: Job, sound: Sound | None, asked: CascadeModels) 
         translator: AnyTranslator
         if asked.program or engines.translator is None:
             translator = opened.enter_context(closing(open_translator(asked.program, asked.chat_model, asked.speech_level)))
+            if isinstance(translator, ChatTranslator):
+                translator.check()  # which asks for the model where none is named: answers are kept by it
         else:
             made_of = engines.fingerprints["text translator"], job.models.arithmetic
             translator = CachingTranslator(engines.translator, job.store, made_of)

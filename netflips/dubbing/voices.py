@@ -44,7 +44,7 @@ def voice_for(script: Script, job: Job, sound: Sound | None, name: str) -> Speak
     encoder, store = models.speaker_encoder, job.store
 
     def voice_in(span: Span) -> Samples:
-        made_of = (job.digest, *span, encoder.fingerprint)
+        made_of = (job.digest, *span, encoder.fingerprint, models.arithmetic)
         return store.kept(np.ndarray, "voices", made_of, lambda: embedded(encoder, sound.between(*span)))
 
     def pitch_in(span: Span) -> Samples:

@@ -45,6 +45,25 @@ def test_merging_leaves_unknown_durations_unknown_and_comes_before_negatives_go(
     assert units.merged().ids.tolist() == [7, 7, 4]
 
 
+@pytest.mark.parametrize(
+    ("ids", "durations", "merged", "summed"),
+    [
+        ([7, 7, 3], [2, 5, 1], [7, 3], [7, 1]),
+        ([7, 3, 3, 3, 7], [1, 4, 2, 8, 16], [7, 3, 7], [1, 14, 16]),
+        ([5], [9], [5], [9]),
+        ([1, 2, 3], [3, 2, 1], [1, 2, 3], [3, 2, 1]),
+        ([], [], [], []),
+    ],
+)
+def test_merged_units_last_as_long_as_their_runs(
+    ids: list[int], durations: list[int], merged: list[int], summed: list[int]
+) -> None:
+    units = Units(np.array(ids, np.int64), np.array(durations, np.int64)).merged()
+    assert (units.ids.tolist(), np.asarray(units.durations).tolist()) == (merged, summed)
+    assert units.num_steps == sum(durations)
+    assert units.merged() is units
+
+
 def test_a_unit_out_of_range_is_named_with_its_position() -> None:
     with pytest.raises(UnitRangeError, match="position 2") as caught:
         Units(np.array([1, 2, -3]))
