@@ -14,6 +14,7 @@ from avcore.timeline import SAMPLE_RATE
 from avcore.units import require_same_vocabulary
 from netflips.dubbing.approved import approved_targets
 from netflips.dubbing.background import LOUD_DBFS, background_level, spoken_spans
+from netflips.dubbing.coverage import in_step, to_edges
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.segmentation import Span, cut_utterances, rounded_places
@@ -47,10 +48,10 @@ def begin(job: Job, sound: Sound | None) -> Script:
     if path is not None:
         texts = TextCheck(path, job.languages[1], job.models, job.with_readings, job.options.speaker is not None)
         if (given := job.subtitles) is not None:
-            inside = given.within(float(job.info.duration_s))
+            inside = in_step(given, job, sound).within(float(job.info.duration_s))
             for note in _notes_on(given, inside, job.languages, can_translate=job.options.cascade):
                 job.notes.add(note)
-            utterances = _of_subtitles(inside, job.languages[0], float(job.info.duration_s), texts)
+            utterances = _of_subtitles(inside, job.languages[0], float(job.info.duration_s), texts, sound)
         elif job.options.script is not None:
             speakers, utterances = _of_script(job, job.options.script, texts)
 
@@ -168,13 +169,15 @@ def _asked_target(one: Utterance, texts: "TextCheck") -> Target | None:
 # Subtitles
 
 
-def _of_subtitles(given: GivenSubtitles, language: str, duration_s: float, texts: "TextCheck") -> tuple[Utterance, ...]:
+def _of_subtitles(
+    given: GivenSubtitles, language: str, duration_s: float, texts: "TextCheck", sound: Sound | None
+) -> tuple[Utterance, ...]:
     """Return an utterance for each cue of a person's subtitles, with its text of the side that they are of.
 
-    language: of the source. duration_s: length of the recording.
+    language: of the source. duration_s: length of the recording. sound: its sound, to whose speech the cues reach.
     """
-    found = []
-    places = rounded_places([(cue.start_s, cue.end_s) for cue in given.cues], duration_s)
+    found, spans = [], [(cue.start_s, cue.end_s) for cue in given.cues]
+    places = rounded_places(spans if sound is None else to_edges(spans, sound.regions, sound.activity), duration_s)
 
     for number, (cue, place) in enumerate(zip(given.cues, places, strict=True), 1):
         one = Utterance(number, TimeSpan(*place), cue.speaker)

@@ -5,6 +5,7 @@ from pathlib import Path
 from avcore.progress import Progress, silent
 from netflips.dubbing.begin import begin
 from netflips.dubbing.check import check
+from netflips.dubbing.coverage import compare_with_speech
 from netflips.dubbing.detect_speech import detect_speech
 from netflips.dubbing.divide import divide
 from netflips.dubbing.encode import encode_utterances
@@ -53,6 +54,7 @@ def dub(
         shots = detect_shots(job, script)  # where the video cuts
         script = divide(script, job, sound, shots)  # utterances, unless the script has them
         job = job.divided(script)  # .part: which of them are dubbed, and the slack behind each
+        compare_with_speech(script, job, sound)  # told: speech that a person's script leaves out, and subtitles beside all speech
         faces = track_faces(job, script, sound)  # tracks and lips of each utterance
         script = assign_speakers(script, job, sound, faces)  # .speaker, .seen; speakers and their voices
         script = encode_utterances(script, job, sound, faces)  # .source_units by the unit encoder, or .text by a recognizer

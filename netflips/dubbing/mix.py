@@ -15,6 +15,7 @@ from avcore.media.sound_writer import AlternateTrack, SoundBlocks, can_copy_soun
 from avcore.media.writer import synthetic_comment
 from avcore.timeline import seconds_to_samples, units_to_seconds
 from netflips.dubbing.background import LOUD_DBFS, Span, background_level, spoken_spans, with_background
+from netflips.dubbing.coverage import uncovered_in
 from netflips.dubbing.fit import OutputClock, fitted
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import BACKGROUND, ORIGINAL
@@ -120,15 +121,16 @@ def parts_of_sound(script: Script, job: Job, speech: Speeches, sound: Sound | No
         effects = SoundReader((block for _, block in output_blocks(other, clock, rate, end, cut_at)), channels)
 
     voices, is_muted = list[Span](), job.options.background == "mute"
+    muted = uncovered_in(script, job, sound) if job.options.other_speech == "mute" else []
     has_background = background is None and not is_muted and sound is not None
     if has_background and sound is not None:
-        voices = _voices_in(script, sound, rate)
+        voices = _voices_in(script, sound, rate, muted)
         level = background_level(sound, voices, rate)
         if level is not None and level > LOUD_DBFS:
             job.notes.add(BACKGROUND_ESTIMATED(level=level))
         own = with_background(own, voices, rate)
 
-    mixer = Mixer(_lines(script, clock, rate, speech, voices), rate, channels, 0.0 if is_muted else 1.0, job.options.under)
+    mixer = Mixer(_lines(script, clock, rate, speech, voices, muted), rate, channels, 0.0 if is_muted else 1.0, job.options.under)
     for start, block in output_blocks(own, clock, rate, end, cut_at):
         if has_background and block.shape[1] == 2 * channels:  # silence where a frame is held has one channel
             yield mixer.parts(start, block[:, :channels], block[:, channels:], is_background=True)
@@ -136,19 +138,33 @@ def parts_of_sound(script: Script, job: Job, speech: Speeches, sound: Sound | No
             yield mixer.parts(start, block, None if effects is None else effects.take(len(block)))
 
 
-def _voices_in(script: Script, sound: Sound, rate: int) -> list[Span]:
-    """Return the spans of voices that get new speech, in samples of the recording at `rate` Hz."""
-    places = [(seconds_to_samples(one.place.start_s, rate), seconds_to_samples(one.place.end_s, rate)) for one, _ in fitted(script)]
+def _voices_in(script: Script, sound: Sound, rate: int, muted: Sequence[tuple[float, float]]) -> list[Span]:
+    """Return the spans of voices that get new speech, or are muted (s), in samples of the recording at `rate` Hz."""
+    spans = [*((one.place.start_s, one.place.end_s) for one, _ in fitted(script)), *muted]
+    places = [(seconds_to_samples(start, rate), seconds_to_samples(end, rate)) for start, end in spans]
     return [span for span in spoken_spans(sound.regions, rate) if any(span[0] < stop and start < span[1] for start, stop in places)]
 
 
-def _lines(script: Script, clock: OutputClock, rate: int, speech: Speeches, voices: Sequence[Span]) -> "list[Line]":
-    """Return the new speech of all utterances. voices: where voices were detected, in samples of the recording."""
+def _lines(
+    script: Script,
+    clock: OutputClock,
+    rate: int,
+    speech: Speeches,
+    voices: Sequence[Span],
+    muted: Sequence[tuple[float, float]],
+) -> "list[Line]":
+    """Return the new speech of all utterances, and a silent line for each stretch of speech that is muted (s).
+
+    voices: where voices were detected, in samples of the recording.
+    """
 
     def read(number: int, length: int) -> Samples:
         return speech[number].samples[:length]
 
-    lines = []
+    lines = list[Line]()
+    for edges in muted:
+        start, stop = (seconds_to_samples(clock.at(edge), rate) for edge in edges)
+        lines.append(Line(start, stop, 0, lambda: np.zeros(0, np.float32)))
     for one, fit in fitted(script):
         start = seconds_to_samples(clock.at(one.place.start_s), rate)
         stop = start + seconds_to_samples(one.place.seconds, rate)
@@ -159,7 +175,7 @@ def _lines(script: Script, clock: OutputClock, rate: int, speech: Speeches, voic
         detected = sum(max(min(end, last) - max(begin, first), 0) for begin, end in voices)
         is_dry = one.checked is not None and one.checked.is_dry
         lines.append(Line(start, stop, length, partial(read, one.number, length), 2 * detected >= last - first, is_dry))
-    return lines
+    return sorted(lines, key=lambda line: line.start)
 
 
 @dataclass(frozen=True)

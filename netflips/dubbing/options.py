@@ -1,5 +1,6 @@
 """What can be asked of a dub, checked once: flags, their help, the page's form and Python come from these fields."""
 
+import argparse
 import math
 import re
 import sys
@@ -40,9 +41,24 @@ PUBLISHED: Final = "audio,video"
 Modalities = Literal["audio,video", "audio", "video", "auto"]
 Timing = Literal["auto", "source", "free"]
 Check = Literal["off", "tell", "repair"]
+OtherSpeech = Literal["keep", "mute"]
 SpeechLevel = Literal["해요체", "합니다체", "해체"]
 
 _LOUDNESSES = -40.0, -8.0
+SubtitleOffset = float | Literal["auto"]
+
+
+def _subtitle_offset(text: str) -> SubtitleOffset:
+    """Read the value of --subtitle-offset."""
+    try:
+        seconds = math.nan if text == AUTO else float(text)
+    except ValueError:
+        seconds = math.inf
+    if math.isinf(seconds):
+        raise argparse.ArgumentTypeError(f"expected auto or seconds, as -1.5, found {text!r}")
+    return AUTO if text == AUTO else seconds
+
+
 UNDER_DB: Final = -18.0
 """How loud the original is below a voice-over, where nobody says."""
 SPEECH_IN, KEEP_SOUND, SCRIPT_IN = "--speech-in", "--keep-sound", "--script-in"
@@ -66,6 +82,8 @@ class DubOptions(MarkFlags):
     """what to say, and who says it: a script (.json), as --draft and --report write it; or your subtitles (.srt, .vtt, .ttml, .ass,
     .smi):
     Korean texts are spoken, English ones are what is heard"""
+    subtitle_offset: SubtitleOffset | None = flag(default=None, type=_subtitle_offset, metavar="SECONDS|auto")
+    """move the subtitles of --script-in by so many seconds, as -1.5; auto: to where the speech is, if it is sure how far that is"""
     draft: Path | None = flag(default=None, file=Output("the draft"), metavar="JSON")
     """write the utterances and their translation as a script and stop; --script-in continues from it"""
     work_dir: Path | None = flag(default=None, metavar="DIR")
@@ -156,6 +174,8 @@ class DubOptions(MarkFlags):
     background: str = flag(default="keep", metavar="keep|mute|under[:DB]")
     """keep or mute the sound outside of speech and behind it; under: a voice-over, with the original heard below the new speech, at
     -18 dB or as in under:-24 (default: keep)"""
+    other_speech: OtherSpeech = flag(default="keep")
+    """keep or mute speech that no subtitle or utterance of --script-in has (default: keep)"""
     background_audio: Path | None = flag(default=None, file=Input("the background audio"))
     """music and effects without voices, to play behind the new speech"""
     loudness: float | None = flag(default=None, metavar="LUFS")
@@ -210,6 +230,10 @@ class DubOptions(MarkFlags):
             raise UsageError("--separate-with makes what --background-audio gives", hint="leave one of them out")
         if self.script_in is not None and self.script_in.suffix.lower() not in (".json", *SUBTITLE_SUFFIXES):
             raise UsageError(f"{SCRIPT_IN} takes .json, {', '.join(SUBTITLE_SUFFIXES)}", found=self.script_in)
+        if self.subtitle_offset is not None and (self.script_in is None or not is_subtitles(self.script_in)):
+            raise UsageError("--subtitle-offset belongs to subtitles", hint=f"add {SCRIPT_IN} talk.srt, or leave it out")
+        if self.other_speech != "keep" and self.script_in is None:
+            raise UsageError("--other-speech belongs to --script-in", hint=f"add {SCRIPT_IN} talk.srt, or leave it out")
         if self.people is not None and self.voice is not None:
             raise UsageError("--people has a voice for each, --voice is one for all", hint="leave one of them out")
         if self.retranslate and self.script_in is None:
@@ -232,6 +256,7 @@ class DubOptions(MarkFlags):
     def _check_choices(self) -> None:
         known = {"modalities": (None, AUTO, PUBLISHED, "audio", "video"), "timing": ("auto", "source", "free")}
         known |= {"check": (None, *get_args(Check)), "speech_level": (None, *get_args(SpeechLevel))}
+        known |= {"other_speech": get_args(OtherSpeech)}
         for name, values in known.items():
             if (found := getattr(self, name)) not in values:
                 expected = " or ".join(one for one in values if one is not None)

@@ -64,6 +64,11 @@ def rounded_places(spans: Sequence[Span], duration_s: float) -> list[Span]:
     return found
 
 
+def spoken_s(place: Span, speech: Sequence[Span]) -> float:
+    """Return for how many seconds of a place somebody speaks."""
+    return sum(max(min(place[1], end) - max(place[0], start), 0.0) for start, end in speech)
+
+
 def cut_stretch(stretch: Span, length: tuple[float, float], quietest: Callable[[float, float], float]) -> list[Span]:
     """Cut a stretch of speech that is too long at quiet moments, so that each piece fits and the last one is not too short.
 

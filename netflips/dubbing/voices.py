@@ -1,6 +1,7 @@
 """The voice that a speaker is dubbed in (speaker embedding)."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -9,8 +10,9 @@ from avcore.contracts import Speaker, SpeakerVoice
 from avcore.errors import NoSpeechError
 from avcore.speech.pitch import pitch_of, pitch_track
 from netflips.dubbing.job import Job
-from netflips.dubbing.segmentation import Span
+from netflips.dubbing.segmentation import Span, spoken_s
 from netflips.dubbing.sound import Sound
+from netflips.script.notes import listed
 from netflips.script.types import Script
 from unit2av.speaker import read_voice
 from unit2av.voice.speech import require_own_encoder
@@ -56,11 +58,20 @@ def voice_for(script: Script, job: Job, sound: Sound | None, name: str) -> Speak
     if mean is None:
         mean, _ = mean_voice(spans_of_all, voice_in)
     if mean is None:
-        raise NoSpeechError("there is no usable speech to take the voice from", path=job.info.path, hint=_WAY_OUT)
+        raise _no_voice(spans_of_all, sound.regions, job.info.path)
 
     # A voice that is everybody's has no pitch: the spans are then empty.
     tracks = [pitch_in(span) for span in spans] if models.vocoder.takes_pitch else []
     return SpeakerVoice(mean, pitch_of(np.concatenate(tracks)) if tracks else None, encoder.fingerprint)
+
+
+def _no_voice(spans: Sequence[Span], speech: Sequence[Span], path: Path) -> NoSpeechError:
+    """Return the error of utterances without a voice. spans: their places (s). speech: where it is found."""
+    if 2 * sum(spoken_s(one, speech) for one in spans) >= sum(end - start for start, end in speech):
+        return NoSpeechError("there is no usable speech to take the voice from", path=path, hint=_WAY_OUT)
+    what, hint = "the utterances lie where hardly anybody speaks", f"--subtitle-offset moves subtitles; or {_WAY_OUT}"
+    expected, found = f"speech at {listed(speech)} s", f"they lie at {listed(spans)} s"
+    return NoSpeechError(what, path=path, expected=expected, found=found, hint=hint)
 
 
 def mean_voice(spans: Sequence[Span], voice_in: Callable[[Span], Samples]) -> tuple[Samples | None, list[Span]]:

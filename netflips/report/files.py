@@ -5,12 +5,12 @@ from pathlib import Path
 
 from avcore.errors import UsageError
 from avcore.files import require_place, write_text
-from avcore.notes import json_text, ranges, several, shown
+from avcore.notes import json_text, ranges, sentence, several, shown
 from avcore.progress import Progress, bars, silent
 from netflips.report.material import IMAGE_BYTES, FinishedDub, gather
 from netflips.report.page import write_report_page
 from netflips.script.files import script_json
-from netflips.script.notes import left_words
+from netflips.script.notes import UNCOVERED, left_words
 from netflips.script.types import Script, Timing
 from unit2av.lipsync.backend import NONE
 
@@ -141,6 +141,7 @@ def _lines_of_recording(script: Script) -> list[str]:
     if scales:
         lines[0] += f", at {min(scales):.2f} to {max(scales):.2f} of their natural length"
 
+    lines += [f"  {sentence(note, hint=False)}" for note in script.notes if note.code == UNCOVERED.code]
     for what, numbers in (
         ("spoken faster than the pace allows", [number for number, fit in fits if fit.is_hurried]),
         ("with a freeze frame", [number for number, fit in fits if fit.freeze_s]),

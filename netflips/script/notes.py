@@ -3,6 +3,8 @@
 Importing this module registers the words of all notes that scripts contain.
 """
 
+from collections.abc import Sequence
+
 import unit2unit.inference  # noqa: F401  # so that their kinds of notes are known
 from avcore.faces.geometry import CUT_OFF
 from avcore.notes import KINDS, Note, NoteKind, Values, sentence
@@ -75,6 +77,51 @@ NOTHING_GIVEN = NoteKind("nothing_given", "there is no speech for it in {name}")
 NOT_USABLE = NoteKind("not_usable", "{name} cannot be said: {error}")
 NO_TEXT = NoteKind("no_text", "there is no text for it, and no unit translator")
 SPEECH_LEFT_OUT = NoteKind("speech_left_out", "{name}: speech that belongs to no utterance is not said: {spans}")
+_MOST_SPANS = 8
+"""Most stretches of time that a sentence lists."""
+
+
+def listed(spans: Sequence[Sequence[float]]) -> str:
+    """Return stretches of time (s) for a sentence, as `0.2-2.3, 7.3-8.0`, the first of many."""
+    shown = ", ".join(f"{start:.1f}-{end:.1f}" for start, end in spans[:_MOST_SPANS])
+    return shown + (", ..." if len(spans) > _MOST_SPANS else "")
+
+
+UNCOVERED = NoteKind(
+    "speech_uncovered",
+    lambda one, say: (
+        say(
+            "{seconds:.1f} s of speech have no subtitle ({these}), and "
+            if one["is_subtitles"]
+            else "{seconds:.1f} s of speech belong to no utterance ({these}), and ",
+            these=listed(one["spans"]),
+        )
+        + say("are silent" if one["is_muted"] else "stay as they are")
+    ),
+    lambda one, say: "" if one["is_muted"] else say("; --other-speech mute silences them"),
+)
+NO_SPEECH_THERE = NoteKind(
+    "no_speech_there",
+    lambda one, say: say(
+        "a subtitle lies where nobody speaks ({these})"
+        if len(one["spans"]) == 1
+        else "{count} subtitles lie where nobody speaks ({these})",
+        count=len(one["spans"]),
+        these=listed(one["spans"]),
+    ),
+)
+OFFSET = NoteKind(
+    "subtitles_offset",
+    lambda one, say: say(
+        "{name}: the subtitles come {size:.1f} s after the speech"
+        if one["seconds"] > 0
+        else "{name}: the subtitles come {size:.1f} s before the speech",
+        size=abs(one["seconds"]),
+    ),
+    "; --subtitle-offset auto moves them",
+)
+OFFSET_UNKNOWN = NoteKind("subtitles_offset_unknown", "{name}: how late the subtitles are is not sure: they are not moved")
+SUBTITLES_MOVED = NoteKind("subtitles_moved", "{name}: the subtitles are moved by {seconds:+.2f} s")
 BACKGROUND_ESTIMATED = NoteKind(
     "bed_estimated",
     "the sound behind the speech ({level:.0f} dB) is estimated from around it: rooms and chords stay, no rhythm",

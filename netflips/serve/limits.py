@@ -27,6 +27,7 @@ _NOT_DONE = "the server could not do it"
 _WAYS_OUT = {
     "it has no sound to take the voice from": "choose a recording as the Voice",
     "there is no usable speech to take the voice from": "choose a recording as the Voice",
+    "the utterances lie where hardly anybody speaks": "see whether the subtitles fit the video, or choose a recording as the Voice",
 }
 """What a visitor can do where the command's hint is a flag."""
 

@@ -19,7 +19,7 @@ _MOST_BYTES = 8 << 20
 _MOST_NUMBERS = 100
 """Most cues that a note names; a film may have thousands."""
 TOO_LATE = "ended after the recording"
-_BEHIND, _UNTIMED = "after the recording", "without times that can be read"
+_BEFORE, _BEHIND, _UNTIMED = "before the recording", "after the recording", "without times that can be read"
 
 
 def _put_right(values: Values, say: Translate) -> str:
@@ -104,6 +104,15 @@ class GivenSubtitles:
         cues = tuple(replace(one, end_s=min(one.end_s, duration_s)) for one in inside)
         repairs, lacking = _with(self.repairs, TOO_LATE, late), _with(self.lacking, _BEHIND, behind)
         return replace(self, cues=cues, repairs=repairs, lacking=lacking)
+
+    def moved(self, seconds: float) -> "GivenSubtitles":
+        """Return the same subtitles, later by so many seconds; those that would lie before the recording are left out."""
+        cues = [replace(one, start_s=max(one.start_s + seconds, 0.0), end_s=one.end_s + seconds) for one in self.cues]
+        early = [one.number for one in cues if one.end_s < LEAST_S]
+        if len(early) == len(cues):
+            raise InputError("all subtitles lie before the recording", path=self.path, found=f"moved by {seconds:+.2f} s")
+        inside = tuple(one for one in cues if one.end_s >= LEAST_S)
+        return replace(self, cues=inside, lacking=_with(self.lacking, _BEFORE, early))
 
     @property
     def note(self) -> Note | None:
