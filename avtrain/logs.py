@@ -121,6 +121,14 @@ class LogWindow(Means):
         self._pending = []
 
 
+def wandb_id(run_dir: Path) -> str:
+    """Return the name by which Weights & Biases knows the run of a folder, which a resumed run keeps."""
+    path = run_dir / WANDB_FILE
+    if not path.exists():
+        write_text(path, secrets.token_hex(8))
+    return path.read_text(encoding="utf-8").strip()
+
+
 class RunLog:
     """The log of one run; only the main process writes. Lines of a broken run after step `resumed_at` are dropped.
 
@@ -145,11 +153,7 @@ class RunLog:
         self._trackers.append(self._board)
 
         if wandb:
-            name = run_dir / WANDB_FILE
-            if not name.exists():
-                write_text(name, secrets.token_hex(8))
-            known = name.read_text(encoding="utf-8").strip()
-            about = {"name": run_dir.name, "id": known, "resume": "allow", "dir": str(run_dir), "config": settings}
+            about = {"name": run_dir.name, "id": wandb_id(run_dir), "resume": "allow", "dir": str(run_dir), "config": settings}
             self._trackers.append(WandBTracker(wandb, **about))
 
         for tracker in self._trackers:

@@ -26,6 +26,8 @@ from avcore.texts import describe_yaml_error, read_yaml
 Config = TypeVar("Config")
 _HYDRA = "hydra"
 """Hydra's name for itself among stored configs."""
+_HYDRA_FOLDER = "hydra.run.dir"
+"""What hydra's users name the folder of a run by."""
 _QUOTED = "'\"[{$"
 """First characters of override values that are quoted, or hold other values."""
 
@@ -128,11 +130,20 @@ def _as_override(text: str, folders: Sequence[Path]) -> str:
     Values that are not ASCII, such as Korean folder names, are quoted, as hydra requires.
     """
     key, sign, value = text.partition("=")
+    is_choice = "@" in key or any((folder / key.lstrip("+~")).is_dir() for folder in folders)
+    if key == _HYDRA_FOLDER:
+        key, text = "run_dir", f"run_dir={value}"
+    if key.startswith("~") and not is_choice:
+        hint = "give it a value; null where it may have none"
+        raise UsageError("a setting cannot be taken away: its default would come back", found=text, hint=hint)
+    if key.startswith(f"{_HYDRA}."):
+        raise UsageError(
+            "hydra's own settings have no effect here", found=text, hint=f"run_dir=DIR, or {_HYDRA_FOLDER}=DIR, names the folder"
+        )
     if not value.isascii() and value[0] not in _QUOTED and value.isprintable():
         escaped = value.replace("'", "\\'")
         text = f"{key}{sign}'{escaped}'"
-    is_choice = "@" in key or any((folder / key).is_dir() for folder in folders)
-    return text if is_choice or key.startswith(("+", "~")) else f"++{text}"
+    return text if is_choice or key.startswith("+") else f"++{text}"
 
 
 @cache

@@ -23,6 +23,7 @@ from netflips.options import ConvertOptions
 from unit2av.stage import RENDERER, RendererCheckpoint, read_vocoder, with_vocoder
 from unit2av.transformers_folder import CLASS as VOICE_CLASS
 from unit2av.transformers_folder import write_transformers as write_voice
+from unit2unit.learnt import carry_learnt
 from unit2unit.stage import TRANSLATOR
 from unit2unit.transformers_folder import read_transformers, write_transformers
 
@@ -126,6 +127,8 @@ def convert_checkpoint(
         tensors = cast_weights(tensors, dtype, source.path)
 
     path = write_checkpoint(out_path, source.stage, config, tensors, eight_bits)
+    if source.stage is TRANSLATOR:
+        carry_learnt(source.path, path)
     written = read_checkpoint(path, source.stage)
     _compare(from_eight_bits(to_eight_bits(tensors)) if eight_bits else tensors, written)
     return written

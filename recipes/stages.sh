@@ -2,6 +2,10 @@
 #   run.sh [--stage N] [--stop-stage M] [--VARIABLE VALUE ...]      any variable that the recipe sets before `read_options "$@"`
 stage=0
 stop_stage=99
+prepare_launch=        # put before the commands that prepare, extract, translate and score, as "srun --gpus=1"
+extract_launch=
+score_launch=
+train_launch=python    # what runs a training module, as "torchrun --nproc_per_node 8" or "sbatch --wait scripts/slurm/train.sh"
 
 read_options() {
     while (($#)); do
@@ -16,21 +20,27 @@ read_options() {
     done
 }
 
-# run_stage NUMBER "what it does" COMMAND: run it unless it was done before with the same words; a command that was broken off goes on.
-# Exit code 1 with `some_may_fail=1` means that a few files of a corpus are bad, and is said.
+# run_stage NUMBER "what it does" COMMAND: run it unless it was done before: with the same words, and with inputs and settings of the
+# same content (recipes/stage_key.py). A command that was broken off goes on. Exit code 1 with `some_may_fail=1` means that a few files
+# of a corpus are bad, and is said. `launch=WORDS` stands before the command, and in the place of `python` before `-m`.
+# `made=PATH`: an output that no flag names.
 run_stage() {
-    local number=$1 what=$2 code=0
+    local number=$1 what=$2 code=0 key mark why line
     shift 2
     ((number >= stage && number <= stop_stage)) || return 0
-    local mark=$exp/.stages/$number
-    if [[ -f $mark && $(<"$mark") == "$*" ]]; then
+    line=(${launch:-} "$@")
+    [[ ${launch:-} && $1 == python && $2 == -m ]] && line=($launch "${@:2}")
+    key=$(python recipes/stage_key.py "$exp/.stages" "$number" "${made:-}" "$@") || exit 2
+    { read -r mark && read -r why && read -r key; } <<<"$key"
+    if [[ $why == done ]]; then
         echo "stage $number: $what: done before"
         return 0
     fi
-    echo "stage $number: $what"
-    printf ' %q' "$@"
+    echo "stage $number: $what${why:+ ($why)}"
+    printf ' %q' "${line[@]}"
     echo
-    "$@" || code=$?
+    rm -f "$mark" # what it made before is half replaced if it is broken off
+    "${line[@]}" || code=$?
     if ((code == 1 && ${some_may_fail:-0})); then
         echo "stage $number: some could not be done; they are named above and left out"
     elif ((code)); then
@@ -38,7 +48,7 @@ run_stage() {
         exit "$code"
     fi
     mkdir -p "$exp/.stages"
-    printf %s "$*" >"$mark"
+    printf '%s\n' "$key" >"$mark"
 }
 
 # check_training NUMBER SETTINGS: refuse what cannot be trained with before days of preparation, unless the run ends before stage NUMBER.
@@ -50,9 +60,9 @@ check_training() {
 # asr_bleu NUMBER SOURCES TARGETS: two stages that speak $exp/$run/translate.jsonl and hear it, beside the recordings.
 asr_bleu() {
     [[ $renderer ]] || return 0
-    run_stage "$1" "speak the translations" python recipes/speak_rows.py "$exp/$run/translate.jsonl" --source "$2" --target "$3" \
-        --to "$target" --unit2av-path "$renderer" ${speaker_encoder:+--speaker-encoder-path "$speaker_encoder"} \
-        --out-dir "$exp/$run/spoken"
-    run_stage $(($1 + 1)) "hear them: ASR-BLEU" netflips evaluate speech "$exp/$run/spoken/manifest.jsonl" --metrics seamless --lang "$target" \
-        --recognizer "$recognizer" --out-dir "$exp/$run/asr_bleu" $hear_options
+    launch=$score_launch run_stage "$1" "speak the translations" python recipes/speak_rows.py "$exp/$run/translate.jsonl" --source "$2" \
+        --target "$3" --to "$target" --unit2av-path "$renderer" ${speaker_encoder:+--speaker-encoder-path "$speaker_encoder"} \
+        --out-dir "$exp/$run/spoken" $speak_with_options
+    launch=$score_launch run_stage $(($1 + 1)) "hear them: ASR-BLEU" netflips evaluate speech "$exp/$run/spoken/manifest.jsonl" \
+        --metrics seamless --lang "$target" --recognizer "$recognizer" --out-dir "$exp/$run/asr_bleu" $hear_options
 }

@@ -149,6 +149,10 @@ class TranslatorConfig:
         )
 
 
+_TASK, _PAIRS_TASK = "task", "translation_from_pretrained_bart"
+"""fairseq's task for pairs, the one of a translator's tasks that may leave `<s>` out."""
+
+
 def _section(checkpoint: Checkpoint, name: str) -> Mapping[str, Any]:
     section = checkpoint.config.get(name)
     if not isinstance(section, Mapping):
@@ -272,6 +276,10 @@ def load_transformer(checkpoint: Checkpoint) -> UnitTransformer:
 
     Raises CheckpointError when they do not fit the network that the configuration describes.
     """
+    if checkpoint.config["task"].get("prepend_bos") is False and checkpoint.config["task"].get(_TASK) == _PAIRS_TASK:
+        hint = "train it with --prepend-bos --left-pad-source (which turns fairseq's left padding off)"
+        found = "a training whose sentences began with their first unit"
+        raise CheckpointError(f"{_OWNER} expects sentences without <s>", path=checkpoint.path, found=found, hint=hint)
     config = TranslatorConfig.from_checkpoint(checkpoint)
     with skeleton():
         model = UnitTransformer(config)

@@ -23,9 +23,11 @@ from avcore.progress import bars
 from avcore.statistics import bootstrap
 from avcore.texts import read_json
 from avcore.units import Ids, Units, edit_distance, format_units, parse_units
+from avdata.splits import TRAIN
 from avdata.unit_store import UNIT_SUFFIXES, read_units
 from netflips.evaluate.command import TranslationScoresOptions, UnitScoresOptions, WrittenScores
 from netflips.stages import load_translator
+from unit2unit.learnt import read_learnt, require_unlearnt
 from unit2unit.stage import TRANSLATOR
 
 Side = dict[str, Ids]
@@ -210,6 +212,7 @@ def score_translations(options: TranslationScoresOptions) -> int | None:
         raise InputError("this does not say the languages of the pairs", path=about, found=error) from error
 
     sources, references = (read_side(options.pairs / "text" / f"{options.split}.{language}") for language in (from_, to))
+    _require_unlearnt(path, options, sources, references)
     translator = load_translator(path, Running(options.device, options.precision, from_, to))
     given = [TranslationRequest(name, name, lambda ids=ids: Units(ids)) for name, ids in sources.items()]  # type: ignore[misc]
     search = translator.default_search.asked(options.beam, options.max_target_units)
@@ -228,6 +231,19 @@ def score_translations(options: TranslationScoresOptions) -> int | None:
         LOG.warning("%s stopped at the limit of length before the end; %s", several(cut, "translation"), hint)
     _log_figures(match(found, references), options, cut)
     return EXIT_FAILED if len(found) < len(sources) else None
+
+
+def _require_unlearnt(path: Path, options: TranslationScoresOptions, sources: Side, references: Side) -> None:
+    """Raise InputError where the translator was trained on pairs that it would be scored on, unless these are asked for as such."""
+    learnt = read_learnt(path)
+    if learnt is None:
+        LOG.warning("%s: what it was trained on is not kept beside it, so nobody can say that it does not know these pairs", path)
+    else:
+        pairs = {name: (sources[name], references[name]) for name in sources if name in references}
+        if options.split != TRAIN:
+            require_unlearnt(learnt, pairs, options.pairs)
+        elif known := learnt.among(pairs):
+            LOG.warning("%d of %d pairs were trained on: this is how well they are known, and no score", len(known), len(pairs))
 
 
 def _log_figures(pairs: list[Pair], options: WrittenScores, cut: int | None = None) -> None:

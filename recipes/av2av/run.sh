@@ -24,7 +24,7 @@ read_options "$@"
 set -f # words of the options are no patterns of files
 
 exp=$exp/$source
-some_may_fail=1 run_stage 1 "clips, what they show, and their translations" \
+launch=$prepare_launch some_may_fail=1 run_stage 1 "clips, what they show, and their translations" \
     netflips prepare muavic --data-root "$muavic" ${mtedx:+--mtedx "$mtedx"} --source "$source" --target "$target" \
     ${split_list:+--split-list "$split_list"} --out-dir "$exp/data" $prepare_with
 number=2
@@ -38,15 +38,15 @@ for condition in $conditions; do
     fi
     for given in $modalities; do
         made=$exp/$condition/$given
-        some_may_fail=1 run_stage $number "$condition, $given: units" netflips extract "$data/manifest.jsonl" \
+        launch=$extract_launch some_may_fail=1 run_stage $number "$condition, $given: units" netflips extract "$data/manifest.jsonl" \
             --out-dir "$made/units" --av2unit-path "$encoder" --modalities "$given" $extract_with
-        run_stage $((number + 1)) "$condition, $given: translation" netflips translate "$made/units" -o "$made/translations.jsonl" \
+        launch=$score_launch run_stage $((number + 1)) "$condition, $given: translation" netflips translate "$made/units" -o "$made/translations.jsonl" \
             --utut-path "$translator" --from "$source" --to "$target" $translate_with
-        run_stage $((number + 2)) "$condition, $given: speech" python recipes/speak_rows.py "$made/translations.jsonl" \
+        launch=$score_launch run_stage $((number + 2)) "$condition, $given: speech" python recipes/speak_rows.py "$made/translations.jsonl" \
             --source "$exp/data/manifest.jsonl" --to "$target" --unit2av-path "$renderer" --out-dir "$made/spoken"
         ((number += 3))
         for recognizer in $recognizers; do
-            run_stage $number "$condition, $given: ASR-BLEU by $recognizer" netflips evaluate speech "$made/spoken/manifest.jsonl" \
+            launch=$score_launch run_stage $number "$condition, $given: ASR-BLEU by $recognizer" netflips evaluate speech "$made/spoken/manifest.jsonl" \
                 --metrics asr_bleu_13a,asr_wer,speaker_cosine --lang "$target" --recognizer "$recognizer" \
                 --out-dir "$made/$(basename "$recognizer")" $hear_options
             ((number += 1))

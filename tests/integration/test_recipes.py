@@ -55,6 +55,12 @@ def test_kox_goes_from_archives_to_figures_and_does_nothing_twice(models: Path, 
     assert later.returncode == 0, later.stderr
     splits = json.loads((tmp_path / "exp" / "pairs" / "data.json").read_text())["splits"]
     assert {split: about["pairs"] for split, about in splits.items()} == {"train": 3, "valid": 1, "test": 2}
+    stale = _run("kox/run.sh", **options | {"pairs_with": "--test 2"})
+    assert stale.returncode == 2
+    assert "these are other pairs than this run was trained on" in stale.stderr
+    anew = _run("kox/run.sh", **options | {"pairs_with": "--test 2", "run": "second"})
+    assert anew.returncode == 0, anew.stderr
+    assert json.loads((tmp_path / "exp" / "second" / "translate.json").read_text())["utterances"] == 2
 
 
 _TRANSLATOR = """

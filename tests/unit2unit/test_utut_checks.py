@@ -29,6 +29,7 @@ from unit2unit.training.launch import fairseq_config
 from unit2unit.training.machine import follow_memory, require_fairseq
 from unit2unit.training.prepare_pairs import main as prepare_pairs
 from unit2unit.training.start import follow_start, read_translator_start
+from unit2unit.translator import UnitTranslator
 from unit2unit.utut_finetune.add_language import main as add_language
 
 _SHA, _OTHER = "sha256:0123456789abcdef", "sha256:fedcba9876543210"
@@ -190,10 +191,27 @@ _NO_WANDB = pytest.mark.skipif(find_spec("wandb") is not None, reason="Weights &
         ("generation.beams=3", "beams"),
         ("no_such=1", "no_such"),
         ("resume=maybe", "resume"),
+        ("fairseq.task.prepend_bos=false", "begin with <s>, and are padded at their end; expected prepend_bos=true"),
+        ("fairseq.task.left_pad_source=true", "found prepend_bos=True left_pad_source=True"),
+        ("~fairseq.task.text_weight", "cannot be taken away: its default would come back; found ~fairseq.task.text_weight"),
+        ("hydra.job.chdir=true", "hydra's own settings have no effect here; found hydra.job.chdir=true"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(refused: Tell, settings: str, word: str) -> None:
     assert word in refused(*settings.split())
+
+
+def test_hydras_name_of_the_folder_names_that_of_the_run() -> None:
+    settings = ["data_dir=d", "hydra.run.dir=mine/first"]
+    assert read_config(TrainingRun, "unit2unit/finetune_debug", settings).run_dir == "mine/first"
+
+
+def test_a_translator_that_learnt_without_the_first_mark_is_refused(tmp_path: Path) -> None:
+    task = {"task": "translation_from_pretrained_bart", "langs": "en,fr,ko", "prepend_bos": False}
+    path = write_tiny(tmp_path / "x.safetensors", task=task)
+    with pytest.raises(CheckpointError, match="expects sentences without <s>"):
+        UnitTranslator.from_checkpoint(path)
+    UnitTranslator.from_checkpoint(write_tiny(tmp_path / "y.safetensors", task=task | {"prepend_bos": True}))
 
 
 def test_options_work_in_fairseqs_own_sections(tell: Tell) -> None:

@@ -88,7 +88,7 @@ def test_a_stop_breaks_a_validation_off() -> None:
 
     trainer = _trainer()
     before = trainer.valid_step
-    watch = Watch(stop, validate, lambda *_: None, lambda *_: {})
+    watch = Watch(stop, validate, lambda *_: None, lambda *_: {}, lambda *_: False)
     assert watch.validated(_config(), trainer, None, None, ["a", "b"]) == [None, None]
     assert seen == [0, 1, 2]
     assert trainer.valid_step is before
@@ -105,7 +105,8 @@ def test_a_run_says_how_many_epochs_and_how_many_hours_it_takes(clock: Clock, ca
         return "logged"
 
     trainer.train_step = step
-    watch = Watch(Stop(), lambda *_: [], lambda _, given, *__: [given.train_step(None) for _ in range(120)], lambda *_: {})
+    train = lambda _, given, *__: [given.train_step(None) for _ in range(120)]  # noqa: E731
+    watch = Watch(Stop(), lambda *_: [], train, lambda *_: {}, lambda *_: False)
     with caplog.at_level(logging.INFO, "netflips.train"):
         assert watch.trained(config, trainer, None, range(2500)) == ["logged"] * 120
     assert caplog.messages == [
@@ -118,7 +119,7 @@ def test_a_run_says_how_many_epochs_and_how_many_hours_it_takes(clock: Clock, ca
 
 def test_a_run_by_minutes_says_how_many_updates_it_made_of_those_expected(caplog: pytest.LogCaptureFixture) -> None:
     trainer, config = _trainer(2), _config(4_000)
-    watch = Watch(Stop(), lambda *_: [], lambda *_: "over", lambda *_: {})
+    watch = Watch(Stop(), lambda *_: [], lambda *_: "over", lambda *_: {}, lambda *_: False)
     for updates, seconds in ((2, 1801.0), (1_500, 1801.0), (3_000, 1801.0), (4_000, 1801.0), (2, 1700.0)):
         trainer.updates, trainer.train_step, trainer.cumulative_training_time = updates, None, lambda seconds=seconds: seconds
         with caplog.at_level(logging.INFO, "netflips.train"):
@@ -131,6 +132,21 @@ def test_a_run_by_minutes_says_how_many_updates_it_made_of_those_expected(caplog
         ("WARNING", f"max_minutes ended the run after 1,500 of 4,000 updates, 1.20 s each: {more}"),
         ("INFO", "max_minutes ended the run after 3,000 of 4,000 updates, 0.60 s each"),
     ]
+
+
+def test_patience_counts_from_the_end_of_the_warm_up(caplog: pytest.LogCaptureFixture) -> None:
+    trainer, config = _trainer(99), _config(30)
+    asked = list[float]()
+    watch = Watch(Stop(), lambda *_: [1.0], lambda *_: "over", lambda *_: {}, lambda _, loss: asked.append(loss) is None)
+    assert watch.validated(config, trainer, None, None, ["valid"]) == [1.0]
+    assert not watch.is_over(config, 1.0)
+    trainer.updates = 100
+    watch.validated(config, trainer, None, None, ["valid"])
+    assert watch.is_over(config, 2.0)
+    assert asked == [2.0]
+    trainer.updates, trainer.train_step = 30, None
+    watch.trained(config, trainer, None, range(5))
+    assert "max_update ended the run after 30 updates, while its rate was still rising (until update 100)" in caplog.text
 
 
 def test_a_part_of_a_split_is_the_same_each_time() -> None:

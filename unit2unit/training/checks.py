@@ -15,7 +15,7 @@ from unit2unit.training.config import NONE, Stated, TrainingRun, check_autocast,
 from unit2unit.training.corpus import LIMITS, read_length_tags, read_report, read_search_limit, read_vocabulary, transcript_file
 from unit2unit.training.machine import has_gpu, is_launched
 from unit2unit.training.noise import UnitNoise
-from unit2unit.training.start import ADD_LANGUAGE, Start, follow_start, read_translator_start
+from unit2unit.training.start import ADD_LANGUAGE, Start, follow_start, read_translator_start, require_same_data
 
 _PUBLISHED_LIMITS = dict(zip(LIMITS, (0, 200), strict=True))
 """Of the published checkpoints' search."""
@@ -40,6 +40,7 @@ def check_pretraining(run: TrainingRun, stated: Stated) -> TrainingRun:
         if run.option("length_tags") and all(sample.ratio is None for sample in samples):
             hint = "prepare the folder from units with durations or repeats"
             raise InputError("nothing says how long these pairs are", path=data / split, expected=f"a column {RATIO}", hint=hint)
+    require_same_data(run)
     return check_start(run, start, num_units, read_vocabulary(data), f"the data in {data}")
 
 
@@ -66,6 +67,12 @@ def check_finetuning(run: TrainingRun, stated: Stated) -> TrainingRun:
     """
     run = check_device(run)
     UnitNoise.of(run.options())
+    if not run.option("prepend_bos", False) or run.option("left_pad_source", True):
+        raise UsageError(
+            "sentences of a translator begin with <s>, and are padded at their end",
+            expected="prepend_bos=true left_pad_source=false",
+            found=f"prepend_bos={run.option('prepend_bos', False)} left_pad_source={run.option('left_pad_source', True)}",
+        )
     start = read_translator_start(run)
     run = follow_start(run, start, stated)
     if run.check_only and not run.data_dir:
@@ -102,6 +109,7 @@ def check_finetuning(run: TrainingRun, stated: Stated) -> TrainingRun:
         transcripts = [str(transcript_file(data, split).relative_to(data)) for split in _splits(run)]
         required_files(data, transcripts, f"{_PREPARE_PAIRS} --texts, or train on units alone with fairseq.task.text_weight=0")
     _log_validation(run, data)
+    require_same_data(run)
     run = follow_search_limit(run, read_search_limit(data))
     return check_start(run, start, num_units, read_vocabulary(data), f"the data in {data}")
 

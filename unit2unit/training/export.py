@@ -9,6 +9,7 @@ import argparse
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from avcore.errors import CheckpointError, OutputError, UsageError
 from avcore.files import Input, Output, atomic_output, require_place
 from avcore.notes import several
 from avcore.units import require_language
+from unit2unit.learnt import NAME, Learnt, carry_learnt, read_learnt, write_learnt
 from unit2unit.model import NETWORK_OPTIONS, TranslatorConfig
 from unit2unit.stage import SHARED_TABLES, TRANSLATOR
 from unit2unit.training.checks import dictionary_size
@@ -276,6 +278,7 @@ def export(options: argparse.Namespace) -> None:
     checkpoint = read_checkpoint(options.checkpoint, TRANSLATOR)
     pair = (options.src_lang, options.tgt_lang)
     write_published(checkpoint, options.out_path, options.published, options.data_dir, pair)
+    carry_learnt(options.checkpoint, options.out_path)
     LOG.info("%s: for %s, task %s", options.out_path, options.published, _TASKS[options.published])
 
 
@@ -289,6 +292,9 @@ def _work(options: argparse.Namespace) -> None:
         raise UsageError("an average needs two or more checkpoints", found=len(options.checkpoints))
     _require_pt(options.out)
     write_fairseq(average([read_checkpoint(path, TRANSLATOR) for path in options.checkpoints]), options.out)
+    known = [learnt for path in options.checkpoints if (learnt := read_learnt(path)) is not None]
+    if known:
+        write_learnt(options.out.with_suffix(f".{NAME}"), reduce(Learnt.joined, known))
     LOG.info("%s: the mean of %s", options.out, several(len(options.checkpoints), "translator"))
 
 

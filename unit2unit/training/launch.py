@@ -28,12 +28,14 @@ from avcore.command import LOG, Terminated
 from avcore.compute.memory import keep_freed_memory
 from avcore.errors import UsageError
 from avtrain.checkpoints import LOG_FILE
+from avtrain.logs import wandb_id
 from avtrain.started import missing_processes, note_start, processes_line
 from unit2unit.training.config import TrainingRun
 from unit2unit.training.corpus import read_report
 from unit2unit.training.fairseq_fixes import end_collecting, remove_parts, repair_fairseq
 from unit2unit.training.machine import follow_memory, launched_options
 from unit2unit.training.optim import TIMED
+from unit2unit.training.start import note_learnt
 from unit2unit.training.user_dir import utut_plugins
 from unit2unit.training.validation import Stop, Watch
 
@@ -54,11 +56,25 @@ def train(run: TrainingRun) -> None:
     number = int(cfg.distributed_training.distributed_world_size)
     if int(os.environ.get("RANK", cfg.distributed_training.distributed_rank)) == 0:
         note_start(run, Path(run.run_dir), run.last_checkpoint.exists(), number)
+        note_learnt(run)
         remove_parts(str(run.checkpoints))
     if warning := missing_processes(number, os.environ):
         LOG.warning("%s", warning)
     LOG.info("%s", processes_line(number, "the CPU" if cfg.common.cpu else "CUDA", "fp16" if cfg.common.fp16 else "no"))
+    if cfg.common.wandb_project:
+        os.environ |= _wandb_of(run)
     distributed.call_main(cfg, train_in_process)
+
+
+def _wandb_of(run: TrainingRun) -> dict[str, str]:
+    """Return the variables by which Weights & Biases keeps one run for a folder, under its name, however often it is resumed.
+
+    fairseq starts one for each of its parts, calls it after the folder of checkpoints, and writes into the current folder.
+    """
+    folder = Path(run.run_dir).absolute()
+    return {
+        "WANDB_RUN_ID": wandb_id(folder), "WANDB_RESUME": "allow", "WANDB_NAME": folder.name, "WANDB_DIR": str(folder),
+    }  # fmt: skip
 
 
 def train_in_process(cfg: DictConfig) -> None:
@@ -111,13 +127,17 @@ def _saving_on_sigterm() -> Iterator[Stop]:
 def _watched(stop: Stop) -> Iterator[None]:
     """Make fairseq validate and translate as the run's task does, and stop when asked to."""
     program = fairseq_cli.train
-    released = program.validate, program.train, program.get_valid_stats
+    names = ("validate", "train", "get_valid_stats", "should_stop_early")
+    released = [getattr(program, name) for name in names]
     watch = Watch(stop, *released)
-    program.validate, program.train, program.get_valid_stats = watch.validated, watch.trained, watch.with_translations
+    ours = (watch.validated, watch.trained, watch.with_translations, watch.is_over)
+    for name, function in zip(names, ours, strict=True):
+        setattr(program, name, function)
     try:
         yield
     finally:
-        program.validate, program.train, program.get_valid_stats = released
+        for name, function in zip(names, released, strict=True):
+            setattr(program, name, function)
 
 
 # From settings to fairseq's configuration

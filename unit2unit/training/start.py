@@ -12,6 +12,7 @@ from avcore.checkpoints.stages import Checkpoint
 from avcore.command import LOG
 from avcore.errors import CheckpointError, InputError, LanguageError, UsageError
 from avcore.files import atomic_output, require_file
+from unit2unit.learnt import NAME, data_digest, learnt_from, read_learnt, write_learnt
 from unit2unit.model import TranslatorConfig
 from unit2unit.stage import TRANSLATOR
 from unit2unit.training.config import NEVER, Stated, TrainingRun, is_stated
@@ -85,6 +86,30 @@ def _start_from(run: TrainingRun) -> Path | None:
     if Path(run.init).suffix != ".pt":
         raise UsageError("fairseq starts from a .pt file", found=run.init, hint=_CONVERT)
     return require_file(run.init, "init, the checkpoint to start from,")
+
+
+def require_same_data(run: TrainingRun) -> None:
+    """Raise UsageError for a run that would go on over other pairs than it was trained on: its scores would be of sentences that it
+    knows."""
+    if not run.last_checkpoint.exists() or run.resume == NEVER:
+        return
+    learnt = read_learnt(run.last_checkpoint)
+    if learnt is not None and learnt.data != data_digest(Path(run.data_dir)):
+        raise UsageError(
+            f"{run.data_dir}: these are other pairs than this run was trained on",
+            found=f"a checkpoint in {run.checkpoints}",
+            hint="choose another run_dir, with init=CHECKPOINT to begin from this one's; or resume=never, which puts it aside",
+        )
+
+
+def note_learnt(run: TrainingRun) -> None:
+    """Keep what a run learns from beside its checkpoints: once, since `require_same_data` has compared it with what was kept."""
+    path = run.checkpoints / NAME
+    if path.exists():
+        return
+    pair = str(run.option("source_lang", "")), str(run.option("target_lang", ""))
+    learnt = learnt_from(Path(run.data_dir), str(run.option("train_subset", "train")).split(","), pair)
+    write_learnt(path, learnt.joined(read_learnt(Path(run.init)) if run.init else None))
 
 
 def follow_start(run: TrainingRun, start: Start | None, stated: Stated) -> TrainingRun:

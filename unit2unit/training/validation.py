@@ -162,19 +162,22 @@ def log_translations(found: Translations) -> None:
 class Watch:
     """What goes on beside fairseq's updates: validations, their translations, how long the rest will take, and an early end.
 
-    validate, train, stats: fairseq's own functions.
+    validate, train, stats, stop_early: fairseq's own functions.
     """
 
     stop: Stop
     validate: Callable[..., list[Any]]
     train: Callable[..., Any]
     stats: Callable[..., dict[str, Any]]
+    stop_early: Callable[..., bool]
     _has_reported: bool = False
     _task: Any = None
+    _updates: int = 0
 
     def validated(self, cfg: DictConfig, trainer: Any, task: Any, epoch_itr: Any, subsets: list[str]) -> list[Any]:
         """Validate as fairseq does unless the run is to end; returns a loss for each subset, None = it was broken off."""
         nothing = [None for _ in subsets]
+        self._updates = trainer.get_num_updates()
         if self.stop.of_any(trainer):
             return nothing
         self._task, released = task, trainer.valid_step
@@ -198,6 +201,11 @@ class Watch:
     def _break_off(self, trainer: Any) -> None:
         if self.stop.of_any(trainer):
             raise Interrupted
+
+    def is_over(self, cfg: DictConfig, loss: float | None) -> bool:
+        """Return whether `patience` ends the run. It does not count in the warm-up: while the rate is near 0 and losses are
+        rounded, no validation is better than the one before."""
+        return self._updates >= getattr(cfg.lr_scheduler, "warmup_updates", 0) and self.stop_early(cfg, loss)
 
     def with_translations(self, cfg: DictConfig, trainer: Any, stats: dict[str, Any], tracking_best: bool) -> dict[str, Any]:
         """Return a split's figures as fairseq does, those of its translations too where they are due, of the first split."""
@@ -237,8 +245,13 @@ class Watch:
 
         limit, until = 3600 * cfg.optimization.stop_time_hours, cfg.optimization.max_update or 0
         done, seconds = trainer.get_num_updates(), trainer.cumulative_training_time()
+        warmup = getattr(cfg.lr_scheduler, "warmup_updates", 0)
         if 0 < limit < seconds and not 0 < until <= done and trainer.is_data_parallel_master:
-            warn_of_minutes_ended("max_minutes", done, until, getattr(cfg.lr_scheduler, "warmup_updates", 0), seconds)
+            warn_of_minutes_ended("max_minutes", done, until, warmup, seconds)
+        if 0 < until <= done < warmup and trainer.is_data_parallel_master:
+            LOG.warning(
+                "max_update ended the run after %d updates, while its rate was still rising (until update %d)", done, warmup
+            )
         return found
 
     def _log_figures(self, cfg: DictConfig, trainer: Any, update_s: float) -> None:

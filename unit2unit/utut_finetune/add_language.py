@@ -15,6 +15,7 @@ from avcore.command import LOG, Parser, run
 from avcore.errors import LanguageError, UsageError
 from avcore.files import Input, Output
 from avcore.units import normalise_language, require_language
+from unit2unit.learnt import carry_learnt
 from unit2unit.model import TranslatorConfig, TranslatorVocabulary
 from unit2unit.stage import SHARED_TABLES, TRANSLATOR
 from unit2unit.training.export import write_fairseq
@@ -82,6 +83,7 @@ def _work(options: argparse.Namespace) -> None:
     for language in options.language:
         checkpoint = add_language(checkpoint, language, options.like, options.seed)
     write_fairseq(checkpoint, output)
+    carry_learnt(options.checkpoint, output)
     vocabulary = TranslatorConfig.from_checkpoint(checkpoint).vocabulary
     LOG.info("%s: %d rows, languages %s", output, vocabulary.num_rows, ", ".join(vocabulary.languages))
 
