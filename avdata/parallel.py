@@ -135,9 +135,10 @@ def read_unit_corpus(path: str | Path, language: str, reading: UnitReading, prog
 
 
 def _shards(path: Path) -> list[Path]:
-    """Return files of rows: the path itself, or the shards that bulk extraction wrote into a folder's `shards`."""
+    """Return files of rows: the path itself, or the shards that bulk extraction wrote into a folder, or into its parts."""
     if path.is_dir():
-        return sorted(file for file in (path / "shards").glob(f"[!.]*{SHARD_SUFFIX}"))
+        names = (f"shards/[!.]*{SHARD_SUFFIX}", f"part*/shards/[!.]*{SHARD_SUFFIX}")
+        return sorted(file for name in names for file in path.glob(name))
     return [path] if path.suffix == SHARD_SUFFIX and path.exists() else []
 
 

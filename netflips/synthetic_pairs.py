@@ -26,7 +26,7 @@ from avcore.media import read_speech
 from avcore.programs import LineProgram, parse_command, program_name
 from avcore.units import normalise_language
 from avdata.manifest import Entry, iter_entries
-from avdata.prepare.kox import Synthesis
+from avdata.prepare.kox import LASTING_HELP, Synthesis
 from avdata.prepare.recordings import StoredSound, store_sound
 from avdata.prepare.running import CorpusItem, Preparation
 from avdata.prepare.workplace import ItemRecord, Journal
@@ -46,8 +46,8 @@ _TRANSLATE_HELP = (
 )
 _SPEAK_HELP = (
     "command that speaks the translation, as 'python -m avdata.prepare.say --voice ko --text-file {text_file} --out {out}'; "
-    "{text}, {text_file}, {out}, {reference} (the recording), {id} and {speaker} are filled in. Several times: several voices, one "
-    "for each pair"
+    f"{{text}}, {{text_file}}, {{out}}, {{reference}} (the recording), {{id}} and {{speaker}} are filled in; {LASTING_HELP}. "
+    "Several times: several voices, one for each pair"
 )
 _RECOGNIZE_HELP = (
     'folder of a Whisper (faster-whisper), or command that answers a line of JSON, {"sound", "language"}, with one, {"ok": true, '
@@ -150,7 +150,7 @@ class PairsCorpus(Preparation):
         synthesis = Synthesis(self.speak_with[voice], self.timeout)
 
         (folder / entry.id).parent.mkdir(parents=True, exist_ok=True)
-        spoken = synthesis.speak(translation, own_path, folder, entry.id, entry.speaker)
+        spoken = synthesis.speak(translation, self.target, own_path, folder, entry.id, entry.speaker)
         self._require_whole(spoken, "translation")
         other: dict[str, Any] = {
             "translated_by": by,

@@ -6,25 +6,34 @@ speech`: the spoken translation, its source, the reference text, and the referen
 
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from avcore.arrays import Floats
 from avcore.command import LOG
-from avcore.errors import InputError, NoSpeechError
+from avcore.errors import InputError, NoSpeechError, UsageError
 from avcore.files import Input
-from avcore.flags import Command, QuietOptions, flag, positional
-from avcore.journal import iter_rows, write_rows
+from avcore.flags import Command, CommonOptions, flag, positional
+from avcore.journal import Rows, iter_rows, key_of, write_rows
 from avcore.loading import loading
+from avcore.parts import Part, share
 from avcore.progress import bars, track
 from avcore.units import Units
 from avdata.manifest import Entry, Manifest, read_manifest
 
+if TYPE_CHECKING:
+    from avcore.contracts import Speaker
+
+_SPOKEN = "spoken"
+"""Begin of the names of the journals, which say how each file was made."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class SpeakRowsOptions(QuietOptions):
-    """Speak the translations of a test split, for ASR-BLEU."""
+class SpeakRowsOptions(CommonOptions):
+    """Speak the translations of a test split, for ASR-BLEU. What was spoken before, by the same voice, is kept."""
 
     rows: Path = positional("ROWS", file=Input("the translations"))
     """what netflips evaluate translate --rows or netflips translate wrote"""
@@ -40,68 +49,116 @@ class SpeakRowsOptions(QuietOptions):
     """the language (default: ko)"""
     out_dir: Path = flag(metavar="DIR")
     """folder for wav files and manifest.jsonl"""
+    part: Part | None = flag(default=None, type=Part.of, metavar="K/N", group="spreading the work")
+    """speak only this part, as 3/16 in a task of an array; the same without --part writes the manifest"""
+    workers: int = flag(default=1)
+    """processes, each on a GPU of its own where there are several (default: 1)"""
+
+
+@dataclass(frozen=True)
+class Voices:
+    """The voices of the sources of translations."""
+
+    encoder: "Speaker"
+    sounds: dict[str, Path]
+    """recordings by id"""
+
+    def of(self, name: str) -> Floats:
+        """Return the voice of a recording, float32 [E]; where nothing is heard in it, the mean of all others."""
+        voice = self._embedded(name)
+        return self._mean if voice is None else voice
+
+    def _embedded(self, name: str) -> Floats | None:
+        from avcore.media import read_speech
+
+        try:
+            return self.encoder.embed(read_speech(self.sounds[name]))
+        except NoSpeechError as error:
+            LOG.warning("%s: %s; the mean of the other voices speaks", name, error.what)
+            return None
+
+    @cached_property
+    def _mean(self) -> Floats:
+        voices = [voice for name in self.sounds if (voice := self._embedded(name)) is not None]
+        if not voices:
+            raise NoSpeechError("no recording has enough sound to take a voice from", expected="0.5 s or more")
+        mean: Floats = np.mean(voices, axis=0)
+        return mean / np.linalg.norm(mean)
 
 
 def speak_rows(options: SpeakRowsOptions) -> None:
-    """Do the work of the command; files that an interrupted run has spoken are kept."""
-    with loading():
-        from avcore.media import read_speech, write_speech
-        from unit2av.speaker import encoder_for
-        from unit2av.voice.speech import UnitVocoder
-
+    """Do the work of the command; what an interrupted run, or another part, has spoken is kept."""
     sources = read_manifest(options.source)
     targets = sources if options.target is None else read_manifest(options.target)
     source, target = ({entry.id: entry for entry in one.entries} for one in (sources, targets))
-    rows = [row for _, row in iter_rows(options.rows)]
-    if unknown := [row["id"] for row in rows if row["id"] not in source or row["id"] not in target]:
+    rows = {str(row["id"]): row for _, row in iter_rows(options.rows)}
+    if unknown := [name for name in rows if name not in source or name not in target]:
         raise InputError("translations belong to no recording", path=options.rows, found=f"{len(unknown)}, as {unknown[0]}")
-    if options.target is None and (mute := [row["id"] for row in rows if not source[row["id"]].translation]):
+    if options.target is None and (mute := [name for name in rows if not source[name].translation]):
         raise InputError(
             "sources have no translation", path=options.source, found=f"{len(mute)}, as {mute[0]}", hint="give --target"
         )
+    if options.workers < 1:
+        raise UsageError("--workers must be 1 or more", found=options.workers)
+    if options.workers > 1:
+        share(options.workers, options.device)
 
-    vocoder = UnitVocoder.from_checkpoint(options.unit2av_path, options.to)
-    encoder = encoder_for(vocoder, options.speaker_encoder_path)
-    voices, made = dict[str, Floats](), []
-
-    for row in rows:
-        try:
-            voices[row["id"]] = encoder.embed(read_speech(_sound_of(sources, source[row["id"]])))
-        except NoSpeechError as error:
-            LOG.warning("%s: %s; the mean of the other voices speaks", row["id"], error.what)
-    if not voices:
-        raise NoSpeechError("no recording has enough sound to take a voice from", path=options.source, expected="0.5 s or more")
-
-    mean = np.mean(list(voices.values()), axis=0)
+    sounds = {name: _sound_of(sources, source[name]).absolute() for name in rows}
     options.out_dir.mkdir(parents=True, exist_ok=True)
-    whole, translated = options.out_dir / "manifest.jsonl", options.rows.stat().st_mtime
-    if whole.exists():  # a complete earlier run, possibly of other translations or with another voice
-        for _, row in iter_rows(whole):
-            (options.out_dir / Path(row["dub"]).name).unlink(missing_ok=True)
-        whole.unlink()
+    _speak(options, {name: _units(row) for name, row in rows.items() if options.part is None or options.part.has(name)}, sounds)
+    if options.part is not None:
+        return
 
+    made = list[dict[str, Any]]()
+    for name in rows:
+        line = {"id": name, "dub": _file(name), "source": str(sounds[name]), "language": options.to}
+        if options.target is None:
+            made.append(line | {"reference_text": source[name].translation})
+        else:
+            right = str(_sound_of(targets, target[name]).absolute())
+            made.append(line | {"reference": right, "reference_text": target[name].text})
+    write_rows(options.out_dir / "manifest.jsonl", made)
+    LOG.info("%s: %d spoken", options.out_dir / "manifest.jsonl", len(made))
+
+
+def _units(row: dict[str, Any]) -> Units:
+    spoken = np.asarray(row["found"] if "found" in row else row["units"], np.int64)
+    if not len(spoken):
+        LOG.warning("%s: nothing was translated", row["id"])
+        spoken = np.asarray(row.get("reference", [0])[:1], np.int64)
+    return Units(spoken)
+
+
+def _speak(options: SpeakRowsOptions, rows: dict[str, Units], sounds: dict[str, Path]) -> None:
+    """Speak units, by id, into files, but for those whose file was made of the same units by the same voice."""
+    with loading():
+        from avcore.media import write_speech
+        from unit2av.speaker import encoder_for
+        from unit2av.voice.speech import UnitVocoder
+
+    vocoder = UnitVocoder.from_checkpoint(options.unit2av_path, options.to, options.device, options.precision)
+    voices = Voices(encoder_for(vocoder, options.speaker_encoder_path, options.device), sounds)
+
+    name = _SPOKEN if options.part is None else f"{_SPOKEN}-{options.part.index}of{options.part.count}"
+    own, known = Rows[str](options.out_dir / f"{name}.jsonl", "id", "key"), dict[str, str]()
+    own.repair()
+    for path in options.out_dir.glob(f"{_SPOKEN}*.jsonl"):
+        known |= {f"{row['id']} {row['key']}": "" for row in Rows[str](path, "id", "key").values()}
+
+    made_by = [vocoder.fingerprint, voices.encoder.fingerprint, options.precision]
     with bars(options.quiet) as progress:
-        for row in track(rows, "speaking", progress, len(rows)):
-            out = options.out_dir / f"{row['id'].replace('/', '_')}.wav"
-            spoken = np.asarray(row["found"] if "found" in row else row["units"], np.int64)
+        for name, units in track(rows.items(), "speaking", progress, len(rows)):
+            heard = sounds[name].stat()
+            key = key_of(*made_by, units.ids, str(sounds[name]), heard.st_size, heard.st_mtime_ns)
+            out = options.out_dir / _file(name)
+            if f"{name} {key}" not in known or not out.is_file():
+                out.unlink(missing_ok=True)
+                write_speech(out, vocoder.synthesize(units, voices.of(name)).samples)
+                own.add([{"id": name, "key": key}], is_flushed=False)
 
-            if not len(spoken):
-                LOG.warning("%s: nothing was translated", row["id"])
-                spoken = np.asarray(row.get("reference", [0])[:1], np.int64)
-            # A file that is older than the translations may speak others.
-            if not out.exists() or out.stat().st_mtime < translated:
-                voice = voices.get(row["id"], mean / np.linalg.norm(mean))
-                write_speech(out, vocoder.synthesize(Units(spoken), voice).samples)
 
-            heard = _sound_of(sources, source[row["id"]]).absolute()
-            line = {"id": row["id"], "dub": out.name, "source": str(heard), "language": options.to}
-            if options.target is None:
-                made.append(line | {"reference_text": source[row["id"]].translation})
-                continue
-            right = _sound_of(targets, target[row["id"]]).absolute()
-            made.append(line | {"reference": str(right), "reference_text": target[row["id"]].text})
-    write_rows(whole, made)
-    LOG.info("%s: %d spoken", whole, len(made))
+def _file(name: str) -> str:
+    return f"{name.replace('/', '_')}.wav"
 
 
 def _sound_of(manifest: Manifest, entry: Entry) -> Path:

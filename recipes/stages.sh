@@ -41,6 +41,10 @@ run_stage() {
     echo
     rm -f "$mark" # what it made before is half replaced if it is broken off
     "${line[@]}" || code=$?
+    if ((code <= 1)) && [[ ${launch:-} == *--array* ]]; then # the parts are made; the same without --part makes them one
+        code=0
+        "$@" || code=$?
+    fi
     if ((code == 1 && ${some_may_fail:-0})); then
         echo "stage $number: some could not be done; they are named above and left out"
     elif ((code)); then

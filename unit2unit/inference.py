@@ -5,12 +5,15 @@ them and writes a file for each or a table of all.
 """
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
+from glob import escape
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from avcore.checkpoints.bundle import checkpoint_or_bundle, learnt_languages
 from avcore.command import LOG
@@ -18,9 +21,10 @@ from avcore.domain import outside_note
 from avcore.errors import EXIT_FAILED, InputError, LanguageError, NetflipsError, UnitError, UsageError
 from avcore.files import Input, keep_apart, require_place
 from avcore.flags import Command, CommonOptions, flag, out_flag, positional
-from avcore.journal import iter_rows, write_rows
+from avcore.journal import Rows, iter_rows, key_of, write_rows
 from avcore.loading import loading, names_from
 from avcore.notes import Note, NoteKind, report_note, several
+from avcore.parts import Part, share
 from avcore.progress import Progress, bars, silent
 from avcore.units import Units, normalise_language, read_unit_file, units_of, write_unit_file
 from avdata.unit_store import UNIT_SUFFIXES, UnitRow, parse_unit_row
@@ -50,7 +54,70 @@ class TranslationRequest:
     read: Callable[[], Units]
 
 
-Answered = tuple[TranslationRequest, "Translation | NetflipsError"]
+@dataclass(frozen=True)
+class KeptTranslation:
+    """What is kept of a translation."""
+
+    units: Units
+    """as generated"""
+    score: float
+    """of the best hypothesis"""
+    truncated: bool
+    """whether the search's limit ended it"""
+
+    @classmethod
+    def of(cls, translation: "Translation | NetflipsError") -> "KeptTranslation | NetflipsError":
+        """Return what is kept of a translation; an error stays as it is."""
+        if isinstance(translation, NetflipsError):
+            return translation
+        return cls(translation.units, translation.score, translation.truncated)
+
+
+Answered = tuple[TranslationRequest, KeptTranslation | NetflipsError]
+
+
+class KeptTranslations:
+    """Translations that a run broken off, or the other parts of a command, have made: journals beside the output.
+
+    They are found by the translator, its search, and the units, so none is taken for another.
+    """
+
+    def __init__(self, out: Path | None, part: Part | None = None, settings: object = None) -> None:
+        """out: file or folder that the translations end in; None = nothing is kept. settings: options that change translations,
+        beside those of the search."""
+        self.settings = settings
+        self._stem = None if out is None else out.with_name(f"{out.name}.work")
+        name = "" if part is None else f"-{part.index}of{part.count}"
+        self._own = (
+            None if self._stem is None else Rows[str](self._stem.with_name(f"{self._stem.name}{name}.jsonl"), "key", "units")
+        )
+        self._known = dict[str, dict[str, Any]]()
+        if self._own is not None:
+            self._own.repair()
+        for path in self._files():
+            self._known |= Rows[str](path, "key", "units")
+
+    def _files(self) -> list[Path]:
+        return [] if self._stem is None else sorted(self._stem.parent.glob(f"{escape(self._stem.name)}*.jsonl"))
+
+    def find(self, key: str) -> KeptTranslation | None:
+        """Return a translation, None = not made yet."""
+        if (row := self._known.get(key)) is None:
+            return None
+        return KeptTranslation(Units(np.array(row["units"], np.int64), language=row["language"]), row["score"], row["truncated"])
+
+    def add(self, made: Mapping[str, KeptTranslation]) -> None:
+        """Keep translations by their keys."""
+        if self._own is not None and made:
+            self._own.add(
+                {"key": key, "units": one.units.ids.tolist(), "language": one.units.language, "score": one.score,
+                 "truncated": one.truncated} for key, one in made.items()
+            )  # fmt: skip
+
+    def remove(self) -> None:
+        """Delete the journals, once the output is whole."""
+        for path in self._files():
+            path.unlink(missing_ok=True)
 
 
 def is_many(paths: Sequence[Path]) -> bool:
@@ -75,6 +142,9 @@ def iter_given(paths: Iterable[Path]) -> Iterator[TranslationRequest]:
 
 
 def _of_folder(folder: Path) -> Iterator[TranslationRequest]:
+    if parts := sorted(one for one in folder.glob("part*") if (one / "shards").is_dir()):
+        yield from iter_given(parts)
+        return
     inner = next((folder / name for name in ("shards", "units") if (folder / name).is_dir()), folder)
     tables = sorted(file for file in inner.iterdir() if file.suffix == _TABLE and not file.name.startswith("."))
     if tables:
@@ -104,27 +174,42 @@ def translate_many(
     search: "SearchConfig | None" = None,
     progress: Progress = silent,
     total: int | None = None,
+    kept: KeptTranslations | None = None,
 ) -> Iterator[Answered]:
     """Translate requests one after another. Yield each with its translation, or with the error that prevented it.
+
+    kept: translations that are not made again, and where those that are made are kept.
 
     Raises LanguageError for languages that the translator does not have.
     """
     source, target = translator.require_language(source), translator.require_language(target)
-    stream, done = iter(given), 0
+    stream, done, kept = iter(given), 0, kept or KeptTranslations(None)
+    made_with = [translator.fingerprint, kept.settings, source, target, str(search or translator.default_search)]
     progress("translating", 0, total)
 
     while batch := list(islice(stream, _AT_ONCE)):
         read = [(one, _read(one, source)) for one in batch]
-        sequences = [units for _, units in read if isinstance(units, Units)]
-        translated: Iterator[Translation | NetflipsError]
-        try:
-            translated = iter(translator.translate_batch(sequences, source, target, search) if sequences else [])
-        except NetflipsError:  # one of them cannot be translated: which, shows alone
-            translated = (_translate(translator, units, source, target, search) for units in sequences)
+        keys = {one.id: key_of(*made_with, units.ids) for one, units in read if isinstance(units, Units)}
+        known = {name: found for name, key in keys.items() if (found := kept.find(key)) is not None}
+        sequences = {one.id: units for one, units in read if isinstance(units, Units) and one.id not in known}
+        made = dict(zip(sequences, _translate_all(translator, list(sequences.values()), source, target, search), strict=True))
+        kept.add({keys[name]: found for name, found in made.items() if isinstance(found, KeptTranslation)})
+
         for one, units in read:
-            yield one, next(translated) if isinstance(units, Units) else units
+            yield one, (known | made)[one.id] if isinstance(units, Units) else units
         done += len(batch)
         progress("translating", done, total)
+
+
+def _translate_all(
+    translator: "UnitTranslator", sequences: list[Units], source: str, target: str, search: "SearchConfig | None"
+) -> list[KeptTranslation | NetflipsError]:
+    try:
+        return [
+            KeptTranslation.of(one) for one in (translator.translate_batch(sequences, source, target, search) if sequences else [])
+        ]
+    except NetflipsError:  # one of them cannot be translated: which, shows alone
+        return [KeptTranslation.of(_translate(translator, units, source, target, search)) for units in sequences]
 
 
 def _translate(
@@ -149,7 +234,9 @@ def _read(one: TranslationRequest, source: str) -> Units | NetflipsError:
 class ManyOutputs:
     """Where many translations go: `out_dir`/<id>.txt, or the table `out_path`. paths: what is read."""
 
-    def __init__(self, paths: Sequence[Path], out_dir: Path | None, out_path: Path | None, translator: Path) -> None:
+    def __init__(
+        self, paths: Sequence[Path], out_dir: Path | None, out_path: Path | None, translator: Path, part: Part | None = None
+    ) -> None:
         """Check everything that can be checked before the model is loaded.
 
         Raises UsageError for a place that cannot hold many, and InputError for ids that are there twice and for nothing to do.
@@ -159,7 +246,7 @@ class ManyOutputs:
                 "many outputs need a folder or a table", expected=f"--out-dir DIR, or --out-unit-path FILE{_TABLE}", found=out_path
             )
 
-        self.paths, self.out_dir, self.out_path = paths, out_dir, out_path
+        self.paths, self.out_dir, self.out_path, self.part = paths, out_dir, out_path, part
         self.failed, self.cut, self.done = 0, 0, 0
         places: dict[str, str] = {}
         # All ids are read once before the model is loaded, so that a repeated one stops the run at its beginning.
@@ -170,7 +257,7 @@ class ManyOutputs:
 
         if not places:
             raise InputError("there is nothing to translate", path=paths[0])
-        self.total = len(places)
+        self.total = sum(part is None or part.has(name) for name in places)
         outputs = [out_path] if out_dir is None else [place for one in places if (place := self._place(one)) is not None]
         keep_apart({"an output": [one for one in outputs if one]}, {"an input": list(paths), "the translator": translator})
         require_place(out_path if out_dir is None and out_path else (out_dir or Path()) / "any.txt", "the output")
@@ -183,11 +270,16 @@ class ManyOutputs:
         return self.out_dir / f"{name}.txt" if self.out_dir is not None and is_name and is_inside else None
 
     def write(
-        self, translator: "UnitTranslator", languages: tuple[str, str], search: "SearchConfig", progress: Progress
+        self, translator: "UnitTranslator", languages: tuple[str, str], search: "SearchConfig", progress: Progress, settings: object
     ) -> int | None:
-        """Translate and write; what fails is named, and makes the exit code 1."""
-        found = translate_many(translator, iter_given(self.paths), *languages, search, progress, self.total)
-        if self.out_dir is None and self.out_path is not None:
+        """Translate and write; what fails is named, and makes the exit code 1. settings: as of `KeptTranslations`."""
+        kept = KeptTranslations(self.out_path if self.out_dir is None else self.out_dir, self.part, settings)
+        part, given = self.part, iter_given(self.paths)
+        mine = given if part is None else (one for one in given if part.has(one.id))
+        found = translate_many(translator, mine, *languages, search, progress, self.total, kept)
+        if part is not None:
+            self.done = sum(1 for _ in self._good(found))
+        elif self.out_dir is None and self.out_path is not None:
             write_rows(self.out_path, self._rows(found))
         else:
             for one, translation in self._good(found):
@@ -198,6 +290,8 @@ class ManyOutputs:
                     write_unit_file(place, translation.units.ids)
                     self.done += 1
 
+        if part is None:
+            kept.remove()
         where = self.out_path if self.out_dir is None else self.out_dir
         LOG.info("%s: %d of %d translated%s", where, self.done, self.total, f"; {self.failed} failed" if self.failed else "")
         if self.cut:
@@ -209,7 +303,7 @@ class ManyOutputs:
             self.done += 1
             yield UnitRow(one.id, translation.units, {"score": round(translation.score, 4)}).to_row()
 
-    def _good(self, found: Iterator[Any]) -> Iterator[tuple[TranslationRequest, "Translation"]]:
+    def _good(self, found: Iterator[Answered]) -> Iterator[tuple[TranslationRequest, KeptTranslation]]:
         for one, translation in found:
             if isinstance(translation, NetflipsError):
                 self._fail(one, translation)
@@ -260,8 +354,15 @@ class TranslateOptions(CommonOptions):
     translator_unit_offset: int | None = flag(default=None)
     """the translator counts units from N: added before, taken off after (default: as the checkpoint says, else 0)"""
 
+    part: Part | None = flag(default=None, type=Part.of, metavar="K/N", group="many inputs")
+    """translate only this part, as 3/16 in a task of an array; the same without --part writes them all"""
+    workers: int = flag(default=1)
+    """processes, each on a GPU of its own where there are several (default: 1)"""
+
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.workers < 1:
+            raise UsageError("--workers must be 1 or more", found=self.workers)
         if (self.out is None) == (self.out_dir is None):
             raise UsageError("say where the translation goes", expected="--out, or --out-dir for many")
 
@@ -295,12 +396,15 @@ def translate_files(options: TranslateOptions) -> int | None:
 
 
 def _translate_many(path: Path, options: TranslateOptions) -> int | None:
-    outputs = ManyOutputs(options.units, options.out_dir, options.out, path)
+    outputs = ManyOutputs(options.units, options.out_dir, options.out, path, options.part)
     languages = _languages(path, options)
+    if options.workers > 1:
+        share(options.workers, options.device)
     translator = _load(path, options)
     search = translator.default_search.asked(options.beam, options.max_target_units)
     with bars(options.quiet) as progress:
-        return outputs.write(translator, languages, search, progress)
+        settings = [options.precision, options.translator_unit_offset]
+        return outputs.write(translator, languages, search, progress, settings)
 
 
 def _load(path: Path, options: TranslateOptions) -> "UnitTranslator":

@@ -15,7 +15,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from avcore.errors import InputError, UsageError
 from avcore.files import write_text
 from avcore.flags import Command, flag
 from avcore.notes import several
-from avcore.programs import filled, parse_command, run_program, takes
+from avcore.programs import LineProgram, filled, parse_command, run_program, takes
 from avdata.manifest import Entry
 from avdata.prepare.kox_layout import ENGLISH, KOREAN, OTHER, KoxLayout, KoxUtterance, read_english_label, read_label, read_layout
 from avdata.prepare.kox_recordings import Recordings, check_lengths, find_recordings, place_of
@@ -34,10 +34,15 @@ from avdata.prepare.workplace import PrepareResult, Workplace
 
 PLACEHOLDERS = ("text", "text_file", "out", "reference", "id", "speaker")
 LOG = logging.getLogger("netflips")
+_WHAT = "the speech synthesis"
+LASTING_HELP = (
+    'a command without any of them is started once, and answers each line of JSON, {"text", "language", "out", "reference", "id", '
+    '"speaker"}, with {"ok": true}, as "python -m netflips.cascade.kokoro" does'
+)
 _TEMPLATE_HELP = (
     "command that speaks an English text where there is no English recording, as "
     "'python -m avdata.prepare.say --text-file {text_file} --out {out}'; "
-    "{text}, {text_file}, {out}, {reference} (the Korean recording), {id} and {speaker} are filled in"
+    f"{{text}}, {{text_file}}, {{out}}, {{reference}} (the Korean recording), {{id}} and {{speaker}} are filled in; {LASTING_HELP}"
 )
 
 
@@ -47,34 +52,51 @@ class Synthesis:
 
     template: str
     """split as by a shell, but no shell runs it. Placeholders may stand anywhere in a word: {text}, {text_file} (UTF-8 file with
-    the text), {out} (wav file to write), {reference} (recording in the other language, for a voice to clone), {id}, {speaker}"""
+    the text), {out} (wav file to write), {reference} (recording in the other language, for a voice to clone), {id}, {speaker}.
+    Without any, the program is started once in each process, and answers lines of JSON"""
     timeout_s: float = 300.0
     """for a sentence"""
 
+    @property
+    def is_once(self) -> bool:
+        """Whether the program is run for each text."""
+        return takes([self.template], *PLACEHOLDERS)
+
     def check(self) -> None:
         """Raise UsageError for a template that cannot work."""
-        if not takes([self.template], "out") or not takes([self.template], "text", "text_file"):
+        if self.is_once and not (takes([self.template], "out") and takes([self.template], "text", "text_file")):
             raise UsageError(
-                "--synthesise-with needs {out}, and {text} or {text_file}",
+                "--synthesise-with needs {out}, and {text} or {text_file}; or none of them, and answers lines of JSON",
                 expected="a command such as 'python -m avdata.prepare.say --text-file {text_file} --out {out}'",
-                found=self.template or "nothing",
+                found=self.template,
             )
         parse_command(self.template, "--synthesise-with")
 
-    def speak(self, text: str, reference: Path, folder: Path, name: str, speaker: str) -> Path:
-        """Run the command for a text; returns the wav file, in `folder`. Raises InputError with the last output of the program."""
+    def speak(self, text: str, language: str, reference: Path, folder: Path, name: str, speaker: str) -> Path:
+        """Have a text spoken; returns the wav file, in `folder`. Raises InputError with the last output of the program."""
         text_file, out = folder / f"{name}.txt", folder / f"{name}.tts.wav"
-        write_text(text_file, text + "\n")
         values = (text, str(text_file), str(out), str(reference), name, speaker)
-        argv = filled(shlex.split(self.template), dict(zip(PLACEHOLDERS, values, strict=True)))
-        try:
-            run_program(argv, self.timeout_s, "the speech synthesis")
-        finally:
-            text_file.unlink(missing_ok=True)
+        given = dict(zip(PLACEHOLDERS, values, strict=True))
+        words = shlex.split(self.template)
+        if self.is_once:
+            write_text(text_file, text + "\n")
+            try:
+                run_program(filled(words, given), self.timeout_s, _WHAT)
+            finally:
+                text_file.unlink(missing_ok=True)
+        else:
+            del given["text_file"]
+            _lasting(tuple(words), self.timeout_s).ask({**given, "language": language, "keep_sound": True})
 
         if not out.is_file() or not out.stat().st_size:
-            raise InputError("the speech synthesis failed", path=argv[0], found="no sound was written")
+            raise InputError("the speech synthesis failed", path=words[0], found="no sound was written")
         return out
+
+
+@cache
+def _lasting(words: tuple[str, ...], limit_s: float) -> LineProgram:
+    """Return a program that speaks text after text; it is opened once in each process."""
+    return LineProgram(words, limit_s, _WHAT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,7 +248,7 @@ class KoxCorpus(RecordedCorpus):
             if not entry.extra.get("synthetic"):
                 yield path
                 return
-            made = self.synthesis.speak(entry.text, path, self.temporary, entry.id, entry.speaker)
+            made = self.synthesis.speak(entry.text, ENGLISH, path, self.temporary, entry.id, entry.speaker)
         yield made
         made.unlink()
 

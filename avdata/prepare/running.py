@@ -8,7 +8,7 @@ recorded by name.
 import errno
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
@@ -18,11 +18,15 @@ from avcore.compute.threads import num_cores
 from avcore.errors import EXIT_DONE, EXIT_FAILED, InputError, NetflipsError, OutputError, UsageError
 from avcore.files import keep_folder_apart, why_missing
 from avcore.flags import QuietOptions, flag
-from avcore.notes import shown
+from avcore.journal import Rows, iter_rows
+from avcore.notes import several, shown
+from avcore.parts import Part, folder_of, parts_in, require_parts
 from avcore.pool import Lost, PoolTask, ProcessPool
 from avcore.progress import Progress, bars
+from avdata.manifest import write_manifest
 from avdata.prepare.sources import Listing, list_files
-from avdata.prepare.workplace import ItemRecord, Journal, PrepareResult, Workplace
+from avdata.prepare.workplace import ALONE, FAILED, REJECTED, ItemRecord, Journal, PrepareResult, Workplace, is_prepared
+from avdata.splits import merge
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _WRITTEN = ("audio", "lips", "samples", "video")
@@ -169,6 +173,8 @@ class Preparation(QuietOptions, ABC):
     """processes (default: one for each core)"""
     limit: int = flag(default=0)
     """only the first N of the corpus, to try it out"""
+    part: Part | None = flag(default=None, type=Part.of, metavar="K/N")
+    """only this part of the corpus, as 3/16 in a task of an array; it goes into a folder of its own in DIR"""
     retry_failed: bool = flag(default=False)
     """try again what failed in an earlier run"""
     problems: dict[str, str] = field(default_factory=dict, init=False)
@@ -237,11 +243,30 @@ class Preparation(QuietOptions, ABC):
         if not self.root.exists():
             raise InputError("the corpus is not there", path=self.root, hint=why_missing(self.root) or "check the path")
 
+        if self.part is not None:
+            return replace(self, out_dir=folder_of(self.part, self.out_dir), part=None)._prepare(self.part)
+        return self._join(parts) if (parts := parts_in(self.out_dir)) else self._prepare(None)
+
+    def _join(self, parts: Sequence[Path]) -> int:
+        """Write the manifests of all parts as those of the folder; returns the exit code: 1 if something failed in one."""
+        require_parts(self.out_dir, [number for number, part in enumerate(parts) if not is_prepared(part)])
+        lists = (FAILED, REJECTED, ALONE)
+        for name in sorted({file.name for part in parts for file in part.glob("*.jsonl")}.difference(lists)):
+            there = [part / name for part in parts if (part / name).is_file()]
+            count = write_manifest(self.out_dir / name, merge(there, self.out_dir))
+            LOG.info("%s: %s of %s", self.out_dir / name, several(count, "entry", "entries"), several(len(parts), "part"))
+        for name in lists:
+            rows = [row for part in parts if (part / name).is_file() for _, row in iter_rows(part / name)]
+            Rows[str](self.out_dir / name, "id").replace(rows)
+        return EXIT_FAILED if (self.out_dir / FAILED).is_file() else EXIT_DONE
+
+    def _prepare(self, part: Part | None) -> int:
         place = Workplace(self.out_dir)
         with place.open(self.settings, self.retry_failed) as known, bars(self.quiet) as progress:
             if known:
                 LOG.info("%s: %d were done before", self.out_dir, len(known))
-            pieces = _first(self.items(), self.limit) if self.limit else self.items()
+            every = self.items() if part is None else (one for one in self.items() if part.has(one.item or one.key))
+            pieces = _first(every, self.limit) if self.limit else every
             # What `items` notes down stays here: other processes get a copy without it.
             process_items(pieces, replace(self), place.journal, known, self.workers, progress)
             outcome = place.write_results(self.problems, self.paired)
@@ -249,9 +274,10 @@ class Preparation(QuietOptions, ABC):
 
         for line in outcome.lines():
             LOG.info("%s/%s", self.out_dir, line)
-        if not outcome.entries:
+        is_empty = not outcome.entries and part is None
+        if is_empty:
             LOG.error("%s: nothing was kept", self.out_dir)
-        return EXIT_FAILED if outcome.num_failed or not outcome.entries else EXIT_DONE
+        return EXIT_FAILED if outcome.num_failed or is_empty else EXIT_DONE
 
 
 @dataclass(frozen=True, kw_only=True)

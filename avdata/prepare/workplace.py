@@ -119,6 +119,11 @@ class PrepareResult:
             yield f"{FAILED}: {self.num_failed} could not be prepared"
 
 
+def is_prepared(out: Path) -> bool:
+    """Return whether a preparation ran to its end in a folder."""
+    return (out / _WORK).is_dir() and not (out / _WORK / _RUNNING).exists()
+
+
 class Workplace:
     """An output folder in use. Its folder `temporary` is for files that are not kept, and is emptied when work begins."""
 

@@ -1,6 +1,7 @@
 """`netflips extract` and `scripts/extract_units.py`: units, voices, features and lip crops of a whole corpus."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from itertools import chain
 from pathlib import Path
@@ -12,17 +13,19 @@ from avcore.command import LOG
 from avcore.errors import EXIT_FAILED, UsageError
 from avcore.files import Input
 from avcore.flags import Command, CommonOptions, flag, positional
+from avcore.journal import iter_rows
 from avcore.loading import loading
 from avcore.notes import several
+from avcore.parts import Part, folder_of, parts_in, require_parts
 from avcore.units import normalise_language
-from avdata.manifest import PATH_FIELDS
+from avdata.manifest import PATH_FIELDS, Manifest, packed_entries
 from netflips.bulk.inputs import read_inputs
 from netflips.bulk.run_folder import require_apart
 from netflips.bulk.settings import ExtractModels, ExtractSettings, ShardLayout
 from netflips.bulk.spread import SpreadFlags
 
 _CODES = "Exit code 0: all is done; 1: some utterances failed, see failed.jsonl; 2: bad input or usage."
-_REASONS_SHOWN = 5
+_REASONS_SHOWN, _FAILED = 5, "failed.jsonl"
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class ExtractOptions(SpreadFlags, CommonOptions):
     """speaker encoder, encoder.pt or x.onnx (default: resemblyzer's weights)"""
     readers: int = flag(group="many files", default=0)
     """files decoded at a time (default: one a core)"""
+    part: Part | None = flag(default=None, type=Part.of, metavar="K/N")
+    """only this part of the utterances, as 3/16 in a task of an array; it goes into a folder of its own in DIR"""
     overwrite: bool = flag(default=False)
     """delete the results of an earlier run first"""
     dry_run: int | None = flag(default=None, nargs="?", const=8)
@@ -71,7 +76,7 @@ class ExtractOptions(SpreadFlags, CommonOptions):
             from av2unit.sources import parse_modalities
 
         return ExtractSettings(
-            out_dir=self.out_dir,
+            out_dir=self.out_dir if self.part is None else folder_of(self.part, self.out_dir),
             modalities=parse_modalities(self.modalities),
             face=self.face,
             layout=self.layout,
@@ -90,6 +95,14 @@ def extract_corpus(options: ExtractOptions) -> int | None:
     LOG.info("reading %s", options.in_path)
     language = normalise_language(options.source) if options.source else ""
     manifest = read_inputs(str(options.in_path), options.root, language)
+    part = options.part
+    if part is None and (parts := parts_in(options.out_dir)):
+        return _count_parts(manifest, options.out_dir, parts)
+    if part is not None:
+        manifest = Manifest(manifest.root, packed_entries(entry for entry in manifest.entries if part.has(entry.id)))
+        if not manifest.entries:
+            LOG.info("part %s: none of the utterances is in it", part)
+            return None
     LOG.info("%s; looking at models and at what is done already", several(len(manifest), "utterance"))
 
     encoder = checkpoint_or_bundle(options.av2unit_path, UNIT_ENCODER) if settings.needs_encoder else options.av2unit_path
@@ -118,12 +131,31 @@ def extract_corpus(options: ExtractOptions) -> int | None:
 
     if not summary.failures:
         return None
-    LOG.error("%s set aside, see %s:", several(len(summary.failures), "utterance"), settings.out_dir / "failed.jsonl")
+    LOG.error("%s set aside, see %s:", several(len(summary.failures), "utterance"), settings.out_dir / _FAILED)
     for name, reason in list(summary.failures.items())[:_REASONS_SHOWN]:
         LOG.error("  %s: %s", name, reason)
     if len(summary.failures) > _REASONS_SHOWN:
         LOG.error("  and %d more", len(summary.failures) - _REASONS_SHOWN)
     return EXIT_FAILED
+
+
+def _count_parts(manifest: Manifest, folder: Path, parts: Sequence[Path]) -> int | None:
+    """Say how many utterances the parts of a folder hold; returns 1 when some were set aside.
+
+    Raises InputError for parts that have not looked at all of theirs.
+    """
+    looked_at, failed = set[str](), set[str]()
+    for path in parts:
+        for file in (*path.glob("shards/[!.]*.jsonl"), *path.glob("index/[!.]*.jsonl")):
+            looked_at |= {str(row["id"]) for _, row in iter_rows(file)}
+        if (path / _FAILED).is_file():
+            failed |= {str(row["id"]) for _, row in iter_rows(path / _FAILED)}
+    missing = [entry.id for entry in manifest.entries if entry.id not in looked_at | failed]
+    require_parts(folder, [at for at in range(len(parts)) if any(Part(at, len(parts)).has(name) for name in missing)])
+    LOG.info("%s: %s in %s", folder, several(len(looked_at), "utterance"), several(len(parts), "part"))
+    if failed:
+        LOG.error("%s set aside, see %s in each part", several(len(failed), "utterance"), _FAILED)
+    return EXIT_FAILED if failed else None
 
 
 _COMMAND = Command(ExtractOptions, "netflips extract", extract_corpus, _CODES)

@@ -12,6 +12,7 @@ from avcore.errors import UsageError
 from avcore.files import Input, Output
 from avcore.flags import Command, Commands, CommonOptions, QuietOptions, flag, out_flag, positional
 from avcore.loading import loading
+from avcore.parts import Part
 from netflips.checkout import from_checkout
 
 _RECORDS = Input("the records", may_be_folder=True)
@@ -197,6 +198,10 @@ class TranslationScoresOptions(CommonOptions, WrittenScores):
     """hypotheses of the beam search (default: as the checkpoint says)"""
     max_target_units: int | None = flag(default=None)
     """stop a translation at N units and marks"""
+    part: Part | None = flag(default=None, type=Part.of, metavar="K/N", group="spreading the work")
+    """translate only this part, as 3/16 in a task of an array; the same without --part scores them all"""
+    workers: int = flag(default=1)
+    """processes, each on a GPU of its own where there are several (default: 1)"""
 
 
 def measure_demo(options: DemoEvaluation) -> None:

@@ -19,6 +19,7 @@ from avcore.errors import EXIT_FAILED, InputError, NetflipsError, UnitError, Usa
 from avcore.files import require_file, write_text
 from avcore.journal import write_rows
 from avcore.notes import aligned, print_text, several
+from avcore.parts import share
 from avcore.progress import bars
 from avcore.statistics import bootstrap
 from avcore.texts import read_json
@@ -142,7 +143,8 @@ def read_side(path: Path) -> Side:
     """
     # The output of netflips extract has its shards in a folder of their own.
     inner = path / "shards" if (path / "shards").is_dir() else path
-    if path.suffix == _TABLE or (path.is_dir() and any(file.suffix == _TABLE for file in inner.iterdir())):
+    is_rows = path.is_dir() and any(file.suffix == _TABLE for file in inner.iterdir())
+    if path.suffix == _TABLE or is_rows or any(path.glob("part*/shards")):
         return {name: units.ids for name, units in read_units(path).items()}
 
     if path.is_dir():
@@ -201,7 +203,7 @@ def score_units(options: UnitScoresOptions) -> None:
 
 def score_translations(options: TranslationScoresOptions) -> int | None:
     """Translate a test split and score it; returns 1 where some of it failed. Raises NetflipsError."""
-    from unit2unit.inference import TranslationRequest, translate_many
+    from unit2unit.inference import KeptTranslations, TranslationRequest, translate_many
 
     require_sacrebleu()
     path = require_file(checkpoint_or_bundle(options.utut_path, TRANSLATOR), "the translator")
@@ -213,23 +215,34 @@ def score_translations(options: TranslationScoresOptions) -> int | None:
 
     sources, references = (read_side(options.pairs / "text" / f"{options.split}.{language}") for language in (from_, to))
     _require_unlearnt(path, options, sources, references)
+    out, part = options.rows or options.json, options.part
+    if out is None and (part is not None or options.workers > 1):
+        raise UsageError("parts keep their translations beside the result", expected="--rows FILE or --json FILE")
+    if options.workers > 1:
+        share(options.workers, options.device)
+
     translator = load_translator(path, Running(options.device, options.precision, from_, to))
-    given = [TranslationRequest(name, name, lambda ids=ids: Units(ids)) for name, ids in sources.items()]  # type: ignore[misc]
+    mine = sources if part is None else {name: ids for name, ids in sources.items() if part.has(name)}
+    given = [TranslationRequest(name, name, lambda ids=ids: Units(ids)) for name, ids in mine.items()]  # type: ignore[misc]
     search = translator.default_search.asked(options.beam, options.max_target_units)
 
-    found, cut = dict[str, Ids](), 0
+    found, cut, kept = dict[str, Ids](), 0, KeptTranslations(out, part, options.precision)
     with bars(options.quiet) as progress:
-        for one, translation in translate_many(translator, given, from_, to, search, progress, len(given)):
+        for one, translation in translate_many(translator, given, from_, to, search, progress, len(given), kept):
             if isinstance(translation, NetflipsError):
                 LOG.error("%s: %s", one.id, translation)
             else:
                 found[one.id] = translation.units.ids
                 cut += translation.truncated
 
+    if part is not None:
+        LOG.info("part %s: %d of %d translated; without --part all are scored", part, len(found), len(mine))
+        return EXIT_FAILED if len(found) < len(mine) else None
     if cut:
         hint = "--max-target-units lets them go on"
         LOG.warning("%s stopped at the limit of length before the end; %s", several(cut, "translation"), hint)
     _log_figures(match(found, references), options, cut)
+    kept.remove()
     return EXIT_FAILED if len(found) < len(sources) else None
 
 

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Train on one node, or on several, until it is done: sbatch [--nodes=4 --gpus-per-node=8] scripts/slurm/train.sh MODULE SETTINGS
-#   sbatch scripts/slurm/train.sh unit2unit.utut_finetune.finetune data_dir=data/pairs init=utut_ko_start.pt run_dir=runs/utut_ko
+# Train on one node, or on several, until it is done: sbatch [--nodes=4 --gpus-per-node=8] scripts/slurm/train.sh -m MODULE SETTINGS
+#   sbatch scripts/slurm/train.sh -m unit2unit.utut_finetune.finetune data_dir=data/pairs init=utut_ko_start.pt run_dir=runs/utut_ko
 # Before the time ends, and when the job must make room for others, the run saves and the job is put back; it goes on from there.
 #SBATCH --job-name=netflips
 #SBATCH --nodes=1
@@ -19,11 +19,11 @@ export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1} # srun takes no cores over f
 most_restarts=100 # a run that saves nothing new would go round for ever
 nodes=${SLURM_NNODES:-1}
 processes=${SLURM_GPUS_ON_NODE:-1}
-line=(python -m "$@")
+line=(python "$@")
 if ((nodes * processes > 1)); then
     head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
     line=(torchrun --nnodes "$nodes" --nproc_per_node "$processes" --rdzv_id "$SLURM_JOB_ID.${SLURM_RESTART_COUNT:-0}"
-        --rdzv_backend c10d --rdzv_endpoint "$head:${PORT:-29500}" -m "$@")
+        --rdzv_backend c10d --rdzv_endpoint "$head:${PORT:-$((10000 + SLURM_JOB_ID % 50000))}" "$@")
 fi
 
 is_asked=0

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.avdata.prepare.trees import KOX_NAMES, write_kox
 from tests.integration.pages import ROOT
 
 _TRAINER = """
@@ -33,7 +34,6 @@ _PROGRAMS = {
     "srun": 'exec "$@"',
     "scontrol": 'if [ "$1" = show ]; then printf "one\\ntwo\\n"; else echo "$@" >>"$CALLS"; fi',
     "torchrun": 'echo "torchrun $@" >>"$CALLS"; while [ "$1" != -m ]; do shift; done; exec python "$@"',
-    "netflips": 'mkdir -p "$6/shards"; cp "$2" "$6/shards/00000.jsonl"; echo "$4" >>"$CALLS"',
 }
 
 
@@ -54,7 +54,7 @@ def cluster(tmp_path: Path) -> dict[str, str]:
 @pytest.mark.parametrize(("nodes", "gpus"), [(1, 1), (2, 8)])
 def test_a_job_whose_time_ends_is_put_back_and_goes_on(cluster: dict[str, str], tmp_path: Path, nodes: int, gpus: int) -> None:
     job = cluster | {"SLURM_NNODES": str(nodes), "SLURM_GPUS_ON_NODE": str(gpus)}
-    line = ["bash", str(ROOT / "scripts" / "slurm" / "train.sh"), "stub_trainer", "run_dir=run"]
+    line = ["bash", str(ROOT / "scripts" / "slurm" / "train.sh"), "-m", "stub_trainer", "run_dir=run"]
     first = subprocess.Popen(line, env=job, cwd=tmp_path)
     deadline = time.monotonic() + 60
     while not (tmp_path / "run" / "started").exists() and time.monotonic() < deadline:
@@ -64,7 +64,7 @@ def test_a_job_whose_time_ends_is_put_back_and_goes_on(cluster: dict[str, str], 
     assert (tmp_path / "run" / "saved").exists(), "the script waits until the run has saved"
     calls = (tmp_path / "calls").read_text()
     assert "requeue 7\n" in calls
-    together = f"--nproc_per_node {gpus} --rdzv_id 7.0 --rdzv_backend c10d --rdzv_endpoint one:29500"
+    together = f"--nproc_per_node {gpus} --rdzv_id 7.0 --rdzv_backend c10d --rdzv_endpoint one:10007"
     assert (f"torchrun --nnodes {nodes} {together}" in calls) == (nodes > 1)
     second = subprocess.run(line, env=job | {"SLURM_RESTART_COUNT": "1"}, cwd=tmp_path, check=False, timeout=60)
     assert second.returncode == 0
@@ -73,19 +73,45 @@ def test_a_job_whose_time_ends_is_put_back_and_goes_on(cluster: dict[str, str], 
 
 
 def test_a_job_that_fails_by_itself_is_not_put_back(cluster: dict[str, str], tmp_path: Path) -> None:
-    line = ["bash", str(ROOT / "scripts" / "slurm" / "train.sh"), "no_such_module"]
+    line = ["bash", str(ROOT / "scripts" / "slurm" / "train.sh"), "-m", "no_such_module"]
     assert subprocess.run(line, env=cluster, cwd=tmp_path, check=False, capture_output=True, timeout=60).returncode == 1
     assert not (tmp_path / "calls").exists()
 
 
-def test_an_array_extracts_every_utterance_once(cluster: dict[str, str], tmp_path: Path) -> None:
-    (tmp_path / "kox").mkdir()
-    names = [f"u{number}" for number in range(10)]
-    (tmp_path / "kox" / "en.jsonl").write_text("".join(json.dumps({"id": name}) + "\n" for name in names))
-    line = ["bash", str(ROOT / "scripts" / "slurm" / "extract.sh"), "kox/en.jsonl", "units/en", "--modalities", "audio"]
-    for task in ("2", "3", "4"):
-        array = {"SLURM_ARRAY_TASK_ID": task, "SLURM_ARRAY_TASK_MIN": "2", "SLURM_ARRAY_TASK_COUNT": "3"}
-        assert subprocess.run(line, env=cluster | array, cwd=tmp_path, check=False, timeout=60).returncode == 0
-    found = [json.loads(row)["id"] for part in (tmp_path / "units" / "en").glob("part*/shards/*.jsonl") for row in part.open()]
-    assert sorted(found) == sorted(names)
-    assert (tmp_path / "calls").read_text().split() == ["kox"] * 3
+def test_tasks_that_are_submitted_again_do_their_own_parts(cluster: dict[str, str], tmp_path: Path) -> None:
+    """`sbatch --array=3,7` gives two tasks of the first array other counts and a first number of their own."""
+    write_kox(tmp_path / "Ko-X", english=True)
+    line = [
+        "bash",
+        str(ROOT / "scripts" / "slurm" / "array.sh"),
+        "real",
+        "prepare",
+        "kox",
+        "--data-root",
+        "Ko-X",
+        "--out-dir",
+        "kox",
+    ]
+    (tmp_path / "bin" / "real").write_text(
+        f'#!/bin/bash\nPYTHONPATH={ROOT} exec {sys.executable} -m netflips.cli "$@" --workers 1\n'
+    )
+    (tmp_path / "bin" / "real").chmod(0o755)
+
+    def task(number: int, array: tuple[int, ...], **more: str) -> "subprocess.CompletedProcess[str]":
+        ids = {"ID": number, "MIN": min(array), "MAX": max(array), "COUNT": len(array)}
+        job = {f"SLURM_ARRAY_TASK_{name}": str(value) for name, value in ids.items()} | more
+        return subprocess.run(line, env=cluster | job, cwd=tmp_path, check=False, timeout=60, capture_output=True, text=True)
+
+    for number in (0, 2):
+        assert task(number, (0, 1, 2, 3)).returncode == 0
+    whole = line[2:]
+    unfinished = subprocess.run(whole, env=cluster, cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert unfinished.returncode == 2
+    assert "parts are not done yet; expected all 4; found not 1,3; PARTS=4 sbatch --array=1,3" in unfinished.stderr
+    assert "say how many parts that had, as PARTS=16" in task(1, (1, 3)).stderr
+    assert "begun in another number of parts; expected --part K/4" in task(0, (0, 1)).stderr
+    assert [task(number, (1, 3), PARTS="4").returncode for number in (1, 3)] == [0, 0]
+    assert subprocess.run(whole, env=cluster, cwd=tmp_path, check=False).returncode == 0
+    entries = [json.loads(row) for row in (tmp_path / "kox" / "ko.jsonl").read_text().splitlines()]
+    assert sorted(entry["id"] for entry in entries) == sorted(KOX_NAMES)
+    assert all((tmp_path / "kox" / entry["audio"]).is_file() for entry in entries)

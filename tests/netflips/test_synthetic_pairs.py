@@ -108,6 +108,37 @@ def test_a_pair_says_how_it_was_made_and_faults_are_left_out_by_name(corpus: Pat
     assert _made(corpus, "out", *hear, "--max-cer", "0.5") == 2
 
 
+_LASTING = """
+import json, os, pathlib, sys
+import numpy as np, soundfile
+for line in sys.stdin:
+    asked = json.loads(line)
+    assert asked["language"] == "ko" and pathlib.Path(asked["reference"]).is_file()
+    with open(sys.argv[1], "a") as starts: print(os.getpid(), asked["id"], asked["speaker"], file=starts)
+    soundfile.write(asked["out"], 0.3 * np.sin(np.arange(16000) * 0.05), 16000)
+    print(json.dumps({"ok": True}), flush=True)
+"""
+
+
+def test_a_voice_that_answers_lines_is_started_once_and_parts_become_one(corpus: Path) -> None:
+    (corpus / "lasting.py").write_text(_LASTING)
+    given = ["--manifest", str(corpus / "manifest.jsonl"), "--target", "ko", "--workers", "1", "--quiet"]
+    given += ["--translate-with", f"{sys.executable} {corpus}/translate.py"]
+    given += ["--speak-with", f"{sys.executable} {corpus}/lasting.py {corpus}/starts"]
+    whole, parts = (["prepare", "pairs", *given, "--out-dir", str(corpus / name)] for name in ("whole", "parts"))
+    main(whole)
+    starts = [line.split() for line in (corpus / "starts").read_text().splitlines()]
+    assert len(starts) > 5
+    assert len({process for process, *_ in starts}) == 1
+    for part in ("0/3", "1/3", "2/3"):
+        main([*parts, "--part", part])
+    assert main(parts) == 1, "what failed in a part is told"
+    for name in ("ko", "en", "rejected", "failed"):
+        sides = [sorted(row["id"] for row in read_rows(corpus / folder / f"{name}.jsonl")) for folder in ("whole", "parts")]
+        assert set(sides[0]) == set(sides[1])
+    assert all((corpus / "parts" / one.audio).is_file() for one in read_manifest(corpus / "parts" / "ko.jsonl").entries)
+
+
 def test_an_id_that_leaves_the_output_folder_is_refused(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
     row = {"id": "../../outside", "audio": "en/plain.wav", "language": "en", "text": "good morning"}
     (corpus / "manifest.jsonl").write_text(json.dumps(row) + "\n")

@@ -41,3 +41,39 @@ def test_the_voice_s_own_speaker_encoder_speaks(words: list[str], tmp_path: Path
     (row,) = (json.loads(line) for line in (tmp_path / "spoken" / "manifest.jsonl").read_text(encoding="utf-8").splitlines())
     assert row["reference_text"] == "안녕하세요"
     assert (tmp_path / "spoken" / row["dub"]).stat().st_size > 1000
+
+
+@pytest.fixture
+def own_voice(words: list[str], tmp_path: Path) -> list[str]:
+    """The command for three translations of one recording."""
+    rows = [json.dumps({"id": name, "units": [5, 6, number]}) for number, name in enumerate("abc")]
+    (tmp_path / "rows.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    entry = json.loads((tmp_path / "en.jsonl").read_text(encoding="utf-8"))
+    (tmp_path / "en.jsonl").write_text("".join(json.dumps(entry | {"id": name}) + "\n" for name in "abc"), encoding="utf-8")
+    save_renderer(tmp_path / "renderer.pt", ko=random_vocoder(replace(SMALL, speaker_dim=256)).state_dict())
+    return words
+
+
+def test_what_was_spoken_is_kept_until_units_or_voice_change(own_voice: list[str], tmp_path: Path) -> None:
+    folder = tmp_path / "spoken"
+
+    def spoken(*more: str) -> dict[str, bytes]:
+        for path in folder.glob("*.wav"):
+            path.write_bytes(b"kept" if path.name != "b.wav" else path.read_bytes())
+        assert main([*own_voice, "--device", "cpu", *more]) == 0
+        return {path.stem: path.read_bytes() for path in folder.glob("*.wav")}
+
+    first = spoken("--part", "0/2") | spoken("--part", "1/2")
+    assert sorted(first) == ["a", "b", "c"]
+    assert not (folder / "manifest.jsonl").exists()
+    (folder / "b.wav").unlink()
+    again = spoken()
+    assert [again["a"], again["c"]] == [b"kept"] * 2
+    assert len(again["b"]) > 1000
+    assert len((folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()) == 3
+    rows = (tmp_path / "rows.jsonl").read_text(encoding="utf-8")
+    (tmp_path / "rows.jsonl").write_text(rows.replace("[5, 6, 0]", "[7, 6, 0]"), encoding="utf-8")
+    changed = spoken()
+    assert (len(changed["a"]) > 1000, changed["c"]) == (True, b"kept")
+    save_renderer(tmp_path / "renderer.pt", ko=random_vocoder(replace(SMALL, speaker_dim=256), seed=4).state_dict())
+    assert all(len(sound) > 1000 for sound in spoken().values())

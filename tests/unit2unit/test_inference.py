@@ -3,13 +3,15 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from avcore.notes import several
-from avcore.units import format_units
+from avcore.units import Units, format_units
 from avdata.unit_store import read_units
 from tests.unit2unit.tiny import write_tiny
 from unit2unit.inference import UnitTranslator, main
@@ -189,3 +191,64 @@ def test_what_cannot_go_together_is_refused_before_any_work(given: dict[str, Pat
     assert table.read_text() == before
     assert (files / "a.txt").read_text() == _SENTENCES["a"]
     assert not out.exists()
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The numbers of sequences that a translator was asked for, one at a time; a negative number first ends the run there."""
+    calls, released = list[int](), UnitTranslator.translate_batch
+
+    def translate(self: UnitTranslator, sequences: Sequence[Units], *more: Any) -> Any:
+        if calls and calls[0] < 0:
+            calls[0] += 1
+            if not calls[0]:
+                raise KeyboardInterrupt
+        if sequences:
+            calls.append(len(sequences))
+        return released(self, sequences, *more)
+
+    monkeypatch.setattr(UnitTranslator, "translate_batch", translate)
+    monkeypatch.setattr("unit2unit.inference._AT_ONCE", 1)
+    return calls
+
+
+def test_a_run_that_was_broken_off_goes_on_by_row(given: dict[str, Path], tmp_path: Path, asked: list[int]) -> None:
+    whole, out = tmp_path / "whole.jsonl", tmp_path / "ko.jsonl"
+    assert _run(given, "--in-unit-path", given["table"], "--out-unit-path", whole) == 0
+    number = len(asked)
+    asked[:] = [-number]  # ends before the last
+    assert _run(given, "--in-unit-path", given["table"], "--out-unit-path", out) not in (0, 1, 2)
+    assert not out.exists()
+    with (tmp_path / "ko.jsonl.work.jsonl").open("a") as torn:
+        torn.write('{"key": "a kill in the middle of a li')
+    asked.clear()
+    assert _run(given, "--in-unit-path", given["table"], "--out-unit-path", out) == 0
+    assert len(asked) == 1
+    assert out.read_bytes() == whole.read_bytes()
+    assert not list(tmp_path.glob("*.work*"))
+
+
+def test_parts_of_an_array_become_one_table(given: dict[str, Path], tmp_path: Path, asked: list[int]) -> None:
+    whole, out = tmp_path / "whole.jsonl", tmp_path / "ko.jsonl"
+    assert _run(given, "--in-unit-path", given["table"], "--out-unit-path", whole) == 0
+    number = len(asked)
+    asked.clear()
+    for part in ("0/3", "2/3", "1/3"):
+        assert _run(given, "--in-unit-path", given["table"], "--out-unit-path", out, "--part", part) == 0
+        assert not out.exists()
+    assert len(asked) == number
+    assert _run(given, "--in-unit-path", given["table"], "--out-unit-path", out, "--beam", "2") == 0
+    assert len(asked) == 2 * number, "another search's translations are not taken"
+    assert _run(given, "--in-unit-path", given["table"], "--out-unit-path", out) == 0
+    assert out.read_bytes() == whole.read_bytes()
+
+
+def test_processes_share_the_rows(given: dict[str, Path], tmp_path: Path) -> None:
+    whole, out = tmp_path / "whole.jsonl", tmp_path / "ko.jsonl"
+    assert _run(given, "--in-unit-path", given["table"], "--out-unit-path", whole) == 0
+    line = [sys.executable, "-m", "unit2unit.inference", str(given["table"]), "-o", str(out), "--utut-path", str(given["model"])]
+    done = subprocess.run(
+        [*line, "--from", "en", "--to", "ko", "--cpu", "--workers", "2"], cwd=ROOT, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert out.read_bytes() == whole.read_bytes()

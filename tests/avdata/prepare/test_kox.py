@@ -104,7 +104,7 @@ def test_what_is_filled_in_is_not_looked_at_again(tmp_path: Path) -> None:
     text = "{out} $(touch x); 'quoted' \"twice\" {text}"
     code = "import sys; open(sys.argv[2], 'w').write(sys.argv[1])"
     template = f"{sys.executable} -c {shlex.quote(code)} {{text}} {{out}}"
-    out = Synthesis(template).speak(text, tmp_path / "ref.wav", tmp_path, "name", "A01")
+    out = Synthesis(template).speak(text, "en", tmp_path / "ref.wav", tmp_path, "name", "A01")
     assert out.read_text() == text
     assert sorted(path.name for path in tmp_path.iterdir()) == ["name.tts.wav"]
     for template, words in (

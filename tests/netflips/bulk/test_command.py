@@ -4,12 +4,14 @@ Plans of long corpora: memory does not hold all rows.
 """
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from avdata.parallel import UnitReading, read_unit_corpus
 from avdata.unit_store import read_units
 from netflips import cli
 from netflips.bulk import command
@@ -83,3 +85,17 @@ def test_long_corpora_are_planned_in_little_memory(tmp_path: Path) -> None:
     assert (told["peak_mib"] - told["before_mib"]) * 2**20 < _ROWS * _MOST_BYTES_A_ROW
     plan = (tmp_path / "out" / "plan.jsonl").read_text().splitlines()
     assert sum(len(json.loads(line)["ids"]) for line in plan) == _ROWS
+
+
+def test_parts_of_a_corpus_are_read_as_one(flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for part in ("0/2", "1/2"):
+        assert command.main([*flags, "--part", part]) == 0
+    assert len(read_units(tmp_path / "out")) == len(LENGTHS)
+    assert read_unit_corpus(tmp_path / "out", "en", UnitReading(1000)).places.keys() == read_units(tmp_path / "out").keys()
+    capsys.readouterr()
+    assert command.main(flags) == 0
+    assert f"{len(LENGTHS)} utterances in 2 parts" in capsys.readouterr().err
+    assert command.main([*flags, "--part", "0/3"]) == 2
+    shutil.rmtree(tmp_path / "out" / "part1")
+    assert command.main(flags) == 2
+    assert "parts are not done yet; expected all 2; found not 1" in capsys.readouterr().err

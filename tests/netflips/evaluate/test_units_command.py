@@ -15,6 +15,7 @@ from netflips.evaluate.suite import RESULT, rows_of_versa, write_for_versa
 from netflips.evaluate.unit_scores import Pair, as_characters, match, read_side, score, score_rows, score_table
 from tests.netflips.evaluate.made import SPEECH
 from tests.unit2unit.tiny import write_tiny
+from unit2unit.inference import UnitTranslator
 from unit2unit.inference import main as translate
 
 
@@ -126,6 +127,23 @@ def split(tmp_path: Path) -> dict[str, Path]:
     (text / "test.ids").write_text("a\nb\nc\n")
     (tmp_path / "pairs" / "data.json").write_text('{"languages": ["en", "ko"]}')
     return {"model": model, "pairs": tmp_path / "pairs"}
+
+
+def test_a_score_goes_on_by_row_and_is_shared(
+    split: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    common = ["evaluate", "translate", "--utut-path", str(split["model"]), "--cpu", "--quiet", "--pairs", str(split["pairs"])]
+    assert main([*common, "--rows", str(tmp_path / "whole.jsonl")]) == 0
+    assert main([*common, "--part", "0/2"]) == 2
+    assert "parts keep their translations beside the result; expected --rows FILE" in capfd.readouterr().err
+    here = ["--rows", str(tmp_path / "out.jsonl")]
+    for part in ("0/2", "1/2"):
+        assert main([*common, *here, "--part", part]) == 0
+        assert not (tmp_path / "out.jsonl").exists()
+    monkeypatch.setattr(UnitTranslator, "translate_batch", None)  # every row is kept
+    assert main([*common, *here]) == 0
+    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    assert not list(tmp_path.glob("*.work*"))
 
 
 def test_a_test_split_is_translated_and_scored(split: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
