@@ -12,6 +12,7 @@ from pathlib import Path
 
 from avcore.errors import InputError
 from text2unit.cleaning import without_emoji
+from text2unit.korean.algebra import read_algebra
 from text2unit.korean.counting import read_numbers
 from text2unit.korean.forms import hour, month, read_forms
 from text2unit.korean.numerals import NUMBER, sino
@@ -20,7 +21,7 @@ from text2unit.korean.relations import read_relations
 from text2unit.korean.signs import clean, lone_jamo, read_addresses, read_known_words, read_words, require_readable
 from text2unit.korean.tables import Rule, alternatives, apply_rules, tables
 
-READING = 4
+READING = 5
 """Version of the rules. It is increased when a text is read differently, so that stored units of it are made again."""
 STOP, QUESTION, PAUSE = ".", "?", ","
 MARKS = PAUSE + STOP + QUESTION
@@ -60,7 +61,7 @@ def written_out(text: str, path: str | Path | None = None) -> WrittenOut:
     require_readable(text, path)
     spelled_out: list[str] = []
     # Signs are read before numbers and numbers before letters: a rule for `x≥3` or `MP3` needs them as they are written.
-    plain = read_relations(read_addresses(marked(clean(text))))
+    plain = read_relations(read_algebra(read_addresses(marked(clean(text)))))
     plain = read_numbers(read_forms(read_known_words(read_english_forms(plain))))
     spoken = _punctuated(unmarked(_EQUALS.sub(rf"{TOPIC} ", _lone_letters(read_words(plain, spelled_out)))))
 

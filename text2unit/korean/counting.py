@@ -31,7 +31,7 @@ _SCALE_BEHIND = r"(?:\s?(?:백만|천만|십억|[십백천만억조]))?"
 
 def read_amounts(text: str) -> str:
     """Read money, rates, speeds, units without numbers, and ranges with signs. They are read before other ranges."""
-    return apply_rules((_money(), _priced(), _rate(), _speed(), _a_unit(), _degrees(), _signed_range()), text)
+    return apply_rules((_money(), _money_behind(), _priced(), _rate(), _speed(), _a_unit(), _degrees(), _signed_range()), text)
 
 
 def read_measures(text: str) -> str:
@@ -60,6 +60,14 @@ def _money() -> Rule:
 
     pattern = rf"(?<![A-Za-z])({whose})?([{signs}])\s?(-?)(?:({NUMBER})\s?~\s?[{signs}]?)?({NUMBER})({_SCALE_BEHIND})"
     return re.compile(pattern), read
+
+
+@cache
+def _money_behind() -> Rule:
+    """An amount before the sign of its currency: 50¢, 20€."""
+    names = tables().currencies
+    signs = "".join(map(re.escape, names))
+    return re.compile(rf"({NUMBER}{_SCALE_BEHIND})\s?([{signs}])(?!\s?\d)"), lambda found: f"{found[1]}{names[found[2]]}"
 
 
 @cache
@@ -201,6 +209,9 @@ def _measure() -> Rule:
     return re.compile(rf"(?<![\d.,])({NUMBER}(?:\s?[천만억](?=\s?[A-Za-z%μ]))?)\s?({units})(?![A-Za-z0-9])"), read
 
 
+_OF_WORLD = re.compile(r"(?:세계|유럽|아시아|인류|사상|동양|서양)(?:의)?\s?$")
+_NOUN = re.compile(r"[가-힣]{2,}")
+"""Of the world's there are only the great ones: 세계 3대 진미."""
 _FIRST = ("첫", "첫째")
 _WAVE = r"\s?[~-]\s?"
 _RANGE_SIGNS = "~"
@@ -333,8 +344,9 @@ def _is_native(found: re.Match[str], counter: str, value: int) -> bool:
     if counter == "번":
         return not (behind.startswith(known.times_name_before) or before.endswith(known.times_name_behind))
     if counter == "대":
-        is_age = value % _AGE_STEP == 0 and 0 < value < _MOST_AGE and not before.endswith(known.machines)
-        return not (is_age or behind.startswith(known.reign_before) or behind.startswith(known.great))
+        is_age = value % _AGE_STEP == 0 and 0 < value < _MOST_AGE
+        is_great = behind.startswith(known.great) or bool(_OF_WORLD.search(before) and _NOUN.match(behind))
+        return before.endswith(known.machines) or not (is_age or is_great or behind.startswith(known.reign_before))
     if counter == "분":
         return found["counter"] == "분" and before.endswith(known.people)
     if words := known.copies.get(counter):

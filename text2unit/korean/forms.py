@@ -14,6 +14,7 @@ _SHORT_YEAR = re.compile(r"(?<!\w)'(\d\d)(?=\s?(?:년|학번|월드컵|올림픽
 _TIME = re.compile(
     r"(?<![\d:])(?:(오전|오후|AM|PM|am|pm)\s?)?(\d{1,2}):([0-5]\d)(?::([0-5]\d))?(?![\d:]|,\d{3})(?:\s?(AM|PM|am|pm|a\.m\.|p\.m\.)(?![A-Za-z]))?"
 )
+_RACE = re.compile(r"(?<![\d:.])(?:(\d{1,2}):)?(\d{1,2}):([0-5]\d)\.(\d{1,3})(?![\d:.])")
 _TIMES = re.compile(r"(?<=:[0-5]\d)\s?[~-]\s?(?=(?:오전|오후|AM|PM)?\s?\d{1,2}:[0-5]\d)")
 _SPAN = re.compile(r"(?<=[시분일월년])\s?~\s?(?=오전|오후|새벽|아침|낮|저녁|밤|내일|다음)")
 _WEEK_SPAN = re.compile(r"(?<![가-힣])([월화수목금토일])(?:요일)?\s?~\s?([월화수목금토일])(?:요일)?(?![가-힣])")
@@ -108,7 +109,7 @@ def read_forms(text: str) -> str:
 
     times: tuple[Rule, ...] = (
         (_TIMES, "에서 "), (_SPAN, "에서 "), (_WEEK_SPAN, r"\1요일에서 \2요일"), (_HANGUL_SPAN, "에서 "),
-        (_LETTER_SPAN, r"\1에서 "), (_SCORED, _scored), (_PROPORTION, _proportion), (_TIME, _time),
+        (_LETTER_SPAN, r"\1에서 "), (_SCORED, _scored), (_RACE, _race), (_PROPORTION, _proportion), (_TIME, _time),
         (_SEASON, lambda found: f"{sino(int(found[1]))} {sino(int(found[2]))}"), (_YEARS, r"\1~\2"),
     )  # fmt: skip
 
@@ -147,6 +148,14 @@ def _time(found: re.Match[str]) -> str:
     parts = [half, hour(int(found[2]))]
     parts += [f"{sino(int(number))} {what}" for number, what in ((found[3], "분"), (found[4], "초")) if int(number or 0)]
     return " ".join(filter(None, parts))
+
+
+def _race(found: re.Match[str]) -> str:
+    """How long something took: 1:23.45 is 일 분 이십삼 점 사오 초."""
+    hours, minutes, seconds, fraction = found.groups()
+    whole_parts = ((hours, "시간"), (minutes, "분"))
+    parts = [f"{int(number)}{what}" for number, what in whole_parts if int(number or 0)]
+    return " ".join([*parts, f"{int(seconds)}.{fraction}초"])
 
 
 def _is_day(month_of_year: str, day: str) -> bool:

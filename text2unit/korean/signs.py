@@ -32,7 +32,8 @@ _WORD = re.compile(r"[A-Za-z]+")
 _GREEK = re.compile("[\u0391-\u03a9\u03b1-\u03c9]")
 _ROMAN = re.compile(r"(?<![A-Za-z0-9&'./-])(?=[IVX])(X{0,3}(?:IX|IV|V?I{0,3}))(?![A-Za-z0-9&'])")
 _ROMAN_SIGNS = re.compile(r"([\u2160-\u217f]+)(\s?[~-]\s?(?=[\u2160-\u217f]))?")
-_SMALL_ROMAN = re.compile(r"(?<=\()(i{1,3}|iv|vi{0,3}|ix|x)(?=\))")
+_SMALL_ROMAN = re.compile(r"(?<=\()(?:(?<![A-Za-z]\()(ii|iii|iv|vi{1,3}|ix)|(?<![A-Za-z가-힣]\()([ivx]))(?=\))")
+"""Right behind a word a single letter is a variable: 속도(v), f(x)."""
 _CHAPTER = re.compile(r"\s?(?:장|절|부|권|편|막|항|세(?!대|상|계)|차(?!선|량)|단계)(?![가-힣]*축)")
 """What a single letter counts: I부 and X세 are numbers, X선 and V자 are letters."""
 _NUMBERED = re.compile(r"\s?(?:장|절|부|권|편|막|항|세|차|단계|급|형|기|호|조|과|판|군|종|유형|학기|학년|관|악장|번)")
@@ -96,7 +97,7 @@ def read_addresses(text: str) -> str:
 
 def read_roman(text: str) -> str:
     """Roman numerals as numbers: their own signs anywhere, Latin letters where a number is meant (III장, Part II, 제IV조)."""
-    text = _SMALL_ROMAN.sub(lambda found: sino(roman(found[1].upper())), _ROMAN_SIGNS.sub(_roman_sign, text))
+    text = _SMALL_ROMAN.sub(lambda found: sino(roman(found[0].upper())), _ROMAN_SIGNS.sub(_roman_sign, text))
     return _ROMAN.sub(_roman_letters, text)
 
 

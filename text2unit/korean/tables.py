@@ -54,6 +54,7 @@ class Tables:
     letters: Mapping[str, str]
     greek: Mapping[str, str]
     words: Mapping[str, str]
+    functions: Mapping[str, str]
     exact: Mapping[str, str]
     signs: Mapping[str, str]
     consonants: Mapping[str, str]
