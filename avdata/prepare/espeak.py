@@ -5,11 +5,15 @@ speech is the same on every machine. The library is GPL-3; the speech is not.
 """
 
 import ctypes
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
+from itertools import accumulate
+from math import ceil
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +27,11 @@ _INT16 = 32768
 _MNEMONICS, _IPA, _SEPARATOR, _SOFT = 0, 2, "|", ";"
 _STRESS = "',%="
 """Stress marks before a mnemonic. Version 1.52 writes them, 1.51 does not."""
+
+_CLAUSE = re.compile(r"(?<=[,.;:?!])\s+")
+_MOST_BYTES = 700
+"""Bytes of a clause's letters (Hangul as jamo) up to which the library says all of it: it drops what its 800 bytes do not hold
+(espeak-ng/espeak-ng#1860)."""
 
 PhonemeClauses = tuple[str, str]
 """A phoneme as espeak-ng's mnemonic, and in the international alphabet with its stress."""
@@ -179,11 +188,31 @@ def _engine() -> _Engine:
     return _Engine()
 
 
+def in_clauses(text: str) -> str:
+    """Return a text with a comma in each clause that is too long for the library, which would drop its end."""
+    return " ".join(map(_divided, _CLAUSE.split(text))) if _size(text) > _MOST_BYTES else text
+
+
+def _divided(clause: str) -> str:
+    """Return a clause with commas at its blanks, so that its parts are about as long as each other."""
+    words = clause.split(" ")
+    ends = list(accumulate(map(_size, words)))
+    parts = ceil(ends[-1] / _MOST_BYTES)
+    places = [min(end * parts // ends[-1], parts - 1) for end in ends]
+    return " ".join(
+        f"{word}," if place < after else word for word, place, after in zip(words, places, [*places[1:], 0], strict=True)
+    )
+
+
+def _size(text: str) -> int:
+    return len(normalize("NFD", text).encode()) + 1
+
+
 def phonemize_ipa(text: str, voice: EspeakVoice) -> list[list[list[PhonemeClauses]]]:
     """Return the phonemes of a text in the voice's accent: clauses of words. Raises as `espeak_speech` does."""
-    return _engine().phonemize(text, voice)
+    return _engine().phonemize(in_clauses(text), voice)
 
 
 def espeak_speech(text: str, voice: EspeakVoice) -> TimedSpeech:
     """Speak a text in a voice. Raises InputError if espeak-ng is missing, UsageError for an unknown voice."""
-    return _engine().say(text, voice)
+    return _engine().say(in_clauses(text), voice)

@@ -33,7 +33,7 @@ from avcore.flags import Command, QuietOptions, flag, options_from
 from avcore.media import read_speech, write_speech
 from avcore.speech.audio import resample
 from avcore.speech.pitch import measure_pitch
-from avdata.prepare.espeak import EspeakVoice, Phoneme, TimedSpeech, phonemize_ipa
+from avdata.prepare.espeak import EspeakVoice, Phoneme, TimedSpeech, in_clauses, phonemize_ipa
 from text2unit.korean.pronunciation import letters_of_syllable, pronounce
 from text2unit.normalise import MARKS, is_syllable, normalise
 
@@ -98,6 +98,10 @@ _FLOOR_DB = -45.0
 """Level relative to the loud parts of speech below which sound counts as silence."""
 _LAST_S = 0.14
 """Length of the last sound of a text with its margin: the network counts the silence behind that sound as part of it."""
+_PIECE_S = 0.08
+"""Silence on both sides of each piece of a text that is too long to be said at once."""
+_WORDS_APART = 3
+"""So many times nearer to the middle must a blank be than a mark, for a text to be cut there."""
 _MARGIN_S = 0.03
 """Silence that is kept before the first phoneme and after the last."""
 _SIGNS = (
@@ -278,34 +282,53 @@ def natural_speech(text: str, voice: NaturalVoice) -> TimedSpeech:
 def _spoken(text: str, styles: Styles, speed: float, language: str) -> tuple[NDArray[np.float32], list[Phoneme]]:
     """Return samples at RATE, which must not be changed, and phonemes. The last results are cached, because recordings of one text
     often differ by their vocal tract only, which is applied later."""
-    signs = _phonemes_of(text, language)
-    samples, lengths = _network().say(signs, styles, speed)
-    lengths[0] -= _EARLY * _FRAME
-    return samples, _heard(_timed(signs, lengths / RATE), samples)
+    sounds, phonemes, at = list[NDArray[np.float32]](), list[Phoneme](), 0
+    pieces = _pieces_of(text, language)
+    for signs in pieces:
+        samples, lengths = _network().say(signs, styles, speed)
+        lengths[0] -= _EARLY * _FRAME
+        timed = _heard(_timed(signs, lengths / RATE), samples)
+        if len(pieces) > 1:
+            start, stop = round(max(timed[0][1] - _PIECE_S, 0.0) * RATE), round((timed[-1][2] + _PIECE_S) * RATE)
+            samples, timed = samples[start:stop], [(name, first - start / RATE, last - start / RATE) for name, first, last in timed]
+        pause = [(_SILENCE, phonemes[-1][2], timed[0][1] + at / RATE)] if phonemes else []
+        phonemes += [*pause, *((name, first + at / RATE, last + at / RATE) for name, first, last in timed)]
+        sounds.append(samples)
+        at += len(samples)
+    return np.concatenate(sounds), phonemes
 
 
 def natural_seconds(text: str, style: str, speed: float, language: str) -> float:
     """Return how long a text takes (s), without the silence around it, to 0.1 s. Takes a hundredth of the time of speaking it.
     Raises what `natural_speech` raises."""
-    signs = _phonemes_of(text, language)
-    lengths = _network().lengths(signs, ((style, 1.0),), speed)[1:-1]
-    last = max(place for place, (_, name) in enumerate(signs) if name != _SILENCE)
-    return float(lengths[:last].sum()) / RATE + _LAST_S
+    seconds = -2 * _PIECE_S
+    for signs in _pieces_of(text, language):
+        lengths = _network().lengths(signs, ((style, 1.0),), speed)[1:-1]
+        last = max(place for place, (_, name) in enumerate(signs) if name != _SILENCE)
+        seconds += float(lengths[:last].sum()) / RATE + _LAST_S + 2 * _PIECE_S
+    return seconds
 
 
-def _phonemes_of(text: str, language: str) -> list[Sign]:
+def _pieces_of(text: str, language: str) -> list[list[Sign]]:
+    """Return the signs of a text in pieces that the network takes at once; a longer text is cut near its middle, rather at a mark
+    than between other words."""
     spelled_out = korean_signs(text, _SILENCE) if language == "ko" else _signs(text)
     signs = [(sign, name) for sign, name in spelled_out if _network().knows(sign)]
+    blanks = [place for place, sign in enumerate(text.strip()) if sign == " "]
+    if len(signs) > _MOST_SIGNS and blanks:
+        text, middle = text.strip(), len(text.strip()) / 2
+        cut = min(blanks, key=lambda place: abs(place - middle) * (1 if text[place - 1] in ",.;:?!" else _WORDS_APART))
+        return _pieces_of(text[:cut], language) + _pieces_of(text[cut:], language)
     if len(signs) > _MOST_SIGNS or all(name == _SILENCE for _, name in signs):
         raise InputError(
             "Kokoro cannot say this at once", expected=f"1 to {_MOST_SIGNS} sounds", found=f"{len(signs)}: {text[:40]!r}"
         )
-    return signs
+    return [signs]
 
 
 def _signs(text: str) -> Iterator[Sign]:
     """Yield the signs of an English text with their phonemes; blanks and marks belong to silence."""
-
+    text = in_clauses(text)
     marks = re.findall(r"[,.;:?!]", text)
     for place, clause in enumerate(phonemize_ipa(text, _ACCENT)):
         for number, word in enumerate(clause):

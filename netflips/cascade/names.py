@@ -12,6 +12,7 @@ from unicodedata import normalize
 
 from avcore.words import KOREAN
 from netflips.quality_estimation import as_read
+from text2unit.nouns import stands_in
 
 _LEAST = 2, 3
 """Least consonants of a name, within a sentence and at its beginning, where every word has a capital letter."""
@@ -69,7 +70,7 @@ def _by_word(known: Mapping[str, str]) -> dict[str, str]:
 def _is_there(name: str, text: str, spoken: str) -> bool:
     if re.search(rf"(?<![A-Za-z]){re.escape(name)}(?![A-Za-z])", text, re.IGNORECASE):
         return True
-    if spoken and re.search(rf"(?<![가-힣]){re.escape(spoken)}", text):
+    if spoken and stands_in(text, spoken):
         return True
     if name.isupper():  # as it is spelled, or read as a word
         read = as_read(name, KOREAN).strip(" .")

@@ -4,7 +4,7 @@ import io
 import json
 import sys
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +89,20 @@ def test_phonemes_are_where_the_sound_is(network: None) -> None:
 def test_korean_phones_keep_apart_what_korean_does(text: str, phones: str, network: None) -> None:
     spoken = kokoro.natural_speech(text, NaturalVoice((("jf_alpha", 1.0),), language="ko"))
     assert " ".join(name for name, _, _ in spoken.phonemes) == phones
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "phone", "pieces"),
+    [("가요 " * 200, "ko", "o", 2), ("네, 우리는 가요. " * 100, "ko", "o", 4), ("we go on " * 120, "en", "oU", 4)],
+)
+def test_a_text_of_more_sounds_than_it_takes_is_said_in_pieces(
+    network: None, text: str, language: str, phone: str, pieces: int
+) -> None:
+    spoken = kokoro.natural_speech(text, NaturalVoice((("jf_alpha", 1.0),), language=language))
+    assert _Network.calls == pieces
+    assert [name for name, _, _ in spoken.phonemes].count(phone) == {"o": text.count("요"), "oU": 120}[phone]  # nothing is lost
+    assert all(end == pytest.approx(start) for (_, _, end), (_, start, _) in pairwise(spoken.phonemes))
+    assert kokoro.natural_seconds(text, "jf_alpha", 1.0, language) == pytest.approx(len(spoken.samples) / RATE, abs=0.1 * pieces)
 
 
 def test_takes_of_one_recording_differ_by_their_vocal_tract(network: None) -> None:

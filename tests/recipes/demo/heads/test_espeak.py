@@ -14,7 +14,7 @@ from avcore.errors import InputError
 from avcore.media import read_speech
 from avcore.timeline import frame_at, frames_to_seconds
 from avdata.prepare import say as say_command
-from avdata.prepare.espeak import EspeakVoice, Phoneme, espeak_speech, library_folder, phonemize_ipa
+from avdata.prepare.espeak import EspeakVoice, Phoneme, espeak_speech, in_clauses, library_folder, phonemize_ipa
 from netflips.cascade.kokoro import PHONES
 from recipes.demo.heads.motion import VISEMES, mouth_track, visemes_of
 from recipes.demo.voices.cast import cast, require_synthesisers
@@ -188,3 +188,26 @@ def test_movement_has_no_jumps() -> None:
 def test_softened_phonemes_have_their_signs() -> None:
     spelled_out = phonemize_ipa("the University of Bologna", EspeakVoice("en-us"))
     assert {("n;", "nʲ"), (";", "")} <= {pair for clause in spelled_out for word in clause for pair in word}
+
+
+@pytest.mark.parametrize("words", [42, 120, 400])
+def test_a_long_korean_sentence_is_said_to_its_end(words: int) -> None:
+    said = ["오늘", "아침에", "일찍", "일어나서", "친구와", "시장에", "갔고"] * words
+    text = " ".join([*said[: words - 1], "끝났습니다."])
+    clauses = in_clauses(text).split(",")
+    voice = EspeakVoice("ko")
+    parts = [name for clause in clauses for name, _ in _sounds(clause, voice)]
+    assert [name for name, _ in _sounds(text, voice)] == parts
+    assert parts[-6:] == [name for name, _ in _sounds("끝났습니다.", voice)][-6:]
+    assert [name for name, _, _ in espeak_speech(text, voice).phonemes if name[0] != "_"][-6:] == parts[-6:]
+    lengths = [len(clause) for clause in clauses]
+    assert (len(clauses), max(lengths) < 1.3 * min(lengths)) == ({42: 2, 120: 4, 400: 12}[words], True)
+
+
+def test_what_is_short_enough_or_has_no_blank_stays_as_it_is() -> None:
+    for text in ("어디예요? 저기요.", "가" * 300, ("Where is it, please? " * 80).strip(), ("아주 긴 말이 있다면, " * 60).strip()):
+        assert in_clauses(text) == text
+
+
+def _sounds(text: str, voice: EspeakVoice) -> list[tuple[str, str]]:
+    return [pair for clause in phonemize_ipa(text, voice) for word in clause for pair in word if pair[0][:1] != "_"]
