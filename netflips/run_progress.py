@@ -26,6 +26,7 @@ _RUN: Mapping[str, tuple[float, float, str]] = {
     "speech": (0.53, 0.60, "speaking"),
     "check": (0.60, 0.72, "hearing what is spoken"),
     "lips": (0.40, 0.95, "drawing lips"),
+    "mouths": (0.72, 0.80, "looking at mouths"),
     "frames": (0.72, 0.96, "drawing lips"),
     "loudness": (0.96, 0.97, "measuring the loudness"),
     "stills before": (0.97, 0.985, "writing the report"),

@@ -73,6 +73,10 @@ class FaceToDraw(NamedTuple):
     """why there is no box"""
     cover: float | None = None
     """as in `Scene`"""
+    source: Seconds | None = None
+    """as in `Scene`"""
+    number: int = 0
+    """as `Scene.face`"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,7 +255,8 @@ class _View(NamedTuple):
 
 def _scene(one: OutputFrame, view: _View, talk: Talk) -> Scene:
     face = one.face
-    return Scene(view.rgb, view.box, one.time - talk.begin, face.shot, face.mesh, face.strength, face.cover)
+    time = one.time - talk.begin
+    return Scene(view.rgb, view.box, time, face.shot, face.mesh, face.strength, face.cover, face.source, face.number)
 
 
 def _view(lips: LipSync, one: OutputFrame) -> _View:

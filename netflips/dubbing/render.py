@@ -13,6 +13,7 @@ from functools import cache, partial
 from itertools import islice, repeat, takewhile
 from pathlib import Path
 
+from avcore.arrays import Pixels
 from avcore.compute.threads import frames_at_once
 from avcore.errors import InputError, MediaError
 from avcore.journal import key_of
@@ -26,6 +27,7 @@ from avcore.timeline import SAMPLE_RATE, exact, frames_covering, frames_to_secon
 from netflips.cascade.speakers import Speaking
 from netflips.dubbing.face_path import FacePath, follow, paste_lower_face
 from netflips.dubbing.fit import OutputClock, Placed, exact_place, fitted, spoken_units
+from netflips.dubbing.footage import SeenFootage, face_number
 from netflips.dubbing.job import Job
 from netflips.dubbing.segments import (
     LONGEST_S,
@@ -48,7 +50,7 @@ from netflips.script.types import Script
 from netflips.script.utterance import TimeFit, Utterance
 from netflips.subtitles.drawing import Painter
 from text2unit.stage import TEXT2UNIT
-from unit2av.lipsync import RENDERING, DrawError, LipSync, SpokenUnits
+from unit2av.lipsync import RENDERING, DrawError, FootageLipSync, LipSync, SpokenUnits
 from unit2av.lipsync.backend import LipSyncChoice, resolve_backend
 from unit2av.renderer import BATCH_FRAMES
 from unit2av.rendering import FaceToDraw, OutputFrame, Reason, Talk, num_frames_for, opened_lip_sync
@@ -80,15 +82,31 @@ def render(script: Script, job: Job, shots: Shots, faces: Faces, speech: Speeche
     rests = {one.number: _rest_unit(one, job.models, script.target, job.speaking, speech.whole) for one, _ in fitted(script)}
 
     def schedule(lips: LipSync, video_format: VideoFormat) -> Iterable[Segment]:
-        talks = Talks(script.target, shots, faces, speech, speech_rate, rests, lips)
+        source = job.source if script.is_source_timed or rate == job.source.rate else FrameSource(job.info.source, rate)
+        footage = None
+        if isinstance(lips, FootageLipSync):
+            read = partial(_stored, job.info, job.part.start) if script.is_source_timed else partial(_numbered, source)
+            spoken = [one for one, _ in fitted(script)]
+            footage = SeenFootage(spoken, faces, shots, job.store, job.digest, read, lips, job.progress)
+        talks = Talks(script.target, shots, faces, speech, speech_rate, rests, lips, footage)
         look = Look(coding, tuple(drawing(job.lips, job.renderer, job.models.arithmetic)), painter)
         if script.is_source_timed:
             return source_timed_segments(script, job.info, clock, talks, look)
-        source = job.source if rate == job.source.rate else FrameSource(job.info.source, rate)
         around_s = resolve_backend(job.lips, job.renderer).around_s
         return clip_segments(script, source, count, talks, look, around_s)
 
     return draw_segments(job, rate, count, schedule, painter)
+
+
+def _stored(info: MediaInfo, begin: Fraction, start: Fraction, stop: Fraction) -> Iterator[tuple[Fraction, Pixels]]:
+    """Yield the frames of a recording between two times (s), with their times. begin: of the part that is dubbed."""
+    yield from ((frame.time, frame.rgb) for frame in FrameFeed(info, begin).between(start, stop))
+
+
+def _numbered(source: FrameSource, start: Fraction, stop: Fraction) -> Iterator[tuple[Fraction, Pixels]]:
+    """Yield the frames of a clip between two times (s), with the times at which its talk asks for them."""
+    first, last = frames_covering(start, source.rate), min(frames_covering(stop, source.rate), len(source))
+    yield from ((frames_to_seconds(frame.index, source.rate), frame.rgb) for frame in source.frames(first, last))
 
 
 def _copied(script: Script, job: Job, clock: OutputClock) -> CopiedFrames | None:
@@ -207,12 +225,16 @@ class Talks:
     """the unit of silence by number of the utterance; None: it is not known"""
     lips: LipSync
     """the lip-sync backend"""
+    footage: SeenFootage | None = None
+    """what is seen of the people; None: the backend does not look at it"""
 
     def talk(self, one: Utterance, begin: Fraction, place: Placed) -> "PlacedTalk":
         """Return an utterance with its lip codes and the path of its face. begin: when it begins in the output (s)."""
         new, units = self.speech[one.number], spoken_units(one, self.language)
         samples = resample(new.samples, self.speech_rate, SAMPLE_RATE) if self.lips.needs_sound else None
         codes = self.lips.codes(SpokenUnits(units if len(units) else None, samples, new.silent, self.rests[one.number]))
+        if self.footage is not None:
+            codes = self.footage.codes(one, codes)
         path = follow(self.faces.drawn(one), self.faces.spans[one.number], self.shots)
         return PlacedTalk(one.number, begin, codes, place, path)
 
@@ -224,6 +246,8 @@ class Talks:
         sound: list[object] = [new.samples] if self.lips.needs_sound else []
         if self.speech.whole is not None:  # it is too long to be read for a key; what it was made of stands for it
             sound = [*self.speech.made_of[one.number]]
+        if self.footage is not None:
+            seen.append(self.footage.facts(one))
         return [one.units.ids, fit.durations, new.silent, self.rests[one.number], fit.freeze_s, *seen, *sound]
 
     def borders(self, one: Utterance, count: int, rate: Fraction) -> list[int]:
@@ -260,7 +284,8 @@ class PlacedTalk(Talk):
             share = min(share, float(min(since / BLEND_S, left / BLEND_S)))
 
         shot = shots.setdefault(self.path.place_of(at), len(shots))
-        return FaceToDraw(box if share > 0 else None, share, shot, reason=reason)
+        number = face_number(*self.path.place_of(at))
+        return FaceToDraw(box if share > 0 else None, share, shot, reason=reason, source=at, number=number)
 
 
 # A clip: its frames at a constant rate while its one utterance is spoken, in segments that end where the speech is quiet

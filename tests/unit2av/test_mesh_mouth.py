@@ -17,7 +17,7 @@ from recipes.demo.heads.motion import motion
 from tests.unit2av.mouth_samples import SIDE, filmed, head, mesh_of, open_mouth, said, table, talk
 from unit2av.lipsync import Scene, SpokenUnits
 from unit2av.lipsync.mesh.inside import Appearance, Teeth, draw_inside, find_dark, find_teeth, mouth_outline, usual_dark
-from unit2av.lipsync.mesh.lip_sync import Acquaintance, MeshLipSync, parameters_at
+from unit2av.lipsync.mesh.lip_sync import Acquaintance, MeshLipSync
 from unit2av.lipsync.mesh.person import Person, acquaint, lip_gaps
 from unit2av.lipsync.mesh.seen import join_lips, lip_edges, lip_source
 from unit2av.lipsync.mesh.shape import (
@@ -36,6 +36,7 @@ from unit2av.lipsync.mesh.shape import (
     neutral_face,
     neutral_head,
 )
+from unit2av.lipsync.mesh.table import parameters_at
 from unit2av.lipsync.mesh.warp import shade
 
 

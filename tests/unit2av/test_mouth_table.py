@@ -9,8 +9,7 @@ from avcore.errors import CheckpointError, InputError, UnitRangeError, Vocabular
 from avcore.units import Units
 from tests.unit2av.mouth_samples import VOCABULARY, learn_quickly, said, table
 from unit2av.lipsync.mesh.learn import Examples, learn_table
-from unit2av.lipsync.mesh.lip_sync import parameters_at
-from unit2av.lipsync.mesh.table import MouthTable
+from unit2av.lipsync.mesh.table import MouthTable, parameters_at
 
 
 def test_a_table_says_what_it_learnt_and_knows_its_units() -> None:

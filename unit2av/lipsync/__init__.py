@@ -4,10 +4,10 @@ There are four: by units with the face renderer, by sound with Wav2Lip's network
 person's own pixels (`unit2av.lipsync.mesh.lip_sync`), and by a program of the user (`unit2av.lipsync.program`).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,10 @@ from avcore.faces.geometry import Box, Landmarks
 from avcore.timeline import Seconds, frames_to_units, units_to_samples
 from avcore.units import Units
 
-RENDERING = 14
+if TYPE_CHECKING:
+    from unit2av.lipsync.mesh.album import Stretch
+
+RENDERING = 15
 """Raised whenever a backend draws the same input in another way, so that kept frames are made anew."""
 LIPS_WITH = "--lips-with"
 
@@ -70,6 +73,10 @@ class Scene:
     """opacity of the new mouth, above 0, at most 1"""
     cover: float | None = None
     """share of the lips that is hidden, if it is known already"""
+    source: Seconds | None = None
+    """when the frame is shown in the footage that it is from (s); None: it was made"""
+    face: int = 0
+    """number of the face in that footage"""
 
 
 class LipSync(Protocol):
@@ -120,6 +127,31 @@ class TwoPassLipSync(LipSync, Protocol):
 
         folder: an empty one for files that `draw` reads; it is deleted afterwards. Raises DrawError if the lips of this talk cannot
         be drawn, and InputError if none can.
+        """
+
+
+@runtime_checkable
+class FootageLipSync(LipSync, Protocol):
+    """A backend that gets to know the people of the footage before it draws them.
+
+    most_mouths: how many pictures of mouths it wants of a person, over all footage.
+    """
+
+    most_mouths: int
+
+    def look(self, scenes: Iterable[Scene], quota: int, own: tuple[Seconds, Seconds] | None = None) -> "Stretch":
+        """Follow the faces of some seconds of the source (`Scene.source`, `Scene.face`), and return what is kept of them.
+
+        quota: pictures of mouths to keep. own: times of the source (s) from which and before which frames are kept; others only
+        help."""
+
+    def acquaint(self, seen: "Sequence[tuple[Callable[[], Stretch], Sequence[int]]]") -> Any:
+        """Return what is known of a person. seen: what returns each stretch with the person, and the person's faces in it."""
+
+    def on_footage(self, codes: Any, stretch_at: "Callable[[Seconds], Stretch | None]", person: "Callable[[int], Any]") -> Any:
+        """Return what `draw` takes in place of the codes.
+
+        stretch_at: returns the stretch at a time of the source (s). person: returns who a face is, as from `acquaint`.
         """
 
 

@@ -12,8 +12,9 @@ is as small as their error counts less. Below the nose, where a face that talks 
 the pixels around it (Kroeger et al. 2016, "Fast optical flow using dense inverse search").
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Self
 
@@ -28,14 +29,10 @@ from avcore.faces.geometry import Box, Landmarks, hull, overlap
 from unit2av.lipsync import Scene
 from unit2av.lipsync.mesh.shape import (
     FOLLOWED,
-    INNER_LOWER,
-    INNER_UPPER,
     LIP_CORNERS,
+    LIPS,
     LOWER_LIP,
     NUM_FACE,
-    OUTER_CORNERS,
-    OUTER_LOWER,
-    OUTER_UPPER,
     UPPER_FACE,
     UPPER_LIP,
     HeadPose,
@@ -44,7 +41,7 @@ from unit2av.lipsync.mesh.shape import (
     mean_pose,
     rolled,
 )
-from unit2av.lipsync.occlusion import Covering, covering
+from unit2av.lipsync.occlusion import COVERED_FROM, Cover, Covering, covering
 
 _WIDTH, _MARGIN = 160, 0.15
 """Largest width in pixels at which a face is examined, and the margin that is cut out with it, in widths of the face."""
@@ -213,7 +210,6 @@ _SURFACE_SIGMA = 4.0
 """Frames over which the place of the lips' outer edges and of the skin is averaged, relative to the flow."""
 _MOST_AMISS = 0.06
 """Largest error of the mesh, in widths of the face: a larger difference is an error of the flow."""
-_MOUTH = [*OUTER_UPPER, *OUTER_LOWER, *INNER_UPPER, *INNER_LOWER, *OUTER_CORNERS]
 _FADE = 4
 """Frames over which a drawn mouth fades out before something hides it, and in again."""
 _MOST_YAW = 0.96
@@ -309,7 +305,7 @@ def _seen(heads: Points, here: Look, distance: NDArray[np.float64]) -> Points:
     """
     is_near = np.abs(distance) <= max(3 * _SEEN_SIGMA, float(np.abs(distance).min()))
     heads, distance = heads[is_near], distance[is_near]
-    apart = np.sqrt(np.square(heads[:, _MOUTH, :2] - here.head[_MOUTH, :2]).sum(axis=-1).mean(axis=-1))
+    apart = np.sqrt(np.square(heads[:, list(LIPS), :2] - here.head[list(LIPS), :2]).sum(axis=-1).mean(axis=-1))
     # A bilateral mean: near in time and alike in shape. Other shapes would smear a mouth that moves.
     weights = np.exp(-0.5 * (np.square(distance / _SEEN_SIGMA) + np.square(apart / _SAME_MOUTH)))
     return np.asarray(np.tensordot(weights / weights.sum(), heads, axes=1), np.float64)
@@ -456,3 +452,61 @@ def _look(scene: Scene, last: tuple[Scene, Look] | None, finder: MeshFinder) -> 
     before, seen = last
     both = before.rgb, scene.rgb, seen.mesh, mesh.astype(np.float64)
     return look_at(scene.rgb, mesh, seen.flowed + flow(*both), seen.carried + surface_flow(*both), scene.cover)
+
+
+@dataclass
+class Steady:
+    """One face from one cut to the next, placed by the frames on both sides. Frames come out some time after they went in."""
+
+    held: int = REACH + 1
+    """frames that are held"""
+    _scenes: deque[Scene] = field(default_factory=deque)
+    _looks: list[Look | None] = field(default_factory=list)
+    _shown: int = 0
+    """How many of the looks belong to frames that are out already."""
+    _cover: Cover = field(default_factory=Cover)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a frame can come out."""
+        return len(self._scenes) > self.held
+
+    def add(self, sight: Sight) -> Look | None:
+        """Take a frame in, and return its look if nothing hides the mouth."""
+        look = sight.look
+        if look is not None:
+            look = replace(look, cover=self._cover.counted(Covering(look.cover, look.is_seen)))
+            is_covered = self._cover.step(look.cover)
+            if is_covered:
+                self._hide_before()
+            look = replace(look, is_hidden=is_covered or look.is_hidden)
+        self._scenes.append(sight.scene)
+        self._looks.append(look)
+        # The decision lags some frames behind, and what hides the mouth must not be learnt from in these.
+        return None if look is None or look.is_hidden or look.cover >= COVERED_FROM else look
+
+    def next(self) -> tuple[Scene, Place | None]:
+        """Return the first frame that is held, and where its face is."""
+        scene = self._scenes.popleft()
+        first = max(0, self._shown - REACH)
+        place = placed(self._looks[first : self._shown + REACH + 1], self._shown - first)
+        self._shown += 1
+        # Looks of frames that are out are kept as far as the means of later frames reach back.
+        if self._shown > 2 * REACH:
+            gone = self._shown - REACH
+            del self._looks[:gone]
+            self._shown = REACH
+        return scene, place
+
+    def rest(self) -> Iterator[tuple[Scene, Place | None]]:
+        """Yield all frames that are held."""
+        while self._scenes:
+            yield self.next()
+
+    def _hide_before(self) -> None:
+        """Hide the mouth in the frames before too, back to the first that is covered: it takes several to decide it."""
+        for number in range(len(self._looks) - 1, self._shown - 1, -1):
+            look = self._looks[number]
+            if look is None or look.is_hidden or look.cover < COVERED_FROM:
+                break
+            self._looks[number] = replace(look, is_hidden=True)

@@ -5,9 +5,9 @@ What it knows of a person gets better with every frame and is kept until the nex
 the drawing.
 """
 
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +17,15 @@ from avcore.compute.threads import ahead, frames_at_once
 from avcore.errors import UnitError
 from avcore.timeline import FRAME_RATE, Seconds
 from unit2av.lipsync import Scene, SpokenUnits
-from unit2av.lipsync.mesh.follow import REACH, Look, MeshFinder, Place, Sight, placed, sights
+from unit2av.lipsync.mesh.album import MOST_MOUTHS, Album, Stretch, look
+from unit2av.lipsync.mesh.follow import REACH, Look, MeshFinder, Place, Sight, Steady, sights
 from unit2av.lipsync.mesh.inside import Appearance, Teeth, draw_inside, find_dark, find_teeth, usual_dark
 from unit2av.lipsync.mesh.person import Person, acquaint, eased, influence, lip_gaps
+from unit2av.lipsync.mesh.rewrite import Footage, Repertoire
 from unit2av.lipsync.mesh.seen import Tint, join_lips, light_on, lip_source, softness, tint_of
 from unit2av.lipsync.mesh.shape import INNER_LOWER, INNER_UPPER, NUM_FACE, Points, smoothstep
-from unit2av.lipsync.mesh.table import MouthTable, Parameters, no_faster
+from unit2av.lipsync.mesh.table import MouthTable, Parameters, no_faster, parameters_at
 from unit2av.lipsync.mesh.warp import move_pixels, shade
-from unit2av.lipsync.occlusion import COVERED_FROM, Cover, Covering
 
 LOOK_AHEAD = FRAME_RATE
 """Frames that are held: a second; fewer very large ones."""
@@ -119,7 +120,7 @@ class Acquaintance:
 class MeshLipSync:
     """Lip sync by geometry; close it at the end."""
 
-    name, needs_units, needs_sound, needs_whole = "mesh", True, False, True
+    name, needs_units, needs_sound, needs_whole, most_mouths = "mesh", True, False, True, MOST_MOUTHS
 
     def __init__(self, table: MouthTable) -> None:
         self._table, self._finder = table, MeshFinder()
@@ -139,8 +140,36 @@ class MeshLipSync:
         # Once more, because silences and the closing at the end have changed the opening.
         return no_faster(np.concatenate([moved, np.outer(_CLOSING, moved[-1])]))
 
-    def draw(self, codes: Parameters, scenes: Iterable[Scene]) -> Iterator[Pixels]:
+    def look(self, scenes: Iterable[Scene], quota: int, own: tuple[Seconds, Seconds] | None = None) -> Stretch:
+        """See `FootageLipSync.look`."""
+        return look(scenes, self._finder, quota, own)
+
+    def acquaint(self, seen: Sequence[tuple[Callable[[], Stretch], Sequence[int]]]) -> Repertoire:
+        """See `FootageLipSync.acquaint`."""
+        return Repertoire(Album.of(seen))
+
+    def on_footage(
+        self, codes: Parameters, stretch_at: Callable[[Seconds], Stretch | None], person: Callable[[int], Repertoire]
+    ) -> Footage:
+        """See `FootageLipSync.on_footage`."""
+        return Footage(codes, stretch_at, person)
+
+    def draw(self, codes: Parameters | Footage, scenes: Iterable[Scene]) -> Iterator[Pixels]:
         """See `LipSync.draw`; a face that the mesh does not find, or that is hidden, keeps its own mouth."""
+        if not isinstance(codes, Footage):
+            yield from self._followed(codes, scenes)
+            return
+        for is_there, group in groupby(scenes, lambda one: None if one.box is None else (one.shot, one.face)):
+            if is_there is None:
+                yield from (scene.rgb for scene in group)
+                continue
+            shown = iter(group)
+            own = codes.drawn_by(first := next(shown))
+            shown = chain([first], shown)
+            yield from self._followed(codes.codes, shown) if own is None else own.frames(shown)
+
+    def _followed(self, codes: Parameters, scenes: Iterable[Scene]) -> Iterator[Pixels]:
+        """Draw faces that are followed as they come, by moving their own lips."""
         shot: _Shot | None = None
 
         # In a second thread: OpenCV and LiteRT release the interpreter's lock, so that two cores work.
@@ -167,59 +196,24 @@ class _Shot:
 
     def __init__(self, codes: Parameters, held: int) -> None:
         # A face is placed by the frames on both sides, so as many after the one that is drawn must have been read.
-        self._codes, self._held = codes, max(held, REACH + 1)
-        self._scenes = deque[Scene]()
-        self._looks = list[Look | None]()
-        self._shown = 0
-        """How many of the looks belong to frames that are out already."""
-        self._known, self._cover = Acquaintance(), Cover()
+        self._codes, self._known, self._steady = codes, Acquaintance(), Steady(max(held, REACH + 1))
 
     def add(self, sight: Sight) -> Iterator[Pixels]:
         """Take a frame in; one comes out if enough are held."""
-        look = sight.look
+        look = self._steady.add(sight)
         if look is not None:
-            look = replace(look, cover=self._cover.counted(Covering(look.cover, look.is_seen)))
-            is_covered = self._cover.step(look.cover)
-            if is_covered:
-                self._hide_before()
-            look = replace(look, is_hidden=is_covered or look.is_hidden)
-            # The decision lags some frames behind, and what hides the mouth must not be learnt from in these.
-            if not look.is_hidden and look.cover < COVERED_FROM:
-                self._known.meet(sight.scene.rgb, look)
-
-        self._scenes.append(sight.scene)
-        self._looks.append(look)
-        if len(self._scenes) > self._held:
-            yield self._next()
+            self._known.meet(sight.scene.rgb, look)
+        if self._steady.is_full:
+            yield self._next(*self._steady.next())
 
     def rest(self) -> Iterator[Pixels]:
         """Yield all frames that are held."""
-        while self._scenes:
-            yield self._next()
+        yield from (self._next(*found) for found in self._steady.rest())
 
-    def _hide_before(self) -> None:
-        """Hide the mouth in the frames before too, back to the first that is covered: it takes several to decide it."""
-        for number in range(len(self._looks) - 1, self._shown - 1, -1):
-            look = self._looks[number]
-            if look is None or look.is_hidden or look.cover < COVERED_FROM:
-                break
-            self._looks[number] = replace(look, is_hidden=True)
-
-    def _next(self) -> Pixels:
-        scene = self._scenes.popleft()
+    def _next(self, scene: Scene, place: Place | None) -> Pixels:
         self._known.learn()
-        first = max(0, self._shown - REACH)
-        place = placed(self._looks[first : self._shown + REACH + 1], self._shown - first)
         if place is not None:
             place = replace(place, strength=place.strength * scene.strength)
-
-        self._shown += 1
-        # Looks of frames that are out are kept as far as the means of later frames reach back.
-        if self._shown > 2 * REACH:
-            gone = self._shown - REACH
-            del self._looks[:gone]
-            self._shown = REACH
-
         asked = parameters_at(self._codes, scene.time)
         frame = self._drawn(scene.rgb, place, asked)
         self._known.settle(float(asked[0]))
@@ -240,14 +234,6 @@ def _spoken_share(quiet: NDArray[np.bool_], count: int) -> NDArray[np.float64]:
     still[: len(quiet)] = quiet[:count]
     padded = np.pad(1.0 - still, 1, mode="edge")
     return np.where(still, (padded[:-2] + padded[1:-1] + padded[2:]) / 3, 1.0)
-
-
-def parameters_at(codes: Parameters, time: Seconds) -> Points:
-    """Return the parameters [3] for a time (s), interpolated between two frames of [n, 3]."""
-    place = float(np.clip(float(time) * FRAME_RATE, 0, len(codes) - 1))
-    before = int(place)
-    after = min(before + 1, len(codes) - 1)
-    return np.asarray(codes[before] + (place - before) * (codes[after] - codes[before]), np.float64)
 
 
 def draw_mouth(frame: Pixels, place: Place, person: Person, asked: Points, look: Appearance) -> None:

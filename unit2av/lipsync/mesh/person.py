@@ -193,18 +193,22 @@ def _closed(rest: Points) -> Points:
     back = np.clip(gap / (opening[INNER_LOWER[4], 1] - opening[INNER_UPPER[4], 1]), 0, 1)
     rest[:NUM_FACE] -= back * _JAW_SHARE * opening[:NUM_FACE]
 
-    left = rest[list(INNER_LOWER), 1] - rest[list(INNER_UPPER), 1]
-    for upper, lower in zip(UPPER_LIP, LOWER_LIP, strict=True):
-        rest[list(upper), 1] += 0.45 * left
-        rest[list(lower), 1] -= 0.55 * left
-
-    above, below = _skin()
-    rest[above.points, 1] += 0.45 * _SKIN_SHARE * left[above.column] * above.share
-    rest[below.points, 1] -= 0.55 * _SKIN_SHARE * left[below.column] * below.share
-
+    join_points(rest, rest[list(INNER_LOWER), 1] - rest[list(INNER_UPPER), 1])
     middle = (rest[list(INNER_UPPER)] + rest[list(INNER_LOWER)]) / 2
     rest[list(INNER_UPPER)] = rest[list(INNER_LOWER)] = middle
     return rest
+
+
+def join_points(points: Points, left: Points) -> None:
+    """Bring the lips of a face's points [n, 3] together, in place, with the skin around them. left: by how much in each column,
+    [9]."""
+    for upper, lower in zip(UPPER_LIP, LOWER_LIP, strict=True):
+        points[list(upper), 1] += 0.45 * left
+        points[list(lower), 1] -= 0.55 * left
+
+    above, below = _skin()
+    points[above.points, 1] += 0.45 * _SKIN_SHARE * left[above.column] * above.share
+    points[below.points, 1] -= 0.55 * _SKIN_SHARE * left[below.column] * below.share
 
 
 @cache

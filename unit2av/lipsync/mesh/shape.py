@@ -48,6 +48,9 @@ UPPER_LIP = (INNER_UPPER, (183, 42, 41, 38, 12, 268, 271, 272, 407), (184, 74, 7
 LOWER_LIP = (INNER_LOWER, (96, 89, 179, 86, 15, 316, 403, 319, 325), (77, 90, 180, 85, 16, 315, 404, 320, 307), OUTER_LOWER)
 """The four rings of each lip, from its inner edge to its outer edge, with nine columns each."""
 LIP_CORNERS = (78, 62, 76, 61, 308, 292, 306, 291)
+LIPS = (*INNER_UPPER, *INNER_LOWER, *OUTER_UPPER, *OUTER_LOWER, *OUTER_CORNERS)
+"""Their inner and outer edges."""
+_NOSE_BASE = [2, 94, 98, 327, 97, 326]
 
 NUM_ARCH = 9
 """Points along an edge of a row of teeth; the outline of the tongue has twice as many."""
@@ -73,6 +76,12 @@ def neutral_face() -> NeutralFace:
     """Load the neutral face."""
     with np.load(NEUTRAL_FILE, allow_pickle=False) as stored:
         return NeutralFace(stored["vertices"].astype(np.float64), stored["triangles"].astype(np.int64))
+
+
+def nose_base(points: Points) -> Points:
+    """Return the middle of the points under the nose of a face [468, 3], which speech hardly moves and which are next to the mouth:
+    [2]."""
+    return np.asarray(points[_NOSE_BASE, :2].mean(axis=0))
 
 
 def neutral_in(box: Box) -> Points:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from avcore.errors import CheckpointError
 from avcore.files import atomic_output, require_file
-from avcore.timeline import UNITS_PER_FRAME
+from avcore.timeline import FRAME_RATE, UNITS_PER_FRAME, Seconds
 from avcore.units import Ids, Units, require_same_vocabulary
 from unit2av.lipsync.mesh.shape import smoothstep
 
@@ -176,6 +176,14 @@ def no_faster(moved: Parameters) -> Parameters:
     opening = np.minimum.accumulate(moved[:, 0] - ramp) + ramp
     opening = (np.minimum.accumulate((opening + ramp)[::-1]) - ramp[::-1])[::-1]
     return np.concatenate([opening[:, None], moved[:, 1:]], axis=1)
+
+
+def parameters_at(codes: Parameters, time: Seconds) -> Parameters:
+    """Return the parameters [3] for a time (s), interpolated between two frames of [n, 3]."""
+    place = float(np.clip(float(time) * FRAME_RATE, 0, len(codes) - 1))
+    before = int(place)
+    after = min(before + 1, len(codes) - 1)
+    return np.asarray(codes[before] + (place - before) * (codes[after] - codes[before]), np.float64)
 
 
 def _by_frame(values: NDArray[np.floating]) -> Parameters:  # type: ignore[type-arg]
