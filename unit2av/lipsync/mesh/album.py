@@ -9,16 +9,20 @@ whether it is closed, how the head is turned and how it is lit.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import groupby
 from math import inf
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.lib.recfunctions import repack_fields
 from numpy.typing import NDArray
 
 from avcore.arrays import Floats, Pixels
 from avcore.timeline import Seconds
 from unit2av.lipsync import Scene
+from unit2av.lipsync.mesh.bare import EVERY_S, Examples
 from unit2av.lipsync.mesh.follow import MeshFinder, Place, Steady, sights
 from unit2av.lipsync.mesh.learn import measure_movements
 from unit2av.lipsync.mesh.seen import lip_edges, softness
@@ -36,6 +40,8 @@ from unit2av.lipsync.mesh.shape import (
     Points,
     nose_base,
 )
+from unit2av.lipsync.occlusion import unlike_lips
+from unit2av.lipsync.structure import evidence
 
 MOST_MOUTHS, MOST_BYTES = 750, 60 << 20
 """Most mouths in an album, and most bytes of their pictures."""
@@ -59,64 +65,39 @@ _THUMB_SIZE = 0.62, 0.46
 _SLIT_REACH, _LIGHTER, _PALER = 0.009, 4, 8
 """How far beside the line between the lips teeth are looked for, in widths of the face; by how much (LAB) they are lighter and less
 red than the lips at least."""
+_FEATURES = {"gap": 0.012, "width": 0.025, "visible": 0.012, "teeth": 0.3, "turn": 0.10, "light": 0.15}
+"""What makes mouths different, and by how much."""
+_SAME_S = 1e-4
+"""Times that are nearer are one (s)."""
 _AROUND = [50, 280, 152, 206, 426]
 """Points around the mouth: their hull has the skin whose sharpness counts."""
 
 
-class Measures(NamedTuple):
-    """What n mouths do, and how they look. Lengths are in widths of the face."""
+MOUTH = np.dtype([
+    ("time", "f8"), ("face", "i8"), ("shot", "i8"), ("strength", "f4"), ("pose", "f8", 13), ("points", "i2", (2, NUM_FACE, 3)),
+    ("gap", "f4"), ("width", "f4"), ("visible", "f4"), ("teeth", "f4"), ("turn", "f4", 4), ("light", "f4", 3), ("sharp", "f4"),
+    ("soft", "f4"), ("tremble", "f4"), ("aside", "f4"), ("odds", "f4"), ("thumb", "u1", (THUMB[1], THUMB[0], 3)),
+])  # fmt: skip
+"""A mouth in a frame. Lengths are in widths of the face.
 
-    gap: Floats
-    """between the lips, as the mesh has it, [n]"""
-    width: Floats
-    """[n]"""
-    visible: Floats
-    """gap that the pixels show, [n]: the mesh does not see the first millimetre"""
-    teeth: Floats
-    """share of the line between the lips where teeth are seen, [n]"""
-    turn: Floats
-    """yaw, pitch and roll (radians), and logarithm of the size in pixels, [n, 4]"""
-    light: Floats
-    """logarithm of the light left, right and below of the mouth, [n, 3]"""
-    sharp: Floats
-    """logarithm of the sharpness around the mouth, [n]"""
-    soft: Floats
-    """blur of edges in pixels, [n], see `softness`"""
-    tremble: Floats
-    """how far the mesh's lips are from those of the frames around, [n]"""
-    aside: Floats
-    """how far the mouth is beside the nose, [n]"""
-
-    def rows(self, which: NDArray[np.int64] | NDArray[np.bool_]) -> "Measures":
-        """Return some of them."""
-        return Measures(*(column[which] for column in self))
-
-    @classmethod
-    def joined(cls, parts: Sequence["Measures"]) -> "Measures":
-        """Return several as one."""
-        return cls(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+time: in the source (s). face: `Scene.face`, -1 where the mesh finds none. shot: its number. strength: `Place.strength`. pose:
+scale, turn and shift of the head. points: `Place.head` and `Place.seen`. gap: between the lips, as the mesh has it. width: of the
+mouth. visible: gap that the pixels show: the mesh does not see the first millimetre. teeth: share of the line between the lips
+where teeth are seen. turn: yaw, pitch and roll (radians), and logarithm of the size in pixels. light: its logarithm left, right and
+below of the mouth. sharp: logarithm of the sharpness around the mouth. soft: blur of edges in pixels. tremble: how far the mesh's
+lips are from those of the frames around. aside: how far the mouth is beside the nose. odds: log odds that something is before it, NaN where
+that was not judged. thumb: a small picture of the mouth in LAB.
+"""
+Mouths = NDArray[Any]
+"""[n] of `MOUTH`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Stretch:
     """What was seen of faces in n consecutive frames."""
 
-    times: NDArray[np.float64]
-    """time of each frame in the source (s), [n], in order"""
-    faces: NDArray[np.int64]
-    """number of the face that is seen (`Scene.face`), int64 [n]; -1: the mesh finds none"""
-    shots: NDArray[np.int64]
-    """number of its shot, int64 [n]"""
-    poses: NDArray[np.float64]
-    """scale, turn and shift of the head, [n, 13]"""
-    points: NDArray[np.int16]
-    """`Place.head` and `Place.seen`, [n, 2, 468, 3]"""
-    strengths: Floats
-    """`Place.strength`, [n]"""
-    measures: Measures
-    """of all frames; without a face they have no meaning"""
-    thumbs: NDArray[np.uint8]
-    """small pictures of the mouths in LAB, [n, 24, 32, 3]"""
+    mouths: Mouths
+    """of all frames, in order of time"""
     kept: NDArray[np.int64]
     """frames of which there is a picture, int64 [k], in order"""
     corners: NDArray[np.int64]
@@ -127,28 +108,26 @@ class Stretch:
     """where each picture ends in `pictures`, int64 [k]"""
 
     def row(self, time: Seconds) -> int | None:
-        """Return the frame at a time of the source (s); None: it is not among these."""
-        if not len(self.times):
-            return None
-        row = int(np.abs(self.times - float(time)).argmin())
-        return row if abs(self.times[row] - float(time)) < 1e-4 else None
-
-    def place(self, row: int) -> Place | None:
-        """Return where the face is in a frame; None: there is none."""
-        if self.faces[row] < 0:
-            return None
-        scale, turn, shift = float(self.poses[row, 0]), self.poses[row, 1:10].reshape(3, 3), self.poses[row, 10:]
-        head, seen = self.points[row].astype(np.float64) / _FINE
-        return Place(HeadPose(scale, turn, shift), head, seen, float(self.strengths[row]))
-
-    @property
-    def usable(self) -> NDArray[np.bool_]:
-        """Frames whose mouth may be shown elsewhere: a face is there, and nothing hides its mouth. bool [n]."""
-        return (self.faces >= 0) & (self.strengths > _WHOLE)
+        """Return the frame at a time of the source (s) if a face is in it."""
+        away = np.abs(self.mouths["time"] - float(time))
+        return int(away.argmin()) if len(away) and away.min() < _SAME_S and self.mouths["face"][away.argmin()] >= 0 else None
 
     def picture(self, number: int) -> NDArray[np.uint8]:
         """Return a picture as JPEG, uint8 [bytes]."""
         return self.pictures[self.ends[number - 1] if number else 0 : self.ends[number]]
+
+
+def place_of(mouth: Any) -> Place:
+    """Return where the face of a mouth is."""
+    pose = mouth["pose"]
+    head, seen = mouth["points"].astype(np.float64) / _FINE
+    return Place(HeadPose(float(pose[0]), pose[1:10].reshape(3, 3), pose[10:]), head, seen, float(mouth["strength"]))
+
+
+def usable(mouths: Mouths, faces: Sequence[int] | None = None) -> NDArray[np.bool_]:
+    """Return which mouths may be shown elsewhere: nothing hides them. bool [n]. faces: whose; None: anybody's."""
+    mine = mouths["face"] >= 0 if faces is None else np.isin(mouths["face"], list(faces))
+    return np.asarray(mine & (mouths["strength"] > _WHOLE), np.bool_)
 
 
 def look(scenes: Iterable[Scene], finder: MeshFinder, quota: int, own: tuple[Seconds, Seconds] | None = None) -> Stretch:
@@ -158,28 +137,26 @@ def look(scenes: Iterable[Scene], finder: MeshFinder, quota: int, own: tuple[Sec
     is; the others only help to follow. None: all are kept.
     """
     first, stop = (-inf, inf) if own is None else own
-    rows = [_Row.of(scene, place) for scene, place in _steadied(scenes, finder) if first <= (scene.source or 0) < stop]
-    measures = Measures(*(np.array(column, np.float32) for column in zip(*(row.measures for row in rows), strict=True)))
-    strengths, faces = np.array([row.strength for row in rows], np.float32), np.array([row.face for row in rows], np.int64)
-    usable = np.flatnonzero((faces >= 0) & (strengths > _WHOLE))
-    runs = _runs(usable, faces, np.array([row.shot for row in rows]))
-    kept = _covering(measures, runs, quota) if len(usable) > quota else usable
+    rows, cuts, judged_at = list[Mouths](), list[tuple[tuple[int, int], NDArray[np.uint8]]](), -inf
+    for scene, place in _steadied(scenes, finder):
+        if not first <= (time := float(scene.source or 0)) < stop:
+            continue
+        is_judged = place is not None and time - judged_at >= EVERY_S
+        judged_at = time if is_judged else judged_at
+        mouth, cut = np.zeros((), MOUTH), ((0, 0), np.zeros(0, np.uint8))
+        mouth["time"], mouth["shot"], mouth["face"], mouth["odds"] = time, scene.shot, -1, np.nan
+        if place is not None:
+            cut = _measured(mouth, scene, place, is_judged)
+        rows.append(mouth)
+        cuts.append(cut)
 
-    pictures = [rows[number].picture for number in kept]
-    return Stretch(
-        np.array([row.time for row in rows], np.float64),
-        faces,
-        np.array([row.shot for row in rows], np.int64),
-        np.array([row.pose for row in rows], np.float64).reshape(-1, 13),
-        np.array([row.points for row in rows], np.int16).reshape(-1, 2, NUM_FACE, 3),
-        strengths,
-        measures,
-        np.array([row.thumb for row in rows], np.uint8).reshape(-1, *THUMB[::-1], 3),
-        kept,
-        np.array([rows[number].corner for number in kept], np.int64).reshape(-1, 2),
-        np.concatenate(pictures) if pictures else np.zeros(0, np.uint8),
-        np.cumsum([len(one) for one in pictures]).astype(np.int64),
-    )
+    mouths = np.array(rows, MOUTH)
+    free = np.flatnonzero(usable(mouths))
+    kept = _covering(mouths, _runs(free, mouths), quota) if len(free) > quota else free
+    pictures = [cuts[number][1] for number in kept]
+    corners = np.array([cuts[number][0] for number in kept], np.int64).reshape(-1, 2)
+    ends = np.cumsum([len(one) for one in pictures]).astype(np.int64)
+    return Stretch(mouths, kept, corners, np.concatenate([np.zeros(0, np.uint8), *pictures]), ends)
 
 
 def _steadied(scenes: Iterable[Scene], finder: MeshFinder) -> Iterator[tuple[Scene, Place | None]]:
@@ -199,37 +176,27 @@ def _steadied(scenes: Iterable[Scene], finder: MeshFinder) -> Iterator[tuple[Sce
         yield from steady.rest()
 
 
-class _Row(NamedTuple):
-    """What is kept of a frame."""
+def _measured(mouth: Any, scene: Scene, place: Place, is_judged: bool) -> tuple[tuple[int, int], NDArray[np.uint8]]:
+    """Fill in a mouth of a frame; return the left and top of its picture, and the picture as JPEG."""
+    frame, points = scene.rgb, place.pose.to_image(place.head)
+    corner, picture = _cut_out(frame, place)
+    mouth["face"], mouth["strength"] = scene.face, place.strength if len(picture) else min(place.strength, 0.9)
+    mouth["pose"] = np.concatenate([[place.pose.scale], place.pose.turn.ravel(), place.pose.shift])
+    mouth["points"] = np.rint(np.clip(np.stack([place.head, place.seen]) * _FINE, -32767, 32767))
+    mouth["thumb"] = thumb = thumbnail(frame, place)
 
-    time: float
-    face: int
-    shot: int
-    pose: Points
-    points: NDArray[np.int16]
-    strength: float
-    measures: tuple[float | Points, ...]
-    thumb: NDArray[np.uint8]
-    corner: tuple[int, int]
-    picture: NDArray[np.uint8]
-
-    @classmethod
-    def of(cls, scene: Scene, place: Place | None) -> "_Row":
-        time, nothing = float(scene.source or 0), np.zeros(0, np.uint8)
-        if place is None:
-            points, thumb = np.zeros((2, NUM_FACE, 3), np.int16), np.zeros((*THUMB[::-1], 3), np.uint8)
-            return cls(time, -1, scene.shot, np.zeros(13), points, 0.0, _NO_MEASURES, thumb, (0, 0), nothing)
-
-        pose = np.concatenate([[place.pose.scale], place.pose.turn.ravel(), place.pose.shift])
-        points = np.rint(np.clip(np.stack([place.head, place.seen]) * _FINE, -32767, 32767)).astype(np.int16)
-        thumb = thumbnail(scene.rgb, place)
-        corner, picture = _cut_out(scene.rgb, place) if place.strength > _WHOLE else ((0, 0), nothing)
-        face = -1 if len(picture) == 0 and place.strength > _WHOLE else scene.face
-        measures = measure(scene.rgb, place, thumb)
-        return cls(time, face, scene.shot, pose, points, place.strength, measures, thumb, corner, picture)
-
-
-_NO_MEASURES = (0.0, 0.0, 0.0, 0.0, np.zeros(4), np.zeros(3), 0.0, 0.0, 0.0, 0.0)
+    turn = place.pose.turn
+    yaw, roll = np.arctan2(turn[0, 2], turn[2, 2]), np.arctan2(turn[1, 0], turn[0, 0])
+    mouth["turn"] = yaw, np.arcsin(np.clip(-turn[1, 2], -1, 1)), roll, np.log(place.pose.scale)
+    mouth["light"] = [np.log(1 + part[..., 0].mean()) for part in (thumb[:12, :6], thumb[:12, -6:], thumb[-4:])]
+    mouth["gap"], mouth["width"], _ = measure_movements(place.seen)
+    mouth["visible"], mouth["teeth"] = visible_gap(frame, place), shown_teeth(frame, place)
+    mouth["sharp"], mouth["soft"] = _sharpness(frame, points[_AROUND, :2]), softness(frame, points[_AROUND])
+    mouth["tremble"] = np.linalg.norm((place.head - place.seen)[list(LIPS), :2], axis=1).mean()
+    mouth["aside"] = place.seen[list(OUTER_CORNERS), 0].mean() - nose_base(place.seen)[0]
+    if is_judged:
+        mouth["odds"] = evidence(frame, points, unlike_lips(frame, points))
+    return corner, picture
 
 
 def _cut_out(frame: Pixels, place: Place) -> tuple[tuple[int, int], NDArray[np.uint8]]:
@@ -244,34 +211,6 @@ def _cut_out(frame: Pixels, place: Place) -> tuple[tuple[int, int], NDArray[np.u
     how = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
     _, coded = cv2.imencode(".jpg", cv2.cvtColor(frame[top:bottom, left:right], cv2.COLOR_RGB2BGR), how)
     return (left, top), np.asarray(coded, np.uint8).ravel()
-
-
-def measure(frame: Pixels, place: Place, thumb: NDArray[np.uint8]) -> tuple[float | Points, ...]:
-    """Return what a mouth does, and how it looks, in the order of `Measures`. thumb: see `thumbnail`."""
-    gap, width, _ = measure_movements(place.seen)
-    turn = place.pose.turn
-    turns = np.array(
-        [
-            np.arctan2(turn[0, 2], turn[2, 2]),
-            np.arcsin(np.clip(-turn[1, 2], -1, 1)),
-            np.arctan2(turn[1, 0], turn[0, 0]),
-            np.log(place.pose.scale),
-        ]
-    )
-    light = np.array([np.log(1 + part[..., 0].mean()) for part in (thumb[:12, :6], thumb[:12, -6:], thumb[-4:])])
-    points = place.pose.to_image(place.head)
-    return (
-        float(gap),
-        float(width),
-        visible_gap(frame, place),
-        shown_teeth(frame, place),
-        turns,
-        light,
-        _sharpness(frame, points[_AROUND, :2]),
-        softness(frame, points[_AROUND]),
-        float(np.linalg.norm((place.head - place.seen)[list(LIPS), :2], axis=1).mean()),
-        float(place.seen[list(OUTER_CORNERS), 0].mean() - nose_base(place.seen)[0]),
-    )
 
 
 def thumbnail(frame: Pixels, place: Place) -> NDArray[np.uint8]:
@@ -336,35 +275,29 @@ def _sharpness(frame: Pixels, around: Points) -> float:
 # Which mouths are kept
 
 
-def _runs(usable: NDArray[np.int64], faces: NDArray[np.int64], shots: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Return the usable frames as runs of consecutive ones of one face in one shot, at most `_RUN` long."""
-    if not len(usable):
+def _runs(chosen: NDArray[np.int64], mouths: Mouths) -> list[NDArray[np.int64]]:
+    """Return chosen frames as runs of consecutive ones of one face in one shot, each of about `_RUN`."""
+    if not len(chosen):
         return []
-    is_next = (np.diff(usable) == 1) & (np.diff(faces[usable]) == 0) & (np.diff(shots[usable]) == 0)
-    whole = np.split(usable, np.flatnonzero(~is_next) + 1)
+    is_next = (np.diff(chosen) == 1) & (np.diff(mouths["face"][chosen]) == 0) & (np.diff(mouths["shot"][chosen]) == 0)
+    whole = np.split(chosen, np.flatnonzero(~is_next) + 1)
     return [part for run in whole for part in np.array_split(run, max(1, round(len(run) / _RUN)))]
 
 
-def _covering(measures: Measures, runs: Sequence[NDArray[np.int64]], most: int) -> NDArray[np.int64]:
+def _covering(mouths: Mouths, runs: Sequence[NDArray[np.int64]], most: int) -> NDArray[np.int64]:
     """Return the frames of the runs that together show the most different mouths, at most about `most`, in order.
 
     One by one, the run is taken whose mouths are the least like those that were taken before (farthest point, Gonzalez 1985).
     """
-    units = (0.012, 0.025, 0.012, 0.3, 0.10, 0.15)
-    columns = measures.gap, measures.width, measures.visible, measures.teeth, measures.turn[:, :4], measures.light
-    every = np.concatenate(
-        [column.reshape(len(measures.gap), -1) / unit for column, unit in zip(columns, units, strict=True)], axis=1
-    )
     frames, run_of = np.concatenate(runs), np.repeat(np.arange(len(runs)), [len(run) for run in runs])
-    features = every[frames]
-    nearest, taken, count = np.full(len(frames), 3.0), list[int](), 0
+    columns = [mouths[name][frames].reshape(len(frames), -1) / unit for name, unit in _FEATURES.items()]
+    features, nearest, taken, count = np.concatenate(columns, axis=1), np.full(len(frames), 3.0), list[int](), 0
     while count < most and len(taken) < len(runs):
         gain = np.bincount(run_of, nearest, len(runs)) / np.array([len(run) for run in runs])
         gain[taken] = -1
-        best = int(gain.argmax())
-        taken.append(best)
-        count += len(runs[best])
-        away = np.linalg.norm(features[:, None] - features[None, run_of == best], axis=-1).min(axis=1)
+        taken.append(int(gain.argmax()))
+        count += len(runs[taken[-1]])
+        away = np.linalg.norm(features[:, None] - features[None, run_of == taken[-1]], axis=-1).min(axis=1)
         nearest = np.minimum(nearest, away)
     return np.sort(np.concatenate([runs[number] for number in taken]))
 
@@ -373,29 +306,34 @@ def _covering(measures: Measures, runs: Sequence[NDArray[np.int64]], most: int) 
 class Album:
     """A person's mouths, from all footage."""
 
-    measures: Measures
-    """of the n mouths"""
-    all: Measures
-    """of all usable frames, by which the person's range is known"""
+    mouths: Mouths
+    """the n mouths"""
     runs: NDArray[np.int64]
     """number of the run of consecutive frames that each mouth belongs to, int64 [n]"""
-    places: Sequence[Place]
-    """where each face was in its frame"""
     corners: NDArray[np.int64]
     """left and top of each picture in its frame, int64 [n, 2]"""
     coded: Sequence[NDArray[np.uint8]]
     """the pictures as JPEG"""
-    thumbs: Floats
-    """small pictures of the mouths, less their mean, float32 [n, d]; the distance of two is the root of their mean squares"""
+    every: Mouths
+    """gap, width, visible gap and place of all mouths that nothing hides, by which the person's range is known"""
+    examples: Examples
+    """what tells whether something is before a mouth"""
 
     def __len__(self) -> int:
         return len(self.coded)
 
     @cached_property
+    def places(self) -> list[Place]:
+        """Where each face was in its frame."""
+        return [place_of(mouth) for mouth in self.mouths]
+
+    @cached_property
     def apart(self) -> Floats:
-        """Distance of every two small pictures, float32 [n, n]."""
-        squares = np.square(self.thumbs).sum(axis=1)
-        return np.asarray(np.sqrt(np.maximum(squares[:, None] + squares[None] - 2 * self.thumbs @ self.thumbs.T, 0)), np.float32)
+        """How far every two mouths look apart, whatever the light: root of the mean square of small pictures, / 32. [n, n]"""
+        small = self.mouths["thumb"].reshape(len(self), -1).astype(np.float32)
+        small = (small - small.mean(axis=1, keepdims=True)) / 32 / np.sqrt(small.shape[1])
+        squares = np.square(small).sum(axis=1)
+        return np.asarray(np.sqrt(np.maximum(squares[:, None] + squares[None] - 2 * small @ small.T, 0)), np.float32)
 
     @cached_property
     def picture(self) -> Callable[[int], Pixels]:
@@ -410,70 +348,44 @@ class Album:
     def of(cls, seen: Sequence[tuple[Callable[[], Stretch], Sequence[int]]]) -> "Album":
         """Put together the mouths of a person. seen: what returns each stretch, and the numbers of the person's faces in it.
 
-        Stretches are read twice, one after another, so that pictures are in memory only of mouths that are chosen.
+        Stretches are read one after another, so that pictures are in memory only of mouths that are chosen.
         """
-        parts = [_Part.of(read(), faces) for read, faces in seen]
-        measures = Measures.joined([part.measures for part in parts])
-        owners = np.repeat(np.arange(len(parts)), [len(part.rows) for part in parts])
-        places = np.concatenate([np.arange(len(part.rows)) for part in parts])
-        rows = np.concatenate([part.rows for part in parts])
-        runs = np.cumsum((np.diff(rows, prepend=-2) != 1) | (np.diff(owners, prepend=-1) != 0))
+        judged = list[tuple[NDArray[np.float64], Floats, NDArray[np.uint8]]]()
+        for read, faces in seen:
+            mouths = read().mouths
+            mouths = mouths[np.isin(mouths["face"], list(faces)) & np.isfinite(mouths["odds"])]
+            judged.append((mouths["time"], mouths["odds"], mouths["thumb"]))
+        examples = Examples.of(judged)
 
-        chosen, size = np.arange(len(runs)), sum(part.num_bytes for part in parts) / max(len(runs), 1)
-        most = min(MOST_MOUTHS, int(MOST_BYTES / max(size, 1.0)))
+        parts, every, where = list[Mouths](), list[Mouths](), list[tuple[int, int]]()
+        num_bytes, breaks = 0, list[int]()
+        for number, (read, faces) in enumerate(seen):
+            stretch = read()
+            free = usable(stretch.mouths, faces) & (examples.strengths(stretch.mouths["thumb"], stretch.mouths["face"]) >= 1)
+            every.append(repack_fields(stretch.mouths[["gap", "width", "visible", "aside"]][free]))
+            here = np.flatnonzero(free[stretch.kept])
+            rows = stretch.kept[here]
+            parts.append(stretch.mouths[rows])
+            breaks += (np.diff(rows, prepend=-2) != 1).astype(int).tolist()
+            where += [(number, int(at)) for at in here]
+            num_bytes += int(np.diff(stretch.ends, prepend=0)[here].sum())
+
+        mouths, runs = np.concatenate(parts), np.cumsum(breaks)
+        chosen, most = np.arange(len(mouths)), min(MOST_MOUTHS, MOST_BYTES * max(len(mouths), 1) // max(num_bytes, 1))
         if len(chosen) > most:
             whole = np.split(chosen, np.flatnonzero(np.diff(runs)) + 1)
-            pieces = [piece for run in whole for piece in np.array_split(run, max(1, round(len(run) / _RUN)))]
-            chosen = _covering(measures, pieces, most)
+            chosen = _covering(
+                mouths, [part for run in whole for part in np.array_split(run, max(1, round(len(run) / _RUN)))], most
+            )
 
-        found, corners, coded, thumbs = (
-            list[Place](),
-            list[NDArray[np.int64]](),
-            list[NDArray[np.uint8]](),
-            list[NDArray[np.uint8]](),
-        )
-        for number, (read, _) in enumerate(seen):
-            mine = places[chosen[owners[chosen] == number]]
-            if not len(mine):
-                continue
-            stretch = read()
-            for at in mine:
-                row, picture = int(parts[number].rows[at]), int(parts[number].pictures[at])
-                place = stretch.place(row)
-                assert place is not None  # a mouth without a face is not kept
-                found.append(place)
-                corners.append(stretch.corners[picture])
-                coded.append(stretch.picture(picture).copy())
-                thumbs.append(stretch.thumbs[row])
+        corners, coded = list[NDArray[np.int64]](), list[NDArray[np.uint8]]()
+        for number, group in groupby([where[number] for number in chosen], key=itemgetter(0)):
+            stretch = seen[number][0]()
+            for _, at in group:
+                corners.append(stretch.corners[at])
+                coded.append(stretch.picture(at).copy())
 
         # Runs of which a part was left out are two.
         is_break = (np.diff(chosen, prepend=-2) != 1) | (np.diff(runs[chosen], prepend=-1) != 0)
-        small = np.array(thumbs, np.float32).reshape(len(thumbs), -1)
-        small = (small - small.mean(axis=1, keepdims=True)) / 32 / np.sqrt(THUMB[0] * THUMB[1] * 3) if len(small) else small
-        return cls(
-            measures.rows(chosen), Measures.joined([part.every for part in parts]), np.cumsum(is_break), found,
-            np.array(corners, np.int64).reshape(-1, 2), coded, small.astype(np.float32),
-        )  # fmt: skip
-
-
-class _Part(NamedTuple):
-    """A person's mouths in a stretch."""
-
-    rows: NDArray[np.int64]
-    """frames with a picture"""
-    pictures: NDArray[np.int64]
-    """their pictures"""
-    measures: Measures
-    """of these frames"""
-    every: Measures
-    """of all usable frames"""
-    num_bytes: int
-    """of the pictures"""
-
-    @classmethod
-    def of(cls, stretch: Stretch, faces: Sequence[int]) -> "_Part":
-        mine = np.isin(stretch.faces, list(faces))
-        pictures = np.flatnonzero(mine[stretch.kept])
-        rows = stretch.kept[pictures]
-        sizes = np.diff(stretch.ends, prepend=0)[pictures]
-        return cls(rows, pictures, stretch.measures.rows(rows), stretch.measures.rows(stretch.usable & mine), int(sizes.sum()))
+        found = np.array(corners, np.int64).reshape(-1, 2)
+        return cls(mouths[chosen], np.cumsum(is_break), found, coded, np.concatenate(every), examples)

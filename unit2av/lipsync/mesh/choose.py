@@ -10,12 +10,13 @@ grows with the number of frames alone. A choice is final some frames later, so t
 from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Floats
-from unit2av.lipsync.mesh.album import Album, Measures
+from unit2av.lipsync.mesh.album import Album, Mouths
 from unit2av.lipsync.mesh.shape import Points
 
 CANDIDATES = 60
@@ -64,11 +65,11 @@ class Range:
     wide: float
 
     @classmethod
-    def of(cls, measures: Measures) -> "Range":
+    def of(cls, mouths: Mouths) -> "Range":
         """Measure it on all usable frames: the table's targets were made with this very scale."""
-        low, high = np.percentile(measures.gap, [10, 98])
-        narrow, usual, wide = np.percentile(measures.width, [2, 50, 98])
-        closed = min(float(np.percentile(measures.gap, 3)), MOST_SEEN_CLOSED)
+        low, high = np.percentile(mouths["gap"], [10, 98])
+        narrow, usual, wide = np.percentile(mouths["width"], [2, 50, 98])
+        closed = min(float(np.percentile(mouths["gap"], 3)), MOST_SEEN_CLOSED)
         return cls(closed, float(low), float(high), float(narrow), float(usual), float(wide))
 
     def wanted(self, codes: Points) -> Points:
@@ -92,35 +93,35 @@ class Chooser:
     @cached_property
     def range(self) -> Range:
         """What the person's mouth does."""
-        return Range.of(self.album.all)
+        return Range.of(self.album.every)
 
     @cached_property
     def open(self) -> Floats:
         """Gap that the pixels show above that of the most closed mouths, [n]."""
-        least = min(float(np.percentile(self.album.all.visible, 3)), MOST_SEEN_CLOSED)
-        return np.asarray(np.maximum(self.album.measures.visible - least, 0), np.float32)
+        least = min(float(np.percentile(self.album.every["visible"], 3)), MOST_SEEN_CLOSED)
+        return np.asarray(np.maximum(self.album.mouths["visible"] - least, 0), np.float32)
 
     @cached_property
     def _own(self) -> Floats:
         """Cost of a mesh that may be wrong, [n]."""
-        measures, usual = self.album.measures, float(np.median(self.album.all.aside))
-        return np.asarray(np.square(measures.tremble / _TREMBLE) + np.square((measures.aside - usual) / _ASIDE), np.float32)
+        mouths, usual = self.album.mouths, float(np.median(self.album.every["aside"]))
+        return np.asarray(np.square(mouths["tremble"] / _TREMBLE) + np.square((mouths["aside"] - usual) / _ASIDE), np.float32)
 
     def turned(self, turn: Floats) -> Floats:
         """Return what it costs that heads are turned, and of a size, unlike one [4]: [n]."""
         units = np.array([_ANGLE, _ANGLE, 2 * _ANGLE, _SIZE], np.float32)
-        return np.asarray(np.square((self.album.measures.turn - turn) / units).sum(axis=1), np.float32)
+        return np.asarray(np.square((self.album.mouths["turn"] - turn) / units).sum(axis=1), np.float32)
 
-    def costs(self, asked: Points, present: Measures) -> Floats:
-        """Return the cost of each mouth for a frame, [n]. asked: opening, width, press, [3]. present: of this one frame."""
-        mouths, press = self.album.measures, float(asked[2])
+    def costs(self, asked: Points, present: Any) -> Floats:
+        """Return the cost of each mouth for a frame, [n]. asked: opening, width, press, [3]. present: its own mouth, of `MOUTH`."""
+        mouths, press = self.album.mouths, float(asked[2])
         gap, width = self.range.wanted(asked[None])[0]
-        cost = np.abs(gap - mouths.gap) / _GAP + 0.5 * np.square((width - mouths.width) / _WIDTH)
+        cost = np.abs(gap - mouths["gap"]) / _GAP + 0.5 * np.square((width - mouths["width"]) / _WIDTH)
         # Closing a mouth tears it more than opening it, and pressed lips that are seen apart are a wrong sound.
-        cost += _PRESSED * press * (self.open + _SLIT * mouths.teeth) / _GAP
-        cost += _OPENED * np.maximum(gap - mouths.gap, 0) / (mouths.gap + _OPENED_FROM)
-        cost += self.turned(present.turn[0]) + 0.3 * np.square((mouths.light - present.light[0]) / _LIGHT).sum(axis=1)
-        cost += np.square(np.maximum(present.sharp[0] - mouths.sharp, 0) / _SHARP)
+        cost += _PRESSED * press * (self.open + _SLIT * mouths["teeth"]) / _GAP
+        cost += _OPENED * np.maximum(gap - mouths["gap"], 0) / (mouths["gap"] + _OPENED_FROM)
+        cost += self.turned(present["turn"]) + 0.3 * np.square((mouths["light"] - present["light"]) / _LIGHT).sum(axis=1)
+        cost += np.square(np.maximum(present["sharp"] - mouths["sharp"], 0) / _SHARP)
         return np.asarray(cost + self._own, np.float32)
 
     def steps(self, before: NDArray[np.int64], after: NDArray[np.int64], pace: float) -> tuple[Floats, NDArray[np.int64]]:

@@ -3,16 +3,16 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from avcore.arrays import Floats, Pixels
 from avcore.timeline import Seconds, frames_to_seconds
 from unit2av.lipsync import Scene
-from unit2av.lipsync.mesh.album import Album, Measures, Stretch
+from unit2av.lipsync.mesh.album import Album, Stretch, place_of, usable
 from unit2av.lipsync.mesh.choose import Chooser, Search
 from unit2av.lipsync.mesh.compose import Donor, draw, moved_to
 from unit2av.lipsync.mesh.follow import Place
@@ -57,7 +57,12 @@ class Repertoire:
     def parted(self) -> Floats:
         """How far the lips of each mouth are visibly apart, [n]: 0 for a mouth that is really closed, 1 for an open one."""
         by_gap = smoothstep((self.chooser.open - _PARTED[0]) / _PARTED[1])
-        return np.asarray(np.maximum(by_gap, smoothstep(self.album.measures.teeth / _MOST_TEETH)), np.float32)
+        return np.asarray(np.maximum(by_gap, smoothstep(self.album.mouths["teeth"] / _MOST_TEETH)), np.float32)
+
+    @cached_property
+    def strengths(self) -> Callable[[Stretch], Floats]:
+        """Returns the opacity of the mouths of a stretch, before which something may be, float32 [n]."""
+        return lru_cache(4)(lambda seen: self.album.examples.strengths(seen.mouths["thumb"], seen.mouths["face"]))
 
     @cached_property
     def lacks(self) -> str:
@@ -69,14 +74,14 @@ class Repertoire:
         return "open" if float(np.sort(self.parted)[:3].mean()) > 0.5 else ""
 
     def suits(self, codes: Parameters, turn: Floats) -> bool:
-        """Return whether it has what a talk asks for in a shot. turn: of the head in the shot, see `Measures`, [4]."""
+        """Return whether it has what a talk asks for in a shot. turn: of the head in the shot, see `MOUTH`, [4]."""
         if self.lacks:
             return False
         near = self.chooser.turned(turn) < _TURNED
         if near.sum() < _FEWEST:
             return False
         wanted = self.chooser.range.wanted(codes)[:, :1]
-        missed = np.abs(wanted - self.album.measures.gap[None, near]).min(axis=1) > _TOO_FAR
+        missed = np.abs(wanted - self.album.mouths["gap"][None, near]).min(axis=1) > _TOO_FAR
         closed = (codes[:, 2] > 0.6) & (self.parted[near].min() > 0.5)
         return float((missed | closed).mean()) <= _MOST_FAR
 
@@ -96,13 +101,14 @@ class Footage:
         stretch = None if first.source is None else self.stretch_at(first.source)
         if stretch is None:
             return None
-        mine = stretch.usable & (stretch.faces == first.face)
+        mouths = stretch.mouths
+        mine = usable(mouths, [first.face])
         if not mine.any():
             return None
         repertoire = self.person(first.face)
-        if not repertoire.suits(self.codes, np.median(stretch.measures.turn[mine], axis=0)):
+        if not repertoire.suits(self.codes, np.median(mouths["turn"][mine], axis=0)):
             return None
-        step = float(np.median(np.diff(stretch.times))) if len(stretch.times) > 1 else float(frames_to_seconds(1))
+        step = float(np.median(np.diff(mouths["time"]))) if len(mouths) > 1 else float(frames_to_seconds(1))
         return Rewrite(self, repertoire, float(frames_to_seconds(1)) / max(step, 1e-3))
 
 
@@ -149,24 +155,26 @@ class Rewrite:
                 yield waiting.popleft()._replace(number=number)
 
         for scene in scenes:
-            chosen, measures = self._seen(scene)
+            chosen, mouth = self._seen(scene)
             waiting.append(chosen)
-            if measures is not None:
-                yield from ready(search.add(self.repertoire.chooser.costs(chosen.asked, measures)))
+            if mouth is not None:
+                yield from ready(search.add(self.repertoire.chooser.costs(chosen.asked, mouth)))
         for number in search.rest():
             yield from ready(number)
         yield from waiting
 
-    def _seen(self, scene: Scene) -> tuple[_Chosen, Measures | None]:
-        """Return a frame with the place of its face and what it looks like; None where no mouth is drawn."""
+    def _seen(self, scene: Scene) -> tuple[_Chosen, Any]:
+        """Return a frame with the place of its face, and its own mouth; None where no mouth is drawn."""
         asked, time = parameters_at(self.footage.codes, scene.time), scene.source
         stretch = None if time is None else self.footage.stretch_at(time)
         row = None if stretch is None or time is None else stretch.row(time)
-        place = None if stretch is None or row is None else stretch.place(row)
-        if stretch is None or row is None or place is None or place.strength * scene.strength <= 0:
+        if stretch is None or row is None:
             return _Chosen(scene, asked), None
-        measures = stretch.measures.rows(np.array([row]))
-        return _Chosen(scene, asked, replace(place, strength=place.strength * scene.strength), float(measures.soft[0])), measures
+        mouth = stretch.mouths[row]
+        strength = float(mouth["strength"]) * scene.strength * float(self.repertoire.strengths(stretch)[row])
+        if strength <= 0:
+            return _Chosen(scene, asked), None
+        return _Chosen(scene, asked, replace(place_of(mouth), strength=strength), float(mouth["soft"])), mouth
 
     def _drawn(self, window: list[_Chosen | None]) -> Pixels:
         """Draw the middle frame of a window of consecutive frames; None: there is none."""
@@ -212,5 +220,5 @@ class Rewrite:
 
     def _donor(self, number: int, share: float) -> Donor:
         album, apart = self.repertoire.album, float(self.repertoire.parted[number])
-        soft = float(album.measures.soft[number])
+        soft = float(album.mouths["soft"][number])
         return Donor(album.picture(number), album.places[number], album.corners[number].astype(np.float64), apart, soft, share)
