@@ -85,8 +85,8 @@ scale, turn and shift of the head. points: `Place.head` and `Place.seen`. gap: b
 mouth. visible: gap that the pixels show: the mesh does not see the first millimetre. teeth: share of the line between the lips
 where teeth are seen. turn: yaw, pitch and roll (radians), and logarithm of the size in pixels. light: its logarithm left, right and
 below of the mouth. sharp: logarithm of the sharpness around the mouth. soft: blur of edges in pixels. tremble: how far the mesh's
-lips are from those of the frames around. aside: how far the mouth is beside the nose. odds: log odds that something is before it, NaN where
-that was not judged. thumb: a small picture of the mouth in LAB.
+lips are from those of the frames around. aside: how far the mouth is beside the nose. odds: log odds that something is before it,
+NaN where that was not judged. thumb: a small picture of the mouth in LAB.
 """
 Mouths = NDArray[Any]
 """[n] of `MOUTH`."""

@@ -39,7 +39,7 @@ _MOST_CLOSED, _MOST_OPENED, _MOST_WIDTH = 0.04, 0.05, 0.03
 """How far a chosen mouth is closed or opened, and how much wider or narrower it is made, at most, in widths of the face."""
 _LOOKED_AT = 0.016
 """Gap, in widths of the face, with which the visible edges of lips that are closed are looked for."""
-_LARGE = 260
+_LARGE = 160
 """Width of a face in pixels from which a mouth is drawn at its own size; smaller ones are drawn at twice their size and
 averaged."""
 _NUM_BETWEEN = 18

@@ -27,13 +27,14 @@ _SHAPE_SIGMA, _REACH = 0.8, 3
 """Frames over which the shape is averaged where mouths of different moments follow each other, and how far that reaches."""
 _FADE = (0.7, 0.85)
 """Opacity of a frame's own run beside a jump, and one frame further."""
-_FEWEST, _LEAST_RANGE, _MOST_OPEN = 25, 0.03, 0.02
-"""Fewest mouths to choose from; least range of their gaps (nobody speaks, or holds a smile); and the visible gap that the most
-closed one has at most, above the usual. In widths of the face."""
+_FEWEST, _LEAST_RANGE = 25, 0.03
+"""Fewest mouths to choose from, and least range of their gaps (nobody speaks, or holds a smile), in widths of the face."""
 _TURNED = 6.0
 """Cost of a head's turn (see `Chooser.turned`) up to which a mouth suits a shot."""
-_TOO_FAR, _MOST_FAR = 0.045, 0.1
-"""Gap by which the nearest mouth misses the wanted one, and the share of a talk's frames that may miss it."""
+_LIKE, _LEAST_LIKE, _MOST_MISSED = 0.015, 0.12, 0.1
+"""Difference of gaps up to which a mouth is like the wanted one (widths of the face); the least share of mouths that are, in the
+middle of a talk's frames (a smile that comes and goes has 0.04 to 0.08, talks have 0.24 or more); and the share of frames that may
+have none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,9 +82,9 @@ class Repertoire:
         if near.sum() < _FEWEST:
             return False
         wanted = self.chooser.range.wanted(codes)[:, :1]
-        missed = np.abs(wanted - self.album.mouths["gap"][None, near]).min(axis=1) > _TOO_FAR
-        closed = (codes[:, 2] > 0.6) & (self.parted[near].min() > 0.5)
-        return float((missed | closed).mean()) <= _MOST_FAR
+        like = (np.abs(wanted - self.album.mouths["gap"][None, near]) < _LIKE).mean(axis=1)
+        missed = (like == 0) | ((codes[:, 2] > 0.6) & (self.parted[near].min() > 0.5))
+        return float(np.median(like)) >= _LEAST_LIKE and float(missed.mean()) <= _MOST_MISSED
 
 
 @dataclass(frozen=True, eq=False)
