@@ -25,7 +25,7 @@ from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError,
 from avcore.files import Input, Output, check_files
 from avcore.loading import TERMINATED, end_start
 from avcore.notes import NEW_COMMAND, GroupedNote, NoteKind, PlainFormatter, notify_listeners, shown
-from avcore.words import error_line, gettext_in, user_language
+from avcore.words import error_lines, gettext_in, user_language
 
 PUBLISHED = {
     "--in-vid-path": "--video", "--in-unit-path": "--units", "--out-vid-path": "--out", "--out-unit-path": "--out",
@@ -205,7 +205,8 @@ def run(
     """Parse, set up logging on stderr, check the files that options name, do the work, and return the exit code.
 
     read: turns the parsed options into the argument of `work`; may raise NetflipsError.
-    Exit codes: 0 done; 2 bad input or usage, in one line; 1 anything else; 130 after Ctrl-C; 143 after SIGTERM.
+    Exit codes: 0 done; 2 bad input or usage, in one line; 3 speech not understood; 1 anything else;
+    130 after Ctrl-C; 143 after SIGTERM.
     """
     options = parser.parse_args(argv)
 
@@ -261,7 +262,10 @@ COMPLAINT = NoteKind("failed", lambda one, _: str(one["text"]))
 
 def _complain(prog: str, error: NetflipsError, lasts: bool = False) -> None:
     """Print the error that ends a command. Listeners get it in English."""
-    LOG.error("%s: %s: %s", prog, gettext_in(user_language())("error"), error_line(error))
+    line, *ways = error_lines(error)
+    LOG.error("%s: %s: %s", prog, gettext_in(user_language())("error"), line)
+    for way in ways:
+        LOG.error("  %s", way)
     notify_listeners(GroupedNote(COMPLAINT(text=str(error), lasts=lasts)))
 
 

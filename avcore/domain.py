@@ -14,7 +14,6 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.checkpoints.bundle import needed_stages
 from avcore.errors import CheckpointError, InputError
 from avcore.notes import Note, NoteKind, Translate, Values
 from avcore.words import KOREAN
@@ -193,9 +192,10 @@ def _outside(values: Values, say: Translate) -> str:
 
 
 def _way_out(values: Values, say: Translate) -> str:
-    flags = ", ".join(stage.flag for stage in needed_stages())
     cause = say("; {cause:@}") if values["cause"] == VIDEO_CAUSE.code else ""
-    return cause + say("; for other speech give checkpoints with {flags} (netflips models list)", flags=flags)
+    return cause + say(
+        "; netflips dub --cascade dubs any English speech, once its models are here: netflips models get korean-free"
+    )
 
 
 OUTSIDE = NoteKind("outside", _outside, _way_out, alike=(), rank=9)

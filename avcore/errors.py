@@ -26,7 +26,7 @@ class NetflipsError(Exception):
     """An error that a user can correct.
 
     what: the message as a clause. path: the file that it is about. expected, found: what must hold, and what holds instead.
-    hint: what to do. All are kept as attributes.
+    hint: what to do; several ways out are lines of it. All are kept as attributes.
     """
 
     exit_code = EXIT_BAD_INPUT
@@ -43,7 +43,7 @@ class NetflipsError(Exception):
             parts.append(f"expected {self.expected}")
         if self.found is not None:
             parts.append(f"found {self.found}")
-        return "; ".join(parts if self.hint is None else [*parts, self.hint])
+        return "; ".join(parts if self.hint is None else [*parts, *self.hint.split("\n")])
 
     def reword(self, change: Callable[[str], str]) -> None:
         """Change the words of the message, of what is expected, of options that were found, and of the hint."""
@@ -96,7 +96,7 @@ class VocabularyError(UnitError):
 
 
 class NotUnderstoodError(NetflipsError):
-    """Confidence in the input is too low, and the user asked to stop then."""
+    """Confidence in the input is too low, and nobody said that it may go on."""
 
     exit_code = EXIT_NOT_UNDERSTOOD
 

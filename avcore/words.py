@@ -38,13 +38,22 @@ def gettext_in(language: str) -> Translate:
 
 def error_line(error: BaseException, language: str | None = None) -> str:
     """Return an error as one line. language: None = that of the command line. Names of files and numbers are not translated."""
-    if not isinstance(error, NetflipsError) or (language or user_language()) != KOREAN:
-        return str(error)
+    return "; ".join(error_lines(error, language))
+
+
+def error_lines(error: BaseException, language: str | None = None) -> list[str]:
+    """Return an error as its line, followed by the ways out where it names several, each a line. language: as in `error_line`."""
+    if not isinstance(error, NetflipsError):
+        return [str(error)]
+    ways = (error.hint or "").split("\n")
+    if (language or user_language()) != KOREAN:
+        return [str(error)] if len(ways) == 1 else [str(error).removesuffix("; " + "; ".join(ways)), *ways]
     say, what = gettext_in(KOREAN), clause(error.what)
     parts = [what if error.path is None else f"{error.path}: {what}"]
     parts += [] if error.expected is None else [f"{say('expected')}: {clause(str(error.expected))}"]
     parts += [] if error.found is None else [f"{say('found')}: {clause(str(error.found))}"]
-    return "; ".join(parts if error.hint is None else [*parts, clause(error.hint)])
+    said = [clause(way) for way in ways if way]
+    return ["; ".join(parts), *said] if len(said) > 1 else ["; ".join([*parts, *said])]
 
 
 def clause(text: str) -> str:

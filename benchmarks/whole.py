@@ -167,7 +167,7 @@ def timed_dub(video: Path, folder: Path, precision: str, beam: int | None, devic
     models = load_models(paths, "en", "ko", RunOptions(device, precision, unloads=True))  # as the command does
     loaded = time.perf_counter() - begun
     with private_folder() as scratch, like_speech() as searched, seconds_of_steps() as taken:
-        report = dub_video(video, scratch / "out.mp4", models, DubOptions(beam=beam))
+        report = dub_video(video, scratch / "out.mp4", models, DubOptions(beam=beam), decide=lambda quality: None)
     found = {"wall_s": time.perf_counter() - begun, "cpu_s": _cpu_s() - spent, "load_s": loaded, "media_s": report.input_s}
     found |= {"sentences": len(searched), "steps": sum(searched)}
     found |= {f"wall {name}": wall for name, (wall, _) in taken.items()} | {f"cpu {name}": cpu for name, (_, cpu) in taken.items()}

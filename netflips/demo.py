@@ -44,7 +44,7 @@ def run_demo(options: DemoOptions) -> None:
     reports = ReportFiles([page, out_dir / "report.json"], [(video, out)])
 
     with bars(options.quiet) as progress:
-        report = dub(video, out, models, settings, progress=progress)
+        report = dub(video, out, models, settings, progress=progress, decide=(lambda _: None) if options.yes else None)
     reports.add(report)
     reports.write()
 
@@ -80,8 +80,7 @@ def _texts(report: Script) -> Iterator[tuple[str, str]]:
     for one in report.processed:
         for name, language, text in (("heard", report.source, one.text), ("said", report.target, one.spoken)):
             if text is not None and text.text:
-                sure = "" if text.confidence is None else f", confidence {text.confidence:.2f}"
-                yield f"{name}, as text", f"{text.text}  ({language}{sure})"
+                yield f"{name}, as text", f"{text.text}  ({language})"
 
 
 def _heard(match: Match) -> Iterator[tuple[str, str]]:

@@ -128,7 +128,8 @@ class Loaded:
         decide: Decide | None = None,
     ) -> "Script":
         """Dub a video; returns the script of what was done. progress: called with the step, the amount done and the total or None.
-        decide: called with the quality estimate before anything is spoken; it may raise NotUnderstoodError."""
+        decide: called with the quality estimate before anything is spoken; it may raise NotUnderstoodError, as is done by default
+        for speech that is not understood."""
         from netflips.dubbing.dub import dub
 
         asked = replace(options or DubOptions(), **self.over_text)

@@ -61,7 +61,6 @@ _TEXTS: Final[Mapping[str, str]] = {
     "given": "the text was given",
     "unknown": "these models do not say what they know",
     "lost": "{lost} of {of} not understood",
-    "voice": "listeners hear about {share}% of the voice",
     "outside": "these models know other sentences",
     "part": "a part of it is nothing that the models know",
     "cut": "its translation was cut at the limit of length",
@@ -84,7 +83,7 @@ class QualityEstimate:
     """The quality estimate of an utterance or a recording."""
 
     words: Words = "unknown"
-    """the grade: whether the words were recognized and translated rightly; --strict stops by it"""
+    """the grade: whether the words were recognized and translated rightly; a dub stops by it"""
     share: float | None = None
     """how likely its words are right, 0 to 1; of a recording, the mean over its time; None = unknown"""
     voice: float | None = None
@@ -95,12 +94,13 @@ class QualityEstimate:
     """number of utterances that are not understood"""
     of: int = 1
     """number of utterances"""
+    unsure: int = 0
+    """number of utterances whose words are unsure"""
 
     def as_json(self) -> dict[str, Any]:
-        """Return numbers and codes, with the texts of the words and of the voice in English and in Korean."""
+        """Return numbers and codes, with the words as a sentence in English and in Korean."""
         text = {language: self.text(language) for language in (ENGLISH, KOREAN)}
-        voice = {language: self.voice_text(language) for language in text}
-        return asdict(self) | {"causes": list(self.causes), "text": text, "voice_text": voice}
+        return asdict(self) | {"causes": list(self.causes), "text": text}
 
     def text(self, language: str = ENGLISH) -> str:
         """Return the estimate of the words as a sentence."""
@@ -110,10 +110,6 @@ class QualityEstimate:
             parts.append(say(_TEXTS["lost"]).format(lost=self.lost, of=self.of))
         return "; ".join([*parts, *(say(_TEXTS[cause]) for cause in self.causes)])
 
-    def voice_text(self, language: str = ENGLISH) -> str:
-        """Return the measure of the voice as a sentence, "" if it was not measured."""
-        return "" if self.voice is None else gettext_in(language)(_TEXTS["voice"]).format(share=round(100 * self.voice))
-
 
 GIVEN: Final = QualityEstimate("given")
 """The estimate of a text that a person gave."""
@@ -122,7 +118,9 @@ GIVEN: Final = QualityEstimate("given")
 def likely(share: float, *causes: Cause) -> QualityEstimate:
     """Return the estimate of words that are right with likelihood `share`. With a cause against them they are never sure."""
     words: Words = "not_understood" if share <= LOST else "sure" if share >= SURE and not causes else "unsure"
-    return QualityEstimate(words, round(share, 4), causes=causes, lost=int(words == "not_understood"))
+    return QualityEstimate(
+        words, round(share, 4), causes=causes, lost=int(words == "not_understood"), unsure=int(words == "unsure")
+    )
 
 
 def broken(cause: Cause) -> QualityEstimate:
@@ -186,7 +184,7 @@ def of_recording(utterances: Iterable[tuple[QualityEstimate, float]]) -> Quality
     """
     rows = list(utterances)
     known = [(one, seconds) for one, seconds in rows if one.share is not None]
-    lost = sum(one.words == "not_understood" for one, _ in known)
+    lost, unsure = (sum(one.words == words for one, _ in known) for words in ("not_understood", "unsure"))
     parts: dict[Words, float] = {words: sum(seconds for one, seconds in rows if one.words == words) for words in get_args(Words)}
     graded_s = parts["sure"] + parts["unsure"] + parts["not_understood"]
 
@@ -196,7 +194,7 @@ def of_recording(utterances: Iterable[tuple[QualityEstimate, float]]) -> Quality
     elif known:
         words = "sure" if not lost and parts["sure"] >= SURE * graded_s else "unsure"
     causes = _causes_of([one for one, _ in rows]) if words != "sure" else ()
-    return QualityEstimate(words, _mean(known, "share"), _mean(rows, "voice"), causes, lost, len(rows))
+    return QualityEstimate(words, _mean(known, "share"), _mean(rows, "voice"), causes, lost, len(rows), unsure)
 
 
 def _causes_of(measures: Iterable[QualityEstimate]) -> tuple[Cause, ...]:
@@ -211,31 +209,29 @@ def _mean(rows: Iterable[tuple[QualityEstimate, float]], name: str) -> float | N
     return round(sum(value * seconds for value, seconds in known) / length, 4) if length > 0 else None
 
 
-def stop_where_lost(understanding: QualityEstimate) -> None:
-    """Raise NotUnderstoodError if any utterance is not understood (--strict)."""
-    if understanding.lost:
-        found = f"{understanding.lost} of {understanding.of} not understood"
-        raise NotUnderstoodError("too little of it is understood", found=found, hint="without --strict it goes on all the same")
+_PLAIN = ("without --strict it goes on all the same",)
 
 
-def report_quality(understanding: QualityEstimate, of: object, is_strict: bool, path: Path | None = None) -> bool:
-    """Log the estimate of a file or a text, and write it if a path is given. Returns whether it is not understood.
+def require_sure(understanding: QualityEstimate, path: str | Path | None = None, ways: Sequence[str] = _PLAIN) -> None:
+    """Raise NotUnderstoodError if any utterance is not understood, or unsure (--strict).
 
-    Raises NotUnderstoodError if `is_strict` and any utterance is not understood.
+    path: of the speech, for the message. ways: what the user can do.
     """
+    counts = {"not understood": understanding.lost, "unsure": understanding.unsure}
+    if found := [f"{count} of {understanding.of} {words}" for words, count in counts.items() if count]:
+        raise NotUnderstoodError("not all of it is surely understood", path=path, found=", ".join(found), hint="\n".join(ways))
+
+
+def report_quality(understanding: QualityEstimate, of: object, path: Path | None = None) -> None:
+    """Log the estimate of a file or a text, and write it if a path is given."""
     if path is not None:
         write_text(path, json.dumps(understanding.as_json(), ensure_ascii=False, indent=1) + "\n")
 
-    is_lost, language = understanding.words == "not_understood", user_language()
-    if is_lost:
+    language = user_language()
+    if understanding.words == "not_understood":
         LOG.warning("%s: %s: %s", of, gettext_in(language)("warning"), understanding.text(language))
     elif understanding.words != "given":
         LOG.info("%s: %s", of, understanding.text(language))
-    if voice := understanding.voice_text(language):
-        LOG.info("%s: %s", of, voice)
-    if is_strict:
-        stop_where_lost(understanding)
-    return is_lost
 
 
 def repeats_a_stretch(ids: Ids) -> bool:

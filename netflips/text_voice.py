@@ -24,7 +24,7 @@ from netflips.dubbing.timing import rest_at_pauses, scale_durations
 from netflips.model_paths import paths_asked
 from netflips.models import Models, models_when_asked
 from netflips.options import SayOptions
-from netflips.quality_estimation import of_text, report_quality
+from netflips.quality_estimation import of_text, report_quality, require_sure
 from text2unit.inference import given_script
 from text2unit.korean.phrasing import phrased
 from text2unit.script import SpokenScript, read_readings
@@ -53,7 +53,9 @@ def say_text(options: SayOptions) -> None:
 
     known = None if options.out is None else confidence_of(bundle_of(paths.unit2av))
     quality = of_text(" ".join(script.sentences), script.spelled_out, None if known is None else known.voice)
-    report_quality(quality, options.text_path or "the text", options.strict, options.verdict)
+    report_quality(quality, options.text_path or "the text", options.verdict)
+    if options.strict:
+        require_sure(quality)
 
     if options.out is None:
         spoken = list(text_to_unit.predict(script.sentences, options.to))

@@ -16,7 +16,7 @@ from avcore.loading import loading
 from avcore.notes import several
 from avcore.words import error_line
 from netflips.options import TranscribeOptions
-from netflips.quality_estimation import QualityEstimate, report_quality
+from netflips.quality_estimation import QualityEstimate, report_quality, require_sure
 from netflips.run_progress import run_bar
 from unit2text.stage import UNIT2TEXT
 
@@ -52,7 +52,10 @@ def transcribe_files(options: TranscribeOptions, found: "list[Script] | None" = 
             with work_beside(out, options.work_dir, probe(source).duration_s) as store:
                 with run_bar(options.quiet) as progress:
                     script = transcribe(source, ear, asked, progress, store)
-                report_quality(script.quality or QualityEstimate(), path, options.strict, options.verdict)
+                quality = script.quality or QualityEstimate()
+                report_quality(quality, path, options.verdict)
+                if options.strict:
+                    require_sure(quality)
                 if found is not None:
                     found.append(script)
                 text = _text(options.format or _form_of(out), script)
@@ -69,9 +72,8 @@ def transcribe_files(options: TranscribeOptions, found: "list[Script] | None" = 
             failed += 1
             LOG.error("netflips transcribe: error: %s", error_line(error))
             continue
-        whole = as_one(transcript_of(script.utterances))
-        figures = several(len(whole.words), "word"), several(len(script.utterances), "utterance"), whole.confidence
-        LOG.info("%s: %s in %s, confidence %.2f", out or path, *figures)
+        words = as_one(transcript_of(script.utterances)).words
+        LOG.info("%s: %s in %s", out or path, several(len(words), "word"), several(len(script.utterances), "utterance"))
     return EXIT_BAD_INPUT if failed else None
 
 

@@ -229,7 +229,7 @@ def take(name: str, material: dict[str, Path], folder: Path) -> Mark:
     """Do a run in an empty folder and return its marks."""
     out, work = folder / "made", folder / "work"
     places = {**{key: str(path) for key, path in material.items()}, "out": str(out), "work": str(work)}
-    argv = [word.format(**places) for word in RUNS[name]] + ["--cpu", "--precision", "float32"]
+    argv = [word.format(**places) for word in RUNS[name]] + ["--yes", "--cpu", "--precision", "float32"]
     mark = _run(argv, folder, work)
     if name in KILLED:
         shutil.rmtree(folder)

@@ -1,5 +1,6 @@
 """Dub one video: the steps of every dub, in order."""
 
+from functools import partial
 from pathlib import Path
 
 from avcore.progress import Progress, silent
@@ -26,7 +27,7 @@ from netflips.dubbing.track_faces import track_faces
 from netflips.dubbing.translate import translate
 from netflips.dubbing.write import with_notes, write
 from netflips.models import Models
-from netflips.quality_estimation import Decide, QualityEstimate, stop_where_lost
+from netflips.quality_estimation import Decide, QualityEstimate
 from netflips.script.files import write_script
 from netflips.script.types import Script
 
@@ -42,11 +43,11 @@ def dub(
 ) -> Script:
     """Dub one video. Raises NetflipsError; nothing is written under `out` unless all went well.
 
-    decide: asked whether to go on, once the quality is estimated; None = always, unless the options are strict. A draft
+    decide: asked whether to go on, once the quality is estimated; None = as `DubOptions.require_understood` says. A draft
     (`options.draft`) ends when the texts are known, and writes no video.
     """
     options = options or DubOptions()
-    decide = decide or (stop_where_lost if options.strict else lambda _: None)
+    judge = decide or partial(options.require_understood, path=video)
 
     with Job.open(video, out, models, options, progress) as job:  # paths, font, kind of file: checked here, before any work
         sound = detect_speech(job)  # mono 16 kHz on the disk, levels, stretches of speech
@@ -61,7 +62,7 @@ def dub(
         script = measure_rates(script, sound)  # how fast each speaker speaks, where the text is known
         script = translate(script, job, sound)  # .target: units or text, unless a person gave it
         script = estimate_quality(script, job, sound)  # .quality, of each and of all
-        decide(script.quality or QualityEstimate())  # reported before anything is spoken; may stop
+        judge(script.quality or QualityEstimate())  # reported before anything is spoken; may stop
         script = fill_target_units(script, job, sound)  # .units of every kind of target, with natural durations
         script = fit(script, job, sound)  # .fit: each in its place, or as long as it takes
         script = read_units_as_text(script, job)  # .text and the target's reading, for people

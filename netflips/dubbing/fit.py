@@ -45,8 +45,12 @@ def fit(script: Script, job: Job, sound: Sound | None) -> Script:
     sound: sound of the original, whose pauses the dub keeps; None: there is none.
     """
     placed, fitter = dict[int, Utterance](), fitter_of(script, job, sound)
+    keeps_length = not script.is_source_timed and job.track is None and job.options.timing == "auto"
     with job.clock.stage("speech"):
         for one, units in with_target_units(script):
+            if keeps_length and (silence := fitter.silence(units.vocabulary)) is not None:
+                units = rested(units, silence, sound, float(job.info.duration_s))
+                one = replace(one, units=units)
             time_fit, note = (_along(job.track, units), None) if job.track is not None else fitter.fit(one, units)
             placed[one.number] = replace(one, fit=time_fit)
             if note is not None:
@@ -154,6 +158,30 @@ class Fitter:
             durations=tuple(spoken.durations.tolist()),
         )
         return found, note
+
+
+def rested(units: UnitList, silence: int, sound: Sound | None, length_s: float) -> UnitList:
+    """Return the units of a clip, with rests around those that are shorter: it begins to speak with the original, and keeps its
+    length.
+
+    silence: the unit of it. sound: of the original. length_s: of the clip.
+    """
+    durations = units.durations or ()
+    spare = frame_at(length_s, UNIT_RATE) - sum(durations)
+    if spare <= 0 or not durations:
+        return units
+    ids, own = [silence, *units.ids, silence], [0, *durations, 0]
+    # Rests of its own are parts of these.
+    for edge, inner in ((0, 1), (-1, -2)):
+        if len(ids) > 3 and ids[inner] == silence:
+            own[edge] = own.pop(inner)
+            ids.pop(inner)
+
+    begin = 0 if sound is None or not sound.regions else frame_at(sound.regions[0].start_s, UNIT_RATE)
+    before = min(max(begin - own[0], 0), spare)
+    own[0], own[-1] = own[0] + before, own[-1] + spare - before
+    kept = [(unit, steps) for unit, steps in zip(ids, own, strict=True) if steps]
+    return replace(units, ids=tuple(unit for unit, _ in kept), durations=tuple(steps for _, steps in kept))
 
 
 def _along(track: GivenAudio, units: UnitList) -> TimeFit:

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, MISSING, dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, get_args
 
 from avcore.checkpoints.bundle import bundle_of
-from avcore.errors import UsageError
+from avcore.errors import NotUnderstoodError, UsageError
 from avcore.faces.select import parse_face_choice
 from avcore.files import Input, Output, require_file
 from avcore.flags import CommonOptions, files_written, flag, out_flag, positional, report_flag, voice_flag
@@ -34,6 +34,9 @@ from netflips.subtitles.formats import SUBTITLE_SUFFIXES
 from netflips.subtitles.given import is_subtitles
 from unit2av.inference_options import unit_offset
 from unit2av.lipsync.backend import LipSyncChoice, lips_flag
+
+if TYPE_CHECKING:
+    from netflips.quality_estimation import QualityEstimate
 
 AUTO: Final = "auto"
 ALL: Final = "all"
@@ -65,6 +68,14 @@ SPEECH_IN, KEEP_SOUND, SCRIPT_IN = "--speech-in", "--keep-sound", "--script-in"
 SEPARATE_WITH, DIARIZE_WITH = "--separate-with", "--diarize-with"
 DUB, ORIGINAL, BACKGROUND = "dub", "original", "background"
 """Sound tracks of --tracks."""
+_NOT_UNDERSTOOD = (
+    "speech that is not understood",
+    "how much is understood is printed before speech and video are made; where it is not, the dub ends there with exit code 3, "
+    "unless somebody at the terminal says go on, or --yes does",
+)
+_LARGER: Final = "--recognizer takes another one, as a larger Whisper (netflips models list)"
+_ANY_SPEECH: Final = "--cascade dubs any English speech, once its models are here: netflips models get korean-free"
+"""What helps where speech is not understood over text, and over units."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,14 +99,8 @@ class DubOptions(MarkFlags):
     """write the utterances and their translation as a script and stop; --script-in continues from it"""
     work_dir: Path | None = flag(default=None, metavar="DIR")
     """folder of finished work, so that a stopped run can continue (default: <output>.work beside the output of a recording)"""
-    strict: bool = flag(
-        group=(
-            "speech that is not understood",
-            "how much is understood is printed before speech and video are made; --yes goes on without asking",
-        ),
-        default=False,
-    )
-    """stop with exit code 3 if any of it is not understood"""
+    strict: bool = flag(group=_NOT_UNDERSTOOD, default=False)
+    """stop there, too, if any of it is unsure"""
     source: str | None = flag("--from", group="languages and translation", default=None, metavar="LANG")
     """language that is spoken, as en or eng, or auto with --cascade (default: the only one that the models allow)"""
     to: str | None = flag(default=None, metavar="LANG[,LANG]")
@@ -164,7 +169,7 @@ class DubOptions(MarkFlags):
     """paste the whole face with hard edges, as published"""
     timing: Timing = flag(group="recordings of several utterances", default="auto")
     """source: each utterance at its time in the recording, which keeps its frames and length; free: one utterance, as long as it
-    takes; auto: free for a clip of one clean utterance (default)"""
+    takes; auto: a clip of one clean utterance lasts as long as its speech, and no less than before (default)"""
     pace: tuple[float, float] = flag(default=(0.8, 1.25), metavar=("MIN", "MAX"))
     """how much speech may be shortened and lengthened to fit its place (default: 0.8 1.25)"""
     freeze_frame: bool = flag(default=False)
@@ -335,6 +340,27 @@ class DubOptions(MarkFlags):
     def generated(self) -> Generated:
         """What is generated."""
         return SPEECH_AND_LIPS if self.lips.draws else SPEECH
+
+    def require_understood(self, quality: "QualityEstimate", path: str | Path | None = None) -> None:
+        """Raise NotUnderstoodError if the words are not understood, or with --strict unsure. A draft goes on: it is to be read.
+
+        path: of the video, for the message.
+        """
+        from netflips.quality_estimation import require_sure  # with NumPy, for which the help need not wait
+
+        if self.strict:
+            require_sure(quality, path, ("without --strict it goes on all the same", *self._ways_out))
+        if quality.words == "not_understood" and not self.is_draft:
+            hint = "\n".join((self._going_on, *self._ways_out))
+            raise NotUnderstoodError("it is not understood, and nothing is written", path=path, hint=hint)
+
+    _going_on: ClassVar[str] = "decide=lambda quality: None goes on all the same"
+
+    @property
+    def _ways_out(self) -> tuple[str, str]:
+        """What a user can do about speech that is not understood."""
+        given = "--draft talk.json writes what was understood, to be corrected; --script-in says that, or your own talk.ko.srt"
+        return given, _LARGER if self.cascade else _ANY_SPEECH
 
     @property
     def is_draft(self) -> bool:
@@ -518,8 +544,8 @@ class DubCommand(DubOptions, SpreadFlags, CommonOptions):
     """write what was done: .html is a page to read, any other name is JSON; may be given for each"""
     verdict: Path | None = flag(default=None, file=Output("the verdict"), metavar="JSON")
     """write how much is understood before speech and video are made"""
-    ask: bool = flag(group="speech that is not understood", default=False)
-    """ask before going on if little is understood (default on a terminal)"""
+    ask: bool = flag(group=_NOT_UNDERSTOOD, default=False)
+    """ask before going on if it is not understood (default on a terminal)"""
     translator_unit_offset: int | None = flag(group="languages and translation", default=None)
     """the translator counts units from N (default: 0)"""
     av2unit_path: Path | None = flag(
@@ -543,6 +569,8 @@ class DubCommand(DubOptions, SpreadFlags, CommonOptions):
     ray: bool = flag(group="many files", default=False)
     """dub the videos of --out-dir in parallel; after a stop, the same command continues"""
 
+    _going_on: ClassVar[str] = "--yes goes on all the same"
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.ask + self.yes + self.strict > 1:
@@ -553,6 +581,11 @@ class DubCommand(DubOptions, SpreadFlags, CommonOptions):
             raise UsageError("give either --out (one input) or --out-dir (several inputs or a folder)")
         if self.text2unit_path is not None and self.script_in is None and not self.cascade:
             raise UsageError("--text2unit-path belongs to --script-in", hint="add --script-in script.json, or --cascade")
+
+    def require_understood(self, quality: "QualityEstimate", path: str | Path | None = None) -> None:
+        """Raise NotUnderstoodError as for any dub, unless --yes goes on."""
+        if not self.yes:
+            super().require_understood(quality, path)
 
     def in_each_language(self) -> "tuple[DubCommand, ...]":
         """The same for each language of --to, with what the cascade is not given.

@@ -196,7 +196,7 @@ def _dub_side_by_side(run: _Run) -> int | None:
     if options.out_dir is None:
         raise UsageError("--ray dubs into --out-dir")
     if options.ask:
-        raise UsageError("--ask has nobody to ask with --ray", hint="--strict leaves out what is hardly understood")
+        raise UsageError("--ask has nobody to ask with --ray", hint="what is not understood is left out; --yes dubs it")
     require_utf8([path for pair in pairs for path in pair], "a video")
 
     batch, data = [VideoToDub(*pair, run.works.get(pair[1])) for pair in pairs], report.data_paths
@@ -279,19 +279,22 @@ def _decision(source: Path, options: DubCommand) -> Callable[[QualityEstimate], 
     """Return a callback that stops or continues a dub by its quality estimate, before anything is spoken or drawn."""
 
     def decide(quality: QualityEstimate) -> None:
-        if not report_quality(quality, source, options.strict, options.verdict):
-            return
-        if options.ask or (not options.yes and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()):
-            sys.stderr.write(f"{source}: go on all the same? [y/N] ")
-            sys.stderr.flush()
-            if sys.stdin is None or sys.stdin.readline().strip().lower() not in _YES:
-                raise NotUnderstoodError("stopped, as asked", path=source, hint="nothing was spoken or drawn")
-        else:
-            LOG.info(
-                "%s: it goes on, %s", source, "as --yes says" if options.yes else "as nobody can be asked; --strict stops here"
-            )
+        report_quality(quality, source, options.verdict)
+        try:
+            options.require_understood(quality, source)
+        except NotUnderstoodError:
+            can_ask = options.ask or (sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty())
+            if options.strict or not can_ask or not _says_go_on(source):
+                raise
 
     return decide
+
+
+def _says_go_on(source: Path) -> bool:
+    """Ask somebody at the terminal."""
+    sys.stderr.write(f"{source}: go on all the same? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin is not None and sys.stdin.readline().strip().lower() in _YES
 
 
 def _write(report: ReportFiles, is_quiet: bool) -> None:

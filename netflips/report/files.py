@@ -126,8 +126,7 @@ def _lines_of_clip(script: Script) -> list[str]:
     for one in script.processed:
         for what, text in (("heard", one.text), ("said ", one.spoken)):
             if text is not None and text.text:
-                sure = "" if text.confidence is None else f" (confidence {text.confidence:.2f})"
-                lines.append(f"  {what}: {shown(text.text)}{sure}")
+                lines.append(f"  {what}: {shown(text.text)}")
         pitch = script.speaker(one.speaker).pitch_hz
         lines += [] if pitch is None else [f"  spoken at the speaker's own pitch, {pitch:.0f} Hz"]
     return lines

@@ -75,7 +75,7 @@ def dub(video: str, *more: str) -> tuple[str, ...]:
     return (
         "dub", "--in-vid-path", video, "--out-vid-path", "o.mp4", "--report", "o.json", "--src-lang", "en", "--tgt-lang", "ko",
         "--av2unit-path", f"{GOOD}/{ENCODER}", "--utut-path", f"{GOOD}/{TRANSLATOR}", "--unit2av-path", f"{GOOD}/{VOICES}",
-        "--speaker-encoder-path", f"{GOOD}/{SPEAKER}", "--beam", "2", "--max-target-units", "30", *_QUIET, *more,
+        "--speaker-encoder-path", f"{GOOD}/{SPEAKER}", "--beam", "2", "--max-target-units", "30", "--yes", *_QUIET, *more,
     )  # fmt: skip
 
 

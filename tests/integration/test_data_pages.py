@@ -99,7 +99,7 @@ FORMS = (
     Form(
         r"netflips dub videos ",
         "random models never stop by themselves; a bad video is named, and the others go on",
-        more="--beam 2 --max-target-units 60",
+        more="--beam 2 --max-target-units 60 --yes",
         code=1,
     ),
     Form(

@@ -31,7 +31,7 @@ def test_a_cluster_that_loses_a_worker_and_a_machine(parity_dir: Path, tmp_path:
         _write_video(videos / f"v{number:02d}.mp4", speech[: len(speech) - 640 * number], 9 * number)
     words = [
         "--in-vid-path", videos, "--src-lang", "en", "--tgt-lang", "ko", "--modalities", "audio", "--timing", "free", "--cpu",
-        "--av2unit-path", parity_dir / "mavhubert.pt", "--utut-path", parity_dir / "utut_ko.pt", "--beam", "2",
+        "--av2unit-path", parity_dir / "mavhubert.pt", "--utut-path", parity_dir / "utut_ko.pt", "--beam", "2", "--yes",
         "--unit2av-path", parity_dir / "unit2av_renderer.pt", "--report", tmp_path / "report.json",
     ]  # fmt: skip
     run = subprocess.run(

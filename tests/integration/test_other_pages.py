@@ -31,7 +31,10 @@ FORMS = (
     Form(r"--lips-with .*(LatentSync|musetalk|keysync)", "networks for lips that are not here", check=check_help),
     Form(r"--speak-with", "a synthesiser that is not everywhere", check=check_help),
     Form(r"av2unit.kmeans|av2unit.train", "a quarter of an hour, of a corpus that is not here", check=check_settings),
-    Form(r"(inference_av2av.py|netflips dub|unit2unit.inference) .*--utut-path", "random models never stop", more=SEARCH),
+    Form(
+        r"(inference_av2av.py|netflips dub|unit2unit.inference) .*--utut-path", "random models never stop", more=f"{SEARCH} --yes"
+    ),
+    Form(r"netflips dub (?!.*--(ask|strict|yes))", "nobody understands babble", more="--yes"),
     Form(r"netflips avatar ", "a recognizer's folder, and a text-to-unit model, which a bundle may lack", check=check_help),
     Form(
         r"unit2text.train data", "minutes of both cores", more="loop.max_steps=4 loop.save_every=2 --config unit2text/train_debug"

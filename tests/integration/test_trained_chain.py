@@ -104,7 +104,7 @@ def test_what_the_entry_points_train_dubs_a_clip(corpus: Path, encoder: Path, tm
     paths = ["--av2unit-path", str(encoder), "--utut-path", str(translator), "--unit2av-path", str(renderer)]
     side_files = ["--in-lip-path", f"{tmp_path}/talk.lip.mp4", "--in-bbox-path", f"{tmp_path}/talk.bbox.pkl"]
     given = ["--in-vid-path", f"{tmp_path}/talk.mp4", "--out-vid-path", f"{tmp_path}/talk_ko.mp4"]
-    given += ["--src-lang", "en", "--tgt-lang", "ko", "--max-target-units", "60", "--cpu"]
+    given += ["--src-lang", "en", "--tgt-lang", "ko", "--max-target-units", "60", "--cpu", "--yes"]
     more = ["--voice", f"{tmp_path}/voice.npy", "--timing", "free", "--report", f"{tmp_path}/report.json"]
     more += ["--hard-paste"]  # of a mouth as wide and dark as that of this drawing, something might be before it
     assert dub_command.main([*given, *paths, *side_files, *more]) == 0

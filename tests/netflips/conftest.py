@@ -1,6 +1,6 @@
 """Small models and made material for tests of the whole chain."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ import pytest
 from avcore.faces.boxes import write_boxes
 from avcore.media import VideoWriter, read_speech
 from avcore.timeline import SAMPLE_RATE
+from netflips.dubbing.options import DubOptions
 from netflips.model_paths import ModelPaths, RunOptions
 from netflips.models import Models, load_models
 from tests.unit2text.tiny import write_random_unit_to_text
@@ -22,6 +23,17 @@ def no_recognizer_here() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("netflips.dubbing.check_recognizer.recognizer_folders", lambda asked: [])
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def dubs_go_on() -> Iterator[Callable[..., None]]:
+    """Random models understand nothing, and are dubbed with all the same; yields what stops elsewhere, as with --strict."""
+    stops = DubOptions.require_understood
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            DubOptions, "require_understood", lambda self, quality, path=None: stops(self, quality, path) if self.strict else None
+        )
+        yield stops
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -23,8 +23,8 @@ from netflips.quality_estimation import (
     of_recording,
     repeats_a_stretch,
     report_quality,
+    require_sure,
     squeezed,
-    stop_where_lost,
     strange_causes,
     translation_fault,
     worst,
@@ -36,7 +36,7 @@ TABLE = Calibration((Table({"confidence": 2.0}, (0.0, 1.0, 2.0), (0.02, 0.5, 0.9
 
 def test_words_are_sure_only_where_nothing_speaks_against_them() -> None:
     assert [likely(share).words for share in (0.9, 0.89, 0.16, 0.15, 0.0)] == ["sure", "unsure", "unsure", *["not_understood"] * 2]
-    assert likely(0.95, "part") == QualityEstimate("unsure", 0.95, causes=("part",))
+    assert likely(0.95, "part") == QualityEstimate("unsure", 0.95, causes=("part",), unsure=1)
     assert broken("loop") == QualityEstimate("not_understood", 0.0, causes=("loop",), lost=1)
     assert worst(SURE, GIVEN, QualityEstimate(voice=0.7)) == QualityEstimate("sure", 0.95, 0.7)
     assert worst(UNSURE, broken("subtitles"), broken("cut")) == QualityEstimate(
@@ -66,13 +66,12 @@ def test_a_recording(rows: list[tuple[QualityEstimate, float]], words: str, shar
 
 
 def test_nonsense_beside_right_sentences_stops_what_is_strict_and_the_voice_stops_nothing(tmp_path: Path) -> None:
-    one = of_recording([(SURE, 9.0), (LOST, 1.0), (QualityEstimate("sure", 0.95, 0.1), 3.0)])
-    with pytest.raises(NotUnderstoodError, match=r"too little of it is understood; found 1 of 3 not understood"):
-        stop_where_lost(one)
-    with pytest.raises(NotUnderstoodError):
-        report_quality(one, "x.mp4", is_strict=True, path=tmp_path / "verdict.json")
+    one = of_recording([(SURE, 9.0), (LOST, 1.0), (UNSURE, 1.0), (QualityEstimate("sure", 0.95, 0.1), 3.0)])
+    with pytest.raises(NotUnderstoodError, match=r"surely understood; found 1 of 4 not understood, 1 of 4 unsure"):
+        require_sure(one)
+    report_quality(one, "x.mp4", tmp_path / "verdict.json")
     assert '"lost": 1' in (tmp_path / "verdict.json").read_text()
-    stop_where_lost(QualityEstimate("sure", 0.95, voice=0.01))
+    require_sure(QualityEstimate("sure", 0.95, voice=0.01))
     assert of_recording(
         [(QualityEstimate("sure", 0.95, 0.9), 1.0), (QualityEstimate("given", None, 0.5), 3.0)]
     ).voice == pytest.approx(0.6)
@@ -240,13 +239,12 @@ def test_a_program_is_measured_without_what_squeezing_cost() -> None:
     assert (shares[0], shares[-1] < 0.3) == (1.0, True)
 
 
-def test_the_verdict_is_told_in_both_languages_and_the_voice_apart_from_it() -> None:
+def test_the_verdict_is_told_in_both_languages() -> None:
     one = QualityEstimate("not_understood", 0.274, 0.76, ("outside", "cut"), 2, 3)
     assert one.text().startswith(
         "not understood (27%): it most likely means nothing; 2 of 3 not understood; these models know other"
     )
     assert one.text("ko").startswith("이해하지 못함 (27%)")
-    assert (one.voice_text(), SURE.voice_text()) == ("listeners hear about 76% of the voice", "")
     assert likely(0.9999).text() == "understood: sure (99%)"
     assert QualityEstimate().text() == "these models do not say what they know"
     assert one.as_json()["text"]["ko"] == one.text("ko")

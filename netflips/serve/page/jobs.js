@@ -1,6 +1,6 @@
 // Jobs: how a job and its result are shown.
 import { API, ask, button, complaint, element, percent, player, press, sent, single, stageText, stateText } from "./parts.js";
-import { forget, texts, verdict, voiceOf } from "./review.js";
+import { forget, texts, verdict } from "./review.js";
 import { duration, language, t } from "./words.js";
 
 const link = (address, text, isDownload, className = "") => {
@@ -154,8 +154,7 @@ const outcome = (job) => {
 
   const sound = shows("sound");
   if (sound) made.push(element("audio", { src: address(sound.name), controls: true, ariaLabel: job.title }));
-  if (job.quality.words === "given") made.push(voiceOf(job.quality));
-  else if (job.quality.words) made.push(verdict(job.quality));
+  if (job.quality.words && job.quality.words !== "given") made.push(verdict(job.quality));
   if (job.text !== undefined && job.kind !== "avatar") made.push(element("pre", { textContent: job.text }));
 
   const buttons = element("p", { className: "buttons" });

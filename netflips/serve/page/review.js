@@ -51,17 +51,9 @@ const told = (found) => {
   return [capital(head), causes.join("; ")];
 };
 
-// How well the voice is heard, in a quiet line.
-export const voiceOf = (found) => {
-  const text = found?.voice_text?.[language()];
-  return text ? element("p", { className: "quiet voice", textContent: `${capital(text)}.` }) : "";
-};
-
-// How much is understood, in colour and in words; below it, quietly, how well the voice is heard.
+// How much is understood, in colour and in words.
 export const verdict = (found, words = found?.words ?? "unknown", [head, causes] = words === "given" ? [t("yourText"), ""] : told(found)) => {
-  const made = element("div", {}, element("p", { className: `verdict ${words}` }, element("b", { textContent: `${head}. ` }), causes && `${capital(causes)}.`));
-  made.append(voiceOf(found));
-  return made;
+  return element("p", { className: `verdict ${words}` }, element("b", { textContent: `${head}. ` }), causes && `${capital(causes)}.`);
 };
 
 // A box for speech of the visitor's own, without a form around it.
@@ -343,7 +335,7 @@ export const texts = (job, page, shown, changes) => {
   fill(job.utterances);
   who.show();
   if (edits.length) follow();
-  else if (typed.rows || typed.terms) tell();
+  else tell(); // the verdict follows what was typed, now or for the job that runs
 
   const heads = ["utterance", "recognized", "spoken"].map((key) => element("th", { textContent: t(key), scope: "col" }));
   const table = element(

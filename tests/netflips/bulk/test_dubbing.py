@@ -27,7 +27,7 @@ def arguments(paths: ModelPaths, speech: np.ndarray, tmp_path: Path) -> list[str
     return [
         "--in-vid-path", str(folder), "--out-dir", str(tmp_path / "out"), "--ray", "--workers", "1", "--src-lang", "en",
         "--tgt-lang", "ko", "--modalities", "audio", "--timing", "free", "--cpu", *model_flags(paths),
-        "--beam", "1", "--max-target-units", "20", "--check", "off",
+        "--beam", "1", "--max-target-units", "20", "--check", "off", "--yes",
         "--report", str(tmp_path / "report.json"),
     ]  # fmt: skip
 

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config, write
 from avcore.checkpoints.stages import Stage
 from avcore.contracts import Extraction, SpeakerVoice
 from avcore.domain import KEY, Domain
-from avcore.errors import CheckpointError, InputError, VocabularyError
+from avcore.errors import CheckpointError, InputError, NotUnderstoodError, VocabularyError
 from avcore.media import probe, write_speech
 from avcore.notes import json_text, sentence
 from avcore.speech.pitch import Pitch
@@ -59,6 +60,12 @@ def bounded(packed: Bundle, folder: Path, least: dict[Stage, float]) -> Bundle:
         config = {**source.config, KEY: Domain("a test sentence", bound, 0.01, 50).to_config()}
         write_checkpoint(source.path, kind, config, source.tensors)
     return Bundle(folder, packed.about)
+
+
+@pytest.fixture
+def _stops(monkeypatch: pytest.MonkeyPatch, dubs_go_on: Callable[..., None]) -> None:
+    """As outside of tests."""
+    monkeypatch.setattr(DubOptions, "require_understood", dubs_go_on)
 
 
 @pytest.mark.usefixtures("default_bundle")
@@ -103,19 +110,24 @@ def test_the_stages_one_by_one_take_it_too(speech: np.ndarray, tmp_path: Path, c
     assert probe(said).duration_s > 0
 
 
+@pytest.mark.usefixtures("_stops")
 def test_speech_outside_is_told_in_one_warning_and_in_the_report(packed: Bundle, clip: Path, tmp_path: Path) -> None:
     bundle = bounded(packed, tmp_path / "strict", {UNIT_ENCODER: 1.0, TRANSLATOR: 1.0})
     models = load_models(bundle_paths(bundle), "en", "ko", RunOptions(device="cpu"))
-    report = dub(clip, tmp_path / "x.mp4", models, DubOptions(modalities="audio", beam=2, max_target_units=20))
+    asked = DubOptions(modalities="audio", beam=2, max_target_units=20)
+    with pytest.raises(NotUnderstoodError, match="decide=lambda quality: None goes on"):
+        dub(clip, tmp_path / "x.mp4", models, asked)
+    assert list(tmp_path.glob("x.*")) == []
+    report = dub(clip, tmp_path / "x.mp4", models, asked, decide=lambda quality: None)
     (warning,) = [text for text in report.warnings if "hardly" in text]
     assert "a test sentence" in warning
-    assert "--utut-path" in warning
+    assert "netflips models get korean-free" in warning
     assert report.processed[0].note("outside") is not None
     assert report.quality.words == "not_understood"
     assert script_from(json.loads(json_text(script_json(report)))) == report
     times = write_times(tmp_path / "times.json", (0.2, 1.8))
     options = DubOptions(modalities="audio", beam=2, max_target_units=20, script_in=times)
-    source_timed = dub(clip, tmp_path / "y.mp4", models, options)
+    source_timed = dub(clip, tmp_path / "y.mp4", models, options, decide=lambda quality: None)
     (warning,) = [text for text in source_timed.warnings if "hardly" in text]
     assert warning.startswith("utterance 1: ")
     assert source_timed.processed[0].note("outside") is not None
@@ -123,15 +135,18 @@ def test_speech_outside_is_told_in_one_warning_and_in_the_report(packed: Bundle,
     assert script_from(json.loads(json_text(script_json(source_timed)))) == source_timed
 
 
+@pytest.mark.usefixtures("_stops")
 @pytest.mark.parametrize(
     ("flags", "answer", "code", "told"),
     [
-        (["--strict"], "", 3, "error: too little of it is understood; found 1 of 1 not understood"),
+        (["--strict"], "", 3, "error: {0}: not all of it is surely understood; found 1 of 1 not understood"),
         (["--ask"], "y\n", 0, "go on all the same? [y/N] "),
-        (["--ask"], "\n", 3, "error: {0}: stopped, as asked"),
-        (["--yes"], "", 0, "it goes on, as --yes says"),
-        ([], "", 0, "it goes on, as nobody can be asked"),
-        (["--strict", "--script-in", "{1}"], "", 3, "error: too little of it is understood"),
+        (["--ask"], "\n", 3, "error: {0}: it is not understood, and nothing is written"),
+        (["--yes"], "", 0, "lips by"),
+        ([], "", 3, "error: {0}: it is not understood, and nothing is written\n  --yes goes on all the same\n  --draft talk.json "),
+        ([], "", 3, "\n  --cascade dubs any English speech, once its models are here: netflips models get korean-free\n"),
+        (["--draft", "{2}"], "", 0, "written: {2}"),
+        (["--strict", "--script-in", "{1}"], "", 3, "error: {0}: not all of it is surely understood"),
     ],
 )
 def test_what_is_hardly_understood_is_told_before_anything_is_drawn(
@@ -140,18 +155,19 @@ def test_what_is_hardly_understood_is_told_before_anything_is_drawn(
 ) -> None:  # fmt: skip
     monkeypatch.setenv(VARIABLE, str(bounded(packed, tmp_path / "strict", {UNIT_ENCODER: 1.0}).folder))
     monkeypatch.setattr("sys.stdin", io.StringIO(answer))
-    times, out, verdict = tmp_path / "times.json", tmp_path / "x.mp4", tmp_path / "verdict.json"
+    times, out, verdict, draft = (tmp_path / name for name in ("times.json", "x.mp4", "verdict.json", "draft.json"))
     write_times(times, (0.2, 1.8))
     command = [str(clip), "--out-vid-path", str(out), "--verdict", str(verdict), "--modalities", "audio", "--cpu", *SHORT]
-    assert dub_command.main([*command, *(one.format("", times) for one in flags)]) == code
+    assert dub_command.main([*command, *(one.format("", times, draft) for one in flags)]) == code
     error = capsys.readouterr().err
-    assert told.format(clip) in error
+    assert told.format(clip, times, draft) in error
     found = json.loads(verdict.read_text())
     assert found["words"] == "not_understood"
     assert "outside" in found["causes"]
     assert f"{clip}: warning: {found['text']['en']}" in error
-    assert out.is_file() == (code == 0)
-    if code == 0:
+    is_written = code == 0 and "--draft" not in flags
+    assert (out.is_file(), draft.is_file()) == (is_written, "--draft" in flags)
+    if is_written:
         assert "lips by" in error.split(found["text"]["en"])[1]  # it was told before
 
 

@@ -42,7 +42,7 @@ def arguments(recording: Path, paths: ModelPaths, tmp_path: Path) -> list[str]:
     """French into Korean and English: random models, whose translator has twenty languages and whose renderer has two voices."""
     return [
         str(recording), "-o", str(tmp_path / "out.mp4"), "--from", "fr", "--to", "ko,eng", "--beam", "1",
-        "--max-target-units", "30", "--cpu", "--quiet", "--check", "off", *model_flags(paths),
+        "--max-target-units", "30", "--cpu", "--quiet", "--check", "off", "--yes", *model_flags(paths),
     ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import pytest
 from avcore.errors import UsageError
 from avcore.speech.voice_activity import Region, SpeechActivity, detect_activity
 from avcore.timeline import exact
-from netflips.dubbing.fit import Fitter, OutputClock, exact_place
+from netflips.dubbing.fit import Fitter, OutputClock, exact_place, rested
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import part_of, slack_of
 from netflips.dubbing.segmentation import LENGTH, Span, cut_utterances
@@ -38,6 +38,29 @@ from netflips.script.utterance import TimeFit, TimeSpan, Utterance
 from tests.avcore.made_speech import talk
 
 SCALES = (0.8, 1.25)
+
+
+@pytest.mark.parametrize(
+    ("given", "start_s", "length_s", "wanted"),
+    [
+        ([(5, 20), (6, 30)], 0.4, 9.0, [(0, 20), (5, 20), (6, 30), (0, 380)]),  # speech of one second in a clip of nine
+        ([(0, 5), (5, 20), (0, 7)], 0.4, 2.0, [(0, 20), (5, 20), (0, 60)]),  # its own rests are parts of these
+        ([(0, 30), (5, 20)], 0.4, 2.0, [(0, 30), (5, 20), (0, 50)]),
+        ([(5, 90)], 0.4, 2.0, [(0, 10), (5, 90)]),  # no room behind it
+        ([(5, 100)], 0.4, 2.0, [(5, 100)]),
+        ([(5, 120)], 0.4, 2.0, [(5, 120)]),  # longer speech takes as long as it takes
+        ([(5, 20)], None, 1.0, [(5, 20), (0, 30)]),
+        ([], 0.4, 2.0, []),
+    ],
+)
+def test_a_clip_keeps_its_length(
+    given: list[tuple[int, int]], start_s: float | None, length_s: float, wanted: list[tuple[int, int]]
+) -> None:
+    units = UnitList(tuple(unit for unit, _ in given), tuple(steps for _, steps in given), "v")
+    sound: Any = None if start_s is None else SimpleNamespace(regions=[Region(start_s, start_s + 0.5)])
+    found = rested(units, 0, sound, length_s)
+    assert found.vocabulary == "v"
+    assert list(zip(found.ids, found.durations or (), strict=True)) == wanted
 
 
 @pytest.mark.parametrize("seed", range(10))
