@@ -27,8 +27,8 @@ from netflips.script.targets import Target, Text, TranslatedUnits, WrittenText
 from netflips.script.types import SPEAKER, Media, Schedule, Script, SpeakerOf, VoiceFile
 from netflips.script.utterance import TimeSpan, Utterance
 from netflips.subtitles.beside import SOURCE, TARGET
+from netflips.subtitles.formats import LEAST_S
 from netflips.subtitles.given import SLACK_S, GivenSubtitles
-from netflips.subtitles.mending import LEAST_S
 from text2unit.cleaning import clean_text, left_out_note
 from text2unit.script import script_of
 from text2unit.stage import TEXT2UNIT

@@ -43,7 +43,7 @@ from netflips.dubbing.video_format import VideoFormat
 from netflips.models import Models
 from netflips.published.terms import terms_of, terms_of_dub, terms_of_lips
 from netflips.script.files import file_beside
-from netflips.script.people import People, read_people
+from netflips.script.people import People, names_in, read_people
 from netflips.script.targets import UnitList
 from netflips.script.terms import terms_of_script
 from netflips.script.types import Script, VoiceFile
@@ -132,7 +132,8 @@ class Job:
             models, info = in_its_language(tracks, models, options), probe(tracks)
         options = with_modalities(for_media(options, info, out), models.extractor.agreement is not None)
         given = options.script_in
-        subtitles = read_subtitles(given, *models.languages) if given is not None and is_subtitles(given) else None
+        known = () if options.people is None else names_in(options.people)
+        subtitles = read_subtitles(given, *models.languages, known) if given is not None and is_subtitles(given) else None
         check_material(info, options, subtitles)
 
         # Refuses a kind of file that cannot be written, or cannot hold so many channels.

@@ -38,8 +38,16 @@ def read_people(folder: Path, encoder: Speaker) -> People:
     from unit2av.speaker import read_voice  # with torch
 
     voices = dict[str, dict[Path, Samples]]()
+    for name, paths in names_in(folder).items():
+        voices[name] = {path: read_voice(path, lambda: encoder).vector for path in paths}
+    return People(folder, voices)
+
+
+def names_in(folder: Path) -> dict[str, list[Path]]:
+    """Return the names of the people of a folder, each with the files of their sound."""
+    found = dict[str, list[Path]]()
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         name = normalize("NFC", path.stem).partition(MORE)[0]
         if path.suffix.lower() in SOUND_SUFFIXES and name and not name.startswith("."):
-            voices.setdefault(name, {})[path] = read_voice(path, lambda: encoder).vector
-    return People(folder, voices)
+            found.setdefault(name, []).append(path)
+    return found

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from html import unescape
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -23,6 +23,8 @@ from netflips.subtitles.ttml import TTML
 SAMI, SUBSTATION = (".smi", ".sami"), (".ass", ".ssa")
 TIMED_TEXT = (TTML, ".dfxp")
 SUBTITLE_SUFFIXES = (".srt", ".vtt", *TIMED_TEXT, *SUBSTATION, *SAMI)
+LEAST_S = 0.04
+"""Length of a frame, and of the shortest sound that has units."""
 _READING_S, _LETTER_S = 1.0, 0.08
 """How long a text without an end is shown: at least, and for each character."""
 _TIME = r"(?:(\d{1,6}):)?([0-5]?\d):([0-5]?\d)(?:[,.](\d{1,3}))?"
@@ -30,6 +32,11 @@ _TIMES = re.compile(rf"^{_TIME}\s*--?>\s*{_TIME}(?:\s.*)?$")
 _ARROW = "-->"
 _VTT_PARTS = re.compile(r"^(?:WEBVTT|NOTE|STYLE|REGION)\b")
 _VTT_TAG = re.compile(r"</?(?:c|i|b|u|v|ruby|rt|lang)(?:[.\s][^<>]*)?>|<[\d:.]+>")
+_VTT_TIME = re.compile(r"<\d[\d:.]*>")
+_TAG = re.compile(r"</?\s?[a-zA-Z][^<>\n]{0,200}>")
+"""Bounded, so that the time of reading grows with the length of the file only."""
+_BREAKS, _BLANK = (re.compile(rf"(?<![A-Za-z]:)\\{one}") for one in ("[Nn]", "h"))
+"""Codes of SubStation Alpha for line ends and a blank, which other programs leave in other formats; `C:\\new` has none."""
 _VTT_VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s+([^<>]{1,60})>")
 _ASS_TIME = re.compile(r"\s*(\d{1,6}):(\d{1,2}):(\d{1,2})[.,](\d{1,3})\s*")
 _ASS_FIELDS: tuple[str, ...] = ("layer", "start", "end", "style", "name", "marginl", "marginr", "marginv", "effect", "text")
@@ -66,6 +73,8 @@ class Cue:
     """of SubStation Alpha"""
     is_placed: bool = False
     """whether codes put it at a place in the frame"""
+    marks: tuple[int, ...] = ()
+    """where in the text marks begin and end, as of the word that is just spoken; without those around all of it"""
 
 
 def read_cues(text: str, ending: str, source: str, target: str) -> tuple[list[Cue], list[int]]:
@@ -135,11 +144,22 @@ def _cue(number: int, times: tuple[float, float], lines: Sequence[str], is_vtt: 
     if is_vtt:
         voices = {found.strip() for found in _VTT_VOICE.findall(text)}
         speaker = voices.pop() if len(voices) == 1 else ""
-        text = unescape(_VTT_TAG.sub("", text))
+        text = _VTT_VOICE.sub(r"\n[\1]: ", text).strip() if voices else text
+        tag, marks = _VTT_TAG, () if _VTT_TIME.search(text) else _marks(text, _VTT_TAG)
     else:
-        # Tags are bounded, so that the time of reading grows with the length of the file only.
-        text = re.sub(r"</?\s?[a-zA-Z][^<>\n]{0,200}>", "", text)
-    return Cue(number, *times, text, speaker, is_placed=_PLACED.search(text) is not None)
+        tag, marks = _TAG, _marks(text, _TAG)
+    plain = tag.sub("", text)
+    plain = _BREAKS.sub("\n", _BLANK.sub(" ", unescape(plain) if is_vtt else plain))
+    return Cue(number, *times, plain, speaker, is_placed=_PLACED.search(plain) is not None, marks=marks)
+
+
+def _marks(text: str, tag: re.Pattern[str]) -> tuple[int, ...]:
+    """Return where the tags of a text stand in it without them, except at its begin and its end."""
+    places, before = list[int](), 0
+    for found in tag.finditer(text):
+        places.append(found.start() - before)
+        before += len(found[0])
+    return tuple(place for place in dict.fromkeys(places) if 0 < place < len(text) - before)
 
 
 # SubStation Alpha
@@ -165,11 +185,12 @@ def _substation(text: str, untimed: list[int]) -> Iterator[Cue]:
             untimed.append(number)
             continue
 
-        text, codes = _without_codes(row["text"])
+        text, codes, marks = _without_codes(row["text"])
         if not _ASS_DRAWS.search(codes):
             start, end = _seconds(times[0].groups()), _seconds(times[1].groups())
             is_placed = _PLACED.search(codes) is not None
-            yield Cue(number, start, end, text, row.get("name", "").strip(), row.get("style", "").strip("* "), is_placed)
+            name, style = row.get("name", "").strip(), row.get("style", "").strip("* ")
+            yield Cue(number, start, end, text, name, style, is_placed, marks)
 
 
 def _fields(line: str, names: Sequence[str]) -> dict[str, str]:
@@ -182,8 +203,9 @@ def _fields(line: str, names: Sequence[str]) -> dict[str, str]:
     return dict(zip(names, [*parts[:place], ",".join(parts[place:end]), *parts[end:]], strict=True))
 
 
-def _without_codes(text: str) -> tuple[str, str]:
-    """Return a text of SubStation Alpha without override codes and with line feeds for its line breaks, and all the codes."""
+def _without_codes(text: str) -> tuple[str, str, tuple[int, ...]]:
+    """Return a text of SubStation Alpha without override codes and with line feeds for its line breaks, all the codes, and where
+    they stood in the text, as `Cue.marks`."""
     parts, codes, place = list[str](), list[str](), 0
     # By `find`, in linear time: a regular expression takes minutes for a long line of braces that never close.
     while (begin := text.find("{", place)) >= 0 and (end := text.find("}", begin)) >= 0:
@@ -191,8 +213,10 @@ def _without_codes(text: str) -> tuple[str, str]:
         codes.append(text[begin:end])
         place = end + 1
 
+    ends = list(accumulate(map(len, parts)))
+    marks = tuple(at for at in dict.fromkeys(ends) if 0 < at < ends[-1] + len(text) - place)
     plain = "".join([*parts, text[place:]]).replace("\\h", " ")
-    return plain.replace("\\n", "\n").replace("\\N", "\n"), "".join(codes)
+    return plain.replace("\\n", "\n").replace("\\N", "\n"), "".join(codes), marks
 
 
 # SAMI
@@ -249,18 +273,37 @@ def _timed_text(text: str, untimed: list[int]) -> Iterator[Cue]:
     for one in root.iter():  # drafts of TTML have other namespaces
         one.tag = one.tag.rpartition("}")[2]
         one.attrib = {name.rpartition("}")[2]: value for name, value in one.attrib.items()}
-    seconds, number, left = _units_of_time(root.attrib), 0, [(root, (0.0, math.inf))]
+    seconds, number = _units_of_time(root.attrib), 0
+    left = [(root, _times_within((0.0, math.inf), root.attrib, seconds))]
     while left:  # not by recursion: elements may be nested deeply
-        one, around = left.pop()
-        times = _times_within(around, one.attrib, seconds)
-        if one.tag != "p":
-            left += [(inner, times) for inner in reversed(one)]
+        one, times = left.pop()
+        inner = list(_timed_parts(one, times, seconds))
+        has_spans = one.tag == "p" and not math.isfinite(sum(times)) and any(part.tag == "span" for part, _ in inner)
+        if one.tag not in ("p", "span") or has_spans:
+            left += reversed(inner)
         elif said := _text_of(one):
             number += 1
             if math.isfinite(sum(times)):
                 yield Cue(number, *times, said)
             else:
                 untimed.append(number)
+
+
+def _timed_parts(
+    one: ET.Element, times: tuple[float, float], seconds: Mapping[str, float]
+) -> Iterator[tuple[ET.Element, tuple[float, float]]]:
+    """Yield the elements in an element with their times: one after the other in a sequence, else each counted from its beginning.
+
+    Of a paragraph, only the spans with times of their own.
+    """
+    around = times
+    for part in one:
+        if one.tag == "p" and not {"begin", "end", "dur"} & part.attrib.keys():
+            continue
+        own = _times_within(around, part.attrib, seconds)
+        yield part, own
+        if one.get("timeContainer") == "seq":
+            around = own[1], times[1]
 
 
 def _times_within(around: tuple[float, float], facts: Mapping[str, str], seconds: Mapping[str, float]) -> tuple[float, float]:

@@ -1,14 +1,14 @@
 """Subtitles that users bring, from any program: reads them and repairs what is wrong in them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from avcore.errors import InputError
 from avcore.notes import Note, NoteKind, Translate, Values, ranges
 from avcore.texts import read_foreign_text
-from netflips.subtitles.formats import SUBTITLE_SUFFIXES, expected_times, read_cues
-from netflips.subtitles.mending import LEAST_S, mend
+from netflips.subtitles.formats import LEAST_S, SUBTITLE_SUFFIXES, expected_times, read_cues
+from netflips.subtitles.mending import mend
 from netflips.subtitles.sides import by_side
 from text2unit.cleaning import left_out_note
 
@@ -18,6 +18,8 @@ _WHAT = "the subtitle file"
 _MOST_BYTES = 8 << 20
 _MOST_NUMBERS = 100
 """Most cues that a note names; a film may have thousands."""
+_MOST_NAMES = 12
+"""Most names before texts that it lists."""
 TOO_LATE = "ended after the recording"
 _BEFORE, _BEHIND, _UNTIMED = "before the recording", "after the recording", "without times that can be read"
 
@@ -45,6 +47,17 @@ def _put_right(values: Values, say: Translate) -> str:
         parts.append(say("left out: {these}", these=counted(values["lacking"])))
     if values["words"]:
         parts.append(say("left out of what is said: {words}"))
+    if values["speakers"]:
+        names = (name if count == 1 else f"{name} ({count})" for name, count in values["speakers"].items())
+        parts.append(say("speakers, who are not said: {names}", names=", ".join(names)))
+    if values["said"]:
+        parts.append(
+            say(
+                "said, as they may be no speakers: {names} (a speaker is written as [{first}]: ...)",
+                names=", ".join(values["said"]),
+                first=values["said"][0],
+            )
+        )
     if values["encoding"]:
         parts.append(say("read as {encoding}"))
     return f"{values['name']}: {'; '.join(parts)}"
@@ -89,6 +102,10 @@ class GivenSubtitles:
     """numbers of the cues that were left out, by the reason"""
     left_out: tuple[str, ...] = ()
     """what was left out of texts, as in `Cleaned.left_out`"""
+    speakers: Mapping[str, int] = field(default_factory=dict)
+    """names before a colon that are not said, with the number of their cues"""
+    said: tuple[str, ...] = ()
+    """words before a colon that come again and again, and are said, since they may be no names"""
     encoding: str = ""
     """of the file if it had to be guessed, "" = it had not"""
 
@@ -117,7 +134,7 @@ class GivenSubtitles:
     @property
     def note(self) -> Note | None:
         """Reports what was repaired and left out; None = nothing."""
-        if not (self.repairs or self.lacking or self.left_out or self.encoding):
+        if not (self.repairs or self.lacking or self.left_out or self.speakers or self.said or self.encoding):
             return None
         both = (self.repairs, self.lacking)
         repairs, lacking = ({what: list(numbers[:_MOST_NUMBERS]) for what, numbers in one.items()} for one in both)
@@ -125,6 +142,7 @@ class GivenSubtitles:
         right = len({number for numbers in self.repairs.values() for number in numbers})
         words = left_out_note(self.left_out).values["words"] if self.left_out else ""
         values = {"repairs": repairs, "lacking": lacking, "counts": counts, "right": right, "words": words}
+        values |= {"speakers": dict(list(self.speakers.items())[:_MOST_NAMES]), "said": list(self.said[:_MOST_NAMES])}
         return _PUT_RIGHT(name=self.path.name, total=self.total, encoding=self.encoding, **values)
 
 
@@ -133,11 +151,12 @@ def is_subtitles(path: Path) -> bool:
     return path.suffix.lower() in SUBTITLE_SUFFIXES
 
 
-def read_subtitles(path: Path, source: str = "", target: str = "") -> GivenSubtitles:
+def read_subtitles(path: Path, source: str = "", target: str = "", people: Collection[str] = ()) -> GivenSubtitles:
     """Read subtitles, and repair what is wrong in them.
 
     source, target: languages of a dub. The letters of the texts decide which of them they are in; of subtitles in both, each line
-    is in one. Raises InputError for a file that is too large, is no text, has no times, or nothing that is spoken.
+    is in one. people: names of those who may speak. Raises InputError for a file that is too large, is no text, has no times, or
+    nothing that is spoken.
     """
     text, encoding = read_foreign_text(path, _WHAT, most_bytes=_MOST_BYTES)
     ending = path.suffix.lower()
@@ -152,7 +171,7 @@ def read_subtitles(path: Path, source: str = "", target: str = "") -> GivenSubti
             hint=None if "->" in text else "netflips say --text-path reads a text without times",
         )
 
-    found = mend(raw, source, target)
+    found = mend(raw, source, target, people)
     if not found.cues:
         raise InputError(
             "nothing is spoken in the subtitles",
@@ -168,7 +187,9 @@ def read_subtitles(path: Path, source: str = "", target: str = "") -> GivenSubti
     )
     repairs, lacking = ({what: tuple(numbers) for what, numbers in one.items()} for one in (found.repairs, found.lacking))
     lacking = _with({}, _UNTIMED, untimed) | lacking
-    return GivenSubtitles(path, cues, len(raw) + len(untimed), side, repairs, lacking, tuple(found.left_out), encoding)
+    return GivenSubtitles(
+        path, cues, len(raw) + len(untimed), side, repairs, lacking, tuple(found.left_out), found.speakers, found.said, encoding
+    )
 
 
 def _with(known: Mapping[str, tuple[int, ...]], what: str, numbers: Sequence[int]) -> dict[str, tuple[int, ...]]:

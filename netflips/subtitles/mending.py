@@ -1,30 +1,27 @@
-"""Repairs subtitles: lines that are shown again, signs on the screen, impossible times, and text that is not spoken."""
+"""Repairs subtitles: signs on the screen, credits, impossible times, and text that is not spoken."""
 
 import re
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 from netflips.subtitles.beside import SOURCE, TARGET
-from netflips.subtitles.formats import Cue, reading_s
-from netflips.subtitles.names import with_speakers
+from netflips.subtitles.formats import LEAST_S, Cue, reading_s
+from netflips.subtitles.names import taking_turns, with_speakers
+from netflips.subtitles.repeats import joined_words, without_repeats
 from netflips.subtitles.sides import side_of_line
 from text2unit.cleaning import clean_text
 
-LEAST_S = 0.04
-"""Length of a frame, and of the shortest sound that has units."""
 OVERLAPPED, UNSORTED, NO_LENGTH, REVERSED = "overlapped", "stood out of order", "had no length", "ended before it began"
-REPEATED = "showed lines of the one before"
-SILENT, ON_SCREEN = "with nothing to say", "that stand in the video"
+REPEATED, SINGLE_WORDS = "showed lines of the one before", "were single words of a sentence"
+SILENT, ON_SCREEN, CREDITS = "with nothing to say", "that stand in the video", "that say who made the subtitles"
 _EPSILON_S = 1e-6
 _TOGETHER_S = 0.3
 """Two cues that begin within it are joined: if they were cut apart, the first would have no time."""
 _LONGEST_REVERSED_S = 15.0
 """Reversed times that are further apart are mistyped, not exchanged."""
-_GROWING = 6
-"""Least letters of a line that may grow within a word; a shorter one is a word of its own."""
 _NUMBERED = re.compile(r"\[\d+\]")
 """A number in place of a text."""
 _DASHES = re.compile(r"^[^\S\n]*[-\u2013\u2014]", re.MULTILINE)
@@ -33,6 +30,19 @@ _SIGNS = re.compile(
 )
 """Names of styles for signs on the screen and songs."""
 _SPEECH = re.compile(r"default|main|dialog|italic|^alt|top|overlap|flashback|thought|narrat|대사", re.IGNORECASE)
+_WORK = "subtitl|subs?|caption|transcri(?:pt|b)|translat|sync|resync|timing|timed|encod|ripp|correct"
+_CREDITS = re.compile(
+    rf"^\W*(?:{_WORK})\w*(?:[ ,&/]+(?:and |made |created |{_WORK})\w*)*[ ]?by[: ]+(?-i:[A-Z0-9@가-힣]|the [A-Z])"
+    r"|^\W*downloaded from\b"
+    r"|(?:opensubtitles|subscene|addic7ed|podnapisi|yifysubtitles|amara)\.(?:org|com|net)"
+    r"|^\W*(?:support us and become vip|advertise your product or brand|please rate this subtitle|help other users to choose)"
+    r"|^\W*(?:한글 ?)?(?:자막|싱크)(?:[ /·,]?(?:자막|싱크|제작|번역|수정|제공|편집|배포|및))*(?:자|팀)?\s*(?:[:\uff1a]|by\b)"
+    r"|^\W*(?:번역|옮긴이|감수)\s*[:\uff1a]\s*(?:[가-힣]{2,4}|[\w.@-]+)$",
+    re.IGNORECASE,
+)
+"""What makers of subtitles and their sites write into them."""
+_MOST_WORDS = 12
+"""Words of such a cue, at most."""
 _LEAST_SPEECH, _SPEECH_SHARE = 3, 0.5
 """A style of another name is speech if it has at least so many cues, and at least this share of the main style's number."""
 
@@ -49,10 +59,14 @@ class Mended:
     """numbers of the cues that were left out, by the reason"""
     left_out: list[str] = field(default_factory=list)
     """what was left out of texts, as in `Cleaned.left_out`"""
+    speakers: dict[str, int] = field(default_factory=dict)
+    """as `Named.speakers`"""
+    said: tuple[str, ...] = ()
+    """as `Named.said`"""
 
 
-def mend(raw: Sequence[Cue], source: str, target: str) -> Mended:
-    """Repair cues. source, target: languages of a dub.
+def mend(raw: Sequence[Cue], source: str, target: str, known: Collection[str] = ()) -> Mended:
+    """Repair cues. source, target: languages of a dub. known: names of people who may speak.
 
     A cue with an empty text gives only its time; one with a text in which nothing is spoken is left out.
     """
@@ -61,11 +75,15 @@ def mend(raw: Sequence[Cue], source: str, target: str) -> Mended:
     once, repeated = without_repeats(turned)
     repairs |= {REPEATED: repeated} if repeated else {}
     spoken, signs = _spoken(once, source, target)
-    named, names = with_speakers(spoken)
-    cleaned, silent, left_out = _cleaned(named)
-    lacking = {what: numbers for what, numbers in ((SILENT, silent), (ON_SCREEN, signs)) if numbers}
+    spoken, credits = _without_credits(spoken)
+    spoken, words = joined_words(spoken)
+    repairs |= {SINGLE_WORDS: words} if words else {}
+    named = with_speakers(spoken, known)
+    cleaned, silent, left_out = _cleaned(named.cues)
+    lacking = {what: sorted(numbers) for what, numbers in ((SILENT, silent), (ON_SCREEN, signs), (CREDITS, credits)) if numbers}
     ordered = _in_order(cleaned, repairs, source, target)
-    return Mended(ordered, {what: sorted(set(numbers)) for what, numbers in repairs.items() if numbers}, lacking, names + left_out)
+    repairs = {what: sorted(set(numbers)) for what, numbers in repairs.items() if numbers}
+    return Mended(ordered, repairs, lacking, left_out, named.speakers, named.said)
 
 
 def _forwards(one: Cue, repairs: dict[str, list[int]]) -> Cue:
@@ -74,55 +92,6 @@ def _forwards(one: Cue, repairs: dict[str, list[int]]) -> Cue:
         return one
     repairs.setdefault(REVERSED, []).append(one.number)
     return replace(one, start_s=one.end_s, end_s=one.start_s)
-
-
-# Lines that are shown again
-
-
-def without_repeats(cues: Sequence[Cue]) -> tuple[list[Cue], list[int]]:
-    """Return rolling captions with each line once, and the numbers of the cues that lost lines.
-
-    YouTube's automatic captions show a line again above the next, those of broadcasters roll up by two or three lines, live ones
-    grow by words. Captions roll if most cues of the file do, or two in a row; otherwise what is written twice is spoken twice.
-    """
-    ordered = sorted(cues, key=lambda cue: (cue.start_s, cue.number))
-    lines, before = [[row for line in one.text.split("\n") if (row := " ".join(line.split()))] for one in ordered], list[str]()
-    known = list[tuple[int, str]]()
-    rolls, adds = list[bool](), list[bool]()
-    for one, rows in zip(ordered, lines, strict=True):
-        shown, grown = _shown_again(before, rows)
-        known.append((shown, grown))
-        is_short = one.end_s - one.start_s < LEAST_S
-        adds.append(shown > 0 and (bool(grown) or shown < len(rows)))
-        rolls.append(adds[-1] or (shown > 0 and (shown < len(before) or is_short)))
-        before = rows or before
-
-    is_rolling = any(adds) and sum(rolls) * 2 > sum(map(bool, lines[1:]))
-    found, changed = list[Cue](), list[int]()
-    for place, (one, rows, (shown, grown)) in enumerate(zip(ordered, lines, known, strict=True)):
-        beside = [other for other in (place - 1, place + 1) if rolls[other : other + 1] == [True]]
-        is_in_run = rolls[place] and any(adds[place] or adds[other] for other in beside)
-        if not shown or not (is_rolling or is_in_run):
-            found.append(one)
-            continue
-        changed.append(one.number)
-        if grown and found:  # the cue before gets the rest of its line
-            end_s = one.end_s if shown == len(rows) else one.start_s
-            found[-1] = replace(found[-1], text=found[-1].text.rstrip() + grown, end_s=max(end_s, found[-1].end_s))
-        if shown < len(rows):
-            found.append(replace(one, text="\n".join(rows[shown:])))
-    return found, changed
-
-
-def _shown_again(before: Sequence[str], rows: Sequence[str]) -> tuple[int, str]:
-    """Return how many of a cue's first lines were the last ones of the cue before, and the text by which the last of them grew."""
-    for count in range(min(len(before), len(rows)), 0, -1):
-        *same, last = before[-count:]
-        grown = rows[count - 1].removeprefix(last)
-        is_same = list(rows[: count - 1]) == same and rows[count - 1].startswith(last)
-        if is_same and not (grown[:1].isalnum() and len(last) < _GROWING):
-            return count, grown
-    return 0, ""
 
 
 # Signs on the screen
@@ -181,6 +150,13 @@ def _is_speech(style: str, count: int, usual: int) -> bool:
 # Text that is not spoken, and times
 
 
+def _without_credits(cues: Sequence[Cue]) -> tuple[list[Cue], list[int]]:
+    """Return cues without those that say who made the subtitles or where they are from, and the numbers of these."""
+    texts = {one.number: one.text.split() for one in cues}
+    made = {number for number, words in texts.items() if len(words) <= _MOST_WORDS and _CREDITS.search(" ".join(words))}
+    return [one for one in cues if one.number not in made], sorted(made)
+
+
 def _cleaned(raw: Sequence[Cue]) -> tuple[list[Cue], list[int], list[str]]:
     """Return cues with only what is spoken in them, the numbers of those in which nothing is spoken, and what was left out."""
     cues, silent, left_out = list[Cue](), list[int](), list[str]()
@@ -223,12 +199,21 @@ def _in_order(raw: Sequence[Cue], repairs: dict[str, list[int]], source: str, ta
             continue
 
         is_together = one.start_s - before.start_s < _TOGETHER_S
-        is_pair = is_together and {SOURCE, TARGET} == {side_of_line(cue.text, source, target) for cue in (before, one)}
+        is_dialogue = is_together and one.speaker != before.speaker and bool(one.speaker and before.speaker)
+        is_pair = (
+            not is_dialogue
+            and is_together
+            and {SOURCE, TARGET} == {side_of_line(cue.text, source, target) for cue in (before, one)}
+        )
         if before.number not in no_length and not is_pair:
             overlapped.append(before.number)
         if not is_together:
             cues[-1] = replace(before, end_s=one.start_s)
             cues.append(one)
+        elif is_dialogue:  # one after the other
+            whole = replace(before, end_s=max(before.end_s, one.end_s))
+            turns = taking_turns(whole, [(cue.speaker, cue.text) for cue in (before, one)])
+            cues[-1:] = [replace(turn, number=cue.number) for turn, cue in zip(turns, (before, one), strict=True)]
         else:
             text = before.text if one.text in before.text else f"{before.text}\n{one.text}".strip()
             cues[-1] = replace(before, end_s=max(before.end_s, one.end_s), text=text)

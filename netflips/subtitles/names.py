@@ -1,13 +1,13 @@
 """Speakers' names, as people write them before a text: `[Daniel]: Hi`, `[Daniel] Hi`, `Daniel: Hi`, `DANIEL: Hi`.
 
-Other words stand there, too: `Note: ...`, `[music]`, `[속보] ...`. A name looks like one, is no word for a sound, is never alone in
-its brackets, and comes more than once, or in a file in which a third of the cues has one.
+Other words stand there, too: `Myth: Coffee is bad for you.` says the opposite without its first word. So what stands before a
+colon is a speaker only if it surely is one, by what names.yaml knows and by the rest of the file; all else is said.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, NamedTuple
@@ -23,16 +23,19 @@ _LABELLED = re.compile(rf"{_LEAD}\[(?:([^\[\]\n:\uff1a]{{1,60}})\]\s?[:\uff1a]|(
 _BRACKETS = re.compile(rf"{_LEAD}\[([^\[\]\n:\uff1a]{{1,30}})\]\s*(?=[^\s\[])")
 _ALONE = re.compile(rf"{_LEAD}\[([^\[\]\n]{{1,30}})\]\s*$")
 _WORD = r"[^\W\d_][\w.'-]{0,15}"
-_COLON = re.compile(rf"{_LEAD}([A-Z][A-Z .'-]{{0,19}}|{_WORD}(?: {_WORD})?(?: \d{{1,2}})?)\s?[:\uff1a](?:\s+(?=\S)|(?=[가-힣]))")
-_LATIN_NAME = re.compile(r"(?:[A-Z\u00c0-\u00de][\w.'-]*|\d{1,2})(?: (?:[A-Z\u00c0-\u00de][\w.'-]*|de|van|von|\d{1,2})){0,2}")
-_KOREAN_NAME = re.compile(r"[가-힣]{2,5}(?: (?:[가-힣]{1,4}|\d{1,2}))?")
+_COLON = re.compile(rf"{_LEAD}(SPEAKER_\d{{1,3}}|{_WORD}(?: {_WORD}){{0,2}}(?: \d{{1,2}})?)\s?[:\uff1a](?:\s+(?=\S)|(?=[가-힣]))")
+_NUMBERED = re.compile(r"(?:speaker|화자|발언자|참석자|참가자)[ _]?\d{1,3}", re.IGNORECASE)
+_NAME = r"[A-Z\u00c0-\u00de][\w'-]*\.?"
+_LATIN = re.compile(rf"{_NAME}(?: (?:{_NAME}|de|van|von|al)){{0,2}}")
+_HANGUL = re.compile(r"[가-힣]{2,5}(?: [가-힣]{1,4})?")
 _DOING = re.compile(r"(?:ing|ed|ly)$")
-"""Ends of words for sounds; a name with such an end must come more than once."""
+"""Ends of words for sounds; a name in brackets with such an end must come more than once."""
 _HOW = re.compile(r"(?:히|게|며|면서|로|다|소리|움|숨)$")
 """Ends of words that describe how something is spoken."""
-_MANY, _LEAST_NAMED = 1 / 3, 0.2
-"""Shares of cues with a name: at or above the first, one that comes only once is a name; at or above the second, a name
-marks each change of speaker."""
+_LEAST_NAMED = 0.2
+"""Share of cues with a name, at or above which a name before a colon marks each change of speaker."""
+_LEAST_TIMES, _LEAST_SHARE = 3, 0.15
+"""How often a label must come, at least, and in which share of the cues, to be one of the speakers of a dialogue."""
 
 
 class _Found(NamedTuple):
@@ -50,92 +53,154 @@ class _Found(NamedTuple):
 
 @dataclass(frozen=True)
 class _Words:
-    """The lists of names.yaml."""
+    """The lists of names.yaml, in small letters."""
 
     roles: frozenset[str]
-    """words that stand for a speaker"""
-    no_names: frozenset[str]
-    """words that are never names"""
-    surnames: str
-    """Korean surnames, as alternatives of a regular expression"""
+    titles: frozenset[str]
+    honorifics: frozenset[str]
+    given: frozenset[str]
+    surnames: frozenset[str]
+    first: frozenset[str]
+    last: frozenset[str]
 
 
 @cache
 def _words() -> _Words:
     content: Any = parse_yaml(files(__package__).joinpath("names.yaml").read_text(encoding="utf-8"))
-    lists = {name: content[name].split() for name in content}
-    return _Words(frozenset(lists["roles"]), frozenset(lists["no_names"]), "|".join(lists["surnames"]))
+    return _Words(**{name: frozenset(content[name].split()) for name in content})
 
 
-def with_speakers(cues: Sequence[Cue]) -> tuple[list[Cue], list[str]]:
-    """Return the cues with their speakers and without names in the texts, and the names that cues of several speakers lose.
+@dataclass(frozen=True)
+class Named:
+    """Cues without the names before their texts."""
+
+    cues: list[Cue]
+    """with their speakers; one in which several people speak is several cues with the same number"""
+    speakers: dict[str, int] = field(default_factory=dict)
+    """how many cues each name before a colon has"""
+    said: tuple[str, ...] = ()
+    """words before a colon that come again and again, and are said, since they may be no names"""
+
+
+def with_speakers(cues: Sequence[Cue], known: Collection[str] = ()) -> Named:
+    """Find the speakers of cues. known: names of people who may speak.
 
     If names stand before a colon at each change of speaker, cues without a name have the speaker of the cue before.
     """
     lines = [one.text.split("\n") for one in cues]
-    is_name = _Names(lines)
-    found, left_out = list[Cue](), list[str]()
-    forms = set[_Form]()
+    names, forms, speakers = _Names(lines, known), set[_Form](), Counter[str]()
+    found = list[Cue]()
     for cue, rows in zip(cues, lines, strict=True):
-        named = [is_name.find(row) for row in rows]
-        texts = [row if one is None else one.lead + row[one.end :] for row, one in zip(rows, named, strict=True)]
-        names = list(dict.fromkeys(one.name for one in named if one is not None))
-        forms |= {one.form for one in named if one is not None}
-        is_one = len(names) == 1 and named[0] is not None
-        left_out += [] if is_one else names
-        speaker = cue.speaker or (names[0] if is_one else "")
-        found.append(replace(cue, text="\n".join(texts), speaker=speaker))
+        turns = list[tuple[str, list[str]]]()
+        for row in rows:
+            one = names.find(row)
+            if one is None:
+                turns = turns or [("", [])]
+                turns[-1][1].append(row)
+                continue
+            forms.add(one.form)
+            speakers.update([one.name] if one.form == "colon" else [])
+            turns.append((one.name, [one.lead + row[one.end :]]))
+        found += taking_turns(cue, [(cue.speaker or name, "\n".join(texts)) for name, texts in turns])
 
-    changes = {one.speaker for one in found if one.speaker}
-    is_each_change = len(changes) > 1 and sum(bool(one.speaker) for one in found) >= _LEAST_NAMED * len(found)
+    changes = [named.speaker for named in found if named.speaker]
+    is_each_change = len(set(changes)) > 1 and len(changes) >= _LEAST_NAMED * len(found)
     if is_each_change and forms == {"colon"}:
         last = ""
-        for place, (one, rows) in enumerate(zip(found, lines, strict=True)):
-            last = one.speaker or ("" if len(rows) > 1 and any(map(is_name.find, rows)) else last)
-            found[place] = replace(one, speaker=last)
-    return found, left_out
+        for place, named in enumerate(found):
+            last = named.speaker or ("" if _candidate(named.text) else last)  # who knows who that is
+            found[place] = replace(named, speaker=last)
+    said = tuple(name for name, count in names.counts.items() if count > 1 and _is_likely(name) and not names.is_speaker(name))
+    return Named(found, dict(speakers), said)
+
+
+def taking_turns(cue: Cue, turns: Sequence[tuple[str, str]]) -> Iterator[Cue]:
+    """Yield a cue for each of several speakers in it, with a share of its time by their letters. turns: speakers and their texts.
+
+    Those of one speaker are one.
+    """
+    joined = list[tuple[str, str]]()
+    for speaker, text in turns:
+        if joined and joined[-1][0] == speaker:
+            joined[-1] = speaker, f"{joined[-1][1]}\n{text}"
+        else:
+            joined.append((speaker, text))
+    letters, start_s = [sum(map(str.isalnum, text)) + 1 for _, text in joined], cue.start_s
+    for place, (speaker, text) in enumerate(joined):
+        is_last = place + 1 == len(joined)
+        end_s = cue.end_s if is_last else start_s + (cue.end_s - cue.start_s) * letters[place] / sum(letters)
+        yield replace(cue, start_s=start_s, end_s=end_s, text=text, speaker=speaker)
+        start_s = end_s
 
 
 class _Names:
-    """Decides what is a name, by all that is written like one in a file."""
+    """Decides who is a speaker, by all that is written like one in a file."""
 
-    def __init__(self, cues: Iterable[Sequence[str]]) -> None:
-        self.counts, self.alone, self.words = Counter[str](), set[str](), Counter[str]()
-        total = 0
+    def __init__(self, cues: Sequence[Sequence[str]], known: Collection[str]) -> None:
+        self.counts, self.bracketed, self.alone, self.words = Counter[str](), Counter[str](), set[str](), set[str]()
+        self._known, self._total, self._led, texts = {one.casefold() for one in known}, len(cues), set[str](), list[str]()
         for rows in cues:
-            total += 1
             for row in rows:
                 if alone := _ALONE.match(row):
                     self.alone |= {alone[2].strip().lower()} if len(rows) == 1 else set()
                 elif one := _candidate(row):
-                    self.counts[one.name] += 1
+                    (self.counts if one.form == "colon" else self.bracketed)[one.name] += 1
+                    self._led |= {one.name} if ">>" in one.lead else set()
                     row = row[one.end :]
+                texts.append(row)
                 self.words.update(re.findall(r"\b[a-z]+\b", row))
-
-        likely = sum(count for name, count in self.counts.items() if _looks_like_name(name) and not _DOING.search(name))
-        self.are_many = likely > 1 and likely >= _MANY * total
+        self._text = "\n".join(texts)
+        self._sure = {name for name in self.counts if self._is_sure(name)}
+        patterned = {name for name, count in self.counts.items() if count > 1 and _is_korean_name(name)}
+        letters = {name for name, count in self.counts.items() if re.fullmatch("[A-Z]", name)}
+        self._sure |= (patterned if len(patterned) > 1 or self._sure else set()) | (letters if len(letters) > 1 else set())
+        likely = {name for name in self.counts if _is_likely(name) and name.lower() not in self.words}
+        initials = {name: "".join(part[0] for part in name.split()) for name in likely if " " in name}
+        self._sure |= {name for name, short in initials.items() if short in self.counts} | (set(initials.values()) & likely)
+        self._sure |= {name for name in likely if self._is_addressed(name) or (self._sure and self._is_frequent(name))}
 
     def find(self, line: str) -> _Found | None:
         """Return the name before a line, None if there is none."""
         one = _candidate(line)
         if one is None or one.form == "labelled":
             return one
-        return one if (self._is_in_brackets(one.name) if one.form == "brackets" else self._is_before_colon(one.name)) else None
+        return one if (self.is_speaker(one.name) if one.form == "colon" else self._is_in_brackets(one.name)) else None
+
+    def is_speaker(self, name: str) -> bool:
+        """Return whether a word before a colon is surely a speaker."""
+        return name in self._sure
 
     def _is_in_brackets(self, name: str) -> bool:
-        if name.lower() in self.alone or not _looks_like_name(name):
+        """Return whether words in brackets, which are never said, are a speaker rather than a sound or a remark."""
+        if name.lower() in self.alone or not _is_likely(name) or (not name[0].isascii() and _HOW.search(name)):
             return False
-        if not name[0].isascii() and _HOW.search(name):
-            return False
-        is_sure = name.lower() in _words().roles or re.fullmatch(rf"(?:{_words().surnames})[가-힣]{{2}}", name) is not None
-        is_likely = name[0].isascii() and not name.isupper() and not name.endswith("s")
-        return is_sure or self.counts[name] > 1 or (not _DOING.search(name) and (is_likely or self.are_many))
+        is_many = self.bracketed[name] > 1 and name.lower() not in self.words
+        return self._is_sure(name) or _is_korean_name(name) or (is_many and (name[0].isascii() or not _DOING.search(name)))
 
-    def _is_before_colon(self, name: str) -> bool:
-        if name.isupper() and len(name) > 1 and name.lower() not in _words().no_names:
+    def _is_sure(self, name: str) -> bool:
+        """Return whether a name is a speaker's whatever else the file says."""
+        known, small = _words(), name.lower().replace(".", "")
+        parts = small.split()
+        if name in self._led or name.casefold() in self._known or _NUMBERED.fullmatch(name):
             return True
-        is_word = name.lower() in self.words  # elsewhere in the file it is written small
-        return _looks_like_name(name) and not is_word and (self.counts[name] > 1 or self.are_many)
+        parts = parts[:-1] if len(parts) > 1 and parts[-1].isdigit() else parts
+        if parts[-1] in known.roles or (len(parts) > 1 and (parts[0] in known.titles or parts[-1] in known.honorifics)):
+            return True
+        if not name[0].isascii():
+            return parts[0] in known.given or (parts[0][:1] in known.surnames and parts[0][1:] in known.given)
+        return name[0].isupper() and parts[0] in known.given and (len(parts) == 1 or _LATIN.fullmatch(name) is not None)
+
+    def _is_frequent(self, name: str) -> bool:
+        return self.counts[name] >= max(_LEAST_TIMES, _LEAST_SHARE * self._total)
+
+    def _is_addressed(self, name: str) -> bool:
+        """Return whether somebody calls a name in the texts: `Thanks, Ravi.`, `민수야`."""
+        called = re.escape(name.split()[0].title() if name[0].isascii() else name)
+        if name[0].isascii():
+            pattern = rf",\s*{called}\s*[.,!?]|(?:^|[.!?]\s+){called},|\b(?:hi|hey|hello|thanks|thank you|dear),? {called}\b"
+        else:
+            pattern = rf"(?<![가-힣]){called}(?:[아야]|\s?씨|\s?님)(?![가-힣])"
+        return re.search(pattern, self._text, re.MULTILINE | (re.IGNORECASE if name.isupper() else 0)) is not None
 
 
 def _candidate(line: str) -> _Found | None:
@@ -146,8 +211,12 @@ def _candidate(line: str) -> _Found | None:
     return None
 
 
-def _looks_like_name(name: str) -> bool:
-    known, small = _words(), name.lower()
-    if {small, small.split()[0]} & known.no_names or is_direction(name):
-        return False
-    return bool(_LATIN_NAME.fullmatch(name) or _KOREAN_NAME.fullmatch(name) or small in known.roles)
+def _is_likely(name: str) -> bool:
+    """Return whether words look like a name."""
+    return not is_direction(name) and bool(_LATIN.fullmatch(name) or _HANGUL.fullmatch(name))
+
+
+def _is_korean_name(name: str) -> bool:
+    """Return whether three or four syllables are a Korean surname and such syllables as given names are of."""
+    known = _words()
+    return len(name) in (3, 4) and name[:-2] in known.surnames and name[-2] in known.first and name[-1] in known.last

@@ -81,7 +81,7 @@ def times(*rows: tuple[str, str, str]) -> str:
             "names.srt",
             times(("01", "02", "철수: 네"), ("03", "04", "철수: 그래"), ("05", "06", "주의: 3:30 출발")),
             [(1, 2, "네"), (3, 4, "그래"), (5, 6, "주의: 3:30 출발")],
-            "",
+            "names.srt: speakers, who are not said: 철수 (2)",
         ),
         (
             "year.srt",
@@ -310,6 +310,127 @@ def test_a_line_that_is_shown_again_is_said_once(
     )
 
 
+WORDS = ["저쪽에", "공항이", "있어요."]
+
+
+def marked(before: str, behind: str) -> list[str]:
+    """A sentence of three words, each marked in turn."""
+    return [" ".join(f"{before}{one}{behind}" if one == word else one for one in WORDS) for word in WORDS]
+
+
+def at(texts: list[str], step: float, gap: float = 0.0) -> list[tuple[str, str, str]]:
+    return [(f"{1 + step * k:06.3f}".replace(".", ","), f"{1 + step * (k + 1) - gap:06.3f}".replace(".", ","), one)
+            for k, one in enumerate(texts)]  # fmt: skip
+
+
+SENTENCE = "저쪽에 공항이 있어요."
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "times_said"),
+    [
+        ("a.srt", times(*at(marked("<u>", "</u>"), 0.5)), 1),  # whisper
+        ("a.srt", times(*at([f"[SPEAKER_00]: {one}" for one in marked("<u>", "</u>")], 0.5, 0.02)), 1),
+        ("a.srt", times(*at([WORDS[0], *marked("<b>", "</b>")], 0.5)), 1),
+        ("a.srt", times(*at([f"<font>{one}</font>" for one in marked("<font color=red>", "</font>")], 0.5)), 1),
+        ("a.srt", times(*at([*marked("<u>", "</u>"), SENTENCE, *marked("<u>", "</u>")], 0.5)), 2),
+        ("a.srt", times(*at([SENTENCE] * 2, 1.0)), 2),  # nothing moves
+        ("a.srt", times(*at(WORDS * 2, 0.5)), 2),  # one word a cue
+        ("a.vtt", "WEBVTT\n\n" + times(*at(marked("<c.now>", "</c>"), 0.5)).replace(",", "."), 1),
+        (
+            "a.ass",
+            "[Events]\n"
+            + "".join(
+                f"Dialogue: 0,0:00:0{k}.00,0:00:0{k + 1}.00,Default,,0,0,0,,{one}\n"
+                for k, one in enumerate(marked(r"{\1c&HFF&}", r"{\r}"))
+            ),
+            1,
+        ),
+        (  # a sign that moves with the frames
+            "a.ass",
+            "[Events]\n"
+            + "".join(f"Dialogue: 0,0:00:01.{k}0,0:00:01.{k + 1}0,Sign,,0,0,0,,{{\\pos({k},9)}}{SENTENCE}\n" for k in range(1, 8)),
+            1,
+        ),
+    ],
+)
+def test_a_sentence_whose_words_are_marked_is_said_once(tmp_path: Path, name: str, content: str, times_said: int) -> None:
+    assert [one.text for one in read(tmp_path, name, content).cues] == [SENTENCE] * times_said
+
+
+@pytest.mark.parametrize("texts", [["네.", "가요.", "왜요?", "그냥."], ["네", "가요", "왜요", "그냥"]])
+def test_short_sentences_are_not_joined(tmp_path: Path, texts: list[str]) -> None:
+    assert [one.text for one in read(tmp_path, "a.srt", times(*at(texts, 0.7))).cues] == texts
+
+
+def test_two_who_speak_at_one_time_are_both_kept(tmp_path: Path) -> None:
+    rows = (("01", "03", "민수: 감사합니다."), ("01", "03", "영희: 네."), ("05", "06", "민수: 좋아요.\n영희: 그래요."))
+    given = read(tmp_path, "a.srt", times(*rows))
+    found = [(one.number, round(one.start_s, 2), round(one.end_s, 2), one.speaker, one.text) for one in given.cues]
+    assert found == [
+        (1, 1.0, 2.5, "민수", "감사합니다."), (2, 2.5, 3.0, "영희", "네."),
+        (3, 5.0, 5.5, "민수", "좋아요."), (3, 5.5, 6.0, "영희", "그래요."),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (r"안녕하세요.\N반갑습니다.", "안녕하세요. 반갑습니다."),
+        (r"저쪽에\n있어요.", "저쪽에 있어요."),
+        (r"저쪽에\h있어요.", "저쪽에 있어요."),
+        (r"좋아요.\nok 가요.", "좋아요. ok 가요."),
+        (r"폴더는 C:\new예요.", r"폴더는 C:\new예요."),
+        ("Subtitles by Ann Lee", ""),
+        ("Synced & corrected by MAX\nwww.addic7ed.com", ""),
+        ("자막 제작: 홍길동", ""),
+        ("번역: 홍길동", ""),
+        ("Downloaded from www.opensubtitles.org", ""),
+        ("Translated and captioned by the Amara community", ""),
+        ("자막by 영희", ""),
+        ("한글자막 수정: sub99", ""),
+        ("Advertise your product or brand here\ncontact us", ""),
+        ("Subtitles by default are off.", "Subtitles by default are off."),
+        ("자막을 켜 주세요.", "자막을 켜 주세요."),
+        ("번역: 문을 닫으세요.", "번역: 문을 닫으세요."),
+        ("The files were downloaded from NASA.", "The files were downloaded from NASA."),
+        ("Timing is everything, said by Ann.", "Timing is everything, said by Ann."),
+    ],
+)
+def test_what_programs_and_sites_leave_in_texts(tmp_path: Path, text: str, said: str) -> None:
+    given = read(tmp_path, "a.srt", times(("01", "02", text), ("03", "04", "네.")))
+    assert [one.text for one in given.cues] == [*filter(None, [said]), "네."]
+    assert ("that say who made the subtitles (1)" in str(given.note and sentence(given.note))) == (not said)
+
+
+TTML = '<tt xmlns="http://www.w3.org/ns/ttml"><body{}><div>{}</div></body></tt>'
+
+
+@pytest.mark.parametrize(
+    ("content", "cues"),
+    [
+        (
+            TTML.format("", '<p timeContainer="seq"><span dur="2s">하나</span><span begin="1s" dur="2s">둘<br/>셋</span></p>'),
+            [(0, 2, "하나"), (3, 5, "둘 셋")],
+        ),
+        (
+            TTML.format("", '<p><span begin="6s" end="7s">넷</span> <span begin="7s" end="8s">둘</span></p>'),
+            [(6, 7, "넷"), (7, 8, "둘")],
+        ),
+        (
+            TTML.format("", '<p begin="1s" end="3s"><span begin="0s">하나</span> <span begin="1s">둘</span></p>'),
+            [(1, 3, "하나 둘")],
+        ),
+        (
+            TTML.format("", "").replace("<div></div>", '<div timeContainer="seq"><p dur="2s">하나</p><p dur="1s">둘</p></div>'),
+            [(0, 2, "하나"), (2, 3, "둘")],
+        ),
+    ],
+)  # fmt: skip
+def test_times_of_ttml_on_spans_and_in_sequences(tmp_path: Path, content: str, cues: list[tuple[float, float, str]]) -> None:
+    assert [(one.start_s, one.end_s, one.text) for one in read(tmp_path, "a.ttml", content).cues] == cues
+
+
 def dialogue(*rows: tuple[str, str, str, str, str], form: str = "") -> str:
     head = f"[Events]\n{form}"
     return head + "".join(
@@ -393,7 +514,7 @@ def test_codes_of_karaoke_leave_words_whole(tmp_path: Path) -> None:
          [("", "Remember: 안녕."), ("", "네."), ("", "아니요."), ("", "둘."), ("", "셋."), ("", "결론: 넷")]),
         (["[Music]", "[laughs] 안녕.", "[Whispers] 네.", "[Groaning] 둘.", "[door opens] 셋."],
          [("", "안녕."), ("", "네."), ("", "둘."), ("", "셋.")]),
-        (["- Daniel: 안녕\n- Anna: 네", "Daniel: 둘."], [("", "안녕. 네."), ("Daniel", "둘.")]),
+        (["- Daniel: 안녕\n- Anna: 네", "Daniel: 둘."], [("Daniel", "안녕"), ("Anna", "네"), ("Daniel", "둘.")]),
         ([">> ANNA: 안녕."], [("ANNA", "안녕.")]),
     ],
 )  # fmt: skip
@@ -404,5 +525,5 @@ def test_names_before_texts_are_speakers(tmp_path: Path, texts: list[str], found
 
 def test_formats_that_name_speakers(tmp_path: Path) -> None:
     vtt = "WEBVTT\n\n00:01.000 --> 00:02.000\n<v.loud 철수>안녕</v>\n\n00:03.000 --> 00:04.000\n<v 철수>네</v> <v 영희>둘</v>\n"
-    assert [one.speaker for one in read(tmp_path, "a.vtt", vtt).cues] == ["철수", ""]
+    assert [one.speaker for one in read(tmp_path, "a.vtt", vtt).cues] == ["철수", "철수", "영희"]
     assert read(tmp_path, "a.ass", dialogue(("01.00", "02.00", "Default", "철수", "안녕"))).cues[0].speaker == "철수"
