@@ -29,6 +29,7 @@ from avcore.programs import program_name
 from avcore.units import Ids, Units, edit_distance
 from avcore.words import ENGLISH, KOREAN, gettext_in, user_language
 from netflips.bundles.confidence import Calibration, Confidence, confidence_of, translation_readings
+from netflips.script.targets import DOUBTFUL
 from netflips.subtitles.sides import script_letters
 from unit2text.text import normalise_for_reading
 
@@ -51,6 +52,8 @@ _LEAST_LOOP, _LEAST_TWICE = 12, 16
 _MOST_COMPRESSED, _MOST_LETTERS_A_SECOND = 2.4, 35.0
 """Compression ratio (zlib) above which Whisper's authors take a text for a loop (Radford et al. 2023, section 4.5); and most
 letters a second, Hangul counted in jamo: people speak 10 to 25."""
+_FUNCTION_LETTERS = 3
+"""Letters of English words that may be function words, at most."""
 _LEAST_TIMES, _LEAST_LETTERS = 4, 20
 """Fewest repetitions in a row, and letters in all, of a repeated stretch of text."""
 
@@ -148,7 +151,22 @@ def of_hearing(transcript: Transcript, known: Calibration | None, source: str = 
     if not transcript.words or known is None:
         return QualityEstimate()
     share = known.share({"confidence": transcript.confidence})
+    weakest = min((word.confidence for place, word in enumerate(transcript.words) if _has_meaning(word.text, place)), default=1.0)
+    if weakest < DOUBTFUL:  # the mean hides one wrong name or number; about half of such words are wrong
+        share = min(share, max(weakest, _MOSTLY))
     return likely(share) if share >= SURE else likely(share, "unheard")
+
+
+def _has_meaning(word: str, place: int) -> bool:
+    """Return whether a word is one that a sentence is about, as a name or a number; function words are short.
+
+    place: of the word, from 0.
+    """
+    letters = "".join(filter(str.isalnum, word))
+    is_name = place > 0 and letters[:1].isupper() and len(letters) > 1
+    return (
+        any(map(str.isdigit, letters)) or is_name or len(letters) > _FUNCTION_LETTERS or any(sign >= "\u1100" for sign in letters)
+    )
 
 
 def recognition() -> Calibration | None:

@@ -22,7 +22,7 @@ from netflips.dubbing.store import CachingRecognizer
 from netflips.dubbing.track_faces import Faces, Lips, frames_of
 from netflips.dubbing.voice_groups import voices_of
 from netflips.recognizers.language import AUTO
-from netflips.script.notes import HARDLY_WORDS, LEFT_ALONE, OTHER_LANGUAGE
+from netflips.script.notes import HARDLY_WORDS, LEFT_ALONE, OTHER_LANGUAGE, SOUNDS_FOREIGN
 from netflips.script.targets import KeptOriginal, Text, UnitList
 from netflips.script.types import Script
 from netflips.script.utterance import Agreement, SourceUnits, Utterance
@@ -152,7 +152,13 @@ def _as_text(script: Script, job: Job, sound: Sound | None, utterances: list[Utt
             foreign = speech.in_another_language(places, found)
             if foreign:
                 found |= speech.transcripts_in(places, [place for place in found if place not in foreign])
-            if not speech.is_final and speech.usual != source:
+            if speech.is_final:
+                sounding = speech.sounding_foreign(places, found)
+                numbers = {place: script.utterances[place].number for place in sounding}
+                job.notes.add_each(
+                    {numbers[at]: SOUNDS_FOREIGN(language=one, share=share, asked=source) for at, (one, share) in sounding.items()}
+                )
+            elif speech.usual != source:
                 job.notes.add(OTHER_LANGUAGE(found=speech.usual, asked=source))
 
     known = dict[int, Utterance]()

@@ -170,6 +170,22 @@ class RecognizedSpeech:
                 self.windows.pop(pack.start, None)
         return foreign
 
+    def sounding_foreign(self, utterances: Sequence[Span], texts: Mapping[int, RecognizedText]) -> dict[int, tuple[str, float]]:
+        """Return another language that doubtful utterances clearly sound like, with its probability, by their index among all.
+
+        What the user named as the language is not detected; this only tells where it is hardly true.
+        """
+        found = dict[int, tuple[str, float]]()
+        for number, one in texts.items():
+            start, end = utterances[number]
+            if end - start < LEAST_S or not one.text.words or not is_doubtful(one.text, end - start):
+                continue
+            likely = self.recognizer.languages_in(self.sound.between(start, end))
+            other = spoken_in(likely, self.recognizer.languages, self.language)
+            if other not in ("", self.language):
+                found[number] = other, likely[other]
+        return found
+
     # Windows
 
     @cached_property

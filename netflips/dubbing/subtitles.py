@@ -16,7 +16,7 @@ from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more
 from netflips.dubbing.store import CachingReader, Store
 from netflips.script.notes import FONT_LACKS, SUBTITLES_LEFT_OUT
-from netflips.script.targets import GivenUnits, SpokenSound, Target, Text, TranslatedUnits, WrittenText
+from netflips.script.targets import GivenUnits, KeptOriginal, SpokenSound, Target, Text, TranslatedUnits, WrittenText
 from netflips.script.types import Script
 from netflips.script.utterance import Utterance
 from netflips.subtitles.beside import SOURCE, Subtitling, language_of, subtitle_text
@@ -98,7 +98,7 @@ def _rounded(read: Transcript, scale: float) -> tuple[Word, ...]:
 
 def cues_of(script: Script, clock: OutputClock, side: str) -> list[Cue] | None:
     """Return the subtitles of a side of the dub, in the time of the output; None if its texts are unknown."""
-    texts = list(_source_texts(script, clock) if side == SOURCE else _target_texts(script))
+    texts = list(_source_texts(script, clock) if side == SOURCE else _target_texts(script, clock))
     if None in texts:
         return None
     is_own = script.is_source_timed
@@ -115,7 +115,8 @@ def _source_texts(script: Script, clock: OutputClock) -> Iterator[Transcript | N
             if one.source_units is not None:
                 yield None
             continue
-        if not one.text.text or not clock.part.has(one.place.start_s):
+        is_lost = one.quality is not None and one.quality.words == "not_understood" and not one.text.is_by_person
+        if is_lost or not one.text.text or not clock.part.has(one.place.start_s):
             continue
         begin, scale = float(clock.at(one.place.start_s)), 1.0
         if not script.is_source_timed and one.fit is not None and one.source_units is not None:
@@ -124,11 +125,16 @@ def _source_texts(script: Script, clock: OutputClock) -> Iterator[Transcript | N
         yield _timed(one.text, one.place.seconds, scale).shifted(begin)
 
 
-def _target_texts(script: Script) -> Iterator[Transcript | None]:
-    """Yield the target text of each utterance, in the time of the output; None = it was not read."""
-    for one, fit in fitted(script):
-        text = one.spoken
-        yield None if text is None else _timed(text, fit.spoken_s).shifted(fit.output.start_s)
+def _target_texts(script: Script, clock: OutputClock) -> Iterator[Transcript | None]:
+    """Yield the target text of each utterance, in the time of the output, and what is shown for the original where that is kept;
+    None = it was not read."""
+    for one in script.utterances:
+        if one.fit is not None:
+            text = one.spoken
+            yield None if text is None else _timed(text, one.fit.spoken_s).shifted(one.fit.output.start_s)
+        elif isinstance(one.target, KeptOriginal) and one.target.text and clock.part.has(one.place.start_s):
+            shown = Text(one.target.text, script.target)
+            yield _timed(shown, one.place.seconds).shifted(float(clock.at(one.place.start_s)))
 
 
 def _timed(text: Text, seconds: float, scale: float = 1.0) -> Transcript:

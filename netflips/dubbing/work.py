@@ -257,7 +257,7 @@ def _print_draft(options: DubCommand, script: Script) -> None:
     """Log the source and target texts of the part."""
     part = part_of(script, exact(script.input_s), options.start, options.end, is_preview=options.preview)
     for one in part.utterances(script):
-        source_text = "" if one.text is None else f"{one.text.text} -> "  # target subtitles need no source text
+        source_text = "" if one.text is None else f"{one.text.doubted} -> "  # target subtitles need no source text
         target_text = "(not read)" if one.spoken is None else one.spoken.text
         too_long_s = 0.0 if one.fit is None else one.fit.too_long_s
         LOG.info("%d: %s%s%s", one.number, source_text, target_text, f" (too long by {too_long_s:.1f} s)" if too_long_s else "")
@@ -265,6 +265,8 @@ def _print_draft(options: DubCommand, script: Script) -> None:
             if seconds is not None:
                 LOG.info("   or in %.1f s: %s", seconds, text)
 
+    if any(one.text is not None and one.text.doubted != one.text.text for one in part.utterances(script)):
+        LOG.info("(?...): heard unsurely; listen to these, and correct the text in %s", options.draft)
     if script.terms:
         LOG.info('names and terms; what stands in "spoken" of one is said for it everywhere:')
         for line in term_lines(script):

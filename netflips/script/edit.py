@@ -121,7 +121,8 @@ def _parts_of(text: Text, after_s: float, share: float) -> tuple[Text, Text]:
 def _targets(target: Target | None, after_s: float, share: float) -> tuple[Target | None, Target | None]:
     """Return the targets of both parts; None for what no person wrote or gave."""
     if isinstance(target, KeptOriginal):
-        return target, target
+        before, behind = _cut(target.text, share)
+        return KeptOriginal(before), KeptOriginal(behind)
     if isinstance(target, SpokenSound):
         middle = target.from_s + after_s
         if target.to_s is not None and middle >= target.to_s:
@@ -137,7 +138,7 @@ def _target(one: Utterance, other: Utterance) -> Target | None:
     """Return the target of two joined utterances; None unless a person wrote or gave one of theirs."""
     first, second = one.target, other.target
     if isinstance(first, KeptOriginal) and isinstance(second, KeptOriginal):
-        return first
+        return KeptOriginal(_joined(first.text, second.text))
     if isinstance(first, SpokenSound) and isinstance(second, SpokenSound) and first.file == second.file:
         return replace(first, to_s=second.to_s, reading=None)
     if any(isinstance(target, WrittenText) and not target.is_translated for target in (first, second)):

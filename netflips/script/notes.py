@@ -50,6 +50,12 @@ ECHOED = NoteKind("echoed", "its translation is not in '{language}'")
 HARDLY_WORDS = NoteKind("hardly_words", "hardly words are heard in it, as of a laugh or a sigh: its sound is kept")
 RECOGNIZER_LOOP = NoteKind("recognizer_loop", "what was recognized repeats a stretch")
 FOREIGN = NoteKind("foreign", "it is in another language ('{language}')")
+SOUNDS_FOREIGN = NoteKind(
+    "sounds_foreign",
+    "{u}it sounds like '{language}' ({share:.2f}), and was recognized as '{asked}'",
+    "; --from auto keeps it as it is",
+    alike=("language", "asked"),
+)
 OTHER_LANGUAGE = NoteKind("other_language", "most of what is said is in '{found}', not in '{asked}'", "; --from {found} takes it")
 TERMS_MISSED = NoteKind("terms_missed", "{u}the translation has nothing for {terms} of the glossary")
 TERM_PUT = NoteKind("term_put", "{u}'{term}' is put in place of '{earlier}', in {times:#place}, as the script's terms say")

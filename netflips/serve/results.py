@@ -191,7 +191,7 @@ def _row(one: OnPage, asked: Mapping[str, Any]) -> dict[str, Any]:
         "number": one.number, "named": asked.get("speaker", ""), "speech": asked.get("speech", ""), "speaker": one.speaker,
         "start_s": one.source.start_s, "end_s": one.source.end_s,
         "output_start_s": one.output.start_s, "output_end_s": one.output.end_s,
-        "recognized": "" if utterance.text is None else utterance.text.text, "spoken": "" if spoken is None else spoken.text,
+        "recognized": "" if utterance.text is None else utterance.text.doubted, "spoken": "" if spoken is None else spoken.text,
         "corrected": corrected,
         "quality": None if utterance.quality is None else utterance.quality.as_json(),
         "checked": None if (checked := utterance.checked) is None or checked.transcript is None else in_both(

@@ -4,9 +4,11 @@ The rules are those that broadcasters share: at most two lines of 42 characters 
 1 to 7 seconds, and each subtitle within one shot. Files are SubRip (.srt), WebVTT (.vtt) or TTML (`netflips.subtitles.ttml`).
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from avcore.contracts import Word
@@ -16,6 +18,10 @@ _ENDS = (".", "?", "!", "…", "。", "？", "！")  # noqa: RUF001 full-width m
 _COMMAS = (",", ";", ":", "，")  # noqa: RUF001
 _WIDE_LETTERS = {"ko": 20, "ja": 16, "zh": 16}
 SRT, VTT = ".srt", ".vtt"
+_PIECE = re.compile(r"[^/._@&=?-]+[/._@&=?-]*|[/._@&=?-]+")
+"""Parts of an address with the sign behind each."""
+_PARTICLE = re.compile(r"(?<=[A-Za-z0-9])[가-힣]{1,4}[.,?!]*$")
+"""Behind a word in Latin letters."""
 _MILLISECONDS = 1000
 _ARROW = "-->"
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -64,7 +70,7 @@ def make_cues(
     less than `least_s` only if its shot leaves it no more time.
     """
     shots = sorted(cuts)
-    split = ([part for word in words for part in _broken(word, rules)] for words in utterances)
+    split = ([_broken(word, rules) for word in words] for words in utterances)
     groups = [group for words in split for group in _groups(words, rules, shots)]
     cues = [Cue(group[0].start_s, group[-1].end_s, lay_out([word.text for word in group], rules)) for group in groups]
     places = (_shot_at(group[0], shots) for group in groups)
@@ -94,43 +100,60 @@ def lay_out(words: Sequence[str], rules: Rules) -> tuple[str, ...]:
     return best[1]
 
 
-def _broken(word: Word, rules: Rules) -> Iterator[Word]:
-    """Yield a word; one that is longer than a line is cut into parts, which share its time by their letters."""
+def _broken(word: Word, rules: Rules) -> list[Word]:
+    """Return a word; one that is longer than a line in parts, which share its time by their letters. A Korean particle stays with
+    what it follows."""
     whole = word.text
     if len(whole) <= rules.letters:
-        yield word
-        return
+        return [word]
 
-    share = (word.end_s - word.start_s) / len(whole)
-    for place in range(0, len(whole), rules.letters):
-        part = whole[place : place + rules.letters]
-        start = word.start_s + place * share
-        yield word._replace(text=part, start_s=start, end_s=start + len(part) * share)
+    parts = [""]
+    for piece in _PIECE.findall(whole):  # as of an address
+        if parts[-1] and len(parts[-1]) + len(piece) > rules.letters:
+            parts.append("")
+        parts[-1] += piece
+        while len(parts[-1]) > rules.letters:
+            particle = _PARTICLE.search(parts[-1])
+            most = len(parts[-1]) - len(particle[0]) - 1 if particle else rules.letters
+            parts[-1:] = [parts[-1][: min(most, rules.letters)], parts[-1][min(most, rules.letters) :]]
+
+    share, ends = (word.end_s - word.start_s) / len(whole), [0, *accumulate(map(len, parts))]
+    return [
+        word._replace(text=part, start_s=word.start_s + first * share, end_s=word.start_s + last * share)
+        for part, (first, last) in zip(parts, pairwise(ends), strict=True)
+    ]
 
 
-def _groups(words: Sequence[Word], rules: Rules, cuts: Sequence[float]) -> Iterator[list[Word]]:
-    """Yield the words of each subtitle."""
+def _groups(words: Sequence[list[Word]], rules: Rules, cuts: Sequence[float]) -> Iterator[list[Word]]:
+    """Yield the words of each subtitle. words: each in its parts, which stay together where they fit into one subtitle."""
     held: list[Word] = []
-    for word in words:
-        if held and _must_part(held, word, rules, cuts):
-            yield held
-            held = []
-        held.append(word)
+    for parts in words:
+        is_one = _fits(parts, rules)
+        for pieces in [parts] if is_one else [[part] for part in parts]:
+            if held and any(_must_part([*held, *pieces[:place]], piece, rules, cuts) for place, piece in enumerate(pieces)):
+                yield held
+                held = []
+            held += pieces
     if held:
         yield held
 
 
 def _must_part(held: Sequence[Word], word: Word, rules: Rules, cuts: Sequence[float]) -> bool:
     """Return whether a word begins a new subtitle, after those that are held."""
-    lasts, lines = held[-1].end_s - held[0].start_s, lay_out([*(one.text for one in held), word.text], rules)
+    lasts = held[-1].end_s - held[0].start_s
     return (
         word.start_s - held[-1].end_s > rules.pause_s
         or word.end_s - held[0].start_s > rules.most_s
-        or len(lines) > rules.lines
-        or any(len(line) > rules.letters for line in lines)
+        or not _fits([*held, word], rules)
         or _shot_at(held[-1], cuts) != _shot_at(word, cuts)
         or (held[-1].text.endswith(_ENDS) and lasts >= rules.least_s)
     )
+
+
+def _fits(words: Sequence[Word], rules: Rules) -> bool:
+    """Return whether words fit into one subtitle."""
+    lines = lay_out([one.text for one in words], rules)
+    return len(lines) <= rules.lines and all(len(line) <= rules.letters for line in lines)
 
 
 def _shot_at(word: Word, cuts: Sequence[float]) -> int:

@@ -101,6 +101,23 @@ def test_what_is_recognized(said: Transcript, words: str, share: float | None, c
     assert of_hearing(heard(0.9), None) == QualityEstimate()
 
 
+@pytest.mark.parametrize(
+    ("text", "weak", "words"),
+    [
+        ("A lab admit scientist spoke.", "admit", "unsure"),
+        ("He paid 20 to Ann.", "20", "unsure"),
+        ("He paid 20 to Ann.", "Ann.", "unsure"),
+        ("He paid 20 to Ann.", "to", "sure"),  # whose loss changes little
+        ("He paid 20 to Ann.", "", "sure"),
+    ],
+)
+def test_one_doubtful_word_that_has_a_meaning_counts(text: str, weak: str, words: str) -> None:
+    said = Transcript(text, "en", tuple(Word(one, 0.0, 1.0, 0.41 if one == weak else 1.0) for one in text.split()))
+    table = Calibration((Table({"confidence": 1.0}, (0.0, 0.8), (0.0, 0.99)),), 1)
+    found = of_hearing(said, table, "en", "ko")
+    assert (found.words, found.share) == (words, 0.99 if words == "sure" else 0.5)
+
+
 def test_a_calibration_orders_by_its_figure_and_never_falls() -> None:
     table = Calibration((Table({"score": 2.0, "nearest": 1.0, "others": -2.0}, (2.0, 5.0, 7.0), (0.02, 0.5, 0.98)),), 9)
     readings = [translation_readings(score, -0.5, []) for score in (-0.3, -0.1, -0.05, -0.03, 0.0)]

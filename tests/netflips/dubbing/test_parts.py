@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from avcore.arrays import Pixels
+from avcore.contracts import Word
 from avcore.media.source import Part
 from avcore.units import Units
 from netflips.dubbing.face_path import FacePath, follow, paste_lower_face
@@ -333,3 +334,15 @@ def test_a_draft_shows_what_subtitles_say_and_not_that_nothing_was_heard_and_lis
     lines = [record.getMessage().strip() for record in caplog.records]
     assert lines[:2] == ["1: 첫 번째입니다.", "2: Hello. -> (not read)"]
     assert lines[3:5] == ["1x Hello: (헬로)", "0x Emily: 에밀리"]
+
+
+def test_a_draft_marks_what_was_heard_unsurely(caplog: pytest.LogCaptureFixture) -> None:
+    said = "A lab admit, U-Band plastic stress scientist."
+    words = tuple(Word(one, 0.0, 1.0, 0.4 if one[0] in "aUp" else 0.9) for one in said.split())
+    text = Text(said, "en", "recognizer", words)
+    one = Utterance(1, TimeSpan(0.0, 2.0), text=text, target=WrittenText("네."))
+    with caplog.at_level("INFO", "netflips"):
+        _print_draft(DubCommand(videos=(Path("x.mp4"),), draft=Path("d.json")), Script("en", "ko", utterances=(one,)))
+    assert caplog.messages[0] == "1: A lab (?admit, U-Band plastic) stress scientist. -> 네."
+    assert caplog.messages[1].startswith("(?...): heard unsurely")
+    assert replace(text, text="A lab at MIT").doubted == "A lab at MIT"  # a person's

@@ -237,6 +237,18 @@ def test_another_language_must_be_sure_by_itself_and_in_its_neighbours(tmp_path:
     assert reader.languages_asked == 0
 
 
+@pytest.mark.parametrize(("english", "found"), [(0.4, {2: ("fr", 0.9), 3: ("fr", 0.9)}), (0.9, {})])
+def test_a_doubtful_utterance_that_sounds_foreign_is_found(
+    tmp_path: Path, english: float, found: dict[int, tuple[str, float]]
+) -> None:
+    says = [*SAYS[:2], *FRENCH, *SAYS[2:]]
+    sure = {(word, "en"): english for sentence in FRENCH for word in sentence.split("|")}
+    speech, reader, places = _speech(tmp_path, says, sure=sure, spoken={one.split("|")[0]: _IS_FRENCH for one in FRENCH})
+    said = dict(speech.transcripts_in(places, range(len(places))))
+    assert speech.sounding_foreign(places, said) == found
+    assert reader.languages_asked == len(found)  # only of what is doubtful
+
+
 def test_what_a_recognizer_translates_fluently_is_looked_at_as_well(tmp_path: Path) -> None:
     # As Whisper base does with French and Spanish in English talk.
     assert [*_with_french(tmp_path, FRENCH, sure=0.94, english=0.75)[0]] == [2, 3]

@@ -21,9 +21,10 @@ from netflips.dubbing.part import part_of
 from netflips.dubbing.store import Store
 from netflips.dubbing.subtitles import cues_of, write_subtitles
 from netflips.models import Models
+from netflips.quality_estimation import likely
 from netflips.report.files import summary_of
 from netflips.script.files import write_script
-from netflips.script.targets import Text, TranslatedUnits, UnitList, WrittenText
+from netflips.script.targets import KeptOriginal, Text, TranslatedUnits, UnitList, WrittenText
 from netflips.script.types import Script
 from netflips.script.utterance import SourceUnits, TimeFit, TimeSpan, Utterance
 from netflips.subtitles.beside import Subtitling
@@ -134,7 +135,10 @@ def test_what_was_read_can_be_corrected(
     assert all(one.text is not None for one in made(script_in=given, draft=tmp_path / "c.json").utterances)
 
 
-def test_a_short_clip_has_subtitles_of_its_new_speech(models: Models, speech: np.ndarray, reader: Path, tmp_path: Path) -> None:
+def test_a_short_clip_has_subtitles_of_its_new_speech(
+    models: Models, speech: np.ndarray, reader: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netflips.quality_estimation.LOST", -1.0)  # what random models read would else not be shown
     clip, out = write_clip(tmp_path / "clip.mp4", speech), tmp_path / "out.mp4"
     settings = DubOptions(beam=1, max_target_units=20, modalities="audio", timing="free")
     asked = {"subtitles": "target", "embed_subtitles": True, "burn_subtitles": "source"}
@@ -220,6 +224,16 @@ def test_a_side_that_was_not_read_has_no_subtitles_and_two_utterances_share_none
     assert cues is not None
     assert [cue.lines for cue in cues] == [("yes",), ("no",)]
     assert all(one.end_s <= other.start_s for one, other in pairwise(cues))
+
+
+def test_what_is_not_understood_is_not_shown_and_what_is_kept_may_be() -> None:
+    heard = Text("a b", "en", "recognizer", READ)
+    lost = [replace(said(k, k, "네"), text=text, quality=likely(0.1)) for k, text in enumerate([heard, Text("Hello.", "en")], 1)]
+    dubbed = script(*lost, Utterance(3, TimeSpan(4.0, 6.0), text=heard, target=KeptOriginal("조금씩, 새는")))
+    cues = {side: cues_of(dubbed, clock(dubbed), side) or [] for side in ("source", "target")}
+    assert [cue.lines for cue in cues["source"]] == [("Hello.",), ("a b",)]  # a person's text stands
+    assert [cue.lines for cue in cues["target"]] == [("네",), ("네",), ("조금씩, 새는",)]
+    assert (cues["target"][2].start_s, cues["target"][2].end_s) == (4.0, 6.0)
 
 
 def test_a_file_that_somebody_else_wrote_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

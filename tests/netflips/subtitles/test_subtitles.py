@@ -75,6 +75,23 @@ def test_a_word_longer_than_a_line_is_broken_and_nothing_said_is_no_subtitle() -
     assert vtt_text([]) == "WEBVTT\n"
 
 
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("링크는 nightshift.org/ocean에 있습니다.", [("링크는 nightshift.org/", "ocean에 있습니다.")]),
+        (
+            "이 사이트의 주소는 여기서 nightshift.org/ocean에 있습니다.",
+            [("이 사이트의 주소는 여기서",), ("nightshift.org/", "ocean에 있습니다.")],
+        ),
+        ("Donaudampfschifffahrt를 타요.", [("Donaudampfschifffahr", "t를 타요.")]),
+        ("abcdefghijklmnopqrst에서는 살아요.", [("abcdefghijklmnopqrs", "t에서는 살아요.")]),
+    ],
+)
+def test_a_long_word_keeps_its_particle(text: str, lines: list[tuple[str, ...]]) -> None:
+    words = [Word(one, place, place + 0.9, 1.0) for place, one in enumerate(text.split())]
+    assert [cue.lines for cue in make_cues([words], rules_for("ko"))] == lines
+
+
 def test_files() -> None:
     cues = [Cue(0.0, 1.5, ("a --> b", "<i> & c")), Cue(3661.0, 3662.25, ("끝",))]
     srt = "1\n00:00:00,000 --> 00:00:01,500\na -> b\n<i> & c\n\n2\n01:01:01,000 --> 01:01:02,250\n끝\n"
