@@ -183,9 +183,14 @@ def test_the_repository_stays_small() -> None:
 OTHERS_FLAGS = {
     "curl": {"--data-binary"},
     "pip": {"--no-build-isolation", "--no-deps"},
-    "sbatch": {"--nodes", "--gpus-per-node", "--array", "--signal", "--requeue"},
     "tensorboard": {"--logdir"},
     "torchrun": {"--nnodes", "--node_rank", "--rdzv_endpoint"},
+    "fairseq-train": {
+        *("--user-dir", "--task", "--langs", "--source-lang", "--target-lang", "--prepend-bos", "--left-pad-source", "--arch"),
+        *("--criterion", "--optimizer", "--lr", "--max-tokens", "--max-update", "--save-dir"),
+    },
+    "sbatch": {"--array", "--gpus-per-node", "--nodes", "--requeue", "--signal", "--wait"},
+    "the recipes": {"--prepare-launch", "--extract-launch", "--train-launch", "--score-launch"},
     "ct2-transformers-converter": {"--model", "--output_dir", "--copy_files", "--quantization"},
     "melo": {"--file"},
     "VERSA": {"--io", "--output_file"},

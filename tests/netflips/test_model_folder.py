@@ -1,5 +1,6 @@
 """Folders for a model hub: what they hold, what their card says, that its lines run, and the way back."""
 
+import json
 import re
 from pathlib import Path
 
@@ -14,11 +15,14 @@ from avcore.checkpoints.layouts import is_same
 from avcore.checkpoints.stages import Stage
 from avcore.errors import InputError
 from avcore.units import Units
+from netflips.model_card import AV_HUBERT_NOTICE
 from netflips.options import convert
 from netflips.published.command import main as models
 from netflips.stages import SHIPPED, STAGES, named_model
 from recipes.demo.random.random_checkpoints import RENDERER as PUBLISHED_RENDERER
+from recipes.demo.random.random_checkpoints import UNIT_ENCODER as UNIT_ENCODER_FILE
 from recipes.demo.random.random_checkpoints import write_random_checkpoints
+from tests.unit2unit.tiny import write_tiny
 from unit2av import stage as unit2av_stage
 from unit2av.stage import RENDERER, SPEAKER_ENCODER
 
@@ -71,6 +75,58 @@ def test_the_card_of_a_shipped_model_says_licence_languages_and_updates(tmp_path
         assert (folder / name).read_bytes() == (SHIPPED / name).read_bytes()
     again = to_folder(folder, tmp_path / "again", "--dtype", "int8")
     assert {one.name for one in again.iterdir()} == {one.name for one in folder.iterdir()}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """The folder of a run of the translator, with its pairs and scores, as a recipe leaves it."""
+    folder, pairs = tmp_path / "run", tmp_path / "pairs"
+    (folder / "checkpoints").mkdir(parents=True)
+    pairs.mkdir()
+    write_tiny(folder / "checkpoints" / "best.safetensors")
+    init = write_tiny(tmp_path / "start.safetensors", task={"langs": "en,fr,ko", "begun_from": "utut_sts_ft.pt"})
+    settings = {"data_dir": str(pairs), "init": str(init), "fairseq": {"common": {"seed": 7}, "optimizer": {"lr": [1e-4]}}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+    start = {"command": f"python -m x data_dir={pairs} init={init} a=3", "commit": "abc1234", "torch": "2.11", "time": "2026"}
+    (folder / "starts.jsonl").write_text(json.dumps(start) + "\n")
+    counts = {"pairs": 1200, "en units": 30000, "en hours": 2.5, "ko hours": 2.25}
+    (pairs / "data.json").write_text(json.dumps({"splits": {"train": counts}}))
+    scores = {"utterances": 60, "unit_error_rate": 0.25, "unit_error_rate_interval": {"low": 0.2, "high": 0.3}, "bleu": 40.5}
+    (folder / "translate.json").write_text(json.dumps(scores))
+    return folder
+
+
+def test_what_a_run_knows_its_card_knows(run: Path, tmp_path: Path) -> None:
+    card = (to_folder(run / "checkpoints" / "best.safetensors", tmp_path / "hub") / "README.md").read_text(encoding="utf-8")
+    for line in (
+        "- Base model: utut_sts_ft.pt (licence: not stated for the weights; research only, as far as one can tell;",
+        "- Training: seed 7, rate [0.0001]",
+        "- Made with: commit abc1234, torch 2.11, on 2026",
+        "- train: 1,200 pairs, 30,000 en units, 2.5 en hours, 2.25 ko hours",
+        "| unit error rate | 0.25 (0.2 to 0.3) | 60 |",
+        "python -m x data_dir=",
+        f"- {AV_HUBERT_NOTICE}",
+        "- Unless its units are of an encoder that is not AV-HuBERT's",
+        "- Cite NetfLips",
+    ):
+        assert line in card
+    assert str(tmp_path) not in card, "a card tells of nobody's folders"
+
+
+def test_who_is_under_av_huberts_licence(tmp_path: Path) -> None:
+    """The published encoder is, and what was trained on the bundle's units is not."""
+    encoder = write_random_checkpoints(tmp_path)[UNIT_ENCODER_FILE]
+    card = (to_folder(encoder, tmp_path / "encoder") / "README.md").read_text(encoding="utf-8")
+    header = yaml.safe_load(card.split("---\n")[1])
+    assert (header["license"], header["license_name"]) == ("other", "av-hubert")
+    assert AV_HUBERT_NOTICE in card
+    assert "- AV-HuBERT's licence allows non-commercial research only" in card
+    vocabulary = read_checkpoint(SHIPPED_FILES["av2unit"], None).config["vocabulary"]
+    free = write_tiny(tmp_path / "free.safetensors", vocabulary=vocabulary)
+    card = (to_folder(free, tmp_path / "free") / "README.md").read_text(encoding="utf-8")
+    assert "AV-HuBERT" not in card
+    shipped = (to_folder(SHIPPED_FILES["av2unit"], tmp_path / "shipped") / "README.md").read_text(encoding="utf-8")
+    assert AV_HUBERT_NOTICE not in shipped
 
 
 def test_a_licence_that_no_list_knows_is_left_to_its_author(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from avcore.errors import InputError, UsageError
 from avcore.files import Input
 from avcore.notes import several
 from avcore.progress import bars
+from avcore.timeline import units_to_seconds
 from avcore.units import END as END_OF_UNITS
 from avcore.units import NUM_MARKS as NUM_SPECIALS
 from avcore.units import format_units, normalise_language
@@ -114,9 +115,10 @@ def prepare(options: argparse.Namespace) -> None:
     if options.splits or options.manifest is not None:
         _warn_of_leaks(splits, texts)
 
-    counts = {split: _count(pairs, languages) for split, pairs in splits.items() if pairs}
+    sides = {split: corpora[split if options.splits else _ALL] for split in splits}
+    counts = {split: _count(pairs, languages) | _hours(pairs, languages, sides[split]) for split, pairs in splits.items() if pairs}
     limit = search_limit(splits[TRAIN].values())
-    ratios = {split: duration_ratios(pairs, *corpora[split if options.splits else _ALL]) for split, pairs in splits.items()}
+    ratios = {split: duration_ratios(pairs, *sides[split]) for split, pairs in splits.items()}
 
     with new_folder(options.out) as folder:
         _write(folder, languages, {split: splits[split] for split in counts}, options.num_units)
@@ -216,9 +218,18 @@ def _warn_of_leaks(splits: Mapping[str, Mapping[str, Pair]], texts: Mapping[str,
             LOG.warning(line, split, count, len(held), TRAIN)
 
 
-def _count(pairs: Mapping[str, Pair], languages: tuple[str, str]) -> dict[str, int]:
+def _count(pairs: Mapping[str, Pair], languages: tuple[str, str]) -> dict[str, float]:
     totals = [sum(len(pair[side]) for pair in pairs.values()) for side in range(2)]
     return {"pairs": len(pairs), **{f"{language} units": total for language, total in zip(languages, totals, strict=True)}}
+
+
+def _hours(pairs: Iterable[str], languages: tuple[str, str], sides: tuple[UnitCorpus, UnitCorpus]) -> dict[str, float]:
+    """Return the length of each side in hours, where it is known."""
+    names = list(pairs)
+    steps = {
+        language: sum(side.steps[name] for name in names) for language, side in zip(languages, sides, strict=True) if side.is_timed
+    }
+    return {f"{language} hours": round(float(units_to_seconds(count)) / 3600, 3) for language, count in steps.items()}
 
 
 def _write(folder: Path, languages: tuple[str, str], splits: Mapping[str, Mapping[str, Pair]], num_units: int) -> None:

@@ -80,6 +80,9 @@ def _work(options: argparse.Namespace) -> None:
     if output.suffix != ".pt":
         raise UsageError("fairseq reads .pt files", expected="an output ending in .pt", found=output.name)
     checkpoint = read_checkpoint(options.checkpoint, TRANSLATOR)
+    # A model card tells of the published file, which decides what may be done with what is trained from this one.
+    task = {"begun_from": options.checkpoint.name, **checkpoint.config["task"]}
+    checkpoint = replace(checkpoint, config={**checkpoint.config, "task": task})
     for language in options.language:
         checkpoint = add_language(checkpoint, language, options.like, options.seed)
     write_fairseq(checkpoint, output)
