@@ -15,13 +15,13 @@ import numpy as np
 from avcore.arrays import Floats
 from avcore.command import LOG
 from avcore.errors import InputError, NoSpeechError, UsageError
-from avcore.files import Input
+from avcore.files import Input, private_folder
 from avcore.flags import Command, CommonOptions, flag, positional
 from avcore.journal import Rows, iter_rows, key_of, write_rows
 from avcore.loading import loading
 from avcore.parts import Part, share
 from avcore.progress import bars, track
-from avcore.units import Units
+from avcore.units import Units, write_unit_file
 from avdata.manifest import Entry, Manifest, read_manifest
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class SpeakRowsOptions(CommonOptions):
     """speaker encoder, where the voice learnt with another than the one that comes along"""
     to: str = flag(default="ko", metavar="LANG")
     """the language (default: ko)"""
+    faces: Path | None = flag(default=None, metavar="DIR")
+    """folder of videos of the speakers, ID.mp4: where there is one, lips that say it are drawn on it, and the result is ID.mp4"""
     out_dir: Path = flag(metavar="DIR")
     """folder for wav files and manifest.jsonl"""
     part: Part | None = flag(default=None, type=Part.of, metavar="K/N", group="spreading the work")
@@ -111,7 +113,7 @@ def speak_rows(options: SpeakRowsOptions) -> None:
 
     made = list[dict[str, Any]]()
     for name in rows:
-        line = {"id": name, "dub": _file(name), "source": str(sounds[name]), "language": options.to}
+        line = {"id": name, "dub": _file(name, _face_of(options, name)), "source": str(sounds[name]), "language": options.to}
         if options.target is None:
             made.append(line | {"reference_text": source[name].translation})
         else:
@@ -149,16 +151,43 @@ def _speak(options: SpeakRowsOptions, rows: dict[str, Units], sounds: dict[str, 
     with bars(options.quiet) as progress:
         for name, units in track(rows.items(), "speaking", progress, len(rows)):
             heard = sounds[name].stat()
-            key = key_of(*made_by, units.ids, str(sounds[name]), heard.st_size, heard.st_mtime_ns)
-            out = options.out_dir / _file(name)
+            face = _face_of(options, name)
+            key = key_of(*made_by, units.ids, str(sounds[name]), heard.st_size, heard.st_mtime_ns, str(face))
+            out = options.out_dir / _file(name, face)
             if f"{name} {key}" not in known or not out.is_file():
                 out.unlink(missing_ok=True)
-                write_speech(out, vocoder.synthesize(units, voices.of(name)).samples)
+                if face is None:
+                    write_speech(out, vocoder.synthesize(units, voices.of(name)).samples)
+                else:
+                    _draw(options, units, face, sounds[name], out)
                 own.add([{"id": name, "key": key}], is_flushed=False)
 
 
-def _file(name: str) -> str:
-    return f"{name.replace('/', '_')}.wav"
+def _draw(options: SpeakRowsOptions, units: Units, face: Path, voice: Path, out: Path) -> None:
+    """Speak units by a face: the video, forwards and backwards, with lips that say them. The models are loaded for each row."""
+    with loading():
+        from unit2av.inference_options import RenderOptions
+        from unit2av.speaking import speak_and_draw
+
+    with private_folder() as folder:
+        write_unit_file(folder / "units.txt", units.ids)
+        asked = RenderOptions(
+            units=folder / "units.txt", out=out, video=face, voice=voice, to=options.to, unit2av_path=options.unit2av_path,
+            speaker_encoder_path=options.speaker_encoder_path, device=options.device, precision=options.precision, quiet=True,
+        )  # fmt: skip
+        speak_and_draw(asked)
+
+
+def _face_of(options: SpeakRowsOptions, name: str) -> Path | None:
+    """Return the video of the speaker of a row: ID.mp4, or by the last two parts of an id; None where there is none."""
+    if options.faces is None:
+        return None
+    places = (options.faces / f"{name}.mp4", options.faces / f"{'/'.join(name.split('/')[-2:])}.mp4")
+    return next((place for place in places if place.is_file()), None)
+
+
+def _file(name: str, face: Path | None) -> str:
+    return f"{name.replace('/', '_')}.{'wav' if face is None else 'mp4'}"
 
 
 def _sound_of(manifest: Manifest, entry: Entry) -> Path:

@@ -1,6 +1,6 @@
-"""The paper's results beside ours: `python -m recipes.av2av.table exp/av2av/es`.
+"""The paper's results beside ours, a row for each direction: `python -m recipes.av2av.table exp/av2av`.
 
-Reads metrics.json in each folder CONDITION/MODALITIES/RECOGNIZER of run.sh, and counts the kinds of video of the clips.
+Reads metrics.json in each folder DIRECTION/CONDITION/MODALITIES/RECOGNIZER of run.sh, and counts the kinds of video of the clips.
 """
 
 import sys
@@ -16,60 +16,93 @@ from avcore.flags import Command, QuietOptions, flag, positional
 from avcore.notes import print_text
 from avcore.texts import read_json
 from avdata.manifest import read_manifest
+from recipes.demo.evaluate.documents import replace_part
 
-PUBLISHED = {"es": (26.57, 0.35), "fr": (31.27, 0.31), "it": (23.24, 0.37), "pt": (24.51, 0.30)}
-"""ASR-BLEU and speaker cosine of AV2AV from a language into English on MuAViC, second-hand: as quoted in MAVFlow's tables."""
-_BLEU, _COSINE = "asr_bleu_13a", "speaker_cosine"
-_DASH = "-"
+PUBLISHED = {"es-en": (26.57, 0.35), "fr-en": (31.27, 0.31), "it-en": (23.24, 0.37), "pt-en": (24.51, 0.30)}
+"""ASR-BLEU and speaker cosine of AV2AV on MuAViC, sound and lips, clean; second-hand: as quoted in MAVFlow's tables."""
+DIRECTIONS = (*PUBLISHED, "en-es", "en-fr", "en-it", "en-pt")
+_GIVEN = {"audio,video": "sound and lips", "audio": "sound"}
+_FIGURES = ("asr_bleu_13a", "speaker_cosine", "lse_c_published", "lse_d_published")
+_HEAD = (
+    "direction",
+    "condition",
+    "given",
+    "AV2AV: ASR-BLEU, cosine",
+    "ours, by",
+    "ASR-BLEU",
+    "speaker cosine",
+    "LSE-C",
+    "LSE-D",
+    "n",
+)
+_PART, _USUAL = "av2av", "audio,video"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableOptions(QuietOptions):
-    """Write table.md of a language."""
+    """Write table.md of all directions. A direction that was not run yet has an empty row."""
 
     folder: Path = positional("DIR")
-    """of run.sh, for one language"""
-    source: str = flag(default="", metavar="LANG")
-    """the language, for the paper's row (default: the folder's name)"""
+    """of run.sh"""
+    into: Path | None = flag(default=None, metavar="FILE")
+    """put the table into this page, too, between its markers"""
 
 
-def table(folder: Path, source: str) -> str:
-    """Return the table of a language as Markdown. Raises InputError where nothing was measured."""
-    found = sorted(folder.glob("*/*/*/metrics.json"))
+def table(folder: Path) -> str:
+    """Return the table as Markdown. Raises InputError where nothing was measured."""
+    found = sorted(folder.glob("*-*/*/*/*/metrics.json"))
     if not found:
-        raise InputError("nothing was measured yet", path=folder, expected="CONDITION/MODALITIES/RECOGNIZER/metrics.json")
-
-    bleu, cosine = PUBLISHED.get(source, (None, None))
-    lines = ["| | condition | given | recognizer | ASR-BLEU | speaker cosine | n |", "| --- | --- | --- | --- | --- | --- | --- |"]
-    lines.append(f"| AV2AV, as quoted by MAVFlow | clean | sound and lips | not known | {bleu or _DASH} | {cosine or _DASH} | |")
-    lines += (_row(path, folder) for path in found)
-    return "\n".join([*lines, "", *_video_kinds(folder)]) + "\n"
+        raise InputError("nothing was measured yet", path=folder, expected="es-en/clean/audio/RECOGNIZER/metrics.json")
+    return empty_table([_row(path) for path in found]) + "\n".join(["", *_video_kinds(folder)]) + "\n"
 
 
-def _row(path: Path, folder: Path) -> str:
-    condition, given, recognizer, _ = path.relative_to(folder).parts
+def empty_table(rows: list[list[str]] | None = None) -> str:
+    """Return the table with the rows that there are, and an empty one for each direction and kind of input without one."""
+    rows = list(rows or ())
+    there = {(row[0], row[2]) for row in rows}
+    rows += [
+        [direction, "clean", given, _paper(direction, "clean", key), *[""] * 6]
+        for direction in DIRECTIONS
+        for key, given in _GIVEN.items()
+        if (direction, given) not in there
+    ]
+    places = {direction: place for place, direction in enumerate(DIRECTIONS)}
+    rows.sort(key=lambda row: places.get(row[0], len(places)))
+    lines = [_HEAD, ("---",) * len(_HEAD), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _paper(direction: str, condition: str, given: str) -> str:
+    is_published = direction in PUBLISHED and (condition, given) == ("clean", _USUAL)
+    return "{}, {}".format(*PUBLISHED[direction]) if is_published else ""
+
+
+def _row(path: Path) -> list[str]:
+    direction, condition, given, recognizer, _ = path.parts[-5:]
     figures = {one["figure"]: one for one in read_json(path, "the figures")["rows"] if one["subject"] == "dub"}
-    shown = [_figure(figures.get(name)) for name in (_BLEU, _COSINE)]
-    count = figures.get(_BLEU, {}).get("n", 0)
-    return f"| ours | {condition} | {given} | {recognizer} | {shown[0]} | {shown[1]} | {count} |"
+    count = str(figures.get(_FIGURES[0], {}).get("n", 0))
+    shown = [_figure(figures.get(name)) for name in _FIGURES]
+    return [direction, condition, _GIVEN.get(given, given), _paper(direction, condition, given), recognizer, *shown, count]
 
 
 def _figure(found: dict[str, Any] | None) -> str:
     if found is None or "value" not in found:
-        return _DASH
+        return ""
     return f"{found['value']:.2f}" + (f" [{found['low']:.2f}, {found['high']:.2f}]" if "low" in found else "")
 
 
 def _video_kinds(folder: Path) -> Iterator[str]:
-    path = folder / "data" / "manifest.jsonl"
-    if path.is_file():
+    for path in sorted(folder.glob("*-*/data/manifest.jsonl")):
         kinds = Counter(str(one.extra.get("video_kind")) for one in read_manifest(path).entries)
-        yield "Video: " + ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items())) + "."
+        counts = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+        yield f"Video of {path.parts[-3]}: {counts}."
 
 
 def _work(options: TableOptions) -> None:
-    text = table(options.folder, options.source or options.folder.resolve().name)
+    text = table(options.folder)
     write_text(options.folder / "table.md", text)
+    if options.into is not None:
+        replace_part(options.into, _PART, f"\n{text}\n")
     print_text(text)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from avcore.media import read_speech
 from recipes.demo.random.random_checkpoints import RENDERER, TRANSLATOR, UNIT_ENCODER, write_random_checkpoints
+from tests.avdata.prepare.made import talking_head
 from tests.avdata.prepare.trees import write_fleurs, write_kox, write_muavic, write_zeroth
 from tests.integration.pages import ROOT
 from tests.netflips.recognizers.tiny import write_whisper
@@ -111,28 +112,48 @@ def test_the_paper_s_table_is_filled_from_a_corpus_in_its_layout(models: Path, p
     """Random checkpoints, so the figures mean nothing; a join by line number would be wrong for two of four clips."""
     crops = parity_dir / "clip_long.lip.mp4"
     muavic, mtedx = write_muavic(tmp_path, crops, crops)
+    shutil.copytree(muavic / "es", muavic / "en", ignore=lambda folder, _: ["en"] if Path(folder).name == "es" else [])
+    (muavic / "en" / "es").mkdir()
+    shutil.copy(muavic / "en" / "test.tsv", muavic / "en" / "es" / "test_avst.tsv")
+    for name in ("test.en", "es/test_avst.es"):
+        shutil.copy(muavic / "es" / "test.es", muavic / "en" / name)
+    faces, page = tmp_path / "faces" / "aaa", tmp_path / "RESULTS.md"
+    talking_head(faces / "aaa_0000.mp4", (0.2, 2.0, 0.2), 2)
+    page.write_text("<!-- av2av: begin -->\n<!-- av2av: end -->\n")
     options: dict[str, object] = {
-        "muavic": muavic, "mtedx": mtedx, "exp": tmp_path / "exp", "encoder": models / UNIT_ENCODER,
+        "muavic": muavic, "mtedx": mtedx, "exp": tmp_path / "exp", "encoder": models / UNIT_ENCODER, "directions": "es-en",
         "translator": models / TRANSLATOR,
         "renderer": models / RENDERER, "recognizers": write_whisper(tmp_path / "small.en", "en of"),
-        "conditions": "clean 0", "modalities": "audio,video",
+        "conditions": "clean 0", "modalities": "audio,video", "results": page, "speak_with": "--device cpu",
         "extract_with": "--workers 1 --device cpu", "translate_with": _SHORT, "prepare_with": "--workers 1",
     }  # fmt: skip
     done = _run("av2av/run.sh", **options)
     assert done.returncode == 0, done.stderr
     assert "2 of 4 lines belong to another segment" in done.stderr
-    lines = (tmp_path / "exp" / "es" / "table.md").read_text().splitlines()
-    assert "| AV2AV, as quoted by MAVFlow | clean | sound and lips | not known | 26.57 | 0.35 | |" in lines
-    ours = [[*line.split(" | ")[1:4], line.split(" | ")[-1]] for line in lines if line.startswith("| ours")]
-    assert ours == [["0", "audio,video", "small.en", "3 |"], ["clean", "audio,video", "small.en", "3 |"]]
-    assert all("-" not in line.split(" | ")[4:6] for line in lines if line.startswith("| ours"))
-    assert lines[-1] == "Video: lips 3, none 1."
+    rows = [line.strip("| ").split(" | ") for line in (tmp_path / "exp" / "table.md").read_text().splitlines()]
+    ours = [row for row in rows if "small.en" in row]
+    assert [(row[0], row[1], row[2], row[3], row[-1]) for row in ours] == [
+        ("es-en", "0", "sound and lips", "", "3"),
+        ("es-en", "clean", "sound and lips", "26.57, 0.35", "3"),
+    ]
+    assert all(row[5] and row[6] for row in ours)
+    assert sum(row[0] == "en-pt" for row in rows) == 2, "what was not run has empty rows"
+    assert rows[-1] == ["Video of es-en: lips 3, none 1."]
+    assert "26.57, 0.35 | small.en" in page.read_text()
     name = "audio/test/aaa/aaa_0000.wav"
-    noisy, clean = read_speech(tmp_path / "exp" / "es" / "babble_0" / name), read_speech(muavic / "es" / name)
+    noisy, clean = read_speech(tmp_path / "exp" / "es-en" / "babble_0" / name), read_speech(muavic / "es" / name)
     share = np.dot(noisy, clean) / np.dot(clean, clean)  # it is made quieter where it would clip
     assert 10 * np.log10(np.mean((share * clean) ** 2) / np.mean((noisy - share * clean) ** 2)) == pytest.approx(0, abs=1)
     again = _run("av2av/run.sh", **options)
     assert [line for line in again.stdout.splitlines() if line.startswith("stage") and not line.endswith("done before")] == []
+
+    back = {"directions": "en-es", "conditions": "clean", "faces": faces.parent, "syncnet": parity_dir / "syncnet_v2_tiny.model"}
+    done = _run("av2av/run.sh", **options | back, hear_options="--least-frames 1 --least-face 1")
+    assert done.returncode == 0, done.stderr
+    made = tmp_path / "exp" / "en-es" / "clean" / "audio,video" / "spoken"
+    assert sorted(path.suffix for path in made.iterdir() if path.suffix != ".jsonl") == [".mp4", ".wav", ".wav", ".wav"]
+    figures = (made.parent / "small.en" / "metrics.json").read_text()
+    assert "lse_d_published" in figures
 
 
 @pytest.mark.parametrize("recipe", ["kox", "public"])
