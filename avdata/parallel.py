@@ -75,6 +75,18 @@ class UnitCorpus:
         """Whether the lengths of the sequences are known: some have durations or repeats."""
         return any(self.steps[name] > len(units) for name, units in self.units.items())
 
+    def join(self, other: "UnitCorpus") -> None:
+        """Take over another corpus of the same language. Raises VocabularyError for units of another quantizer."""
+        self.note_vocabulary(other.vocabulary, str(other.path))
+        self.problems += other.problems
+        for name, place in other.places.items():
+            if name in self.places:
+                self.problems.append(f"{place}: the id {name} is there twice; first {self.places[name]}")
+                continue
+            self.places[name] = place
+            if name in other.units:
+                self.units[name], self.steps[name] = other.units[name], other.steps[name]
+
     def note_vocabulary(self, vocabulary: str, place: str) -> None:
         """Note the quantizer of a sequence. Raises VocabularyError if it differs from the others'."""
         self.vocabulary = agreed_vocabulary(self.vocabulary, vocabulary, place)
@@ -103,6 +115,19 @@ def merged_units(ids: Ids, place: str, reading: UnitReading) -> Ids:
         position = int(outside[0])
         raise UnitRangeError(int(shifted[position]), position, reading.num_units, path=place)
     return Units(shifted).merged().ids
+
+
+def read_unit_corpora(paths: Iterable[str | Path], language: str, reading: UnitReading, progress: Progress = silent) -> UnitCorpus:
+    """Read several sources of one language as one, see `read_unit_corpus`. Raises InputError for lines among them, since ids are
+    line numbers there."""
+    first, *others = paths
+    corpus = read_unit_corpus(first, language, reading, progress)
+    for path in others:
+        more = read_unit_corpus(path, language, reading, progress)
+        if more.is_by_line or corpus.is_by_line:
+            raise InputError("lines of units have no ids, and cannot be joined", path=path, expected="units with ids")
+        corpus.join(more)
+    return corpus
 
 
 def read_unit_corpus(path: str | Path, language: str, reading: UnitReading, progress: Progress = silent) -> UnitCorpus:

@@ -2,9 +2,10 @@
 
 Each part keeps what it measured at once in a file of its own below --results, and can be called alone. Parts: `av2unit`,
 `unit2unit`, `vocoder`, `lips` (each stage beside the baseline; the translator on sentences as long as those of Ko-X), `chain` (the
-stages of a dub in a row), `dub` (file to file, as much as there is in speech). At the end the tables of docs/performance.md and the
-row of a minute in README.md and README.ko.md are filled from all files (not with --size tiny or --device cuda). Results of parts
-that were measured once and are gone lie in results/once.
+stages of a dub in a row), `dub` (file to file, as much as there is in speech), `training` (updates of each training at its
+published size), `corpus` (preparation and extraction of an hour of speech, speech for pairs). At the end the tables of
+docs/performance.md and the row of a minute in README.md and README.ko.md are filled from all files (not with --size tiny or
+--device cuda). Results of parts that were measured once and are gone lie in results/once.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from typing import Any
 import torch
 
 from avcore.files import private_folder, write_text
-from benchmarks import whole
+from benchmarks import lab, whole
 from benchmarks.material import BEAM, KOX_LENGTHS, SENTENCE_STEPS, STAGES
 from benchmarks.stages import Ledger, measure_stage, read_results
 from recipes.demo.evaluate.documents import replace_part
@@ -35,6 +36,8 @@ MEASURES = {
     **{stage: partial(measure_stage, stage) for stage in STAGES},
     "chain": whole.measure_chain,
     "dub": whole.measure_dub,
+    "training": lab.measure_training,
+    "corpus": lab.measure_corpus,
 }
 _INSTRUCTIONS = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 """Instructions that matter for matrix products, by their names in /proc/cpuinfo."""
@@ -88,6 +91,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--checkpoints", type=Path, help="folder with random checkpoints, made when absent (default: temporary)")
     parser.add_argument("--clips", type=Path, help="folder for made clips, kept (default: temporary)")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the files (default: benchmarks/results)")
+    parser.add_argument("--updates", type=int, default=3, help="of each training, after the first (default: 3)")
+    parser.add_argument("--corpus-s", type=float, default=300, help="seconds of speech to prepare and extract (default: 300)")
     parser.add_argument("--no-pages", action="store_true", help="leave docs/performance.md alone")
     return parser
 
@@ -160,6 +165,7 @@ def write_tables(results: Results, root: Path) -> None:
     for page, part, text in (
         ("docs/performance.md", "speed", short(results)),
         ("docs/performance.md", "whole", whole_table(results)),
+        ("docs/performance.md", "lab", lab_table(results)),
     ):
         if text:
             replace_part(root / page, part, f"\n{text}\n")
@@ -230,6 +236,24 @@ def dubs(results: Results) -> str:
 
     head = ("a dub from file to file, 720p, all cores", "wall s per s", "of it the check", "CPU s per s", "peak memory", "n")
     return f"{processor(results['dub']['about'])}, {results['dub']['about']['date']}:\n\n{row_table(head, lines)}" if lines else ""
+
+
+def lab_table(results: Results) -> str:
+    """Return the table of what a lab waits for, each row with its machine, load and day."""
+    parts = [results[part] for part in ("training", "corpus") if part in results]
+    lines = [
+        [run["what"], f"{run['cpu_s']:,.2f}", f"{run['wall_s']:,.2f}", f"{run['peak_mib'] / _GIB:.1f} GiB", str(run["n"])]
+        for part in parts
+        for run in part["points"].values()
+    ]
+    if not lines:
+        return ""
+    about = parts[0]["about"]
+    device = about["device"] or f"{processor(about)}, one thread"
+    head = (
+        f"`python -m benchmarks --parts training corpus`: {device}, load {about['load']}, torch {about['torch']}, {about['date']}."
+    )
+    return f"{head}\n\n{row_table(('what', 'CPU s', 'wall s', 'peak memory', 'n'), lines)}"
 
 
 _LEAST_SHOWN_S = 1.0

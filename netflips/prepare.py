@@ -11,6 +11,8 @@ from avcore.loading import loading
 CORPORA = {
     "kox": ("avdata.prepare.kox", "AIHub Ko-X: Korean speech with English text or speech"),
     "zeroth": ("avdata.prepare.zeroth", "Zeroth Korean (OpenSLR 40)"),
+    "kosp2e": ("avdata.prepare.kosp2e", "kosp2e: Korean speech with English translations by people"),
+    "lhotse": ("avdata.prepare.lhotse", "manifests of lhotse: LibriSpeech and many others"),
     "kspon": ("avdata.prepare.kspon", "KsponSpeech: Korean talk, sound without a header"),
     "fleurs": ("avdata.prepare.fleurs", "FLEURS: the same sentences, read in English and in Korean"),
     "cv": ("avdata.prepare.common_voice", "Common Voice: one language"),

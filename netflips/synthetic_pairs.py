@@ -47,7 +47,7 @@ _TRANSLATE_HELP = (
 _SPEAK_HELP = (
     "command that speaks the translation, as 'python -m avdata.prepare.say --voice ko --text-file {text_file} --out {out}'; "
     f"{{text}}, {{text_file}}, {{out}}, {{reference}} (the recording), {{id}} and {{speaker}} are filled in; {LASTING_HELP}. "
-    "Several times: several voices, one for each pair"
+    "Several times: several voices, one for each pair. Without it the other side is text alone, for text2unit.inference --manifest"
 )
 _RECOGNIZE_HELP = (
     'folder of a Whisper (faster-whisper), or command that answers a line of JSON, {"sound", "language"}, with one, {"ok": true, '
@@ -82,8 +82,6 @@ class PairsCorpus(Preparation):
         super().__post_init__()
         if self.out_dir.resolve() == self.manifest.resolve().parent:
             raise UsageError("the output folder is that of the manifest", path=self.out_dir, hint="choose another --out-dir")
-        if not self.speak_with:
-            raise UsageError("--speak-with is needed", hint="any text-to-speech program; several times for several voices")
         for template in self.speak_with:
             Synthesis(template, self.timeout).check()
         for name, given in (("--translate-with", self.translate_with), ("--recognize-with", self.recognize_with)):
@@ -141,9 +139,19 @@ class PairsCorpus(Preparation):
             made["heard" if not text else "cer"] = True if not text else self._error_rate(text, recognized, "recording")
             text = text or recognized
 
-        if not text:
+        if not text and not entry.translation:
             raise LeftOutPair("no text", "it has no text, and --recognize-with gives none")
         translation, by = self._translated(entry, text)
+
+        kept = {name: value for name, value in entry.extra.items() if name in ("split", "gender")}
+        own = Entry(
+            entry.id, language=entry.language, speaker=entry.speaker, text=text, translation=translation,
+            extra=kept | ({"made": made} if made else {}),
+        )  # fmt: skip
+        other: dict[str, Any] = {"translated_by": by}
+        target = Entry(entry.id, language=self.target, text=translation, translation=text, extra=kept | {"synthetic": True})
+        if not self.speak_with:
+            return self._with_sound(own, own_path), replace(target, extra={**target.extra, "made": other})
 
         # By a checksum of the id: a run that is resumed, in whatever number of processes, takes the same voice again.
         voice = zlib.crc32(entry.id.encode()) % len(self.speak_with)
@@ -152,29 +160,21 @@ class PairsCorpus(Preparation):
         (folder / entry.id).parent.mkdir(parents=True, exist_ok=True)
         spoken = synthesis.speak(translation, self.target, own_path, folder, entry.id, entry.speaker)
         self._require_whole(spoken, "translation")
-        other: dict[str, Any] = {
-            "translated_by": by,
-            "spoken_by": f"{program_name(parse_command(synthesis.template, '--speak-with'))} {voice + 1}",
-        }
+        other["spoken_by"] = f"{program_name(parse_command(synthesis.template, '--speak-with'))} {voice + 1}"
         if self.recognize_with:
             other["cer"] = self._error_rate(translation, self._hear(spoken, self.target), "translation")
 
-        stored = [
-            _stored(path, self.out_dir, f"audio/{language}/{entry.id}.wav")
-            for path, language in ((own_path, entry.language), (spoken, self.target))
-        ]
-        short, long = sorted(one.seconds for one in stored)
-        if long > self.max_ratio * short:
-            raise LeftOutPair("length ratio", f"sides of {stored[0].seconds:.1f} and {stored[1].seconds:.1f} s")
+        target = replace(target, speaker=str(other["spoken_by"]), extra={**target.extra, "made": other})
+        sides = self._with_sound(own, own_path), self._with_sound(target, spoken)
+        seconds = [one.seconds for one in sides]
+        if max(seconds) > self.max_ratio * min(seconds):
+            raise LeftOutPair("length ratio", f"sides of {seconds[0]:.1f} and {seconds[1]:.1f} s")
+        return sides
 
-        kept = {name: value for name, value in entry.extra.items() if name in ("split", "gender")}
-        own, target = (
-            Entry(entry.id, one.name, duration_s=one.seconds, samples=one.samples, language=language)
-            for one, language in zip(stored, (entry.language, self.target), strict=True)
-        )
-        own = replace(own, speaker=entry.speaker, text=text, translation=translation, extra=kept | ({"made": made} if made else {}))
-        extra = kept | {"synthetic": True, "made": other}
-        return own, replace(target, speaker=str(other["spoken_by"]), text=translation, translation=text, extra=extra)
+    def _with_sound(self, entry: Entry, path: Path) -> Entry:
+        """Store the sound of a side, and return its entry with it."""
+        stored = _stored(path, self.out_dir, f"audio/{entry.language}/{entry.id}.wav")
+        return replace(entry, audio=stored.name, duration_s=stored.seconds, samples=stored.samples)
 
     def _translated(self, entry: Entry, text: str) -> tuple[str, str]:
         """Return a translation and its origin: the corpus or the translator."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-_OUTPUTS = ("-o", "--out", "--out-dir", "--json", "--rows")
+_OUTPUTS = ("-o", "--out", "--out-dir", "--json", "--rows", "--out-path", "--out-unit-path")
 _RUN, _CONFIG, _CHECK = "run_dir=", "--config", "check_only=true"
 _BY_CONTENT = 1 << 30
 """Bytes up to which content counts; larger files and folders go by names, sizes and times."""

@@ -12,7 +12,8 @@ exp=exp/av2av                       # all that is made, a folder a direction
 encoder=mavhubert_large_noise.pt    # published files
 translator=utut_sts_ft.pt
 renderer=unit2av_renderer.pt        # with a voice of each target
-recognizers=judge-whisper           # each is a row: judge-whisper, and folders as wav2vec2-large-960h-lv60-self, medium.en
+recognizers=judge-whisper           # of English; each is a row: judge-whisper, and folders as wav2vec2-large-960h-lv60-self, medium.en
+other_recognizers=judge-whisper     # of other targets
 conditions=clean                    # clean, and signal-to-noise ratios of babble, as "clean 15 10 5 0 -5"
 modalities="audio,video audio"      # what the encoder is given
 faces=                              # videos of the speakers, ID.mp4, as LRS3's: lips are drawn on them, for LSE-C and LSE-D
@@ -29,7 +30,8 @@ set -f # words of the options are no patterns of files
 all=$exp
 metrics=asr_bleu_13a,asr_wer,speaker_cosine${syncnet:+,lse_c_published,lse_d_published}
 for direction in $directions; do
-    source=${direction%-*} target=${direction#*-} exp=$all/$direction number=2
+    source=${direction%-*} target=${direction#*-} exp=$all/$direction number=2 hearing=$recognizers
+    [[ $target == en ]] || hearing=$other_recognizers
     launch=$prepare_launch some_may_fail=1 run_stage 1 "$direction: clips, what they show, and their translations" \
         netflips prepare muavic --data-root "$muavic" $([[ $mtedx && $source != en ]] && printf -- '--mtedx %q' "$mtedx") \
         --source "$source" --target "$target" ${split_list:+--split-list "$split_list"} --out-dir "$exp/data" $prepare_with
@@ -51,7 +53,7 @@ for direction in $directions; do
                 python recipes/speak_rows.py "$made/translations.jsonl" --source "$exp/data/manifest.jsonl" --to "$target" \
                 --unit2av-path "$renderer" ${faces:+--faces "$faces"} --out-dir "$made/spoken" $speak_with
             ((number += 3))
-            for recognizer in $recognizers; do
+            for recognizer in $hearing; do
                 launch=$score_launch run_stage $number "$what: figures by $recognizer" \
                     netflips evaluate $([[ $faces ]] && echo dubs || echo speech) "$made/spoken/manifest.jsonl" --metrics "$metrics" \
                     ${syncnet:+--syncnet "$syncnet"} --lang "$target" --recognizer "$recognizer" \

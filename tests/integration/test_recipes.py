@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from avcore.media import read_speech
 from recipes.demo.random.random_checkpoints import RENDERER, TRANSLATOR, UNIT_ENCODER, write_random_checkpoints
 from tests.avdata.prepare.made import talking_head
-from tests.avdata.prepare.trees import write_fleurs, write_kox, write_muavic, write_zeroth
+from tests.avdata.prepare.trees import write_fleurs, write_kosp2e, write_kox, write_lhotse, write_muavic, write_zeroth
 from tests.integration.pages import ROOT
 from tests.netflips.recognizers.tiny import write_whisper
 
@@ -81,7 +82,7 @@ def test_public_corpora_become_pairs_that_people_read_and_pairs_that_programs_sp
         "translate_with": f"python {tmp_path / 'translate.py'}",
         "speak_english_with": "python -m avdata.prepare.say --text-file {text_file} --out {out}", "train_with": _FEW_UPDATES,
         "extract_with": "--modalities audio --workers 1 --device cpu", "evaluate_with": _SHORT,
-        "renderer": models / RENDERER, "stop_stage": 16,
+        "renderer": models / RENDERER, "stop_stage": 28,
     }  # fmt: skip
     done = _run("public/run.sh", **options)
     assert done.returncode == 0, done.stderr
@@ -93,9 +94,49 @@ def test_public_corpora_become_pairs_that_people_read_and_pairs_that_programs_sp
     assert {split: about["pairs"] for split, about in splits.items()} == {"train": 5, "valid": 3, "test": 3}
     assert json.loads((tmp_path / "exp" / "run" / "translate.json").read_text())["utterances"] == 3
     (tmp_path / "exp" / "run" / "spoken" / spoken[0]["dub"]).write_bytes(b"of another voice")
-    again = _run("public/run.sh", **options | {"renderer": shutil.copy(models / RENDERER, tmp_path), "stage": 16})
+    again = _run("public/run.sh", **options | {"renderer": shutil.copy(models / RENDERER, tmp_path), "stage": 28})
     assert again.returncode == 0, again.stderr
     assert (tmp_path / "exp" / "run" / "spoken" / spoken[0]["dub"]).stat().st_size > 1000
+
+
+def test_open_corpora_become_a_translator_from_nothing(models: Path, tmp_path: Path) -> None:
+    """kosp2e is spoken in English by a program; LibriSpeech's translations are said in units by a model of Zeroth's."""
+    zeroth = write_zeroth(tmp_path / "zeroth", seconds=1.2)
+    for table in zeroth.rglob("*.trans.txt"):
+        names = [line.split()[0] for line in table.read_text(encoding="utf-8").splitlines()]
+        said = ("안녕하세요", "고마워요", "미안해요")
+        table.write_text("".join(f"{name} {text}\n" for name, text in zip(names, said, strict=True)), encoding="utf-8")
+    translator = "import json\nwhile 1:\n    said = {'0': '좋은 아침', '1': '또 봐요'}[json.loads(input())['text'][-1]]\n"
+    translator += "    print(json.dumps({'ok': True, 'text': said}), flush=True)\n"
+    (tmp_path / "translate.py").write_text(translator, encoding="utf-8")
+    small = "fairseq.model.encoder_layers=1 fairseq.model.decoder_layers=1 fairseq.model.encoder_embed_dim=16"
+    small += " fairseq.model.decoder_embed_dim=16 fairseq.model.encoder_ffn_embed_dim=16 fairseq.model.decoder_ffn_embed_dim=16"
+    options: dict[str, object] = {
+        "fleurs": "", "zeroth": zeroth, "kosp2e": write_kosp2e(tmp_path / "kosp2e", 1.2), "lhotse": write_lhotse(tmp_path / "lhotse"),
+        "exp": tmp_path / "exp", "encoder": models / UNIT_ENCODER, "translator": "", "prepare_with": "--workers 1",
+        "translate_with": f"python {tmp_path / 'translate.py'}",
+        "speak_english_with": "python -m avdata.prepare.say --text-file {text_file} --out {out}",
+        "extract_with": "--modalities audio --workers 1 --device cpu", "evaluate_with": _SHORT,
+        "text2unit_config": "text2unit/aligned_debug", "text2unit_with": "loop.max_steps=2 loop.device=cpu data.hold_out=1",
+        "config_dir": ROOT / "recipes" / "public" / "configs", "config": "from_nothing",
+        "pairs_with": "--valid 1 --test 1 --max-ratio 0",
+        "train_with": f"{_FEW_UPDATES} {small} fairseq.common.cpu=true fairseq.common.fp16=false update_tokens=1024",
+    }  # fmt: skip
+    done = _run("public/run.sh", **options)
+    assert done.returncode == 0, done.stderr
+    splits = json.loads((tmp_path / "exp" / "pairs" / "data.json").read_text())["splits"]
+    assert sum(about["pairs"] for about in splits.values()) == 3
+    texts = (tmp_path / "exp" / "pairs" / "text").glob("*.transcript")
+    assert {path.read_text(encoding="utf-8") for path in texts} == {"안녕하세요\n", "좋은 아침\n", "또 봐요\n"}
+    again = _run("public/run.sh", **options)
+    assert [line for line in again.stdout.splitlines() if line.startswith("stage") and not line.endswith("done before")] == []
+
+
+def test_the_true_size_is_rehearsed_and_its_hours_reckoned(tmp_path: Path) -> None:
+    small = "fairseq.model.encoder_layers=1 fairseq.model.decoder_layers=1 fairseq.common.cpu=true fairseq.common.fp16=false"
+    done = _run("public/rehearse.sh", exp=tmp_path, pairs=12, scale=0.04, train_with=small)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"tokens a second \(median of 2 updates\)\n200,000 updates of 65,536 tokens: [\d,]+ hours", done.stdout)
 
 
 def test_the_rehearsal_of_kox_has_its_true_shape(tmp_path: Path) -> None:
@@ -113,9 +154,9 @@ def test_the_paper_s_table_is_filled_from_a_corpus_in_its_layout(models: Path, p
     crops = parity_dir / "clip_long.lip.mp4"
     muavic, mtedx = write_muavic(tmp_path, crops, crops)
     shutil.copytree(muavic / "es", muavic / "en", ignore=lambda folder, _: ["en"] if Path(folder).name == "es" else [])
-    (muavic / "en" / "es").mkdir()
-    shutil.copy(muavic / "en" / "test.tsv", muavic / "en" / "es" / "test_avst.tsv")
-    for name in ("test.en", "es/test_avst.es"):
+    (muavic / "en" / "fr").mkdir()
+    shutil.copy(muavic / "en" / "test.tsv", muavic / "en" / "fr" / "test_avst.tsv")
+    for name in ("test.en", "fr/test_avst.fr"):
         shutil.copy(muavic / "es" / "test.es", muavic / "en" / name)
     faces, page = tmp_path / "faces" / "aaa", tmp_path / "RESULTS.md"
     talking_head(faces / "aaa_0000.mp4", (0.2, 2.0, 0.2), 2)
@@ -147,12 +188,18 @@ def test_the_paper_s_table_is_filled_from_a_corpus_in_its_layout(models: Path, p
     again = _run("av2av/run.sh", **options)
     assert [line for line in again.stdout.splitlines() if line.startswith("stage") and not line.endswith("done before")] == []
 
-    back = {"directions": "en-es", "conditions": "clean", "faces": faces.parent, "syncnet": parity_dir / "syncnet_v2_tiny.model"}
+    back = {
+        "other_recognizers": write_whisper(tmp_path / "small", "es of", language="es"),
+        "directions": "en-es",
+        "conditions": "clean",
+        "faces": faces.parent,
+        "syncnet": parity_dir / "syncnet_v2_tiny.model",
+    }
     done = _run("av2av/run.sh", **options | back, hear_options="--least-frames 1 --least-face 1")
     assert done.returncode == 0, done.stderr
-    made = tmp_path / "exp" / "en-es" / "clean" / "audio,video" / "spoken"
+    made = tmp_path / "exp" / "en-fr" / "clean" / "audio,video" / "spoken"
     assert sorted(path.suffix for path in made.iterdir() if path.suffix != ".jsonl") == [".mp4", ".wav", ".wav", ".wav"]
-    figures = (made.parent / "small.en" / "metrics.json").read_text()
+    figures = (made.parent / "small" / "metrics.json").read_text()
     assert "lse_d_published" in figures
 
 

@@ -139,6 +139,26 @@ def test_a_voice_that_answers_lines_is_started_once_and_parts_become_one(corpus:
     assert all((corpus / "parts" / one.audio).is_file() for one in read_manifest(corpus / "parts" / "ko.jsonl").entries)
 
 
+def test_without_a_voice_the_other_side_is_text_alone(corpus: Path) -> None:
+    given = ["--manifest", str(corpus / "manifest.jsonl"), "--target", "ko", "--workers", "1", "--quiet"]
+    main(
+        [
+            "prepare",
+            "pairs",
+            *given,
+            "--translate-with",
+            f"{sys.executable} {corpus}/translate.py",
+            "--out-dir",
+            str(corpus / "text"),
+        ]
+    )
+    english, korean = (read_manifest(corpus / "text" / f"{name}.jsonl").entries for name in ("en", "ko"))
+    assert [one.id for one in english] == [one.id for one in korean]
+    assert all(one.audio and one.seconds for one in english)
+    plain = next(one for one in korean if one.id == "plain")
+    assert (plain.audio, plain.text, plain.translation, plain.extra["split"]) == ("", "좋은 아침", "good morning", "train")
+
+
 def test_an_id_that_leaves_the_output_folder_is_refused(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
     row = {"id": "../../outside", "audio": "en/plain.wav", "language": "en", "text": "good morning"}
     (corpus / "manifest.jsonl").write_text(json.dumps(row) + "\n")

@@ -18,7 +18,7 @@ from avcore.units import END as END_OF_UNITS
 from avcore.units import NUM_MARKS as NUM_SPECIALS
 from avcore.units import format_units, normalise_language
 from avdata.manifest import iter_entries
-from avdata.parallel import StoredIds, UnitCorpus, common_vocabulary, read_unit_corpus, report_problems
+from avdata.parallel import StoredIds, UnitCorpus, common_vocabulary, read_unit_corpora, report_problems
 from avdata.splits import SPLITS, TEST, TRAIN, VALID, SplitPlan, divide_speakers
 from unit2unit.training.corpus import (
     LEFT_OUT,
@@ -57,8 +57,15 @@ def build_parser() -> Parser:
     )
 
     given = parser.add_argument_group("units (either --source and --target, or --splits)")
-    given.add_argument("--source", metavar="PATH", help="folder of unit files, .jsonl with equal ids, or lines of units")
-    given.add_argument("--target", metavar="PATH", help="the same for the target; names, ids or line numbers pair them up")
+    given.add_argument(
+        "--source",
+        action="append",
+        metavar="PATH",
+        help="folder of unit files, .jsonl with equal ids, or lines of units; repeatable",
+    )
+    given.add_argument(
+        "--target", action="append", metavar="PATH", help="the same for the target; names, ids or line numbers pair them up"
+    )
     given.add_argument("--splits", metavar="DIR", help="folder of {train,valid,test}.{en,ko}: lines that are divided already")
     given.add_argument("--source-lang", default="en", metavar="LANG")
     given.add_argument("--target-lang", default="ko", metavar="LANG")
@@ -104,7 +111,7 @@ def prepare(options: argparse.Namespace) -> None:
     unpaired = [line for one in found.values() for line in one.unpaired]
     if not all(one.pairs for one in found.values()):
         lost = f"{several(len(problems), 'problem')}, {len(unpaired)} without the other side"
-        raise InputError("no pairs are left", path=options.splits or options.source, found=lost)
+        raise InputError("no pairs are left", path=options.splits or options.source[0], found=lost)
     left_out = problems + unpaired + [line for one in found.values() for line in one.unfit]
 
     entries = () if options.texts is None else iter_entries(options.texts)
@@ -184,23 +191,23 @@ def _check(options: argparse.Namespace, languages: tuple[str, str]) -> None:
     if languages[0] == languages[1]:
         raise UsageError("source and target must be two languages", found=languages[0])
 
-    given = (options.source, options.target, options.splits)
+    given = (*(options.source or ()), *(options.target or ()), options.splits)
     require_free(options.out, options.overwrite, [path for path in given if path])
 
 
 def _read(options: argparse.Namespace, languages: tuple[str, str]) -> dict[str, tuple[UnitCorpus, UnitCorpus]]:
     """Read both sides of all pairs, which are to be divided, or of each split."""
-    places = {_ALL: [options.source, options.target]}
+    places: dict[str, list[list[Path]]] = {_ALL: [options.source, options.target]}
     if options.splits:
-        places = {split: [Path(options.splits) / f"{split}.{language}" for language in languages] for split in SPLITS}
-        if not any(path.exists() for path in places[TEST]):
+        places = {split: [[Path(options.splits) / f"{split}.{language}"] for language in languages] for split in SPLITS}
+        if not any(path.exists() for (path,) in places[TEST]):
             del places[TEST]
 
     reading = reading_of_units(options)
     corpora: dict[str, tuple[UnitCorpus, UnitCorpus]] = {}
     with bars(options.quiet) as progress:
         for split, paths in places.items():
-            source, target = (read_unit_corpus(path, name, reading, progress) for path, name in zip(paths, languages, strict=True))
+            source, target = (read_unit_corpora(path, name, reading, progress) for path, name in zip(paths, languages, strict=True))
             corpora[split] = source, target
     return corpora
 

@@ -21,8 +21,10 @@ from tests.avdata.prepare.trees import (
     write_cvss,
     write_fleurs,
     write_kaldi_folder,
+    write_kosp2e,
     write_kox,
     write_kspon,
+    write_lhotse,
     write_muavic,
     write_zeroth,
 )
@@ -70,6 +72,10 @@ def _talks(which: int) -> Build:
 
 ROWS = {
     "zeroth": Row(lambda root, *_: write_zeroth(root), "", "", {"manifest": 9}, "found notes.md; unpack it first: tar xzf zeroth"),
+    "kosp2e": Row(lambda root, *_: write_kosp2e(root), "", "--subset kss", {"manifest": 2}, "expected split/zeroth_train.xlsx"),
+    "lhotse": Row(
+        lambda root, *_: write_lhotse(root), "--language en", "--language de", {"manifest": 4}, "make them with lhotse prepare"
+    ),
     "kspon": Row(lambda root, *_: write_kspon(root), "", "", {"manifest": 5}, "expected scripts/train.trn, or a .txt beside"),
     "cv": Row(lambda root, *_: write_common_voice(root), "--language en", "--language de", {"manifest": 2}, "0 tables and 0 clips"),
     "kaldi": Row(lambda root, *_: write_kaldi_folder(root), "", "--language en", {"manifest": 3}, "wav.scp of the Kaldi folder"),

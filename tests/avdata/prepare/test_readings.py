@@ -15,7 +15,15 @@ from avcore.files import _HOST
 from avcore.media import read_speech
 from avdata.manifest import Entry, read_manifest
 from tests.avdata.prepare.made import failures, prepare, sound_bytes
-from tests.avdata.prepare.trees import write_common_voice, write_fleurs, write_kspon, write_zeroth
+from tests.avdata.prepare.trees import (
+    write_common_voice,
+    write_fleurs,
+    write_kosp2e,
+    write_kspon,
+    write_lhotse,
+    write_spreadsheet,
+    write_zeroth,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -200,3 +208,37 @@ def test_common_voice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     (root / "train.tsv").write_text("path\ttext\n")
     assert prepare("cv", root, tmp_path / "none", "--language", "en") == 2
     assert "expected client_id, path, sentence" in capsys.readouterr().err
+
+
+def test_kosp2e_has_the_english_of_people_and_the_korean_of_zeroth(tmp_path: Path) -> None:
+    root = write_kosp2e(tmp_path / "kosp2e")
+    texts = tmp_path / "zeroth.jsonl"
+    texts.write_text('{"id": "106_003_0000", "text": "그는 갔다"}\n', encoding="utf-8")
+    assert prepare("kosp2e", root, tmp_path / "out", "--texts", str(texts)) == 1
+    first, second = read_manifest(tmp_path / "out" / "manifest.jsonl").entries
+    assert (first.text, first.translation, first.speaker, first.language) == ("그는 갔다", "He said so & left.", "106", "ko")
+    assert (first.extra["split"], second.extra["split"], second.text) == ("train", "valid", "")
+    assert failures(tmp_path / "out") == {"split/zeroth_train.xlsx: 106_003_0009": "its recording is not there"}
+    others = tmp_path / "others"
+    assert prepare("kosp2e", root, others, "--subset", "stylekqc") == 0
+    (entry,) = read_manifest(others / "manifest.jsonl").entries
+    assert (entry.id, entry.translation, entry.extra["split"]) == ("a_1", "Turn it on.", "test")
+    write_spreadsheet(root / "split" / "zeroth_train.xlsx", [])
+    (root / "split" / "zeroth_test.xlsx").write_bytes(b"PK no book")
+    assert prepare("kosp2e", root, tmp_path / "damaged") == 2
+
+
+def test_lhotses_manifests_become_sentences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_lhotse(tmp_path / "lhotse")
+    assert prepare("lhotse", root, tmp_path / "out", "--language", "en") == 1
+    entries = {entry.id: entry for entry in read_manifest(tmp_path / "out" / "manifest.jsonl").entries}
+    assert [entry.extra["split"] for entry in entries.values()] == ["train", "train", "valid", "valid"]
+    assert (entries["84-1-0001"].text, entries["84-1-0001"].speaker, entries["84-1-0001"].seconds) == ("Go to 1", "84", 1.0)
+    assert entries["85-1-0000-1"].seconds == pytest.approx(0.4)
+    whole = read_speech(root / "sound" / "85-1-0000.flac")
+    assert np.allclose(read_speech(tmp_path / "out" / entries["85-1-0000-1"].audio), whole[6400:12800], atol=1e-4)
+    assert set(failures(tmp_path / "out").values()) == {"its recording is not there"}
+    (root / "librispeech_recordings_dev-clean.jsonl.gz").write_bytes(b"no gzip")
+    capsys.readouterr()
+    assert prepare("lhotse", root, tmp_path / "again", "--language", "en") == 2
+    assert "lhotse's manifest cannot be read" in capsys.readouterr().err

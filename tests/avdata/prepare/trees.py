@@ -1,7 +1,9 @@
 """Small trees in the layouts of the corpora as they are delivered."""
 
+import gzip
 import json
 import shutil
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,60 @@ def write_zeroth(root: Path, per_speaker: int = 3, seconds: float = 0.4) -> Path
         lines = "".join(f"{name} 한국어 문장 {name}\n" for name in names)
         (folder / f"{speaker}_003.trans.txt").write_text(lines, encoding="utf-8")
     (root / "AUDIO_INFO").write_text("SPEAKERID|NAME|SEX|SCRIPTID|DATASET\n106|x|f|003|train_data_01\n")
+    return root
+
+
+_SHEET = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{}</sheetData></worksheet>'
+_STRINGS = '<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">{}</sst>'
+
+
+def write_spreadsheet(path: Path, rows: Sequence[Sequence[str]]) -> None:
+    """A sheet as Excel writes it: numbers in the first column, texts once in a table of their own."""
+    strings = list(dict.fromkeys(text for row in rows for text in row))
+    lines = list[str]()
+    for number, row in enumerate(rows, 1):
+        cells = "".join(f'<c r="{"BC"[place]}{number}" t="s"><v>{strings.index(text)}</v></c>' for place, text in enumerate(row))
+        lines.append(f'<row r="{number}"><c r="A{number}"><v>{number - 2}</v></c>{cells}</row>')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as book:
+        book.writestr("xl/worksheets/sheet1.xml", _SHEET.format("".join(lines)))
+        book.writestr("xl/sharedStrings.xml", _STRINGS.format("".join(f"<si><t>{text}</t></si>" for text in strings)))
+
+
+def write_kosp2e(root: Path, seconds: float = 0.4) -> Path:
+    """kosp2e with two of its parts; a recording of Zeroth's that has no translation, and a translation without a recording."""
+    names = {"zeroth": [f"106_003_{number:04d}" for number in range(3)], "stylekqc": ["a_1"]}
+    for part, its in names.items():
+        (root / "data" / part).mkdir(parents=True)
+        for number, name in enumerate(its):
+            (root / "data" / part / f"{name}.wav").write_bytes(sound_bytes(seconds, number))
+    head = ("file", "en")
+    write_spreadsheet(
+        root / "split" / "zeroth_train.xlsx", [head, ("106_003_0000", "He said so &amp; left."), ("106_003_0009", "No.")]
+    )
+    write_spreadsheet(root / "split" / "zeroth_dev.xlsx", [head, ("106_003_0001.wav", "Yes.")])
+    write_spreadsheet(root / "split" / "style_test.xlsx", [head, ("a_1", "Turn it on.")])
+    return root
+
+
+def write_lhotse(root: Path) -> Path:
+    """Manifests as lhotse 1.33 writes them of LibriSpeech, and of a recording with two utterances."""
+    (root / "sound").mkdir(parents=True)
+    for part, names in {"train-clean-5": ("84-1-0000", "84-1-0001"), "dev-clean": ("85-1-0000",)}.items():
+        recordings, utterances = list[dict[str, object]](), list[dict[str, object]]()
+        for number, name in enumerate(names):
+            (root / "sound" / f"{name}.flac").write_bytes(sound_bytes(1.0, number, kind="FLAC"))
+            source = {"type": "file", "channels": [0], "source": str(root / "sound" / f"{name}.flac")}
+            recordings.append({"id": name, "sources": [source], "sampling_rate": 16000, "num_samples": 16000, "duration": 1.0})
+            parts = [(name, 0.0, 1.0)] if part.startswith("train") else [(f"{name}-{at}", 0.4 * at, 0.4) for at in (0, 1)]
+            utterances += [
+                {"id": one, "recording_id": name, "start": start, "duration": seconds, "channel": 0, "text": f"GO TO {number}",
+                 "language": "English", "speaker": name[:2]} for one, start, seconds in parts
+            ]  # fmt: skip
+        utterances.append({"id": f"lost-{part}", "recording_id": "none", "start": 0.0, "duration": 1.0, "text": "LOST"})
+        for kind, rows in (("recordings", recordings), ("supervisions", utterances)):
+            with gzip.open(root / f"librispeech_{kind}_{part}.jsonl.gz", "wt", encoding="utf-8") as file:
+                file.writelines(json.dumps(row) + "\n" for row in rows)
     return root
 
 

@@ -1,0 +1,1 @@
+"""Public corpora to a unit translator; see README.md."""
