@@ -111,7 +111,7 @@ def main() -> None:
         folder = options.checkpoints or scratch / "checkpoints"
         for part in options.parts:
             ledger = Ledger(options.results / f"{part}.json", about)
-            if not folder.exists():
+            if not folder.exists() and part != "training":
                 write_random_checkpoints(folder, options.size)
             begun = time.perf_counter()
             MEASURES[part](options, folder, scratch, ledger)

@@ -55,6 +55,11 @@ run_stage() {
     printf '%s\n' "$key" >"$mark"
 }
 
+# whole_launch WORDS: the same words, but none for an array: for commands without parts.
+whole_launch() {
+    [[ $1 == *--array* ]] || printf %s "$1"
+}
+
 # check_training NUMBER SETTINGS: refuse what cannot be trained with before days of preparation, unless the run ends before stage NUMBER.
 check_training() {
     ((stop_stage < $1)) || run_stage 0 "can it be trained with these settings?" \
@@ -67,6 +72,6 @@ asr_bleu() {
     launch=$score_launch run_stage "$1" "speak the translations" python recipes/speak_rows.py "$exp/$run/translate.jsonl" --source "$2" \
         --target "$3" --to "$target" --unit2av-path "$renderer" ${speaker_encoder:+--speaker-encoder-path "$speaker_encoder"} \
         --out-dir "$exp/$run/spoken" $speak_with_options
-    launch=$score_launch run_stage $(($1 + 1)) "hear them: ASR-BLEU" netflips evaluate speech "$exp/$run/spoken/manifest.jsonl" \
+    launch=$(whole_launch "$score_launch") run_stage $(($1 + 1)) "hear them: ASR-BLEU" netflips evaluate speech "$exp/$run/spoken/manifest.jsonl" \
         --metrics seamless --lang "$target" --recognizer "$recognizer" --out-dir "$exp/$run/asr_bleu" $hear_options
 }

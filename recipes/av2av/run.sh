@@ -54,7 +54,7 @@ for direction in $directions; do
                 --unit2av-path "$renderer" ${faces:+--faces "$faces"} --out-dir "$made/spoken" $speak_with
             ((number += 3))
             for recognizer in $hearing; do
-                launch=$score_launch run_stage $number "$what: figures by $recognizer" \
+                launch=$(whole_launch "$score_launch") run_stage $number "$what: figures by $recognizer" \
                     netflips evaluate $([[ $faces ]] && echo dubs || echo speech) "$made/spoken/manifest.jsonl" --metrics "$metrics" \
                     ${syncnet:+--syncnet "$syncnet"} --lang "$target" --recognizer "$recognizer" \
                     --out-dir "$made/$(basename "$recognizer")" $hear_options

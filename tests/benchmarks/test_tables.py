@@ -9,7 +9,7 @@ import pytest
 import netflips.dubbing.dub as page
 from avcore.units import Units
 from benchmarks import __main__ as tables
-from benchmarks import material, whole
+from benchmarks import lab, material, whole
 from benchmarks.__main__ import benchmark_rows, build_parser
 from benchmarks.stages import ComparedSide, Ledger, SideWorker, measure_stage, read_results
 from recipes.demo.random.random_checkpoints import TRANSLATOR, write_random_checkpoints
@@ -155,3 +155,29 @@ def test_a_worker_that_fails_says_why(folder: Path, tmp_path: Path) -> None:
     there_is_none = ComparedSide("ours", device="cuda:99")
     with SideWorker("vocoder", there_is_none, folder) as worker, pytest.raises(SystemExit, match=r"cuda"):
         worker.warm_up(0.4)
+
+
+def test_what_a_lab_waits_for_is_a_table_with_its_machine() -> None:
+    run = {"what": "units of an hour of speech, auto", "n": 28, "cpu_s": 1234.5, "wall_s": 2000.25, "peak_mib": 1536}
+    assert tables.lab_table({}) == ""
+    head, _, _, _, row = tables.lab_table({"corpus": part({"extract, auto, cpu": run})}).splitlines()
+    about = "A processor family 23 model 49 with avx2, one thread, load 0.1, torch 2.11, 2026-01-02."
+    assert head == f"`python -m benchmarks --parts training corpus`: {about}"
+    assert row == "| units of an hour of speech, auto | 1,234.50 | 2,000.25 | 1.5 GiB | 28 |"
+
+
+def test_an_hour_of_speech_is_measured_without_the_start(tmp_path: Path) -> None:
+    folder, scratch = tmp_path / "models", tmp_path / "scratch"
+    write_random_checkpoints(folder, "tiny")
+    options = build_parser().parse_args(["--precisions", "float32", "--corpus-s", "40"])
+    options.device = "other"  # no speech
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            lab,
+            "_netflips",
+            lambda *words: {"wall_s": 1.0, "cpu_s": 2.0 + 3 * sum("4" in str(word) for word in words), "peak_mib": 9},
+        )
+        ledger = Ledger(tmp_path / "corpus.json", ABOUT)
+        lab.measure_corpus(options, folder, scratch, ledger)
+    assert list(ledger.points) == ["prepare", "extract, float32, other"]
+    assert all(point["n"] == 2 and point["cpu_s"] > 0 for point in ledger.points.values())

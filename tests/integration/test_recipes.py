@@ -112,7 +112,8 @@ def test_open_corpora_become_a_translator_from_nothing(models: Path, tmp_path: P
     small = "fairseq.model.encoder_layers=1 fairseq.model.decoder_layers=1 fairseq.model.encoder_embed_dim=16"
     small += " fairseq.model.decoder_embed_dim=16 fairseq.model.encoder_ffn_embed_dim=16 fairseq.model.decoder_ffn_embed_dim=16"
     options: dict[str, object] = {
-        "fleurs": "", "zeroth": zeroth, "kosp2e": write_kosp2e(tmp_path / "kosp2e", 1.2), "lhotse": write_lhotse(tmp_path / "lhotse"),
+        "fleurs": "", "zeroth": zeroth, "kosp2e": write_kosp2e(tmp_path / "kosp2e", 1.2),
+        "lhotse": write_lhotse(tmp_path / "lhotse"),
         "exp": tmp_path / "exp", "encoder": models / UNIT_ENCODER, "translator": "", "prepare_with": "--workers 1",
         "translate_with": f"python {tmp_path / 'translate.py'}",
         "speak_english_with": "python -m avdata.prepare.say --text-file {text_file} --out {out}",
