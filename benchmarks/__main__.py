@@ -91,6 +91,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--checkpoints", type=Path, help="folder with random checkpoints, made when absent (default: temporary)")
     parser.add_argument("--clips", type=Path, help="folder for made clips, kept (default: temporary)")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the files (default: benchmarks/results)")
+    parser.add_argument(
+        "--trainings", nargs="+", choices=lab.TRAININGS, default=list(lab.TRAININGS), help="of that part (default: all)"
+    )
     parser.add_argument("--updates", type=int, default=3, help="of each training, after the first (default: 3)")
     parser.add_argument("--corpus-s", type=float, default=300, help="seconds of speech to prepare and extract (default: 300)")
     parser.add_argument("--no-pages", action="store_true", help="leave docs/performance.md alone")
@@ -249,7 +252,7 @@ def lab_table(results: Results) -> str:
     if not lines:
         return ""
     about = parts[0]["about"]
-    device = about["device"] or f"{processor(about)}, one thread"
+    device = about.get("device") or f"{processor(about)}, one thread"
     head = (
         f"`python -m benchmarks --parts training corpus`: {device}, load {about['load']}, torch {about['torch']}, {about['date']}."
     )

@@ -56,7 +56,8 @@ TRAININGS = {
         "the vocoder with its discriminators, 4 segments of 0.56 s",
         ("-m", "recipes.made.tones", "--out-dir", "{data}"),
         "unit2av.train_unit2a",
-        ("data.train={data}/manifest.jsonl", "data.units={data}/units.jsonl", "data.hold_out=2", "batch.batch_size=4", *_LOOP),
+        ("data.train={data}/manifest.jsonl", "data.units={data}/units.jsonl", "data.hold_out=2", "model.speaker_dim=16",
+         "batch.batch_size=4", *_LOOP),
     ),
     "lips": Training(
         "the lips with their discriminator, 2 windows of 10 frames",
@@ -78,7 +79,7 @@ TRAININGS = {
 def measure_training(options: argparse.Namespace, folder: Path, scratch: Path, ledger: Ledger) -> None:
     """Measure a few updates of each training that is installed here."""
     for name, training in TRAININGS.items():
-        if name == "unit2unit" and find_spec("fairseq") is None:
+        if name not in options.trainings or (name == "unit2unit" and find_spec("fairseq") is None):
             continue
         data = scratch / f"corpus of {name}"
         _run([sys.executable, *(word.format(data=data) for word in training.make)])
