@@ -53,8 +53,11 @@ def _line(units: Ids) -> str:
 
 
 def _marks(name: str, source: str, target: str) -> list[int]:
-    texts = [f"pair {source} | {target}", *([] if name.isdecimal() else [f"id {name}"])]
-    return [int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") for text in texts]
+    return [_mark(f"pair {source} | {target}"), *([] if name.isdecimal() else [_mark(f"id {name}")])]
+
+
+def _mark(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
 def data_digest(folder: Path) -> str:
@@ -69,13 +72,19 @@ def data_digest(folder: Path) -> str:
 
 
 def learnt_from(folder: Path, splits: Iterable[str], languages: tuple[str, str]) -> Learnt:
-    """Return what a run learns from the data folder of `prepare_pairs`; without pairs where the folder has no texts of them."""
+    """Return what a run learns from the data folder of `prepare_pairs`, or of `prepare` for pre-training, which has ids alone.
+
+    languages: of the pairs. Without pairs where the folder has neither texts nor tables of them.
+    """
     marks = list[int]()
     for split in splits:
         files = [folder / "text" / f"{split}.{ending}" for ending in ("ids", *languages)]
         if all(path.is_file() for path in files):
             lines = (path.read_text(encoding="utf-8").splitlines() for path in files)
             marks += [mark for pair in zip(*lines, strict=True) for mark in _marks(*pair)]
+        for table in (folder / split).rglob("*.tsv"):  # units/en/ID.txt stands first in its rows
+            sources = (Path(line.partition("\t")[0]) for line in table.read_text(encoding="utf-8").splitlines()[1:])
+            marks += [_mark(f"id {'/'.join(source.with_suffix('').parts[2:])}") for source in sources]
     return Learnt(data_digest(folder), np.unique(np.array(marks, np.uint64)))
 
 

@@ -98,3 +98,12 @@ def test_numbers_of_lines_name_no_pair_and_a_damaged_file_is_named(tmp_path: Pat
     (tmp_path / NAME).write_bytes(b"PK no archive")
     with pytest.raises(InputError, match="cannot be read"):
         read_learnt(tmp_path / "checkpoint_best.pt")
+
+
+def test_pre_training_tells_its_sentences_by_id(tmp_path: Path) -> None:
+    data = prepare_stage(tmp_path, "pretrain", 30, "--valid", "5", "--denoise")
+    learnt, other = learnt_from(data, ["train"], ("", "")), (np.array([1]), np.array([2]))
+    ids = {path.stem for path in (tmp_path / "units" / "en").iterdir()}
+    known = learnt.among(dict.fromkeys(sorted(ids), other))
+    assert len(ids) == 30
+    assert len(known) == 25
