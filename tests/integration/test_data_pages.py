@@ -25,7 +25,9 @@ from tests.avdata.prepare.trees import (
     write_common_voice,
     write_fleurs,
     write_kaldi_folder,
+    write_kosp2e,
     write_kox,
+    write_lhotse,
     write_zeroth,
 )
 from tests.integration.pages import (
@@ -53,6 +55,7 @@ TORN = b"RIFF\0\0torn"
 """A recording that nobody can read; each corpus has one."""
 FAILED = {
     "zeroth": "106_003_0009.flac", "kox": "TS2/여행/et_a_005_002_009_0009.wav", "kss": "kss_0003.wav", "cv": "en_1.mp3",
+    "kosp2e": "not there", "librispeech": "not there",
     "fleurs": "en_ustrain10.wav", "zeroth_pairs": "no words", "talks": "dora/talk.mp4", "aihub_lips": "TS6/F/lip_torn.mp4",
 }  # fmt: skip
 """What the reason names why one recording of each corpus cannot be prepared."""
@@ -91,6 +94,14 @@ def check_script(words: list[str]) -> None:
 FORMS = (
     Form(r"--cascade", "models of text; test_other_pages.py runs it", check=check_help),
     *COMMON,
+    Form(
+        r"fairseq_cli.train ",
+        "days on a GPU",
+        more=f"--user-dir {ROOT}/unit2unit/training/user_dir/utut_plugins --arch utut_large --cpu --num-workers 0 --max-update 1 "
+        "--encoder-layers 1 --decoder-layers 1 --encoder-embed-dim 16 --decoder-embed-dim 16 --encoder-ffn-embed-dim 16 "
+        "--decoder-ffn-embed-dim 16",
+        fewer=r"--user-dir \S+|--arch \S+",
+    ),
     Form(r"utut_finetune.finetune (?!export)", "days on a GPU", more=FEW_UPDATES, fewer=r"fairseq\.\S+"),
     Form(r"prepare_(grid|lrs)\.py", "corpora that are not here; their own tests run them", check=check_script),
     Form(r"manifest from-(tsv|pairs)", "folders of a published form; their own tests read them", check=check_help),
@@ -171,6 +182,8 @@ def _write_corpora(folder: Path) -> None:
     write_zip(training / "01.원천데이터" / "TS2.zip", {"여행/et_a_005_002_009_0009.wav": TORN})
     write_zip(training / "02.라벨링데이터" / "TL2.zip", {"여행/et_a_005_002_009_0009.json": kox_label(9)})
     _write_torn(write_fleurs(folder / "fleurs") / "en_us" / "audio" / "train" / "en_ustrain10.wav")
+    write_kosp2e(folder / "kosp2e", 1.2)
+    write_lhotse(folder / "librispeech_manifests")
     _write_torn(write_common_voice(folder / "cv-corpus" / "en") / "clips" / "en_1.mp3")
     for program in ("my_tts", "espeak-ng"):
         write_stand_in(folder / "bin", program, sound_bytes(0.8, 3))

@@ -31,6 +31,7 @@ FORMS = (
     Form(r"--lips-with .*(LatentSync|musetalk|keysync)", "networks for lips that are not here", check=check_help),
     Form(r"--speak-with", "a synthesiser that is not everywhere", check=check_help),
     Form(r"av2unit.kmeans|av2unit.train", "a quarter of an hour, of a corpus that is not here", check=check_settings),
+    Form(r"netflips convert runs/", "of a run of days", check=check_help),
     Form(
         r"(inference_av2av.py|netflips dub|unit2unit.inference) .*--utut-path", "random models never stop", more=f"{SEARCH} --yes"
     ),
