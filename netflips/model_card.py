@@ -72,11 +72,12 @@ units = TextToUnits.from_checkpoint("{file}").units_of(text, "{last}")""",
 _PLACE = f"FOLDER/{HUB_WEIGHTS}"
 
 
+_AV_HUBERT = "av-hubert"
 AV_HUBERT_NOTICE = "AV-HuBERT is licensed under the AV-HuBERT license, Copyright (c) Meta Platforms, Inc. All Rights Reserved."
 """What section 3 of that licence asks for in copies and in what derives from it."""
 _REACHES = (
     "AV-HuBERT's licence allows non-commercial research only, and reaches what its software produces (section 2a): units, and "
-    "models that are trained on them. Its text goes along as LICENSE, from github.com/facebookresearch/av_hubert."
+    "models that are trained on them. Put its text beside this card as LICENSE, from github.com/facebookresearch/av_hubert."
 )
 _PAPERS = "NetfLips: textless audio-visual dubbing. The papers that it stands on: docs/model_card.md, References."
 _SETTINGS = {
@@ -196,9 +197,10 @@ def of_av_hubert(checkpoint: Checkpoint, source: Path) -> bool | None:
 
     The units of the bundle that comes along are not: its encoder was trained from nothing.
     """
-    if licence_of(source).key == "av-hubert":
+    licence = licence_of(source)
+    if licence.key in (_AV_HUBERT, "av2av"):
         return True
-    if licence_of(source).title != NOT_STATED or checkpoint.stage is SPEAKER_ENCODER:
+    if licence.title != NOT_STATED or checkpoint.stage is SPEAKER_ENCODER:
         return False
     bundle = shipped_bundle()
     encoder = None if bundle is None else bundle / UNIT_ENCODER.file
@@ -231,7 +233,7 @@ def card_of(checkpoint: Checkpoint, source: Path, taken: list[str]) -> str:
         "library_name": "netflips",
         "pipeline_tag": _TASKS[stage],
         **({"license": known} if is_stated or reaches else {}),
-        **({"license_name": "av-hubert"} if reaches else {}),
+        **({"license_name": _AV_HUBERT} if reaches and licence.key in ("", _AV_HUBERT) else {}),
         **({"language": f"[{', '.join(languages)}]"} if languages else {}),
         "tags": "[speech-to-speech-translation, discrete-units, dubbing]",
     }

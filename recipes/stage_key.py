@@ -44,7 +44,7 @@ def inputs_of(words: Sequence[str], outputs: Sequence[str]) -> Iterator[str]:
     """Yield what a command reads: each of its words, values and programs that is a path, and the folder of its yaml."""
     for before, word in pairwise(words):
         if before == _CONFIG:
-            yield from [str(one) for one in [Path("configs", f"{word}.yaml").parent] if one.is_dir()]
+            yield from [str(one.parent) for one in [Path("configs", f"{word}.yaml")] if one.is_file()]
             continue
         for one in dict.fromkeys([word, word.partition("=")[2], *word.split()]):
             if one and one not in outputs and _is_there(Path(one)):

@@ -133,6 +133,7 @@ def test_a_licence_that_no_list_knows_is_left_to_its_author(tmp_path: Path) -> N
     made = write_random_checkpoints(tmp_path)[PUBLISHED_RENDERER]
     card = (to_folder(made, tmp_path / "published") / "README.md").read_text(encoding="utf-8")
     assert yaml.safe_load(card.split("---\n")[1])["license"] == "other"  # by its name, that of the published file
+    assert AV_HUBERT_NOTICE in card, "it was trained on AV-HuBERT's units"
     card = (to_folder(made.rename(tmp_path / "mine.pt"), tmp_path / "mine") / "README.md").read_text(encoding="utf-8")
     assert "license" not in yaml.safe_load(card.split("---\n")[1])
     assert "Licence: not stated: write it here" in card

@@ -57,12 +57,12 @@ def train(run: TrainingRun) -> None:
     if int(os.environ.get("RANK", cfg.distributed_training.distributed_rank)) == 0:
         note_start(run, Path(run.run_dir), run.last_checkpoint.exists(), number)
         note_learnt(run)
+        if cfg.common.wandb_project:
+            os.environ |= _wandb_of(run)
         remove_parts(str(run.checkpoints))
     if warning := missing_processes(number, os.environ):
         LOG.warning("%s", warning)
     LOG.info("%s", processes_line(number, "the CPU" if cfg.common.cpu else "CUDA", "fp16" if cfg.common.fp16 else "no"))
-    if cfg.common.wandb_project:
-        os.environ |= _wandb_of(run)
     distributed.call_main(cfg, train_in_process)
 
 
