@@ -113,7 +113,9 @@ class RunFacts:
     @property
     def begun_from(self) -> Path | None:
         """The checkpoint that the run began from."""
-        start = self.settings.get("init") or _nested(self.settings, "loop").get("resume")
+        init = self.settings.get("init")
+        start = init.get("checkpoint") if isinstance(init, Mapping) else init
+        start = start or _nested(self.settings, "loop").get("resume")
         return Path(str(start)) if start and start not in ("auto", "never") else None
 
     @property
