@@ -306,7 +306,7 @@ def see_lips(info: MediaInfo, face: FaceChoice, kept: KeptFaces, progress: Progr
         hint = "try --face auto" if seen.faces else "there must be a face whose lips can be read"
         raise NoFaceError(what, path=info.path, found=several(total, "frame"), hint=hint)
 
-    lips = ReadLips(kept, span, tuple(chosen), tuple(shots.cuts))
+    lips = ReadLips(kept, span, tuple(chosen), shots.cuts)
     if not lips.utterances:
         raise NoSpeechError(
             "the lips do not move as those of somebody who speaks",

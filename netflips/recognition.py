@@ -236,7 +236,8 @@ def transcribe(
 
     whole = of_recording((one.quality or QualityEstimate(), one.place.seconds) for one in utterances)
     media = Media(str(path), duration_s=float(info.duration_s))
-    return Script(media=media, cuts=tuple(shots.cuts), utterances=utterances, quality=whole, notes=info.notes)
+    found = Script(media=media, utterances=utterances, quality=whole, notes=info.notes)
+    return replace(found, cuts=shots.cuts, transitions=shots.transitions)
 
 
 def transcribe_speech(speech: Samples, recognizer: AnyRecognizer, settings: ListenSettings) -> Transcript:

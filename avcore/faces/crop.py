@@ -259,9 +259,7 @@ def appearance(mean_portrait: NDArray[np.float32]) -> NDArray[np.float32]:
     `SAME_PERSON` apart (Euclidean). Contrast is normalised, brightness has little weight.
     """
     lab = cv2.GaussianBlur(cv2.cvtColor(np.float32(mean_portrait / 255), cv2.COLOR_RGB2LAB), (0, 0), _BLUR)
-    # Weights of pixels: an ellipse around face and hair.
-    y, x = (np.mgrid[:SIDE, :SIDE] + 0.5) / SIDE * 2 - 1
-    weight = np.asarray(np.clip(1.6 - 1.6 * (np.square(x / 0.65) + np.square(y / 0.95)), 0, 1))
+    weight = _weights()
     brightness = float(np.average(lab[..., 0], weights=weight))
     pattern = lab[..., 0] - brightness
     # A flat portrait (dark or out of focus) keeps a least spread, or its noise would become the pattern.
@@ -270,6 +268,28 @@ def appearance(mean_portrait: NDArray[np.float32]) -> NDArray[np.float32]:
     shares = np.sqrt(weight / weight.sum())[..., None]
     planes = np.concatenate([pattern[..., None] / (spread * _PATTERN), lab[..., 1:] / _COLOUR], axis=-1) * shares
     return np.append(planes.ravel(), brightness / _BRIGHTNESS).astype(np.float32)
+
+
+def face_difference(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """Return the distance of two appearances, in which colours and light count for no more than the pattern of light and dark.
+
+    So another lamp makes no other face: it changes brightness, tint and colours of a portrait, and hardly its pattern. Arguments:
+    vectors of `appearance`.
+    """
+    change = np.asarray(one - other, np.float64)
+    planes, weight = change[:-1].reshape(SIDE, SIDE, 3), _weights()
+    pattern = float(np.linalg.norm(planes[..., 0]))
+    tint = np.tensordot(np.sqrt(weight / weight.sum()), planes[..., 1:], 2)  # the mean colour, as the planes hold roots of weights
+    light = float(np.hypot(np.linalg.norm(tint), change[-1]))
+    colours = float(np.sqrt(max(np.square(planes[..., 1:]).sum() - tint @ tint, 0.0)))
+    return float(np.linalg.norm([pattern, min(colours, pattern), min(light, pattern)]))
+
+
+@lru_cache(maxsize=1)
+def _weights() -> NDArray[np.float64]:
+    """Return the weights of a portrait's pixels, float64 [SIDE, SIDE]: an ellipse around face and hair."""
+    y, x = (np.mgrid[:SIDE, :SIDE] + 0.5) / SIDE * 2 - 1
+    return np.asarray(np.clip(1.6 - 1.6 * (np.square(x / 0.65) + np.square(y / 0.95)), 0, 1))
 
 
 MAX_SIDE = 384

@@ -3,7 +3,7 @@
 Where pixels are not square (anamorphic), faces are detected in their true shape, and boxes are in stored pixels.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import inf
@@ -18,6 +18,7 @@ from avcore.arrays import Pixels
 from avcore.compute.threads import ahead
 from avcore.errors import NoFaceError, NoSuchFaceError
 from avcore.faces.crop import LIP_SIDE
+from avcore.faces.cuts import with_shots
 from avcore.faces.geometry import Box, MouthsToDraw, mouths_to_draw, steady_boxes
 from avcore.faces.select import FaceChoice, choose_tracks, loudness
 from avcore.faces.track import FaceTrack, RowStore, Tracker, TrackFrame
@@ -27,76 +28,6 @@ from avcore.progress import Progress, silent, track
 if TYPE_CHECKING:
     from avcore.faces.detect import FaceDetector
     from avcore.media import Frame
-
-
-CUT_DIFFERENCE = 0.12
-"""Least mean difference of two small frames, 0..1, at a cut."""
-CUT_RATIO = 3.0
-"""Least ratio of a cut to the motion before it, so that a shaking camera makes no cuts."""
-
-_SMALL = (32, 18)
-SMALL_SIDE = 128
-"""Pixels of the shorter side that suffice to find cuts."""
-_MEMORY = 0.8
-
-Small = NDArray[np.float32]
-
-
-class ShotFrame(NamedTuple):
-    """A frame with its shot."""
-
-    frame: "Frame"
-    shot: int
-    """Number of the shot, from 0."""
-
-
-def with_shots(frames: Iterable["Frame"]) -> Iterator[ShotFrame]:
-    """Number the shots of a stream of frames; the output is one frame late.
-
-    A cut must last: a single frame that differs from both its neighbours (a camera flash) begins no new shot.
-    """
-    cuts = Cuts()
-    held: tuple[Frame, Small] | None = None
-    shot = 0
-    for frame in frames:
-        small = shrink(frame.rgb)
-        if held is not None:
-            shot += cuts.is_cut(held[1], after=small)
-            yield ShotFrame(held[0], shot)
-        held = frame, small
-
-    if held is not None:
-        # Nothing follows the last frame; as if it stayed, it is a cut where it differs from the one before.
-        yield ShotFrame(held[0], shot + cuts.is_cut(held[1], after=held[1]))
-
-
-class Cuts:
-    """Finds cuts frame by frame, in frames made small by `shrink`."""
-
-    def __init__(self) -> None:
-        self._before: Small | None = None
-        self._motion = 0.0
-
-    def is_cut(self, here: Small, after: Small) -> bool:
-        """Return whether a shot begins with the frame `here`. after: the frame after it."""
-        before, self._before = self._before, here
-        if before is None:
-            return False
-        difference = float(np.abs(here - before).mean())
-        if difference < max(CUT_DIFFERENCE, CUT_RATIO * self._motion):
-            self._motion = _MEMORY * self._motion + (1 - _MEMORY) * difference
-            return False
-        if np.abs(after - before).mean() < difference / 2:
-            self._before = before  # a flash: the next frame is compared with the one before it
-            return False
-        return True
-
-
-def shrink(frame: NDArray[np.uint8]) -> Small:
-    """Return a frame uint8 [height, width, 3] as float32 [18, 32, 3] in 0..1, cheaply."""
-    step = max(min(frame.shape[:2]) // SMALL_SIDE, 1)
-    small = cv2.resize(frame[::step, ::step], _SMALL, interpolation=cv2.INTER_AREA)
-    return np.asarray(small, dtype=np.float32) / 255
 
 
 _FLATTEST, _TALLEST = Fraction(4), Fraction(1, 4)

@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.errors import UsageError
+from avcore.faces.crop import face_difference
 from avcore.faces.geometry import overlap
+from avcore.faces.identity import OTHER_PERSON
 from avcore.timeline import FRAME_RATE, SAMPLES_PER_FRAME, frame_at
 
 FaceChoice = Literal["auto", "largest"] | int
@@ -33,6 +35,10 @@ class Followed(Protocol):
     def openings(self) -> NDArray[np.float64]:
         """Of the mouth, float64 of shape [frames], in distances between the eyes' outer corners."""
 
+    @property
+    def appearance(self) -> NDArray[np.float32]:
+        """Of the face, float32 of shape [D], see `avcore.faces.crop`."""
+
 
 AnyTrack = TypeVar("AnyTrack", bound=Followed)
 
@@ -41,6 +47,8 @@ MIN_VARIATION = 0.012
 
 _MIN_PRESENCE = frame_at(0.2)
 _MIN_OVERLAP = 0.1
+_OTHER_AFTER_GAP = 0.65
+"""As `OTHER_PERSON`, of two tracks with a gap between them, in which the head may have turned."""
 _MAX_EVIDENCE = 2.0
 _NO_AGREEMENT, _AGREEMENT = 0.33, 1.87
 _EVIDENCE_SHARE = 0.66
@@ -187,11 +195,7 @@ def people_in(tracks: list[AnyTrack]) -> list[OnePerson[AnyTrack]]:
     """Join the tracks of one shot that follow one another at the same place; very short ones are left out."""
     people: list[OnePerson[AnyTrack]] = []
     for track in sorted(tracks, key=lambda track: track.first):
-        before = [
-            person
-            for person in people
-            if person.tracks[-1].last < track.first and overlap(person.tracks[-1].boxes[-1], track.boxes[0]) >= _MIN_OVERLAP
-        ]
+        before = [person for person in people if _goes_on(person.tracks[-1], track)]
         if before:
             max(before, key=lambda person: overlap(person.tracks[-1].boxes[-1], track.boxes[0])).tracks.append(track)
         else:
@@ -200,6 +204,14 @@ def people_in(tracks: list[AnyTrack]) -> list[OnePerson[AnyTrack]]:
     lasting = [person for person in people if person.num_frames >= _MIN_PRESENCE]
     # In a shot of a few frames nobody lasts: then everybody counts.
     return lasting or people
+
+
+def _goes_on(before: Followed, track: Followed) -> bool:
+    """Return whether a track is of the person of an earlier one: at the same place, and not of another look."""
+    if before.last >= track.first or overlap(before.boxes[-1], track.boxes[0]) < _MIN_OVERLAP:
+        return False
+    is_at_once = before.last + 1 == track.first
+    return face_difference(before.appearance, track.appearance) < (OTHER_PERSON if is_at_once else _OTHER_AFTER_GAP)
 
 
 def _by_speech(people: list[OnePerson[AnyTrack]], levels: NDArray[np.float32] | None) -> list[OnePerson[AnyTrack]]:

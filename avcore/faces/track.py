@@ -1,4 +1,4 @@
-"""Track all faces of a shot, frame by frame.
+"""Track all faces of a shot, frame by frame. A track is one person: it ends where its face becomes another's.
 
 Lip crops are kept in a temporary file, so that memory does not grow with the length of a video.
 """
@@ -8,7 +8,8 @@ import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from math import inf, prod
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -20,6 +21,7 @@ from avcore.arrays import Pixels
 from avcore.errors import OutputError
 from avcore.faces.crop import LIP_SIDE, SIDE, CropWindow, appearance, crop_lips, face_box, portrait, smooth_landmarks
 from avcore.faces.geometry import Box, HeadAngles, Landmarks, head_pose, hull, lip_margin, mouth_opening, overlap
+from avcore.faces.identity import other_faces
 from avcore.timeline import frame_at
 
 if TYPE_CHECKING:
@@ -170,10 +172,11 @@ class OpenTrack:
     kept, not the frame.
     """
 
-    def __init__(self, number: int, shot: int, first: int, store: RowStore, size: tuple[int, int]) -> None:
-        """size: of the frames, height and width."""
-        self._size = size
-        self._track = FaceTrack(number, shot, first, store)
+    def __init__(self, track: FaceTrack, portraits: RowStore, size: tuple[int, int]) -> None:
+        """track: an empty one. portraits: of all tracks. size: of the frames, height and width."""
+        self._track, self._portraits, self._size = track, portraits, size
+        self._shown: list[tuple[int, int]] = []
+        """Of each portrait its frame in the track and its row."""
         self._waiting: deque[_Waiting] = deque()
         self._gap: list[FaceLook] = []
         self._passed: deque[Landmarks] = deque(maxlen=_SMOOTHING)
@@ -210,19 +213,31 @@ class OpenTrack:
         self._gap.clear()
         self._newest = look.landmarks
         if look.portrait is not None:
-            self._track.portraits += look.portrait
-            self._track.num_portraits += 1
+            self._shown.append((self.num_seen, self._portraits.append(look.portrait)))
 
         self._waiting.append(_Waiting(look, look.landmarks, is_found=True))
         while len(self._waiting) > _SMOOTHING:
             self._pass(min(len(self._passed), _SMOOTHING))
 
-    def close(self) -> FaceTrack:
-        """End the track with the last frame in which the face was found."""
+    def close(self) -> list[FaceTrack]:
+        """End the track with the last frame in which the face was found; it is several where its face becomes another's."""
         while self._waiting:
             self._pass(min(len(self._passed), len(self._waiting) - 1))
         self._gap.clear()
-        return self._track
+
+        frames, shown = self._track.frames, self._shown
+        poses = [frames[frame].pose[:2] for frame, _ in shown]
+        turns = other_faces(lambda start, stop: self._portraits.read([row for _, row in shown[start:stop]]), np.array(poses))
+        edges = [0, *(shown[turn][0] for turn in turns), len(frames)]
+        return [self._part(start, stop) for start, stop in pairwise(edges)]
+
+    def _part(self, start: int, stop: int) -> FaceTrack:
+        part = replace(self._track, first=self._track.first + start, frames=self._track.frames[start:stop])
+        rows = [row for frame, row in self._shown if start <= frame < stop]
+        part.portraits, part.num_portraits = np.zeros((SIDE, SIDE, 3)), len(rows)
+        for row in rows:
+            part.portraits += self._portraits.read([row])[0]
+        return part
 
     def _pass(self, half_width: int) -> None:
         """Finish the frame that waits longest; its landmarks are averaged with `half_width` frames on each side."""
@@ -272,10 +287,14 @@ _MIN_FACE_PIXELS = 24
 
 
 class Tracker:
-    """Makes face tracks from 25 fps frames: faces are linked by overlap; a cut or a gap over `MAX_GAP_SECONDS` ends a track."""
+    """Makes face tracks from 25 fps frames: faces are linked by overlap.
+
+    A cut ends a track, and so does a gap over `MAX_GAP_SECONDS`, or another person at its place.
+    """
 
     def __init__(self, detector: "FaceDetector", store: RowStore) -> None:
         self._detector, self._store = detector, store
+        self._portraits = RowStore((SIDE, SIDE, 3), np.uint8)
         self._open: list[OpenTrack] = []
         self._closed: list[FaceTrack] = []
         self._num_opened = 0
@@ -304,9 +323,10 @@ class Tracker:
         self._close([track for track in self._open if track.num_missing > _MAX_GAP])
 
     def finish(self) -> list[FaceTrack]:
-        """End all tracks, and return them in the order in which they began."""
+        """End all tracks, and return them in the order in which they began, numbered from 0."""
         self._close(self._open)
-        return sorted(self._closed, key=lambda track: track.number)
+        tracks = sorted(self._closed, key=lambda track: (track.first, track.number))
+        return [replace(track, number=number) for number, track in enumerate(tracks)]
 
     def _follow(self, frame: Pixels) -> dict[OpenTrack, FaceLook]:
         """Find the known faces near their last place. When two tracks meet on one face, the younger one ends."""
@@ -352,7 +372,7 @@ class Tracker:
             track = max(lost, key=lambda track: overlap(track.hull, hull), default=None)
             if track is None and len(self._open) < MAX_FACES:
                 size = frame.shape[0], frame.shape[1]
-                track = OpenTrack(self._num_opened, self._shot, self._index, self._store, size)
+                track = OpenTrack(FaceTrack(self._num_opened, self._shot, self._index, self._store), self._portraits, size)
                 self._num_opened += 1
                 self._open.append(track)
 
@@ -369,7 +389,7 @@ class Tracker:
         return look if min(x2 - x1, y2 - y1) >= _MIN_FACE_PIXELS else None
 
     def _close(self, tracks: list[OpenTrack]) -> None:
-        self._closed += [track.close() for track in tracks]
+        self._closed += [part for track in tracks for part in track.close()]
         self._open = [track for track in self._open if track not in tracks]
 
 

@@ -101,7 +101,11 @@ def _distances(seen: Sequence[SeenSpeaker]) -> NDArray[np.float64]:
             factor = 1.0
             if one.number == other.number:
                 factor = _AT_ONCE if _meet(one, other) else 1.0
-            elif one.shot == other.shot and overlap(boxes[number], boxes[later]) >= _SAME_PLACE:
+            elif (
+                one.shot == other.shot
+                and overlap(boxes[number], boxes[later]) >= _SAME_PLACE
+                and distances[number, later] < _OTHER_SIDE  # else somebody else is there, by a wipe that no search found
+            ):
                 factor = _PLACE_FACTOR
 
             # At least 1e-3: the distance of two equal looks, 0, would stay 0 whatever the factor.

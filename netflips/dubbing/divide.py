@@ -40,7 +40,7 @@ def divide(script: Script, job: Job, sound: Sound | None, shots: Shots) -> Scrip
     A cut in a pause ends an utterance, and so does a change of the voice. If a diarization program is given, its turns take the
     place of changes of the voice, and name the speakers. Raises NoSpeechError, and InputError where that program fails.
     """
-    options, script = job.options, replace(script, cuts=tuple(shots.cuts))
+    options, script = job.options, replace(script, cuts=shots.cuts, transitions=shots.transitions)
     if not script.is_source_timed:
         if script.utterances:
             return script

@@ -97,7 +97,7 @@ def speak_given_audio(script: Script, job: Job) -> Script:
     """Make the video of a script speak its one utterance, and write it."""
     sound = detect_speech(job)  # the video's own sound, by which the speaker's face is selected
     shots = detect_shots(job, script)
-    script = replace(script, cuts=tuple(shots.cuts))
+    script = replace(script, cuts=shots.cuts, transitions=shots.transitions)
     job = job.divided(script)
     faces = track_faces(job, script, sound)
     script = assign_speakers(script, job, sound, faces)

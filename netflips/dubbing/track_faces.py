@@ -45,7 +45,7 @@ _MAX_WORKERS, _MIN_PER_WORKER = 2, frame_at(5)
 """Most threads that track faces: half of the work holds Python's lock, and 8 threads on 16 cores took longer than one. And the
 fewest frames for which a thread with its own decoder pays."""
 _FACES, _LIPS = "faces", "lips"
-_VERSION = 2
+_VERSION = 3
 """Increased whenever kept faces must be found anew."""
 
 Lips = NDArray[np.uint8]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from avcore.faces.cuts import TransitionKind
 from avcore.notes import GroupedNote, Note, grouped, sentence
 from avcore.timeline import SAMPLE_RATE
 from netflips.quality_estimation import QualityEstimate
@@ -180,6 +181,17 @@ class Made:
         return next((one.usual for one in self.models if one.part == part), None)
 
 
+class Transition(NamedTuple):
+    """A gradual change of the shot."""
+
+    start_s: float
+    """when it begins"""
+    end_s: float
+    """when the new shot stands alone"""
+    kind: TransitionKind
+    """fade: over black, or another empty frame"""
+
+
 class Term(NamedTuple):
     """A name or a term of the recording."""
 
@@ -203,6 +215,8 @@ class Script:
     media: Media | None = None
     cuts: tuple[float, ...] = ()
     """times in seconds at which a shot begins"""
+    transitions: tuple[Transition, ...] = ()
+    """the gradual ones of these cuts"""
     speakers: tuple[SpeakerOf, ...] = ()
     utterances: tuple[Utterance, ...] = ()
     terms: tuple[Term, ...] = ()

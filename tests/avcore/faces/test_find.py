@@ -1,7 +1,8 @@
 """The whole search on drawn heads, with the real models. Face boxes from a side file, for the frames that are shown."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 
 from avcore.errors import InputError, NoFaceError
 from avcore.faces.boxes import read_boxes_for, write_boxes
-from avcore.faces.find import find_faces, follow_faces, with_shots
-from avcore.faces.select import loudness, speech_evidence
+from avcore.faces.cuts import find_transitions, shrink, with_shots
+from avcore.faces.detect import FaceDetector
+from avcore.faces.find import Follower, find_faces, follow_faces
+from avcore.faces.select import loudness, people_in, speech_evidence
 from avcore.media import Frame, FrameSource, VideoWriter
 from avcore.timeline import SAMPLE_RATE, frames_to_seconds, seconds_to_samples
 from tests.avcore.faces.drawn import Actor, clip, opening
@@ -103,7 +106,7 @@ def test_frames_are_taken_one_by_one() -> None:
 
     def report(stage: str, done: int, total: int | None) -> None:
         assert stage == "faces"
-        assert len(alive) <= done + 6  # four that a thread has read ahead, one in the making and one in hand
+        assert len(alive) <= done + 9  # read ahead by a thread, in the making, or waiting for the end of a flash
         seen.append((done, total))
 
     seen: list[tuple[int, int | None]] = []
@@ -148,6 +151,50 @@ def test_an_absurd_pixel_aspect_is_not_believed() -> None:
     assert np.array_equal(find_faces(frames, pixel_aspect=Fraction(10_000)).lips, find_faces(frames).lips)
 
 
+Join = Callable[[NDArray[np.uint8], NDArray[np.uint8], float], NDArray[np.uint8]]
+
+
+@cache
+def face_detector() -> FaceDetector:
+    return FaceDetector()
+
+
+def wiped(one: NDArray[np.uint8], other: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:
+    edge = round(share * one.shape[1])
+    return np.concatenate([other[:, :edge], one[:, edge:]], axis=1)
+
+
+def dissolved(one: NDArray[np.uint8], other: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:
+    return cv2.addWeighted(one, 1 - share, other, share, 0)
+
+
+def faded(one: NDArray[np.uint8], other: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:
+    return dimmed(one if share < 0.5 else other, abs(1 - 2 * share))
+
+
+def lamp(one: NDArray[np.uint8], other: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:
+    return np.asarray(np.clip(one * (1 - share * np.array([0.3, 0.4, 0.5])), 0, 255), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("join", "length", "others"),
+    [*((dissolved, length, [1]) for length in (6, 25, 40)), (faded, 24, [1]), (wiped, 16, [1]), (lamp, 12, [])],
+    ids=["6", "25", "40", "fade", "wipe", "another lamp"],
+)
+def test_a_track_is_one_person(join: Join, length: int, others: list[int]) -> None:
+    """One shot, of which no cut is known; two people are at the same place, one after the other."""
+    one, other = ([frame.rgb for frame in clip([Actor(seed, scale=0.5)], 80 + length)] for seed in (3, 4))
+    shares = np.clip((np.arange(80 + length) - 39) / (length + 1), 0, 1)
+    tracker = Follower(face_detector())
+    for a, b, share in zip(one, other, shares, strict=True):
+        tracker.step(join(a, b, float(share)), 0)
+    tracks = [track for track in tracker.finish() if len(track.frames) > 3]
+    assert [track.number for track in tracks] == [0, *others]
+    assert len(people_in(tracks)) == 1 + len(others)
+    if others:
+        assert abs(tracks[1].first - 40 - length / 2) <= max(4, length // 3)
+
+
 def rows(number: int) -> list[np.ndarray | None]:
     """Boxes that tell their own number: x1 = number."""
     return [np.array([k, 0, k + 10, 10], dtype=np.float32) for k in range(number)]
@@ -188,6 +235,7 @@ RNG = np.random.default_rng(3)
 ROOM = np.kron(RNG.integers(0, 256, (9, 16, 3), dtype=np.uint8), np.ones((20, 20, 1), dtype=np.uint8))
 STREET = np.kron(RNG.integers(0, 256, (9, 16, 3), dtype=np.uint8), np.ones((20, 20, 1), dtype=np.uint8))
 FLASH = np.full_like(ROOM, 255)
+FLASHES = [FLASH, np.maximum(ROOM, 220), np.maximum(ROOM, 170), FLASH]
 
 
 def shots(frames: Sequence[NDArray[np.uint8]]) -> list[int]:
@@ -204,16 +252,72 @@ FADED = [(ROOM * (1 - share)).astype(np.uint8) for share in np.linspace(0, 1, 25
 @pytest.mark.parametrize(
     ("frames", "expected"),
     [
-        ([ROOM] * 5 + [STREET] * 4 + [ROOM] * 3, [0] * 5 + [1] * 4 + [2] * 3),
+        ([ROOM] * 5 + [STREET] * 5 + [ROOM] * 3, [0] * 5 + [1] * 5 + [2] * 3),
         ([ROOM] * 5 + [STREET], [0] * 5 + [1]),
         ([ROOM] * 4 + [FLASH] + [ROOM] * 4, [0] * 9),
+        ([ROOM] * 4 + FLASHES + [ROOM] * 4, [0] * 12),
         ([ROOM] * 4 + [FLASH] + [ROOM] * 4 + [STREET] * 3, [0] * 9 + [1] * 3),
         (ROCKED, [0] * 30),
         (FADED, [0] * 25),
         ([ROOM], [0]),
         ([], []),
     ],
-    ids=["cuts", "a cut to the last", "a flash", "a cut after a flash", "a shaking camera", "a fade", "one frame", "none"],
+    ids=[
+        "cuts",
+        "a cut to the last",
+        "a flash",
+        "a camera's flash",
+        "a cut after a flash",
+        "a shaking camera",
+        "a fade",
+        "one frame",
+        "none",
+    ],
 )
 def test_a_cut_and_nothing_else_begins_a_shot(frames: list[NDArray[np.uint8]], expected: list[int]) -> None:
     assert shots(frames) == expected
+
+
+def mixed(
+    before: NDArray[np.uint8], behind: NDArray[np.uint8], frames: int, over: NDArray[np.uint8] | None = None
+) -> list[NDArray[np.uint8]]:
+    """Frames of a dissolve; over: an empty frame that it goes over, as a fade does."""
+    if over is not None:
+        return [*mixed(before, over, frames // 2), *mixed(over, behind, frames // 2)]
+    return [cv2.addWeighted(before, 1 - share, behind, share, 0) for share in np.linspace(0, 1, frames + 2)[1:-1]]
+
+
+def dimmed(frame: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:
+    return (frame * share).astype(np.uint8)
+
+
+BLACK = np.zeros_like(ROOM)
+DISSOLVES = [[*[ROOM] * 40, *mixed(ROOM, STREET, length), *[STREET] * 40] for length in (6, 12, 25, 40)]
+FADES = [[*[ROOM] * 40, *mixed(ROOM, STREET, 24, over), *[STREET] * 40] for over in (BLACK, FLASH)]
+LONG_FADE = [*[ROOM] * 40, *mixed(ROOM, BLACK, 12), *[BLACK] * 15, *mixed(BLACK, STREET, 12), *[STREET] * 40]
+PAN = [np.roll(ROOM, 4 * min(max(number - 40, 0), 25), 1) for number in range(100)]
+LIGHT = [dimmed(ROOM, share) for share in (*[0.5] * 40, *np.linspace(0.5, 1, 12), *[1.0] * 40)]
+
+
+@pytest.mark.parametrize(
+    ("frames", "expected"),
+    [
+        *((frames, ("dissolve", 40, 39 + length)) for frames, length in zip(DISSOLVES, (6, 12, 25, 40), strict=True)),
+        *((frames, ("fade", 47, 57)) for frames in FADES),
+        (LONG_FADE, ("fade", 46, 72)),
+        ([*[ROOM] * 40, *mixed(ROOM, BLACK, 12), *[BLACK] * 40], ("fade", 40, 51)),
+        (PAN, None),
+        (LIGHT, None),
+        ([*[ROOM] * 40, *FLASHES, *[ROOM] * 40], None),
+        ([*[ROOM] * 40, *[BLACK] * 3, *[ROOM] * 40], None),
+    ],
+    ids=["6", "12", "25", "40", "black", "white", "black that stays", "the end", "a pan", "light", "a flash", "lost frames"],
+)
+def test_dissolves_and_fades_are_found(frames: list[NDArray[np.uint8]], expected: tuple[str, int, int] | None) -> None:
+    found = find_transitions(np.stack([shrink(frame) for frame in frames]))
+    if expected is None:
+        assert found == []
+        return
+    ((first, last, kind, cut),) = found
+    assert (kind, first < cut <= last + 1) == (expected[0], True)
+    np.testing.assert_allclose((first, last), expected[1:], atol=3)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from avcore.faces.find import with_shots
+from avcore.faces.cuts import with_shots
 from avcore.media import FrameSource, read_frames
 from avcore.media.frames import read_small_frames
 from avcore.notes import Notes
@@ -78,7 +78,7 @@ class Seeing:
         monkeypatch.setattr("avcore.faces.detect.FaceDetector", nullcontext)
 
     def cuts(self) -> list[float]:
-        return detect_shots(self.job, Script(utterances=())).cuts
+        return list(detect_shots(self.job, Script(utterances=())).cuts)
 
     def look(self, shots: Sequence[float], *places: tuple[float, float]) -> Faces:
         script = _script(shots, places)
@@ -106,7 +106,7 @@ def test_cuts_are_the_same_however_often_it_was_stopped(recording: Path, watchin
     assert found == pytest.approx(CUTS, abs=0.09)
     alone = []
     for start in range(0, 9, 2):
-        shots = list(with_shots(read_frames(recording, max(start - 1, 0), start + 3)))
+        shots = list(with_shots(read_frames(recording, max(start - 3, 0), start + 5)))
         begun = [after.frame.time for before, after in pairwise(shots) if after.shot != before.shot]
         alone += [float(time) for time in begun if start <= time < start + 2]
     assert found == alone
