@@ -8,9 +8,8 @@ from collections import deque
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from avcore.arrays import Floats
+from avcore.arrays import Floats, Pixels
 from avcore.faces.crop import appearance, face_difference
 
 OTHER_PERSON = 0.45
@@ -25,7 +24,7 @@ _OF_POSE = 0.9
 _REACH = max(_APART) // 2 + _WINDOW
 """Frames on either side of a change that are compared for it."""
 
-Portraits = Callable[[int, int], NDArray[np.generic]]
+Portraits = Callable[[int, int], Pixels]
 """Returns the portraits of a face in some of its frames, start to stop - 1: uint8 [N, SIDE, SIDE, 3]."""
 
 
@@ -46,9 +45,9 @@ def other_faces(portraits: Portraits, poses: Floats) -> list[int]:
     return sorted(found)
 
 
-def _turn(portraits: NDArray[np.generic]) -> int:
+def _turn(portraits: Pixels) -> int:
     """Return the frame at which a face is more like the one at the end than like the one at the beginning."""
-    looks = [appearance(np.float32(portrait)) for portrait in portraits]
+    looks = [appearance(portrait.astype(np.float32)) for portrait in portraits]
     before, behind = (appearance(np.mean(ends, axis=0, dtype=np.float32)) for ends in (portraits[:_WINDOW], portraits[-_WINDOW:]))
     is_before = np.array([face_difference(look, before) < face_difference(look, behind) for look in looks])
     # The place with the fewest frames on the wrong side.
@@ -59,7 +58,7 @@ def _turn(portraits: NDArray[np.generic]) -> int:
 def _scores(portraits: Portraits, poses: Floats) -> Floats:
     """Return how different the faces on both sides of each frame are: float32 [N]."""
     scores = np.zeros(len(poses), np.float32)
-    window, seen = deque[NDArray[np.generic]](maxlen=_WINDOW), deque[tuple[Floats, Floats]](maxlen=max(_APART) + _WINDOW + 1)
+    window, seen = deque[Pixels](maxlen=_WINDOW), deque[tuple[Floats, Floats]](maxlen=max(_APART) + _WINDOW + 1)
     for last in range(len(poses)):
         window.append(portraits(last, last + 1)[0])
         if len(window) < _WINDOW:

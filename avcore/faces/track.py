@@ -227,17 +227,20 @@ class OpenTrack:
 
         frames, shown = self._track.frames, self._shown
         poses = [frames[frame].pose[:2] for frame, _ in shown]
-        turns = other_faces(lambda start, stop: self._portraits.read([row for _, row in shown[start:stop]]), np.array(poses))
+        turns = other_faces(lambda start, stop: self._faces(shown[start:stop]), np.array(poses))
         edges = [0, *(shown[turn][0] for turn in turns), len(frames)]
         return [self._part(start, stop) for start, stop in pairwise(edges)]
 
     def _part(self, start: int, stop: int) -> FaceTrack:
         part = replace(self._track, first=self._track.first + start, frames=self._track.frames[start:stop])
-        rows = [row for frame, row in self._shown if start <= frame < stop]
-        part.portraits, part.num_portraits = np.zeros((SIDE, SIDE, 3)), len(rows)
-        for row in rows:
-            part.portraits += self._portraits.read([row])[0]
+        shown = [one for one in self._shown if start <= one[0] < stop]
+        part.portraits, part.num_portraits = np.zeros((SIDE, SIDE, 3)), len(shown)
+        for one in shown:
+            part.portraits += self._faces([one])[0]
         return part
+
+    def _faces(self, shown: Sequence[tuple[int, int]]) -> Pixels:
+        return np.asarray(self._portraits.read([row for _, row in shown]), np.uint8)
 
     def _pass(self, half_width: int) -> None:
         """Finish the frame that waits longest; its landmarks are averaged with `half_width` frames on each side."""

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from math import log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,8 @@ _SHARE = 0.3
 """A further face joins a person of its voice only if it wins at least this share of what the voice's first face wins."""
 _MOSTLY = 0.5
 """Share of a voice's seconds, at the evidence `SPEAKS`, that a face must win to own a voice without a person of its own."""
+_OTHER_PITCH = log(2) * 5 / 12
+"""Difference in pitch (ln Hz: five semitones) at or above which two voices are never one person's, whatever face is in sight."""
 _AT_ONCE = 1e6
 """Factor on the distance of two faces that are in the frame at once: no average of a cluster takes it below the limit."""
 _SAME_PLACE = 0.3
@@ -138,6 +141,8 @@ class UtteranceVoice:
     """whose voice it sounds like; None = it is too short to decide"""
     is_user_given: bool = False
     """whether the user named the speaker"""
+    pitch: float | None = None
+    """median pitch of the voice, ln Hz; None = not known"""
 
 
 @dataclass(frozen=True)
@@ -183,6 +188,10 @@ class _Crowd:
             self._seen[one.number].append(one)
         self._scores = {number: _scores(faces[number], shown) for number, shown in self._seen.items()}
         self._wins, self._seconds = self._count(utterances)
+        self._pitches = {
+            voice: float(np.mean([one.pitch for one in utterances if one.voice == voice and one.pitch is not None]))
+            for voice in {one.voice for one in utterances if one.pitch is not None}
+        }
 
         self._meeting, all_faces = _meeting(seen), {one.face for one in seen}
         # What each face looks like on average, float32 [D].
@@ -209,7 +218,7 @@ class _Crowd:
         # A face in sight is not enough: in a reaction shot it is the listener's.
         if best is None or allowed[best] + bonus * (best in own) < SPEAKS:
             return known, frozenset(), 0.0
-        person = known if one.is_user_given or best in known.faces else self._by_face(best) or known
+        person = known if one.is_user_given or best in known.faces else self._by_face(best, one.voice) or known
         return person, self._tracks(one.number, person.faces | {best}), allowed[best]
 
     def _alone(self, one: UtteranceVoice, scores: Mapping[int, float]) -> set[int]:
@@ -243,13 +252,17 @@ class _Crowd:
         return wins, seconds
 
     def _find_people(self) -> None:
-        """Give each face to the voice that it won most of, then split the faces of each voice into people by their looks."""
+        """Give each face to the voice that it won most of, then split the faces of each voice into people by their looks.
+
+        A voice of another pitch keeps the faces that it won, too: two people then look alike, or one is taken for the other.
+        """
         owner: dict[int, Voice] = {}
         for face in {face for won in self._wins.values() for face in won}:
             owner[face] = max(self._wins, key=lambda voice: self._wins[voice].get(face, 0.0))
 
         for voice, won in self._wins.items():
-            own = sorted((face for face in won if owner[face] == voice), key=lambda face: -won[face])
+            kept = (face for face in won if owner[face] == voice or self._are_apart(voice, owner[face]))
+            own = sorted(kept, key=lambda face: -won[face])
             people: list[_Person] = []
             for face in own:
                 alike = [one for one in people if self._may_be(face, one)]
@@ -268,8 +281,15 @@ class _Crowd:
             for other in person.faces
         )
 
-    def _by_face(self, face: int) -> _Person | None:
-        return next((person for person in self._people if face in person.faces), None)
+    def _are_apart(self, one: Voice | None, other: Voice | None) -> bool:
+        """Return whether two voices are too different in pitch to be one person's."""
+        pitches = [self._pitches[voice] for voice in (one, other) if voice in self._pitches]
+        return len(pitches) == 2 and abs(pitches[0] - pitches[1]) >= _OTHER_PITCH
+
+    def _by_face(self, face: int, voice: Voice | None) -> _Person | None:
+        """Return whom a face belongs to, unless it is somebody who cannot have a voice."""
+        people = (person for person in self._people if face in person.faces)
+        return next((person for person in people if not self._are_apart(voice, person.voice)), None)
 
     def _by_voice(self, voice: Voice | None) -> _Person:
         """Return whom a voice belongs to: its own person, else the owner of the face that won most of it, else a new one."""
@@ -283,7 +303,7 @@ class _Crowd:
         most = max(won, key=lambda face: won[face], default=None)
         person = None
         if most is not None and won[most] >= _MOSTLY * SPEAKS * self._seconds[voice]:
-            person = self._by_face(most)
+            person = self._by_face(most, voice)
         if person is None:
             person = _Person(voice)
             self._people.append(person)

@@ -111,14 +111,19 @@ def _people(script: Script, job: Job, sound: Sound | None, faces: Faces) -> tupl
         spoken = tuple(one for one in spoken if one.number not in laughs)
 
     with job.clock.stage("voice"):
-        voices = dict[int, int | None]()
+        voices, pitches = dict[int, int | None](), dict[int, float | None]()
         if sound is not None and job.options.voice is None:  # else one voice was given for all
-            groups = voices_of(job, sound).groups([(one.place.start_s, one.place.end_s) for one in spoken])
-            voices = {one.number: group for one, group in zip(spoken, groups, strict=True)}
+            heard, places = voices_of(job, sound), [(one.place.start_s, one.place.end_s) for one in spoken]
+            voices = {one.number: group for one, group in zip(spoken, heard.groups(places), strict=True)}
+            if len(set(voices.values())) > 1:
+                pitches = {one.number: heard.pitch([place]) for one, place in zip(spoken, places, strict=True)}
 
     with job.clock.stage("faces"):
         people = recognize(faces.seen)
-        utterances = [UtteranceVoice(one.number, one.place.seconds, voices.get(one.number)) for one in script.utterances]
+        utterances = [
+            UtteranceVoice(one.number, one.place.seconds, voices.get(one.number), pitch=pitches.get(one.number))
+            for one in script.utterances
+        ]
         who = {one.number: found for one, found in zip(utterances, who_speaks(utterances, faces.seen, people), strict=True)}
         given = {one.number: one.speaker for one in script.utterances if one.speaker}
         names = {number: given.get(number, f"speaker {found.person}") for number, found in who.items()}

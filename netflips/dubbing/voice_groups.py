@@ -120,6 +120,11 @@ class Voices:
         mean, used = mean_voice(reliable, lambda place: none if (voice := self.voice(place)) is None else voice)
         return mean, sum(end - start for start, end in used)
 
+    def pitch(self, places: Sequence[Span]) -> float | None:
+        """Return the median pitch of some stretches, ln Hz; None where hardly anything of them is voiced."""
+        pitch = pitch_of(np.concatenate([self._pitch(place) for place in places]))
+        return None if pitch is None else pitch.median
+
     def changes(self) -> list[float]:
         """Return the times (s) of turns, in the pauses between: so a question and its answer are not dubbed in one voice.
 
@@ -165,9 +170,8 @@ class Voices:
             return False
 
         # Such a likeness is not enough by itself: the pitch must agree, too.
-        pitches = [pitch_of(np.concatenate([self._pitch(place) for place, _ in group.rows])) for group in (one, other)]
-        medians = [pitch.median for pitch in pitches if pitch is not None]
-        return len(medians) == len(pitches) and abs(medians[0] - medians[1]) <= _SAME_PITCH
+        first, second = (self.pitch([place for place, _ in group.rows]) for group in (one, other))
+        return first is not None and second is not None and abs(first - second) <= _SAME_PITCH
 
     def _background(self, group: _Group) -> Floats:
         """Return the background of a group: float64 [16], dB in each of _BANDS."""

@@ -1,6 +1,6 @@
 """Who says what: faces told apart, voices told apart, and the two brought together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -50,10 +50,17 @@ def by_number(scenes: Sequence[FoundFaces], cuts: Sequence[float] = ()) -> dict[
 
 
 def decide(
-    scenes: Sequence[FoundFaces], voices: Sequence[object], cuts: Sequence[float] = (), told: Sequence[int] = ()
+    scenes: Sequence[FoundFaces],
+    voices: Sequence[object],
+    cuts: Sequence[float] = (),
+    told: Sequence[int] = (),
+    pitches: Mapping[object, float] | None = None,
 ) -> list[UtteranceSpeaker]:
-    faces = by_number(scenes, cuts)
-    said = [UtteranceVoice(number, 4.0, voice, number in told) for number, voice in enumerate(voices, 1)]
+    faces, hz = by_number(scenes, cuts), pitches or {}
+    said = [
+        UtteranceVoice(number, 4.0, voice, number in told, float(np.log(hz[voice])) if voice in hz else None)
+        for number, voice in enumerate(voices, 1)
+    ]
     return who_speaks(said, faces, recognize(faces))
 
 
@@ -80,6 +87,22 @@ def test_faces_keep_voices_apart_that_sound_alike_and_join_one_that_varies() -> 
     assert [turn.person for turn in decide(alone, [1, 1, 1, 1], EVERY)] == [1, 2, 1, 2]
     one = [scene(k, face(0, ANN, 1.5)) for k in range(1, 5)]
     assert [turn.person for turn in decide(one, [1, 2, 1, 2], EVERY)] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("hz", "evidence", "expected"),
+    [
+        (157.0, 1.5, [1, 2, 1, 2]),
+        (157.0, 0.1, [1, 2, 1, 2]),
+        (190.0, 1.5, [1, 1, 1, 1]),
+    ],
+    ids=["six semitones", "six semitones out of sight", "three semitones"],
+)
+def test_a_face_does_not_outvote_a_voice_of_another_pitch(hz: float, evidence: float, expected: list[int]) -> None:
+    scenes = [scene(k, face(0, ANN, 1.5 if k % 2 else evidence)) for k in range(1, 5)]
+    turns = decide(scenes, [1, 2, 1, 2], pitches={1: 224.0, 2: hz})
+    assert [turn.person for turn in turns] == expected
+    assert [bool(turn.tracks) for turn in turns] == [True, evidence > 1] * 2
 
 
 def test_who_is_not_in_sight_is_heard_only() -> None:
