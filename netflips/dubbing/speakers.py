@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from math import isfinite
 from pathlib import Path
 from typing import Literal
@@ -14,6 +15,7 @@ from avcore.errors import InputError, NoFaceError
 from avcore.faces.geometry import MOUTH_CUT
 from avcore.faces.select import FaceChoice, choose_tracks, loudness, parse_face_choice
 from avcore.notes import Notes, several
+from avcore.timeline import frame_at
 from netflips.dubbing.diarization import UtteranceSpeaker, UtteranceVoice, recognize, who_speaks
 from netflips.dubbing.encode import hardly_words, recognized_speech
 from netflips.dubbing.job import Job
@@ -24,11 +26,14 @@ from netflips.dubbing.sound import Sound
 from netflips.dubbing.track_faces import Face, FaceMeasures, Faces
 from netflips.dubbing.voice_groups import voices_of
 from netflips.dubbing.voices import voice_for
-from netflips.script.notes import MOUTHS_CUT, NO_FACE, NO_SUCH_FACE, OUT_OF_SIGHT
+from netflips.script.notes import MOUTHS_CUT, NO_FACE, NO_SUCH_FACE, OUT_OF_SIGHT, SEEN_TWICE
 from netflips.script.types import SPEAKER, Script, SpeakerOf
 from netflips.script.utterance import FaceQuality, FaceTrackSummary, SeenFaces, Utterance
 
 LOG = logging.getLogger("netflips")
+_SAME_MOUTH, _LEAST_AT_ONCE, _MOST_LATE = 0.85, frame_at(1.5), frame_at(0.2)
+"""Correlation of the movements of two mouths at or above which they are one person's, over at least so many frames, and the most
+frames by which one of them is late."""
 
 
 def assign_speakers(script: Script, job: Job, sound: Sound | None, faces: Faces) -> Script:
@@ -195,6 +200,20 @@ def _quality(drawn: Sequence[Face], num_frames: int) -> FaceQuality | None:
     return FaceQuality(len(boxes) / max(num_frames, 1), **{name: float(one) for name, one in values.items() if isfinite(one)})
 
 
+def is_seen_twice(in_sight: Sequence[Face], drawn: Sequence[Face]) -> bool:
+    """Return whether a face that is drawn is in the frame a second time, as on a screen behind it: both mouths move alike."""
+    for face, other in product(drawn, in_sight):
+        first, stop = max(face.first, other.first), min(face.last, other.last) + 1
+        if other in drawn or face.shot != other.shot or stop - first < _LEAST_AT_ONCE:
+            continue
+        here, there = (one.openings[first - one.first : stop - one.first] for one in (face, other))
+        for late in range(-_MOST_LATE, _MOST_LATE + 1):  # a screen is a little late
+            early, behind = here[max(-late, 0) : len(here) - max(late, 0)], there[max(late, 0) : len(there) - max(-late, 0)]
+            if min(early.std(), behind.std()) > 0 and np.corrcoef(early, behind)[0, 1] >= _SAME_MOUTH:
+                return True
+    return False
+
+
 def _warn(utterances: Sequence[Utterance], faces: Faces, choice: str, is_own: bool, notes: Notes) -> None:
     """Add notes on mouths that are cut off, and on faces that are missing. is_own: they are of a recording."""
     cut = {one.number: count for one in utterances if (count := sum(int(face.is_cut_off.sum()) for face in faces.drawn(one)))}
@@ -205,6 +224,9 @@ def _warn(utterances: Sequence[Utterance], faces: Faces, choice: str, is_own: bo
     if faces.boxes is not None or not faces.seen:
         return
 
+    searched = [one for one in utterances if one.number in faces.seen]
+    if twice := [one.number for one in searched if is_seen_twice(faces.seen[one.number].faces, faces.drawn(one))]:
+        notes.add(SEEN_TWICE(), *twice)
     with_faces = [one for one in utterances if faces.seen[one.number].faces]
     hidden = [one.number for one in with_faces if one.seen is not None and one.seen.absent in ("out_of_sight", "no_face")]
     if not with_faces:

@@ -35,6 +35,9 @@ OUT_OF_SIGHT = NoteKind(
     rank=1,
 )
 MOUTHS_CUT = NoteKind("mouths_cut", "the mouth is cut off by the edge of the frame in {who}: it stays as it is there", rank=0)
+SEEN_TWICE = NoteKind(
+    "seen_twice", "the speaker is in the frame twice in {who}, as on a screen: only one of them gets new lips", rank=0
+)
 LEFT_ALONE = NoteKind("left_alone", "{who} is left alone: {reason:@}")
 UNHEARD = NoteKind("unheard", "nothing of it can be heard or seen")
 EMPTY = NoteKind("empty_translation", "its translation is empty")

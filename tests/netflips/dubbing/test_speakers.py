@@ -13,6 +13,7 @@ from avcore.contracts import SpeakerVoice
 from avcore.errors import InputError, NoSpeechError
 from netflips.dubbing.diarization import UtteranceSpeaker, UtteranceVoice, recognize, who_speaks
 from netflips.dubbing.shots import Shots
+from netflips.dubbing.speakers import is_seen_twice
 from netflips.dubbing.store import Store
 from netflips.dubbing.track_faces import Face, FaceMeasures, Faces, FoundFaces, FrameSpan, KeptFaces
 from netflips.dubbing.voice_groups import group_voices
@@ -125,6 +126,22 @@ def test_the_listener_of_a_reaction_shot_is_left_alone_and_the_speaker_seen_from
     elsewhere = scene(2, face(0, ANN, 1.5, last=49), face(1, CAL, 1.4, RIGHT, first=50))
     assert decide([first, reaction], [1, 1], cuts)[1].tracks == {0}
     assert decide([first, elsewhere], [1, 1], cuts)[1].tracks == {0, 1}
+
+
+def test_a_second_picture_of_the_speaker_is_known_by_its_mouth() -> None:
+    rng = np.random.default_rng(5)
+    mouth, another = (np.abs(rng.normal(0.2, 0.1, OWN + 9).cumsum()) % 0.5 for _ in range(2))
+
+    def talking(number: int, opening: np.ndarray, left: float, first: int = 0) -> Face:
+        one = face(number, ANN, 1.5, left, first)
+        return replace(one, measures=one.measures._replace(opening=np.float32(opening[: len(one.boxes)])))
+
+    speaker = talking(0, mouth[3:], LEFT)
+    screen = talking(1, mouth + rng.normal(0, 0.02, OWN + 9), RIGHT)  # three frames late
+    listener = talking(2, another, RIGHT)
+    assert is_seen_twice([speaker, screen, listener], [speaker])
+    assert not is_seen_twice([speaker, listener], [speaker])
+    assert not is_seen_twice([speaker, talking(1, mouth[83:], RIGHT, first=80)], [speaker])
 
 
 def test_faces_at_once_are_never_one_person_however_alike() -> None:
