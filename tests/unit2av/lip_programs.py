@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 GOOD = "mouth", "images", "copy", "tinted", "early"
+"""Those that leave the rest of the face as it is. Of a copy a person is told."""
 LIP = np.array([70, 12, 20])
 """The colour of an open mouth."""
 FREE = " {video} {audio} {mask} {out} {dir} {box}"
@@ -45,9 +46,9 @@ def opened(frame: np.ndarray, box: list[int], loud: float) -> np.ndarray:
     return np.rint(frame * (1 - share) + share * LIP).astype(np.uint8)
 
 
-def write(path: str | Path, frames: list[np.ndarray]) -> None:
+def write(path: str | Path, frames: list[np.ndarray], rate: int = 25) -> None:
     with av.open(str(path), "w") as file:
-        stream = file.add_stream("libx264", rate=25, options={"crf": "10", "preset": "veryfast"})
+        stream = file.add_stream("libx264", rate=rate, options={"crf": "10", "preset": "veryfast"})
         stream.height, stream.width, stream.pix_fmt = *frames[0].shape[:2], "yuv420p"
         for frame in frames:
             file.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
@@ -100,7 +101,24 @@ def draw(how: str, video: str, audio: str, mask: str, out: str, folder: str, box
         made = [frame[::2, ::2] for frame in made]
     if how == "tinted":
         made = [np.clip(frame * [0.9, 1.0, 0.95] + [18, -9, 4], 0, 255).astype(np.uint8) for frame in made]
-    write(out, made)
+    if how == "black":
+        made = [np.zeros_like(frame) for frame in made]
+    if how == "half black":
+        made[5:] = [np.zeros_like(frame) for frame in made[5:]]
+    if how == "green":
+        made = [np.full_like(frame, (0, 136, 0)) for frame in made]
+    if how == "upside down":
+        made = [frame[::-1] for frame in made]
+    if how == "moved":
+        made = [np.roll(frame, len(frame) // 4, 1) for frame in made]
+    if how == "late":
+        made = made[13:]
+    if how == "frozen":
+        made = [made[0]] * len(made)
+    if how in ("24", "30", "30 as 25"):
+        rate = int(how[:2])
+        made = [made[min(number * 25 // rate, len(made) - 1)] for number in range(len(made) * rate // 25)]
+    write(out, made, int(how) if how in ("24", "30") else 25)
     if how == "torn":
         Path(out).write_bytes(Path(out).read_bytes()[:300])
 

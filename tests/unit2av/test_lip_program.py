@@ -16,9 +16,10 @@ import pytest
 from avcore.errors import InputError, OutputError, UsageError
 from avcore.faces.crop import paste_face, paste_face_hard
 from avcore.media import read_speech
+from avcore.notes import Note
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import MouthShape, draw
-from tests.avcore.faces.drawn import head_of
+from tests.avcore.faces.drawn import Actor, clip, head_of
 from tests.parity.published_wav2lip import published_starts
 from tests.unit2av.lip_programs import FREE, GOOD, command, loudness
 from unit2av.lipsync import DrawError, Scene, SpokenUnits, TwoPassLipSync, program
@@ -191,6 +192,50 @@ def test_bad_programs_are_one_line(how: str, why: str, tmp_path: Path, monkeypat
     with pytest.raises(DrawError) as caught:
         lips_of(how).first_pass(SOUND, [scene(k) for k in range(30)], tmp_path)
     assert str(caught.value) == f"{sys.executable}: the program of --lips-with {why}"
+
+
+@pytest.fixture(scope="module")
+def talking() -> list[Scene]:
+    """A head that moves and talks."""
+    box = np.array([62, 49, 179, 186], np.float32)
+    return [Scene(frame.rgb, box, frame.time) for frame in clip([Actor(905, scale=0.5)], 50, (240, 240))]
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ("black", "another picture; expected the face of the clip, of which only the mouth is new; found none in 66 of 66 frames"),
+        (
+            "half black",
+            "another picture; expected the face of the clip, of which only the mouth is new; found none in 61 of 66 frames",
+        ),
+        ("green", "another picture"),
+        ("upside down", "another picture"),
+        ("moved", "another picture"),
+        (
+            "late",
+            "frames of another time; expected 25 frames a second, only the last may be missing; found those of 13 frames later",
+        ),
+        ("frozen", "a mouth that does not move; expected a mouth that speaks; found the same picture in all frames"),
+        ("24", "another number of frames a second; expected 25; found 24"),
+        ("30", "another number of frames a second; expected 25; found 30"),
+        ("30 as 25", "frames of another time"),
+    ],
+)
+def test_what_is_not_the_clip_with_another_mouth_is_refused(how: str, why: str, talking: list[Scene], tmp_path: Path) -> None:
+    lips = lips_of(how, paste_face)
+    with pytest.raises(DrawError, match=f"the program of --lips-with wrote {why}"):
+        lips.first_pass(np.resize(SOUND[8000:16000], 32000), talking, tmp_path)
+
+
+@pytest.mark.parametrize(("how", "is_told"), [("mouth", False), ("tinted", False), ("early", False), ("copy", True)])
+def test_of_a_copy_a_person_is_told(
+    how: str, is_told: bool, talking: list[Scene], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = list[Note]()
+    monkeypatch.setattr(program, "report_note", lambda note, *_, **__: notes.append(note))
+    lips_of(how, paste_face).first_pass(np.resize(SOUND[8000:16000], 32000), talking, tmp_path)
+    assert [note.code for note in notes] == ["lips_unchanged"] * is_told
 
 
 def test_a_program_that_answers_lines_says_why_and_is_ended(tmp_path: Path) -> None:

@@ -41,7 +41,10 @@ def main(checkpoint: str, video: str, audio: str, box: str, out: str) -> None:
     while batch := list(islice(work, BATCH)):
         faces = torch.from_numpy(np.stack([crop_face(frames[place], boxes[place].astype(np.float32)) for _, place in batch]))
         chunks = torch.from_numpy(np.stack([mel[None, :, start : start + CHUNK] for start, _ in batch]))
-        for drawn, (_, place) in zip(to_images(model(chunks, network_input(faces))).numpy(), batch, strict=True):
+        for drawn, face, (_, place) in zip(
+            to_images(model(chunks, network_input(faces))).numpy(), faces.numpy(), batch, strict=True
+        ):
+            drawn[:48] = face[:48]  # as a trained network gives it back
             made.append(paste_face_hard(frames[place], drawn, boxes[place].astype(np.float32)))
     write(out, made)
 

@@ -28,14 +28,16 @@ from avcore.media import MediaSource, VideoWriter, write_speech
 from avcore.media.colour import frame_to_rgb
 from avcore.media.decoding import decode_frames
 from avcore.media.opening import open_media, require_video
-from avcore.notes import several
+from avcore.notes import NoteKind, report_note, several
 from avcore.programs import LineProgram, filled, run_program, takes
 from avcore.timeline import FRAME_RATE, exact, frame_at, frames_to_seconds, seconds_to_samples
 from unit2av.lipsync import LIPS_WITH, DrawError, Scene, SpokenUnits
 from unit2av.lipsync.mesh.follow import goes_on
 from unit2av.lipsync.patches import Paste, mixed, uncovered
+from unit2av.lipsync.returned import Halves, fault_in, stillness
 
 _WHAT = f"the program of {LIPS_WITH}"
+LIPS_UNCHANGED = NoteKind("lips_unchanged", "no lips were drawn: its frames are those that it was given", rank=0)
 _LIMIT_S = 3600.0
 """Time limit of a clip; an utterance is seldom longer than 12 s."""
 _MOST_FAILURES = 3
@@ -53,6 +55,10 @@ _COMPARED = 5
 _UPPER_FACE = 0.5
 """Rows of the face's box, as a share of its height, that hardly any program redraws: by them its colours are fitted."""
 _MOST_GAIN = 1.25
+_MOST_OFF = 0.01
+"""Greatest difference of a video's rate from 25, as a share: containers round it."""
+_LOUD = 0.01
+"""Amplitude above which there is speech that moves a mouth."""
 _LEAST_SPREAD = 2.0
 """Added to the spread of colours: an even wall has none, whose noise would be taken for contrast."""
 
@@ -199,25 +205,32 @@ class ProgramLipSync:
             self._asked += 1
             self._lasting.ask(paths | {"number": self._asked, "box": list(clip.box), "size": self._size})
         try:
-            return self._fitted(replace(clip, made=_files_in(out, folder, self._command[0])))
+            is_spoken = bool(np.abs(sound).max(initial=0.0) > _LOUD)
+            return self._fitted(replace(clip, made=_files_in(out, folder, self._command[0])), is_spoken)
         except NetflipsError:
             if self._lasting is not None:
                 self._lasting.drop()  # it may have answered another request
             raise
 
-    def _fitted(self, clip: Clip) -> Clip:
-        """Return the clip with what its colours are fitted by. Raises InputError for other frames than were asked for."""
-        program, size, count = self._command[0], self._size, 0
+    def _fitted(self, clip: Clip, is_spoken: bool) -> Clip:
+        """Return the clip with what its colours are fitted by. is_spoken: it has sound. Raises InputError for frames of no use."""
+        program, size = self._command[0], self._size
         left, top, right, bottom = clip.box
         rows, columns = slice(top, top + round(_UPPER_FACE * (bottom - top))), slice(left, right)
         given, drawn = list[Pixels](), list[Pixels]()
+        faces: tuple[list[Halves], list[Halves]] = ([], [])
         owns = chain(frames_in([clip.folder / _FACE]), repeat(None))
         try:
-            for count, (rgb, own) in enumerate(zip(frames_in(clip.made), owns, strict=False), 1):
+            rate = rate_of(clip.made)
+            for count, (rgb, own) in enumerate(zip(frames_in(clip.made), owns, strict=False)):
                 if rgb.shape[:2] != (size, size):
                     found = f"{rgb.shape[1]}x{rgb.shape[0]}"
                     raise InputError(f"{_WHAT} wrote frames of another size", path=program, expected=f"{size}x{size}", found=found)
-                if own is not None and count % _COMPARED == 1:
+                faces[1].append(Halves.of(rgb, clip.box))
+                if own is None:
+                    continue
+                faces[0].append(Halves.of(own, clip.box))
+                if count % _COMPARED == 0:
                     given.append(own[rows, columns][::4, ::4])
                     drawn.append(rgb[rows, columns][::4, ::4])
         except NetflipsError as error:
@@ -225,9 +238,19 @@ class ProgramLipSync:
                 raise
             raise InputError(f"{_WHAT} wrote frames that cannot be read", path=program, found=error.what) from error
 
-        if abs(count - len(clip.mask)) > _TAIL:
+        if abs(len(faces[1]) - len(clip.mask)) > _TAIL:
             expected = several(len(clip.mask), "frame")
-            raise InputError(f"{_WHAT} wrote another number of frames", path=program, expected=expected, found=count)
+            raise InputError(f"{_WHAT} wrote another number of frames", path=program, expected=expected, found=len(faces[1]))
+        if rate is not None and abs(rate - FRAME_RATE) > _MOST_OFF * FRAME_RATE:
+            found = f"{float(rate):.4g}"
+            raise InputError(f"{_WHAT} wrote another number of frames a second", path=program, expected=FRAME_RATE, found=found)
+        if fault := fault_in(*faces):
+            raise InputError(f"{_WHAT} wrote {fault.what}", path=program, expected=fault.expected, found=fault.found)
+        if (still := stillness(*faces)) and is_spoken:
+            if still == "frozen":
+                what, expected = f"{_WHAT} wrote a mouth that does not move", "a mouth that speaks"
+                raise InputError(what, path=program, expected=expected, found="the same picture in all frames")
+            report_note(LIPS_UNCHANGED(), program, is_once=True)
 
         one, other = (np.concatenate([part.reshape(-1, 3) for part in parts]).astype(np.float32) for parts in (given, drawn))
         spreads = (part.std(axis=0) + _LEAST_SPREAD for part in (one, other))
@@ -315,6 +338,15 @@ def _files_in(out: Path, folder: Path, program: str) -> list[Path]:
     found = ", ".join(path.name for path in (videos or files)[:5]) or "nothing"
     expected = "a video in {out}, or one video or images in {dir}"
     raise InputError(f"{_WHAT} wrote no frames", path=program, expected=expected, found=found)
+
+
+def rate_of(files: Sequence[Path]) -> Fraction | None:
+    """Return the frames a second of a video, None of images, or where it does not say. Raises MediaError."""
+    if len(files) != 1 or files[0].suffix.lower() in _IMAGES:
+        return None
+    source = MediaSource(files[0])
+    with open_media(source) as container:
+        return require_video(container, source).average_rate
 
 
 def frames_in(files: Sequence[Path]) -> Iterator[Pixels]:
