@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from avcore.checkpoints.checkpoint import from_eight_bits, read_checkpoint, to_eight_bits, write_checkpoint
+from avcore.checkpoints.checkpoint import from_eight_bits, read_checkpoint, require_numbers, to_eight_bits, write_checkpoint
 from avcore.checkpoints.layouts import is_same
 from avcore.checkpoints.stages import STORED_PRECISIONS, Checkpoint, Stage
 from avcore.command import LOG
@@ -70,8 +70,10 @@ def convert(options: ConvertOptions) -> None:
 def write_for_transformers(checkpoint: Checkpoint, options: ConvertOptions) -> str:
     """Write a checkpoint as a folder of transformers, and return the name of its class there.
 
-    Raises UsageError for a stage that transformers has no class for, and what the writers raise.
+    Raises UsageError for a stage that transformers has no class for, CheckpointError for weights that are no numbers, and what the
+    writers raise.
     """
+    require_numbers(checkpoint.tensors, checkpoint.path, checkpoint.kind)
     if checkpoint.stage is TRANSLATOR:
         write_transformers(checkpoint, options.out_path, options.source_lang, options.target_lang)
         return "M2M100ForConditionalGeneration"
@@ -112,6 +114,7 @@ def convert_checkpoint(
     is_folder = in_path.is_dir() and wanted in (None, TRANSLATOR)
     source = read_transformers(in_path) if is_folder else read_checkpoint(in_path, wanted)
 
+    require_numbers(source.tensors, source.path, source.kind)
     tensors, config = dict(source.tensors), source.config
     for language, path in (vocoders or {}).items():
         tensors = with_vocoder(tensors, language, read_vocoder(path))

@@ -156,12 +156,7 @@ def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], path: Path, w
         found = "; ".join(f"{len(names)} {how}: {_shorten(names)}" for how, names in misfits.items() if names)
         raise CheckpointError(f"the {what}'s tensors do not fit the model", path=path, expected=f"{len(own)} tensors", found=found)
 
-    files = MappedFiles()
-    if broken := [name for name in own if not _is_finite(tensors[name], files)]:
-        # Otherwise a face would be drawn black, and a text left empty, without any message.
-        raise CheckpointError(
-            f"the {what}'s weights are damaged", path=path, expected="numbers", found=f"NaN or infinity in {_shorten(broken)}"
-        )
+    require_numbers({name: tensors[name] for name in own}, path, what)
 
     # `assign=True` puts in one parameter after another, and would part those that are one under several names (tied embeddings).
     names_of: dict[int, list[str]] = {}  # all names of each parameter, by its id
@@ -173,6 +168,15 @@ def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], path: Path, w
         for name in others:
             owner, _, leaf = name.rpartition(".")
             setattr(module.get_submodule(owner), leaf, module.get_parameter(first))
+
+
+def require_numbers(tensors: Mapping[str, Tensor], path: Path, what: str) -> None:
+    """Raise CheckpointError for weights with NaN or infinity, which a diverged training writes. what: words for the model."""
+    files = MappedFiles()
+    if broken := [name for name, tensor in tensors.items() if not _is_finite(tensor, files)]:
+        # Otherwise a face would be drawn black, and a text left empty, without any message.
+        found = f"NaN or infinity in {_shorten(broken)}"
+        raise CheckpointError(f"the {what}'s weights are damaged", path=path, expected="numbers", found=found)
 
 
 def _is_finite(tensor: Tensor, files: MappedFiles) -> bool:

@@ -53,7 +53,7 @@ _WRONG = '<p id="notice" role="alert">This token is wrong. · <i lang="ko">토�
 
 
 class Access:
-    """ASGI middleware around the whole page. It sets scope["visitor"], the id of the visitor's browser."""
+    """ASGI middleware around the whole page. It sets scope["visitor"], the id of a browser, and scope["is_new_visitor"]."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app, self._settings = app, settings
@@ -70,6 +70,7 @@ class Access:
         ending = f"-{port}" if port.isdecimal() and len(port) <= _PORT_DIGITS else ""
         found = [_PROGRAM] if _borne(headers) else [one for one in _cookies(headers, _VISITOR + ending) if is_id(one)]
         visitor = scope["visitor"] = (found or [new_id()])[0]
+        scope["is_new_visitor"] = not found
 
         has_begun = False
 

@@ -190,9 +190,8 @@ async def _upload(request: Request) -> Response:
     stated = request.headers.get("content-length", "")[:_MOST_DIGITS]
     length = int(stated) if stated.isdecimal() else None
 
-    upload = await _desk(request).uploads.receive(
-        request.stream(), asked.get("name", ""), asked.get("as", ""), request["visitor"], length
-    )
+    sent = request.stream(), asked.get("name", ""), asked.get("as", "")
+    upload = await _desk(request).uploads.receive(*sent, request["visitor"], length, is_new_visitor=request["is_new_visitor"])
 
     return JSONResponse(_desk(request).shown(upload), status_code=201)
 

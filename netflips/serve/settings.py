@@ -45,6 +45,8 @@ class Settings:
     """Most waiting jobs of one browser."""
     most_uploads: int = 20
     """Most uploads at the same time."""
+    most_uploads_each: int = 4
+    """Most of them of one browser."""
     reserve_bytes: int = 500 * 2**20
     """Bytes of the disk that uploads leave free; jobs leave half as many."""
     watch_s: float = 2.0

@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -76,13 +77,27 @@ class Uploads:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._looks = asyncio.Semaphore(_LOOKS_AT_ONCE)
-        self._coming = 0
+        self._coming = Counter[str]()
+        """uploads that come in, by visitor"""
 
-    async def receive(self, stream: AsyncIterable[bytes], name: str, kind: str, visitor: str, length: int | None) -> Upload:
-        """Receive a file. kind: what it must be. length: as announced, in bytes. Raises RefusedError; then nothing is stored."""
+    async def receive(
+        self,
+        stream: AsyncIterable[bytes],
+        name: str,
+        kind: str,
+        visitor: str,
+        length: int | None,
+        *,
+        is_new_visitor: bool = False,
+    ) -> Upload:
+        """Receive a file. kind: what it must be. length: as announced, in bytes. is_new_visitor: a visitor without a cookie; all of
+        these count as one. Raises RefusedError; then nothing is stored.
+        """
         if kind not in _SUFFIXES:
             raise RefusedError(400, "an upload is a video, a sound, an image or subtitles")
-        if self._coming >= self._settings.most_uploads:
+        counted = "" if is_new_visitor else visitor
+        own, coming = self._coming[counted], self._coming.total()
+        if coming >= self._settings.most_uploads or own >= self._settings.most_uploads_each:
             raise RefusedError(429, "so many uploads come in that no other one can; try again in a moment")
         upload_id = new_id()
         folder = self._folder(upload_id)
@@ -90,7 +105,7 @@ class Uploads:
         # Never under the visitor's own name, which might lead out of the folder.
         file = folder / f"file{ending if ending in known else known[0]}"
 
-        self._coming += 1
+        self._coming[counted] += 1
         try:
             if (length or 0) > self._settings.limit_bytes:
                 raise RefusedError(413, self._too_large())
@@ -104,7 +119,8 @@ class Uploads:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         finally:
-            self._coming -= 1
+            self._coming[counted] -= 1
+            self._coming += Counter()  # forgets visitors with none
 
         return upload
 

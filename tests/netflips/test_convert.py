@@ -93,6 +93,17 @@ def test_overflow_is_an_error_and_nothing_is_written(parity_dir: Path, tmp_path:
     assert [path.name for path in tmp_path.iterdir()] == ["in.pt"]
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_weights_that_are_no_numbers_are_refused(parity_dir: Path, tmp_path: Path, value: float, is_zip: bool) -> None:
+    content = torch.load(parity_dir / "unit2av_spk_encoder.pt", weights_only=True)
+    content["model_state"]["linear.bias"][3] = value
+    torch.save(content, tmp_path / "in.pt", _use_new_zipfile_serialization=is_zip)
+    with pytest.raises(CheckpointError, match=r"(NaN or infinity|values that are no numbers) in linear\.bias"):
+        convert_checkpoint(tmp_path / "in.pt", tmp_path / "x.safetensors")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.pt"]
+
+
 def test_trained_vocoder_goes_into_a_renderer(parity_dir: Path, tmp_path: Path) -> None:
     renderer = read_checkpoint(parity_dir / "unit2av_renderer.pt", RENDERER)
     generator = {name: tensor + 1 for name, tensor in renderer.section("audio.ko").items()}

@@ -346,7 +346,8 @@ def rate_of(files: Sequence[Path]) -> Fraction | None:
         return None
     source = MediaSource(files[0])
     with open_media(source) as container:
-        return require_video(container, source).average_rate
+        rate: Fraction | None = require_video(container, source).average_rate
+        return rate
 
 
 def frames_in(files: Sequence[Path]) -> Iterator[Pixels]:

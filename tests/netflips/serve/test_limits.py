@@ -96,7 +96,7 @@ def test_uploads_that_stand_still_lock_nobody_out(tmp_path: Path) -> None:
     with served(app) as address, _connected(address) as one, _connected(address) as two, _connected(address) as three:
         one.sendall(still)
         two.sendall(still)
-        _until(lambda: app.state.desk.uploads._coming == 2)
+        _until(lambda: app.state.desk.uploads._coming.total() == 2)
         assert _status(three, still) == 429
         assert (_status(one), _status(two)) == (408, 408)
         with _connected(address) as other:
@@ -104,6 +104,24 @@ def test_uploads_that_stand_still_lock_nobody_out(tmp_path: Path) -> None:
             sent = _head("POST /api/v1/uploads?name=x.mp4&as=video", f"Content-Length: {len(content)}") + content
             assert _status(other, sent) == 201
     assert len(list((tmp_path / "uploads").iterdir())) == 1
+
+
+def test_uploads_of_one_visitor_leave_room_for_others(tmp_path: Path) -> None:
+    app = app_of(tmp_path, most_uploads=9, most_uploads_each=1, idle_s=5.0)
+
+    def sent(content: bytes, length: int, cookie: str = "") -> bytes:
+        cookies = [f"Cookie: netflips-visitor={cookie}"] if cookie else []
+        return _head("POST /api/v1/uploads?name=x.mp4&as=video", f"Content-Length: {length}", *cookies) + content
+
+    one, other = (letter * 32 for letter in "ab")
+    still, whole = CLIP.read_bytes()[:100], CLIP.read_bytes()
+    with served(app) as address, _connected(address) as dripping, _connected(address) as nameless:
+        dripping.sendall(sent(still, 99999, one))
+        nameless.sendall(sent(still, 99999))
+        _until(lambda: app.state.desk.uploads._coming.total() == 2)
+        for cookie, status in ((one, 429), ("", 429), (other, 201)):
+            with _connected(address) as asking:
+                assert _status(asking, sent(whole, len(whole), cookie)) == status
 
 
 def test_more_connections_than_there_is_room_for_are_told(tmp_path: Path) -> None:

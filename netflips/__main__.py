@@ -1,0 +1,5 @@
+"""`python -m netflips`: the command line."""
+
+from netflips.cli import program
+
+program()
