@@ -3,6 +3,7 @@
 import logging
 import math
 import tempfile
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -102,6 +103,10 @@ _LIMIT_S = 24 * 3600.0
 _MOST_BYTES, _MOST_NAME = 8 << 20, 60
 _SLACK_S = 1.0
 """How far a turn may reach beyond the sound: programs round to their frames."""
+_SHORTEST_S = 0.2
+"""Shorter turns are dropped: they hold no word, and thousands of them would part speech into slivers."""
+_TOUCHING_S = 0.05
+"""Longest gap between two turns of a speaker that are one: programs round."""
 _NEAR_S = 0.25
 """A change of the speaker so near an edge of speech is moved onto that edge."""
 _BLOCK = 1 << 20
@@ -133,8 +138,8 @@ def turns_by(command: Sequence[str], sound: Sound) -> tuple[Turn, ...]:
 def read_rttm(text: str, seconds: float, path: str | Path) -> tuple[Turn, ...]:
     """Return the turns of RTTM, in order. seconds: length of the sound. path: for messages.
 
-    Lines that are not turns are skipped: programs print other things, too. Raises InputError for a turn with impossible times or
-    an unprintable name, and if there is no turn.
+    Lines that are not turns are skipped: programs print other things, too. Turns of a speaker that touch are one, and those of less
+    than 0.2 s are dropped then. Raises InputError for a turn with impossible times or an unprintable name, and if there is no turn.
     """
     turns = list[Turn]()
     for number, line in enumerate(text.splitlines(), 1):
@@ -156,14 +161,31 @@ def read_rttm(text: str, seconds: float, path: str | Path) -> tuple[Turn, ...]:
     if not turns:
         expected = "RTTM, in {out} or printed: SPEAKER file 1 START LENGTH <NA> <NA> NAME <NA> <NA>"
         raise InputError(f"{_WHAT} wrote no turns", path=path, expected=expected, found=shown(text.strip())[:80] or "nothing")
-    return tuple(sorted(turns))
+    if not (joined := [turn for turn in _joined(turns) if turn.end_s - turn.start_s >= _SHORTEST_S]):
+        longest = max(turn.end_s - turn.start_s for turn in turns)
+        what, expected = f"{_WHAT} wrote no turn that is long enough", f"{_SHORTEST_S:g} s or more"
+        raise InputError(what, path=path, expected=expected, found=f"{len(turns)} turns of {longest:.3f} s at most")
+    return tuple(sorted(joined))
+
+
+def _joined(turns: Sequence[Turn]) -> list[Turn]:
+    """Return turns in order, those of one speaker that touch or overlap as one."""
+    found, last = list[Turn](), dict[str, int]()
+    for turn in sorted(turns):
+        place = last.get(turn.speaker)
+        if place is not None and turn.start_s <= found[place].end_s + _TOUCHING_S:
+            found[place] = found[place]._replace(end_s=max(found[place].end_s, turn.end_s))
+        else:
+            last[turn.speaker] = len(found)
+            found.append(turn)
+    return found
 
 
 def changes(turns: Sequence[Turn], regions: Sequence[Span]) -> list[float]:
     """Return the times (s) at which another speaker goes on: in the middle of the gap, or of the overlap, between two turns.
 
-    A time just beside an edge of speech is moved onto the edge: no sliver of speech is cut off. A turn within another's changes
-    nothing.
+    turns: in order. A time just beside an edge of speech is moved onto the edge: no sliver of speech is cut off. A turn within
+    another's changes nothing.
     """
     found, before = list[float](), None
     edges = np.array(regions, np.float64).ravel()
@@ -173,7 +195,9 @@ def changes(turns: Sequence[Turn], regions: Sequence[Span]) -> list[float]:
         if before is not None and one.speaker != before.speaker:
             time = (before.end_s + one.start_s) / 2
             nearest = float(edges[np.abs(edges - time).argmin()]) if len(edges) else time
-            found.append(nearest if abs(nearest - time) < _NEAR_S else time)
+            time = nearest if abs(nearest - time) < _NEAR_S else time
+            if not found or time - found[-1] >= _SHORTEST_S:
+                found.append(time)
         before = one
     return found
 
@@ -181,8 +205,9 @@ def changes(turns: Sequence[Turn], regions: Sequence[Span]) -> list[float]:
 def split_at(regions: Sequence[Span], times: Sequence[float]) -> list[Span]:
     """Return stretches of speech, split at the times that lie within them."""
     found = list[Span]()
+    ordered = sorted(times)
     for start, end in regions:
-        edges = [start, *(time for time in times if start < time < end), end]
+        edges = [start, *ordered[bisect_right(ordered, start) : bisect_left(ordered, end)], end]
         found += pairwise(edges)
     return found
 
@@ -190,7 +215,7 @@ def split_at(regions: Sequence[Span], times: Sequence[float]) -> list[Span]:
 def speaker_in(place: TimeSpan, turns: Sequence[Turn]) -> str:
     """Return the speaker with the longest speech within a stretch of time; "" = nobody."""
     seconds: dict[str, float] = defaultdict(float)
-    for one in turns:
-        if one.start_s < place.end_s and place.start_s < one.end_s:
+    for one in turns[: bisect_left(turns, place.end_s, key=lambda turn: turn.start_s)]:
+        if place.start_s < one.end_s:
             seconds[one.speaker] += min(one.end_s, place.end_s) - max(one.start_s, place.start_s)
     return max(seconds, key=lambda name: seconds[name], default="")

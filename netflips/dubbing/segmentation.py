@@ -1,5 +1,6 @@
 """Cut speech at its pauses into utterances of lengths that suit the models."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import ceil, floor
@@ -43,7 +44,7 @@ def cut_utterances(
     pieces = [piece for stretch in stretches for piece in cut_stretch(stretch, length, quietest)]
     inner = sorted(borders)
     must_part = [
-        start - end > LONGEST_INNER_PAUSE_S or any(end <= border <= start for border in inner)
+        start - end > LONGEST_INNER_PAUSE_S or bisect_left(inner, end) < bisect_right(inner, start)
         for (_, end), (start, _) in pairwise(pieces)
     ]
     return rounded_places(_divided(pieces, [*must_part, True], length), duration_s)
