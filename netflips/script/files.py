@@ -14,9 +14,11 @@ import numpy as np
 from avcore.errors import InputError
 from avcore.files import write_text
 from avcore.journal import file_digest
-from avcore.notes import json_text
+from avcore.notes import json_text, report_note
 from avcore.texts import read_json
 from avcore.timeline import units_to_seconds
+from netflips.script.notes import OLDER_SCRIPT
+from netflips.script.older import OLDER, brought_over
 from netflips.script.targets import TARGETS, GivenUnits, SpokenSound, Target, TranslatedUnits
 from netflips.script.types import FORMAT, Script, VoiceFile
 from netflips.script.utterance import Utterance
@@ -54,15 +56,18 @@ def read_script(path: Path) -> Script:
 
 
 def script_from(content: Any, path: Path | None = None) -> Script:
-    """Return a script from its JSON object. Its utterances are numbered in their order.
+    """Return a script from its JSON object, also of an older format. Its utterances are numbered in their order.
 
     Raises InputError for another format or version, and for a wrong name or value, with its place.
     """
-    if not isinstance(content, Mapping) or content.get("format") != FORMAT:
+    if not isinstance(content, Mapping) or content.get("format") not in (FORMAT, *OLDER):
         found = content.get("format") if isinstance(content, Mapping) else content
         raise InputError("this is no script that can be read", path=path, expected=f'"format": "{FORMAT}"', found=_shown(found))
 
     rest = {name: value for name, value in content.items() if name != "format"}
+    if content["format"] in OLDER:
+        rest = brought_over(content)
+        report_note(OLDER_SCRIPT(format=content["format"]), path or "", is_once=True)
     script: Script = value_from(Script, rest, "script", path)
     numbered = (replace(one, number=number) for number, one in enumerate(script.utterances, 1))
     return replace(script, utterances=tuple(numbered))

@@ -44,6 +44,9 @@ EMPTY = NoteKind("empty_translation", "its translation is empty")
 SILENT = NoteKind("silent", "nothing was heard in it")
 KEPT = NoteKind("kept", "it is kept, as the script asks")
 OTHER_MEDIA = NoteKind("other_media", "{name} was made of another file; its places and texts are used")
+OLDER_SCRIPT = NoteKind(
+    "older_script", "a script of an older format, {format}: speakers, places, texts and terms are used; all else is made anew"
+)
 OTHER_SOUND = NoteKind("other_sound", "{name} changed since the script was made; it is taken as it is now")
 UNSAYABLE = NoteKind("unsayable", "its text cannot be said: {error}; correct it in {file}, and give that with --script-in")
 NOT_SPOKEN = NoteKind("not_spoken", "its text was not said: {error}")

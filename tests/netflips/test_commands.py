@@ -3,6 +3,7 @@
 import argparse
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import import_module
@@ -25,6 +26,11 @@ def flags(paths: ModelPaths) -> list[str]:
         "--src-lang", "eng", "--tgt-lang", "kor", "--modalities", "audio", "--cpu", "--beam", "2",
         *model_flags(paths),
     ]  # fmt: skip
+
+
+def test_the_package_runs_as_the_command() -> None:
+    ran = subprocess.run([sys.executable, "-m", "netflips", "--version"], capture_output=True, text=True, check=True)
+    assert __version__ in ran.stdout
 
 
 def test_one_video_with_report_and_label(clip: Path, flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

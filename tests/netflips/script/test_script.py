@@ -14,8 +14,18 @@ from avcore.notes import json_text
 from netflips import cli
 from netflips.script.edit import join, split
 from netflips.script.files import file_beside, other_files, read_script, require_own_files, script_from, script_json, write_script
-from netflips.script.targets import KeptOriginal, SpokenSound, Target, Text, TranslatedFrom, TranslatedUnits, WrittenText
-from netflips.script.types import FORMAT, Script, SpeakerOf, VoiceFile
+from netflips.script.targets import (
+    GivenUnits,
+    KeptOriginal,
+    SpokenSound,
+    Target,
+    Text,
+    TranslatedFrom,
+    TranslatedUnits,
+    UnitList,
+    WrittenText,
+)
+from netflips.script.types import FORMAT, Media, Script, SpeakerOf, Term, VoiceFile
 from netflips.script.utterance import SourceUnits, TimeFit, TimeSpan, Utterance
 
 _PAGE = Path(__file__).parents[3] / "docs" / "formats.md"
@@ -88,6 +98,56 @@ def test_what_nothing_can_be_made_of_is_told_when_the_script_is_read(tmp_path: P
     with pytest.raises(InputError, match=f"x.json: {said}"):
         read_script(tmp_path / "x.json")
     script_from(content)  # of a report, whose values were made
+
+
+OLD_UTTERANCE = {
+    "number": 1,
+    "place": {"start_s": 0.8, "end_s": 1.3},
+    "speaker": "Ann",
+    "text": {"text": "Hello.", "by": "recogniser"},
+    "target": {
+        "kind": "written",
+        "text": "안녕.",
+        "translation": {"of": "Hello.", "glossary": {"said": "말"}},
+        "said_by": "say.py",
+    },
+    "takes": [{"kind": "given", "units": {"ids": [3, 4]}, "by": "heard"}],
+    "heard": {"units": {"ids": [737]}},
+    "tries": [{"how": "wording", "heard": "안녕"}],
+    "fit": {"output": {"start_s": 0.8, "end_s": 1.3}, "held_s": 0.1},
+    "drawn": {"pictures": 13},
+    "understood": {"share": 0.4},
+}
+OLD_SCRIPT = {
+    "source": "en",
+    "target": "ko",
+    "schedule": "to_and_fro",
+    "media": {"path": "a.mp4", "digest": "00", "picture_s": 4.0},
+    "speakers": [{"name": "Ann", "level": "polite"}],
+    "utterances": [OLD_UTTERANCE],
+    "terms": [{"word": "Lee", "said": "리", "proposed": "이"}],
+    "titles": {"takes": "찍기"},
+    "understood": {"share": 0.4},
+    "made": {"pictures": 13},
+}
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_script_of_an_older_format_is_brought_over_and_told(
+    number: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "x.json").write_text(json.dumps({"format": f"netflips-script-{number}"} | OLD_SCRIPT))
+    script = read_script(tmp_path / "x.json")
+    (one,) = script.utterances
+    assert (script.schedule, script.terms, script.titles) == ("ping_pong", (Term("Lee", "리", "이"),), {"takes": "찍기"})
+    assert script.media == Media("a.mp4", "00", video_s=4.0)
+    assert one.text == Text("Hello.", by="recognizer")
+    assert one.target == WrittenText("안녕.", translation=TranslatedFrom("Hello.", glossary={"said": "말"}), spoken_by="say.py")
+    assert one.alternatives == (GivenUnits(UnitList((3, 4)), "source"),)
+    assert (one.source_units, one.attempts, one.fit, script.quality, script.made) == (None, (), None, None, None)
+    assert f"a script of an older format, netflips-script-{number}" in caplog.text
+    write_script(tmp_path / "y.json", script)
+    assert read_script(tmp_path / "y.json") == script
 
 
 def test_files_that_changed_since_the_script_was_made_are_named(tmp_path: Path) -> None:
