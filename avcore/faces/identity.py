@@ -38,7 +38,7 @@ def other_faces(portraits: Portraits, poses: Floats) -> list[int]:
         near = int(scores.argmax())
         start, stop = max(near - _REACH, 0), min(near + _REACH, len(scores))
         place = start + _turn(portraits(start, stop))
-        if all(abs(place - other) > _REACH for other in found):
+        if start < place < stop and all(abs(place - other) > _REACH for other in found):
             found.append(place)
         for middle in (near, place):  # what compares the same two people has been used
             scores[max(middle - _REACH, 0) : middle + _REACH + 1] = 0
