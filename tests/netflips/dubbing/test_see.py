@@ -120,6 +120,21 @@ def test_cuts_are_the_same_however_often_it_was_stopped(recording: Path, watchin
         assert again.job.store.made["scenes"] == len(lost)
 
 
+@pytest.mark.parametrize("rate", [25, 50])
+def test_a_dissolve_is_a_change_of_the_shot_at_any_rate(rate: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    one, other = (cv2.resize(rng.integers(0, 256, (9, 16, 3), np.uint8), (128, 72)) for _ in range(2))
+    shares = np.clip((np.arange(4 * rate) / rate - 1.6) / 0.6, 0, 1)  # from 1.6 to 2.2 s
+    frames = [cv2.addWeighted(one, 1 - share, other, share, 0) for share in shares]
+    path = write_recording(tmp_path / "x.mp4", [Fraction(number, rate) for number in range(4 * rate)], frames, None)
+    info = FrameSource(path).info
+    for _ in range(2):  # found, and kept
+        shots = cutting.kept_shots(info, info.duration_s, Store(tmp_path / "work"), "digest", silent)
+        ((start_s, end_s, kind),) = shots.transitions
+        assert (kind, start_s, end_s) == ("dissolve", pytest.approx(1.6, abs=0.1), pytest.approx(2.2, abs=0.1))
+        assert shots.cuts == (pytest.approx(1.9, abs=0.05),)
+
+
 def test_of_a_part_no_more_is_looked_at_than_it_takes(watching: Callable[[], Seeing]) -> None:
     shots, places, once = watching().cuts(), [(0.4, 1.2), (1.56, 2.76), (6.0, 6.5)], watching()
     once.job = replace(once.job, options=DubOptions(timing="source", end=1.4, utterance_length=(0.1, 0.2)))
