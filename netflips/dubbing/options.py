@@ -243,7 +243,7 @@ class DubOptions(MarkFlags):
             raise UsageError("--people has a voice for each, --voice is one for all", hint="leave one of them out")
         if self.retranslate and self.script_in is None:
             raise UsageError("--retranslate belongs to --script-in", hint=f"add {SCRIPT_IN} draft.json, or leave it out")
-        if self.retranslate != ALL and not re.fullmatch(r"(?:[1-9]\d*(?:,(?!$)|$))*", self.retranslate):
+        if self.retranslate != ALL and not re.fullmatch(r"(?:[1-9]\d*(?:,(?!$)|$))*", str(self.retranslate)):
             raise UsageError(f"--retranslate takes numbers of utterances, as 3,7, or {ALL}", found=shown(self.retranslate))
         if self.timeline is not None and self.timeline.suffix.lower() != ".otio":
             raise UsageError("--timeline writes OpenTimelineIO", expected="a name that ends in .otio", found=self.timeline)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from avcore.notes import Note
 from netflips.cascade.glossary import terms_in
-from netflips.script.notes import TERM_MISSING, TERM_PUT
+from netflips.script.notes import TERM_PUT, TERMS_LACKING
 from netflips.script.targets import Target, TranslatedFrom, WrittenText
 from netflips.script.types import Script
 from netflips.script.utterance import Utterance
@@ -24,7 +24,7 @@ def with_script_terms(
     """
     utterances = {one.number: one for one in script.utterances}
     proposed = {one.word.lower(): one.proposed for one in script.terms}
-    changed, missing = dict[tuple[str, str], Counter[int]](), dict[str, list[int]]()
+    changed, missing = dict[tuple[str, str], Counter[int]](), list[tuple[int, str]]()
 
     for sentence in _sentences(script, stands):
         texts, terms = [made.text for _, made in sentence], terms_in(sentence[0][1].of, decided)
@@ -45,16 +45,16 @@ def with_script_terms(
             for form, times in put(made.text, forms).places.items():
                 changed.setdefault((form, forms[form]), Counter())[number] += times
             utterances[number] = _with_forms(utterances[number], forms, new)
-        for word, wanted in new.items():
+        for wanted in new.values():
             if not any(stands_in(put(text, forms).text, wanted) for text in texts):
-                missing.setdefault(f"{wanted} ({word})", []).append(sentence[0][0])
+                missing.append((sentence[0][0], wanted))
 
     notes = [
         (TERM_PUT(earlier=form, term=wanted, times=numbers.total()), tuple(numbers)) for (form, wanted), numbers in changed.items()
     ]
-    notes += [
-        (TERM_MISSING(term=term, numbers=",".join(map(str, numbers)), count=len(numbers)), ()) for term, numbers in missing.items()
-    ]
+    if missing:
+        numbers, rows = dict.fromkeys(number for number, _ in missing), (f"{term} in {number}" for number, term in missing)
+        notes.append((TERMS_LACKING(terms=", ".join(rows), numbers=",".join(map(str, numbers))), ()))
     return replace(script, utterances=tuple(utterances.values())), notes
 
 

@@ -65,10 +65,10 @@ SOUNDS_FOREIGN = NoteKind(
 OTHER_LANGUAGE = NoteKind("other_language", "most of what is said is in '{found}', not in '{asked}'", "; --from {found} takes it")
 TERMS_MISSED = NoteKind("terms_missed", "{u}the translation has nothing for {terms} of the glossary")
 TERM_PUT = NoteKind("term_put", "{u}'{term}' is put in place of '{earlier}', in {times:#place}, as the script's terms say")
-TERM_MISSING = NoteKind(
-    "term_missing",
-    "the text of the script has no {term} in {count:#utterance}: {numbers}",
-    "; --retranslate {numbers} asks for others",
+TERMS_LACKING = NoteKind(
+    "terms_lacking",
+    "the script's texts stay without {terms}, which its terms ask for",
+    "; --retranslate {numbers} asks for other texts",
 )
 TEXT_STAYS = NoteKind("text_stays", "{u}no other translation was found ({reason:@}): the script's text stays")
 READ_AS_PROPOSED = NoteKind(

@@ -13,9 +13,14 @@ from text2unit.korean.tables import Rule, alternatives, apply_rules, tables
 
 _SIGNS = {"-": "마이너스", "+": "플러스"}
 _COUNTED = r"개|번째|명|항|차|행|열|단계"
-_VARIABLE = rf"(?<![A-Za-z가-힣\d.])(\d+(?=[a-df-z])|(?=[a-z](?![A-Za-z]))|(?=[NMK][+-]\d+(?:{_COUNTED})))([A-Za-z](?:\^\d)?)"
+_VARIABLE = (
+    r"(?<![A-Za-z가-힣\d.])(\d+(?=[abcnpqxyz]))?"
+    rf"((?<=\d)[abcnpqxyz]|(?<!\d)[a-z]|[NMK](?=[+-]\d+(?:{_COUNTED})))(?![A-Za-z])(?:\^\d)?"
+)
 _TERM = re.compile(
-    rf"{_VARIABLE}(\s?)([+-])\3(?:({NUMBER})(?![\d.a-zA-Z-])(?:(?={_COUNTED})())?|(?=\d*[a-y](?![A-Za-z-])(?!\s?(?:평면|좌표|축))))"
+    rf"(?P<left>{_VARIABLE})(?P<blank>\s?)(?P<sign>[+-])(?P=blank)"
+    rf"(?:(?P<number>{NUMBER})(?![\d.A-Za-z-])(?P<counted>(?={_COUNTED}))?"
+    rf"|(?=(?:\d*[abcnpqxy]|[a-y]|(?<!a-)z)(?![A-Za-z-])(?!\s?(?:평면|좌표|축|접합|형))))"
 )
 """A variable and what is added or taken off: x-1, 2n + 3, n-1개, a-b. A plane of x-y has no minus, nor has a-z."""
 _EQUALS = r"(?:은|는|이|가|을|를)?\s*(?:=|얼마|몇|계산)"
@@ -42,7 +47,9 @@ def read_algebra(text: str) -> str:
 def _function() -> Rule:
     """A function with its arguments, the innermost first: f(x), max(a, b)."""
     names = alternatives(tables().functions)
-    pattern = re.compile(rf"(?<![A-Za-z가-힣])({names}|[A-Za-z])\((?=[^()]*[A-Za-z\d])([A-Za-z\d\s+*/^,.|-]{{1,30}})\)")
+    pattern = re.compile(
+        rf"(?<![A-Za-z가-힣])({names}|[A-Za-z])\((?=[^()]*[A-Za-z\d])(?![A-Za-z]{{3,}}\))([A-Za-z\d\s+*/^,.|-]{{1,30}})\)"
+    )
     return pattern, lambda found: f"{tables().functions.get(found[1], found[1])} {' '.join(found[2].replace(',', ' ').split())}"
 
 
@@ -55,10 +62,10 @@ def _named_function() -> Rule:
 
 
 def _read_term(found: re.Match[str]) -> str:
-    factor, variable, _, sign, number, counted = found.groups()
-    plain = "" if number is None else number_as_written(number) + (" " if counted is not None else "")
+    number, left = found["number"], found["left"]
+    plain = "" if number is None else number_as_written(number) + (" " if found["counted"] is not None else "")
     # In words, since 2x would be a multiple without the sign behind it.
-    return f"{number_as_written(factor) if factor else ''}{variable} {_SIGNS[sign]} {plain}"
+    return f"{number_as_written(found[2]) if found[2] else ''}{left.removeprefix(found[2] or '')} {_SIGNS[found['sign']]} {plain}"
 
 
 def _read_subtraction(found: re.Match[str]) -> str:

@@ -257,7 +257,7 @@ def _range() -> Rule:
         own = own.strip()
         if _RANGE_SIGNS not in wave:
             is_alone = not (counter or own or unit)
-            if is_alone or (own and own != counter) or (value_of(first) or 0) > (value_of(last) or 0):
+            if is_alone or (own and own not in (counter, unit)) or (value_of(first) or 0) > (value_of(last) or 0):
                 return found[0]
 
         # A digit and the next number: 두세 명.

@@ -152,7 +152,7 @@ def test_a_decided_term_is_put_in_told_and_never_asked_for() -> None:
     assert notes == [("term_put", {"earlier": "okafor", "term": "오카포르", "times": 1}, (5,))]
     said, notes = _with(script, sure="확실히", mars="화성")
     assert said == before
-    assert notes == [("term_missing", {"term": "확실히 (sure)", "numbers": "5", "count": 1}, ())]
+    assert notes == [("terms_lacking", {"terms": "확실히 in 5", "numbers": "5"}, ())]
 
 
 def _said(rows: dict[str, str], *terms: Term) -> Script:
@@ -200,7 +200,10 @@ def test_what_was_put_in_for_one_term_is_not_changed_for_another() -> None:
     script = _said({"Lee met Kim": "이 씨가 그를 만나요"}, Term("Lee", "", "이"), Term("Kim", "", "김"))
     said, notes = _with(script, lee="김", kim="킴")
     assert said == ["김 씨가 그를 만나요"]
-    assert [(code, one["term"]) for code, one, _ in notes] == [("term_put", "김"), ("term_missing", "킴 (kim)")]
+    assert [(code, one.get("terms", one.get("term"))) for code, one, _ in notes] == [
+        ("term_put", "김"),
+        ("terms_lacking", "킴 in 1"),
+    ]
 
 
 def test_pieces_of_a_sentence_have_a_term_together() -> None:
@@ -211,5 +214,5 @@ def test_pieces_of_a_sentence_have_a_term_together() -> None:
         for number, heard, text in zip((1, 2), *parts, strict=True)
     )
     script = Script("en", "ko", utterances=said)
-    assert [(code, one["numbers"]) for code, one, _ in _with(script, okafor="오카포르")[1]] == [("term_missing", "1")]
+    assert [(code, one["numbers"]) for code, one, _ in _with(script, okafor="오카포르")[1]] == [("terms_lacking", "1")]
     assert _with(script, okafor="그에게")[1] == []
