@@ -23,7 +23,7 @@ def with_script_terms(
     that a person has read is never translated anew for a term.
     """
     utterances = {one.number: one for one in script.utterances}
-    proposed = {one.word.lower(): one.proposed for one in script.terms}
+    listed = {one.word.lower(): one for one in script.terms}
     changed, missing = dict[tuple[str, str], Counter[int]](), list[tuple[int, str]]()
 
     for sentence in _sentences(script, stands):
@@ -32,11 +32,8 @@ def with_script_terms(
         # One pass over all earlier forms: what was put in for one term is not looked at for another.
         forms = {wanted: wanted for wanted in terms.values()}
         for word, wanted in new.items():
-            earlier = (made.glossary.get(word, "") for _, made in sentence)
-            for form in filter(None, (*earlier, proposed.get(word, ""), word)):
-                # A syllable that stands there more often than the name in the original is another word, too.
-                if len(form) == 1 and sum(times_in(text, form) for text in texts) > times_in(sentence[0][1].of, word):
-                    continue
+            proposed = listed[word].proposed if word in listed else ""
+            for form in _earlier_forms([made for _, made in sentence], word, proposed):
                 forms.setdefault(form, wanted)
                 if wanted.startswith(form):  # 인공 지능 is 인공지능 already, and not 인공지능 지능
                     forms.setdefault(f"{form} {wanted.removeprefix(form).strip()}", wanted)
@@ -50,7 +47,8 @@ def with_script_terms(
                 missing.append((sentence[0][0], wanted))
 
     notes = [
-        (TERM_PUT(earlier=form, term=wanted, times=numbers.total()), tuple(numbers)) for (form, wanted), numbers in changed.items()
+        (TERM_PUT(earlier=listed[form].word if form in listed else form, term=wanted, times=numbers.total()), tuple(numbers))
+        for (form, wanted), numbers in changed.items()
     ]
     if missing:
         numbers, rows = dict.fromkeys(number for number, _ in missing), (f"{term} in {number}" for number, term in missing)
@@ -73,6 +71,14 @@ def _sentences(script: Script, stands: frozenset[int]) -> Sequence[list[tuple[in
         else:
             found.append([(one.number, made)])
     return found
+
+
+def _earlier_forms(sentence: Sequence[TranslatedFrom], word: str, proposed: str) -> list[str]:
+    """Return what may stand in the pieces of a sentence for a word of the original: an earlier term, the proposal, or the word."""
+    forms = [*(made.glossary.get(word, "") for made in sentence), proposed, word]
+    # A syllable that stands there more often than the name in the original is another word, too.
+    most = times_in(sentence[0].of, word)
+    return [form for form in forms if form and (len(form) > 1 or sum(times_in(made.text, form) for made in sentence) <= most)]
 
 
 def _with_forms(one: Utterance, forms: Mapping[str, str], new: Mapping[str, str]) -> Utterance:

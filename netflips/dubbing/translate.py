@@ -54,12 +54,10 @@ def translate(script: Script, job: Job, sound: Sound | None) -> Script:
     elif job.models.paths.utut is not None:
         script = _units(script, job)
 
-    texts = [job.with_readings(one.spoken.text) for one in script.utterances if one.spoken is not None]
-    words = [
-        f"{word} ({reading})" for word, reading in proposed_readings(script).items() if any(stands_in(text, word) for text in texts)
-    ]
+    texts, proposed = [job.with_readings(one.spoken.text) for one in script.utterances if one.spoken], proposed_readings(script)
+    words = [one.word for one in script.terms if one.word.lower() in proposed and any(stands_in(text, one.word) for text in texts)]
     if words:
-        job.notes.add(READ_AS_PROPOSED(words=", ".join(words)))
+        job.notes.add(READ_AS_PROPOSED(words=", ".join(f"{word} ({proposed[word.lower()]})" for word in words)))
     return script
 
 

@@ -276,6 +276,8 @@ class _Talk:
                 *before, last = words[first:stop]
                 for stem in _stems_of(last) if stop - first <= many else ():
                     written = " ".join([*before, stem])
+                    if len(written) == 1 and not stands_in(self.rows[place][1], written):
+                        continue
                     other = normalize("NFD", written.replace(" ", ""))
                     found[written] = SequenceMatcher(None, letters, other, autojunk=False).ratio()
 

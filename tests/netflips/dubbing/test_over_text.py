@@ -437,7 +437,7 @@ def test_a_name_in_latin_letters_is_read_as_proposed_and_told(
     answers = "['Marchetti를 봤어요 네', '마체티를 봤어요 네', '그분이 저기 계세요'][number - 1]"
     asked = ["--translate-with", _program(answers), "--report", tmp_path / "r.json", "--work-dir", there, "--lips", "none"]
     assert dub(recording, tmp_path / "x.mp4", *asked, given=given) == 0
-    assert "marchetti (마체티) are read as the terms propose" in capsys.readouterr().err
+    assert "Marchetti (마체티) are read as the terms propose" in capsys.readouterr().err
     report = _reported(tmp_path / "r.json")
     latin, hangul, _ = report.processed
     assert latin.spoken.text == "Marchetti를 봤어요 네"  # subtitles keep the word

@@ -149,7 +149,7 @@ def test_a_decided_term_is_put_in_told_and_never_asked_for() -> None:
     assert notes == [("term_put", {"earlier": "마르케티", "term": "마르첼", "times": 2}, (1, 4))]
     said, notes = _with(script, okafor="오카포르")
     assert said[4] == "NASA와 오카포르는 화성에서 알 거예요."
-    assert notes == [("term_put", {"earlier": "okafor", "term": "오카포르", "times": 1}, (5,))]
+    assert notes == [("term_put", {"earlier": "Okafor", "term": "오카포르", "times": 1}, (5,))]
     said, notes = _with(script, sure="확실히", mars="화성")
     assert said == before
     assert notes == [("terms_lacking", {"terms": "확실히 in 5", "numbers": "5"}, ())]
