@@ -51,7 +51,7 @@ def with_script_terms(
         for (form, wanted), numbers in changed.items()
     ]
     if missing:
-        numbers, rows = dict.fromkeys(number for number, _ in missing), (f"{term} in {number}" for number, term in missing)
+        numbers, rows = dict.fromkeys(number for number, _ in missing), (f"{term} ({number})" for number, term in missing)
         notes.append((TERMS_LACKING(terms=", ".join(rows), numbers=",".join(map(str, numbers))), ()))
     return replace(script, utterances=tuple(utterances.values())), notes
 

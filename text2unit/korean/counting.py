@@ -345,7 +345,7 @@ def _is_native(found: re.Match[str], counter: str, value: int) -> bool:
         return not (behind.startswith(known.times_name_before) or before.endswith(known.times_name_behind))
     if counter == "대":
         is_age = value % _AGE_STEP == 0 and 0 < value < _MOST_AGE
-        is_great = behind.startswith(known.great) or bool(_OF_WORLD.search(before) and _NOUN.match(behind))
+        is_great = (value > 2 and behind.startswith(known.great)) or bool(_OF_WORLD.search(before) and _NOUN.match(behind))
         return before.endswith(known.machines) or not (is_age or is_great or behind.startswith(known.reign_before))
     if counter == "분":
         return found["counter"] == "분" and before.endswith(known.people)

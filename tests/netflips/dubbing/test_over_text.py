@@ -410,7 +410,7 @@ def test_a_term_is_corrected_once_for_what_was_approved_the_translator_and_the_v
     texts = ["마르켈로를 봤어요 네", "Marchetti가 여기 있어요", "그분이 저기 계세요"]
     assert said(_program(answer)) == texts
     assert not log.exists()  # nobody was asked for a text that lacks the term
-    assert "without 마르켈로 in 3, which its terms ask for; --retranslate 3 asks for other texts" in capsys.readouterr().err
+    assert "without 마르켈로 (3), which its terms ask for; --retranslate 3 asks for other texts" in capsys.readouterr().err
     assert said("false", "--retranslate", "3") == texts
     told = capsys.readouterr().err
     assert "utterance 3: no other translation was found" in told

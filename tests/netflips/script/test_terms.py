@@ -152,7 +152,7 @@ def test_a_decided_term_is_put_in_told_and_never_asked_for() -> None:
     assert notes == [("term_put", {"earlier": "Okafor", "term": "오카포르", "times": 1}, (5,))]
     said, notes = _with(script, sure="확실히", mars="화성")
     assert said == before
-    assert notes == [("terms_lacking", {"terms": "확실히 in 5", "numbers": "5"}, ())]
+    assert notes == [("terms_lacking", {"terms": "확실히 (5)", "numbers": "5"}, ())]
 
 
 def _said(rows: dict[str, str], *terms: Term) -> Script:
@@ -202,7 +202,7 @@ def test_what_was_put_in_for_one_term_is_not_changed_for_another() -> None:
     assert said == ["김 씨가 그를 만나요"]
     assert [(code, one.get("terms", one.get("term"))) for code, one, _ in notes] == [
         ("term_put", "김"),
-        ("terms_lacking", "킴 in 1"),
+        ("terms_lacking", "킴 (1)"),
     ]
 
 
