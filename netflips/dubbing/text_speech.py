@@ -252,7 +252,9 @@ class ProgramSpeech:
                     self.speaking.failed()
                     raise SpeechError(words_of(error)) from error
 
-        return self.store.kept(np.ndarray, GIVEN, (command_key(self.speaking.program.command), named, self.rate), make)
+        reading = (READING,) if self.speaking.is_exact else ()  # Kokoro reads by the rules that the text-to-unit model has
+        made_of = (command_key(self.speaking.program.command), named, self.rate, *reading)
+        return self.store.kept(np.ndarray, GIVEN, made_of, make)
 
 
 def encoded(samples: Samples, models: Models, store: Store) -> UnitList:
