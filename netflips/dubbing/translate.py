@@ -54,11 +54,22 @@ def translate(script: Script, job: Job, sound: Sound | None) -> Script:
     elif job.models.paths.utut is not None:
         script = _units(script, job)
 
-    texts, proposed = [job.with_readings(one.spoken.text) for one in script.utterances if one.spoken], proposed_readings(script)
-    words = [one.word for one in script.terms if one.word.lower() in proposed and any(stands_in(text, one.word) for text in texts)]
+    return _as_proposed(script, job, sound)
+
+
+def _as_proposed(script: Script, job: Job, sound: Sound | None) -> Script:
+    """Return the script with the length of texts in which names in Latin letters are read as the terms propose; a note tells so."""
+    proposed, found, words = proposed_readings(script), dict[int, Utterance](), dict[str, None]()
+    for one in script.utterances if proposed else ():
+        text = "" if one.spoken is None else job.with_readings(one.spoken.text)
+        inside = [term.word for term in script.terms if term.word.lower() in proposed and stands_in(text, term.word)]
+        words |= dict.fromkeys(inside)
+        if inside and isinstance(one.target, WrittenText) and one.target.seconds is not None:
+            seconds = text_speech(script, job, sound).seconds_of(one.target.text)
+            found[one.number] = replace(one, target=replace(one.target, seconds=seconds))
     if words:
         job.notes.add(READ_AS_PROPOSED(words=", ".join(f"{word} ({proposed[word.lower()]})" for word in words)))
-    return script
+    return with_more(script, found)
 
 
 def _units(script: Script, job: Job) -> Script:

@@ -248,8 +248,11 @@ class _Talk:
 
     def rows_with(self, word: str) -> set[int]:
         """Return the rows with a term in the source text, or left in Latin letters in the target text."""
-        pattern = re.compile(rf"(?<![A-Za-z0-9]){re.escape(word)}(?:['\u2019]?s)?(?![A-Za-z0-9])", re.IGNORECASE)
-        return {place for place, row in enumerate(self.rows) if any(map(pattern.search, row))}
+        return {place for place, row in enumerate(self.rows) if any(map(self._pattern(word).search, row))}
+
+    @staticmethod
+    def _pattern(word: str) -> re.Pattern[str]:
+        return re.compile(rf"(?<![A-Za-z0-9]){re.escape(word)}(?:['\u2019]?s)?(?![A-Za-z0-9])", re.IGNORECASE)
 
     @cached_property
     def _stems(self) -> list[set[str]]:
@@ -295,7 +298,8 @@ class _Talk:
 
     def _together(self, word: str) -> str:
         """Return the word that is in the translations of sentences with a term, and not in others; "" if there is none."""
-        here = self.rows_with(word)
+        # Where a translation has the term itself, in Latin letters, no other word of it is the term's.
+        here = {place for place in self.rows_with(word) if not self._pattern(word).search(self.rows[place][1])}
         if len(here) < 2:
             return ""
         counted = Counter(stem for place in here for stem in self._stems[place] if len(stem) > 1 and self._is_bare(stem))

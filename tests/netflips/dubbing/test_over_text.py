@@ -208,7 +208,7 @@ def test_a_program_translates_with_the_whole_recording_a_glossary_and_the_level_
     assert "its text was not translated" in why_alone(third)
     assert "no idea" in why_alone(third)
     assert one.target.translation == TranslatedFrom(HEARD, "그 전차를 plain", glossary={"bus": "전차"})
-    assert one.target.seconds == pytest.approx(one.fit.natural_s, abs=0.02)
+    assert one.target.seconds < one.fit.natural_s <= one.place.seconds + 0.02  # a slow speaker's, up to the original's time
     assert value_from(TranslatedFrom, {"of": "a", "glossary": {"bus": "전차"}}, "x").glossary == {"bus": "전차"}
     asked = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert [row["number"] for row in asked if "again" not in row] == [1, 2, 3]

@@ -62,6 +62,7 @@ def test_names_words_and_amounts_are_found_with_what_the_translations_have_for_t
         ("Sue", "수", {"Today Sue teaches.": "오늘 수가 수업을 합니다", "Then Sue shows it.": "그다음 수가 길을 보여 줍니다"}),
         ("Lee", "이", {"Later Lee tells it.": "나중에 이 씨가 이야기를 합니다", "And Lee agrees.": "그리고 이 씨가 맞다고 합니다"}),
         ("Lee", "리", {"We saw Lee.": "우리는 그를 봤어요", "They saw Lee.": "우리는 그를 또 봤어요"}),
+        ("Plain", "플레인", {"So Plain it is.": "그 전차는 Plain이에요", "Oh, Plain.": "Plain 전차는 가요"}),
         ("Raymond", "레이먼드", {"So Dr. Raymond spoke.": "라만 박사가 말했어요", "But Raymond left.": "라만 박사가 갔어요"}),
     ],
 )
