@@ -82,6 +82,21 @@ class SeenFootage:
             self._look()
             return self.lips.on_footage(codes, partial(self._stretch_at, one), partial(self._person_who, one))
 
+    def misses(self, one: Utterance) -> Sequence[str]:
+        """Return what is missing of the people in an utterance to show what is said, see `FootageLipSync.misses`."""
+
+        def missing() -> list[str]:
+            found = list[str]()
+            with self._lock:
+                self._look()
+                for face in self._people_in(one):
+                    person = self._person_who(one, face)
+                    seen = [self.stretch(piece) for piece in self._pieces if piece.utterance.number == one.number]
+                    found += [self.lips.misses(person, stretch, face) for stretch in seen if (stretch.mouths["face"] == face).any()]
+            return sorted({code for code in found if code})
+
+        return self.store.kept(list[str], _STEP, (self.facts(one), one.number, "misses"), missing)
+
     def _person_who(self, one: Utterance, face: int) -> Any:
         with self._lock:
             return self._acquainted(self._person_of(one, face))

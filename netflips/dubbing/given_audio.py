@@ -29,7 +29,7 @@ from netflips.dubbing.write import write
 from netflips.model_paths import paths_asked
 from netflips.models import models_when_asked
 from netflips.options import LipsyncOptions, RenderCommand
-from netflips.report.files import with_reports
+from netflips.report.files import lines_of_people, with_reports
 from netflips.run_progress import run_bar
 from netflips.script.targets import GivenUnits, SpokenSound, UnitList
 from netflips.script.types import Script, VoiceFile
@@ -110,6 +110,8 @@ def speak_given_audio(script: Script, job: Job) -> Script:
 
     report = job.out, script.output_s, several(script.result.frames, "frame"), job.lips.name
     LOG.info("%s: %.2f s, %s, lips by %s", *report)
+    for line in lines_of_people(script):
+        LOG.info("%s", line)
     return script
 
 

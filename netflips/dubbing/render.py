@@ -44,7 +44,7 @@ from netflips.dubbing.subtitles import painter_of
 from netflips.dubbing.track_faces import Faces
 from netflips.dubbing.video_format import VideoFormat
 from netflips.models import Models
-from netflips.script.notes import FRAMES_ENCODED, LIPS_FAILED
+from netflips.script.notes import FRAMES_ENCODED, LIPS_FAILED, MOUTHS_LACK
 from netflips.script.targets import WrittenText
 from netflips.script.types import Script
 from netflips.script.utterance import TimeFit, Utterance
@@ -81,6 +81,8 @@ def render(script: Script, job: Job, shots: Shots, faces: Faces, speech: Speeche
     speech_rate = SAMPLE_RATE if job.track is not None else job.sound_rate(script)
     rests = {one.number: _rest_unit(one, job.models, script.target, job.speaking, speech.whole) for one, _ in fitted(script)}
 
+    found = list[SeenFootage]()
+
     def schedule(lips: LipSync, video_format: VideoFormat) -> Iterable[Segment]:
         source = job.source if script.is_source_timed or rate == job.source.rate else FrameSource(job.info.source, rate)
         footage = None
@@ -88,6 +90,7 @@ def render(script: Script, job: Job, shots: Shots, faces: Faces, speech: Speeche
             read = partial(_stored, job.info, job.part.start) if script.is_source_timed else partial(_numbered, source)
             spoken = [one for one, _ in fitted(script)]
             footage = SeenFootage(spoken, faces, shots, job.store, job.digest, read, lips, job.progress)
+            found.append(footage)
         talks = Talks(script.target, shots, faces, speech, speech_rate, rests, lips, footage)
         look = Look(coding, tuple(drawing(job.lips, job.renderer, job.models.arithmetic)), painter)
         if script.is_source_timed:
@@ -95,7 +98,12 @@ def render(script: Script, job: Job, shots: Shots, faces: Faces, speech: Speeche
         around_s = resolve_backend(job.lips, job.renderer).around_s
         return clip_segments(script, source, count, talks, look, around_s)
 
-    return draw_segments(job, rate, count, schedule, painter)
+    pieces = draw_segments(job, rate, count, schedule, painter)
+    for footage in found:
+        for one, _ in fitted(script):
+            for code in footage.misses(one):
+                job.notes.add(MOUTHS_LACK(lack=f"mouths_{code}"), one.number)
+    return pieces
 
 
 def _stored(info: MediaInfo, begin: Fraction, start: Fraction, stop: Fraction) -> Iterator[tuple[Fraction, Pixels]]:

@@ -1,5 +1,6 @@
 """Reports of dubs: a few lines for people, and the files that `--report` asks for, kept up to date while a run goes on."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from netflips.report.page import write_report_page
 from netflips.script.files import script_json
 from netflips.script.notes import UNCOVERED, left_words
 from netflips.script.types import Script, Timing
+from netflips.script.utterance import DrawnFrames
 from unit2av.lipsync.backend import NONE
 
 _PAGE_SUFFIXES = {".html", ".htm"}
@@ -89,13 +91,7 @@ def summary_of(script: Script, with_times: bool = True) -> str:
         f"{several(script.num_target_units, 'unit')}, {_frames(script)}"
     )
 
-    if script.is_source_timed:
-        lines = [head, *_lines_of_recording(script)]
-    else:
-        left = [
-            one for utterance in script.processed if utterance.drawn for one in utterance.drawn.left.items() if one[0] != "no_face"
-        ]
-        lines = [head + "".join(f", {count} left ({left_words(code)})" for code, count in left), *_lines_of_clip(script)]
+    lines = [head, *lines_of_people(script), *(_lines_of_recording if script.is_source_timed else _lines_of_clip)(script)]
 
     for one in made.timings if with_times else ():
         lines.append(f"  {one.name:<12} {one.seconds:7.2f} s  {speed_of(script, one):7.2f} x real time")
@@ -114,6 +110,23 @@ def _frames(script: Script) -> str:
     if not made.frames:
         return "sound alone"
     return f"{frames} as they were" if made.lips == NONE else f"lips by {made.lips} in {script.num_drawn} of {frames}"
+
+
+def lines_of_people(script: Script) -> list[str]:
+    """Return in how many of the frames in which they speak people have new lips, and why not in the others."""
+    people = dict[str, list[DrawnFrames]]()
+    for one in script.processed:
+        if one.drawn is not None and one.drawn.frames:
+            people.setdefault(one.speaker, []).append(one.drawn)
+    lines = []
+    for name, drawn in people.items():
+        left = sum((Counter(one.left) for one in drawn), Counter[str]())
+        why = "".join(f", {count} left ({left_words(code)})" for code, count in left.most_common())
+        whose = f" of {shown(name)}" if len(people) > 1 else ""
+        lines.append(
+            f"  lips{whose}: new in {sum(one.drawn for one in drawn)} of {several(sum(one.frames for one in drawn), 'frame')}{why}"
+        )
+    return lines
 
 
 def speed_of(script: Script, step: Timing) -> float:

@@ -183,6 +183,13 @@ RECOGNIZED_AGAIN = NoteKind(
     ),
 )
 LIPS_FAILED = NoteKind("lips_failed", "the lips in {who} stay as they are: {error}", rank=1)
+MOUTHS_LACK = NoteKind(
+    "mouths_lack", "what is seen of the speaker of {who} lacks {lack:@}: there the lips themselves are moved", rank=1
+)
+NoteKind("mouths_few", "mouths to choose from")
+NoteKind("mouths_still", "a mouth that speaks")
+NoteKind("mouths_open", "a closed mouth")
+NoteKind("mouths_unlike", "mouths that are open as the speech needs them, from that side")
 NOT_CHECKED = NoteKind("not_checked", "{u}the check failed: {error}")
 NOT_RECOGNIZED = NoteKind(
     "not_heard",

@@ -194,12 +194,15 @@ def test_what_a_person_s_mouths_lack(gaps: np.ndarray, lacks: str) -> None:
     assert made(gaps).lacks == lacks
 
 
-def test_mouths_that_are_only_shut_or_wide_do_not_suit_a_talk() -> None:
+def test_mouths_that_are_only_shut_or_wide_suit_no_talk() -> None:
     smile = np.where(np.arange(100) < 50, 0.01, 0.12) + 0.002 * np.sin(np.arange(100))
-    turn = np.zeros(4, np.float32)
-    assert made(waves(100)).suits(codes(), turn)
-    assert not made(smile).suits(codes(), turn)
-    assert not made(waves(100)).suits(codes(), turn + 1)  # nobody was seen from there
+    shot = np.zeros(5, MOUTH)
+    shot["strength"] = 1
+    assert made(waves(100)).misses(shot) == ""
+    assert made(smile).misses(shot) == "unlike"
+    assert made(waves(20)).misses(shot) == "few"
+    shot["turn"] = 1
+    assert made(waves(100)).misses(shot) == "unlike"  # nobody was seen from there
 
 
 # What is before a mouth

@@ -148,6 +148,13 @@ class FootageLipSync(LipSync, Protocol):
     def acquaint(self, seen: "Sequence[tuple[Callable[[], Stretch], Sequence[int]]]") -> Any:
         """Return what is known of a person. seen: what returns each stretch with the person, and the person's faces in it."""
 
+    def misses(self, person: Any, seen: "Stretch", face: int) -> str:
+        """Return what is missing of a person to show a face of a stretch; "": nothing.
+
+        "few": mouths; "still": one that speaks; "open": a closed one; "unlike": such as the speech needs, from there. Then the
+        person's own lips are moved.
+        """
+
     def on_footage(self, codes: Any, stretch_at: "Callable[[Seconds], Stretch | None]", person: "Callable[[int], Any]") -> Any:
         """Return what `draw` takes in place of the codes.
 

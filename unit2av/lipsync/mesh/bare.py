@@ -84,7 +84,7 @@ class Examples:
         free = cv2.dilate(column, np.ones((2 * _GROWN + 1, 1), np.uint8))[:, 0] == 0
         hidden = np.flatnonzero(~free)
         away = np.abs(np.arange(len(free))[:, None] - hidden[None]).min(axis=1, initial=len(free))
-        return np.minimum(away / (_FADE + 1), 1).astype(np.float32)
+        return np.asarray(np.minimum(away / (_FADE + 1), 1), np.float32)
 
 
 def _squares(thumb: Floats, others: Floats) -> Floats:

@@ -148,6 +148,10 @@ class MeshLipSync:
         """See `FootageLipSync.acquaint`."""
         return Repertoire(Album.of(seen))
 
+    def misses(self, person: Repertoire, seen: Stretch, face: int) -> str:
+        """See `FootageLipSync.misses`."""
+        return person.misses(seen.mouths[seen.mouths["face"] == face])
+
     def on_footage(
         self, codes: Parameters, stretch_at: Callable[[Seconds], Stretch | None], person: Callable[[int], Repertoire]
     ) -> Footage:
@@ -166,7 +170,7 @@ class MeshLipSync:
             shown = iter(group)
             own = codes.drawn_by(first := next(shown))
             shown = chain([first], shown)
-            yield from self._followed(codes.codes, shown) if own is None else own.frames(shown)
+            yield from self._followed(codes.codes, map(codes.known, shown)) if own is None else own.frames(shown)
 
     def _followed(self, codes: Parameters, scenes: Iterable[Scene]) -> Iterator[Pixels]:
         """Draw faces that are followed as they come, by moving their own lips."""

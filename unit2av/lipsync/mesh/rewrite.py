@@ -12,7 +12,7 @@ import numpy as np
 from avcore.arrays import Floats, Pixels
 from avcore.timeline import Seconds, frames_to_seconds
 from unit2av.lipsync import Scene
-from unit2av.lipsync.mesh.album import Album, Stretch, place_of, usable
+from unit2av.lipsync.mesh.album import Album, Mouths, Stretch, place_of, usable
 from unit2av.lipsync.mesh.choose import Chooser, Search
 from unit2av.lipsync.mesh.compose import Donor, draw, moved_to
 from unit2av.lipsync.mesh.follow import Place
@@ -31,10 +31,10 @@ _FEWEST, _LEAST_RANGE = 25, 0.03
 """Fewest mouths to choose from, and least range of their gaps (nobody speaks, or holds a smile), in widths of the face."""
 _TURNED = 6.0
 """Cost of a head's turn (see `Chooser.turned`) up to which a mouth suits a shot."""
-_LIKE, _LEAST_LIKE, _MOST_MISSED = 0.015, 0.12, 0.1
-"""Difference of gaps up to which a mouth is like the wanted one (widths of the face); the least share of mouths that are, in the
-middle of a talk's frames (a smile that comes and goes has 0.04 to 0.08, talks have 0.24 or more); and the share of frames that may
-have none."""
+_USUAL_TALK = np.stack([np.linspace(0, 0.6, 13), np.zeros(13), np.zeros(13)], axis=1)
+_LIKE, _LEAST_LIKE = 0.015, 0.12
+"""Difference of gaps up to which a mouth is like a wanted one (widths of the face), and the least share of mouths that are, in the
+middle of what a talk asks for: a smile that comes and goes has 0.04 to 0.08, talks have 0.2 or more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,17 +74,16 @@ class Repertoire:
             return "still"
         return "open" if float(np.sort(self.parted)[:3].mean()) > 0.5 else ""
 
-    def suits(self, codes: Parameters, turn: Floats) -> bool:
-        """Return whether it has what a talk asks for in a shot. turn: of the head in the shot, see `MOUTH`, [4]."""
-        if self.lacks:
-            return False
-        near = self.chooser.turned(turn) < _TURNED
-        if near.sum() < _FEWEST:
-            return False
-        wanted = self.chooser.range.wanted(codes)[:, :1]
-        like = (np.abs(wanted - self.album.mouths["gap"][None, near]) < _LIKE).mean(axis=1)
-        missed = (like == 0) | ((codes[:, 2] > 0.6) & (self.parted[near].min() > 0.5))
-        return float(np.median(like)) >= _LEAST_LIKE and float(missed.mean()) <= _MOST_MISSED
+    def misses(self, shot: Mouths) -> str:
+        """Return why it does not suit a shot, as `lacks`, or "unlike"; "": it does. shot: mouths of the person in it."""
+        shot = shot[usable(shot)]
+        if self.lacks or not len(shot):
+            return self.lacks or "few"
+        near = self.chooser.turned(np.median(shot["turn"], axis=0)) < _TURNED
+        wanted = self.chooser.range.wanted(_USUAL_TALK)[:, :1]
+        like = (np.abs(wanted - self.album.mouths["gap"][None, near]) < _LIKE).sum(axis=1) / max(int(near.sum()), 1)
+        is_closed = near.any() and self.parted[near].min() < 0.5
+        return "" if near.sum() >= _FEWEST and is_closed and float(np.median(like)) >= _LEAST_LIKE else "unlike"
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,15 +101,20 @@ class Footage:
         stretch = None if first.source is None else self.stretch_at(first.source)
         if stretch is None:
             return None
-        mouths = stretch.mouths
-        mine = usable(mouths, [first.face])
-        if not mine.any():
-            return None
-        repertoire = self.person(first.face)
-        if not repertoire.suits(self.codes, np.median(mouths["turn"][mine], axis=0)):
+        mouths, repertoire = stretch.mouths, self.person(first.face)
+        if repertoire.misses(mouths[mouths["face"] == first.face]):
             return None
         step = float(np.median(np.diff(mouths["time"]))) if len(mouths) > 1 else float(frames_to_seconds(1))
         return Rewrite(self, repertoire, float(frames_to_seconds(1)) / max(step, 1e-3))
+
+    def known(self, scene: Scene) -> Scene:
+        """Return a scene with what is known of it, for who follows its face anew."""
+        stretch = None if scene.source is None else self.stretch_at(scene.source)
+        row = None if stretch is None or scene.source is None else stretch.row(scene.source)
+        if stretch is None or row is None:
+            return scene
+        place, is_free = place_of(stretch.mouths[row]), self.person(scene.face).strengths(stretch)[row] > 0
+        return replace(scene, mesh=place.pose.to_image(place.head).astype(np.float32), cover=scene.cover if is_free else 1.0)
 
 
 class _Chosen(NamedTuple):
