@@ -1,6 +1,7 @@
 """`netflips lipsync`: the lips of a drawn head to other speech, by each of the mouths."""
 
 import json
+import shutil
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -28,6 +29,8 @@ from tests.avcore.faces.drawn import head_of
 from tests.avcore.made_speech import talk as said
 from tests.unit2av.lip_programs import command
 from tests.unit2av.mouth_samples import open_mouth
+from unit2av.lipsync.mesh import lip_sync
+from unit2av.lipsync.mesh.rewrite import Footage
 
 main = lipsync.main
 
@@ -220,6 +223,30 @@ def test_a_stopped_run_goes_on_where_it_was(
     assert max(np.abs(one - other).mean() for one, other in zip(shown, wanted, strict=True)) < 0.5  # encoders differ by a bit
     assert probe(out).duration_s == probe(whole).duration_s
     assert not list(tmp_path.glob("*.work"))  # of a short one nothing stays
+
+
+def test_footage_is_looked_at_once_and_kept_mouths_draw_the_same(
+    voice: Path, table: Path, tmp_path: Path, parity_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that was killed before its first frames were kept draws the same bytes; its people are not looked at again."""
+    video, head = tmp_path / "long.mp4", head_of(905)
+    with VideoWriter(video, SIDE, SIDE, RATE, crf=8, preset="ultrafast") as writer:
+        for k, pose in enumerate(motion(3, 60, Pose(scale=0.6))):
+            opening = max(0.0, 0.4 * float(np.sin(k / 2)))
+            writer.write_rgb(draw(head, pose, MouthShape(opening, 0.0), SIDE))
+    looked, drawn_by_own = list[int](), list[bool]()
+    look, drawn_by = lip_sync.look, Footage.drawn_by
+    monkeypatch.setattr(lip_sync, "look", lambda *given: looked.append(1) or look(*given))
+    monkeypatch.setattr(Footage, "drawn_by", lambda *given: drawn_by_own.append((own := drawn_by(*given)) is not None) or own)
+    work, outs = tmp_path / "work", [tmp_path / "a.mp4", tmp_path / "b.mp4"]
+    for out in outs:
+        given = "--lips", "mesh", *_files(table, parity_dir, "mesh"), "--work-dir", str(work)
+        assert main(arguments(video, voice, out, parity_dir, *given)) == 0
+        shutil.rmtree(work / "frames")
+    assert len(looked) == 1
+    assert all(drawn_by_own)
+    first, second = ([frame.rgb for frame in read_frames(out)] for out in outs)
+    np.testing.assert_array_equal(first, second)
 
 
 def test_pieces_begin_where_it_is_quiet_and_silence_rests() -> None:
