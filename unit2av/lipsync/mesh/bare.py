@@ -1,6 +1,6 @@
 """Whether a hand, a cup or another thing is before a mouth, found against the person's own frames.
 
-Every half second the structure of the mouth is judged (`unit2av.lipsync.structure`), which takes long and finds a mouth, or
+Every 0.7 s the structure of the mouth is judged (`unit2av.lipsync.structure`), which takes long and finds a mouth, or
 something before it, but not all: half a mouth beside fingers is a mouth. So what is judged only names examples, and all other
 frames are compared with them, in small pictures: a mouth that the bare ones explain, place by place, is a mouth; one that is more
 like a covered one, or in which much is explained by none, has something before it.
@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from avcore.arrays import Floats
 
-EVERY_S = 0.48
+EVERY_S = 0.7
 """Time from one frame to the next whose structure is judged (s)."""
 _BARE, _COVERED = -3.0, -1.0
 """Log odds below which a judged mouth is an example of a bare one, and above which one of a covered one. (Bare mouths of four real
 clips: -8.1 to -4.0.)"""
 _NEAR_S = 1.5
 """Time around a covered example in which bare ones are doubted: fingers at a mouth's side come and go."""
-_UNLIKE, _MOST_UNLIKE = 14.0, 0.2
+_UNLIKE, _MOST_UNLIKE = 14.0, 0.25
 """Difference of small pictures (LAB) in a place that nothing explains, and the share of such places in a covered mouth."""
 _PLACE = 5
 """Pixels of a small picture that are compared as one place."""

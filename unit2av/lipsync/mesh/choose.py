@@ -33,8 +33,9 @@ _OPENED, _OPENED_FROM = 1.5, 0.01
 picture."""
 _SLIT = 0.02
 """Gap that a slit full of teeth counts as, in widths of the face."""
-_SHARP = 0.35
-"""Difference of sharpness (logarithm) that costs 1: a blurred mouth in a sharp face is seen. A sharp one can be blurred."""
+_BLURRED = 0.002
+"""Blur over that of the frame, in widths of the face, that costs 1: a blurred mouth in a sharp face is seen. A sharp one can be
+blurred."""
 _TREMBLE, _ASIDE = 0.006, 0.015
 """What costs 1 (widths of the face): how far the mesh's lips are from those of the frames around, and from their usual place under
 the nose. Where the mesh is wrong, as in a quick turn, the mouth would be cut out beside itself."""
@@ -121,7 +122,8 @@ class Chooser:
         cost += _PRESSED * press * (self.open + _SLIT * mouths["teeth"]) / _GAP
         cost += _OPENED * np.maximum(gap - mouths["gap"], 0) / (mouths["gap"] + _OPENED_FROM)
         cost += self.turned(present["turn"]) + 0.3 * np.square((mouths["light"] - present["light"]) / _LIGHT).sum(axis=1)
-        cost += np.square(np.maximum(present["sharp"] - mouths["sharp"], 0) / _SHARP)
+        blur, own = (values["soft"] / np.exp(values["turn"][..., 3]) for values in (mouths, present))
+        cost += np.square(np.maximum(blur - own, 0) / _BLURRED)
         return np.asarray(cost + self._own, np.float32)
 
     def steps(self, before: NDArray[np.int64], after: NDArray[np.int64], pace: float) -> tuple[Floats, NDArray[np.int64]]:

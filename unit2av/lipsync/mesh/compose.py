@@ -103,7 +103,7 @@ def draw(frame: Pixels, place: Place, shape: Points, donors: list[Donor], press:
     total: Floats | None = None
     first: _Patch | None = None
     for donor in donors:
-        patch = _patch_of(donor, target, pressed, place.pose, image.shape[:2])
+        patch = _patch_of(donor, target, pressed, place.pose, image.shape[:2], first)
         if patch is None:
             continue
         pixels = _softened(patch.pixels, donor.soft * place.pose.scale / donor.place.pose.scale, soft)
@@ -131,8 +131,10 @@ class _Patch(NamedTuple):
     """its opacity, float32 [h, w]"""
 
 
-def _patch_of(donor: Donor, target: Points, pressed: float, pose: HeadPose, size: tuple[int, ...]) -> _Patch | None:
-    """Warp a mouth to a target [468, 3] in an image of `size`; None if it is too small or beside it."""
+def _patch_of(
+    donor: Donor, target: Points, pressed: float, pose: HeadPose, size: tuple[int, ...], other: _Patch | None
+) -> _Patch | None:
+    """Warp a mouth to a target [468, 3] in an image of `size`; None if it is too small or beside it. other: a patch there."""
     place, scale = donor.place, pose.scale
     points = place.pose.to_image(place.head + influence()[:, None] * (place.seen - place.head))
     points[:, :2] -= donor.corner
@@ -162,7 +164,8 @@ def _patch_of(donor: Donor, target: Points, pressed: float, pose: HeadPose, size
     small = right - left, bottom - top
     if fine > 1:
         pixels, hit = (cv2.resize(values, small, interpolation=cv2.INTER_AREA) for values in (pixels, hit))
-    return _Patch((slice(top, bottom), slice(left, right)), pixels, _cover(flat - [left, top], small, scale) * (hit > 0.99))
+    cover = _cover(flat - [left, top], small, scale) if other is None else other.cover
+    return _Patch((slice(top, bottom), slice(left, right)), pixels, cover * (hit > 0.99))
 
 
 def _cover(flat: Points, size: tuple[int, int], scale: float) -> Floats:

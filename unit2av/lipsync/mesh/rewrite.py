@@ -25,7 +25,7 @@ _PARTED, _MOST_TEETH = (0.001, 0.006), 0.3
 part; share of the line with teeth from which they are, whatever the gap."""
 _SHAPE_SIGMA, _REACH = 0.8, 3
 """Frames over which the shape is averaged where mouths of different moments follow each other, and how far that reaches."""
-_FADE = (0.7, 0.85)
+_FADE = (0.7,)
 """Opacity of a frame's own run beside a jump, and one frame further."""
 _FEWEST, _LEAST_RANGE = 25, 0.03
 """Fewest mouths to choose from, and least range of their gaps (nobody speaks, or holds a smile), in widths of the face."""
