@@ -4,9 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from avcore.errors import InputError
-from avcore.units import Units, edit_distances
+from avcore.units import Units, edit_distance, edit_distances
 from avdata.unit_store import iter_units
+from unit2text.text import normalise_for_reading
+
+_OTHER_UNITS = 1
+"""By how many units a known sentence may be said otherwise, where every other sentence is further away."""
+_UNLIKE, _MISREAD = 0.35, 0.2
+"""The same as a share of its units where it was surely heard; and the share of a sentence's letters that may be read otherwise."""
 
 
 @dataclass(frozen=True)
@@ -54,3 +62,26 @@ def nearest_reference(units: Units, references: Sequence[Reference]) -> Match:
     distances = edit_distances(units.merged().ids, [one.units.ids for one in references])
     best = int(distances.argmin())
     return Match(references[best], int(distances[best]))
+
+
+def known_sentence(units: Units, references: Sequence[Reference], heard: str = "") -> Reference | None:
+    """Return the reference that units say, None where it is not known: they are its own, or nearly so, or it is what was heard.
+
+    heard: the source, as it was read, where that is sure. A unit-to-text model reads known sentences with a wrong letter now and
+    then (3 of 60, `지하철격까지`); the reference has the right ones.
+    """
+    if not references or not len(units) or units.vocabulary != references[0].units.vocabulary:
+        return None
+    far = edit_distances(units.merged().ids, [one.units.ids for one in references])
+    best = int(far.argmin())
+    found, distance = references[best], int(far[best])
+    others = (int(one) for one, other in zip(far, references, strict=True) if other.text != found.text)
+    if distance == 0 or (distance <= _OTHER_UNITS and min(others, default=len(units)) > distance + _OTHER_UNITS):
+        return found
+    return found if distance <= _UNLIKE * len(found.units) and heard and is_read_as(found.translation, heard) else None
+
+
+def is_read_as(text: str, read: str) -> bool:
+    """Return whether a text is read so but for a few letters."""
+    one, other = (np.array([ord(sign) for sign in normalise_for_reading(of) if sign != " "], np.int64) for of in (read, text))
+    return edit_distance(one, other) <= _MISREAD * len(other)

@@ -36,7 +36,7 @@ from netflips.dubbing.part import with_more
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import speak, synthesizer_of
 from netflips.dubbing.store import CachingRecognizer
-from netflips.dubbing.subtitles import read_target
+from netflips.dubbing.subtitles import known_sentences, read_target
 from netflips.dubbing.target_units import TargetEncoder, target_encoder
 from netflips.dubbing.text_speech import ProgramSpeech, readings_of
 from netflips.recognizers.windows import packed
@@ -72,12 +72,12 @@ def check(script: Script, job: Job, sound: Sound | None) -> Script:
         return script
 
     # The recognizer is opened here, before the clock of the step runs, as all models are.
-    measurer = _measurer(script, job, sound)
+    measurer, known = _measurer(script, job, sound), known_sentences(job)
     if measurer.recognizer is None and options.check is not None:
         job.notes.add(NOT_RECOGNIZED(language=script.target))
     checker = _Checker(
         script, measurer, target_encoder(script, job, sound), fitter_of(script, job, sound),
-        lambda one: read_target(one, job.reader, script.target), targets_given(options.script, options.retranslated),
+        lambda one: read_target(one, job.reader, script.target, known), targets_given(options.script, options.retranslated),
         job.notes, job.progress,
     )  # fmt: skip
     with job.clock.stage("check"):

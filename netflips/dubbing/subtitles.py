@@ -1,15 +1,17 @@
 """Source and target units read as text, and the subtitles that are made from the texts: files, tracks, and burnt ones."""
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from avcore.checkpoints.bundle import bundle_of
 from avcore.contracts import Transcript, Word, of_words
 from avcore.files import keep_other, write_text
 from avcore.media import Subtitle, SubtitleTrack
 from avcore.notes import report_note
 from avcore.timeline import units_to_seconds
+from netflips.bundles.references import Reference, is_read_as, known_sentence, read_references
 from netflips.dubbing.encode import as_units
 from netflips.dubbing.fit import OutputClock, fitted, spoken_units
 from netflips.dubbing.job import Job
@@ -34,10 +36,10 @@ def read_units_as_text(script: Script, job: Job) -> Script:
     if reader is None:
         return script
     with job.clock.stage("texts"):
-        read, todo = dict[int, Utterance](), job.part.utterances(script)
+        read, todo, known = dict[int, Utterance](), job.part.utterances(script), known_sentences(job)
         is_source_wanted = asked is not None and SOURCE in asked.wanted
         for one in todo:
-            with_text = read_target(_read_source(one, reader, script.source, is_source_wanted), reader, script.target)
+            with_text = read_target(_read_source(one, reader, script.source, is_source_wanted), reader, script.target, known)
             if job.options.is_draft and script.target in reader.languages:
                 alternatives = tuple(_alternative_read(target, reader, script.target) for target in with_text.alternatives)
                 with_text = replace(with_text, alternatives=alternatives)
@@ -62,8 +64,16 @@ def _read_source(one: Utterance, reader: CachingReader, language: str, is_wanted
     return one if is_other else replace(one, text=Text(read.text, language, "reader", _rounded(read, 1.0)))
 
 
-def read_target(one: Utterance, reader: CachingReader | None, language: str) -> Utterance:
-    """Fill in the target text of an utterance, if the unit-to-text model can read it."""
+def known_sentences(job: Job) -> Sequence[Reference]:
+    """Return the sentences that the translator's bundle knows; none where it is from none."""
+    bundle = None if job.models.paths.utut is None else bundle_of(job.models.paths.utut)
+    if bundle is None or not bundle.references.is_file():
+        return ()
+    return job.models.kept("references", lambda: read_references(bundle.references))
+
+
+def read_target(one: Utterance, reader: CachingReader | None, language: str, known: Sequence[Reference] = ()) -> Utterance:
+    """Fill in the target text of an utterance, if the unit-to-text model can read it; of a known sentence, as that is spelled."""
     target = one.target
     if one.fit is None or not isinstance(target, TranslatedUnits | GivenUnits | SpokenSound):
         return one
@@ -75,7 +85,25 @@ def read_target(one: Utterance, reader: CachingReader | None, language: str) -> 
     natural = spoken_units(one, language, is_natural=True)
     read = reader.read(natural)
     words = _rounded(read, sum(one.fit.durations) / max(natural.num_steps, 1))
-    return replace(one, target=replace(target, reading=Text(read.text, language, "reader", words)))
+    heard = one.text if one.quality is not None and one.quality.words == "sure" else None
+    sentence = known_sentence(natural, known, "" if heard is None else heard.text)
+    if sentence is None or not words:
+        return replace(one, target=replace(target, reading=Text(read.text, language, "reader", words)))
+    if heard is not None and heard.by == "reader" and not heard.is_by_person and is_read_as(sentence.translation, heard.text):
+        one = replace(one, text=_respelled(heard, sentence.translation))
+    return replace(one, target=replace(target, reading=_respelled(Text(read.text, language, "reader", words), sentence.text)))
+
+
+def _respelled(read: Text, text: str) -> Text:
+    """Return a text that was read in its right spelling. Its words have the times of those that were read for them."""
+    words, right = read.words, text.split()
+    if len(right) == len(words):
+        spelled = tuple(word._replace(text=one) for word, one in zip(words, right, strict=True))
+    else:
+        start_s, sure = words[0].start_s, sum(word.confidence for word in words) / len(words)
+        timed = _timed(Text(text), words[-1].end_s - start_s).shifted(start_s)
+        spelled = tuple(word._replace(confidence=sure) for word in _rounded(timed, 1.0))
+    return replace(read, text=" ".join(right), words=spelled)
 
 
 def _alternative_read(target: Target, reader: CachingReader, language: str) -> Target:

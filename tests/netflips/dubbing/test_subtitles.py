@@ -6,20 +6,24 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 from av.stream import Disposition
 
+from avcore.checkpoints.bundle import find_bundle
 from avcore.contracts import Word
 from avcore.errors import LanguageError, UsageError, VocabularyError
+from avcore.units import Units
+from netflips.bundles.references import Reference, known_sentence, read_references
 from netflips.dubbing.dub import dub
 from netflips.dubbing.fit import OutputClock
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import part_of
 from netflips.dubbing.store import Store
-from netflips.dubbing.subtitles import cues_of, write_subtitles
+from netflips.dubbing.subtitles import cues_of, read_target, write_subtitles
 from netflips.models import Models
 from netflips.quality_estimation import likely
 from netflips.report.files import summary_of
@@ -34,6 +38,7 @@ from tests.netflips.subtitles.test_subtitles import latin_font
 from tests.netflips.test_say import write_random_text_to_unit
 from tests.unit2text.tiny import write_random_unit_to_text
 from unit2av.lipsync.backend import LipSyncChoice
+from unit2text.inference import UnitReader
 
 
 def with_reader(models: Models, reader: Path) -> Models:
@@ -224,6 +229,43 @@ def test_a_side_that_was_not_read_has_no_subtitles_and_two_utterances_share_none
     assert cues is not None
     assert [cue.lines for cue in cues] == [("yes",), ("no",)]
     assert all(one.end_s <= other.start_s for one, other in pairwise(cues))
+
+
+def test_a_known_sentence_is_spelled_as_it_is() -> None:
+    def reference(ids: str, text: str, translation: str) -> Reference:
+        return Reference(text, Units(np.array([*map(ord, ids)]), None, "ko", "v", is_merged=True), text, translation)
+
+    known = [reference("abcdefghij", "역까지 가요?", "To the station?"), reference("abcdefgxyz", "집까지 가요?", "To your home?")]
+
+    def found(ids: str, heard: str = "", vocabulary: str = "v") -> str:
+        units = Units(np.array([*map(ord, ids)]), None, "ko", vocabulary, is_merged=True)
+        one = known_sentence(units, known, heard)
+        return "" if one is None else one.text
+
+    assert found("abcdefghij") == found("abcdefghik") == "역까지 가요?"
+    assert found("abcdefghij", vocabulary="w") == found("abcdefgh") == found("qrstuvwabc", "To the station?") == ""
+    assert found("abcdeqqqij", "To the stacion?") == "역까지 가요?"  # it was surely heard
+    assert found("abcdeqqqij", "Where is the bank?") == ""
+
+
+def test_the_reader_s_misspelling_is_not_shown() -> None:
+    bundle = find_bundle()
+    known = read_references(bundle.references)
+    (row,) = (one for one in known if one.text == "지하철역까지 어떻게 가요?")
+    units = UnitList.of(row.units)
+    assert units.durations is not None
+    reader: Any = UnitReader.from_checkpoint(bundle.folder / "unit_to_text.safetensors")
+    fit = TimeFit(TimeSpan(0.0, 2.0), spoken_s=2.0, durations=units.durations)
+    one = Utterance(1, TimeSpan(0.0, 2.0), target=TranslatedUnits(units), units=units, fit=fit)
+    texts = [read_target(one, reader, "ko", sentences).target.reading.text for sentences in ((), known)]
+    assert texts == ["지하철격까지 어떻게 가요?", "지하철역까지 어떻게 가요?"]
+    read = "How do I get to the sub way stashun?"
+    words = tuple(Word(text, place, place + 1.0, 1.0) for place, text in enumerate(read.split()))
+    heard = replace(one, text=Text(read, "en", "reader", words), quality=likely(0.95))
+    text = read_target(heard, reader, "ko", known).text
+    assert text is not None
+    assert (text.text, text.words[0].start_s, text.words[-1].end_s) == (row.translation, 0.0, 9.0)
+    assert not text.is_by_person
 
 
 def test_what_is_not_understood_is_not_shown_and_what_is_kept_may_be() -> None:
