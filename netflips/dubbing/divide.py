@@ -65,29 +65,32 @@ def divide(script: Script, job: Job, sound: Sound | None, shots: Shots) -> Scrip
         with job.clock.stage("voice"):
             turned = voices_of(job, sound).changes()
 
-    borders = [*shots.cuts, *turned]
+    borders, wordless = [*shots.cuts, *turned], list[float]()
     if options.cascade and options.speech_in is None:
         with job.clock.stage("text"):
             speech = recognized_speech(job, sound)
             end_s = speech.places[0][1] if options.preview else options.end
-            borders += around_wordless(speech, options.start or 0.0, sound.activity.seconds if end_s is None else end_s)
+            wordless = around_wordless(speech, options.start or 0.0, sound.activity.seconds if end_s is None else end_s)
 
-    stretches, quietest = split_at(sound.regions, turned), sound.activity.quietest_s
-    spans = cut_utterances(stretches, float(job.info.duration_s), borders, options.utterance_length, quietest)
+    stretches, quietest = split_at(sound.regions, [*turned, *wordless]), sound.activity.quietest_s
+    spans = cut_utterances(stretches, float(job.info.duration_s), [*borders, *wordless], options.utterance_length, quietest)
     return _named(replace(script, utterances=tuple(Utterance(k, TimeSpan(*span)) for k, span in enumerate(spans, 1))), turns)
 
 
 def around_wordless(speech: RecognizedSpeech, start_s: float, end_s: float) -> list[float]:
-    """Return the middles (s) of the pauses before and after each stretch between start_s and end_s that is hardly words.
+    """Return the middles (s) of the pauses before and after each stretch between start_s and end_s that is hardly words; its edges
+    where there is no pause.
 
     A laugh becomes an utterance by itself, so that its sound can be kept.
     """
-    # Edges: 0, start and end of each stretch, end of the sound. Stretch n has edges 2n + 1 and 2n + 2; with one more on either side
-    # they are the end before it, its start, its end, and the start behind it.
-    edges = [0.0, *(edge for place in speech.places for edge in place), speech.sound.activity.seconds]
-    at = {place: 2 * number for number, place in enumerate(speech.places)}
-    around = [edges[at[one.place] : at[one.place] + 4] for one in speech.between(start_s, end_s) if one.is_hardly_words]
-    return [middle for before, start, end, after in around for middle in ((before + start) / 2, (end + after) / 2)]
+    heard = speech.between(start_s, end_s)
+    places = [*speech.places, *(one.place for one in heard)]
+    borders = list[float]()
+    for start, end in (one.place for one in heard if one.is_hardly_words):
+        before = max((other for _, other in places if other <= start), default=0.0)
+        after = min((other for other, _ in places if other >= end), default=speech.sound.activity.seconds)
+        borders += (before + start) / 2, (end + after) / 2
+    return borders
 
 
 def _named(script: Script, turns: "Sequence[Turn]") -> Script:

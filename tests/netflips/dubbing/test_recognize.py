@@ -15,8 +15,9 @@ from av2unit.sources import AUDIO
 from avcore.contracts import Transcript, Word
 from avcore.speech.voice_activity import STEP_SAMPLES, SpeechActivity
 from avcore.timeline import SAMPLE_RATE
+from netflips.dubbing.divide import around_wordless, split_at
 from netflips.dubbing.recognize import RecognizedSpeech, RecognizedText
-from netflips.dubbing.segmentation import Span
+from netflips.dubbing.segmentation import Span, cut_utterances
 from netflips.dubbing.sound import Sound
 from netflips.recognition import ListenSettings, RecordingRecognizer
 from netflips.recognizers.windows import WindowPart, packed, recognized_together
@@ -203,6 +204,64 @@ def test_what_is_hardly_words_is_told_from_words(tmp_path: Path, sentence: str, 
     assert said[2].text.text == ("" if is_hardly else sentence.replace("|", " "))
     assert [one.place for one in speech.between(0, 99) if one.is_hardly_words] == [
         pytest.approx(places[2], abs=0.1) for _ in range(is_hardly)
+    ]
+
+
+class Laughing:
+    """Recognizes given words, and in a shorter sound, as a laugh by itself, what it makes of that."""
+
+    name, languages = "laughing", ("en",)
+
+    def __init__(self, words: Sequence[tuple[str, float, float, float]], alone: Transcript) -> None:
+        self.words, self.alone = tuple(Word(*one) for one in words), alone
+
+    def transcribe(self, speech: np.ndarray, language: str | None = None) -> Transcript:
+        is_all = len(speech) > 4 * SAMPLE_RATE
+        return Transcript(" ".join(one.text for one in self.words), "en", self.words) if is_all else self.alone
+
+    def languages_in(self, speech: np.ndarray) -> Mapping[str, float]:
+        return {}
+
+
+_GUESSED = Transcript("Good luck.", "en", (Word("Good", 0, 1, 0.3), Word("luck.", 1, 2, 0.3)))
+_SURE = Transcript("Good luck.", "en", (Word("Good", 0, 1, 0.9), Word("luck.", 1, 2, 0.9)))
+_MINUTE = [("One", 0.6, 1.0, 0.9), ("minute.", 1.0, 2.0, 0.9)]
+_HA, _HE = [("ha", 2.3, 2.8, 0.6), ("ha.", 2.8, 3.5, 0.9)], [("he", 2.1, 2.5, 0.9), ("said", 2.5, 3.8, 0.9)]
+_KNOW = [("know", 4.0, 4.4, 0.9), ("it.", 4.4, 5.0, 0.9)]
+
+
+@pytest.mark.parametrize(
+    ("words", "alone", "dips", "said"),
+    [
+        ([*_MINUTE, *_HA, ("I", 3.7, 4.0, 0.9), *_KNOW], _SURE, (), ["One minute.", "", "I know it."]),
+        ([*_MINUTE, ("I", 2.8, 2.9, 0.5), *_KNOW], _GUESSED, (2.1, 3.9), ["One minute.", "", "I know it."]),
+        ([*_MINUTE, ("I", 3.5, 4.0, 0.5), *_KNOW], _GUESSED, (2.1, 3.8), ["One minute.", "", "I know it."]),
+        ([*_MINUTE, *_KNOW], _GUESSED, (2.1, 3.9), ["One minute.", "", "know it."]),
+        ([*_MINUTE, *_KNOW], _SURE, (2.1, 3.9), ["One minute. know it."]),  # words were skipped
+        ([*_MINUTE, *_KNOW], _GUESSED, (), ["One minute. know it."]),  # a word is drawn out
+        ([*_MINUTE, ("No.", 2.8, 3.2, 0.5), *_KNOW], _GUESSED, (), ["One minute. No. know it."]),
+        ([*_MINUTE, *_HE, *_KNOW], _GUESSED, (2.1, 3.9), ["One minute. he said know it."]),
+    ],
+)  # fmt: skip
+def test_a_laugh_within_a_stretch_is_none_of_its_words(
+    tmp_path: Path, words: list[tuple[str, float, float, float]], alone: Transcript, dips: tuple[float, ...], said: list[str]
+) -> None:
+    times = np.arange(round(5.6 * 31.25)) / 31.25
+    spoken = (times >= 0.5) & (times < 5.1)
+    levels = np.where(spoken, -20.0, -80.0)
+    for dip in dips:
+        levels[np.abs(times - dip) < 0.08] = -50.0
+    (tmp_path / "sound.f32").write_bytes(np.zeros(len(times) * STEP_SAMPLES, np.float32).tobytes())
+    activity = SpeechActivity(spoken.astype(np.float32), levels.astype(np.float32), len(times) * STEP_SAMPLES)
+    speech = RecognizedSpeech(Sound(tmp_path / "sound.f32", activity), Laughing(words, alone), "en", True)  # type: ignore[arg-type]
+    found = speech.between(0, 9)
+    assert [one.text.text for one in found] == said
+    assert [one.is_hardly_words for one in found] == [not one for one in said]
+    assert all(before.place[1] == after.place[0] for before, after in pairwise(found))
+    borders = around_wordless(speech, 0, 9)
+    spans = cut_utterances(split_at(speech.sound.regions, borders), activity.seconds, borders, quietest=activity.quietest_s)
+    assert [(text.text.text, text.is_hardly_words) for _, text in speech.transcripts_in(spans, range(len(spans)))] == [
+        (one, not one) for one in said
     ]
 
 
