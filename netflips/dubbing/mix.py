@@ -8,12 +8,14 @@ from itertools import pairwise, tee
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from avcore.arrays import Samples
 from avcore.media import MediaInfo, MediaSource, iter_sound_at, iter_sound_blocks, iter_speech_blocks, probe
 from avcore.media.sound_writer import AlternateTrack, SoundBlocks, can_copy_sound
 from avcore.media.writer import synthetic_comment
-from avcore.timeline import seconds_to_samples, units_to_seconds
+from avcore.speech.voice_activity import STEP_RATE
+from avcore.timeline import frame_at, seconds_to_samples, units_to_seconds
 from netflips.dubbing.background import LOUD_DBFS, Span, background_level, spoken_spans, with_background
 from netflips.dubbing.coverage import uncovered_in
 from netflips.dubbing.fit import OutputClock, fitted
@@ -28,6 +30,9 @@ from netflips.script.types import Script
 from unit2av.rendering import SoundFeed
 
 FADE_S = Fraction(1, 50)
+_SOFT_S, _AT_EDGE_S, _HEARD_DB, _LOOKED = 0.25, 0.1, 10.0, 9
+"""How far speech is heard beyond where it was detected, at most; how near that an utterance begins or ends; by how much it is
+louder than the quietest moment there; and at how many moments between them that is looked at."""
 _AS_LOUD_LU = 0.5
 """A loudness that misses its target by more than this is reported."""
 _CENTRE = 2
@@ -130,7 +135,9 @@ def parts_of_sound(script: Script, job: Job, speech: Speeches, sound: Sound | No
             job.notes.add(BACKGROUND_ESTIMATED(level=level))
         own = with_background(own, voices, rate)
 
-    mixer = Mixer(_lines(script, clock, rate, speech, voices, muted), rate, channels, 0.0 if is_muted else 1.0, job.options.under)
+    mixer = Mixer(
+        _lines(script, clock, rate, speech, voices, muted, sound), rate, channels, 0.0 if is_muted else 1.0, job.options.under
+    )
     for start, block in output_blocks(own, clock, rate, end, cut_at):
         if has_background and block.shape[1] == 2 * channels:  # silence where a frame is held has one channel
             yield mixer.parts(start, block[:, :channels], block[:, channels:], is_background=True)
@@ -152,10 +159,11 @@ def _lines(
     speech: Speeches,
     voices: Sequence[Span],
     muted: Sequence[tuple[float, float]],
+    sound: Sound | None,
 ) -> "list[Line]":
     """Return the new speech of all utterances, and a silent line for each stretch of speech that is muted (s).
 
-    voices: where voices were detected, in samples of the recording.
+    voices: where voices were detected, in samples of the recording. sound: that of the recording.
     """
 
     def read(number: int, length: int) -> Samples:
@@ -165,17 +173,44 @@ def _lines(
     for edges in muted:
         start, stop = (seconds_to_samples(clock.at(edge), rate) for edge in edges)
         lines.append(Line(start, stop, 0, lambda: np.zeros(0, np.float32)))
+    numbers = [one.number for one, _ in fitted(script)]
+    places = [(one.place.start_s, one.place.end_s) for one, _ in fitted(script)]
+    softly = dict(zip(numbers, [(0.0, 0.0)] * len(places) if sound is None else soft_edges(places, sound), strict=True))
     for one, fit in fitted(script):
         start = seconds_to_samples(clock.at(one.place.start_s), rate)
         stop = start + seconds_to_samples(one.place.seconds, rate)
+        before, behind = (seconds_to_samples(seconds, rate) for seconds in softly[one.number])
         length = seconds_to_samples(units_to_seconds(sum(fit.durations)), rate)
 
         # An utterance that was not detected as speech for the most part has a voice that cannot be parted from its background.
         first, last = (seconds_to_samples(at, rate) for at in (one.place.start_s, one.place.end_s))
         detected = sum(max(min(end, last) - max(begin, first), 0) for begin, end in voices)
         is_dry = one.checked is not None and one.checked.is_dry
-        lines.append(Line(start, stop, length, partial(read, one.number, length), 2 * detected >= last - first, is_dry))
+        spoken = partial(read, one.number, length)
+        lines.append(Line(start, stop, length, spoken, 2 * detected >= last - first, is_dry, before, behind))
     return sorted(lines, key=lambda line: line.start)
+
+
+def soft_edges(places: Sequence[tuple[float, float]], sound: Sound) -> list[tuple[float, float]]:
+    """Return for how many seconds speech is heard before each place in which it was detected, and behind it.
+
+    The detector finds soft beginnings late, and ends early. Speech reaches to the quietest moment near by: breaths and rooms stay.
+    """
+    activity = sound.activity
+    starts, ends = np.array(sound.regions, np.float64).reshape(-1, 2).T
+
+    def beyond(edge: float, own: NDArray[np.float64], others: NDArray[np.float64], sign: int) -> float:
+        if not len(own) or np.abs(own - edge).min() > _AT_EDGE_S:  # it begins or ends amid speech, or beside it
+            return 0.0
+        away = sign * (others - edge)
+        limit = edge + sign * float(away[away > 0].min(initial=_SOFT_S))
+        quiet = activity.quietest_s(*sorted((edge, min(max(limit, 0.0), activity.seconds))))
+        levels = [
+            activity.levels[min(frame_at(at, STEP_RATE), len(activity.levels) - 1)] for at in np.linspace(quiet, edge, _LOOKED)
+        ]
+        return abs(quiet - edge) if max(levels) > levels[0] + _HEARD_DB else 0.0
+
+    return [(beyond(start, starts, ends, -1), beyond(end, ends, starts, 1)) for start, end in places]
 
 
 @dataclass(frozen=True)
@@ -194,6 +229,10 @@ class Line:
     """whether the background of the old sound may be heard behind it"""
     is_dry: bool = False
     """whether nothing is heard behind it"""
+    before: int = 0
+    """samples before `start` in which the old speech is heard softly already"""
+    behind: int = 0
+    """samples behind `stop` in which it still is"""
 
 
 class Mixer:
@@ -225,13 +264,14 @@ class Mixer:
 
         for number in range(self._next, len(self._lines)):
             line = self._lines[number]
-            if line.start >= stop:
+            if line.start - line.before >= stop:
                 break
             # The old sound comes back where the old speech ends, even if the new goes on: whoever speaks there is not dubbed. As a
             # voice-over it stays low until the new speech ends, so that both are understood.
-            kept *= 1 - (1 - self._under) * self._ramp(line.start, self._end(line) if self._under else line.stop, start, stop)
+            begin, end = line.start - line.before, line.stop + line.behind
+            kept *= 1 - (1 - self._under) * self._ramp(begin, max(end, self._end(line)) if self._under else end, start, stop)
             if line.is_dry or (is_background and not line.has_background):
-                behind[max(line.start - start, 0) : max(line.stop - start, 0)] = 0
+                behind[max(begin - start, 0) : max(end - start, 0)] = 0
             self._add(number, speech, start)
 
         # Music and effects fill what the old sound leaves, so that the background is as loud throughout.
@@ -241,7 +281,7 @@ class Mixer:
         return self._spread(speech), np.asarray(rest, np.float32)
 
     def _end(self, line: Line) -> int:
-        return max(line.stop, line.start + line.length)
+        return max(line.stop + line.behind, line.start + line.length)
 
     def _add(self, number: int, speech: Samples, start: int) -> None:
         line = self._lines[number]

@@ -9,11 +9,13 @@ import pytest
 
 from avcore.errors import NoSpeechError, UsageError
 from avcore.speech.audio import level_dbfs
-from avcore.speech.voice_activity import STEP_SAMPLES, SpeechActivity
+from avcore.speech.voice_activity import STEP_SAMPLES, Region, SpeechActivity
 from netflips.dubbing.coverage import offset_of, outside, to_edges
 from netflips.dubbing.dub import dub
+from netflips.dubbing.mix import soft_edges
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.segmentation import Span
+from netflips.dubbing.sound import Sound
 from netflips.models import Models
 from netflips.report.files import summary_of
 from tests.netflips.dubbing.made import PLAN, RATE, decode
@@ -75,6 +77,27 @@ def test_cues_reach_to_the_edges_of_their_speech(places: list[Span], speech: lis
 
 def test_what_is_left_of_speech() -> None:
     assert outside([(1, 3), (4, 8)], [(0, 1.5), (2, 2.5), (5, 6), (7, 9)]) == [(1.5, 2), (2.5, 3), (4, 5), (6, 7)]
+
+
+@pytest.mark.parametrize(
+    ("place", "softly"),
+    [
+        ((1.0, 3.0), (0.1, 0.12)),  # a soft beginning from 0.9 on, and an end up to 3.12
+        ((1.5, 3.0), (0.0, 0.12)),  # it begins amid speech
+        ((6.0, 8.0), (0.0, 0.0)),  # silence around it
+        ((1.0, 2.5), (0.1, 0.0)),
+    ],
+)
+def test_speech_is_heard_beyond_its_detected_edges(tmp_path: Path, place: Span, softly: tuple[float, float]) -> None:
+    speech = [(1.0, 3.0), (6.0, 8.0)]
+    found = activity(speech, quiet=11.0)
+    times = np.arange(len(found.levels)) / 31.25
+    levels = np.where((times >= 0.9) & (times < 3.12), -20.0, found.levels).astype(np.float32)
+    sound = Sound(tmp_path / "x.f32", replace(found, levels=levels))
+    sound.__dict__["regions"] = [Region(*one) for one in speech]
+    assert soft_edges([place], sound)[0] == pytest.approx(softly, abs=0.13)
+    assert [bool(one) for one in soft_edges([place], sound)[0]] == [bool(one) for one in softly]
+    assert soft_edges([place], Sound(tmp_path / "x.f32", replace(found, probabilities=0 * found.probabilities))) == [(0.0, 0.0)]
 
 
 @pytest.fixture

@@ -269,6 +269,13 @@ def test_old_sound_is_the_very_same_outside_of_lines(block: int) -> None:
     assert abs(faded[0]) < 0.01 < 0.2 < abs(faded[100])  # no click
 
 
+def test_old_speech_that_begins_softly_and_ends_late_is_not_heard() -> None:
+    old = np.full((1000, 1), 0.1, np.float32)
+    line = replace(_line(400, 600, 100, 0.3), before=50, behind=80)
+    mixed = np.concatenate([sum(Mixer([line], 1000, 1).parts(start, old[start : start + 345])) for start in (0, 345, 690)])[:, 0]
+    assert mixed[[349, 380, 450, 620, 680]] == pytest.approx([0.1, 0.0, 0.3, 0.0, 0.1])
+
+
 def test_effects_are_heard_where_the_old_sound_is_not_and_a_bed_but_where_no_voice_was_found() -> None:
     old, effects = np.full((1000, 1), 0.1, np.float32), np.full((1000, 1), 0.3, np.float32)
     kept = sum(Mixer([_line(400, 600, 100, 0.0)], 1000, 1).parts(0, old, effects))[:, 0]
