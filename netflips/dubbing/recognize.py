@@ -4,7 +4,6 @@ Windows depend on the sound alone, so nothing is recognized again when an uttera
 get their words by the words' times.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,8 +17,7 @@ from avcore.contracts import SpeechRecognizer, Transcript, Word, of_words
 from avcore.errors import NoSpeechError
 from avcore.files import private_folder
 from avcore.media import MediaSource, iter_speech_blocks
-from avcore.speech.voice_activity import STEP_RATE
-from avcore.timeline import frame_at
+from netflips.dubbing.laughs import EDGE_S, is_no_words, middle_of, plain, without_laughs
 from netflips.dubbing.segmentation import Span, cut_stretch
 from netflips.dubbing.sound import Sound, stored_sound
 from netflips.recognizers.language import (
@@ -44,24 +42,6 @@ _LEAST_LETTERS_A_SECOND = 2.0
 _HARDLY, _SHORT_S = 0.45, 4.0
 """Below this mean confidence a stretch up to this length (s) may be hardly words. Whisper base transcribes synthetic laughs as
 "Good luck, everyone" at 0.3, but short phrases in noise are as low ("In 1991" at 0.27)."""
-_TIMES, _MANY_TIMES = 3, 5
-"""A syllable of at most `_TIMES` letters that comes `_TIMES` times or more is a laugh ("Buh, buh, buh, buh"). Words that people do
-repeat are one only from `_MANY_TIMES` on ("Yes, yes, yes, yes, yes, yes, yes, yes")."""
-_REPEATED = frozenset(("no", "yes", "go", "bye", "hey", "wow", "now", "you", "so", "run", "hi", "yep", "one", "two", "ten", "why"))
-_NO_WORD = re.compile(
-    r"([^\W\d])\1{3,}|h[aeio]+h?|(?:h[aei])+h?|a?h+m+|m+(?:h+m+)?|u+[hm]+|a+h+|[하흐히헤]{2,}|[음흠]+|[ははフふへハ]{2,}",
-    re.IGNORECASE,
-)
-_LAUGH = re.compile(r"a?(?:ha)+h?|(?:he){2,}h?|(?:hi){2,}|[하흐히헤]{2,}|[はふへハ]{2,}")
-_LAUGH_S, _APART_S, _EDGE_S = 0.8, 0.5, 0.05
-"""Least length of speech without words that is a laugh; how far from all others a short word stands that is heard in one; how exact
-times of words are."""
-_SHORT_WORD = 3
-"""Letters of a short word, at most."""
-_DIP_DB, _AROUND_STEPS = 10.0, 16
-"""By how much it is quieter beside a laugh than within half a second of it, and that time in steps of voice activity."""
-_REMARK = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*")
-"""What recognizers write for laughs, sighs and hummed sounds, and remarks as [laughs]."""
 _NEAR_S = 0.4
 """How far from the middle of a short pause the words of two utterances may be split (s): Whisper's times are not exact."""
 _SENTENCE_END, _PHRASE_END = 0.6, 0.1
@@ -246,71 +226,10 @@ class RecognizedSpeech:
             text = by_place[k] if k in by_place else Transcript("", self.usual)
             if k in by_place and self._is_hardly_words(text, self.places[k]):
                 found.append(Stretch(self.places[k], Transcript("", text.language), True, is_usual))
-            else:
-                found += (one._replace(is_usual=is_usual) for one in self._without_laughs(self.places[k], text))
-        return found
-
-    def _without_laughs(self, place: Span, text: Transcript) -> list[Stretch]:
-        """Return a stretch of speech in parts: laughs, which have no words, and what is said before, between and behind them.
-
-        Voice activity detection joins a laugh to the speech beside it. A short doubtful word in it is heard in the laugh.
-        """
-        real, strays = list[Word](), list[Word]()
-        for number, word in enumerate(text.words):
-            before_s = text.words[number - 1].end_s if number else place[0]
-            after_s = text.words[number + 1].start_s if number + 1 < len(text.words) else place[1]
-            is_apart = min(word.start_s - before_s, after_s - word.end_s) >= _APART_S
-            is_stray = is_apart and word.confidence < UNSURE and len(_plain(word)) <= _SHORT_WORD
-            (strays if is_stray else [] if _LAUGH.fullmatch(_plain(word)) else real).append(word)
-        if not real or text.has_loop:
-            return [Stretch(place, text)]
-
-        laughs = list[tuple[float, float, int]]()  # with the number of words before each
-        edges = [place[0], *(edge for word in real for edge in (word.start_s, word.end_s)), place[1]]
-        for number, (start, end) in enumerate(zip(edges[::2], edges[1::2], strict=True)):
-            if not _LAUGH_S <= end - start <= _SHORT_S:
                 continue
-            following = real[number] if number < len(real) else None
-            is_doubtful = following is not None and following.confidence < UNSURE and len(_plain(following)) <= _SHORT_WORD
-            until = following.end_s if following is not None and is_doubtful else end + _EDGE_S
-            first = self._quiet(start - _EDGE_S, start + _AROUND_S) if number else place[0]
-            last = self._quiet(max(end - _AROUND_S, first), until) if following is not None else place[1]
-            is_heard = any(_LAUGH.fullmatch(_plain(word)) and start <= _middle(word) < end for word in text.words)
-            if last - first >= _LAUGH_S / 2 and (is_heard or self._is_wordless((first, last), place)):
-                laughs.append((first, last, number))
-
-        if not laughs:
-            return [Stretch(place, text)]
-
-        parts, at, used = list[Stretch](), place[0], 0
-        for first, last, count in [*laughs, (place[1], place[1], len(real))]:
-            if first > at:
-                own = [*real[used:count], *(word for word in strays if at <= _middle(word) < first)]
-                within = (_within(word, at, first) for word in sorted(own, key=_middle))
-                parts.append(Stretch((at, first), of_words(within, text.language)))
-            if last > first:
-                parts.append(Stretch((first, last), Transcript("", text.language), True))
-            begun = [word for word in strays if first <= _middle(word) < last]
-            if begun and count < len(real) and real[count].text[:1].islower():  # it begins the sentence behind the laugh
-                real[count] = real[count]._replace(text=f"{begun[-1].text} {real[count].text}")
-            at, used = last, count
-        return parts
-
-    def _is_wordless(self, part: Span, place: Span) -> bool:
-        """Return whether a part of a stretch without recognized words has none: none is drawn out, and none was skipped."""
-        if not all(map(self._is_dip, {*part} - {*place})):  # a word that is drawn out has no quiet moment behind it
-            return False
-        alone = self._alone(part)
-        return alone.confidence < UNSURE or _is_no_words(alone.text)
-
-    def _quiet(self, start_s: float, end_s: float) -> float:
-        return round(self.sound.activity.quietest_s(start_s, end_s), 3)
-
-    def _is_dip(self, time_s: float) -> bool:
-        """Return whether it is quiet at a time, compared with a second around it."""
-        levels, at = self.sound.activity.levels, frame_at(time_s, STEP_RATE)
-        around = levels[max(at - _AROUND_STEPS, 0) : at + _AROUND_STEPS]
-        return bool(len(around) and levels[min(at, len(levels) - 1)] < np.median(around) - _DIP_DB)
+            parts = without_laughs(self.places[k], text, self.sound.activity, self._alone)
+            found += (Stretch(place, said or Transcript("", text.language), said is None, is_usual) for place, said in parts)
+        return found
 
     def _transcribe(self, speech: Samples) -> Transcript:
         language = self.language if self.is_final else self.usual
@@ -327,7 +246,7 @@ class RecognizedSpeech:
         """
         if text.has_loop:
             return False
-        if not text.words or _is_no_words(text.text):
+        if not text.words or is_no_words(text.text):
             return not text.words or place[1] - place[0] <= _SHORT_S
         return place[1] - place[0] <= _SHORT_S and text.confidence < _HARDLY and self.is_strange(place)
 
@@ -346,7 +265,7 @@ class RecognizedSpeech:
             word._replace(start_s=within(word.start_s), end_s=within(word.end_s))
             for stretch in near
             for word in stretch.text.words
-            if first <= _middle(word) < last
+            if first <= middle_of(word) < last
         ]
 
         has_loop = any(one.text.has_loop for one in near if start <= sum(one.place) / 2 < end)
@@ -366,7 +285,7 @@ class RecognizedSpeech:
             return middle
 
         near = self.between(before - 2 * _AROUND_S, after + 2 * _AROUND_S)
-        if any(one.is_hardly_words and min(abs(edge - middle) for edge in one.place) < _EDGE_S for one in near):
+        if any(one.is_hardly_words and min(abs(edge - middle) for edge in one.place) < EDGE_S for one in near):
             return middle  # on one side there are no words
         words = [word for stretch in near for word in stretch.text.words]
         close = list[tuple[float, Word, Word]]()
@@ -380,7 +299,7 @@ class RecognizedSpeech:
         if not close:
             return middle
         _, one, other = min(close, key=lambda row: row[0])
-        return (_middle(one) + _middle(other)) / 2
+        return (middle_of(one) + middle_of(other)) / 2
 
 
 def spoken_language(source: MediaSource, recognizer: SpeechRecognizer) -> str:
@@ -398,34 +317,13 @@ def spoken_language(source: MediaSource, recognizer: SpeechRecognizer) -> str:
     return found
 
 
-def _within(word: Word, start_s: float, end_s: float) -> Word:
-    """Return a word that begins and ends within a time."""
-    return word._replace(start_s=min(max(word.start_s, start_s), end_s), end_s=min(max(word.end_s, start_s), end_s))
-
-
 def _take_from_neighbours(texts: list[Transcript], number: int) -> None:
     """Remove the words of a stretch from its neighbours, which got the same words because their times were not exact."""
-    own = [_plain(word) for word in texts[number].words]
+    own = [plain(word) for word in texts[number].words]
     for other, is_before in ((number - 1, True), (number + 1, False)):
         if not own or not 0 <= other < len(texts):
             continue
         words = texts[other].words
         edge, rest = (words[-len(own) :], words[: -len(own)]) if is_before else (words[: len(own)], words[len(own) :])
-        if [_plain(word) for word in edge] == own:
+        if [plain(word) for word in edge] == own:
             texts[other] = replace(of_words(rest, texts[other].language), has_loop=texts[other].has_loop)
-
-
-def _plain(word: Word) -> str:
-    return "".join(filter(str.isalnum, word.text.casefold()))
-
-
-def _middle(word: Word) -> float:
-    return (word.start_s + word.end_s) / 2
-
-
-def _is_no_words(text: str) -> bool:
-    """Return whether a text is what recognizers write where nobody speaks: remarks, laughs, hums, one syllable again and again."""
-    words = [word.casefold() for word in re.findall(r"\w+", _REMARK.sub(" ", text))]
-    is_syllable = len(words) >= _TIMES and len(set(words)) == 1 and len(words[0]) <= _TIMES
-    is_syllable = is_syllable and (words[0] not in _REPEATED or len(words) >= _MANY_TIMES)
-    return is_syllable or all(_NO_WORD.fullmatch(word) for word in words)
