@@ -5,8 +5,10 @@ People's subtitles begin a little late and end early, and so would leave a click
 """
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +36,7 @@ _LEAST_SHARED_S = 0.2
 """A cue that shares less time with a stretch of speech, and less than half of its own, is shown for longer than its speech."""
 _GAP_S = 0.8
 """Two cues within one stretch of speech that are no further apart share what lies between them."""
+_MOST_LETTERS = 80
 _LEAST_SPEECH_S = 0.25
 """Least length of speech that is told (the least stretch of `SpeechSettings`)."""
 
@@ -103,7 +106,7 @@ def to_edges(places: Sequence[Span], speech: Sequence[Span], activity: SpeechAct
     """
     starts, ends = [start for start, _ in places], [end for _, end in places]
     for first, last in speech:
-        own = [number for number, place in enumerate(places) if _is_of(place, [(first, last)])]
+        own = [number for number in _meeting(places, (first, last)) if _is_of(places[number], [(first, last)])]
         if not own:
             continue
         if first < starts[own[0]]:
@@ -120,6 +123,11 @@ def to_edges(places: Sequence[Span], speech: Sequence[Span], activity: SpeechAct
         starts[number] = max(starts[number], ends[number - 1]) if starts[number] < places[number][0] else starts[number]
         ends[number - 1] = min(ends[number - 1], starts[number])
     return list(zip(starts, ends, strict=True))
+
+
+def _meeting(spans: Sequence[Span], span: Span) -> range:
+    """Return the places in a list of those spans, which are in order and apart, that share some time with another."""
+    return range(bisect_right(spans, span[0], key=itemgetter(1)), bisect_left(spans, span[1], key=itemgetter(0)))
 
 
 def _is_of(place: Span, speech: Sequence[Span]) -> bool:
@@ -144,21 +152,22 @@ def uncovered_in(script: Script, job: Job, sound: Sound | None) -> list[Span]:
     first, last = float(job.part.start), float(job.part.stop)
     places = [(one.place.start_s, one.place.end_s) for one in script.utterances]
     found = [(max(start, first), min(end, last)) for start, end in outside(sound.regions, places)]
-    found = [(start, end) for start, end in found if end - start >= _LEAST_SPEECH_S]
-    if found and job.options.cascade:
+    if job.options.cascade and any(_is_long(one) for one in found):
         speech = recognized_speech(job, sound)
-        laughs = {one.place for span in found for one in speech.between(*span) if one.is_hardly_words}
-        found = [one for one in found if not any(start <= sum(one) / 2 < end for start, end in laughs)]
-    return found
+        laughs = {one.place for span in found if _is_long(span) for one in speech.between(*span) if one.is_hardly_words}
+        found = outside(found, sorted(laughs))
+    return [one for one in found if _is_long(one)]
+
+
+def _is_long(span: Span) -> bool:
+    return span[1] - span[0] >= _LEAST_SPEECH_S
 
 
 def outside(speech: Iterable[Span], places: Sequence[Span]) -> list[Span]:
     """Return what is left of stretches of speech without some places; both are in order."""
     found = list[Span]()
     for start, end in speech:
-        for first, last in places:
-            if last <= start or end <= first:
-                continue
+        for first, last in (places[number] for number in _meeting(places, (start, end))):
             if start < first:
                 found.append((start, first))
             start = max(start, last)
@@ -177,7 +186,7 @@ def compare_with_speech(script: Script, job: Job, sound: Sound | None) -> None:
         seconds = sum(end - start for start, end in spans)
         is_muted = job.options.other_speech == "mute" or job.options.background == "mute"
         values = {"seconds": round(seconds, 2), "is_subtitles": has_subtitles, "is_muted": is_muted}
-        job.notes.add(UNCOVERED(spans=_rounded(spans), **values))
+        job.notes.add(UNCOVERED(spans=_rounded(spans), heard=_heard_in(spans, job, sound), **values))
     silent = silent_places(script, job, sound) if has_subtitles else []
     if silent:
         job.notes.add(NO_SPEECH_THERE(spans=_rounded(silent)))
@@ -186,7 +195,17 @@ def compare_with_speech(script: Script, job: Job, sound: Sound | None) -> None:
 def silent_places(script: Script, job: Job, sound: Sound) -> list[Span]:
     """Return the places of the part's utterances in which nobody speaks."""
     spans = [(one.place.start_s, one.place.end_s) for one in job.part.utterances(script)]
-    return [one for one in spans if not _is_of(one, sound.regions)]
+    return [one for one in spans if not _is_of(one, [sound.regions[number] for number in _meeting(sound.regions, one)])]
+
+
+def _heard_in(spans: Sequence[Span], job: Job, sound: Sound) -> str:
+    """Return the first words that are recognized in stretches of speech; "" over units."""
+    if not job.options.cascade:
+        return ""
+    speech = recognized_speech(job, sound)
+    words = ((start, end, word) for start, end in spans for one in speech.between(start, end) for word in one.text.words)
+    text = " ".join(word.text for start, end, word in words if start <= (word.start_s + word.end_s) / 2 < end)
+    return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}..."
 
 
 def _rounded(spans: Sequence[Span]) -> list[list[float]]:
