@@ -208,7 +208,7 @@ class RecognizedSpeech:
         pieces, is_usual = self._pieces(pack), True
         if not self.is_final:
             is_usual = is_clearly(self.recognizer.languages_in(self._joined(window)), self.usual)
-        texts = recognized_together(pieces, self._transcribe) if pieces else []
+        texts, settled = recognized_together(pieces, self._transcribe) if pieces else [], set[int]()
 
         for number, (k, piece) in enumerate(zip(pack, pieces, strict=True)):
             text, place = texts[number], self.places[k]
@@ -218,7 +218,10 @@ class RecognizedSpeech:
                 # A recognizer may invent words for a short sound without context: those do not replace surer ones.
                 if text.has_loop or alone.confidence >= max(text.confidence, UNSURE) or not text.text:
                     texts[number] = alone
-                    _take_from_neighbours(texts, number)
+                    settled.add(number)
+                    if _take_from_neighbours(texts, number, settled):  # all of the one before: or was it said twice?
+                        before = self._transcribe(pieces[number - 1].samples).shifted(pieces[number - 1].start_s)
+                        texts[number - 1] = before if before.confidence >= UNSURE else texts[number - 1]
 
         found = list[Stretch]()
         by_place = dict(zip(pack, texts, strict=True))
@@ -317,13 +320,19 @@ def spoken_language(source: MediaSource, recognizer: SpeechRecognizer) -> str:
     return found
 
 
-def _take_from_neighbours(texts: list[Transcript], number: int) -> None:
-    """Remove the words of a stretch from its neighbours, which got the same words because their times were not exact."""
-    own = [plain(word) for word in texts[number].words]
+def _take_from_neighbours(texts: list[Transcript], number: int, settled: set[int]) -> bool:
+    """Remove the words of a stretch from its neighbours, which got the same words because their times were not exact.
+
+    settled: those that were recognized by themselves; if they have the same words, these were said twice. Returns whether the one
+    before has no words any more.
+    """
+    is_emptied, own = False, [plain(word) for word in texts[number].words]
     for other, is_before in ((number - 1, True), (number + 1, False)):
-        if not own or not 0 <= other < len(texts):
+        if not own or other in settled or not 0 <= other < len(texts):
             continue
         words = texts[other].words
         edge, rest = (words[-len(own) :], words[: -len(own)]) if is_before else (words[: len(own)], words[len(own) :])
         if [plain(word) for word in edge] == own:
             texts[other] = replace(of_words(rest, texts[other].language), has_loop=texts[other].has_loop)
+            is_emptied |= is_before and not rest
+    return is_emptied

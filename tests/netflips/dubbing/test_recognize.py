@@ -207,6 +207,12 @@ def test_what_is_hardly_words_is_told_from_words(tmp_path: Path, sentence: str, 
     ]
 
 
+def test_a_sentence_that_is_said_twice_is_heard_twice(tmp_path: Path) -> None:
+    says = ["we|go|there|now"] * 3  # which is passed over where it comes again
+    speech, _, places = _speech(tmp_path, says, passed_over=["we", "go", "there", "now"])
+    assert _texts(speech, places) == ["we go there now"] * 3
+
+
 class Laughing:
     """Recognizes given words, and in a shorter sound, as a laugh by itself, what it makes of that."""
 
