@@ -109,7 +109,7 @@ UNCOVERED = NoteKind(
             these=listed(one["spans"]),
         )
         + say("are silent" if one["is_muted"] else "stay as they are")
-        + (say('; there is heard: "{heard}"') if one["heard"] else "")
+        + (say('; heard there: "{heard}"') if one["heard"] else "")
     ),
     lambda one, say: "" if one["is_muted"] else say("; --other-speech mute silences them"),
 )
