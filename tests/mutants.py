@@ -146,7 +146,7 @@ MUTANTS = (
     Mutant("netflips.dubbing.mix", "if line.is_dry or (is_background", "if (is_background",
         f"{_MIXED}effects_are_heard_where_the_old_sound_is_not"
         "_and_a_bed_but_where_no_voice_was_found"),
-    Mutant("netflips.dubbing.mix", "self._end(line) if self._under else line.stop", "line.stop",
+    Mutant("netflips.dubbing.mix", "max(end, self._end(line)) if self._under else end", "end",
         f"{_MIXED}a_voice_over_has_the_original_below_it_and_surround_sound_its_speech_in_the_middle"),
     Mutant("netflips.dubbing.stems", "written.callback(flush, temporary)", "pass",
         "netflips/dubbing/test_stems.py::test_of_three_stems_all_are_written_or_none"),
