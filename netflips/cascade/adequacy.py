@@ -11,8 +11,6 @@ from typing import Literal
 from avcore.errors import InputError
 from avcore.words import KOREAN
 from text2unit.cleaning import clean_text
-from text2unit.english import read_english, words_of_number
-from text2unit.korean.numerals import native, roman, sino
 from text2unit.korean.signs import unreadable
 from text2unit.script import script_of
 
@@ -179,9 +177,6 @@ _ASKS = re.compile(
     r"[?]|(?:까요?|나요|가요|은가|는가|던가|죠|지요|냐|니|래요|을래|ㄹ래|어때요?|어때|은지요?|는지요?|을지요?|네요)[.!…\s]*$|"
     r"누구|누가|언제|어디|무엇|무슨|뭐|뭘|왜|어떻게|어째서|얼마|몇|어느|어떤"
 )
-_NUMBERS = re.compile(
-    r"(?<![\d.,:])(\d{1,3}(?:,\d{3})+|\d{2,15})(?![\d.,:]*\d)(?!\s*(?:hundred|thousand|million|billion|trillion))"
-)
 
 
 def is_no_question(source: str, text: str) -> bool:
@@ -198,79 +193,6 @@ def names_spelled_out(text: str, language: str) -> tuple[str, ...]:
         return script_of(text, language).spelled_out
     except InputError:  # reported where it is spoken
         return ()
-
-
-def lost_numbers(source: str, text: str) -> tuple[str, ...]:
-    """Return the whole numbers of a source text that a Korean translation has neither in digits nor in words. Numbers of one digit
-    are not looked at."""
-    plain, words = text.replace(",", ""), re.sub(r"\s", "", text)
-    found = (one.replace(",", "") for one in _NUMBERS.findall(source))
-    return tuple(
-        one for one in dict.fromkeys(found) if one not in plain and not any(form in words for form in _spoken_forms(int(one)))
-    )
-
-
-_WRITTEN = re.compile(r"(?<![\d.,:/])(\d{1,3}(?:,\d{3})+|\d{1,15})(?![\d.,:/]*\d)(만|억|조)?(?!\s?(?:시|\d|[천백십]))")
-_SCALES = {"": 1, "만": 10**4, "억": 10**8, "조": 10**12}
-_OTHERWISE = re.compile(
-    r"\b(?:hundred|thousand|million|billion|trillion|dozen|hal(?:f|ves)|quarter|century|centuries|decade|teen|"
-    r"week|fortnight|mile|yard|f[eo][eo]t|inch|inches|gallon|pound|ounce|fahrenheit|acre)s?\b"
-)
-"""Words for which a translation may have other numbers, as 250만 for two and a half million, 16킬로미터 for ten miles, 14일 for two
-weeks."""
-_ROMAN = re.compile(r"(?<![A-Za-z0-9'])[IVXLCDM]+(?![A-Za-z0-9'])")
-_DECIMAL = re.compile(r"\d+\.\d+")
-
-
-def added_numbers(source: str, text: str, terms: Iterable[str] = ()) -> tuple[str, ...]:
-    """Return the whole numbers that a Korean translation has in digits, and its English source neither in digits nor in words.
-
-    Numbers of one digit and hours are not looked at, nor are sources with words that make other numbers of them. Roman numerals
-    may be in digits, and decimals of another unit (1500미터 for 1.5 kilometers). terms: of a glossary; what they have may be said.
-    """
-    try:
-        said = read_english(source).text
-    except InputError:  # without a word, or not in English
-        return ()
-    if _OTHERWISE.search(source.lower()):
-        return ()
-
-    plain = source.replace(",", "")
-    known = {roman(one) for one in _ROMAN.findall(source)}
-    decimals = {_significant(one) for one in _DECIMAL.findall(plain)}
-    for term in terms:
-        text = text.replace(term, " ")
-
-    found = {f"{digits}{scale}": int(digits.replace(",", "")) * _SCALES[scale] for digits, scale in _WRITTEN.findall(text)}
-    return tuple(
-        written
-        for written, number in found.items()
-        if number >= 10
-        and str(number) not in plain
-        and number not in known
-        and _significant(str(number)) not in decimals
-        and not any(re.search(rf"\b{one}\b", said) for one in words_of_number(number))
-    )
-
-
-def _significant(number: str) -> str:
-    """Return the digits of a number that stay in another unit of the metric system."""
-    return number.replace(".", "").strip("0")
-
-
-def _spoken_forms(number: int) -> set[str]:
-    """Return the ways to write a number in Korean, without blanks: in words, or in digits before words for thousands."""
-    forms = {sino(number), native(number)} if number < 100 else {sino(number)}
-
-    group, rest = divmod(number, 10_000)
-    if group and not rest:
-        forms.add(f"{group}만")
-    if group and rest:
-        forms |= {f"{group}만{rest}", f"{group}만{rest // 1000}천" if not rest % 1000 else f"{group}만{rest}"}
-    if not group and not number % 1000 and number >= 1000:
-        forms.add(f"{number // 1000}천")
-
-    return {one.replace(" ", "") for one in forms}
 
 
 # Back-translation

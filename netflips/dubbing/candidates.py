@@ -18,20 +18,19 @@ from avcore.errors import InputError
 from avcore.notes import Note, Notes
 from avcore.timeline import units_to_seconds
 from avcore.units import Units
-from avcore.words import ENGLISH, KOREAN
+from avcore.words import KOREAN
 from netflips.cascade.adequacy import (
     ANSWER_FAULTS,
     AnswerFault,
-    added_numbers,
     as_compared,
     ask_for_hangul_names,
     cleaned,
     fault_in,
     is_no_question,
-    lost_numbers,
     names_spelled_out,
     why_again,
 )
+from netflips.cascade.amounts import AmountDifference, compare_amounts
 from netflips.cascade.chat import ChatTranslator
 from netflips.cascade.glossary import terms_in, with_terms
 from netflips.cascade.program import ProgramTranslator
@@ -43,14 +42,13 @@ from netflips.dubbing.timing import comfortable_s, duration_scale
 from netflips.dubbing.translators import AnyTranslator, CachingTranslator, shown_by
 from netflips.quality_estimation import Cause, translation_fault
 from netflips.script.notes import (
+    AMOUNTS_DIFFER,
     ECHOED,
     EMPTY,
     LEFT_ALONE,
     NAMES_SPELLED_OUT,
     NO_TRANSLATION,
     NOT_TRANSLATED,
-    NUMBERS_ADDED,
-    NUMBERS_MISSED,
     QUESTION_LOST,
     REPEATED,
     TERMS_MISSED,
@@ -82,10 +80,8 @@ class TranslationCandidate(NamedTuple):
     """glossary terms that were put in, by the word of the original"""
     missed: tuple[str, ...] = ()
     """glossary terms that it lacks"""
-    lost: tuple[str, ...] = ()
-    """numbers of the original that it lacks"""
-    added: tuple[str, ...] = ()
-    """numbers that the original does not have"""
+    amounts: AmountDifference = AmountDifference()
+    """amounts of the original that it lacks, and others that it has"""
     spelled_out: tuple[str, ...] = ()
     """names in Latin letters"""
     is_statement: bool = False
@@ -96,7 +92,7 @@ class TranslationCandidate(NamedTuple):
     @property
     def num_faults(self) -> int:
         """Number of its faults."""
-        return len(self.missed) + len(self.lost) + len(self.added) + len(self.spelled_out) + self.is_statement
+        return len(self.missed) + sum(map(len, self.amounts)) + len(self.spelled_out) + self.is_statement
 
     def speed(self, slot_s: float, available_s: float) -> float:
         """Return the speed at which it fits into the original's time, 1 = natural, if it may take up to `available_s`."""
@@ -206,10 +202,9 @@ class SentenceTranslator:
 
             if best.missed:
                 self.notes.add(TERMS_MISSED(terms=", ".join(best.missed)), sentence.number)
-            if best.lost:
-                self.notes.add(NUMBERS_MISSED(numbers=", ".join(best.lost)), sentence.number)
-            if best.added:
-                self.notes.add(NUMBERS_ADDED(numbers=", ".join(best.added)), sentence.number)
+            if any(best.amounts):
+                missed, added = map(", ".join, best.amounts)
+                self.notes.add(AMOUNTS_DIFFER(missed=missed, added=added), sentence.number)
             if best.is_statement:
                 self.notes.add(QUESTION_LOST(), sentence.number)
 
@@ -277,8 +272,7 @@ class SentenceTranslator:
                     score,
                     termed.put,
                     termed.missed,
-                    lost_numbers(source, termed.text),
-                    added_numbers(source, termed.text, terms.values()) if (self.script.source, target) == (ENGLISH, KOREAN) else (),
+                    compare_amounts(source, termed.text, (self.script.source, target), terms.values()),
                     names_spelled_out(as_pronounced(termed.text, self.texts.readings), target) if model is None else (),
                     is_no_question(source, termed.text) if target == KOREAN else False,
                     self.texts.seconds_of(termed.text),
@@ -362,10 +356,13 @@ class SentenceTranslator:
             return {"reason": why_again(fault, self.script.target)}
 
         best = best_candidate(found, *self._times(sentence))
-        if best.missed or best.lost:
-            return {"reason": f"it lacks {', '.join((*best.missed, *best.lost))}", "text": best.text}
-        if best.added:
-            return {"reason": f"the line does not say {', '.join(best.added)}", "text": best.text}
+        missed, added = best.amounts
+        if missed and added:
+            return {"reason": f"the line says {', '.join(missed)}, and not {', '.join(added)}", "text": best.text}
+        if best.missed or missed:
+            return {"reason": f"it lacks {', '.join((*best.missed, *missed))}", "text": best.text}
+        if added:
+            return {"reason": f"the line does not say {', '.join(added)}", "text": best.text}
         if best.spelled_out:
             return {"reason": ask_for_hangul_names(best.spelled_out), "text": best.text}
         if best.is_statement:

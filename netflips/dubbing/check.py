@@ -24,7 +24,8 @@ from avcore.speech.audio import resample
 from avcore.speech.figures import is_spoken, leak
 from avcore.speech.voice_activity import STEP_RATE
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
-from netflips.cascade.adequacy import lost_numbers
+from avcore.words import ENGLISH, KOREAN
+from netflips.cascade.amounts import compare_amounts
 from netflips.cascade.names import lost_names
 from netflips.dubbing import check_recognizer
 from netflips.dubbing.approved import targets_given
@@ -142,8 +143,10 @@ def taken_of(attempts: Sequence[Attempt], source: str, terms: Mapping[str, str] 
 
 def loses_more(source: str, text: str, other: str, terms: Mapping[str, str]) -> bool:
     """Return whether another translation of a source text, or its transcript, has fewer of the source's numbers or names."""
-    numbers, names = ((lost_numbers(source, one), lost_names(source, one, terms)) for one in (other, text))
-    return any(len(one) > len(before) for one, before in zip(numbers, names, strict=True))
+    (amounts, names), (amounts_before, names_before) = (
+        (compare_amounts(source, one, (ENGLISH, KOREAN)).missed, lost_names(source, one, terms)) for one in (other, text)
+    )
+    return len(amounts) > len(amounts_before) or len(names) > len(names_before)
 
 
 def _meaning(one: Utterance) -> str:

@@ -76,8 +76,16 @@ READ_AS_PROPOSED = NoteKind(
     "{words} are read as the terms propose, since nobody decided how",
     "; `spoken` in the script's terms decides",
 )
-NUMBERS_MISSED = NoteKind("numbers_missed", "{u}the translation has no {numbers}")
-NUMBERS_ADDED = NoteKind("numbers_added", "{u}the translation says {numbers}, which the original does not")
+AMOUNTS_DIFFER = NoteKind(
+    "amounts_differ",
+    lambda one, say: say(
+        "{u}the original says {missed}, the translation {added}"
+        if one["missed"] and one["added"]
+        else "{u}the translation has no {missed}"
+        if one["missed"]
+        else "{u}the translation says {added}, which the original does not"
+    ),
+)
 MEANING_LOST = NoteKind("meaning_lost", "{u}translated back, it says: {back}", rank=2)
 NOT_TRANSLATED_BACK = NoteKind("not_translated_back", "not all of it was translated back: {error}")
 QUESTION_LOST = NoteKind("question_lost", "{u}the translation is no question any more")

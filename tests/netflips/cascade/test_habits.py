@@ -65,8 +65,7 @@ BAD_WORDS = (
     "drove", "보여 드릴", "...",
 )  # fmt: skip
 SOFT = {
-    "a question as a statement": ["question_lost"], "other numbers": ["numbers_missed", "numbers_added"],
-    "adds a number": ["numbers_added"],
+    "a question as a statement": ["question_lost"], "other numbers": ["amounts_differ"], "adds a number": ["amounts_differ"],
 }  # fmt: skip
 """What is said where a model never mends it, and told."""
 
