@@ -10,7 +10,8 @@ from typing import Literal
 
 from avcore.errors import InputError
 from avcore.words import KOREAN
-from text2unit.cleaning import clean_text
+from netflips.cascade.habits import as_compared, has_brackets, has_remark
+from text2unit.korean.hanja import GLOSS
 from text2unit.korean.signs import unreadable
 from text2unit.script import script_of
 
@@ -45,81 +46,6 @@ def ask_for_hangul_names(names: Sequence[str]) -> str:
     return f"write names in Hangul: {', '.join(names)}"
 
 
-# Cleaning
-
-_NAMES = (
-    r"short|natural|full|translation|translated|korean|answer|output|text|line\s*\d+|짧은|짧게|짧음|자연스러운|자연스럽게|자연|"
-    r"전체|완전한|긴|번역|번역문|번역\s*결과|한국어|한국어\s*번역|답변|대답|출력|문장"
-)
-_LABEL = re.compile(
-    rf"^(?:[\[(<「]\s*(?:{_NAMES})(?:\s*(?:버전|문장|번역|표현))?\s*[\])>」]\s*[:-]?|(?:{_NAMES})(?:\s*(?:버전|문장|번역|표현))?\s*[:])\s*",
-    re.IGNORECASE,
-)
-_NUMBER = re.compile(r"^(?:\(\d{1,2}\)|\[\d{1,2}\]|#\d{1,2}[.:)]?|\d{1,2}[.):](?=\s))\s*")
-_COUNTED = (
-    r"(?:약|총|about|approx\.?)?\s*\d+(?:\.\d+)?\s*(?:음절|글자|자|초|syllables?|characters?|letters?|words?|seconds?|secs?|s)"
-)
-_COUNT = re.compile(rf"\s*(?:[\[(]\s*{_COUNTED}[^\])]{{0,12}}[\])]|[-\u2013\u2014/|]\s*{_COUNTED}\s*$)", re.IGNORECASE)
-_NARROW = str.maketrans("\uff08\uff09\uff1a\uff1f\u3010\u3011", "():?[]")
-_TOKEN = re.compile(r"<\|?/?[a-z_]{1,20}\|?>|</?s>", re.IGNORECASE)
-_BRACKETED = re.compile(r"\s*[(\[]([^()\[\]]{1,60})[)\]]")
-_IN_HANGUL = re.compile(r"[A-Za-z][A-Za-z .'-]*\s*[(]([가-힣][가-힣 ]*)[)]")
-"""A name in Latin letters, followed by the same in Hangul."""
-_QUOTES = (('"', '"'), ("'", "'"), ("\u201c", "\u201d"), ("\u2018", "\u2019"), ("\u300c", "\u300d"), ("\u300e", "\u300f"))
-_NOTE = re.compile(
-    r"(?:참고|주|역주|직역|의역|해석|설명|또는|혹은|다른\s*표현|note|literally|lit\.|or|alternatively|translation)\b|[:]",
-    re.IGNORECASE,
-)
-
-
-def cleaned(text: str, source: str, speaker: str = "") -> str:
-    """Return a translation without what models put around it: marks of Markdown, labels and numbers of lines, counts of syllables,
-    quotes, notes, and names in two scripts.
-
-    source: the original; what it has itself is not taken off. speaker: its name is taken off as a label, "" = none.
-    """
-    text = _TOKEN.sub(" ", clean_text(text.translate(_NARROW)).text)
-    text = text if _COUNT.search(source) else _COUNT.sub("", text)
-    if not _has_brackets(source):
-        text = _IN_HANGUL.sub(r"\1", text)
-        text = _BRACKETED.sub(lambda found: _of_bracket(found, source), text)
-
-    # What was taken off may have hidden more, such as a label within quotes.
-    before = None
-    while before != text:
-        before, text = text, " ".join(text.split())
-        text = _LABEL.sub("", text)
-        if not _NUMBER.match(source):
-            text = _NUMBER.sub("", text)
-        if speaker and not source.startswith(speaker):
-            text = re.sub(rf"^[\[(]?{re.escape(speaker)}[\])]?\s*[:]\s*", "", text)
-        for first, last in _QUOTES:
-            inner = text[1:-1]
-            if (
-                len(text) > 2
-                and text[0] == first
-                and text[-1] == last
-                and not {first, last} & set(inner)
-                and source[:1] not in _OPENING
-            ):
-                text = inner
-    return text
-
-
-_OPENING = frozenset(first for first, _ in _QUOTES)
-
-
-def _of_bracket(found: re.Match[str], source: str) -> str:
-    """Return what stays of a bracket: nothing if it holds a note, or a word of the source in Latin letters; else all of it."""
-    inner = found[1].strip()
-    is_gloss = inner.isascii() and inner.lower() in source.lower()
-    return "" if is_gloss or _NOTE.match(inner) else found[0]
-
-
-def _has_brackets(text: str) -> bool:
-    return bool(re.search(r"[()\[\]{}]", text))
-
-
 # Faults
 
 _REFUSED = re.compile(
@@ -129,7 +55,13 @@ _REFUSED = re.compile(
 _OF_TASK = re.compile(r"번역|음절|직역|의역|글자\s*수|프롬프트|JSON|요청하신", re.IGNORECASE)
 _OF_TASK_SOURCE = re.compile(r"translat|syllab|liter|prompt|json|letter|interpret|request|ask", re.IGNORECASE)
 _JSON = re.compile(r"[{}]|\"\s*[:,]|\"?\b(?:lines|number|natural|short|full)\b\"?\s*[:]")
-_TWO = re.compile(r"\s/\s|\s\|\s|→|=>")
+_TWO = re.compile(r"\s/\s|(?<=[가-힣])/(?=[가-힣])|\s\|\s|→|=>")
+_FOREIGN = re.compile(
+    r"[\u3400-\u4dbf\u4e00-\u9fff]{2,}|(?<![A-Za-z])(?:hundred|thousand|million|billion|trillion|percent)(?![A-Za-z])",
+    re.IGNORECASE,
+)
+"""Chinese words, and the scales of English numbers, that would be read as Korean; single Hanja stand for names in the news."""
+_HANJA = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 _SORRY = re.compile(r"sorry|apolog|pardon|excuse|regret|afraid|unable|cannot|can't|couldn't", re.IGNORECASE)
 
 
@@ -142,23 +74,18 @@ def fault_in(text: str, source: str, language: str, earlier: Mapping[str, str], 
     if _JSON.search(text) or (as_compared(source) and not as_compared(text)):
         return "form"
     is_refusal = _REFUSED.search(text) and not _SORRY.search(source)
-    if is_refusal or (_OF_TASK.search(text) and not _OF_TASK_SOURCE.search(source)):
+    if is_refusal or (_OF_TASK.search(text) and not _OF_TASK_SOURCE.search(source)) or has_remark(text, source):
         return "talk"
-    if (_TWO.search(text) and not re.search(r"[/|→=]", source)) or (_has_brackets(text) and not _has_brackets(source)):
+    if (_TWO.search(text) and not re.search(r"[/|→=]", source)) or (has_brackets(text) and not has_brackets(source)):
         return "signs"
 
-    if language == KOREAN and any(unreadable(text)):
+    if language == KOREAN and (any(unreadable(text)) or (_FOREIGN.search(GLOSS.sub("", text)) and not _HANJA.search(source))):
         return "letters"
     if (other := examples.get(as_compared(text))) is not None and as_compared(other) != as_compared(source):
         return "example"
     if (other := earlier.get(as_compared(text))) is not None and _is_other(other, source, text):
         return "same"
     return None
-
-
-def as_compared(text: str) -> str:
-    """Return the letters and digits of a text, in small letters: two texts are the same if these are."""
-    return "".join(filter(str.isalnum, text.casefold()))
 
 
 _LONG, _ALIKE = 8, 0.6

@@ -10,15 +10,49 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from netflips.cascade.program import one_line
+from netflips.subtitles.sides import script_letters
 
 _MOST_STARTS = 100
 """Places in an answer where JSON may begin."""
 CANDIDATES = ("natural", "full", "short")
 """Keys of a line's candidates, in the order in which the first that fits is taken."""
+_LONGEST_LINE = 1000
+"""Letters of the longest bare sentence."""
+_BEGINS = re.compile(r"[\[{]")
+_OBJECT = re.compile(r'(?:[^"{}]|"(?:[^"\\]|\\.)*"?)*')
+"""The rest of an object of texts, up to its end or the beginning of another."""
+_STATED = re.compile(r"[\"'](short|natural|full|text)[\"']\s*:\s*\"((?:[^\"\\\n]|\\.)*)\"(?=\s*(?:[,}\]]|$))")
+_BESIDE = frozenset(
+    [
+        "before",
+        "after",
+        "next",
+        "previous",
+        "note",
+        "notes",
+        "comment",
+        "comments",
+        "remark",
+        "remarks",
+        "summary",
+        "explanation",
+        "reasoning",
+        "thoughts",
+        "thought",
+        "analysis",
+        "context",
+        "talk",
+        "glossary",
+        "again",
+        "example",
+        "examples",
+    ]
+)
+"""Names of what is no line."""
 _OTHER_NAMES = ("text", "translation", "translated", "korean", "said", "번역", "한국어")
 _THOUGHTS = r"(?:[a-z]{1,10}:)?(?:think|thinking|thought|thoughts|reasoning|reflection)"
-_THOUGHT = re.compile(rf"<{_THOUGHTS}>|\[THINK\]|<\|channel\|>analysis<\|message\|>", re.IGNORECASE)
-_THOUGHT_ENDS = re.compile(rf"</{_THOUGHTS}>|\[/THINK\]|<\|channel\|>final<\|message\|>", re.IGNORECASE)
+THOUGHT = re.compile(rf"<{_THOUGHTS}>|\[THINK\]|<\|channel\|>analysis<\|message\|>", re.IGNORECASE)
+THOUGHT_ENDS = re.compile(rf"</{_THOUGHTS}>|\[/THINK\]|<\|channel\|>final<\|message\|>", re.IGNORECASE)
 
 
 class ChatAnswer(NamedTuple):
@@ -53,7 +87,7 @@ def parse_answer(answer: Mapping[str, Any]) -> ChatAnswer:
         return ChatAnswer()
     content, finish = _text(message.get("content")), choice.get("finish_reason")
 
-    begins, ends = _THOUGHT.search(content), list(_THOUGHT_ENDS.finditer(content))
+    begins, ends = THOUGHT.search(content), list(THOUGHT_ENDS.finditer(content))
     thoughts = content[: ends[-1].start()] if ends else content[begins.start() :] if begins else ""
     content = content[ends[-1].end() :] if ends else content[: begins.start()] if begins else content
     thoughts = "\n".join(filter(None, (thoughts, *(_text(message.get(name)) for name in ("reasoning_content", "reasoning")))))
@@ -108,20 +142,31 @@ Row = tuple[int | None, list[str]]
 """A line's number, None if the model gave none, and its candidates."""
 
 
-def parse_candidates(content: str, count: int) -> list[list[str]] | None:
+def parse_candidates(content: str, count: int, target: str = "") -> list[list[str]] | None:
     """Return the candidates of each line in an answer, an empty list for a line without any.
 
     Returns None if its lines are not the `count` lines of the request, numbered from 1: it is not known then which line a text
     belongs to. The JSON may stand in other text, use other keys, or be cut off. If no row has a number, they are taken in their
-    order.
+    order. target: language of the answer, in whose letters a bare sentence must be, "" = any.
     """
-    rows = [row for value in _values(content) for row in _rows(value)]
-    torn = list(_torn(content))
+    values = list(_values(content))
+    rows = [row for value in values for row in _rows(_lines_of(value))]
+    begin = _BEGINS.search(content)
+    # Only JSON that does not parse as a whole is read in parts: in one that does, they are what its rows are.
+    torn = list(_torn(content)) if begin is None or not _is_json(content, begin.start()) else []
     if not rows and not torn and count == 1 and not re.search(r'[{}]|"\s*:', content):
-        lines = [one_line(line.strip("`*\"' ")) for line in content.splitlines()]
-        return [[lines[-1]]] if len(lines := [line for line in lines if line]) == 1 else None
+        lines = [line for line in (one_line(line.strip("`*\"' ")) for line in content.splitlines()) if line]
+        is_said = len(lines) == 1 and len(lines[0]) <= _LONGEST_LINE
+        return [lines] if is_said and (not target or re.search(f"[{script_letters(target)}]", lines[0])) else None
 
     return _in_order(rows, count) or _in_order(torn, count)
+
+
+def _lines_of(value: Any) -> Any:
+    """Return what holds the lines of an answer: "lines", where it is there, else all but what models put beside them."""
+    if not isinstance(value, dict):
+        return value
+    return value["lines"] if "lines" in value else {name: one for name, one in value.items() if name.lower() not in _BESIDE}
 
 
 def _in_order(rows: Sequence[Row], count: int) -> list[list[str]] | None:
@@ -140,7 +185,7 @@ def _values(content: str) -> Iterator[Any]:
     decoder, place = json.JSONDecoder(), 0
     # Each start that fails may read to the end: without a limit, an answer of many brackets would take quadratic time.
     for _ in range(_MOST_STARTS):
-        begin = re.compile(r"[\[{]").search(content, place)
+        begin = _BEGINS.search(content, place)
         if begin is None:
             return
         try:
@@ -148,6 +193,14 @@ def _values(content: str) -> Iterator[Any]:
             yield value
         except (ValueError, RecursionError):
             place = begin.end()
+
+
+def _is_json(content: str, place: int) -> bool:
+    try:
+        json.JSONDecoder().raw_decode(content, place)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _rows(value: Any, number: int | None = None) -> Iterator[Row]:
@@ -180,9 +233,14 @@ def _rows(value: Any, number: int | None = None) -> Iterator[Row]:
 def _torn(content: str) -> Iterator[Row]:
     """Yield the lines of JSON that is malformed or was cut off, as far as their texts are complete."""
     parts = re.split(r'"number"\s*:\s*"?(\d{1,9})', content)
-    places = zip(parts[1::2], parts[2::2], strict=True) if len(parts) > 1 else [(None, content)]
+    places = zip(parts[1::2], parts[2::2], strict=True) if len(parts) > 1 else [(None, content[content.find("{") + 1 :])]
+    names = [name for name, _ in _STATED.findall(content)]
+    if len(parts) == 1 and len(names) > len(set(names)):  # texts of several lines
+        return
     for number, part in places:
-        stated = dict(re.findall(r"[\"'](short|natural|full|text)[\"']\s*:\s*\"((?:[^\"\\\n]|\\.)*)\"", part))
+        # What stands behind the end of a line's object is no part of it.
+        own = _OBJECT.match(part)
+        stated = dict(reversed(_STATED.findall(own[0] if own else part)))
         texts = [stated[name].replace('\\"', '"').replace("\\n", " ") for name in (*CANDIDATES, "text") if name in stated]
         if texts:
             yield _number(number), _clean(texts)

@@ -100,7 +100,7 @@ class ChatTranslator:
         requests: of neighbouring sentences, in the form that a program gets. Raises InputError if there is no answer.
         """
         answer = self._server.answer(_messages(requests, self.level), _schema(len(requests)))
-        found = parse_candidates(answer, len(requests))
+        found = parse_candidates(answer, len(requests), requests[0]["target"])
         if found is None and len(requests) > 1:  # one by one, no line is given the words of another
             return {number: texts for request in requests for number, texts in self.candidates([request]).items()}
         return {request["number"]: texts for request, texts in zip(requests, found or [[]], strict=True) if texts}

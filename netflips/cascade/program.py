@@ -104,8 +104,12 @@ class ProgramTranslator:
         self._failures = 0
 
     def candidates(self, requests: Sequence[Mapping[str, Any]]) -> dict[int, list[str]]:
-        """Return the candidates of each request by its number: NFC, one line each. Raises InputError if a request has none."""
-        return {request["number"]: self._candidates(request) for request in requests}
+        """Return the candidates of each request by its number: NFC, one line each; a request whose answer is empty is left out.
+
+        Raises InputError if there is no answer to one.
+        """
+        found = {request["number"]: self._candidates(request) for request in requests}
+        return {number: texts for number, texts in found.items() if texts}
 
     def _candidates(self, request: Mapping[str, Any]) -> list[str]:
         if self._failures >= _MOST_FAILURES:
@@ -118,7 +122,7 @@ class ProgramTranslator:
                 answer = self._program.ask(request, is_ok_enough=False)
             texts = answer.get("texts", [answer.get("text")])
             answers = [one_line(text) for text in texts if isinstance(text, str)] if isinstance(texts, list) else []
-            if not any(answers):
+            if not answers:
                 raise InputError(f"{_WHAT} gave no text", found=shown(str(answer.get("error", texts)))[:80])
         except NetflipsError:
             self._failures += 1

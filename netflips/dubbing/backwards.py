@@ -7,8 +7,9 @@ from typing import NamedTuple
 from avcore.errors import InputError
 from avcore.notes import Notes
 from avcore.progress import Progress
-from netflips.cascade.adequacy import cleaned, likeness
+from netflips.cascade.adequacy import likeness
 from netflips.cascade.chat import ChatTranslator
+from netflips.cascade.habits import cleaned
 from netflips.cascade.program import ProgramTranslator, lone_request
 from netflips.dubbing.sentences import WholeSentence
 from netflips.dubbing.store import Store

@@ -22,9 +22,7 @@ from avcore.words import KOREAN
 from netflips.cascade.adequacy import (
     ANSWER_FAULTS,
     AnswerFault,
-    as_compared,
     ask_for_hangul_names,
-    cleaned,
     fault_in,
     is_no_question,
     names_spelled_out,
@@ -33,6 +31,7 @@ from netflips.cascade.adequacy import (
 from netflips.cascade.amounts import AmountDifference, compare_amounts
 from netflips.cascade.chat import ChatTranslator
 from netflips.cascade.glossary import terms_in, with_terms
+from netflips.cascade.habits import as_compared, cleaned
 from netflips.cascade.program import ProgramTranslator
 from netflips.dubbing.part import Part
 from netflips.dubbing.sentences import WholeSentence, shared_out

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from avcore.errors import InputError
-from netflips.cascade.adequacy import as_compared, ask_for_hangul_names, cleaned, fault_in, names_spelled_out, why_again
+from netflips.cascade.adequacy import ask_for_hangul_names, fault_in, names_spelled_out, why_again
 from netflips.cascade.chat import ChatTranslator
 from netflips.cascade.glossary import terms_in
+from netflips.cascade.habits import as_compared, cleaned
 from netflips.cascade.program import ProgramTranslator, lone_request
 from netflips.dubbing.candidates import AGAIN
 from netflips.dubbing.job import LOG

@@ -1,7 +1,7 @@
 """What translates texts: the model of a folder, a program, or a language model."""
 
-from netflips.cascade.adequacy import as_compared
 from netflips.cascade.chat import ChatTranslator
+from netflips.cascade.habits import as_compared
 from netflips.cascade.program import ProgramTranslator
 from netflips.cascade.translator import TextTranslation, TextTranslator
 from netflips.dubbing.store import Store

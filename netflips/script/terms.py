@@ -17,8 +17,9 @@ from unicodedata import normalize
 from avcore.errors import InputError, UsageError
 from avcore.words import ENGLISH, KOREAN
 from avdata.prepare.espeak import EspeakVoice, phonemize_ipa
-from netflips.cascade.adequacy import cleaned, names_spelled_out
+from netflips.cascade.adequacy import names_spelled_out
 from netflips.cascade.chat import ChatTranslator
+from netflips.cascade.habits import cleaned
 from netflips.cascade.program import ProgramTranslator, lone_request
 from netflips.quality_estimation import translation_fault
 from netflips.script.types import Script, Term

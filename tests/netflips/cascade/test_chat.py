@@ -189,6 +189,32 @@ def test_a_bare_sentence_is_an_answer_to_one() -> None:
     assert parse_candidates("**보통은 이렇게**\n", 1) == [["보통은 이렇게"]]
     assert parse_candidates("Sure!\n보통은 이렇게", 1) is None
     assert parse_candidates('{"lines": [{"number": 7, "text": "일곱"}]}', 1) is None
+    assert [parse_candidates(rubbish, 1, "ko") for rubbish in ("spaces", "x" * 2000, "가" * 2000, " ")] == [None] * 4
+
+
+_ROWS = [{"number": number, "natural": f"줄 {number}"} for number in (1, 2, 3, 4)]
+_TEXTS = [[f"줄 {number}"] for number in (1, 2, 3, 4)]
+_BEHIND = [{"number": 4, "natural": "뒤"}]
+
+
+@pytest.mark.parametrize(
+    ("answer", "count", "found"),
+    [
+        ({"before": [{"natural": "앞"}], "lines": _ROWS, "after": [{"natural": "뒤"}]}, 4, _TEXTS),
+        ({"lines": _ROWS, "notes": {"text": "존댓말을 썼습니다"}}, 4, _TEXTS),
+        ({"answer": _ROWS, "note": {"text": "존댓말을 썼습니다"}}, 4, _TEXTS),
+        ({"lines": _ROWS, "next": _BEHIND, "summary": {"text": "다"}}, 4, _TEXTS),
+        ({"answer": _ROWS, "something": _BEHIND}, 4, None),
+        ({"lines": [*_ROWS, {"number": 5, "natural": "다섯"}]}, 4, None),
+        ([{"natural": "앞"}, {"natural": "줄"}, {"natural": "뒤"}], 1, None),
+        ({"natural": "줄", "after": {"natural": "뒤"}}, 1, [["줄"]]),
+    ],
+)
+def test_no_line_gets_what_stands_beside_the_lines(answer: Any, count: int, found: Any) -> None:
+    text = json.dumps(answer, ensure_ascii=False)
+    assert parse_candidates(text, count, "ko") == found
+    for cut in range(1, 40, 3) if count == 4 else ():  # torn, a line has its own words, or there is no answer
+        assert parse_candidates(text[:-cut], count, "ko") in (_TEXTS, None)
 
 
 LINES = {4: "넷", 5: "다섯", 7: "일곱", 9: "아홉"}

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from avcore.notes import Note
-from netflips.cascade.adequacy import cleaned, is_no_question, meaning_of, names_spelled_out
+from netflips.cascade.adequacy import fault_in, is_no_question, meaning_of, names_spelled_out
 from netflips.cascade.chat import ChatTranslator
+from netflips.cascade.habits import cleaned
 from netflips.dubbing.candidates import SentenceTranslator
 from netflips.dubbing.part import part_of
 from netflips.dubbing.sentences import sentences_in
@@ -275,6 +276,9 @@ def test_a_server_that_refuses_without_a_word_gets_the_plain_request(server: Any
         ChatTranslator(server[0], "x").candidates([{"number": 1, "text": "a", "source": "en", "target": "ko"}])
 
 
+_PAID = "Did you pay him?"
+
+
 @pytest.mark.parametrize(
     ("text", "source", "found"),
     [
@@ -285,10 +289,62 @@ def test_a_server_that_refuses_without_a_word_gets_the_plain_request(server: Any
         ("3.5퍼센트예요", "It is 3.5 percent", "3.5퍼센트예요"),
         ("함수 f(x)는 커요", "The function f(x) grows", "함수 f(x)는 커요"),
         ("'네'라고 했어요", "He said 'yes'", "'네'라고 했어요"),
+        ("돈을 주셨나요? 이 문장은 자연스럽게 옮겼습니다.", _PAID, "돈을 주셨나요?"),
+        ("돈을 주셨나요? * 여기서 톤은 생략했습니다.", _PAID, "돈을 주셨나요?"),
+        ("돈을 주셨나요? 더 궁금한 점이 있으시면 말씀해 주세요!", _PAID, "돈을 주셨나요?"),
+        ("물론이죠! 돈을 주셨나요?", _PAID, "돈을 주셨나요?"),
+        ("돈을 주셨나요? 또는 돈을 냈나요?", _PAID, "돈을 주셨나요?"),
+        ("정답: 돈을 주셨나요?", _PAID, "돈을 주셨나요?"),
+        ("질문: 돈을 주셨나요?", _PAID, "돈을 주셨나요?"),
+        ("대니얼: 돈을 주셨나요?", _PAID, "돈을 주셨나요?"),
+        ("A: 돈을 주셨나요?", _PAID, "돈을 주셨나요?"),
+        ("감사합니다. Thank you.", "Thank you.", "감사합니다."),
+        ("Thank you. 감사합니다.", "Thank you.", "감사합니다."),
+        ("돈을 줬나요? [참고] 반말", _PAID, "돈을 줬나요?"),
+        ("공항이 어디에 있어요? 참고: '실례합니다'는 정중한 표현입니다.", "Where is it?", "공항이 어디에 있어요?"),
+        ("공항이 어디에 있어요? (※ 날짜는 한국식으로 바꾸었습니다)", "Where is it?", "공항이 어디에 있어요?"),
+        ("공항이 어디에 있어요? (sillyehamnida, gonghang-i eodie isseoyo?)", "Where is it?", "공항이 어디에 있어요?"),
+        ("<think>The user wants</think>공항이 어디에 있어요?", "Where is it?", "공항이 어디에 있어요?"),
+        ("공항이 어디에\\n있어요?", "Where is it?", "공항이 어디에 있어요?"),
+        ("공항이\\h어디에\\N있어요?", "Where is it?", "공항이 어디에 있어요?"),
+        ("1,500\\u달러를 냈어요.", "It cost.", "1,500달러를 냈어요."),
+        ('\\"네\\"라고 했어요.', "He said yes.", '"네"라고 했어요.'),
+        ("A &amp; B예요.", "A & B.", "A & B예요."),
+        # What an original says itself stays.
+        ("이 문장은 자연스럽게 옮겼습니다.", "I translated this sentence naturally.", "이 문장은 자연스럽게 옮겼습니다."),
+        ("궁금한 점이 있으시면 말씀해 주세요!", "If you have questions, let me know!", "궁금한 점이 있으시면 말씀해 주세요!"),
+        ("물론이죠! 해 볼게요.", "Of course! I'll try.", "물론이죠! 해 볼게요."),
+        ("가세요. 또는 남으세요.", "Go. Or stay.", "가세요. 또는 남으세요."),
+        ("질문: 누가 했나?", "Question: who did it?", "질문: 누가 했나?"),
+        ("결론: 우리가 이겼어요.", "In conclusion, we won.", "결론: 우리가 이겼어요."),
+        ("중요: 문을 닫으세요.", "Important: close the door.", "중요: 문을 닫으세요."),
+        ("그는 스타워즈를 봤어요. Star Wars요.", "He saw it. Star Wars.", "그는 스타워즈를 봤어요. Star Wars요."),
+        ("C:\\new 폴더예요.", "It is the folder C:\\new.", "C:\\new 폴더예요."),
+        ("참고: 물을 가져오세요.", "Note: bring water.", "참고: 물을 가져오세요."),
+        ("나사(NASA)가 했어요.", "NASA did it.", "나사가 했어요."),
+        ("두 문장을 지웠어요.", "I deleted two of them.", "두 문장을 지웠어요."),
+        ("집을 옮겼습니다. 좋았어요.", "I moved house. It was nice.", "집을 옮겼습니다. 좋았어요."),
     ],
 )
 def test_what_is_put_around_a_translation_is_taken_off(text: str, source: str, found: str) -> None:
     assert cleaned(text, source, "Ann") == found
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "fault"),
+    [
+        ("저는/나는 1,500달러를 냈어요.", "I paid 1,500 dollars.", "signs"),
+        ("그리고/또는 가세요.", "And/or go.", None),
+        ("저는 非常 많이 냈어요.", "I paid a lot.", "letters"),
+        ("美 대통령이 왔어요.", "The US president came.", None),
+        ("대한민국(大韓民國)이에요.", "It is Korea (大韓民國).", None),
+        ("12 million에 가까워요.", "It is near 12 million.", "letters"),
+        ("이 문장은 자연스럽게 옮겼습니다.", "Did you pay him?", "talk"),
+        ("이 문장은 자연스럽게 옮겼습니다.", "I translated this sentence.", None),
+    ],
+)
+def test_what_cannot_be_taken_off_is_a_fault(text: str, source: str, fault: str | None) -> None:
+    assert fault_in(text, source, "ko", {}, {}) == fault
 
 
 @pytest.mark.parametrize(
