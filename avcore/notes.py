@@ -312,6 +312,10 @@ class Notes:
         for number in numbers:
             self.of.setdefault(number, []).append(note)
 
+    def keep(self, note: Note, number: int) -> None:
+        """Keep a note of an utterance that is told in another way."""
+        self.of.setdefault(number, []).append(note)
+
     def add_each(self, notes: Mapping[int, Note]) -> None:
         """Log and keep notes by utterance number, each with its own values; those that are alike go in one line."""
         for group in grouped(notes.items()):

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 Words = Literal["sure", "unsure", "not_understood", "given", "unknown"]
 Cause = Literal[
     "outside", "part", "cut", "loop", "other", "language", "untranslated", "echo", "subtitles", "meaning", "unsayable", "unheard",
-    "unjudged",
+    "unjudged", "too_long",
 ]  # fmt: skip
 SURE, LOST = 0.9, 0.15
 """Likelihood at or above which words are sure, and up to which they are not understood."""
@@ -76,6 +76,7 @@ _TEXTS: Final[Mapping[str, str]] = {
     "meaning": "translated back, it says something else",
     "unsayable": "it has words or signs without a reading",
     "unheard": "it was heard unsurely",
+    "too_long": "its translation is too long for its time",
     "unjudged": "whether the translation is right is not judged",
 }
 """Texts of the output by grade and cause."""
@@ -267,19 +268,15 @@ def repeats_a_stretch(ids: Ids) -> bool:
 
 
 def is_loop(text: str, seconds: float | None = None) -> bool:
-    """Return whether a model looped on a text: it compresses too well, repeats a stretch, or is too long for its time.
+    """Return whether a model looped on a text: it compresses too well, repeats a stretch, or nobody says it in its time.
 
-    seconds: length of the speech, None = unknown.
+    seconds: length of the speech that was recognized as it, None = it was not recognized.
     """
     written = text.encode()
-    if len(written) > _MOST_COMPRESSED * len(zlib.compress(written)):
+    if len(written) > _MOST_COMPRESSED * len(zlib.compress(written)) or (seconds is not None and is_too_long(text, seconds)):
         return True
 
     letters = np.array([ord(sign) for sign in text.casefold() if sign.isalnum()], np.int64)
-    strokes = sum(sign.isalpha() for sign in unicodedata.normalize("NFD", text))
-    if seconds is not None and strokes > _MOST_LETTERS_A_SECOND * max(seconds, 1.0):
-        return True
-
     for period in range(1, len(letters) // _LEAST_TIMES + 1):
         run = _longest_run(letters[period:] == letters[:-period]) + period
         # Half of the letters or more: a refrain within a longer text is no loop.
@@ -288,12 +285,18 @@ def is_loop(text: str, seconds: float | None = None) -> bool:
     return False
 
 
+def is_too_long(text: str, seconds: float) -> bool:
+    """Return whether nobody can say a text in a time, by its letters."""
+    strokes = sum(sign.isalpha() for sign in unicodedata.normalize("NFD", text))
+    return strokes > _MOST_LETTERS_A_SECOND * max(seconds, 1.0)
+
+
 def translation_fault(text: str, source_text: str, target: str, seconds: float) -> Cause | None:
     """Return what is wrong with a translation by its letters, None if nothing is. seconds: length of the utterance."""
     text = unicodedata.normalize("NFC", text)
     if not text:
         return "untranslated"
-    if is_loop(text, seconds) and not is_loop(source_text):
+    if is_loop(text) and not is_loop(source_text):
         return "loop"
 
     words = [word for word in text.split() if any(map(str.isalpha, word))]
@@ -302,7 +305,9 @@ def translation_fault(text: str, source_text: str, target: str, seconds: float) 
     names = [word for word in words if word not in own and any(sign.isupper() or sign.isdigit() for sign in word)]
     if words and (not own or len(words) - len(own) - len(names) > len(own)):
         return "echo"
-    return "echo" if words and normalise_for_reading(text) == normalise_for_reading(source_text) else None
+    if words and normalise_for_reading(text) == normalise_for_reading(source_text):
+        return "echo"
+    return "too_long" if is_too_long(text, seconds) else None
 
 
 # What is spoken

@@ -48,6 +48,11 @@ def compare_amounts(source: str, text: str, languages: tuple[str, str], terms: I
     return AmountDifference(tuple(dict.fromkeys(missed)), tuple(dict.fromkeys(added)))
 
 
+def has_amounts(text: str, language: str) -> bool:
+    """Return whether a text has amounts that its translation must have."""
+    return language in _READERS and any(one.is_required for one in _READERS[language](text))
+
+
 def _is_among(amount: Amount, others: Sequence[Amount]) -> bool:
     """Return whether others have an amount, as a whole or in parts."""
     if any(_are_same(amount, one) for other in others for one in (other, *other.parts)):

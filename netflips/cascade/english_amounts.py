@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import pairwise
 from math import inf
 from typing import NamedTuple
@@ -96,6 +97,7 @@ class _Number(NamedTuple):
     is_word: bool = False
 
 
+@lru_cache(maxsize=1024)
 def english_amounts(text: str) -> list[Amount]:
     """Return the amounts in an English text, in their order, and those that other words may stand for."""
     plain = _FEET.sub(r"\1 feet \2 inches", "".join(_VULGAR.get(sign, sign) for sign in text))

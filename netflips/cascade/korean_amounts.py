@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 from unicodedata import normalize
@@ -95,6 +95,7 @@ class _Found(NamedTuple):
     is_native: bool = False
 
 
+@lru_cache(maxsize=1024)
 def korean_amounts(text: str) -> list[Amount]:
     """Return the amounts in a Korean text, in their order, and those that other words may stand for."""
     text = normalize("NFC", text)

@@ -4,6 +4,7 @@ How long a candidate takes is predicted before it is spoken. If no candidate wil
 with the reason.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -16,23 +17,16 @@ import numpy as np
 from avcore.contracts import Voice
 from avcore.errors import InputError
 from avcore.notes import Note, Notes
+from avcore.progress import Progress, silent
 from avcore.timeline import units_to_seconds
 from avcore.units import Units
-from avcore.words import KOREAN
-from netflips.cascade.adequacy import (
-    ANSWER_FAULTS,
-    AnswerFault,
-    ask_for_hangul_names,
-    fault_in,
-    is_no_question,
-    names_spelled_out,
-    why_again,
-)
-from netflips.cascade.amounts import AmountDifference, compare_amounts
+from netflips.cascade.adequacy import ANSWER_FAULTS, AnswerFault, ask_for_hangul_names, fault_in, names_spelled_out, why_again
 from netflips.cascade.chat import ChatTranslator
 from netflips.cascade.glossary import terms_in, with_terms
 from netflips.cascade.habits import as_compared, cleaned
 from netflips.cascade.program import ProgramTranslator
+from netflips.cascade.run_faults import RunFault, find_run_faults
+from netflips.dubbing.losses import Loss, lacks, losses_in
 from netflips.dubbing.part import Part
 from netflips.dubbing.sentences import WholeSentence, shared_out
 from netflips.dubbing.store import Store
@@ -42,15 +36,19 @@ from netflips.dubbing.translators import AnyTranslator, CachingTranslator, shown
 from netflips.quality_estimation import Cause, translation_fault
 from netflips.script.notes import (
     AMOUNTS_DIFFER,
+    ANSWERS_OVERLAP,
+    ANSWERS_SHIFTED,
     ECHOED,
     EMPTY,
     LEFT_ALONE,
+    MANY_AMOUNTS_DIFFER,
     NAMES_SPELLED_OUT,
     NO_TRANSLATION,
     NOT_TRANSLATED,
-    QUESTION_LOST,
     REPEATED,
+    TAIL_SHARED,
     TERMS_MISSED,
+    TOO_LONG,
 )
 from netflips.script.targets import TranslatedFrom, TranslatedUnits, UnitList, WrittenText
 from netflips.script.types import Script
@@ -65,6 +63,17 @@ _MUCH_WORSE = 0.5
 """A candidate whose mean log-probability of a piece is lower than the best one's by more than this is not used for its length."""
 _LEVELS = {"존댓말": "polite", "반말": "plain", "해요체": "polite", "합니다체": "polite", "해체": "plain"}
 """Levels of politeness as a program gets them; a language model gets the name of the level."""
+_RUNS = {
+    "shifted": "your answers are out of step: this is not the answer to this line",
+    "overlap": "it also says what belongs to a line beside it: translate this line alone",
+    "tail": "it ends in the same words as your other answers, which this line does not say",
+}
+"""Why a translation is asked for once more, by the kind of `RunFault`."""
+_RUN_NOTES = {"shifted": ANSWERS_SHIFTED, "overlap": ANSWERS_OVERLAP, "tail": TAIL_SHARED}
+_MANY, _MANY_OF = 3, 0.25
+"""From this many on, and this share of all translations, amounts that differ are told in one line."""
+_MOST_TIMES = 2.0
+"""A text of many letters for its time is too long if it takes more than so many times as long as there is."""
 _REASONS = {"loop": REPEATED, "echo": ECHOED, "untranslated": EMPTY}
 """Why an utterance is left alone, by the cause that its translation was no use."""
 
@@ -79,19 +88,17 @@ class TranslationCandidate(NamedTuple):
     """glossary terms that were put in, by the word of the original"""
     missed: tuple[str, ...] = ()
     """glossary terms that it lacks"""
-    amounts: AmountDifference = AmountDifference()
-    """amounts of the original that it lacks, and others that it has"""
+    losses: tuple[Loss, ...] = ()
+    """what it lost or changed of the original"""
     spelled_out: tuple[str, ...] = ()
     """names in Latin letters"""
-    is_statement: bool = False
-    """whether it is a statement where the original is a question"""
     seconds: float | None = None
     """how long it takes, None = it cannot be spoken"""
 
     @property
     def num_faults(self) -> int:
         """Number of its faults."""
-        return len(self.missed) + sum(map(len, self.amounts)) + len(self.spelled_out) + self.is_statement
+        return len(self.missed) + len(self.spelled_out) + sum(loss.times for loss in self.losses)
 
     def speed(self, slot_s: float, available_s: float) -> float:
         """Return the speed at which it fits into the original's time, 1 = natural, if it may take up to `available_s`."""
@@ -147,6 +154,29 @@ def with_best_units(
     return replace(one, target=next(units for candidate, units in timed if candidate is best), alternatives=others)
 
 
+class _Refused(NamedTuple):
+    """A text that is no translation."""
+
+    fault: Cause | AnswerFault
+    text: str
+    seconds: float | None = None
+    """how long it takes, None = not known"""
+
+
+class _Made(NamedTuple):
+    """What was made of a sentence."""
+
+    sentence: WholeSentence
+    found: "list[TranslationCandidate] | Note"
+    """its candidates, or why there are none"""
+    best: TranslationCandidate | None
+
+    @property
+    def text(self) -> str:
+        """Its translation, "" = there is none."""
+        return "" if self.best is None else self.best.text
+
+
 @dataclass(frozen=True)
 class SentenceTranslator:
     """Translates the sentences of a script."""
@@ -167,8 +197,12 @@ class SentenceTranslator:
     """whether a program's speech keeps its sound, and so its rate"""
     anew: Mapping[int, str] = field(default_factory=dict)
     """a key for the request of each utterance that is to be translated once more, by its number"""
+    leave_faulty: bool = False
+    """whether a sentence whose translation has a fault after all tries keeps its sound"""
     sources: dict[str, str] = field(default_factory=dict)
     """the source sentence of each translation, by the letters of the translation"""
+    _amounts: dict[int, Note] = field(default_factory=dict)
+    """notes of amounts that differ, by number, which are told together"""
 
     def __post_init__(self) -> None:
         for one in self.script.utterances:
@@ -178,41 +212,128 @@ class SentenceTranslator:
     def _note(self, sentence: WholeSentence, text: str) -> None:
         self.sources.setdefault(as_compared(text), sentence.text)
 
-    def of(self, sentences: Sequence[WholeSentence]) -> dict[int, Utterance]:
+    def of(self, sentences: Sequence[WholeSentence], progress: Progress = silent) -> dict[int, Utterance]:
         """Return the utterances of sentences, by number, with their targets; a note says why one has none."""
-        done, translator = dict[int, Utterance](), self.translator
-        if isinstance(translator, CachingTranslator):
-            made = [self._by_model(translator, one) for one in sentences]
-        else:
-            made = self._by_program(translator, sentences)
+        made, together = list[_Made](), self.translator.together
+        for start in range(0, len(sentences), together):
+            group = sentences[start : start + together]
+            for sentence, found in zip(group, self._translate(group), strict=True):
+                made.append(_Made(sentence, found, None if isinstance(found, Note) else self._best(sentence, found)))
+            progress("translate", len(made), len(sentences))
 
-        for sentence, found in zip(sentences, made, strict=True):
-            if isinstance(found, Note):
-                for one in sentence.pieces:
-                    self.notes.add(found, one.number)
-                continue
-
-            best = best_candidate(found, *self._times(sentence))
-            others = [one for one in found if one is not best][:_MOST_TAKES]
-            targets = self._shared(sentence, best)
-            if targets is None:  # fewer words than pieces: each piece is a sentence of its own then
-                done |= self.of([WholeSentence((one,)) for one in sentence.pieces])
-                continue
-
-            if best.missed:
-                self.notes.add(TERMS_MISSED(terms=", ".join(best.missed)), sentence.number)
-            if any(best.amounts):
-                missed, added = map(", ".join, best.amounts)
-                self.notes.add(AMOUNTS_DIFFER(missed=missed, added=added), sentence.number)
-            if best.is_statement:
-                self.notes.add(QUESTION_LOST(), sentence.number)
-
-            self._note(sentence, best.text)
-            takes = [take for one in others if (take := self._shared(sentence, one)) is not None]
-            for place, one in enumerate(sentence.pieces):
-                if one.target is None:
-                    done[one.number] = replace(one, target=targets[place], alternatives=tuple(take[place] for take in takes))
+        made, faults = self._ask_runs_again(made)
+        of_run, done = {place: fault for fault in reversed(faults) for place in fault.places}, dict[int, Utterance]()
+        for place, one in enumerate(made):
+            done |= self._said(one, of_run.get(place))
+        self._tell(made, faults)
         return done
+
+    def _translate(self, group: Sequence[WholeSentence]) -> "list[list[TranslationCandidate] | Note]":
+        if isinstance(self.translator, CachingTranslator):
+            return [self._by_model(self.translator, one) for one in group]
+        return self._by_program(self.translator, group)
+
+    def _best(self, sentence: WholeSentence, found: Sequence[TranslationCandidate]) -> TranslationCandidate:
+        best = best_candidate(found, *self._times(sentence))
+        self._note(sentence, best.text)
+        return best
+
+    # Faults of many translations together
+
+    def _ask_runs_again(self, made: "list[_Made]") -> "tuple[list[_Made], list[RunFault]]":
+        """Ask again for the sentences whose answers are out of step, or say more than them; also return the faults that stay."""
+        faults, made, translator = self._run_faults(made), list(made), self.translator
+        if isinstance(translator, CachingTranslator):
+            return made, faults
+        why = {place: _RUNS[fault.kind] for fault in reversed(faults) for place in fault.places}
+        for place in why:  # an answer may be right for another sentence
+            self.sources.pop(as_compared(made[place].text), None)
+
+        places = sorted(why)
+        for start in range(0, len(places), translator.together):
+            group = places[start : start + translator.together]
+            reasons = {made[place].sentence.number: {"reason": why[place], "text": made[place].text} for place in group}
+            again = self._by_program(translator, [made[place].sentence for place in group], reasons)
+            for place, found in zip(group, again, strict=True):
+                sentence = made[place].sentence
+                if isinstance(found, Note):
+                    self._note(sentence, made[place].text)
+                else:
+                    made[place] = _Made(sentence, found, self._best(sentence, found))
+        return made, self._run_faults(made) if why else faults
+
+    def _run_faults(self, made: "Sequence[_Made]") -> list[RunFault]:
+        sources, texts = [one.sentence.text for one in made], [one.text for one in made]
+        languages = self.script.source, self.script.target
+        return find_run_faults(sources, texts, lambda place, other: lacks(sources[place], texts[other], languages, self._names))
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        """Names of the glossary as the talk writes them, each with its translation."""
+        found = dict[str, str]()
+        for one in self._context:
+            for term, korean in terms_in(one["text"], self.glossary).items():
+                word = re.search(re.escape(term), one["text"], re.IGNORECASE)
+                if word is not None and word[0][0].isupper():
+                    found[word[0]] = korean
+        return found
+
+    # What is said and told
+
+    def _said(self, made: "_Made", fault: RunFault | None) -> dict[int, Utterance]:
+        """Return the utterances of a sentence, by number, with their targets. fault: of many translations, which it has as well."""
+        sentence, best = made.sentence, made.best
+        if best is None or isinstance(made.found, Note):
+            for one in sentence.pieces:
+                self.notes.add(made.found, one.number)  # type: ignore[arg-type]
+            return {}
+        if self.leave_faulty and (best.num_faults or fault is not None):
+            for one in sentence.pieces:
+                self.notes.add(self._why_kept(best), one.number)
+            return {}
+
+        targets = self._shared(sentence, best)
+        if targets is None:  # fewer words than pieces: each piece is a sentence of its own then
+            return self.of([WholeSentence((one,)) for one in sentence.pieces])
+        if best.missed:
+            self.notes.add(TERMS_MISSED(terms=", ".join(best.missed)), sentence.number)
+        for loss in best.losses if fault is None else ():  # one line tells of them all
+            if loss.note.code == AMOUNTS_DIFFER.code:
+                self._amounts[sentence.number] = loss.note
+            else:
+                self.notes.add(loss.note, sentence.number)
+
+        others = [one for one in made.found if one is not best][:_MOST_TAKES]
+        takes = [take for one in others if (take := self._shared(sentence, one)) is not None]
+        return {
+            one.number: replace(one, target=targets[place], alternatives=tuple(take[place] for take in takes))
+            for place, one in enumerate(sentence.pieces)
+            if one.target is None
+        }
+
+    def _why_kept(self, best: TranslationCandidate) -> Note:
+        """Return why a sentence whose translation has a fault keeps its sound (--leave-faulty)."""
+        if best.losses:
+            return LEFT_ALONE(reason=best.losses[0].note.code, **{"u": "", **best.losses[0].note.values})
+        if best.missed:
+            return LEFT_ALONE(reason=TERMS_MISSED.code, u="", terms=", ".join(best.missed))
+        if best.spelled_out:
+            return LEFT_ALONE(reason=NAMES_SPELLED_OUT.code, names=", ".join(best.spelled_out))
+        return LEFT_ALONE(reason=NO_TRANSLATION.code, language=self.script.target)
+
+    def _tell(self, made: "Sequence[_Made]", faults: Sequence[RunFault]) -> None:
+        """Tell the faults of many translations, each in one line."""
+        for fault in faults:
+            numbers = [made[place].sentence.number for place in fault.places]
+            self.notes.add(_RUN_NOTES[fault.kind](words=fault.words), *numbers)
+
+        count, total = len(self._amounts), sum(one.best is not None for one in made)
+        is_summed = count >= _MANY and count >= _MANY_OF * total
+        if is_summed:
+            self.notes.add(MANY_AMOUNTS_DIFFER(count=count, of=total))
+        for number, note in self._amounts.items():
+            (self.notes.keep if is_summed else self.notes.add)(note, number)
+        self._amounts.clear()
 
     def _shared(self, sentence: WholeSentence, candidate: TranslationCandidate) -> list[WrittenText] | None:
         """Return the target of each piece of a sentence; None if the candidate has too few words."""
@@ -242,12 +363,12 @@ class SentenceTranslator:
 
     def _judged(
         self, sentence: WholeSentence, texts: Iterable[tuple[str, float | None]], others: Mapping[str, str] = MappingProxyType({})
-    ) -> tuple[list[TranslationCandidate], Cause | AnswerFault | None]:
-        """Return the texts that are a translation as candidates, and the fault of the last one that is not.
+    ) -> "tuple[list[TranslationCandidate], _Refused | None]":
+        """Return the texts that are a translation as candidates, and the last one that is not.
 
         others: answers for other sentences, in the form of `sources`. The same answer for another sentence is a fault.
         """
-        terms, found, fault = terms_in(sentence.text, self.glossary), list[TranslationCandidate](), None
+        terms, found, refused = terms_in(sentence.text, self.glossary), list[TranslationCandidate](), None
         source, target, translator = sentence.text, self.script.target, self.translator
         # A model may translate a term by itself otherwise than within a sentence; a program got the glossary with its request.
         model = translator if isinstance(translator, CachingTranslator) else None
@@ -260,8 +381,12 @@ class SentenceTranslator:
                 wrong = fault_in(text, source, target, {**self.sources, **others}, self._examples)
                 if wrong == "same":
                     self.sources.setdefault(as_compared(text), source)  # nobody knows which of them it is of
-            if wrong := wrong or translation_fault(text, source, target, sentence.seconds):
-                fault = wrong
+            wrong = wrong or translation_fault(text, source, target, sentence.seconds)
+            seconds = None if wrong not in (None, "too_long") else self.texts.seconds_of(text)
+            if wrong == "too_long" and seconds is not None and seconds <= _MOST_TIMES * self._times(sentence)[1]:
+                wrong = None  # the pause behind it has room
+            if wrong is not None:
+                refused = _Refused(wrong, text, seconds)
                 continue
 
             termed = with_terms(source, text, terms, alone)
@@ -271,13 +396,12 @@ class SentenceTranslator:
                     score,
                     termed.put,
                     termed.missed,
-                    compare_amounts(source, termed.text, (self.script.source, target), terms.values()),
+                    losses_in(source, termed.text, (self.script.source, target), terms, self._names),
                     names_spelled_out(as_pronounced(termed.text, self.texts.readings), target) if model is None else (),
-                    is_no_question(source, termed.text) if target == KOREAN else False,
                     self.texts.seconds_of(termed.text),
                 )
             )
-        return found, fault
+        return found, refused
 
     @cached_property
     def _examples(self) -> dict[str, str]:
@@ -287,23 +411,32 @@ class SentenceTranslator:
 
     def _by_model(self, model: CachingTranslator, sentence: WholeSentence) -> list[TranslationCandidate] | Note:
         texts = model.candidates(sentence.text, self.script.source, self.script.target)
-        found, fault = self._judged(sentence, (one for one in texts if one.score >= texts[0].score - _MUCH_WORSE))
-        return found or self._left_alone(fault)
+        found, refused = self._judged(sentence, (one for one in texts if one.score >= texts[0].score - _MUCH_WORSE))
+        return found or self._left_alone(sentence, refused)
 
-    def _left_alone(self, fault: Cause | AnswerFault | None) -> Note:
-        if fault in ANSWER_FAULTS:
+    def _left_alone(self, sentence: WholeSentence, refused: "_Refused | None") -> Note:
+        if refused is not None and refused.fault in ANSWER_FAULTS:
             return LEFT_ALONE(reason=NO_TRANSLATION.code, language=self.script.target)
-        return LEFT_ALONE(reason=_REASONS.get(fault or "untranslated", EMPTY).code, language=self.script.target)
+        if refused is not None and refused.fault == "too_long" and refused.seconds is not None:
+            return LEFT_ALONE(reason=TOO_LONG.code, seconds=refused.seconds, slot=sentence.seconds, text=refused.text)
+        fault = "untranslated" if refused is None else refused.fault
+        return LEFT_ALONE(reason=_REASONS.get(fault, EMPTY).code, language=self.script.target)
 
     # By a program or a language model
 
     def _by_program(
-        self, translator: ProgramTranslator | ChatTranslator, sentences: Sequence[WholeSentence]
+        self,
+        translator: ProgramTranslator | ChatTranslator,
+        sentences: Sequence[WholeSentence],
+        reasons: Mapping[int, dict[str, Any]] = MappingProxyType({}),
     ) -> list[list[TranslationCandidate] | Note]:
-        """Ask for all sentences, and again for those without a candidate that will do."""
+        """Ask for all sentences, and again for those without a candidate that will do.
+
+        reasons: why each is asked for once more, by number.
+        """
         found: dict[int, list[TranslationCandidate]] = {one.number: [] for one in sentences}
         notes, by_number = dict[int, Note](), {one.number: one for one in sentences}
-        todo = {one.number: (one, dict[str, Any]()) for one in sentences}
+        todo = {one.number: (one, reasons.get(one.number, {})) for one in sentences}
 
         # Each round asks for all open sentences together: a language model gets neighbours in one request.
         for tried in range(AGAIN + 1):
@@ -321,17 +454,17 @@ class SentenceTranslator:
                     for text in (*texts, *(one.text for one in found[other]))
                     if other != number
                 }
-                made, fault = self._judged(sentence, ((text, None) for text in answers[number]), others)
+                made, refused = self._judged(sentence, ((text, None) for text in answers[number]), others)
                 new = [one for one in made if one.text not in known]
                 found[number] += new
-                again = self._again(sentence, found[number], new, fault)
+                again = self._again(sentence, found[number], new, refused)
                 # Who answers the same again although told why will not do better: the rest of the tries is saved.
                 is_stubborn = tried > 0 and not new and bool(known)
                 if again is None or is_stubborn:
                     del todo[number]
                 else:
                     todo[number] = sentence, again
-                    notes[number] = self._left_alone(fault) if answers[number] else LEFT_ALONE(reason=EMPTY.code)
+                    notes[number] = self._left_alone(sentence, refused) if answers[number] else LEFT_ALONE(reason=EMPTY.code)
             if not todo:
                 break
 
@@ -341,40 +474,41 @@ class SentenceTranslator:
                 found[number] = [one for one in candidates if not one.spelled_out]
                 if candidates and not found[number]:
                     notes[number] = LEFT_ALONE(reason=NAMES_SPELLED_OUT.code, names=", ".join(candidates[0].spelled_out))
-        return [found[one.number] or notes.get(one.number) or self._left_alone(None) for one in sentences]
+        return [found[one.number] or notes.get(one.number) or self._left_alone(one, None) for one in sentences]
 
     def _again(
         self,
         sentence: WholeSentence,
         found: Sequence[TranslationCandidate],
         new: Sequence[TranslationCandidate],
-        fault: Cause | AnswerFault | None,
+        refused: _Refused | None,
     ) -> dict[str, Any] | None:
         """Return why a sentence is asked for again; None = one of its candidates will do."""
+        if not found and refused is not None and refused.seconds is not None:
+            return self._in_time(sentence, refused.text, refused.seconds)
         if not found:
-            return {"reason": why_again(fault, self.script.target)}
+            return {"reason": why_again(None if refused is None else refused.fault, self.script.target)}
 
         best = best_candidate(found, *self._times(sentence))
-        missed, added = best.amounts
-        if missed and added:
-            return {"reason": f"the line says {', '.join(missed)}, and not {', '.join(added)}", "text": best.text}
-        if best.missed or missed:
-            return {"reason": f"it lacks {', '.join((*best.missed, *missed))}", "text": best.text}
-        if added:
-            return {"reason": f"the line does not say {', '.join(added)}", "text": best.text}
+        if best.missed:
+            return {"reason": f"it lacks {', '.join(best.missed)}", "text": best.text}
+        if best.losses:
+            return {"reason": "; ".join(loss.reason for loss in best.losses), "text": best.text}
         if best.spelled_out:
             return {"reason": ask_for_hangul_names(best.spelled_out), "text": best.text}
-        if best.is_statement:
-            return {"reason": "the line is a question: ask it", "text": best.text}
         if best.fits(*self._times(sentence)):
             return None
 
         last = best_candidate(new, *self._times(sentence)) if new else best
         if last.seconds is None:
             return {"reason": "it has signs that cannot be read aloud", "text": last.text}
-        wanted_length = "shorter" if last.seconds > sentence.seconds else "longer"
-        reason = f"it takes {last.seconds:.1f} s where there are {sentence.seconds:.1f} s: say it {wanted_length}"
-        return {"reason": reason, "text": last.text, "seconds": round(last.seconds, 2)}
+        return self._in_time(sentence, last.text, last.seconds)
+
+    def _in_time(self, sentence: WholeSentence, text: str, seconds: float) -> dict[str, Any]:
+        """Return the reason to ask for a text of another length."""
+        wanted_length = "shorter" if seconds > sentence.seconds else "longer"
+        reason = f"it takes {seconds:.1f} s where there are {sentence.seconds:.1f} s: say it {wanted_length}"
+        return {"reason": reason, "text": text, "seconds": round(seconds, 2)}
 
     @cached_property
     def _speakers(self) -> list[str]:

@@ -136,6 +136,9 @@ class DubOptions(MarkFlags):
     nobody corrected are said as they stand"""
     glossary: Path | None = flag(default=None, file=Input("the glossary"))
     """how words are translated: lines of English<TAB>Korean; Korean particles are corrected"""
+    leave_faulty: bool = flag(default=False)
+    """leave sentences in the original whose translation still lacks an amount, a name, a term or a negation, or has others, after
+    all tries; without it they are said, and told"""
     check_translation: bool = flag(default=False)
     """translate each text back by the same translator, and tell of sentences that then say something else"""
     check: Check | None = flag(group="check of what is spoken", default=None)
@@ -305,6 +308,7 @@ class DubOptions(MarkFlags):
                 "translate_model",
                 "speech_level",
                 "glossary",
+                "leave_faulty",
                 "check_translation",
             )
             asked = [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) not in (None, False)]

@@ -48,7 +48,7 @@ from netflips.quality_estimation import (
     squeezed,
     worst,
 )
-from netflips.script.notes import ECHOED, EMPTY, LEFT_ALONE, MEANING_LOST, NOT_TRANSLATED, REPEATED
+from netflips.script.notes import ECHOED, EMPTY, LEFT_ALONE, MEANING_LOST, NOT_TRANSLATED, REPEATED, TOO_LONG
 from netflips.script.targets import KeptOriginal, TranslatedUnits, WrittenText
 from netflips.script.types import Script
 from netflips.script.utterance import SourceUnits, Utterance
@@ -65,6 +65,7 @@ _CAUSES: Mapping[str, Cause] = {
     NOT_TRANSLATED.code: "untranslated",
     EMPTY.code: "untranslated",
     REPEATED.code: "loop",
+    TOO_LONG.code: "too_long",
     ECHOED.code: "echo",
 }
 """Causes for the estimate, by the reason why an utterance was left alone."""

@@ -141,15 +141,13 @@ def _texts(script: Script, job: Job, sound: Sound | None, asked: CascadeModels) 
             translator = CachingTranslator(engines.translator, job.store, made_of)
 
         # A translator is asked to write names in Hangul; what the terms propose counts only where it did not.
-        texts, done = text_speech(replace(script, terms=()), job, sound), dict[int, Utterance]()
+        texts = text_speech(replace(script, terms=()), job, sound)
         notes = Notes(is_quiet=True) if job.options.retranslated else job.notes
         candidates = SentenceTranslator(
             script, job.part, translator, texts, job.store, notes, glossary, job.info.path.stem,
-            job.options.keep_sound, _anew(job.options),
+            job.options.keep_sound, _anew(job.options), job.options.leave_faulty,
         )  # fmt: skip
-        for start in range(0, len(todo), translator.together):
-            done |= candidates.of(todo[start : start + translator.together])
-            job.progress("translate", min(start + translator.together, len(todo)), len(todo))
+        done = candidates.of(todo, job.progress)
         script = with_more(script, done if notes is job.notes else done | _texts_that_stay(script, done, notes, job))
 
         if job.options.check_translation:

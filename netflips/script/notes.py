@@ -51,6 +51,7 @@ OTHER_SOUND = NoteKind("other_sound", "{name} changed since the script was made;
 UNSAYABLE = NoteKind("unsayable", "its text cannot be said: {error}; correct it in {file}, and give that with --script-in")
 NOT_SPOKEN = NoteKind("not_spoken", "its text was not said: {error}")
 NOT_TRANSLATED = NoteKind("not_translated", "its text was not translated: {error}")
+TOO_LONG = NoteKind("too_long", "its translation takes {seconds:.1f} s where there are {slot:.1f} s: {text}")
 REPEATED = NoteKind("repeated", "its translation repeats a stretch")
 ECHOED = NoteKind("echoed", "its translation is not in '{language}'")
 HARDLY_WORDS = NoteKind("hardly_words", "hardly words are heard in it, as of a laugh or a sigh: its sound is kept")
@@ -86,6 +87,23 @@ AMOUNTS_DIFFER = NoteKind(
         else "{u}the translation says {added}, which the original does not"
     ),
 )
+NAMES_EXCHANGED = NoteKind("names_exchanged", "{u}the original names {names}, the translation {others}")
+NEGATION_TURNED = NoteKind("negation_turned", "{u}the translation denies what the original says, or the other way round")
+HALF_LOST = NoteKind("half_lost", "{u}the translation breaks off, or is too short for all of it")
+MANY_AMOUNTS_DIFFER = NoteKind(
+    "many_amounts_differ", "{count} of {of:#translation} lack an amount or have another: is the translator right?", rank=2
+)
+ANSWERS_SHIFTED = NoteKind(
+    "answers_shifted",
+    lambda one, say: say(
+        "{u}each translation says what belongs to the next sentence: the translator's answers are out of step"
+        if one["words"] == "next"
+        else "{u}each translation says what belongs to the sentence before: the translator's answers are out of step"
+    ),
+    rank=2,
+)
+ANSWERS_OVERLAP = NoteKind("answers_overlap", "{u}the translation also says what belongs to a sentence beside it", rank=2)
+TAIL_SHARED = NoteKind("tail_shared", '{u}each translation ends in "{words}", and its original does not', rank=2)
 MEANING_LOST = NoteKind("meaning_lost", "{u}translated back, it says: {back}", rank=2)
 NOT_TRANSLATED_BACK = NoteKind("not_translated_back", "not all of it was translated back: {error}")
 QUESTION_LOST = NoteKind("question_lost", "{u}the translation is no question any more")

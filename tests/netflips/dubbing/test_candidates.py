@@ -14,9 +14,9 @@ from avcore.contracts import Transcript
 from avcore.notes import Note, Notes
 from avcore.progress import StageClock
 from avcore.units import Units
-from netflips.cascade.amounts import AmountDifference
 from netflips.cascade.translator import TextTranslation
 from netflips.dubbing.candidates import SentenceTranslator, TranslationCandidate, best_candidate, with_best_units
+from netflips.dubbing.losses import Loss
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import part_of
 from netflips.dubbing.sentences import sentences_in, shared_out
@@ -24,6 +24,7 @@ from netflips.dubbing.store import Store
 from netflips.dubbing.subtitles import read_units_as_text
 from netflips.dubbing.translators import CachingTranslator
 from netflips.script.files import read_script, write_script
+from netflips.script.notes import QUESTION_LOST
 from netflips.script.targets import Text, TranslatedUnits, UnitList, WrittenText
 from netflips.script.types import Script
 from netflips.script.utterance import Slot, TimeFit, TimeSpan, Utterance
@@ -57,7 +58,7 @@ def test_the_best_of_those_that_fit_is_spoken(seconds: list[float | None], slot_
 def test_one_that_lacks_a_term_or_a_number_gives_way() -> None:
     candidates = [
         TranslationCandidate("a", missed=("bus",), seconds=2.0),
-        TranslationCandidate("b", amounts=AmountDifference(("12", "34")), seconds=2.0),
+        TranslationCandidate("b", losses=(Loss(QUESTION_LOST(), "", 2),), seconds=2.0),
         TranslationCandidate("c", seconds=9.0),
     ]
     assert best_candidate(candidates, 2.0, 2.0).text == "c"
@@ -148,7 +149,7 @@ def test_numbers_of_terms_are_not_added(translating: Any) -> None:
     _, _, made = translating(_Model({1: [GOOD], 2: [STOP]}))
     sentence = sentences_in(made.script.utterances)[1]
     ((found,), _) = replace(made, glossary={"bus": "472번 버스"})._judged(sentence, [("472번 " + STOP, None)])
-    assert (any(found.amounts), found.missed) == (False, ())
+    assert (found.losses, found.missed) == ((), ())
 
 
 def test_a_translation_without_added_numbers_is_taken_before_one_with_them(translating: Any) -> None:
