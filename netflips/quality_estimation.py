@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 Words = Literal["sure", "unsure", "not_understood", "given", "unknown"]
 Cause = Literal[
     "outside", "part", "cut", "loop", "other", "language", "untranslated", "echo", "subtitles", "meaning", "unsayable", "unheard",
-    "unjudged", "too_long",
+    "unjudged", "too_long", "changed",
 ]  # fmt: skip
 SURE, LOST = 0.9, 0.15
 """Likelihood at or above which words are sure, and up to which they are not understood."""
@@ -77,6 +77,7 @@ _TEXTS: Final[Mapping[str, str]] = {
     "unsayable": "it has words or signs without a reading",
     "unheard": "it was heard unsurely",
     "too_long": "its translation is too long for its time",
+    "changed": "its translation changes what is said",
     "unjudged": "whether the translation is right is not judged",
 }
 """Texts of the output by grade and cause."""

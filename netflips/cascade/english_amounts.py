@@ -42,6 +42,7 @@ _FRACTIONS = {"half": 0.5, "halves": 0.5, "quarter": 0.25, "quarters": 0.25} | {
     f"{word}{ending}": 1 / value for word, value in _ORDINALS.items() if value > 2 for ending in ("", "s")
 }
 _TIMES = {"twice": 2.0, "tripled": 3.0, "triple": 3.0, "thrice": 3.0, "quadrupled": 4.0, "quadruple": 4.0}
+_TIMES |= {f"{word}fold": value for word, value in (_SMALL | _TENS | {"hundred": 100.0, "thousand": 1000.0}).items() if value > 1}
 _DECADES = {f"{word[:-1]}ies": float(value) for word, value in _TENS.items()}
 _SEVERAL = {"few", "several", "couple", "some", "many"}
 _SKIPPED = frozenset({
@@ -210,6 +211,12 @@ class _Reader:
             group, room, end = 1.0, 0.0, place + 1
         if self.low(place) == "point" and self.low(place + 1) in _SMALL:
             return self._decimals(0.0, place)
+        digits = place
+        while _SMALL.get(self.low(digits), 10.0 - 10.0 * (self.low(digits) == "oh")) < 10:
+            digits += 1
+        if digits - place >= 3:  # nine one one
+            said = "".join(f"{_SMALL.get(self.low(k), 0.0):.0f}" for k in range(place, digits))
+            return _Number((float(said),), digits, is_word=True)
 
         while True:
             at = end + (end > place and self.low(end) == "-" and self.tokens[end].is_glued)
@@ -291,7 +298,7 @@ class _Reader:
             if not is_plain or (
                 minutes % 5 == 0
                 and not self.unit(hour[1])[0]
-                and low(place - 1) in ("is", "it's", "at", "until", "was", "by", "about")
+                and low(place - 1) in ("is", "it", "at", "until", "was", "by", "about")
             ):
                 return self._at(
                     place, hour[1], *((hour[0], int(minutes)) if low(end) == "past" else (hour[0] - 1, 60 - int(minutes)))

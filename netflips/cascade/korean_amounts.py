@@ -14,6 +14,7 @@ from netflips.cascade.amount_values import (
     DAY,
     DECADE,
     MONTH,
+    PERCENT,
     SHARE,
     VAGUE,
     YEAR,
@@ -71,7 +72,7 @@ _UNSURE = {
 }  # fmt: skip
 """Signs behind a unit of one syllable that make another word of it."""
 _AFTER = re.compile(
-    r"$|[^가-힣]|[은는이가을를의도와과에로으만부까씩쯤정간동나밖뒤후전째짜예입였고며라당마보하미남넘안면인때내중처랑요어등치권네차죠잖뿐]"
+    r"$|[^가-힣]|[은는이가을를의도와과에로으만부까씩쯤정간동나밖뒤후전째짜예입였고며라당마보하미남넘안면인때내중처랑요어등치권네차죠잖뿐꼴]"
 )
 """What may stand behind a unit that stands behind a blank."""
 _NAME_BEFORE, _NAME_BEHIND = re.compile(r"[A-Za-z][A-Za-z-]*$"), re.compile(r"[A-Za-z]+")
@@ -375,7 +376,7 @@ def _measure(text: str, place: int, number: _Found) -> Amount:
         last = end + times.end()
         half_more = 0.5 if (more := _HALF.match(text, last)) else 0.0
         value += half_more
-        return made(more.end() if more else last, Value(value), Value(value, SHARE), Value(value - 1, SHARE))
+        return made(more.end() if more else last, Value(value), Value(value, SHARE), Value(100 * (value - 1), PERCENT))
 
     units, last = _unit_at(text, end)
     if sign := _SIGN.search(before):

@@ -48,7 +48,21 @@ from netflips.quality_estimation import (
     squeezed,
     worst,
 )
-from netflips.script.notes import ECHOED, EMPTY, LEFT_ALONE, MEANING_LOST, NOT_TRANSLATED, REPEATED, TOO_LONG
+from netflips.script.notes import (
+    AMOUNTS_DIFFER,
+    ANSWERS_OVERLAP,
+    ANSWERS_SHIFTED,
+    ECHOED,
+    EMPTY,
+    HALF_LOST,
+    LEFT_ALONE,
+    MEANING_LOST,
+    NAMES_EXCHANGED,
+    NEGATION_TURNED,
+    NOT_TRANSLATED,
+    REPEATED,
+    TOO_LONG,
+)
 from netflips.script.targets import KeptOriginal, TranslatedUnits, WrittenText
 from netflips.script.types import Script
 from netflips.script.utterance import SourceUnits, Utterance
@@ -69,6 +83,16 @@ _CAUSES: Mapping[str, Cause] = {
     ECHOED.code: "echo",
 }
 """Causes for the estimate, by the reason why an utterance was left alone."""
+
+
+_CHANGED: Mapping[str, QualityEstimate] = {
+    **dict.fromkeys(
+        (AMOUNTS_DIFFER.code, NEGATION_TURNED.code, NAMES_EXCHANGED.code, HALF_LOST.code, ANSWERS_OVERLAP.code),
+        likely(_DOUBTFUL, "changed"),
+    ),
+    ANSWERS_SHIFTED.code: broken("changed"),
+}
+"""The estimate of a translation by a note of what it changed."""
 
 
 def estimate_quality(script: Script, job: Job, sound: Sound | None) -> Script:
@@ -184,7 +208,8 @@ class _Estimator:
             reasons = [note.values["reason"] for note in self.notes.of.get(one.number, ()) if note.code == LEFT_ALONE.code]
             faults = [broken(_CAUSES[str(reason)]) for reason in reasons if reason in _CAUSES]
             return worst(recognized, *faults[:1])
-        return worst(recognized, self._meaning(one, target), self._spoken(one, target.text))
+        changed = [_CHANGED[note.code] for note in self.notes.of.get(one.number, ()) if note.code in _CHANGED]
+        return worst(recognized, *changed, self._meaning(one, target), self._spoken(one, target.text))
 
     def _meaning(self, one: Utterance, target: WrittenText) -> QualityEstimate:
         """Compare a translation, translated back, with the transcript of its utterance and of those around it."""
