@@ -58,7 +58,7 @@ _CLOCK = re.compile(
 _CLOCK_IN_WORDS = re.compile(rf"\s?시\s?((?:{_D}?십)?{_D}?)\s?분(?!기|의)")
 _HALVES = {"오전": 0, "새벽": 0, "아침": 0, "오후": 1, "저녁": 1, "낮": 1, "밤": 1}
 _HALF_OF_DAY = re.compile(f"({'|'.join(_HALVES)})\\s?$")
-_HALF = re.compile(r"\s?반(?=[\s,.?!]|$|[이을은도간의쯤씩만]|정도|짜리|동안|전|뒤|후|예|입)")
+_HALF = re.compile(r"\s?반(?=[\s,.?!]|$|[이을은도간의쯤씩만일]|정도|짜리|동안|전|뒤|후|예|입)")
 _COLON = re.compile(r":([0-5]\d)(?!\d)")
 _COLD = re.compile(r"(?:영하|마이너스|(?<![\d가-힣])[-\u2212])\s?$")
 _CELSIUS, _FAHRENHEIT = re.compile(r"섭씨\s?(?:영하|영상|약)?\s?$"), re.compile(r"화씨\s?(?:영하|영상|약)?\s?$")
