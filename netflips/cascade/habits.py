@@ -72,8 +72,8 @@ _REMARKS = (
             rf"(?:문장|표현|번역|대사|문구|원문|여기서|톤|어조|뉘앙스|문맥|맥락|높임말|존댓말|반말|구어체)[^.!?]{{0,40}}(?:{_DONE})"
         ),
         _pattern(
-            r"translat|sentence|line|tone|nuance|\bword|phras|express|omit|skip|left out|languag|version|natural|polite|formal|"
-            r"mean|dub|subtitle|script|text|wrote|rewr|chang|edit|keep|kept|shorten|say|said|accent|voice|moved|here"
+            r"translat|sentence|\blines?\b|tone|nuance|\bwords?\b|wording|phras|express|omit|skip|left out|languag|version|polite|"
+            r"formal|subtitle|script|rewr|shorten|slogan|quot|motto|caption|\btitle|\btext|naturally|accent|slang"
         ),
     ),
     (

@@ -10,6 +10,8 @@ from netflips.cascade.habits import as_compared
 _LEAST_TEXTS, _LEAST_LETTERS, _LEAST_WHOLE, _OF_SOURCE = 3, 10, 8, 5
 """Fewest translations of a fault, letters that they share, and letters of a whole translation that another one has as well; and
 letters at the end of sources that share none."""
+_OTHER_ENDS = 0.7
+"""Share of sources that end otherwise than the others."""
 
 
 class RunFault(NamedTuple):
@@ -87,8 +89,9 @@ def _tails(sources: Sequence[str], texts: Sequence[str]) -> list[RunFault]:
     for places in rows.values():
         ends = {as_compared(sources[place])[-_OF_SOURCE:] for place in places}
         whole = {as_compared(texts[place]) for place in places}
-        if len(ends) == len(places) == len(whole) >= _LEAST_TEXTS:
+        if len(whole) == len(places) and len(ends) >= max(_LEAST_TEXTS, _OTHER_ENDS * len(places)):
             signs = zip(*(texts[place][::-1] for place in places), strict=False)
             shared = "".join(one for one, *_ in takewhile(lambda signs: len(set(signs)) == 1, signs))
-            found.append(RunFault("tail", tuple(places), shared[::-1].strip()))
+            # A word that they do not share as a whole is none of it.
+            found.append(RunFault("tail", tuple(places), (shared[::-1].partition(" ")[2] or shared[::-1]).strip()))
     return found
