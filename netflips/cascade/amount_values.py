@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from avcore.texts import parse_yaml
@@ -31,6 +32,7 @@ class Value(NamedTuple):
     """what it is less than, where it is only about `number`: 30여 is 30 to 40"""
 
 
+_LARGE = 1000.0
 SHARE, PERCENT, VAGUE, CLOCK = Unit("share"), Unit("share", 0.01), Unit("vague"), Unit("clock")
 MONTH, DECADE, CENTURY = Unit("month"), Unit("decade"), Unit("century")
 DAY, MONTHS, YEAR = (Unit("duration", length_s, "time") for length_s in (86400, 2629800, 31557600))
@@ -134,6 +136,37 @@ def joined(amounts: Sequence[Amount], text: str, between: re.Pattern[str]) -> li
             whole = last.values[0].number + one.values[0].number * one.unit.factor / last.unit.factor
             parts = (*(last.parts or (last,)), one)
             found[-1] = Amount(text[last.start : one.end], (Value(whole, last.unit),), last.start, one.end, parts)
+        else:
+            found.append(one)
+    return found
+
+
+def with_ranges(amounts: Sequence[Amount], text: str, between: re.Pattern[str]) -> list[Amount]:
+    """Return amounts in which the first of a range also has the unit and the scale of the second: 5 to 10 million miles."""
+    found = list(amounts)
+    for place, (one, other) in enumerate(pairwise(amounts)):
+        if one.unit is not None or one.parts or not between.fullmatch(text[one.end : other.start]):
+            continue
+        values, number = one.values, one.values[0].number
+        if other.scale > 1 and one.scale == 1 and number < _LARGE:
+            values = (values[0]._replace(number=number * other.scale), *values)
+        units = {value.unit for value in other.values} - {None, CLOCK, MONTH, DECADE}
+        found[place] = replace(one, values=values + tuple(value._replace(unit=unit) for value in values for unit in units))
+    return found
+
+
+def with_shares(amounts: Sequence[Amount], text: str, among: re.Pattern[str], *, is_part_first: bool) -> list[Amount]:
+    """Return amounts in which two are one share: 3 in 10, 열 명 중 세 명. is_part_first: whether 3 stands before 10."""
+    found = list[Amount]()
+    for one in amounts:
+        before = found[-1] if found and among.fullmatch(text[found[-1].end : one.start]) else None
+        if before is None or before.parts or one.parts or before.unit is not None or (is_part_first and one.unit is not None):
+            found.append(one)
+            continue
+        part, whole = (value.values[0].number for value in ((before, one) if is_part_first else (one, before)))
+        if 0 < part < whole and not (is_part_first and _LARGE < whole < 2 * _LARGE + 100):  # three in 2019
+            share, is_sure = (Value(part / whole, SHARE),), before.is_sure or is_part_first
+            found[-1] = Amount(text[before.start : one.end], share, before.start, one.end, (before, one), is_sure, is_sure)
         else:
             found.append(one)
     return found

@@ -1,10 +1,9 @@
 """Reads the amounts of an English text: eleven million, $1.2 billion, half past six, the eighties, 5 feet 6."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, lru_cache
-from itertools import pairwise
 from typing import Any
 
 from netflips.cascade.amount_values import (
@@ -19,6 +18,8 @@ from netflips.cascade.amount_values import (
     Value,
     hints_in,
     joined,
+    with_ranges,
+    with_shares,
     words,
 )  # fmt: skip
 from netflips.cascade.english_numbers import COUNTS, ORDINALS, SCALES, Number, numbers_in
@@ -66,7 +67,8 @@ _BETWEEN = re.compile(r"\s*(?:,?\s*and|,|-)?\s*")
 def english_amounts(text: str) -> list[Amount]:
     """Return the amounts in an English text, in their order, and those that other words may stand for."""
     plain = _FEET.sub(r"\1 feet \2 inches", "".join(_FORMS.get(sign, sign) for sign in text))
-    found = _with_shares(_ranged(joined(_Reader(plain).amounts(), plain, _BETWEEN), plain), plain)
+    found = with_ranges(joined(_Reader(plain).amounts(), plain, _BETWEEN), plain, _RANGE)
+    found = with_shares(found, plain, _IN, is_part_first=True)
 
     idle = [one.span() for one in words().idioms.finditer(plain)]
     found = [
@@ -110,7 +112,7 @@ class _Reader:
         """Return an amount of a match, and where it ends among the signs."""
         end = end or found.end()
         start, last = self.places[found.start()], self.places[end]
-        if 0xE000 <= ord(self.signs[end - 1]) <= 0xF8FF:
+        if re.match(_N, self.signs[end - 1]):
             last = self.number(self.signs[end - 1]).end
         return Amount(self.text[start:last].strip(" ,"), values, start, last, **more), end
 
@@ -350,41 +352,3 @@ def _rules() -> tuple[tuple[re.Pattern[str], Callable[[_Reader, re.Match[str]], 
             _single,
         ),
     )
-
-
-def _ranged(amounts: Sequence[Amount], text: str) -> list[Amount]:
-    """Return amounts in which the first of a range has the unit and the scale of the second: 5 to 10 million miles."""
-    found = list(amounts)
-    for place, (one, other) in enumerate(pairwise(amounts)):
-        between = text[one.end : other.start].lower()
-        if not _RANGE.fullmatch(between) or one.unit is not None or one.parts:
-            continue
-        values, number = one.values, one.values[0].number
-        if other.scale > 1 and one.scale == 1 and number < other.values[0].number / other.scale * 10 and number < 1000:
-            values = (values[0]._replace(number=number * other.scale), *values)
-        units = {value.unit for value in other.values if value.unit is not None and value.unit not in (CLOCK, MONTH, DECADE)}
-        if units and "and" not in between:
-            values = tuple(value._replace(unit=unit) for value in values for unit in units)
-        elif units:
-            values += tuple(value._replace(unit=unit) for value in values for unit in units)
-        found[place] = replace(one, values=values)
-    return found
-
-
-def _with_shares(amounts: Sequence[Amount], text: str) -> list[Amount]:
-    """Return amounts in which `3 in 10` is one share."""
-    found, place = list[Amount](), 0
-    while place < len(amounts):
-        one, other = amounts[place], amounts[place + 1] if place + 1 < len(amounts) else None
-        if (
-            other is not None and one.unit is None and other.unit is None and not one.parts and not other.parts
-            and _IN.fullmatch(text[one.end : other.start]) and 0 < one.values[0].number < other.values[0].number
-            and not 1000 < other.values[0].number < 2100
-        ):  # fmt: skip
-            share = Value(one.values[0].number / other.values[0].number, SHARE)
-            found.append(Amount(text[one.start : other.end], (share,), one.start, other.end, (one, other)))
-            place += 2
-        else:
-            found.append(one)
-            place += 1
-    return found

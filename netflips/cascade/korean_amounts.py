@@ -1,10 +1,7 @@
 """Reads the amounts of a Korean text: 1,100만, 12억 달러, 여섯 시 반, 80년대, 세 명 중 한 명, 수십만."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache, lru_cache
-from itertools import pairwise
 from typing import NamedTuple
 from unicodedata import normalize
 
@@ -23,8 +20,10 @@ from netflips.cascade.amount_values import (
     Value,
     hints_in,
     joined,
+    with_ranges,
+    with_shares,
     words,
-)
+)  # fmt: skip
 from text2unit.korean.numerals import SCALES
 
 _DIGIT_OF = {sign: value for value, sign in enumerate("영일이삼사오육칠팔구")} | {"공": 0, "륙": 6}
@@ -105,7 +104,8 @@ def korean_amounts(text: str) -> list[Amount]:
         made = _amount(text, place)
         found += [] if made is None else [made]
         place = place + 1 if made is None else max(made.end, place + 1)
-    return _with_shares(_ranged(joined(found, text, _BETWEEN), text), text) + hints_in(text, "ko")
+    found = with_ranges(joined(found, text, _BETWEEN), text, _RANGE)
+    return with_shares(found, text, _AMONG, is_part_first=False) + hints_in(text, "ko")
 
 
 def _amount(text: str, place: int) -> Amount | None:
@@ -407,40 +407,3 @@ def _measure(text: str, place: int, number: _Found) -> Amount:
     if YEAR in units and (value >= _LARGE or (number.is_digits and 10 <= value < 100)):
         values += [Value(value)] if value >= _LARGE else [Value(1900 + value), Value(2000 + value)]
     return made(last, *values)
-
-
-# Joined
-
-
-def _ranged(amounts: Sequence[Amount], text: str) -> list[Amount]:
-    """Return amounts in which the first of a range has the unit and the scale of the second: 5~10명, 2~3백만 달러."""
-    found = list(amounts)
-    for place, (one, other) in enumerate(pairwise(amounts)):
-        if not _RANGE.fullmatch(text[one.end : other.start]) or one.unit is not None or one.parts:
-            continue
-        values, number = one.values, one.values[0].number
-        if other.scale > 1 and one.scale == 1 and number < _LARGE:
-            values = (values[0]._replace(number=number * other.scale), *values)
-        units = {value.unit for value in other.values if value.unit is not None and value.unit != CLOCK}
-        values += tuple(value._replace(unit=unit) for value in values for unit in units)
-        found[place] = replace(one, values=values)
-    return found
-
-
-def _with_shares(amounts: Sequence[Amount], text: str) -> list[Amount]:
-    """Return amounts in which 열 명 중 세 명 is one share."""
-    found, place = list[Amount](), 0
-    while place < len(amounts):
-        one, other = amounts[place], amounts[place + 1] if place + 1 < len(amounts) else None
-        if (
-            other is not None and one.values[0].number > other.values[0].number > 0 and not one.parts and not other.parts
-            and one.unit is None and _AMONG.fullmatch(text[one.end : other.start])
-        ):  # fmt: skip
-            share = Value(other.values[0].number / one.values[0].number, SHARE)
-            is_sure = one.is_sure
-            found.append(Amount(text[one.start : other.end], (share,), one.start, other.end, (one, other), is_sure, is_sure))
-            place += 2
-        else:
-            found.append(one)
-            place += 1
-    return found
