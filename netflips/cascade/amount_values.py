@@ -32,7 +32,7 @@ class Value(NamedTuple):
     """what it is less than, where it is only about `number`: 30여 is 30 to 40"""
 
 
-_LARGE = 1000.0
+_LARGE, _MEASURES = 1000.0, ("length", "mass", "volume", "area", "degrees", "fahrenheit")
 SHARE, PERCENT, VAGUE, CLOCK = Unit("share"), Unit("share", 0.01), Unit("vague"), Unit("clock")
 MONTH, DECADE, CENTURY = Unit("month"), Unit("decade"), Unit("century")
 DAY, MONTHS, YEAR = (Unit("duration", length_s, "time") for length_s in (86400, 2629800, 31557600))
@@ -138,6 +138,18 @@ def joined(amounts: Sequence[Amount], text: str, between: re.Pattern[str]) -> li
             found[-1] = Amount(text[last.start : one.end], (Value(whole, last.unit),), last.start, one.end, parts)
         else:
             found.append(one)
+    return found
+
+
+def with_units_of_before(amounts: Sequence[Amount]) -> list[Amount]:
+    """Return amounts in which a plain number also has the unit of the measure before it: thirty pounds, and forty back."""
+    found, units = list[Amount](), set[Unit]()
+    for one in amounts:
+        values = (
+            {value._replace(unit=unit) for value in one.values for unit in units} if one.unit is None and not one.parts else set()
+        )
+        found.append(replace(one, values=one.values + tuple(values)))
+        units = {value.unit for value in one.values if value.unit and value.unit.dimension in _MEASURES} or units
     return found
 
 

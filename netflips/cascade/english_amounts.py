@@ -20,6 +20,7 @@ from netflips.cascade.amount_values import (
     joined,
     with_ranges,
     with_shares,
+    with_units_of_before,
     words,
 )  # fmt: skip
 from netflips.cascade.english_numbers import COUNTS, ORDINALS, SCALES, Number, numbers_in
@@ -67,7 +68,7 @@ _BETWEEN = re.compile(r"\s*(?:,?\s*and|,|-)?\s*")
 def english_amounts(text: str) -> list[Amount]:
     """Return the amounts in an English text, in their order, and those that other words may stand for."""
     plain = _FEET.sub(r"\1 feet \2 inches", "".join(_FORMS.get(sign, sign) for sign in text))
-    found = with_ranges(joined(_Reader(plain).amounts(), plain, _BETWEEN), plain, _RANGE)
+    found = with_ranges(with_units_of_before(joined(_Reader(plain).amounts(), plain, _BETWEEN)), plain, _RANGE)
     found = with_shares(found, plain, _IN, is_part_first=True)
 
     idle = [one.span() for one in words().idioms.finditer(plain)]
@@ -241,7 +242,10 @@ def _fraction(reader: _Reader, found: re.Match[str]) -> _Made:
         return reader.made(found, *(Value(share, unit) for unit in units), Value(share, SHARE))
     halves = {0.5, 0.25} if count == 1 else set()
     made = tuple(Amount("", (Value(float(one)),)) for one in parts) if share not in halves else ()
-    return reader.made(found, Value(share, SHARE), end=end, parts=made, is_required=is_sure or share == 0.5, is_sure=is_sure)
+    # A third is a share, and a third grader the third.
+    is_place = bool(found["under"]) and not found["count"] and not reader.signs[end:].lower().startswith(" of")
+    values = [Value(share, SHARE), *([Value(parts[1])] if is_place else [])]
+    return reader.made(found, *values, end=end, parts=made, is_required=is_sure or share == 0.5, is_sure=is_sure)
 
 
 def _measure(reader: _Reader, found: re.Match[str]) -> _Made:

@@ -86,6 +86,8 @@ def _in_digits(text: str, low: str, found: re.Match[str]) -> Number:
         return Number(found.start(), found.end() if is_scale else end, values, scale=scale)
     if behind in ("x", "\u00d7", "fold"):
         return Number(found.start(), found.end(), (value,))
+    if text[: found.start()].endswith("'") and 10 <= value < 100:  # '68
+        return Number(found.start(), end, (value, 1900 + value, 2000 + value))
     return _with_more(low, Number(found.start(), end, (value,)))
 
 

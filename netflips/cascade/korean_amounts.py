@@ -52,12 +52,12 @@ _HALF_UNIT = re.compile(r"반\s?(년|세기|시간|나절)")
 _NUMBER = re.compile(r"((?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?)([십백천]?[만억조경]|[십백천])?")
 _MANY = re.compile(r"(?:수|몇\s?)([십백천]?[만억조]|[십백천])")
 _CLOCK = re.compile(
-    r"\s?시(?!간|작|민|절|즌|대|장|청|내|각|기|선|점|속|도|스템)(?:\s?(\d{1,2})\s?분(\s?전(?!에|까))?|\s?(반)(?![가-힣]{2}))?"
+    r"\s?시(?!간|작|민|절|즌|대|장|청|내|각|기|선|점|속|도|스템)(?:\s?(\d{1,2})\s?분(\s?전(?!에|까))?|\s?(반)(?:(?![가-힣]{2})|(?=까지|부터|쯤|정도|에는|이면|에서|이라|이에|입니)))?"
 )
 _CLOCK_IN_WORDS = re.compile(rf"\s?시\s?((?:{_D}?십)?{_D}?)\s?분(?!기|의)")
 _HALVES = {"오전": 0, "새벽": 0, "아침": 0, "오후": 1, "저녁": 1, "낮": 1, "밤": 1}
 _HALF_OF_DAY = re.compile(f"({'|'.join(_HALVES)})\\s?$")
-_HALF = re.compile(r"\s?반(?=[\s,.?!]|$|[이을은도간의쯤씩만일]|정도|짜리|동안|전|뒤|후|예|입)")
+_HALF = re.compile(r"\s?반(?=[\s,.?!]|$|[이을은도간의쯤씩만일에까]|정도|짜리|동안|전|뒤|후|예|입)")
 _COLON = re.compile(r":([0-5]\d)(?!\d)")
 _COLD = re.compile(r"(?:영하|마이너스|(?<![\d가-힣])[-\u2212])\s?$")
 _CELSIUS, _FAHRENHEIT = re.compile(r"섭씨\s?(?:영하|영상|약)?\s?$"), re.compile(r"화씨\s?(?:영하|영상|약)?\s?$")
@@ -92,7 +92,6 @@ class _Found(NamedTuple):
     is_digits: bool = False
     pair: float | None = None
     scale: float = 1.0
-    is_native: bool = False
 
 
 @lru_cache(maxsize=1024)
@@ -205,7 +204,7 @@ def _pair(text: str, place: int) -> _Found | None:
     if not is_native and not found[2] and text[found.end() : found.end() + 1] != " ":
         return None
     low, high = _PAIRS[found[1]]
-    return _Found(low * scale, found.end(), False, None, pair=high * scale, scale=scale, is_native=is_native)
+    return _Found(low * scale, found.end(), False, None, pair=high * scale, scale=scale)
 
 
 def _native(text: str, place: int) -> _Found | None:
@@ -217,21 +216,15 @@ def _native(text: str, place: int) -> _Found | None:
     counted, is_behind = _counter_at(text, end), bool(_AFTER.match(text, end))
     if not counted and not is_behind:
         return None
-    if tens in ("열", "쉰") and not ones and not counted and not re.match(r"에|\s중", text[end:]):
-        return None
     if text[end : end + 2] in ("플릭", "트워") or (tens == "" and ones == "한" and not counted):
         return None
     is_word = bool(tens and ones) or tens not in ("", "열", "쉰", "스무") or len(ones) > 1 or ones in ("셋", "넷")
     is_unit = bool(_unit_at(text, end)[0])
     is_sure = (value > 2 and (is_word or counted)) or (value == 2 and is_unit)
-    if (
-        ones in ("두", "세", "네")
-        and not tens
-        and not (text[end : end + 1] == " " and counted)
-        and not _SURELY_COUNTED.match(text, end)
-    ):
+    is_apart = text[end : end + 1] == " " and counted
+    if ones in ("두", "세", "네") and not tens and not is_apart and not _SURELY_COUNTED.match(text, end):
         is_sure = False  # 세기, 세대, 두통
-    return _Found(value, end, (is_sure and ones != "하나") or bool(tens and is_word), is_native=True)
+    return _Found(value, end, (is_sure and ones != "하나") or bool(tens and is_word))
 
 
 def _sino(text: str, place: int) -> _Found | None:
@@ -393,7 +386,7 @@ def _measure(text: str, place: int, number: _Found) -> Amount:
         counter = _counters().match(text, end + (text[end : end + 1] == " "))
         last = counter.end() if counter else end
         if more := _HALF.match(text, last):
-            return made(more.end(), Value(value + 0.5, None, below))
+            return made(more.end(), Value(value + 0.5, None, below), Value(value, None, below))  # 200명 반에서 is a class
         return made(end, Value(value, None, below))
 
     unit_name = text[end:last].strip()
