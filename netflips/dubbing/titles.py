@@ -9,8 +9,8 @@ from netflips.cascade.chat import ChatTranslator
 from netflips.cascade.glossary import terms_in
 from netflips.cascade.habits import as_compared, cleaned
 from netflips.cascade.program import ProgramTranslator, lone_request
-from netflips.dubbing.candidates import AGAIN
 from netflips.dubbing.job import LOG
+from netflips.dubbing.sentence_translator import AGAIN
 from netflips.dubbing.store import Store
 from netflips.dubbing.translators import CachingTranslator, shown_by
 from netflips.quality_estimation import translation_fault

@@ -14,13 +14,14 @@ from netflips.cascade.glossary import read_glossary
 from netflips.cascade.options import CascadeModels
 from netflips.dubbing.approved import asked_anew
 from netflips.dubbing.backwards import translated_back
-from netflips.dubbing.candidates import SentenceTranslator, with_best_units
+from netflips.dubbing.candidates import with_best_units
 from netflips.dubbing.encode import as_units
 from netflips.dubbing.final_texts import keep_texts
 from netflips.dubbing.given import with_given_speech
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import with_more
+from netflips.dubbing.sentence_translator import SentenceTranslator
 from netflips.dubbing.sentences import sentences_in
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.text_speech import text_speech

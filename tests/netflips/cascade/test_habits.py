@@ -14,8 +14,8 @@ from avcore.notes import Note
 from netflips.cascade.adequacy import fault_in, is_no_question, meaning_of, names_spelled_out
 from netflips.cascade.chat import ChatTranslator
 from netflips.cascade.habits import cleaned
-from netflips.dubbing.candidates import SentenceTranslator
 from netflips.dubbing.part import part_of
+from netflips.dubbing.sentence_translator import SentenceTranslator
 from netflips.dubbing.sentences import sentences_in
 from netflips.dubbing.store import Store
 from netflips.dubbing.titles import TitlesByProgram, translated_titles

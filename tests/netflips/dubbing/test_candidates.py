@@ -15,10 +15,11 @@ from avcore.notes import Note, Notes
 from avcore.progress import StageClock
 from avcore.units import Units
 from netflips.cascade.translator import TextTranslation
-from netflips.dubbing.candidates import SentenceTranslator, TranslationCandidate, best_candidate, with_best_units
+from netflips.dubbing.candidates import TranslationCandidate, best_candidate, with_best_units
 from netflips.dubbing.losses import Loss
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import part_of
+from netflips.dubbing.sentence_translator import SentenceTranslator
 from netflips.dubbing.sentences import sentences_in, shared_out
 from netflips.dubbing.store import Store
 from netflips.dubbing.subtitles import read_units_as_text

@@ -12,9 +12,9 @@ import pytest
 from avcore.notes import Notes, sentence
 from netflips.cascade.adequacy import is_half
 from netflips.cascade.negation import is_negation_turned
-from netflips.dubbing.candidates import SentenceTranslator
 from netflips.dubbing.losses import losses_in
 from netflips.dubbing.part import part_of
+from netflips.dubbing.sentence_translator import SentenceTranslator
 from netflips.dubbing.sentences import sentences_in
 from netflips.dubbing.store import Store
 from netflips.script.targets import Text, WrittenText
