@@ -48,8 +48,8 @@ _HABITS = (
     (
         _pattern(r"^(?:(?:네|예)[,.!]\s*)?(?:물론(?:이죠|이지요|입니다|이에요)|알겠(?:습니다|어요)|그럼요)[!.~,]+\s*(?=\S)"),
         _pattern(
-            r"\b(?:course|sure\w*|certain\w*|absolute\w*|definite\w*|ye[sap]\w*|ok\w*|all right|got it|underst\w+|i see|"
-            r"gladly|why not|no problem|very well|exactly|indeed|right|fine|will do)\b"
+            r"\b(?:course|sure\w*|certain\w*|absolute\w*|definite\w*|ye[sap]\w*|ok\w*|all right|got it|copy|roger|noted|"
+            r"underst\w+|i see|gladly|why not|no problem|very well|exactly|indeed|right|fine|will do)\b"
         ),
     ),
     (
@@ -82,7 +82,7 @@ _REMARKS = (
         ),
         _pattern(r"question|\bask|know|need|help|contact|reach|feel free|wonder|curious|tell|want|call|write|e-?mail"),
     ),
-    (_pattern(r"도움이 (?:되었|됐|되)(?:기를|으면|길)"), _pattern(r"help|useful|service")),
+    (_pattern(r"도움이 (?:되었|됐|되)(?:기를|으면|길)"), _pattern(r"help|useful|service|benefit|serve|hope|good")),
 )
 """Sentences about the translation, and to the one who asked for it, with words of originals that say such."""
 

@@ -6,7 +6,7 @@ If no candidate will do, a program or a language model is asked again, with the 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -179,7 +179,12 @@ class SentenceTranslator:
     def _run_faults(self, made: "Sequence[_Made]") -> list[RunFault]:
         sources, texts = [one.sentence.text for one in made], [one.text for one in made]
         languages = self.script.source, self.script.target
-        return find_run_faults(sources, texts, lambda place, other: lacks(sources[place], texts[other], languages, self._names))
+
+        @cache
+        def lost(place: int, other: int) -> bool | None:
+            return lacks(sources[place], texts[other], languages, self._names)
+
+        return find_run_faults(sources, texts, lost)
 
     @cached_property
     def _names(self) -> dict[str, str]:
@@ -203,12 +208,16 @@ class SentenceTranslator:
             return {}
         if self.leave_faulty and (best.num_faults or fault is not None):
             for one in sentence.pieces:
-                self.notes.add(self._why_kept(best), one.number)
+                self.notes.add(self._why_left(best), one.number)
             return {}
 
         targets = self._shared(sentence, best)
         if targets is None:  # fewer words than pieces: each piece is a sentence of its own then
-            return self.of([WholeSentence((one,)) for one in sentence.pieces])
+            before = dict(self._amounts)
+            self._amounts.clear()
+            done = self.of([WholeSentence((one,)) for one in sentence.pieces])
+            self._amounts.update(before)
+            return done
         if best.missed:
             self.notes.add(TERMS_MISSED(terms=", ".join(best.missed)), sentence.number)
         for loss in best.losses if fault is None else ():  # one line tells of them all
@@ -225,7 +234,7 @@ class SentenceTranslator:
             if one.target is None
         }
 
-    def _why_kept(self, best: TranslationCandidate) -> Note:
+    def _why_left(self, best: TranslationCandidate) -> Note:
         """Return why a sentence whose translation has a fault keeps its sound (--leave-faulty)."""
         if best.losses:
             return LEFT_ALONE(reason=best.losses[0].note.code, **{"u": "", **best.losses[0].note.values})
@@ -296,7 +305,7 @@ class SentenceTranslator:
                 if wrong == "same":
                     self.sources.setdefault(as_compared(text), source)  # nobody knows which of them it is of
             wrong = wrong or translation_fault(text, source, target, sentence.seconds)
-            seconds = None if wrong not in (None, "too_long") else self.texts.seconds_of(text)
+            seconds = self.texts.seconds_of(text) if wrong == "too_long" else None
             if wrong == "too_long" and seconds is not None and seconds <= _MOST_TIMES * self._times(sentence)[1]:
                 wrong = None  # the pause behind it has room
             if wrong is not None:
