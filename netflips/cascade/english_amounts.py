@@ -77,7 +77,7 @@ def english_amounts(text: str) -> list[Amount]:
         for one in found
     ]
     numerals = (one for one in _ROMAN.finditer(plain) if roman(one[0]))
-    found += [Amount(one[0], (Value(roman(one[0])),), *one.span(), is_required=False) for one in numerals]
+    found += [Amount(one[0], (Value(roman(one[0])),), *one.span(), is_required=False, is_sure=False) for one in numerals]
     return found + hints_in(plain, "en")
 
 
@@ -274,7 +274,9 @@ def _measure(reader: _Reader, found: re.Match[str]) -> _Made:
     is_small = len(values) == 1 and values[0] in (0, 1)
     is_all = values[0] == 100 and bool(units) and units[0].dimension == "share"
     made = [Value(one, unit) for unit in units for one in values] or [Value(one) for one in values]
-    return reader.made(found, *made, end=end, is_required=not is_small and not is_all, is_sure=not is_small, scale=number.scale)
+    return reader.made(
+        found, *made, end=end, is_required=not is_small and not is_all, is_sure=not is_small and not is_all, scale=number.scale
+    )
 
 
 def _single(reader: _Reader, found: re.Match[str]) -> _Made:

@@ -121,7 +121,9 @@ def _pair(text: str, place: int) -> Number | None:
     scale = scale_of(found[2] or "")
     is_native = found[1][0] not in "일이삼사오육칠팔" or found[1] == "일고여덟"
     counted = counts_at(text, found.end())
-    if not counted and not (is_native and _AFTER.match(text, found.end()) and found[1] != "한두"):
+    if not counted and not (
+        is_native and _AFTER.match(text, found.end()) and found[1] != "한두" and text[found.end() : found.end() + 1] != "요"
+    ):
         return None
     if not is_native and not found[2] and text[found.end() : found.end() + 1] != " ":
         return None

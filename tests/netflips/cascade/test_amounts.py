@@ -20,9 +20,12 @@ def _share(found: Iterable[bool]) -> float:
     return sum(rows) / len(rows)
 
 
+@pytest.mark.parametrize("is_reversed", [False, True], ids=["into Korean", "into English"])
 @pytest.mark.parametrize("name", ["tuned", "held_out"])
-def test_wrong_amounts_are_found_and_right_ones_left_alone(name: str) -> None:
-    told = [(is_right, any(compare_amounts(source, text, ("en", "ko")))) for is_right, source, text in _pairs(name)]
+def test_wrong_amounts_are_found_and_right_ones_left_alone(name: str, is_reversed: bool) -> None:
+    rows = [(verdict, *((text, source) if is_reversed else (source, text))) for verdict, source, text in _pairs(name)]
+    languages = ("ko", "en") if is_reversed else ("en", "ko")
+    told = [(is_right, any(compare_amounts(source, text, languages))) for is_right, source, text in rows]
     assert len(told) >= 200
     assert _share(is_told for is_right, is_told in told if not is_right) >= _WRONG_FOUND
     assert _share(not is_told for is_right, is_told in told if is_right) >= _RIGHT_LEFT_ALONE
