@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from avcore.errors import NetflipsError as NetflipsError
+from avcore.parts import Part
 from avcore.units import Units as Units
 from netflips.loaded import Loaded as Loaded
 from netflips.loaded import load as load
