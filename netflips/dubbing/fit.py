@@ -32,11 +32,22 @@ from netflips.dubbing.part import Part, with_more
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.target_units import with_target_units
 from netflips.dubbing.text_speech import TextToUnit
-from netflips.dubbing.timing import duration_scale, fit_as_it_is, fit_durations, pauses_in, rest_at_pauses, scale_durations
+from netflips.dubbing.timing import (
+    LONG_PAUSE_S,
+    duration_scale,
+    fit_as_it_is,
+    fit_durations,
+    pauses_in,
+    rest_at_pauses,
+    scale_durations,
+)
 from netflips.script.notes import CUT, HURRIED
 from netflips.script.targets import UnitList
 from netflips.script.types import Script
 from netflips.script.utterance import Slot, TimeFit, TimeSpan, Utterance
+
+_SLOWER = 1.1
+"""Factor on durations that nobody hears as slow."""
 
 
 def fit(script: Script, job: Job, sound: Sound | None) -> Script:
@@ -127,14 +138,17 @@ class Fitter:
         is_kept = keeps_its_sound(one, self.keep_sound)
 
         # Spare time goes into pauses at first, so that the dub rests where the original rests; only then is speech made slower.
-        if not is_kept and (silence := self.silence(units.vocabulary)) is not None:
-            is_silent, original = np.array(units.ids) == silence, pauses_in(self.sound, one.place)
-            natural = rest_at_pauses(natural, is_silent, slot - total, original=original)
+        silence = None if is_kept else self.silence(units.vocabulary)
+        is_silent = np.equal(units.ids, -1 if silence is None else silence)
+        if silence is not None:
+            natural = rest_at_pauses(natural, is_silent, slot - total, original=pauses_in(self.sound, one.place))
             total = int(natural.sum())
         if not is_kept and total < slot:  # a slow speaker stays slow, but only within the slot, so that nothing has to be hurried
             scale = duration_scale(self.script.speaker(one.speaker).rate, self.keep_sound)
             total = max(min(round(total * scale), slot), total)
             natural = scale_durations(natural, total)
+        if silence is not None:  # beyond a little, speech is not drawn out but rests longer
+            natural = rest_at_pauses(natural, is_silent, slot - round(total * _SLOWER), seconds=LONG_PAUSE_S)
 
         fit_to_time = fit_as_it_is if is_kept else fit_durations
         own, behind = (slot + pause, 0) if is_slow else (slot, pause)

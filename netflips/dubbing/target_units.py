@@ -65,6 +65,7 @@ def target_encoder(script: Script, job: Job, sound: Sound | None) -> "TargetEnco
         job.options.script_in,
         job.texts_file,
         sound,
+        script.is_source_timed,
     )
 
 
@@ -86,6 +87,8 @@ class TargetEncoder:
     """file in which the user can correct the texts of a cascade"""
     sound: Sound | None
     """sound of the original, whose pauses are kept; None: there is none"""
+    is_source_timed: bool
+    """whether each utterance has a length of its own to fill"""
 
     def encode(self, one: Utterance) -> tuple[Utterance, UnitList] | Note:
         """Return an utterance and the units of its target, or a note of why there are none.
@@ -122,7 +125,8 @@ class TargetEncoder:
         texts = self.texts()
         try:
             if isinstance(texts, TextToUnit):
-                return one, texts.units_with_pauses(target.text, pauses_in(self.sound, one.place))
+                slot_s = one.place.seconds if self.is_source_timed else None
+                return one, texts.units_with_pauses(target.text, pauses_in(self.sound, one.place), slot_s)
             units = texts.units_of(one, target.text)
             return replace(one, target=replace(target, spoken_by=texts.name)), units
         except SpeechError as error:

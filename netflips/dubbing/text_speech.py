@@ -24,14 +24,15 @@ from netflips.dubbing.job import Job
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech_files import beginning_of, speech_in
 from netflips.dubbing.store import Store
-from netflips.dubbing.timing import Pause, parted
+from netflips.dubbing.timing import Pause, parted, parted_at_marks
 from netflips.models import Models
 from netflips.script.targets import UnitList, WrittenText
 from netflips.script.terms import proposed_readings
 from netflips.script.types import Script
 from netflips.script.utterance import Utterance
+from text2unit.korean.phrasing import rested
 from text2unit.normalise import READING
-from text2unit.script import as_pronounced
+from text2unit.script import as_pronounced, script_of
 from text2unit.stage import TEXT2UNIT
 from text2unit.text_to_units import SHORT_PAUSE_S
 
@@ -39,6 +40,8 @@ GIVEN = "given"
 """Step of the store with speech from outside: of a program, or of files."""
 _SYLLABLE_S = 0.18
 """Length of a syllable from the text-to-unit model, in the demo's voice."""
+_REST_S = 0.35
+"""Time to spare for which a sentence gets one rest more: the rest, and the slower sounds before it."""
 _REFERENCE_S = 12.0
 """Length of a voice reference (s): the longest utterance of a speaker, cut to this."""
 _HARDLY_FASTER = 1.05
@@ -101,7 +104,10 @@ class TextToUnit:
 
     def units_of(self, text: str) -> UnitList:
         """Return the units of a text with natural durations. Raises InputError and UnitError."""
-        models, language, text = self.models, self.language, as_pronounced(text, self.readings)
+        return self._units_as_written(as_pronounced(text, self.readings))
+
+    def _units_as_written(self, text: str) -> UnitList:
+        models, language = self.models, self.language
         text_to_unit = models.other(TEXT2UNIT, language)
         voice = models.fingerprints["unit2av"], models.vocoder.language, models.vocoder.unit_offset, models.arithmetic
         made_of = (text, READING, language, text_to_unit.fingerprint, *voice)
@@ -109,19 +115,24 @@ class TextToUnit:
             UnitList, "texts", made_of, lambda: UnitList.of(natural_units(text, language, text_to_unit, models.vocoder))
         )
 
-    def units_with_pauses(self, text: str, pauses: Sequence[Pause]) -> UnitList:
+    def units_with_pauses(self, text: str, pauses: Sequence[Pause], slot_s: float | None = None) -> UnitList:
         """Return the units of a text with pauses where the original has them, at marks that the model would not pause at.
 
+        slot_s: length of its place; where that leaves time, it rests at its phrases, too. None: it takes as long as it takes.
         Raises InputError and UnitError.
         """
         whole, silence = self.units_of(text), self.silence(self.models.vocoder.vocabulary)
-        pieces, joined = parted(text, pauses), list[tuple[int, int]]()
+        text = as_pronounced(text, self.readings)
+        pieces = parted(text, pauses)
+        if slot_s is not None and self.language == "ko":
+            pieces = max(pieces, self._phrases(text, int((slot_s - whole.seconds) / _REST_S)), key=len)
+        joined = list[tuple[int, int]]()
         if silence is None or len(pieces) <= whole.ids[1:-1].count(silence) + 1:  # it pauses often enough by itself
             return whole
 
         for piece in pieces:
             try:
-                units = self.units_of(piece)
+                units = self._units_as_written(piece)
             except (InputError, UnitError):  # as of a mark alone
                 return whole
             own = list(zip(units.ids, units.durations or (), strict=True))
@@ -132,6 +143,12 @@ class TextToUnit:
 
         ids, durations = zip(*joined, strict=True)
         return UnitList(ids, durations, whole.vocabulary)
+
+    def _phrases(self, text: str, rests: int) -> list[str]:
+        """Part a Korean text at up to `rests` of its phrases, at its marks first. Raises what `script_of` raises."""
+        written = " ".join(script_of(text, self.language).sentences)
+        phrases = parted_at_marks(rested(written, rests + 1 - len(parted_at_marks(written))))
+        return phrases if len(phrases) <= rests + 1 else [written]
 
 
 def natural_units(text: str, language: str, text_to_unit: TextToUnitModel, voice: Voice) -> Units:

@@ -31,6 +31,8 @@ _LEAST_S = 6.0
 """Least speech (s) from which a rate is measured: a single sentence may be full of short syllables."""
 _SLOWEST, _FASTEST = 0.8, 1.25
 _MARK = re.compile(r"[,.;:!?…](?=\s+\S)")
+LONG_PAUSE_S = 0.6
+"""Seconds of a rest between phrases that is not heard as an interruption."""
 SAME_PLACE = 0.25
 """How much earlier or later than the original's pause (share of the speech) a pause may lie and still count as the same."""
 
@@ -101,6 +103,12 @@ def parted(text: str, pauses: Sequence[Pause]) -> list[str]:
     return [text[start:end].strip() for start, end in pairwise(edges)]
 
 
+def parted_at_marks(text: str) -> list[str]:
+    """Split a text after each punctuation mark."""
+    edges = [0, *(one.end() for one in _MARK.finditer(text)), len(text)]
+    return [text[start:end].strip() for start, end in pairwise(edges)]
+
+
 def spoken_in(sound: Sound, place: TimeSpan) -> list[tuple[float, float]]:
     """Return the stretches of speech inside a place (s)."""
     cut = ((max(one.start_s, place.start_s), min(one.end_s, place.end_s)) for one in sound.regions)
@@ -150,10 +158,15 @@ def fit_durations(natural: Ids, slot: int, pause: int, scales: tuple[float, floa
 
 
 def rest_at_pauses(
-    natural: Ids, is_silent: NDArray[np.bool_], room: float = np.inf, scale: float = 1.0, original: Sequence[Pause] = ()
+    natural: Ids,
+    is_silent: NDArray[np.bool_],
+    room: float = np.inf,
+    scale: float = 1.0,
+    original: Sequence[Pause] = (),
+    seconds: float = SHORT_PAUSE_S,
 ) -> Ids:
-    """Lengthen the pauses within speech to a quarter of a second, as people rest at a comma, or to the length of the original's
-    pause at that place, as far as there is slack.
+    """Lengthen the pauses within speech to a quarter of a second, as people rest at a comma (`seconds`), or to the length of the
+    original's pause at that place, as far as there is slack.
 
     natural: int64 [U]; is_silent: bool [U], units of silence; room: the slack in steps of 20 ms; scale: of durations, above 1 is
     slower; original: the pauses of the original. Returns int64 [U].
@@ -161,7 +174,7 @@ def rest_at_pauses(
     inside = is_silent.copy()
     inside[[0, -1]] = False
     places = np.flatnonzero(inside)
-    wanted = np.full(len(places), round(seconds_to_units(SHORT_PAUSE_S) * scale))
+    wanted = np.full(len(places), round(seconds_to_units(seconds) * scale))
     for place, steps in _matched(natural, is_silent, places, original).items():
         wanted[place] = max(wanted[place], steps)
 

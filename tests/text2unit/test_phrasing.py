@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from recipes.demo.voices import phrasebook
-from text2unit.korean.phrasing import MOST, phrased
+from text2unit.korean.phrasing import MOST, phrased, rested
 from text2unit.normalise import PAUSE, normalise
 
 
@@ -21,6 +21,20 @@ from text2unit.normalise import PAUSE, normalise
 )
 def test_long_clauses_are_parted_behind_particles_and_endings(written: str, said: str) -> None:
     assert phrased(written) == said
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (0, "오늘 모인 모든 분들은 우리나라와 세계의 더 나은 미래를 위해 애쓰고 있습니다."),
+        (1, "오늘 모인 모든 분들은 우리나라와 세계의 더 나은 미래를 위해, 애쓰고 있습니다."),
+        (2, "오늘 모인 모든 분들은, 우리나라와 세계의 더 나은 미래를 위해, 애쓰고 있습니다."),
+        (5, "오늘 모인 모든 분들은, 우리나라와 세계의 더 나은 미래를 위해, 애쓰고 있습니다."),
+    ],
+)
+def test_speech_with_time_to_spare_rests_at_its_phrases(count: int, said: str) -> None:
+    assert rested("오늘 모인 모든 분들은 우리나라와 세계의 더 나은 미래를 위해 애쓰고 있습니다.", count) == said
+    assert rested("기차역이 어디에 있어요?", count) == "기차역이 어디에 있어요?"
 
 
 def test_no_word_is_changed_and_what_is_parted_stays_so() -> None:

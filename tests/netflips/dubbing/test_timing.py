@@ -272,7 +272,7 @@ def test_a_text_is_parted_at_the_mark_next_to_a_pause() -> None:
 def test_a_mark_that_would_be_read_over_is_a_pause_where_the_original_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     known = {"가, 나": ((1, 2), (5, 5)), "가,": ((1,), (5,)), "나": ((2,), (5,)), "다, 라": ((1, 0, 2, 0), (5, 9, 5, 9))}
     monkeypatch.setattr(TextToUnit, "silence", lambda self, vocabulary: 0)
-    monkeypatch.setattr(TextToUnit, "units_of", lambda self, text: UnitList(*known[text]))
+    monkeypatch.setattr(TextToUnit, "_units_as_written", lambda self, text: UnitList(*known[text]))
     models: Any = SimpleNamespace(vocoder=SimpleNamespace(vocabulary=""))
     with_pauses = TextToUnit(models, "ko", {}, Store(Path("nowhere"))).units_with_pauses
     assert with_pauses("가, 나", []) == UnitList((1, 2), (5, 5))
@@ -282,6 +282,42 @@ def test_a_mark_that_would_be_read_over_is_a_pause_where_the_original_pauses(mon
     known["나"] = (0, 2), (4, 5)
     assert with_pauses("가, 나", [Pause(0.5, 30)]) == UnitList((1, 0, 2), (5, 7, 5))
     assert with_pauses("다, 라", [Pause(0.5, 30)]) == UnitList((1, 0, 2, 0), (5, 9, 5, 9))  # so has all of it
+
+
+_SPARE = "오늘 이 자리에 모인 모든 분들은 우리나라와 세계의 더 나은 미래를 위해 애쓰고 있습니다."
+
+
+@pytest.mark.parametrize(("slot_s", "rests"), [(None, 0), (2.2, 0), (2.8, 0), (2.9, 1), (3.3, 2), (6.0, 2)], ids=str)
+def test_a_text_with_time_to_spare_rests_at_its_phrases(monkeypatch: pytest.MonkeyPatch, slot_s: float | None, rests: int) -> None:
+    monkeypatch.setattr(TextToUnit, "silence", lambda self, vocabulary: 0)
+    # 14 words of 0.18 s
+    known = lambda self, text: UnitList((1,) * len(text.split()), (9,) * len(text.split()))  # noqa: E731
+    monkeypatch.setattr(TextToUnit, "_units_as_written", known)
+    models: Any = SimpleNamespace(vocoder=SimpleNamespace(vocabulary=""))
+    units = TextToUnit(models, "ko", {}, Store(Path("nowhere"))).units_with_pauses(_SPARE, [], slot_s)
+    assert units.ids.count(0) == rests
+    assert units.ids[0] == units.ids[-1] == 1
+
+
+@pytest.mark.parametrize(
+    ("slot_s", "rest", "sounds"),
+    [
+        (2.0, 10, 90),  # as it is
+        (2.2, 14, 96),  # the rest of a comma, then slower
+        (2.4, 22, 98),
+        (3.0, 38, 112),  # a long rest, then slower
+        (3.4, 38, 112),  # no slower than the pace allows
+    ],
+)
+def test_time_to_spare_is_rested_before_speech_is_drawn_out(slot_s: float, rest: int, sounds: int) -> None:
+    one = Utterance(1, TimeSpan(1.0, 1.0 + slot_s), "Ann", units=UnitList((1, 0, 1), (45, 10, 45)))
+    script = Script("en", "ko", "own", speakers=(SpeakerOf("Ann"),), utterances=(one,))
+    slack = slack_of(script, Fraction(60))
+    fitter = Fitter(script, slack, lambda _: 0, None, SCALES, freezes_frame=False, frame_rate=Fraction(25), keep_sound=False)
+    fit, note = fitter.fit(one, one.units or UnitList())
+    assert note is None
+    assert (fit.durations[1], fit.durations[0] + fit.durations[2]) == (rest, sounds)
+    assert fit.natural_s == pytest.approx(2.0 if slot_s == 2 else 2.06)
 
 
 def _words(plan: list[float]) -> list[Span]:
