@@ -169,9 +169,8 @@ class ExamMaker:
         plan = plan_clip(kind, number)
         text = plan.text if group.language == "en" or group.made == "unchanged" else plan.pair.korean
         if group.made == "said":
-            free = held_out_free()
-            own = drawn_sentence(group.kind, number).korean
-            text = free[number % len(free)] if group.kind == "free" else own
+            free = held_out_free(group.kind) if group.kind in ("free", "news") else []
+            text = free[number % len(free)] if free else drawn_sentence(group.kind, number).korean
 
         item = PlannedClip(group, number, stem, plan, text)
         line: Line = {"id": group.clip(number), "group": group.name, "language": group.language, "reference_text": text}

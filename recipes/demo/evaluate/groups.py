@@ -156,6 +156,10 @@ GROUPS: tuple[Group, ...] = (
         subjects=(DUBBED, TRUTH),
     ),
     Group(
+        "news", "news, said", "said", "news", ("cer", *_LETTERS), {"cer": 0.14}, needs=(SPELLED,),
+        subjects=(DUBBED, TRUTH), most=60,
+    ),
+    Group(
         "vocoder", "the vocoder alone, from the teacher's units", "resynthesised", "held_out",
         ("cer", *_LETTERS, "right"), {"right": 0.99},
         subjects=(DUBBED, TRUTH),

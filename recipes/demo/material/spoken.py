@@ -22,6 +22,8 @@ REFERENCE = "ref"
 NATURAL = "natural"
 KOREAN, KOREAN_REFERENCE = "korean", "korean_reference"
 """Speakers of Korean takes: styles that an encoder may be trained on, and the reference voice's, which only the vocoder learns."""
+WIDE, OTHER_TRACT = "wide", "wide_other_tract"
+"""Speakers of takes of many words: recordings as they are, and the same with another vocal tract."""
 _LEAD_STEPS, _LONG_LEAD_STEPS = (1, 12), (13, 75)
 """Silence before or after a take, in steps of 20 ms: usual, and long."""
 _BREATH_STEPS = 15, 30
@@ -101,6 +103,18 @@ def free_takes(numbered: Iterable[tuple[int, str]], cast: Cast, seed: int) -> li
         _korean_takes(f"f{number:04d}", number, text, cast, np.random.default_rng([seed, number, 23])) for number, text in numbered
     )
     return [take for takes in rows for take in takes]
+
+
+def wide_takes(numbered: Iterable[tuple[int, str]], cast: Cast, seed: int) -> list[Take]:
+    """Return the takes of numbered Korean sentences of many words: `Cast.wide_voices`."""
+    takes = list[Take]()
+    for number, text in numbered:
+        rng = np.random.default_rng([seed, number, 31])
+        for place, voice in enumerate(cast.wide_voices(rng)):
+            takes.append(
+                _take(f"w{number:05d}_ko_{place}", number, "ko", text, voice, WIDE if place == 0 else OTHER_TRACT, None, cast, rng)
+            )
+    return takes
 
 
 def _korean_takes(name: str, number: int, text: str, cast: Cast, rng: np.random.Generator) -> Iterator[Take]:

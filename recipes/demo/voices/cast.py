@@ -122,6 +122,12 @@ class Cast:
 
         return voices
 
+    def wide_voices(self, rng: np.random.Generator) -> list[Voice]:
+        """Draw one recording of a sentence of many words (`wide`): as its style says it, and with other tracts."""
+        own = self.settings["wide"]
+        styles, speed = self._blend(own, rng), round(float(rng.uniform(*own["speed"])), 2)
+        return [_korean(styles, speed, self._tract(own, rng) if number else 1.0) for number in range(own["takes"])]
+
     def espeak_voice(self, language: str, rng: np.random.Generator) -> EspeakVoice:
         """Draw a training voice of espeak-ng."""
         own = self.settings["espeak"][language]

@@ -161,9 +161,12 @@ def free_sentences(count: int, seed: int, names: Sequence[str] = ("free_korean",
     raise InputError("there are fewer free sentences", expected=count, found=len(found))
 
 
-def held_out_free() -> list[str]:
-    """Return sentences that are never trained on."""
-    return files(__package__).joinpath("free_held_out.txt").read_text(encoding="utf-8").splitlines()
+_HELD_OUT = {"free": "free_held_out.txt", "news": "news_held_out.txt", "unseen": "unseen_korean.txt"}
+
+
+def held_out_free(kind: str = "free") -> list[str]:
+    """Return sentences that are never trained on: free ones, of the news, or those that findings are measured on."""
+    return files(__package__).joinpath(_HELD_OUT[kind]).read_text(encoding="utf-8").splitlines()
 
 
 def _filling(slots: Mapping[str, Sequence[str]], slot: str, rng: np.random.Generator) -> str:
