@@ -2,6 +2,8 @@
 
 import json
 from dataclasses import replace
+from difflib import SequenceMatcher
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from netflips import cli
 from netflips.bundles.confidence import confidence_of
 from netflips.bundles.describe import check_bundle
 from netflips.bundles.references import Reference, nearest_reference, read_references
+from netflips.cascade.kokoro import korean_signs
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.text_speech import natural_units
@@ -32,7 +35,10 @@ from netflips.models import Models, load_models
 from netflips.options import transcribe
 from netflips.quality_estimation import QualityEstimate, ReadUnits, compare_given_text, estimate_utterance
 from netflips.stages import SHIPPED, load_text_to_unit
+from recipes.demo.material.phones import SILENCE
+from recipes.demo.voices.phrasebook import held_out_free
 from tests.netflips.dubbing.made import write_times
+from text2unit.script import script_of
 from unit2av.lipsync.backend import LipSyncChoice
 from unit2av.speaker import voice_of
 from unit2text.stage import UNIT2TEXT
@@ -168,6 +174,22 @@ def test_two_sentences_without_a_pause_are_both_read(pause_s: float, models: Mod
     assert transcribe.main([str(tmp_path / "two.wav"), "--from", "ko", "--out", str(out), "--cpu", "--quiet"]) == 0
     errors = character_errors(" ".join(sentences), " ".join(out.read_text(encoding="utf-8").split()))
     assert errors.errors <= 0.4 * errors.length  # words may be read wrong; a sentence that is lost is half of it
+
+
+@pytest.mark.parametrize("kind", ["news", "free", "unseen"])
+def test_any_words_become_the_phones_of_their_reading(kind: str) -> None:
+    """Sentences that the model has not learnt from; the rules of its teacher are the judge."""
+    model = load_text_to_unit(SHIPPED / "text_to_unit.ko.safetensors", Running())
+    names = json.loads((SHIPPED / "bundle.json").read_text(encoding="utf-8"))["phones"]
+    sentences = [sentence for text in held_out_free(kind) for sentence in script_of(text).sentences]
+    wrong = total = 0
+    for sentence in sentences:
+        said = [phone for _, phone in korean_signs(sentence, SILENCE) if phone != SILENCE]
+        heard = [names[unit] for unit in model.units_of(sentence, "ko").ids if names[unit] != SILENCE]
+        wanted, found = ([phone for phone, _ in groupby(row)] for row in (said, heard))
+        wrong += sum(1 for block in SequenceMatcher(None, wanted, found, autojunk=False).get_opcodes() if block[0] != "equal")
+        total += len(wanted)
+    assert wrong <= 0.001 * total
 
 
 def _sounding(samples: np.ndarray) -> np.ndarray:
