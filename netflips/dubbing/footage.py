@@ -37,6 +37,8 @@ _Person = int | tuple[int, int]
 _STEP = "mouths"
 _STRETCH_S = Fraction(20)
 """Longest stretch that is looked at and kept as one (s)."""
+_LEAST_MOUTHS = 50
+"""Pictures of mouths that are kept of a stretch at least, however many there are."""
 _AROUND_S = Fraction(1, 2)
 """Footage before and after a stretch that helps to follow its faces (s)."""
 
@@ -79,8 +81,8 @@ class SeenFootage:
     def codes(self, one: Utterance, codes: Any) -> Any:
         """Return codes of an utterance by which its lips are drawn on its footage."""
         with self._lock:
-            self._look()
-            return self.lips.on_footage(codes, partial(self._stretch_at, one), partial(self._person_who, one))
+            own = [piece for piece in self._stretches if piece.utterance.number == one.number]
+            return self.lips.on_footage(codes, partial(self._stretch_at, own), partial(self._person_who, one))
 
     def misses(self, one: Utterance) -> Sequence[str]:
         """Return what is missing of the people in an utterance to show what is said, see `FootageLipSync.misses`."""
@@ -88,10 +90,9 @@ class SeenFootage:
         def missing() -> list[str]:
             found = list[str]()
             with self._lock:
-                self._look()
                 for face in self._people_in(one):
                     person = self._person_who(one, face)
-                    seen = [self.stretch(piece) for piece in self._pieces if piece.utterance.number == one.number]
+                    seen = (self.stretch(piece) for piece in self._stretches if piece.utterance.number == one.number)
                     found += [self.lips.misses(person, stretch, face) for stretch in seen if (stretch.mouths["face"] == face).any()]
             return sorted({code for code in found if code})
 
@@ -115,7 +116,7 @@ class SeenFootage:
             edges = [span.first + span.length * part // count for part in range(count + 1)]
             drawn = key_of([[face.first, face.number, face.shot, face.boxes] for face in self.faces.drawn(one)])
             for first, stop in pairwise(edges):
-                quota = ceil(self.lips.most_mouths * (stop - first) / max(total, 1))
+                quota = max(ceil(self.lips.most_mouths * (stop - first) / max(total, 1)), _LEAST_MOUTHS)
                 start_s, stop_s = frames_to_seconds(first), frames_to_seconds(stop)
                 cuts = [cut for cut in self.shots.cuts if start_s - 1 <= cut <= stop_s + 1]
                 pieces.append(_Piece(one, start_s, stop_s, quota, (self.digest, RENDERING, first, stop, quota, cuts, drawn)))
@@ -140,12 +141,14 @@ class SeenFootage:
         # Boxes of a file have no shots: there each shot shows somebody else.
         return (one.number, face) if self.faces.boxes is not None else self._people_in(one).get(face, (one.number, face))
 
-    def _look(self) -> None:
-        """Look at all stretches that are not kept yet."""
+    @cached_property
+    def _stretches(self) -> list[_Piece]:
+        """The stretches, all of which are kept: those that are not yet are looked at when this is first asked."""
         missing = [piece for piece in self._pieces if not self.store.has(_STEP, key_of(*piece.made_of), ".npz")]
         for done, piece in enumerate(missing):
             self.progress("mouths", done, len(missing))
             self.store.keep(_STEP, piece.made_of, self._seen(piece))
+        return self._pieces
 
     def _seen(self, piece: _Piece) -> "Stretch":
         path, span = self._paths[piece.utterance.number], self.faces.spans[piece.utterance.number]
@@ -153,8 +156,7 @@ class SeenFootage:
         read = self.read(max(piece.start - _AROUND_S, first), min(piece.stop + _AROUND_S, last))
         return self.lips.look((_scene(path, at, rgb) for at, rgb in read), piece.quota, (piece.start, piece.stop))
 
-    def _stretch_at(self, one: Utterance, time: Seconds) -> "Stretch | None":
-        own = [piece for piece in self._pieces if piece.utterance.number == one.number]
+    def _stretch_at(self, own: Sequence[_Piece], time: Seconds) -> "Stretch | None":
         piece = next((piece for piece in own if piece.start <= time < piece.stop), None)
         return None if piece is None else self.stretch(piece)
 
@@ -173,7 +175,7 @@ class SeenFootage:
     def _acquainted(self) -> "Callable[[_Person], Any]":
         def acquaint(person: _Person) -> Any:
             seen: list[tuple[Callable[[], Stretch], list[int]]] = []
-            for piece in self._pieces:
+            for piece in self._stretches:
                 if isinstance(person, int):
                     faces = [face for face, who in self._people_in(piece.utterance).items() if who == person]
                 else:

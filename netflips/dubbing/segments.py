@@ -32,8 +32,8 @@ LOG = logging.getLogger("netflips")
 STAGE = "frames"
 _BITS_PER_PIXEL = 0.2
 """Size of H.264 at the quality written here; frames with much noise take more, most take a half or a quarter."""
-_BYTES_PER_SECOND = 64_000 + 3 * 250_000
-"""Sound for recognition, and lip crops at 25 fps of the visible faces, up to three on average."""
+_BYTES_PER_SECOND = 64_000 + 3 * 250_000 + 300_000
+"""Sound for recognition, lip crops at 25 fps of the visible faces, up to three on average, and places and pictures of mouths."""
 _MEGA = 1e6
 _MAX_WORKERS, _CORES_PER_WORKER, _RUNS_PER_WORKER = 6, 3, 3
 """Most workers, cores of each, and runs of segments for each. A worker keeps a decoder, a renderer and an encoder busy; with

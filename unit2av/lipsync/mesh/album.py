@@ -44,8 +44,6 @@ from unit2av.lipsync.structure import evidence
 
 MOST_MOUTHS, MOST_BYTES = 750, 60 << 20
 """Most mouths in an album, and most bytes of their pictures."""
-_LEAST_OF_STRETCH = 50
-"""Mouths of a stretch that are kept at least, however long the footage is."""
 _RUN = 10
 """Frames of a run that is kept or left out as a whole."""
 _WHOLE = 0.99
