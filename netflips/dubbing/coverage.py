@@ -65,7 +65,8 @@ def offset_of(cues: Sequence[Span], speech: Sequence[Span]) -> float | None:
     Both become masks over time, and the offset is where these correlate most (as ffsubsync finds it); then it is that of the edges
     at which cues begin, since many are shown longer than their speech.
     """
-    if len(cues) < _LEAST_CUES or not speech:
+    cues = [one for one in cues if speech and one[0] < speech[-1][1] + _FARTHEST_S]  # others may have mistyped times
+    if len(cues) < _LEAST_CUES:
         return None
     length = max(cues[-1][1], speech[-1][1]) + _FARTHEST_S  # silence between the end and the beginning, for lags wrap around
     shown, spoken = (_mask(spans, length) for spans in (cues, speech))

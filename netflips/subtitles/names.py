@@ -25,9 +25,17 @@ _ALONE = re.compile(rf"{_LEAD}\[([^\[\]\n]{{1,30}})\]\s*$")
 _WORD = r"[^\W\d_][\w.'-]{0,15}"
 _COLON = re.compile(rf"{_LEAD}(SPEAKER_\d{{1,3}}|{_WORD}(?: {_WORD}){{0,2}}(?: \d{{1,2}})?)\s?[:\uff1a](?:\s+(?=\S)|(?=[가-힣]))")
 _NUMBERED = re.compile(r"(?:speaker|화자|발언자|참석자|참가자)[ _]?\d{1,3}", re.IGNORECASE)
-_NAME = r"[A-Z\u00c0-\u00de][\w'-]*\.?"
+_CAPITAL = r"[A-Z\u00c0-\u00de][\w'-]*"
+_NAME = rf"{_CAPITAL}\.?"
 _LATIN = re.compile(rf"{_NAME}(?: (?:{_NAME}|de|van|von|al)){{0,2}}")
 _HANGUL = re.compile(r"[가-힣]{2,5}(?: [가-힣]{1,4})?")
+_CALLED = (
+    re.compile(rf",\s*({_CAPITAL})\s*[.,!?]"),
+    re.compile(rf"\b(?i:hi|hey|hello|thanks|thank you|dear),? ({_CAPITAL})\b"),
+    re.compile(r"(?:^|[.?!,]\s*)([가-힣]{2,4}?)[아야](?=[\s,!]+\S)"),  # not at the end, where 문제야 is a sentence
+    re.compile(r"(?<![가-힣])([가-힣]{2,4}?)\s?[씨님](?![가-힣])"),
+)
+"""Names by which somebody is called: `Thanks, Ravi.`, `민수야, 가자.`"""
 _DOING = re.compile(r"(?:ing|ed|ly)$")
 """Ends of words for sounds; a name in brackets with such an end must come more than once."""
 _HOW = re.compile(r"(?:히|게|며|면서|로|다|소리|움|숨)$")
@@ -149,7 +157,7 @@ class _Names:
                     row = row[one.end :]
                 texts.append(row)
                 self.words.update(re.findall(r"\b[a-z]+\b", row))
-        self._text = "\n".join(texts)
+        called = {one.casefold() for row in texts for pattern in _CALLED for one in pattern.findall(row)}
         self._sure = {name for name in self.counts if self._is_sure(name)}
         patterned = {name for name, count in self.counts.items() if count > 1 and _is_korean_name(name)}
         letters = {name for name, count in self.counts.items() if re.fullmatch("[A-Z]", name)}
@@ -157,7 +165,7 @@ class _Names:
         likely = {name for name in self.counts if _is_likely(name) and name.lower() not in self.words}
         initials = {name: "".join(part[0] for part in name.split()) for name in likely if " " in name}
         self._sure |= {name for name, short in initials.items() if short in self.counts} | (set(initials.values()) & likely)
-        self._sure |= {name for name in likely if self._is_addressed(name) or (self._sure and self._is_frequent(name))}
+        self._sure |= {name for name in likely if name.split()[0].casefold() in called or (self._sure and self._is_frequent(name))}
 
     def find(self, line: str) -> _Found | None:
         """Return the name before a line, None if there is none."""
@@ -192,15 +200,6 @@ class _Names:
 
     def _is_frequent(self, name: str) -> bool:
         return self.counts[name] >= max(_LEAST_TIMES, _LEAST_SHARE * self._total)
-
-    def _is_addressed(self, name: str) -> bool:
-        """Return whether somebody calls a name in the texts: `Thanks, Ravi.`, `민수야`."""
-        called = re.escape(name.split()[0].title() if name[0].isascii() else name)
-        if name[0].isascii():
-            pattern = rf",\s*{called}\s*[.,!?]|(?:^|[.!?]\s+){called},|\b(?:hi|hey|hello|thanks|thank you|dear),? {called}\b"
-        else:
-            pattern = rf"(?<![가-힣]){called}(?:[아야]|\s?씨|\s?님)(?![가-힣])"
-        return re.search(pattern, self._text, re.MULTILINE | (re.IGNORECASE if name.isupper() else 0)) is not None
 
 
 def _candidate(line: str) -> _Found | None:

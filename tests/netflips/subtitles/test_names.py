@@ -63,6 +63,8 @@ def test_words_that_are_said_are_told() -> None:
         ("Q: a|A: b|Q: c|A: d", "Q|A|Q|A"),
         ("[Myth]: a|[Truth]: b", "Myth|Truth"),  # as a person marks who it is
         ("Time: a|Dan: b|Time: c", "|Dan|"),
+        ("문제: 비싸요|그게 문제야.|문제: 멀어요", "||"),
+        ("Today: a|Today, we go. Today.|Today: b", "||"),
     ],
 )
 def test_speakers_are_not_said(texts: str, speakers: str) -> None:
