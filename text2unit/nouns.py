@@ -73,23 +73,19 @@ def put(text: str, words: Mapping[str, str]) -> Replaced:
 
     words: what is put in, by the word in its place; words are found in upper and lower case.
     """
-    plain, done, at, counted = normalize("NFC", text), "", 0, Counter[str]()
+    plain, done, at, counted = normalize("NFC", text), list[str](), 0, Counter[str]()
     for place in sorted(_places(plain, words)):
         new = words[place.word] + ("" if place.tail is None else _fitted(place.tail, words[place.word]))
         stop = place.stop if place.tail is None else place.tail.end()
         counted[place.word] += new != plain[place.start : stop]
-        done, at = done + plain[at : place.start] + new, stop
-    return Replaced(done + plain[at:], +counted)
+        done += plain[at : place.start], new
+        at = stop
+    return Replaced("".join([*done, plain[at:]]), +counted)
 
 
 def with_fitting_particles(text: str, noun: str) -> str:
     """Put 은/는, 이/가, 을/를, 과/와, 으로/로 and forms of 이다 behind a noun in the form that fits its pronunciation."""
-    done, at = "", 0
-    for place in sorted(_places(text, [noun])):
-        if place.tail is not None and text[place.start : place.stop] == noun:
-            done += text[at : place.stop] + _fitted(place.tail, noun)
-            at = place.tail.end()
-    return done + text[at:]
+    return put(text, {noun: noun}).text
 
 
 # Where words stand
@@ -99,15 +95,17 @@ def _places(text: str, words: Iterable[str]) -> Iterator[_Place]:
     """Yield where words stand by themselves, those of longer words first; no two overlap."""
     folded = text.lower()
     there = sorted({word for word in words if word and word.lower() in folded}, key=lambda word: (-len(word), word))
-    taken = addresses_in(text) if there else []
+    taken = bytearray(len(text))  # a mark for each letter, since a word may stand in a text thousands of times
+    for start, stop in addresses_in(text) if there else ():
+        taken[start:stop] = b"\1" * (stop - start)
     for word in there:
         for found in re.finditer(_edged(word), text, re.IGNORECASE):
-            if any(start < found.end() and found.start() < stop for start, stop in taken):
+            if any(taken[slice(*found.span())]):
                 continue
             tail = _tail().match(text, found.end())
             if is_syllable(word[-1]) and not (tail and _is_word(text, found, tail)):
                 continue
-            taken.append(found.span())
+            taken[slice(*found.span())] = b"\1" * len(found[0])
             yield _Place(*found.span(), tail if tail and tail[0] else None, word)
 
 
@@ -134,7 +132,7 @@ def _is_name(text: str, found: re.Match[str]) -> bool:
     known, syllable, stop = tables(), found[0], found.end()
     if title := _title_apart().match(text, stop):
         return syllable not in known.determiners or title[0].strip()[0] in "씨님"
-    before = text[: found.start()]
+    before = text[max(found.start() - 2, 0) : found.start()]
     if before.endswith(" ") and _final(before.rstrip()[-1:]) == _RIEUL and _BOUND.match(text, stop):
         return False
     if not is_syllable(text[stop : stop + 1]):
@@ -187,16 +185,14 @@ def _fitted(tail: re.Match[str], noun: str) -> str:
     except InputError:
         return tail[0]
 
-    forms = {"way": "으로/로", "polite": "이에요/예요", "past": "이었/였", "soft": "이/", "called": "이/", "called_plain": "이/"}
-    if tail["pair"]:
-        name, pair = "pair", PAIR_OF[tail["pair"]]
-    else:
-        name = next((name for name in forms if tail[name] is not None), "")
-        pair = forms.get(name, "")
+    pairs = {
+        "pair": PAIR_OF.get(tail["pair"] or "", ""), "way": "으로/로", "polite": "이에요/예요", "past": "이었/였", "soft": "이/",
+        "called": "이/", "called_plain": "이/",
+    }  # fmt: skip
+    name = next((name for name in pairs if tail[name] is not None), "")
     if not name:
         return tail[0]
-
-    new, rest = fitting(pair, spoken), tail[0][len(tail[name]) :]
+    new, rest = fitting(pairs[name], spoken), tail[0][len(tail[name]) :]
     if name == "called" and not new:  # 민준이는, but 민아는
         rest = fitting(PAIR_OF[tail["called_pair"]], spoken) + rest[1:]
     return new + rest

@@ -30,17 +30,16 @@ _SUBTRACTION = re.compile(
 _MARK_OF_LOSS = re.compile(rf"[△▽]\s?(?={NUMBER}(?:\s?(?:%|[백천]?[만억조]|원|달러)|\s|[.,)]?$))")
 _LISTED = re.compile(r"[△▽]\s?(?:[가-힣]|\d{4}년)")
 _PROFIT = re.compile(rf"((?:이익|손익|수지|증감액?)(?:은|는|이|가|:)?\s?)\(({NUMBER})\)(?=\s?(?:%|[백천]?[만억조]|[백천]?원|달러))")
-_LINE = re.compile(r"[^\n]*[△▽][^\n]*")
 
 
 def read_algebra(text: str) -> str:
     """Return a text with functions, variables that something is taken off, and amounts below zero in words."""
     rules: tuple[Rule, ...] = (
         _function(), _function(), _named_function(), (_TERM, _read_term), (_SUBTRACTION, _read_subtraction),
-        (_LINE, lambda found: found[0] if _LISTED.search(found[0]) else _MARK_OF_LOSS.sub("마이너스 ", found[0])),
         (_PROFIT, r"\1마이너스 \2"),
     )  # fmt: skip
-    return apply_rules(rules, text)
+    lines = apply_rules(rules, text).split("\n")
+    return "\n".join(line if _LISTED.search(line) else _MARK_OF_LOSS.sub("마이너스 ", line) for line in lines)
 
 
 @cache

@@ -67,7 +67,7 @@ def _money_behind() -> Rule:
     """An amount before the sign of its currency: 50¢, 20€."""
     names = tables().currencies
     signs = "".join(map(re.escape, names))
-    return re.compile(rf"({NUMBER}{_SCALE_BEHIND})\s?([{signs}])(?!\s?\d)"), lambda found: f"{found[1]}{names[found[2]]}"
+    return re.compile(rf"(?<![\d.,])({NUMBER}{_SCALE_BEHIND})\s?([{signs}])(?!\s?\d)"), lambda found: f"{found[1]}{names[found[2]]}"
 
 
 @cache
