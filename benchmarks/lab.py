@@ -21,6 +21,7 @@ from avcore.media import write_speech
 from avdata.manifest import Entry, write_manifest
 from benchmarks.material import speech
 from benchmarks.stages import Ledger
+from netflips.cascade.kokoro import missing_voices
 from recipes.demo.random.random_checkpoints import UNIT_ENCODER
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -136,7 +137,7 @@ def measure_corpus(options: argparse.Namespace, folder: Path, scratch: Path, led
                 | _difference(partial(extract, precision), _FEW, many, hours)
             ),
         )
-    if options.device == "cpu" and find_spec("kokoro") is not None:
+    if options.device == "cpu" and not missing_voices():
         _measure_speech(scratch, ledger)
 
 
