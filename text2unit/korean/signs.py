@@ -32,8 +32,8 @@ _WORD = re.compile(r"[A-Za-z]+")
 _GREEK = re.compile("[\u0391-\u03a9\u03b1-\u03c9]")
 _ROMAN = re.compile(r"(?<![A-Za-z0-9&'./-])(?=[IVX])(X{0,3}(?:IX|IV|V?I{0,3}))(?![A-Za-z0-9&'])")
 _ROMAN_SIGNS = re.compile(r"([\u2160-\u217f]+)(\s?[~-]\s?(?=[\u2160-\u217f]))?")
-_SMALL_ROMAN = re.compile(r"(?<=\()(?:(?<![A-Za-z]\()(ii|iii|iv|vi{1,3}|ix)|(?<![A-Za-z가-힣]\()([ivx]))(?=\))")
-"""Right behind a word a single letter is a variable: 속도(v), f(x)."""
+_SMALL_ROMAN = re.compile(r"(?<=\()(?:(?<![A-Za-z]\()(ii|iii|iv|vi{1,3}|ix)|(?<![A-Za-z가-힣]\()([ivx])(?!\)[가-힣]))(?=\))")
+"""Right behind a word, or before a particle, a single letter is a variable: 속도(v), f(x), 값 (x)는."""
 _CHAPTER = re.compile(r"\s?(?:장|절|부|권|편|막|항|세(?!대|상|계)|차(?!선|량)|단계)(?![가-힣]*축)")
 """What a single letter counts: I부 and X세 are numbers, X선 and V자 are letters."""
 _NUMBERED = re.compile(r"\s?(?:장|절|부|권|편|막|항|세|차|단계|급|형|기|호|조|과|판|군|종|유형|학기|학년|관|악장|번)")
