@@ -78,7 +78,7 @@ def test_a_head_says_another_talk_with_its_own_mouths() -> None:
     assert gaps[asked[:, 2] > 0.9].max() < closed + 0.005
 
 
-def test_outside_of_the_chosen_mouth_is_the_present_frame_s_own_warp() -> None:
+def test_outside_of_the_mouth_the_frame_is_warped_and_no_more() -> None:
     scene, mouth = speaker()[0][40], speaker()[1].mouths[40]
     place, album = place_of(mouth), repertoire().album
     shape = album.places[10].seen
@@ -94,7 +94,7 @@ def test_outside_of_the_chosen_mouth_is_the_present_frame_s_own_warp() -> None:
     assert np.abs(faded.astype(int) - scene.rgb).mean() < 0.1 * np.abs(whole - scene.rgb).mean()
 
 
-def test_frames_that_nothing_is_drawn_in_are_given_back_as_they_are() -> None:
+def test_frames_without_a_source_are_given_back_as_they_are() -> None:
     scenes = [replace(scene, source=None) if k in (3, 4) else scene for k, scene in enumerate(speaker()[0][:12])]
     footage = Footage(codes(), lambda time: speaker()[1], lambda face: repertoire())
     shown = list(Rewrite(footage, repertoire()).frames(scenes))

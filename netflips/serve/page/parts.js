@@ -39,7 +39,7 @@ export const press = async (pressed, page, work, word = "starting") => {
 // What a job does just now, in words.
 const STAGES = {
   listen: "hearing", hear: "hearing", measure: "hearing", "encoder layers": "hearing", units: "hearing", transcribe: "hearing", read: "hearing", cuts: "facing", faces: "facing",
-  look: "facing", "lip frames": "facing", translate: "translating", speech: "speaking", texts: "writing", check: "checking", lips: "drawing", frames: "drawing", portrait: "drawing",
+  look: "facing", "lip frames": "facing", translate: "translating", speech: "speaking", texts: "writing", check: "checking", lips: "drawing", mouths: "drawing", frames: "drawing", portrait: "drawing",
   loudness: "mixing", "stills before": "reporting", "stills after": "reporting",
 };
 
