@@ -245,7 +245,13 @@ def lab_table(results: Results) -> str:
     """Return the table of what a lab waits for, each row with its machine, load and day."""
     parts = [results[part] for part in ("training", "corpus") if part in results]
     lines = [
-        [run["what"], f"{run['cpu_s']:,.2f}", f"{run['wall_s']:,.2f}", f"{run['peak_mib'] / _GIB:.1f} GiB", str(run["n"])]
+        [
+            run["what"],
+            _NONE if run["cpu_s"] is None else f"{run['cpu_s']:,.2f}",
+            f"{run['wall_s']:,.2f}",
+            f"{run['peak_mib'] / _GIB:.1f} GiB",
+            str(run["n"]),
+        ]
         for part in parts
         for run in part["points"].values()
     ]

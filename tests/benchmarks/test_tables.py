@@ -175,7 +175,7 @@ def test_an_hour_of_speech_is_measured_without_the_start(tmp_path: Path) -> None
         patch.setattr(
             lab,
             "_netflips",
-            lambda *words: {"wall_s": 1.0, "cpu_s": 2.0 + 3 * sum("4" in str(word) for word in words), "peak_mib": 9},
+            lambda *words: {"wall_s": 1.0, "cpu_s": 2.0 + 3 * sum("corpus 4" in str(word) for word in words), "peak_mib": 9},
         )
         ledger = Ledger(tmp_path / "corpus.json", ABOUT)
         lab.measure_corpus(options, folder, scratch, ledger)
