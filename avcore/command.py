@@ -38,6 +38,7 @@ _USUAL = {
     "outfile": ("--out",), "rate": ("--speed",), "speaker": ("--voice",), "reference": ("--voice",),
     "audio": ("--speech",), "gpu": ("--device",),
     "silent": ("--quiet",), "lip-sync": ("--lips",), "begin": ("--start",), "stop": ("--end",), "srt": ("--subtitles",),
+    "json": ("--report",),
 }  # fmt: skip
 """Options of other programs, and our options that do the same, the likeliest first."""
 

@@ -1,4 +1,4 @@
-"""NetfLips: dub people on video into another language, in their own voice, with lips that fit.
+"""NetfLips: dub people on video into another language, with lips that fit.
 
 `netflips.dub("talk.mp4", "talk_ko.mp4", to="ko")`: each command is a function too, see `netflips.api`. `netflips.load()` reads the
 models once, for many calls. Errors that you can put right are `NetflipsError`. `__init__.pyi` has the signatures.

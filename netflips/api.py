@@ -42,8 +42,7 @@ if TYPE_CHECKING:
     without="one_file",
 )
 def dub(options: DubCommand) -> "Script":
-    """Dub a video of someone speaking into another language, in the speaker's own voice, with lips that fit; returns the script of
-    what was done."""
+    """Dub a video of someone speaking into another language, with lips that fit; returns the script of what was done."""
     scripts: list[Script] = []
     asked = options.in_each_language()
     if len(asked) > 1:

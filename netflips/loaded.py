@@ -215,12 +215,14 @@ def load(
     from netflips.models import choose_languages, load_models
 
     over_text: dict[str, Any] = {}
+    speaks = True
     asked: Any = SimpleNamespace(**{name: value and Path(value) for name, value in given.items() if name.endswith("_path")})
     if any(given[name] for name in _OVER_TEXT):
-        asked = DubCommand(**{**given, **named_models(given), "videos": (Path("-"),)}).with_fetched()
+        asked = command = DubCommand(**{**given, **named_models(given), "videos": (Path("-"),)}).with_fetched()
+        speaks = not command.keep_sound
         require_models(asked.cascade_models)
         over_text = {name: getattr(asked, name) for name in _OVER_TEXT}
         source, to = asked.source, asked.to
 
     paths = given_or_bundle(asked)
-    return Loaded(load_models(paths, *choose_languages(source, to, paths), RunOptions(device, precision)), over_text)
+    return Loaded(load_models(paths, *choose_languages(source, to, paths), RunOptions(device, precision, speaks=speaks)), over_text)

@@ -77,6 +77,8 @@ class RunOptions:
     """number format"""
     vocoder_unit_offset: UnitOffset = "auto"
     translator_unit_offset: int | None = None
+    speaks: bool = True
+    """whether the renderer speaks, in the target language; otherwise speech is given, and keeps its sound"""
     unloads: bool = False
     """whether stages leave memory when a dub is done with them; they are read again for the next dub"""
 

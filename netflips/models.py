@@ -84,6 +84,8 @@ class Models:
     """where the checkpoints came from"""
     how: Running
     """how the models run"""
+    speaks: bool = True
+    """as `RunOptions.speaks`"""
     unloads: bool = False
     """as `RunOptions.unloads`"""
     _others: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -161,7 +163,7 @@ class Models:
         offset: as `RunOptions.vocoder_unit_offset`. Raises LanguageError where the renderer lacks the language.
         """
         how = replace(self.how, target=target)
-        voice = load_voice(self.paths.unit2av, replace(how, unit_offset=None if offset == "auto" else offset))
+        voice = load_voice(self.paths.unit2av, _of_voice(how, offset, self.paths.unit2av, self.speaks))
         other = replace(self, vocoder=voice, how=how)
         object.__setattr__(other, "_others", self._others)  # what is of one language has its name in the key
         return other
@@ -187,8 +189,8 @@ def load_models(paths: ModelPaths, source: str, target: str, run: RunOptions) ->
     VocabularyError for models of different units, UsageError for a device or precision that this machine lacks.
     """
     how = Running(run.device, run.precision, source, target)
-    offset = None if run.vocoder_unit_offset == "auto" else run.vocoder_unit_offset
-    wanted: list[tuple[Stage, Path, Running]] = [(RENDERER, paths.unit2av, replace(how, unit_offset=offset))]
+    of_voice = _of_voice(how, run.vocoder_unit_offset, paths.unit2av, run.speaks)
+    wanted: list[tuple[Stage, Path, Running]] = [(RENDERER, paths.unit2av, of_voice)]
     if paths.av2unit is not None:
         wanted.append((UNIT_ENCODER, paths.av2unit, how))
         if paths.utut is not None:
@@ -204,7 +206,14 @@ def load_models(paths: ModelPaths, source: str, target: str, run: RunOptions) ->
         require_same_vocabulary(extractor.vocabulary, vocoder.vocabulary, f"the vocoder of {paths.unit2av.name}")
 
     fingerprints = {stage.name: loaded[stage].fingerprint for stage in (UNIT_ENCODER, TRANSLATOR, RENDERER) if stage in loaded}
-    return Models(extractor, translator, vocoder, fingerprints, paths, how, run.unloads)
+    return Models(extractor, translator, vocoder, fingerprints, paths, how, run.speaks, run.unloads)
+
+
+def _of_voice(how: Running, offset: UnitOffset, renderer: Path, speaks: bool) -> Running:
+    """Return how the voice runs. Where it does not speak, any of its languages will do: its units are needed alone."""
+    known = () if speaks else RENDERER.layout.languages(read_checkpoint(renderer, RENDERER))
+    target = known[0] if known and how.target not in known else how.target
+    return replace(how, target=target, unit_offset=None if offset == "auto" else offset)
 
 
 def models_when_asked(paths: ModelPaths, run: RunOptions | CommonOptions, target: str = "") -> Models:
@@ -264,9 +273,9 @@ def choose_languages(source: str | None, target: str | None, paths: ModelPaths) 
     return source, target
 
 
-def require_targets(targets: Sequence[str], paths: ModelPaths) -> None:
-    """Raise LanguageError for a target language that the unit translator or the renderer lacks. No model is loaded."""
-    for stage in (TRANSLATOR, RENDERER):
+def require_targets(targets: Sequence[str], paths: ModelPaths, speaks: bool = True) -> None:
+    """Raise LanguageError for a target that the unit translator lacks, or the renderer if it speaks. No model is loaded."""
+    for stage in (TRANSLATOR, RENDERER) if speaks else (TRANSLATOR,):
         if (path := paths.needed.get(stage)) is not None:
             known = stage.layout.languages(read_checkpoint(path, stage))
             for one in targets:

@@ -48,7 +48,7 @@ def transcribe_files(options: TranscribeOptions, found: "list[Script] | None" = 
     failed = 0
     for path, out in outputs.items():
         try:
-            source = select_audio_track(path, options.audio_track)
+            source = select_audio_track(path, options.audio_track, asked.language)
             with work_beside(out, options.work_dir, probe(source).duration_s) as store:
                 with run_bar(options.quiet) as progress:
                     script = transcribe(source, ear, asked, progress, store)

@@ -65,12 +65,16 @@ class Bundle:
             return None
         return normalise_language(source), normalise_language(target)
 
-    def report_use(self) -> None:
-        """Log once per command that its models are used, in one short line; in full with --verbose."""
+    def report_use(self, understands: bool = True) -> None:
+        """Log once per command that its models are used, in one short line; in full with --verbose.
+
+        understands: its models are to understand speech, of which they know little. Otherwise they only speak, or draw.
+        """
         LOG.debug("models: %s", self.describe())
         if self.folder not in _REPORTED:
             _REPORTED.add(self.folder)
-            LOG.info("models: %s, which knows only %s", self.about["name"], str(self.about["domain"]).partition(" (")[0])
+            knows = f", which knows only {str(self.about['domain']).partition(' (')[0]}" if understands else ""
+            LOG.info("models: %s%s", self.about["name"], knows)
 
     def describe(self) -> str:
         """Return its name, origin and domain in one line."""
@@ -204,7 +208,8 @@ def checkpoints_or_bundle(given: Mapping[Stage, Path | None]) -> dict[Stage, Pat
         raise UsageError(f"models are given together; missing: {missing}", hint=f"give all of them{others} ({_WHERE_FROM})")
     if bundle is None:
         raise UsageError(f"missing: {missing}", hint=f"no models come with this installation; {_WHERE_FROM}")
-    bundle.report_use()
+    _, translator, renderer = needed_stages()
+    bundle.report_use(translator in given or renderer not in given)
     return {stage: require_file(bundle.checkpoint(stage), f"the bundle's {stage.kind}") for stage in given}
 
 

@@ -27,22 +27,24 @@ _LEAST_S = 0.5
 _WAY_OUT = "--audio-track chooses another"
 
 _OTHER_TRACK = NoteKind("other_sound_track", "sound track {track} is heard{left}, since nobody speaks in {usual}", f"; {_WAY_OUT}")
+_TAGGED_TRACK = NoteKind("tagged_sound_track", "sound track {track} is heard{left}: it is the one in '{language}'", f"; {_WAY_OUT}")
 _NO_TRACK = NoteKind(
     "silent_sound_tracks", "nobody seems to speak in any of its sound tracks; {usual} is heard, not {others}", f"; {_WAY_OUT}"
 )
 
 
-def select_audio_track(path: str | Path, asked: str | None = None) -> MediaSource:
+def select_audio_track(path: str | Path, asked: str | None = None, spoken: str | None = None) -> MediaSource:
     """Return a file with its selected sound track; where there are several, the choice is reported.
 
-    asked: a number from 1 or a language; None = the one that a player plays if it has speech, else the first that has.
-    Raises InputError or MediaError for a file or a track that is not there.
+    asked: a number from 1 or a language; None = a track in the language `spoken` if one is tagged so, else the one that a player
+    plays, else any other: the first of these that has speech. Raises InputError or MediaError for a file or a track that is not
+    there.
     """
     tracks, usual = _tracks_of(path)
     source = MediaSource(Path(path))
     if asked is not None:
         return _reading(source, _asked_track(tracks, asked, path), usual)
-    return source if len(tracks) < 2 else _speaking(source, tracks, usual)
+    return source if len(tracks) < 2 else _speaking(source, tracks, usual, "" if spoken is None else normalise_language(spoken))
 
 
 def _tracks_of(path: str | Path) -> tuple[tuple[SoundTrack, ...], int]:
@@ -59,9 +61,7 @@ def _tracks_of(path: str | Path) -> tuple[tuple[SoundTrack, ...], int]:
 def _asked_track(tracks: Sequence[SoundTrack], asked: str, path: str | Path) -> SoundTrack:
     """Return the track with a number or a language. Raises MediaError when there is none."""
     language = normalise_language(asked)
-    found = [
-        one for one in tracks if str(one.number) == asked.strip() or (one.language and normalise_language(one.language) == language)
-    ]
+    found = [one for one in tracks if str(one.number) == asked.strip() or _is_in(one, language)]
     if not found:
         there = ", ".join(map(str, tracks)) or "no sound track"
         raise MediaError("it has no such sound track", path=path, expected=there, found=f"--audio-track {asked}")
@@ -73,10 +73,16 @@ def _reading(source: MediaSource, track: SoundTrack, usual: int) -> MediaSource:
     return replace(source, audio_track=None if track.number == usual else track.number, notes=[])
 
 
-def _speaking(source: MediaSource, tracks: Sequence[SoundTrack], usual: int) -> MediaSource:
-    """Return the source with the first track that has speech, and report the choice."""
+def _is_in(track: SoundTrack, language: str) -> bool:
+    """Return whether a track is tagged with a language. language: its normal name, "" = any."""
+    return bool(language and track.language) and normalise_language(track.language) == language
+
+
+def _speaking(source: MediaSource, tracks: Sequence[SoundTrack], usual: int, language: str) -> MediaSource:
+    """Return the source with the first track that has speech, one in the language if there is any, and report the choice."""
     first, others = tracks[usual - 1], [one for one in tracks if one.number != usual]
-    chosen = next((one for one in (first, *others) if _speaks(_reading(source, one, usual))), None)
+    in_turn = sorted((first, *others), key=lambda one: not _is_in(one, language))
+    chosen = next((one for one in in_turn if _speaks(_reading(source, one, usual))), None)
     if chosen is first:
         LOG.info("%s: sound track %s is heard, not %s; %s", source, first, _listed(others), _WAY_OUT)
         return source
@@ -87,6 +93,9 @@ def _speaking(source: MediaSource, tracks: Sequence[SoundTrack], usual: int) -> 
         rest = [one for one in others if one is not chosen]
         left = f", and not {_listed(rest)}" if rest else ""
         note = _OTHER_TRACK(track=str(chosen), left=left, usual=str(first))
+        if _is_in(chosen, language):
+            left = f", and not {_listed([one for one in (first, *others) if one is not chosen])}"
+            note = _TAGGED_TRACK(track=str(chosen), left=left, language=language)
 
     heard = _reading(source, chosen or first, usual)
     heard.note(note)
@@ -127,13 +136,13 @@ _FIRST_S, _EVERY = 30, 15
 _SEVERAL = NoteKind("several_video_tracks", "video track {track} is taken, not {others}", "; dub --video-track chooses another")
 
 
-def select_tracks(path: str | Path, sound: str | None = None, video: int | None = None) -> MediaSource:
+def select_tracks(path: str | Path, sound: str | None = None, video: int | None = None, spoken: str | None = None) -> MediaSource:
     """Return a file with its selected sound and video tracks; where there are several, the choice is reported.
 
-    sound: see `select_audio_track`. video: number of the video track, from 1; None = the one with a face in most of a few
+    sound, spoken: see `select_audio_track`. video: number of the video track, from 1; None = the one with a face in most of a few
     frames, of equal ones the one that a player shows. Raises InputError or MediaError for a file or a track that is not there.
     """
-    source = select_audio_track(path, sound)
+    source = select_audio_track(path, sound, spoken)
     info = probe(source)
     tracks, usual = info.video_tracks, info.video_track
     if video is not None and not 1 <= video <= len(tracks):

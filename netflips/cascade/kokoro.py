@@ -21,18 +21,20 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
 from importlib.util import find_spec
-from math import exp
+from math import log2
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.arrays import Samples
 from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.flags import Command, QuietOptions, flag, options_from
 from avcore.media import read_speech, write_speech
 from avcore.speech.audio import resample
 from avcore.speech.pitch import measure_pitch
+from avcore.speech.vocal_tract import resonance_spacing
 from avdata.prepare.espeak import EspeakVoice, Phoneme, TimedSpeech, in_clauses, phonemize_ipa
 from text2unit.korean.pronunciation import letters_of_syllable, pronounce
 from text2unit.normalise import MARKS, is_syllable, normalise
@@ -118,8 +120,10 @@ _CLEAR_SPEED, _FASTEST = 0.9, 1.3
 """Style and speed whose Korean Whisper base recognizes best (recipes/demo/NOTES.md), and the fastest speed that is asked for."""
 _MEN = ("jm_kumo", 1.0), ("jm_kumo", 0.92), ("jm_kumo", 1.08)
 _WOMEN = (_CLEAREST, 1.0), ("jf_alpha", 1.0), ("jf_tebukuro", 1.0), ("jf_nezumi", 1.0)
-_MAN_HZ = 165.0
-"""Speakers whose median pitch is lower get a man's voice."""
+_BETWEEN_HZ, _BETWEEN_SPACING = 165.0, 1085.0
+"""Median pitch, and spacing of the resonances (Hz), between men and women."""
+_SURE = 0.5
+"""Evidence of `womanliness` below which it is a guess."""
 _MODULE = "netflips.cascade.kokoro"
 
 
@@ -407,7 +411,7 @@ class SpeakingOptions(QuietOptions):
     """Speak Korean or English with Kokoro-82M (make voices): a program for --speak-with that answers lines of JSON."""
 
     style: str | None = flag(default=None)
-    """a voice of Kokoro, as jf_alpha or jm_kumo (default: jf_gongitsune; with --keep-sound one for each speaker, by pitch)"""
+    """a voice of Kokoro, as jf_alpha or jm_kumo (default: jf_gongitsune; where its sound is kept, a man or a woman for each)"""
     speed: float = flag(default=_CLEAR_SPEED)
     """above 1 is faster (default: 0.9); where a sentence must be shorter, up to 1.3"""
 
@@ -419,18 +423,30 @@ def lengths_of(command: Sequence[str]) -> Callable[[str, str], float]:
     return lambda text, language: natural_seconds(text, asked.style or _CLEAREST, asked.speed, language)
 
 
+def womanliness(speech: Samples) -> float:
+    """Return the evidence that a woman speaks, below 0 = a man does; float32 [S] at 16 kHz.
+
+    Pitch alone errs: some women speak at 150 Hz, some men at 190. A tract that is a tenth shorter counts as half an octave.
+    """
+    pitch, spacing = measure_pitch(speech), resonance_spacing(speech)
+    by_pitch = 0.0 if pitch is None else 3 * log2(pitch.hz / _BETWEEN_HZ)
+    return by_pitch + (0.0 if spacing is None else (spacing - _BETWEEN_SPACING) / 50)
+
+
 class _Cast:
-    """Chooses a voice for each speaker: a man's for a pitch below `_MAN_HZ`, and another for each speaker as far as there are
-    enough."""
+    """Chooses a voice for each speaker: a man's or a woman's, and another for each speaker as far as there are enough."""
 
     def __init__(self) -> None:
         self._voices = dict[str, tuple[str, float]]()
+        self.guessed = set[str]()
+        """speakers who may as well be of the other sex"""
 
     def voice(self, speaker: str, reference: str) -> tuple[str, float]:
         """Return a style, and the factor of its resonances and pitch. reference: file with the speaker's own voice."""
         if speaker not in self._voices:
-            pitch = measure_pitch(read_speech(reference))
-            voices = _MEN if pitch is not None and exp(pitch.median) < _MAN_HZ else _WOMEN
+            found = womanliness(read_speech(reference))
+            voices = _MEN if found < 0 else _WOMEN
+            self.guessed |= {speaker} if abs(found) < _SURE else set()
             taken = [*self._voices.values()]
             self._voices[speaker] = min(voices, key=lambda one: (taken.count(one), voices.index(one)))
         return self._voices[speaker]
@@ -452,7 +468,9 @@ def _answer_lines(options: SpeakingOptions) -> None:
             speed = min(options.speed * float(asked.get("speed", 1.0)), max(options.speed, _FASTEST)) / tract
             spoken = natural_speech(asked["text"], NaturalVoice(((style, 1.0),), speed, tract, language=asked["language"]))
             write_speech(asked["out"], spoken.samples, spoken.rate)
-            answer: dict[str, object] = {"ok": True, "voice": style if tract == 1 else f"{style} at {tract:g} of its pitch"}
+            name = style if tract == 1 else f"{style} at {tract:g} of its pitch"
+            guess = ", a guess: a man or a woman? --style chooses" if asked.get("speaker") in cast.guessed else ""
+            answer: dict[str, object] = {"ok": True, "voice": f"{name}{guess}"}
         except (NetflipsError, KeyError, TypeError, ValueError) as error:
             answer = {"error": str(error)}
         sys.stdout.write(json.dumps(answer) + "\n")

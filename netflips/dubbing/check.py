@@ -87,7 +87,7 @@ def check(script: Script, job: Job, sound: Sound | None) -> Script:
         script = _with_leaks(script, job, sound, mutes=mode == "repair")
 
     taken = {one.number: one.checked for one in script.utterances if one.checked is not None}
-    faults = {number: FOUND_FAULTS(faults=list(one.faults)) for number, one in taken.items() if one.faults}
+    faults = {number: FOUND_FAULTS(faults=list(one.reported)) for number, one in taken.items() if one.reported}
     again, rows = sum(one.how != "first" for one in taken.values()), [one for one in taken.values() if one.right is not None]
     length = sum(len(one.text) for one in rows)
     recognized = f"{sum((one.right or 0.0) * len(one.text) for one in rows) / length:.0%} of its text is heard; " if length else ""

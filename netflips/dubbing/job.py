@@ -42,6 +42,7 @@ from netflips.dubbing.store import CachingReader, Store, require_work_folder
 from netflips.dubbing.video_format import VideoFormat
 from netflips.models import Models
 from netflips.published.terms import terms_of, terms_of_dub, terms_of_lips
+from netflips.recognizers.language import AUTO as ANY_LANGUAGE
 from netflips.script.files import file_beside
 from netflips.script.people import People, names_in, read_people
 from netflips.script.targets import UnitList
@@ -128,7 +129,8 @@ class Job:
 
         clock = StageClock()
         with clock.stage("read"):
-            tracks = select_tracks(video, options.audio_track, options.video_track)
+            spoken = models.languages[0] if models.languages[0] != ANY_LANGUAGE else None
+            tracks = select_tracks(video, options.audio_track, options.video_track, spoken)
             models, info = in_its_language(tracks, models, options), probe(tracks)
         options = with_modalities(for_media(options, info, out), models.extractor.agreement is not None)
         given = options.script_in

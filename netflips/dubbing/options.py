@@ -150,7 +150,7 @@ class DubOptions(MarkFlags):
     """people who are known from other recordings, a folder with a sound of each, as netflips script speakers writes it: who surely
     is one of them gets the name and that voice"""
     speak_with: str | None = flag(
-        group=("speech that is given", "it is spoken in the speaker's voice, with lips that fit"), default=None, metavar="COMMAND"
+        group=("speech that is given", "lips fit to it; what a program speaks keeps its sound"), default=None, metavar="COMMAND"
     )
     """text-to-speech program for the texts of --script-in or --cascade. With {text} or {text_file}, and {out}, it runs once for
     each text ({language}, {speaker}, {reference}: the speaker's own voice, {seconds}: of the original); without them it is started
@@ -160,7 +160,9 @@ class DubOptions(MarkFlags):
     speech_in: Path | None = flag(default=None, file=Input("the speech (--speech-in)", may_be_folder=True), metavar="DIR|FILE")
     """an actor's or interpreter's speech: files named by the number of the utterance, or one file along the recording"""
     keep_sound: bool = flag(default=False)
-    """keep the sound of given speech; lips and times follow it"""
+    """keep the sound of --speech-in, too; lips and times follow it (default: it is said in the speaker's voice)"""
+    revoice: bool = flag(default=False)
+    """say what --speak-with speaks in the speaker's voice, by its units, which is less well understood"""
     face: str = flag(group="video", default="auto")
     """auto (largest that speaks), largest, or N-th from the left (default: auto)"""
     in_lip_path: Path | None = flag(default=None, file=Input("the lip video"))
@@ -230,6 +232,11 @@ class DubOptions(MarkFlags):
         self._check_numbers()
         self._check_cascade()
 
+        if self.revoice and (self.speak_with is None or self.keep_sound):
+            expected = f"--speak-with COMMAND, without {KEEP_SOUND}"
+            raise UsageError("--revoice says a program's speech in another voice", expected=expected, hint="leave it out")
+        if self.speak_with is not None and not self.revoice:
+            object.__setattr__(self, "keep_sound", True)
         if self.keep_sound and not self.is_speech_given:
             raise UsageError(f"{KEEP_SOUND} keeps speech that is given", hint=f"add {SPEECH_IN} or --speak-with")
         if self.speech_in is not None and not self.speech_in.is_dir():
@@ -532,7 +539,9 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class DubCommand(DubOptions, SpreadFlags, CommonOptions):
-    """Dub videos of someone speaking into another language, in the speaker's own voice, with lips that fit."""
+    """Dub videos of someone speaking into another language, with lips that fit.
+
+    The voice is a built-in one at the speaker's pitch; a published renderer imitates the speaker's own."""
 
     videos: tuple[Path, ...] = positional("VIDEO", default=(), nargs="*", type=Path, group="files")
     """video or sound file, several of them, or a folder of them"""
@@ -649,7 +658,11 @@ class DubCommand(DubOptions, SpreadFlags, CommonOptions):
             return self
 
         speaker = self.speak_with or (None if self.speech_in else usual_speaker(to or "ko"))
-        return replace(self, to=to, av2unit_path=encoder, unit2av_path=renderer, speak_with=speaker)
+        # These renderers imitate the speaker's voice, which is what they are chosen for.
+        is_usual = speaker is not None and self.speak_with is None
+        return replace(
+            self, to=to, av2unit_path=encoder, unit2av_path=renderer, speak_with=speaker, revoice=self.revoice or is_usual
+        )
 
 
 def with_language(path: Path, language: str) -> Path:

@@ -77,7 +77,7 @@ class _Layout:
 
     def marker(self, one: Utterance, place: TimeSpan) -> Json:
         """Return the marker of an utterance that has notes, at a place on the timeline (s): red where a check found faults."""
-        faults = () if one.checked is None else one.checked.faults
+        faults = () if one.checked is None else one.checked.reported
         what = faults or dict.fromkeys(note.code for note in one.notes)
         notes = sorted(one.notes, key=lambda note: note.code != FOUND_FAULTS.code)  # what the check found comes first
         comment = "\n".join(sentence(note, user_language(), who="", hint=False) for note in notes)

@@ -28,7 +28,7 @@ from netflips.published.terms import Terms, require_commercial
 from netflips.recognizers.language import AUTO as ANY_LANGUAGE
 from netflips.script.files import require_own_files
 from netflips.script.terms import terms_of_script
-from netflips.script.types import Consent
+from netflips.script.types import Consent, VoiceFile
 from netflips.subtitles.beside import SOURCE, TARGET, language_of
 from netflips.subtitles.drawing import font_file, require_letters
 from netflips.subtitles.given import GivenSubtitles
@@ -191,6 +191,11 @@ def check_material(info: MediaInfo, options: DubOptions, subtitles: GivenSubtitl
     if options.uses_audio and options.modalities != AUTO and not info.has_audio:
         hint = "the cascade hears sound" if options.cascade else "use --modalities video with --voice voice.wav"
         raise MediaError(_with_face("it has no sound track", info.source), path=info.path, hint=hint)
+
+    speakers = () if options.script is None else options.script.speakers
+    has_voice = options.voice is not None or options.people is not None or any(isinstance(one.voice, VoiceFile) for one in speakers)
+    if not (info.has_audio or has_voice or options.keep_sound or options.is_draft):
+        raise NoSpeechError("it has no sound to take the voice from", path=info.path, hint="give another voice with --voice x.wav")
 
     has_times = subtitles is not None or (options.script is not None and options.script.utterances)
     if options.timing == "source" and not info.has_audio and not has_times:

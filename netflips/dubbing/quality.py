@@ -58,8 +58,10 @@ from netflips.script.notes import (
     LEFT_ALONE,
     MEANING_LOST,
     NAMES_EXCHANGED,
+    NAMES_SPELLED_OUT,
     NEGATION_TURNED,
     NOT_TRANSLATED,
+    NO_TRANSLATION,
     REPEATED,
     TOO_LONG,
 )
@@ -78,6 +80,8 @@ _DOUBTFUL = 0.5
 _CAUSES: Mapping[str, Cause] = {
     NOT_TRANSLATED.code: "untranslated",
     EMPTY.code: "untranslated",
+    NO_TRANSLATION.code: "untranslated",
+    NAMES_SPELLED_OUT.code: "unsayable",
     REPEATED.code: "loop",
     TOO_LONG.code: "too_long",
     ECHOED.code: "echo",

@@ -22,7 +22,7 @@ from avcore.timeline import (
     units_to_samples,
     units_to_seconds,
 )
-from avcore.units import Units
+from avcore.units import Units, require_language
 from netflips.dubbing.fit import fitted, spoken_units
 from netflips.dubbing.given import SpeechFiles, kept_sound
 from netflips.dubbing.job import Job, digest_of
@@ -138,6 +138,7 @@ class Synthesizer:
             return made_of
 
         models, vocoder, voice = self.models, self.models.vocoder, self.voice_of(one.speaker)
+        require_language(self.language, (vocoder.language,), "the voice")  # where speech is given, it may be of another one
         made_by = models.fingerprints["unit2av"], vocoder.language, vocoder.unit_offset, models.arithmetic, RENDERING
         # The key has the pitch only where it is used: elsewhere a change of it alters no sound.
         pitch = (voice.pitch.median, voice.pitch.spread) if voice.pitch is not None and vocoder.takes_pitch else ()

@@ -82,7 +82,7 @@ def dub_videos(asked: Sequence[DubCommand], reports: list[Script] | None = None)
     runs = [_checked(*one, targets) for one in zip(asked, paths, languages, strict=True)]
     first, others = runs[0], runs[1:]
     if others:
-        require_targets(targets, first.paths)
+        require_targets(targets, first.paths, not first.options.keep_sound)
         for run in runs if first.options.work_dir is None else ():
             run.works.update((out, Path(f"{other}.work")) for (_, out), (_, other) in zip(run.pairs, first.pairs, strict=True))
 
@@ -305,7 +305,8 @@ def _write(report: ReportFiles, is_quiet: bool) -> None:
 
 
 def _run_options(options: DubCommand) -> RunOptions:
-    return RunOptions(options.device, options.precision, options.vocoder_unit_offset, options.translator_unit_offset)
+    offsets = options.vocoder_unit_offset, options.translator_unit_offset
+    return RunOptions(options.device, options.precision, *offsets, speaks=not options.keep_sound)
 
 
 def _pairs_of(options: DubCommand, target: str, targets: Sequence[str]) -> list[InputOutput]:
@@ -340,16 +341,24 @@ def out_name(source: Path, folder: Path, language: str) -> Path:
 def _named(inputs: list[Path], out_dir: Path | None, target: str, targets: Sequence[str]) -> list[InputOutput]:
     """Return each input with an output of its name. A folder's sound files are taken where it has no videos.
 
-    What earlier runs made in an input folder is skipped, in any of the languages.
+    What earlier runs made of the inputs, in any of the languages, is left out, as `*.mp4` names it, too.
     """
 
     def output(video: Path, language: str = target) -> Path:
         return out_name(video, out_dir or video.parent, language)
 
-    pairs = []
+    def without_dubs(videos: Sequence[Path]) -> list[Path]:
+        each = [[output(video, one) for one in targets] for video in videos]
+        dubs = {one.resolve() for outs in each for one in (*outs, _joint_name(outs))}
+        return [video for video in videos if not (video.resolve() in dubs and is_synthetic(video))]
+
+    files = [path for path in inputs if not path.is_dir()]
+    own = without_dubs(files)
+    if made := [path.name for path in files if path not in own]:
+        LOG.info("left out, as they are dubs of the others: %s", ", ".join(made))
+    pairs = [(path, output(path)) for path in own]
     for path in inputs:
         if not path.is_dir():
-            pairs.append((path, output(path)))
             continue
         kinds = VIDEO_SUFFIXES, SOUND_SUFFIXES
         found = [sorted(one for one in path.iterdir() if one.suffix.lower() in kind) for kind in kinds]
@@ -358,7 +367,5 @@ def _named(inputs: list[Path], out_dir: Path | None, target: str, targets: Seque
             LOG.info("%s: only its videos are dubbed; name its %s to dub those", path, several(len(found[1]), "sound file"))
         if not videos:
             raise InputError("there is no video in this folder", path=path, expected=", ".join(VIDEO_SUFFIXES + SOUND_SUFFIXES))
-        each = [[output(video, one) for one in targets] for video in videos]
-        dubs = {one.resolve() for outs in each for one in (*outs, _joint_name(outs))}
-        pairs += [(video, output(video)) for video in videos if not (video.resolve() in dubs and is_synthetic(video))]
+        pairs += [(video, output(video)) for video in without_dubs(videos)]
     return pairs

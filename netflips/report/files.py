@@ -10,8 +10,9 @@ from avcore.notes import json_text, ranges, sentence, several, shown
 from avcore.progress import Progress, bars, silent
 from netflips.report.material import IMAGE_BYTES, FinishedDub, gather
 from netflips.report.page import write_report_page
+from netflips.script.drawn import lips_drawn
 from netflips.script.files import script_json
-from netflips.script.notes import UNCOVERED, left_words
+from netflips.script.notes import UNCOVERED
 from netflips.script.types import Script, Timing
 from netflips.script.utterance import DrawnFrames
 from unit2av.lipsync.backend import NONE
@@ -92,7 +93,8 @@ def summary_of(script: Script, with_times: bool = True) -> str:
     )
 
     lines = [head, *lines_of_people(script), *(_lines_of_recording if script.is_source_timed else _lines_of_clip)(script)]
-
+    if (lips := lips_drawn(script)) is not None and lips.values["drawn"] < lips.values["frames"]:
+        lines.insert(1, f"  {sentence(lips)}")
     for one in made.timings if with_times else ():
         lines.append(f"  {one.name:<12} {one.seconds:7.2f} s  {speed_of(script, one):7.2f} x real time")
     if made.has_grown:

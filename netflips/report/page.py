@@ -16,7 +16,7 @@ from markupsafe import Markup
 from avcore.domain import OUTSIDE
 from avcore.files import write_text
 from avcore.notes import GroupedNote, Note, sentence, several
-from avcore.words import KOREAN
+from avcore.words import KOREAN, LANGUAGES
 from netflips.dubbing.diarization import SPEAKS_KNOWN
 from netflips.dubbing.face_path import MIN_SHARPNESS
 from netflips.dubbing.track_faces import SPEAKS
@@ -37,6 +37,7 @@ from netflips.report.words import (
     unusual,
     verdicts,
 )
+from netflips.script.drawn import lips_drawn
 from netflips.script.notes import LEFT_ALONE, left_words, why_left
 from netflips.script.types import Media, Script
 
@@ -185,10 +186,10 @@ def _tries(one: OnPage) -> list[Fact]:
         figures += [several(attempt.clicks, "click")] if attempt.clicks else []
 
         heard = "" if attempt.transcript is None else f"heard “{attempt.transcript}”; "
-        faults = "".join(f"; {sentence(Note(f'fault_{name}'))}" for name in attempt.faults)
+        faults = "".join(f"; {sentence(Note(f'fault_{name}'))}" for name in attempt.reported)
         is_left = len(one.utterance.attempts) > 1 and not attempt.is_chosen
         name = _HOW[attempt.how] + (", not taken" if is_left else "")
-        facts.append(Fact(name, heard + ", ".join(figures) + faults, is_bad=bool(attempt.faults) and attempt.is_chosen))
+        facts.append(Fact(name, heard + ", ".join(figures) + faults, is_bad=bool(attempt.reported) and attempt.is_chosen))
     return facts
 
 
@@ -329,6 +330,7 @@ def _dub(finished: FinishedDub, prefix: str, folder: Path) -> dict[str, Any]:
     dubbed = [one for one in utterances if one.alone is None]
     return {
         "script": script,
+        "lips": None if (lips := lips_drawn(script)) is None else {language: sentence(lips, language) for language in LANGUAGES},
         "made": made,
         "media": script.media or Media(),
         "prefix": prefix,

@@ -12,9 +12,9 @@ from avcore.notes import KINDS, Note, NoteKind, Values, sentence
 NO_FACE = NoteKind(
     "no_face",
     lambda one, say: say(
-        "no face was found in any frame: the speech is dubbed, the video stays as it is"
+        "no face was found in any frame: the video stays as it is"
         if one.get("of_clip")
-        else "no face was found: the speech is dubbed, the video stays as it is"
+        else "no face was found: the video stays as it is"
     ),
     rank=1,
 )
@@ -22,15 +22,15 @@ NOISE_ONLY = NoteKind("noise_only", "no speech was found in its sound: noise may
 NO_SUCH_FACE = NoteKind(
     "no_such_face",
     lambda one, say: say(
-        "there is no face number {face} in {who}: the speech is dubbed, the video stays as it is there"
+        "there is no face number {face} in {who}: the video stays as it is there"
         if one["who"]
-        else "there is no face number {face} in any shot: the speech is dubbed, the video stays as it is"
+        else "there is no face number {face} in any shot: the video stays as it is"
     ),
     rank=1,
 )
 OUT_OF_SIGHT = NoteKind(
     "out_of_sight",
-    "nobody in sight seems to say {who}: the speech is dubbed, the video stays as it is there",
+    "nobody in sight seems to say {who}: the video stays as it is there",
     " (--face largest draws one all the same)",
     rank=1,
 )
@@ -197,7 +197,6 @@ NoteKind("fault_missing", "a word of its text is not heard")
 NoteKind("fault_repeated", "more is heard than its text")
 NoteKind("fault_voice", "it is another's voice")
 NoteKind("fault_hurried", "it is too fast, or cut")
-NoteKind("fault_slow", "it is slower than by itself")
 NoteKind("fault_clicks", "it clicks")
 NoteKind("fault_leak", "the original voice is heard under it")
 NoteKind("fault_open_lips", "the lips stay open where b, m and p close them")

@@ -239,6 +239,12 @@ class Attempt(NamedTuple):
     is_chosen: bool = True
     """whether the dub has this attempt"""
 
+    @property
+    def reported(self) -> tuple[SpeechFault, ...]:
+        """Faults to tell a person of. Speech that is slow is so because `--pace` lets it fill its time: a longer wording is tried,
+        and nothing is wrong."""
+        return tuple(fault for fault in self.faults if fault != "slow")
+
 
 @dataclass(frozen=True)
 class Utterance:

@@ -12,6 +12,7 @@ from avcore.texts import read_json
 from avcore.words import LANGUAGES
 from netflips.bundles.confidence import confidence_of
 from netflips.report.story import OnPage, on_page, output_span, stretches_of
+from netflips.script.drawn import lips_drawn
 from netflips.script.edit import join, split
 from netflips.script.files import script_from
 from netflips.script.notes import RECOGNIZED_AGAIN
@@ -86,12 +87,21 @@ def results(job: Job, folder: Path) -> dict[str, Any]:
         found |= {
             "stretches": [[round(value, 3) for value in one] for one in stretches_of(script)],
             "work": script.result.work_counts,
+            "lips": None
+            if (lips := lips_drawn(script)) is None
+            else in_both(lips) | {"share": lips.values["drawn"] / max(lips.values["frames"], 1)},
         }
 
     for one in found["files"]:
         if one["shows"] in ("text", "answer") and one["bytes"] <= _MOST_TEXT:
             found["text"] = (folder / one["name"]).read_text(encoding="utf-8", errors="replace")
     return found
+
+
+def _lips(script: Script) -> dict[str, Any] | None:
+    """Return in how many frames the lips were drawn, in words and as a share; None where none were to be."""
+    note = lips_drawn(script)
+    return None if note is None else {**in_both(note), "share": note.values["drawn"] / max(note.values["frames"], 1)}
 
 
 def is_badly_recognized(script: Script) -> bool:
@@ -196,7 +206,7 @@ def _row(one: OnPage, asked: Mapping[str, Any]) -> dict[str, Any]:
         "quality": None if utterance.quality is None else utterance.quality.as_json(),
         "checked": None if (checked := utterance.checked) is None or checked.transcript is None else in_both(
             RECOGNIZED_AGAIN(
-                recognized=checked.transcript, right=checked.right, times=len(utterance.attempts), faults=list(checked.faults)
+                recognized=checked.transcript, right=checked.right, times=len(utterance.attempts), faults=list(checked.reported)
             )
         ),
         "alternatives": [{"spoken": text, "corrected": text, "seconds": seconds} for text, seconds in utterance.offered],

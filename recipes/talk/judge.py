@@ -56,7 +56,7 @@ class JudgeOptions(QuietOptions):
     """translators (default: all)"""
     speak_with: str | None = flag(default=None, metavar="COMMAND")
     """program that speaks (default: the bundle's text-to-unit model)"""
-    keep_sound: bool = flag(default=False)
+    revoice: bool = flag(default=False)
     """as in netflips dub"""
     music: Path | None = flag(default=None, file=Input("the music"))
     """recording that is repeated under sentences 22 to 34"""
@@ -68,14 +68,14 @@ class JudgeOptions(QuietOptions):
 
 def _dubbed(options: JudgeOptions, talk: Path, road: str) -> Path:
     """Return the dub of the talk by a translator; its script lies beside it."""
-    who = "bundle" if options.speak_with is None else "kept" if options.keep_sound else "program"
+    who = "bundle" if options.speak_with is None else "program" if options.revoice else "kept"
     out = options.folder / f"{talk.stem}_{road}_{who}.mp4"
     words = [
         str(talk), "-o", str(out), "--cascade", "--recognizer", str(recognizer_folder("judge-whisper")), "--from", "en", "--to",
         "ko", "--yes", "--quiet", "--report", str(out.with_suffix(".json")), "--work-dir", str(options.folder / "work"),
     ]  # fmt: skip
     words += [] if options.speak_with is None else ["--speak-with", options.speak_with]
-    words += ["--keep-sound"] if options.keep_sound else []
+    words += ["--revoice"] if options.revoice else []
     program = f"{shlex.quote(sys.executable)} -m recipes.talk.stand_in{' --texts' if road == 'program' else ''}"
 
     with server() if road == "chat" else nullcontext(program) as translator:

@@ -65,6 +65,31 @@ def hum() -> Samples:
 
 
 @pytest.mark.parametrize(
+    ("tags", "default", "spoken", "number"),
+    [
+        (("kor", "eng"), 0, "en", 2),
+        (("kor", "eng"), 0, None, 1),
+        (("kor", "fra"), 0, "en", 1),
+        (("eng", "kor"), 1, "eng", 1),
+        (("eng", "eng"), 1, "en", 2),  # of two that are tagged so, the one that a player plays
+    ],
+)
+def test_the_track_in_the_language_that_is_spoken(
+    tmp_path: Path, tags: tuple[str, str], default: int, spoken: str | None, number: int
+) -> None:
+    path = write_tracks(tmp_path / "a.mkv", [(TALK, tags[0], ""), (-TALK, tags[1], "")], default)
+    source = select_audio_track(path, spoken=spoken)
+    assert source.audio_track == (None if number == default + 1 else number)
+    told = [f"sound track {number} ({tags[number - 1]}) is heard, and not {default + 1} ({tags[default]}): it is the one in 'en'"]
+    assert [sentence(note, hint=False) for note in source.notes] == ([] if number == default + 1 else told)
+
+
+def test_a_tagged_track_without_speech_is_not_taken(tmp_path: Path) -> None:
+    source = select_audio_track(write_tracks(tmp_path / "a.mkv", [(TALK, "kor", ""), (hum(), "eng", "")]), spoken="en")
+    assert (source.audio_track, source.notes) == (None, [])
+
+
+@pytest.mark.parametrize(
     ("tracks", "default", "asked", "number", "note"),
     [
         ([(hum(), "eng", "Desktop"), (TALK, "kor", "Mic")], 0, None, 2, "track 2 (kor, Mic) is heard, since nobody speaks in 1"),

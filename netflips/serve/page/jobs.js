@@ -1,6 +1,6 @@
 // Jobs: how a job and its result are shown.
 import { API, ask, button, complaint, element, percent, player, press, sent, single, stageText, stateText } from "./parts.js";
-import { forget, texts, verdict } from "./review.js";
+import { capital, forget, texts, verdict } from "./review.js";
 import { duration, language, t } from "./words.js";
 
 const link = (address, text, isDownload, className = "") => {
@@ -13,6 +13,7 @@ const link = (address, text, isDownload, className = "") => {
 const goes = (job) => job.state === "running" || job.state === "waiting";
 
 const SURE_MS = 4000;
+const LEAST_DRAWN = 0.5; // with fewer lips drawn, what was asked for is not there
 const LONG_S = 60; // with so much left a visitor goes away
 
 const isStrange = (found) => ["not_understood", "unsure"].includes(found?.words);
@@ -47,6 +48,7 @@ const dubbed = (job, page, go) => {
   const find = (is) => job.files.find(is);
   const judged = element("div", {}, verdict(job.quality));
   const made = [judged];
+  if (job.lips) made.push(element("p", { className: job.lips.share < LEAST_DRAWN ? "lips warning" : "lips quiet", textContent: `${capital(job.lips[language()])}.` }));
 
   const [video, original] = [find((one) => one.shows === "video" || one.shows === "sound"), find((one) => one.name.startsWith("source"))];
   let shown = null; // the videos

@@ -43,7 +43,7 @@ const named = (made, name) => {
 const number = (value, name, label) =>
   named(element("input", { type: "number", step: "0.01", min: "0", value: seconds(value), name }), label);
 
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 // What the command line says of how much is quality: the verdict, and its causes.
 const told = (found) => {

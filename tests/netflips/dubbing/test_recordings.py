@@ -152,7 +152,7 @@ def test_the_user_says_who_speaks(again: Again, unbroken: Run, voice: Path, tmp_
 
 def test_a_face_that_is_not_there_is_said_to_be_missing(again: Again, tmp_path: Path) -> None:
     report = again(preview=True, face="2")
-    assert "there is no face number 2 in utterance 1: the speech is dubbed" in " ".join(report.warnings)
+    assert "there is no face number 2 in utterance 1: the video stays as it is" in " ".join(report.warnings)
     assert report.num_drawn == 0
     assert [one.number for one in report.processed] == [1]  # a preview shows the first alone
     assert probe(tmp_path / "x.mp4").duration_s < 5
@@ -175,7 +175,7 @@ def test_a_killed_run_goes_on_and_gives_the_same(
 ) -> None:
     arguments = [
         "--src-lang", "en", "--tgt-lang", "ko", "--cpu", "--beam", "1", "--max-target-units", "30", "--quiet",
-        "--check", "off", *model_flags(paths),
+        "--check", "off", "--yes", *model_flags(paths),
         "--in-vid-path", str(recording), "--out-vid-path", str(tmp_path / "x.mp4"), "--work-dir", str(tmp_path / "work"),
     ]  # fmt: skip
     (tmp_path / "work").mkdir()
