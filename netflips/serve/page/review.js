@@ -9,16 +9,27 @@ const keyOf = (one) => `${one.start_s} ${one.end_s}`;
 const seconds = (value) => value.toFixed(2);
 const clock = (value) => `${Math.floor(value / 60)}:${String(Math.floor(value % 60)).padStart(2, "0")}`;
 
-// What was typed of a job and is not dubbed yet: a page that is opened again has it. It goes with null.
+// What was typed of a job and is not dubbed yet: a page that is opened again has it, until it is forgotten. This window has its
+// own, by job: what another one dubs, or types, takes nothing away from it.
 const typedName = (id) => `typed-${id}`;
+const ours = new Map();
 const typedOf = (id) => {
   try {
-    return JSON.parse(recall(typedName(id))) ?? {};
+    return ours.get(id) ?? JSON.parse(recall(typedName(id))) ?? {};
   } catch {
     return {};
   }
 };
-export const forget = (id) => keep(typedName(id), null);
+const keepTyped = (id, typed) => {
+  if (!typed && !Object.keys(ours.get(id) ?? {}).length) return; // what is kept may be another window's
+  if (!typed) return forget(id);
+  ours.set(id, typed);
+  keep(typedName(id), JSON.stringify(typed));
+};
+export const forget = (id) => {
+  ours.set(id, {});
+  keep(typedName(id), null);
+};
 
 // Of jobs that are gone, nothing stays.
 export const forgetOthers = (ids) => {
@@ -207,6 +218,10 @@ const row = (one, job, page, typed, shown, changes, edit) => {
     said.dispatchEvent(new Event("input", { bubbles: true }));
   });
 
+  // Another window may have dubbed another text since: both stand here.
+  const isOther = "was" in typed && typed.was !== text && typed.spoken !== text;
+  const other = element("p", { className: "warning other", textContent: t("otherWindow", text) });
+
   const long = one.too_long_s ? t("longerBy", one.too_long_s.toFixed(1)) : "";
   const notes = [long, one.checked?.[language()], one.left_alone?.[language()], job.utterances.length > 1 ? told(one.quality)[1] : ""].filter(Boolean);
   const noted = element("div", {}, ...notes.map((text) => element("p", { className: "quiet", textContent: capital(text) })));
@@ -222,7 +237,7 @@ const row = (one, job, page, typed, shown, changes, edit) => {
     {},
     first,
     cell("recognized", element("p", { lang: job.languages[0], textContent: one.recognized || t("noText") }), original),
-    cell("spoken", said, takes, isHeard ? heard.room : "", noted),
+    cell("spoken", said, other, takes, isHeard ? heard.room : "", noted),
   );
 
   // What was not touched stays exactly as it was: a time that is rounded to be shown would be another one.
@@ -244,6 +259,7 @@ const row = (one, job, page, typed, shown, changes, edit) => {
     made.classList.toggle("changed", changed());
     heard.room.hidden = !hasText();
     noted.hidden = said.value.trim() !== text; // they were of other words
+    other.hidden = !isOther || said.value.trim() === text;
     judge();
   };
   made.addEventListener("input", () => {
@@ -254,6 +270,7 @@ const row = (one, job, page, typed, shown, changes, edit) => {
   const fields = { spoken: said, from, to, who };
   const kept = () => ({
     ...Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.value])),
+    was: text,
     ...(hasOther && (own.facts() || !own.has()) ? { speech: own.facts() } : {}),
   });
   for (const [name, field] of Object.entries(fields)) field.value = typed[name] ?? field.value;
@@ -282,8 +299,11 @@ const row = (one, job, page, typed, shown, changes, edit) => {
 
 // The texts of a job in a table, and `form()`: all of them where any was changed; `changes` is called with how many were.
 export const texts = (job, page, shown, changes) => {
-  const typed = typedOf(job.id);
-  const edits = [...(typed.edits ?? [])]; // sentences that were divided or joined, in order
+  const isOpen = !["waiting", "running"].includes(job.state); // else its texts are being dubbed, and what was typed waits
+  const typed = isOpen ? typedOf(job.id) : {};
+  // Sentences that were divided or joined, in order; not again where another window has dubbed them so.
+  const base = job.utterances.map(keyOf).join();
+  const edits = typed.base === base ? [...typed.edits] : [];
   const known = new Map(); // what was typed stays, also of a sentence that is divided or joined and comes back
   let rows = [];
   const some = () => rows.filter((one) => one.hear && one.hasText()).slice(0, SOME); // they are heard, one after another, before anything is drawn
@@ -295,7 +315,7 @@ export const texts = (job, page, shown, changes) => {
     const seconds = changed.reduce((sum, one) => sum + one.seconds, 0);
     const rest = edits.length || changed.length || who.changed() || names.changed();
     const kept = Object.fromEntries(changed.map((one) => [one.key, one.kept()]));
-    keep(typedName(job.id), rest ? JSON.stringify({ edits, rows: kept, terms: names.kept(), ...who.kept() }) : null);
+    if (isOpen) keepTyped(job.id, rest ? { base, edits, rows: kept, terms: names.kept(), ...who.kept() } : null);
     const isUntold = names.changed() || (edits.length > 0 && rows.some((one) => one.isUntold()));
     const now = { seconds, isUntold, isTyped: rows.every((one) => one.isOwn()), lost: rows.filter((one) => one.isStill("not_understood")).length, doubted: rows.some((one) => one.isStill("unsure")), of: rows.length, some: some().length };
     changes(changed.length + edits.length + who.changed() + names.changed(), now);

@@ -2,7 +2,8 @@
 
 What a job does is said by the text of `netflips say`: `slow` tells progress until it is ended, `fail` complains, `crash` ends the
 process, `tone` makes a real recording, anything else is done at once. A portrait's result is its speech, which must be a video. A
-dub's is its source; one with a held frame is hardly understood, one with a label fails once its texts are known.
+dub's is its source, and says the texts of a script without more; one with a held frame is hardly understood, one with a label
+fails once its texts are known.
 """
 
 import json
@@ -21,12 +22,15 @@ def tell(**content: object) -> None:
     sys.stdout.flush()
 
 
-def report(source: str, is_bad: bool) -> str:
+def report(source: str, is_bad: bool, says_script: bool = False) -> str:
     places = [{"start_s": 0.0, "end_s": 1.0}, {"start_s": 1.25, "end_s": 1.96}]
     fit = {"output": {"start_s": 0.0, "end_s": 1.0}, "units": 9, "spoken_s": 1.0}
     quality = {"words": "not_understood", "share": 0.11, "lost": 1} if is_bad else {"words": "sure", "share": 1.0}
     same = {"speaker": "speaker 1", "target": {"kind": "translated", "score": -0.5}, "fit": fit, "quality": quality}
     utterances = [{"number": number, "place": place, **same} for number, place in enumerate(places, 1)]
+    if says_script:
+        given = json.loads(Path("script.json").read_text(encoding="utf-8"))["utterances"]
+        utterances = [one | {"number": number, "fit": fit, "quality": quality} for number, one in enumerate(given, 1)]
     media = {"path": source, "duration_s": 2.44, "width": 480, "height": 360, "frame_rate": 25.0, "audio_rate": 16000}
     made = {"output": "result.mp4", "duration_s": 2.44, "frames": 49, "work": {"folder": "w", "made": {"speech": 2}}}
     script = {"format": "netflips-script-3", "source": "en", "target": "ko", "media": media, "speakers": [{"name": "speaker 1"}]}
@@ -76,7 +80,8 @@ def do(words: list[str]) -> int:
             tell(note={"code": "failed", "values": {"text": "source.mp4: no face was found", "lasts": True}, "numbers": []})
             return 2
         shutil.copy(words[1], words[words.index("--out") + 1])
-        Path("report.json").write_text(report(words[1], is_bad), encoding="utf-8")
+        says_script = "--script-in" in words and Path("script.json").is_file()
+        Path("report.json").write_text(report(words[1], is_bad, says_script), encoding="utf-8")
         Path("report.html").write_text("<!doctype html><title>report</title>", encoding="utf-8")
     return 0
 

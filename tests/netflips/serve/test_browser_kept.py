@@ -216,3 +216,31 @@ def test_a_doubt_ends_when_the_sentences_that_were_not_understood_are_typed(page
         assert words in str(card.locator(".verdict").first.get_attribute("class"))
         assert [card.locator(f"button[data-act={one}]").is_visible() for one in ("goOnAnyway", "dubIt")] == [False, True]
     page.unroute_all(behavior="ignoreErrors")
+
+
+def test_two_windows_on_one_job_lose_nothing_that_was_typed(page: Any) -> None:
+    card = _asks(page)
+    card.locator("[data-act=split]").nth(0).click()
+    page.wait_for_function("() => document.querySelectorAll('#dub .job[data-state=asks] .rows textarea').length === 3")
+    card.locator(".rows textarea").nth(0).fill("안녕하세요.")
+    card.locator(".rows textarea").nth(2).fill("첫 창이에요.")
+    job = str(card.get_attribute("data-id"))
+
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.wait_for_selector(f".job[data-id='{job}'] .rows")
+    theirs = other.locator(f".job[data-id='{job}']")
+    for number, text in ((0, "안녕하세요."), (1, "둘째 창."), (2, "둘째 창이에요.")):
+        theirs.locator(".rows textarea").nth(number).fill(text)
+    theirs.locator("button[data-act=dubIt]").click()
+    page.wait_for_selector(f".job[data-id='{job}'][data-state=done] .rows")
+
+    texts = page.locator(f".job[data-id='{job}'] .rows textarea")
+    assert [texts.nth(number).input_value() for number in range(3)] == ["안녕하세요.", "둘째 창.", "첫 창이에요."]
+    told = page.locator(f".job[data-id='{job}'] .other:visible")
+    assert [told.nth(number).inner_text() for number in range(told.count())] == [
+        "Changed in another window, where it is: 둘째 창이에요."
+    ]
+    _reload(page)
+    assert texts.nth(2).input_value() == "첫 창이에요."
+    other.close()
