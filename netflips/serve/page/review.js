@@ -270,7 +270,7 @@ const row = (one, job, page, typed, shown, changes, edit) => {
   const fields = { spoken: said, from, to, who };
   const kept = () => ({
     ...Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.value])),
-    was: text,
+    was: typed.was ?? text,
     ...(hasOther && (own.facts() || !own.has()) ? { speech: own.facts() } : {}),
   });
   for (const [name, field] of Object.entries(fields)) field.value = typed[name] ?? field.value;
