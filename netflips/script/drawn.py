@@ -40,7 +40,6 @@ def lips_drawn(script: Script) -> Note | None:
             continue
         count = one.drawn.frames or round(one.place.seconds * made.frames / max(made.duration_s, 1e-9))
         drawn, frames = drawn + one.drawn.drawn, frames + count
-        left.update(one.drawn.left)
-        if not one.drawn.frames and one.seen is not None and one.seen.absent:
-            left[one.seen.absent] += count
+        absent = "" if one.seen is None else one.seen.absent
+        left.update({absent: count} if absent and not one.drawn.drawn else one.drawn.left)
     return LIPS_DRAWN(drawn=drawn, frames=frames, left=[list(pair) for pair in left.most_common()])
