@@ -60,8 +60,8 @@ from netflips.script.notes import (
     NAMES_EXCHANGED,
     NAMES_SPELLED_OUT,
     NEGATION_TURNED,
-    NOT_TRANSLATED,
     NO_TRANSLATION,
+    NOT_TRANSLATED,
     REPEATED,
     TOO_LONG,
 )

@@ -12,7 +12,7 @@ from netflips.report.material import IMAGE_BYTES, FinishedDub, gather
 from netflips.report.page import write_report_page
 from netflips.script.drawn import lips_drawn
 from netflips.script.files import script_json
-from netflips.script.notes import UNCOVERED
+from netflips.script.notes import UNCOVERED, left_words
 from netflips.script.types import Script, Timing
 from netflips.script.utterance import DrawnFrames
 from unit2av.lipsync.backend import NONE
@@ -92,9 +92,10 @@ def summary_of(script: Script, with_times: bool = True) -> str:
         f"{several(script.num_target_units, 'unit')}, {_frames(script)}"
     )
 
-    lines = [head, *lines_of_people(script), *(_lines_of_recording if script.is_source_timed else _lines_of_clip)(script)]
-    if (lips := lips_drawn(script)) is not None and lips.values["drawn"] < lips.values["frames"]:
-        lines.insert(1, f"  {sentence(lips)}")
+    people, lips = lines_of_people(script), lips_drawn(script)
+    if not people and lips is not None:  # nobody is in sight
+        people = [f"  {sentence(lips)}"]
+    lines = [head, *people, *(_lines_of_recording if script.is_source_timed else _lines_of_clip)(script)]
     for one in made.timings if with_times else ():
         lines.append(f"  {one.name:<12} {one.seconds:7.2f} s  {speed_of(script, one):7.2f} x real time")
     if made.has_grown:

@@ -121,13 +121,12 @@ def dub_report(source: Path, output: Path, seconds: float, utterances: list[Utte
             "ko",
             "ping_pong",
             Media(str(source), duration_s=seconds, frame_rate=25.0),
-            (),
-            SPEAKERS,
-            tuple(utterances),
+            speakers=SPEAKERS,
+            utterances=tuple(utterances),
             made=made,
         )
     media = Media(str(source), duration_s=seconds, frame_rate=25.0, audio_rate=16000, audio_channels=1)
-    return Script("en", "ko", "own", media, (2.5,), SPEAKERS, tuple(utterances), made=made)
+    return Script("en", "ko", "own", media, (2.5,), speakers=SPEAKERS, utterances=tuple(utterances), made=made)
 
 
 def with_settings(script: Script, options: DubOptions) -> Script:
