@@ -89,6 +89,7 @@ def test_of_a_unit_translator_s_wordings_the_one_that_fits_is_spoken(slot_s: flo
     for draft, offered in ((None, []), (tmp_path / "draft.json", [(n, 0.1 * n) for n in (4, 8, 12) if n != 4 + 4 * chosen])):
         options = DubOptions(draft=draft)
         how = {"clock": StageClock(), "part": part, "progress": lambda *step: steps.append(step)}
+        how["models"] = SimpleNamespace(paths=SimpleNamespace(utut=None))
         drafting: Any = SimpleNamespace(options=options, reader=reader, **how)
         (told,) = read_units_as_text(replace(script, utterances=(found,)), drafting).utterances
         assert told.offered == [(f"{number} units", pytest.approx(seconds)) for number, seconds in offered]

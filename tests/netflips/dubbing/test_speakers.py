@@ -227,10 +227,10 @@ def test_a_voice_is_the_mean_of_what_its_person_says_by_length(tmp_path: Path) -
         return _voice(float(samples[0]))
 
     encoder, vocoder = SimpleNamespace(embed=embed, fingerprint="one"), SimpleNamespace(takes_pitch=False)
-    sound: Any = SimpleNamespace(between=lambda start, _: np.array([start]))
+    sound: Any = SimpleNamespace(between=lambda start, _: np.array([start]), regions=[(7.0, 8.0)])
     job: Any = SimpleNamespace(
         digest="digest", store=Store(tmp_path), voice_file=lambda _: None, info=SimpleNamespace(path=Path("talk.mp4")),
-        models=SimpleNamespace(speaker_encoder=encoder, vocoder=vocoder),
+        models=SimpleNamespace(arithmetic="float32", speaker_encoder=encoder, vocoder=vocoder),
     )  # fmt: skip
     places = [TimeSpan(0.0, 3.0), TimeSpan(1.0, 2.0), TimeSpan(7.0, 8.0)]
     script = Script(utterances=tuple(Utterance(k, place, "Ann" if k < 3 else "Bob") for k, place in enumerate(places, 1)))
