@@ -39,9 +39,11 @@ _MOST_CLOSED, _MOST_OPENED, _MOST_WIDTH = 0.04, 0.05, 0.03
 """How far a chosen mouth is closed or opened, and how much wider or narrower it is made, at most, in widths of the face."""
 _LOOKED_AT = 0.016
 """Gap, in widths of the face, with which the visible edges of lips that are closed are looked for."""
+_MOST_OF_LIP = 0.4
+"""Share of a lip that is left out at most where lips are joined at their visible edges: both lips stay, however pale they are."""
 _LARGE = 160
-"""Width of a face in pixels from which a mouth is drawn at its own size; smaller ones are drawn at twice their size and
-averaged."""
+"""Width of a face in pixels from which a mouth is drawn at its own size. Smaller ones, and lips that are joined, are drawn at twice
+their size and averaged."""
 _NUM_BETWEEN = 18
 """Triangles between the lips."""
 _SEAM_WIDTH = 40
@@ -141,7 +143,7 @@ def _patch_of(
     source, closed = points[:, :2], pressed * donor.apart
     if closed > 0:  # lips are joined at their visible edges: the mesh's lie between them
         gap = float(place.seen[INNER_LOWER[4], 1] - place.seen[INNER_UPPER[4], 1])
-        source = source + closed * (lip_source(donor.picture, points, max(gap, _LOOKED_AT)) - source)
+        source = source + closed * (lip_source(donor.picture, points, max(gap, _LOOKED_AT), _MOST_OF_LIP) - source)
 
     triangles, flat = _lower_triangles(), np.ascontiguousarray(target[:, :2])
     used = flat[np.unique(triangles)]
@@ -152,7 +154,7 @@ def _patch_of(
 
     # Where lips meet, the sources of neighbouring pixels jump, and edges of a small mouth would be jagged. Centres of small and
     # large pixels do not coincide, hence the halves.
-    fine = 1 if scale >= _LARGE else 2
+    fine = 1 if scale >= _LARGE and closed <= 0 else 2
     large, large_size = (flat - [left, top] + 0.5) * fine - 0.5, ((bottom - top) * fine, (right - left) * fine)
     is_between = np.arange(len(triangles)) >= len(triangles) - _NUM_BETWEEN
     moved = rasterised(large, target[:, 2], wound(triangles, large, is_between), np.ascontiguousarray(source), large_size)

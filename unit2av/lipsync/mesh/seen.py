@@ -67,10 +67,11 @@ class LipEdges(NamedTuple):
     corners: float
 
 
-def lip_source(image: Pixels, points: Points, gap: float) -> Points:
+def lip_source(image: Pixels, points: Points, gap: float, most: float = 1.0) -> Points:
     """Return the source positions of a face's points, float64 [468, 2], with the lips moved outwards to their visible edges.
 
-    points: [468, 3] in the image uint8 [height, width, 3]. gap: between the lips, in widths of the face. The mesh misses the edge
+    points: [468, 3] in the image uint8 [height, width, 3]. gap: between the lips, in widths of the face. most: the largest share
+    of a lip that is left out. The mesh misses the edge
     of an open mouth by some pixels, and teeth or darkness would be warped over the face like a second lip. The middle of a lip
     moves with its edge, or the inside of the mouth would be folded into the lip.
     """
@@ -80,11 +81,11 @@ def lip_source(image: Pixels, points: Points, gap: float) -> Points:
     found = lip_edges(image, source) if gap > _LOOKED_AT_GAP else LipEdges(none, none, 0.0)
 
     for rings, edge in ((UPPER_LIP, found.upper), (LOWER_LIP, found.lower)):
-        share = np.maximum(eroded * _ERODED_BY_COLUMN, edge)[:, None]
+        share = np.minimum(np.maximum(eroded * _ERODED_BY_COLUMN, edge), most)[:, None]
         for ring in rings[:-1]:
             source[list(ring)] += share * (source[list(rings[-1])] - source[list(ring)])
 
-    at_corner = np.clip(max(_AT_CORNERS * eroded, found.corners), 0, 0.8)
+    at_corner = np.clip(max(_AT_CORNERS * eroded, found.corners), 0, min(0.8, most))
     for corner in (LIP_CORNERS[:4], LIP_CORNERS[4:]):
         source[list(corner[:-1])] += at_corner * (source[corner[-1]] - source[list(corner[:-1])])
     return source
