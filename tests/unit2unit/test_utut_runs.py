@@ -152,7 +152,7 @@ def test_a_run_keeps_everything_in_its_folder(stage: Stage) -> None:
         ".lock",
     }
     names = sorted(path.name for path in (stage.run_dir / "checkpoints").iterdir())
-    assert names[1:] == ["checkpoint_best.pt", "checkpoint_last.pt"]
+    assert names[1:] == ["checkpoint_best.pt", "checkpoint_last.pt", "learnt.npz"]
     assert names[0].startswith("checkpoint_"), "of those every 10 updates, the last is kept"
     assert any((stage.run_dir / "tensorboard" / "train_inner").iterdir())
 
@@ -189,7 +189,8 @@ def test_an_export_is_loaded_without_our_code(finetuned: Stage, tmp_path: Path) 
     }
     for name, (checkpoint, *more) in exports.items():
         assert finetune(["export", "--checkpoint", checkpoint, "--out-path", str(folder / name), "--quiet", *more]) == 0
-    assert {path.name for path in folder.iterdir()} == {*exports, "dict.txt", "dict.en.txt", "dict.ko.txt"}
+    learnt = [f"{Path(name).stem}.learnt.npz" for name in exports]
+    assert {path.name for path in folder.iterdir()} == {*exports, *learnt, "dict.txt", "dict.en.txt", "dict.ko.txt"}
     ours = load_transformer(read_checkpoint(finetuned.last, TRANSLATOR)).eval()
     vocabulary = ours.config.vocabulary
     random = np.random.default_rng(0)
