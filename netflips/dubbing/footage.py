@@ -154,7 +154,8 @@ class SeenFootage:
         path, span = self._paths[piece.utterance.number], self.faces.spans[piece.utterance.number]
         first, last = frames_to_seconds(span.first), frames_to_seconds(span.stop)
         read = self.read(max(piece.start - _AROUND_S, first), min(piece.stop + _AROUND_S, last))
-        return self.lips.look((_scene(path, at, rgb) for at, rgb in read), piece.quota, (piece.start, piece.stop))
+        seen: Stretch = self.lips.look((_scene(path, at, rgb) for at, rgb in read), piece.quota, (piece.start, piece.stop))
+        return seen
 
     def _stretch_at(self, own: Sequence[_Piece], time: Seconds) -> "Stretch | None":
         piece = next((piece for piece in own if piece.start <= time < piece.stop), None)

@@ -224,13 +224,17 @@ def test_a_clip_is_what_a_recording_of_one_utterance_is(tmp_path: Path) -> None:
         assert clip[name] == recording[name]
     assert [clip["target"][name] for name in ("units", "score")] == [recording["target"][name] for name in ("units", "score")]
     assert clip["seen"]["quality"] == recording["seen"]["quality"]
-    assert clip["drawn"]["drawn"] == clip["drawn"]["frames"] == 60
-    # A recording's speech comes in and goes out, and its pause inside rests for what is left of the slot.
-    durations = [one["fit"]["durations"] for one in (clip, recording)]
-    alike = next((number for number, (one, other) in enumerate(zip(*durations, strict=True)) if one != other), len(durations[0]))
+    assert clip["drawn"]["drawn"] == clip["drawn"]["frames"] == 61
+    # The clip's speech begins when the original's does. A recording's comes in and goes out, and its pause inside rests for what is
+    # left of the slot.
+    (lead, *durations), others = (one["fit"]["durations"] for one in (clip, recording))
+    alike = next(
+        (number for number, (one, other) in enumerate(zip(durations, others, strict=True)) if one != other), len(durations)
+    )
     assert alike > 8
-    inside = slice(640, units_to_samples(sum(durations[0][:alike])) - 640)
-    assert np.corrcoef(sound["clip"][inside], sound["recording"][inside])[0, 1] > 0.8  # the melody is that of the whole
+    inside, begin = slice(640, units_to_samples(sum(durations[:alike])) - 640), units_to_samples(lead)
+    melodies = sound["clip"][begin:][inside], sound["recording"][inside]
+    assert np.corrcoef(*melodies)[0, 1] > 0.8  # the melody is that of the whole
     assert loudness_lufs(sound["clip"]) == pytest.approx(loudness_lufs(read_speech(CLIP)), abs=0.2)
 
 

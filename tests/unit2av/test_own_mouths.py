@@ -17,9 +17,8 @@ from unit2av.lipsync.mesh.bare import Examples
 from unit2av.lipsync.mesh.choose import CANDIDATES, LAG, Chooser, Search
 from unit2av.lipsync.mesh.compose import draw
 from unit2av.lipsync.mesh.follow import MeshFinder
-from unit2av.lipsync.mesh.learn import measure_movements
 from unit2av.lipsync.mesh.rewrite import Footage, Repertoire, Rewrite
-from unit2av.lipsync.mesh.shape import nose_base
+from unit2av.lipsync.mesh.shape import measure_movements, nose_base
 from unit2av.lipsync.mesh.table import parameters_at
 
 

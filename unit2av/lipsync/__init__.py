@@ -7,7 +7,7 @@ person's own pixels (`unit2av.lipsync.mesh.lip_sync`), and by a program of the u
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,6 @@ from avcore.errors import InputError
 from avcore.faces.geometry import Box, Landmarks
 from avcore.timeline import Seconds, frames_to_units, units_to_samples
 from avcore.units import Units
-
-if TYPE_CHECKING:
-    from unit2av.lipsync.mesh.album import Stretch
 
 RENDERING = 15
 """Raised whenever a backend draws the same input in another way, so that kept frames are made anew."""
@@ -139,23 +136,24 @@ class FootageLipSync(LipSync, Protocol):
 
     most_mouths: int
 
-    def look(self, scenes: Iterable[Scene], quota: int, own: tuple[Seconds, Seconds] | None = None) -> "Stretch":
-        """Follow the faces of some seconds of the source (`Scene.source`, `Scene.face`), and return what is kept of them.
+    def look(self, scenes: Iterable[Scene], quota: int, own: tuple[Seconds, Seconds] | None = None) -> Any:
+        """Follow the faces of some seconds of the source (`Scene.source`, `Scene.face`), and return what is kept of them, a stretch
+        in this backend's own form.
 
         quota: pictures of mouths to keep. own: times of the source (s) from which and before which frames are kept; others only
         help."""
 
-    def acquaint(self, seen: "Sequence[tuple[Callable[[], Stretch], Sequence[int]]]") -> Any:
+    def acquaint(self, seen: Sequence[tuple[Callable[[], Any], Sequence[int]]]) -> Any:
         """Return what is known of a person. seen: what returns each stretch with the person, and the person's faces in it."""
 
-    def misses(self, person: Any, seen: "Stretch", face: int) -> str:
+    def misses(self, person: Any, seen: Any, face: int) -> str:
         """Return what is missing of a person to show a face of a stretch; "": nothing.
 
         "few": mouths; "still": one that speaks; "open": a closed one; "unlike": such as the speech needs, from there. Then the
         person's own lips are moved.
         """
 
-    def on_footage(self, codes: Any, stretch_at: "Callable[[Seconds], Stretch | None]", person: "Callable[[int], Any]") -> Any:
+    def on_footage(self, codes: Any, stretch_at: Callable[[Seconds], Any], person: Callable[[int], Any]) -> Any:
         """Return what `draw` takes in place of the codes.
 
         stretch_at: returns the stretch at a time of the source (s). person: returns who a face is, as from `acquaint`.

@@ -24,7 +24,6 @@ from avcore.timeline import Seconds
 from unit2av.lipsync import Scene
 from unit2av.lipsync.mesh.bare import EVERY_S, Examples
 from unit2av.lipsync.mesh.follow import MeshFinder, Place, Steady, sights
-from unit2av.lipsync.mesh.learn import measure_movements
 from unit2av.lipsync.mesh.seen import lip_edges, softness
 from unit2av.lipsync.mesh.shape import (
     INNER_LOWER,
@@ -37,6 +36,7 @@ from unit2av.lipsync.mesh.shape import (
     OUTER_UPPER,
     UPPER_LIP,
     HeadPose,
+    measure_movements,
     nose_base,
 )
 from unit2av.lipsync.occlusion import unlike_lips

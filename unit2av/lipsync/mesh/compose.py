@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from avcore.arrays import Floats, Pixels
 from unit2av.lipsync.mesh.follow import Place
-from unit2av.lipsync.mesh.learn import measure_movements
 from unit2av.lipsync.mesh.person import Person, influence, join_points
 from unit2av.lipsync.mesh.seen import lip_source
 from unit2av.lipsync.mesh.shape import (
@@ -28,6 +27,7 @@ from unit2av.lipsync.mesh.shape import (
     UPPER_LIP,
     HeadPose,
     Points,
+    measure_movements,
     neutral_face,
     neutral_moves,
     nose_base,

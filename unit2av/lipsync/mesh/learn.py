@@ -31,7 +31,7 @@ from avcore.units import Ids, Units, fingerprint
 from avdata.manifest import Entry, Manifest
 from avdata.unit_store import read_units
 from unit2av.lipsync.mesh.follow import MeshFinder
-from unit2av.lipsync.mesh.shape import INNER_LOWER, INNER_UPPER, OUTER_CORNERS, OUTER_LOWER, OUTER_UPPER, Points, fit_pose
+from unit2av.lipsync.mesh.shape import Points, fit_pose, measure_movements
 from unit2av.lipsync.mesh.table import CONTEXT, DOMINANCE_STEPS, MouthTable, Parameters, Weights, shifted, steps_around
 
 _FILTER_CONTEXT = 3
@@ -186,15 +186,6 @@ def measure_video(video: Path, boxes: Path | None, finder: MeshFinder) -> Measur
     if not np.isfinite(rows).any():
         raise NoFaceError("the mesh saw no face in any frame", path=video)
     return rows
-
-
-def measure_movements(head: Points) -> Points:
-    """Gap, width and thickness of the lips of points [468, 3] in the head frame."""
-    middle = len(INNER_UPPER) // 2
-    gap = head[INNER_LOWER[middle], 1] - head[INNER_UPPER[middle], 1]
-    width = np.linalg.norm(head[OUTER_CORNERS[1]] - head[OUTER_CORNERS[0]])
-    thickness = head[OUTER_LOWER[middle], 1] - head[OUTER_UPPER[middle], 1] - gap
-    return np.array([gap, width, thickness])
 
 
 def parameters_of(measures: Sequence[Measures]) -> list[Parameters]:

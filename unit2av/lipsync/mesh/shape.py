@@ -308,3 +308,12 @@ def bump(points: Points, centre: tuple[float, float], across: float, along: floa
 def mouth_line(points: Points) -> float:
     """Return the height of the upper lip's inner edge."""
     return float(points[INNER_UPPER[4], 1])
+
+
+def measure_movements(head: Points) -> Points:
+    """Gap, width and thickness of the lips of points [468, 3] in the head frame."""
+    middle = len(INNER_UPPER) // 2
+    gap = head[INNER_LOWER[middle], 1] - head[INNER_UPPER[middle], 1]
+    width = np.linalg.norm(head[OUTER_CORNERS[1]] - head[OUTER_CORNERS[0]])
+    thickness = head[OUTER_LOWER[middle], 1] - head[OUTER_UPPER[middle], 1] - gap
+    return np.array([gap, width, thickness])
