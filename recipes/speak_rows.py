@@ -142,10 +142,10 @@ def _speak(options: SpeakRowsOptions, rows: dict[str, Units], sounds: dict[str, 
     voices = Voices(encoder_for(vocoder, options.speaker_encoder_path, options.device), sounds)
 
     name = _SPOKEN if options.part is None else f"{_SPOKEN}-{options.part.index}of{options.part.count}"
-    own, known = Rows[str](options.out_dir / f"{name}.jsonl", "id", "key"), dict[str, str]()
+    own, known = Rows[str](options.out_dir / f"{name}.jsonl", "id", "key"), dict[tuple[str, str], int]()
     own.repair()
     for path in options.out_dir.glob(f"{_SPOKEN}*.jsonl"):
-        known |= {f"{row['id']} {row['key']}": "" for row in Rows[str](path, "id", "key").values()}
+        known |= {(row["id"], row["key"]): row["bytes"] for row in Rows[str](path, "id", "key", "bytes").values()}
 
     made_by = [vocoder.fingerprint, voices.encoder.fingerprint, options.precision]
     with bars(options.quiet) as progress:
@@ -154,13 +154,13 @@ def _speak(options: SpeakRowsOptions, rows: dict[str, Units], sounds: dict[str, 
             face = _face_of(options, name)
             key = key_of(*made_by, units.ids, str(sounds[name]), heard.st_size, heard.st_mtime_ns, str(face))
             out = options.out_dir / _file(name, face)
-            if f"{name} {key}" not in known or not out.is_file():
+            if not out.is_file() or out.stat().st_size != known.get((name, key)):
                 out.unlink(missing_ok=True)
                 if face is None:
                     write_speech(out, vocoder.synthesize(units, voices.of(name)).samples)
                 else:
                     _draw(options, units, face, sounds[name], out)
-                own.add([{"id": name, "key": key}], is_flushed=False)
+                own.add([{"id": name, "key": key, "bytes": out.stat().st_size}], is_flushed=False)
 
 
 def _draw(options: SpeakRowsOptions, units: Units, face: Path, voice: Path, out: Path) -> None:
