@@ -285,11 +285,6 @@ def test_material_is_what_trainers_read(tmp_path: Path, monkeypatch: pytest.Monk
     assert np.load(tmp_path / lips[0].lips).shape == (lips[0].frames, 96, 96)
     references = list(iter_units(tmp_path / "references.jsonl"))
     assert {row.extra["translation"] in held_out_english() for row in references} == {False, True}
-    wide = read_manifest(tmp_path / "wide.jsonl")
-    assert wide.entries
-    for entry in wide.entries:  # at the rate of whoever says it, which is 24 kHz of the true voices
-        with wave.open(str(wide.path(entry, "audio"))) as sound:
-            assert sound.getnframes() < entry.samples * sound.getframerate() / 16_000 + 1
     assert len(references) == 5  # four sentences, and that of the clip
     assert all(row.units.ids[0] != phones.silence != row.units.ids[-1] for row in references)
     texts = read_manifest(tmp_path / "texts.jsonl").entries
