@@ -44,7 +44,7 @@ def run_demo(options: DemoOptions) -> None:
     reports = ReportFiles([page, out_dir / "report.json"], [(video, out)])
 
     with bars(options.quiet) as progress:
-        report = dub(video, out, models, settings, progress=progress, decide=(lambda _: None) if options.yes else None)
+        report = dub(video, out, models, settings, progress=progress, decide=lambda _: None)
     reports.add(report)
     reports.write()
 

@@ -2,13 +2,14 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Floats
+from avcore.faces.geometry import TransitionKind
 
 if TYPE_CHECKING:
     from avcore.media import Frame
@@ -87,7 +88,6 @@ def shrink(frame: NDArray[np.uint8]) -> Small:
 
 # Gradual transitions
 
-TransitionKind = Literal["dissolve", "fade"]
 LONGEST_TRANSITION_S = 2.0
 """Dissolves and fades up to this length are found."""
 _LENGTHS = (3, 4, 6, 8, 12, 17, 25, 35, 50)

@@ -7,7 +7,7 @@ edge of the frame is not drawn: the mesh would place one above the edge, beside 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import atan2, inf
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from avcore.notes import Note, NoteKind
 
 Box = NDArray[np.float32]
 """A box [4]: x1, y1, x2, y2 in pixels."""
+TransitionKind = Literal["dissolve", "fade"]
+"""How one shot becomes another where there is no cut."""
 Landmarks = NDArray[np.float32]
 """Points of mediapipe's face mesh, float32 [468, 2 or 3]: x, y in pixels from the left and the top; z in the same scale, smaller =
 nearer to the camera."""

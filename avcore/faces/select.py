@@ -7,9 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.errors import UsageError
-from avcore.faces.crop import face_difference
 from avcore.faces.geometry import overlap
-from avcore.faces.identity import OTHER_PERSON
 from avcore.timeline import FRAME_RATE, SAMPLES_PER_FRAME, frame_at
 
 FaceChoice = Literal["auto", "largest"] | int
@@ -210,6 +208,9 @@ def _goes_on(before: Followed, track: Followed) -> bool:
     """Return whether a track is of the person of an earlier one: at the same place, and not of another look."""
     if before.last >= track.first or overlap(before.boxes[-1], track.boxes[0]) < _MIN_OVERLAP:
         return False
+    from avcore.faces.crop import face_difference  # with OpenCV, for which the help need not wait
+    from avcore.faces.identity import OTHER_PERSON
+
     is_at_once = before.last + 1 == track.first
     return face_difference(before.appearance, track.appearance) < (OTHER_PERSON if is_at_once else _OTHER_AFTER_GAP)
 

@@ -5,7 +5,6 @@ The resonances are poles of a linear prediction (Markel and Gray 1976, Linear pr
 """
 
 import numpy as np
-from scipy.linalg import solve_toeplitz
 
 from avcore.arrays import Doubles, Samples
 from avcore.speech.audio import resample
@@ -42,6 +41,8 @@ def resonance_spacing(speech: Samples) -> float | None:
 
 def _resonances(frame: Doubles) -> Doubles:
     """Return the resonances of a frame, float64 [samples], in Hz, the lowest first."""
+    from scipy.linalg import solve_toeplitz  # slow to import: a short clip does without
+
     correlation = np.correlate(frame, frame, "full")[_WINDOW - 1 :][: _ORDER + 1]
     correlation[0] *= _STEADY
     poles = np.roots(np.concatenate([[1.0], -solve_toeplitz(correlation[:-1], correlation[1:])]))

@@ -67,7 +67,7 @@ def recognize(faces: Mapping[int, FoundFaces]) -> list[SeenSpeaker]:
         for shot in sorted({track.shot for track in one.faces})
         for person in people_in([track for track in one.faces if track.shot == shot])
     ]
-    clusters = _clusters(_distances(seen)) if seen else []
+    clusters = _clusters(_distances(seen)) if len(seen) > 1 else [1] * len(seen)
     return [replace(one, face=face) for one, face in zip(seen, clusters, strict=True)]
 
 
@@ -82,8 +82,6 @@ def _meeting(seen: Sequence[SeenSpeaker]) -> set[frozenset[int]]:
 
 
 def _clusters(distances: NDArray[np.float64]) -> list[int]:
-    if len(distances) == 1:
-        return [1]
     from scipy.cluster.hierarchy import fcluster, linkage  # imported late: slow, and short clips do without it
     from scipy.spatial.distance import squareform
 

@@ -192,14 +192,14 @@ def check_material(info: MediaInfo, options: DubOptions, subtitles: GivenSubtitl
         hint = "the cascade hears sound" if options.cascade else "use --modalities video with --voice voice.wav"
         raise MediaError(_with_face("it has no sound track", info.source), path=info.path, hint=hint)
 
+    has_times = subtitles is not None or (options.script is not None and options.script.utterances)
+    if options.timing == "source" and not info.has_audio and not has_times:
+        raise no_speech(info.source, has_sound=False)
+
     speakers = () if options.script is None else options.script.speakers
     has_voice = options.voice is not None or options.people is not None or any(isinstance(one.voice, VoiceFile) for one in speakers)
     if not (info.has_audio or has_voice or options.keep_sound or options.is_draft):
         raise NoSpeechError("it has no sound to take the voice from", path=info.path, hint="give another voice with --voice x.wav")
-
-    has_times = subtitles is not None or (options.script is not None and options.script.utterances)
-    if options.timing == "source" and not info.has_audio and not has_times:
-        raise no_speech(info.source, has_sound=False)
 
     if options.background_audio is not None and not probe(options.background_audio).has_audio:
         hint = "--background-audio takes music and effects"

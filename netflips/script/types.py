@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from avcore.faces.cuts import TransitionKind
+from avcore.faces.geometry import TransitionKind
 from avcore.notes import GroupedNote, Note, grouped, sentence
 from avcore.timeline import SAMPLE_RATE
 from netflips.quality_estimation import QualityEstimate

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from avcore.errors import InputError
-from avcore.files import write_text
+from avcore.files import Output, write_text
 from avcore.flags import Command, QuietOptions, flag, positional
 from avcore.notes import print_text
 from avcore.texts import read_json
@@ -44,7 +44,7 @@ class TableOptions(QuietOptions):
 
     folder: Path = positional("DIR")
     """of run.sh"""
-    into: Path | None = flag(default=None, metavar="FILE")
+    into: Path | None = flag(default=None, file=Output("the page"), metavar="FILE")
     """put the table into this page, too, between its markers"""
 
 

@@ -74,7 +74,7 @@ def test_the_notice_names_the_scores_that_are_strange_and_what_to_do() -> None:
     assert "the second score -2.00, usual is -0.75 or more" in notice
     assert "first" not in notice
     assert "third" not in notice
-    assert all(flag in notice for flag in ("--av2unit-path", "--utut-path", "--unit2av-path"))
+    assert all(way in notice for way in ("netflips dub --cascade", "netflips models get korean-free"))
     assert "--" not in sentence(note, hint=False)
     assert "the second score 14 %, usual is 47 % or more" in sentence(note, in_shares=True)
     assert sentence(note, KOREAN).startswith("모델이 배운 말(a phrase)이 아닌 것 같습니다(the second score 14 %, 보통 47 % 이상).")
@@ -96,7 +96,7 @@ def test_an_odd_word_is_told_with_its_time() -> None:
     assert "says something else there; where the video shows somebody else, or hides" in notice
     whole = sentence(outside_note([mean._replace(score=-3.0), weak]))
     assert whole.startswith("this is hardly a phrase, least of all at 0.2 to 0.4 s")
-    assert "means nothing; for other speech" in whole
+    assert "means nothing; netflips dub --cascade" in whole
     unsaid = DomainScore("the likeness", -2.0, Domain("a phrase", -0.5, 0.01, 40), "nearest", "at 1.2 to 1.5 s")
     assert outside_note([unsaid]) is None  # a model of before, which says nothing of stretches
 

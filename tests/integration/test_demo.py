@@ -80,7 +80,7 @@ def test_the_demo_dubs_its_clip_and_says_what_came_out(random_bundle: Path, tmp_
     report = script_from(json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8")))
     assert report.num_drawn > 0
     for side, text, language in (("heard", report.source_text, "en"), ("said", report.target_text, "ko")):
-        assert f"{side}, as text".ljust(18) + f"{text}  ({language}, confidence " in done.stdout
+        assert f"{side}, as text".ljust(18) + f"{text}  ({language})" in done.stdout
         assert text in page
         subtitles = tmp_path / "out" / f"clip_ko.{language}.srt"
         assert str(subtitles) in done.stdout

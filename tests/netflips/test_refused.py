@@ -238,7 +238,6 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("", "script split {script} 1 --at 9 -o new.json", "cannot be divided there; expected a time between 2.20 and 3.80 s"),
     ("", "script join {script} 2 -o new.json", "there is no such utterance"),
     ("", "script join {script} 1 -o {script}", "would overwrite the script"),
-    ("pairs", "--translate-with cat", "--speak-with is needed"),
     ("pairs", "--speak-with 'espeak {{text}}'", "{out}"),
     ("pairs", "--speak-with 'cat {{text}} {{out}}' --recognize-with no-such-program", "--recognize-with is not there"),
     ("extract", "--av2unit-path none.pt", "none.pt"),

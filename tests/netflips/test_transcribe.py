@@ -106,7 +106,8 @@ def test_a_recognizer_of_sound_takes_the_readers_place(
     asked = [str(sound), "--out", str(out), "--recognizer", str(whisper), "--quiet", "--cpu"]
     assert main(asked) == 0
     content = json.loads(out.read_text(encoding="utf-8"))
-    assert [one["text"] for one in content["utterances"]] == ["the end of it"] * 2
+    # It says its sentence of any sound: an utterance of two stretches has it twice.
+    assert [set(re.split("(?<=it) ", one["text"])) for one in content["utterances"]] == [{"the end of it"}] * 2
     for one in content["utterances"]:
         assert all(one["start_s"] <= word["start_s"] <= word["end_s"] <= one["end_s"] for word in one["words"])
     out.unlink()

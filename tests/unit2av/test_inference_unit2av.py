@@ -185,5 +185,6 @@ def test_a_program_draws_the_lips_or_there_is_no_video(folder: Path, parity_dir:
     assert len(seen) == len(same)
     assert max(np.abs(one.astype(int) - other).max() for one, other in zip(seen, same, strict=True)) > 60
     out.unlink()
+    assert "no lips were drawn" in capsys.readouterr().err
     words = arguments(folder, parity_dir, "--lips-with", command("exit"), "--hard-paste")
     assert "the program of --lips-with failed; found exit code 3: CUDA out of memory" in refused(capsys, folder, words)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from avcore.checkpoints.bundle import ABOUT
 from avcore.command import LOG
+from avcore.files import Output
 from avcore.flags import Command, QuietOptions, flag
 from avcore.journal import folder_lock
 from netflips import stages
@@ -173,7 +174,7 @@ class WideVoiceOptions(QuietOptions):
     """stop after so long; the same command goes on (default: at the end)"""
     status: bool = flag(default=False)
     """say which steps are done, and do nothing"""
-    write_about: Path | None = flag(default=None, metavar="FILE")
+    write_about: Path | None = flag(default=None, file=Output("the description"), metavar="FILE")
     """write the description of the shipped bundle for a bundle with another voice, and do nothing else"""
 
 

