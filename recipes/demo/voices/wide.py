@@ -19,6 +19,7 @@ import numpy as np
 
 from avcore.command import LOG
 from avcore.errors import InputError
+from avcore.files import Output
 from avcore.flags import Command, QuietOptions, flag, positional
 from avcore.journal import write_rows
 from avcore.texts import parse_yaml
@@ -253,7 +254,7 @@ class WideOptions(QuietOptions):
 
     packages: Path = positional("PACKAGES")
     """folder of the packages, as recipes/demo/NOTES.md fetches them"""
-    out: Path = flag(metavar="FILE")
+    out: Path = flag(file=Output("the sentences"), metavar="FILE")
     """JSON lines: each sentence and its source"""
     count: int = flag(default=20_000)
     """number of sentences (default: 20,000)"""
