@@ -173,7 +173,7 @@ def test_every_recording_of_fleurs_has_a_partner_in_the_other_language(tmp_path:
     assert [one.id for one in english] == [one.id for one in korean] == names
     assert [one.extra["split"] for one in english] == ["valid"] * 3 + ["test"] * 3 + ["train"] * 3
     assert (english[0].text, english[0].translation, english[0].language) == ("en_us sentence 1.", "ko_kr sentence 1.", "en")
-    assert (korean[1].text, korean[1].samples, korean[1].extra["gender"]) == ("ko_kr sentence 1.", 4800, "female")
+    assert (korean[1].text, korean[1].samples, korean[1].extra["gender"]) == ("ko_kr sentence 1.", 6400, "female")
     assert all((tmp_path / "out" / one.audio).is_file() for one in (*english, *korean))
 
 
