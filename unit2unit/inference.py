@@ -28,6 +28,7 @@ from avcore.parts import Part, share
 from avcore.progress import Progress, bars, silent
 from avcore.units import Units, normalise_language, read_unit_file, units_of, write_unit_file
 from avdata.unit_store import UNIT_SUFFIXES, UnitRow, parse_unit_row
+from unit2unit.learnt import carry_learnt
 from unit2unit.stage import TRANSLATOR
 
 if TYPE_CHECKING:
@@ -404,7 +405,9 @@ def _translate_many(path: Path, options: TranslateOptions) -> int | None:
     search = translator.default_search.asked(options.beam, options.max_target_units)
     with bars(options.quiet) as progress:
         settings = [options.precision, options.translator_unit_offset]
-        return outputs.write(translator, languages, search, progress, settings)
+        code = outputs.write(translator, languages, search, progress, settings)
+    carry_learnt(path, outputs.out_dir or outputs.out_path or path)  # who scores these rows does not see the translator
+    return code
 
 
 def _load(path: Path, options: TranslateOptions) -> "UnitTranslator":

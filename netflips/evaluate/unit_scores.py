@@ -198,7 +198,11 @@ def _some(names: list[str]) -> str:
 def score_units(options: UnitScoresOptions) -> None:
     """Score units against references. Raises NetflipsError."""
     require_sacrebleu()
-    _log_figures(match(read_side(options.hypotheses), read_side(options.references)), options)
+    references = read_side(options.references)
+    # `netflips translate` keeps what its translator has learnt beside its rows; here it is known by id alone.
+    pairs = {name: (np.zeros(0, np.int64), ids) for name, ids in references.items()}
+    require_unlearnt(read_learnt(options.hypotheses), pairs, options.references)
+    _log_figures(match(read_side(options.hypotheses), references), options)
 
 
 def score_translations(options: TranslationScoresOptions) -> int | None:

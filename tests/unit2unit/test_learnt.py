@@ -69,6 +69,22 @@ def test_a_score_on_pairs_that_were_learnt_is_an_error(trained: Path, tmp_path: 
     assert "pairs were trained on: this is how well they are known, and no score" in capfd.readouterr().err
 
 
+def test_rows_of_learnt_sentences_are_not_scored(trained: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    best, units = trained / "run" / "checkpoints" / "checkpoint_best.pt", trained / "units"
+    known = (trained / "data" / "text" / "train.ids").read_text().split()
+    test = (trained / "data" / "text" / "test.ids").read_text().split()
+    for name, ids, code in (("known", [*test, known[0]], 2), ("test", test, 0)):
+        for side in ("en", "ko"):
+            for one in ids:
+                (place := tmp_path / name / side / f"{one}.txt").parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(units / side / f"{one}.txt", place)
+        rows = tmp_path / f"{name}.jsonl"
+        given = ["--utut-path", str(best), "--from", "en", "--to", "ko", "--cpu", *_SCORE]
+        assert netflips(["translate", str(tmp_path / name / "en"), "-o", str(rows), *given]) == 0
+        assert netflips(["evaluate", "units", "--hypotheses", str(rows), "--references", str(tmp_path / name / "ko")]) == code
+    assert f"found 1 of {len(test) + 1}, as {known[0]}" in capfd.readouterr().err
+
+
 def test_copies_averages_and_runs_from_it_have_learnt_the_same(trained: Path, tmp_path: Path) -> None:
     best = trained / "run" / "checkpoints" / "checkpoint_best.pt"
     own = read_learnt(best)
