@@ -47,6 +47,7 @@ from netflips.script.notes import (
 from netflips.script.targets import TranslatedFrom, WrittenText
 from netflips.script.types import Script
 from netflips.script.utterance import NATURAL_SPEED, Utterance
+from text2unit.nouns import stands_in
 from text2unit.script import as_pronounced
 
 AGAIN = 3
@@ -268,7 +269,7 @@ class SentenceTranslator:
         if parts is None:
             return None
 
-        puts = [{term: korean for term, korean in candidate.put.items() if korean in part} for part in parts]
+        puts = [{term: korean for term, korean in candidate.put.items() if stands_in(part, korean)} for part in parts]
         made = [TranslatedFrom(sentence.text, part, candidate.score, put) for part, put in zip(parts, puts, strict=True)]
         return [WrittenText(one.text, "cascade", one, seconds=self.texts.seconds_of(one.text)) for one in made]
 
