@@ -71,9 +71,10 @@ def lip_source(image: Pixels, points: Points, gap: float, most: float = 1.0) -> 
     """Return the source positions of a face's points, float64 [468, 2], with the lips moved outwards to their visible edges.
 
     points: [468, 3] in the image uint8 [height, width, 3]. gap: between the lips, in widths of the face. most: the largest share
-    of a lip that is left out. The mesh misses the edge
-    of an open mouth by some pixels, and teeth or darkness would be warped over the face like a second lip. The middle of a lip
-    moves with its edge, or the inside of the mouth would be folded into the lip.
+    of a lip that is left out.
+
+    The mesh misses the edge of an open mouth by some pixels, and teeth or darkness would be warped over the face like a second
+    lip. The middle of a lip moves with its edge, or the inside of the mouth would be folded into the lip.
     """
     source = points[:, :2].copy()
     eroded = float(np.clip(gap / _OPEN_GAP, 0.25, 1)) * _ERODED
