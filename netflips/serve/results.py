@@ -87,9 +87,7 @@ def results(job: Job, folder: Path) -> dict[str, Any]:
         found |= {
             "stretches": [[round(value, 3) for value in one] for one in stretches_of(script)],
             "work": script.result.work_counts,
-            "lips": None
-            if (lips := lips_drawn(script)) is None
-            else in_both(lips) | {"share": lips.values["drawn"] / max(lips.values["frames"], 1)},
+            "lips": _lips(script),
         }
 
     for one in found["files"]:
