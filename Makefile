@@ -25,7 +25,7 @@ TEST_JOBS ?= 3
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help install env stub test test-slow lint types rules unit demo train-demo flite bench clean
+.PHONY: help install env test test-slow lint types rules unit demo train-demo flite bench clean
 
 help:
 	@echo "make demo    set up, then dub the clip that comes with NetfLips"
@@ -66,10 +66,6 @@ $(DEV_STAMP): $(DEV_LOCK) $(DUB_STAMP)
 	rm -f $(VENV)/.dev-*
 	touch $@
 	@$(SIZE)
-
-# The signatures that editors show, after an option of a command has changed.
-stub: env
-	$(BIN)/python -m netflips.stub
 
 lint: env
 	$(BIN)/ruff check .

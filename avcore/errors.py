@@ -4,7 +4,6 @@ Each states the file, what was expected, what was found and what to do; a comman
 `exit_code`, without a traceback. Errors that only a bug of ours can cause stay ordinary Python exceptions.
 """
 
-from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
@@ -44,14 +43,6 @@ class NetflipsError(Exception):
         if self.found is not None:
             parts.append(f"found {self.found}")
         return "; ".join(parts if self.hint is None else [*parts, *self.hint.split("\n")])
-
-    def reword(self, change: Callable[[str], str]) -> None:
-        """Change the words of the message, of what is expected, of options that were found, and of the hint."""
-        self.what = change(self.what)
-        self.expected = change(self.expected) if isinstance(self.expected, str) else self.expected
-        self.found = change(self.found) if isinstance(self.found, str) and self.found.startswith("--") else self.found
-        self.hint = None if self.hint is None else change(self.hint)
-        self.args = (self._line(),)
 
 
 class UsageError(NetflipsError):

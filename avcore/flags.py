@@ -316,8 +316,6 @@ class OptionInfo(NamedTuple):
     """Its flags."""
     kind: Any
     """Its type, X for `X | None`."""
-    whole: Any
-    """Its whole type."""
     default: Any
     is_needed: bool
     """It must be given."""
@@ -327,17 +325,7 @@ class OptionInfo(NamedTuple):
 def option_info(options: type, name: str) -> OptionInfo:
     """Return the facts about a command's option. name: of its field."""
     one, spec, kind = next(found for found in _flags(options) if found[0].name == name)
-    return OptionInfo(_names(one, spec), kind, get_type_hints(options)[name], one.default, _is_needed(one), spec.is_positional)
-
-
-def help_order(options: type) -> list[str]:
-    """Return the names of the fields that are options, a command's own before inherited ones."""
-    return [one.name for one, _, _ in _flags(options)]
-
-
-def names_of(options: type) -> dict[str, tuple[str, ...]]:
-    """Return the flags of each field that is an option and not positional."""
-    return {one.name: _names(one, spec) for one, spec, _ in _flags(options) if not spec.is_positional}
+    return OptionInfo(_names(one, spec), kind, one.default, _is_needed(one), spec.is_positional)
 
 
 def _names(one: Field[Any], spec: _Flag) -> tuple[str, ...]:
@@ -346,12 +334,6 @@ def _names(one: Field[Any], spec: _Flag) -> tuple[str, ...]:
 
 def _is_needed(one: Field[Any]) -> bool:
     return one.default is MISSING and one.default_factory is MISSING
-
-
-def help_words(options: type) -> dict[str, str]:
-    """Return the help of each field that is an option and has some."""
-    found = _words(options)
-    return {one.name: found[one.name] for one, _, _ in _flags(options) if found.get(one.name)}
 
 
 @cache

@@ -1,42 +1,50 @@
 """NetfLips: dub people on video into another language, with lips that fit.
 
-`netflips.dub("talk.mp4", "talk_ko.mp4", to="ko")`: each command is a function too, see `netflips.api`. `netflips.load()` reads the
-models once, for many calls. Errors that you can put right are `NetflipsError`. `__init__.pyi` has the signatures.
+`netflips.dub("talk.mp4", "talk_ko.mp4")` and its like are in `netflips.api`. `netflips.load()` reads the models once, for many
+calls. Errors that you can put right are `NetflipsError`. What is named here is loaded when it is used.
 """
+
+from typing import TYPE_CHECKING
 
 import avcore  # noqa: F401  first: it guards the start, and sets how torch's threads wait
 from avcore.loading import names_from
 from netflips.version import __version__ as __version__
 
-_HOMES = {
-    "Loaded": "netflips.loaded",
-    "NetflipsError": "avcore.errors",
-    "Units": "avcore.units",
-    "load": "netflips.loaded",
-}
+if TYPE_CHECKING:
+    from avcore.errors import NetflipsError
+    from avcore.units import Units
+    from netflips.api import dub, lip2speech, lipsync, portrait, say, transcribe
+    from netflips.dubbing.options import DubOptions
+    from netflips.loaded import Loaded, load
+    from netflips.options import LipSpeechOptions, LipsyncOptions, PortraitOptions, SayOptions, TranscribeOptions
+
 __all__ = [
+    "DubOptions",
+    "LipSpeechOptions",
+    "LipsyncOptions",
     "Loaded",
     "NetflipsError",
+    "PortraitOptions",
+    "SayOptions",
+    "TranscribeOptions",
     "Units",
-    "analyse",
-    "avatar",
     "dub",
-    "dub_each",
-    "evaluate_demo",
-    "extract",
-    "get_models",
     "lip2speech",
     "lipsync",
-    "list_models",
     "load",
     "portrait",
-    "render",
     "say",
-    "speak",
     "transcribe",
-    "translate",
 ]
-__getattr__ = names_from(__name__, dict.fromkeys(__all__, "netflips.api") | _HOMES)
+_HOMES = {
+    "netflips.api": ("dub", "lip2speech", "lipsync", "portrait", "say", "transcribe"),
+    "netflips.options": ("LipSpeechOptions", "LipsyncOptions", "PortraitOptions", "SayOptions", "TranscribeOptions"),
+    "netflips.dubbing.options": ("DubOptions",),
+    "netflips.loaded": ("Loaded", "load"),
+    "avcore.errors": ("NetflipsError",),
+    "avcore.units": ("Units",),
+}
+__getattr__ = names_from(__name__, {name: home for home, names in _HOMES.items() for name in names})
 
 
 def __dir__() -> list[str]:

@@ -19,7 +19,7 @@ from netflips.dubbing.options import DubOptions
 from netflips.dubbing.portrait import animate
 from netflips.model_paths import RunOptions, bundle_paths, require_bundle
 from netflips.models import load_models
-from netflips.options import DemoOptions, PortraitOptions
+from netflips.options import DemoOptions, PortraitCommand
 from netflips.report.files import ReportFiles, speed_of
 from netflips.script.types import Script
 from unit2av.stage import RENDERER
@@ -103,7 +103,7 @@ def _let_talk(portrait: Path, options: CommonOptions, bundle: Bundle, dub: Path,
     started = time.perf_counter()
     encoder, renderer = (bundle.checkpoint(stage) for stage in (UNIT_ENCODER, RENDERER))
     animate(
-        PortraitOptions(
+        PortraitCommand(
             portrait,
             out,
             speech=dub,

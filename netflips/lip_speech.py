@@ -63,7 +63,7 @@ from netflips.dubbing.track_faces import Face, FaceSearch, FrameSpan, KeptFaces
 from netflips.dubbing.video_format import VideoFormat, speech_as_it_is
 from netflips.model_paths import paths_asked
 from netflips.models import Models, models_when_asked
-from netflips.options import LipSpeechOptions
+from netflips.options import LipSpeechCommand
 from netflips.script.targets import GivenUnits, UnitList
 from netflips.script.types import SPEAKER, Made, ModelUsed, Script, SpeakerOf, Timing, VoiceFile
 from netflips.script.utterance import SourceUnits, TimeFit, TimeSpan, Utterance
@@ -101,7 +101,7 @@ _COLUMNS = 1000
 """Columns made at once."""
 
 
-def speak_video(options: LipSpeechOptions) -> Script:
+def speak_video(options: LipSpeechCommand) -> Script:
     """Make speech from the lips of a video as the options ask; returns the script of what was done.
 
     Raises NetflipsError for files that cannot be used; then nothing is written.
@@ -193,7 +193,7 @@ def _language(asked: str | None, checkpoint: RendererCheckpoint) -> str:
     return learnt[0]
 
 
-def _voice(options: LipSpeechOptions, info: MediaInfo, models: Models, store: Store, digest: str) -> tuple[SpeakerVoice, str]:
+def _voice(options: LipSpeechCommand, info: MediaInfo, models: Models, store: Store, digest: str) -> tuple[SpeakerVoice, str]:
     """Return the voice to speak in, and its origin in words: from --voice, else from the video's own sound, else neutral.
 
     Raises what `read_voice` raises, and NoSpeechError for a recording shorter than 1 s.

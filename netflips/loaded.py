@@ -6,7 +6,7 @@ neutral voice where there are none. A progress callback that raises stops the wo
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +22,7 @@ from avcore.faces.select import parse_face_choice
 from avcore.files import require_own_names
 from avcore.progress import Progress, silent
 from avcore.units import Units
-from netflips.dubbing.options import DubOptions
+from netflips.dubbing.options import DubCommand, DubOptions
 from netflips.model_paths import RunOptions
 from netflips.models import Models
 from netflips.quality_estimation import Decide
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 StrPath = str | os.PathLike[str]
 _OVER_TEXT = ("cascade", "recognizer", "text_translator", "translate_with", "translate_model", "speak_with")
+_SPOKEN = ("revoice", "keep_sound")
 Voice = StrPath | Samples | SpeakerVoice | None
 
 
@@ -186,6 +187,7 @@ class Loaded:
 def load(
     source: str | None = None,
     to: str | None = None,
+    options: DubOptions | None = None,
     *,
     av2unit_path: StrPath | None = None,
     utut_path: StrPath | None = None,
@@ -193,36 +195,30 @@ def load(
     speaker_encoder_path: StrPath | None = None,
     unit2text_path: StrPath | None = None,
     text2unit_path: StrPath | None = None,
-    cascade: bool = False,
-    recognizer: StrPath | None = None,
-    text_translator: StrPath | None = None,
-    translate_with: str | None = None,
-    translate_model: str | None = None,
-    speak_with: str | None = None,
     device: str = "auto",
     precision: str = "float32",
 ) -> Loaded:
-    """Load the models once, for many calls: the bundle's, or three of your own; with cascade, those that dub any speech over text.
+    """Load the models once, for many calls: the bundle's, three of your own, or those that dub any speech over text.
 
-    source, to: languages; None = the only one that the models allow. device: auto, cpu, cuda, cuda:N or mps. The keywords of the
-    cascade are those of `netflips.dub`. Its models have no `translate`, and have `units` only with a unit encoder of yours.
+    source, to: languages; None = the only one that the models allow. options: with `cascade`, the models over text that they name
+    are loaded, and every dub is over text. These have no `translate`, and have `units` only with a unit encoder of yours. device:
+    auto, cpu, cuda, cuda:N or mps.
     """
     # Before anything else is bound here: these are the arguments alone.
-    given = locals()
+    given: dict[str, Any] = {name: value and Path(value) for name, value in locals().items() if name.endswith("_path")}
     from netflips.cascade.engines import require_models
-    from netflips.dubbing.options import DubCommand
     from netflips.model_paths import given_or_bundle
     from netflips.models import choose_languages, load_models
 
     over_text: dict[str, Any] = {}
     speaks = True
-    asked: Any = SimpleNamespace(**{name: value and Path(value) for name, value in given.items() if name.endswith("_path")})
-    if any(given[name] for name in _OVER_TEXT):
-        asked = command = DubCommand(**{**given, **named_models(given), "videos": (Path("-"),)}).with_fetched()
-        speaks = not command.keep_sound
+    asked: Any = SimpleNamespace(**given)
+    if options is not None and options.cascade:
+        given |= {one.name: getattr(options, one.name) for one in fields(options)} | {"source": source, "to": to}
+        asked = DubCommand(**{**given, **named_models(given), "videos": (Path("-"),)}).with_fetched()
         require_models(asked.cascade_models)
-        over_text = {name: getattr(asked, name) for name in _OVER_TEXT}
-        source, to = asked.source, asked.to
+        over_text = {name: getattr(asked, name) for name in (*_OVER_TEXT, *(_SPOKEN if asked.speak_with else ()))}
+        source, to, speaks = asked.source, asked.to, not asked.keep_sound
 
     paths = given_or_bundle(asked)
     return Loaded(load_models(paths, *choose_languages(source, to, paths), RunOptions(device, precision, speaks=speaks)), over_text)

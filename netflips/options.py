@@ -1,6 +1,6 @@
 """Options of all commands that show, speak or convert, except `netflips dub`, and the functions that do their work.
 
-Flags, their help, Python's keywords and the page's forms come from these fields. Libraries are loaded when the work begins.
+Flags, their help and the page's forms come from these fields. Libraries are loaded when the work begins.
 """
 
 from dataclasses import KW_ONLY, dataclass
@@ -87,19 +87,11 @@ def duration_scale(speed: float) -> float:
     return 1 / speed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LipsyncOptions(MarkFlags, CommonOptions):
-    """Move the lips of a video to speech that you have: an actor's, or any synthesiser's. Only use images and voices of people
-    who agreed to it."""
+    """How lips are moved to given speech."""
 
-    video: Path = positional("VIDEO", file=Input("the video"), group="files")
-    """video of somebody who talks, any container"""
-    out: Path = out_flag("the result")
-    """the result (.mp4, .m4v, .mov or .mkv)"""
-    _: KW_ONLY
-    speech: Path = flag(file=Input("the speech"))
-    """the speech: any sound or video file"""
-    audio_track: str | None = flag(default=None, metavar="N|LANG")
+    audio_track: str | None = flag(group="files", default=None, metavar="N|LANG")
     """sound track of the speech: a number from 1, or a language (default: the first with speech)"""
     work_dir: Path | None = flag(default=None, metavar="DIR")
     """folder of finished work, so that a stopped run can continue (default: beside the result if it is longer than 20 s)"""
@@ -131,21 +123,24 @@ class LipsyncOptions(MarkFlags, CommonOptions):
 
 
 @dataclass(frozen=True)
-class PortraitOptions(PortraitFlags, VoiceFlags):
-    """Make a still portrait talk. Only use images and voices of people who agreed to it."""
+class LipsyncCommand(LipsyncOptions):
+    """Move the lips of a video to speech that you have: an actor's, or any synthesiser's. Only use images and voices of people
+    who agreed to it."""
 
-    portrait: Path = positional("IMAGE", file=Input("the portrait"), group="files")
-    """a face from the front: JPEG, PNG, WebP, TIFF ..."""
+    video: Path = positional("VIDEO", file=Input("the video"), group="files")
+    """video of somebody who talks, any container"""
     out: Path = out_flag("the result")
-    """the result (.mp4, .m4v, .mov or .mkv), 25 fps"""
+    """the result (.mp4, .m4v, .mov or .mkv)"""
     _: KW_ONLY
-    speech: Path | None = flag(default=None, file=Input("the speech"))
-    """what is said: any sound or video file"""
-    text: str | None = flag(default=None)
-    """what is said: Korean text, spoken as by `netflips say`"""
-    units: Path | None = flag(default=None, file=Input("the unit file"))
-    """what is said: units, one line, as `netflips say` writes them"""
-    work_dir: Path | None = flag(default=None, metavar="DIR")
+    speech: Path = flag(file=Input("the speech"))
+    """the speech: any sound or video file"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PortraitOptions(PortraitFlags, VoiceFlags):
+    """How a portrait talks."""
+
+    work_dir: Path | None = flag(group="files", default=None, metavar="DIR")
     """folder of finished work, so that a stopped run can continue (default: beside the result if it is longer than 20 s)"""
     report: tuple[Path, ...] = report_flag()
     """write what was done: .html is a page to read, any other name is JSON; may be given for each"""
@@ -165,6 +160,26 @@ class PortraitOptions(PortraitFlags, VoiceFlags):
     def __post_init__(self) -> None:
         super().__post_init__()
         duration_scale(self.speed)
+
+
+@dataclass(frozen=True)
+class PortraitCommand(PortraitOptions):
+    """Make a still portrait talk. Only use images and voices of people who agreed to it."""
+
+    portrait: Path = positional("IMAGE", file=Input("the portrait"), group="files")
+    """a face from the front: JPEG, PNG, WebP, TIFF ..."""
+    out: Path = out_flag("the result")
+    """the result (.mp4, .m4v, .mov or .mkv), 25 fps"""
+    _: KW_ONLY
+    speech: Path | None = flag(default=None, file=Input("the speech"))
+    """what is said: any sound or video file"""
+    text: str | None = flag(default=None)
+    """what is said: Korean text, spoken as by `netflips say`"""
+    units: Path | None = flag(default=None, file=Input("the unit file"))
+    """what is said: units, one line, as `netflips say` writes them"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         given = [name for name in ("speech", "text", "units") if getattr(self, name) is not None]
         if len(given) != 1:
             found = " and ".join(f"--{name}" for name in given) or "none of them"
@@ -223,17 +238,10 @@ class AvatarOptions(PortraitFlags, VoiceFlags):
             raise UsageError("the question is heard by --recognizer or by --unit2text-path", found="both", hint="leave one out")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SayOptions(VoiceFlags):
-    """Speak Korean text in a given voice."""
+    """How text is spoken."""
 
-    text: str | None = positional("TEXT", default=None)
-    """what to say (default: standard input)"""
-    out: Path | None = out_flag("the speech", default=None, metavar="WAV")
-    """the speech, 16-bit wav at the rate of the voice (the bundle's: 24 kHz)"""
-    _: KW_ONLY
-    text_path: Path | None = flag(default=None, file=Input("the text"))
-    """a text file to say, UTF-8; - is standard input"""
     to: str = flag(default="ko", metavar="LANG")
     """language of the text (default: ko)"""
     pronounce: Path | None = flag(default=None, file=Input("the file of readings"))
@@ -252,25 +260,35 @@ class SayOptions(VoiceFlags):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.text is not None and self.text_path is not None:
-            raise UsageError("the text is given twice", expected="TEXT or --text-path", found="both")
         if not 0 < self.speed < float("inf"):
             raise UsageError("--speed must be above 0", found=self.speed)
+
+
+@dataclass(frozen=True)
+class SayCommand(SayOptions):
+    """Speak Korean text in a given voice."""
+
+    text: str | None = positional("TEXT", default=None)
+    """what to say (default: standard input)"""
+    out: Path | None = out_flag("the speech", default=None, metavar="WAV")
+    """the speech, 16-bit wav at the rate of the voice (the bundle's: 24 kHz)"""
+    _: KW_ONLY
+    text_path: Path | None = flag(default=None, file=Input("the text"))
+    """a text file to say, UTF-8; - is standard input"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.text is not None and self.text_path is not None:
+            raise UsageError("the text is given twice", expected="TEXT or --text-path", found="both")
         if self.out is None and self.units_path is None:
             raise UsageError("say where the speech goes", expected="--out x.wav, --units-path x.txt, or both")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LipSpeechOptions(CommonOptions):
-    """Make speech from the lips of a video, at its own times. The sound of the video is not used. Only use images and voices of
-    people who agreed to it."""
+    """How speech is made from lips."""
 
-    video: Path = positional("VIDEO", file=Input("the video"), group="files")
-    """video of somebody who talks, with sound or without"""
-    out: Path = out_flag("the speech", metavar="WAV")
-    """the speech, 16-bit wav at the rate of the voice, as long as the video"""
-    _: KW_ONLY
-    out_vid_path: Path | None = flag("--out-video", default=None, file=Output("the video with speech"))
+    out_vid_path: Path | None = flag("--out-video", group="files", default=None, file=Output("the video with speech"))
     """the video with this speech (.mp4, .m4v, .mov or .mkv)"""
     save_mel: Path | None = flag(default=None, file=Output("the mel spectrogram"), metavar="NPZ")
     """its mel spectrogram, an array `mel` [80, T], 100 columns a second"""
@@ -302,16 +320,20 @@ class LipSpeechOptions(CommonOptions):
 
 
 @dataclass(frozen=True)
-class TranscribeOptions(CommonOptions):
-    """Write what is said in videos and sound files, or shown by lips."""
+class LipSpeechCommand(LipSpeechOptions):
+    """Make speech from the lips of a video, at its own times. The sound of the video is not used. Only use images and voices of
+    people who agreed to it."""
 
-    recordings: tuple[Path, ...] = positional("FILE", file=Input("a file to transcribe", in_turn=True))
-    """videos and sound files"""
-    out: Path | None = out_flag("the transcript", default=None)
-    """for one file: a name that ends in .srt, .vtt, .ttml, .txt or .json (default: printed)"""
-    _: KW_ONLY
-    out_dir: Path | None = flag(default=None, metavar="DIR")
-    """for several: a folder for <stem>.<format>"""
+    video: Path = positional("VIDEO", file=Input("the video"), group="files")
+    """video of somebody who talks, with sound or without"""
+    out: Path = out_flag("the speech", metavar="WAV")
+    """the speech, 16-bit wav at the rate of the voice, as long as the video"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranscribeOptions(CommonOptions):
+    """How speech is transcribed."""
+
     work_dir: Path | None = flag(default=None, metavar="DIR")
     """folder of finished work, so that a stopped run can continue (default: beside the transcript until it is written, if the file
     is longer than 20 s)"""
@@ -348,6 +370,21 @@ class TranscribeOptions(CommonOptions):
         if self.source == AUTO:
             object.__setattr__(self, "source", None)
 
+
+@dataclass(frozen=True)
+class TranscribeCommand(TranscribeOptions):
+    """Write what is said in videos and sound files, or shown by lips."""
+
+    recordings: tuple[Path, ...] = positional("FILE", file=Input("a file to transcribe", in_turn=True))
+    """videos and sound files"""
+    out: Path | None = out_flag("the transcript", default=None)
+    """for one file: a name that ends in .srt, .vtt, .ttml, .txt or .json (default: printed)"""
+    _: KW_ONLY
+    out_dir: Path | None = flag(default=None, metavar="DIR")
+    """for several: a folder for <stem>.<format>"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.out is not None and self.out_dir is not None:
             raise UsageError("give either --out (one file) or --out-dir (several)")
         if self.out is not None and len(self.recordings) > 1:
@@ -429,12 +466,12 @@ def _command(options: type[Any], name: str, module: str, work: str) -> Command[A
     return Command(options, f"netflips {name}", run)
 
 
-lipsync = _command(LipsyncOptions, "lipsync", "netflips.dubbing.given_audio", "sync_lips")
-portrait = _command(PortraitOptions, "portrait", "netflips.dubbing.portrait", "animate")
+lipsync = _command(LipsyncCommand, "lipsync", "netflips.dubbing.given_audio", "sync_lips")
+portrait = _command(PortraitCommand, "portrait", "netflips.dubbing.portrait", "animate")
 avatar = _command(AvatarOptions, "avatar", "netflips.dialogue.work", "answer_question")
-say = _command(SayOptions, "say", "netflips.text_voice", "say_text")
-lip2speech = _command(LipSpeechOptions, "lip2speech", "netflips.lip_speech", "speak_video")
-transcribe = _command(TranscribeOptions, "transcribe", "netflips.transcription", "transcribe_files")
+say = _command(SayCommand, "say", "netflips.text_voice", "say_text")
+lip2speech = _command(LipSpeechCommand, "lip2speech", "netflips.lip_speech", "speak_video")
+transcribe = _command(TranscribeCommand, "transcribe", "netflips.transcription", "transcribe_files")
 render = _command(RenderCommand, "render", "netflips.dubbing.given_audio", "render_units")
 demo = _command(DemoOptions, "demo", "netflips.demo", "run_demo")
 convert = _command(ConvertOptions, "convert", "netflips.convert", "convert")

@@ -43,7 +43,7 @@ from unit2text.stage import LIPS, UNIT2TEXT, UNITS
 from unit2text.unit_reader import UnitReader
 
 if TYPE_CHECKING:
-    from netflips.options import AvatarOptions, TranscribeOptions
+    from netflips.options import AvatarOptions, TranscribeCommand
 
 _SOUND_FILE, _READ = "sound.f32", "transcripts"
 
@@ -168,7 +168,7 @@ class RecordingRecognizer:
 AnyRecognizer = UnitRecognizer | RecordingRecognizer
 
 
-def open_recognizer(options: "TranscribeOptions | AvatarOptions") -> AnyRecognizer:
+def open_recognizer(options: "TranscribeCommand | AvatarOptions") -> AnyRecognizer:
     """Load the recognizer: the folder of --recognizer, or a unit-to-text model with the encoder of its units.
 
     Raises InputError, CheckpointError, or UsageError for a model that reads units of pre-training, which no encoder of ours makes.

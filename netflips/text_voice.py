@@ -23,7 +23,7 @@ from netflips.bundles.confidence import confidence_of
 from netflips.dubbing.timing import rest_at_pauses, scale_durations
 from netflips.model_paths import paths_asked
 from netflips.models import Models, models_when_asked
-from netflips.options import SayOptions
+from netflips.options import SayCommand
 from netflips.quality_estimation import of_text, report_quality, require_sure
 from text2unit.inference import given_script
 from text2unit.korean.phrasing import phrased
@@ -42,7 +42,7 @@ END_S = 0.5
 """Silence after the last sentence: a file that ends with the last sound seems cut off."""
 
 
-def say_text(options: SayOptions) -> None:
+def say_text(options: SayCommand) -> None:
     """Speak a text, write its units, or both. Raises NetflipsError for files and text that cannot be used."""
     readings = {} if options.pronounce is None else read_readings(options.pronounce, options.to)
     script = given_script(options.text, options.text_path, options.to, readings)

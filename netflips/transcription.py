@@ -15,7 +15,7 @@ from avcore.flags import declared_in
 from avcore.loading import loading
 from avcore.notes import several
 from avcore.words import error_line
-from netflips.options import TranscribeOptions
+from netflips.options import TranscribeCommand
 from netflips.quality_estimation import QualityEstimate, report_quality, require_sure
 from netflips.run_progress import run_bar
 from unit2text.stage import UNIT2TEXT
@@ -27,7 +27,7 @@ _FORMATS = ("srt", "vtt", "ttml", "txt", "json")
 _PRINTED = "txt"
 
 
-def transcribe_files(options: TranscribeOptions, found: "list[Script] | None" = None) -> int | None:
+def transcribe_files(options: TranscribeCommand, found: "list[Script] | None" = None) -> int | None:
     """Transcribe; returns the exit code, 2 when some of several failed. found: gets the scripts, which are not printed then."""
     outputs = _outputs(options)
     if options.recognizer is None:
@@ -77,7 +77,7 @@ def transcribe_files(options: TranscribeOptions, found: "list[Script] | None" = 
     return EXIT_BAD_INPUT if failed else None
 
 
-def _outputs(options: TranscribeOptions) -> Mapping[Path, Path | None]:
+def _outputs(options: TranscribeCommand) -> Mapping[Path, Path | None]:
     """Return the output of each input; None = standard output. Raises UsageError or OutputError."""
     files = options.recordings
     if options.out is None and options.out_dir is None:

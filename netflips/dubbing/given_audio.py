@@ -28,7 +28,7 @@ from netflips.dubbing.track_faces import track_faces
 from netflips.dubbing.write import write
 from netflips.model_paths import paths_asked
 from netflips.models import models_when_asked
-from netflips.options import LipsyncOptions, RenderCommand
+from netflips.options import LipsyncCommand, RenderCommand
 from netflips.report.files import lines_of_people, with_reports
 from netflips.run_progress import run_bar
 from netflips.script.targets import GivenUnits, SpokenSound, UnitList
@@ -42,12 +42,12 @@ _OF_RENDER = ("to", "durations", "speed", "face", "hard_paste", "label", "lips",
 """Settings that reports show."""
 
 
-def sync_lips(options: LipsyncOptions) -> Script:
+def sync_lips(options: LipsyncCommand) -> Script:
     """Sync the lips of a video to given speech, and return the script of it. Raises NetflipsError for unusable files."""
     return with_reports(options.report, options.video, options.out, options.quiet, lambda: _synced(options))
 
 
-def _synced(options: LipsyncOptions) -> Script:
+def _synced(options: LipsyncCommand) -> Script:
     info = _moving(options.video)
     require_media(options.speech, "the speech")
     # A lip-sync backend that follows the sound needs no models.

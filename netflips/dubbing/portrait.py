@@ -32,7 +32,7 @@ from netflips.dubbing.video_format import VideoFormat
 from netflips.dubbing.write import write
 from netflips.model_paths import paths_asked
 from netflips.models import Models, models_when_asked
-from netflips.options import PortraitOptions, duration_scale
+from netflips.options import PortraitCommand, duration_scale
 from netflips.portraits.head import MOVING, Portrait
 from netflips.report.files import with_reports
 from netflips.run_progress import run_bar
@@ -53,12 +53,12 @@ _BEFORE, _BEHIND = 5, 13
 """Frames at rest before the speech and after it: 0.2 s and half a second."""
 
 
-def animate(options: PortraitOptions) -> Script:
+def animate(options: PortraitCommand) -> Script:
     """Make a portrait talk, and return the script of it. Raises NetflipsError for files that cannot be used."""
     return with_reports(options.report, options.portrait, options.out, options.quiet, lambda: _animated(options))
 
 
-def _animated(options: PortraitOptions) -> Script:
+def _animated(options: PortraitCommand) -> Script:
     text = None
     if options.text is not None:
         text = script_of(options.text, options.to)
@@ -142,7 +142,7 @@ def _behind_a_rest(units: Units, new: NewSpeech, needs_sound: bool) -> SpokenUni
     return SpokenUnits(Units.from_frames(frames, units.language, units.vocabulary), samples, quiet)
 
 
-def _models(options: PortraitOptions) -> Models:
+def _models(options: PortraitCommand) -> Models:
     """Find the models: unit encoder for speech, unless lips follow the sound; text-to-unit model for text; renderer.
 
     Raises NetflipsError for missing files.
@@ -157,7 +157,7 @@ def _models(options: PortraitOptions) -> Models:
 
 
 def _given(
-    options: PortraitOptions, text: SpokenScript | None, models: Models, folder: Path, progress: Progress
+    options: PortraitCommand, text: SpokenScript | None, models: Models, folder: Path, progress: Progress
 ) -> tuple[MediaSource, UnitList | None, Target]:
     """Return a file of the speech, the units that it was made from, and the target that it comes from. Raises NetflipsError.
 

@@ -53,8 +53,6 @@ class _Run:
     """source and target"""
     pairs: list[InputOutput]
     report: ReportFiles
-    reports: list[Script]
-    """scripts of finished dubs"""
     failed: list[Path] = field(default_factory=list)
     """inputs of which there is no dub"""
     works: dict[Path, Path] = field(default_factory=dict)
@@ -70,11 +68,11 @@ class _Run:
         return replace(self.options, work_dir=self.works[output]) if output in self.works else self.options
 
 
-def dub_videos(asked: Sequence[DubCommand], reports: list[Script] | None = None) -> int | None:
+def dub_videos(asked: Sequence[DubCommand]) -> int | None:
     """Dub the videos of the options, which differ in their language alone, and return the exit code.
 
     All files and languages are checked before any model is loaded. What the first language found in a video, the others find in
-    its work folder. reports: the script of each dub is appended to it.
+    its work folder.
     """
     paths = [given_or_bundle(one) for one in asked]
     languages = [choose_languages(one.source, one.to, its_paths) for one, its_paths in zip(asked, paths, strict=True)]
@@ -116,8 +114,6 @@ def dub_videos(asked: Sequence[DubCommand], reports: list[Script] | None = None)
             LOG.error("%s: there is no file of all languages, as a dub failed", source)
         else:
             codes.insert(0, _join(outs, targets))
-    if reports is not None:
-        reports += [script for one in runs for script in one.reports]
     return next(filter(None, codes), None)
 
 
@@ -171,8 +167,7 @@ def _checked(options: DubCommand, paths: ModelPaths, languages: tuple[str, str],
     elif (path := paths.other(UNIT2TEXT)) is not None:
         require_unit_reader(read_checkpoint(path, UNIT2TEXT).config["takes"])
 
-    reports = list[Script]()
-    return _Run(options, paths, languages, pairs, ReportFiles(options.report, pairs, reports), reports)
+    return _Run(options, paths, languages, pairs, ReportFiles(options.report, pairs))
 
 
 def _dub_run(run: _Run, models: Models) -> int | None:
@@ -182,7 +177,6 @@ def _dub_run(run: _Run, models: Models) -> int | None:
     script = _dub_one(*run.pairs[0], models, run)
     if run.options.draft is not None:
         _print_draft(run.options, script)
-        run.reports.append(script)
         return None
     run.report.add(script)
     _write(run.report, run.options.quiet)

@@ -30,6 +30,7 @@ from avcore.progress import Progress, bars
 from avcore.statistics import Figure
 from avcore.texts import parse_yaml, read_yaml
 from netflips.checkout import from_checkout
+from netflips.dubbing.options import DubCommand
 from netflips.evaluate.cases import CaseFiles, check_media, read_cases
 from netflips.evaluate.command import BenchOptions
 from netflips.evaluate.listen import Pair, write_page
@@ -137,7 +138,7 @@ def read_clips(folder: Path) -> tuple[CaseFiles, ...]:
 
 
 def roads() -> dict[str, Any]:
-    """Return NetfLips' roads by name: the title of each, how it is run, and its options of `netflips.dub`."""
+    """Return NetfLips' roads by name: the title of each, how it is run, and its options of `DubCommand`."""
     there = files("netflips.evaluate").joinpath("roads").iterdir()
     texts = {one.name.partition(".yaml")[0]: one.read_text(encoding="utf-8") for one in there if one.name.endswith(".yaml")}
     return {name: parse_yaml(texts[name]) for name in sorted(texts)}
@@ -148,7 +149,7 @@ def run_road(name: str, road: Mapping[str, Any], clips: Sequence[CaseFiles], fol
 
     A clip that fails is reported, and tried again next time.
     """
-    import netflips
+    from netflips.dubbing.work import dub_videos
 
     out, why = folder / SYSTEMS / name, ""
     for done, clip in enumerate(clips):
@@ -166,8 +167,9 @@ def run_road(name: str, road: Mapping[str, Any], clips: Sequence[CaseFiles], fol
         }
 
         try:
-            netflips.dub(clip.dub, dub, to="ko", timing="source", subtitles="target", report=dub.with_suffix(".json"),
-                         quiet=True, yes=True, **options)  # fmt: skip
+            asked = DubCommand((clip.dub,), dub, to="ko", timing="source", subtitles="target", report=(dub.with_suffix(".json"),),
+                               quiet=True, yes=True, **options)  # fmt: skip
+            dub_videos(asked.in_each_language())
         except UsageError as error:  # the options are at fault, so every clip would fail
             return str(error)
         except NetflipsError as error:

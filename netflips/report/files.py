@@ -25,8 +25,8 @@ _IMAGE_BYTES_OF_RUN = 20_000_000
 class ReportFiles:
     """Reports of a run so far. They are written after each input, so a run that was stopped has reports of what it finished."""
 
-    def __init__(self, paths: Sequence[Path], jobs: Sequence[tuple[Path, Path]], reports: list[Script] | None = None) -> None:
-        """paths: a page for .html, JSON for any other name. jobs: inputs and outputs of the run. reports: gets each added script.
+    def __init__(self, paths: Sequence[Path], jobs: Sequence[tuple[Path, Path]]) -> None:
+        """paths: a page for .html, JSON for any other name. jobs: inputs and outputs of the run.
 
         Raises OutputError where a report cannot be written, UsageError for one that would replace a video.
         """
@@ -39,7 +39,7 @@ class ReportFiles:
         self._pages = [path for path in paths if path.suffix.lower() in _PAGE_SUFFIXES]
         self.data_paths = [path for path in paths if path.suffix.lower() not in _PAGE_SUFFIXES]
         self._image_bytes = min(IMAGE_BYTES, _IMAGE_BYTES_OF_RUN // max(len(jobs), 1))
-        self._reports = list[Script]() if reports is None else reports
+        self._reports: list[Script] = []
         self._finished: list[FinishedDub] = []
         self._failures: dict[str, str] = {}
 

@@ -13,7 +13,7 @@ from avcore.notes import json_text
 from avcore.units import UTUT_LANGUAGES
 from netflips.dubbing.options import DubCommand
 from netflips.dubbing.segmentation import LENGTH
-from netflips.options import AvatarOptions, LipsyncOptions, PortraitOptions, SayOptions, TranscribeOptions
+from netflips.options import AvatarOptions, LipsyncCommand, PortraitCommand, SayCommand, TranscribeCommand
 from netflips.script.files import write_script
 from netflips.script.targets import SpokenSound, Target, WrittenText
 from netflips.script.types import Script, SpeakerOf, Term, VoiceFile
@@ -262,9 +262,9 @@ KINDS: Mapping[str, JobKind] = {
             "lipsync",
             ("lipsync", "--out", "result.mp4"),
             (
-                field_of(LipsyncOptions, "video", takes=("video",), stored="source"),
-                field_of(LipsyncOptions, "speech", takes=SOUND_OR_VIDEO),
-                field_of(LipsyncOptions, "fit"),
+                field_of(LipsyncCommand, "video", takes=("video",), stored="source"),
+                field_of(LipsyncCommand, "speech", takes=SOUND_OR_VIDEO),
+                field_of(LipsyncCommand, "fit"),
                 _MOUTH,
                 *AGREEMENT,
             ),
@@ -276,9 +276,9 @@ KINDS: Mapping[str, JobKind] = {
             "portrait",
             ("portrait", "--out", "result.mp4"),
             (
-                field_of(PortraitOptions, "portrait", "image", takes=("image",)),
-                field_of(PortraitOptions, "speech", takes=SOUND_OR_VIDEO, is_needed=True),
-                field_of(PortraitOptions, "motion", least=0, most=1),
+                field_of(PortraitCommand, "portrait", "image", takes=("image",)),
+                field_of(PortraitCommand, "speech", takes=SOUND_OR_VIDEO, is_needed=True),
+                field_of(PortraitCommand, "motion", least=0, most=1),
                 _MOUTH,
                 *AGREEMENT,
             ),
@@ -292,8 +292,8 @@ KINDS: Mapping[str, JobKind] = {
             (
                 Text("text", 5000, least=1),
                 Name("called", flag="--voice"),
-                field_of(SayOptions, "voice", takes=SOUND_OR_VIDEO),
-                field_of(SayOptions, "speed", least=0.5, most=2),
+                field_of(SayCommand, "voice", takes=SOUND_OR_VIDEO),
+                field_of(SayCommand, "speed", least=0.5, most=2),
                 _READINGS,
             ),
             (MadeFile("result.wav", "sound"),),
@@ -305,9 +305,9 @@ KINDS: Mapping[str, JobKind] = {
             "transcribe",
             ("transcribe", "--verdict", QUALITY_FILE),
             (
-                field_of(TranscribeOptions, "recordings", "recording", takes=SOUND_OR_VIDEO, stored="source"),
-                field_of(TranscribeOptions, "modalities", values=(AUTO, "audio", "audio,video", "video")),
-                field_of(TranscribeOptions, "source", "language", values=_LANGUAGE),
+                field_of(TranscribeCommand, "recordings", "recording", takes=SOUND_OR_VIDEO, stored="source"),
+                field_of(TranscribeCommand, "modalities", values=(AUTO, "audio", "audio,video", "video")),
+                field_of(TranscribeCommand, "source", "language", values=_LANGUAGE),
                 Choice("format", _FORMATS),
             ),
             tuple(MadeFile(f"transcript.{one}", "text") for one in _FORMATS),

@@ -1,6 +1,5 @@
 """The Python examples of README.md and docs/python.md run as they stand, in their order, on the demo bundle."""
 
-import inspect
 import json
 import os
 import re
@@ -13,7 +12,6 @@ import pytest
 import netflips
 from avcore.errors import NetflipsError, UsageError
 from avcore.media import probe
-from netflips.dubbing.options import DubCommand
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,7 +20,7 @@ def _examples(page: str) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize(("page", "number"), [("README.md", 1), ("docs/python.md", 9)])
+@pytest.mark.parametrize(("page", "number"), [("README.md", 1), ("docs/python.md", 8)])
 def test_the_examples_of_a_page_run(
     page: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -45,24 +43,20 @@ def test_the_page_names_the_error_that_the_functions_raise() -> None:
     assert "docs/python.md" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_a_function_of_each_command_has_its_options_as_keywords() -> None:
-    code = "import sys, netflips.options; assert not {'torch', 'av', 'netflips.api'} & set(sys.modules); "
+def test_importing_netflips_loads_no_library() -> None:
+    code = "import sys, netflips; assert not {'torch', 'av', 'netflips.api', 'netflips.options'} & set(sys.modules); "
     code += "print(callable(netflips.dub) and callable(netflips.transcribe))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "True\n"
-    found = inspect.signature(netflips.dub).parameters
-    assert list(found)[:4] == ["video", "out", "to", "source"]
-    assert set(found) == {"video", *inspect.signature(DubCommand).parameters} - {"videos", "one_file"}
-    for wrong, near in (("tgt_lang", "to"), ("outdir", "out_dir"), ("subtitle", "subtitles")):
-        with pytest.raises(TypeError, match=rf"netflips.dub\(\) has no keyword '{wrong}'; did you mean '{near}'\?"):
-            netflips.dub("a.mp4", **{wrong: "x"})
-    assert {one["name"] for one in netflips.list_models()} > {"encoder"}
-    with pytest.raises(UsageError, match="one file"):
-        netflips.dub(("a.mp4", "b.mp4"), quiet=True)
+
+
+def test_files_are_checked_before_anything_is_loaded() -> None:
     with pytest.raises(NetflipsError, match="the video is not there"):
-        netflips.lipsync("none.mp4", "x.mp4", speech=ROOT / "demo/clip.mp4")
+        netflips.lipsync("none.mp4", ROOT / "demo/clip.mp4", "x.mp4")
     with os.scandir(ROOT / "demo") as entries, pytest.raises(NetflipsError, match="the speech is not there"):
-        netflips.lipsync(next(one for one in entries if one.name == "clip.mp4"), "x.mp4", speech="none.wav")
+        netflips.lipsync(next(one for one in entries if one.name == "clip.mp4"), "none.wav", "x.mp4")
+    with pytest.raises(UsageError, match="say what the portrait says"):
+        netflips.portrait(ROOT / "demo/portrait.jpg", "x.mp4")
 
 
 PAGES = ("README.md", "README.ko.md", "docs/python.md")
@@ -102,7 +96,7 @@ def test_pyright_accepts_the_examples(tmp_path: Path) -> None:
     [
         ("netflips.", set(netflips.__all__)),
         ("netflips.load().", {"units", "translate", "voice", "speak", "say", "transcribe", "dub", "dub_all"}),
-        ("netflips.dub('a.mp4').", {"target_text", "output_s", "warnings"}),
+        ("netflips.dub('a.mp4', 'b.mp4').", {"target_text", "output_s", "warnings"}),
     ],
 )
 def test_an_editor_completes_names(code: str, wanted: set[str]) -> None:
@@ -110,6 +104,8 @@ def test_an_editor_completes_names(code: str, wanted: set[str]) -> None:
     editor = jedi.Script(f"import netflips\n{code}", path=ROOT / "page.py", project=jedi.Project(ROOT, environment_path=sys.prefix))
     assert wanted <= {one.name for one in editor.complete()}
     call = jedi.Script("import netflips\nnetflips.dub(", path=ROOT / "page.py").get_signatures()
+    assert [one.name for one in call[0].params if one.name != "*"] == ["video", "out", "options", "to", "progress"]
+    call = jedi.Script("import netflips\nnetflips.DubOptions(", path=ROOT / "page.py").get_signatures()
     assert {"to", "cascade", "subtitles"} <= {one.name for one in call[0].params}
 
 

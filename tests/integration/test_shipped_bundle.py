@@ -243,7 +243,7 @@ def test_a_clip_is_what_a_recording_of_one_utterance_is(tmp_path: Path) -> None:
 
 def test_a_photograph_that_talks_is_dubbed_in_every_frame(models: Models, tmp_path: Path) -> None:
     """Its lips are pale and small, and nothing is before them."""
-    netflips.portrait(CLIP.with_name("portrait.jpg"), tmp_path / "talk.mp4", speech=CLIP, quiet=True)
+    netflips.portrait(CLIP.with_name("portrait.jpg"), tmp_path / "talk.mp4", speech=CLIP)
     script = dub(tmp_path / "talk.mp4", tmp_path / "dub.mp4", models, DubOptions(modalities="audio"))
     (drawn,) = (one.drawn for one in script.utterances)
     assert drawn.drawn >= 0.95 * drawn.frames

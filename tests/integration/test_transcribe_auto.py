@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 import netflips
 from avcore.arrays import Samples
 from avcore.media import FrameSource, VideoWriter, read_speech, write_speech
+from netflips.options import TranscribeOptions
 from unit2text.text import character_errors
 
 CLIP = Path(__file__).resolve().parents[2] / "demo" / "clip.mp4"
 TEXT = "Excuse me, where is the airport?"
+BY_SOUND, BY_LIPS = TranscribeOptions(modalities="audio"), TranscribeOptions(modalities="video")
 
 
 def _video(path: Path, speech: Samples | None, frames: list[NDArray[np.uint8]]) -> Path:
@@ -33,18 +35,18 @@ def frames() -> list[NDArray[np.uint8]]:
 
 def test_sound_and_lips_together_are_better_than_the_sound() -> None:
     assert netflips.transcribe(CLIP).source_text == TEXT
-    assert netflips.transcribe(CLIP, modalities="audio").source_text != TEXT
+    assert netflips.transcribe(CLIP, options=BY_SOUND).source_text != TEXT
 
 
 def test_what_is_there_is_taken(frames: list[NDArray[np.uint8]], tmp_path: Path) -> None:
     speech = read_speech(CLIP)
-    by_sound = netflips.transcribe(CLIP, modalities="audio").source_text
+    by_sound = netflips.transcribe(CLIP, options=BY_SOUND).source_text
     write_speech(tmp_path / "sound.wav", speech)
     _require_nearly(netflips.transcribe(tmp_path / "sound.wav").source_text, by_sound)
     blank = [np.full_like(frames[0], 90)] * len(frames)
     _require_nearly(netflips.transcribe(_video(tmp_path / "no_face.mp4", speech, blank)).source_text, by_sound)
     silent = _video(tmp_path / "silent.mp4", None, frames)
-    assert netflips.transcribe(silent).source_text == netflips.transcribe(silent, modalities="video").source_text != ""
+    assert netflips.transcribe(silent).source_text == netflips.transcribe(silent, options=BY_LIPS).source_text != ""
 
 
 def _require_nearly(read: str, by_sound: str) -> None:
@@ -54,7 +56,7 @@ def _require_nearly(read: str, by_sound: str) -> None:
 
 def test_lips_that_do_not_belong_to_the_sound_are_left_out(frames: list[NDArray[np.uint8]], tmp_path: Path) -> None:
     still = _video(tmp_path / "still.mp4", read_speech(CLIP), [frames[0]] * len(frames))
-    assert netflips.transcribe(still).source_text == netflips.transcribe(still, modalities="audio").source_text
+    assert netflips.transcribe(still).source_text == netflips.transcribe(still, options=BY_SOUND).source_text
 
 
 def test_sound_that_goes_on_behind_the_frames_is_not_lost(frames: list[NDArray[np.uint8]], tmp_path: Path) -> None:

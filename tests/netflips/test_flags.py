@@ -17,11 +17,11 @@ from netflips.dubbing.options import DubCommand
 from netflips.options import (
     AvatarOptions,
     DemoOptions,
-    LipSpeechOptions,
-    LipsyncOptions,
-    PortraitOptions,
-    SayOptions,
-    TranscribeOptions,
+    LipSpeechCommand,
+    LipsyncCommand,
+    PortraitCommand,
+    SayCommand,
+    TranscribeCommand,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,8 +35,8 @@ AS_PUBLISHED = {
 }
 """Command lines of AV2AV and of the published unit-to-speech script."""
 PARTS = {
-    "dub": DubCommand, "lipsync": LipsyncOptions, "portrait": PortraitOptions, "avatar": AvatarOptions, "say": SayOptions,
-    "transcribe": TranscribeOptions, "lip2speech": LipSpeechOptions, "extract": ExtractOptions,
+    "dub": DubCommand, "lipsync": LipsyncCommand, "portrait": PortraitCommand, "avatar": AvatarOptions, "say": SayCommand,
+    "transcribe": TranscribeCommand, "lip2speech": LipSpeechCommand, "extract": ExtractOptions,
     "demo": DemoOptions,
 }  # fmt: skip
 

@@ -17,6 +17,7 @@ from netflips.dubbing.options import DubOptions
 from netflips.loaded import Loaded
 from netflips.model_paths import ModelPaths
 from netflips.models import Models
+from netflips.options import TranscribeOptions
 from netflips.script.types import Script
 from tests.avcore.made_speech import talk
 from tests.avcore.test_sound_tracks import write_tracks
@@ -40,8 +41,10 @@ def test_a_call_that_reads_another_track_changes_nothing_for_the_next(
     first, second = (replace(models.extractor.extract(one), language="en") for one in tracks)
     loaded = Loaded(models)
     assert loaded.units(film, modalities="audio") == first != second
-    models_of = {"unit2text_path": reader, "av2unit_path": paths.av2unit, "device": "cpu", "quiet": True}
-    script = netflips.transcribe(film, audio_track="2", modalities="audio", source="en", **models_of)  # type: ignore[arg-type]
+    options = TranscribeOptions(
+        audio_track="2", modalities="audio", source="en", unit2text_path=reader, av2unit_path=paths.av2unit, device="cpu"
+    )
+    script = netflips.transcribe(film, options=options)
     assert script.utterances
     assert loaded.units(film, modalities="audio") == first
     assert np.allclose(read_speech(film)[: len(tracks[0])], tracks[0], atol=1e-4)

@@ -99,7 +99,7 @@ def _make(path: Path, kind: str, number: int) -> list[Turn]:
     if kind == "portrait":
         with private_folder() as held:
             write_speech(held / "said.wav", sound)
-            netflips.portrait(_PORTRAIT, path, speech=held / "said.wav", quiet=True)
+            netflips.portrait(_PORTRAIT, path, speech=held / "said.wav")
         return turns
 
     sound = sound + _music(len(sound), rng) if kind == "music" else sound

@@ -5,7 +5,6 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,14 +13,13 @@ import numpy as np
 import pytest
 import torch
 
-import netflips
 from avcore.media import MediaInfo, MediaSource, VideoWriter, probe
 from avcore.media.sound import read_sound
 from netflips.cascade.speakers import KOKORO
 from netflips.dubbing import command as dub_command
 from netflips.dubbing import recognize
 from netflips.model_paths import ModelPaths
-from netflips.script.files import read_script, script_from
+from netflips.script.files import script_from
 from netflips.script.types import Script
 from tests.avcore.test_copying import packets
 from tests.forked import start
@@ -343,20 +341,3 @@ def test_several_videos_have_a_work_folder_each_also_side_by_side(arguments: lis
     (tmp_path / "out" / "b_en.mp4").unlink()
     assert dub_command.main([*asked, "--ray", "--workers", "1"]) == 0
     assert [one.name for one, made in before.items() if one.stat().st_mtime_ns != made] == ["b_en.mp4"]
-
-
-def test_in_python_each_language_has_its_script(clip: Path, paths: ModelPaths, tmp_path: Path) -> None:
-    given = {
-        "av2unit_path": paths.av2unit,
-        "utut_path": paths.utut,
-        "unit2av_path": paths.unit2av,
-        "modalities": "audio",
-        "device": "cpu",
-    }
-    each: Callable[..., dict[str, Script]] = netflips.dub_each
-    asked = given | {"source": "fr", "to": "en,ko", "beam": 1, "max_target_units": 20, "draft": tmp_path / "draft.json"}
-    scripts = each(clip, tmp_path / "x.mp4", **asked)
-    assert {name: one.target for name, one in scripts.items()} == {"en": "en", "ko": "ko"}
-    assert [read_script(tmp_path / f"draft_{one}.json").target for one in scripts] == ["en", "ko"]
-    with pytest.raises(netflips.NetflipsError, match="dub_each takes several"):
-        netflips.dub(clip, tmp_path / "x.mp4", **asked)

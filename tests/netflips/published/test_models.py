@@ -24,7 +24,7 @@ from netflips.cascade.options import CascadeModels
 from netflips.cascade.speakers import ESPEAK, KOKORO
 from netflips.dubbing.options import DubCommand, DubOptions
 from netflips.model_paths import ModelPaths
-from netflips.options import transcribe
+from netflips.options import TranscribeOptions, transcribe
 from netflips.published import command, fetch, store
 from netflips.published.catalogue import SHIPPED, ModelFile, Origin, read_catalogue
 from netflips.stages import MODEL_FLAGS
@@ -552,10 +552,10 @@ def test_the_cascade_takes_the_whole_set(hosts: Hosts, models: Call, paths: Mode
 
 def test_a_name_in_python_and_a_path_wins(hosts: Hosts, models: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(NetflipsError, match="ear is not here yet; run: netflips models get ear"):
-        netflips.transcribe("x.mp4", recognizer="ear")
+        netflips.transcribe("x.mp4", options=TranscribeOptions(recognizer=Path("ear")))
     assert models("get", "ear")[0] == 0
-    with pytest.raises(NetflipsError, match="ear is for recognizer=, not for text_translator="):
-        netflips.dub("x.mp4", cascade=True, text_translator="ear")
+    with pytest.raises(NetflipsError, match="ear is for --recognizer, not for --text-translator"):
+        netflips.dub("x.mp4", "y.mp4", DubOptions(cascade=True, text_translator=Path("ear")))
     with pytest.raises(NetflipsError, match="expected --text-translator DIR; run: netflips models get korean"):
         _ = DubOptions(cascade=True).cascade_models
     monkeypatch.chdir(tmp_path)

@@ -16,7 +16,7 @@ import pytest
 
 from avcore.flags import options_from
 from netflips import cli
-from netflips.options import AvatarOptions, SayOptions, avatar, say
+from netflips.options import AvatarOptions, SayCommand, avatar, say
 from netflips.serve import command
 from netflips.serve.command import ServeOptions
 from netflips.serve.kinds import KINDS, Asked
@@ -86,7 +86,7 @@ def test_how_words_are_said_goes_into_a_file_that_the_command_reads(readings: st
     settings, kind = command.serve_settings(ServeOptions()), KINDS["say"]
     asked = Asked({"text": "NetfLips", "readings": readings}, {}, 0.0, "work", settings)
     kind.write(asked, tmp_path)
-    made = options_from(SayOptions, say.parser().parse_args(kind.words(asked)[1:]))
+    made = options_from(SayCommand, say.parser().parse_args(kind.words(asked)[1:]))
     assert made.pronounce == (Path("readings.txt") if readings else None)
     assert [path.read_text(encoding="utf-8").strip() for path in tmp_path.glob("readings.txt")] == [readings] * bool(readings)
 
