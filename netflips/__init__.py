@@ -4,38 +4,10 @@
 calls. Errors that you can put right are `NetflipsError`. What is named here is loaded when it is used.
 """
 
-from typing import TYPE_CHECKING
-
 import avcore  # noqa: F401  first: it guards the start, and sets how torch's threads wait
 from avcore.loading import names_from
 from netflips.version import __version__ as __version__
 
-if TYPE_CHECKING:
-    from avcore.errors import NetflipsError
-    from avcore.units import Units
-    from netflips.api import dub, lip2speech, lipsync, portrait, say, transcribe
-    from netflips.dubbing.options import DubOptions
-    from netflips.loaded import Loaded, load
-    from netflips.options import LipSpeechOptions, LipsyncOptions, PortraitOptions, SayOptions, TranscribeOptions
-
-__all__ = [
-    "DubOptions",
-    "LipSpeechOptions",
-    "LipsyncOptions",
-    "Loaded",
-    "NetflipsError",
-    "PortraitOptions",
-    "SayOptions",
-    "TranscribeOptions",
-    "Units",
-    "dub",
-    "lip2speech",
-    "lipsync",
-    "load",
-    "portrait",
-    "say",
-    "transcribe",
-]
 _HOMES = {
     "netflips.api": ("dub", "lip2speech", "lipsync", "portrait", "say", "transcribe"),
     "netflips.options": ("LipSpeechOptions", "LipsyncOptions", "PortraitOptions", "SayOptions", "TranscribeOptions"),
@@ -44,6 +16,7 @@ _HOMES = {
     "avcore.errors": ("NetflipsError",),
     "avcore.units": ("Units",),
 }
+__all__ = sorted(name for names in _HOMES.values() for name in names)
 __getattr__ = names_from(__name__, {name: home for home, names in _HOMES.items() for name in names})
 
 

@@ -1,0 +1,20 @@
+"""What `import netflips` gives; `__init__.py` loads each name when it is used."""
+
+from avcore.errors import NetflipsError as NetflipsError
+from avcore.units import Units as Units
+from netflips.api import dub as dub
+from netflips.api import lip2speech as lip2speech
+from netflips.api import lipsync as lipsync
+from netflips.api import portrait as portrait
+from netflips.api import say as say
+from netflips.api import transcribe as transcribe
+from netflips.dubbing.options import DubOptions as DubOptions
+from netflips.loaded import Loaded as Loaded
+from netflips.loaded import load as load
+from netflips.options import LipSpeechOptions as LipSpeechOptions
+from netflips.options import LipsyncOptions as LipsyncOptions
+from netflips.options import PortraitOptions as PortraitOptions
+from netflips.options import SayOptions as SayOptions
+from netflips.options import TranscribeOptions as TranscribeOptions
+
+__version__: str
