@@ -16,6 +16,7 @@ from avcore.domain import Domain, DomainScore, Stretch, weakest_stretch
 from avcore.errors import InputError, UnitError
 from avcore.progress import Progress, silent
 from avcore.speech.pitch import Pitch
+from avcore.speech.timbre import Timbre
 from avcore.timeline import SAMPLE_RATE, Seconds, units_to_seconds
 from avcore.units import Ids, Units
 
@@ -166,6 +167,8 @@ class SpeakerVoice:
     """None = not known."""
     encoder: str = ""
     """Fingerprint of the speaker encoder that made the vector, "" = not stated."""
+    timbre: Timbre | None = None
+    """What a harmonic voice lacks of the speaker beside; None = not measured."""
 
 
 def _time_of(stretch: Stretch) -> str:

@@ -273,7 +273,7 @@ class Job:
         if isinstance(asked, VoiceFile) and options.script_in is not None:
             return file_beside(options.script_in, asked.file)
         known = None if self.people is None else self.people.voice_file(speaker)
-        return known or options.voice
+        return known or (None if options.has_builtin_voice else options.voice)
 
     @property
     def background(self) -> Path | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, get_args
 from avcore.checkpoints.bundle import bundle_of
 from avcore.errors import NotUnderstoodError, UsageError
 from avcore.faces.select import parse_face_choice
-from avcore.files import Input, Output, require_file
+from avcore.files import Input, Output, is_name, require_file
 from avcore.flags import CommonOptions, files_written, flag, out_flag, positional, report_flag, voice_flag
 from avcore.notes import shown
 from avcore.programs import parse_command, takes
@@ -76,6 +76,10 @@ _NOT_UNDERSTOOD = (
 _LARGER: Final = "--recognizer takes another one, as a larger Whisper (netflips models list)"
 _ANY_SPEECH: Final = "--cascade dubs any English speech, once its models are here: netflips models get korean-free"
 """What helps where speech is not understood over text, and over units."""
+
+
+_BUILTIN = "builtin"
+"""The voice of the vocoder, with the vector and the pitch of the speaker."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,8 +148,9 @@ class DubOptions(MarkFlags):
     check: Check | None = flag(group="check of what is spoken", default=None)
     """hear and measure what is spoken, and report faults (tell); repair: also speak again what fails (default: repair for
     recordings where a recognizer is installed, else off)"""
-    voice: Path | None = voice_flag(group="voice")
-    """voice to use instead of the source's: a recording or an .npy vector"""
+    voice: Path | None = voice_flag(may_be_name=True, group="voice")
+    """voice to use instead of the source's: a recording or a stored voice; builtin: the source's as the vocoder has it, without the
+    colour, breath and melody that are measured on the speaker"""
     people: Path | None = flag(default=None, file=Input("the people (--people)", may_be_folder=True), metavar="DIR")
     """people who are known from other recordings, a folder with a sound of each, as netflips script speakers writes it: who surely
     is one of them gets the name and that voice"""
@@ -372,6 +377,11 @@ class DubOptions(MarkFlags):
         """What a user can do about speech that is not understood."""
         given = "--draft talk.json writes what was understood, to be corrected; --script-in says that, or your own talk.ko.srt"
         return given, _LARGER if self.cascade else _ANY_SPEECH
+
+    @property
+    def has_builtin_voice(self) -> bool:
+        """Whether a speaker's voice is left as the vocoder has it."""
+        return self.voice is not None and is_name(self.voice) and self.voice.name == _BUILTIN
 
     @property
     def is_draft(self) -> bool:

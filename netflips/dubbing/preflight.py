@@ -84,7 +84,7 @@ class Provenance:
 def inputs_of(options: DubOptions) -> dict[str, list[Path]]:
     """Return the files that a dub reads beside its video, by a description. Raises InputError for a missing file."""
     given = {
-        "the voice (--voice)": options.voice,
+        "the voice (--voice)": None if options.has_builtin_voice else options.voice,
         "the lip video": options.in_lip_path,
         "the face boxes": options.in_bbox_path,
         "the script (--script-in)": options.script_in,
@@ -197,7 +197,11 @@ def check_material(info: MediaInfo, options: DubOptions, subtitles: GivenSubtitl
         raise no_speech(info.source, has_sound=False)
 
     speakers = () if options.script is None else options.script.speakers
-    has_voice = options.voice is not None or options.people is not None or any(isinstance(one.voice, VoiceFile) for one in speakers)
+    has_voice = (
+        not (options.voice is None or options.has_builtin_voice)
+        or options.people is not None
+        or any(isinstance(one.voice, VoiceFile) for one in speakers)
+    )
     if not (info.has_audio or has_voice or options.keep_sound or options.is_draft):
         raise NoSpeechError("it has no sound to take the voice from", path=info.path, hint="give another voice with --voice x.wav")
 

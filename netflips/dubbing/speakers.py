@@ -117,7 +117,7 @@ def _people(script: Script, job: Job, sound: Sound | None, faces: Faces) -> tupl
 
     with job.clock.stage("voice"):
         voices, pitches = dict[int, int | None](), dict[int, float | None]()
-        if sound is not None and job.options.voice is None:  # else one voice was given for all
+        if sound is not None and (job.options.voice is None or job.options.has_builtin_voice):  # else one voice was given for all
             heard, places = voices_of(job, sound), [(one.place.start_s, one.place.end_s) for one in spoken]
             voices = {one.number: group for one, group in zip(spoken, heard.groups(places), strict=True)}
             if len(set(voices.values())) > 1:

@@ -1,7 +1,7 @@
 """The new speech of each utterance, kept in the work folder and read when it is needed."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cache, partial
 
 import numpy as np
@@ -26,6 +26,7 @@ from avcore.units import Units, require_language
 from netflips.dubbing.fit import fitted, spoken_units
 from netflips.dubbing.given import SpeechFiles, kept_sound
 from netflips.dubbing.job import Job, digest_of
+from netflips.dubbing.likeness import like_speaker
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import Store
 from netflips.dubbing.text_speech import ProgramSpeech, TextToUnit, text_speech
@@ -95,7 +96,7 @@ def synthesizer_of(script: Script, job: Job, sound: Sound | None) -> "Synthesize
     """Return what speaks the job's utterances. sound: of the original."""
     rate = job.sound_rate(script)
     files, texts = cache(partial(SpeechFiles.of, job.options, job.store, rate)), cache(partial(text_speech, script, job, sound))
-    voice_of = cache(partial(voice_for, script, job, sound))
+    voice_of = cache(lambda name: like_speaker(voice_for(script, job, sound, name), script, job, sound, name))
     return Synthesizer(job.models, job.store, script.target, rate, sound, files, texts, voice_of)
 
 
@@ -142,7 +143,8 @@ class Synthesizer:
         made_by = models.fingerprints["unit2av"], vocoder.language, vocoder.unit_offset, models.arithmetic, RENDERING
         # The key has the pitch only where it is used: elsewhere a change of it alters no sound.
         pitch = (voice.pitch.median, voice.pitch.spread) if voice.pitch is not None and vocoder.takes_pitch else ()
-        made_of = (units.ids, units.durations, voice.vector, original, rate, *made_by, *pitch)
+        timbre = () if voice.timbre is None else astuple(voice.timbre)
+        made_of = (units.ids, units.durations, voice.vector, original, rate, *made_by, *pitch, *timbre)
         self.store.kept(NewSpeech, "speech", made_of, lambda: _vocoded(vocoder, units, voice, original, rate))
         return made_of
 

@@ -109,8 +109,8 @@ class Voices:
 
     def voice(self, place: Span) -> Samples | None:
         """Return the voice between two times (s), float32 [E], None if there is too little speech."""
-        made_of = (self._alone.path.name, *place, self.encoder.fingerprint)
-        found = self.store.kept(np.ndarray, "voices", made_of, lambda: embedded(self.encoder, self._alone.between(*place)))
+        made_of = (self.alone.path.name, *place, self.encoder.fingerprint)
+        found = self.store.kept(np.ndarray, "voices", made_of, lambda: embedded(self.encoder, self.alone.between(*place)))
         return found if len(found) else None
 
     def mean(self, places: Sequence[Span]) -> tuple[Samples | None, float]:
@@ -175,7 +175,7 @@ class Voices:
 
     def _background(self, group: _Group) -> Floats:
         """Return the background of a group: float64 [16], dB in each of _BANDS."""
-        behind = [self.sound.between(*place) - self._alone.between(*place) for place, _ in group.rows]
+        behind = [self.sound.between(*place) - self.alone.between(*place) for place, _ in group.rows]
         return np.asarray(np.mean([_band_levels(one) for one in behind], axis=0))
 
     def _pitch(self, place: Span) -> Samples:
@@ -183,7 +183,8 @@ class Voices:
         return self.store.kept(np.ndarray, "pitch", made_of, lambda: pitch_track(self.sound.between(*place)))
 
     @cached_property
-    def _alone(self) -> Sound:
+    def alone(self) -> Sound:
+        """The speech without its background."""
         return without_background(self.sound, self.store, self.digest, self.separated())
 
 

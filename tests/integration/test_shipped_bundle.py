@@ -248,3 +248,16 @@ def test_a_photograph_that_talks_is_dubbed_in_every_frame(models: Models, tmp_pa
     (drawn,) = (one.drawn for one in script.utterances)
     assert drawn.drawn >= 0.95 * drawn.frames
     assert "hidden" not in drawn.left
+
+
+def test_a_dub_has_the_timbre_of_its_speaker(models: Models, tmp_path: Path) -> None:
+    netflips.say("지난 여름에는 날마다 바닷가에 나가서 해가 질 때까지 책을 읽고 놀았어요.", tmp_path / "talk.wav")
+    options = DubOptions(
+        script_in=write_times(tmp_path / "script.json", (0.0, 4.0, "내일은 비가 와요.")), work_dir=tmp_path / "work"
+    )
+    for name, voice in (("own.wav", None), ("again.wav", None), ("builtin.wav", Path("builtin"))):
+        dub(tmp_path / "talk.wav", tmp_path / name, models, replace(options, voice=voice))
+    own, again, builtin = (read_speech(tmp_path / name) for name in ("own.wav", "again.wav", "builtin.wav"))
+    assert np.array_equal(own, again)
+    assert not np.array_equal(own, builtin)
+    assert len(list((tmp_path / "work" / "timbre").glob("*.npz"))) == 1

@@ -22,10 +22,12 @@ from torch import Tensor, nn
 from avcore.bounds import Number, Size
 from avcore.errors import CheckpointError
 from avcore.speech.pitch import PITCH_STEP, Pitch
+from avcore.speech.timbre import THIRDS_HZ, Timbre
 from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_UNIT
 from unit2av.voice.source import (
     PitchPredictor,
     at_samples,
+    band_centres,
     filtered,
     log_f0_of,
     places,
@@ -54,6 +56,8 @@ LOG_RANGE = (-12.0, 5.0)
 _MIDDLE_HZ = 150.0
 _NOISE_SEED = 20
 """Fixed, so that the same units in the same voice sound the same each time."""
+_UNCOLOURED_HZ = 10_000.0
+"""From here on the spectrum of a speaker is not known."""
 _STRAIGHT = 0.85
 """Samples up to this size are unchanged; larger ones are compressed to stay below 1."""
 _RISE_S, _FALL_S = 0.025, 0.03
@@ -230,17 +234,28 @@ class HarmonicVocoder(TimedUnits):
             config.num_units, config.pitch_unit_dim, config.pitch_width, config.pitch_layers, config.speaker_dim
         )
 
-    def generate(self, condition: Tensor, log_f0: Tensor, pulses: Tensor, noise: Tensor, voiced: Tensor | None = None) -> Tensor:
+    def generate(
+        self,
+        condition: Tensor,
+        log_f0: Tensor,
+        pulses: Tensor,
+        noise: Tensor,
+        voiced: Tensor | None = None,
+        colour: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
         """Filter pulses and noise, float32 [batch, 320 * T] at 16 kHz; returns sound of that shape, which may exceed -1..1.
 
         condition: float32 [batch, channel, T], from the method `condition`. log_f0: float32 [batch, 4 T]. voiced: float32
-        [batch, 4 T], how voiced each control frame is, 0 to 1; None = leave the filters as they are.
+        [batch, 4 T], how voiced each control frame is, 0 to 1; None = leave the filters as they are. colour: of `colours`.
         """
         bands, config = self.source(condition, log_f0), self.config
         with torch.autocast(condition.device.type, enabled=False):
             tone, hiss = (to_edges(part.transpose(1, 2)) for part in bands)
+            gain, log_share = (None, None) if colour is None else colour
             if voiced is not None:
-                tone, hiss = unvoiced_as_noise(tone, hiss, voiced)
+                tone, hiss = unvoiced_as_noise(tone, hiss, voiced, log_share)
+            if gain is not None:
+                tone, hiss = tone + gain[:, None], hiss + gain[:, None]
             voice = filtered(pulses, tone, config.fft, config.rate)
             return voice + filtered(noise, hiss, config.noise_fft or config.fft, config.rate)
 
@@ -263,15 +278,25 @@ class HarmonicVocoder(TimedUnits):
 class HarmonicUtterance:
     """Synthesises one utterance in pieces. Contour, phase and voicing are held for all of it (4 kB for a second)."""
 
-    def __init__(self, network: HarmonicVocoder, rows: Tensor, silence_row: int | None, voice: Tensor, pitch: Pitch | None) -> None:
+    def __init__(
+        self,
+        network: HarmonicVocoder,
+        rows: Tensor,
+        silence_row: int | None,
+        voice: Tensor,
+        pitch: Pitch | None,
+        timbre: Timbre | None = None,
+    ) -> None:
         """rows: rows of the unit table, int64 [T]. silence_row: the row of pauses. voice: float32 [1, speaker_dim].
 
-        pitch: of the speaker; None = the usual pitch of such a voice.
+        pitch, timbre: of the speaker; None = as is usual of such a voice.
         """
         self._network, self._rows, self._voice = network, rows, voice
         config = network.config
-        where = torch.from_numpy(places(rows.numpy(), silence_row))
-        contour, voicing = network.pitch.of_steps(rows, where)
+        self._colour = None if timbre is None else colours(timbre, config)
+        contour, voicing = contour_of(network, rows, silence_row)
+        if timbre is not None and timbre.melody[0]:
+            contour = torch.from_numpy(_with_melody(contour.numpy(), *timbre.melody))
 
         own = network.pitch.usual_pitch(voice[0]) if pitch is None else pitch
         narrowest, widest = config.spreads
@@ -298,10 +323,33 @@ class HarmonicUtterance:
         condition = network.condition(self._rows[None, left:right], self._voice)
 
         device = network.source.head.weight.device
-        parts = (condition, self._log_f0[None, first:last].float(), pulses[None], noise[None], self._voiced[None, first:last])
-        sound = network.generate(*(part.to(device) for part in parts))[0].cpu()
+        given = condition, self._log_f0[None, first:last].float(), pulses[None], noise[None], self._voiced[None, first:last]
+        condition, log_f0, pulses, noise, voiced = (part.to(device) for part in given)
+        colour = None if self._colour is None else (self._colour[0].to(device), self._colour[1].to(device))
+        sound = network.generate(condition, log_f0, pulses, noise, voiced, colour)[0].cpu()
         own = sound[(start - left) * size : (end - left) * size]
         return np.asarray(limited(own).numpy())
+
+
+def contour_of(network: HarmonicVocoder, rows: Tensor, silence_row: int | None) -> Tensor:
+    """Return the contour of rows of the unit table, int64 [T], and the log odds of voicing: float32 [2, T]."""
+    return network.pitch.of_steps(rows, torch.from_numpy(places(rows.numpy(), silence_row)))
+
+
+def colours(timbre: Timbre, config: HarmonicConfig) -> tuple[Tensor, Tensor]:
+    """Return what a timbre adds to the log amplitude of each band, and the logarithm of the share of voice that stays a tone there:
+    float32 [bands] twice. Above the bands of `long_term_db` nothing is added."""
+    hz = band_centres(config.bands, config.rate)
+    gain = np.interp(hz, [*THIRDS_HZ, _UNCOLOURED_HZ], [*timbre.colour_db, 0.0]) * (math.log(10) / 20)
+    above = timbre.noise_above_hz
+    log_share = np.zeros_like(hz) if above is None else -np.log1p((hz / above) ** 4)
+    return torch.from_numpy(gain).float(), torch.from_numpy(log_share).float()
+
+
+def _with_melody(z: NDArray[np.float32], own: Sequence[float], speaker: Sequence[float]) -> NDArray[np.float32]:
+    """Map a contour, float32 [T], from quantiles of the vocoder to those of a speaker; outside of them it is moved along."""
+    inside = np.clip(z, own[0], own[-1])
+    return np.asarray(np.interp(inside, own, speaker) + (z - inside), np.float32)
 
 
 def limited(sound: Tensor) -> Tensor:

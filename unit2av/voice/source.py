@@ -244,18 +244,20 @@ def white_noise(start: int, count: int, seed: int) -> Tensor:
     return torch.from_numpy(np.concatenate(blocks)[offset : offset + count])
 
 
-def unvoiced_as_noise(tone: Tensor, noise: Tensor, voiced: Tensor) -> tuple[Tensor, Tensor]:
+def unvoiced_as_noise(tone: Tensor, noise: Tensor, voiced: Tensor, log_share: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Return both filters, log amplitudes float32 [batch, bands, K + 1], with the power of the tone moved to the noise where
-    speech is unvoiced.
+    speech is unvoiced, and in each band as far as the speaker's voice is noise there.
 
     Spectra of noise and of pulses filtered like noise look the same, so a network makes some of its hiss from pulses, and each of
     them sounds like a click. Pulses and noise of the same amplitude have the same power. voiced: float32 [batch, K], 0 to 1.
+    log_share: float32 [bands], logarithm of the share of voice that stays a tone.
 
     The filters are changed at the edges, where they apply. A network's frames may alternate between loud and quiet, which neither
     the sound nor a loss shows; at frames, the power of the louder ones would be moved.
     """
     # A share v of the pulses' power stays, 1 - v goes to the noise. Amplitudes are logarithms, hence the halves and doubles.
     share = to_edges(voiced.clamp(_LEAST_SHARE, 1 - _LEAST_SHARE).log())[:, None]
+    share = share if log_share is None else share + log_share[:, None]
     given = torch.logaddexp(2 * noise, 2 * tone + torch.log(-torch.expm1(share))) / 2
     return tone + share / 2, given
 
@@ -287,15 +289,19 @@ def _window(fft: int, device: torch.device) -> Tensor:
         return torch.hann_window(fft, device=device)
 
 
+def band_centres(bands: int, rate: int) -> NDArray[np.float64]:
+    """Return the middles of bands in Hz, spaced evenly on the mel scale from 0 Hz to half the sample rate: float64 [bands]."""
+    mels = np.linspace(0, 2595 * np.log10(1 + rate / 2 / 700), bands)
+    return np.asarray(700 * (10 ** (mels / 2595) - 1))
+
+
 @lru_cache(maxsize=8)
 def _matrices(bands: int, fft: int, rate: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return the matrices from bands to log amplitude and to minimum phase at each frequency, float32 [fft // 2 + 1, bands].
 
-    Bands are spaced evenly on the mel scale from 0 Hz to half the sample rate; the log amplitude is linear between them.
+    Bands are those of `band_centres`; the log amplitude is linear between them.
     """
-    top = rate / 2
-    centres = 700 * (10 ** (np.linspace(0, 2595 * np.log10(1 + top / 700), bands) / 2595) - 1)
-    bins = np.linspace(0, top, fft // 2 + 1)
+    centres, bins = band_centres(bands, rate), np.linspace(0, rate / 2, fft // 2 + 1)
     amplitude = np.stack([np.interp(bins, centres, row) for row in np.eye(bands)])
 
     fold = np.zeros(fft)

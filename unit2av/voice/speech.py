@@ -28,6 +28,7 @@ from avcore.notes import NoteKind, report_note
 from avcore.progress import Progress, silent
 from avcore.speech.audio import resample
 from avcore.speech.pitch import Pitch
+from avcore.speech.timbre import Timbre
 from avcore.timeline import SAMPLE_RATE, UNIT_RATE, samples_to_units, seconds_to_units, units_to_samples
 from avcore.units import Units, normalise_language, require_same_vocabulary
 from unit2av.stage import RendererCheckpoint, open_renderer_checkpoint
@@ -303,7 +304,7 @@ class UnitVocoder:
         voice, pitch = self._voice(known.vector), known.pitch if pitch is None else pitch
 
         first, end = len(edge), len(edge) + len(frames)
-        speak = self._synthesizer(rows, voice, pitch)
+        speak = self._synthesizer(rows, voice, pitch, known.timbre)
         pieces = ((at, min(at + piece_steps, end)) for at in range(first, end, piece_steps))
         if not self.takes_pitch:
             return (speak(at, to) for at, to in pieces)
@@ -314,6 +315,11 @@ class UnitVocoder:
         size = rate // UNIT_RATE
         total = len(frames) * size
         return (speak(at, to) * soft_ends((at - first) * size, (to - first) * size, total, rate) for at, to in pieces)
+
+    @property
+    def silence_row(self) -> int | None:
+        """The row of pauses in the unit table; None: it is not known."""
+        return None if self.edge_unit is None else self.edge_unit + self.unit_offset
 
     def _timed(self, units: Units, duration_scale: float = 1.0) -> Units:
         return self.predict_durations(units, duration_scale) if units.durations is None else self._checked(units)
@@ -342,14 +348,15 @@ class UnitVocoder:
         return torch.from_numpy(vector)[None]
 
     @torch.inference_mode()
-    def _synthesizer(self, rows: Tensor, voice: Tensor, pitch: Pitch | None) -> Callable[[int, int], Samples]:
+    def _synthesizer(
+        self, rows: Tensor, voice: Tensor, pitch: Pitch | None, timbre: Timbre | None
+    ) -> Callable[[int, int], Samples]:
         """Return a function that gives the sound of steps `start` to `end` of an utterance: float32 [320 * (end - start)]."""
         network = self.network
         if isinstance(network, HarmonicVocoder):
             if pitch is not None and not (np.isfinite(pitch.median) and 0 < pitch.spread < np.inf):
                 raise InputError("this is no pitch of a voice", expected="finite numbers, a spread above 0", found=pitch)
-            silence = None if self.edge_unit is None else self.edge_unit + self.unit_offset
-            return torch.inference_mode()(HarmonicUtterance(network, rows, silence, voice, pitch).piece)
+            return torch.inference_mode()(HarmonicUtterance(network, rows, self.silence_row, voice, pitch, timbre).piece)
         return lambda start, end: self._piece(network, rows, voice, start, end)
 
     @torch.inference_mode()

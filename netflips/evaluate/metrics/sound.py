@@ -24,7 +24,8 @@ from av2unit.modality_selection import quiet_units, rest_unit
 from avcore.arrays import Samples
 from avcore.compute.onnx import open_network
 from avcore.speech.figures import count_clicks
-from avcore.speech.pitch import measure_pitch, periodicity
+from avcore.speech.pitch import measure_pitch
+from avcore.speech.timbre import harmonicity_db, periodic_heights
 from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_UNIT, samples_to_seconds, seconds_to_samples
 from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.judges import asked
@@ -34,11 +35,6 @@ _WINDOW_S = 9.01
 """Length of the windows of DNSMOS; shorter speech is repeated."""
 _OVERALL = np.poly1d([-0.06766283, 1.11546468, 0.04602535])
 """Maps the network's third output to the mean opinion score of the overall quality, as fitted by its authors."""
-_WINDOW, _HOP = 800, 160  # samples at 16 kHz: 50 and 10 ms
-_LOWEST_HZ, _HIGHEST_HZ = 65.0, 400.0
-_LOUD = 0.25
-"""Stretches count above this share of the loudest stretch's root mean square: vowels, and what is as loud."""
-_MOST = 0.999  # a height of 1 would be infinitely many dB
 _QUIET_AROUND = 2
 """Steps of 20 ms on each side of a pause that belong to the speech around it."""
 _LEAST_LEVEL, _OCTAVE = 1e-6, 12.0
@@ -73,31 +69,6 @@ def _dnsmos(_: Case, outcome: Clip) -> Measured:
 )
 def _of_file(case: Case, outcome: Clip) -> Measured:
     return {"mos": float(asked(case.model("judge:mos"), sound_of(outcome))[0])}
-
-
-def periodic_heights(samples: Samples) -> NDArray[np.float64]:
-    """Return the height of the highest peak of the autocorrelation, between 65 and 400 Hz, in each loud stretch: float64 [n], 0 to
-    0.999."""
-    if len(samples) < _WINDOW:
-        return np.zeros(0)
-    stretches = np.lib.stride_tricks.sliding_window_view(samples.astype(np.float64), _WINDOW)[::_HOP]
-    levels = np.sqrt(np.square(stretches).mean(1))
-    loud = stretches[(levels >= _LOUD * levels.max()) & (levels > 0)]
-    if not len(loud):
-        return np.zeros(0)
-
-    found = periodicity(loud)
-    finer = found.shape[1] // _WINDOW
-    shortest, longest = (int(SAMPLE_RATE * finer / hz) for hz in (_HIGHEST_HZ, _LOWEST_HZ))
-    return np.asarray(np.clip(found[:, shortest:longest].max(1), 0, _MOST))
-
-
-def harmonicity_db(heights: NDArray[np.float64]) -> float:
-    """Return the median of 10 log10(r / (1 - r)), -30 where nothing is periodic. heights: r, float64 [n]."""
-    if not len(heights):
-        return -30.0
-    r = np.clip(heights, 1e-3, _MOST)  # 1e-3 is -30 dB
-    return float(np.median(10 * np.log10(r / (1 - r))))
 
 
 def noise_floor_db(samples: Samples, is_silence: NDArray[np.bool_]) -> float | None:

@@ -7,9 +7,10 @@ import pytest
 from pystoi import stoi
 
 from avcore.speech.figures import count_clicks
+from avcore.speech.timbre import harmonicity_db, periodic_heights
 from netflips.evaluate.metric import Missing
 from netflips.evaluate.metrics import sound
-from netflips.evaluate.metrics.sound import harmonicity_db, intelligibility, noise_floor_db, periodic_heights
+from netflips.evaluate.metrics.sound import intelligibility, noise_floor_db
 from tests.avcore.made_speech import babble
 from tests.netflips.evaluate.made import in_white_noise, values
 
