@@ -21,7 +21,7 @@ from av2unit.modality_selection import AgreementThreshold
 from av2unit.model import AvHubert, load_avhubert
 from av2unit.stage import UNIT_ENCODER
 from avcore.arrays import Floats, Frames
-from avcore.bounds import Amount, OneOf
+from avcore.bounds import Amount, one_of
 from avcore.checkpoints.checkpoint import read_again, read_checkpoint
 from avcore.checkpoints.stages import Checkpoint
 from avcore.compute.inference import Reloadable, ready_for_inference, resolve_device, resolve_precision
@@ -42,7 +42,7 @@ VITERBI = "viterbi"
 class Decoding:
     """How a class is chosen for each step."""
 
-    method: Annotated[str, OneOf(ARGMAX, VITERBI)] = ARGMAX
+    method: Annotated[str, one_of(ARGMAX, VITERBI)] = ARGMAX
     """argmax: the best class of each step, as published; viterbi: the best path, where each change of unit has a price."""
     duration_penalty: Amount = 0.0
     """Log-probability that each change of unit costs; used by viterbi."""

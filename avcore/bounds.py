@@ -1,71 +1,86 @@
-"""Bounds of settings, declared with the setting: `flip: Share = 0.0`. Conditions over several settings go into `check`.
+"""Values from outside, checked by their types: options, settings of training, and fields of forms.
+
+    flip: Share = 0.0
+    kind: Annotated[str, one_of("mfcc", "fbank")] = "mfcc"
+
+A type may be `Annotated` with msgspec's `Meta`, or a Literal. Conditions over several values go into a method `check`:
 
     def check(self) -> None:
         require(self.least <= self.most, "no clip can be used", expected="least <= most")
-
-`require_bounds` checks both in a whole config.
 """
 
-import math
+import os
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from math import isfinite
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from msgspec import Meta, ValidationError, convert
 
 from avcore.errors import UsageError
 
-
-class Bounds:
-    """Numbers from `least` to `most`; with is_open, `least` itself is excluded."""
-
-    def __init__(self, least: float = -math.inf, most: float = math.inf, *, is_open: bool = False) -> None:
-        self._least, self._most, self._is_open = least, most, is_open
-
-    def holds(self, value: float) -> bool:
-        """Return whether a value is within the bounds."""
-        return self._least <= value <= self._most and not (self._is_open and value == self._least)
-
-    def __str__(self) -> str:
-        if self._most == math.inf:
-            return f"above {self._least:g}" if self._is_open else f"{self._least:g} or more"
-        return f"above {self._least:g}, at most {self._most:,.0f}" if self._is_open else f"{self._least:g} to {self._most:,.0f}"
-
-
-class OneOf:
-    """One of some words or numbers."""
-
-    def __init__(self, *words: str | int) -> None:
-        self._words = words
-
-    def holds(self, value: str | int) -> bool:
-        """Return whether a value is one of them."""
-        return value in self._words
-
-    def __str__(self) -> str:
-        return " or ".join(str(word) or "nothing" for word in self._words)
-
-
-class Rising:
-    """Two numbers, the lower one first, from `least` to `most`."""
-
-    def __init__(self, least: float = -math.inf, most: float = math.inf) -> None:
-        self._least, self._most = least, most
-
-    def holds(self, value: Sequence[float]) -> bool:
-        """Return whether a value is such a pair."""
-        return len(value) == 2 and self._least <= value[0] <= value[1] <= self._most
-
-    def __str__(self) -> str:
-        within = "" if math.isinf(self._most) else f" within {self._least:g} to {self._most:g}"
-        return f"[lowest, highest]{within}"
-
-
-Share = Annotated[float, Bounds(0, 1)]
-Amount = Annotated[float, Bounds(0)]
-Positive = Annotated[float, Bounds(0, is_open=True)]
-Number = Annotated[int, Bounds(0)]
-Count = Annotated[int, Bounds(1)]
-Size = Annotated[int, Bounds(1, 1 << 24)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Amount = Annotated[float, Meta(ge=0)]
+Positive = Annotated[float, Meta(gt=0)]
+Number = Annotated[int, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=1)]
+Size = Annotated[int, Meta(ge=1, le=1 << 24)]
 """Size of a part of a network: anything larger fits no machine."""
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", Path: "a path"}
+_MOST_SHOWN = 60
+
+
+def one_of(*words: str) -> Meta:
+    """Return the bound of a text that is one of some words, where a Literal cannot be: OmegaConf knows none."""
+    return Meta(pattern=f"^(?:{'|'.join(words)})$", description=" or ".join(word or "nothing" for word in words))
+
+
+def checked(value: Any, kind: Any, name: str, path: Path | None = None) -> Any:
+    """Return a value as its type has it: paths may be text, and numbers are finite. Raises UsageError, which calls it `name`.
+
+    path: of the file that it is from.
+    """
+    try:
+        found = convert(value, kind, dec_hook=_path)
+        if all(isfinite(number) for number in (found if isinstance(found, tuple) else (found,)) if isinstance(number, float)):
+            return found
+    except (ValidationError, OverflowError):
+        pass
+    shown = repr(value) if value == "" or not isinstance(value, str | int | float) else str(value)
+    raise UsageError(f"{name} cannot be used", path=path, expected=allowed(kind), found=shown[:_MOST_SHOWN])
+
+
+def allowed(kind: Any) -> str:
+    """Return what a type allows in words, as `0 to 1` or `keep or mute`."""
+    origin, inside = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return next((_bounds(one) for one in kind.__metadata__ if isinstance(one, Meta)), allowed(inside[0]))
+    if origin in (Union, UnionType):
+        return " or ".join(allowed(one) for one in inside if one is not NoneType)
+    if origin is Literal:
+        return " or ".join(map(str, inside))
+    if origin is tuple or origin is list:
+        return f"a list, each {allowed(inside[0])}" if inside[-1] in (..., inside[0]) else ", ".join(map(allowed, inside))
+    return _WORDS.get(kind) or f"a {kind.__name__}"
+
+
+def _bounds(meta: Meta) -> str:
+    if meta.description:
+        return meta.description
+    if meta.max_length is not None:
+        return f"{meta.min_length or 0} to {meta.max_length} letters"
+    most = "" if meta.le is None else f"{meta.le:,}"
+    if meta.gt is not None:
+        return f"above {meta.gt:g}{f', at most {most}' if most else ''}"
+    return f"{meta.ge:g} to {most}" if most else f"{meta.ge:g} or more"
+
+
+def _path(kind: Any, value: Any) -> Path:
+    if kind is not Path or not isinstance(value, str | os.PathLike):
+        raise TypeError
+    return Path(value)
 
 
 def require(holds: bool, what: str, expected: object = None, found: object = None, hint: str | None = None) -> None:
@@ -74,33 +89,23 @@ def require(holds: bool, what: str, expected: object = None, found: object = Non
         raise UsageError(what, expected=expected, found=found, hint=hint)
 
 
+def require_rising(name: str, pair: Sequence[float]) -> None:
+    """Raise UsageError for a range whose lower end is not first."""
+    require(pair[0] <= pair[1], f"{name} cannot be used", expected="[lowest, highest]", found=list(pair))
+
+
 def require_bounds(config: Any, place: str = "") -> None:
-    """Raise UsageError for the first setting of a dataclass that is out of its bounds or not finite, at any depth.
+    """Raise UsageError for the first setting of a dataclass that is not as its type has it, at any depth.
 
     If the dataclass has a method `check`, it is called too: it raises UsageError for settings that do not go together.
     """
     hints = get_type_hints(type(config), include_extras=True)
-    for one in fields(config):
-        name, value = f"{place}{one.name}", getattr(config, one.name)
+    for setting in fields(config):
+        name, value = f"{place}{setting.name}", getattr(config, setting.name)
         if is_dataclass(value):
             require_bounds(value, f"{name}.")
-        elif isinstance(value, float) and not math.isfinite(value):
-            raise UsageError(f"{name} cannot be used", expected="a number", found=value)
         else:
-            _require(name, value, hints[one.name])
+            checked(value, hints[setting.name], name)
 
     if hasattr(config, "check"):
         config.check()
-
-
-def _require(name: str, value: Any, hint: Any) -> None:
-    if get_origin(hint) is Annotated:
-        for bounds in hint.__metadata__:
-            if isinstance(bounds, Bounds | OneOf | Rising) and not bounds.holds(value):
-                raise UsageError(f"{name} cannot be used", expected=bounds, found=repr(value) if value == "" else value)
-    elif isinstance(value, list | tuple):
-        inside = get_args(hint)
-        if inside and inside[0] is str and not all(isinstance(item, str) for item in value):
-            raise UsageError(f"{name} cannot be used", expected="a list of texts", found=f"{list(value)!r:.80}")
-        for item in value if inside else ():
-            _require(name, item, inside[0])

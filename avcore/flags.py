@@ -9,7 +9,6 @@ import argparse
 import ast
 import dataclasses
 import inspect
-import os
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,11 +16,11 @@ from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Generic, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from avcore.bounds import checked
 from avcore.checkpoints.stages import PRECISIONS
 from avcore.command import Parser, run, speed
-from avcore.errors import UsageError
 from avcore.files import Input, Output
 
 Asked = TypeVar("Asked")
@@ -106,20 +105,16 @@ def flags_of(
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Options in a dataclass. A path may be given as text; raises UsageError for what is neither."""
+    """Options in a dataclass. Each is checked by its type; a path may be given as text. Raises UsageError."""
 
     def __post_init__(self) -> None:
         for one, spec, kind in _flags(type(self)):
             value = getattr(self, one.name)
-            if spec.make is not None and spec.read is not None:
-                object.__setattr__(self, one.name, spec.read(value))
-            if spec.file is None and kind is not Path and kind != tuple[Path, ...]:
-                continue
-            if isinstance(value, tuple | list) or get_origin(kind) is tuple:
-                paths = value if isinstance(value, tuple | list) else (value,)
-                object.__setattr__(self, one.name, tuple(map(_as_path, paths)))
-            elif value is not None:
-                object.__setattr__(self, one.name, _as_path(value))
+            if spec.make is None:
+                value = checked(value, kind, _names(one, spec)[-1])
+            elif spec.read is not None:
+                value = spec.read(value)
+            object.__setattr__(self, one.name, value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,12 +244,6 @@ def files_written(options: Any) -> dict[str, Any]:
     return {name: getattr(options, name) for name in written}
 
 
-def _as_path(given: Any) -> Path:
-    if not isinstance(given, str | os.PathLike):
-        raise UsageError("this is no path", expected="a path or text", found=type(given).__name__)
-    return Path(given)
-
-
 def _add_one(container: Any, one: Field[Any], spec: _Flag, kind: Any, help: str) -> None:
     is_needed = _is_needed(one)
     how = {"help": help.replace("%", "%%"), **_reading(kind, spec, one), **spec.how}
@@ -272,6 +261,7 @@ def _add_one(container: Any, one: Field[Any], spec: _Flag, kind: Any, help: str)
 
 def _reading(kind: Any, spec: _Flag, one: Field[Any]) -> dict[str, Any]:
     """Return the arguments of `add_argument` that follow from a field's type."""
+    kind = _inner(kind)
     if spec.file is not None:
         return {"type": spec.file, "metavar": "FILE"} | ({"nargs": "+"} if get_origin(kind) is tuple and spec.is_positional else {})
     if kind is bool:
@@ -280,14 +270,14 @@ def _reading(kind: Any, spec: _Flag, one: Field[Any]) -> dict[str, Any]:
         return {"choices": get_args(kind)}
     if get_origin(kind) is tuple:
         parts = get_args(kind)
-        return {"type": parts[0], "nargs": "+" if parts[-1] is Ellipsis else len(parts)}
+        return {"type": _inner(parts[0]), "nargs": "+" if parts[-1] is Ellipsis else len(parts)}
     if kind in (int, float) and "type" not in spec.how:
         return {"type": kind, "metavar": "N" if kind is int else "X"}
     return {"metavar": "FILE", "type": Path} if kind is Path else {}
 
 
 def _flags(options: Any) -> "list[tuple[Field[Any], _Flag, Any]]":
-    """Return the fields of a dataclass that are options, its own before inherited ones, with their types (X for `X | None`)."""
+    """Return the fields of a dataclass that are options, its own before inherited ones, with their types."""
     return _read_flags(options)
 
 
@@ -295,18 +285,18 @@ def _flags(options: Any) -> "list[tuple[Field[Any], _Flag, Any]]":
 def _read_flags(options: Any) -> "list[tuple[Field[Any], _Flag, Any]]":
     if not any(_FLAG in one.metadata for one in fields(options)):
         return []
-    hints = get_type_hints(options)
+    hints = get_type_hints(options, include_extras=True)
     homes = [name for base in options.__mro__ for name in inspect.get_annotations(base)]
     named = sorted((one for one in fields(options) if _FLAG in one.metadata), key=lambda one: homes.index(one.name))
-    found = [(one, one.metadata[_FLAG], hints[one.name]) for one in named]
-    return [(one, spec, _inner(kind)) for one, spec, kind in found]
+    return [(one, one.metadata[_FLAG], hints[one.name]) for one in named]
 
 
 def _inner(kind: Any) -> Any:
+    """Return the type of a value on the command line: X for `X | None` and for X with bounds."""
     if get_origin(kind) in (Union, types.UnionType):
         left = [one for one in get_args(kind) if one is not type(None)]
-        return left[0] if len(left) == 1 else kind
-    return kind
+        return _inner(left[0]) if len(left) == 1 else kind
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
 
 class OptionInfo(NamedTuple):
@@ -325,7 +315,7 @@ class OptionInfo(NamedTuple):
 def option_info(options: type, name: str) -> OptionInfo:
     """Return the facts about a command's option. name: of its field."""
     one, spec, kind = next(found for found in _flags(options) if found[0].name == name)
-    return OptionInfo(_names(one, spec), kind, one.default, _is_needed(one), spec.is_positional)
+    return OptionInfo(_names(one, spec), _inner(kind), one.default, _is_needed(one), spec.is_positional)
 
 
 def _names(one: Field[Any], spec: _Flag) -> tuple[str, ...]:

@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Annotated, Any
 
-from avcore.bounds import Amount, Bounds, Count, Number, OneOf, Positive, Share
+from msgspec import Meta
+
+from avcore.bounds import Amount, Count, Number, Positive, Share, one_of
 from avcore.errors import UsageError
 
 MOST_LEFT_OUT = 10
@@ -17,7 +19,7 @@ CONFIG_FILE, STARTS_FILE = "config.yaml", "starts.jsonl"
 class OptimConfig:
     """One optimizer (AdamW) and its schedule. betas, eps and weight_decay are AdamW's."""
 
-    lr: Annotated[float, Bounds(0, 1 << 16, is_open=True)] = 1e-3
+    lr: Annotated[float, Meta(gt=0, le=1 << 16)] = 1e-3
     muon: tuple[str, ...] = ()
     """parts, such as `network.model.encoder.layers`, whose matrices and kernels learn by Muon instead (Jordan et al. 2024, "Muon:
     an optimizer for hidden layers in neural networks"); meant for hidden layers, not for embeddings and classes"""
@@ -26,7 +28,7 @@ class OptimConfig:
     betas: tuple[Share, Share] = (0.9, 0.98)
     eps: Amount = 1e-6
     weight_decay: Amount = 0.01
-    schedule: Annotated[str, OneOf("constant", "polynomial", "exponential")] = "polynomial"
+    schedule: Annotated[str, one_of("constant", "polynomial", "exponential")] = "polynomial"
     """`polynomial`: linear warm-up, then power decay to end_lr at the last step; `exponential`: lr * decay each epoch"""
     warmup_steps: Number = 0
     power: Amount = 1.0
@@ -44,7 +46,7 @@ class LoopConfig:
     """optimizer updates, 0 = see max_minutes"""
     max_minutes: Amount = 0.0
     """training time over all resumes, 0 = no limit; the schedule then follows the share of the time used"""
-    precision: Annotated[str, OneOf("no", "bf16", "fp16", "auto")] = "no"
+    precision: Annotated[str, one_of("no", "bf16", "fp16", "auto")] = "no"
     """auto: bf16 on devices that multiply it in hardware, else no"""
     accumulate: Count = 1
     seed: Number = 1337

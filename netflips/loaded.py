@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from avcore.arrays import Samples
+from avcore.bounds import checked
 from avcore.command import named_models
 from avcore.contracts import SpeakerVoice, Transcript
 from avcore.errors import NetflipsError
@@ -93,7 +94,7 @@ class Loaded:
 
     def say(self, text: str, voice: Voice = None, *, speed: float = 1.0, progress: Progress = silent) -> tuple[Samples, int]:
         """Return a text as speech, float32 [S], and its sample rate in Hz. speed: above 1 speaks faster."""
-        from netflips.options import duration_scale
+        from netflips.options import Speed
         from netflips.text_voice import TextVoice
         from text2unit.inference import warn_of_script
         from text2unit.script import script_of
@@ -102,7 +103,7 @@ class Loaded:
         language = self._languages[1]
         script = script_of(text, language)
         warn_of_script(script)
-        text_to_unit, scale = self.models.other(TEXT2UNIT, language), duration_scale(speed)
+        text_to_unit, scale = self.models.other(TEXT2UNIT, language), 1 / checked(speed, Speed, "speed")
         telling = TextVoice(text_to_unit, self.models.vocoder, self._voice(voice), scale).speak(script, progress)
         return np.concatenate(list(telling)), telling.rate
 

@@ -6,8 +6,11 @@ Flags, their help and the page's forms come from these fields. Libraries are loa
 from dataclasses import KW_ONLY, dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from msgspec import Meta
+
+from avcore.bounds import Count, Number, Positive, Share
 from avcore.checkpoints.stages import STORED_PRECISIONS
 from avcore.errors import UsageError
 from avcore.faces.select import parse_face_choice
@@ -33,6 +36,8 @@ from unit2av.inference_options import RenderOptions
 from unit2av.lipsync.backend import LipSyncChoice, lips_flag
 
 SIZES = {"360p": 360, "480p": 480, "720p": 720, "1080p": 1080, "source": None}
+Speed = Annotated[float, Meta(ge=0.4, le=2.5)]
+"""How fast somebody speaks, 1 = as learnt."""
 Fit = Literal["speech", "hold", "video"]
 
 
@@ -55,9 +60,9 @@ class PortraitFlags(MarkFlags, CommonOptions):
 
     face: int | None = flag(group="video", default=None)
     """the N-th face from the left, if there are several"""
-    motion: float = flag(default=0.6, metavar="0..1")
+    motion: Share = flag(default=0.6, metavar="0..1")
     """how much the head moves (default: 0.6)"""
-    seed: int = flag(default=0)
+    seed: Number = flag(default=0)
     """seed of the head's movement (default: 0)"""
     blinks: bool = flag("--no-blinks", default=True)
     """leave the eyes as they are"""
@@ -67,24 +72,10 @@ class PortraitFlags(MarkFlags, CommonOptions):
     """height of the result (default: the frame's own)"""
     lips: LipSyncChoice = lips_flag()
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.motion <= 1:
-            raise UsageError("--motion must be from 0 (still) to 1", found=self.motion)
-        if self.seed < 0:
-            raise UsageError("--seed must be 0 or more", found=self.seed)
-
     @property
     def generated(self) -> Generated:
         """All frames."""
         return VIDEO
-
-
-def duration_scale(speed: float) -> float:
-    """Return the factor of durations for a speed of speaking. Raises UsageError for a speed that nobody speaks at."""
-    if not 0.4 <= speed <= 2.5:
-        raise UsageError("--speed is out of range", expected="0.4 to 2.5, 1 = as learnt", found=speed)
-    return 1 / speed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +137,7 @@ class PortraitOptions(PortraitFlags, VoiceFlags):
     """write what was done: .html is a page to read, any other name is JSON; may be given for each"""
     to: str = flag(group="voice", default="ko", metavar="LANG")
     """language of the text or the units (default: ko)"""
-    speed: float = speed_flag()
+    speed: Speed = speed_flag()
     """for --text and --units: above 1 speaks faster (default: 1)"""
     av2unit_path: Path | None = flag(
         group=("models", "both belong together; without them, the small models of the bundle are used"),
@@ -156,10 +147,6 @@ class PortraitOptions(PortraitFlags, VoiceFlags):
     """unit encoder (for --speech, but not for --lips wav2lip)"""
     unit2av_path: Path | None = flag(default=None, file=Input("the renderer"))
     """unit AV renderer (not for --speech with --lips wav2lip)"""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        duration_scale(self.speed)
 
 
 @dataclass(frozen=True)
@@ -203,11 +190,11 @@ class AvatarOptions(PortraitFlags, VoiceFlags):
     """questions with their answers (default: those of the demo's phrasebook)"""
     reply_command: str | None = flag(default=None, metavar="COMMAND")
     """program that reads the question from standard input and prints the answer"""
-    reply_seconds: float = flag(default=20.0, metavar="S")
+    reply_seconds: Positive = flag(default=20.0, metavar="S")
     """how long that program may take (default: 20)"""
     blocked: Path | None = flag(default=None, file=Input("the list of blocked words"), metavar="TXT")
     """words that are neither answered nor spoken, one per line"""
-    speed: float = speed_flag()
+    speed: Speed = speed_flag()
     """above 1 speaks faster, as 1.2 (default: 1)"""
     source: str | None = flag("--from", default=None, metavar="LANG")
     """language of the question (default: the recognized one)"""
@@ -227,9 +214,6 @@ class AvatarOptions(PortraitFlags, VoiceFlags):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        duration_scale(self.speed)
-        if not 0 < self.reply_seconds < float("inf"):
-            raise UsageError("--reply-seconds must be above 0", found=self.reply_seconds)
         if self.reply_command is not None:
             if self.replies is not None:
                 raise UsageError("answers come from --replies or from --reply-command", found="both", hint="leave one out")
@@ -248,7 +232,7 @@ class SayOptions(VoiceFlags):
     """how words are said: lines of word, reading, as NetfLips, 넷플립스"""
     units_path: Path | None = flag(default=None, file=Output("the units"))
     """its units, one line, for `netflips speak` and `render`"""
-    speed: float = speed_flag()
+    speed: Positive = speed_flag()
     """above 1 speaks faster (default: 1)"""
     unit2av_path: Path | None = flag(default=None, file=Input("the renderer"))
     """unit_av_renderer_withKO.pt or another renderer (default: the bundle's)"""
@@ -257,11 +241,6 @@ class SayOptions(VoiceFlags):
     """stop with exit code 3 if any of it is not understood; nothing is written then"""
     verdict: Path | None = flag(default=None, file=Output("the verdict"), metavar="JSON")
     """write how much is understood"""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 < self.speed < float("inf"):
-            raise UsageError("--speed must be above 0", found=self.speed)
 
 
 @dataclass(frozen=True)
@@ -354,7 +333,7 @@ class TranscribeOptions(CommonOptions):
     """unit encoder whose units the unit recognizer knows (default: the bundle's)"""
     recognizer: Path | None = flag(default=None, file=Input("the recognizer", may_be_folder=True), metavar="DIR")
     """folder of a recognizer, as of faster-whisper, for the sound, in place of the unit recognizer"""
-    beam: int | None = flag(default=None)
+    beam: Count | None = flag(default=None)
     """hypotheses of the beam search (default: as the checkpoint says, 20 as published)"""
 
     strict: bool = flag(default=False)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from avcore.bounds import Count
 from avcore.checkpoints.bundle import checkpoint_or_bundle, learnt_languages
 from avcore.command import LOG
 from avcore.domain import outside_note
@@ -357,13 +358,11 @@ class TranslateOptions(CommonOptions):
 
     part: Part | None = flag(default=None, type=Part.of, metavar="K/N", group="many inputs")
     """translate only this part, as 3/16 in a task of an array; the same without --part writes them all"""
-    workers: int = flag(default=1)
+    workers: Count = flag(default=1)
     """processes, each on a GPU of its own where there are several (default: 1)"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.workers < 1:
-            raise UsageError("--workers must be 1 or more", found=self.workers)
         if (self.out is None) == (self.out_dir is None):
             raise UsageError("say where the translation goes", expected="--out, or --out-dir for many")
 

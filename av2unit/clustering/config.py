@@ -7,7 +7,9 @@ there.
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
-from avcore.bounds import Bounds, OneOf, Positive, require
+from msgspec import Meta
+
+from avcore.bounds import Positive, one_of, require
 from avcore.timeline import FRAME_RATE, UNIT_RATE
 
 MFCC, FBANK, ENCODER = "mfcc", "fbank", "encoder"
@@ -18,19 +20,21 @@ NOT, CLIP, CORPUS = "none", "clip", "corpus"
 class FeatureConfig:
     """Features to cluster."""
 
-    kind: Annotated[str, OneOf(MFCC, FBANK, ENCODER)] = MFCC
+    kind: Annotated[str, one_of(MFCC, FBANK, ENCODER)] = MFCC
     """mfcc (13 with first and second differences: 39), fbank (26 log energies), or encoder (a layer of an AV-HuBERT)."""
-    label_rate: Annotated[int, OneOf(UNIT_RATE, FRAME_RATE)] = UNIT_RATE
+    label_rate: int = UNIT_RATE
     """Labels a second: 50, or 25 = one for both heads."""
-    normalise: Annotated[str, OneOf(NOT, CLIP, CORPUS)] = NOT
+    normalise: Annotated[str, one_of(NOT, CLIP, CORPUS)] = NOT
     """Mean 0 and variance 1 in each column: none, clip (over each clip), or corpus (over all)."""
     layer: int | None = None
     """Layer of the encoder: n = the output of layer n, 0 = the input of the first, null = the normalised output of the last."""
-    modalities: tuple[Annotated[str, OneOf("audio", "video")], ...] = ("audio", "video")
+    modalities: tuple[Annotated[str, one_of("audio", "video")], ...] = ("audio", "video")
     """Input of the encoder, if a clip has it."""
 
     def check(self) -> None:
-        """Raise UsageError where the encoder has no input."""
+        """Raise UsageError for another rate, and where the encoder has no input."""
+        rates = UNIT_RATE, FRAME_RATE
+        require(self.label_rate in rates, "features.label_rate cannot be used", f"{rates[0]} or {rates[1]}", self.label_rate)
         require(bool(self.modalities), "features.modalities cannot be used", "[audio,video], [audio], [video]", "none")
 
 
@@ -38,10 +42,10 @@ class FeatureConfig:
 class FitConfig:
     """MiniBatch k-means (Sculley 2010) on a sample of frames."""
 
-    num_clusters: Annotated[int, Bounds(2)]
+    num_clusters: Annotated[int, Meta(ge=2)]
     sample_gb: Positive = 1.0
     """Memory for the sample of frames; all frames are equally likely to be in it."""
-    sample_share: Annotated[float, Bounds(0, 1, is_open=True)] = 1.0
+    sample_share: Annotated[float, Meta(gt=0, le=1)] = 1.0
     """Largest share of all frames in the sample."""
     batch_size: int
     max_iter: int

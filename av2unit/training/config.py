@@ -7,10 +7,12 @@ leaves one out gets it from there.
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
+from msgspec import Meta
+
 from av2unit.config import AvHubertConfig
 from av2unit.extractor import Decoding
 from av2unit.features import NUM_MELS
-from avcore.bounds import Amount, Count, Number, OneOf, Rising, Share, require
+from avcore.bounds import Amount, Count, Number, Share, one_of, require, require_rising
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
 
 
@@ -87,13 +89,17 @@ class NoiseConfig:
     """Noise mixed into the sound of training clips."""
 
     noise_prob: Share
-    snr_db: Annotated[tuple[float, float], Rising()]
+    snr_db: tuple[float, float]
     """Range of the signal-to-noise ratio."""
     noise_wav: str = ""
     """A folder of sound files, a list of them, or a folder with the lists train.tsv and valid.tsv."""
     kinds: tuple[str, ...] = ("files",)
     """Each draw takes one of these: `files` (of noise_wav), `coloured` (generated, with a random slope from -6 to +6 dB an octave),
     `speech` (other clips of the corpus)."""
+
+    def check(self) -> None:
+        """Raise UsageError for a range that falls."""
+        require_rising("noise.snr_db", self.snr_db)
 
 
 @dataclass(frozen=True)
@@ -125,6 +131,10 @@ class AugmentConfig:
     """Largest change in pace, either way, at the same pitch, for sound, lips and labels."""
 
 
+_ReverbS = Annotated[float, Meta(ge=0.01, le=5)]
+_Db = Annotated[float, Meta(ge=-40, le=60)]
+_Ceiling = Annotated[float, Meta(ge=0.001, le=1)]
+_BitRate = Annotated[float, Meta(ge=6_000, le=320_000)]
 BANDS, CODECS = ("telephone", "narrow", "laptop"), ("aac", "opus", "mp3")
 
 
@@ -133,19 +143,19 @@ class MicrophoneConfig:
     """Rooms, microphones and channels for the sound of training clips, drawn independently of each other."""
 
     room_prob: Share = 0.0
-    reverb_s: Annotated[tuple[float, float], Rising(0.01, 5)] = (0.1, 0.8)
+    reverb_s: tuple[_ReverbS, _ReverbS] = (0.1, 0.8)
     """Reverberation time: seconds in which the echo falls by 60 dB."""
-    direct_db: Annotated[tuple[float, float], Rising(-40, 60)] = (-3.0, 15.0)
+    direct_db: tuple[_Db, _Db] = (-3.0, 15.0)
     """Level of the direct sound over the echo, from across the room to a hand's breadth away."""
     band_prob: Share = 0.0
-    bands: tuple[Annotated[str, OneOf(*BANDS)], ...] = BANDS
+    bands: tuple[Annotated[str, one_of(*BANDS)], ...] = BANDS
     """Pass band, one of these: 300 to 3,400 Hz, 50 to 4,000 Hz, 150 to 7,000 Hz."""
     clip_prob: Share = 0.0
-    ceiling: Annotated[tuple[float, float], Rising(0.001, 1)] = (0.1, 0.7)
+    ceiling: tuple[_Ceiling, _Ceiling] = (0.1, 0.7)
     """Share of the peak above which the sound is clipped."""
     codec_prob: Share = 0.0
-    codecs: tuple[Annotated[str, OneOf(*CODECS)], ...] = CODECS
-    bit_rate: Annotated[tuple[float, float], Rising(6_000, 320_000)] = (16_000.0, 48_000.0)
+    codecs: tuple[Annotated[str, one_of(*CODECS)], ...] = CODECS
+    bit_rate: tuple[_BitRate, _BitRate] = (16_000.0, 48_000.0)
 
     @property
     def is_used(self) -> bool:
@@ -153,7 +163,9 @@ class MicrophoneConfig:
         return any((self.room_prob, self.band_prob, self.clip_prob, self.codec_prob))
 
     def check(self) -> None:
-        """Raise UsageError for empty lists of bands or codecs."""
+        """Raise UsageError for ranges that fall, and for empty lists of bands or codecs."""
+        for name in ("reverb_s", "direct_db", "ceiling", "bit_rate"):
+            require_rising(f"microphone.{name}", getattr(self, name))
         require(bool(self.bands and self.codecs), "microphone.bands and microphone.codecs cannot be empty")
 
 
@@ -193,7 +205,7 @@ class InitConfig:
 
     checkpoint: str = ""
     """A unit encoder or a plain AV-HuBERT checkpoint, published or our own; "" = from scratch."""
-    heads: Annotated[str, OneOf("new", "keep")]
+    heads: Annotated[str, one_of("new", "keep")]
     """`new`: fresh class embeddings. `keep`: those of the checkpoint, whose dictionaries must be the same."""
     frozen: tuple[str, ...] = ()
     """Submodules that are not trained, such as feature_extractor_video.resnet."""

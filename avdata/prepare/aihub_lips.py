@@ -30,7 +30,8 @@ from unicodedata import normalize
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.errors import InputError, UsageError
+from avcore.bounds import Amount
+from avcore.errors import InputError
 from avcore.faces.geometry import Box, overlap
 from avcore.files import VIDEO_SUFFIXES
 from avcore.flags import Command, flag
@@ -199,7 +200,7 @@ class LipCorpus(ClipCorpus):
 
     data_root: Path = flag(metavar="DIR")
     """the corpus: tar archives, folders, or both"""
-    padding: float = flag(default=0.5, metavar="S")
+    padding: Amount = flag(default=0.5, metavar="S")
     """seconds kept around a sentence, at most half of a pause (default: 0.5)"""
     angles: str = flag(default="", metavar="A,B")
     """only these cameras; A is the one in front (default: all)"""
@@ -207,11 +208,6 @@ class LipCorpus(ClipCorpus):
     """of the numbers of the labelled face boxes (default: auto, told from the frames)"""
     corpus = "aihub_lips"
     lasting = ("padding", "angles", "box_order")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.padding < 0:
-            raise UsageError("--padding must be 0 or more", found=self.padding)
 
     @property
     def cameras(self) -> list[str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
+from avcore.bounds import Count, Number
 from avcore.command import LOG
 from avcore.compute.threads import num_cores
 from avcore.errors import EXIT_DONE, EXIT_FAILED, InputError, NetflipsError, OutputError, UsageError
@@ -169,9 +170,9 @@ class Preparation(QuietOptions, ABC):
 
     out_dir: Path = flag(metavar="DIR", group="running")
     """folder for the manifest and its files"""
-    workers: int = flag(factory=num_cores)
+    workers: Count = flag(factory=num_cores)
     """processes (default: one for each core)"""
-    limit: int = flag(default=0)
+    limit: Number = flag(default=0)
     """only the first N of the corpus, to try it out"""
     part: Part | None = flag(default=None, type=Part.of, metavar="K/N")
     """only this part of the corpus, as 3/16 in a task of an array; it goes into a folder of its own in DIR"""
@@ -184,11 +185,6 @@ class Preparation(QuietOptions, ABC):
     """name of the corpus in a folder's settings"""
     lasting: ClassVar[tuple[str, ...]] = ()
     """options that must not change from one run to the next"""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.workers < 1 or self.limit < 0:
-            raise UsageError("--workers must be 1 or more and --limit 0 or more", found=f"{self.workers} and {self.limit}")
 
     @property
     @abstractmethod

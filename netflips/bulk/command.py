@@ -32,7 +32,7 @@ _REASONS_SHOWN, _FAILED = 5, "failed.jsonl"
 class ExtractOptions(SpreadFlags, CommonOptions):
     """Extract the units of a corpus, on all cores and GPUs. It can be stopped at any time; the same command continues."""
 
-    in_path: str | Path = positional("CORPUS", group="files")
+    in_path: str = positional("CORPUS", group="files")
     """manifest (.jsonl), folder of videos or sound, glob in quotes, or one file"""
     out_dir: Path = flag("-o", "--out-dir", metavar="DIR")
     """folder for the results"""

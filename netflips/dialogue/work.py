@@ -26,7 +26,7 @@ from netflips.dubbing.options import DubOptions, settings_as_json
 from netflips.dubbing.portrait import speak_text, talk
 from netflips.model_paths import paths_asked
 from netflips.models import models_when_asked
-from netflips.options import AvatarOptions, duration_scale
+from netflips.options import AvatarOptions
 from netflips.portraits.head import Portrait
 from netflips.quality_estimation import QualityEstimate
 from netflips.recognition import AnyRecognizer, ListenSettings, as_one, open_recognizer, transcribe, transcript_of
@@ -203,7 +203,7 @@ def answer_question(options: AvatarOptions) -> Script:
     portrait = Portrait.open(options.portrait, options)
     models = models_when_asked(paths, options, _LANGUAGE)
     choose_voice(models, options.voice)
-    voice = TextVoice.of(models, _LANGUAGE, duration_scale(options.speed), options.voice)
+    voice = TextVoice.of(models, _LANGUAGE, 1 / options.speed, options.voice)
     recognizer = open_recognizer(options)
     settings = recognizer.settings("audio", options.source, "auto", None)
     info, asked = portrait.info(options.portrait), DubOptions(lips=options.lips, **options.marks)

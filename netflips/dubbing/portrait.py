@@ -32,7 +32,7 @@ from netflips.dubbing.video_format import VideoFormat
 from netflips.dubbing.write import write
 from netflips.model_paths import paths_asked
 from netflips.models import Models, models_when_asked
-from netflips.options import PortraitCommand, duration_scale
+from netflips.options import PortraitCommand
 from netflips.portraits.head import MOVING, Portrait
 from netflips.report.files import with_reports
 from netflips.run_progress import run_bar
@@ -167,7 +167,7 @@ def _given(
         source = select_audio_track(options.speech)
         return source, None, SpokenSound(str(source), digest_of(probe(source)), keep_sound=True)
 
-    scale = duration_scale(options.speed)
+    scale = 1 / options.speed
     if text is not None:
         voice = TextVoice.of(models, options.to, scale, options.voice)
         return *speak_text(text, voice, folder, progress), WrittenText(options.text or "")

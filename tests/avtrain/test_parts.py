@@ -247,7 +247,7 @@ def test_a_yaml_and_overrides_become_a_frozen_dataclass(tmp_path: Path) -> None:
             "the setting width is of another kind; found Value 'wide' of type 'str' could not be converted to Integer$",
         ),
         (["a b"], "does not fit"),
-        (["name=x", "optim.lr=nan"], "optim.lr cannot be used; expected a number; found nan"),
+        (["name=x", "optim.lr=nan"], "optim.lr cannot be used; expected above 0, at most 65,536; found nan"),
         (["name=x", "optim.lr=-1"], "optim.lr cannot be used; expected above 0, at most 65,536; found -1.0"),
         (["name=x", "width=99999999999999999999999"], "width cannot be used; expected 1 to 16,777,216"),
         ([], "name"),

@@ -108,7 +108,7 @@ def test_a_dataclass_is_flags_help_and_keywords(tmp_path: Path, monkeypatch: pyt
     assert "--out-vid-path" not in text
     parsed = options_from(Made, parser.parse_args(["--out-vid-path", "b", "--in-vid-path", "a", "--fit", "short"]))
     assert parsed == Made("a", "b", fit="short")  # type: ignore[arg-type]  # paths may be text
-    with pytest.raises(UsageError, match="no path"):
+    with pytest.raises(UsageError, match="VIDEO cannot be used; expected a path; found 7"):
         Made(7, "b")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="the video is not there"):
         check_files(declared_in(parsed))

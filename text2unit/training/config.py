@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field, replace
 from typing import Annotated
 
-from avcore.bounds import Amount, Bounds, Count, Number, Positive, Share, require
+from msgspec import Meta
+
+from avcore.bounds import Amount, Count, Number, Positive, Share, require
 from avdata.corpus import MOST_COMMON, UnitCorpusConfig
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
 from text2unit.model import TextToUnitConfig
@@ -39,7 +41,7 @@ class TextLossConfig:
     binary_from: Share = 0.2
     """share of the run after which `binary` is used"""
     duration: Amount = 0.5
-    label_smoothing: Annotated[float, Bounds(0, 0.999)] = 0.0
+    label_smoothing: Annotated[float, Meta(ge=0, le=0.999)] = 0.0
     """for the classes of units"""
 
 

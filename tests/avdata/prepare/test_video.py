@@ -187,7 +187,7 @@ def test_options_that_make_no_sense(tmp_path: Path, capsys: pytest.CaptureFixtur
     for options, words in (
         ("--min-seconds 5 --max-seconds 6", "twice --min-seconds"),
         ("--exact-seconds 0.01", "at least one frame"),
-        ("--workers 0", "--workers must be 1 or more"),
+        ("--workers 0", "--workers cannot be used; expected 1 or more"),
     ):
         assert main(["--data-root", str(tmp_path), "--out-dir", str(tmp_path / "out"), *options.split()]) == 2
         assert words in capsys.readouterr().err

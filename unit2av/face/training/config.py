@@ -7,7 +7,9 @@ leaves one out gets it from there.
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
-from avcore.bounds import Amount, Bounds, Count, Number, Share, Size, require
+from msgspec import Meta
+
+from avcore.bounds import Amount, Count, Number, Share, Size, require
 from avdata.corpus import UnitCorpusConfig
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
 from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES
@@ -60,7 +62,7 @@ class FaceModelConfig:
     """least width: on a CPU 8 channels cost no more than 1, and a narrower network can hardly copy a face"""
     num_units: Number
     """rows of the unit table; 0 = as many as the data need"""
-    unit_context: Annotated[int, Bounds(0, WINDOW_FRAMES - 1)] = 0
+    unit_context: Annotated[int, Meta(ge=0, le=WINDOW_FRAMES - 1)] = 0
     """frames on either side whose units, in their order, also affect a frame's lips; 1 was enough for drawn mouths. 0 = as
     published: the unit branch does not see whether a unit comes before or after the frame"""
     norm_windows: Count = 128
@@ -100,7 +102,7 @@ class FaceAugmentConfig:
 class FaceLossConfig(LipLossConfig):
     """Losses of lips, and weights of pixels in the L1."""
 
-    mouth_weight: Annotated[float, Bounds(1)]
+    mouth_weight: Annotated[float, Meta(ge=1)]
     """weight of a pixel of the mouth region"""
     moved_weight: Amount = 0.0
     """added weight of a pixel whose colour differs from the reference by 1 in each channel, in proportion to the difference; it
@@ -122,7 +124,7 @@ class Unit2vConfig(LipRunConfig):
     losses: FaceLossConfig
     quality_width: Count = 32
     """channels of the discriminator's first layer"""
-    frames: Annotated[int, Bounds(0, WINDOW_FRAMES)]
+    frames: Annotated[int, Meta(ge=0, le=WINDOW_FRAMES)]
     """frames of a window's 10 that a step draws: with fewer, a batch holds more clips for the same work. The unit branch always
     gets the whole window. 0 = as many as the sync expert's window, or 1 without an expert"""
     same_reference: Share = 0.0
@@ -143,7 +145,7 @@ class SyncConfig:
 
     num_units: Number
     """rows of its unit table; 0 = as many as the data need"""
-    frames: Annotated[int, Bounds(1, WINDOW_FRAMES)]
+    frames: Annotated[int, Meta(ge=1, le=WINDOW_FRAMES)]
     """frames in its window"""
     unit_width: Size
     """width of the unit branch"""

@@ -7,7 +7,9 @@ here; a yaml that leaves one out gets it from there.
 from dataclasses import dataclass, field, fields
 from typing import Annotated, ClassVar
 
-from avcore.bounds import Amount, Bounds, Count, Number, OneOf, Share, require
+from msgspec import Meta
+
+from avcore.bounds import Amount, Count, Number, Share, one_of, require
 from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_UNIT, UNIT_RATE
 from avdata.corpus import MOST_COMMON, UnitCorpusConfig
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
@@ -44,9 +46,9 @@ class VoiceDataConfig(UnitCorpusConfig):
     """segments drawn from an utterance in each epoch"""
     valid_units_at_most: Count = 500
     """most steps of a held-out utterance that are measured"""
-    peak: Annotated[float, Bounds(0, 1, is_open=True)]
+    peak: Annotated[float, Meta(gt=0, le=1)]
     """highest sample after normalisation"""
-    rate: Annotated[int, OneOf(*RATES)] = SAMPLE_RATE
+    rate: int = SAMPLE_RATE
     """sample rate of recordings and voice, Hz"""
     max_mismatch_units: Number = 25
     """largest difference in length between units and sound"""
@@ -64,6 +66,7 @@ class VoiceDataConfig(UnitCorpusConfig):
 
     def check(self) -> None:
         """Raise UsageError for settings that do not go together."""
+        require(self.rate in RATES, "data.rate cannot be used", expected=" or ".join(map(str, RATES)), found=self.rate)
         require(
             bool(self.units or not self.more_units),
             "data.more_units stand beside data.units",
@@ -82,7 +85,7 @@ class VoiceDataConfig(UnitCorpusConfig):
 class VoiceModelConfig(VocoderConfig):
     """Sizes of a vocoder from scratch. num_units, speaker_dim: 0 = as in the data."""
 
-    kind: Annotated[str, OneOf(HIFIGAN, HARMONIC)] = HIFIGAN
+    kind: Annotated[str, one_of(HIFIGAN, HARMONIC)] = HIFIGAN
     """hifigan, as published; or harmonic, a voice with a pitch (unit2av.voice.harmonic)"""
     source: SourceSizes = field(default_factory=SourceSizes)
     """further sizes of a voice with a pitch, which otherwise uses num_units to duration_dim only"""
