@@ -177,7 +177,7 @@ MUTANTS = (
     Mutant("avcore.faces.geometry", "np.minimum(place + reach + 1, len(run))", "np.minimum(place + reach, len(run))", _BOXES),
     # subtitles and scripts
     Mutant("netflips.subtitles.cues", "        or _shot_at(held[-1], cuts) != _shot_at(word, cuts)\n", "",
-        f"{_CUES}rules_hold_for_any_words {_CUES}a_short_word_stays_for_a_second_and_a_subtitle_ends_with_its_shot_or_sentence"),
+        f"{_CUES}rules_hold_for_any_words {_CUES}a_short_word_stays_a_second_and_ends_with_shot_or_sentence"),
     Mutant("netflips.subtitles.cues", "\"WEBVTT\\n\"", "\"WEBVT\\n\"", f"{_CUES}files"),
     Mutant("netflips.script.edit", "Word(word.text, word.start_s - after_s, word.end_s - after_s,",
         "Word(word.text, word.start_s, word.end_s,", _SCRIPT),

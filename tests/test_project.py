@@ -63,7 +63,7 @@ def _needed(names: set[str]) -> set[str]:
     return found
 
 
-def test_a_dub_the_page_and_the_way_over_text_are_installed_with_nothing_else() -> None:
+def test_a_dub_page_and_way_over_text_are_installed_with_nothing_else() -> None:
     extras = PROJECT["optional-dependencies"]
     parts = ("web", "asr", "subtitles", "provenance", "speech")
     asked = [*PROJECT["dependencies"], *(line for name in parts for line in extras[name])]
@@ -72,7 +72,7 @@ def test_a_dub_the_page_and_the_way_over_text_are_installed_with_nothing_else() 
     assert dub & dev == set()
 
 
-def test_torch_and_torchaudio_are_of_one_build_for_those_who_install_without_the_lock() -> None:
+def test_torch_and_torchaudio_are_of_one_build_without_the_lock() -> None:
     """torchaudio 2.11.1 asks for torch 2.11 or any later one, and does not load beside 2.11.0: each command with sound failed."""
     lock = (ROOT / "requirements.lock").read_text().splitlines()
     asked = [line for line in PROJECT["dependencies"] if line.startswith("torch")]
@@ -80,7 +80,7 @@ def test_torch_and_torchaudio_are_of_one_build_for_those_who_install_without_the
     assert set(asked) <= set(lock)
 
 
-def test_ci_runs_the_tests_without_programs_that_make_does_not_install() -> None:
+def test_ci_runs_the_tests_without_uninstalled_programs() -> None:
     text = (ROOT / ".ci" / "run").read_text()
     (allowed,) = re.findall(r'^programs="(.*?)"', text, re.MULTILINE | re.DOTALL)
     assert not {"espeak-ng", "espeak", "flite", "ffmpeg", "ffprobe", "sox"} & set(allowed.split())
@@ -132,7 +132,7 @@ def _shape(name: str) -> list[str]:
     return [f"{match.lastgroup} {match[0]}" for match in matches if match is not None]
 
 
-def test_both_readmes_have_the_same_sections_images_and_commands_and_say_early_what_is_published() -> None:
+def test_both_readmes_have_the_same_sections_images_and_commands() -> None:
     for part in (_shape, _blocks):
         english, korean = map(part, READMES)
         assert english == korean

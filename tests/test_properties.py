@@ -155,7 +155,7 @@ ROWS = [{"a": number, "text": f"words {number}"} for number in range(12)]
 
 
 @given(st.integers(0, 400))
-def test_a_journal_cut_anywhere_loses_one_row_at_most_of_those_before_the_cut(tmp_path: Path, cut: int) -> None:
+def test_a_journal_cut_anywhere_loses_one_row_at_most(tmp_path: Path, cut: int) -> None:
     path = tmp_path / "j.jsonl"
     path.unlink(missing_ok=True)
     journal.append(path, ROWS)
@@ -171,7 +171,7 @@ def test_a_journal_cut_anywhere_loses_one_row_at_most_of_those_before_the_cut(tm
 
 
 @given(st.integers(0, 10**6), st.integers(0, 255))
-def test_a_byte_of_a_sealed_journal_that_became_another_makes_no_other_row(tmp_path: Path, place: int, value: int) -> None:
+def test_a_changed_byte_of_a_sealed_journal_makes_no_other_row(tmp_path: Path, place: int, value: int) -> None:
     path = tmp_path / "sealed.jsonl"
     path.unlink(missing_ok=True)
     journal.append(path, ROWS, is_sealed=True)

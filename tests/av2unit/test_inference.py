@@ -57,7 +57,7 @@ def test_flac_of_another_rate_is_read(parity_dir: Path, tmp_path: Path) -> None:
     assert len((tmp_path / "u").read_text().split()) == 100
 
 
-def test_lips_are_found_in_the_video_and_a_side_file_is_not_taken_unasked(
+def test_lips_are_found_in_the_video_and_no_side_file_unasked(
     parity_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     video = tmp_path / "clip.mp4"
@@ -97,7 +97,7 @@ def test_modalities() -> None:
             sources.parse_modalities(text)
 
 
-def test_a_whole_frame_is_no_lip_video_and_an_empty_sound_file_says_so(tmp_path: Path) -> None:
+def test_a_whole_frame_is_no_lip_video_and_empty_sound_says_so(tmp_path: Path) -> None:
     write_lip_video(tmp_path / "talk.mp4", np.zeros((3, 240, 320), dtype=np.uint8))
     with pytest.raises(InputError, match="320 x 240"):
         sources.read_lip_video(tmp_path / "talk.mp4")
@@ -174,14 +174,14 @@ def test_a_class_of_minus_infinity_is_never_chosen(method: str) -> None:
     assert chosen.dtype == np.int64
 
 
-def test_viterbi_works_on_logits_as_on_log_probabilities_and_on_no_steps() -> None:
+def test_viterbi_takes_logits_log_probabilities_and_no_steps() -> None:
     scores = log_probs(100, 8, 3)
     shifted = scores + np.random.default_rng(0).normal(0, 30, (100, 1)).astype(np.float32)
     np.testing.assert_array_equal(decode(shifted, Decoding(VITERBI, 1.0)), viterbi(scores, 1.0))
     assert len(viterbi(np.zeros((0, 4), dtype=np.float32), 1)) == 0
 
 
-def test_the_setting_is_read_from_a_configuration_and_an_unusable_one_refused() -> None:
+def test_the_setting_is_read_from_a_configuration_or_refused() -> None:
     assert Decoding.from_config(None) == Decoding(ARGMAX, 0)
     assert Decoding.from_config({"method": "viterbi", "duration_penalty": 2}) == Decoding(VITERBI, 2.0)
     penalties = [{"duration_penalty": penalty} for penalty in (-1, "1", float("nan"))]
@@ -233,7 +233,7 @@ def test_one_odd_word_is_found_where_it_is_said() -> None:
     assert KNOWN.log_ratios(unclear, UNITS).mean() > odd.mean() / 4
 
 
-def test_the_nearest_is_chosen_as_if_all_were_tried_also_of_very_short_sounds() -> None:
+def test_the_nearest_is_chosen_as_if_all_were_tried() -> None:
     rng = np.random.default_rng(5)
     for seed in range(5):
         steps = said(*rng.integers(0, 9, 5), steps=4, sure=2.0, seed=seed)
@@ -246,7 +246,7 @@ def test_the_nearest_is_chosen_as_if_all_were_tried_also_of_very_short_sounds() 
     assert single.log_ratios(said(3, 4), UNITS)[6:].max() < -1
 
 
-def test_they_come_back_from_a_configuration_and_damaged_ones_are_one_error() -> None:
+def test_they_come_back_from_a_configuration_damaged_ones_are_errors() -> None:
     again = KnownSentences.from_config({KEY: KNOWN.to_config()}, Path("x"), UNITS)
     assert [ids.tolist() for ids in again.sentences] == [ids.tolist() for ids in KNOWN.sentences]
     assert again.silence == SILENCE
@@ -288,7 +288,7 @@ def test_log_filterbank_equals_its_definition(num_samples: int) -> None:
     np.testing.assert_allclose(found, plain_log_filterbank(samples), atol=1e-5, rtol=1e-6)
 
 
-def test_log_filterbank_in_blocks_equals_parts_of_itself_and_silence_is_the_log_of_epsilon(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_filterbank_in_blocks_equals_parts_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     samples = np.round(np.random.default_rng(0).standard_normal(30_000) * 3000)
     whole = log_filterbank(samples)
     monkeypatch.setattr("av2unit.features._ROWS_AT_ONCE", 7)

@@ -80,7 +80,7 @@ def test_an_encoder_heard_twice_gives_features_at_the_units_rate() -> None:
 # The sample
 
 
-def test_every_frame_is_equally_likely_to_be_sampled_and_memory_is_bounded() -> None:
+def test_every_frame_is_equally_likely_sampled_in_bounded_memory() -> None:
     counts = np.zeros(1000)
     for seed in range(300):
         sample = FrameSample(1, 50, 1.0, seed)

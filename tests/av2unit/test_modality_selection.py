@@ -61,7 +61,7 @@ def test_noise_is_what_leaves_nothing_quiet() -> None:
     assert not is_noisy(SOUND[:10])
 
 
-def test_silence_is_no_agreement_lips_may_be_early_or_late_and_what_one_has_more_is_left_out() -> None:
+def test_silence_is_no_agreement_and_lips_may_be_early_or_late() -> None:
     heard = said(1, 2, 3)
     assert agreement(heard, heard, SILENCE) == 1.0
     assert agreement(heard, np.full(len(heard), SILENCE), SILENCE) == 0.0
@@ -121,7 +121,7 @@ def test_nothing_is_decided_without_a_bound_or_with_one_of_them() -> None:
     assert select_units(encoder, None, LIPS, BOUND).words == "lips"  # type: ignore[arg-type]
 
 
-def test_a_bound_lies_between_own_lips_and_foreign_ones_and_a_damaged_one_is_told() -> None:
+def test_a_bound_parts_own_lips_from_foreign_and_may_be_damaged() -> None:
     rng = np.random.default_rng(0)
     clips = [(heard, heard) for heard in (said(*rng.integers(8, 40, 12)) for _ in range(20))]
     bound = find_threshold(clips, SILENCE)

@@ -63,7 +63,7 @@ def test_front_end_in_stretches_equals_the_whole(at_once: int, lengths: list[int
     assert whole.abs().max() > 0.1
 
 
-def test_front_end_is_the_published_one_in_three_dimensions_and_learns_as_it() -> None:
+def test_the_front_end_is_the_published_one_and_learns_as_it() -> None:
     torch.manual_seed(0)
     resnet = LipFrontEnd(4, 8).double().resnet
     randomise_norms(resnet)
@@ -89,7 +89,7 @@ def test_front_end_is_the_published_one_in_three_dimensions_and_learns_as_it() -
         torch.testing.assert_close(one, other)
 
 
-def test_shortcuts_are_strided_convolutions_though_none_is_left_to_stride() -> None:
+def test_shortcuts_are_strided_convolutions_without_stride_left() -> None:
     """With AVX2, the way back of one that strides corrupts the heap; that shows seldom, and not on other processors."""
     block = FrameBlock(4, 8, stride=2).eval()
     assert block.downsample is not None

@@ -64,7 +64,7 @@ def test_warped_frequencies_keep_the_ends_and_move_formants() -> None:
     assert peaks[0] > peaks[1] > peaks[2]
 
 
-def test_sound_is_plain_when_nothing_is_asked_for_and_a_colour_is_the_same_over_a_clip() -> None:
+def test_sound_is_plain_unasked_and_a_colour_holds_over_a_clip() -> None:
     samples = np.round(1000 * np.random.default_rng(0).standard_normal(4000))
     plain, rng = log_filterbank(samples), np.random.default_rng(1)
     assert np.array_equal(augmented_filterbank(samples, PUBLISHED.augment, rng), plain)
@@ -79,7 +79,7 @@ def test_sound_is_plain_when_nothing_is_asked_for_and_a_colour_is_the_same_over_
     assert np.abs(first[0] - second[0]).max() > 0.2
 
 
-def test_smeared_spectra_are_smoother_and_as_loud_and_hidden_bands_say_nothing_and_the_others_stay() -> None:
+def test_smeared_spectra_are_as_loud_and_hidden_bands_say_nothing() -> None:
     samples = np.round(1000 * np.random.default_rng(0).standard_normal(16000))
     plain = log_filterbank(samples)
     rng, config = np.random.default_rng(1), replace(PUBLISHED.augment, smear_prob=1.0)
@@ -100,7 +100,7 @@ def test_smeared_spectra_are_smoother_and_as_loud_and_hidden_bands_say_nothing_a
     assert set(widths) == set(range(5))
 
 
-def test_another_pace_moves_what_is_heard_and_shown_alike_is_as_often_slower_and_keeps_the_pitch() -> None:
+def test_another_pace_moves_sound_and_lips_alike_and_keeps_the_pitch() -> None:
     samples = np.concatenate([np.zeros(8000), np.round(8000 * np.sin(2 * np.pi * 1000 * np.arange(8000) / 16000))])
     shown = np.repeat([0, 1], 25)
     plain = log_filterbank(samples)
@@ -166,7 +166,7 @@ def test_a_room_fills_pauses_and_keeps_loudness_and_time() -> None:
     assert np.abs(heard[: RATE // 2 - 1]).max() <= 1  # nothing comes before
 
 
-def test_a_telephone_takes_the_low_and_the_high_and_clipping_what_is_above_a_share_of_the_peak() -> None:
+def test_a_telephone_cuts_low_and_high_and_clipping_the_peaks() -> None:
     rng = np.random.default_rng(1)
     noise = np.round(3000 * rng.standard_normal(RATE))
     heard = pass_through(noise, Degradation(band=(300.0, 3400.0)), rng)
@@ -249,7 +249,7 @@ def test_as_many_steps_are_hidden_as_chance_says(length: int, prob: float, span:
     assert np.mean(starts) == pytest.approx(prob * length / span, abs=0.05)
 
 
-def test_spans_lie_anywhere_inside_and_never_hide_a_short_clip_wholly() -> None:
+def test_spans_lie_anywhere_inside_and_never_hide_a_whole_clip() -> None:
     rng = np.random.default_rng(0)
     starts = np.concatenate([draw_spans(30, 0.4, 6, 2, rng)[0] for _ in range(4000)])
     counts = np.bincount(starts, minlength=25)

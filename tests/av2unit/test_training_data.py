@@ -68,7 +68,7 @@ def test_the_same_key_gives_the_same_item_and_others_differ(corpus: Path) -> Non
     assert not np.array_equal(_item(items, 2).video, _item(items, 2, epoch=1).video)
 
 
-def test_long_clips_are_cut_at_random_sound_lips_and_labels_alike(corpus: Path) -> None:
+def test_long_clips_are_cut_at_random_in_sound_lips_and_labels_alike(corpus: Path) -> None:
     whole, cut = _items(corpus, *PLAIN), _items(corpus, *PLAIN, "data.crop_frames=10", "data.cache_gb=0.5")
     assert max(cut.lengths()) == 10
     full, starts = _item(whole, 1), set()
@@ -91,7 +91,7 @@ def test_modalities_are_left_out_as_often_as_asked(corpus: Path) -> None:
     assert not any(item.audio is None and item.video is None for item in drawn)
 
 
-def test_sound_that_is_left_out_is_not_read_and_its_hidden_spans_count_all_the_same(
+def test_sound_left_out_is_not_read_and_its_hidden_spans_count(
     corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     items = _items(corpus, "masking.modality_dropout=1", "masking.audio_dropout=1", "masking.mask_prob_audio=0.5")
@@ -103,7 +103,7 @@ def test_sound_that_is_left_out_is_not_read_and_its_hidden_spans_count_all_the_s
     assert np.array_equal(item.mask & item.audio_mask, item.audio_mask)
 
 
-def test_validation_hides_spans_beside_the_whole_clip_and_changes_nothing_else(corpus: Path) -> None:
+def test_validation_hides_spans_and_changes_nothing_else(corpus: Path) -> None:
     valid = task_of(corpus, "augment.brightness=0.5", "noise.noise_prob=1", f"noise.noise_wav={corpus}/noise").prepared.valid
     pair = valid.load((0, 0))
     assert isinstance(pair, ValidationPair)
@@ -138,7 +138,7 @@ def few(made: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_clips_whose_labels_are_too_long_or_missing_are_left_out_by_name(few: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_clips_with_labels_too_long_or_missing_are_named(few: Path, caplog: pytest.LogCaptureFixture) -> None:
     rows = list(iter_units(few / "train.units.jsonl"))
     first = np.eye(1, len(rows[1].units), dtype=np.int64)[0]
     nearly, longer = (Units(rows[1].units.ids, rows[1].units.durations + more * first, "en", VOCABULARY) for more in (4, 5))
@@ -252,7 +252,7 @@ def test_rare_classes_weigh_more_when_asked_to(few: Path) -> None:
     assert weights[1] / weights[0] == pytest.approx((counts[0] / counts[1]) ** 0.5, rel=1e-5)
 
 
-def test_an_entry_may_be_repeated_and_a_manifest_that_is_none_is_named(few: Path, tmp_path: Path) -> None:
+def test_an_entry_may_be_repeated_and_no_manifest_is_named(few: Path, tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (few / "train.jsonl").read_text().splitlines()]
     rows[1]["repeat"] = 3
     (few / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

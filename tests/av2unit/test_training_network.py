@@ -277,7 +277,7 @@ def test_without_masks_it_is_plain_frame_classification(corpus: Path, tmp_path: 
     assert history(result)[8] < history(result)[4]
 
 
-def test_clips_with_one_modality_are_mixed_in_and_bad_files_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_clips_of_one_modality_are_mixed_in_and_bad_files_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     made = write_corpus(tmp_path, count=14, side=SIDE, frames=(18, 30))
     rows = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text().splitlines()]
     for row, missing in zip(rows, ["lips", "audio"] * 4, strict=False):

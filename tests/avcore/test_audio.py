@@ -43,7 +43,7 @@ def test_resampling_keeps_the_sound(rate: int, new_rate: int) -> None:
     assert np.abs(resampled[inner] - sine(new_rate, 2.0, 900)[: len(resampled)][inner]).max() < 1e-3
 
 
-def test_resampling_removes_what_does_not_fit_and_keeps_channels_apart_and_levels() -> None:
+def test_resampling_removes_what_does_not_fit_and_keeps_levels() -> None:
     assert level_dbfs(resample(sine(48000, 1.0, 12_000), 48000, 16000)[800:-800]) < -60
     stereo = np.stack([sine(48000), np.zeros(48000, np.float32)], axis=1)
     resampled = resample(stereo, 48000, 16000)
@@ -56,7 +56,7 @@ def test_resampling_removes_what_does_not_fit_and_keeps_channels_apart_and_level
     assert level_dbfs(np.zeros(0, np.float32)) == -np.inf
 
 
-def test_loudness_follows_the_standard_and_loudness_is_matched_without_clipping() -> None:
+def test_loudness_follows_the_standard_and_is_matched_unclipped() -> None:
     # BS.1770: a full-scale 997 Hz sine in one channel is -3.01 LUFS.
     assert loudness_lufs(sine(48000, 2.0, 997), 48000) == pytest.approx(-3.01, abs=0.05)
     assert loudness_lufs(np.stack([sine(48000, 2.0, 997)] * 2, axis=1), 48000) == pytest.approx(0.0, abs=0.05)
@@ -104,7 +104,7 @@ def test_a_glide_is_followed_where_it_is(start: float, end: float) -> None:
     assert semitones(track[5:-5], at_values(hz)[5:-5]).max() < 0.3
 
 
-def test_noise_and_silence_have_no_pitch_and_voice_between_pauses_is_found_where_it_is() -> None:
+def test_noise_has_no_pitch_and_voice_is_found_between_pauses() -> None:
     rng = np.random.default_rng(0)
     assert (pitch_track(rng.normal(size=16_000) * 0.1) > 0).mean() < 0.05
     assert not pitch_track(np.zeros(16_000, np.float32)).any()
@@ -256,7 +256,7 @@ def test_memory_does_not_grow_with_the_sound() -> None:
     assert peak(8) < peak(2) + 2**20
 
 
-def test_short_pauses_are_bridged_short_sounds_left_out_and_pauses_padded_by_half() -> None:
+def test_short_pauses_are_bridged_and_padded_by_half() -> None:
     activity = made_up([(1, 2), (2.2, 3), (4, 4.1), (6, 7)], 8)
     found = activity.regions(SpeechSettings(pad_s=0))
     assert np.round(found, 1).tolist() == [[1.0, 3.0], [6.0, 7.0]]

@@ -190,7 +190,7 @@ def test_tracks_are_read_again_as_they_were_written(tmp_path: Path, ending: str)
     assert texts(path, 1) == [(0.2, 1.9, "안녕하세요?")]
 
 
-def test_video_and_sound_are_those_of_a_video_without_tracks_and_a_track_may_be_empty(tmp_path: Path) -> None:
+def test_a_track_may_be_empty_and_video_and_sound_stay_the_same(tmp_path: Path) -> None:
     plain, other = with_tracks(tmp_path / "plain.mp4", ()), with_tracks(tmp_path / "other.mp4", (IN_ENGLISH, IN_KOREAN))
 
     def packets(path: Path) -> list[tuple[str, int | None, bytes]]:

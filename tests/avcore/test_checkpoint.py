@@ -218,7 +218,7 @@ def test_a_checkpoint_is_a_quarter_and_reads_back_rounded(parity_dir: Path, tmp_
         assert len({own.tensors[key].data_ptr() for key in SHARED_TABLES}) == 1
 
 
-def test_another_configuration_leaves_the_tensors_as_they_are_stored(parity_dir: Path, tmp_path: Path) -> None:
+def test_another_configuration_leaves_the_tensors_as_stored(parity_dir: Path, tmp_path: Path) -> None:
     source = read_checkpoint(parity_dir / "unit2av_spk_encoder.pt", SPEAKER_ENCODER)
     path = write_checkpoint(tmp_path / "x", SPEAKER_ENCODER, {"a": 1}, source.tensors, eight_bits=True)
     before, stored = read_checkpoint(path, SPEAKER_ENCODER), path.read_bytes()

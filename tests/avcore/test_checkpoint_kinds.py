@@ -155,7 +155,7 @@ def test_old_file_cut_within_its_pickles(tmp_path: Path, length: int) -> None:
         read_checkpoint(tmp_path / "x.pt", SPEAKER_ENCODER)
 
 
-def test_a_damaged_table_of_contents_a_zip_around_a_checkpoint_and_torchscript(parity_dir: Path, tmp_path: Path) -> None:
+def test_a_damaged_zip_a_zip_around_a_checkpoint_and_torchscript(parity_dir: Path, tmp_path: Path) -> None:
     content = (parity_dir / "utut.pt").read_bytes()
     (tmp_path / "x.pt").write_bytes(content.replace(b"PK\x01\x02", b"PK\x01\x03"))
     with pytest.raises(CheckpointError, match="cannot be read; found Bad magic number"):

@@ -61,7 +61,7 @@ def foreign(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
 
 
 @FORMATS
-def test_a_system_call_is_refused_any_other_is_inert_and_nothing_is_run(tmp_path: Path, is_zip: bool) -> None:
+def test_a_system_call_is_refused_others_are_inert_nothing_is_run(tmp_path: Path, is_zip: bool) -> None:
     marker = tmp_path / "ran"
     path = write(tmp_path / "x.pt", translator(extra_state=Calls(os.system, f"touch {marker}")), is_zip)
     with pytest.raises(CheckpointError, match=r"nothing of it was run.*system"):

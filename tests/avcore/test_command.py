@@ -60,7 +60,7 @@ def test_a_user_error_names_file_and_finding(capsys: pytest.CaptureFixture[str])
         (KeyError("odd"), False),
     ],
 )
-def test_a_listener_is_told_whether_the_same_command_must_fail_again(error: Exception, lasts: bool) -> None:
+def test_a_listener_knows_whether_the_same_command_fails_again(error: Exception, lasts: bool) -> None:
     told: list[GroupedNote] = []
     with noted_by(told.append):
         run(_parser(), lambda _: _raise(error), [])

@@ -60,7 +60,7 @@ def test_a_domain_comes_back_from_a_configuration(stretches: dict[str, float]) -
             Domain.from_config({KEY: odd}, Path("x"))
 
 
-def test_the_notice_names_the_scores_that_are_strange_and_what_to_do() -> None:
+def test_the_notice_names_strange_scores_and_what_to_do() -> None:
     known, strange, silent = (
         DomainScore("the first score", -0.2, Domain("a phrase", -0.5, 0.01, 40)),
         DomainScore("the second score", -2.0, Domain("a phrase", -0.75, 0.01, 40)),

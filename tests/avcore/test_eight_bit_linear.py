@@ -109,7 +109,7 @@ def run(own: DecoderLayer, x: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("activation", [nn.GELU, nn.ReLU])
 @torch.inference_mode()
-def test_a_layer_in_eight_bits_is_not_much_further_off_than_in_bfloat16(
+def test_a_layer_in_eight_bits_is_hardly_further_off_than_bfloat16(
     activation: type[nn.Module], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(EightBitLinear, "LEAST", 0)

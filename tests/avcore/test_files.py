@@ -115,7 +115,7 @@ def test_an_input_is_known_by_every_name(voice: Path, tmp_path: Path, way: str) 
         keep_apart({"the report": [other]}, {"the map": None, "the voice": voice})
 
 
-def test_outputs_are_compared_by_name_and_both_files_of_a_checkpoint_count(tmp_path: Path) -> None:
+def test_outputs_are_compared_by_name_and_both_files_count(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="the report and the dub are one file"):
         keep_apart({"the dub": tmp_path / "x.mp4", "the report": tmp_path / "." / "x.mp4"}, {})
     with pytest.raises(OutputError, match="would overwrite"):

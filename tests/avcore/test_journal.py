@@ -61,7 +61,7 @@ def test_what_is_no_journal_is_not_written_to(tmp_path: Path) -> None:
     assert precious.read_text() == "mine"
 
 
-def test_a_digit_that_became_another_is_noticed_in_rows_with_a_checksum(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_changed_digit_is_noticed_in_rows_with_a_checksum(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path.unlink()
     rows = [{"id": name, "units": "1 2 3", "share": 0.1} for name in ("a", "ㄴ", "c")]
     journal.append(path, rows, is_sealed=True)
@@ -100,7 +100,7 @@ def test_rows_that_are_forgotten_are_gone_and_an_empty_list_is_no_file(tmp_path:
     assert not made.path.exists()
 
 
-def test_rows_of_another_process_are_seen_and_its_half_line_takes_no_other_with_it(tmp_path: Path) -> None:
+def test_rows_of_other_processes_are_seen_and_half_lines_harmless(tmp_path: Path) -> None:
     mine, other = rows_in(tmp_path), rows_in(tmp_path)
     assert not mine
     other.add([{"id": "a", "share": 0.1}, {"id": "b", "share": 0.2}], is_flushed=False)
@@ -144,7 +144,7 @@ def fail_in(folder: Path, *names: str) -> None:
         raise RuntimeError
 
 
-def test_a_run_that_fails_leaves_no_folder_but_what_was_there_or_was_written(tmp_path: Path) -> None:
+def test_a_failed_run_leaves_no_folder_but_what_was_written(tmp_path: Path) -> None:
     fail_in(tmp_path / "a" / "b")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "own").mkdir()
@@ -164,7 +164,7 @@ def test_a_second_run_is_refused_and_leaves_the_first_alone(tmp_path: Path) -> N
         assert (tmp_path / "out" / ".lock").is_file()
 
 
-def test_a_writer_that_waited_while_the_journal_was_repaired_writes_to_the_new_one(tmp_path: Path) -> None:
+def test_a_writer_waits_for_the_repair_and_writes_to_the_new_file(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     journal.append(path, [{"id": 1}])
     with path.open("rb") as held, ThreadPoolExecutor(1) as pool:

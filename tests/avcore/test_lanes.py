@@ -18,7 +18,7 @@ def four_threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def test_results_come_in_order_and_each_piece_has_its_share_of_the_cores() -> None:
+def test_results_come_in_order_and_pieces_share_the_cores() -> None:
     met = threading.Barrier(2, timeout=10)
 
     def work(name: str) -> tuple[str, int]:
@@ -51,7 +51,7 @@ def test_the_error_of_one_stops_the_others(failing: int) -> None:
     assert not [one for one in threading.enumerate() if one.name == "lane"]
 
 
-def test_each_item_is_done_once_and_what_comes_of_it_stands_in_its_place_and_one_item_has_all_cores() -> None:
+def test_each_item_is_done_once_in_its_place_one_has_all_cores() -> None:
     told: list[int] = []
     found = map_in_threads(range(20), lambda item: (item, torch.get_num_threads()), 2, told.append)
     assert found == [(item, 2) for item in range(20)]
@@ -73,7 +73,7 @@ def resolve_backend(count: list[int]) -> int:
     return before
 
 
-def test_all_items_come_in_order_and_the_thread_ends_and_no_more_are_made_than_there_is_room_for() -> None:
+def test_items_come_in_order_and_no_more_are_made_than_fit() -> None:
     running = threading.active_count()
     assert list(ahead(iter(range(100)), 3)) == list(range(100))
     assert list(ahead([], 3)) == []

@@ -78,7 +78,7 @@ def test_streams_that_begin_and_end_at_other_times(tmp_path: Path, container: st
 
 
 @pytest.mark.parametrize("container", ["mkv", "mov"])
-def test_moment_0_is_where_the_file_begins_however_its_container_counts(tmp_path: Path, container: str) -> None:
+def test_moment_0_is_where_the_file_begins_in_any_container(tmp_path: Path, container: str) -> None:
     path = film(tmp_path / f"a.{container}", 100.5, 100.0, 2.0, muxer_options={"avoid_negative_ts": "disabled"})
     if container == "mkv":
         assert probe(path).clock.start == pytest.approx(100, abs=0.1)
@@ -171,7 +171,7 @@ def test_a_frame_may_stay_for_hours_in_what_is_written(tmp_path: Path, rate: Fra
     assert [frame.time for frame in read_frames(tmp_path / "a.mp4")] == [0, 1 / rate]
 
 
-def test_rates_are_made_plain_and_memory_of_huge_frames_is_spared(tmp_path: Path) -> None:
+def test_rates_are_made_plain_and_huge_frames_spare_memory(tmp_path: Path) -> None:
     assert plain_rate(Fraction(30_000, 1001)) == Fraction(30_000, 1001)
     assert plain_rate(Fraction(25_000_001, 1_000_000)) == 25
     assert plain_rate(Fraction(1, 36_000)) == Fraction(1, 36_000)
@@ -234,7 +234,7 @@ def test_a_wav_that_came_through_a_pipe_is_whole(tmp_path: Path, size: int) -> N
     assert len(read_speech(path)) == 9 * SPEECH_RATE
 
 
-def test_no_part_of_a_cut_wav_is_read_and_a_part_longer_than_the_file_is_one_line(tmp_path: Path) -> None:
+def test_no_part_of_a_cut_wav_is_read_and_a_long_part_is_one_line(tmp_path: Path) -> None:
     path = _wav(tmp_path / "a.wav")
     content = path.read_bytes()
     path.write_bytes(content[:16] + struct.pack("<I", 1 << 20) + content[20:])

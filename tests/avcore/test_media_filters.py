@@ -111,7 +111,7 @@ def test_sdr_put_into_hdr_comes_back(tmp_path: Path, kind: str, form: str, colou
     assert next(read_stored(video)).is_plain  # so that it is not converted twice
 
 
-def test_hdr_that_is_turned_upright_stays_upright_and_is_tagged_as_what_it_became(tmp_path: Path) -> None:
+def test_hdr_turned_upright_stays_so_and_is_tagged_as_it_became(tmp_path: Path) -> None:
     video = write_hdr(tmp_path / "a.mkv", coded(light_of(SDR), "HLG"), "HLG")
     turned = tmp_path / "b.mkv"
     with av.open(str(video)) as given, av.open(str(turned), "w") as out:
@@ -222,7 +222,7 @@ def test_fields_become_frames_at_the_same_times(tmp_path: Path, mode: str, name:
     assert np.array_equal(later[0].rgb, frames[5].rgb)  # as if all before had been decoded
 
 
-def test_progressive_frames_that_are_sent_as_fields_are_left_as_they_are(tmp_path: Path) -> None:
+def test_progressive_frames_sent_as_fields_are_left_alone(tmp_path: Path) -> None:
     """25PsF: each frame says that it is interlaced, and its lines belong together."""
     noise = np.random.default_rng(0).integers(0, 255, (96, 400, 1), np.uint8)
     moving = [np.ascontiguousarray(np.broadcast_to(noise[:, 9 * k : 9 * k + 160], (96, 160, 3))) for k in range(26)]

@@ -432,7 +432,7 @@ def test_ordinary_files_have_one_shape(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_size_that_changes_between_keyframes_is_told_when_it_is_read(tmp_path: Path) -> None:
+def test_a_size_that_changes_between_keyframes_is_named_when_read(tmp_path: Path) -> None:
     """No header of a packet says it before: AV1 refers to frames of another size."""
     options = {"preset": "12", "svtav1-params": "resize-mode=1:resize-denom=16:resize-kf-denom=8"}
     source = MediaSource(film(10, (256, 192), codec="libsvtav1", options=options).write(tmp_path / "a.mkv"))

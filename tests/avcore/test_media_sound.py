@@ -149,7 +149,7 @@ def test_frames_alone_have_no_sound_and_a_pipe_is_refused_at_once(tmp_path: Path
         read_speech(tmp_path / "a.wav")
 
 
-def test_written_speech_follows_the_published_rounding_and_is_whole_or_not_there(tmp_path: Path) -> None:
+def test_written_speech_is_rounded_as_published_and_whole_or_absent(tmp_path: Path) -> None:
     samples = np.array([0.0, 0.5, -0.5, 1.0, -1.0, 2.0, 1e-6, -1e-6, 0.1], np.float32)
     write_speech(tmp_path / "new folder" / "a.wav", samples)
     with wave.open(str(tmp_path / "new folder" / "a.wav")) as file:

@@ -114,7 +114,7 @@ def test_a_file_is_looked_at_once_until_it_changes(tmp_path: Path) -> None:
         found(path)
 
 
-def test_what_was_found_on_another_way_is_kept_and_what_failed_is_not(tmp_path: Path) -> None:
+def test_results_of_another_way_are_kept_and_failures_are_not(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_text("x")
 
@@ -163,7 +163,7 @@ def test_a_part_is_the_whole_frames_part(tmp_path: Path, size: tuple[int, int]) 
 
 
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
-def test_a_patch_changes_its_place_as_if_all_had_been_converted_and_nothing_else(tmp_path: Path, size: tuple[int, int]) -> None:
+def test_a_patch_changes_its_place_as_a_whole_turn_would_alone(tmp_path: Path, size: tuple[int, int]) -> None:
     frame, (width, height) = stored(tmp_path / "a.mp4", size=size), size
     own = frame.patched(None).to_ndarray()
     for place in (Part(slice(20, 60), slice(30, 90)), Part(slice(31, height), slice(0, 53))):
@@ -199,7 +199,7 @@ def test_what_is_stored_otherwise_is_not_taken_for_plain(tmp_path: Path, setting
     np.testing.assert_array_equal(frame.part(Part(slice(3, 40), slice(5, 70))), frame.rgb[3:40, 5:70])
 
 
-def test_frames_that_nobody_drew_on_come_through_without_a_turn_of_their_colours(tmp_path: Path) -> None:
+def test_undrawn_frames_come_through_without_a_turn_of_colours(tmp_path: Path) -> None:
     path = Film(frames=[noise(128, 96, seed) for seed in range(50)], options={"crf": "10"}).write(tmp_path / "a.mp4")
     with VideoWriter(tmp_path / "b.mp4", 128, 96, 25, crf=0) as writer:
         for one in read_stored(path):

@@ -74,7 +74,7 @@ class Weights:
     """Something heavy."""
 
 
-def test_what_is_put_away_is_loaded_when_it_is_needed_and_what_nobody_can_make_again_stays() -> None:
+def test_what_is_put_away_comes_back_unless_nobody_can_make_it() -> None:
     made: list[Weights] = []
 
     def load() -> Weights:

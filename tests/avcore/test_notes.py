@@ -63,7 +63,7 @@ def test_hints_can_be_left_out_and_utterances_marked() -> None:
     assert sentence(GroupedNote(_stopped(2), (3, 4)), who="#", hint=False) == "#: stopped at 2 units: no time"
 
 
-def test_alike_notes_are_told_in_one_line_and_all_are_kept_with_their_utterance(caplog: pytest.LogCaptureFixture) -> None:
+def test_alike_notes_are_one_line_and_all_stay_with_their_utterance(caplog: pytest.LogCaptureFixture) -> None:
     heard: list[GroupedNote] = []
     notes, left = Notes("a.mp4"), {2: _LEFT(share=0.5, why="x"), 4: _LEFT(share=0.1, why="x"), 5: _LEFT(share=0.1, why="y")}
     with noted_by(heard.append), caplog.at_level(logging.WARNING):

@@ -95,7 +95,7 @@ def resident_mib(path: Path) -> float:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 @torch.inference_mode()
-def test_layers_are_laid_out_when_used_and_let_their_part_of_the_file_go(tmp_path: Path) -> None:
+def test_layers_are_laid_out_when_used_and_let_their_file_go(tmp_path: Path) -> None:
     path, plain = tmp_path / "weights.pt", [nn.Linear(1024, 1024) for _ in range(4)]
     torch.save([layer.state_dict() for layer in plain], path)
     mapped = [nn.Linear(1024, 1024, device="meta") for _ in plain]

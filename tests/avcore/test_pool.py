@@ -178,7 +178,7 @@ processes.close()
 """
 
 
-def test_a_worker_that_is_stopped_while_it_imports_ends_at_once_without_a_word(tmp_path: Path) -> None:
+def test_a_worker_stopped_while_it_imports_ends_without_a_word(tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text(_SLOW)
     (tmp_path / "stopped.py").write_text(_STOPPED)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -63,7 +63,7 @@ def test_a_program_that_fails_is_one_error(code: str, complaint: str) -> None:
         run_program(["/no/such/program"], 1.0, WHAT)
 
 
-def test_lines_are_answered_by_one_process_which_is_started_again_after_it_ended() -> None:
+def test_lines_are_answered_by_one_process_started_again_if_ended() -> None:
     program = LineProgram([sys.executable, "-c", ECHO], 20.0, WHAT)
     first, second = program.ask({"text": "안녕"}), program.ask({"text": "b"})
     assert (first["said"], second["said"]) == ("안녕", "B")
@@ -111,7 +111,7 @@ BOTH = [(NEVER_READS, "no answer within 0.5 s"), (HELPER_STAYS, "ended without a
 
 
 @pytest.mark.parametrize(("code", "complaint"), BOTH)
-def test_none_that_does_not_read_or_whose_helper_keeps_its_pipes_is_waited_for(code: str, complaint: str) -> None:
+def test_programs_that_do_not_read_or_keep_pipes_are_not_waited_for(code: str, complaint: str) -> None:
     program = LineProgram([sys.executable, "-S", "-c", code], 0.5, WHAT, start_s=0.5 if code is NEVER_READS else 20.0)
     with pytest.raises(InputError, match=complaint):
         program.ask({"text": "x" * 200_000})
@@ -146,7 +146,7 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
-def test_of_what_a_program_says_without_an_end_only_its_last_words_are_kept(stream: str) -> None:
+def test_of_endless_words_of_a_program_only_the_last_are_kept(stream: str) -> None:
     flood = (
         f"import sys\nfor _ in range(300): sys.{stream}.write('x' * 100_000)\nprint('\\nno voice', file=sys.{stream})\nsys.exit(3)"
     )

@@ -152,7 +152,7 @@ def test_an_error_is_one_line_whatever_the_file_is_called(capsys: pytest.Capture
         ("%s: %.2f s, %.1f", ("a\x1b", Fraction(3, 10), np.float32(2)), "a\\x1b: 0.30 s, 2.0"),
     ],
 )
-def test_lines_that_are_handed_over_stay_lines_and_numbers_are_written_as_asked(message: str, values: Any, told: str) -> None:
+def test_lines_handed_over_stay_lines_and_numbers_are_as_asked(message: str, values: Any, told: str) -> None:
     record = logging.LogRecord("netflips", logging.INFO, "", 0, message, values, None)
     assert PlainFormatter("%(message)s").format(record) == told
 
@@ -164,7 +164,7 @@ def test_results_are_escaped_and_closing_is_no_error(capsys: pytest.CaptureFixtu
     print_text("nobody hears this")
 
 
-def test_json_keeps_letters_and_names_that_are_not_utf8_and_a_number_that_is_none_is_null_in_json() -> None:
+def test_json_keeps_letters_and_odd_names_and_nan_is_null() -> None:
     text = json_text({"input": "안녕\udcff.mp4"})
     assert "안녕" in text
     text.encode("utf-8")

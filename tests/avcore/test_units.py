@@ -34,7 +34,7 @@ def test_an_empty_sequence_is_allowed(empty: object) -> None:
     assert len(Units(empty).merged()) == 0  # type: ignore[arg-type]
 
 
-def test_merging_leaves_unknown_durations_unknown_and_comes_before_negatives_go() -> None:
+def test_merging_keeps_unknown_durations_and_precedes_negatives() -> None:
     units = Units(np.array([7, 7, 3])).merged()
     assert units.ids.tolist() == [7, 3]
     assert units.durations is None
@@ -82,7 +82,7 @@ def test_what_is_no_unit_sequence_is_refused(ids: list, durations: list | None) 
         Units(np.array(ids), None if durations is None else np.array(durations))
 
 
-def test_units_come_from_tensors_or_lists_and_equality_looks_at_everything() -> None:
+def test_units_come_from_tensors_or_lists_and_are_compared_whole() -> None:
     assert Units(torch.tensor([3, 4])) == Units([3, 4]) == Units(np.array([3, 4], dtype=np.int32))  # type: ignore[arg-type]
     units = Units([1, 2], [1, 1], "ko", "v")  # type: ignore[arg-type]
     assert units == Units([1, 2], [1, 1], "ko", "v")  # type: ignore[arg-type]
@@ -148,7 +148,7 @@ def test_only_two_known_and_different_vocabularies_are_refused() -> None:
         require_same_vocabulary("a", "b", "the model")
 
 
-def test_a_country_or_a_name_in_place_of_a_language_is_understood_and_nothing_guessed() -> None:
+def test_a_country_in_place_of_a_language_is_understood() -> None:
     for written, meant in (("kr", "ko"), ("Korean", "ko"), ("ko-KR", "ko"), ("en_US", "en")):
         with pytest.raises(LanguageError, match=f"did you mean {meant}"):
             require_language(written, ("en", "ko"), "the translator")

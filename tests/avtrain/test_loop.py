@@ -63,7 +63,7 @@ def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(
 
 
 @pytest.mark.parametrize("sizes", [(4, 16), (8, 3), (4, 16, 6)])
-def test_with_another_batch_size_each_item_of_the_epoch_is_trained_on_once(
+def test_with_another_batch_size_each_item_is_trained_on_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, sizes: tuple[int, ...]
 ) -> None:
     caplog.set_level("INFO", logger="netflips.train")
@@ -172,7 +172,7 @@ def test_an_error_ends_the_workers(tmp_path: Path) -> None:
     assert [child for child in multiprocessing.active_children() if child.is_alive()] == []
 
 
-def test_processes_stay_together_when_one_loses_a_batch_and_the_clock_ends_the_run(tmp_path: Path) -> None:
+def test_processes_stay_together_and_the_clock_ends_the_run(tmp_path: Path) -> None:
     changes = {"batch_size": 1, "bad": list(range(0, 60, 3)), "max_bad_share": 1.0, "max_steps": 0, "max_minutes": 0.02, "seed": 2}
     assert "training with 2 processes" in train_with_two_processes(tmp_path, changes)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
@@ -257,7 +257,7 @@ def test_training_minutes_end_a_run_which_says_how_many_updates_it_made(tmp_path
     assert "rate was still rising" not in caplog.text
 
 
-def test_a_run_by_minutes_warns_where_it_made_few_of_the_updates_that_its_config_asks_for(
+def test_a_run_by_minutes_warns_when_it_made_few_updates(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     few = toy_config(str(tmp_path / "few"), max_steps=5000, max_minutes=0.005)
@@ -332,7 +332,7 @@ def _losses(run_dir: Path) -> list[float]:
     return [line["loss"] for line in lines]
 
 
-def test_means_are_over_all_windows_and_every_process_has_a_seed_of_its_own() -> None:
+def test_means_are_over_all_windows_and_processes_have_own_seeds() -> None:
     windows = [LogWindow(), LogWindow()]
     windows[0].note({"loss": 1.0})
     windows[0].note({"loss": torch.tensor(2.0)})

@@ -32,7 +32,7 @@ def test_epochs_differ_and_repeat_for_the_same_seed() -> None:
     assert batches.epoch_batches(0) != LengthBatches(LENGTHS, BatchConfig(batch_size=8), seed=2).epoch_batches(0)
 
 
-def test_buckets_waste_less_than_chance_and_the_sum_of_padded_lengths_is_bounded() -> None:
+def test_buckets_waste_less_than_chance_and_padding_is_bounded() -> None:
     def waste(bucket: int) -> float:
         batches = LengthBatches(LENGTHS, BatchConfig(batch_size=8, bucket=bucket), seed=1).epoch_batches(0)
         padded = sum(max(LENGTHS[i] for i in batch) * len(batch) for batch in batches)
@@ -84,7 +84,7 @@ def test_with_other_settings_each_item_of_the_epoch_comes_exactly_once(settings:
     assert len(LENGTHS) - len(seen) <= (settings[-1][1] - 1) * settings[-1][0].batch_size
 
 
-def test_endless_batches_go_through_the_epochs_and_tell_where_they_are() -> None:
+def test_endless_batches_go_through_epochs_and_say_where_they_are() -> None:
     batches = LengthBatches(LENGTHS, BatchConfig(batch_size=50), seed=1)
     wanted = [batch for epoch in (2, 3, 4) for batch in batches.epoch_batches(epoch)][3:]
     endless = EndlessBatches(LengthBatches(LENGTHS, BatchConfig(batch_size=50), seed=1), epoch=2, position=3)
@@ -196,7 +196,7 @@ def test_muon_multiplies_in_bfloat16_only_where_that_is_quick(is_quick: bool, mo
     assert products == {torch.bfloat16 if is_quick else torch.float32}
 
 
-def test_an_orthogonal_matrix_has_the_singular_values_of_five_newton_schulz_steps() -> None:
+def test_an_orthogonal_matrix_has_newton_schulz_singular_values() -> None:
     generator = torch.Generator().manual_seed(1)
     left, _, right = torch.linalg.svd(torch.randn(30, 20, generator=generator, dtype=torch.float64), full_matrices=False)
     values = torch.logspace(0, -2, 20, dtype=torch.float64)

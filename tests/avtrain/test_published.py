@@ -62,7 +62,7 @@ def at(values: dict[str, Any], name: str) -> Any:
     return values
 
 
-def test_what_inference_takes_for_absent_settings_is_what_the_published_yaml_says() -> None:
+def test_absent_settings_are_what_the_published_yaml_says() -> None:
     model = read_config(TrainConfig, "av2unit/train", GIVEN[TrainConfig]).model
     assert dataclasses.replace(model, num_classes=tuple(model.num_classes)) == AvHubertConfig()
     features = read_config(KMeansConfig, "av2unit/kmeans", GIVEN[KMeansConfig]).features
@@ -70,7 +70,7 @@ def test_what_inference_takes_for_absent_settings_is_what_the_published_yaml_say
 
 
 @pytest.mark.parametrize("schema", PUBLISHED, ids=lambda schema: schema.__name__)
-def test_a_yaml_that_says_nothing_gets_what_has_no_default_from_the_published_one(schema: type[Any], tmp_path: Path) -> None:
+def test_a_silent_yaml_gets_what_has_no_default_from_the_published(schema: type[Any], tmp_path: Path) -> None:
     (tmp_path / "bare.yaml").write_text("{}\n")
     bare = dataclasses.asdict(read_config(schema, "bare", GIVEN[schema], tmp_path))
     published = dataclasses.asdict(read_config(schema, schema.PUBLISHED, GIVEN[schema]))
@@ -79,7 +79,7 @@ def test_a_yaml_that_says_nothing_gets_what_has_no_default_from_the_published_on
     assert {name: at(bare, name) for name in required} == {name: at(published, name) for name in required}
 
 
-def test_what_a_yaml_says_itself_counts_and_the_rest_of_its_section_is_published(tmp_path: Path) -> None:
+def test_what_a_yaml_says_counts_and_the_rest_is_published(tmp_path: Path) -> None:
     (tmp_path / "own.yaml").write_text("losses: {mel: 3.0}\nmodel: {channels: 64}\n")
     config = read_config(Unit2aConfig, "own", GIVEN[Unit2aConfig], tmp_path)
     assert (config.losses.mel, config.losses.feature, config.model.channels, config.model.num_units) == (3.0, 2.0, 64, 1000)

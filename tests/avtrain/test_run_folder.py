@@ -116,7 +116,7 @@ def test_the_best_is_never_older_than_the_last_says(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("how", ["no room", "while it is written"])
-def test_a_full_disk_costs_a_line_and_no_more_while_there_is_another_chance(
+def test_a_full_disk_costs_a_line_while_there_is_another_chance(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, how: str
 ) -> None:
     config, save, usage = toy_config(str(tmp_path), max_steps=30), torch.save, shutil.disk_usage

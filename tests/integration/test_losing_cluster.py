@@ -61,7 +61,7 @@ def test_a_cluster_that_loses_a_worker_and_a_machine(parity_dir: Path, tmp_path:
     assert f"{several(len(reasons), 'attempt')} lost with a worker" in run.stderr
 
 
-def test_extraction_goes_on_where_its_driver_was_lost_and_bears_the_loss_of_a_machine(parity_dir: Path, tmp_path: Path) -> None:
+def test_extraction_goes_on_though_driver_and_machine_are_lost(parity_dir: Path, tmp_path: Path) -> None:
     """As at Ko-X's true size (recipes/kox/RESULTS.md), in small."""
     words = [str(tmp_path), str(parity_dir / "mavhubert.pt"), "--pairs", "2000", "--shard-size", "100"]
     line = [sys.executable, "-m", "tests.integration.true_size", *words]

@@ -72,7 +72,7 @@ for line in sys.stdin:
 """
 
 
-def test_public_corpora_become_pairs_that_people_read_and_pairs_that_programs_speak(models: Path, tmp_path: Path) -> None:
+def test_public_corpora_become_human_and_synthetic_pairs(models: Path, tmp_path: Path) -> None:
     write_fleurs(tmp_path / "fleurs", seconds=0.9)
     write_zeroth(tmp_path / "zeroth", per_speaker=1)
     (tmp_path / "translate.py").write_text(_TRANSLATOR)
@@ -206,7 +206,7 @@ def test_the_paper_s_table_is_filled_from_a_corpus_in_its_layout(models: Path, p
 
 
 @pytest.mark.parametrize("recipe", ["kox", "public"])
-def test_an_update_that_cannot_be_made_is_refused_before_anything_is_prepared(models: Path, tmp_path: Path, recipe: str) -> None:
+def test_an_impossible_update_is_refused_before_anything(models: Path, tmp_path: Path, recipe: str) -> None:
     several = "fairseq.distributed_training.distributed_world_size=8 fairseq.distributed_training.ddp_backend=legacy_ddp"
     options = {"exp": tmp_path / "exp", "translator": models / TRANSLATOR, "config": "unit2unit/finetune"}
     done = _run(f"{recipe}/run.sh", **options, train_with=f"{several} fairseq.common.cpu=true")

@@ -118,7 +118,7 @@ def test_its_confidence_was_fitted_and_its_own_clip_is_sure(models: Models, tmp_
     assert units.language == "en"
 
 
-def test_english_subtitles_beside_the_units_are_shown_and_what_says_something_else_is_told(
+def test_english_subtitles_are_shown_beside_units_and_judged(
     models: Models, read: ReadUnits, speech: np.ndarray, tmp_path: Path
 ) -> None:
     extraction = models.extractor.extract_scored(speech)
@@ -146,7 +146,7 @@ def test_it_finds_the_translation_of_a_new_sentence(
     assert nearest_reference(models.translator.translate(units, "en", "ko").units, known).reference.text == korean
 
 
-def test_what_it_says_is_heard_again_and_half_of_the_units_do_not_do_as_well(
+def test_what_it_says_is_heard_again_and_half_the_units_do_worse(
     models: Models, known: list[Reference], speech: np.ndarray, korean: str
 ) -> None:
     """Order alone proves little here: in so small a phrasebook the units of a sentence tell most of it in any order."""

@@ -44,7 +44,7 @@ print(code, *({HEAVY!r} & set(sys.modules)))
     assert (done.stdout, done.stderr) == ("0\n", "")
 
 
-def test_libraries_are_left_out_of_searches_for_garbage_once_a_command_is_at_work() -> None:
+def test_libraries_are_left_out_of_garbage_searches_at_work() -> None:
     code = """
 import gc
 from avcore.command import Parser, run
@@ -63,7 +63,7 @@ run(Parser("thing"), work, [])
 
 
 @pytest.mark.parametrize(("name", "found"), [("missing.mp4", "is not there"), ("README.md", "a text file")])
-def test_a_file_that_cannot_be_dubbed_is_told_of_before_anything_is_loaded(tmp_path: Path, name: str, found: str) -> None:
+def test_a_file_that_cannot_be_dubbed_is_refused_before_loading(tmp_path: Path, name: str, found: str) -> None:
     code = "import sys\nfrom netflips.cli import main\ncode = main(sys.argv[1:])\nprint('torch' in sys.modules)\nsys.exit(code)"
     done = _python(code, "dub", str(ROOT / name), "--out-vid-path", str(tmp_path / "out.mp4"))
     assert (done.returncode, done.stdout) == (2, "False\n")

@@ -75,7 +75,7 @@ def test_no_checkout_is_beside_it(programs: Path, tmp_path: Path) -> None:
     assert all((Path(file).parent / "py.typed").is_file() for file in files)
 
 
-def test_the_ground_floor_finds_the_stages_and_the_bundle_that_were_installed(programs: Path, tmp_path: Path) -> None:
+def test_the_ground_floor_finds_installed_stages_and_bundle(programs: Path, tmp_path: Path) -> None:
     code = "from avcore.checkpoints.stages import shipped_bundle, stages; print(len(stages()), shipped_bundle())"
     count, folder = run(programs, tmp_path, "python", "-P", "-c", code).split()
     assert int(count) == len(STAGES)

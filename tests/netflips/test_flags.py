@@ -49,7 +49,7 @@ def test_a_published_command_line_is_read(name: str) -> None:
     assert given["device"] == "cpu"
 
 
-def test_did_you_mean_proposes_what_does_that_and_every_option_is_explained() -> None:
+def test_did_you_mean_proposes_well_and_every_option_is_explained() -> None:
     meant = {"--freeze-fraem": "--freeze-frame", "--language": "--to", "--output_dir": "--out-dir", "--speaker": "--voice"}
     for given, name in (meant | {"--gpu": "--device"}).items():
         assert did_you_mean(given, parser_of("dub")._option_string_actions) == f"did you mean {name}?"

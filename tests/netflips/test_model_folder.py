@@ -63,7 +63,7 @@ def test_a_folder_is_the_checkpoint_and_its_card_s_lines_run(stage: Stage, tmp_p
     assert all(is_same(back.tensors[name], source.tensors[name]) for name in source.tensors)
 
 
-def test_the_card_of_a_shipped_model_says_licence_languages_and_updates(tmp_path: Path) -> None:
+def test_a_shipped_model_s_card_says_licence_languages_and_updates(tmp_path: Path) -> None:
     folder = to_folder(SHIPPED_FILES[RENDERER.name], tmp_path / "hub", "--dtype", "int8")
     card = (folder / "README.md").read_text(encoding="utf-8")
     header = yaml.safe_load(card.split("---\n")[1])

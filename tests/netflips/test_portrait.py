@@ -143,7 +143,7 @@ def test_a_long_portrait_that_was_stopped_goes_on_where_it_was(
     assert (tmp_path / "out.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
 
 
-def test_a_portrait_rests_before_its_speech_and_behind_it_and_in_silence(folder: Path, tmp_path: Path, parity_dir: Path) -> None:
+def test_a_portrait_rests_before_and_behind_speech_and_in_silence(folder: Path, tmp_path: Path, parity_dir: Path) -> None:
     """0.2 s before and half a second behind: the sound is that much later, and the lips of a table that always opens them meet."""
     voice = read_speech(DEMO_CLIP)
     write_speech(tmp_path / "pauses.wav", np.concatenate([np.zeros(16000, np.float32), voice]))
@@ -316,7 +316,7 @@ def test_one_of_two_faces_is_chosen(folder: Path) -> None:
     assert left[2] < right[0] + 20
 
 
-def test_the_head_nods_and_the_brows_rise_with_stressed_syllables_and_not_in_silence() -> None:
+def test_head_and_brows_move_with_stressed_syllables_not_in_silence() -> None:
     """Syllables every 0.4 s, every third of them stressed, then silence; over seeds, as nobody nods at each."""
     levels = np.full(250, -9.0, np.float32)
     for place in range(10, 150, 10):
@@ -344,7 +344,7 @@ def test_raised_brows_leave_lids_and_mouth_where_they_are(folder: Path) -> None:
     assert np.abs(rise[[159, 386, 145, 374, 13, 14, 152]]).max() < 0.004
 
 
-def test_a_portrait_with_something_before_its_mouth_is_an_error_and_not_a_still_film(
+def test_a_portrait_with_something_before_its_mouth_is_an_error(
     folder: Path, tmp_path: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     still = read_still(folder / "face.png")

@@ -65,7 +65,7 @@ def test_a_recording(rows: list[tuple[QualityEstimate, float]], words: str, shar
     assert found.share == pytest.approx(share)
 
 
-def test_nonsense_beside_right_sentences_stops_what_is_strict_and_the_voice_stops_nothing(tmp_path: Path) -> None:
+def test_nonsense_beside_right_sentences_stops_what_is_strict(tmp_path: Path) -> None:
     one = of_recording([(SURE, 9.0), (LOST, 1.0), (UNSURE, 1.0), (QualityEstimate("sure", 0.95, 0.1), 3.0)])
     with pytest.raises(NotUnderstoodError, match=r"surely understood; found 1 of 4 not understood, 1 of 4 unsure"):
         require_sure(one)

@@ -106,7 +106,7 @@ def test_the_page_says_what_it_said(name: str, script: Callable[..., Script], tm
     assert found == known.read_text(encoding="utf-8")
 
 
-def test_every_utterance_has_a_row_and_a_card_and_several_dubs_anchors_of_their_own(told: FinishedDub) -> None:
+def test_each_utterance_has_row_and_card_each_dub_its_anchors(told: FinishedDub) -> None:
     reader = Reader(page.report_page([told], {}))
     assert [value for value in reader.values("id") if value.startswith("u")] == ["u1", "u2", "u3", "u4"]
     assert {f"#u{number}" for number in (1, 2, 3, 4)} <= set(reader.values("href"))
@@ -174,7 +174,7 @@ def test_stills_show_the_same_frame_before_and_after(told: FinishedDub) -> None:
             assert _brightness(pair.after) - _brightness(pair.before) == pytest.approx(20, abs=1.5)
 
 
-def test_videos_show_the_middle_of_the_first_utterance_before_they_play(told: FinishedDub, files: tuple[Path, Path]) -> None:
+def test_videos_show_the_middle_of_the_first_utterance_unplayed(told: FinishedDub, files: tuple[Path, Path]) -> None:
     reader = Reader(page.report_page([told], {}, files[0].parent))
     before, after = (value for name, attributes in reader.elements if name == "video" for value in [attributes["poster"]])
     assert before is not None
@@ -251,7 +251,7 @@ def test_the_page_of_ten_minutes_is_small(busy: Path, length: float) -> None:
     assert len([value for value in Reader(written).values("id") if value.startswith("u")]) == len(utterances)
 
 
-def test_a_file_that_is_gone_costs_its_part_only_and_a_failed_run_has_a_page(files: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_lost_file_costs_its_part_and_a_failed_run_has_a_page(files: tuple[Path, Path], tmp_path: Path) -> None:
     report = dub_report(files[0], tmp_path / "gone.mp4", 4.0, [utterance(1, 0.2, 0.9)])
     gathered = material.gather(report)
     assert gathered.pairs == {}

@@ -20,7 +20,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_a_whole_run_tells_what_it_does_how_far_it_is_and_what_is_left(
+def test_a_run_tells_what_it_does_how_far_it_is_and_what_is_left(
     clock: list[float], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.INFO, "netflips")
@@ -59,7 +59,7 @@ TALK = {"listen": 9, "look": 51, "hear": 180, "translate": 60, "speech": 24, "ch
 
 
 @pytest.mark.parametrize("slow", [None, "hear", "frames"])
-def test_the_time_that_is_left_never_rises_without_a_word_and_falls_to_the_end(
+def test_the_time_left_rises_only_with_a_word_and_falls_to_the_end(
     slow: str | None, clock: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "netflips")

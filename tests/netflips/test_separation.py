@@ -58,7 +58,7 @@ def _joined(blocks: Iterable[np.ndarray]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3])
-def test_what_is_no_voice_stays_as_it_is_and_as_long_in_blocks_of_any_length(package: Path, channels: int) -> None:
+def test_what_is_no_voice_stays_as_it_is_in_blocks_of_any_length(package: Path, channels: int) -> None:
     separator = Separator.installed()
     sound = np.random.default_rng(1).normal(0, 0.1, (17 * RATE + 123, channels)).astype(np.float32)
     made = _joined(separator.background(sound[k : k + 50_000] for k in range(0, len(sound), 50_000)))

@@ -120,7 +120,7 @@ for line in sys.stdin:
 """
 
 
-def test_a_voice_that_answers_lines_is_started_once_and_parts_become_one(corpus: Path) -> None:
+def test_a_voice_that_answers_lines_is_started_once(corpus: Path) -> None:
     (corpus / "lasting.py").write_text(_LASTING)
     given = ["--manifest", str(corpus / "manifest.jsonl"), "--target", "ko", "--workers", "1", "--quiet"]
     given += ["--translate-with", f"{sys.executable} {corpus}/translate.py"]

@@ -37,7 +37,7 @@ TRAINERS = {
 }
 
 
-def test_everything_but_training_does_without_and_a_training_is_one_line_that_names_the_extra(tmp_path: Path) -> None:
+def test_all_but_training_does_without_it_and_training_names_it(tmp_path: Path) -> None:
     code = f"""{WITHOUT}{ALL_BUT_TRAINING}
 from contextlib import suppress
 for name, words in {TRAINERS!r}.items():

@@ -84,7 +84,7 @@ def test_faces_are_followed_steadied_and_cut_as_published() -> None:
     require_close(np.stack([crops[0], crops[-1]]), "track_crop_0_last")
 
 
-def test_a_track_ends_with_a_second_without_the_face_and_short_ones_are_left_out() -> None:
+def test_a_track_ends_after_a_second_and_short_ones_are_left_out() -> None:
     box = np.array([0, 0, 200, 200], np.float32)
     seen = [[box]] * 12 + [[]] * 26 + [[box + 1]] * 15
     assert [(one.first, len(one.boxes)) for one in face_tracks(seen, LeastFace(10))] == [(0, 12), (38, 15)]

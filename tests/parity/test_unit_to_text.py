@@ -118,7 +118,7 @@ class TestSearch:
         assert_same_hypotheses(found, key)
         assert reader("finetuned").text.decode(found[0].tokens.tolist()) == RUNS[key]["text"][0]
 
-    def test_a_batch_of_the_reference_shares_the_limit_of_its_longest_clip(self) -> None:
+    def test_a_batch_shares_the_limit_of_its_longest_clip(self) -> None:
         encoded = encode_clips(*PAIRS["ft.pair"])
         found = self.find("finetuned", encoded, list(PAIRS["ft.pair"]), "beam.ft.pair", len(encoded.features[0]))
         for number, one in enumerate(found):

@@ -268,7 +268,7 @@ def test_the_whole_path_matches(number: int) -> None:
         require_close(made[0], f"{name}_pred")
 
 
-def test_only_the_rows_that_are_pasted_are_drawn_and_nothing_looks_otherwise() -> None:
+def test_only_the_rows_that_are_pasted_are_drawn_and_look_the_same() -> None:
     frames = [np.ascontiguousarray(frame[..., ::-1]) for frame in INPUTS["frames_bgr"][:6]]
     box = np.array([22, 15, 91, 101], np.float32)
     scenes = [Scene(frame, box, k / 25) for k, frame in enumerate(frames)]

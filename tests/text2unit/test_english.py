@@ -46,7 +46,7 @@ def test_numbers() -> None:
     assert tuple(map(cardinal, numbers)) == said
 
 
-def test_what_is_no_english_is_refused_and_long_english_is_cut_between_words() -> None:
+def test_what_is_no_english_is_refused_and_long_english_is_cut() -> None:
     with pytest.raises(InputError, match=r"not English.*가"):
         read_english("가 said")
     with pytest.raises(InputError, match="nothing to say"):

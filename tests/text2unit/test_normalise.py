@@ -47,7 +47,7 @@ def test_tables_of_readings(table: Path) -> None:
     assert [row for row in said if normalise(row[2]) != row[2]] == []
 
 
-def test_no_pause_stands_before_a_particle_and_no_sentence_ends_in_an_abbreviation() -> None:
+def test_no_pause_precedes_a_particle_and_abbreviations_end_nothing() -> None:
     assert normalise("「나무」를 봤다. 삼성전자(005930)가 올랐다.") == "나무를 봤다. 삼성전자, 공공오구삼공이 올랐다."
     sentences = script_of("Dr. 김이 A vs. B를 봤다. Node.js는 좋다.").sentences
     assert sentences == ("닥터 김이 에이 대 비를 봤다.", "노드 점 제이에스는 좋다.")
@@ -71,7 +71,7 @@ def test_particles_go_by_the_noun_as_it_is_said(text: str, wanted: str) -> None:
     assert with_particles(text) == wanted
 
 
-def test_what_is_said_is_said_the_same_again_and_every_form_of_hangul_is_the_same() -> None:
+def test_normal_text_stays_and_all_forms_of_hangul_are_the_same() -> None:
     for said in SAID.values():
         assert normalise(said) == said
     text = "버스 정류장이 어디에 있어요?"
@@ -102,7 +102,7 @@ def test_signs_without_a_reading_are_named_with_their_place(text: str, place: st
     assert "\n" not in str(caught.value)
 
 
-def test_signs_beyond_a_few_are_counted_and_unknown_words_in_latin_letters_told() -> None:
+def test_many_signs_are_counted_and_unknown_latin_words_named() -> None:
     with pytest.raises(InputError, match="and 7 more"):
         normalise("가" + "ש" * 12)
     assert written_out("Zaphod와 KBS, wifi").spelled_out == ("Zaphod",)

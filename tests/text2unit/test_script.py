@@ -29,7 +29,7 @@ def test_a_long_sentence_is_cut_at_commas_and_then_between_words() -> None:
     assert [ends_softly(piece) for piece in pieces] == [True, True, True, False]
 
 
-def test_ten_thousand_syllables_are_said_in_pieces_and_refused_without_a_blank() -> None:
+def test_ten_thousand_syllables_are_said_in_pieces_not_without_blanks() -> None:
     script = script_of("가나다라 " * 2500)
     assert len(script.sentences) >= 50
     assert all(sum("가" <= sign <= "힣" for sign in one) <= MOST_SYLLABLES for one in script.sentences)

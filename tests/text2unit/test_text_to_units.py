@@ -26,7 +26,7 @@ def test_sentences_are_joined_by_silence(text_to_unit: Path) -> None:
     assert [part.pause_s for part in loaded.predict(("가,", "나."))] == [SHORT_PAUSE_S, PAUSE_S]
 
 
-def test_a_speller_reads_what_is_written_or_how_it_is_pronounced_as_its_checkpoint_says(text_to_unit: Path, tmp_path: Path) -> None:
+def test_a_speller_reads_the_written_or_the_spoken_form(text_to_unit: Path, tmp_path: Path) -> None:
     stored = read_checkpoint(text_to_unit, TEXT2UNIT)
     model = {**stored.config["model"], "pronounced": True}
     other = tmp_path / text_to_unit.name
@@ -36,7 +36,7 @@ def test_a_speller_reads_what_is_written_or_how_it_is_pronounced_as_its_checkpoi
     assert plain.units_of("굳이").ids.tolist() != plain.units_of("구지").ids.tolist()
 
 
-def test_the_languages_of_the_checkpoint_are_the_languages_and_low_precision_says_nearly_the_same(text_to_unit: Path) -> None:
+def test_the_checkpoint_s_languages_count_and_low_precision_agrees(text_to_unit: Path) -> None:
     loaded = TextToUnits.from_checkpoint(text_to_unit)
     assert loaded.languages == ("ko",)
     assert loaded.units_of("가나다", "kor") == loaded.units_of("가나다", "KO")

@@ -310,7 +310,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(
     assert (trainer.export(last, out) == 2 and not out.exists()) if trainer.has_export else not trainer.used(last)
 
 
-def test_a_run_begins_anew_where_no_other_trains_and_ends_when_no_update_has_a_gradient(
+def test_a_run_begins_anew_alone_and_ends_where_no_gradient_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Of the smallest trainer: it is the loop's."""

@@ -52,7 +52,7 @@ def random_units(count: int, seed: int = 0) -> Units:
     return Units(ids, np.random.default_rng(seed).integers(2, 9, count))
 
 
-def test_long_speech_in_pieces_is_the_whole_and_no_more_than_a_piece_and_its_halo_is_made_at_once(vocoder: UnitVocoder) -> None:
+def test_long_speech_in_pieces_is_the_whole_in_bounded_memory(vocoder: UnitVocoder) -> None:
     units = random_units(120)
     whole = next(vocoder.iter_synthesize(units, VOICE, piece_steps=units.num_steps))
     assert len(whole) == 320 * units.num_steps

@@ -43,7 +43,7 @@ def test_units_are_said_as_the_reference_says_them(files: dict[str, str], parity
     assert np.abs(np.round(samples(files) * 32768) - expected).max() <= 1
 
 
-def test_ids_that_are_frames_keep_their_durations_and_speech_may_be_slower(files: dict[str, str]) -> None:
+def test_frame_ids_keep_their_durations_and_speech_may_be_slower(files: dict[str, str]) -> None:
     count = len(Path(files["--in-unit-path"]).read_text().split())
     assert run(files, "--no-durations") == 0
     assert len(samples(files)) == 320 * count

@@ -82,7 +82,7 @@ def test_a_video_comes_out_with_the_units_video_and_sound(folder: Path, parity_d
     assert f"->{language}, models sha256:" in info.comment
 
 
-def test_the_footage_is_played_to_and_fro_and_changes_inside_the_box_only(folder: Path, parity_dir: Path) -> None:
+def test_footage_plays_to_and_fro_and_changes_only_inside_the_box(folder: Path, parity_dir: Path) -> None:
     write_rows(folder, [BOX] * 10 + [None] * 10)
     (folder / "units.txt").write_text(" ".join(["5"] * 100))
     assert main(arguments(folder, parity_dir, "--no-durations", "--hard-paste")) == 0
@@ -165,7 +165,7 @@ def test_other_wrong_uses_are_one_clear_error(folder: Path, parity_dir: Path, ca
     assert FrameSource(here).info.num_frames == 20
 
 
-def test_a_renderer_without_a_face_is_refused_before_faces_are_looked_for(
+def test_no_face_is_refused_before_faces_are_looked_for(
     folder: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The drawn clip shows no face, so the complaint tells what comes first."""

@@ -54,7 +54,7 @@ def test_each_frame_stands_with_its_two_units(clip: LipClip, frames: int, is_run
     assert len(starts) > 20
 
 
-def test_references_come_from_elsewhere_in_the_clip_or_are_the_target_when_asked(clip: LipClip) -> None:
+def test_references_come_from_elsewhere_in_the_clip_or_the_target(clip: LipClip) -> None:
     source = FaceWindows([clip], "", seed=0)
     for epoch in range(40):
         example = source.load((epoch, 0))
@@ -204,7 +204,7 @@ def test_what_is_missing_is_named_and_counted(own: DrawnCorpus, caplog: pytest.L
         read_clips(_config(own), 20, 0)
 
 
-def test_reference_videos_are_found_by_the_manifest_and_missing_ones_named(own: DrawnCorpus) -> None:
+def test_reference_videos_are_found_by_the_manifest_or_named(own: DrawnCorpus) -> None:
     entries = [*read_manifest(own.manifest).entries]
     write_manifest(own.manifest, [replace(entries[0], reference=entries[1].video), *entries[1:]])
     clips = read_clips(_config(own), 20, 0)
@@ -217,7 +217,7 @@ def test_reference_videos_are_found_by_the_manifest_and_missing_ones_named(own: 
         read_clips(_config(own), 20, 0)
 
 
-def test_a_manifest_that_knows_the_length_is_checked_against_the_units(own: DrawnCorpus) -> None:
+def test_a_manifest_s_length_is_checked_against_the_units(own: DrawnCorpus) -> None:
     entries = [*read_manifest(own.manifest).entries]
     entries[2] = Entry(**{**vars(entries[2]), "frames": 70})
     write_manifest(own.manifest, entries)
@@ -274,7 +274,7 @@ def middle(face: np.ndarray) -> np.ndarray:
     return np.argwhere(face[..., 0] > 140).mean(axis=0)[::-1]
 
 
-def test_all_faces_are_changed_alike_and_none_when_nothing_is_asked_for(faces: np.ndarray) -> None:
+def test_all_faces_are_changed_alike_and_none_unasked(faces: np.ndarray) -> None:
     rng = np.random.default_rng(0)
     made = [augment_faces(faces, EVERYTHING, rng) for _ in range(8)]
     assert all(one.shape == faces.shape and one.dtype == np.uint8 for one in made)
@@ -347,7 +347,7 @@ def test_crops_of_steady_boxes_are_kept_beside_the_others(footage: CropSource, t
     assert not np.array_equal(faces[0], faces[1])
 
 
-def test_frames_without_a_face_are_black_and_marked_and_a_changed_video_is_cut_anew(footage: CropSource, tmp_path: Path) -> None:
+def test_faceless_frames_are_black_and_a_changed_video_is_cut_anew(footage: CropSource, tmp_path: Path) -> None:
     boxes = read_boxes(footage.boxes)
     boxes[3:5] = [None, None]
     write_boxes(footage.boxes, boxes)

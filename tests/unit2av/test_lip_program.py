@@ -81,7 +81,7 @@ def test_the_clip_is_of_one_face_at_25_fps_with_the_sound_of_its_time(tmp_path: 
     np.testing.assert_allclose(heard, SOUND[3200:][: len(heard)], atol=1e-4)
 
 
-def test_where_the_face_is_not_whole_the_nearest_stands_for_it_and_each_shot_has_its_clip(tmp_path: Path) -> None:
+def test_the_nearest_face_fills_in_and_each_shot_has_its_clip(tmp_path: Path) -> None:
     away = range(4, 10)
     scenes = [scene(k, box=None if k in away else BOX, shot=int(k >= 14)) for k in range(20)]
     scenes[0] = scene(0, box=None)

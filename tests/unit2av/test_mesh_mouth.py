@@ -74,7 +74,7 @@ def test_the_head_frame_is_found_again() -> None:
     np.testing.assert_allclose(found.to_image(seen), mesh_of(pose, MouthShape(0.0, 0.0)), atol=1e-3)
 
 
-def test_a_person_at_rest_has_closed_lips_that_are_as_thick_as_they_were() -> None:
+def test_at_rest_lips_are_closed_and_as_thick_as_they_were() -> None:
     heads = [fit_pose(scene.mesh).to_head(scene.mesh) for scene in filmed(talk(30))]
     person = acquaint(heads)
     assert abs(lip_gaps(person.rest[None, :NUM_FACE])[0]) < 1e-6
@@ -221,7 +221,7 @@ def painted(opening: float) -> tuple[np.ndarray, np.ndarray]:
     return mesh, frame
 
 
-def test_between_closed_lips_nothing_stays_of_what_an_open_mouth_showed() -> None:
+def test_between_closed_lips_nothing_of_an_open_mouth_stays() -> None:
     """White of teeth and dark on the line are mended; the skin, a moustache at the corners and the rest of the lips are not."""
     mesh, frame = painted(0.0)
     x, y = mesh[list(INNER_UPPER)].round().astype(int).T
@@ -239,7 +239,7 @@ def test_between_closed_lips_nothing_stays_of_what_an_open_mouth_showed() -> Non
     np.testing.assert_allclose(frame[away].astype(int), clean[away], atol=1)
 
 
-def test_the_tongue_is_high_in_a_mouth_that_opens_little_and_is_not_round() -> None:
+def test_the_tongue_is_high_in_a_narrow_mouth_that_is_not_round() -> None:
     mesh = mesh_of(Pose(scale=0.9), MouthShape(0.0, 0.0)).astype(np.float64)
     known = acquaint([fit_pose(mesh).to_head(mesh)])
 
@@ -326,7 +326,7 @@ def smiling(width: float, least: float = 0.0) -> Teeth | None:
     return find_teeth(frame, mesh, pose.to_head(mesh), pose, least)
 
 
-def test_teeth_lend_their_colour_a_row_is_shown_and_a_mouth_too_small_for_better_ones_not_looked_at() -> None:
+def test_teeth_lend_their_colour_and_tiny_mouths_are_not_searched() -> None:
     row, few = smiling(0.3), smiling(0.09)
     assert row.is_row
     assert not few.is_row
@@ -337,7 +337,7 @@ def test_teeth_lend_their_colour_a_row_is_shown_and_a_mouth_too_small_for_better
     assert smiling(0.3, 10 * row.score) is None
 
 
-def test_teeth_of_a_small_face_are_a_row_and_those_of_a_large_one_have_corners() -> None:
+def test_small_faces_have_a_row_of_teeth_large_ones_corners() -> None:
     """Rounded corners would be a dotted line in the slit of a mouth."""
 
     def along_the_edge(scale: float, above: float) -> np.ndarray:
@@ -376,7 +376,7 @@ def test_teeth_in_a_slit_are_dim_and_have_the_grain_of_the_frame() -> None:
     assert 2 < difference.std() < 8
 
 
-def test_a_jaw_that_goes_down_darkens_the_skin_below_the_lip_and_nothing_beside_it() -> None:
+def test_a_low_jaw_darkens_the_skin_below_the_lip_alone() -> None:
     pose = Pose(scale=0.6)
     closed, opened = (mesh_of(pose, MouthShape(opening, 0.0)).astype(np.float64) for opening in (0.0, 0.9))
     grey = np.full((SIDE, SIDE, 3), 150, np.uint8)

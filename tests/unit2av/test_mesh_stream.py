@@ -51,7 +51,7 @@ def test_a_background_that_stays_does_not_hold_a_turned_head_back() -> None:
     assert np.abs(flow(before, after, mesh, mesh)[:2] - (moved - mesh)[:, :2].mean(axis=0)).max() < 0.2
 
 
-def test_points_that_disagree_make_no_small_roll_and_those_that_agree_do() -> None:
+def test_points_make_a_small_roll_only_where_they_agree() -> None:
     rng, points = np.random.default_rng(2), np.random.default_rng(3).uniform(-60, 60, (70, 2))
     turn = np.array([[1, -0.002], [0.002, 1]])
     even = np.ones(len(points))
@@ -77,7 +77,7 @@ def test_lips_and_chin_are_followed_by_their_own_pixels() -> None:
     np.testing.assert_allclose(small, way, atol=1e-4)  # too little is seen
 
 
-def test_what_the_mesh_says_wrongly_of_one_shape_of_a_mouth_is_mended_by_flow() -> None:
+def test_what_the_mesh_says_wrongly_of_a_mouth_is_mended_by_flow() -> None:
     """The outer edge of the upper lip is found too high where the mouth is open, and every point with an error of its own."""
     rng, looks, mouths = np.random.default_rng(6), list[Look](), talk(21)
     scenes = filmed(mouths, amount=0.0)
@@ -108,7 +108,7 @@ def test_what_comes_before_a_mouth_does_not_carry_it_away() -> None:
     assert np.abs(placed(astray, 3).seen - looks[0].head).max() < 0.07  # never further than the mesh may be wrong
 
 
-def test_neighbours_are_turned_and_grown_by_flow_before_they_are_averaged() -> None:
+def test_neighbours_are_turned_and_grown_by_flow_then_averaged() -> None:
     """The head rolls in one frame; its landmarks say so, and so do the pixels: nothing is smoothed away."""
     still, tilted = mesh_of(Pose(scale=0.6), MouthShape()), mesh_of(Pose(scale=0.6, roll=0.1), MouthShape())
     sign = -1 if fit_pose(tilted).turn[1, 0] < 0 else 1
@@ -122,7 +122,7 @@ def test_neighbours_are_turned_and_grown_by_flow_before_they_are_averaged() -> N
 # In a stream
 
 
-def test_frames_are_looked_at_beside_those_of_the_same_face_and_shot_alone() -> None:
+def test_frames_are_compared_within_a_face_and_shot_alone() -> None:
     """A cut, another face and a frame without a face begin anew; a frame in which the mesh finds none does not."""
     film = filmed(talk(8))
     far = film[4].box + 300
@@ -162,7 +162,7 @@ def trembling(mouths: Sequence[MouthShape]) -> list[Look]:
     return [looked(mesh_of(Pose(scale=0.6), mouth) + rng.normal(0, 0.3, (NUM_FACE, 3))) for mouth in mouths]
 
 
-def test_lips_that_hold_still_are_seen_without_trembling_and_those_that_move_at_once() -> None:
+def test_still_lips_do_not_tremble_and_moving_ones_do_not_lag() -> None:
     lips = [*OUTER_UPPER, *OUTER_LOWER]
     still = trembling([MouthShape(0.2, 0.0)] * 21)
     alone, seen = np.array([one.head[lips] for one in still[5:16]]), np.array([placed(still, k).seen[lips] for k in range(5, 16)])
@@ -171,7 +171,7 @@ def test_lips_that_hold_still_are_seen_without_trembling_and_those_that_move_at_
     assert lip_gaps(placed(opened, 10).seen[None])[0] > 0.95 * lip_gaps(opened[10].head[None])[0]
 
 
-def test_a_drawn_mouth_goes_out_before_something_hides_it_and_comes_back() -> None:
+def test_a_drawn_mouth_goes_before_something_hides_it_and_comes_back() -> None:
     looks = [look(0, is_hidden=k in (8, 9)) for k in range(18)]
     strengths = [placed(looks, k).strength for k in range(18)]
     assert strengths[8] == strengths[9] == 0

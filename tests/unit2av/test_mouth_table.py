@@ -112,7 +112,7 @@ WIDE_OR_PRESSED = ((0.0, 0.0, 0.0), (0.9, 0.0, 0.0), (0.0, 0.0, 1.0))
 
 @pytest.mark.parametrize("rate", [24, 25, 30, 60])
 @pytest.mark.parametrize("steps", [1, 2, 3])
-def test_lips_meet_in_every_closure_at_any_rate_also_where_it_lasts_a_step_of_20_ms(rate: int, steps: int) -> None:
+def test_lips_meet_in_every_closure_at_any_rate_even_of_one_step(rate: int, steps: int) -> None:
     learnt = table(*WIDE_OR_PRESSED)
     for begin in range(20, 24):
         frames = np.array([1] * begin + [2] * steps + [1] * 20)

@@ -201,7 +201,7 @@ def test_a_microphone_that_stays_is_left_alone(shown: OutputFrame) -> None:
     assert all(frame is scene.rgb for frame, scene in zip(shown(scenes), scenes, strict=True))
 
 
-def test_what_is_before_a_mouth_stays_there_while_the_mesh_finds_no_face(shown: OutputFrame) -> None:
+def test_what_is_before_a_mouth_stays_while_no_face_is_found(shown: OutputFrame) -> None:
     """A dark mask leaves so little to be seen that it is found in some video only."""
     scenes = film(range(60))[:24]
     scenes[1:] = [Scene(np.full_like(scene.rgb, 60), scene.box, scene.time) for scene in scenes[1:]]
@@ -237,7 +237,7 @@ def test_a_mesh_that_looks_ahead_draws_on_nothing_that_comes(what: str) -> None:
     assert [number for number in range(60) if is_drawn[number]] == [*range(20), *range(45 if "chin" in what else 46, 60)]
 
 
-def test_hard_patches_are_drawn_whatever_is_before_the_mouth_as_published() -> None:
+def test_hard_patches_cover_what_is_before_the_mouth_as_published() -> None:
     scenes = film(range(8))[:8]
     white = np.full((8, 96, 96, 3), 255, np.uint8)
     frames = drawn_frames(lambda *_: white, scenes, paste_face_hard, 8)

@@ -134,7 +134,7 @@ def test_a_voice_says_who_measured_it_and_another_vocoder_refuses_it(tmp_path: P
     vocoder.synthesize(units, kept)
 
 
-def test_a_vocoder_states_the_encoder_it_learnt_with_and_refuses_another(
+def test_a_vocoder_states_its_encoder_and_refuses_another(
     songs: TonesCorpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     units = tmp_path / "units.jsonl"

@@ -81,7 +81,7 @@ def test_sizes_are_read_from_the_tensors(context: int) -> None:
 
 
 @torch.no_grad()
-def test_only_a_unit_context_tells_what_comes_before_from_what_comes_after() -> None:
+def test_only_a_unit_context_parts_what_comes_before_and_after() -> None:
     units = torch.randint(0, 50, (1, 10, 1), generator=torch.Generator().manual_seed(4)).expand(1, 10, 2)
     swapped = [0, 1, 4, 3, 2, 5, 6, 7, 8, 9]  # the neighbours of frame 3 in the other order
     published, ours = random_model(), random_model(replace(SIZE, unit_context=1))
@@ -310,7 +310,7 @@ def talking_frames(
     return mouth.draw(mouth.codes(SpokenUnits(units)), shown)
 
 
-def test_faces_are_pasted_where_there_is_a_box_and_nothing_else_changes(frames: np.ndarray) -> None:
+def test_faces_are_pasted_into_boxes_and_nothing_else_changes(frames: np.ndarray) -> None:
     boxes = [BOX, None, BOX + 3, None, None, BOX]
     renderer = WhiteFaces()
     shown = list(talking_frames(renderer, Units.from_frames([5] * 12), scenes(frames, boxes), batch_size=4))
@@ -361,7 +361,7 @@ def test_footage_is_played_to_and_fro_with_its_boxes(frames: np.ndarray) -> None
     assert [one.time for one in seen] == [one.time for one in shown]
 
 
-def test_sound_goes_with_the_frames_whole_and_one_that_ends_early_does_not_stop_them() -> None:
+def test_sound_goes_with_the_frames_even_where_it_ends_early() -> None:
     samples = np.arange(16000 * 2, dtype=np.float32)
     notes = Notes()
     write_in_step(notes, iter(np.zeros((40, 2, 2, 3), dtype=np.uint8)), SoundFeed(np.split(samples, 8)))

@@ -32,7 +32,7 @@ def random_units(count: int, seed: int = 0) -> Units:
     return Units(np.random.default_rng(seed).integers(0, 1000, count))
 
 
-def test_no_more_than_a_piece_and_its_surroundings_is_computed_at_once(vocoder: UnitVocoder) -> None:
+def test_no_more_than_a_piece_and_its_halo_is_computed_at_once(vocoder: UnitVocoder) -> None:
     steps: list[int] = []
     hook = vocoder.network.register_forward_pre_hook(lambda _, arguments: steps.append(arguments[0].shape[1]))
     reported: list[tuple[int, int | None]] = []
@@ -44,7 +44,7 @@ def test_no_more_than_a_piece_and_its_surroundings_is_computed_at_once(vocoder: 
     assert reported[-1] == (total, total)
 
 
-def test_durations_are_predicted_for_merged_units_and_taken_when_they_are_there(vocoder: UnitVocoder) -> None:
+def test_durations_are_predicted_where_they_are_missing(vocoder: UnitVocoder) -> None:
     repeated = Units(np.array([5, 5, 8, 8, 8, 5]), language="en")
     predicted = vocoder.predict_durations(repeated)
     assert list(predicted.ids) == [5, 8, 5]
@@ -91,7 +91,7 @@ def test_an_edge_unit_is_the_neighbour_of_both_ends_and_is_not_heard(renderer: P
     np.testing.assert_allclose(np.concatenate(list(edged.iter_synthesize(timed, VOICE, piece_steps=33))), expected, atol=1e-5)
 
 
-def test_units_that_begin_or_end_with_the_edge_unit_have_no_second_one(vocoder: UnitVocoder) -> None:
+def test_units_that_touch_the_edge_unit_have_no_second_one(vocoder: UnitVocoder) -> None:
     edged = UnitVocoder(vocoder.network, "en", edge_unit=7)
     units = Units(np.array([7, 3, 9, 4, 7]))
     assert edged.predict_durations(units) == vocoder.predict_durations(units)
@@ -118,7 +118,7 @@ def test_an_offset_moves_names_to_rows_and_nothing_else(renderer: Path) -> None:
         shifted.synthesize(Units(np.array([0, 996])), VOICE)
 
 
-def test_each_language_has_its_own_voice_and_an_unknown_one_lists_them(renderer: Path, vocoder: UnitVocoder) -> None:
+def test_each_language_has_its_voice_an_unknown_one_lists_them(renderer: Path, vocoder: UnitVocoder) -> None:
     korean = UnitVocoder.from_checkpoint(renderer, "kor")
     assert korean.language == "ko"
     units = Units(np.array([1, 2, 3]), np.array([2, 2, 2]))

@@ -39,7 +39,7 @@ def renderer(harmonic: Path) -> Path:
     return out
 
 
-def test_pitch_is_measured_once_and_a_broken_line_or_what_another_run_lacks_again(tones: TonesCorpus, tmp_path: Path) -> None:
+def test_pitch_is_measured_once_and_again_where_a_line_is_broken(tones: TonesCorpus, tmp_path: Path) -> None:
     assert main(words(tones, tmp_path, "check_only=true")) == 0
     cache = tmp_path / PITCH_FILE
     first = cache.read_text()
@@ -60,7 +60,7 @@ def test_pitch_is_measured_once_and_a_broken_line_or_what_another_run_lacks_agai
     assert main(words(tones, second, *more, "data.pitch=nowhere.jsonl")) == 2
 
 
-def test_what_was_trained_speaks_at_the_pitch_asked_for_and_is_stored_in_eight_bits(renderer: Path, tmp_path: Path) -> None:
+def test_a_trained_voice_keeps_to_its_pitch_and_is_stored_in_8_bits(renderer: Path, tmp_path: Path) -> None:
     vocoder = UnitVocoder.from_checkpoint(renderer)
     assert vocoder.takes_pitch
     assert vocoder.edge_unit is not None

@@ -29,7 +29,7 @@ from unit2av.voice.training.start import fresh_vocoder, start_vocoder
 from unit2av.voice.vocoder import UnitHifiGan
 
 
-def test_held_out_songs_are_said_better_and_what_was_heard_and_seen_is_in_the_log(trained: Path) -> None:
+def test_held_out_songs_improve_and_the_log_has_what_was_heard(trained: Path) -> None:
     for name in ("mel", "duration_error_s", "length_error"):
         values = history(trained, "valid", name)
         assert values[60] < values[30], name

@@ -60,7 +60,7 @@ def test_recordings_of_a_lower_rate_than_the_voice_are_reported(
     assert "8 of the 8 recordings that were looked at have less than 24000 Hz" in caplog.text
 
 
-def test_units_may_stand_in_the_published_line_and_nothing_in_it_is_run(songs: TonesCorpus, tmp_path: Path) -> None:
+def test_units_may_stand_in_the_published_line_which_runs_nothing(songs: TonesCorpus, tmp_path: Path) -> None:
     audio = songs.manifest.parent / "wav" / "tones_0000.wav"
     path = tmp_path / "train.txt"
     path.write_text(str({"audio": str(audio), "hubert": "5 5 6", "duration": 0.06}) + "\n")
@@ -136,7 +136,7 @@ def test_units_of_an_unknown_quantizer_are_warned_of(songs: TonesCorpus, tmp_pat
     assert not [record for record in caplog.records if record.levelname == "WARNING"]
 
 
-def test_missing_recordings_are_named_and_held_out_utterances_not_trained_on(songs: TonesCorpus, tmp_path: Path) -> None:
+def test_missing_recordings_are_named_held_out_ones_not_trained_on(songs: TonesCorpus, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"8 recordings missing; found tones_0000 \(.* and 3 more; set data.root"):
         read_voice_corpus(settings(songs, tmp_path, root=str(tmp_path)))
     with pytest.raises(InputError, match="needs units"):

@@ -28,7 +28,7 @@ def test_published_layouts_are_read_from_tensors(config: VocoderConfig) -> None:
     assert vocoder_config(random_vocoder(config).state_dict(), {}, HERE) == config
 
 
-def test_a_published_state_dict_has_304_entries_of_the_published_names() -> None:
+def test_a_published_state_dict_has_its_304_published_names() -> None:
     state = random_vocoder().state_dict()
     assert len(state) == 304
     assert state["ups.0.weight_g"].shape == (32, 1, 1)
@@ -169,7 +169,7 @@ def test_hardly_any_training_never_gives_the_wrong_offset() -> None:
             assert not estimate.is_decided or estimate.offset == offset
 
 
-def test_rows_that_contradict_one_another_one_odd_row_and_damaged_ones_are_undecided() -> None:
+def test_rows_that_contradict_one_another_are_undecided() -> None:
     """Neither units 0..3 nor 1000..1003 were used: that fits no offset, however odd the rest of the table is."""
     weights = table(4, change=1.0)
     weights[1000:1004] = DECAY * torch.randn(4, 128)
@@ -189,7 +189,7 @@ def test_tables_without_room_for_a_shift_are_decided(rows: int, is_decided: bool
     assert (estimate.offset, estimate.is_decided) == (0, is_decided)
 
 
-def test_what_is_asked_for_comes_before_what_is_stored_and_what_is_seen() -> None:
+def test_what_is_asked_for_comes_before_what_is_stored_or_seen() -> None:
     shifted = table(4, change=1.0)
     assert resolve_unit_offset("auto", "ko", shifted, {}) == 4
     assert resolve_unit_offset("auto", "ko", shifted, {"ko": 2, "en": 3}) == 2

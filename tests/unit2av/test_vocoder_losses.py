@@ -33,7 +33,7 @@ def judgement(*scores: float) -> Judgement:
     return Judgement(score, [score * 10, score])
 
 
-def test_adversarial_losses_are_least_squares_and_feature_matching_a_sum_of_means() -> None:
+def test_adversarial_losses_are_squares_and_features_match_in_sum() -> None:
     real, made = [judgement(1.0, 0.5), judgement(0.0)], [judgement(0.5, 0.0), judgement(1.0)]
     assert discriminator_loss(real, made).item() == pytest.approx((0 + 0.25) / 2 + (0.25 + 0) / 2 + 1 + 1)
     assert adversarial_loss(made).item() == pytest.approx((0.25 + 1) / 2 + 0)
@@ -49,7 +49,7 @@ def test_runs_that_the_segment_cuts_are_dropped_where_others_are_left(frames: li
     assert (runs.ids.tolist(), runs.durations.tolist()) == (ids, lengths)
 
 
-def test_the_duration_loss_ignores_what_fills_up_and_the_length_loss_looks_at_the_sum() -> None:
+def test_durations_ignore_padding_and_the_length_loss_sums() -> None:
     runs = stack_runs([whole_runs(np.array([1, 2, 2, 1, 1, 3])), whole_runs(np.array([5, 5]))])
     assert runs.is_run.tolist() == [[True, True], [True, False]]
     predicted = torch.tensor([[0.0, 1.0], [2.0, 99.0]])
@@ -68,7 +68,7 @@ def test_a_silent_segment_does_not_outweigh_the_others_of_its_batch() -> None:
     assert loss(made, with_silence) < 10 * loss(made, real)
 
 
-def test_the_stft_loss_is_zero_for_equal_sound_and_finite_for_silence_as_the_mel_is() -> None:
+def test_the_stft_loss_is_zero_for_equal_sound_finite_for_silence() -> None:
     loss, sound = StftLoss((256, 512)), torch.randn(2, 2048) * 0.1
     assert loss(sound, sound).item() == 0
     near, far = loss(sound * 0.9, sound).item(), loss(sound * 0.5, sound).item()
@@ -116,7 +116,7 @@ def test_published_shapes(published: Discriminators) -> None:
         assert judgement.score.shape == (1, lengths[-1])
 
 
-def test_the_first_scale_has_spectral_norm_and_everything_else_weight_norm() -> None:
+def test_the_first_scale_has_spectral_norm_the_others_weight_norm() -> None:
     model = Discriminators(SMALL)
     for number, scale in enumerate(model.scales):
         layers = [*scale.convs, scale.conv_post]

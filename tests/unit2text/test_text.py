@@ -43,7 +43,7 @@ def test_letters_there_and_back(text: str) -> None:
     assert vocabulary.decode(vocabulary.encode(text).tolist()) == unicodedata.normalize("NFC", text)
 
 
-def test_korean_is_read_in_jamo_and_a_letter_that_was_never_seen_is_unknown() -> None:
+def test_korean_is_read_in_jamo_and_an_unseen_letter_is_unknown() -> None:
     assert len(letters_of_text("국")) == 3
     assert composed("우채ᅦ국") == "우채국"
     assert composed("  a   b ") == "a b"
@@ -73,7 +73,7 @@ def test_the_best_path_and_when_its_rows_were_said() -> None:
     assert all(one.probability > 0.9 for one in spans)
 
 
-def test_a_text_without_room_shares_the_time_and_a_mark_that_ctc_never_says_takes_none() -> None:
+def test_texts_without_room_share_time_and_unsaid_marks_take_none() -> None:
     spans = align(log_probs([4, 5]), np.array([4, 4, 5]))
     assert [one.first for one in spans] == sorted(one.first for one in spans)
     assert spans[-1].last == 2
@@ -220,7 +220,7 @@ def covered(windows: list[Window], num_steps: int) -> None:
     assert all(one.last - one.first <= 500 for one in windows)
 
 
-def test_short_input_is_one_window_and_without_a_pause_windows_overlap() -> None:
+def test_short_input_is_one_window_long_windows_overlap() -> None:
     assert plan_windows(500, 50, [], SETTINGS) == [Window(0, 500)]
     assert plan_windows(0, 50, [], SETTINGS) == [Window(0, 0)]
     windows = plan_windows(1200, 50, [], SETTINGS)
@@ -272,7 +272,7 @@ def test_without_such_a_word_nothing_is_said_twice_or_left_out() -> None:
     assert joined(before, [("seum", 8.0, 8.6), ("closes", 9.0, 9.4)]) == "near the museum closes"
 
 
-def test_words_said_again_stay_and_a_window_that_heard_nothing_takes_nothing_away() -> None:
+def test_repeated_words_stay_and_an_empty_window_takes_nothing() -> None:
     before = [("very", 8.2, 8.5), ("very", 9.2, 9.5)]
     assert joined(before, [("very", 8.2, 8.5), ("very", 9.2, 9.5), ("well", 10.2, 10.5)]) == "very very well"
     assert joined([("near", 7.2, 7.5), ("it", 8.6, 8.9)], []) == "near it"

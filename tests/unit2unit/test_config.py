@@ -87,7 +87,7 @@ def as_checkpoint(model: UnitTransformer) -> Checkpoint:
     return Checkpoint(Path("x.pt"), TRANSLATOR, *checkpoint_content(model), "")
 
 
-def test_padding_in_front_makes_no_nan_and_a_source_may_be_longer_than_any_trained_on() -> None:
+def test_padding_makes_no_nan_and_a_source_may_be_of_any_length() -> None:
     model = tiny_model()
     target = torch.cat([torch.full((1, 3), PAD), TARGET], dim=1)
     logits = model(SOURCE, target)
@@ -154,7 +154,7 @@ def test_rows_languages_and_tokens() -> None:
 _TABLES = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "decoder.output_projection.weight")
 
 
-def test_korean_is_added_as_in_the_reference_layout_and_other_languages_stay(parity_dir: Path, tmp_path: Path) -> None:
+def test_korean_is_added_as_in_the_reference_layout(parity_dir: Path, tmp_path: Path) -> None:
     assert main([str(parity_dir / "utut.pt"), str(tmp_path / "ko.pt")]) == 0
     extended = read_checkpoint(tmp_path / "ko.pt", TRANSLATOR)
     expected = np.load(parity_dir / "expected.npz")["ko.surgery_embed"]

@@ -110,7 +110,7 @@ def _run(given: dict[str, Path], *more: object) -> int:
     return main([str(one) for one in (*common, *more)])
 
 
-def test_folders_tables_and_several_files_give_the_translations_of_single_files(given: dict[str, Path], tmp_path: Path) -> None:
+def test_folders_tables_and_files_give_the_same_translations(given: dict[str, Path], tmp_path: Path) -> None:
     one_by_one = {}
     for name in _SENTENCES:
         out = tmp_path / "single.txt"
@@ -130,7 +130,7 @@ def test_folders_tables_and_several_files_give_the_translations_of_single_files(
     assert sorted(path.name for path in (tmp_path / "two").iterdir()) == ["a.txt", "c.txt"]
 
 
-def test_the_model_is_loaded_once_and_a_bad_one_does_not_stop_the_others(
+def test_the_model_is_loaded_once_and_bad_files_stop_no_others(
     given: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loads = []

@@ -69,7 +69,7 @@ def test_a_token_may_be_forbidden_to_follow_itself() -> None:
         assert beam.hypotheses[0].tokens.tolist() == expected
 
 
-def test_unlikely_early_ends_end_the_search_by_the_published_rule_alone() -> None:
+def test_unlikely_early_ends_end_the_search_by_the_published_rule() -> None:
     steps = (
         logits({A: 0.9, END: 0.1}),
         logits({B: 0.9, END: 0.1}, {A: 1.0}),
@@ -87,7 +87,7 @@ def test_unlikely_early_ends_end_the_search_by_the_published_rule_alone() -> Non
     assert found[False][0] == [A, B, C, END]
 
 
-def test_a_search_goes_on_only_while_a_live_beam_is_more_likely_than_what_is_finished() -> None:
+def test_a_search_ends_once_no_live_beam_beats_the_finished() -> None:
     beam = beam_of(1, early_stopping=False)
     advance(beam, logits({A: 0.9, B: 0.1}))
     advance(beam, logits({END: 0.9, A: 0.1}))
@@ -184,7 +184,7 @@ def test_a_search_as_on_a_gpu_finds_the_same(limits: tuple[int, int], least: int
     assert all(len(one) == 4 for one in wanted)
 
 
-def test_a_search_that_needs_too_much_memory_puts_half_of_its_sentences_off_and_finds_the_same(
+def test_a_search_short_of_memory_puts_half_off_and_finds_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     model, sizes = tiny_model(3), list[int]()
@@ -259,7 +259,7 @@ def entry(value: float, num_beams: int) -> KeysValues:
     return KeysValues(torch.full((1, 2, num_beams, 3), value), torch.full((1, 2, num_beams, 3), value))
 
 
-def test_common_ancestors_are_kept_once_and_dead_ones_give_their_slot_back() -> None:
+def test_common_ancestors_are_kept_once_and_dead_slots_come_back() -> None:
     pool, device = BeamPool(1, 1, torch.device("cpu")), 4
     pool.make_room(1)
     pool.begin_step(torch.tensor([[0]]))

@@ -32,7 +32,7 @@ def translator(path: Path) -> UnitTranslator:
     return UnitTranslator.from_checkpoint(path)
 
 
-def test_languages_and_settings_come_from_the_file_and_units_without_durations_from_the_search(translator: UnitTranslator) -> None:
+def test_languages_and_settings_come_from_file_and_search(translator: UnitTranslator) -> None:
     assert translator.languages == ("en", "fr", "ko")
     assert translator.default_search == SearchConfig(beam=4, max_len_b=12)
     found = translator.translate(UNITS, "en", "kor")
@@ -179,7 +179,7 @@ def test_long_searches_are_not_run_side_by_side() -> None:
     assert _group(lengths, [200] * 5, _BatchLimits(9000, 9000, None)) == [[1, 3, 2, 4, 0]]
 
 
-def test_sentences_are_dealt_out_so_that_threads_end_at_about_the_same_time() -> None:
+def test_sentences_are_dealt_so_that_threads_end_together() -> None:
     by_length = list(range(10))
     assert _group(by_length, [200] * 10, num_workers=2) == [[0], [1], [3, 4, 7, 8], [2, 5, 6, 9]]
     assert _group(by_length[:8], [200] * 8, num_workers=2) == [[1, 2, 5, 6], [0, 3, 4, 7]]

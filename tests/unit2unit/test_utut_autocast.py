@@ -48,7 +48,7 @@ def _products(model: Any) -> list[torch.dtype]:
     return seen
 
 
-def test_products_are_bfloat16_weights_float32_and_the_loss_nearly_that_of_float32(parts: tuple[Any, Any, Any, Any]) -> None:
+def test_products_are_bfloat16_and_the_loss_near_float32(parts: tuple[Any, Any, Any, Any]) -> None:
     task, model, criterion, batch = parts
     seen = _products(model)
     loss, _, _ = task.train_step(sample=batch, model=model, criterion=criterion, optimizer=_Optimizer(), update_num=0)

@@ -366,7 +366,7 @@ def test_a_run_without_a_whole_checkpoint_is_refused(whole: Path) -> None:
         read_translator_start(_run(whole.parent.parent))
 
 
-def test_the_recommended_training_stops_early_and_keeps_checkpoints_to_average_and_the_recipe_takes_it() -> None:
+def test_the_recommended_training_stops_early_and_can_be_averaged() -> None:
     run = read_config(TrainingRun, "unit2unit/finetune_large_batch", ["data_dir=d", "run_dir=r", "init=i.pt"])
     assert (run.option("patience"), run.option("save_interval_updates"), run.option("keep_interval_updates")) == (5, 500, 5)
     recipe = Path(__file__).parents[2] / "recipes" / "kox" / "run.sh"

@@ -79,7 +79,7 @@ def test_a_bad_file_is_skipped_by_name(data: Path, caplog: pytest.LogCaptureFixt
     assert dataset.collater([dataset[0]]) == {}
 
 
-def test_noise_is_on_the_source_alone_and_fixed_by_seed_epoch_and_sample(data: Path) -> None:
+def test_noise_is_on_the_source_and_fixed_by_seed_epoch_and_sample(data: Path) -> None:
     plain, noisy, again = _dataset(data), _dataset(data, _NOISE), _dataset(data, _NOISE)
     assert torch.equal(noisy[3]["target"], plain[3]["target"])
     assert not all(torch.equal(noisy[index]["source"], plain[index]["source"]) for index in range(10))

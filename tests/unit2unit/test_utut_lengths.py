@@ -98,7 +98,7 @@ def test_pre_training_tags_its_sources_too(tmp_path: Path) -> None:
         assert int(item["target"][0]) == int(plain[index]["source"][0]) == LENGTH_TAGS["even"]
 
 
-def test_tables_that_say_nothing_of_lengths_are_refused_before_pre_training(
+def test_tables_without_lengths_are_refused_before_pre_training(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = _tables(tmp_path, {"once": (1, 1)})

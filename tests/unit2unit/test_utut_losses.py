@@ -55,7 +55,7 @@ def test_losses_are_the_references(setting: Any) -> None:
         assert nll == pytest.approx(float(expected["loss.nll"]), rel=1e-5)
 
 
-def test_padding_counts_nothing_and_the_loss_of_each_token_is_given_when_asked(setting: Any) -> None:
+def test_padding_counts_nothing_and_token_losses_come_when_asked(setting: Any) -> None:
     model, task, sample, _ = setting
     criterion = FocalLabelSmoothedCrossEntropyCriterion(task, False, 0.2, 2.0)
     wider = {**sample, "net_input": dict(sample["net_input"])}
@@ -178,7 +178,7 @@ def _mixed(attention: nn.Module, x: Tensor) -> tuple[Tensor, Tensor | None, Tens
     return out.detach(), weights, x.grad
 
 
-def test_only_a_training_model_attends_by_plain_products_and_with_the_same_result() -> None:
+def test_only_training_attends_by_plain_products_with_one_result() -> None:
     x = torch.randn(_LENGTH, _ROWS, _WIDTH, dtype=torch.float64)
     fused, no_weights, fused_gradient = _mixed(_attention().train(), x)
     plain, weights, plain_gradient = _mixed(attend_plainly(_attention()).train(), x)
@@ -224,7 +224,7 @@ def test_without_minutes_it_is_fairseqs() -> None:
     assert TimedDecayConfig().decay_minutes == 0
 
 
-def test_it_follows_the_clock_where_updates_are_slow_and_the_updates_where_they_are_fast() -> None:
+def test_it_follows_the_clock_where_slow_and_updates_where_fast() -> None:
     clock = _Clock()
     schedule = clock.schedule(decay_minutes=10.0)
     assert schedule.step_update(5) == pytest.approx(0.5), "warm-up is by updates"

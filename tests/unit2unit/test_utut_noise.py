@@ -35,7 +35,7 @@ def _is_wrong(tokens: np.ndarray) -> np.ndarray:
     return (tokens >= _FIRST_OTHER) & (tokens < 4 + _UNITS)
 
 
-def test_substitutes_take_the_place_of_units_deletions_shorten_and_insertions_keep_the_order() -> None:
+def test_substitutes_replace_deletions_shorten_insertions_keep_order() -> None:
     substituted, shorter, longer = (_noisy(UnitNoise(noisy_sources=1.0, **{f"noise_{one}": 0.1})) for one in _KINDS)
     assert _is_wrong(substituted).mean() == pytest.approx(0.1, abs=0.01)
     assert len(_LONG) - len(substituted) < 20, "but for two equal wrong units side by side"
@@ -111,7 +111,7 @@ def _sources(dataset: Any, epoch: int) -> list[list[int]]:
     return [dataset[index]["source"].tolist() for index in range(len(dataset))]
 
 
-def test_noise_depends_on_epoch_and_sample_alone_and_spares_targets_and_validation(task: Any) -> None:
+def test_noise_depends_on_epoch_and_sample_and_spares_targets(task: Any) -> None:
     train, valid = task.dataset("train"), task.dataset("valid")
     first, second = _sources(train, 1), _sources(train, 2)
     assert np.mean([one != other for one, other in zip(first, second, strict=True)]) > 0.8
@@ -206,7 +206,7 @@ def test_ends_and_length_stay() -> None:
         assert np.array_equal(tokens, _sequence(num_units)), "the original was written to"
 
 
-def test_the_hidden_share_is_the_budget_less_what_overlaps_and_the_tag_cuts_and_any_position_may_be_hidden() -> None:
+def test_the_hidden_share_is_the_budget_less_overlaps_anywhere() -> None:
     random = np.random.default_rng(0)
     tokens = _sequence(300)
     hidden = [np.mean(_noise(random_share=0.0).apply(tokens, random)[1:-1] == _MASK) for _ in range(2000)]

@@ -71,7 +71,7 @@ def test_each_process_draws_by_itself_and_the_first_as_ever() -> None:
 
 
 @pytest.mark.parametrize(("run", "beam"), [("suppressed_greedy_en_ko", 1), ("suppressed_beam5_en_ko", 5)])
-def test_search_of_the_repaired_task_gives_neither_other_tags_nor_masks(parity_dir: Path, run: str, beam: int) -> None:
+def test_the_repaired_task_s_search_gives_no_other_tags_or_masks(parity_dir: Path, run: str, beam: int) -> None:
     expected = np.load(parity_dir / "expected.npz")
     model, _ = load_published(parity_dir / "utut_ko.pt", _LANGUAGES)
     options = argparse.Namespace(langs=",".join(_LANGUAGES), source_lang="en", target_lang="ko")
@@ -160,7 +160,7 @@ def test_the_time_of_another_run_is_not_counted(monkeypatch: pytest.MonkeyPatch)
         assert trainer._previous_training_time == expected
 
 
-def test_figures_of_updates_that_are_made_again_are_dropped_from_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_figures_of_repeated_updates_are_dropped_from_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """fairseq writes counts with six digits, and a kill may tear a line."""
     monkeypatch.setattr(progress_bar, "SummaryWriter", object)
     kept = [b'{"num_updates": "999000"}\n', b"epoch 3 | num_updates 1e+06 | loss 2\n", b"\xec\x95 torn\n"]

@@ -119,7 +119,7 @@ def test_training_lowers_its_loss(stage: Stage) -> None:
     assert valid[max(valid)] < valid[min(valid)]
 
 
-def test_validation_of_a_translator_tells_how_many_tokens_are_right_and_bleu_over_units(finetuned: Stage) -> None:
+def test_validation_tells_the_share_of_right_tokens_and_bleu(finetuned: Stage) -> None:
     accuracy, bleu = (logged(finetuned.run_dir, name, "valid") for name in ("accuracy", "bleu"))
     assert accuracy.keys() == bleu.keys() == losses(finetuned.run_dir, "valid").keys()
     assert accuracy[max(accuracy)] > accuracy[min(accuracy)]
@@ -129,7 +129,7 @@ def test_validation_of_a_translator_tells_how_many_tokens_are_right_and_bleu_ove
     assert all(sorted(one) == list(range(1, _UPDATES + 1)) for one in rates)
 
 
-def test_a_part_of_the_split_is_validated_on_and_the_search_limit_follows_the_data(
+def test_a_part_is_validated_and_the_search_limit_follows_the_data(
     finetuned: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train_here("finetune", *finetuned.given(tmp_path, "check_only=true")) == 0
@@ -261,7 +261,7 @@ def test_checkpoints_are_in_the_published_layout(stage: Stage, parity_dir: Path)
     assert isinstance(content["cfg"]["task"], argparse.Namespace if stage.name == "finetune" else dict)
 
 
-def test_a_run_that_is_told_to_end_and_then_killed_goes_on_as_if_nothing_had_happened(finetuned: Stage, tmp_path: Path) -> None:
+def test_a_run_ended_then_killed_goes_on_as_if_nothing_happened(finetuned: Stage, tmp_path: Path) -> None:
     """SIGTERM: a checkpoint of the last update. SIGKILL in mid-epoch and with workers. To the end: the same losses and weights.
 
     Pre-training stands on the same engine; that its noise depends on epoch and sample alone has a test of its own.
@@ -334,7 +334,7 @@ def test_a_gradient_that_is_no_number_a_full_disk_and_a_second_run(
     assert not (last.parent / "crash.pt").exists()
 
 
-def test_a_run_goes_on_with_the_text_it_was_begun_with_and_another_puts_it_aside(
+def test_a_run_keeps_the_text_it_began_with_until_another_is_given(
     finetuned: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text_losses = logged(finetuned.run_dir, "text_loss", "valid")

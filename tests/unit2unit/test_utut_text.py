@@ -43,7 +43,7 @@ def _batch(task: Any, indices: list[int]) -> dict[str, Any]:
     return dataset.collater([dataset[index] for index in indices])  # type: ignore[no-any-return]
 
 
-def test_each_pair_brings_what_it_says_and_two_that_are_joined_what_both_say(parts: Any) -> None:
+def test_pairs_bring_their_text_and_joined_pairs_both(parts: Any) -> None:
     task, _, criterion, data = parts
     letters = criterion.decoder.dictionary
     for split in ("train", "valid"):

@@ -117,7 +117,7 @@ def test_a_run_says_how_many_epochs_and_how_many_hours_it_takes(clock: Clock, ca
     assert config.optimization.max_update == 10_000
 
 
-def test_a_run_by_minutes_says_how_many_updates_it_made_of_those_expected(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_run_by_minutes_says_how_many_updates_it_made(caplog: pytest.LogCaptureFixture) -> None:
     trainer, config = _trainer(2), _config(4_000)
     watch = Watch(Stop(), lambda *_: [], lambda *_: "over", lambda *_: {}, lambda *_: False)
     for updates, seconds in ((2, 1801.0), (1_500, 1801.0), (3_000, 1801.0), (4_000, 1801.0), (2, 1700.0)):
@@ -157,7 +157,7 @@ def test_a_part_of_a_split_is_the_same_each_time() -> None:
     assert part_of(30, 0, 2).tolist() == part_of(30, 30, 2).tolist() == list(range(30))
 
 
-def test_a_collapsed_translator_is_noticed_and_cut_translations_are_counted(
+def test_a_collapsed_translator_is_seen_and_cuts_are_counted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     vocabulary, counts = TranslatorVocabulary(20, ("en", "ko")), Translations()

@@ -120,7 +120,7 @@ def walk(count: int, chin: np.ndarray | float = 0.0) -> list[Box | None]:
     return list(np.stack(columns, axis=1).astype(np.float32))
 
 
-def test_a_chin_that_goes_up_and_down_leaves_the_box_alone_and_the_head_is_followed() -> None:
+def test_a_moving_chin_leaves_the_box_and_the_head_is_followed() -> None:
     steady = np.array(steady_boxes(walk(60, 10 * np.sin(np.arange(60) * 2 * np.pi / 5)), 12))
     inside = slice(12, -12)
     assert np.array(steady).dtype == np.float32
@@ -128,7 +128,7 @@ def test_a_chin_that_goes_up_and_down_leaves_the_box_alone_and_the_head_is_follo
     assert steady[inside, 3] == pytest.approx(140.0, abs=0.5)
 
 
-def test_nothing_is_averaged_over_gaps_and_jumps_and_without_reach() -> None:
+def test_nothing_is_averaged_over_gaps_and_jumps_or_without_reach() -> None:
     other = [np.array([300, 20, 400, 140], np.float32)] * 4
     steady = steady_boxes([*walk(4), None, *walk(3), *other], 12)
     assert steady[4] is None
@@ -143,7 +143,7 @@ def drawn(margins: list[float]) -> MouthsToDraw:
     return mouths_to_draw(list(walk(len(margins))), margins)
 
 
-def test_a_mouth_that_goes_over_the_edge_goes_out_and_comes_back_and_never_flickers() -> None:
+def test_a_mouth_over_the_edge_goes_out_and_never_flickers() -> None:
     """Margins around both bounds: cut off below 0.05, and until it is 0.08 within the frame again."""
     cut = drawn([0.3] * 20 + [0.04, 0.06, 0.045, 0.07] * 5 + [0.3] * 20)
     assert cut.is_cut.tolist() == [False] * 20 + [True] * 20 + [False] * 20

@@ -85,7 +85,7 @@ def test_the_hard_paste_scales_a_cut_box_twice_as_published(frame: np.ndarray, p
     np.testing.assert_array_equal(pasted[20:], cv2.resize(once, (80, 40), interpolation=cv2.INTER_LINEAR))
 
 
-def test_the_edge_is_soft_inside_the_box_and_absent_at_the_border_of_the_frame() -> None:
+def test_the_edge_is_soft_inside_the_box_and_absent_at_the_border() -> None:
     black, white = np.zeros((HEIGHT, WIDTH, 3), dtype=np.uint8), np.full((96, 96, 3), 255, dtype=np.uint8)
     pasted = paste_face(black, white, box(-20, 10, 50, 60), feather=0.2)[..., 0].astype(int)
     across, down = pasted[47], pasted[:, 20]

@@ -29,7 +29,7 @@ class _Counting(FaceDetector):
         return []
 
 
-def test_a_narrow_frame_has_no_more_than_eight_tiles_and_a_usual_one_square_ones() -> None:
+def test_a_narrow_frame_has_eight_tiles_at_most_others_square_ones() -> None:
     for size in ((30, 8192), (8192, 30), (120, 4000)):
         detector = _Counting()
         detector.far_boxes(np.zeros((*size, 3), np.uint8))
@@ -89,7 +89,7 @@ CHATTER = [
 TROUBLE = ["E0000 00:00:1795161909.016812    9280 graph.cc:20] model not found", "W0000 00:00:1 2 memory.cc:1] low", "Traceback"]
 
 
-def test_only_chatter_is_dropped_and_all_else_is_passed_on_before_an_error(capfd: pytest.CaptureFixture[str]) -> None:
+def test_only_chatter_is_dropped_and_all_else_passed_on(capfd: pytest.CaptureFixture[str]) -> None:
     with without_chatter():
         for line in [*CHATTER, *TROUBLE]:
             os.write(2, f"{line}\n".encode())

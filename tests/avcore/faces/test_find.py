@@ -66,7 +66,7 @@ def test_sound_tells_which_of_two_talking_faces_speaks() -> None:
         assert evidence[is_right] > evidence[not is_right]
 
 
-def test_frames_without_the_face_have_no_box_and_the_nearest_lips_and_lips_show_the_mouth_moving() -> None:
+def test_faceless_frames_have_no_box_and_lips_show_the_mouth() -> None:
     actor = Actor(4, frames=range(10, 30))
     face = find_faces(clip([actor], 45))
     assert [frame for frame, box in enumerate(face.boxes) if box is None] == [*range(10), *range(30, 45)]
@@ -122,7 +122,7 @@ def test_no_face_names_the_way_out(num_frames: int) -> None:
         find_faces(frames, source="talk.mp4")
 
 
-def test_one_frame_is_enough_and_a_face_number_that_is_not_there_an_error() -> None:
+def test_one_frame_is_enough_and_an_absent_face_number_an_error() -> None:
     face = find_faces(clip([Actor(9)], 1))
     assert face.num_found == 1
     assert face.lips.shape == (1, 96, 96)

@@ -144,7 +144,7 @@ def test_a_strip_too_low_for_a_face_is_not_searched() -> None:
     assert tracker.finish() == []
 
 
-def test_a_window_is_cut_as_it_is_black_beyond_the_frame_and_averaged_down_where_it_is_large() -> None:
+def test_a_window_is_black_beyond_the_frame_and_averaged_down() -> None:
     image = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
     np.testing.assert_array_equal(CropWindow(10, 5, 40).cut(image), image[5:45, 10:50])
     image = np.full((60, 80, 3), 200, dtype=np.uint8)
@@ -256,7 +256,7 @@ def test_sound_tells_who_of_two_moving_mouths_speaks() -> None:
     assert numbers(tracks, "auto", levels) == [1]
 
 
-def test_sound_may_come_a_little_early_or_late_and_decides_nothing_where_it_is_steady_or_missing() -> None:
+def test_sound_may_be_a_little_off_and_decides_nothing_if_steady() -> None:
     levels = np.roll((10 * TALK).astype(np.float32), 3)
     assert speech_evidence(track(0, TALK, 0, 100), levels) == pytest.approx(2.2 * speech_evidence(track(0, TALK, 0, 100)), rel=0.05)
     one = track(0, TALK, 0, 100, first=50)
@@ -264,7 +264,7 @@ def test_sound_may_come_a_little_early_or_late_and_decides_nothing_where_it_is_s
     assert numbers([one, track(1, TALK, 400, 50)], "auto", np.zeros(200, dtype=np.float32)) == [0]
 
 
-def test_two_seconds_of_speech_of_one_loudness_do_not_hide_who_talks() -> None:
+def test_speech_of_one_loudness_does_not_hide_who_talks() -> None:
     flat = (-3 + 0.5 * np.cos(2 * np.pi * 0.7 * TIMES)).astype(np.float32)
     assert mouth_agreement(TALK[:45], flat[:45]) < 0.15
     assert speech_evidence(track(0, TALK[:45], 0, 200), flat[:45]) > SPEAKS
@@ -284,7 +284,7 @@ def test_choice_is_read_and_a_wrong_one_says_what_is_right() -> None:
 
 
 @pytest.mark.parametrize("held", [0.0, 0.1, 0.2])
-def test_a_mouth_that_is_held_open_before_and_after_its_speech_has_said_it(held: float) -> None:
+def test_a_mouth_held_open_around_its_speech_has_said_it(held: float) -> None:
     is_speech = (TIMES >= 1) & (TIMES < 3)
     opening = np.where(is_speech, TALK, held)
     levels = np.where(is_speech, np.log(0.02 + TALK), -9).astype(np.float32)

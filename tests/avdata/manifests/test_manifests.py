@@ -160,7 +160,7 @@ def test_a_wrong_line_is_named(tmp_path: Path, line: str, complaint: str) -> Non
         read_manifest(tmp_path / "m.jsonl")
 
 
-def test_units_survive_the_round_trip_and_a_folder_of_unit_files_is_frames_by_id(tmp_path: Path) -> None:
+def test_units_survive_the_round_trip_and_a_folder_is_frames_by_id(tmp_path: Path) -> None:
     rows = [
         UnitRow("a", Units.from_frames([1, 1, 2], "ko", "sha256:1"), {"speaker_embedding": [0.5, 0.5]}),
         UnitRow("b", Units([4, 4]), {}),  # type: ignore[arg-type]

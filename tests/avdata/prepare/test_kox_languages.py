@@ -67,7 +67,7 @@ def test_the_language_stands_in_the_name_of_the_archive(
     assert not (tmp_path / "out" / "failed.jsonl").exists()
 
 
-def test_real_english_is_paired_and_only_what_is_missing_is_synthesised(tmp_path: Path) -> None:
+def test_real_english_is_paired_and_only_the_missing_synthesised(tmp_path: Path) -> None:
     archives = {"VS_ko_11": _sounds(KOREAN_S), "VS_en_11": _sounds(ENGLISH_S, NAMES[:2]), "VL_ko_11": _labels()}
     root = _tree(tmp_path / "x", archives, "Validation")
     voice = tmp_path / "voice.wav"

@@ -166,7 +166,7 @@ def test_a_line_without_its_sign_is_named(tmp_path: Path, line: str) -> None:
     assert failed["scripts/train.trn:3"] == "no line as 'path :: text'"
 
 
-def test_every_recording_of_fleurs_has_a_partner_in_the_other_language(tmp_path: Path) -> None:
+def test_every_fleurs_recording_has_a_partner_in_the_other_language(tmp_path: Path) -> None:
     assert prepare("fleurs", write_fleurs(tmp_path / "fleurs"), tmp_path / "out") == 0
     english, korean = (read_manifest(tmp_path / "out" / f"{name}.jsonl").entries for name in ("en", "ko"))
     names = [f"{split}_{one}" for split in ("dev", "test", "train") for one in ("1_0", "1_1", "2_0")]

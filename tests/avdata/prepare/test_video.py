@@ -68,7 +68,7 @@ def prepared(talk_video: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return out
 
 
-def test_clips_are_cut_at_the_pause_into_parts_of_equal_length_and_measured(prepared: Path) -> None:
+def test_clips_are_cut_at_pauses_into_equal_parts_and_measured(prepared: Path) -> None:
     manifest = read_manifest(prepared / "manifest.jsonl")
     assert [entry.id for entry in manifest.entries] == ["화자A/발표_0001", "화자A/발표_0002"]
     first, second = manifest.entries

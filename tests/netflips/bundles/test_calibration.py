@@ -124,7 +124,7 @@ def test_the_likeness_gets_most_of_the_share() -> None:
     assert shares["unit_likeness"] > 3 * shares["unit_confidence"] > 0
 
 
-def test_voices_of_the_bounds_are_neither_trainings_nor_the_evaluations() -> None:
+def test_voices_of_the_bounds_are_of_no_training_or_evaluation() -> None:
     rng = np.random.default_rng(0)
     settings = cast().settings
     held_out = {name for voice in settings["held_out"]["natural"] for name in voice} - set(settings["natural"]["styles"])

@@ -276,7 +276,7 @@ def test_a_body_without_an_end_is_not_taken(
     assert sum(path.stat().st_size for path in store.models_folder().rglob("*") if path.is_file()) < 100_000
 
 
-def test_a_name_of_a_repository_that_leads_elsewhere_is_no_file_of_a_model() -> None:
+def test_a_repository_s_name_that_leads_elsewhere_is_no_file_of_it() -> None:
     wanted = [fetch._is_name(path) for path in ("model.bin", "..", "a/b", "a\0b", "x" * 300, "")]
     assert wanted == [True, False, False, False, False, False]
 
@@ -580,7 +580,7 @@ def test_the_list_that_is_shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert json.loads(models("list", "--json")[1])["models"]
 
 
-def test_a_fetched_model_s_name_is_a_checkpoint_for_trainers_and_for_what_extends_a_translator(
+def test_a_fetched_model_is_a_checkpoint_for_trainers_and_extensions(
     paths: ModelPaths, models: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NETFLIPS_MODELS", str(tmp_path / "kept"))

@@ -30,7 +30,7 @@ def file(path: Path, content: bytes = b"x") -> Path:
     return path
 
 
-def test_the_weakest_licence_counts_and_every_one_of_the_list_says_whether_it_lets_sell() -> None:
+def test_the_weakest_licence_counts_and_each_says_if_it_lets_sell() -> None:
     free, silent, closed = (Terms("x", f"{word}.pt", "", word) for word in ("yes", "not stated", "no"))
     assert may_be_sold([free, free]) == "yes"
     assert may_be_sold([free, silent, silent]) == "not stated, because of not stated.pt"
@@ -48,7 +48,7 @@ def test_the_weakest_licence_counts_and_every_one_of_the_list_says_whether_it_le
     assert {one.commercial for one in listed.built_in.values()} == {"yes"}
 
 
-def test_a_model_is_known_by_its_folder_its_digest_or_a_restricted_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_is_known_by_folder_digest_or_restricted_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert terms_of("x", file(tmp_path / "kept" / "encoder" / "any.pt"))[3] == "no"
     assert terms_of("x", file(tmp_path / "elsewhere" / "mavhubert_large_noise.pt"))[1:] == (
         "mavhubert_large_noise.pt", "AV-HuBERT's licence (Meta)", "no",

@@ -176,7 +176,7 @@ def test_a_script_names_files_of_its_own_folder_only(tmp_path: Path) -> None:
             require_own_files(script, tmp_path / "own" / "x.json")
 
 
-def test_files_of_a_scripts_folder_are_found_and_links_are_not_followed(tmp_path: Path) -> None:
+def test_files_of_a_scripts_folder_are_found_and_links_not_followed(tmp_path: Path) -> None:
     own = tmp_path / "own"
     (own / "takes").mkdir(parents=True)
     (own / "takes" / "3.wav").write_bytes(b"x")

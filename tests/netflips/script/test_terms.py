@@ -44,7 +44,7 @@ def _script(*terms: Term, **more: str) -> Script:
     return Script("en", "ko", utterances=said, terms=terms)
 
 
-def test_names_words_and_amounts_are_found_with_what_the_translations_have_for_them() -> None:
+def test_names_words_and_amounts_are_found_with_their_renderings() -> None:
     assert {one.word: one.proposed for one in find_terms(_script())} == {
         "Marchetti": "마르케티",
         "NASA": "나사",
@@ -113,7 +113,7 @@ def test_what_cannot_be_said_is_refused_by_its_word(terms: list[dict[str, str]],
 ANSWERS = "{'Okafor': '오카포르.', 'NASA': 'NASA', '20 kW': 'twenty'}"
 
 
-def test_the_command_lists_them_and_asks_a_program_for_those_that_nobody_knows(
+def test_the_command_lists_terms_and_asks_a_program_for_unknown_ones(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     talk, new = tmp_path / "talk.json", tmp_path / "new.json"

@@ -45,7 +45,7 @@ def _fits(schema: str, value: Any) -> None:
     Draft202012Validator({**DESCRIPTION, "$ref": f"#/components/schemas/{schema}"}).validate(value)
 
 
-def test_the_description_is_one_and_names_the_addresses_that_there_are(client: TestClient) -> None:
+def test_the_description_names_the_addresses_that_there_are(client: TestClient) -> None:
     validate(DESCRIPTION)
     assert client.get(f"{API}/openapi.json").json() == DESCRIPTION, "python -m tests.netflips.serve.openapi writes it"
     (api,) = (one for one in client.app.routes if isinstance(one, Mount) and one.path == API)  # type: ignore[attr-defined]
@@ -109,7 +109,7 @@ def test_a_dub_goes_through_at_once_where_that_is_asked_for(client: TestClient) 
     assert (refused.status_code, refused.json()["error"]) == (400, "draft is on or off; expected true or false; found 'no'")
 
 
-def test_programs_with_the_token_are_one_visitor_and_others_are_refused(tmp_path: Path) -> None:
+def test_programs_with_the_token_are_one_visitor_others_refused(tmp_path: Path) -> None:
     app = app_of(tmp_path, host="0.0.0.0", token="a long secret")
     with TestClient(app, base_url="http://dub.example", headers=BEARER) as program:
         job = say(program, "one")

@@ -68,7 +68,7 @@ def test_an_upload_is_stopped(page: Any) -> None:
     page.unroute_all(behavior="ignoreErrors")
 
 
-def test_texts_are_corrected_before_anything_is_drawn_and_one_sentence_is_tried_first(page: Any) -> None:
+def test_texts_are_corrected_before_drawing_and_one_sentence_tried(page: Any) -> None:
     page.set_input_files("#dub .file[data-file=video] input", str(CLIP))
     page.click("#dub form summary")
     page.check("#dub input[name=hold]")  # the stand-in understands little of that
@@ -180,7 +180,7 @@ def test_progress_grows_and_stop_stops_by_keyboard_alone(page: Any) -> None:
     assert state_of(page, str(card.get_attribute("data-id")))["state"] == "stopped"
 
 
-def test_the_title_and_a_notification_say_that_a_job_ended_while_nobody_looked(page: Any) -> None:
+def test_title_and_notification_say_that_a_job_ended_unwatched(page: Any) -> None:
     page.evaluate(
         """() => {
         window.notified = [];
@@ -425,7 +425,7 @@ def live(chromium: Any, tmp_path: Path) -> Iterator[Any]:
         assert troubles == []
 
 
-def test_a_recording_is_stopped_goes_on_and_one_sentence_of_it_is_corrected(live: Any, talk: Path, tmp_path: Path) -> None:
+def test_a_recording_stops_goes_on_and_one_sentence_is_corrected(live: Any, talk: Path, tmp_path: Path) -> None:
     live.set_input_files("#dub .file[data-file=video] input", str(talk))
     live.click("#dub form summary")
     live.select_option("#dub select[name=timing]", "source")

@@ -37,7 +37,7 @@ def _questions(page: Any) -> list[str]:
     return asked
 
 
-def test_corrections_are_there_again_after_another_language_and_another_visit(page: Any) -> None:
+def test_corrections_are_kept_over_another_language_and_visit(page: Any) -> None:
     card = _asks(page)
     texts = card.locator(".rows textarea")
     card.locator("[data-act=split]").nth(0).click()
@@ -71,7 +71,7 @@ def test_corrections_are_there_again_after_another_language_and_another_visit(pa
     assert page.evaluate("Object.keys(localStorage).filter(one => one.includes('typed'))") == []  # it is dubbed now
 
 
-def test_corrections_of_a_dub_stay_until_they_are_dubbed_and_go_with_it(page: Any) -> None:
+def test_corrections_of_a_dub_stay_until_dubbed_and_go_with_it(page: Any) -> None:
     job = dub(page)
     card = page.locator(f".job[data-id='{job}']")
     card.locator("textarea").nth(1).fill("두 번째예요.")
@@ -89,7 +89,7 @@ def test_corrections_of_a_dub_stay_until_they_are_dubbed_and_go_with_it(page: An
     assert page.evaluate("Object.keys(localStorage).filter(one => one.includes('typed'))") == []
 
 
-def test_an_upload_goes_on_in_another_language_and_who_leaves_is_asked(page: Any) -> None:
+def test_an_upload_goes_on_in_another_language_and_leaving_is_asked(page: Any) -> None:
     held: list[Any] = []
     page.route("**/uploads?*", lambda route: held.append(route))
     page.set_input_files(f"{VIDEO} input", str(CLIP))
@@ -130,7 +130,7 @@ def test_who_leaves_with_a_recording_that_was_not_sent_is_asked(page: Any) -> No
     assert asked == ["beforeunload"]
 
 
-def test_the_focus_goes_to_the_result_of_the_example_and_its_sentences_are_heard_beside_the_original(page: Any) -> None:
+def test_the_focus_goes_to_the_example_s_result_and_its_sentences(page: Any) -> None:
     page.focus(f"{VIDEO} button.example")
     page.keyboard.press("Enter")
     where = set()
@@ -150,7 +150,7 @@ def test_the_focus_goes_to_the_result_of_the_example_and_its_sentences_are_heard
     ]
 
 
-def test_a_video_without_sound_is_read_by_its_lips_in_a_voice_that_is_given(page: Any, tmp_path: Path) -> None:
+def test_a_video_without_sound_is_read_by_lips_in_a_given_voice(page: Any, tmp_path: Path) -> None:
     silent = tmp_path / "silent.mp4"
     source = FrameSource(CLIP)
     with VideoWriter(silent, source.info.width, source.info.height, FRAME_RATE, preset="ultrafast") as writer:
@@ -165,7 +165,7 @@ def test_a_video_without_sound_is_read_by_its_lips_in_a_voice_that_is_given(page
 
 
 @pytest.mark.parametrize(("share", "left_s", "said"), [(1.0, 0.4, "99%"), (0.996, 3.0, "99%, about 3 s left"), (0.5, None, "50%")])
-def test_a_hundred_percent_and_no_time_left_are_said_only_of_what_is_done(
+def test_a_hundred_percent_is_said_only_of_what_is_done(
     page: Any, share: float, left_s: float | None, said: str
 ) -> None:
     news = {
@@ -199,7 +199,7 @@ def test_a_portrait_fits_the_window(page: Any) -> None:
     assert 0 <= round(card[0]) < video[0] < video[1] < download[1] <= 700
 
 
-def test_a_doubt_ends_when_the_sentences_that_were_not_understood_are_typed(page: Any) -> None:
+def test_a_doubt_ends_when_the_sentences_not_understood_are_typed(page: Any) -> None:
     def doubted(route: Any) -> None:
         answer = route.fetch()
         job = answer.json()

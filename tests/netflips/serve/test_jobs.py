@@ -87,7 +87,7 @@ def test_news_of_others_keep_no_sign_of_life_back(tmp_path: Path) -> None:
     assert asyncio.run(first()) is None
 
 
-def test_the_time_that_a_job_still_takes_falls_unless_a_step_is_slow_which_is_told(
+def test_the_time_left_falls_unless_a_slow_step_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = Job("0" * 32, visitor="", kind="say", title="", words=(), values={})
@@ -315,7 +315,7 @@ def test_a_text_is_said_in_a_voice_and_one_like_an_option_is_a_text(client: Test
         assert [words[place + 1] for place, word in enumerate(words) if word == "--voice"] == voices  # of two the last counts
 
 
-def test_a_failed_job_says_why_and_one_whose_worker_ends_is_one_jobs_trouble(client: TestClient) -> None:
+def test_a_failed_job_says_why_and_troubles_no_other_job(client: TestClient) -> None:
     job = until(client, say(client, "fail"), over)
     assert (job["state"], job["error"], job["goes_on"]) == ("failed", "text.txt: it cannot be said; expected words", False)
     strange, known = job["warnings"]
@@ -348,7 +348,7 @@ def test_a_job_that_is_removed_while_it_is_asked_again_stays_removed(tmp_path: P
         assert until(client, say(client, "two"), over)["state"] == "done"
 
 
-def test_jobs_that_name_each_other_as_what_they_were_made_by_stop_nothing(tmp_path: Path) -> None:
+def test_jobs_that_name_each_other_as_their_source_stop_nothing(tmp_path: Path) -> None:
     app = app_of(tmp_path)
     queue = app.state.desk.queue
     with TestClient(app, base_url=LOCAL) as client:
@@ -395,7 +395,7 @@ def test_places_turns_and_a_full_queue(tmp_path: Path) -> None:
         assert until(one, waiting[1], over)["state"] == "done"
 
 
-def test_a_dub_waits_until_its_texts_were_seen_and_survives_a_new_server(tmp_path: Path) -> None:
+def test_a_dub_waits_until_its_texts_were_seen_over_a_new_server(tmp_path: Path) -> None:
     with TestClient(app_of(tmp_path / "page"), base_url=LOCAL) as client:
         sent = upload(client)
         form = {"kind": "dub", "values": {"video": sent["id"], "hold": True}}
@@ -470,7 +470,7 @@ def test_old_jobs_and_uploads_are_removed(tmp_path: Path) -> None:
         assert [one.name for one in (tmp_path / "jobs").iterdir()] == [unfinished["id"]]
 
 
-def test_messages_tell_of_no_folder_of_the_server_and_notes_call_files_as_the_visitor_does() -> None:
+def test_messages_name_no_folder_and_files_as_the_visitor_does() -> None:
     words = ("dub", "source.mp4", "--utut-path", "/models/a.pt")
     job = Job("0" * 32, "v", "dub", "talk.mp4", words, {}, shown={"source.mp4": "talk.mp4"})
     assert job.in_visitors_words("/models/a.pt: not for source.mp4") == "a.pt: not for talk.mp4"
@@ -576,7 +576,7 @@ def test_a_video_with_a_silent_track_before_the_speaker_s_has_speech(tmp_path: P
 
 
 @pytest.mark.parametrize(("spoken_s", "fixed_s"), [(4.0, 10.0), (56.0, 7.0)])
-def test_a_correction_has_what_is_opened_and_half_a_minute_heard_again(tmp_path: Path, spoken_s: float, fixed_s: float) -> None:
+def test_a_correction_has_what_is_opened_and_half_a_minute_again(tmp_path: Path, spoken_s: float, fixed_s: float) -> None:
     # 3 s are in no step, 1 s reads and writes, 6 s hear it
     steps = (("read", 0.5), ("faces", 8.0), ("speech", 2.0), ("frames", 4.0), ("check", 6.0), ("write", 0.5))
     said = Utterance(1, TimeSpan(0, spoken_s), fit=TimeFit(TimeSpan(0, spoken_s), spoken_s=spoken_s))

@@ -304,7 +304,7 @@ def test_limits_of_size_length_and_disk(tmp_path: Path) -> None:
         assert client.post("/api/v1/uploads?name=x.mp4&as=video", content=b"x").status_code == 507
 
 
-def test_the_example_is_an_upload_like_others_and_is_dubbed_before_anything_is_asked(client: TestClient) -> None:
+def test_the_example_is_an_upload_like_others_dubbed_without_asking(client: TestClient) -> None:
     about = client.get("/api/v1/about").json()
     assert "video" in about["examples"]
     made = client.post("/api/v1/example?as=video")

@@ -50,7 +50,7 @@ def test_no_dub_begins_without_a_consent_that_holds(operated: TestClient) -> Non
     assert operated.get("/api/v1/jobs").json()["jobs"] == []
 
 
-def test_the_consent_of_a_project_is_asked_once_and_goes_to_the_command(operated: TestClient) -> None:
+def test_a_project_s_consent_is_asked_once_and_goes_to_the_command(operated: TestClient) -> None:
     done = dubbed(operated, {"video": upload(operated)["id"], "label": True} | AGREED)
     folder = operated.folder / done["id"]  # type: ignore[attr-defined]
     about = json.loads((folder / "job.json").read_text(encoding="utf-8"))

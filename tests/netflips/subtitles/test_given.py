@@ -158,13 +158,13 @@ def test_of_subtitles_in_both_languages_each_line_is_heard_or_said(tmp_path: Pat
     assert (french.side, french.cues[0].text, french.cues[0].source_text) == ("source", "공항이 어디예요?", "")
 
 
-def test_a_line_in_latin_letters_now_and_then_does_not_make_subtitles_of_both_languages(tmp_path: Path) -> None:
+def test_a_line_in_latin_letters_makes_no_subtitles_of_two_languages(tmp_path: Path) -> None:
     rows = (("01", "02", "애플\nApple Park"), ("03", "04", "네, 맞아요."), ("05", "06", "가요."))
     given = read(tmp_path, "a.srt", times(*rows))
     assert [(one.source_text, one.text) for one in given.cues] == [("", "애플 Apple Park"), ("", "네, 맞아요."), ("", "가요.")]
 
 
-def test_entities_of_html_are_read_and_languages_of_the_same_letters_not_told_apart(tmp_path: Path) -> None:
+def test_entities_are_read_and_languages_of_like_letters_not_parted(tmp_path: Path) -> None:
     text = "네&hellip; A&amp;B &#44032; &unknown;"
     rows = {
         "a.srt": times(("01", "02", text)),
@@ -227,7 +227,7 @@ def test_each_of_many_cues_lasts_until_the_next_of_another_time(tmp_path: Path) 
     assert process_time() - began < 4
 
 
-def test_a_note_of_thousands_of_cues_names_the_first_of_them_and_how_many(tmp_path: Path) -> None:
+def test_a_note_of_many_cues_names_the_first_and_how_many(tmp_path: Path) -> None:
     rows = [("01", "01", "하나"), ("01,1", "03", "둘")] * 3000
     note = read(tmp_path, "a.srt", times(*rows)).note
     told = sentence(note)

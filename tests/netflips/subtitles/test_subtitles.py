@@ -48,7 +48,7 @@ def test_rules_hold_for_any_words(rules: Rules, seed: int) -> None:
     assert not any(cue.start_s + 1e-9 < cut < cue.end_s - 1e-9 for cue in cues for cut in cuts)
 
 
-def test_a_short_word_stays_for_a_second_and_a_subtitle_ends_with_its_shot_or_sentence() -> None:
+def test_a_short_word_stays_a_second_and_ends_with_shot_or_sentence() -> None:
     (cue,) = make_cues([spoken("No.", 3.0)], ENGLISH, end_s=10)
     assert (cue.start_s, cue.end_s) == (3.0, 4.0)
     (late,) = make_cues([spoken("No.", 9.6)], ENGLISH, end_s=10)
@@ -67,7 +67,7 @@ def test_two_lines_are_even_and_rather_broken_after_a_comma() -> None:
     assert lay_out(" ".join(lines).split(), KOREAN) == lines
 
 
-def test_a_word_longer_than_a_line_is_broken_and_nothing_said_is_no_subtitle() -> None:
+def test_a_word_longer_than_a_line_is_broken_and_silence_is_none() -> None:
     cues = make_cues([[Word("a" * 100, 0.0, 4.0, 1.0)]], ENGLISH)
     assert [line for cue in cues for line in cue.lines] == ["a" * 42, "a" * 42, "a" * 16]
     assert make_cues([], ENGLISH) == []

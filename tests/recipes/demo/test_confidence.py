@@ -9,7 +9,7 @@ from recipes.demo.recipe.confidence import KINDS, PLACES, fitted, is_heard, reco
 pytest.importorskip("whisper_normalizer", reason="needs the extra judges")
 
 
-def test_what_is_fitted_never_falls_with_a_surer_model_and_is_never_all_or_nothing() -> None:
+def test_what_is_fitted_never_falls_and_is_never_all_or_nothing() -> None:
     rng = np.random.default_rng(3)
     scores = -np.exp(rng.uniform(np.log(0.03), np.log(0.4), 300))
     rows = [
@@ -38,7 +38,7 @@ def rows() -> list[dict[str, object]]:
     return found
 
 
-def test_a_kind_of_voice_is_judged_by_the_others_and_the_section_says_all() -> None:
+def test_a_kind_of_voice_is_judged_by_the_others() -> None:
     lines = list(reliability_lines(rows()))  # type: ignore[arg-type]
     assert [line.split(":")[0] for line in lines] == ["translation", "reading", "recognition"]
     assert all("106 sure, 106 right, 54 not understood, 0 right" in line for line in lines)

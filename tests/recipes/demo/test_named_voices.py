@@ -13,7 +13,7 @@ from tests.avcore.made_speech import babble
 from unit2av.voice.named import read_named_voices
 
 
-def test_each_voice_of_the_cast_is_measured_on_sentences_of_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_voice_of_the_cast_is_measured_on_training_sentences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, NaturalVoice]] = []
 
     def spoken(text: str, voice: NaturalVoice) -> TimedSpeech:

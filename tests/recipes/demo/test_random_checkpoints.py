@@ -96,7 +96,7 @@ def test_published_sizes() -> None:
     assert len(speaker) == 16
 
 
-def test_a_reader_of_lips_of_other_sizes_and_with_a_shuffled_dictionary(tmp_path: Path) -> None:
+def test_a_lip_reader_has_other_sizes_and_a_shuffled_dictionary(tmp_path: Path) -> None:
     path = write_random_checkpoints(tmp_path, with_text=True)[UNIT2TEXT]
     reader = UnitReader.from_checkpoint(path)
     lips, config = TINY_UNIT_TO_TEXT.lips, reader.config

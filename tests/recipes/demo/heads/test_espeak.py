@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[4]
 _LIBRARIES_OF_OTHERS = ("libespeak", "libflite", "libpcaudio", "libsonic", "libavcodec", "libavformat", "libsndfile")
 
 
-def test_every_library_that_speaks_or_decodes_is_one_that_pip_installed() -> None:
+def test_every_library_that_speaks_or_decodes_comes_from_pip() -> None:
     program = """
 import sys
 from avdata.prepare.espeak import EspeakVoice, espeak_speech
@@ -54,7 +54,7 @@ def test_phonemes_follow_one_another_through_the_speech(voice: str, text: str) -
     assert {name.lstrip(";:'%,=|~") for name in names} & VISEMES[voice[:2]].keys()
 
 
-def test_the_first_phoneme_is_there_after_many_words_that_were_only_spelt() -> None:
+def test_the_first_phoneme_is_there_after_many_spelt_words() -> None:
     voice = EspeakVoice("en-us")
     for _ in range(40):  # each left an event in the library's queue; 27 were too many
         phonemize_ipa("Where", voice)
@@ -92,7 +92,7 @@ def test_what_cannot_be_spoken_is_one_line(tmp_path: Path, capsys: pytest.Captur
         assert not (tmp_path / "x.wav").exists()
 
 
-def test_a_synthesiser_that_is_missing_is_named_with_the_way_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_synthesiser_is_named_with_the_way_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     require_synthesisers(with_flite=False, with_natural=False)
     with pytest.raises(InputError, match="flite is not installed; apt-get install flite"):
@@ -102,7 +102,7 @@ def test_a_synthesiser_that_is_missing_is_named_with_the_way_to_get_it(monkeypat
         library_folder()
 
 
-def test_the_demos_training_says_what_it_needs_before_it_does_anything(tmp_path: Path) -> None:
+def test_the_demo_s_training_says_first_what_it_needs(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "scripts" / "train_demo.py"), "--run-dir", str(tmp_path / "run")]
     done = subprocess.run(command, env={**os.environ, "PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
     assert done.returncode == 2
@@ -155,7 +155,7 @@ def test_lips_close_for_lip_consonants_and_open_for_vowels() -> None:
         assert np.abs(np.diff(opening)).max() < 0.3  # lips take 100 ms from wide open to shut
 
 
-def test_lips_are_round_for_u_and_spread_for_i_and_the_mouth_is_closed_in_silence() -> None:
+def test_lips_are_round_for_u_spread_for_i_and_closed_in_silence() -> None:
     for language, names in (("en", ["u:", "t", "i:"]), ("ko", ["u", "t", "i"])):
         phonemes = speak(*names)
         _, width = mouth_track(phonemes, 30, language)

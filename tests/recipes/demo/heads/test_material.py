@@ -67,7 +67,7 @@ def made_speech(text: str, voice: object) -> TimedSpeech:
     return TimedSpeech(np.concatenate(tones).astype(np.float32), 16000, phonemes if is_timed else ())
 
 
-def test_labels_say_what_is_said_in_the_middle_of_each_step_and_phones_come_back(tmp_path: Path) -> None:
+def test_labels_say_the_middle_of_each_step_and_phones_come_back(tmp_path: Path) -> None:
     units = PHONES.units([("m", 0.0, 0.05), ("aa", 0.05, 0.09)], 6, "en")
     assert units.frames().tolist() == [2, 2, 1, 1, 0, 0]  # 50 ms is the middle of the third step
     assert PHONES.phonemes(units) == [("m", 0.0, 0.04), ("a", 0.04, 0.08), ("_:", 0.08, 0.12)]
@@ -78,7 +78,7 @@ def test_labels_say_what_is_said_in_the_middle_of_each_step_and_phones_come_back
         Phones.read(tmp_path / "phones.json")
 
 
-def test_a_language_can_have_units_of_its_own_for_phones_that_both_have(tmp_path: Path) -> None:
+def test_a_language_can_have_its_own_units_for_shared_phones(tmp_path: Path) -> None:
     settings = {"phones": ["_:", "V", "k"], "alike": {"aa": "V"}, "own_phones": {"ko": ["V"]}}
     phones = Phones.of_material((), settings)
     assert phones.names == ("_:", "V", "k", "ko_V")
@@ -118,7 +118,7 @@ def test_every_held_out_word_occurs_elsewhere() -> None:
     assert not set(held_out_free()) & set(free_sentences(2500, 0))
 
 
-def test_a_take_depends_on_the_seed_and_its_sentence_alone_and_half_of_the_ends_have_no_silence() -> None:
+def test_a_take_depends_on_seed_and_sentence_half_end_without_silence() -> None:
     pairs = training_pairs()[:3]
     takes = spoken_takes(pairs, range(3), cast(), 1)
     assert takes == spoken_takes(pairs, range(3), cast(), 1) != spoken_takes(pairs, range(3), cast(), 2)
@@ -149,7 +149,7 @@ def test_the_shipped_cast_has_more_of_all_and_keeps_the_same_held_out() -> None:
     assert (ends >= 25).mean() > 0.2  # half a second and more
 
 
-def test_a_take_at_24_khz_is_as_many_whole_steps_at_16_and_breathes_in_its_silence(
+def test_a_take_at_24_khz_has_whole_steps_and_breathes_in_silence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spoken, "say", made_speech)
@@ -190,7 +190,7 @@ def test_parts_have_all_sentences_once_and_join_to_one(tmp_path: Path, monkeypat
         join_parts(parts, tmp_path / "all")
 
 
-def test_styles_are_read_from_their_package_and_another_one_is_refused(tmp_path: Path) -> None:
+def test_styles_are_read_from_their_package_and_no_other(tmp_path: Path) -> None:
     package = tmp_path / "voices.tgz"
     with tarfile.open(package, "w:gz") as archive:
         for name, rows in (("package/voices/af_x.bin", 3), ("package/other/af_y.bin", 2)):
@@ -232,7 +232,7 @@ def test_lips_alone_are_those_of_the_whole_frame() -> None:
         assert (difference > 1).mean() < 1e-3
 
 
-def test_the_reference_of_a_face_is_held_alike_and_says_something_else() -> None:
+def test_a_face_s_reference_is_held_alike_and_says_something_else() -> None:
     shot = Shot("x", "ko", _timed("m", "a", "m", "m", "m", "m"), 18, 3, 11, True)
     own, other = (np.stack(film(shot, later)[0]).astype(float) for later in (0, 9))
     difference = np.abs(own - other).mean(axis=(0, 3))

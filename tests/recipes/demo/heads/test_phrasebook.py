@@ -47,7 +47,7 @@ def test_every_sentence_is_said_shorter_and_longer() -> None:
                 assert text.rstrip(".?").endswith(("요", "다")), text
 
 
-def test_every_filling_is_learnt_in_several_templates_and_kept_out_of_one() -> None:
+def test_every_filling_is_learnt_in_templates_and_kept_out_of_one() -> None:
     book = phrasebook()
     sentences = book.sentences()
     parts = ([pair for pair in sentences if book.is_held_out(pair) == is_out] for is_out in (False, True))
