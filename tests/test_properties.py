@@ -39,8 +39,7 @@ RATES = st.sampled_from([Fraction(25), Fraction(30), Fraction(30000, 1001), Frac
 @given(UNITS)
 def test_units_are_their_frames_and_their_text(frames: list[int]) -> None:
     units = Units.from_frames(frames, "en", "sha256:1")
-    assert units.frames().tolist() == frames
-    assert units.num_steps == len(frames)
+    assert (units.frames().tolist(), units.num_steps) == (frames, len(frames))
     assert all(one != other for one, other in pairwise(units.ids.tolist()))
     assert units.merged() == units
     assert parse_units(format_units(np.array(frames, dtype=np.int64))).tolist() == frames

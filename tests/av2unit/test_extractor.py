@@ -49,8 +49,7 @@ def test_a_padded_batch_changes_no_id(extractor: UnitExtractor, speech: Floats, 
     batch = (sounds if "audio" in modalities else None, faces if "video" in modalities else None)
     together = extractor.extract_batch(*batch)
     for row, units in enumerate(together):
-        alone = extractor.extract(*(None if clips is None else clips[row] for clips in batch))
-        assert units == alone
+        assert units == extractor.extract(*(None if clips is None else clips[row] for clips in batch))
 
 
 def test_only_units_are_chosen(encoder_checkpoint: Checkpoint, speech: Floats) -> None:
@@ -127,8 +126,7 @@ def test_vocabulary_depends_on_dictionaries_and_heads_only(encoder_checkpoint: C
 def test_hidden_states_of_every_layer(extractor: UnitExtractor, speech: Floats, lips: Frames) -> None:
     layers = [extractor.features(layer, speech, lips) for layer in range(3)]
     for states in [*layers, extractor.features(None, speech, lips)]:
-        assert states.shape == (57, 64)
-        assert states.dtype == np.float32
+        assert (states.shape, states.dtype) == ((57, 64), np.float32)
     normed = torch.nn.functional.layer_norm(torch.from_numpy(layers[2]), (64,)).numpy()
     norm = extractor.model.encoder.layer_norm
     truth = normed * norm.weight.numpy() + norm.bias.numpy()

@@ -76,8 +76,7 @@ def test_silence_is_no_agreement_and_lips_may_be_early_or_late() -> None:
 
 def test_lips_that_belong_are_taken_with_the_sound() -> None:
     heard = select_units(Encoder(said(1, 2, 3, 4), said(1, 2, 3, 9)), SOUND, LIPS, BOUND)  # type: ignore[arg-type]
-    assert heard.modalities == BOTH
-    assert heard.words == "sound and lips"
+    assert (heard.modalities, heard.words) == (BOTH, "sound and lips")
     assert reason_words(heard.values) == "lips and sound belong together (75% of their steps agree, 85% is usual)"
     assert not heard.is_video_left_out
 

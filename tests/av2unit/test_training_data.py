@@ -91,9 +91,7 @@ def test_modalities_are_left_out_as_often_as_asked(corpus: Path) -> None:
     assert not any(item.audio is None and item.video is None for item in drawn)
 
 
-def test_sound_left_out_is_not_read_and_its_hidden_spans_count(
-    corpus: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sound_left_out_is_not_read_and_its_hidden_spans_count(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     items = _items(corpus, "masking.modality_dropout=1", "masking.audio_dropout=1", "masking.mask_prob_audio=0.5")
     monkeypatch.setattr(MediaReader, "speech", lambda *_: pytest.fail("was read"))
     item = _item(items, 3)
@@ -219,8 +217,7 @@ def test_label_files_have_either_rate_and_a_line_for_each_clip(few: Path) -> Non
     merged = few / "train.km"
     merged.write_text("".join(" ".join(map(str, both.of(index))) + "\n" for index in range(6)))
     assert np.array_equal(read_labels([str(merged)], manifest, 50).values, both.values)
-    slow = read_labels([str(even)], manifest, 25)
-    assert np.array_equal(slow.of(2), np.repeat(both.of(2)[::2], 2))
+    assert np.array_equal(read_labels([str(even)], manifest, 25).of(2), np.repeat(both.of(2)[::2], 2))
     even.write_text(even.read_text() + "1 2 3\n")
     with pytest.raises(InputError, match="different numbers of lines"):
         read_labels([str(even), str(odd)], manifest, 50)

@@ -58,8 +58,7 @@ def test_an_archive_that_unpacks_to_gigabytes(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.npy", bytes(1000))
     content = path.read_bytes()
-    size = (1000).to_bytes(4, "little")
-    path.write_bytes(content.replace(size, (0xFFFF_FF00).to_bytes(4, "little")))
+    path.write_bytes(content.replace((1000).to_bytes(4, "little"), (0xFFFF_FF00).to_bytes(4, "little")))
     with pytest.raises(InputError, match="the voices cannot be read"):
         load_arrays(path, "the voices")
 
@@ -72,8 +71,7 @@ def packed(count: int, block: int = 4) -> Packed[tuple[int, str]]:
 def test_what_goes_in_comes_out(count: int) -> None:
     items = [(n, f"name {n}") for n in range(count)]
     found = packed(count)
-    assert list(found) == items
-    assert len(found) == count
+    assert (list(found), len(found)) == (items, count)
     assert bool(found) == bool(count)
     assert [found[n] for n in (*range(count), *range(-count, 0))] == items + items
     assert found[1:9:3] == items[1:9:3]
@@ -82,8 +80,7 @@ def test_what_goes_in_comes_out(count: int) -> None:
 
 
 def test_it_is_small_and_two_may_go_through_it_at_once() -> None:
-    found = packed(10_000, 64)
-    assert sum(map(sys.getsizeof, found._blocks)) < 10_000 * 12
+    assert sum(map(sys.getsizeof, packed(10_000, 64)._blocks)) < 10_000 * 12
     nine = packed(9)
     assert sum(1 for _ in nine for _ in nine) == 81
 

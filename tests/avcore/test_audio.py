@@ -37,8 +37,7 @@ def sine(rate: int = 16000, seconds: float = 1.0, hertz: float = 1000.0, amplitu
 @pytest.mark.parametrize(("rate", "new_rate"), [(48000, 16000), (44100, 16000), (16000, 48000), (22050, 16000), (16000, 16000)])
 def test_resampling_keeps_the_sound(rate: int, new_rate: int) -> None:
     resampled = resample(sine(rate, 2.0, 900), rate, new_rate)
-    assert resampled.dtype == np.float32
-    assert len(resampled) == -(-2 * rate * new_rate // rate)
+    assert (resampled.dtype, len(resampled)) == (np.float32, -(-2 * rate * new_rate // rate))
     inner = slice(new_rate // 10, -new_rate // 10)
     assert np.abs(resampled[inner] - sine(new_rate, 2.0, 900)[: len(resampled)][inner]).max() < 1e-3
 
@@ -52,8 +51,7 @@ def test_resampling_removes_what_does_not_fit_and_keeps_levels() -> None:
     assert len(resample(np.zeros(0, np.float32), 48000, 16000)) == 0
     assert level_dbfs(sine()) == pytest.approx(-3.01, abs=0.01)
     assert level_dbfs(sine(amplitude=0.1)) == pytest.approx(-23.01, abs=0.01)
-    assert level_dbfs(np.zeros(100, np.float32)) == -np.inf
-    assert level_dbfs(np.zeros(0, np.float32)) == -np.inf
+    assert (level_dbfs(np.zeros(100, np.float32)), level_dbfs(np.zeros(0, np.float32))) == (-np.inf, -np.inf)
 
 
 def test_loudness_follows_the_standard_and_is_matched_unclipped() -> None:
@@ -100,13 +98,11 @@ def test_a_steady_voice(hz: float) -> None:
 @pytest.mark.parametrize(("start", "end"), [(90.0, 180.0), (300.0, 150.0)])
 def test_a_glide_is_followed_where_it_is(start: float, end: float) -> None:
     hz = np.geomspace(start, end, 16_000)
-    track = pitch_track(voice(hz))
-    assert semitones(track[5:-5], at_values(hz)[5:-5]).max() < 0.3
+    assert semitones(pitch_track(voice(hz))[5:-5], at_values(hz)[5:-5]).max() < 0.3
 
 
 def test_noise_has_no_pitch_and_voice_is_found_between_pauses() -> None:
-    rng = np.random.default_rng(0)
-    assert (pitch_track(rng.normal(size=16_000) * 0.1) > 0).mean() < 0.05
+    assert (pitch_track(np.random.default_rng(0).normal(size=16_000) * 0.1) > 0).mean() < 0.05
     assert not pitch_track(np.zeros(16_000, np.float32)).any()
     assert measure_pitch(np.zeros(16_000, np.float32)) is None
     assert len(pitch_track(np.zeros(79))) == 0
@@ -128,8 +124,7 @@ def test_a_missing_fundamental_and_noise_do_not_fool_it() -> None:
 
 def test_long_speech_is_tracked_in_blocks_as_a_whole() -> None:
     hz = 140 * 2 ** (0.3 * np.sin(np.arange(16_000 * 11) / 9000))
-    track = pitch_track(voice(hz))
-    assert semitones(track[5:-5], at_values(hz)[5:-5]).max() < 0.3
+    assert semitones(pitch_track(voice(hz))[5:-5], at_values(hz)[5:-5]).max() < 0.3
 
 
 def test_the_pitch_of_a_speaker() -> None:
@@ -258,8 +253,7 @@ def test_memory_does_not_grow_with_the_sound() -> None:
 
 def test_short_pauses_are_bridged_and_padded_by_half() -> None:
     activity = made_up([(1, 2), (2.2, 3), (4, 4.1), (6, 7)], 8)
-    found = activity.regions(SpeechSettings(pad_s=0))
-    assert np.round(found, 1).tolist() == [[1.0, 3.0], [6.0, 7.0]]
+    assert np.round(activity.regions(SpeechSettings(pad_s=0)), 1).tolist() == [[1.0, 3.0], [6.0, 7.0]]
     assert len(activity.regions(SpeechSettings(pad_s=0, min_pause_s=0.1))) == 3
     activity = made_up([(0.05, 1), (1.4, 2)], 2.02)
     first, second = activity.padded([Region(0.05, 1.0), Region(1.4, 2.0)], 0.5)
@@ -273,12 +267,10 @@ def test_cuts_are_at_pauses_and_what_is_too_short_is_named(activity: SpeechActiv
     for piece in cuts.items:
         assert 1.0 <= piece.seconds <= 5.0
     joined, alone = cuts.items
-    assert joined.start_s == pytest.approx(0.8, abs=0.25)
-    assert joined.end_s == pytest.approx(5.5, abs=0.25)
+    assert (joined.start_s, joined.end_s) == (pytest.approx(0.8, abs=0.25), pytest.approx(5.5, abs=0.25))
     assert alone.start_s == pytest.approx(6.3, abs=0.25)
     cuts = cut_at_pauses(activity, CutSettings(min_s=1.5, max_s=3.0))
-    assert len(cuts.items) == 2
-    assert len(cuts.too_short) == 1
+    assert (len(cuts.items), len(cuts.too_short)) == (2, 1)
 
 
 def test_speech_without_a_pause_is_cut_at_its_quietest() -> None:
@@ -287,8 +279,7 @@ def test_speech_without_a_pause_is_cut_at_its_quietest() -> None:
     ends = [piece.end_s for piece in cuts.items[:-1]]
     assert ends == pytest.approx([7.3, 14.0], abs=0.06)
     assert all(piece.seconds <= 10.0 for piece in cuts.items)
-    covered = sum(piece.seconds for piece in cuts.items)
-    assert covered == pytest.approx(19.7, abs=0.2)
+    assert sum(piece.seconds for piece in cuts.items) == pytest.approx(19.7, abs=0.2)
 
 
 @pytest.mark.parametrize("max_s", [3.0, 4.5, 10.0])

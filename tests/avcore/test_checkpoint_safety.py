@@ -106,8 +106,7 @@ def test_foreign_objects_do_not_hinder(tmp_path: Path, foreign: types.ModuleType
     path = write(tmp_path / "x.pt", content, is_zip)
     plain = read_checkpoint(write(tmp_path / "plain.pt", translator()), TRANSLATOR)
     loaded = read_checkpoint(path, TRANSLATOR)
-    assert loaded.config == plain.config
-    assert loaded.fingerprint == plain.fingerprint
+    assert (loaded.config, loaded.fingerprint) == (plain.config, plain.fingerprint)
 
 
 def test_nothing_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,8 +30,7 @@ def test_all_bounds_together_miss_no_more_than_the_share() -> None:
     missed = scores < bounds[:, None]
     assert 0.055 < missed.any(axis=0).mean() <= 0.06
     each = missed.mean(axis=1)
-    assert each[0] == pytest.approx(each[1], abs=2e-3)
-    assert each[2] == pytest.approx(each[0] / 4, abs=2e-3)
+    assert (each[0], each[2]) == (pytest.approx(each[1], abs=2e-3), pytest.approx(each[0] / 4, abs=2e-3))
     alike = np.repeat(scores[:1], 3, axis=0)  # bounds that miss the same utterances leave one another room
     assert common_bounds(alike, [1.0, 1.0, 1.0], 0.06)[0] > bounds[0]
 

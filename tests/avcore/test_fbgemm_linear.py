@@ -21,8 +21,7 @@ pytestmark = [pytest.mark.cpu, pytest.mark.skipif(not has_fbgemm(), reason="this
 def test_answers_are_those_of_numbers_that_are_rounded(rows: int, bias: bool) -> None:
     plain, x = layer(bias=bias), torch.randn(2, rows, 128)
     found = FbgemmLinear(plain, MappedFiles())(x)
-    assert found.shape == (2, rows, 192)
-    assert found.dtype == torch.float32
+    assert (found.shape, found.dtype) == ((2, rows, 192), torch.float32)
     assert 0 < error(found, plain(x)) < 0.02
     steps, sizes = plain.weight.abs().amax(1, keepdim=True) / 127, x.abs().amax(2, keepdim=True) * 2 / 127
     rounded = F.linear(torch.round(x / sizes) * sizes, torch.round(plain.weight / steps) * steps, plain.bias)

@@ -129,8 +129,7 @@ def test_it_takes_a_twentieth_of_the_time_at_most(monkeypatch: pytest.MonkeyPatc
         now[0] += 0.1
         report.maybe()
     assert times[0] == pytest.approx(100.1)
-    spent = sum(0.01 * number for number in range(1, len(times) + 1))
-    assert 0.03 < spent / (now[0] - 100) < 0.06
+    assert 0.03 < sum(0.01 * number for number in range(1, len(times) + 1)) / (now[0] - 100) < 0.06
     before = len(times)
     report.now()
     assert len(times) == before + 1

@@ -121,9 +121,7 @@ def test_closing_ends_the_making_and_closes_its_source() -> None:
 
 
 def test_frames_in_advance_fit_in_a_buffer() -> None:
-    assert frames_ahead(320, 240) == 20
-    assert frames_ahead(1920, 1080) == 10
-    assert frames_ahead(7680, 4320) == 1
+    assert (frames_ahead(320, 240), frames_ahead(1920, 1080), frames_ahead(7680, 4320)) == (20, 10, 1)
 
 
 def test_products_alone_have_several_threads() -> None:

@@ -121,8 +121,7 @@ def test_a_run_that_is_stopped_says_so_and_leaves_no_process(tmp_path: Path, num
     while len(list(tmp_path.iterdir())) < 2 and running.poll() is None:
         time.sleep(0.02)
     os.killpg(running.pid, number) if number == signal.SIGINT else running.send_signal(number)  # a terminal tells them all
-    assert running.wait() == code
-    assert running.stderr.read() == f"slow: {said}\n"
+    assert (running.wait(), running.stderr.read()) == (code, f"slow: {said}\n")
     assert not [path.name for path in tmp_path.iterdir() if Path("/proc", path.name).exists()]
 
 

@@ -70,8 +70,7 @@ def _once_read(pipe: Path) -> Path:
     """Return a pipe that somebody reads, whom a writer of ours holds for a moment."""
     while True:
         with suppress(OSError):
-            handle = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
-            Timer(0.2, os.close, [handle]).start()
+            Timer(0.2, os.close, [os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)]).start()
             return pipe
 
 

@@ -119,16 +119,14 @@ def test_yaml_that_no_config_holds(text: str, words: str) -> None:
 
 
 def test_numbers_are_told_as_ranges_and_one_is_not_several() -> None:
-    assert ranges([]) == ""
-    assert ranges([7, 3, 1, 2, 10, 11, 2]) == "1-3, 7, 10-11"
+    assert (ranges([]), ranges([7, 3, 1, 2, 10, 11, 2])) == ("", "1-3, 7, 10-11")
     assert [several(count, "clip") for count in (0, 1, 2)] == ["0 clips", "1 clip", "2 clips"]
     assert [several(count, "entry", "entries") for count in (1, 3)] == ["1 entry", "3 entries"]
 
 
 def test_what_is_not_drawn_is_escaped_and_letters_stay() -> None:
     assert shown("a\x1b[31m\nb\x00\udcff\u202e") == r"a\x1b[31m\nb\x00\udcff\u202e"
-    assert shown("안녕 क्‍ष é.mp4") == "안녕 क्‍ष é.mp4"
-    assert shown("a\nb\x07", "\n") == "a\nb\\x07"
+    assert (shown("안녕 क्‍ष é.mp4"), shown("a\nb\x07", "\n")) == ("안녕 क्‍ष é.mp4", "a\nb\\x07")
 
 
 def test_an_error_is_one_line_whatever_the_file_is_called(capsys: pytest.CaptureFixture[str]) -> None:

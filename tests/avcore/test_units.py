@@ -28,9 +28,7 @@ from avcore.units import (
 @pytest.mark.parametrize("empty", [[], np.zeros(0, dtype=np.int64), torch.zeros(0, dtype=torch.int64)])
 def test_an_empty_sequence_is_allowed(empty: object) -> None:
     units = Units.from_frames(empty)  # type: ignore[arg-type]
-    assert len(units) == 0
-    assert units.num_steps == 0
-    assert len(units.merged()) == 0
+    assert (len(units), units.num_steps, len(units.merged())) == (0, 0, 0)
     assert len(Units(empty).merged()) == 0  # type: ignore[arg-type]
 
 
@@ -124,8 +122,7 @@ def test_only_the_first_line_is_read_and_it_is_said(tmp_path: Path, caplog: pyte
 def test_language_names_mean_the_same_and_nineteen_are_published() -> None:
     for name in ("ko", "KO", "kor", " [ko] "):
         assert (normalise_language(name), language_tag(name)) == ("ko", "[ko]")
-    assert len(set(UTUT_LANGUAGES)) == 19
-    assert UTUT_LANGUAGES[:5] == ("en", "es", "fr", "it", "pt")
+    assert (len(set(UTUT_LANGUAGES)), UTUT_LANGUAGES[:5]) == (19, ("en", "es", "fr", "it", "pt"))
 
 
 def test_a_missing_language_lists_those_there_are() -> None:
@@ -160,15 +157,12 @@ def test_a_country_in_place_of_a_language_is_understood() -> None:
 def test_units_samples_and_frames_by_constants_that_agree() -> None:
     assert timeline.SAMPLES_PER_UNIT * timeline.UNIT_RATE == timeline.SAMPLE_RATE
     assert timeline.SAMPLES_PER_FRAME == timeline.UNITS_PER_FRAME * timeline.SAMPLES_PER_UNIT
-    assert timeline.units_to_samples(45) == 14400
-    assert timeline.samples_to_units(14719) == 45
-    assert timeline.units_to_frames(45) == 22
-    assert timeline.frames_to_units(22) == 44
+    assert (timeline.units_to_samples(45), timeline.samples_to_units(14719)) == (14400, 45)
+    assert (timeline.units_to_frames(45), timeline.frames_to_units(22)) == (22, 44)
     assert timeline.units_to_seconds(45) == Fraction(9, 10)
     assert timeline.samples_to_seconds(4410, 44100) == Fraction(1, 10)
     assert timeline.seconds_to_samples(Fraction(1, 3)) == 5333
-    assert timeline.seconds_to_samples(0.5, 44100) == 22050
-    assert timeline.seconds_to_units(0.03) == 2
+    assert (timeline.seconds_to_samples(0.5, 44100), timeline.seconds_to_units(0.03)) == (22050, 2)
     assert timeline.seconds_to_units(0.0299) == 1
 
 

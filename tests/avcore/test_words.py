@@ -97,8 +97,7 @@ def test_translations_name_what_their_originals_name() -> None:
     ],
 )
 def test_errors_have_a_line_in_korean(error: NetflipsError, line: str) -> None:
-    assert error_line(error, KOREAN) == line
-    assert error_line(error, "en") == str(error)
+    assert (error_line(error, KOREAN), error_line(error, "en")) == (line, str(error))
 
 
 @pytest.mark.parametrize(

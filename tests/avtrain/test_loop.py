@@ -53,8 +53,7 @@ def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(
     changes = {"num_workers": workers, "accumulate": accumulate, "optim": optim}
     whole = _train(toy_config(str(tmp_path / "whole"), **changes))
     config = toy_config(str(tmp_path / "parts"), **changes)
-    first = ToyTask(config)
-    train_until(Trainer(first, config), 13)
+    train_until(Trainer(ToyTask(config), config), 13)
     resumed = _train(config)
     assert history(resumed) == pytest.approx(history(whole), abs=1e-6)
     assert history(resumed, "valid") == pytest.approx(history(whole, "valid"), abs=1e-6)
@@ -186,14 +185,12 @@ def test_the_newest_numbered_checkpoints_stay_and_the_best(tmp_path: Path) -> No
     assert names == ["best.pt", "last.pt", "step_00000030.pt", "step_00000040.pt"]
     assert result.best == min(history(result, "valid").values())
     best = read_state(tmp_path / "checkpoints" / "best.pt")
-    assert best["position"]["best"] == result.best
-    assert best["about"]["kind"] == "toy"
+    assert (best["position"]["best"], best["about"]["kind"]) == (result.best, "toy")
 
 
 def test_bad_items_are_skipped_by_name_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     config = toy_config(str(tmp_path), bad=(3, 17), num_workers=2)
-    result = _train(config)
-    assert set(result.bad_items) == {"point 3", "point 17"}
+    assert set(_train(config).bad_items) == {"point 3", "point 17"}
     assert sum("skipped point 3" in record.message for record in caplog.records) == 1
 
 
@@ -221,8 +218,7 @@ def test_a_run_keeps_its_config_and_the_time_it_waited(tmp_path: Path) -> None:
     position = read_state(tmp_path / "checkpoints" / "last.pt")["position"]
     assert 0.5 < position["waited"] / position["seconds"] <= 1
     _train(replace(config, loop=replace(config.loop, max_steps=11)))
-    resumed = read_state(tmp_path / "checkpoints" / "last.pt")["position"]
-    assert resumed["waited"] > position["waited"]
+    assert read_state(tmp_path / "checkpoints" / "last.pt")["position"]["waited"] > position["waited"]
 
 
 @pytest.mark.parametrize(("has_it", "expected"), [(True, "bf16"), (False, "no")])
@@ -257,9 +253,7 @@ def test_training_minutes_end_a_run_which_says_how_many_updates_it_made(tmp_path
     assert "rate was still rising" not in caplog.text
 
 
-def test_a_run_by_minutes_warns_when_it_made_few_updates(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_run_by_minutes_warns_when_it_made_few_updates(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     few = toy_config(str(tmp_path / "few"), max_steps=5000, max_minutes=0.005)
     made = _train(replace(few, delay_s=0.01)).step
     [line] = [one for one in caplog.records if "loop.max_minutes" in one.message]
@@ -298,8 +292,7 @@ def test_a_signal_is_noted_whatever_is_being_written(tmp_path: Path, monkeypatch
 def test_two_processes_draw_by_themselves_and_go_on_exactly(tmp_path: Path) -> None:
     changes = {"max_steps": 16, "save_every": 5, "log_every": 2, "keep": 9}
     told = train_with_two_processes(tmp_path / "whole", changes)
-    assert told.count("training with 2 processes on cpu") == 1
-    assert told.count("16 steps") == 1
+    assert (told.count("training with 2 processes on cpu"), told.count("16 steps")) == (1, 1)
     whole = tmp_path / "whole" / "checkpoints"
     state = read_state(whole / "step_00000005.pt")
     assert len(state["other_processes"]) == 1

@@ -56,8 +56,7 @@ def test_starting_inside_an_epoch_skips_its_first_batches() -> None:
     batches.start(2)
     whole = list(batches)
     batches.start(2, 5)
-    assert list(batches) == whole[5:]
-    assert len(batches) == len(whole) - 5
+    assert (list(batches), len(batches)) == (whole[5:], len(whole) - 5)
     assert whole[0][0][0] == 2
 
 

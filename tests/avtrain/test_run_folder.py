@@ -201,9 +201,7 @@ def test_a_start_is_noted_with_its_command_and_commit(tmp_path: Path) -> None:
     for _ in range(2):
         _train(toy_config(str(tmp_path), max_steps=2))
     lines = [json.loads(line) for line in (tmp_path / "starts.jsonl").read_text().splitlines()]
-    assert len(lines) == 2
-    assert lines[0]["processes"] == 1
-    assert lines[0]["command"] == shlex.join(sys.orig_argv)
+    assert (len(lines), lines[0]["processes"], lines[0]["command"]) == (2, 1, shlex.join(sys.orig_argv))
     if (Path(__file__).resolve().parents[2] / ".git").exists():
         assert len(lines[0]["commit"]) == 40
         assert isinstance(lines[0]["is_changed"], bool)
@@ -279,8 +277,7 @@ def test_weights_and_biases_is_told_where_it_is_asked_for(tmp_path: Path, monkey
     told = [json.loads(line) for line in (tmp_path / "run" / "told.jsonl").read_text().splitlines()]
     starts = [line["init"] for line in told if "init" in line]
     assert [start["project"] for start in starts] == ["mine", "mine"]
-    assert starts[0]["name"] == "run"
-    assert starts[0]["id"] == starts[1]["id"]
+    assert (starts[0]["name"], starts[0]["id"]) == ("run", starts[1]["id"])
     assert [line["step"] for line in told if "step" in line] == [1, 2, 2, 3, 3]
     assert "train/grad_norm" in told[1]["names"]
     assert sum("finished" in line for line in told) == 2

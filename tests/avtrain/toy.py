@@ -144,8 +144,7 @@ def train_until(trainer: Trainer, step: int) -> None:
             signal.raise_signal(signal.SIGTERM)
 
     trainer._train_on = counted  # type: ignore[method-assign]
-    assert trainer.train().stop_signal == signal.SIGTERM
-    assert trainer.step == step
+    assert (trainer.train().stop_signal, trainer.step) == (signal.SIGTERM, step)
 
 
 class OneStep:

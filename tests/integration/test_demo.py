@@ -97,8 +97,7 @@ def test_without_a_bundle_the_demo_says_how_to_make_one(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "netflips.cli", "demo", "--out-dir", str(tmp_path / "out")]
     environment = {**os.environ, VARIABLE: ""}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "make train-demo" in done.stderr
 
 
@@ -132,8 +131,7 @@ def test_the_clip_is_made_of_what_is_held_out(
 
     for wrong, word in ((["--text", "Good morning."], "held_out.txt"), (["--voice", "2"], "0..1")):
         assert maker.main(["--out-path", str(tmp_path / "no.mp4"), *wrong]) == 2
-        told = capsys.readouterr().err
-        assert word in told.splitlines()[-1]
+        assert word in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "no.mp4").exists()
 
 

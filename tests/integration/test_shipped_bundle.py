@@ -110,12 +110,10 @@ def test_units_are_read_as_text_once(models: Models, tmp_path: Path, monkeypatch
 
 def test_its_confidence_was_fitted_and_its_own_clip_is_sure(models: Models, tmp_path: Path) -> None:
     known = confidence_of(read_bundle(SHIPPED))
-    assert known is not None
     assert min(one.recordings for one in (known.translation, known.reading, known.recognition)) > 50
     draft = dub(CLIP, tmp_path / "x.mp4", models, DubOptions(draft=tmp_path / "x.json"))
     assert (draft.quality.words, draft.quality.causes) == ("sure", ())
-    units = Loaded(models).units(CLIP)
-    assert units.language == "en"
+    assert Loaded(models).units(CLIP).language == "en"
 
 
 def test_english_subtitles_are_shown_beside_units_and_judged(

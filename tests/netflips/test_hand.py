@@ -78,9 +78,7 @@ def test_a_reader_that_left_is_no_error() -> None:
 def test_info_speaks_json_and_names_what_was_learnt(parity_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert info.main([str(parity_dir / "utut_ko.pt"), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
-    assert facts["kind"] == "unit translator"
-    assert facts["languages"][0] == "en"
-    assert facts["languages"][-1] == "ko"
+    assert (facts["kind"], facts["languages"][0], facts["languages"][-1]) == ("unit translator", "en", "ko")
     assert facts["updates"] > 0
     assert info.main(["--json"]) == 0
     assert json.loads(capsys.readouterr().out)["target"] == "ko"

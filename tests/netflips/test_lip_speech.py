@@ -199,5 +199,4 @@ def test_utterances_follow_the_lips() -> None:
     talks, rest = talks[:12], [0.1] * 16
     assert stretches([*talks, *rest], [0] * 28) == [(0, 28)]
     assert stretches([*rest, *talks], [0] * 28) == [(0, 28)]
-    twitch = talks[:5]
-    assert stretches([*twitch, *rest, *rest], [0] * 37) == []
+    assert stretches([*talks[:5], *rest, *rest], [0] * 37) == []

@@ -87,8 +87,7 @@ def test_each_mouth_moves_the_lips_and_the_speech_is_heard(
     assert (script.schedule, script.result.lips, script.result.frames) == ("ping_pong", mouth, 2 * RATE)
     assert isinstance(one.target, SpokenSound)
     assert (one.target.file, one.target.keep_sound) == (str(voice), True)
-    assert one.fit.output == TimeSpan(0, 2)
-    assert one.drawn == DrawnFrames(2 * RATE, 2 * RATE)
+    assert (one.fit.output, one.drawn) == (TimeSpan(0, 2), DrawnFrames(2 * RATE, 2 * RATE))
     page = (tmp_path / "out.html").read_text()
     assert "voice.wav" in page
     assert "40 frames, 20 a second" in page
@@ -252,8 +251,7 @@ def test_footage_is_looked_at_once_and_kept_mouths_draw_the_same(
 def test_pieces_begin_where_it_is_quiet_and_silence_rests() -> None:
     heard = detect_activity([said([0.5, 14.0, 1.0, 13.0, 0.8, 9.0, 0.5])])
     borders = [border / 25 for border in segments.quiet_borders(heard, 25 * 38, Fraction(25))]
-    assert borders[0] == 0
-    assert len(borders) == 3
+    assert (borders[0], len(borders)) == (0, 3)
     assert 14.4 < borders[1] < 15.6
     assert 28.4 < borders[2] < 29.4
     quiet = quiet_moments(heard)

@@ -150,6 +150,5 @@ def test_a_fetched_folder_is_a_model_by_a_name_of_one_s_own(tmp_path: Path, monk
     monkeypatch.setenv("NETFLIPS_MODELS", str(tmp_path / "models"))
     assert models(["add", str(folder), "--as", "mine", "--quiet"]) == 0
     found = named_model("mine", RENDERER.flag)
-    assert found is not None
     assert read_checkpoint(found, RENDERER).fingerprint == read_checkpoint(folder / "model.safetensors", RENDERER).fingerprint
     assert found.with_name("voices.npz").is_file()

@@ -190,8 +190,7 @@ def test_names_that_are_made(refused: Run, folder: Path, words: str, said: str) 
     Path("records.jsonl").write_text('{"id": "a", "source": "a.mp4", "dub": "v.mp4"}\n')
     shutil.copy("m.jsonl", "failed.jsonl")
     shutil.copy("a.mp4", "t.mp4")
-    bundle = bundle_paths().unit2av
-    assert said in refused(cli.main, *words.format(bundle=bundle).split())
+    assert said in refused(cli.main, *words.format(bundle=bundle_paths().unit2av).split())
 
 
 def test_preparing_and_averaging_translators(refused: Run) -> None:

@@ -122,8 +122,7 @@ def test_a_calibration_orders_by_its_figure_and_never_falls() -> None:
     table = Calibration((Table({"score": 2.0, "nearest": 1.0, "others": -2.0}, (2.0, 5.0, 7.0), (0.02, 0.5, 0.98)),), 9)
     readings = [translation_readings(score, -0.5, []) for score in (-0.3, -0.1, -0.05, -0.03, 0.0)]
     shares = [table.share(one) for one in readings]
-    assert shares == sorted(shares)
-    assert shares[-1] == 0.98
+    assert (shares, shares[-1]) == (sorted(shares), 0.98)
     assert table.share(translation_readings(-0.03, -0.5, [("bread", "cake")])) < table.share(translation_readings(-0.03, -0.5, []))
     assert table.share(translation_readings(-0.03, -4.0, [])) < table.share(translation_readings(-0.03, None, []))
     assert table.share(translation_readings(float("nan"), 0.0, [])) == 0.0

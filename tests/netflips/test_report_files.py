@@ -34,8 +34,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def told(files: tuple[Path, Path]) -> FinishedDub:
-    report = four_utterances(*files)
-    return material.gather(report)
+    return material.gather(four_utterances(*files))
 
 
 def test_the_page_appears_whole_or_not_at_all(told: FinishedDub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,8 +45,7 @@ def test_a_run_tells_what_it_does_how_far_it_is_and_what_is_left(
 
 
 def test_shares_of_a_run_and_the_time_that_is_left() -> None:
-    assert share_of("frames", 5, 10, 0.0) == pytest.approx(0.84)
-    assert share_of("look", 1, 10, 0.5) == 0.5
+    assert (share_of("frames", 5, 10, 0.0), share_of("look", 1, 10, 0.5)) == (pytest.approx(0.84), 0.5)
     assert [share_of(stage, 9, 9, 0.0, is_draft=True) for stage in ("speech", "texts")] == [0.76, 1.0]  # then it is over
     assert share_of("listen", 30, None, 0.0) == pytest.approx(0.04)
     assert share_of("something else", 1, 1, 0.2) == 0.2
@@ -83,6 +82,5 @@ def test_the_time_left_rises_only_with_a_word_and_falls_to_the_end(
 
 def test_the_page_has_words_for_each_stage() -> None:
     table = re.search(r"const STAGES = \{(.*?)\};", files("netflips.serve").joinpath("page/parts.js").read_text(), re.DOTALL)
-    assert table is not None
     named = {one.strip('"') for one in re.findall(r'("[\w ]+"|\w+): "', table[1])}
     assert {*run_progress._RUN, "cuts", "read"} - named == set()

@@ -39,8 +39,7 @@ def test_json_has_words_in_order_inside_the_sound(reader: Path, sound: Path, par
     out = tmp_path / "talk.json"
     assert main(words(reader, parity_dir, sound, "--out", out, "--from", "en")) == 0
     content = json.loads(out.read_text(encoding="utf-8"))
-    assert content["file"] == "talk.wav"
-    assert len(content["utterances"]) == 2
+    assert (content["file"], len(content["utterances"])) == ("talk.wav", 2)
     edges = [edge for one in content["utterances"] for word in one["words"] for edge in (word["start_s"], word["end_s"])]
     assert edges == sorted(edges)
     assert 0 <= edges[0] <= edges[-1] <= content["duration_s"] == 7.0

@@ -36,8 +36,7 @@ def test_another_speaker_encoder_than_the_voice_s_is_refused(words: list[str], c
 
 @pytest.mark.local
 def test_the_voice_s_own_speaker_encoder_speaks(words: list[str], tmp_path: Path) -> None:
-    encoder = made_encoder(tmp_path / "mine.onnx")
-    assert main([*words, "--speaker-encoder-path", str(encoder)]) == 0
+    assert main([*words, "--speaker-encoder-path", str(made_encoder(tmp_path / "mine.onnx"))]) == 0
     (row,) = (json.loads(line) for line in (tmp_path / "spoken" / "manifest.jsonl").read_text(encoding="utf-8").splitlines())
     assert row["reference_text"] == "안녕하세요"
     assert (tmp_path / "spoken" / row["dub"]).stat().st_size > 1000

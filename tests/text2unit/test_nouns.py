@@ -212,8 +212,7 @@ def _counts(rows: str) -> tuple[int, int, int, int, int]:
 
 
 def test_names_of_one_syllable_are_found_and_other_words_left() -> None:
-    assert _counts(SENTENCES) == (82, 82, 82, 80, 90)
-    assert _counts(MORE_SENTENCES) == (88, 85, 71, 51, 90)
+    assert (_counts(SENTENCES), _counts(MORE_SENTENCES)) == ((82, 82, 82, 80, 90), (88, 85, 71, 51, 90))
 
 
 @pytest.mark.parametrize(

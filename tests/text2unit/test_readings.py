@@ -33,8 +33,7 @@ def test_a_text_is_said_with_the_readings_of_a_file(tmp_path: Path) -> None:
     path.write_text("# names\nNetfLips, 넷플립스\nQumo\t쿠모\n", encoding="utf-8-sig")
     readings = read_readings(path, "ko")
     script = given_script("NetfLips와 Qumo입니다.", None, "ko", readings)
-    assert script.sentences == ("넷플립스와 쿠모입니다.",)
-    assert script.spelled_out == ()
+    assert (script.sentences, script.spelled_out) == (("넷플립스와 쿠모입니다.",), ())
 
 
 @pytest.mark.parametrize(

@@ -195,8 +195,7 @@ def test_subtitles_have_marks_of_their_own(text: str, said: str) -> None:
 
 def test_sentences_are_said_without_marks_and_say_so() -> None:
     script = script_of("**네!** #1 여행 😊\n- 끝")
-    assert script.sentences == ("네.", "샵 일 여행", "끝")
-    assert script.left_out == ("-", "**", "**", "😊")
+    assert (script.sentences, script.left_out) == (("네.", "샵 일 여행", "끝"), ("-", "**", "**", "😊"))
 
 
 @pytest.mark.parametrize(

@@ -99,8 +99,7 @@ def test_places_tell_phrase_ends_and_rate() -> None:
     rows = places(frames, SILENCE)
     assert rows.shape == (FEATURES, len(frames))
     share, phrase_share, to_end, silent, rate = rows[0], rows[3], rows[5], rows[8], rows[9]
-    assert share[10] == 0
-    assert share[-11] == pytest.approx(1)
+    assert (share[10], share[-11]) == (0, pytest.approx(1))
     assert to_end[10 + 39] == 0  # the end of the first phrase
     assert to_end[60] == pytest.approx(min((len(frames) - 11 - 60) / 50, 2), abs=1e-6)  # 60 ms of silence part no phrases
     assert phrase_share[60] == 0
@@ -240,8 +239,7 @@ def test_f0_is_followed_on_a_glide_without_clicks() -> None:
 def test_phase_is_exact_after_an_hour_and_in_a_piece() -> None:
     frames = 3600 * 200
     f0 = torch.full((frames + 1,), 123.456, dtype=torch.float64)
-    last = turns_at_edges(f0)[-1]
-    assert abs((last - (123.456 * 3600) % 1.0 + 0.5) % 1.0 - 0.5) < 1e-5
+    assert abs((turns_at_edges(f0)[-1] - (123.456 * 3600) % 1.0 + 0.5) % 1.0 - 0.5) < 1e-5
     f0 = to_edges(torch.rand(300, dtype=torch.float64) * 100 + 100)
     turns = turns_at_edges(f0)
     whole = pulse_train(*at_samples(f0, turns), 7600.0)
@@ -254,8 +252,7 @@ def test_noise_is_white_and_the_same_wherever_it_is_cut() -> None:
     torch.testing.assert_close(white_noise(15_900, 40_000, 3), whole[15_900:55_900], rtol=0, atol=0)
     assert not torch.equal(white_noise(0, 100, 4), whole[:100])
     assert float(whole.std()) == pytest.approx(1, abs=0.02)
-    correlation = float((whole[1:] * whole[:-1]).mean())
-    assert abs(correlation) < 0.02
+    assert abs(float((whole[1:] * whole[:-1]).mean())) < 0.02
 
 
 def test_filters_shape_the_spectrum_and_are_causal() -> None:

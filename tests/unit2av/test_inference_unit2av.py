@@ -165,9 +165,7 @@ def test_other_wrong_uses_are_one_clear_error(folder: Path, parity_dir: Path, ca
     assert FrameSource(here).info.num_frames == 20
 
 
-def test_no_face_is_refused_before_faces_are_looked_for(
-    folder: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_no_face_is_refused_before_faces_are_looked_for(folder: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The drawn clip shows no face, so the complaint tells what comes first."""
     whole = torch.load(parity_dir / "unit2av_renderer.pt", weights_only=True)
     torch.save({"audio": whole["audio"]}, folder / "voice.pt")

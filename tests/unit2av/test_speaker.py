@@ -173,8 +173,7 @@ def test_the_command_measures_pitch(parity_dir: Path, tmp_path: Path) -> None:
     encoder = str(parity_dir / "unit2av_spk_encoder.pt")
     out = tmp_path / "voice.npz"
     assert main(["--in-path", str(tmp_path / "voice.wav"), "--out-path", str(out), "--speaker-encoder-path", encoder]) == 0
-    voice = read_voice(out, no_encoder)
-    assert voice.pitch.hz == pytest.approx(140, rel=0.01)
+    assert read_voice(out, no_encoder).pitch.hz == pytest.approx(140, rel=0.01)
 
 
 VOICES = {

@@ -152,8 +152,7 @@ def test_bfloat16_keeps_durations_and_comes_close(renderer: Path, vocoder: UnitV
     half = UnitVocoder.from_checkpoint(renderer, "en", precision="bfloat16")
     units = random_units(60)
     expected, got = vocoder.synthesize(units, VOICE), half.synthesize(units, VOICE)
-    assert got.units == expected.units
-    assert got.samples.dtype == np.float32
+    assert (got.units, got.samples.dtype) == (expected.units, np.float32)
     noise = np.square(got.samples - expected.samples).mean() / np.square(expected.samples).mean()
     assert 0 < noise < 1e-2
 

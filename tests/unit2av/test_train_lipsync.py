@@ -93,8 +93,7 @@ def test_half_of_the_experts_windows_have_another_ones_sound(heard: DrawnCorpus,
         example = windows.load((0, index))
         first = next(k for k in range(len(faces)) if np.array_equal(faces[k : k + 5], example.mouths))
         start = first * 80 // 25
-        own = mel[None, :, start : start + 16]
-        assert np.array_equal(example.sound, own) == bool(example.label)
+        assert np.array_equal(example.sound, mel[None, :, start : start + 16]) == bool(example.label)
         labels.append(float(example.label))
     assert 15 < sum(labels) < 45
 

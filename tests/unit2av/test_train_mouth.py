@@ -60,8 +60,7 @@ def test_a_table_is_learnt_from_video_which_is_looked_at_once(
     cache = tmp_path / "cache"
     more = ("--cache", str(cache), "--hold-out", "4")
     assert main(arguments(corpus, tmp_path / "mouth.npz", *more)) == 0
-    told = capsys.readouterr().err
-    assert "gone: left out" in told
+    assert "gone: left out" in capsys.readouterr().err
     table = MouthTable.load(tmp_path / "mouth.npz")
     assert (table.num_units, table.vocabulary) == (len(OPENINGS), VOCABULARY)
     asked = [table.parameters(Units(np.array([unit]), np.array([20]), "ko", VOCABULARY))[5, 0] for unit in range(len(OPENINGS))]

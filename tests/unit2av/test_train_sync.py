@@ -33,14 +33,12 @@ def test_drawn_windows_are_what_the_expert_learnt_from() -> None:
     drawn = frames.flip(-1).permute(0, 1, 4, 2, 3).float() / 255
     units = torch.arange(40).view(2, 20)
     said, mouths = drawn_windows(drawn, units, 5)
-    expected = expert_input(frames[:, :, 48:].reshape(4, 5, 48, 96, 3))
-    assert torch.equal(mouths, expected)
+    assert torch.equal(mouths, expert_input(frames[:, :, 48:].reshape(4, 5, 48, 96, 3)))
     assert said.tolist() == units.view(4, 1, 10).tolist()
 
 
 def test_the_expert_tells_aligned_from_shifted(sync_run: Path) -> None:
-    result = read_state(sync_run / "checkpoints" / "best.pt")
-    assert result["position"]["best"] < 0.5
+    assert read_state(sync_run / "checkpoints" / "best.pt")["position"]["best"] < 0.5
     assert max(history(sync_run, "valid", "accuracy").values()) > 0.8
     assert max(history(sync_run, "valid", "ranking").values()) > 0.9
     train = list(history(sync_run).values())
@@ -65,8 +63,7 @@ def test_the_command_checks_and_answers_with_exit_codes(
     words = ["--config", "unit2av/sync_debug", *overrides(drawn, crops, tmp_path / "run")]
     assert main([*words, "model.num_units=7"]) == 2
     assert "drawn_000: unit at position 7 is out of range" in capfd.readouterr().err
-    assert main([*words, "model.frames=4"]) == 2
-    assert main([*words, "data.hold_out=0"]) == 2
+    assert (main([*words, "model.frames=4"]), main([*words, "data.hold_out=0"])) == (2, 2)
     with pytest.raises(UsageError, match="min_shift"):
         make_task(sync_config(drawn, crops, tmp_path, min_shift=0))
 

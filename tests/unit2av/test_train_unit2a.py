@@ -50,8 +50,7 @@ def test_two_processes_train_together(tones: TonesCorpus, tmp_path: Path) -> Non
     more = ["loop.max_steps=4", "losses.adversarial_from=0.5", "batch.batch_size=2"]
     command = [*launch, "--dynamo_backend", "no", "-m", "unit2av.train_unit2a", *words(tones, tmp_path, *more)]
     assert subprocess.run([sys.executable, *command], check=False, timeout=400).returncode == 0
-    assert set(history(tmp_path)) == {1, 2, 3, 4}
-    assert history(tmp_path, "valid", "mel").keys() == {4}
+    assert (set(history(tmp_path)), history(tmp_path, "valid", "mel").keys()) == ({1, 2, 3, 4}, {4})
 
 
 class Forgetful(OneStep):
@@ -154,8 +153,7 @@ def test_training_starts_from_a_language_of_a_published_checkpoint(tones: TonesC
     config = config_of(tones, tmp_path, start, "init.language=ko", "model.num_units=1030")
     network = start_vocoder(config.model, config.init, "", 256, seed=0)
     source = read_checkpoint(config.init.checkpoint, RENDERER).section("audio.ko")
-    assert network.state_dict().keys() == source.keys()
-    assert network.config.num_units == 1030
+    assert (network.state_dict().keys(), network.config.num_units) == (source.keys(), 1030)
     for name, tensor in network.state_dict().items():
         torch.testing.assert_close(tensor[:1024] if name == "dict.weight" else tensor, source[name], rtol=0, atol=0)
     assert all(weight.requires_grad for weight in network.parameters())

@@ -152,8 +152,7 @@ def test_the_unit_of_silence_is_the_most_frequent_end() -> None:
     utterances = [Units(np.array(ids), np.full(len(ids), 2)) for ids in ([3, 5, 5, 5, 9], [9, 5, 4], [4, 5, 3, 9])]
     assert unit_of_silence("auto", utterances) == 9
     assert unit_of_silence("auto", [*utterances, *[Units(np.array([4]), np.array([8]))] * 2]) == 4
-    assert unit_of_silence("3", utterances) == 3
-    assert unit_of_silence("0", utterances) == 0
+    assert (unit_of_silence("3", utterances), unit_of_silence("0", utterances)) == (3, 0)
     assert unit_of_silence("", utterances) is None
     assert unit_of_silence("auto", []) is None
 
@@ -167,8 +166,7 @@ def test_voices_by_id(songs: TonesCorpus, tmp_path: Path, suffix: str) -> None:
     else:
         path.write_text("".join(json.dumps({"id": name, "speaker_embedding": list(v)}) + "\n" for name, v in voices.items()))
     corpus = read_voice_corpus(settings(songs, tmp_path, speakers=str(path)))
-    assert corpus.speaker_dim == 5
-    assert corpus.train[2].voice.tolist() == [3.0] * 5
+    assert (corpus.speaker_dim, corpus.train[2].voice.tolist()) == (5, [3.0] * 5)
     with pytest.raises(InputError, match=r"1 utterance without a voice in data.speakers; found none for tones_0007"):
         del voices["tones_0007"]
         np.savez(tmp_path / "fewer.npz", **voices)
@@ -374,8 +372,7 @@ def test_short_recordings_are_doubled_and_epochs_repeat_items(tmp_path: Path) ->
     start = int(segments[0].frames[0])
     assert segments[0].frames.tolist() == [(start + step) % 10 for step in range(28)]
     assert len({int(segment.frames[0]) for segment in segments}) > 1
-    held_out = HeldOut(utterances, config).load((0, 0))
-    assert held_out.frames.tolist() == list(range(10)) * 4
+    assert HeldOut(utterances, config).load((0, 0)).frames.tolist() == list(range(10)) * 4
     assert len(HeldOut(utterances, replace(config, valid_units_at_most=4)).load((7, 0)).samples) == 4 * 320
 
 

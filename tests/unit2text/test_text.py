@@ -45,8 +45,7 @@ def test_letters_there_and_back(text: str) -> None:
 
 def test_korean_is_read_in_jamo_and_an_unseen_letter_is_unknown() -> None:
     assert len(letters_of_text("국")) == 3
-    assert composed("우채ᅦ국") == "우채국"
-    assert composed("  a   b ") == "a b"
+    assert (composed("우채ᅦ국"), composed("  a   b ")) == ("우채국", "a b")
     assert letters("ab").encode("axb").tolist() == [4, 3, 5]
 
 
@@ -104,10 +103,8 @@ def test_texts_are_made_comparable(text: str, wanted: str) -> None:
 
 
 def test_errors() -> None:
-    assert word_errors("a b c", "a x c d") == (2, 3)
-    assert word_errors("", "a b") == (2, 0)
-    assert character_errors("우체국이 어디", "우채국이어디") == (1, 6)
-    assert character_errors("", "x") == (1, 0)
+    assert (word_errors("a b c", "a x c d"), word_errors("", "a b")) == ((2, 3), (2, 0))
+    assert (character_errors("우체국이 어디", "우채국이어디"), character_errors("", "x")) == ((1, 6), (1, 0))
 
 
 ROWS = 8
@@ -213,8 +210,7 @@ SETTINGS = WindowSettings(longest_s=10.0, shortest_s=4.0, overlap_s=2.0)
 
 def covered(windows: list[Window], num_steps: int) -> None:
     """Every step is read, by one window or by two that follow one another."""
-    assert windows[0].first == 0
-    assert windows[-1].last == num_steps
+    assert (windows[0].first, windows[-1].last) == (0, num_steps)
     for one, following in pairwise(windows):
         assert one.first < following.first <= one.last < following.last
     assert all(one.last - one.first <= 500 for one in windows)
@@ -287,15 +283,13 @@ def test_times_never_go_back() -> None:
 
 
 def test_a_unit_that_lasts_is_a_pause_and_lengths_must_go_together() -> None:
-    units = Units(np.array([3, 0, 5, 0, 7]), np.array([10, 5, 10, 20, 10]))
-    assert pauses_of(units) == [(0.5, 0.9)]
+    assert pauses_of(Units(np.array([3, 0, 5, 0, 7]), np.array([10, 5, 10, 20, 10]))) == [(0.5, 0.9)]
     with pytest.raises(UsageError, match="2 x overlap <= shortest <= longest"):
         WindowSettings(longest_s=2.0)
 
 
 def test_transcripts_can_be_said_later() -> None:
     spoken = of_words([Word("a", 0.0, 0.5, 0.5), Word("b", 0.5, 1.0, 1.0)], "en")
-    assert spoken.text == "a b"
-    assert spoken.confidence == 0.75
+    assert (spoken.text, spoken.confidence) == ("a b", 0.75)
     assert [word.start_s for word in spoken.shifted(2.0).words] == [2.0, 2.5]
     assert Transcript("", "en").confidence == 0

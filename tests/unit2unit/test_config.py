@@ -101,8 +101,7 @@ def test_the_table_is_one_parameter_and_learns_from_all_its_uses() -> None:
     tables = [model.encoder.embed_tokens.weight, model.decoder.embed_tokens.weight, model.decoder.output_projection.weight]
     assert all(table is tables[0] for table in tables)
     model(SOURCE, TARGET).logsumexp(-1).sum().backward()
-    gradient = tables[0].grad
-    assert bool((gradient.abs().sum(1) > 0).all())
+    assert bool((tables[0].grad.abs().sum(1) > 0).all())
 
 
 def test_loading_shares_the_tensors_and_the_table() -> None:
@@ -144,8 +143,7 @@ def test_rows_languages_and_tokens() -> None:
     vocabulary = TranslatorVocabulary(10, ("en", "ko"))
     assert vocabulary.source_tokens(np.array([0, 9, 3]), "ko").tolist() == [0, 4, 13, 7, 2, 15]
     assert vocabulary.source_tokens(np.zeros(0, dtype=np.int64), "en").tolist() == [0, 2, 14]
-    every_row = range(vocabulary.num_rows)
-    assert vocabulary.units(every_row).tolist() == list(range(10))
+    assert vocabulary.units(range(vocabulary.num_rows)).tolist() == list(range(10))
     assert vocabulary.units([0, 2, 3, 14, 15, 16]).tolist() == []
     three = TranslatorVocabulary(10, ("en", "fr", "ko"))
     assert (set(three.suppressed("ko")), set(three.suppressed("en"))) == ({14, 15, 17}, {15, 16, 17})

@@ -50,7 +50,6 @@ def test_a_run_does_not_go_on_over_other_pairs(trained: Path, tmp_path: Path, ca
     assert (root / "run" / "checkpoints" / "checkpoint_last.pt").read_bytes() == before
     assert train_here("finetune", *settings, "resume=never") == 0
     learnt = read_learnt(root / "run" / "checkpoints" / "checkpoint_last.pt")
-    assert learnt is not None
     assert learnt.data == data_digest(root / "data")
 
 
@@ -88,7 +87,6 @@ def test_rows_of_learnt_sentences_are_not_scored(trained: Path, tmp_path: Path, 
 def test_copies_averages_and_runs_from_it_have_learnt_the_same(trained: Path, tmp_path: Path) -> None:
     best = trained / "run" / "checkpoints" / "checkpoint_best.pt"
     own = read_learnt(best)
-    assert own is not None
     assert netflips(["convert", str(best), "-o", str(tmp_path / "one.safetensors"), "--quiet"]) == 0
     assert netflips(["convert", str(best), "--to", "hub", "-o", str(tmp_path / "hub"), "--quiet"]) == 0
     assert average([str(best), str(best), "--out", str(tmp_path / "mean.pt"), "--quiet"]) == 0
@@ -98,7 +96,6 @@ def test_copies_averages_and_runs_from_it_have_learnt_the_same(trained: Path, tm
         assert learnt_file(tmp_path / path).is_file()
         assert _score(other, tmp_path / path) == 2
     on = read_learnt(tmp_path / "run" / "checkpoints" / "checkpoint_last.pt")
-    assert on is not None
     assert set(own.pairs.tolist()) < set(on.pairs.tolist())
 
 

@@ -272,5 +272,4 @@ def test_common_ancestors_are_kept_once_and_dead_slots_come_back() -> None:
         assert pool.num_slots <= step + 2 * device + 64
         assert seen.keys.is_contiguous()
         assert seen.keys.shape[2] == mask.shape[3] == pool.num_slots
-        visible = seen.keys[0, 0, :, 0][mask[0, 0, 3] == 0]
-        assert sorted(visible.tolist()) == list(range(1, step + 1))
+        assert sorted(seen.keys[0, 0, :, 0][mask[0, 0, 3] == 0].tolist()) == list(range(1, step + 1))

@@ -48,8 +48,7 @@ def test_units_are_merged_at_the_door(translator: UnitTranslator) -> None:
     wanted = translator.translate(UNITS)
     for units in (merged, timed):
         found = translator.translate(units)
-        assert found.tokens.tolist() == wanted.tokens.tolist()
-        assert found.score == wanted.score
+        assert (found.tokens.tolist(), found.score) == (wanted.tokens.tolist(), wanted.score)
 
 
 def test_a_batch_gives_what_single_runs_give(translator: UnitTranslator) -> None:
@@ -59,8 +58,7 @@ def test_a_batch_gives_what_single_runs_give(translator: UnitTranslator) -> None
     for units, found in zip(sequences, together, strict=True):
         alone = translator.translate(units, "fr", "ko")
         assert [one.tokens.tolist() for one in found.hypotheses] == [one.tokens.tolist() for one in alone.hypotheses]
-        assert found.score == pytest.approx(alone.score, abs=1e-5)
-        assert found.truncated == alone.truncated
+        assert (found.score, found.truncated) == (pytest.approx(alone.score, abs=1e-5), alone.truncated)
 
 
 def test_truncation_is_told(parity_dir: Path) -> None:

@@ -73,8 +73,7 @@ def test_a_bad_file_is_skipped_by_name(data: Path, caplog: pytest.LogCaptureFixt
     dataset = _dataset(data)
     bad = sorted((data / "units" / "en").iterdir())[0]
     bad.write_text("1 2 x")
-    batch = dataset.collater([dataset[index] for index in range(3)])
-    assert batch["nsentences"] == 2
+    assert dataset.collater([dataset[index] for index in range(3)])["nsentences"] == 2
     assert str(bad) in caplog.text
     assert dataset.collater([dataset[0]]) == {}
 
@@ -93,8 +92,7 @@ def test_noise_is_on_the_source_and_fixed_by_seed_epoch_and_sample(data: Path) -
 def test_pairs_are_drawn_by_their_size_to_the_power_alpha() -> None:
     sizes = np.array([100_000, 10_000, 1000])
     shares = sizes**0.7 / (sizes**0.7).sum()
-    counts = pair_counts(sizes, 0.7)
-    assert counts / sizes.sum() == pytest.approx(shares, abs=1e-5)
+    assert pair_counts(sizes, 0.7) / sizes.sum() == pytest.approx(shares, abs=1e-5)
     assert pair_counts(sizes, 1.0).tolist() == sizes.tolist()
     assert pair_counts(np.array([10**6, 1]), 1.0).tolist() == [10**6, 1]
 

@@ -98,9 +98,7 @@ def test_pre_training_tags_its_sources_too(tmp_path: Path) -> None:
         assert int(item["target"][0]) == int(plain[index]["source"][0]) == LENGTH_TAGS["even"]
 
 
-def test_tables_without_lengths_are_refused_before_pre_training(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_tables_without_lengths_are_refused_before_pre_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = _tables(tmp_path, {"once": (1, 1)})
     for table in data.rglob("*.tsv"):
         rows = [line.split("\t") for line in table.read_text().splitlines()]

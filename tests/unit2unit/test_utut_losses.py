@@ -96,8 +96,7 @@ def test_bleu_of_a_validation_counts_units_alone(found: list[int], bleu: float) 
     tag, pad = 25, 1
     counts, target = Translations(), np.array([4, 5, 6, 7, 8, 2, tag, pad, pad])
     counts.add([np.array([*found, 2, tag])], [target], TranslatorVocabulary(20, ("en", "ko")))
-    assert counts.figures()["bleu"] == bleu
-    assert counts.wanted == 5
+    assert (counts.figures()["bleu"], counts.wanted) == (bleu, 5)
 
 
 @pytest.fixture(params=["pretrain", "finetune"])
@@ -112,8 +111,7 @@ def parts(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Any, Any, Any
     ]
     noise = ["fairseq.task.mask=0"] if request.param == "pretrain" else []
     settings = [f"data_dir={data}", f"run_dir={tmp_path / 'run'}", *plain, *noise]
-    run = read_config(TrainingRun, f"unit2unit/{request.param}_debug", settings)
-    return setup(fairseq_config(run))
+    return setup(fairseq_config(read_config(TrainingRun, f"unit2unit/{request.param}_debug", settings)))
 
 
 def _batch(task: Any) -> dict[str, Any]:
@@ -130,8 +128,7 @@ def test_every_parameter_learns_from_one_step(parts: tuple[Any, Any, Any]) -> No
     still = [name for name, parameter in model.named_parameters() if parameter.grad is None or not parameter.grad.any()]
     # A key's bias adds the same to all scores of a query, and softmax takes it out again: its gradient is 0 but for rounding.
     assert [name for name in still if not name.endswith("k_proj.bias")] == []
-    table = model.encoder.embed_tokens.weight.grad
-    assert (table[batch["target"].unique()].abs().sum(1) > 0).all()
+    assert (model.encoder.embed_tokens.weight.grad[batch["target"].unique()].abs().sum(1) > 0).all()
 
 
 _CONFIG = FairseqAdamConfig(adam_betas="(0.9, 0.98)", adam_eps=1e-6, weight_decay=0.0, lr=[0.1], tpu=False)
@@ -234,8 +231,7 @@ def test_it_follows_the_clock_where_slow_and_updates_where_fast() -> None:
     assert schedule.step_update(12) == 0
     schedule = clock.schedule(decay_minutes=10.0)
     clock.trained = 1
-    assert schedule.step_update(55) == pytest.approx(0.5)
-    assert schedule.step_update(100) == 0
+    assert (schedule.step_update(55), schedule.step_update(100)) == (pytest.approx(0.5), 0)
     schedule = _Clock().schedule(decay_minutes=10.0)  # goes on from the state of another
     schedule.load_state_dict(_schedule(PolynomialDecayLRSchedule).state_dict())
     assert schedule.step_update(55) == pytest.approx(0.5)

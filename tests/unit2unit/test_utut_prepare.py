@@ -43,8 +43,7 @@ def test_pairs_from_folders_are_merged_divided_and_aligned(tmp_path: Path) -> No
                 units = corpora[language][name]
                 assert line.split() == [str(unit) for unit in units[::2]], "each unit stands twice in the source"
     report = json.loads((tmp_path / "data" / "data.json").read_text())
-    assert report["splits"]["valid"]["pairs"] == 5
-    assert report["left_out"] == 0
+    assert (report["splits"]["valid"]["pairs"], report["left_out"]) == (5, 0)
 
 
 def test_binaries_are_fairseq_preprocess_own(tmp_path: Path, parity_dir: Path) -> None:
@@ -223,8 +222,7 @@ def test_an_output_is_replaced_only_when_asked_and_never_what_is_read(tmp_path: 
     assert not (tmp_path / "data" / "mine").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "units"]
     before = sorted(folders["en"].iterdir())
-    out = folders["en"].parent
-    assert _pairs(out, folders["en"], folders["ko"], "--overwrite") == 2
+    assert _pairs(folders["en"].parent, folders["en"], folders["ko"], "--overwrite") == 2
     assert "the output folder holds what is read" in capsys.readouterr().err
     assert sorted(folders["en"].iterdir()) == before
 
@@ -289,8 +287,7 @@ def test_tables_hold_every_pair_of_languages(tmp_path: Path) -> None:
     assert left_out == 0
     first = samples[0]
     assert (Path(first.source.path).exists(), first.source.language, first.target.language) == (True, "en", "en")
-    without = ["--units", *given[:2], *arguments, "--overwrite"]
-    assert prepare_tables(without) == 0
+    assert prepare_tables(["--units", *given[:2], *arguments, "--overwrite"]) == 0
     assert {sample.pair for sample in read_samples(tmp_path / "data", "valid")[0]} == {"en/es", "es/en"}
 
 

@@ -241,10 +241,8 @@ def test_an_export_that_cannot_be_is_one_line_and_writes_nothing(
 
 def test_inference_loads_the_checkpoint_as_it_is(stage: Stage) -> None:
     translator = UnitTranslator.from_checkpoint(stage.last)
-    assert translator.languages == LANGUAGES
-    assert translator.default_search.beam == 5
-    translation = translator.translate(Units([1, 1, 2, 3], None, "en", _SHA), "en", "ko")
-    assert len(translation.tokens) > 0
+    assert (translator.languages, translator.default_search.beam) == (LANGUAGES, 5)
+    assert len(translator.translate(Units([1, 1, 2, 3], None, "en", _SHA), "en", "ko").tokens) > 0
     with pytest.raises(VocabularyError):
         translator.translate(Units([1, 2], None, "en", "sha256:ffffffffffffffff"), "en", "ko")
 
@@ -252,8 +250,7 @@ def test_inference_loads_the_checkpoint_as_it_is(stage: Stage) -> None:
 def test_checkpoints_are_in_the_published_layout(stage: Stage, parity_dir: Path) -> None:
     published = read_checkpoint(parity_dir / "utut_ko.pt", TRANSLATOR)
     trained = read_checkpoint(stage.last, TRANSLATOR)
-    assert trained.tensors.keys() == published.tensors.keys()
-    assert trained.config["vocabulary"] == _SHA
+    assert (trained.tensors.keys(), trained.config["vocabulary"]) == (published.tensors.keys(), _SHA)
     assert trained.config["task"]["langs"] == ",".join(LANGUAGES)
     assert TranslatorConfig.from_checkpoint(trained).vocabulary.num_units == NUM_UNITS
     content = torch.load(stage.last, weights_only=False)  # our own file

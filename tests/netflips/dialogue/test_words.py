@@ -53,8 +53,7 @@ def test_lists_of_words_are_read(tmp_path: Path) -> None:
 
 
 def test_letters_are_single_strokes() -> None:
-    assert names("값이 싸요!") == "ㄱㅏㅂㅅㅣㅅㅅㅏㅛ"
-    assert names("\uff21-1 ㅘ") == "a1ㅗㅏ"
+    assert (names("값이 싸요!"), names("\uff21-1 ㅘ")) == ("ㄱㅏㅂㅅㅣㅅㅅㅏㅛ", "a1ㅗㅏ")
 
 
 def test_every_question_that_the_shipped_bundle_knows_is_answered_by_what_can_be_said() -> None:

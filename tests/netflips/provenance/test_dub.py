@@ -83,8 +83,7 @@ def test_an_operator_labels_signs_and_asks(clip: Path, models: Models, consent: 
     dub(clip, plain, models, quick())
     assert SPEECH_AND_LIPS.notice in probe(out).comment
     assert probe(out).comment.endswith("Studio")
-    assert read_provenance(out).made["operator"] == "Studio"
-    assert read_provenance(plain).state == "none"
+    assert (read_provenance(out).made["operator"], read_provenance(plain).state) == ("Studio", "none")
     pairs = zip(FrameSource(out), FrameSource(plain), strict=True)
     for with_label, without in pairs:  # seen in every frame, in its upper part, and nowhere else
         difference = np.abs(with_label.rgb.astype(int) - without.rgb.astype(int)).mean(axis=2)

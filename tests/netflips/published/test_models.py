@@ -166,8 +166,7 @@ def test_a_set_is_fetched_checked_and_found_by_name(hosts: Hosts, models: Call, 
     asked = len(hosts.asked)
     assert models("get", "ear", "words")[0] == 0
     assert len(hosts.asked) == asked
-    options = transcribe.parser().parse_args(["x.mp4", "--recognizer", "ear"])
-    assert options.recognizer == ear
+    assert transcribe.parser().parse_args(["x.mp4", "--recognizer", "ear"]).recognizer == ear
     assert DubOptions(cascade=True).cascade_models == CascadeModels(ear, store.models_folder() / "words")
 
 
@@ -427,8 +426,7 @@ def test_licences_are_accepted_first(hosts: Hosts, capsys: pytest.CaptureFixture
 
     monkeypatch.setattr("sys.stdin", Terminal("y\n", "\n"))
     assert command.main(["get", "ear", "encoder"]) == 2
-    said = capsys.readouterr().err
-    assert re.findall(r"Accept (\w+)", said) == ["MIT", "Strict"]
+    assert re.findall(r"Accept (\w+)", capsys.readouterr().err) == ["MIT", "Strict"]
     assert hosts.asked == []
     monkeypatch.setattr("sys.stdin", Terminal("y\n"))
     assert command.main(["get", "ear"]) == 0

@@ -40,8 +40,7 @@ def test_the_examples_of_the_page_come_back_without_a_difference() -> None:
     whole, by_hand = _examples()
     for example in (whole, by_hand):
         script = script_from(example)
-        again = json.loads(json_text(script_json(script)))
-        assert script_from(again) == script
+        assert script_from(json.loads(json_text(script_json(script)))) == script
     for one, number in zip(whole["utterances"], (1, 2), strict=True):
         assert one["number"] == number
     assert json.loads(json_text(script_json(script_from(whole)))) == whole

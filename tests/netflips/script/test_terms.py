@@ -113,9 +113,7 @@ def test_what_cannot_be_said_is_refused_by_its_word(terms: list[dict[str, str]],
 ANSWERS = "{'Okafor': '오카포르.', 'NASA': 'NASA', '20 kW': 'twenty'}"
 
 
-def test_the_command_lists_terms_and_asks_a_program_for_unknown_ones(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_lists_terms_and_asks_a_program_for_unknown_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     talk, new = tmp_path / "talk.json", tmp_path / "new.json"
     write_script(talk, _script(Term("Emily", "에밀리아")))
     answer = f"print(json.dumps({{'ok': True, 'text': {ANSWERS}[json.loads(line)['text']]}}), flush=True)"

@@ -39,8 +39,7 @@ def report(source: str, is_bad: bool, says_script: bool = False) -> str:
 
 
 def do(words: list[str]) -> int:
-    log = Path("log.txt")
-    log.write_text("")
+    Path("log.txt").write_text("")
     for done in range(5):
         tell(stage="speech", done=done, total=1000)
     if words[0] == "say":

@@ -369,7 +369,6 @@ def test_a_server_that_stands_still_is_noticed_within_five_seconds(chromium: Any
         [sys.executable, "-c", _SERVER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
-        assert server.stdout is not None
         page = chromium.new_page(locale="en-US")
         page.goto(server.stdout.readline().strip())
         page.wait_for_selector("body[data-ready]")

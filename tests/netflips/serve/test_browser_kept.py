@@ -165,9 +165,7 @@ def test_a_video_without_sound_is_read_by_lips_in_a_given_voice(page: Any, tmp_p
 
 
 @pytest.mark.parametrize(("share", "left_s", "said"), [(1.0, 0.4, "99%"), (0.996, 3.0, "99%, about 3 s left"), (0.5, None, "50%")])
-def test_a_hundred_percent_is_said_only_of_what_is_done(
-    page: Any, share: float, left_s: float | None, said: str
-) -> None:
+def test_a_hundred_percent_is_said_only_of_what_is_done(page: Any, share: float, left_s: float | None, said: str) -> None:
     news = {
         "id": "0" * 32, "kind": "dub", "title": "clip.mp4", "state": "running", "place": 0, "stage": "lips", "share": share,
         "took_s": 3.0, "left_s": left_s, "is_slow": False, "created_s": 0, "made_by": "", "is_draft": False, "goes_on": False,

@@ -55,8 +55,7 @@ def test_it_serves_until_ctrl_c_and_a_second_one_is_refused(tmp_path: Path, caps
 def test_what_cannot_be_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        assert "cannot be listened at" in _one_line(capsys, ["--port", port])
+        assert "cannot be listened at" in _one_line(capsys, ["--port", str(taken.getsockname()[1])])
     assert "--port is out of range" in _one_line(capsys, ["--port", "70000"])
     assert "the unit encoder is not there" in _one_line(capsys, ["--av2unit-path", "none.pt"])
     assert "--limit takes a size" in _one_line(capsys, ["--limit", "much"])
@@ -106,8 +105,7 @@ def test_the_avatars_answers_are_read_before_anybody_asks(
     write_whisper(tmp_path / "ear", "a b")
     words = ["--replies", "replies.yaml", "--blocked", "words.txt", "--recognizer", "ear", "--unit2text-path", "answer.py"]
     asked = _avatar(words)
-    assert asked.replies == tmp_path / "replies.yaml"
-    assert asked.blocked == tmp_path / "words.txt"
+    assert (asked.replies, asked.blocked) == (tmp_path / "replies.yaml", tmp_path / "words.txt")
     assert (asked.recognizer, asked.unit2text_path) == (tmp_path / "ear", None)  # one listener
     asked = _avatar(["--reply-command", f"'{sys.executable}' answer.py --polite", "--mouth-table", "words.txt"])
     assert asked.reply_command == f"{sys.executable} {tmp_path / 'answer.py'} --polite"  # a job runs in a folder of its own

@@ -43,8 +43,7 @@ def test_a_text_is_said(client: TestClient) -> None:
     job = until(client, say(client, "안녕하세요?"), over)
     assert (job["state"], job["share"], job["title"]) == ("done", 1, "안녕하세요?")
     assert [(one["name"], one["shows"]) for one in job["files"]] == [("result.wav", "sound")]
-    sound = client.get(f"/api/v1/jobs/{job['id']}/files/result.wav")
-    assert sound.content == "RIFF안녕하세요?".encode()
+    assert client.get(f"/api/v1/jobs/{job['id']}/files/result.wav").content == "RIFF안녕하세요?".encode()
     saved = client.get(f"/api/v1/jobs/{job['id']}/files/result.wav?download=1").headers["content-disposition"]
     assert saved.startswith("attachment; filename*=utf-8''%EC%95%88")
 
@@ -87,9 +86,7 @@ def test_news_of_others_keep_no_sign_of_life_back(tmp_path: Path) -> None:
     assert asyncio.run(first()) is None
 
 
-def test_the_time_left_falls_unless_a_slow_step_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_time_left_falls_unless_a_slow_step_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = Job("0" * 32, visitor="", kind="say", title="", words=(), values={})
     now, news = [1000.0], list[dict[str, Any]]()
     monkeypatch.setattr(time, "time", lambda: now[0])
@@ -172,8 +169,7 @@ def test_names_and_terms_are_said_once_for_the_whole_dub(client: TestClient, tmp
     form = {"kind": "dub", "values": values, "rows": rows, "terms": terms, "after": job["id"], "draft": True}
     second = until(client, client.post("/api/v1/jobs", json=form).json(), lambda now: now["state"] == "asks")
     folder = tmp_path / "page" / "jobs" / second["id"]
-    script = read_script(folder / "script.json")
-    assert {one.word: one.spoken for one in script.terms} == terms
+    assert {one.word: one.spoken for one in read_script(folder / "script.json").terms} == terms
     assert {one["word"]: one["spoken"] for one in second["terms"]} == terms  # the next correction says it again
     assert client.post(f"/api/v1/jobs/{second['id']}/again", json={}).status_code == 200
     until(client, second, over)
@@ -445,8 +441,7 @@ def test_a_new_server_knows_the_jobs_of_the_one_before(tmp_path: Path, caplog: p
     with TestClient(app_of(tmp_path), base_url=LOCAL, cookies=cookies) as second:
         assert until(second, waits, over)["state"] == "done"
         jobs = {job["id"]: job for job in second.get("/api/v1/jobs").json()["jobs"]}
-        assert jobs[done["id"]]["state"] == "done"
-        assert jobs[slow["id"]]["state"] == "stopped"
+        assert (jobs[done["id"]]["state"], jobs[slow["id"]]["state"]) == ("done", "stopped")
         assert "it can go on" in jobs[slow["id"]]["error"]
         assert second.get(f"/api/v1/jobs/{done['id']}/files/result.wav").status_code == 200
     aside = sorted(one.name for one in (tmp_path / "jobs").glob("*.damaged"))
@@ -583,5 +578,4 @@ def test_a_correction_has_what_is_opened_and_half_a_minute_again(tmp_path: Path,
     timings = tuple(Timing(name, seconds) for name, seconds in steps)
     write_script(tmp_path / "report.json", Script(utterances=(said,), made=Made(timings=timings)))
     job = Job("0" * 32, visitor="", kind="dub", title="", words=(), values={}, state="done", began_s=100.0, ended_s=124.0)
-    found = results(job, tmp_path)["cost"]
-    assert found == {"fixed_s": fixed_s, "per_s": round(12 / spoken_s, 3)}
+    assert results(job, tmp_path)["cost"] == {"fixed_s": fixed_s, "per_s": round(12 / spoken_s, 3)}

@@ -97,8 +97,7 @@ def test_lips_of_a_video_are_asked_for_and_marked_as_a_dub_is(operated: TestClie
 
 def test_a_page_of_ones_own_asks_nothing(client: TestClient) -> None:
     assert client.get("/api/v1/about").json()["operator"] == ""
-    done = dubbed(client, {"video": upload(client)["id"]})
-    assert done["values"]["people"] == ""
+    assert dubbed(client, {"video": upload(client)["id"]})["values"]["people"] == ""
 
 
 def test_the_page_tells_and_asks_in_both_languages(operated: TestClient) -> None:

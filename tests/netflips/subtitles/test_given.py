@@ -125,8 +125,7 @@ def test_encodings(tmp_path: Path, encoding: str, told: str) -> None:
 )  # fmt: skip
 def test_letters_say_whose_texts_they_are(tmp_path: Path, text: str, encoding: str, side: str) -> None:
     given = read(tmp_path, "a.srt", times(("01", "02", text)), encoding)
-    assert given.side == side
-    assert given.cues[0].text == text
+    assert (given.side, given.cues[0].text) == (side, text)
 
 
 BOTH = [("Where is the airport?", "공항이 어디예요?"), ("The iPhone 15 Pro is out.", "iPhone 15 Pro 출시."), ("", "네.")]

@@ -51,9 +51,7 @@ def test_a_cast_says_what_is_drawn(people: str) -> None:
     assert len(degraded_files(Path(), people)) == own["versions"] >= 1
 
 
-def test_takes_are_read_again_and_a_repeated_run_has_the_same_units(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_takes_are_read_again_and_a_repeated_run_has_the_same_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"s000{number}_en_0" for number in range(4)]
     rng = np.random.default_rng(0)
     for name in names:

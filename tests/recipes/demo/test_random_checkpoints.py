@@ -68,8 +68,7 @@ def test_tiny_files_have_the_fixtures_tensors(parity_dir: Path, folder: Path, na
 def test_settings_are_the_published_ones(parity_dir: Path, folder: Path, name: str) -> None:
     fixture, kind = FIXTURES[name]
     expected, made = (read_checkpoint(path, kind).config for path in (parity_dir / fixture, folder / name))
-    assert made.keys() == expected.keys()
-    assert made.get("dictionaries") == expected.get("dictionaries")
+    assert (made.keys(), made.get("dictionaries")) == (expected.keys(), expected.get("dictionaries"))
     for section in set(made) - {"dictionaries"}:
         assert not {key: value for key, value in made[section].items() if expected[section][key] != value}
 
@@ -92,8 +91,7 @@ def test_published_sizes() -> None:
     assert (len(voice), sum(tensor.numel() for tensor in folded.values())) == (304, 13_966_658)
     assert len(face) == 274
     assert sum(tensor.numel() for name, tensor in face.items() if _is_parameter(name)) == 36_100_147
-    assert speaker["lstm.weight_ih_l0"].shape == (1024, 40)
-    assert len(speaker) == 16
+    assert (speaker["lstm.weight_ih_l0"].shape, len(speaker)) == ((1024, 40), 16)
 
 
 def test_a_lip_reader_has_other_sizes_and_a_shuffled_dictionary(tmp_path: Path) -> None:

@@ -25,8 +25,7 @@ def _level_db(sound: np.ndarray, pitch: int) -> float:
 @pytest.mark.parametrize("name", SOUNDS)
 def test_every_sound_is_changed_and_the_same_each_time(name: str, tones: np.ndarray) -> None:
     heard = SOUNDS[name](tones, 3)
-    assert heard.dtype == np.float32
-    assert len(heard) == len(tones)
+    assert (heard.dtype, len(heard)) == (np.float32, len(tones))
     assert np.abs(heard).max() > 0.05
     np.testing.assert_array_equal(heard, SOUNDS[name](tones, 3))
     assert np.abs(heard - tones).max() > 1e-3

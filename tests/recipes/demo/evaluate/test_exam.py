@@ -66,8 +66,7 @@ def test_the_command_makes_clips_and_writes_table_page_and_metrics(
     assert command.main([*arguments, "--with-untouched-speaker"]) == 0
     assert read_records(folder) == before
     assert docs.read_text(encoding="utf-8").count("n = 1)") == 1, "nothing was run again"
-    table = (folder / "table.md").read_text(encoding="utf-8")
-    assert re.search(r"\| Korean text, said +\| ", table)
+    assert re.search(r"\| Korean text, said +\| ", (folder / "table.md").read_text(encoding="utf-8"))
     assert (folder / "report.html").is_file()
 
 
@@ -102,8 +101,7 @@ def test_each_group_hears_what_it_is_for(bundle: Bundle, tmp_path: Path) -> None
     lines = make(bundle, tmp_path, plain, *groups, *noise, alone, number=2)
     assert not [line for line in lines if "failed" in line]
     made = [(tmp_path / line["dub"]).read_bytes() for line in lines]
-    assert len(set(made)) == len(made) - 1
-    assert made[-1] == made[-2]
+    assert (len(set(made)), made[-1]) == (len(made) - 1, made[-2])
 
 
 def test_dubs_are_videos_beside_the_teacher(bundle: Bundle, tmp_path: Path) -> None:

@@ -48,8 +48,7 @@ def test_the_same_seed_draws_the_same_person_to_the_pixel(heads: list[Head]) -> 
     pose, mouth = Pose(0.1, 0.05, blink=0.3), MouthShape(0.5, 0.2)
     frame = draw(heads[0], pose, mouth, (120, 160))
 
-    assert frame.shape == (120, 160, 3)
-    assert frame.dtype == np.uint8
+    assert (frame.shape, frame.dtype) == ((120, 160, 3), np.uint8)
     np.testing.assert_array_equal(frame, draw(Head(40), pose, mouth, (120, 160)))
     assert np.abs(frame.astype(int) - draw(heads[1], pose, mouth, (120, 160))).mean() > 10
 

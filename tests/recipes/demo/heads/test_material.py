@@ -149,9 +149,7 @@ def test_the_shipped_cast_has_more_of_all_and_keeps_the_same_held_out() -> None:
     assert (ends >= 25).mean() > 0.2  # half a second and more
 
 
-def test_a_take_at_24_khz_has_whole_steps_and_breathes_in_silence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_take_at_24_khz_has_whole_steps_and_breathes_in_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spoken, "say", made_speech)
     voice = NaturalVoice((("jm_kumo", 1.0),), language="ko")
     take = Take("s0_ko_0", 0, "ko", "abcde", voice, "korean", (40, 50), None, 3, rate=24_000, breaths=(True, False))

@@ -59,5 +59,4 @@ def test_every_filling_is_learnt_in_templates_and_kept_out_of_one() -> None:
         if book.is_held_out(pair):
             assert any((pair.template, *filling) not in learnt for filling in pair.fillings), pair
     assert len(kept_out) > 300
-    sizes = Counter(pair.template for pair in sentences)
-    assert max(sizes.values()) <= 51
+    assert max(Counter(pair.template for pair in sentences).values()) <= 51

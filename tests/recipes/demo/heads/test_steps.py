@@ -57,8 +57,7 @@ def test_seconds_of_a_step_are_those_of_all_its_runs(tmp_path: Path) -> None:
         StepRunner(tmp_path).run(steps, 1)
     runner = StepRunner(tmp_path)
     runner.run(steps, 1)
-    record = runner.record("slow")
-    assert record["seconds"] >= 0.6
+    assert runner.record("slow")["seconds"] >= 0.6
 
 
 def test_when_time_is_up_what_runs_is_stopped_and_a_later_run_goes_on(tmp_path: Path) -> None:
@@ -84,8 +83,7 @@ def test_the_recipe_can_be_run_from_its_start_to_its_end(tmp_path: Path, people:
     named = {value for flag, value in words if flag == "--config"}
     assert {name.partition("/")[0] for name in named} == {people}
     assert all((CONFIG_FOLDER / f"{name}.yaml").is_file() for name in named)
-    lips = next(step for step in steps if step.name == "lips")
-    assert lips.commands[0][-1] == "loop.max_minutes=1"
+    assert next(step for step in steps if step.name == "lips").commands[0][-1] == "loop.max_minutes=1"
     # a voice of 24 kHz needs no recordings of 16 kHz
     trained_on = {Path(value.partition("=")[2]).stem for _, value in words if value.startswith("data.train=")}
     assert ("vocoder_en_lips" in trained_on) == (people == SHIPPED)
