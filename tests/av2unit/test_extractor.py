@@ -16,6 +16,7 @@ from avcore.arrays import Floats, Frames
 from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.checkpoints.stages import Checkpoint
 from avcore.errors import CheckpointError, InputError, UsageError
+from tests.refusal import refused
 
 CPU = torch.device("cpu")
 
@@ -131,8 +132,7 @@ def test_hidden_states_of_every_layer(extractor: UnitExtractor, speech: Floats, 
     norm = extractor.model.encoder.layer_norm
     truth = normed * norm.weight.numpy() + norm.bias.numpy()
     np.testing.assert_allclose(extractor.features(None, speech, lips), truth, atol=1e-5)
-    with pytest.raises(InputError, match=r"0\.\.2"):
-        extractor.features(3, speech)
+    refused(InputError, r"0\.\.2", extractor.features, 3, speech)
 
 
 def test_bfloat16_stays_near_float32(encoder_path: Path, extractor: UnitExtractor, speech: Floats, lips: Frames) -> None:
@@ -172,20 +172,15 @@ def test_progress_is_reported(extractor: UnitExtractor, speech: Floats, lips: Fr
 def test_what_cannot_be_used_is_refused(
     extractor: UnitExtractor, speech: Floats, lips: Frames, encoder_path: Path, parity_dir: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match="speech, lips or both"):
-        extractor.extract()
+    refused(InputError, "speech, lips or both", extractor.extract)
     with pytest.raises(InputError):
         extractor.extract(speech, lips[:0])
     with pytest.raises(InputError):
         extractor.extract(speech[:0], lips)
-    with pytest.raises(ValueError, match="found 1 and 2"):
-        extractor.extract_batch([speech, speech], [lips])
-    with pytest.raises(CheckpointError, match="unit translator"):
-        UnitExtractor.from_checkpoint(parity_dir / "utut.pt")
-    with pytest.raises(InputError, match="not there"):
-        UnitExtractor.from_checkpoint(tmp_path / "none.pt")
-    with pytest.raises(UsageError, match="float16"):
-        UnitExtractor.from_checkpoint(encoder_path, precision="float16")
+    refused(ValueError, "found 1 and 2", extractor.extract_batch, [speech, speech], [lips])
+    refused(CheckpointError, "unit translator", UnitExtractor.from_checkpoint, parity_dir / "utut.pt")
+    refused(InputError, "not there", UnitExtractor.from_checkpoint, tmp_path / "none.pt")
+    refused(UsageError, "float16", UnitExtractor.from_checkpoint, encoder_path, precision="float16")
 
 
 def test_unsupported_variants_are_refused(encoder_checkpoint: Checkpoint) -> None:
@@ -195,10 +190,8 @@ def test_unsupported_variants_are_refused(encoder_checkpoint: Checkpoint) -> Non
     first, second = encoder_checkpoint.config["dictionaries"]
     with pytest.raises(CheckpointError, match=r"expected 2008 classes; found 1004 \+ 904"):
         load_avhubert(with_config(encoder_checkpoint, dictionaries=[first, second[:904]]))
-    with pytest.raises(CheckpointError, match="no dictionaries"):
-        load_avhubert(replace(encoder_checkpoint, config={"model": model, "task": {}}))
-    with pytest.raises(CheckpointError, match="two heads"):
-        load_avhubert(with_config(encoder_checkpoint, dictionaries=[first]))
+    refused(CheckpointError, "no dictionaries", load_avhubert, replace(encoder_checkpoint, config={"model": model, "task": {}}))
+    refused(CheckpointError, "two heads", load_avhubert, with_config(encoder_checkpoint, dictionaries=[first]))
     sizes = {
         "encoder_layers": 10**12, "encoder_embed_dim": 7, "encoder_ffn_embed_dim": -1, "conv_pos": "128", "final_dim": 1e9,
         "audio_feat_dim": True, "encoder_attention_heads": 3, "conv_pos_groups": 0, "stack_order_audio": 3, "logit_temp": 0,

@@ -21,6 +21,7 @@ from av2unit.lips import lip_features
 from avcore.domain import weakest_stretch
 from avcore.errors import CheckpointError, InputError, NoSpeechError, UsageError
 from avcore.media import read_gray_video, write_lip_video
+from tests.refusal import refused
 
 BOTH = frozenset({"audio", "video"})
 
@@ -92,17 +93,14 @@ def test_modalities() -> None:
     for text, modalities in (("audio,video", BOTH), ("video, audio", BOTH), ("audio", {"audio"}), ("video", {"video"})):
         assert sources.parse_modalities(text) == modalities
     for text in ("", "text", "audio,", "audio,audio", "audio video"):
-        with pytest.raises(UsageError, match="audio,video or audio or video"):
-            sources.parse_modalities(text)
+        refused(UsageError, "audio,video or audio or video", sources.parse_modalities, text)
 
 
 def test_a_whole_frame_is_no_lip_video_and_empty_sound_says_so(tmp_path: Path) -> None:
     write_lip_video(tmp_path / "talk.mp4", np.zeros((3, 240, 320), dtype=np.uint8))
-    with pytest.raises(InputError, match="320 x 240"):
-        sources.read_lip_video(tmp_path / "talk.mp4")
+    refused(InputError, "320 x 240", sources.read_lip_video, tmp_path / "talk.mp4")
     soundfile.write(tmp_path / "empty.wav", np.zeros(0), 16_000)
-    with pytest.raises(NoSpeechError, match="--modalities video"):
-        sources.read_utterance(tmp_path / "empty.wav", frozenset({"audio"}))
+    refused(NoSpeechError, "--modalities video", sources.read_utterance, tmp_path / "empty.wav", frozenset({"audio"}))
 
 
 @pytest.mark.parametrize(
@@ -185,8 +183,7 @@ def test_the_setting_is_read_from_a_configuration_or_refused() -> None:
     assert Decoding.from_config({"method": "viterbi", "duration_penalty": 2}) == Decoding(VITERBI, 2.0)
     penalties = [{"duration_penalty": penalty} for penalty in (-1, "1", float("nan"))]
     for stored in ({"method": "beam"}, *penalties):
-        with pytest.raises(CheckpointError, match="expected"):
-            Decoding.from_config(stored)
+        refused(CheckpointError, "expected", Decoding.from_config, stored)
 
 
 SILENCE, NUM_UNITS = 9, 10
@@ -211,8 +208,7 @@ def log_ratios(*ids: int, sure: float = 6.0) -> NDArray[np.float64]:
 def test_what_is_known_is_kept_once_and_without_silence() -> None:
     heard = [np.array(ids) for ids in ([9, 1, 1, 9, 1, 2], [1, 2], [9, 9], [2])]
     assert [ids.tolist() for ids in KnownSentences.of(heard, SILENCE).sentences] == [[1, 2], [2]]
-    with pytest.raises(InputError, match="no sentences"):
-        KnownSentences.of([np.array([9, 9])], SILENCE)
+    refused(InputError, "no sentences", KnownSentences.of, [np.array([9, 9])], SILENCE)
 
 
 def test_a_known_sentence_loses_nothing() -> None:
@@ -253,8 +249,7 @@ def test_they_come_back_from_a_configuration_damaged_ones_are_errors() -> None:
     units = ([], ["1 x"], ["1 2", ""], ["1 77"])
     silent = [{"units": one, "silence": 9} for one in units]
     for stored in ([], {"units": ["1 2"]}, {"units": ["1 2"], "silence": 77}, *silent):
-        with pytest.raises(CheckpointError, match="known sentences"):
-            KnownSentences.from_config({KEY: stored}, Path("x"), UNITS)
+        refused(CheckpointError, "known sentences", KnownSentences.from_config, {KEY: stored}, Path("x"), UNITS)
 
 
 def plain_log_filterbank(samples: np.ndarray) -> np.ndarray:
@@ -319,8 +314,7 @@ def test_unusable_speech_and_lips_are_refused() -> None:
             check_speech(speech)
     shapes = [np.zeros(shape, dtype=np.uint8) for shape in ((0, 96, 96), (2, 80, 96), (2, 96, 96, 3))]
     for lips in (*shapes, np.zeros((2, 96, 96), np.float32)):
-        with pytest.raises(InputError, match=r"uint8 \[time, height, width\]"):
-            lip_features(lips, 88, 0.421, 0.165)
+        refused(InputError, r"uint8 \[time, height, width\]", lip_features, lips, 88, 0.421, 0.165)
 
 
 @pytest.mark.parametrize(("height", "width"), [(96, 96), (88, 88), (97, 121)])

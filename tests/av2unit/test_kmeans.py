@@ -22,6 +22,7 @@ from avcore.media import write_speech
 from avcore.units import Units
 from avdata.unit_store import UnitRow, read_units, write_units
 from tests.av2unit.made_clips import NUM_UNITS, VOCABULARY, sound_of
+from tests.refusal import refused
 
 
 def _fit(corpus: Path, model: Path, *more: str, config: str = "av2unit/kmeans_debug") -> int:
@@ -111,8 +112,7 @@ def test_a_stored_sample_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> N
     assert sorted(map(tuple, second.frames())) == sorted(map(tuple, whole.frames()))
     assert second.seen == whole.seen
     (tmp_path / "s.safetensors").write_bytes(b"nothing")
-    with pytest.raises(InputError, match="damaged"):
-        second.restore(tmp_path / "s.safetensors")
+    refused(InputError, "damaged", second.restore, tmp_path / "s.safetensors")
 
 
 # Fit and apply
@@ -276,11 +276,9 @@ def test_a_model_is_read_as_it_was_written_and_damage_is_named(tmp_path: Path) -
     text = (tmp_path / "m.json").read_text()
     changed.save(tmp_path / "m.safetensors")
     (tmp_path / "m.json").write_text(text)
-    with pytest.raises(CheckpointError, match="do not belong together"):
-        load_quantizer(tmp_path / "m.safetensors")
+    refused(CheckpointError, "do not belong together", load_quantizer, tmp_path / "m.safetensors")
     (tmp_path / "m.json").write_text("{}")
-    with pytest.raises(CheckpointError, match="no k-means model"):
-        load_quantizer(tmp_path / "m.safetensors")
+    refused(CheckpointError, "no k-means model", load_quantizer, tmp_path / "m.safetensors")
 
 
 @pytest.mark.parametrize(

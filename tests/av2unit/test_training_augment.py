@@ -25,6 +25,7 @@ from avcore.arrays import Doubles, Frames
 from avcore.bounds import require_bounds
 from avcore.errors import UsageError
 from tests.av2unit.training_runs import PUBLISHED
+from tests.refusal import refused
 
 
 @pytest.mark.parametrize("snr_db", [-5.0, 0.0, 12.0])
@@ -198,8 +199,7 @@ def test_channels_are_drawn_as_often_as_asked_for() -> None:
     assert {channel.band for channel in drawn} == set(BANDS.values())
     assert {channel.codec for channel in drawn} == {""}
     for wrong in ({"room_prob": 2}, {"reverb_s": (0.5, 0.1)}, {"codecs": ("g729",)}, {"bands": ()}):
-        with pytest.raises(UsageError, match="microphone"):
-            require_bounds(MicrophoneConfig(**wrong), "microphone.")
+        refused(UsageError, "microphone", require_bounds, MicrophoneConfig(**wrong), "microphone.")
 
 
 class _Reader:
@@ -222,8 +222,7 @@ def test_lips_that_do_not_belong() -> None:
     late = _wrong(["late"])(own, "late", rng)[:, 0, 0]
     assert late.tolist() in [np.clip(np.arange(10) + shift, 0, 9).tolist() for shift in (*range(-15, -3), *range(4, 16))]
     assert _wrong(["still"], 0.0).draw(rng) == ""
-    with pytest.raises(UsageError, match="kinds"):
-        _wrong(["blue"])
+    refused(UsageError, "kinds", _wrong, ["blue"])
 
 
 def _expected_coverage(length: int, prob: float, span: int) -> float:

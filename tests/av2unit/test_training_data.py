@@ -22,6 +22,7 @@ from avdata.labels import read_dictionaries, read_labels
 from avdata.unit_store import UnitRow, iter_units, write_units
 from tests.av2unit.made_clips import NUM_UNITS, VOCABULARY, write_corpus
 from tests.av2unit.training_runs import CROP, SIDE, task_of
+from tests.refusal import refused
 
 PUBLISHED = {"kind": "tsv", "labels": "even.km,odd.km"}
 PLAIN = ("masking.mask_prob=0", "masking.modality_dropout=0", "augment.random_crop=false", "augment.flip_prob=0")
@@ -157,8 +158,7 @@ def test_missing_files_are_reported_and_too_many_stop_the_run(few: Path) -> None
     (few / "audio" / "clip003.wav").unlink()
     assert [one.detail for one in task_of(few).prepared.left_out] == [f"{few}/audio/clip003.wav is not there"]
     (few / "audio" / "clip004.wav").unlink()
-    with pytest.raises(InputError, match="2 with a missing file of 6"):
-        task_of(few)
+    refused(InputError, "2 with a missing file of 6", task_of, few)
 
 
 def test_labels_and_media_are_compared_again_when_they_are_read(few: Path) -> None:
@@ -199,15 +199,13 @@ def test_what_does_not_fit_is_an_error_before_the_first_step(
 ) -> None:
     if spoil:
         _rewrite(few, *spoil)
-    with pytest.raises(error, match=complaint):
-        task_of(few, *more)
+    refused(error, complaint, task_of, few, *more)
 
 
 def test_validation_labels_of_another_quantizer_are_refused(few: Path) -> None:
     text = (few / "valid.units.jsonl").read_text().replace(VOCABULARY, "sha256:other")
     (few / "valid.units.jsonl").write_text(text)
-    with pytest.raises(VocabularyError, match="different quantizers"):
-        task_of(few)
+    refused(VocabularyError, "different quantizers", task_of, few)
     assert task_of(few, "data.allow_other_vocabulary=true").prepared.vocabulary == VOCABULARY
 
 
@@ -219,10 +217,8 @@ def test_label_files_have_either_rate_and_a_line_for_each_clip(few: Path) -> Non
     assert np.array_equal(read_labels([str(merged)], manifest, 50).values, both.values)
     assert np.array_equal(read_labels([str(even)], manifest, 25).of(2), np.repeat(both.of(2)[::2], 2))
     even.write_text(even.read_text() + "1 2 3\n")
-    with pytest.raises(InputError, match="different numbers of lines"):
-        read_labels([str(even), str(odd)], manifest, 50)
-    with pytest.raises(InputError, match="expected 6 lines; found 7"):
-        read_labels([str(even)], manifest, 25)
+    refused(InputError, "different numbers of lines", read_labels, [str(even), str(odd)], manifest, 50)
+    refused(InputError, "expected 6 lines; found 7", read_labels, [str(even)], manifest, 25)
 
 
 def test_dictionaries_number_the_classes_and_must_agree(few: Path) -> None:
@@ -232,11 +228,9 @@ def test_dictionaries_number_the_classes_and_must_agree(few: Path) -> None:
     assert read_dictionaries([str(few / "dict.a.txt")], labels, 0)[1][4:6] == ["5", "4"]
     item = _item(_items(few, *PLAIN, f"data.dictionaries=[{few}/dict.a.txt]"), 0)
     assert item.targets.ravel()[0] == 4 + 5 - labels.of(0)[0]
-    with pytest.raises(InputError, match="differ"):
-        read_dictionaries([str(few / "dict.a.txt"), str(few / "dict.km.txt")], labels, 0)
+    refused(InputError, "differ", read_dictionaries, [str(few / "dict.a.txt"), str(few / "dict.km.txt")], labels, 0)
     (few / "dict.b.txt").write_text("1 1\n1 1\n")
-    with pytest.raises(InputError, match="twice"):
-        read_dictionaries([str(few / "dict.b.txt")], labels, 0)
+    refused(InputError, "twice", read_dictionaries, [str(few / "dict.b.txt")], labels, 0)
 
 
 def test_rare_classes_weigh_more_when_asked_to(few: Path) -> None:
@@ -256,11 +250,9 @@ def test_an_entry_may_be_repeated_and_no_manifest_is_named(few: Path, tmp_path: 
     items = _items(few)
     assert [items.name(index) for index in range(len(items))].count(rows[1]["id"]) == 3
     (tmp_path / "a.tsv").write_text("/root\nid\tvideo\taudio\tx\t3\n")
-    with pytest.raises(InputError, match="line 2 is no clip"):
-        read_corpus(tmp_path / "a.tsv")
+    refused(InputError, "line 2 is no clip", read_corpus, tmp_path / "a.tsv")
     (tmp_path / "a.jsonl").write_text('{"id": "a", "audio": "a.wav", "repeat": -1}\n')
-    with pytest.raises(InputError, match="cannot be repeated"):
-        read_corpus(tmp_path / "a.jsonl")
+    refused(InputError, "cannot be repeated", read_corpus, tmp_path / "a.jsonl")
 
 
 def test_media_in_memory_are_the_same_and_the_limit_holds(few: Path) -> None:
@@ -283,8 +275,7 @@ def test_noise_comes_from_a_folder_a_list_the_corpus_or_nowhere(few: Path) -> No
     assert noise_files(str(few / "noise"), "train") == [f"{few}/noise/noise0.wav"]
     assert len(noise_files(str(few / "noise"), "valid")) == 3
     (few / "list.txt").write_text(f"{few}/noise/none.wav\n")
-    with pytest.raises(InputError, match="not there"):
-        noise_files(str(few / "list.txt"), "train")
+    refused(InputError, "not there", noise_files, str(few / "list.txt"), "train")
     speech = [clip.audio for clip in read_corpus(few / "train.jsonl").clips]
     samples = np.round(1000 * np.random.default_rng(1).standard_normal(50000))
     for kinds in (("files",), ("coloured",), ("speech",)):

@@ -6,6 +6,7 @@ import pytest
 
 from avcore.errors import InputError, UsageError
 from avcore.parts import PARTS_FILE, Part, folder_of, parts_in, require_parts
+from tests.refusal import refused
 
 
 def test_each_id_is_in_one_part_whatever_others_there_are() -> None:
@@ -18,8 +19,7 @@ def test_each_id_is_in_one_part_whatever_others_there_are() -> None:
 
 @pytest.mark.parametrize("text", ["16/16", "3", "-1/4", "a/4", "1/0", "1/"])
 def test_what_is_no_part_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="this is no part; expected K/N"):
-        Part.of(text)
+    refused(UsageError, "this is no part; expected K/N", Part.of, text)
 
 
 def test_a_folder_keeps_its_number_of_parts(tmp_path: Path) -> None:
@@ -28,12 +28,9 @@ def test_a_folder_keeps_its_number_of_parts(tmp_path: Path) -> None:
     assert folder_of(Part(15, 16), folder) == folder / "part15"
     with pytest.raises(UsageError, match=r"another number of parts; expected --part K/16; found --part 0/2; .* PARTS=N sbatch"):
         folder_of(Part(0, 2), folder)
-    with pytest.raises(InputError, match="expected all 16; found not 3,7; PARTS=16 sbatch --array=3,7"):
-        require_parts(folder, [3, 7])
+    refused(InputError, "expected all 16; found not 3,7; PARTS=16 sbatch --array=3,7", require_parts, folder, [3, 7])
     (tmp_path / "whole").mkdir()
     (tmp_path / "whole" / "ko.jsonl").write_text("")
-    with pytest.raises(UsageError, match="expected no --part"):
-        folder_of(Part(0, 2), tmp_path / "whole")
+    refused(UsageError, "expected no --part", folder_of, Part(0, 2), tmp_path / "whole")
     (folder / PARTS_FILE).write_text("[]")
-    with pytest.raises(InputError, match="the number of parts cannot be read"):
-        parts_in(folder)
+    refused(InputError, "the number of parts cannot be read", parts_in, folder)

@@ -21,6 +21,7 @@ from avcore.checkpoints.bundle import (
 from avcore.errors import CheckpointError, InputError, NetflipsError, UsageError
 from netflips import stages
 from netflips.cli import main
+from tests.refusal import refused
 from unit2av.stage import RENDERER
 from unit2unit.stage import TRANSLATOR
 
@@ -59,8 +60,7 @@ def test_what_is_given_is_taken_and_the_bundle_not_looked_at(monkeypatch: pytest
 @pytest.mark.usefixtures("folder")
 def test_a_few_of_them_are_not_filled_up_from_the_bundle() -> None:
     given = {UNIT_ENCODER: Path("a.pt"), TRANSLATOR: None, RENDERER: None}
-    with pytest.raises(UsageError, match="missing: --utut-path, --unit2av-path; give all of them, or none"):
-        checkpoints_or_bundle(given)
+    refused(UsageError, "missing: --utut-path, --unit2av-path; give all of them, or none", checkpoints_or_bundle, given)
 
 
 def test_no_flags_and_no_bundle_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -86,8 +86,7 @@ def test_a_folder_that_is_no_bundle(folder: Path, content: str | None, error: ty
     (folder / ABOUT).unlink()
     if content is not None:
         (folder / ABOUT).write_text(content)
-    with pytest.raises(error, match=words):
-        find_bundle()
+    refused(error, words, find_bundle)
 
 
 ROOT = Path(__file__).resolve().parents[2]

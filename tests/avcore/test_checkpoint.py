@@ -23,6 +23,7 @@ from avcore.checkpoints.layouts import is_same
 from avcore.checkpoints.pickles import file_checksum
 from avcore.checkpoints.stages import Checkpoint, Stage
 from avcore.errors import CheckpointError, InputError
+from tests.refusal import refused
 from unit2av.stage import RENDERER, SPEAKER_ENCODER
 from unit2unit.stage import SHARED_TABLES, TRANSLATOR
 
@@ -100,8 +101,7 @@ def test_an_own_file_of_another_kind_or_with_a_wrong_configuration(speaker: Chec
     }
     for message, text in bad.items():
         beside.write_text(text)
-        with pytest.raises(CheckpointError, match=message):
-            read_checkpoint(path, SPEAKER_ENCODER)
+        refused(CheckpointError, message, read_checkpoint, path, SPEAKER_ENCODER)
     beside.unlink()
     with pytest.raises(InputError, match=r"configuration of a safetensors checkpoint is not there; keep it beside x\.safetensors"):
         read_checkpoint(path, SPEAKER_ENCODER)
@@ -238,5 +238,4 @@ def test_scales_that_do_not_fit_are_an_error(parity_dir: Path, tmp_path: Path, s
     save_file(stored, path)
     beside = path.with_suffix(".json")
     beside.write_text(json.dumps(json.loads(beside.read_text()) | {"checksum": file_checksum(path)}))
-    with pytest.raises(CheckpointError, match="does not fit a tensor of 8 bits"):
-        read_checkpoint(path, SPEAKER_ENCODER)
+    refused(CheckpointError, "does not fit a tensor of 8 bits", read_checkpoint, path, SPEAKER_ENCODER)

@@ -13,6 +13,7 @@ from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.checkpoints.pickles import Format, load_pickled
 from avcore.checkpoints.stages import Stage
 from avcore.errors import CheckpointError, InputError
+from tests.refusal import refused
 from unit2av.stage import RENDERER, SPEAKER_ENCODER
 from unit2unit.stage import SHARED_TABLES, TRANSLATOR
 
@@ -86,8 +87,7 @@ def _avhubert(task: str, **more: Any) -> dict[str, Any]:
 )
 def test_foreign_checkpoints_say_what_they_are(tmp_path: Path, wanted: Stage, content: Any, message: str) -> None:
     torch.save(content, tmp_path / "x.pt")
-    with pytest.raises(CheckpointError, match=message):
-        read_checkpoint(tmp_path / "x.pt", wanted)
+    refused(CheckpointError, message, read_checkpoint, tmp_path / "x.pt", wanted)
 
 
 LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 1302672385\n"
@@ -109,8 +109,7 @@ LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 130
 def test_what_is_no_checkpoint_says_so(tmp_path: Path, content: bytes, message: str, suffix: str) -> None:
     path = tmp_path / f"x{suffix}"
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=message):
-        read_checkpoint(path, TRANSLATOR)
+    refused(CheckpointError, message, read_checkpoint, path, TRANSLATOR)
 
 
 def test_missing_empty_and_folder(tmp_path: Path) -> None:
@@ -158,15 +157,12 @@ def test_old_file_cut_within_its_pickles(tmp_path: Path, length: int) -> None:
 def test_a_damaged_zip_a_zip_around_a_checkpoint_and_torchscript(parity_dir: Path, tmp_path: Path) -> None:
     content = (parity_dir / "utut.pt").read_bytes()
     (tmp_path / "x.pt").write_bytes(content.replace(b"PK\x01\x02", b"PK\x01\x03"))
-    with pytest.raises(CheckpointError, match="cannot be read; found Bad magic number"):
-        read_checkpoint(tmp_path / "x.pt", TRANSLATOR)
+    refused(CheckpointError, "cannot be read; found Bad magic number", read_checkpoint, tmp_path / "x.pt", TRANSLATOR)
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.write(parity_dir / "utut.pt", "utut.pt")
-    with pytest.raises(CheckpointError, match=r"a zip archive with utut\.pt; unpack it"):
-        read_checkpoint(tmp_path / "x.zip", TRANSLATOR)
+    refused(CheckpointError, r"a zip archive with utut\.pt; unpack it", read_checkpoint, tmp_path / "x.zip", TRANSLATOR)
     torch.jit.script(torch.nn.Linear(2, 2)).save(str(tmp_path / "x.ts"))
-    with pytest.raises(CheckpointError, match="TorchScript"):
-        read_checkpoint(tmp_path / "x.ts", TRANSLATOR)
+    refused(CheckpointError, "TorchScript", read_checkpoint, tmp_path / "x.ts", TRANSLATOR)
 
 
 @pytest.mark.parametrize("name", SHARED_TABLES[1:])
@@ -183,5 +179,4 @@ def test_dictionaries_of_another_class_are_an_error(parity_dir: Path, tmp_path: 
     content = load_pickled(parity_dir / "mavhubert.pt", Format.ZIP)
     for state in ({"dictionaries": [["<s>", "0"]] * 2}, {}, None):
         torch.save({**content, "task_state": state}, tmp_path / "x.pt")
-        with pytest.raises(CheckpointError, match="the unit dictionaries cannot be read"):
-            read_checkpoint(tmp_path / "x.pt", UNIT_ENCODER)
+        refused(CheckpointError, "the unit dictionaries cannot be read", read_checkpoint, tmp_path / "x.pt", UNIT_ENCODER)

@@ -19,6 +19,7 @@ from omegaconf import OmegaConf
 from avcore.checkpoints.checkpoint import load_exactly, read_checkpoint, write_checkpoint
 from avcore.checkpoints.pickles import Format, load_pickled, no_memory, require_stored
 from avcore.errors import CheckpointError, is_no_memory
+from tests.refusal import refused
 from unit2av.stage import SPEAKER_ENCODER
 from unit2unit.stage import TRANSLATOR
 
@@ -64,8 +65,7 @@ def foreign(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
 def test_a_system_call_is_refused_others_are_inert_nothing_is_run(tmp_path: Path, is_zip: bool) -> None:
     marker = tmp_path / "ran"
     path = write(tmp_path / "x.pt", translator(extra_state=Calls(os.system, f"touch {marker}")), is_zip)
-    with pytest.raises(CheckpointError, match=r"nothing of it was run.*system"):
-        read_checkpoint(path, TRANSLATOR)
+    refused(CheckpointError, r"nothing of it was run.*system", read_checkpoint, path, TRANSLATOR)
     path = write(tmp_path / "x.pt", translator(extra_state=Calls(eval, f"open({str(marker)!r}, 'w')")), is_zip)
     assert read_checkpoint(path, TRANSLATOR).config["generation"] == {"beam": 20}
     assert not marker.exists()
@@ -164,8 +164,7 @@ def _endless() -> dict[str, Any]:
     ids=["unknown reference", "endless reference", "list with a hole", "within themselves", "foreign object"],
 )
 def test_settings_that_are_no_plain_data_are_refused(tmp_path: Path, foreign: types.ModuleType, cfg: Any, words: str) -> None:
-    with pytest.raises(CheckpointError, match=words):
-        read_checkpoint(write(tmp_path / "x.pt", translator(cfg=cfg(foreign))), TRANSLATOR)
+    refused(CheckpointError, words, read_checkpoint, write(tmp_path / "x.pt", translator(cfg=cfg(foreign))), TRANSLATOR)
 
 
 def test_old_file_with_args_in_place_of_cfg(tmp_path: Path) -> None:
@@ -179,8 +178,7 @@ def test_old_file_with_args_in_place_of_cfg(tmp_path: Path) -> None:
 
 def test_newer_pickle_protocol_is_a_clear_error(tmp_path: Path) -> None:
     torch.save(translator(), tmp_path / "x.pt", pickle_protocol=4)
-    with pytest.raises(CheckpointError, match="cannot be read; found Unsupported operand"):
-        read_checkpoint(tmp_path / "x.pt", TRANSLATOR)
+    refused(CheckpointError, "cannot be read; found Unsupported operand", read_checkpoint, tmp_path / "x.pt", TRANSLATOR)
 
 
 NAME = "unit2av_spk_encoder.pt"
@@ -213,8 +211,7 @@ def test_one_bit_of_our_own_files_shows(parity_dir: Path, tmp_path: Path) -> Non
     content = bytearray(path.read_bytes())
     content[-len(content) // 3] ^= 1
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match="other bytes than were stored"):
-        read_checkpoint(path, SPEAKER_ENCODER)
+    refused(CheckpointError, "other bytes than were stored", read_checkpoint, path, SPEAKER_ENCODER)
 
 
 def _zip(path: Path, pickled: bytes, how: int = zipfile.ZIP_STORED) -> Path:
@@ -234,8 +231,7 @@ def _zip(path: Path, pickled: bytes, how: int = zipfile.ZIP_STORED) -> Path:
 def test_zips_that_torch_did_not_write(tmp_path: Path, pickled: bytes, how: int, words: str) -> None:
     path = _zip(tmp_path / "x.pt", pickled, how)
     for read in (lambda: read_checkpoint(path, None), lambda: require_stored(path)):
-        with pytest.raises(CheckpointError, match=words):
-            read()
+        refused(CheckpointError, words, read)
 
 
 def test_settings_that_stand_for_too_many_values(tmp_path: Path) -> None:
@@ -244,8 +240,7 @@ def test_settings_that_stand_for_too_many_values(tmp_path: Path) -> None:
         value = [value] * 10
     model = {"encoder.embed_tokens.weight": torch.zeros(2)}
     torch.save({"cfg": {"task": {"x": value}}, "model": model}, tmp_path / "x.pt")
-    with pytest.raises(CheckpointError, match="settings of the checkpoint are too many"):
-        read_checkpoint(tmp_path / "x.pt", None)
+    refused(CheckpointError, "settings of the checkpoint are too many", read_checkpoint, tmp_path / "x.pt", None)
 
 
 def test_a_tensor_larger_than_what_is_stored(tmp_path: Path) -> None:
@@ -262,9 +257,7 @@ def test_no_memory_is_said_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         raise RuntimeError("unable to mmap 5 bytes from file <x>: Cannot allocate memory (12)")
 
     monkeypatch.setattr(torch, "load", fail)
-    with pytest.raises(CheckpointError, match="not enough memory") as error:
-        read_checkpoint(path, None)
-    assert str(error.value) == str(no_memory(path))
+    assert refused(CheckpointError, "not enough memory", read_checkpoint, path, None) == str(no_memory(path))
     assert not is_no_memory(ValueError("x"))
 
 
@@ -308,5 +301,4 @@ def test_values_of_the_old_form_are_numbers(parity_dir: Path, tmp_path: Path) ->
     content = load_pickled(parity_dir / NAME, Format.ZIP)
     content["model_state"]["linear.bias"][3] = float("nan")
     torch.save(content, tmp_path / "x.pt", _use_new_zipfile_serialization=False)
-    with pytest.raises(CheckpointError, match=r"values that are no numbers in linear\.bias"):
-        read_checkpoint(tmp_path / "x.pt", None)
+    refused(CheckpointError, r"values that are no numbers in linear\.bias", read_checkpoint, tmp_path / "x.pt", None)

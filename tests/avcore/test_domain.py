@@ -10,6 +10,7 @@ from avcore.domain import KEY, VIDEO_CAUSE, Domain, DomainScore, common_bounds, 
 from avcore.errors import CheckpointError, InputError
 from avcore.notes import sentence
 from avcore.words import KOREAN
+from tests.refusal import refused
 
 
 def test_one_bound_is_what_a_share_of_the_scores_falls_below() -> None:
@@ -19,8 +20,7 @@ def test_one_bound_is_what_a_share_of_the_scores_falls_below() -> None:
     domain = Domain("a test", -0.95, 0.05, 1001)
     assert [domain.knows(score) for score in (0.0, -0.949, -0.951, -5.0, nan)] == [True, True, False, False, False]
     for none in ([], [0.0, nan]):
-        with pytest.raises(InputError, match="scores of its own speech"):
-            common_bounds(np.array([none]), [1.0], 0.01)
+        refused(InputError, "scores of its own speech", common_bounds, np.array([none]), [1.0], 0.01)
 
 
 def test_all_bounds_together_miss_no_more_than_the_share() -> None:
@@ -55,8 +55,7 @@ def test_a_domain_comes_back_from_a_configuration(stretches: dict[str, float]) -
     assert domain.knows(-0.8, "weakest") is True
     assert domain.knows(-1.0, "weakest") is not bool(stretches)
     for odd in ({"what": "a test"}, "a test", {"what": "x", "least": 0, "share": 0.1, "samples": 9, "nearest": "low"}):
-        with pytest.raises(CheckpointError, match="domain cannot be read"):
-            Domain.from_config({KEY: odd}, Path("x"))
+        refused(CheckpointError, "domain cannot be read", Domain.from_config, {KEY: odd}, Path("x"))
 
 
 def test_the_notice_names_strange_scores_and_what_to_do() -> None:

@@ -27,6 +27,7 @@ from avcore.files import (
 )
 from avcore.media.writer import synthetic_comment
 from netflips import __version__
+from tests.refusal import refused
 
 
 def test_an_output_appears_only_when_complete(tmp_path: Path) -> None:
@@ -70,17 +71,14 @@ def test_inputs_are_checked(tmp_path: Path) -> None:
         (Path("https://example.com/talk.mp4"), "nothing is downloaded"),
         ("C:\\data\\clip.wav", "path of Windows; write / between folders"),
     ):
-        with pytest.raises(InputError, match=complaint):
-            require_file(path, "the input")
+        refused(InputError, complaint, require_file, path, "the input")
 
 
 @pytest.mark.parametrize("require", [require_writable, require_place])
 def test_an_output_cannot_be_a_folder_or_lie_below_a_file(tmp_path: Path, require: Callable[[Path], Path]) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(OutputError, match="must be a file; found a folder"):
-        require(tmp_path)
-    with pytest.raises(OutputError, match="cannot be written"):
-        require(tmp_path / "file" / "b" / "out.mp4")
+    refused(OutputError, "must be a file; found a folder", require, tmp_path)
+    refused(OutputError, "cannot be written", require, tmp_path / "file" / "b" / "out.mp4")
 
 
 def test_private_folders_go_in_all_cases() -> None:
@@ -118,8 +116,7 @@ def test_an_input_is_known_by_every_name(voice: Path, tmp_path: Path, way: str) 
 def test_outputs_are_compared_by_name_and_both_files_count(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="the report and the dub are one file"):
         keep_apart({"the dub": tmp_path / "x.mp4", "the report": tmp_path / "." / "x.mp4"}, {})
-    with pytest.raises(OutputError, match="would overwrite"):
-        keep_apart({"the dub": tmp_path / "x.mp4"}, {"the video": tmp_path / "x.mp4"})
+    refused(OutputError, "would overwrite", keep_apart, {"the dub": tmp_path / "x.mp4"}, {"the video": tmp_path / "x.mp4"})
     for name in ("m.safetensors", "m.json"):
         (tmp_path / name).write_text("x")
     with pytest.raises(OutputError, match=r"m\.json: the report would overwrite the model"):
@@ -239,8 +236,7 @@ def test_long_names_are_written_or_refused_in_one_line(tmp_path: Path) -> None:
     for name in ("a" * 252 + ".mp4", "말" * 84 + ".mp4", "a." + "b" * 253):
         with pytest.raises(OutputError, match="cannot be written"), atomic_output(tmp_path / name):
             pass
-    with pytest.raises(OutputError, match="cannot be written"):
-        require_writable(tmp_path / ("a" * 256) / "x")
+    refused(OutputError, "cannot be written", require_writable, tmp_path / ("a" * 256) / "x")
     assert len(list(tmp_path.iterdir())) == 2
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from avcore.compute.threads import ahead, frames_ahead, map_in_threads, on_all_cores, products_alone_on, side_by_side, workers_on
+from tests.refusal import refused
 
 
 @pytest.fixture(autouse=True)
@@ -45,8 +46,7 @@ def test_the_error_of_one_stops_the_others(failing: int) -> None:
 
     work: list[Callable[[Callable[[], None]], None]] = [goes_on, goes_on]
     work[failing] = fails
-    with pytest.raises(ValueError, match="broken"):
-        side_by_side(work)
+    refused(ValueError, "broken", side_by_side, work)
     assert torch.get_num_threads() == 4
     assert not [one for one in threading.enumerate() if one.name == "lane"]
 
@@ -99,8 +99,7 @@ def test_an_error_comes_in_its_place() -> None:
 
     stream = ahead(items(), 5)
     assert next(stream) == 1
-    with pytest.raises(ValueError, match="no second"):
-        next(stream)
+    refused(ValueError, "no second", next, stream)
 
 
 def test_closing_ends_the_making_and_closes_its_source() -> None:

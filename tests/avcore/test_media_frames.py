@@ -17,6 +17,7 @@ from avcore.media.shapes import Shape
 from avcore.media.source import read_stored
 from avcore.notes import sentence
 from tests.avcore.media_samples import Film, at_constant_rate, clicks, joined, numbered_frame, shown_number
+from tests.refusal import refused
 
 ONE = 1 << 16
 # a, b, c, d of the display matrix, and how a player shows a stored frame with it.
@@ -143,10 +144,8 @@ def test_frames_may_not_be_drawn_on_and_sound_alone_has_none(tmp_path: Path) -> 
     with pytest.raises(ValueError, match="read-only"):
         frame.rgb[0, 0] = 0
     path = Film(times=(), sound=clicks(16000, 1, [0.5])).write(tmp_path / "a.m4a")
-    with pytest.raises(MediaError, match=r"no video track.*sound only"):
-        next(read_frames(path))
-    with pytest.raises(InputError, match="not there"):
-        next(read_frames(tmp_path / "missing.mp4"))
+    refused(MediaError, r"no video track.*sound only", next, read_frames(path))
+    refused(InputError, "not there", next, read_frames(tmp_path / "missing.mp4"))
 
 
 def test_damage_in_the_middle_is_bridged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -219,8 +218,7 @@ def test_uneven_times_and_sound_stay_as_they_are(tmp_path: Path) -> None:
 def test_a_piece_that_lacks_frames_is_refused(tmp_path: Path) -> None:
     times = [Fraction(k, 25) for k in range(10)]
     piece = _piece(tmp_path / "piece.mp4", 0, times[:9], Fraction(25))
-    with pytest.raises(OutputError, match="10 frames"):
-        _join(tmp_path / "joined.mp4", Fraction(25), [(piece, times)])
+    refused(OutputError, "10 frames", _join, tmp_path / "joined.mp4", Fraction(25), [(piece, times)])
     assert not (tmp_path / "joined.mp4").exists()
 
 
@@ -237,8 +235,7 @@ def test_a_stream_is_resampled_without_losing_its_place(tmp_path: Path, rate: in
 
 def test_a_video_without_sound_has_none_to_resample(tmp_path: Path) -> None:
     mute = _piece(tmp_path / "mute.mp4", 0, [Fraction(0), Fraction(1, 25)], Fraction(25))
-    with pytest.raises(MediaError, match="no sound track"):
-        list(iter_sound_at(mute, 16_000))
+    refused(MediaError, "no sound track", list, iter_sound_at(mute, 16_000))
 
 
 GREEN, SKIN = (20, 200, 20), (200, 150, 120)

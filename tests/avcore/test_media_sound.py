@@ -13,6 +13,7 @@ from avcore.media import iter_sound_blocks, iter_speech_blocks, probe, read_soun
 from avcore.media.media_source import MediaSource
 from avcore.notes import sentence
 from tests.avcore.media_samples import Film, clicks
+from tests.refusal import refused
 
 
 def sine(rate: int, seconds: float = 1.0, hertz: float = 440.0, amplitude: float = 0.5) -> np.ndarray:
@@ -142,8 +143,7 @@ def test_sample_formats(tmp_path: Path, codec: str) -> None:
 def test_frames_alone_have_no_sound_and_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
     path = Film().write(tmp_path / "a.mp4")
     for read in (read_speech, read_sound):
-        with pytest.raises(MediaError, match=r"no sound track.*video only"):
-            read(path)
+        refused(MediaError, r"no sound track.*video only", read, path)
     os.mkfifo(tmp_path / "a.wav")
     with pytest.raises(InputError):
         read_speech(tmp_path / "a.wav")
@@ -156,8 +156,7 @@ def test_written_speech_is_rounded_as_published_and_whole_or_absent(tmp_path: Pa
         assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 16000)
         pcm = np.frombuffer(file.readframes(99), "<i2")
     assert pcm.tolist() == [0, 16384, -16384, 32767, -32768, 32767, 0, -1, 3276]
-    with pytest.raises(ValueError, match="not finite"):
-        write_speech(tmp_path / "b.wav", np.array([0.0, np.nan], np.float32))
+    refused(ValueError, "not finite", write_speech, tmp_path / "b.wav", np.array([0.0, np.nan], np.float32))
     with pytest.raises(OutputError):
         write_speech(tmp_path, np.zeros(3, np.float32))
     assert [path.name for path in tmp_path.iterdir()] == ["new folder"]

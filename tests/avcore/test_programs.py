@@ -12,6 +12,7 @@ import pytest
 
 from avcore.errors import InputError
 from avcore.programs import LineProgram, filled, program_name, run_program, within
+from tests.refusal import refused
 
 ROOT = Path(__file__).resolve().parents[2]
 WHAT = "the program"
@@ -57,10 +58,8 @@ def test_values_are_filled_in_once_and_other_braces_stay() -> None:
     ],
 )
 def test_a_program_that_fails_is_one_error(code: str, complaint: str) -> None:
-    with pytest.raises(InputError, match=complaint):
-        run_program([sys.executable, "-c", code], 0.5 if "sleep" in code else 20.0, WHAT)
-    with pytest.raises(InputError, match="could not be run"):
-        run_program(["/no/such/program"], 1.0, WHAT)
+    refused(InputError, complaint, run_program, [sys.executable, "-c", code], 0.5 if "sleep" in code else 20.0, WHAT)
+    refused(InputError, "could not be run", run_program, ["/no/such/program"], 1.0, WHAT)
 
 
 def test_lines_are_answered_by_one_process_started_again_if_ended() -> None:
@@ -68,10 +67,8 @@ def test_lines_are_answered_by_one_process_started_again_if_ended() -> None:
     first, second = program.ask({"text": "안녕"}), program.ask({"text": "b"})
     assert (first["said"], second["said"]) == ("안녕", "B")
     assert first["pid"] == second["pid"]
-    with pytest.raises(InputError, match="failed; found no voice"):
-        program.ask({"text": "no"})
-    with pytest.raises(InputError, match=r"ended without an answer, exit code 3: no memory$"):
-        program.ask({"text": "die"})
+    refused(InputError, "failed; found no voice", program.ask, {"text": "no"})
+    refused(InputError, r"ended without an answer, exit code 3: no memory$", program.ask, {"text": "die"})
     assert program.ask({"text": "c"})["pid"] != first["pid"]
     program.close()
     with pytest.raises(ProcessLookupError):
@@ -84,8 +81,7 @@ def test_one_that_takes_too_long_is_ended_with_all_that_it_began(tmp_path: Path)
     program = LineProgram([sys.executable, "-c", code], 20.0, WHAT)
     program.ask({"text": "a"})
     program._limit_s = 1.0
-    with pytest.raises(InputError, match="no answer within 1 s"):
-        program.ask({"text": "sleep"})
+    refused(InputError, "no answer within 1 s", program.ask, {"text": "sleep"})
     child = int(started.read_text())
     for _ in range(100):
         if _state(child) in ("", "Z"):
@@ -113,8 +109,7 @@ BOTH = [(NEVER_READS, "no answer within 0.5 s"), (HELPER_STAYS, "ended without a
 @pytest.mark.parametrize(("code", "complaint"), BOTH)
 def test_programs_that_do_not_read_or_keep_pipes_are_not_waited_for(code: str, complaint: str) -> None:
     program = LineProgram([sys.executable, "-S", "-c", code], 0.5, WHAT, start_s=0.5 if code is NEVER_READS else 20.0)
-    with pytest.raises(InputError, match=complaint):
-        program.ask({"text": "x" * 200_000})
+    refused(InputError, complaint, program.ask, {"text": "x" * 200_000})
     program.close()
     if code is HELPER_STAYS:
         began = time.monotonic()
@@ -150,14 +145,11 @@ def test_of_endless_words_of_a_program_only_the_last_are_kept(stream: str) -> No
     flood = (
         f"import sys\nfor _ in range(300): sys.{stream}.write('x' * 100_000)\nprint('\\nno voice', file=sys.{stream})\nsys.exit(3)"
     )
-    with pytest.raises(InputError, match="exit code 3: no voice"):
-        run_program([sys.executable, "-S", "-c", flood], 20.0, WHAT)
+    refused(InputError, "exit code 3: no voice", run_program, [sys.executable, "-S", "-c", flood], 20.0, WHAT)
     endless = f"import sys\nwhile True: sys.{stream}.write('x' * 1000 + chr(10) * 9)"
-    with pytest.raises(InputError, match=r"nothing within 0\.4 s"):
-        run_program([sys.executable, "-S", "-c", endless], 0.4, WHAT)
+    refused(InputError, r"nothing within 0\.4 s", run_program, [sys.executable, "-S", "-c", endless], 0.4, WHAT)
     program = LineProgram([sys.executable, "-S", "-c", endless], 0.4, WHAT, start_s=0.4)
-    with pytest.raises(InputError, match=r"no answer within 0\.4 s"):
-        program.ask({"text": "a"})
+    refused(InputError, r"no answer within 0\.4 s", program.ask, {"text": "a"})
 
 
 def test_answers_belong_to_their_requests() -> None:
@@ -194,22 +186,19 @@ for line in sys.stdin:
 """
     program = LineProgram([sys.executable, "-S", "-c", code], 5.0, WHAT)
     program.ask({"number": 0})
-    with pytest.raises(InputError, match="no voice"):
-        program.ask({"number": 1})
+    refused(InputError, "no voice", program.ask, {"number": 1})
     program.close()
 
 
 def test_starts_that_bring_nothing_have_the_long_limit_once() -> None:
     program = LineProgram([sys.executable, "-S", "-c", NEVER_READS], 0.2, WHAT, start_s=0.6)
     for limit in ("0.6", "0.2", "0.2"):
-        with pytest.raises(InputError, match=f"no answer within {limit} s"):
-            program.ask({"text": "a"})
+        refused(InputError, f"no answer within {limit} s", program.ask, {"text": "a"})
 
 
 def test_what_takes_longer_than_its_limit_is_left() -> None:
     release = threading.Event()
-    with pytest.raises(TimeoutError, match=r"no answer within 0\.1 s"):
-        within(0.1, release.wait)
+    refused(TimeoutError, r"no answer within 0\.1 s", within, 0.1, release.wait)
     release.set()
     assert within(5.0, lambda: 7) == 7
     with pytest.raises(ZeroDivisionError):

@@ -13,6 +13,7 @@ import pytest
 
 from avcore.errors import OutputError
 from avcore.files import atomic_output, require_place, write_text
+from tests.refusal import refused
 
 
 class Reader:
@@ -109,8 +110,7 @@ def test_links_in_a_circle_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
     for write in (require_place, lambda path: write_text(path, "x")):
-        with pytest.raises(OutputError, match="cannot be written; found Too many levels of symbolic links"):
-            write(tmp_path / "a")
+        refused(OutputError, "cannot be written; found Too many levels of symbolic links", write, tmp_path / "a")
 
 
 DEVICES = {"null": (stat.S_IFCHR, 1, 3), "full": (stat.S_IFCHR, 1, 7), "disk": (stat.S_IFBLK, 7, 255)}
@@ -142,14 +142,12 @@ def test_a_device_is_written_into_and_stays(device: Callable[[str], Path]) -> No
 
 
 def test_a_device_that_is_full_is_one_line(device: Callable[[str], Path]) -> None:
-    with pytest.raises(OutputError, match="cannot be written; found No space left on device"):
-        write_text(device("full"), "x")
+    refused(OutputError, "cannot be written; found No space left on device", write_text, device("full"), "x")
 
 
 def test_a_disk_is_refused(device: Callable[[str], Path]) -> None:
     disk = device("disk")
-    with pytest.raises(OutputError, match="must be a file; found a disk"):
-        require_place(disk)
+    refused(OutputError, "must be a file; found a disk", require_place, disk)
     assert stat.S_ISBLK(disk.stat().st_mode)
 
 

@@ -23,6 +23,7 @@ from avcore.units import (
     require_language,
     require_same_vocabulary,
 )
+from tests.refusal import refused
 
 
 @pytest.mark.parametrize("empty", [[], np.zeros(0, dtype=np.int64), torch.zeros(0, dtype=torch.int64)])
@@ -36,8 +37,7 @@ def test_merging_keeps_unknown_durations_and_precedes_negatives() -> None:
     units = Units(np.array([7, 7, 3])).merged()
     assert units.ids.tolist() == [7, 3]
     assert units.durations is None
-    with pytest.raises(UnitError, match="durations"):
-        units.frames()
+    refused(UnitError, "durations", units.frames)
     units = from_reference_codes([7, 7, -1, 7, -2, -2, 4])
     assert units.ids.tolist() == [7, 7, 4]
     assert units.merged().ids.tolist() == [7, 7, 4]
@@ -68,8 +68,7 @@ def test_a_unit_out_of_range_is_named_with_its_position() -> None:
     assert (caught.value.unit, caught.value.position) == (-3, 2)
     units = Units(np.array([999, 1000]))
     assert units.check_range(1001) is units
-    with pytest.raises(UnitRangeError, match=r"position 1 .*0\.\.999.*1000"):
-        units.check_range(1000)
+    refused(UnitRangeError, r"position 1 .*0\.\.999.*1000", units.check_range, 1000)
 
 
 @pytest.mark.parametrize(
@@ -92,9 +91,7 @@ def test_units_come_from_tensors_or_lists_and_are_compared_whole() -> None:
 
 @pytest.mark.parametrize("token", ["<unk>", "[en]", "1.5", "--1", "1-2", "٣", "-"])
 def test_a_token_that_is_no_number_is_named(token: str) -> None:
-    with pytest.raises(UnitError, match="token 1") as caught:
-        parse_units(f"4 {token} 5", path="x.unit")
-    assert "x.unit" in str(caught.value)
+    assert "x.unit" in refused(UnitError, "token 1", parse_units, f"4 {token} 5", path="x.unit")
 
 
 @pytest.mark.parametrize(
@@ -109,8 +106,7 @@ def test_a_token_that_is_no_number_is_named(token: str) -> None:
 )
 def test_anything_else_is_refused(tmp_path: Path, content: bytes, complaint: str) -> None:
     (tmp_path / "x.txt").write_bytes(content)
-    with pytest.raises((UnitError, InputError), match=f"x.txt: .*{complaint}"):
-        read_unit_file(tmp_path / "x.txt")
+    refused((UnitError, InputError), f"x.txt: .*{complaint}", read_unit_file, tmp_path / "x.txt")
 
 
 def test_only_the_first_line_is_read_and_it_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -127,8 +123,7 @@ def test_language_names_mean_the_same_and_nineteen_are_published() -> None:
 
 def test_a_missing_language_lists_those_there_are() -> None:
     assert require_language("spa", ["en", "es"], "the translator") == "es"
-    with pytest.raises(LanguageError, match=r"en, es.*train it"):
-        require_language("ko", ["en", "es"], "the translator", hint="train it")
+    refused(LanguageError, r"en, es.*train it", require_language, "ko", ["en", "es"], "the translator", hint="train it")
 
 
 def test_fingerprints_tell_contents_and_their_borders_apart() -> None:
@@ -141,16 +136,13 @@ def test_only_two_known_and_different_vocabularies_are_refused() -> None:
     require_same_vocabulary("", "b", "the model")
     require_same_vocabulary("a", "", "the model")
     require_same_vocabulary("a", "a", "the model")
-    with pytest.raises(VocabularyError, match="expected b; found a"):
-        require_same_vocabulary("a", "b", "the model")
+    refused(VocabularyError, "expected b; found a", require_same_vocabulary, "a", "b", "the model")
 
 
 def test_a_country_in_place_of_a_language_is_understood() -> None:
     for written, meant in (("kr", "ko"), ("Korean", "ko"), ("ko-KR", "ko"), ("en_US", "en")):
-        with pytest.raises(LanguageError, match=f"did you mean {meant}"):
-            require_language(written, ("en", "ko"), "the translator")
-    with pytest.raises(LanguageError, match="found xx; add it"):
-        require_language("xx", ("en", "ko"), "the translator", "add it")
+        refused(LanguageError, f"did you mean {meant}", require_language, written, ("en", "ko"), "the translator")
+    refused(LanguageError, "found xx; add it", require_language, "xx", ("en", "ko"), "the translator", "add it")
     assert meant_language("kr", ("en", "fr")) is None
 
 
@@ -178,5 +170,4 @@ def test_the_order_is_the_published_one() -> None:
     for count in (2, 3, 5, 7):
         assert [pingpong(step, count) for step in range(50)] == published(count, 50)
     assert [pingpong(step, 1) for step in range(5)] == [0] * 5
-    with pytest.raises(ValueError, match="no frames"):
-        pingpong(0, 0)
+    refused(ValueError, "no frames", pingpong, 0, 0)

@@ -20,6 +20,7 @@ from avtrain.frames import turn
 from avtrain.optim import Muon, learning_rate, make_optimizer, orthogonal, set_learning_rate
 from avtrain.settings import as_yaml
 from avtrain.task import named_parameters
+from tests.refusal import refused
 from unit2av.voice.training.config import Unit2aConfig
 
 LENGTHS = np.random.default_rng(0).integers(1, 100, 203).tolist()
@@ -139,8 +140,7 @@ def test_muon_learns_the_matrices_of_the_parts_it_is_named_for() -> None:
     other = make_optimizer(named, config)
     other.load_state_dict(optimizer.state_dict())
     assert [group["lr"] for group in other.param_groups] == [0.5, 0.5, 1.0]
-    with pytest.raises(UsageError, match=r"optim\.muon"):
-        make_optimizer(named, OptimConfig(muon=("network.insid",)))
+    refused(UsageError, r"optim\.muon", make_optimizer, named, OptimConfig(muon=("network.insid",)))
 
 
 @pytest.mark.parametrize("is_quick", [True, False])
@@ -253,8 +253,7 @@ def test_a_yaml_and_overrides_become_a_frozen_dataclass(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_key_type_or_missing_value_is_one_error(tmp_path: Path, overrides: list[str], complaint: str) -> None:
-    with pytest.raises(UsageError, match=complaint):
-        read_config(ToyRun, "group/debug", overrides, _write(tmp_path, "loop: {max_steps: 7}\n"))
+    refused(UsageError, complaint, read_config, ToyRun, "group/debug", overrides, _write(tmp_path, "loop: {max_steps: 7}\n"))
 
 
 @pytest.mark.parametrize("name", ["발표/한글 폴더", "한'글", '"한글"', "é\\x"])
@@ -281,8 +280,7 @@ def test_the_command_line_returns_exit_codes(tmp_path: Path, capfd: pytest.Captu
     assert main_of(ToyRun, seen.append, "group/debug", "toy", "Train a toy.", ["--config-dir", folder, "--print-config"]) == 0
     assert "width: 4" in capfd.readouterr().out
     assert main_of(ToyRun, seen.append, "none", "toy", "Train a toy.", ["--config-dir", folder]) == 2
-    with pytest.raises(UsageError, match="group/debug"):
-        read_config(ToyRun, "none", [], _write(tmp_path, "width: 1\n"))
+    refused(UsageError, "group/debug", read_config, ToyRun, "none", [], _write(tmp_path, "width: 1\n"))
 
 
 @pytest.mark.parametrize(("name", "parent"), [("unit2av/voice", "unit2a_debug"), ("lab/voice", "/unit2av/unit2a_debug@_global_")])

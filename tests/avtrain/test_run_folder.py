@@ -22,6 +22,7 @@ from avtrain.entry import keep_run_apart, stamp_training_lines
 from avtrain.logs import RunLog, TrainResult
 from avtrain.loop import Trainer
 from tests.avtrain.toy import Points, ToyConfig, ToyTask, toy_config
+from tests.refusal import refused
 
 
 def _train(config: ToyConfig) -> TrainResult:
@@ -59,8 +60,7 @@ def test_nothing_whole_is_said_in_one_line(tmp_path: Path) -> None:
     _train(config)
     for path in (tmp_path / "checkpoints").iterdir():
         _damage(path, "empty")
-    with pytest.raises(CheckpointError, match=r"last\.pt.*damaged.*loop\.resume=never"):
-        Trainer(ToyTask(config), config)
+    refused(CheckpointError, r"last\.pt.*damaged.*loop\.resume=never", Trainer, ToyTask(config), config)
     last = tmp_path / "checkpoints" / "last.pt"
     with pytest.raises(InputError, match="to begin from, is empty"):
         Trainer(ToyTask(config), toy_config(str(tmp_path / "other"), resume=str(last)))
@@ -90,8 +90,7 @@ def test_what_another_trainer_made_is_not_gone_on_with(tmp_path: Path) -> None:
     _train(config)
     task = ToyTask(config)
     task.kind = "other"  # type: ignore[misc]
-    with pytest.raises(CheckpointError, match="the run of another trainer; expected a other's; found a toy's"):
-        Trainer(task, config)
+    refused(CheckpointError, "the run of another trainer; expected a other's; found a toy's", Trainer, task, config)
 
 
 def test_the_best_is_never_older_than_the_last_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,8 +142,7 @@ def test_a_full_disk_costs_a_line_while_there_is_another_chance(
     full.add(4)
     longer = toy_config(str(tmp_path), max_steps=40)
     trainer = Trainer(ToyTask(longer), longer)
-    with pytest.raises(OutputError, match=r"checkpoint.*MB free"):
-        trainer.train()
+    refused(OutputError, r"checkpoint.*MB free", trainer.train)
     assert _step(folder / "last.pt") == 30
 
 
@@ -170,15 +168,13 @@ def test_norms_forget_a_batch_that_was_no_number(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_a_file_is_said_at_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x.txt").write_text("a")
-    with pytest.raises(OutputError, match=r"x\.txt.*cannot be written"):
-        keep_run_apart(toy_config(str(tmp_path / "x.txt")))
+    refused(OutputError, r"x\.txt.*cannot be written", keep_run_apart, toy_config(str(tmp_path / "x.txt")))
 
 
 def test_a_loader_that_was_killed_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = toy_config(str(tmp_path), num_workers=1)
     monkeypatch.setattr(Points, "load", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
-    with pytest.raises(InputError, match="a process that loads data was killed"):
-        _train(config)
+    refused(InputError, "a process that loads data was killed", _train, config)
 
 
 def test_other_settings_are_named_and_the_old_ones_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -241,8 +237,7 @@ def test_a_run_stops_early_and_stays_so(tmp_path: Path, caplog: pytest.LogCaptur
 
 @pytest.mark.parametrize("change", [{"precision": "fp8"}, {"patience": -1}, {"max_steps": 0}, {"log_every": 0}])
 def test_settings_that_there_are_not(tmp_path: Path, change: dict[str, object]) -> None:
-    with pytest.raises(UsageError, match=rf"loop\.{next(iter(change))}"):
-        _train(toy_config(str(tmp_path / "run"), **change))
+    refused(UsageError, rf"loop\.{next(iter(change))}", _train, toy_config(str(tmp_path / "run"), **change))
     assert not (tmp_path / "run").exists()
 
 
@@ -285,8 +280,7 @@ def test_weights_and_biases_is_told_where_it_is_asked_for(tmp_path: Path, monkey
 
 def test_weights_and_biases_that_is_not_installed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("avtrain.config.find_spec", lambda name: None if name == "wandb" else find_spec(name))
-    with pytest.raises(UsageError, match="not installed; pip install wandb"):
-        _train(toy_config(str(tmp_path / "run"), wandb_project="mine"))
+    refused(UsageError, "not installed; pip install wandb", _train, toy_config(str(tmp_path / "run"), wandb_project="mine"))
 
 
 def test_lines_of_training_have_the_time_and_errors_have_not(capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,6 +25,7 @@ from netflips.report.files import summary_of
 from netflips.script.files import script_from, script_json
 from tests.netflips.conftest import write_clip
 from tests.netflips.dubbing.made import write_times
+from tests.refusal import refused
 from unit2av.renderer import LipRenderer
 
 BEAM = 2
@@ -139,8 +140,7 @@ def test_odd_sides_grow_and_it_is_said(models: Models, speech: np.ndarray, tmp_p
 def test_lips_alone_need_a_voice(models: Models, options: DubOptions, boxes: Path, speech: np.ndarray, tmp_path: Path) -> None:
     mute = write_clip(tmp_path / "mute.mp4", None)
     silent_options = replace(options, modalities="video")
-    with pytest.raises(NoSpeechError, match="--voice"):
-        dub(mute, tmp_path / "x.mp4", models, silent_options)
+    refused(NoSpeechError, "--voice", dub, mute, tmp_path / "x.mp4", models, silent_options)
     write_speech(tmp_path / "voice.wav", np.tile(speech, 2))
     report = dub(mute, tmp_path / "x.mp4", models, replace(silent_options, voice=tmp_path / "voice.wav"))
     assert report.setting("voice").endswith("voice.wav")
@@ -151,20 +151,16 @@ def test_lips_alone_need_a_voice(models: Models, options: DubOptions, boxes: Pat
 def test_sound_that_is_missing_silent_or_too_short_is_refused(models: Models, speech: np.ndarray, tmp_path: Path) -> None:
     options = DubOptions(beam=BEAM, modalities="audio")
     mute = write_clip(tmp_path / "mute.mp4", None)
-    with pytest.raises(MediaError, match="--modalities video"):
-        dub(mute, tmp_path / "x.mp4", models, options)
+    refused(MediaError, "--modalities video", dub, mute, tmp_path / "x.mp4", models, options)
     for name, sound in (("silent", np.zeros(32000, dtype=np.float32)), ("short", speech[8000:11200])):
         clip = write_clip(tmp_path / f"{name}.mp4", sound)
-        with pytest.raises(NoSpeechError, match="--voice"):
-            dub(clip, tmp_path / "x.mp4", models, options)
+        refused(NoSpeechError, "--voice", dub, clip, tmp_path / "x.mp4", models, options)
     assert not (tmp_path / "x.mp4").exists()
 
 
 def test_no_face_or_a_lip_video_of_another_size_is_refused(clip: Path, models: Models, options: DubOptions, tmp_path: Path) -> None:
-    with pytest.raises(NoFaceError, match="--modalities audio"):
-        dub(clip, tmp_path / "x.mp4", models, DubOptions(beam=BEAM))
-    with pytest.raises(InputError, match="96x96"):
-        dub(clip, tmp_path / "x.mp4", models, replace(options, in_lip_path=clip))
+    refused(NoFaceError, "--modalities audio", dub, clip, tmp_path / "x.mp4", models, DubOptions(beam=BEAM))
+    refused(InputError, "96x96", dub, clip, tmp_path / "x.mp4", models, replace(options, in_lip_path=clip))
 
 
 def test_an_empty_translation_is_an_error(clip: Path, models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,8 +171,7 @@ def test_an_empty_translation_is_an_error(clip: Path, models: Models, tmp_path: 
         return [replace(one, units=Units([], None, "ko")) for one in real(*arguments)]  # type: ignore[arg-type]
 
     monkeypatch.setattr(models.translator, "translate_batch", nothing)
-    with pytest.raises(UnitError, match="no utterance has a translation that can be spoken"):
-        dub(clip, tmp_path / "x.mp4", models, options)
+    refused(UnitError, "no utterance has a translation that can be spoken", dub, clip, tmp_path / "x.mp4", models, options)
 
 
 def test_an_interrupt_leaves_nothing(clip: Path, models: Models, options: DubOptions, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from netflips.quality_estimation import (
     translation_fault,
     worst,
 )
+from tests.refusal import refused
 
 SURE, UNSURE, LOST = likely(0.95), likely(0.6), likely(0.1)
 TABLE = Calibration((Table({"confidence": 2.0}, (0.0, 1.0, 2.0), (0.02, 0.5, 0.98)),), 100)
@@ -67,8 +68,7 @@ def test_a_recording(rows: list[tuple[QualityEstimate, float]], words: str, shar
 
 def test_nonsense_beside_right_sentences_stops_what_is_strict(tmp_path: Path) -> None:
     one = of_recording([(SURE, 9.0), (LOST, 1.0), (UNSURE, 1.0), (QualityEstimate("sure", 0.95, 0.1), 3.0)])
-    with pytest.raises(NotUnderstoodError, match=r"surely understood; found 1 of 4 not understood, 1 of 4 unsure"):
-        require_sure(one)
+    refused(NotUnderstoodError, r"surely understood; found 1 of 4 not understood, 1 of 4 unsure", require_sure, one)
     report_quality(one, "x.mp4", tmp_path / "verdict.json")
     assert '"lost": 1' in (tmp_path / "verdict.json").read_text()
     require_sure(QualityEstimate("sure", 0.95, voice=0.01))
@@ -139,8 +139,7 @@ def test_a_calibration_orders_by_its_figure_and_never_falls() -> None:
     ],
 )  # fmt: skip
 def test_a_damaged_calibration_is_one_line(stored: object, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="its confidence cannot be read"):
-        confidence_of(Bundle(tmp_path, {"confidence": stored}))
+    refused(CheckpointError, "its confidence cannot be read", confidence_of, Bundle(tmp_path, {"confidence": stored}))
     assert confidence_of(Bundle(tmp_path, {})) is confidence_of(None) is None
 
 

@@ -24,6 +24,7 @@ from netflips.script.files import script_from, script_json
 from netflips.script.types import Script
 from netflips.script.utterance import TimeSpan
 from tests.netflips.report_pages import Reader, dub_report, four_utterances, numbered, utterance
+from tests.refusal import refused
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +46,7 @@ def test_the_page_appears_whole_or_not_at_all(told: FinishedDub, tmp_path: Path,
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", fail)
-    with pytest.raises(OutputError, match="No space left"):
-        page.write_report_page(path, [told], {})
+    refused(OutputError, "No space left", page.write_report_page, path, [told], {})
     assert path.read_text() == "before"
     assert [one.name for one in tmp_path.iterdir()] == ["x.html"]
 
@@ -112,10 +112,8 @@ def test_videos_dubbed_side_by_side_have_a_page_too(
 
 def test_a_report_does_not_replace_a_video(files: tuple[Path, Path], tmp_path: Path) -> None:
     for video in files:
-        with pytest.raises(UsageError, match="must not be one of the videos"):
-            ReportFiles([video], [files])
-    with pytest.raises(OutputError, match="the report"):
-        ReportFiles([tmp_path], [files])
+        refused(UsageError, "must not be one of the videos", ReportFiles, [video], [files])
+    refused(OutputError, "the report", ReportFiles, [tmp_path], [files])
 
 
 def test_a_report_comes_back_from_its_json(told: FinishedDub, files: tuple[Path, Path]) -> None:

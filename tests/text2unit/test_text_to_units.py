@@ -10,6 +10,7 @@ import pytest
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, LanguageError, NetflipsError
 from recipes.made.babble import SILENCE, VOCABULARY
+from tests.refusal import refused
 from text2unit.inference import main
 from text2unit.stage import TEXT2UNIT
 from text2unit.text_to_units import PAUSE_S, SHORT_PAUSE_S, TextToUnits
@@ -40,8 +41,7 @@ def test_the_checkpoint_s_languages_count_and_low_precision_agrees(text_to_unit:
     loaded = TextToUnits.from_checkpoint(text_to_unit)
     assert loaded.languages == ("ko",)
     assert loaded.units_of("가나다", "kor") == loaded.units_of("가나다", "KO")
-    with pytest.raises(LanguageError, match="one of ko"):
-        loaded.units_of("hello", "en")
+    refused(LanguageError, "one of ko", loaded.units_of, "hello", "en")
     text = "가나다라 마바사."
     low, high = (TextToUnits.from_checkpoint(text_to_unit, precision=name).units_of(text) for name in ("bfloat16", "float32"))
     assert low.ids.tolist() == high.ids.tolist()
@@ -70,16 +70,14 @@ def test_a_changed_configuration_is_one_error(
     for name, value in change.items():
         content["config"][name] = {**content["config"][name], **value} if isinstance(value, dict) else value
     beside.write_text(json.dumps(content))
-    with pytest.raises(CheckpointError, match=complaint):
-        TextToUnits.from_checkpoint(tmp_path / text_to_unit.name)
+    refused(CheckpointError, complaint, TextToUnits.from_checkpoint, tmp_path / text_to_unit.name)
 
 
 def test_a_missing_tensor_is_named_and_a_checkpoint_of_another_stage(text_to_unit: Path, tmp_path: Path, parity_dir: Path) -> None:
     stored = read_checkpoint(text_to_unit, TEXT2UNIT)
     tensors = {name: tensor for name, tensor in stored.tensors.items() if name != "classes.bias"}
     path = write_checkpoint(tmp_path / "x.safetensors", TEXT2UNIT, stored.config, tensors)
-    with pytest.raises(NetflipsError, match=r"1 missing: classes\.bias"):
-        TextToUnits.from_checkpoint(path)
+    refused(NetflipsError, r"1 missing: classes\.bias", TextToUnits.from_checkpoint, path)
     with pytest.raises(CheckpointError, match=r"no text-to-unit model checkpoint.*renderer.*--unit2av-path"):
         TextToUnits.from_checkpoint(parity_dir / "unit2av_renderer.pt")
     with pytest.raises(CheckpointError, match=r"no renderer checkpoint.*a text-to-unit model.*--text2unit-path"):

@@ -15,6 +15,7 @@ from avcore.units import error_rate
 from avtrain.entry import read_config
 from recipes.made.babble import SILENCE, VOCABULARY, BabbleCorpus, babble, babbled_units
 from tests.avtrain.toy import history
+from tests.refusal import refused
 from tests.text2unit.runs import config_of, export, words
 from text2unit.model import Training, best_durations, durations_of
 from text2unit.stage import TEXT2UNIT
@@ -137,8 +138,7 @@ def test_texts_that_cannot_be_read_are_named(babble: BabbleCorpus, tmp_path: Pat
     rows = [row for _, row in iter_rows(babble.both)]
     path = tmp_path / "odd.jsonl"
     write_rows(path, [{**rows[0], "text": "좋아요 ש"}, {**rows[1], "text": ""}, *rows[2:]])
-    with pytest.raises(InputError, match="without text or units"):
-        make_task(config_of(babble, tmp_path, f"data.train={path}", "data.units="))
+    refused(InputError, "without text or units", make_task, config_of(babble, tmp_path, f"data.train={path}", "data.units="))
     write_rows(path, [{**rows[0], "text": "좋아요 ש"}, *rows[2:]])
     with pytest.raises(InputError, match=r"cannot be read aloud.*babble_0000.*HEBREW LETTER SHIN"):
         make_task(config_of(babble, tmp_path, f"data.train={path}", "data.units="))
@@ -173,8 +173,7 @@ def test_a_batch_is_aligned_row_by_row_and_too_few_steps_are_an_error() -> None:
     assert found[1, 2:].tolist() == [0, 0]
     alone = durations_of(alignment[1:, :4, :2], torch.tensor([4]), torch.tensor([2]))
     assert found[1, :2].tolist() == alone[0].tolist()
-    with pytest.raises(ValueError, match="do not fit"):
-        best_durations(np.zeros((1, 2, 3), np.float32), np.array([2]), np.array([3]))
+    refused(ValueError, "do not fit", best_durations, np.zeros((1, 2, 3), np.float32), np.array([2]), np.array([3]))
 
 
 def test_the_prior_is_a_beta_binomial() -> None:

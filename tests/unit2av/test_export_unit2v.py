@@ -10,6 +10,7 @@ from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.errors import UsageError, VocabularyError
 from recipes.made.drawn_lips import VOCABULARY, DrawnCorpus, mouths
 from tests.avtrain.toy import history
+from tests.refusal import refused
 from tests.unit2av.lip_runs import face_config, train_face
 from unit2av.face.training.config import LipDataConfig
 from unit2av.face.training.items import LipClip, read_clips
@@ -93,14 +94,12 @@ def test_a_renderer_of_other_units_is_refused(run: Path, tmp_path: Path) -> None
     tensors = {"audio.ko.dict.weight": torch.zeros(3, 3)}
     other = write_checkpoint(tmp_path / "other.safetensors", RENDERER, {"vocabulary": "sha256:other"}, tensors)
     best = run / "checkpoints" / "best.pt"
-    with pytest.raises(VocabularyError, match="another quantizer"):
-        export_face(best, tmp_path / "new.safetensors", into=other)
+    refused(VocabularyError, "another quantizer", export_face, best, tmp_path / "new.safetensors", into=other)
     assert not (tmp_path / "new.safetensors").exists()
 
 
 def test_wrong_files_are_refused_in_one_line(run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(UsageError, match="safetensors"):
-        export_face(run / "checkpoints" / "best.pt", tmp_path / "new.pt")
+    refused(UsageError, "safetensors", export_face, run / "checkpoints" / "best.pt", tmp_path / "new.pt")
     capfd.readouterr()
     assert main(["export", "--checkpoint", str(run), "--out-path", str(tmp_path / "new.safetensors")]) == 2
     assert capfd.readouterr().err.count("\n") == 1

@@ -13,6 +13,7 @@ from avcore.errors import CheckpointError, InputError
 from avcore.speech.pitch import Pitch, measure_pitch, pitch_track
 from avcore.timeline import SAMPLE_RATE
 from avcore.units import Units
+from tests.refusal import refused
 from tests.unit2av.voices import TINY, random_harmonic
 from unit2av.stage import RENDERER
 from unit2av.voice.harmonic import HARMONIC, harmonic_config, kind_of_voice, limited, soft_ends, source_settings
@@ -165,10 +166,8 @@ def test_sizes_are_read_from_tensors_and_settings_and_none_may_lack(tmp_path: Pa
     assert harmonic_config(tensors, source_settings(TINY), Path("x")) == TINY
     for name in ("source.slow.0.depth.weight", "pitch.dict.weight", "dict.weight"):
         lacking = {key: tensor for key, tensor in tensors.items() if key != name}
-        with pytest.raises(CheckpointError, match="no harmonic voice"):
-            harmonic_config(lacking, {}, Path("x"))
-    with pytest.raises(CheckpointError, match="cannot be read"):
-        harmonic_config(tensors, {"source": {"fft": "many"}}, Path("x"))
+        refused(CheckpointError, "no harmonic voice", harmonic_config, lacking, {}, Path("x"))
+    refused(CheckpointError, "cannot be read", harmonic_config, tensors, {"source": {"fft": "many"}}, Path("x"))
     tensors = {f"audio.ko.{name}": tensor for name, tensor in tensors.items()}
     for changed in ({**tensors, "audio.ko.source.more": torch.zeros(3)}, dict(list(tensors.items())[1:])):
         path = write_checkpoint(tmp_path / "x.safetensors", RENDERER, {}, changed)
@@ -188,10 +187,8 @@ def test_eight_bits_sound_nearly_the_same(tmp_path: Path, vocoder: UnitVocoder) 
 
 def test_what_cannot_be_said_is_refused(vocoder: UnitVocoder) -> None:
     assert vocoder.takes_pitch
-    with pytest.raises(InputError, match="expected 9 values"):
-        vocoder.synthesize(random_units(3), VOICE[:-1])
-    with pytest.raises(InputError, match="no pitch of a voice"):
-        vocoder.synthesize(random_units(3), VOICE, pitch=Pitch(float("nan"), 0.1))
+    refused(InputError, "expected 9 values", vocoder.synthesize, random_units(3), VOICE[:-1])
+    refused(InputError, "no pitch of a voice", vocoder.synthesize, random_units(3), VOICE, pitch=Pitch(float("nan"), 0.1))
 
 
 @pytest.mark.gpu

@@ -15,6 +15,7 @@ from avcore.units import Units
 from netflips.model_paths import ModelPaths, RunOptions
 from netflips.models import models_when_asked
 from recipes.made.tones import TonesCorpus
+from tests.refusal import refused
 from tests.unit2av.voices import SMALL, random_vocoder, save_renderer
 from unit2av.inference_unit2a import main as speak
 from unit2av.onnx_speaker import OnnxSpeaker
@@ -108,15 +109,13 @@ def test_a_network_of_filter_banks_gets_them_less_their_mean(tmp_path: Path) -> 
     ],
 )
 def test_another_network_is_refused(shape: Sequence[int | str], rate: int, error: str, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=error):
-        open_speaker_encoder(made_encoder(tmp_path / "x.onnx", shape=shape, rate=rate))
+    refused(CheckpointError, error, open_speaker_encoder, made_encoder(tmp_path / "x.onnx", shape=shape, rate=rate))
 
 
 def test_what_is_no_onnx_file_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     (tmp_path / "x.onnx").write_bytes(b"none")
-    with pytest.raises(CheckpointError, match=r"x\.onnx: this is no ONNX file"):
-        open_speaker_encoder(tmp_path / "x.onnx")
+    refused(CheckpointError, r"x\.onnx: this is no ONNX file", open_speaker_encoder, tmp_path / "x.onnx")
 
 
 def test_a_voice_says_who_measured_it_and_another_vocoder_refuses_it(tmp_path: Path) -> None:

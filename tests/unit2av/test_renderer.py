@@ -14,6 +14,7 @@ from avcore.errors import CheckpointError, UnitError, UnitRangeError, UsageError
 from avcore.faces.geometry import MouthsToDraw
 from avcore.media import Frame
 from avcore.units import Units
+from tests.refusal import refused
 from unit2av.face.model import FaceModel, FaceModelSize, network_input, pad_to_windows
 from unit2av.lipsync import Scene, SpokenUnits
 from unit2av.lipsync.patches import UnitLipSync
@@ -102,8 +103,7 @@ def test_the_number_of_units_comes_from_the_table(tmp_path: Path, rows: int) -> 
     renderer = LipRenderer.from_checkpoint(write_checkpoint(tmp_path / "face.safetensors", RENDERER, {}, tensors))
     assert renderer.num_units == rows
     assert renderer.codes(Units.from_frames([rows - 1])).shape == (10, 24)
-    with pytest.raises(UnitRangeError, match=f"position 1 is out of range.*0..{rows - 1}"):
-        renderer.codes(Units.from_frames([3, rows]))
+    refused(UnitRangeError, f"position 1 is out of range.*0..{rows - 1}", renderer.codes, Units.from_frames([3, rows]))
 
 
 def test_one_code_for_each_40_ms_in_whole_windows(renderer: LipRenderer) -> None:
@@ -147,8 +147,7 @@ def test_the_batch_changes_nothing_and_bounds_what_is_yielded(renderer: LipRende
         chunked = np.concatenate(batches)
         assert (chunked.shape, chunked.dtype) == ((43, 96, 96, 3), np.uint8)
         assert np.abs(chunked.astype(int) - whole).max() <= 1
-    with pytest.raises(ValueError, match="1 or more, not 0"):
-        list(renderer.render(units, faces, batch_size=0))
+    refused(ValueError, "1 or more, not 0", list, renderer.render(units, faces, batch_size=0))
 
 
 def test_faces_are_read_only_as_they_are_needed(renderer: LipRenderer, units: Units, faces: list[np.ndarray]) -> None:
@@ -176,8 +175,7 @@ def test_each_frame_speaks_the_unit_of_its_moment(renderer: LipRenderer, faces: 
     at_times = rendered(renderer.render(units, [faces[0]] * 6, times=times))
     expected = in_order[[19, 0, 1, 2, 19, 0]]
     assert np.abs(at_times.astype(int) - expected).max() <= 1
-    with pytest.raises(ValueError, match="shorter"):
-        list(renderer.render(units, faces[:3], times=[0.0, 0.04]))
+    refused(ValueError, "shorter", list, renderer.render(units, faces[:3], times=[0.0, 0.04]))
 
 
 def test_crops_of_any_size_are_scaled_and_no_face_is_black(renderer: LipRenderer, units: Units, faces: list[np.ndarray]) -> None:
@@ -203,16 +201,11 @@ def test_a_gpu_draws_the_same(checkpoint: Path, renderer: LipRenderer, units: Un
 
 
 def test_bad_units_are_refused_before_a_face_is_read(renderer: LipRenderer) -> None:
-    with pytest.raises(UnitError, match="durations"):
-        renderer.render(Units(np.array([1, 2])), iter([None]))
-    with pytest.raises(UnitError, match="no units"):
-        renderer.render(Units.from_frames([]), iter([None]))
-    with pytest.raises(UnitRangeError, match="position 2"):
-        renderer.render(Units.from_frames([1, 2, 50]), iter([None]))
-    with pytest.raises(VocabularyError, match="another quantizer"):
-        renderer.render(Units.from_frames([1], vocabulary="sha256:2"), iter([None]))
-    with pytest.raises(UsageError, match="float16"):
-        LipRenderer.from_checkpoint("unused.pt", precision="float16")
+    refused(UnitError, "durations", renderer.render, Units(np.array([1, 2])), iter([None]))
+    refused(UnitError, "no units", renderer.render, Units.from_frames([]), iter([None]))
+    refused(UnitRangeError, "position 2", renderer.render, Units.from_frames([1, 2, 50]), iter([None]))
+    refused(VocabularyError, "another quantizer", renderer.render, Units.from_frames([1], vocabulary="sha256:2"), iter([None]))
+    refused(UsageError, "float16", LipRenderer.from_checkpoint, "unused.pt", precision="float16")
 
 
 def test_a_checkpoint_without_a_whole_face_says_so(tmp_path: Path) -> None:
@@ -220,8 +213,7 @@ def test_a_checkpoint_without_a_whole_face_says_so(tmp_path: Path) -> None:
     for missing in ("video.unit_embed.weight", "video.face_encoder_blocks.3.1.conv_block.0.weight", "video.output_block.1.bias"):
         rest = {key: value for key, value in tensors.items() if key != missing}
         path = write_checkpoint(tmp_path / "face.safetensors", RENDERER, {}, rest)
-        with pytest.raises(CheckpointError, match=missing.removeprefix("video.").replace(".", r"\.")):
-            LipRenderer.from_checkpoint(path)
+        refused(CheckpointError, missing.removeprefix("video.").replace(".", r"\."), LipRenderer.from_checkpoint, path)
 
 
 @pytest.mark.parametrize("first_row", [1, 40, 46, 95])
@@ -339,8 +331,7 @@ def test_scenes_are_read_a_batch_ahead_and_no_further(frames: np.ndarray) -> Non
     for number in range(1, 7):
         next(stream)
         assert read == (number + 1) // 2 * 2
-    with pytest.raises(UnitError, match="no units"):
-        next(talking_frames(WhiteFaces(), Units.from_frames([]), scenes(frames, [BOX] * 6)))
+    refused(UnitError, "no units", next, talking_frames(WhiteFaces(), Units.from_frames([]), scenes(frames, [BOX] * 6)))
 
 
 def test_as_published_an_odd_last_unit_has_no_frame() -> None:

@@ -11,6 +11,7 @@ from avcore.errors import CheckpointError, InputError, MediaError, NoSpeechError
 from avcore.media import write_speech
 from avcore.speech.audio import require_sound
 from avcore.speech.pitch import Pitch
+from tests.refusal import refused
 from unit2av import speaker
 from unit2av.speaker import (
     SpeakerEncoder,
@@ -52,8 +53,7 @@ def test_half_a_second_of_sound_has_a_voice_and_less_has_none(encoder: SpeakerEn
     hum = [np.concatenate([silence(4), noise(seconds), silence(4)]) for seconds in (0.2, 0.4)]
     hum += [noise(5, 1e-5), noise(5, 1e-4), np.concatenate([noise(4, 1e-4), noise(0.2), noise(4, 1e-4)])]
     for speech in (silence(0), silence(5), noise(0.2), noise(0.49), *hum):
-        with pytest.raises(NoSpeechError, match=r"expected 0\.5 s or more; found 0\.\d\d s; .*--voice"):
-            encoder.embed(speech)
+        refused(NoSpeechError, r"expected 0\.5 s or more; found 0\.\d\d s; .*--voice", encoder.embed, speech)
     for speech in (noise(0.5), np.concatenate([silence(9), noise(0.55)]), noise(1, 0.003)):
         assert np.isfinite(encoder.embed(speech)).all()
     for bad in (np.full(16_000, np.nan, np.float32), noise(1).reshape(2, -1)):
@@ -87,8 +87,7 @@ def test_sizes_come_from_the_tensors_all_of_which_are_needed(tmp_path: Path) -> 
     state = SpeakerNetwork(40, 12, 2, 19).state_dict()
     for lost in ("linear.weight", "lstm.bias_hh_l1"):
         torch.save({"model_state": {key: value for key, value in state.items() if key != lost}}, tmp_path / "cut.pt")
-        with pytest.raises(CheckpointError, match=lost):
-            SpeakerEncoder.from_checkpoint(tmp_path / "cut.pt")
+        refused(CheckpointError, lost, SpeakerEncoder.from_checkpoint, tmp_path / "cut.pt")
 
 
 def test_without_a_file_the_weights_that_come_along_are_used() -> None:
@@ -109,8 +108,7 @@ def test_a_recording_is_embedded(parity_dir: Path, tmp_path: Path) -> None:
     write_speech(tmp_path / "voice.wav", inputs["speaker_wav_i16"] / 32768)
     np.testing.assert_allclose(read_voice(tmp_path / "voice.wav", lambda: encoder).vector, inputs["spk_embed"], atol=1e-6)
     write_speech(tmp_path / "silence.wav", np.zeros(32_000))
-    with pytest.raises(NoSpeechError, match=r"silence\.wav: .*--voice"):
-        read_voice(tmp_path / "silence.wav", lambda: encoder)
+    refused(NoSpeechError, r"silence\.wav: .*--voice", read_voice, tmp_path / "silence.wav", lambda: encoder)
 
 
 def test_a_vector_is_taken_as_it_is_and_other_arrays_are_refused(tmp_path: Path) -> None:
@@ -121,21 +119,18 @@ def test_a_vector_is_taken_as_it_is_and_other_arrays_are_refused(tmp_path: Path)
     odd = ([1.0, np.nan], [1.0, np.inf], ["a"])
     for vector in (np.ones((2, 4)), np.zeros(0), np.full(8, 1e38), *map(np.array, odd)):
         np.save(tmp_path / "voice.npy", vector)
-        with pytest.raises(InputError, match=r"voice\.npy: this is no speaker vector"):
-            read_voice(tmp_path / "voice.npy", no_encoder)
+        refused(InputError, r"voice\.npy: this is no speaker vector", read_voice, tmp_path / "voice.npy", no_encoder)
 
 
 def test_files_of_another_kind_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "pickled.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     (tmp_path / "text.npy").write_text("0.1 0.2")
     for name in ("pickled.npy", "text.npy"):
-        with pytest.raises(InputError, match=f"{name}: the speaker vector cannot be read"):
-            read_voice(tmp_path / name, no_encoder)
+        refused(InputError, f"{name}: the speaker vector cannot be read", read_voice, tmp_path / name, no_encoder)
     (tmp_path / "voice.wav").write_text("no sound at all")
     with pytest.raises(MediaError):
         read_voice(tmp_path / "voice.wav", no_encoder)
-    with pytest.raises(InputError, match="not there"):
-        read_voice(tmp_path / "missing.npy", no_encoder)
+    refused(InputError, "not there", read_voice, tmp_path / "missing.npy", no_encoder)
 
 
 def test_a_voice_is_stored_with_its_pitch(tmp_path: Path) -> None:
@@ -143,8 +138,7 @@ def test_a_voice_is_stored_with_its_pitch(tmp_path: Path) -> None:
         path = write_voice(tmp_path / "ann.npz", SpeakerVoice(np.arange(8, dtype=np.float32), pitch))
         voice = read_voice(path, no_encoder)
         assert (voice.vector.tolist(), voice.pitch) == (list(range(8)), pitch)
-    with pytest.raises(UsageError, match="must end in"):
-        write_voice(tmp_path / "ann.wav", SpeakerVoice(np.ones(3, np.float32)))
+    refused(UsageError, "must end in", write_voice, tmp_path / "ann.wav", SpeakerVoice(np.ones(3, np.float32)))
 
 
 @pytest.mark.parametrize(
@@ -160,11 +154,9 @@ def test_a_voice_is_stored_with_its_pitch(tmp_path: Path) -> None:
 )
 def test_other_stored_voices_are_refused(tmp_path: Path, content: dict[str, np.ndarray], complaint: str) -> None:
     np.savez(tmp_path / "x.npz", **content)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match=complaint):
-        read_voice(tmp_path / "x.npz", no_encoder)
+    refused(InputError, complaint, read_voice, tmp_path / "x.npz", no_encoder)
     (tmp_path / "y.npz").write_bytes(b"PK damaged")
-    with pytest.raises(InputError, match="cannot be read"):
-        read_voice(tmp_path / "y.npz", no_encoder)
+    refused(InputError, "cannot be read", read_voice, tmp_path / "y.npz", no_encoder)
 
 
 def test_the_command_measures_pitch(parity_dir: Path, tmp_path: Path) -> None:
@@ -193,11 +185,9 @@ def test_voices_come_back_in_their_order(tmp_path: Path) -> None:
 
 def test_bad_files_are_one_line(tmp_path: Path) -> None:
     path = tmp_path / "voices.npz"
-    with pytest.raises(InputError, match="the named voices"):
-        read_named_voices(path)
+    refused(InputError, "the named voices", read_named_voices, path)
     path.write_bytes(b"PK\x03\x04 no archive")
-    with pytest.raises(CheckpointError, match="no named voices"):
-        read_named_voices(path)
+    refused(CheckpointError, "no named voices", read_named_voices, path)
     good = {"format": "netflips-voices-1", "names": ["a"], "vectors": np.ones((1, 4), np.float32), "pitches": np.ones((1, 2))}
     for wrong in (
         {"names": ["a", "a"], "vectors": np.ones((2, 4), np.float32), "pitches": np.ones((2, 2))},
@@ -207,7 +197,6 @@ def test_bad_files_are_one_line(tmp_path: Path) -> None:
         {"vectors": np.ones((3, 4), np.float32)},
     ):
         np.savez(path, **(good | wrong))
-        with pytest.raises(CheckpointError, match="expected a name, a vector and a pitch of each"):
-            read_named_voices(path)
+        refused(CheckpointError, "expected a name, a vector and a pitch of each", read_named_voices, path)
     np.savez(path, **good)
     assert list(read_named_voices(path)) == ["a"]

@@ -10,6 +10,7 @@ import torch
 from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.errors import CheckpointError, InputError, LanguageError, UnitError, UnitRangeError, UsageError, VocabularyError
 from avcore.units import Units
+from tests.refusal import refused
 from tests.unit2av.voices import SMALL, random_vocoder, save_renderer
 from unit2av.stage import RENDERER
 from unit2av.voice.speech import UnitVocoder
@@ -69,8 +70,7 @@ def test_a_duration_is_the_rounded_prediction_and_at_least_one_step(vocoder: Uni
     assert vocoder.predict_durations(units, duration_scale=1e-3).num_steps == len(merged)
     assert vocoder.synthesize(units, VOICE, duration_scale=3.0).units == slower
     for scale in (0.0, -1.0, float("nan"), float("inf")):
-        with pytest.raises(UsageError, match="duration scale"):
-            vocoder.predict_durations(units, scale)
+        refused(UsageError, "duration scale", vocoder.predict_durations, units, scale)
 
 
 def test_an_edge_unit_is_the_neighbour_of_both_ends_and_is_not_heard(renderer: Path, vocoder: UnitVocoder) -> None:
@@ -103,8 +103,7 @@ def test_units_that_touch_the_edge_unit_have_no_second_one(vocoder: UnitVocoder)
 def test_an_edge_unit_that_the_vocoder_does_not_have(edge: object, tmp_path: Path) -> None:
     tensors = {f"audio.ko.{name}": tensor for name, tensor in random_vocoder().state_dict().items()}
     path = write_checkpoint(tmp_path / "ko.safetensors", RENDERER, {"vocoders": {"ko": {"edge_unit": edge}}}, tensors)
-    with pytest.raises(CheckpointError, match=r"edge_unit.*0\.\.999"):
-        UnitVocoder.from_checkpoint(path, "ko")
+    refused(CheckpointError, r"edge_unit.*0\.\.999", UnitVocoder.from_checkpoint, path, "ko")
 
 
 def test_an_offset_moves_names_to_rows_and_nothing_else(renderer: Path) -> None:
@@ -114,8 +113,7 @@ def test_an_offset_moves_names_to_rows_and_nothing_else(renderer: Path) -> None:
     speech = shifted.synthesize(names, VOICE)
     np.testing.assert_array_equal(speech.units.ids, names.ids)
     np.testing.assert_array_equal(speech.samples, plain.synthesize(Units(names.ids + 4), VOICE).samples)
-    with pytest.raises(UnitRangeError, match=r"position 1 .* 0\.\.995; found 996"):
-        shifted.synthesize(Units(np.array([0, 996])), VOICE)
+    refused(UnitRangeError, r"position 1 .* 0\.\.995; found 996", shifted.synthesize, Units(np.array([0, 996])), VOICE)
 
 
 def test_each_language_has_its_voice_an_unknown_one_lists_them(renderer: Path, vocoder: UnitVocoder) -> None:
@@ -123,8 +121,7 @@ def test_each_language_has_its_voice_an_unknown_one_lists_them(renderer: Path, v
     assert korean.language == "ko"
     units = Units(np.array([1, 2, 3]), np.array([2, 2, 2]))
     assert not np.allclose(korean.synthesize(units, VOICE).samples, vocoder.synthesize(units, VOICE).samples, atol=1e-3)
-    with pytest.raises(LanguageError, match="one of en, ko; found fr"):
-        UnitVocoder.from_checkpoint(renderer, "fr")
+    refused(LanguageError, "one of en, ko; found fr", UnitVocoder.from_checkpoint, renderer, "fr")
     # A speaker vector may have axes of length one.
     flat, deep = vocoder.synthesize(units, VOICE), vocoder.synthesize(units, VOICE[None, None])
     np.testing.assert_array_equal(flat.samples, deep.samples)
@@ -136,8 +133,7 @@ def test_our_own_files_carry_what_tensors_cannot_tell(tmp_path: Path) -> None:
     path = write_checkpoint(tmp_path / "own.safetensors", RENDERER, config, tensors)
     vocoder = UnitVocoder.from_checkpoint(path)
     assert (vocoder.unit_offset, vocoder.num_units) == (3, 997)
-    with pytest.raises(VocabularyError, match="another quantizer"):
-        vocoder.predict_durations(Units(np.array([1]), vocabulary="sha256:bb"))
+    refused(VocabularyError, "another quantizer", vocoder.predict_durations, Units(np.array([1]), vocabulary="sha256:bb"))
 
 
 @pytest.mark.parametrize("offsets", [{"ko": "3"}, {"ko": [3]}, [3], 3, {"ko": True}, {"ko": None}])
@@ -170,10 +166,8 @@ def test_bfloat16_keeps_durations_and_comes_close(renderer: Path, vocoder: UnitV
 def test_what_cannot_be_said_is_refused(
     vocoder: UnitVocoder, units: Units, voice: np.ndarray, error: type[Exception], complaint: str
 ) -> None:
-    with pytest.raises(error, match=complaint):
-        vocoder.synthesize(units, voice)
-    with pytest.raises(error, match=complaint):
-        vocoder.iter_synthesize(units, voice)
+    refused(error, complaint, vocoder.synthesize, units, voice)
+    refused(error, complaint, vocoder.iter_synthesize, units, voice)
 
 
 @pytest.mark.parametrize("bias", [20.0, 200.0])
@@ -182,8 +176,7 @@ def test_a_broken_duration_predictor_is_said_and_not_obeyed(tmp_path: Path, bias
     with torch.no_grad():
         network.dur_predictor.proj.bias.fill_(bias)
     vocoder = UnitVocoder.from_checkpoint(save_renderer(tmp_path / "broken.pt", ko=network.state_dict()))
-    with pytest.raises(CheckpointError, match="more than an hour"):
-        vocoder.synthesize(random_units(3), VOICE)
+    refused(CheckpointError, "more than an hour", vocoder.synthesize, random_units(3), VOICE)
 
 
 @pytest.mark.gpu

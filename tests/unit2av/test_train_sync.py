@@ -10,6 +10,7 @@ from avcore.errors import CheckpointError, InputError, UsageError
 from avtrain.checkpoints import read_state
 from recipes.made.drawn_lips import DrawnCorpus
 from tests.avtrain.toy import history
+from tests.refusal import refused
 from tests.unit2av.lip_runs import overrides, sync_config
 from unit2av.face.training.config import SyncConfig
 from unit2av.face.training.sync import SyncExpert, drawn_windows, load_sync_expert, sync_loss
@@ -51,10 +52,8 @@ def test_an_expert_is_loaded_frozen_with_its_vocabulary(sync_run: Path, drawn: D
     assert not any(weight.requires_grad for weight in expert.parameters())
     assert expert.config == SyncConfig(8, 5, 32, (8, 16, 32, 32), 32)
     torch.save({"about": {"kind": "unit vocoder"}}, tmp_path / "other.pt")
-    with pytest.raises(CheckpointError, match="a unit vocoder's"):
-        load_sync_expert(tmp_path / "other.pt")
-    with pytest.raises(InputError, match="train_sync"):
-        load_sync_expert(tmp_path / "none.pt")
+    refused(CheckpointError, "a unit vocoder's", load_sync_expert, tmp_path / "other.pt")
+    refused(InputError, "train_sync", load_sync_expert, tmp_path / "none.pt")
 
 
 def test_the_command_checks_and_answers_with_exit_codes(
@@ -64,8 +63,7 @@ def test_the_command_checks_and_answers_with_exit_codes(
     assert main([*words, "model.num_units=7"]) == 2
     assert "drawn_000: unit at position 7 is out of range" in capfd.readouterr().err
     assert (main([*words, "model.frames=4"]), main([*words, "data.hold_out=0"])) == (2, 2)
-    with pytest.raises(UsageError, match="min_shift"):
-        make_task(sync_config(drawn, crops, tmp_path, min_shift=0))
+    refused(UsageError, "min_shift", make_task, sync_config(drawn, crops, tmp_path, min_shift=0))
 
 
 @pytest.mark.parametrize(("loss", "lines"), [(0.6931, 2), (0.5, 0)])

@@ -18,6 +18,7 @@ from avtrain.entry import read_config
 from avtrain.loop import Trainer
 from recipes.made.tones import VOCABULARY, Singer, TonesCorpus, random_units, sing, sing_corpus
 from tests.avtrain.toy import OneStep, batch_of, history
+from tests.refusal import refused
 from tests.unit2av.vocoder_runs import PUBLISHED, config_of, words
 from unit2av.inference_unit2a import UnitVocoder
 from unit2av.stage import RENDERER
@@ -210,10 +211,8 @@ def test_a_unit_encoder_tells_how_much_is_heard(tones: TonesCorpus, tmp_path: Pa
 
 
 def test_a_unit_encoder_of_other_units_is_refused(tones: TonesCorpus, tmp_path: Path, parity_dir: Path) -> None:
-    with pytest.raises(VocabularyError, match="quantizer"):
-        make_task(config_of(tones, tmp_path, f"unit_encoder={parity_dir / 'mavhubert.pt'}"))
-    with pytest.raises(InputError, match=r"nowhere\.pt"):
-        make_task(config_of(tones, tmp_path, f"unit_encoder={tmp_path / 'nowhere.pt'}"))
+    refused(VocabularyError, "quantizer", make_task, config_of(tones, tmp_path, f"unit_encoder={parity_dir / 'mavhubert.pt'}"))
+    refused(InputError, r"nowhere\.pt", make_task, config_of(tones, tmp_path, f"unit_encoder={tmp_path / 'nowhere.pt'}"))
 
 
 def test_an_exported_voice_speaks(trained: Path, tmp_path: Path) -> None:

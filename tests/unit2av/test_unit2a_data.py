@@ -18,6 +18,7 @@ from avdata.corpus import UnitCorpusConfig, unit_of_silence
 from avdata.published.unit2a import check_range, read_generator, read_unit_item, read_utterances
 from avdata.unit_store import UnitRow, write_units
 from recipes.made.tones import VOCABULARY, TonesCorpus, sing_corpus
+from tests.refusal import refused
 from tests.unit2av.vocoder_runs import data_config, settings
 from unit2av.speaker import encoder_fingerprint
 from unit2av.voice.training.config import Unit2aConfig, VoiceDataConfig
@@ -68,8 +69,7 @@ def test_units_may_stand_in_the_published_line_which_runs_nothing(songs: TonesCo
     assert (found.units.ids.tolist(), found.units.durations.tolist(), found.voice) == ([5, 6], [2, 1], None)
     trace = tmp_path / "trace"
     path.write_text(f"{{'audio': __import__('os').mkdir({str(trace)!r}), 'unit_path': 'x.pt'}}\n")
-    with pytest.raises(InputError, match=r"train\.txt:1: this is no Python dict literal"):
-        read_utterances(path, "", UnitCorpusConfig())
+    refused(InputError, r"train\.txt:1: this is no Python dict literal", read_utterances, path, "", UnitCorpusConfig())
     assert not trace.exists()
 
 
@@ -89,8 +89,7 @@ def test_units_may_stand_in_the_published_line_which_runs_nothing(songs: TonesCo
 def test_a_published_line_that_cannot_be_used(tmp_path: Path, line: str, complaint: str) -> None:
     path = tmp_path / "train.txt"
     path.write_text(line + "\n")
-    with pytest.raises(InputError, match=complaint):
-        read_utterances(path, "", UnitCorpusConfig())
+    refused(InputError, complaint, read_utterances, path, "", UnitCorpusConfig())
 
 
 def rewrite(corpus: TonesCorpus, path: Path, change: object) -> str:
@@ -105,16 +104,14 @@ def test_units_are_checked_before_the_first_step(songs: TonesCorpus, tmp_path: P
     def broken(change: object, **more: object) -> VoiceCorpus:
         return read_voice_corpus(settings(songs, tmp_path, units=rewrite(songs, units, change), **more))
 
-    with pytest.raises(InputError, match=r"1 utterance .*tones_0003"):
-        broken(lambda number, row: row if number != 3 else None)
+    refused(InputError, r"1 utterance .*tones_0003", broken, lambda number, row: row if number != 3 else None)
     with pytest.raises(UnitError, match=r"tones_0000: these units have no durations.*frame_level"):
         broken(lambda _, row: {**row, "durations": None})
     with pytest.raises(VocabularyError, match=r"mixed; expected one \(.*tones_0000\); found another \(sha256:f, tones_0002\)"):
         broken(lambda number, row: row if number != 2 else {**row, "vocabulary": "sha256:f"})
     with pytest.raises(InputError, match=r"differ in length; expected one \(16 values, tones_0000\); found another \(2 values"):
         broken(lambda number, row: row if number != 1 else {**row, "speaker_embedding": [1.0, 2.0]})
-    with pytest.raises(InputError, match="NaN, which is no number"):
-        broken(lambda _, row: {**row, "speaker_embedding": [float("nan")]})
+    refused(InputError, "NaN, which is no number", broken, lambda _, row: {**row, "speaker_embedding": [float("nan")]})
     with pytest.raises(InputError, match="'tones_0001' is there twice"):
         broken(lambda number, row: {**row, "id": "tones_0001"} if number == 4 else row)
     corpus = broken(lambda number, row: {**row, "units": [*row["units"][:-1], 20]} if number == 5 else row)
@@ -139,13 +136,11 @@ def test_units_of_an_unknown_quantizer_are_warned_of(songs: TonesCorpus, tmp_pat
 def test_missing_recordings_are_named_held_out_ones_not_trained_on(songs: TonesCorpus, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"8 recordings missing; found tones_0000 \(.* and 3 more; set data.root"):
         read_voice_corpus(settings(songs, tmp_path, root=str(tmp_path)))
-    with pytest.raises(InputError, match="needs units"):
-        read_voice_corpus(settings(songs, tmp_path, units=""))
+    refused(InputError, "needs units", read_voice_corpus, settings(songs, tmp_path, units=""))
     corpus = read_voice_corpus(settings(songs, tmp_path, hold_out=3))
     train, valid = ({one.id for one in part} for part in (corpus.train, corpus.valid))
     assert (len(train), len(valid), len(train | valid)) == (5, 3, 8)
-    with pytest.raises(UsageError, match="nothing is left"):
-        read_voice_corpus(settings(songs, tmp_path, hold_out=8))
+    refused(UsageError, "nothing is left", read_voice_corpus, settings(songs, tmp_path, hold_out=8))
 
 
 def test_the_unit_of_silence_is_the_most_frequent_end() -> None:
@@ -181,8 +176,7 @@ def test_voices_are_computed_once(songs: TonesCorpus, tmp_path: Path, parity_dir
     config = settings(songs, tmp_path / "run", units=units, speaker_encoder=encoder)
     with monkeypatch.context() as several:
         several.setenv("WORLD_SIZE", "2")
-        with pytest.raises(UsageError, match=r"no voice yet of 8 utterances.*check_only=true"):
-            read_voice_corpus(config)
+        refused(UsageError, r"no voice yet of 8 utterances.*check_only=true", read_voice_corpus, config)
     first = read_voice_corpus(config)
     assert first.speaker_dim == 256
     cache = tmp_path / "run" / "speakers.jsonl"
@@ -296,8 +290,7 @@ def test_codes_and_voice_in_every_shape(tmp_path: Path) -> None:
 def test_other_content_is_refused(tmp_path: Path, content: object, complaint: str) -> None:
     path = tmp_path / "x.pt"
     torch.save(content, path)
-    with pytest.raises(InputError, match=f"x.pt: .*{complaint}"):
-        read_unit_item(path)
+    refused(InputError, f"x.pt: .*{complaint}", read_unit_item, path)
 
 
 class Villain:
@@ -314,24 +307,20 @@ def test_nothing_in_the_file_is_run_and_damaged_ones_are_refused(tmp_path: Path)
     trace = tmp_path / "trace"
     torch.save({"code": Villain(trace), "spkr": torch.ones(4), "generator": Villain(trace)}, tmp_path / "x.pt")
     for read in (read_unit_item, read_generator):
-        with pytest.raises(InputError, match="cannot be read"):
-            read(tmp_path / "x.pt")
+        refused(InputError, "cannot be read", read, tmp_path / "x.pt")
     assert not trace.exists()
     for content in (b"", b"not a torch file", b"PK\x03\x04 cut short"):
         (tmp_path / "x.pt").write_bytes(content)
-        with pytest.raises(InputError, match=r"x\.pt"):
-            read_unit_item(tmp_path / "x.pt")
+        refused(InputError, r"x\.pt", read_unit_item, tmp_path / "x.pt")
 
 
 def test_a_generator_is_a_state_dict(tmp_path: Path) -> None:
     torch.save({"generator": {"a": torch.ones(2)}}, tmp_path / "g_00000001")
     assert read_generator(tmp_path / "g_00000001")["a"].tolist() == [1, 1]
     torch.save({"mpd": {}}, tmp_path / "do_00000001")
-    with pytest.raises(InputError, match="found the keys mpd"):
-        read_generator(tmp_path / "do_00000001")
+    refused(InputError, "found the keys mpd", read_generator, tmp_path / "do_00000001")
     torch.save({"generator": 3}, tmp_path / "g_00000002")
-    with pytest.raises(InputError, match="no state dict"):
-        read_generator(tmp_path / "g_00000002")
+    refused(InputError, "no state dict", read_generator, tmp_path / "g_00000002")
 
 
 def ramp_corpus(folder: Path, steps: int, rate: int = 16_000) -> VoiceDataConfig:
@@ -383,11 +372,9 @@ def test_sound_and_units_must_last_equally_long(tmp_path: Path) -> None:
     frames, samples = read_aligned(utterance, config)
     assert (len(frames), len(samples)) == (80, 25_600)
     write_speech(tmp_path / "ramp.wav", np.linspace(0, 0.5, 320 * 70))
-    with pytest.raises(InputError, match=r"expected 2.00 s; found 1.40 s"):
-        read_aligned(utterance, config)
+    refused(InputError, r"expected 2.00 s; found 1.40 s", read_aligned, utterance, config)
     write_speech(tmp_path / "ramp.wav", np.zeros(32_000))
-    with pytest.raises(InputError, match="no sound"):
-        read_aligned(utterance, config)
+    refused(InputError, "no sound", read_aligned, utterance, config)
 
 
 def test_what_is_kept_in_memory_is_the_same(songs: TonesCorpus, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from avcore.compute.convolutions import FlatConv1d, WeightNormConv1d, WeightNormUpsampling
 from avcore.errors import CheckpointError, UsageError
+from tests.refusal import refused
 from tests.unit2av.voices import SMALL, random_vocoder
 from unit2av.voice.speech import estimate_unit_offset, resolve_unit_offset, vocoder_for_inference
 from unit2av.voice.vocoder import VocoderConfig, vocoder_config
@@ -53,8 +54,7 @@ def test_other_strides_and_dilations_come_from_the_configuration() -> None:
     ],
 )
 def test_unknown_strides_and_dilations_are_refused(settings: dict[str, list[int]], complaint: str) -> None:
-    with pytest.raises(CheckpointError, match=complaint):
-        vocoder_config(random_vocoder(OTHER).state_dict(), settings, HERE)
+    refused(CheckpointError, complaint, vocoder_config, random_vocoder(OTHER).state_dict(), settings, HERE)
 
 
 @pytest.mark.parametrize(
@@ -64,8 +64,7 @@ def test_unknown_strides_and_dilations_are_refused(settings: dict[str, list[int]
 )
 def test_a_missing_tensor_or_part_is_named(lost: str, named: str) -> None:
     state = {name: tensor for name, tensor in random_vocoder().state_dict().items() if not name.startswith(lost)}
-    with pytest.raises(CheckpointError, match=named):
-        vocoder_config(state, {}, HERE)
+    refused(CheckpointError, named, vocoder_config, state, {}, HERE)
 
 
 def test_tensors_of_another_kind_are_refused() -> None:
@@ -192,8 +191,7 @@ def test_what_is_asked_for_comes_before_what_is_stored_or_seen() -> None:
     assert resolve_unit_offset("auto", "ko", shifted, {"ko": 2, "en": 3}) == 2
     assert resolve_unit_offset(0, "ko", shifted, {"ko": 2}) == 0
     for setting in (-1, 1024, True, "four", 1.5):
-        with pytest.raises(UsageError, match=r"0\.\.1023"):
-            resolve_unit_offset(setting, "ko", shifted, {})
+        refused(UsageError, r"0\.\.1023", resolve_unit_offset, setting, "ko", shifted, {})
 
 
 def test_only_an_undecided_table_warns_and_only_once(caplog: pytest.LogCaptureFixture) -> None:

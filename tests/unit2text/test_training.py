@@ -13,6 +13,7 @@ import torch
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.errors import LanguageError, UnitError, UsageError, VocabularyError
 from avcore.units import END, PAD, Units
+from tests.refusal import refused
 from tests.unit2text.tiny import sentence, units_of, write_corpus
 from unit2text import evaluate, inference
 from unit2text.search import BLANK_ROW
@@ -94,14 +95,11 @@ def test_long_units_are_read_in_windows(reader_file: Path) -> None:
 
 def test_bad_input_has_one_clear_error(reader_file: Path) -> None:
     reader = UnitReader.from_checkpoint(reader_file)
-    with pytest.raises(UnitError, match="durations of these units are not known"):
-        reader.read(Units(np.array([1, 2])))
+    refused(UnitError, "durations of these units are not known", reader.read, Units(np.array([1, 2])))
     with pytest.raises(VocabularyError):
         reader.read(Units.from_frames([1, 1], vocabulary="sha256:other"))
-    with pytest.raises(LanguageError, match="one of en"):
-        reader.read(Units.from_frames([1, 1]), "ko")
-    with pytest.raises(UsageError, match="reads units"):
-        reader.read(np.zeros((3, 96, 96), np.uint8))
+    refused(LanguageError, "one of en", reader.read, Units.from_frames([1, 1]), "ko")
+    refused(UsageError, "reads units", reader.read, np.zeros((3, 96, 96), np.uint8))
     assert reader.read(Units.from_frames([])).text == ""
 
 

@@ -18,6 +18,7 @@ from avcore.errors import CheckpointError, LanguageError, UsageError
 from avcore.units import END, Units
 from netflips.model_paths import bundle_paths
 from netflips.options import convert
+from tests.refusal import refused
 from unit2unit.inference import UnitTranslator
 from unit2unit.model import TranslatorConfig, load_transformer, search_beams
 from unit2unit.stage import TRANSLATOR
@@ -66,21 +67,17 @@ def read_checkpoint_path(folder: Path) -> Path:
 
 def test_what_is_no_translator_is_one_line(folder: Path, parity_dir: Path, tmp_path: Path) -> None:
     source = read_checkpoint(parity_dir / "utut_ko.pt", TRANSLATOR)
-    with pytest.raises(LanguageError, match="xx"):
-        write_transformers(source, tmp_path / "x", "en", "xx")
+    refused(LanguageError, "xx", write_transformers, source, tmp_path / "x", "en", "xx")
     source.config["task"] = {**source.config["task"], "source_lang": None, "target_lang": None}
-    with pytest.raises(UsageError, match="does not say which pair"):
-        write_transformers(source, tmp_path / "x")
+    refused(UsageError, "does not say which pair", write_transformers, source, tmp_path / "x")
     assert not (tmp_path / "x").exists()
 
     tensors = safetensors.torch.load_file(folder / "model.safetensors")
     del tensors["model.decoder.layers.0.fc1.bias"]
     safetensors.torch.save_file(tensors, folder / "model.safetensors")
-    with pytest.raises(CheckpointError, match=r"decoder\.layers\.0\.fc1\.bias"):
-        read_transformers(folder)
+    refused(CheckpointError, r"decoder\.layers\.0\.fc1\.bias", read_transformers, folder)
     (folder / "config.json").write_text('{"model_type": "mbart"}')
-    with pytest.raises(CheckpointError, match='expected model_type "m2m_100"'):
-        read_transformers(folder)
+    refused(CheckpointError, 'expected model_type "m2m_100"', read_transformers, folder)
 
 
 _THERE = """

@@ -13,6 +13,7 @@ from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.contracts import Hypothesis
 from avcore.errors import CheckpointError, LanguageError, UnitRangeError, UsageError, VocabularyError
 from avcore.units import Ids, Units
+from tests.refusal import refused
 from tests.unit2unit.tiny import checkpoint_content, tiny_model, write_tiny
 from unit2unit.inference import SearchConfig, UnitTranslator
 from unit2unit.model import UnitTransformer
@@ -105,8 +106,7 @@ def test_unit_offset_is_added_and_taken_off_and_may_be_stored(path: Path, transl
     moved = shifted.translate(Units(np.array([3, 7, 10])))
     assert moved.tokens.tolist() == plain.tokens.tolist()
     assert moved.units.ids.tolist() == [unit - 2 for unit in plain.units.ids if unit >= 2]
-    with pytest.raises(UnitRangeError, match=r"position 1 .*expected 0..27; found 28"):
-        shifted.translate(Units(np.array([0, 28])))
+    refused(UnitRangeError, r"position 1 .*expected 0..27; found 28", shifted.translate, Units(np.array([0, 28])))
     stored = write_tiny(tmp_path / "shifted.safetensors", seed=5, unit_offset=2)
     with pytest.raises(UnitRangeError):
         UnitTranslator.from_checkpoint(stored).translate(Units(np.array([28])))
@@ -117,8 +117,7 @@ def test_units_of_another_quantizer_are_refused(tmp_path: Path) -> None:
     translator = UnitTranslator.from_checkpoint(write_tiny(tmp_path / "known.safetensors", vocabulary="sha256:0a"))
     assert translator.translate(UNITS).units.vocabulary == "sha256:0a"
     assert translator.translate(replace(UNITS, vocabulary="sha256:0a")).units.vocabulary == "sha256:0a"
-    with pytest.raises(VocabularyError, match="sha256:0b"):
-        translator.translate(replace(UNITS, vocabulary="sha256:0b"))
+    refused(VocabularyError, "sha256:0b", translator.translate, replace(UNITS, vocabulary="sha256:0b"))
 
 
 @torch.inference_mode()
@@ -126,10 +125,8 @@ def test_limits_of_a_search(translator: UnitTranslator) -> None:
     widest = SearchConfig(beam=36, min_len=0, max_len_b=2)
     for found in translator.translate_batch([UNITS, Units(np.array([8]))], search=widest):
         assert len(found.hypotheses) == len({tuple(one.tokens) for one in found.hypotheses})
-    with pytest.raises(UsageError, match="36 at most; found 37"):
-        translator.translate(UNITS, search=replace(widest, beam=37))
-    with pytest.raises(UsageError, match="below its least length"):
-        translator.translate(UNITS, search=SearchConfig(min_len=9, max_len_b=3))
+    refused(UsageError, "36 at most; found 37", translator.translate, UNITS, search=replace(widest, beam=37))
+    refused(UsageError, "below its least length", translator.translate, UNITS, search=SearchConfig(min_len=9, max_len_b=3))
 
 
 def test_weights_without_numbers_are_reported(tmp_path: Path) -> None:
@@ -145,8 +142,7 @@ def test_weights_without_numbers_are_reported(tmp_path: Path) -> None:
 def test_bfloat16_stays_close_and_float16_on_a_cpu_is_refused(path: Path, translator: UnitTranslator) -> None:
     rough = UnitTranslator.from_checkpoint(path, precision="bfloat16").translate(UNITS)
     assert rough.score == pytest.approx(translator.translate(UNITS).score, rel=0.1)
-    with pytest.raises(UsageError, match="float16"):
-        UnitTranslator.from_checkpoint(path, precision="float16")
+    refused(UsageError, "float16", UnitTranslator.from_checkpoint, path, precision="float16")
 
 
 @pytest.mark.gpu

@@ -10,6 +10,7 @@ import torch
 from avcore.errors import InputError, UnitError, UnitRangeError
 from avdata.parallel import UnitReading, read_unit_corpus
 from avdata.published.utut import load_units, read_samples
+from tests.refusal import refused
 from tests.unit2unit.phrasebook import LANGUAGES, NUM_UNITS, write_folders
 from unit2unit.model import TranslatorVocabulary
 from unit2unit.training.items import UnitPairDataset, pair_counts
@@ -145,10 +146,8 @@ def test_lengths_out_of_range_are_counted_and_languages_overridden(tmp_path: Pat
 )
 def test_what_is_wrong_with_tables_is_named(tmp_path: Path, pair: str, rows: list[str], header: str, words: str) -> None:
     _table(tmp_path, pair, rows, header)
-    with pytest.raises(InputError, match=words):
-        read_samples(tmp_path, "train")
-    with pytest.raises(InputError, match="list of language pairs"):
-        read_samples(tmp_path, "valid")
+    refused(InputError, words, read_samples, tmp_path, "train")
+    refused(InputError, "list of language pairs", read_samples, tmp_path, "valid")
 
 
 def test_unit_files_may_be_saved_tensors(tmp_path: Path) -> None:
@@ -157,11 +156,9 @@ def test_unit_files_may_be_saved_tensors(tmp_path: Path) -> None:
     assert load_units(tmp_path / "tensor.pt", 10).tolist() == [3, 5]
     assert load_units(tmp_path / "list.pt", 10).tolist() == [7, 1]
     torch.save(torch.tensor([3, 12]), tmp_path / "large.pt")
-    with pytest.raises(UnitRangeError, match=r"large\.pt"):
-        load_units(tmp_path / "large.pt", 10)
+    refused(UnitRangeError, r"large\.pt", load_units, tmp_path / "large.pt", 10)
     torch.save(Path("a"), tmp_path / "unsafe.pt")
-    with pytest.raises(UnitError, match=r"unsafe\.pt"):
-        load_units(tmp_path / "unsafe.pt", 10)
+    refused(UnitError, r"unsafe\.pt", load_units, tmp_path / "unsafe.pt", 10)
 
 
 def test_shards_of_bulk_extraction_are_read_like_one_file(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from avcore.errors import UsageError
 from avdata.parallel import UnitReading
 from avdata.published.utut import read_samples
 from avdata.splits import SplitPlan, divide_speakers
+from tests.refusal import refused
 from tests.unit2unit.phrasebook import ENVIRONMENT, NUM_UNITS, sentences, write_folders, write_rows
 from unit2unit.training.corpus import read_search_limit, read_vocabulary, search_limit
 from unit2unit.training.prepare_pairs import main as prepare_pairs
@@ -268,10 +269,8 @@ def test_a_speaker_is_in_one_split_only_and_groups_are_divided_alike() -> None:
 
 
 def test_a_split_that_cannot_be_filled_is_refused() -> None:
-    with pytest.raises(UsageError, match="'valid' would be empty"):
-        divide_speakers({"a": [b"1"], "b": [b"1"]}, SplitPlan(1, 0, seed=0))
-    with pytest.raises(UsageError, match="no regular expression"):
-        SplitPlan(1, 0, seed=0, group="(")
+    refused(UsageError, "'valid' would be empty", divide_speakers, {"a": [b"1"], "b": [b"1"]}, SplitPlan(1, 0, seed=0))
+    refused(UsageError, "no regular expression", SplitPlan, 1, 0, seed=0, group="(")
 
 
 def test_tables_hold_every_pair_of_languages(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from avcore.errors import InputError
 from avcore.faces.boxes import read_boxes, write_boxes
 from avcore.faces.geometry import Box, MouthsToDraw, lip_margin, mouths_in_boxes, mouths_to_draw, steady_boxes
 from avcore.notes import sentence
+from tests.refusal import refused
 
 BOX = np.array([52.18, -2.72, 171.29, 161.77], dtype=np.float32)
 
@@ -63,8 +64,7 @@ class Evil:
 def test_a_pickle_that_runs_something_is_refused_and_runs_nothing(tmp_path: Path) -> None:
     witness = tmp_path / "witness"
     path = written(tmp_path, [BOX, Evil(f"touch '{witness}'")])
-    with pytest.raises(InputError, match=r"clip\.bbox\.pkl: .* refused.*system"):
-        read_boxes(path)
+    refused(InputError, r"clip\.bbox\.pkl: .* refused.*system", read_boxes, path)
     assert not witness.exists()
 
 
@@ -80,8 +80,7 @@ DAMAGED = {"nothing": b"", "no pickle": b"not a pickle", "truncated": pickle.dum
 def test_anything_else_is_one_clear_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "clip.bbox.pkl"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"clip\.bbox\.pkl"):
-        read_boxes(path)
+    refused(InputError, r"clip\.bbox\.pkl", read_boxes, path)
 
 
 def test_an_array_with_another_size_than_its_content_is_refused(tmp_path: Path) -> None:
@@ -89,8 +88,7 @@ def test_an_array_with_another_size_than_its_content_is_refused(tmp_path: Path) 
     content = path.read_bytes()
     assert content.count(b"K\x01K\x04\x85") == 1
     path.write_bytes(content.replace(b"K\x01K\x04\x85", b"K\x01K\x7f\x85"))
-    with pytest.raises(InputError, match="size is not that of its content"):
-        read_boxes(path)
+    refused(InputError, "size is not that of its content", read_boxes, path)
 
 
 def test_written_boxes_are_what_the_published_tools_unpickle(tmp_path: Path) -> None:
@@ -108,9 +106,7 @@ def test_written_boxes_are_what_the_published_tools_unpickle(tmp_path: Path) -> 
 def test_numbers_without_end(tmp_path: Path, value: int) -> None:
     path = tmp_path / "a.bbox.pkl"
     path.write_bytes(pickle.dumps([[0, 0, 1, value]]))
-    with pytest.raises(InputError, match="row 0 of the face boxes is not a box") as caught:
-        read_boxes(path)
-    assert len(str(caught.value)) < 300 + len(str(path))
+    assert len(refused(InputError, "row 0 of the face boxes is not a box", read_boxes, path)) < 300 + len(str(path))
 
 
 def walk(count: int, chin: np.ndarray | float = 0.0) -> list[Box | None]:

@@ -19,6 +19,7 @@ from avcore.faces.select import loudness, people_in, speech_evidence
 from avcore.media import Frame, FrameSource, VideoWriter
 from avcore.timeline import SAMPLE_RATE, frames_to_seconds, seconds_to_samples
 from tests.avcore.faces.drawn import Actor, clip, opening
+from tests.refusal import refused
 
 FULL_HD = (1080, 1920)
 FACE_80_PIXELS = 80 / 1.2 / 1080
@@ -114,15 +115,13 @@ def test_frames_are_taken_one_by_one() -> None:
 def test_no_face_names_the_way_out(num_frames: int) -> None:
     grey = np.full((120, 160, 3), 90, dtype=np.uint8)
     frames = [Frame(grey, frames_to_seconds(frame), frame) for frame in range(num_frames)]
-    with pytest.raises(NoFaceError, match=r"talk\.mp4: no face.*--modalities audio"):
-        find_faces(frames, source="talk.mp4")
+    refused(NoFaceError, r"talk\.mp4: no face.*--modalities audio", find_faces, frames, source="talk.mp4")
 
 
 def test_one_frame_is_enough_and_an_absent_face_number_an_error() -> None:
     face = find_faces(clip([Actor(9)], 1))
     assert (face.num_found, face.lips.shape) == (1, (1, 96, 96))
-    with pytest.raises(NoFaceError, match="no face number 3"):
-        find_faces(clip([Actor(8)], 5), face=3)
+    refused(NoFaceError, "no face number 3", find_faces, clip([Actor(8)], 5), face=3)
 
 
 @pytest.mark.parametrize("aspect", [Fraction(2), Fraction(1, 2)])
@@ -222,8 +221,7 @@ def test_boxes_of_another_video_and_no_boxes_are_errors(tmp_path: Path, uneven: 
     with pytest.raises(InputError, match=r"of another video; expected 12 rows, one per frame of uneven\.mp4; found 13"):
         read_boxes_for(uneven, tmp_path / "x.bbox.pkl")
     write_boxes(tmp_path / "x.bbox.pkl", [None] * 12)
-    with pytest.raises(NoFaceError, match="no face box"):
-        read_boxes_for(uneven, tmp_path / "x.bbox.pkl")
+    refused(NoFaceError, "no face box", read_boxes_for, uneven, tmp_path / "x.bbox.pkl")
 
 
 RNG = np.random.default_rng(3)

@@ -18,6 +18,7 @@ from avcore.faces.track import MAX_FACES, MAX_GAP_SECONDS, FaceTrack, RowStore, 
 from avcore.timeline import SAMPLES_PER_FRAME, frame_at, frames_to_seconds
 from netflips.dubbing.track_faces import SPEAKS
 from recipes.demo.heads.geometry import neutral_mesh
+from tests.refusal import refused
 
 GAP = frame_at(MAX_GAP_SECONDS)
 RADIUS = 20
@@ -176,12 +177,9 @@ def test_positions_come_back(side: int) -> None:
 def test_wrong_rows_are_refused() -> None:
     store = RowStore((2,), np.float32)
     store.append(np.zeros(2, dtype=np.float32))
-    with pytest.raises(ValueError, match=r"\(2,\)"):
-        store.append(np.zeros(3, dtype=np.float32))
-    with pytest.raises(IndexError, match="row 1 of 1"):
-        store.read([1])
-    with pytest.raises(IndexError, match="row -1"):
-        store.read([-1])
+    refused(ValueError, r"\(2,\)", store.append, np.zeros(3, dtype=np.float32))
+    refused(IndexError, "row 1 of 1", store.read, [1])
+    refused(IndexError, "row -1", store.read, [-1])
 
 
 def test_no_room_is_said_in_one_line() -> None:
@@ -279,8 +277,7 @@ def test_loudness_is_that_of_each_frame() -> None:
 def test_choice_is_read_and_a_wrong_one_says_what_is_right() -> None:
     assert [parse_face_choice(text) for text in ("auto", "largest", "1", "12")] == ["auto", "largest", 1, 12]
     for text in ("", "0", "-1", "left", "1.5"):
-        with pytest.raises(UsageError, match="auto, largest, or a number from 1"):
-            parse_face_choice(text)
+        refused(UsageError, "auto, largest, or a number from 1", parse_face_choice, text)
 
 
 @pytest.mark.parametrize("held", [0.0, 0.1, 0.2])

@@ -23,6 +23,7 @@ from netflips.bundles.references import nearest_reference, read_references
 from netflips.model_paths import ModelPaths, RunOptions, bundle_paths
 from netflips.models import load_models
 from tests.netflips.bundles.conftest import ABOUT, write_references
+from tests.refusal import refused
 from unit2av.stage import RENDERER
 from unit2unit.stage import TRANSLATOR
 
@@ -84,8 +85,7 @@ def test_models_of_other_units_are_refused(paths: ModelPaths, references: Path, 
     foreign = write_references(tmp_path / "foreign.jsonl", "sha256:other")
     with pytest.raises(VocabularyError, match=r"foreign\.jsonl: s0"):
         pack_bundle(paths.av2unit, paths.utut, paths.unit2av, foreign, ABOUT, tmp_path / "bundle")
-    with pytest.raises(VocabularyError, match="another quantizer"):
-        load_models(replace(paths, utut=other), "en", "ko", RunOptions(device="cpu"))
+    refused(VocabularyError, "another quantizer", load_models, replace(paths, utut=other), "en", "ko", RunOptions(device="cpu"))
     assert not (tmp_path / "bundle").exists()
 
 
@@ -105,8 +105,7 @@ def test_a_new_bundle_replaces_the_old_and_nothing_else(own: Path, paths: ModelP
     assert check_bundle(own).about["made"]["commit"] == "4567def"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["own"]
     (own / "thesis.txt").write_text("years of work")
-    with pytest.raises(OutputError, match=r"thesis\.txt"):
-        pack_bundle(paths.av2unit, paths.utut, paths.unit2av, references, new, own)
+    refused(OutputError, r"thesis\.txt", pack_bundle, paths.av2unit, paths.utut, paths.unit2av, references, new, own)
 
 
 def test_notes_are_added_and_a_changed_bundle_is_noticed(own: Path) -> None:
@@ -114,13 +113,10 @@ def test_notes_are_added_and_a_changed_bundle_is_noticed(own: Path) -> None:
     assert check_bundle(own).about["metrics"] == {"top1": 0.97}
     path = own / "translator.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    with pytest.raises(NetflipsError, match=r"translator\.safetensors"):
-        check_bundle(own)
-    with pytest.raises(CheckpointError, match=r"translator\.safetensors"):
-        note(own, metrics={})
+    refused(NetflipsError, r"translator\.safetensors", check_bundle, own)
+    refused(CheckpointError, r"translator\.safetensors", note, own, metrics={})
     path.unlink()
-    with pytest.raises(NetflipsError, match=r"translator\.safetensors"):
-        check_bundle(own)
+    refused(NetflipsError, r"translator\.safetensors", check_bundle, own)
 
 
 def test_the_nearest_reference(packed: Bundle) -> None:

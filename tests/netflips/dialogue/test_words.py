@@ -13,6 +13,7 @@ from avcore.programs import parse_command
 from netflips.dialogue.guards import WordList, names
 from netflips.dialogue.replies import DEMO_REPLIES, Program, Replies
 from recipes.demo.voices.phrasebook import phrasebook
+from tests.refusal import refused
 from text2unit.script import script_of
 
 
@@ -48,8 +49,7 @@ def test_lists_of_words_are_read(tmp_path: Path) -> None:
     assert not words.refuses("바보온달")
     for content, complaint in (("# nothing\n", "no list of blocked words"), ("바보\n??\n", "line 2"), ("!바보\n", "no list")):
         path.write_text(content, encoding="utf-8")
-        with pytest.raises(InputError, match=complaint):
-            WordList.read(path)
+        refused(InputError, complaint, WordList.read, path)
 
 
 def test_letters_are_single_strokes() -> None:
@@ -103,8 +103,7 @@ def test_replies_that_cannot_be_used_are_named(tmp_path: Path, old: str, new: st
     assert Replies.read(path).reply("where is the park") == "공원은 저기 있어요."
     assert Replies.read(path).reply("은행이 어디에요") == "은행은 저기 있어요."
     path.write_text(REPLIES.replace(old, new), encoding="utf-8")
-    with pytest.raises(InputError, match=complaint):
-        Replies.read(path)
+    refused(InputError, complaint, Replies.read, path)
 
 
 def program(path: Path, code: str) -> Program:
@@ -128,8 +127,7 @@ def test_a_program_that_fails_is_one_error_and_so_is_a_command_that_names_none(t
         with pytest.raises(InputError, match=complaint):
             program(tmp_path / "answer", code).reply("은행")
     for text in ("", "'", "no-such-program-anywhere x"):
-        with pytest.raises(UsageError, match="--reply-command"):
-            parse_command(text, "--reply-command")
+        refused(UsageError, "--reply-command", parse_command, text, "--reply-command")
 
 
 def test_a_program_that_does_not_end_is_ended_with_all_that_it_began(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from netflips.provenance.manifest import (
 )
 from netflips.provenance.options import MarkFlags
 from tests.netflips.conftest import moving_frame, write_clip
+from tests.refusal import refused
 
 c2pa = pytest.importorskip("c2pa")
 
@@ -316,16 +317,13 @@ def test_keys_that_do_not_do_are_refused_before_the_work(tmp_path: Path) -> None
         (one, tmp_path / "text.pem", "no certificates"),
         (one, tmp_path / "none.pem", "not there"),
     ):
-        with pytest.raises(InputError, match=words) as error:
-            Signing.of(MarkFlags(sign_key=key, sign_certificate=certificate))
-        assert "\n" not in str(error.value)
+        assert "\n" not in refused(InputError, words, Signing.of, MarkFlags(sign_key=key, sign_certificate=certificate))
     for kind, algorithm in ((ed25519.Ed25519PrivateKey.generate(), "ed25519"), (rsa.generate_private_key(65537, 2048), "ps256")):
         name = tmp_path / f"{algorithm}.pem"
         form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         name.write_bytes(kind.private_bytes(*form))
         assert read_key(name, one).algorithm == algorithm
-    with pytest.raises(UsageError, match="go together"):
-        MarkFlags(sign_key=one)
+    refused(UsageError, "go together", MarkFlags, sign_key=one)
 
 
 def test_a_key_of_ones_own_signs(plain: Path, tmp_path: Path) -> None:
@@ -345,9 +343,7 @@ def test_without_the_library_or_a_home_of_the_key(plain: Path, tmp_path: Path, m
     (tmp_path / "file").write_text("")
     with monkeypatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path / "file"))
-        with pytest.raises(NetflipsError, match="the signing key cannot be kept"):
-            Signing.of(MarkFlags(sign=True))
+        refused(NetflipsError, "the signing key cannot be kept", Signing.of, MarkFlags(sign=True))
     monkeypatch.setattr(manifest, "find_spec", lambda _: None)
-    with pytest.raises(UsageError, match="--sign needs more than is installed"):
-        Signing.of(MarkFlags(sign=True))
+    refused(UsageError, "--sign needs more than is installed", Signing.of, MarkFlags(sign=True))
     assert (read_provenance(out).state, read_provenance(plain).state) == ("unread", "none")

@@ -31,6 +31,7 @@ from netflips.stages import MODEL_FLAGS
 from tests.netflips.cascade.tiny import write_translator
 from tests.netflips.published.hosts import COMMIT, QUOTA, Hosts, running
 from tests.netflips.recognizers.tiny import write_whisper
+from tests.refusal import refused
 from unit2text.training.config import UnitToTextTrainConfig
 from unit2unit.utut_finetune import add_language
 
@@ -216,8 +217,7 @@ def test_a_part_of_another_file_is_not_gone_on_with(hosts: Hosts, tmp_path: Path
     fetcher, wanted = fetch.Fetcher({"drive": hosts.hub}, silent), ModelFile("x.pt", (Origin(drive="D1"),))
     content = hosts.files[("drive", "D1")]
     hosts.faults |= {"cut": len(content) // 2, "whole": True}
-    with pytest.raises(NetflipsError, match="breaks off"):
-        fetcher.fetch(wanted, tmp_path)
+    refused(NetflipsError, "breaks off", fetcher.fetch, wanted, tmp_path)
     hosts.faults.clear()
     hosts.files[("drive", "D1")] = content[::-1]
     fetcher.fetch(wanted, tmp_path)
@@ -462,8 +462,7 @@ def test_a_file_that_changed_is_noticed_and_mended(hosts: Hosts, models: Call) -
     path = store.models_folder() / "ear" / "model.bin"
     content = path.read_bytes()
     path.write_bytes(content[:-1] + b"!")
-    with pytest.raises(NetflipsError, match="has changed"):
-        store.find_model("ear", "--recognizer")
+    refused(NetflipsError, "has changed", store.find_model, "ear", "--recognizer")
     code, said = models("check")
     assert (code, said) == (1, "ear: model.bin: another content than when it was noted\n")
     assert models("get", "ear")[0] == 0
@@ -592,5 +591,4 @@ def test_a_fetched_model_is_a_checkpoint_for_trainers_and_extensions(
         return read_config(UnitToTextTrainConfig, "unit2text/train_debug", words).init.checkpoint
 
     assert [start("mine"), start("runs/best.pt")] == [str(place), "runs/best.pt"]
-    with pytest.raises(UsageError, match=r"translator is not here yet; run: netflips models get translator"):
-        start("translator")
+    refused(UsageError, r"translator is not here yet; run: netflips models get translator", start, "translator")

@@ -10,16 +10,15 @@ import pytest
 from avcore.errors import InputError
 from netflips.recognizers import outside
 from netflips.recognizers.outside import INSTALLED, join_parts, recognizer_fingerprint, recognizer_folder
+from tests.refusal import refused
 
 
 def test_what_is_not_installed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outside, "find_spec", lambda name: None)
     monkeypatch.setattr(outside, "FOLDER", tmp_path)
     for name in INSTALLED:
-        with pytest.raises(InputError, match="make judges"):
-            recognizer_folder(name)
-    with pytest.raises(InputError, match="make judges"):
-        join_parts(tmp_path)
+        refused(InputError, "make judges", recognizer_folder, name)
+    refused(InputError, "make judges", join_parts, tmp_path)
 
 
 def test_parts_are_joined_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

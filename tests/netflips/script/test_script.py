@@ -27,6 +27,7 @@ from netflips.script.targets import (
 )
 from netflips.script.types import FORMAT, Media, Script, SpeakerOf, Term, VoiceFile
 from netflips.script.utterance import SourceUnits, TimeFit, TimeSpan, Utterance
+from tests.refusal import refused
 
 _PAGE = Path(__file__).parents[3] / "docs" / "formats.md"
 
@@ -72,10 +73,9 @@ def test_the_examples_of_the_page_come_back_without_a_difference() -> None:
     ],
 )
 def test_what_cannot_be_is_told_with_its_place(changes: dict[str, Any], place: str, expected: str) -> None:
-    with pytest.raises(InputError, match=place) as error:
-        script_from({"format": FORMAT} | changes, Path("x.json"))
-    assert expected in str(error.value)
-    assert str(error.value).startswith("x.json: ")
+    message = refused(InputError, place, script_from, {"format": FORMAT} | changes, Path("x.json"))
+    assert expected in message
+    assert message.startswith("x.json: ")
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,7 @@ def test_what_nothing_can_be_made_of_is_told_when_the_script_is_read(tmp_path: P
     place = {"start_s": 0.0, "end_s": 2.0}
     content = {"format": FORMAT, "utterances": [{"place": place}, {"place": place, "target": target}]}
     (tmp_path / "x.json").write_text(json.dumps(content))
-    with pytest.raises(InputError, match=f"x.json: {said}"):
-        read_script(tmp_path / "x.json")
+    refused(InputError, f"x.json: {said}", read_script, tmp_path / "x.json")
     script_from(content)  # of a report, whose values were made
 
 
@@ -171,8 +170,7 @@ def test_a_script_names_files_of_its_own_folder_only(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(b"x")
     for name in ("", "..", "../a.wav", "in/../../a.wav", "/etc/passwd", "C:\\a.wav", "\\\\host\\a", "in\\a.wav", "a\0b"):
         script = Script(utterances=(Utterance(target=SpokenSound(name)),))
-        with pytest.raises(InputError, match="it may not use"):
-            require_own_files(script, tmp_path / "own" / "x.json")
+        refused(InputError, "it may not use", require_own_files, script, tmp_path / "own" / "x.json")
 
 
 def test_files_of_a_scripts_folder_are_found_and_links_not_followed(tmp_path: Path) -> None:
@@ -185,8 +183,7 @@ def test_files_of_a_scripts_folder_are_found_and_links_not_followed(tmp_path: Pa
     script = Script(utterances=(Utterance(alternatives=(SpokenSound("takes/3.wav"),)),))
     assert require_own_files(script, own / "x.json") == [own / "takes" / "3.wav"]
     for name, said in (("link.wav", "may not use"), ("out/secret.wav", "may not use"), ("4.wav", "is not there")):
-        with pytest.raises(InputError, match=said):
-            file_beside(own / "x.json", name)
+        refused(InputError, said, file_beside, own / "x.json", name)
 
 
 @pytest.fixture
@@ -267,7 +264,5 @@ def test_a_translation_beside_a_persons_text_stays_its_text() -> None:
 
 @pytest.mark.parametrize(("number", "at_s"), [(3, None), (0, None), (1, 2.1), (1, 4.4), (1, float("nan"))])
 def test_what_cannot_be_divided_says_so(number: int, at_s: float | None) -> None:
-    with pytest.raises(UsageError, match=r"no such utterance|cannot be divided"):
-        split(_script(), number, at_s)
-    with pytest.raises(UsageError, match="no such utterance"):
-        join(_script(), 2)
+    refused(UsageError, r"no such utterance|cannot be divided", split, _script(), number, at_s)
+    refused(UsageError, "no such utterance", join, _script(), 2)

@@ -33,6 +33,7 @@ from netflips.serve.settings import Settings, parse_seconds, parse_size
 from netflips.serve.uploads import clean_name
 from tests.netflips.serve.browser import served
 from tests.netflips.serve.conftest import CLIP, LOCAL, app_of, over, say, until, upload
+from tests.refusal import refused
 
 WAIT_S = 20.0
 
@@ -84,8 +85,7 @@ def test_a_body_comes_in_time(blocks: list[bytes], every_s: float, said: str) ->
             pass
 
     if said:
-        with pytest.raises(RefusedError, match=said):
-            asyncio.run(whole())
+        refused(RefusedError, said, asyncio.run, whole())
     else:
         asyncio.run(whole())
 
@@ -456,5 +456,4 @@ def test_another_host_gets_a_token() -> None:
     assert serve_settings(ServeOptions()).token == ""
     assert len(serve_settings(ServeOptions(host="0.0.0.0")).token) >= 16
     assert serve_settings(ServeOptions(host="0.0.0.0", token="mine is long")).token == "mine is long"
-    with pytest.raises(UsageError, match="is no secret"):
-        serve_settings(ServeOptions(token="abc"))
+    refused(UsageError, "is no secret", serve_settings, ServeOptions(token="abc"))

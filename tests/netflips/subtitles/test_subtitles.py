@@ -14,6 +14,7 @@ from netflips.subtitles import drawing
 from netflips.subtitles.beside import FORMATS, subtitle_text
 from netflips.subtitles.cues import Cue, Rules, lay_out, make_cues, rules_for, srt_text, vtt_text
 from netflips.subtitles.drawing import Painter, font_file, lacking_letters, require_letters
+from tests.refusal import refused
 
 ENGLISH, KOREAN = rules_for("en"), rules_for("ko")
 
@@ -151,18 +152,14 @@ def test_names_of_kept_frames_change_with_what_is_drawn_into_them() -> None:
 
 def test_letters_that_a_font_lacks_are_found() -> None:
     assert lacking_letters(latin_font(), "A b가\n나가é") == "가나"
-    with pytest.raises(InputError, match=r"DejaVuSans.*none for 가 힣"):
-        require_letters(latin_font(), "가힣")
+    refused(InputError, r"DejaVuSans.*none for 가 힣", require_letters, latin_font(), "가힣")
     require_letters(latin_font(), "Ag")
 
 
 def test_fonts_that_cannot_be_used_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = tmp_path / "x.ttf"
     other.write_bytes(b"no font")
-    with pytest.raises(InputError, match=r"this is no font|x\.ttf"):
-        lacking_letters(other, "a")
-    with pytest.raises(InputError, match="is not there"):
-        font_file(tmp_path / "none.ttf")
+    refused(InputError, r"this is no font|x\.ttf", lacking_letters, other, "a")
+    refused(InputError, "is not there", font_file, tmp_path / "none.ttf")
     monkeypatch.setattr(drawing, "find_spec", lambda _: None)
-    with pytest.raises(UsageError, match=r"pip install .pylopdf-fonts-ko"):
-        font_file(None)
+    refused(UsageError, r"pip install .pylopdf-fonts-ko", font_file, None)

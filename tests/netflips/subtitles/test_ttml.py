@@ -20,6 +20,7 @@ from netflips.subtitles.beside import FORMATS, Subtitling, subtitle_text
 from netflips.subtitles.cues import Cue, srt_text
 from netflips.subtitles.formats import read_cues
 from netflips.subtitles.given import GivenCue, GivenSubtitles, read_subtitles
+from tests.refusal import refused
 
 CUES = [Cue(1.0, 2.5, ("안녕 & <b>", "-->  둘\x0b")), Cue(3661.0404, 3662.0, ("끝",))]
 SRT = "1\n00:00:01,000 --> 00:00:02,500\n안녕 <i>여러분</i>\n둘째 줄\n\n2\n00:01:03,250 --> 00:01:04,000\n끝\n"
@@ -196,8 +197,7 @@ GROWING = "".join(f'<!ENTITY a{k} "&a{k - 1};&a{k - 1};">' for k in range(1, 40)
     ],
 )
 def test_what_is_no_ttml_says_how_a_time_looks(tmp_path: Path, content: str) -> None:
-    with pytest.raises(InputError, match=r'a.ttml: there are no subtitles .* <p begin="00:00:01.500"'):
-        read(tmp_path, content)
+    refused(InputError, r'a.ttml: there are no subtitles .* <p begin="00:00:01.500"', read, tmp_path, content)
 
 
 def test_a_format_is_asked_for_with_the_sides(tmp_path: Path) -> None:
@@ -207,5 +207,4 @@ def test_a_format_is_asked_for_with_the_sides(tmp_path: Path) -> None:
     }  # fmt: skip
     assert Subtitling.of("target", False, "", None).form == FORMATS[0] == "srt"
     for wrong in ("ttml", "target,ttml,vtt", "target,ass"):
-        with pytest.raises(UsageError, match="--subtitles"):
-            Subtitling.of(wrong, False, "", None)
+        refused(UsageError, "--subtitles", Subtitling.of, wrong, False, "", None)

@@ -47,6 +47,7 @@ from recipes.demo.voices.cast import (
 )
 from recipes.demo.voices.phrasebook import free_sentences, held_out_free
 from recipes.demo.voices.styles import read_styles
+from tests.refusal import refused
 from text2unit.normalise import normalise
 from unit2av.lipsync.mesh.table import MouthTable
 from unit2unit.model import LENGTH_TAGS
@@ -74,8 +75,7 @@ def test_labels_say_the_middle_of_each_step_and_phones_come_back(tmp_path: Path)
     PHONES.write(tmp_path / "phones.json")
     assert Phones.read(tmp_path / "phones.json") == PHONES
     (tmp_path / "phones.json").write_text("[]")
-    with pytest.raises(InputError, match="no list of phones"):
-        Phones.read(tmp_path / "phones.json")
+    refused(InputError, "no list of phones", Phones.read, tmp_path / "phones.json")
 
 
 def test_a_language_can_have_its_own_units_for_shared_phones(tmp_path: Path) -> None:
@@ -184,8 +184,7 @@ def test_parts_have_all_sentences_once_and_join_to_one(tmp_path: Path, monkeypat
     assert len(joined.entries) == 2
     assert all(path.is_file() for path in found if path is not None)
     Phones(("a",), {}).write(parts[0] / "phones.json")
-    with pytest.raises(InputError, match="not the same"):
-        join_parts(parts, tmp_path / "all")
+    refused(InputError, "not the same", join_parts, parts, tmp_path / "all")
 
 
 def test_styles_are_read_from_their_package_and_no_other(tmp_path: Path) -> None:
@@ -198,8 +197,7 @@ def test_styles_are_read_from_their_package_and_no_other(tmp_path: Path) -> None
             archive.addfile(about, io.BytesIO(content))
     assert {name: style.shape for name, style in read_styles(package).items()} == {"af_x": (3, 256)}
     package.write_bytes(b"no archive")
-    with pytest.raises(InputError, match="no package of voices"):
-        read_styles(package)
+    refused(InputError, "no package of voices", read_styles, package)
 
 
 def test_noise_is_as_loud_as_said() -> None:
@@ -314,8 +312,7 @@ def test_pairs_have_the_korean_of_their_sentence_and_no_held_out_one(tmp_path: P
     assert (korean.units.ids.tolist(), korean.units.num_steps) == ([5], 1)
     assert length_tag(korean.units.num_steps / english.units.num_steps) == LENGTH_TAGS["short"]
     write_units(tmp_path / "heard.jsonl", [UnitRow("s0001_en_0", Units.from_frames([1, 2]), {})])
-    with pytest.raises(InputError, match="held-out"):
-        list(pair_rows(tmp_path, [tmp_path / "heard.jsonl"], text_to_unit))
+    refused(InputError, "held-out", list, pair_rows(tmp_path, [tmp_path / "heard.jsonl"], text_to_unit))
 
 
 class _FormTextToUnit:
