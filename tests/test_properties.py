@@ -207,9 +207,7 @@ COUNTS = st.integers(1, 9), st.integers(1, 4), st.integers(0, 5), st.integers(1,
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=60), *COUNTS)
-def test_batches_of_all_processes_are_a_partition_wherever_they_begin(
-    lengths: list[int], size: int, world: int, epoch: int, bucket: int
-) -> None:
+def test_batches_of_all_processes_are_a_partition(lengths: list[int], size: int, world: int, epoch: int, bucket: int) -> None:
     config = BatchConfig(batch_size=size, bucket=bucket)
     shares = [LengthBatches(lengths, config, 1, rank, world) for rank in range(world)]
     batches = [share.epoch_batches(epoch) for share in shares]

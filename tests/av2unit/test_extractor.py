@@ -99,9 +99,7 @@ def test_one_projection_may_serve_both_heads(encoder_checkpoint: Checkpoint, spe
     np.testing.assert_allclose(extractor_of(tied).logits(speech), extractor_of(untied).logits(speech), atol=1e-5)
 
 
-def test_decoding_and_vocabulary_stored_with_the_model_are_used(
-    encoder_checkpoint: Checkpoint, extractor: UnitExtractor, speech: Floats, tmp_path: Path
-) -> None:
+def test_stored_decoding_is_used(encoder_checkpoint: Checkpoint, extractor: UnitExtractor, speech: Floats, tmp_path: Path) -> None:
     stored = {"decoding": {"method": "viterbi", "duration_penalty": 3.0}, "vocabulary": "sha256:0123"}
     config = encoder_checkpoint.config | stored
     path = write_checkpoint(tmp_path / "own.safetensors", UNIT_ENCODER, config, encoder_checkpoint.tensors)

@@ -58,9 +58,7 @@ def test_flac_of_another_rate_is_read(parity_dir: Path, tmp_path: Path) -> None:
     assert len((tmp_path / "u").read_text().split()) == 100
 
 
-def test_lips_are_found_in_the_video_and_no_side_file_unasked(
-    parity_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lips_are_found_in_the_video_and_no_file_unasked(parity_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     video = tmp_path / "clip.mp4"
     video.write_bytes((parity_dir / "clip_long.lip.mp4").read_bytes())
     (tmp_path / "clip.lip.mp4").write_bytes(b"not to be read")

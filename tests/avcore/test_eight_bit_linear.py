@@ -109,9 +109,7 @@ def run(own: DecoderLayer, x: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("activation", [nn.GELU, nn.ReLU])
 @torch.inference_mode()
-def test_a_layer_in_eight_bits_is_hardly_further_off_than_bfloat16(
-    activation: type[nn.Module], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_layer_in_eight_bits_is_hardly_worse_than_bfloat16(activation: type[nn.Module], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(EightBitLinear, "LEAST", 0)
     x = torch.randn(1, 9, 64)
     exact = run(decoder_layer(activation), x)

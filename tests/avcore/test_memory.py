@@ -130,9 +130,7 @@ def test_a_file_that_was_replaced_is_refused(parity_dir: Path) -> None:
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 
-def test_auto_without_bfloat16_instructions_is_float32_and_says_so_once(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_auto_is_float32_without_bfloat16_and_says_so(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(inference, "has_native_bfloat16", lambda: False)
     inference._warn_of_fallback.cache_clear()
     with caplog.at_level(logging.INFO, "netflips"):

@@ -74,9 +74,7 @@ def hum() -> Samples:
         (("eng", "eng"), 1, "en", 2),  # of two that are tagged so, the one that a player plays
     ],
 )
-def test_the_track_in_the_language_that_is_spoken(
-    tmp_path: Path, tags: tuple[str, str], default: int, spoken: str | None, number: int
-) -> None:
+def test_the_spoken_language_s_track(tmp_path: Path, tags: tuple[str, str], default: int, spoken: str | None, number: int) -> None:
     path = write_tracks(tmp_path / "a.mkv", [(TALK, tags[0], ""), (-TALK, tags[1], "")], default)
     source = select_audio_track(path, spoken=spoken)
     assert source.audio_track == (None if number == default + 1 else number)

@@ -53,9 +53,7 @@ def test_merging_keeps_unknown_durations_and_precedes_negatives() -> None:
         ([], [], [], []),
     ],
 )
-def test_merged_units_last_as_long_as_their_runs(
-    ids: list[int], durations: list[int], merged: list[int], summed: list[int]
-) -> None:
+def test_merged_units_last_as_long_as_runs(ids: list[int], durations: list[int], merged: list[int], summed: list[int]) -> None:
     units = Units(np.array(ids, np.int64), np.array(durations, np.int64)).merged()
     assert (units.ids.tolist(), np.asarray(units.durations).tolist()) == (merged, summed)
     assert units.num_steps == sum(durations)

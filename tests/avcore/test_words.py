@@ -109,9 +109,7 @@ def test_errors_have_a_line_in_korean(error: NetflipsError, line: str) -> None:
         ({}, "en"),
     ],
 )
-def test_the_language_is_asked_for_or_the_locale_s(
-    variables: dict[str, str], language: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_language_asked_for_or_the_locale_s(variables: dict[str, str], language: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NETFLIPS_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():

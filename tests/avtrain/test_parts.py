@@ -146,9 +146,7 @@ def test_muon_learns_the_matrices_of_the_parts_it_is_named_for() -> None:
 @pytest.mark.parametrize("is_quick", [True, False])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("rows", [4, 40])
-def test_muon_takes_a_kernel_as_the_matrix_of_its_rows(
-    rows: int, layout: torch.memory_format, is_quick: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_muon_takes_kernels_by_row(rows: int, layout: torch.memory_format, is_quick: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("avtrain.optim.has_quick_bfloat16", lambda _: is_quick)
     torch.manual_seed(0)
     inside = torch.nn.Conv2d(3, rows, 3).to(memory_format=layout)

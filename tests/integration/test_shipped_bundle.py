@@ -116,9 +116,7 @@ def test_its_confidence_was_fitted_and_its_own_clip_is_sure(models: Models, tmp_
     assert Loaded(models).units(CLIP).language == "en"
 
 
-def test_english_subtitles_are_shown_beside_units_and_judged(
-    models: Models, read: ReadUnits, speech: np.ndarray, tmp_path: Path
-) -> None:
+def test_english_subtitles_are_shown_and_judged(models: Models, read: ReadUnits, speech: np.ndarray, tmp_path: Path) -> None:
     extraction = models.extractor.extract_scored(speech)
     heard = SelectedUnits(replace(extraction, units=replace(extraction.units, language="en")), AUDIO)
     as_text = read(heard.extraction.units)

@@ -112,9 +112,7 @@ def test_a_program_moves_the_lips_of_a_portrait(folder: Path, tmp_path: Path, pa
     assert max(moved) > 40 > 10 > max(moved[:4])  # it rests before the speech
 
 
-def test_a_long_portrait_that_was_stopped_goes_on_where_it_was(
-    folder: Path, tmp_path: Path, parity_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stopped_long_portrait_goes_on(folder: Path, tmp_path: Path, parity_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In pieces of half a second: the file is that of an unbroken run, and the images are those drawn all at once."""
     monkeypatch.setattr(segments, "LONGEST_S", 0.5)
     monkeypatch.setattr(segments, "SHORTEST_S", 0.3)
@@ -341,9 +339,7 @@ def test_raised_brows_leave_lids_and_mouth_where_they_are(folder: Path) -> None:
     assert np.abs(rise[[159, 386, 145, 374, 13, 14, 152]]).max() < 0.004
 
 
-def test_a_portrait_with_something_before_its_mouth_is_an_error(
-    folder: Path, tmp_path: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_something_before_a_mouth_fails(folder: Path, tmp_path: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     still = read_still(folder / "face.png")
     mesh, _ = find_face(still, None, folder / "face.png")
     middle, width = np.rint(mesh[[13, 14], :2].mean(axis=0)).astype(int).tolist(), float(np.ptp(mesh[:, 0]))

@@ -58,9 +58,7 @@ TALK = {"listen": 9, "look": 51, "hear": 180, "translate": 60, "speech": 24, "ch
 
 
 @pytest.mark.parametrize("slow", [None, "hear", "frames"])
-def test_the_time_left_rises_only_with_a_word_and_falls_to_the_end(
-    slow: str | None, clock: list[float], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_time_left_falls_or_a_word_says_why(slow: str | None, clock: list[float], caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "netflips")
     with run_bar() as report:
         for stage, seconds in TALK.items():

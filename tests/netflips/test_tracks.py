@@ -50,9 +50,7 @@ def test_a_call_that_reads_another_track_changes_nothing_for_the_next(
     assert np.allclose(read_speech(film)[: len(tracks[0])], tracks[0], atol=1e-4)
 
 
-def test_two_threads_dub_two_tracks_of_one_file(
-    film: Path, models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_threads_dub_two_tracks_of_a_file(film: Path, models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     select, both, made = job.select_tracks, Barrier(2, timeout=60), dict[str, Script]()
 
     def selected(*asked: Any) -> Any:

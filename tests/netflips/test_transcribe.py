@@ -134,9 +134,7 @@ transcribe.main(sys.argv[1:])
 """
 
 
-def test_a_transcription_that_is_killed_goes_on(
-    reader: Path, parity_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_transcription_goes_on(reader: Path, parity_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second run reads only what the first did not, and its transcript is that of a run that nobody killed."""
     (tmp_path / "whole").mkdir()
     clip = write_clip(tmp_path / "talk.mp4", talk([0.5, 3.0, 1.5, 3.5, 1.5, 3.0, 1.5, 3.5, 1.5, 3.0]), num_frames=575)

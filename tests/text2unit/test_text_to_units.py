@@ -60,9 +60,7 @@ def test_the_checkpoint_s_languages_count_and_low_precision_agrees(text_to_unit:
         ({"model": {"pronounced": "yes"}}, "pronounced"),
     ],
 )
-def test_a_changed_configuration_is_one_error(
-    text_to_unit: Path, tmp_path: Path, change: dict[str, object], complaint: str
-) -> None:
+def test_a_changed_config_is_one_error(text_to_unit: Path, tmp_path: Path, change: dict[str, object], complaint: str) -> None:
     for path in (text_to_unit, text_to_unit.with_suffix(".json")):
         shutil.copy(path, tmp_path / path.name)
     beside = tmp_path / text_to_unit.with_suffix(".json").name

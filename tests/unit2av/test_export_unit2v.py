@@ -59,9 +59,7 @@ def held_out(drawn: DrawnCorpus) -> tuple[LipClip, ...]:
 
 
 @pytest.mark.slow
-def test_drawn_mouths_follow_the_units_better_than_shuffled_ones(
-    learnt: LipRenderer, held_out: tuple[LipClip, ...], crops: Path
-) -> None:
+def test_drawn_mouths_follow_units_better_than_shuffled(learnt: LipRenderer, held_out: tuple[LipClip, ...], crops: Path) -> None:
     """As in dubbing: the frames of one clip are drawn anew with the units of another."""
     darkness, openings, distance, shuffled = [], [], [], []
     footage = held_out[0]

@@ -56,9 +56,7 @@ def test_an_expert_is_loaded_frozen_with_its_vocabulary(sync_run: Path, drawn: D
     refused(InputError, "train_sync", load_sync_expert, tmp_path / "none.pt")
 
 
-def test_the_command_checks_and_answers_with_exit_codes(
-    drawn: DrawnCorpus, crops: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_checks_and_exits(drawn: DrawnCorpus, crops: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     words = ["--config", "unit2av/sync_debug", *overrides(drawn, crops, tmp_path / "run")]
     assert main([*words, "model.num_units=7"]) == 2
     assert "drawn_000: unit at position 7 is out of range" in capfd.readouterr().err

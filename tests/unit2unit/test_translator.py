@@ -181,9 +181,7 @@ def test_sentences_are_dealt_so_that_threads_end_together() -> None:
     assert _group(by_length[:3], [2000] * 3, num_workers=2) == [[0], [1], [2]]
 
 
-def test_sentences_are_grouped_by_what_they_are_expected_to_take(
-    translator: UnitTranslator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sentences_are_grouped_by_the_time_they_take(translator: UnitTranslator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four of 235 units, Ko-X's median, are searched side by side without a limit of units, whose bound is 4 x 235 + 50 each."""
     sizes, search = list[int](), unit2unit.translator.search_beams
     monkeypatch.setattr(translator, "_config", replace(translator._config, max_target_positions=1024))

@@ -301,9 +301,7 @@ def test_languages_without_common_names_are_refused(tmp_path: Path, capsys: pyte
 
 
 @pytest.mark.parametrize(("num_units", "stored"), [(NUM_UNITS, np.int16), (40_000, np.int32), (70_000, np.int32)])
-def test_units_are_held_in_the_fewest_bytes_and_written_alike(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_units: int, stored: type
-) -> None:
+def test_units_take_the_fewest_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_units: int, stored: type) -> None:
     """The folder is that of rows of int64, and the binaries are fairseq's own, above 32,767 and above 65,535 too."""
     corpora = sentences(30)
     for language in ("en", "ko"):

@@ -129,9 +129,7 @@ def test_validation_tells_the_share_of_right_tokens_and_bleu(finetuned: Stage) -
     assert all(sorted(one) == list(range(1, _UPDATES + 1)) for one in rates)
 
 
-def test_a_part_is_validated_and_the_search_limit_follows_the_data(
-    finetuned: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_part_is_validated_and_bounds_the_search(finetuned: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train_here("finetune", *finetuned.given(tmp_path, "check_only=true")) == 0
     assert "validation: loss on 12 of 20 pairs, BLEU over units on 6 of them" in capsys.readouterr().err
     assert set(logged(finetuned.run_dir, "bsz", "valid").values()) == {12}
@@ -331,9 +329,7 @@ def test_a_gradient_that_is_no_number_a_full_disk_and_a_second_run(
     assert not (last.parent / "crash.pt").exists()
 
 
-def test_a_run_keeps_the_text_it_began_with_until_another_is_given(
-    finetuned: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_keeps_the_text_it_began_with(finetuned: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text_losses = logged(finetuned.run_dir, "text_loss", "valid")
     assert text_losses[max(text_losses)] < 0.9 * text_losses[min(text_losses)]
     copy = shutil.copytree(finetuned.run_dir, tmp_path / "run")
@@ -350,9 +346,7 @@ def test_a_run_keeps_the_text_it_began_with_until_another_is_given(
 
 
 @pytest.mark.slow
-def test_a_run_ends_after_its_minutes_and_its_rate_has_fallen_by_then(
-    finetuned: Stage, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_ends_after_its_minutes_at_a_low_rate(finetuned: Stage, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """To nothing, within what an update takes between two looks at the clock; with more minutes it goes on, not from its start."""
     endless = ["fairseq.optimizer.max_update=100000", "fairseq.optimizer.total_num_update=100000"]
     settings = ["fairseq.optimizer.warmup_updates=2", "fairseq.checkpoint.save_interval_updates=100000", *endless]

@@ -308,7 +308,7 @@ def test_an_update_that_processes_cannot_share_is_refused(asked: int, processes:
         divide_update(asked, processes, 1024, 5376, **stated)
 
 
-def test_the_published_batch_and_a_larger_one_in_validation(
+def test_published_batches_and_larger_ones_validate(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(machine, "has_gpu", lambda run: True)

@@ -48,9 +48,7 @@ def test_crop_truncates_toward_zero_and_stops_at_the_border(frame: np.ndarray) -
 
 
 @pytest.mark.parametrize("numbers", NOTHING.values(), ids=NOTHING)
-def test_a_box_without_pixels_crops_black_and_pastes_nothing(
-    frame: np.ndarray, patch: np.ndarray, numbers: tuple[float, ...]
-) -> None:
+def test_a_box_without_pixels_crops_black_pastes_nothing(frame: np.ndarray, patch: np.ndarray, numbers: tuple[float, ...]) -> None:
     assert not crop_face(frame, box(*numbers)).any()
     np.testing.assert_array_equal(paste_face(frame, patch, box(*numbers)), frame)
     np.testing.assert_array_equal(paste_face_hard(frame, patch, box(*numbers)), frame)

@@ -577,9 +577,7 @@ def test_the_list_that_is_shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert json.loads(models("list", "--json")[1])["models"]
 
 
-def test_a_fetched_model_is_a_checkpoint_for_trainers_and_extensions(
-    paths: ModelPaths, models: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fetched_model_is_a_checkpoint(paths: ModelPaths, models: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NETFLIPS_MODELS", str(tmp_path / "kept"))
     assert models("add", paths.utut, "--as", "mine")[0] == 0
     place = store.find_model("mine")

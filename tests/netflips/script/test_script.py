@@ -131,9 +131,7 @@ OLD_SCRIPT = {
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_a_script_of_an_older_format_is_brought_over_and_told(
-    number: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_older_script_is_brought_over(number: int, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "x.json").write_text(json.dumps({"format": f"netflips-script-{number}"} | OLD_SCRIPT))
     script = read_script(tmp_path / "x.json")
     (one,) = script.utterances

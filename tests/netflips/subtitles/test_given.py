@@ -298,9 +298,7 @@ SAID = [(0.1, 2.39, "안녕하세요 여러분"), (2.4, 4.09, "저쪽에 있어�
         ),
     ],
 )  # fmt: skip
-def test_a_line_that_is_shown_again_is_said_once(
-    tmp_path: Path, name: str, content: str, cues: list[tuple[float, float, str]]
-) -> None:
+def test_a_line_shown_again_is_said_once(tmp_path: Path, name: str, content: str, cues: list[tuple[float, float, str]]) -> None:
     given = read(tmp_path, name, content)
     assert [(round(one.start_s, 3), round(one.end_s, 3), one.text) for one in given.cues] == cues
     is_rolling = name not in ("part.srt", "twice.srt")

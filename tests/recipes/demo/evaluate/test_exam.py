@@ -70,9 +70,7 @@ def test_the_command_makes_clips_and_writes_table_page_and_metrics(
     assert (folder / "report.html").is_file()
 
 
-def test_what_comes_out_does_not_depend_on_what_is_expected(
-    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_comes_out_is_independent_of_expectations(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (honest,) = make(bundle, tmp_path / "a", BY_NAME["video_only"])
     shutil.copytree(tmp_path / "a/clips/source_held_out", tmp_path / "b/clips/source_held_out")  # espeak-ng varies
     drawn = material.drawn_sentence
