@@ -31,10 +31,6 @@ def _template(node: ast.AST) -> str | None:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
-def _texts() -> set[str]:
-    return {text for tree in _trees() for node in ast.walk(tree) if (text := _template(node))}
-
-
 def _said() -> set[str]:
     """Templates that kinds of notes put together themselves: what stands in calls of `say`."""
     calls = [
@@ -64,7 +60,7 @@ def _kinds() -> set[str]:
 def test_every_word_has_an_entry_and_every_entry_a_word() -> None:
     entries = pofile(str(CATALOGUE))
     plain, clauses = ({one.msgid for one in entries if one.msgctxt == context} for context in (None, _ERROR))
-    texts = _texts()
+    texts = {text for tree in _trees() for node in ast.walk(tree) if (text := _template(node))}
     wanted = _kinds() | _said() | set(quality_estimation._TEXTS.values())
     assert wanted - plain - {"{reason:@}"} == set()
     shapes = {re.sub(r"\{[^{}]*\}", "{x}", text) for text in texts}

@@ -83,24 +83,19 @@ def train_renderer(corpus: Path, folder: Path) -> Path:
     return folder / "renderer.safetensors"
 
 
-def write_talk(folder: Path) -> None:
-    """A clip of the corpus as a video: its sound, a drawn face for an image, its lips beside it."""
-    clip = make_clip("talk", 30, np.random.default_rng(99))
-    drawn = read_manifest(folder / "drawn" / "manifest.jsonl")
-    source = FrameSource(drawn.root / drawn.entries[0].video)
-    with VideoWriter(folder / "talk.mp4", source.info.width, source.info.height, 25, 16000) as writer:
-        writer.write_sound(clip.speech)
-        for frame in source.frames(0, 30):
-            writer.write_rgb(frame.rgb)
-    write_lip_video(folder / "talk.lip.mp4", clip.lips)
-    write_boxes(folder / "talk.bbox.pkl", [np.array([30, 30, 110, 115], dtype=np.float32)] * 30)
-    np.save(folder / "voice.npy", SPEAKER)
-
-
 def test_what_the_entry_points_train_dubs_a_clip(corpus: Path, encoder: Path, tmp_path: Path) -> None:
     translator = train_translator(tmp_path)
     renderer = train_renderer(corpus, tmp_path)
-    write_talk(tmp_path)
+    clip = make_clip("talk", 30, np.random.default_rng(99))
+    drawn = read_manifest(tmp_path / "drawn" / "manifest.jsonl")
+    source = FrameSource(drawn.root / drawn.entries[0].video)
+    with VideoWriter(tmp_path / "talk.mp4", source.info.width, source.info.height, 25, 16000) as writer:
+        writer.write_sound(clip.speech)
+        for frame in source.frames(0, 30):
+            writer.write_rgb(frame.rgb)
+    write_lip_video(tmp_path / "talk.lip.mp4", clip.lips)
+    write_boxes(tmp_path / "talk.bbox.pkl", [np.array([30, 30, 110, 115], dtype=np.float32)] * 30)
+    np.save(tmp_path / "voice.npy", SPEAKER)
     paths = ["--av2unit-path", str(encoder), "--utut-path", str(translator), "--unit2av-path", str(renderer)]
     side_files = ["--in-lip-path", f"{tmp_path}/talk.lip.mp4", "--in-bbox-path", f"{tmp_path}/talk.bbox.pkl"]
     given = ["--in-vid-path", f"{tmp_path}/talk.mp4", "--out-vid-path", f"{tmp_path}/talk_ko.mp4"]

@@ -26,23 +26,17 @@ from unit2av.voice.training.corpus import VoiceCorpus, read_voice_corpus
 from unit2av.voice.training.items import HeldOut, TrainingSegments, collate_speech, normalise_peak, read_aligned
 
 
-def published_copy(corpus: TonesCorpus, folder: Path, shift: int = 0) -> Path:
-    """The corpus in the published form."""
-    lines = []
-    for row in map(json.loads, corpus.units.read_text().splitlines()):
-        codes = np.repeat(row["units"], row["durations"]) + shift
-        torch.save({"code": torch.tensor(codes), "spkr": torch.tensor(row["speaker_embedding"])}, folder / f"{row['id']}.pt")
-        audio = corpus.manifest.parent / "wav" / f"{row['id']}.wav"
-        lines.append(str({"audio": str(audio), "unit_path": f"{row['id']}.pt"}))
-    path = folder / "train.txt"
-    path.write_text("\n".join(lines) + "\n")
-    return path
-
-
 @pytest.mark.parametrize("shift", [0, 4])
 def test_the_published_form_gives_the_same_corpus(songs: TonesCorpus, tmp_path: Path, shift: int) -> None:
     ours = read_voice_corpus(settings(songs, tmp_path)).train
-    path = published_copy(songs, tmp_path, shift)
+    lines = []
+    for row in map(json.loads, songs.units.read_text().splitlines()):
+        codes = np.repeat(row["units"], row["durations"]) + shift
+        torch.save({"code": torch.tensor(codes), "spkr": torch.tensor(row["speaker_embedding"])}, tmp_path / f"{row['id']}.pt")
+        audio = songs.manifest.parent / "wav" / f"{row['id']}.wav"
+        lines.append(str({"audio": str(audio), "unit_path": f"{row['id']}.pt"}))
+    path = tmp_path / "train.txt"
+    path.write_text("\n".join(lines) + "\n")
     theirs = read_voice_corpus(settings(songs, tmp_path, train=str(path), units="", first_unit=shift)).train
     assert len(ours) == len(theirs) == 8
     for one, other in zip(ours, theirs, strict=True):

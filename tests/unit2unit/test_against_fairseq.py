@@ -16,7 +16,7 @@ from avcore.compute.kernels import pack_linears
 from avcore.contracts import Hypothesis
 from avcore.decoding.beam import SearchConfig, SearchRules
 from tests.unit2unit.fairseq_side import dictionary
-from unit2unit.model import UnitTransformer, load_transformer, search_beams
+from unit2unit.model import load_transformer, search_beams
 from unit2unit.stage import TRANSLATOR
 
 pytestmark = pytest.mark.usefixtures("packs_all")
@@ -55,11 +55,6 @@ def bart(seed: int, dim: int, num_heads: int, num_units: int) -> tuple[Any, argp
         else:
             parameter.data.add_(0.1 * torch.randn_like(parameter))
     return model, options
-
-
-def ours(model: Any, options: argparse.Namespace) -> UnitTransformer:
-    config = {"task": {"langs": list(LANGUAGES)}, "model": vars(options)}
-    return load_transformer(Checkpoint(Path("random.pt"), TRANSLATOR, config, dict(model.state_dict()), "")).eval()
 
 
 def fairseq_search(model: Any, source: torch.Tensor, settings: SearchConfig, rules: SearchRules) -> list[dict[str, Any]]:
@@ -103,7 +98,8 @@ def assert_same(found: list[Hypothesis], wanted: list[dict[str, Any]]) -> None:
 @torch.inference_mode()
 def test_same_logits_same_texts(seed: int, dim: int, num_heads: int, num_units: int, length: int, settings: SearchConfig) -> None:
     theirs, options = bart(seed, dim, num_heads, num_units)
-    model = ours(theirs, options)
+    config = {"task": {"langs": list(LANGUAGES)}, "model": vars(options)}
+    model = load_transformer(Checkpoint(Path("random.pt"), TRANSLATOR, config, dict(theirs.state_dict()), "")).eval()
     vocabulary, generator = model.config.vocabulary, np.random.default_rng(seed)
     assert (vocabulary.num_units, vocabulary.languages) == (num_units, LANGUAGES)
     tokens = vocabulary.source_tokens(generator.integers(0, num_units, length), "en")

@@ -27,10 +27,6 @@ def frame() -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(noise, (256, 256), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
 
 
-def similarity(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
-    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
-
-
 def test_a_face_on_the_mean_face_is_cut_where_its_mouth_is(frame: NDArray[np.uint8]) -> None:
     points = mean_face()
     x, y = np.rint(points[MOUTH].mean(axis=0) + np.float32([1.6, 0.9]) - 48).astype(int)
@@ -48,7 +44,7 @@ def test_turning_scaling_and_moving_the_face_change_nothing(frame: NDArray[np.ui
     lips, expected = crop_lips(moved, points), crop_lips(frame, mean_face())
     assert lips is not None
     assert expected is not None
-    assert similarity(lips, expected) > 0.97
+    assert float(np.corrcoef(lips.ravel(), expected.ravel())[0, 1]) > 0.97
 
 
 def test_a_window_is_pushed_inside_and_flat_landmarks_give_no_crop(frame: NDArray[np.uint8]) -> None:

@@ -442,7 +442,10 @@ def test_a_recording_stops_goes_on_and_one_sentence_is_corrected(live: Any, talk
     assert len(before["utterances"]) == TIMES
     assert {one["spoken"] for one in before["utterances"]} == {"실례합니다, 공항이 어디에 있어요?"}  # though said in a hurry
     assert before["work"]["speech"] == {"made": 0, "kept": TIMES}  # said before it was stopped
-    _play(live, first)
+    original, dub = (live.locator(f".job[data-id='{first}'] video").nth(number) for number in (0, 1))
+    dub.evaluate("one => { one.currentTime = one.duration - 1; }")
+    dub.evaluate("one => new Promise((yes, no) => { one.onended = yes; one.onerror = no; one.muted = true; one.play(); })")
+    assert abs(original.evaluate("one => one.currentTime") - dub.evaluate("one => one.currentTime")) < 0.35
     with live.context.expect_page() as opened:
         live.click(f".job[data-id='{first}'] a:has-text('report')")
     opened.value.wait_for_load_state()
@@ -505,14 +508,6 @@ def _wait_for_frames(live: Any, card: Any) -> None:
     assert shares == sorted(shares)
     assert len(set(shares)) > 3  # a quick machine has fewer news on the way
     assert 0.65 < shares[-1] < 1
-
-
-def _play(live: Any, job: str) -> None:
-    """Play a dub to its end; the original is where the dub is."""
-    original, dub = (live.locator(f".job[data-id='{job}'] video").nth(number) for number in (0, 1))
-    dub.evaluate("one => { one.currentTime = one.duration - 1; }")
-    dub.evaluate("one => new Promise((yes, no) => { one.onended = yes; one.onerror = no; one.muted = true; one.play(); })")
-    assert abs(original.evaluate("one => one.currentTime") - dub.evaluate("one => one.currentTime")) < 0.35
 
 
 def _require_one_other(folder: Path, jobs: list[str], utterances: list[dict[str, Any]]) -> None:

@@ -490,8 +490,9 @@ def _is_let_through(content: bytes) -> bool:
     return re.match(HEADS, content[:1024].decode("latin-1")) is not None
 
 
-def _write(path: Path, kind: str) -> None:
-    """Write some frames or some sound as FFmpeg does by itself for a kind of file."""
+@pytest.mark.parametrize("kind", FRAMES + SOUNDS)
+def test_what_the_server_takes_in_is_sent_whatever_it_is_called(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "talk.mp4"
     with av.open(str(path), "w", format=kind) as file:
         if kind in FRAMES:
             stream = file.add_stream(file.default_video_codec, rate=25)
@@ -510,12 +511,6 @@ def _write(path: Path, kind: str) -> None:
             for part in resampler.resample(heard):
                 file.mux(stream.encode(part))
         file.mux(stream.encode(None))
-
-
-@pytest.mark.parametrize("kind", FRAMES + SOUNDS)
-def test_what_the_server_takes_in_is_sent_whatever_it_is_called(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / "talk.mp4"
-    _write(path, kind)
     assert facts(path, MEDIA)["seconds"] > 0
     assert _is_let_through(path.read_bytes())
 

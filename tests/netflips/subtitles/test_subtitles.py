@@ -23,7 +23,9 @@ def spoken(text: str, start_s: float = 0.0, each_s: float = 0.4) -> list[Word]:
     return [Word(word, start_s + number * each_s, start_s + (number + 1) * each_s, 1.0) for number, word in enumerate(text.split())]
 
 
-def random_words(seed: int) -> list[Word]:
+@pytest.mark.parametrize("rules", [ENGLISH, KOREAN], ids=["en", "ko"])
+@pytest.mark.parametrize("seed", range(4))
+def test_rules_hold_for_any_words(rules: Rules, seed: int) -> None:
     random, words, now = np.random.default_rng(seed), [], 0.0
     for _ in range(200):
         now += float(random.choice([0.0, 0.05, 0.3, 1.5, 4.0], p=[0.5, 0.3, 0.1, 0.07, 0.03]))
@@ -32,13 +34,6 @@ def random_words(seed: int) -> list[Word]:
         lasts = float(random.uniform(0.1, 0.6))
         words.append(Word(text, now, now + lasts, 1.0))
         now += lasts
-    return words
-
-
-@pytest.mark.parametrize("rules", [ENGLISH, KOREAN], ids=["en", "ko"])
-@pytest.mark.parametrize("seed", range(4))
-def test_rules_hold_for_any_words(rules: Rules, seed: int) -> None:
-    words = random_words(seed)
     end_s = words[-1].end_s + 2
     cuts = np.sort(np.random.default_rng(seed).uniform(0, end_s, 15)).tolist()
     cues = make_cues([words], rules, cuts, end_s)

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from avcore.faces.detect import FaceDetector
 from avcore.faces.geometry import head_pose, mouth_opening
@@ -85,15 +84,11 @@ def test_lips_touch_when_closed_and_part_when_open_and_lids_meet() -> None:
     assert abs(eye[159, 1] - eye[145, 1]) < 0.1 * abs(shape.rest[159, 1] - shape.rest[145, 1])
 
 
-def channel(poses: list[Pose], name: str) -> NDArray[np.float64]:
-    return np.array([getattr(pose, name) for pose in poses])
-
-
 def test_motion_is_smooth_bounded_and_alike_whatever_the_length() -> None:
     for seed in range(20):
         poses = motion(seed, 500)
         for name, reach, step in (("yaw", 0.6, 0.055), ("pitch", 0.3, 0.025), ("roll", 0.2, 0.02), ("scale", 0.44, 0.002)):
-            values = channel(poses, name)
+            values = np.array([getattr(pose, name) for pose in poses])
             assert np.abs(values).max() < reach
             assert np.abs(np.diff(values)).max() < step
             assert values.std() > 0
