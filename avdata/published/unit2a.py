@@ -175,12 +175,12 @@ def _read_published(path: Path, data: UnitCorpusConfig, root: str) -> Iterator[V
     with path.open(encoding="utf-8", errors="surrogateescape") as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
-                yield _published_line(line, f"{path}:{number}", folder, data.first_unit)
+                yield _published_line(line.strip(), f"{path}:{number}", folder, data.first_unit)
 
 
 def _published_line(line: str, place: str, root: Path, first_unit: int) -> VoiceClip:
     try:
-        entry = ast.literal_eval(line.strip())
+        entry = ast.literal_eval(line)
     except _LITERAL_ERRORS as error:
         raise InputError("this is no Python dict literal", path=place, found=reason(error)) from error
 

@@ -331,7 +331,7 @@ def test_scenes_are_read_a_batch_ahead_and_no_further(frames: np.ndarray) -> Non
     for number in range(1, 7):
         next(stream)
         assert read == (number + 1) // 2 * 2
-    refused(UnitError, "no units", next, talking_frames(WhiteFaces(), Units.from_frames([]), scenes(frames, [BOX] * 6)))
+    refused(UnitError, "no units", talking_frames, WhiteFaces(), Units.from_frames([]), scenes(frames, [BOX] * 6))
 
 
 def test_as_published_an_odd_last_unit_has_no_frame() -> None:

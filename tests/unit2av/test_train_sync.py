@@ -61,7 +61,7 @@ def test_the_command_checks_and_exits(drawn: DrawnCorpus, crops: Path, tmp_path:
     assert main([*words, "model.num_units=7"]) == 2
     assert "drawn_000: unit at position 7 is out of range" in capfd.readouterr().err
     assert (main([*words, "model.frames=4"]), main([*words, "data.hold_out=0"])) == (2, 2)
-    refused(UsageError, "min_shift", make_task, sync_config(drawn, crops, tmp_path, min_shift=0))
+    refused(UsageError, "min_shift", sync_config, drawn, crops, tmp_path, min_shift=0)
 
 
 @pytest.mark.parametrize(("loss", "lines"), [(0.6931, 2), (0.5, 0)])
