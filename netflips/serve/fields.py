@@ -1,14 +1,16 @@
-"""Fields of a form, with their checks; many are options of the job's command.
+"""Fields of a form, each with its type; many are options of the job's command.
 
 A visitor's input becomes one of our own words, a number, or a text in a file, but never an option.
 """
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
+from msgspec import Meta
+
+from avcore import bounds
 from avcore.errors import UsageError
 from avcore.flags import option_info
 from netflips.script.files import value_from
@@ -16,14 +18,24 @@ from netflips.script.files import value_from
 SOUND_OR_VIDEO = ("video", "sound", "media")
 AUTO = "auto"
 """The value with which the command itself chooses."""
+A_NAME = re.compile("[a-z0-9][a-z0-9-]{0,39}")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Field:
     """A field of a form."""
 
+    name: str
+    kind: Any
+    """its type, with bounds"""
+    default: Any = ""
+    """of a field that is left out"""
     flag: str | None = None
     """of the command; "" = the field is positional there, None = the kind of job makes the words"""
+
+    def checked(self, given: Any) -> Any:
+        """Return the value. Raises UsageError."""
+        return self.default if given is None or given == "" else bounds.checked(given, self.kind, self.name)
 
     def words(self, value: Any) -> list[str]:
         """Return the words of the command line for a checked value."""
@@ -34,71 +46,17 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Choice(Field):
-    """One of several words, of which the first is the default."""
-
-    name: str
-    values: tuple[str, ...]
-
-    def checked(self, given: Any) -> str:
-        """Return the word that was chosen. Raises UsageError."""
-        value = self.values[0] if given in (None, "") else given
-        if value not in self.values:
-            raise UsageError(f"{self.name} cannot be that", expected=" or ".join(self.values), found=repr(given)[:60])
-        return str(value)
-
-
-@dataclass(frozen=True)
-class Number(Field):
-    """A number in some range."""
-
-    name: str
-    least: float
-    most: float
-    default: float
-
-    def checked(self, given: Any) -> float:
-        """Return the number. Raises UsageError."""
-        value = self.default if given in (None, "") else given
-        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if not is_number or not self.least <= value <= self.most:
-            raise UsageError(f"{self.name} is out of range", expected=f"{self.least:g} to {self.most:g}", found=repr(given)[:60])
-        return float(value)
-
-
-@dataclass(frozen=True)
-class Switch(Field):
-    """Yes or no."""
-
-    name: str
-
-    def checked(self, given: Any) -> bool:
-        """Return whether it is on. Raises UsageError."""
-        if not isinstance(given, bool | None):
-            raise UsageError(f"{self.name} is on or off", expected="true or false", found=repr(given)[:60])
-        return bool(given)
-
-
-@dataclass(frozen=True)
 class Text(Field):
     """A text, which is written to a file."""
 
-    name: str
-    most: int
-    """most letters"""
-    least: int = 0
-    """least letters; 0 = it may be left out"""
     is_line: bool = False
     """whether it has only one line"""
 
     def checked(self, given: Any) -> str:
-        """Return the text. Raises UsageError."""
-        if not isinstance(given, str | None):
-            raise UsageError(f"{self.name} is no text", found=type(given).__name__)
-        text = (given or "").strip()
-        if not self.least <= len(text) <= self.most or (self.is_line and not text.isprintable()):
-            expected = f"{self.least} to {self.most} letters{' in a line' if self.is_line else ''}"
-            raise UsageError(f"{self.name} cannot be that", expected=expected, found=repr(given)[:60])
+        """Return the text without blanks around it. Raises UsageError."""
+        text: str = bounds.checked(given.strip() if isinstance(given, str) else given or "", self.kind, self.name)
+        if self.is_line and not text.isprintable():
+            raise UsageError(f"{self.name} cannot be used", expected="one line", found=repr(given)[:60])
         return text
 
 
@@ -106,10 +64,9 @@ class Text(Field):
 class File(Field):
     """A file that was uploaded before."""
 
-    name: str
-    stored: str
+    stored: str = ""
     """its name in the job's folder, without ending"""
-    takes: tuple[str, ...]
+    takes: tuple[str, ...] = ()
     """kinds of uploads"""
     is_needed: bool = True
 
@@ -122,27 +79,34 @@ class File(Field):
         return given
 
 
-@dataclass(frozen=True)
-class Name(Field):
-    """A name of something that comes with the models, such as a voice: letters, digits and hyphens, with no hyphen at the start, so
-    that it is no option."""
-
-    name: str
-
-    def checked(self, given: Any) -> str:
-        """Return the name, "" = none. Raises UsageError."""
-        if given in (None, ""):
-            return ""
-        if not isinstance(given, str) or not A_NAME.fullmatch(given):
-            raise UsageError(f"{self.name} is no name", expected="letters, digits and hyphens", found=repr(given)[:60])
-        return given
+def choice(name: str, values: Sequence[str], flag: str | None = None) -> Field:
+    """Return a field for one of several words, of which the first is the default."""
+    return Field(name, Literal[tuple(values)], values[0], flag)
 
 
-A_NAME = re.compile("[a-z0-9][a-z0-9-]{0,39}")
-AnyField = Choice | Number | Switch | Text | File | Name
+def switch(name: str, flag: str | None = None) -> Field:
+    """Return a field for yes or no."""
+    return Field(name, bool, False, flag)
 
 
-def field_of(options: type, option: str, name: str = "", **how: Any) -> AnyField:
+def number(name: str, least: float, most: float, default: float, flag: str | None = None) -> Field:
+    """Return a field for a number in some range."""
+    return Field(name, Annotated[float, Meta(ge=least, le=most)], default, flag)
+
+
+def text(name: str, most: int, least: int = 0, *, is_line: bool = False) -> Text:
+    """Return a field for a text of so many letters. least: 0 = it may be left out."""
+    return Text(name, Annotated[str, Meta(min_length=least, max_length=most)], is_line=is_line)
+
+
+def name_field(name: str, flag: str) -> Field:
+    """Return a field for a name of something that comes with the models, such as a voice: it begins with no hyphen, so that it is
+    no option."""
+    letters = Meta(pattern=f"^{A_NAME.pattern}$", description="letters, digits and hyphens")
+    return Field(name, Annotated[str, letters], flag=flag)
+
+
+def field_of(options: type, option: str, name: str = "", **how: Any) -> Field:
     """Return the field of a form for an option of a command, with the option's flag, default and allowed values.
 
     name: in the form, if it differs from the option's. how: what the option lacks, such as the kinds of files that are taken.
@@ -151,15 +115,13 @@ def field_of(options: type, option: str, name: str = "", **how: Any) -> AnyField
     name, flag = name or option, "" if known.is_positional else known.names[-1]
 
     if known.kind is bool:
-        return Switch(name, flag=flag)
+        return switch(name, flag)
     if known.kind is float:
-        return Number(name, default=known.default, flag=flag, **how)
+        return number(name, default=known.default, flag=flag, **how)
     if "takes" in how:
         how.setdefault("is_needed", known.is_needed)
-        return File(name, how.pop("stored", name), flag=flag, **how)
-
-    values = how.get("values") or sorted(get_args(known.kind), key=lambda one: bool(one != known.default))
-    return Choice(name, tuple(values), flag=flag)
+        return File(name, str, flag=flag, stored=how.pop("stored", name), **how)
+    return choice(name, how.get("values") or sorted(get_args(known.kind), key=lambda word: bool(word != known.default)), flag)
 
 
 @dataclass(frozen=True)
@@ -220,7 +182,7 @@ def terms_asked(given: Any) -> dict[str, str]:
     return terms
 
 
-def checked(fields: Sequence[AnyField], given: Mapping[str, Any]) -> dict[str, Any]:
+def checked(fields: Sequence[Field], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of all fields of a form. Raises UsageError for an invalid value, and for an unknown name."""
     known = {one.name for one in fields}
     strange = sorted(set(given) - known)

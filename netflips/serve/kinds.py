@@ -18,13 +18,25 @@ from netflips.script.files import write_script
 from netflips.script.targets import SpokenSound, Target, WrittenText
 from netflips.script.types import Script, SpeakerOf, Term, VoiceFile
 from netflips.script.utterance import TimeSpan, Utterance
-from netflips.serve.fields import AUTO, SOUND_OR_VIDEO, AnyField, Choice, File, Name, Number, ReviewRow, Switch, Text, field_of
+from netflips.serve.fields import (
+    AUTO,
+    SOUND_OR_VIDEO,
+    Field,
+    File,
+    ReviewRow,
+    choice,
+    field_of,
+    name_field,
+    number,
+    switch,
+    text,
+)
 from netflips.serve.jobs import DRAFT, DRAFT_FILE, QUALITY_FILE
 from netflips.serve.settings import Settings
 from unit2av.lipsync.backend import NONE, lip_sync_names, value_options
 
-_MOUTH = Choice("mouth", lip_sync_names(), flag="--lips")
-_MOUTH_OR_NONE = Choice("mouth", lip_sync_names(can_be_none=True), flag="--lips")
+_MOUTH = choice("mouth", lip_sync_names(), flag="--lips")
+_MOUTH_OR_NONE = choice("mouth", lip_sync_names(can_be_none=True), flag="--lips")
 _MOUTH_FLAGS = tuple(one.flag for one in value_options())
 _VOICE_MODELS = ("--unit2av-path", "--speaker-encoder-path")
 _LIP_MODELS = ("--av2unit-path", "--unit2av-path", *_MOUTH_FLAGS)
@@ -35,7 +47,7 @@ SPEECH = "speech"
 CONSENT_FILE = "consent.json"
 _READINGS_FILE = "readings.txt"
 _AGREED = "their image and voice in a video that is made with generative AI"
-AGREEMENT = (Switch("agreed"), Text("people", 200, is_line=True), Text("agreed_until", 10, is_line=True))
+AGREEMENT = (switch("agreed"), text("people", 200, is_line=True), text("agreed_until", 10, is_line=True))
 """Fields in which a visitor assures an operator that the people in the video agreed."""
 SCRIPT_FILE = "script.json"
 """A visitor's corrections of the utterances of a dub."""
@@ -98,7 +110,7 @@ class JobKind:
     name: str
     command: tuple[str, ...]
     """subcommand of NetfLips, then the options that it always gets"""
-    fields: tuple[AnyField, ...]
+    fields: tuple[Field, ...]
     files: tuple[MadeFile, ...]
     """files that it may make"""
     models: tuple[str, ...]
@@ -217,7 +229,7 @@ def _listener(asked: Asked) -> list[str]:
 
 
 _VIDEO, _SOUND = MadeFile("result.mp4", "video"), MadeFile("result.m4a", "sound")
-_READINGS = Text("readings", 5000)
+_READINGS = text("readings", 5000)
 _FORMATS = ("srt", "vtt", "ttml", "txt", "json")
 
 KINDS: Mapping[str, JobKind] = {
@@ -229,20 +241,20 @@ KINDS: Mapping[str, JobKind] = {
             (
                 field_of(DubCommand, "videos", "video", takes=SOUND_OR_VIDEO, stored="source", is_needed=True),
                 field_of(DubCommand, "voice", takes=SOUND_OR_VIDEO),
-                File("subtitles", "subtitles", ("subtitles",), is_needed=False),
-                File(SPEECH, SPEECH, SOUND_OR_VIDEO, is_needed=False),
+                File("subtitles", str, stored="subtitles", takes=("subtitles",), is_needed=False),
+                File(SPEECH, str, stored=SPEECH, takes=SOUND_OR_VIDEO, is_needed=False),
                 field_of(DubCommand, "source", values=_LANGUAGE),
                 field_of(DubCommand, "to", "target", values=_LANGUAGE),
-                Choice("road", ("units", "text")),
-                Choice("modalities", (AUTO, "audio,video", "audio", "video")),
+                choice("road", ("units", "text")),
+                choice("modalities", (AUTO, "audio,video", "audio", "video")),
                 _MOUTH_OR_NONE,
-                Choice("timing", (AUTO, "source", "free")),
+                choice("timing", (AUTO, "source", "free")),
                 field_of(DubCommand, "background", values=("keep", "mute", "under")),
                 field_of(DubCommand, "freeze_frame", "hold"),
-                Switch("original"),
-                Switch("label", flag="--burn-label"),
-                Switch("keep_sound"),
-                Switch("preview"),
+                switch("original"),
+                switch("label", flag="--burn-label"),
+                switch("keep_sound"),
+                switch("preview"),
                 _READINGS,
                 *AGREEMENT,
             ),
@@ -290,8 +302,8 @@ KINDS: Mapping[str, JobKind] = {
             "say",
             ("say", "--text-path", "text.txt", "--out", "result.wav", "--verdict", QUALITY_FILE),
             (
-                Text("text", 5000, least=1),
-                Name("called", flag="--voice"),
+                text("text", 5000, least=1),
+                name_field("called", flag="--voice"),
                 field_of(SayCommand, "voice", takes=SOUND_OR_VIDEO),
                 field_of(SayCommand, "speed", least=0.5, most=2),
                 _READINGS,
@@ -308,7 +320,7 @@ KINDS: Mapping[str, JobKind] = {
                 field_of(TranscribeCommand, "recordings", "recording", takes=SOUND_OR_VIDEO, stored="source"),
                 field_of(TranscribeCommand, "modalities", values=(AUTO, "audio", "audio,video", "video")),
                 field_of(TranscribeCommand, "source", "language", values=_LANGUAGE),
-                Choice("format", _FORMATS),
+                choice("format", _FORMATS),
             ),
             tuple(MadeFile(f"transcript.{one}", "text") for one in _FORMATS),
             ("--unit2text-path", "--av2unit-path"),
@@ -321,7 +333,7 @@ KINDS: Mapping[str, JobKind] = {
             (
                 field_of(AvatarOptions, "portrait", "image", takes=("image",)),
                 field_of(AvatarOptions, "listen", "question", takes=SOUND_OR_VIDEO),
-                Number("rate", 0.5, 1.5, 0.8, flag="--speed"),  # slower than the command speaks
+                number("rate", 0.5, 1.5, 0.8, flag="--speed"),  # slower than the command speaks
                 *AGREEMENT,
             ),
             (_VIDEO, MadeFile("answer.json", "answer")),

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from avcore.errors import UsageError
-from netflips.serve.fields import Choice, Text
+from netflips.serve.fields import choice, text
 from netflips.serve.jobs import DONE
 from netflips.serve.kinds import KINDS
 from netflips.serve.limits import RefusedError, read_form
@@ -31,7 +31,7 @@ FORMATS = {
 """Container, codec (FFmpeg's names) and media type by the name of a format."""
 _BEAT_S = 1.0
 """Seconds between looks whether the client is still there."""
-_INPUT, _FORMAT = Text("input", 5000, least=1), Choice("response_format", tuple(FORMATS))
+_INPUT, _FORMAT = text("input", 5000, least=1), choice("response_format", tuple(FORMATS))
 _FIELDS = ("model", "input", "voice", "response_format", "speed")
 
 

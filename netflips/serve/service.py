@@ -22,7 +22,7 @@ from netflips.published.catalogue import catalogue
 from netflips.published.store import usual_model
 from netflips.script.files import value_from
 from netflips.script.types import Consent
-from netflips.serve.fields import SOUND_OR_VIDEO, Review, ReviewRow, Switch, checked, review_rows, terms_asked, voices_asked
+from netflips.serve.fields import SOUND_OR_VIDEO, Review, ReviewRow, checked, review_rows, switch, terms_asked, voices_asked
 from netflips.serve.jobs import ASKS, Job, JobFolders, new_id
 from netflips.serve.kinds import AGREEMENT, KINDS, SPEECH, Asked, JobKind
 from netflips.serve.limits import RefusedError
@@ -156,7 +156,7 @@ class Service:
         )  # fmt: skip
         try:
             self.queue.folders.of(job.id).mkdir(parents=True)
-            is_draft = kind.name == "dub" and Switch("draft").checked(form.get("draft", not review.rows))
+            is_draft = kind.name == "dub" and switch("draft").checked(form.get("draft", not review.rows))
             self._ask(job, found, review, before or job, is_draft=is_draft)
             self.queue.add(job)
         except BaseException:

@@ -6,11 +6,12 @@ python -m tests.netflips.serve.openapi    writes it into netflips/serve/openapi.
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
+import msgspec
 import yaml
 
-from netflips.serve.fields import A_NAME, AnyField, Choice, File, Number, Switch, Text
+from netflips.serve.fields import Field, File
 from netflips.serve.jobs import STATES
 from netflips.serve.kinds import KINDS, JobKind
 from netflips.version import __version__
@@ -36,31 +37,25 @@ def openapi() -> dict[str, Any]:
 
 
 def _values(kind: JobKind) -> dict[str, Any]:
-    needed = [one.name for one in kind.fields if (isinstance(one, File) and one.is_needed) or (isinstance(one, Text) and one.least)]
+    needed = [one.name for one in kind.fields if (one.is_needed if isinstance(one, File) else _schema(one).get("minLength"))]
     fields = {one.name: {**_schema(one), **_described(one, kind)} for one in kind.fields}
     return {"type": "object", "required": needed, "properties": fields, "additionalProperties": False}
 
 
-def _described(one: AnyField, kind: JobKind) -> Mapping[str, str]:
+def _described(one: Field, kind: JobKind) -> Mapping[str, str]:
     if isinstance(one, File):
         return {"description": f"id of an upload: {' or '.join(one.takes)}"}
     return {"description": f"as {one.flag} of netflips {kind.command[0]}"} if one.flag else {}
 
 
-def _schema(one: AnyField) -> Mapping[str, Any]:
-    match one:
-        case Choice():
-            return {"enum": list(one.values), "default": one.values[0]}
-        case Number():
-            return {"type": "number", "minimum": one.least, "maximum": one.most, "default": one.default}
-        case Switch():
-            return {"type": "boolean", "default": False}
-        case Text():
-            return {"type": "string", "minLength": one.least, "maxLength": one.most}
-        case File():
-            return _ID
-        case _:
-            return {"type": "string", "pattern": f"^{A_NAME.pattern}$"}
+def _schema(one: Field) -> Mapping[str, Any]:
+    if isinstance(one, File):
+        return _ID
+    if get_origin(one.kind) is Literal:
+        return {"enum": list(get_args(one.kind)), "default": one.default}
+    schema = msgspec.json.schema(one.kind)
+    schema.pop("description", "")
+    return schema if schema["type"] == "string" else {**schema, "default": one.default}
 
 
 if __name__ == "__main__":

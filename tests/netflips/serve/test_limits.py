@@ -415,7 +415,7 @@ def test_errors_are_told_in_korean_too_and_without_flags() -> None:
     both = bilingual("talk.mp4: there is no usable speech to take the voice from; expected voices; give --voice x.wav")
     assert both["error"].endswith("to take the voice from; expected voices; choose a recording as the Voice")
     assert both["error_ko"].endswith("목소리에 다른 녹음을 고르세요.")
-    assert bilingual("speed is out of range; expected 0.5 to 2; found 9")["error_ko"] == "speed: 범위를 벗어난 값입니다."
+    assert bilingual("speed cannot be used; expected 0.5 to 2; found 9")["error_ko"] == "speed: 쓸 수 없는 값입니다."
     assert bilingual("mouth cannot be that; expected auto or mesh; found 'x'")["error_ko"] == "mouth: 쓸 수 없는 값입니다."
     assert (
         bilingual("odd: of a kind that nobody knows")["error_ko"]

@@ -41,8 +41,8 @@ def test_no_dub_begins_without_a_consent_that_holds(operated: TestClient) -> Non
         ({"agreed": True, "people": "  "}, nobody),
         (AGREED | {"agreed_until": "2001-01-01"}, "the consent of A. Kim is over"),
         (AGREED | {"agreed_until": "soon"}, "until is no date"),
-        (AGREED | {"people": "a\nb"}, "people cannot be that"),
-        (AGREED | {"people": 7}, "people is no text"),
+        (AGREED | {"people": "a\nb"}, "people cannot be used"),
+        (AGREED | {"people": 7}, "people cannot be used"),
     ):
         answer = start(operated, **values)
         assert (answer.status_code, words in answer.json()["error"]) == (400, True), values
