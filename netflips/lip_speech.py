@@ -52,10 +52,10 @@ from avcore.timeline import (
 )
 from avcore.units import Units
 from netflips.dubbing.begin import media_of
-from netflips.dubbing.detect_speech import kept_sound
 from netflips.dubbing.encode import as_units
 from netflips.dubbing.job import digest_of
 from netflips.dubbing.options import settings_as_json
+from netflips.dubbing.recording import Recording, sound_of
 from netflips.dubbing.segmentation import Span, cut_utterances
 from netflips.dubbing.shots import kept_shots
 from netflips.dubbing.store import Store, work_beside
@@ -208,7 +208,7 @@ def _voice(options: LipSpeechCommand, info: MediaInfo, models: Models, store: St
 
     if not info.has_audio:
         return neutral_voice(dim), "neutral, as the video has no sound and no --voice is given"
-    sound = kept_sound(info.source, digest, store, silent)
+    sound = sound_of(info, digest, store, silent)
     spoken = np.concatenate([np.zeros(0, np.float32), *(sound.between(*one) for one in sound.regions)])[:_ENOUGH]
     if len(spoken) < _LEAST:
         return neutral_voice(dim), "neutral, as the video's sound has too little speech and no --voice is given"
@@ -298,8 +298,9 @@ def see_lips(info: MediaInfo, face: FaceChoice, kept: KeptFaces, progress: Progr
     Raises NoFaceError, and NoSpeechError for lips at rest.
     """
     total = len(FrameSource(info.source))
-    span, shots = FrameSpan(0, total, total), kept_shots(info, info.duration_s, kept.store, kept.digest, progress)
-    (seen,) = FaceSearch(info, total, shots, None, kept).find({1: span}, (1,), progress).values()
+    shots = kept_shots(info, info.duration_s, kept.store, kept.digest, progress)
+    span, recording = FrameSpan(0, total, total), Recording(info, shots=shots)
+    (seen,) = FaceSearch(recording, total, kept).find({1: span}, (1,), progress).values()
     chosen = choose_tracks(list(seen.faces), face)
     if not chosen:
         what = f"there is no face number {face} in any shot" if seen.faces else "no face was found in any frame"

@@ -24,11 +24,11 @@ from avcore.speech.voice_activity import SpeechActivity
 from avcore.timeline import frames_to_units, units_to_samples
 from avcore.units import require_language
 from netflips.bundles.confidence import confidence_of
-from netflips.dubbing.detect_speech import kept_sound
 from netflips.dubbing.job import digest_of
 from netflips.dubbing.recognize import RecognizedSpeech, RecognizedText
+from netflips.dubbing.recording import Recording, sound_of
 from netflips.dubbing.segmentation import LENGTH, Span, cut_utterances
-from netflips.dubbing.shots import Shots, kept_shots
+from netflips.dubbing.shots import kept_shots
 from netflips.dubbing.sound import Sound, stored_sound
 from netflips.dubbing.store import CachingRecognizer, Store
 from netflips.dubbing.track_faces import Face, FaceSearch, FrameSpan, KeptFaces, Lips, frame_span_of
@@ -217,22 +217,22 @@ def transcribe(
 
     with private_folder() as scratch:
         store, digest = store or Store(scratch), digest_of(info)
-        sound = kept_sound(source, digest, store, progress) if info.has_audio else None
-        spans = [] if sound is None else _cut(sound.activity, float(info.duration_s))
+        sound = sound_of(info, digest, store, progress)
+        spans = _cut(sound.activity, float(info.duration_s)) if sound.is_there else []
         if uses_audio and not spans:
             hint = "use --modalities video to read the lips alone"
             raise NoSpeechError("no speech was found in it", path=path, hint=hint)
         spans = spans or [(0.0, float(info.duration_s))]  # lips are read of all of it
 
         total = len(FrameSource(source)) if uses_video else 0
-        shots = kept_shots(info, info.duration_s, store, digest, progress) if info.has_video else Shots(())
-        search = FaceSearch(info, total, shots, sound, KeptFaces(store, digest))
+        shots = kept_shots(info, info.duration_s, store, digest, progress)
+        search = FaceSearch(Recording(info, sound, shots), total, KeptFaces(store, digest))
         faces = _faces(search, spans, settings, progress) if uses_video else {}
 
         def lips_of(number: int) -> Lips | None:
             return search.kept.lips(*faces[number]) if number in faces else None
 
-        utterances = _utterances(spans, recognizer, settings, sound if uses_audio else None, lips_of, store, progress)
+        utterances = _utterances(spans, recognizer, settings, sound if uses_audio else Sound.none(), lips_of, store, progress)
 
     whole = of_recording((one.quality or QualityEstimate(), one.place.seconds) for one in utterances)
     media = Media(str(path), duration_s=float(info.duration_s))
@@ -261,7 +261,7 @@ def as_one(transcripts: Sequence[Transcript], language: str = "") -> Transcript:
 
 
 def _utterances(
-    spans: Sequence[Span], recognizer: AnyRecognizer, settings: ListenSettings, sound: Sound | None,
+    spans: Sequence[Span], recognizer: AnyRecognizer, settings: ListenSettings, sound: Sound,
     lips_of: Callable[[int], Lips | None] = lambda _: None, store: Store | None = None, progress: Progress = silent,
 ) -> tuple[Utterance, ...]:  # fmt: skip
     """Return the utterances with their texts; sound or lips alone suffice. lips_of: lips by the utterance's number."""
@@ -272,7 +272,6 @@ def _utterances(
             for number, span in enumerate(spans, 1)
         )
     else:
-        assert sound is not None  # as the settings say
         recognized = recognizer.utterances(sound, spans, settings, store) if spans else iter(())
     found = {one.number: one for one in track(recognized, "transcribe", progress, len(spans))}  # the last of a number holds
     return tuple(found[number] for number in sorted(found))
@@ -282,12 +281,12 @@ def _read(
     one: Utterance,
     recognizer: UnitRecognizer,
     settings: ListenSettings,
-    sound: Sound | None,
+    sound: Sound,
     lips: Lips | None,
     store: Store | None,
 ) -> Utterance:
     """Return an utterance with its text, recognized from its units or its lips, or kept."""
-    place, speech = one.place, None if sound is None else sound.between(one.place.start_s, one.place.end_s)
+    place, speech = one.place, sound.between(one.place.start_s, one.place.end_s) if sound.is_there else None
     if speech is None and lips is None:  # the video track has ended
         return replace(one, text=Text("", settings.language or "", recognizer.by), quality=QualityEstimate())
 
@@ -310,16 +309,16 @@ def _faces(
     Raises NoFaceError where no utterance has such a face.
     """
     frame_spans = {number: frame_span_of(TimeSpan(*span), search.num_frames) for number, span in enumerate(spans, 1)}
-    sound = search.sound if search.sound is not None and search.sound.activity.num_samples else None
+    sound = search.recording.sound
     found, chosen = search.find(frame_spans, frame_spans, progress), dict[int, tuple[FrameSpan, list[Face]]]()
     for number, seen in found.items():
         edges = [units_to_samples(frames_to_units(edge)) for edge in (seen.span.first, seen.span.stop)]
-        levels = None if sound is None else loudness(sound.read(*edges))
+        levels = loudness(sound.read(*edges)) if sound.is_there else None
         if tracks := choose_tracks(list(seen.faces), settings.face, levels):
             chosen[number] = seen.span, tracks
 
-    has_faces, path, hint = any(seen.faces for seen in found.values()), search.info.path, "use --modalities audio"
-    if chosen or (settings.is_auto and sound is not None and not has_faces):
+    has_faces, path, hint = any(seen.faces for seen in found.values()), search.recording.info.path, "use --modalities audio"
+    if chosen or (settings.is_auto and sound.is_there and not has_faces):
         return chosen
     if has_faces:
         raise NoSuchFaceError(f"there is no face number {settings.face} in any shot", path=path, hint=f"try --face auto, or {hint}")

@@ -17,6 +17,7 @@ from netflips.dubbing.background import LOUD_DBFS, background_level, spoken_span
 from netflips.dubbing.coverage import in_step, to_edges
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import DubOptions
+from netflips.dubbing.recording import Recording
 from netflips.dubbing.segmentation import Span, cut_utterances, rounded_places
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.terms import with_script_terms
@@ -34,12 +35,13 @@ from text2unit.script import script_of
 from text2unit.stage import TEXT2UNIT
 
 
-def begin(job: Job, sound: Sound | None) -> Script:
+def begin(job: Job, recording: Recording) -> Script:
     """Return the script to fill: the person's without what is made anew, or an empty one.
 
     Its schedule: own = each utterance keeps its place in the recording; ping_pong = a clip of one utterance, whose frames are a
     ping-pong loop for as long as the speech takes (as published). Raises InputError for impossible times and texts.
     """
+    sound = recording.sound
     is_own = job.is_certainly_recording or (job.options.timing != "free" and _is_recording(job.info, sound, job.options))
     if is_own and not job.keeps_work:
         job.keep_work()
@@ -91,9 +93,9 @@ def media_of(info: MediaInfo, digest: str = "") -> Media:
     )
 
 
-def _is_recording(info: MediaInfo, sound: Sound | None, options: DubOptions) -> bool:
+def _is_recording(info: MediaInfo, sound: Sound, options: DubOptions) -> bool:
     """Return whether a video is dubbed in its own time: it has several utterances, or one with a background or stereo behind it."""
-    if sound is None or not sound.regions:
+    if not sound.regions:
         return False
     # A clip as published would lose a background behind the voice, and the difference between stereo channels.
     level = background_level(sound, spoken_spans(sound.regions, SAMPLE_RATE), SAMPLE_RATE)
@@ -170,14 +172,14 @@ def _asked_target(one: Utterance, texts: "TextCheck") -> Target | None:
 
 
 def _of_subtitles(
-    given: GivenSubtitles, language: str, duration_s: float, texts: "TextCheck", sound: Sound | None
+    given: GivenSubtitles, language: str, duration_s: float, texts: "TextCheck", sound: Sound
 ) -> tuple[Utterance, ...]:
     """Return an utterance for each cue of a person's subtitles, with its text of the side that they are of.
 
     language: of the source. duration_s: length of the recording. sound: its sound, to whose speech the cues reach.
     """
     found, spans = [], [(cue.start_s, cue.end_s) for cue in given.cues]
-    places = rounded_places(spans if sound is None else to_edges(spans, sound.regions, sound.activity), duration_s)
+    places = rounded_places(to_edges(spans, sound.regions, sound.activity) if sound.is_there else spans, duration_s)
 
     for number, (cue, place) in enumerate(zip(given.cues, places, strict=True), 1):
         one = Utterance(number, TimeSpan(*place), cue.speaker)

@@ -34,6 +34,7 @@ from netflips.dubbing.job import LOG, Job
 from netflips.dubbing.measures import APART_S, How, Measurer, Spoken, in_order, is_too_slow, rounded
 from netflips.dubbing.mix import parts_of_sound
 from netflips.dubbing.part import with_more
+from netflips.dubbing.recording import Recording
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import speak, synthesizer_of
 from netflips.dubbing.store import CachingRecognizer
@@ -65,7 +66,7 @@ _LEAST_OPEN = 2
 """This many b, m and p with open lips, or more, are a fault."""
 
 
-def check(script: Script, job: Job, sound: Sound | None) -> Script:
+def check(script: Script, job: Job, sound: Sound) -> Script:
     """Fill in the attempts of each utterance: its transcript and measurements. In mode "repair", what fails is spoken again."""
     options, asked = job.options, job.options.cascade_models
     mode = options.check or ("repair" if script.is_source_timed and check_recognizer.recognizer_folders(asked) else "off")
@@ -97,7 +98,7 @@ def check(script: Script, job: Job, sound: Sound | None) -> Script:
     return script
 
 
-def _measurer(script: Script, job: Job, sound: Sound | None) -> Measurer:
+def _measurer(script: Script, job: Job, sound: Sound) -> Measurer:
     """Return what measures the job's utterances."""
     found = check_recognizer.check_recognizer(job.models, job.options.cascade_models, script.target)
     recognizer = None
@@ -363,20 +364,20 @@ def packs_of(utterances: Sequence[Utterance]) -> Iterator[list[int]]:
 # The original under the dub
 
 
-def _with_leaks(script: Script, job: Job, sound: Sound | None, mutes: bool) -> Script:
+def _with_leaks(script: Script, job: Job, sound: Sound, mutes: bool) -> Script:
     """Fill in how loud the original voice is under each utterance in the final mix.
 
     mutes: where it leaks, the background behind the utterance is left out.
     """
     is_mute = job.options.background == "mute" and job.background is None
-    if sound is None or not script.is_source_timed or is_mute or job.options.under:
+    if not sound.is_there or not script.is_source_timed or is_mute or job.options.under:
         return script
 
     # Quiet, since the same sound is mixed once more when it is written: each note would come twice.
     quiet, rate = replace(job, notes=Notes(is_quiet=True), progress=silent), job.sound_rate(script)
     try:
         behind = _background_share(sound)
-        mixed = (new + rest for new, rest in parts_of_sound(script, quiet, speak(script, quiet, sound), sound))
+        mixed = (new + rest for new, rest in parts_of_sound(script, quiet, speak(script, quiet, Recording(job.info, sound)), sound))
         pieces = _mixed_pieces(script, OutputClock(script, job.part, job.own_rate), mixed, rate)
         found = {number: leak(made, sound.between(*place)) for number, place, made in pieces}
     except NetflipsError as error:  # the same sound is mixed when it is written, and what is wrong is reported there

@@ -17,6 +17,7 @@ from avcore.speech.voice_activity import SpeechActivity
 from netflips.dubbing.encode import recognized_speech
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import AUTO
+from netflips.dubbing.recording import Recording
 from netflips.dubbing.segmentation import Span, spoken_s
 from netflips.dubbing.sound import Sound
 from netflips.script.notes import NO_SPEECH_THERE, OFFSET, OFFSET_UNKNOWN, SUBTITLES_MOVED, UNCOVERED
@@ -41,11 +42,11 @@ _LEAST_SPEECH_S = 0.25
 """Least length of speech that is told (the least stretch of `SpeechSettings`)."""
 
 
-def in_step(given: GivenSubtitles, job: Job, sound: Sound | None) -> GivenSubtitles:
+def in_step(given: GivenSubtitles, job: Job, sound: Sound) -> GivenSubtitles:
     """Return a person's subtitles, moved as --subtitle-offset asks. An offset that is surely there, and not asked for, is told."""
     asked, name = job.options.subtitle_offset, given.path.name
     seconds = asked if isinstance(asked, float) else 0.0
-    if asked in (None, AUTO) and sound is not None:
+    if asked in (None, AUTO) and sound.is_there:
         late_s = offset_of([(one.start_s, one.end_s) for one in given.cues], sound.regions)
         if asked == AUTO and late_s is None:
             job.notes.add(OFFSET_UNKNOWN(name=name))
@@ -146,9 +147,9 @@ def _edge(speech_s: float, cue_s: float, activity: SpeechActivity, *, is_start: 
 # Speech that no utterance has
 
 
-def uncovered_in(script: Script, job: Job, sound: Sound | None) -> list[Span]:
+def uncovered_in(script: Script, job: Job, sound: Sound) -> list[Span]:
     """Return the stretches of speech of the part that lie in no utterance; what is hardly words, as a laugh, is none."""
-    if sound is None or not script.is_source_timed or job.track is not None:
+    if not script.is_source_timed or job.track is not None:
         return []
     first, last = float(job.part.start), float(job.part.stop)
     places = [(one.place.start_s, one.place.end_s) for one in script.utterances]
@@ -177,10 +178,10 @@ def outside(speech: Iterable[Span], places: Sequence[Span]) -> list[Span]:
     return found
 
 
-def compare_with_speech(script: Script, job: Job, sound: Sound | None) -> None:
+def compare_with_speech(script: Script, job: Job, recording: Recording) -> None:
     """Tell of speech that a person's utterances leave out, and of their subtitles where nobody speaks."""
-    path = job.options.script_in
-    if path is None or sound is None:
+    path, sound = job.options.script_in, recording.sound
+    if path is None or not sound.is_there:
         return
     has_subtitles = is_subtitles(path)
     if spans := uncovered_in(script, job, sound):

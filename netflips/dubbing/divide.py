@@ -24,8 +24,8 @@ from netflips.dubbing.job import Job
 from netflips.dubbing.options import DIARIZE_WITH
 from netflips.dubbing.preflight import no_speech
 from netflips.dubbing.recognize import RecognizedSpeech
+from netflips.dubbing.recording import Recording
 from netflips.dubbing.segmentation import Span, cut_utterances
-from netflips.dubbing.shots import Shots
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.voice_groups import voices_of
 from netflips.script.notes import NOISE_ONLY
@@ -35,30 +35,31 @@ from netflips.script.utterance import TimeSpan, Utterance
 LOG = logging.getLogger("netflips")
 
 
-def divide(script: Script, job: Job, sound: Sound | None, shots: Shots) -> Script:
+def divide(script: Script, job: Job, recording: Recording) -> Script:
     """Fill in the utterances with their places, unless a person's script has them. A clip in a ping-pong loop is one utterance.
 
     A cut in a pause ends an utterance, and so does a change of the voice. If a diarization program is given, its turns take the
     place of changes of the voice, and name the speakers. Raises NoSpeechError, and InputError where that program fails.
     """
-    options, script = job.options, replace(script, cuts=shots.cuts, transitions=shots.transitions)
+    options, sound, shots = job.options, recording.sound, recording.shots
+    script = replace(script, cuts=shots.cuts, transitions=shots.transitions)
     if not script.is_source_timed:
         if script.utterances:
             return script
-        if sound is not None and not sound.regions and options.uses_audio and not options.is_speech_given:
+        if sound.is_there and not sound.regions and options.uses_audio and not options.is_speech_given:
             job.notes.add(NOISE_ONLY())
         return replace(script, utterances=(Utterance(1, TimeSpan(0.0, float(job.info.duration_s))),))
 
     turns, command = tuple[Turn, ...](), options.diarization_command
-    if command and sound is not None:
+    if command and sound.is_there:
         with job.clock.stage("voice"):
             made_of = (job.digest, command_key(command))
             turns = job.store.kept(tuple[Turn, ...], "turns", made_of, lambda: turns_by(command, sound))
 
     if script.utterances:
         return _named(script, turns)
-    if sound is None or not sound.regions:
-        raise no_speech(job.info.source, has_sound=sound is not None)
+    if not sound.regions:
+        raise no_speech(job.info.source, has_sound=sound.is_there)
 
     turned = changes(turns, sound.regions)
     if not turns and options.voice is None:

@@ -7,7 +7,6 @@ from avcore.progress import Progress, silent
 from netflips.dubbing.begin import begin
 from netflips.dubbing.check import check
 from netflips.dubbing.coverage import compare_with_speech
-from netflips.dubbing.detect_speech import detect_speech
 from netflips.dubbing.divide import divide
 from netflips.dubbing.encode import encode_utterances
 from netflips.dubbing.final_texts import write_final_texts
@@ -16,8 +15,8 @@ from netflips.dubbing.job import Job
 from netflips.dubbing.mix import mix
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.quality import estimate_quality
+from netflips.dubbing.recording import read
 from netflips.dubbing.render import render
-from netflips.dubbing.shots import detect_shots
 from netflips.dubbing.speakers import assign_speakers
 from netflips.dubbing.speech import speak
 from netflips.dubbing.subtitles import read_units_as_text
@@ -50,21 +49,20 @@ def dub(
     judge = decide or partial(options.require_understood, path=video)
 
     with Job.open(video, out, models, options, progress) as job:  # paths, font, kind of file: checked here, before any work
-        sound = detect_speech(job)  # mono 16 kHz on the disk, levels, stretches of speech
-        script = begin(job, sound)  # a person's script, or an empty one; its schedule: source-timed, or ping-pong
-        shots = detect_shots(job, script)  # where the video cuts
-        script = divide(script, job, sound, shots)  # utterances, unless the script has them
+        recording = read(job)  # sound on the disk, the speech in it, where the video cuts, how it was read
+        script = begin(job, recording)  # a person's script, or an empty one; its schedule: source-timed, or ping-pong
+        script = divide(script, job, recording)  # utterances, unless the script has them
         job = job.divided(script)  # .part: which of them are dubbed, and the slack behind each
-        compare_with_speech(script, job, sound)  # told: speech that a person's script leaves out, and subtitles beside all speech
-        faces = track_faces(job, script, sound)  # tracks and lips of each utterance
-        script = assign_speakers(script, job, sound, faces)  # .speaker, .seen; speakers and their voices
-        script = encode_utterances(script, job, sound, faces)  # .source_units by the unit encoder, or .text by a recognizer
-        script = measure_rates(script, sound)  # how fast each speaker speaks, where the text is known
-        script = translate(script, job, sound)  # .target: units or text, unless a person gave it
-        script = estimate_quality(script, job, sound)  # .quality, of each and of all
+        compare_with_speech(script, job, recording)  # notes: speech that a person's script leaves out, subtitles beside speech
+        faces = track_faces(script, job, recording)  # tracks and lips of each utterance
+        script = assign_speakers(script, job, recording, faces)  # .speaker, .seen; speakers and their voices
+        script = encode_utterances(script, job, recording, faces)  # .source_units by the unit encoder, or .text by a recognizer
+        script = measure_rates(script, recording.sound)  # how fast each speaker speaks, where the text is known
+        script = translate(script, job, recording)  # .target: units or text, unless a person gave it
+        script = estimate_quality(script, job, recording.sound)  # .quality, of each and of all
         judge(script.quality or QualityEstimate())  # reported before anything is spoken; may stop
-        script = fill_target_units(script, job, sound)  # .units of every kind of target, with natural durations
-        script = fit(script, job, sound)  # .fit: each in its place, or as long as it takes
+        script = fill_target_units(script, job, recording)  # .units of every kind of target, with natural durations
+        script = fit(script, job, recording)  # .fit: each in its place, or as long as it takes
         script = read_units_as_text(script, job)  # .text and the target's reading, for people
 
         if options.draft is not None:
@@ -72,9 +70,10 @@ def dub(
             write_script(options.draft, script := with_notes(script, job))
             return script
 
-        script = check(script, job, sound)  # .attempts: recognized and measured as spoken; what fails is spoken again
+        script = check(script, job, recording.sound)  # .attempts: recognized and measured as spoken; what fails is spoken again
         if job.options.cascade:
             write_final_texts(script, job)  # as they are spoken
-        speech = speak(script, job, sound)  # a mapping by number that reads from the disk
-        frames = render(script, job, shots, faces, speech)  # source-timed, ping-pong, or copied; a sound file has none
-        return write(script, job, frames, mix(script, job, speech, sound))  # .drawn, .made; subtitles; the file is renamed to `out`
+        speech = speak(script, job, recording)  # a mapping by number that reads from the disk
+        frames = render(script, job, recording.shots, faces, speech)  # source-timed, ping-pong, or copied; a sound file has none
+        # .drawn, .made; subtitles; the file is renamed to `out`
+        return write(script, job, frames, mix(script, job, speech, recording))

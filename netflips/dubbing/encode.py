@@ -17,6 +17,7 @@ from netflips.cascade.engines import engines_of
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more
 from netflips.dubbing.recognize import RecognizedSpeech, RecognizedText
+from netflips.dubbing.recording import Recording
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import CachingRecognizer
 from netflips.dubbing.track_faces import Faces, Lips, frames_of
@@ -31,10 +32,12 @@ _MAX_WORKERS = 2
 """Utterances encoded at once: one on each of two cores takes less time than each on both, and twice the memory."""
 
 
-def encode_utterances(script: Script, job: Job, sound: Sound | None, faces: Faces) -> Script:
+def encode_utterances(script: Script, job: Job, recording: Recording, faces: Faces) -> Script:
     """Fill in the source units, or the text, of each utterance of the part, except those that a person keeps as they are."""
     todo = [one for one in job.part.utterances(script) if not isinstance(one.target, KeptOriginal)]
-    return _as_text(script, job, sound, todo) if job.options.cascade else _as_units(script, job, sound, faces, todo)
+    if job.options.cascade:
+        return _as_text(script, job, recording.sound, todo)
+    return _as_units(script, job, recording.sound, faces, todo)
 
 
 def source_units(script: Script) -> Iterator[tuple[Utterance, SourceUnits]]:
@@ -51,7 +54,7 @@ def as_units(listed: UnitList, language: str) -> Units:
 # Units
 
 
-def _as_units(script: Script, job: Job, sound: Sound | None, faces: Faces, utterances: list[Utterance]) -> Script:
+def _as_units(script: Script, job: Job, sound: Sound, faces: Faces, utterances: list[Utterance]) -> Script:
     options, models = job.options, job.models
     threshold = models.extractor.agreement if options.modalities == "auto" else None
     made_by = models.fingerprints["av2unit"], str(models.extractor.decoding), str(models.extractor.domain), models.arithmetic
@@ -59,7 +62,7 @@ def _as_units(script: Script, job: Job, sound: Sound | None, faces: Faces, utter
     def encode(one: Utterance) -> SourceUnits | None:
         speech, lips = None, faces.lips(one) if options.uses_video else None
 
-        if options.uses_audio and sound is not None:
+        if options.uses_audio and sound.is_there:
             # Sound and lips begin and end with the same frame, so that the encoder finds them in step.
             speech = sound.read(*(units_to_samples(frames_to_units(edge)) for edge in frames_of(one.place)))
         if speech is None and lips is None:
@@ -136,9 +139,9 @@ def hardly_words(utterances: Iterable[Utterance], speech: RecognizedSpeech) -> s
     return found
 
 
-def _as_text(script: Script, job: Job, sound: Sound | None, utterances: list[Utterance]) -> Script:
+def _as_text(script: Script, job: Job, sound: Sound, utterances: list[Utterance]) -> Script:
     source, todo = job.languages[0], [one for one in utterances if one.text is None]
-    speech = None if sound is None or not todo else recognized_speech(job, sound)
+    speech = recognized_speech(job, sound) if sound.is_there and todo else None
     places = [(one.place.start_s, one.place.end_s) for one in script.utterances]
     at = {one.number: place for place, one in enumerate(script.utterances)}
     found, foreign = dict[int, RecognizedText](), dict[int, Transcript]()

@@ -29,6 +29,7 @@ from avcore.units import Units
 from netflips.dubbing.given import keeps_its_sound
 from netflips.dubbing.job import GivenAudio, Job
 from netflips.dubbing.part import Part, with_more
+from netflips.dubbing.recording import Recording
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.target_units import with_target_units
 from netflips.dubbing.text_speech import TextToUnit
@@ -50,12 +51,10 @@ _SLOWER = 1.1
 """Factor on durations that nobody hears as slow."""
 
 
-def fit(script: Script, job: Job, sound: Sound | None) -> Script:
-    """Fill in when each utterance is spoken, and with which durations. Raises UnitError if no utterance can be spoken.
-
-    sound: sound of the original, whose pauses the dub keeps; None: there is none.
-    """
-    placed, fitter = dict[int, Utterance](), fitter_of(script, job, sound)
+def fit(script: Script, job: Job, recording: Recording) -> Script:
+    """Fill in when each utterance is spoken, and with which durations. Raises UnitError if no utterance can be spoken."""
+    placed, sound = dict[int, Utterance](), recording.sound
+    fitter = fitter_of(script, job, sound)
     keeps_length = not script.is_source_timed and job.track is None and job.options.timing == "auto"
     with job.clock.stage("speech"):
         for one, units in with_target_units(script):
@@ -89,8 +88,8 @@ def fitted(script: Script) -> Iterator[tuple[Utterance, TimeFit]]:
 # One utterance
 
 
-def fitter_of(script: Script, job: Job, sound: Sound | None) -> "Fitter":
-    """Return what fits utterances of the job. sound: as in `fit`."""
+def fitter_of(script: Script, job: Job, sound: Sound) -> "Fitter":
+    """Return what fits utterances of the job. sound: of the original, whose pauses the dub keeps."""
     options = job.options
 
     def silence(vocabulary: str) -> int | None:
@@ -111,7 +110,7 @@ class Fitter:
     """how far each utterance may go into the pause after it (s), by number"""
     silence: Callable[[str], int | None]
     """returns the unit of silence of a vocabulary, None: it is not known"""
-    sound: Sound | None
+    sound: Sound
     """sound of the original, whose pauses are kept"""
     scales: tuple[float, float]
     """the least and the greatest duration scale (`--pace`)"""
@@ -174,7 +173,7 @@ class Fitter:
         return found, note
 
 
-def rested(units: UnitList, silence: int, sound: Sound | None, length_s: float) -> UnitList:
+def rested(units: UnitList, silence: int, sound: Sound, length_s: float) -> UnitList:
     """Return the units of a clip, with rests around those that are shorter: it begins to speak with the original, and keeps its
     length.
 
@@ -191,7 +190,7 @@ def rested(units: UnitList, silence: int, sound: Sound | None, length_s: float) 
             own[edge] = own.pop(inner)
             ids.pop(inner)
 
-    begin = 0 if sound is None or not sound.regions else frame_at(sound.regions[0].start_s, UNIT_RATE)
+    begin = frame_at(sound.regions[0].start_s, UNIT_RATE) if sound.regions else 0
     before = min(max(begin - own[0], 0), spare)
     own[0], own[-1] = own[0] + before, own[-1] + spare - before
     kept = [(unit, steps) for unit, steps in zip(ids, own, strict=True) if steps]

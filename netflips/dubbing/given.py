@@ -30,10 +30,10 @@ from avcore.timeline import (
 )
 from avcore.units import Ids, Units
 from netflips.cascade.speakers import words_of
-from netflips.dubbing.detect_speech import detect_speech
 from netflips.dubbing.job import GivenAudio, Job, digest_of
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import with_more
+from netflips.dubbing.recording import sound_of
 from netflips.dubbing.segmentation import Span
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech_files import SPEECH_IN, match_pauses, numbered_files, speech_in, stretches_in
@@ -60,7 +60,7 @@ def with_given_speech(script: Script, job: Job, path: Path) -> Script:
     if path.is_dir():
         found = {number: (file.name, None) for number, file in numbered_files(path, len(script.utterances)).items()}
     else:
-        taken = _in_track(path, detect_speech(job, MediaSource(path)), script.utterances, job.notes)
+        taken = _in_track(path, _sound_beside(MediaSource(path), job), script.utterances, job.notes)
         spans = {one.number: taken[one.number] for one in utterances if one.number in taken}
         found = {number: (path.name, span) for number, span in spans.items()}
         # The samples of all spans are read in one go, and found when each target is encoded.
@@ -83,9 +83,9 @@ def with_given_speech(script: Script, job: Job, path: Path) -> Script:
     return with_more(script, targets)
 
 
-def _in_track(path: Path, sound: Sound | None, utterances: Sequence[Utterance], notes: Notes) -> dict[int, Span]:
+def _in_track(path: Path, sound: Sound, utterances: Sequence[Utterance], notes: Notes) -> dict[int, Span]:
     """Return the span of a track that belongs to each utterance, by number. sound: of the track. Raises InputError for silence."""
-    stretches = [] if sound is None else [(one.start_s, one.end_s) for one in sound.regions]
+    stretches = [(one.start_s, one.end_s) for one in sound.regions]
     if not stretches:
         raise InputError("no speech was found in it", path=path, hint=f"{SPEECH_IN} takes speech along the recording")
     taken, unsaid = match_pauses(stretches, utterances)
@@ -181,10 +181,17 @@ _PIECE, _OVERLAP = seconds_to_units(20), seconds_to_units(1)
 """Steps of a piece of a track, and steps of context that are encoded before and after it."""
 
 
+def _sound_beside(source: MediaSource, job: Job) -> Sound:
+    """Return the sound of a file that is used in place of the video's."""
+    info = probe(source)
+    with job.clock.stage("read"):
+        return sound_of(info, digest_of(info), job.store, job.progress)
+
+
 def track_of(job: Job, source: MediaSource, units: UnitList | None = None) -> GivenAudio:
     """Return the speech of a file in its full length. units: units that it was made from. Raises NoSpeechError if it is empty."""
-    sound = detect_speech(job, source)
-    if sound is None or not sound.activity.num_samples:
+    sound = _sound_beside(source, job)
+    if not sound.is_there:
         raise NoSpeechError("the speech is empty", path=source.path)
     return GivenAudio(source, sound, samples_to_seconds(sound.activity.num_samples), units=units)
 

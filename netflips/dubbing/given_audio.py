@@ -13,14 +13,13 @@ from avcore.media import MediaInfo, probe, require_media
 from avcore.media.tracks import select_audio_track, select_tracks
 from avcore.notes import several
 from netflips.dubbing.begin import begin_with_given_audio
-from netflips.dubbing.detect_speech import detect_speech
 from netflips.dubbing.fit import fit
 from netflips.dubbing.given import track_of
 from netflips.dubbing.job import Job, digest_of
 from netflips.dubbing.mix import mix
 from netflips.dubbing.options import PUBLISHED, DubOptions, settings_as_json
+from netflips.dubbing.recording import read
 from netflips.dubbing.render import render
-from netflips.dubbing.shots import detect_shots
 from netflips.dubbing.speakers import assign_speakers
 from netflips.dubbing.speech import speak
 from netflips.dubbing.target_units import fill_target_units
@@ -95,18 +94,17 @@ def _rendered(options: RenderCommand) -> Script:
 
 def speak_given_audio(script: Script, job: Job) -> Script:
     """Make the video of a script speak its one utterance, and write it."""
-    sound = detect_speech(job)  # the video's own sound, by which the speaker's face is selected
-    shots = detect_shots(job, script)
-    script = replace(script, cuts=shots.cuts, transitions=shots.transitions)
+    recording = read(job)  # with the video's own sound, by which the speaker's face is selected
+    script = replace(script, cuts=recording.shots.cuts, transitions=recording.shots.transitions)
     job = job.divided(script)
-    faces = track_faces(job, script, sound)
-    script = assign_speakers(script, job, sound, faces)
+    faces = track_faces(script, job, recording)
+    script = assign_speakers(script, job, recording, faces)
 
-    script = fill_target_units(script, job, sound)
-    script = fit(script, job, sound)
-    speech = speak(script, job, sound)
-    pieces = render(script, job, shots, faces, speech)
-    script = write(script, job, pieces, mix(script, job, speech, sound))
+    script = fill_target_units(script, job, recording)
+    script = fit(script, job, recording)
+    speech = speak(script, job, recording)
+    pieces = render(script, job, recording.shots, faces, speech)
+    script = write(script, job, pieces, mix(script, job, speech, recording))
 
     report = job.out, script.output_s, several(script.result.frames, "frame"), job.lips.name
     LOG.info("%s: %.2f s, %s, lips by %s", *report)

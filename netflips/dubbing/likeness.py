@@ -28,14 +28,14 @@ _SAID = {
 """What the vocoder says when it is compared with a speaker. Fixed, so that a corrected sentence changes the sound of no other."""
 
 
-def like_speaker(voice: SpeakerVoice, script: Script, job: Job, sound: Sound | None, name: str) -> SpeakerVoice:
+def like_speaker(voice: SpeakerVoice, script: Script, job: Job, sound: Sound, name: str) -> SpeakerVoice:
     """Return a speaker's voice with the timbre that is measured on their speech without its background.
 
     The voice stays as it is where it is another's, with `--voice builtin`, and where the vocoder has no pitch or nothing to say: a
     text-to-unit model gives it that.
     """
     models, vocoder, said = job.models, job.models.vocoder, _SAID.get(script.target, ())
-    if sound is None or job.voice_file(name) is not None or job.options.has_builtin_voice:
+    if not sound.is_there or job.voice_file(name) is not None or job.options.has_builtin_voice:
         return voice
     if not (isinstance(vocoder, UnitVocoder) and vocoder.takes_pitch and said and models.paths.other(TEXT2UNIT, script.target)):
         return voice

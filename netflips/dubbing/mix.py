@@ -21,6 +21,7 @@ from netflips.dubbing.coverage import uncovered_in
 from netflips.dubbing.fit import OutputClock, fitted
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import BACKGROUND, ORIGINAL
+from netflips.dubbing.recording import Recording
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import Speeches
 from netflips.dubbing.stems import with_stems
@@ -39,7 +40,7 @@ _CENTRE = 2
 """Index of the front centre among 3 channels or more, in FFmpeg's order."""
 
 
-def mix(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> SoundFeed:
+def mix(script: Script, job: Job, speech: Speeches, recording: Recording) -> SoundFeed:
     """Return the sound of the output.
 
     A given track stays as it is. A clip has the new speech alone. A part of a recording ends with the part. The background under
@@ -53,7 +54,7 @@ def mix(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> Soun
     channels = job.num_channels if is_own else 1
 
     def parts(files: Sequence[Path] = ()) -> Iterator[tuple[Samples, Samples]]:
-        found = parts_of_sound(script, job, speech, sound)
+        found = parts_of_sound(script, job, speech, recording.sound)
         if not files:
             return found
         comment = synthetic_comment(script.target, job.models.fingerprints.values(), script.source)
@@ -110,7 +111,7 @@ def _original(info: MediaInfo, language: str, out: Path, clock: OutputClock) -> 
     return AlternateTrack(track.language or language, "Original", sound)
 
 
-def parts_of_sound(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> Iterator[tuple[Samples, Samples]]:
+def parts_of_sound(script: Script, job: Job, speech: Speeches, sound: Sound) -> Iterator[tuple[Samples, Samples]]:
     """Yield the sound of a recording's dub in pairs of blocks, float32 [time, channel]: new speech, and everything else."""
     rate, channels, clock = job.sound_rate(script), job.num_channels, OutputClock(script, job.part, job.own_rate)
     end = seconds_to_samples(clock.at(clock.part.stop), rate)
@@ -127,8 +128,8 @@ def parts_of_sound(script: Script, job: Job, speech: Speeches, sound: Sound | No
 
     voices, is_muted = list[Span](), job.options.background == "mute"
     muted = uncovered_in(script, job, sound) if job.options.other_speech == "mute" else []
-    has_background = background is None and not is_muted and sound is not None
-    if has_background and sound is not None:
+    has_background = background is None and not is_muted and sound.is_there
+    if has_background:
         voices = _voices_in(script, sound, rate, muted)
         level = background_level(sound, voices, rate)
         if level is not None and level > LOUD_DBFS:
@@ -159,7 +160,7 @@ def _lines(
     speech: Speeches,
     voices: Sequence[Span],
     muted: Sequence[tuple[float, float]],
-    sound: Sound | None,
+    sound: Sound,
 ) -> "list[Line]":
     """Return the new speech of all utterances, and a silent line for each stretch of speech that is muted (s).
 
@@ -175,7 +176,7 @@ def _lines(
         lines.append(Line(start, stop, 0, lambda: np.zeros(0, np.float32)))
     numbers = [one.number for one, _ in fitted(script)]
     places = [(one.place.start_s, one.place.end_s) for one, _ in fitted(script)]
-    softly = dict(zip(numbers, [(0.0, 0.0)] * len(places) if sound is None else soft_edges(places, sound), strict=True))
+    softly = dict(zip(numbers, soft_edges(places, sound), strict=True))
     for one, fit in fitted(script):
         start = seconds_to_samples(clock.at(one.place.start_s), rate)
         stop = start + seconds_to_samples(one.place.seconds, rate)

@@ -17,8 +17,8 @@ from avcore.media import MediaSource, probe, write_speech
 from avcore.notes import Notes
 from avcore.progress import silent
 from avcore.timeline import seconds_to_samples
-from netflips.dubbing.detect_speech import kept_sound
 from netflips.dubbing.job import digest_of
+from netflips.dubbing.recording import sound_of
 from netflips.dubbing.segmentation import Span
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import Store
@@ -83,10 +83,11 @@ def store_people(script: Script, path: Path, video: Path | None, folder: Path, e
     source, people = _source_of(script, path, video), read_people(folder, encoder)
     seconds, sounds = dict[str, float](), dict[str, Samples]()
     with private_folder() as scratch:
-        store, digest = Store(scratch), digest_of(probe(source))
+        info = probe(source)
+        store, digest = Store(scratch), digest_of(info)
         if script.media is not None and script.media.digest not in ("", digest):
             raise InputError("this is not the video of the script", path=source.path, hint="--video names that")
-        sound = kept_sound(source, digest, store, silent)
+        sound = sound_of(info, digest, store, silent)
         voices, alone = Voices(sound, store, digest, encoder), without_background(sound, store, digest, None)
         for name in names:
             places = [(one.place.start_s, one.place.end_s) for one in script.utterances if normalize("NFC", one.speaker) == name]

@@ -24,6 +24,7 @@ from netflips.dubbing.given import track_of
 from netflips.dubbing.job import Job, digest_of
 from netflips.dubbing.mix import mix
 from netflips.dubbing.options import DubOptions, settings_as_json
+from netflips.dubbing.recording import Recording
 from netflips.dubbing.render import draw_segments, drawing, num_frames
 from netflips.dubbing.segments import Segment, constant_rate_segments, quiet_borders
 from netflips.dubbing.speech import NewSpeech, Speeches, speak
@@ -91,9 +92,10 @@ def talk(script: Script, job: Job, portrait: Portrait, lip_sync: LipSync | None 
     track = replace(job.track, before_s=before_s, length_s=before_s + job.track.length_s + behind_s)
     job = replace(job, track=track).divided(script)
 
-    script = fill_target_units(script, job, None)
-    script = fit(script, job, None)
-    speech = speak(script, job, None)
+    recording = Recording(job.info)  # an image is neither heard nor cut
+    script = fill_target_units(script, job, recording)
+    script = fit(script, job, recording)
+    speech = speak(script, job, recording)
     rate = job.frame_rate(script)
 
     count = num_frames(script, rate, track.length_s)
@@ -101,7 +103,7 @@ def talk(script: Script, job: Job, portrait: Portrait, lip_sync: LipSync | None 
     around_s = resolve_backend(job.lips, job.renderer).around_s
     schedule = partial(portrait_segments, script, portrait, speech, count, made_of, around_s)
     pieces = draw_segments(job, rate, count, schedule, lip_sync=lip_sync)
-    return write(script, job, pieces, mix(script, job, speech, None))
+    return write(script, job, pieces, mix(script, job, speech, recording))
 
 
 def portrait_segments(

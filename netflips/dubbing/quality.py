@@ -99,7 +99,7 @@ _CHANGED: Mapping[str, QualityEstimate] = {
 """The estimate of a translation by a note of what it changed."""
 
 
-def estimate_quality(script: Script, job: Job, sound: Sound | None) -> Script:
+def estimate_quality(script: Script, job: Job, sound: Sound) -> Script:
     """Fill in the quality of each utterance of the part, and of the whole; add notes about what is unusual."""
     utterances = [one for one in job.part.utterances(script) if not isinstance(one.target, KeptOriginal)]
     spoken = [(one, one.target.text) for one in utterances if isinstance(one.target, WrittenText) and one.target.text]
@@ -252,7 +252,7 @@ class _Estimator:
 # The program that speaks
 
 
-def _speaker(script: Script, job: Job, sound: Sound | None, spoken: Sequence[tuple[Utterance, str]]) -> SpeakerMeasure | None:
+def _speaker(script: Script, job: Job, sound: Sound, spoken: Sequence[tuple[Utterance, str]]) -> SpeakerMeasure | None:
     """Return how well the speaking program is recognized, None = not known. Adds a note if it is hardly understood.
 
     spoken: the utterances with a text, each with its text.

@@ -18,9 +18,8 @@ from avcore.media.frames import read_small_frames
 from avcore.notes import Note
 from avcore.progress import Progress
 from avcore.timeline import Seconds, exact
-from netflips.dubbing.job import Job
 from netflips.dubbing.store import Store
-from netflips.script.types import Script, Transition
+from netflips.script.types import Transition
 
 _STRETCH_S, _LEAD_S = 60, ceil(LONGEST_TRANSITION_S) + 1
 """Shots are kept by stretches of this length. The search of a stretch also sees the lead on both sides: the motion before its first
@@ -41,7 +40,7 @@ _Seen = TypeVar("_Seen")
 class Shots:
     """The shots of a video. cuts: times (s) of frames that begin a new shot, in order. transitions: those that are gradual."""
 
-    def __init__(self, cuts: Sequence[float], transitions: Sequence[Transition] = ()) -> None:
+    def __init__(self, cuts: Sequence[float] = (), transitions: Sequence[Transition] = ()) -> None:
         self.cuts, self.transitions = tuple(cuts), tuple(transitions)
         self._edges = [exact(cut) - _ROUNDING_S for cut in cuts]
 
@@ -60,23 +59,14 @@ class _Scenes:
     """how the frames were read up to its end"""
 
 
-def detect_shots(job: Job, script: Script) -> Shots:
-    """Find the shots of the video, or of the part that is dubbed and what its last utterance may need behind it; of sound, none."""
-    if not job.info.has_video:
-        return Shots(())
-    options, length_s = job.options, job.info.duration_s
-    if options.end is not None and script.is_source_timed:  # an utterance that begins in the part may end behind it
-        length_s = min(length_s, exact(options.end) + exact(2 * options.utterance_length[1]))
-
-    with job.clock.stage("faces"):
-        return kept_shots(job.info, length_s, job.store, job.digest, job.progress)
-
-
 def kept_shots(info: MediaInfo, length_s: Seconds, store: Store, digest: str, progress: Progress) -> Shots:
-    """Return the shots of the beginning of a video, found or kept; its source has the notes of how the frames were read.
+    """Return the shots of the beginning of a video, found or kept; its source has the notes of how the frames were read. Sound has
+    none.
 
     digest: of the video, see `digest_of`.
     """
+    if not info.has_video:
+        return Shots()
     whole = range(0, max(int(info.duration_s), 1), _STRETCH_S)
     starts = [start for start in whole if start < length_s]
     found = {start: scenes for start in starts if (scenes := store.find(_Scenes, _SCENES, (digest, start, _VERSION))) is not None}

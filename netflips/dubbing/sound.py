@@ -23,6 +23,16 @@ class Sound:
     activity: SpeechActivity
     """where speech is in it"""
 
+    @classmethod
+    def none(cls) -> "Sound":
+        """Return the sound of a video that has none."""
+        return cls(Path(), SpeechActivity(np.zeros(0, np.float32), np.zeros(0, np.float32), 0))
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is any."""
+        return self.activity.num_samples > 0
+
     @cached_property
     def regions(self) -> list[Region]:
         """The stretches of speech, in order."""
@@ -31,14 +41,15 @@ class Sound:
     @cached_property
     def samples(self) -> Samples:
         """All of it, float32 [S], mapped from the disk."""
-        return np.memmap(self.path, np.float32, "r") if self.activity.num_samples else np.zeros(0, np.float32)
+        return np.memmap(self.path, np.float32, "r") if self.is_there else np.zeros(0, np.float32)
 
     def read(self, start: int, stop: int) -> Samples:
         """Return samples `start` to `stop` - 1, float32 [stop - start]; silence beyond both ends."""
         found = np.zeros(stop - start, np.float32)
         first, last = (min(max(edge, 0), self.activity.num_samples) for edge in (start, stop))
-        stored = np.fromfile(self.path, np.float32, last - first, offset=first * found.itemsize)
-        found[first - start : first - start + len(stored)] = stored
+        if first < last:
+            stored = np.fromfile(self.path, np.float32, last - first, offset=first * found.itemsize)
+            found[first - start : first - start + len(stored)] = stored
         return found
 
     def between(self, start_s: float, end_s: float) -> Samples:

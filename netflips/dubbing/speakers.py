@@ -22,6 +22,7 @@ from netflips.dubbing.job import Job
 from netflips.dubbing.options import AUTO
 from netflips.dubbing.part import with_more
 from netflips.dubbing.people import known_names
+from netflips.dubbing.recording import Recording
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.track_faces import Face, FaceMeasures, Faces
 from netflips.dubbing.voice_groups import voices_of
@@ -36,15 +37,15 @@ _SAME_MOUTH, _LEAST_AT_ONCE, _MOST_LATE = 0.85, frame_at(1.5), frame_at(0.2)
 frames by which one of them is late."""
 
 
-def assign_speakers(script: Script, job: Job, sound: Sound | None, faces: Faces) -> Script:
+def assign_speakers(script: Script, job: Job, recording: Recording, faces: Faces) -> Script:
     """Fill in the speaker of each utterance, the faces seen in those of the part, with the one that is drawn, and the speakers.
 
     Raises NoSpeechError if there is no voice to take, NoFaceError if a face is needed and none is there, InputError for settings
     of a speaker without utterances.
     """
-    options, is_own = job.options, script.is_source_timed
+    options, sound, is_own = job.options, recording.sound, script.is_source_timed
     names, who = _people(script, job, sound, faces) if is_own else _one_person(script, job, sound, faces)
-    if job.people is not None and sound is not None:
+    if job.people is not None and sound.is_there:
         with job.clock.stage("voice"):
             known = known_names(script, job.people, voices_of(job, sound), names, job.notes)
         names = {number: known.get(name, name) for number, name in names.items()}
@@ -87,7 +88,7 @@ def assign_speakers(script: Script, job: Job, sound: Sound | None, faces: Faces)
 # Who it is
 
 
-def _one_person(script: Script, job: Job, sound: Sound | None, faces: Faces) -> tuple[dict[int, str], dict[int, UtteranceSpeaker]]:
+def _one_person(script: Script, job: Job, sound: Sound, faces: Faces) -> tuple[dict[int, str], dict[int, UtteranceSpeaker]]:
     """Return the speaker of a clip's utterance by name, and their face: in each shot the largest that speaks.
 
     It is the largest of all if none speaks. Raises NoFaceError if there is none and its lips are needed.
@@ -95,7 +96,7 @@ def _one_person(script: Script, job: Job, sound: Sound | None, faces: Faces) -> 
     options, choice, (one,) = job.options, parse_face_choice(job.options.face), script.utterances
     seen, chosen = faces.seen.get(one.number), frozenset[int]()
     if seen is not None:
-        levels = None if sound is None else loudness(sound.read(0, sound.activity.num_samples))
+        levels = loudness(sound.read(0, sound.activity.num_samples)) if sound.is_there else None
         chosen = frozenset(face.number for face in choose_tracks(list(seen.faces), choice, levels)) if seen.faces else chosen
         needs_face = options.uses_video and options.modalities != AUTO and options.in_lip_path is None
         if not chosen and needs_face:
@@ -107,17 +108,17 @@ def _one_person(script: Script, job: Job, sound: Sound | None, faces: Faces) -> 
     return {one.number: SPEAKER}, {one.number: UtteranceSpeaker(1, chosen)}
 
 
-def _people(script: Script, job: Job, sound: Sound | None, faces: Faces) -> tuple[dict[int, str], dict[int, UtteranceSpeaker]]:
+def _people(script: Script, job: Job, sound: Sound, faces: Faces) -> tuple[dict[int, str], dict[int, UtteranceSpeaker]]:
     """Return the speaker of each utterance of a recording by name, and their faces, decided by faces and voices together."""
     spoken = script.utterances
-    if sound is not None and job.options.cascade:  # a laugh is in nobody's usual voice
+    if sound.is_there and job.options.cascade:  # a laugh is in nobody's usual voice
         with job.clock.stage("text"):
             laughs = hardly_words(job.part.utterances(script), recognized_speech(job, sound))
         spoken = tuple(one for one in spoken if one.number not in laughs)
 
     with job.clock.stage("voice"):
         voices, pitches = dict[int, int | None](), dict[int, float | None]()
-        if sound is not None and (job.options.voice is None or job.options.has_builtin_voice):  # else one voice was given for all
+        if sound.is_there and (job.options.voice is None or job.options.has_builtin_voice):  # else one voice was given for all
             heard, places = voices_of(job, sound), [(one.place.start_s, one.place.end_s) for one in spoken]
             voices = {one.number: group for one, group in zip(spoken, heard.groups(places), strict=True)}
             if len(set(voices.values())) > 1:

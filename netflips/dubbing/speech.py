@@ -27,6 +27,7 @@ from netflips.dubbing.fit import fitted, spoken_units
 from netflips.dubbing.given import SpeechFiles, kept_sound
 from netflips.dubbing.job import Job, digest_of
 from netflips.dubbing.likeness import like_speaker
+from netflips.dubbing.recording import Recording
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import Store
 from netflips.dubbing.text_speech import ProgramSpeech, TextToUnit, text_speech
@@ -75,7 +76,7 @@ class Speeches(Mapping[int, NewSpeech]):
         return len(self.made_of)
 
 
-def speak(script: Script, job: Job, sound: Sound | None) -> Speeches:
+def speak(script: Script, job: Job, recording: Recording) -> Speeches:
     """Speak each utterance in its speaker's voice, as loud as the original."""
     spoken = [one for one, _ in fitted(script)]
     if job.track is not None:
@@ -84,7 +85,7 @@ def speak(script: Script, job: Job, sound: Sound | None) -> Speeches:
 
     made_of = dict[int, tuple[object, ...]]()
     with job.clock.stage("speech"):
-        synthesizer = synthesizer_of(script, job, sound)
+        synthesizer = synthesizer_of(script, job, recording.sound)
         # One after another: two utterances at once took longer, 2.9 s in place of 2.6 (benchmarks/NOTES.md).
         for done, one in enumerate(spoken, 1):
             made_of[one.number] = synthesizer.keep(one)
@@ -92,7 +93,7 @@ def speak(script: Script, job: Job, sound: Sound | None) -> Speeches:
     return Speeches(job.store, made_of)
 
 
-def synthesizer_of(script: Script, job: Job, sound: Sound | None) -> "Synthesizer":
+def synthesizer_of(script: Script, job: Job, sound: Sound) -> "Synthesizer":
     """Return what speaks the job's utterances. sound: of the original."""
     rate = job.sound_rate(script)
     files, texts = cache(partial(SpeechFiles.of, job.options, job.store, rate)), cache(partial(text_speech, script, job, sound))
@@ -110,8 +111,8 @@ class Synthesizer:
     """the target language"""
     rate: int
     """sample rate of the speech in Hz"""
-    sound: Sound | None
-    """sound of the original, for the loudness; None: there is none"""
+    sound: Sound
+    """sound of the original, for the loudness"""
     files: Callable[[], SpeechFiles]
     """returns the files of utterances whose speech is given"""
     texts: Callable[[], TextToUnit | ProgramSpeech]
@@ -126,7 +127,7 @@ class Synthesizer:
     def keep(self, one: Utterance) -> tuple[object, ...]:
         """Speak a fitted utterance unless its speech is kept already; returns its key in the store."""
         units, rate = spoken_units(one, self.language), self.rate
-        original = None if self.sound is None else self.sound.between(one.place.start_s, one.place.end_s)
+        original = self.sound.between(one.place.start_s, one.place.end_s) if self.sound.is_there else None
 
         length = seconds_to_samples(units_to_seconds(units.num_steps), rate)
         is_from_outside = isinstance(one.target, SpokenSound | WrittenText)

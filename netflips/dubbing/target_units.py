@@ -14,6 +14,7 @@ from netflips.cascade.speakers import SpeechError
 from netflips.dubbing.given import SpeechFiles, units_of_track
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more
+from netflips.dubbing.recording import Recording
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.text_speech import ProgramSpeech, TextToUnit, text_speech
 from netflips.dubbing.timing import pauses_in
@@ -24,7 +25,7 @@ from netflips.script.types import Script
 from netflips.script.utterance import Utterance
 
 
-def fill_target_units(script: Script, job: Job, sound: Sound | None) -> Script:
+def fill_target_units(script: Script, job: Job, recording: Recording) -> Script:
     """Fill in the units of each target. Utterances without any are left alone, with a note of the reason."""
     if job.track is not None:
         with job.clock.stage("av2unit"):
@@ -33,7 +34,7 @@ def fill_target_units(script: Script, job: Job, sound: Sound | None) -> Script:
             return with_more(script, {one.number: replace(one, units=units)})
 
     utterances, found = job.part.utterances(script), dict[int, Utterance]()
-    encoder = target_encoder(script, job, sound)
+    encoder = target_encoder(script, job, recording.sound)
     with job.clock.stage("speech"):
         for done, one in enumerate(utterances, 1):
             result = encoder.encode(one)
@@ -54,7 +55,7 @@ def with_target_units(script: Script) -> Iterator[tuple[Utterance, UnitList]]:
     return ((one, one.units) for one in script.utterances if one.units is not None)
 
 
-def target_encoder(script: Script, job: Job, sound: Sound | None) -> "TargetEncoder":
+def target_encoder(script: Script, job: Job, sound: Sound) -> "TargetEncoder":
     """Return what turns the job's targets into units."""
     return TargetEncoder(
         cache(partial(text_speech, script, job, sound)),
@@ -85,8 +86,8 @@ class TargetEncoder:
     """file of the script that was given"""
     texts_file: Path
     """file in which the user can correct the texts of a cascade"""
-    sound: Sound | None
-    """sound of the original, whose pauses are kept; None: there is none"""
+    sound: Sound
+    """sound of the original, whose pauses are kept"""
     is_source_timed: bool
     """whether each utterance has a length of its own to fill"""
 

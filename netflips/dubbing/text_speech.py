@@ -48,7 +48,7 @@ _HARDLY_FASTER = 1.05
 """A program does not speak again to be faster by less than this factor."""
 
 
-def text_speech(script: Script, job: Job, sound: Sound | None) -> "TextToUnit | ProgramSpeech":
+def text_speech(script: Script, job: Job, sound: Sound) -> "TextToUnit | ProgramSpeech":
     """Return what speaks the job's texts. sound: sound of the original, for samples of the voices."""
     language, options, readings = job.languages[1], job.options, readings_of(script, job)
     if job.speaking is None:
@@ -163,8 +163,8 @@ class VoiceReferences:
 
     dubbed: Sequence[Utterance]
     """the utterances of the part that is dubbed"""
-    sound: Sound | None
-    """sound of the original; None: there is none"""
+    sound: Sound
+    """sound of the original"""
     file_of: Callable[[str], Path | None]
     """returns the file of a speaker's voice, None: it is the original's"""
 
@@ -173,7 +173,7 @@ class VoiceReferences:
         path = self.file_of(speaker)
         if path is not None and path.suffix.lower() != ".npy":
             return beginning_of(path, seconds_to_samples(_REFERENCE_S)), ""
-        if self.sound is None:
+        if not self.sound.is_there:
             return None, ""
 
         own = [one for one in self.dubbed if one.speaker == speaker]

@@ -46,12 +46,12 @@ class Pause(NamedTuple):
     """its length"""
 
 
-def measure_rates(script: Script, sound: Sound | None) -> Script:
+def measure_rates(script: Script, sound: Sound) -> Script:
     """Fill in the rate of each speaker whose rate is not given, if the text of enough speech is known."""
     # No rate is measured from sound alone: syllable nuclei, as de Jong and Wempe (2009) count them, are 0.70 to 1.0 of the
     # syllables of 19 synthetic voices, which spreads as far as the rates themselves.
     usual = USUAL.get(script.source)
-    if sound is None or usual is None or not script.is_source_timed:
+    if usual is None or not script.is_source_timed:
         return script
 
     spoken: dict[str, tuple[int, float]] = {}
@@ -82,9 +82,9 @@ def duration_scale(rate: float | None, keep_sound: bool) -> float:
     return 1.0 if rate is None or keep_sound else 1 / rate
 
 
-def pauses_in(sound: Sound | None, place: TimeSpan) -> list[Pause]:
+def pauses_in(sound: Sound, place: TimeSpan) -> list[Pause]:
     """Return the pauses within an utterance of the original."""
-    spans = [] if sound is None else spoken_in(sound, place)
+    spans = spoken_in(sound, place)
     whole, before, found = sum(end - start for start, end in spans), 0.0, list[Pause]()
     for (start, end), (following, _) in pairwise(spans):
         before += end - start

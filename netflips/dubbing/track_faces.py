@@ -21,13 +21,13 @@ from avcore.faces.find import Follower, nearest_rows
 from avcore.faces.geometry import Box, box_lip_margin, cut_mouths
 from avcore.faces.select import loudness, speech_evidence
 from avcore.journal import key_of
-from avcore.media import MediaInfo, read_frames
+from avcore.media import read_frames
 from avcore.media.frames import LONGEST_STAY_S, read_lip_crops
 from avcore.progress import Progress
 from avcore.timeline import exact, frame_at, frames_covering, frames_to_seconds, frames_to_units, units_to_samples
 from netflips.dubbing.job import Job
-from netflips.dubbing.shots import Shots, num_ahead, with_following
-from netflips.dubbing.sound import Sound
+from netflips.dubbing.recording import Recording
+from netflips.dubbing.shots import num_ahead, with_following
 from netflips.dubbing.store import Store
 from netflips.script.types import Script
 from netflips.script.utterance import TimeSpan, Utterance
@@ -236,7 +236,7 @@ def frames_of(place: TimeSpan) -> tuple[int, int]:
     return frame_at(place.start_s), frames_covering(place.end_s)
 
 
-def track_faces(job: Job, script: Script, sound: Sound | None) -> Faces:
+def track_faces(script: Script, job: Job, recording: Recording) -> Faces:
     """Find the faces in each utterance and keep them.
 
     If only a part is dubbed, its own utterances are searched, and faces of the others are used if they are kept already: so the
@@ -253,7 +253,7 @@ def track_faces(job: Job, script: Script, sound: Sound | None) -> Faces:
     if is_blind or ((options.is_draft or not job.lips.draws) and not options.uses_video):
         return faces
     with job.clock.stage("faces"):
-        search = FaceSearch(info, total, Shots(script.cuts), sound, kept)
+        search = FaceSearch(recording, total, kept)
         return replace(faces, seen=search.find(spans, job.part.numbers, job.progress))
 
 
@@ -268,13 +268,10 @@ def frame_span_of(place: TimeSpan, total: int, slack_s: Fraction = Fraction(0)) 
 class FaceSearch:
     """Tracks the faces of a video's utterances, and keeps them."""
 
-    info: MediaInfo
+    recording: Recording
+    """a track ends where its shot does, and is compared with the sound"""
     num_frames: int
     """frames of the video at 25 fps"""
-    shots: Shots
-    """a track ends where its shot does"""
-    sound: Sound | None
-    """what is heard meanwhile; None: nothing"""
     kept: KeptFaces
 
     def find(self, spans: Mapping[int, FrameSpan], wanted: Collection[int], progress: Progress) -> dict[int, FoundFaces]:
@@ -310,24 +307,25 @@ class FaceSearch:
         from avcore.faces.detect import FaceDetector  # LiteRT takes time to load, and not every dub needs it
 
         waiting, open_ones = [one for one in spans if one.length], list[tuple[FrameSpan, Follower, list[bool]]]()
+        info, shots = self.recording.info, self.recording.shots
         begin, stop = frames_to_seconds(spans[0].first), max(one.stop for one in spans)
         # Every frame, in accurate colours: with quick ones the units of lips come out otherwise, and every second frame alone hides
         # movements of the mouth (benchmarks/NOTES.md).
-        read = read_frames(self.info.source, begin, clock=self.info.clock)
+        read = read_frames(info.source, begin, clock=info.clock)
 
-        with FaceDetector() as detector, closing(ahead(read, num_ahead(self.info))) as frames:
+        with FaceDetector() as detector, closing(ahead(read, num_ahead(info))) as frames:
             for here, following in with_following(frames):
                 last = self.num_frames if following is None else frames_covering(following.time)
                 numbers = range(frames_covering(here.time), last)
                 if numbers.start >= stop:
                     break
                 report(len(numbers) if open_ones else 0)
-                is_held, shot = frames_to_seconds(len(numbers)) > LONGEST_STAY_S, self.shots.shot_at(here.time)
+                is_held, shot = frames_to_seconds(len(numbers)) > LONGEST_STAY_S, shots.shot_at(here.time)
 
                 # A video frame stands for several or none of the frames at 25 fps; each of these is a step of every open utterance.
                 for number in numbers:
                     while waiting and waiting[0].first <= number:
-                        open_ones.append((waiting.pop(0), Follower(detector, self.info.pixel_aspect), []))
+                        open_ones.append((waiting.pop(0), Follower(detector, info.pixel_aspect), []))
                     for _, follower, held in open_ones:
                         follower.step(here.rgb, shot)
                         held.append(is_held)
@@ -340,7 +338,8 @@ class FaceSearch:
     def _keep(self, span: FrameSpan, follower: Follower, held: Sequence[bool]) -> FoundFaces:
         """Keep the faces of an utterance, each with the evidence that it speaks. held: whether each frame is a freeze frame."""
         edges = [units_to_samples(frames_to_units(edge)) for edge in (span.first, span.stop)]
-        levels = None if self.sound is None else loudness(self.sound.read(*edges))
+        sound = self.recording.sound
+        levels = loudness(sound.read(*edges)) if sound.is_there else None
         moving = np.ones(span.length, bool)
         moving[: len(held)] = ~np.array(held, bool)[: span.length]
 

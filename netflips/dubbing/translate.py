@@ -21,6 +21,7 @@ from netflips.dubbing.given import with_given_speech
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import with_more
+from netflips.dubbing.recording import Recording
 from netflips.dubbing.sentence_translator import SentenceTranslator
 from netflips.dubbing.sentences import sentences_in
 from netflips.dubbing.sound import Sound
@@ -41,11 +42,9 @@ _Candidates = tuple[TranslatedUnits, ...]
 """Candidates of the unit translator for an utterance, the best first; several if the translator can vary the length."""
 
 
-def translate(script: Script, job: Job, sound: Sound | None) -> Script:
-    """Fill in the target of each utterance, unless a person gave it.
-
-    sound: sound of the original, by which a program that speaks the texts imitates its voices.
-    """
+def translate(script: Script, job: Job, recording: Recording) -> Script:
+    """Fill in the target of each utterance, unless a person gave it."""
+    sound = recording.sound
     if job.options.speech_in is not None:
         script = with_given_speech(script, job, job.options.speech_in)
     script = replace(script, titles={} if job.options.script is None else dict(job.options.script.titles))
@@ -58,7 +57,7 @@ def translate(script: Script, job: Job, sound: Sound | None) -> Script:
     return _as_proposed(script, job, sound)
 
 
-def _as_proposed(script: Script, job: Job, sound: Sound | None) -> Script:
+def _as_proposed(script: Script, job: Job, sound: Sound) -> Script:
     """Return the script with the length of texts in which names in Latin letters are read as the terms propose; a note tells so."""
     proposed, found, words = proposed_readings(script), dict[int, Utterance](), dict[str, None]()
     for one in script.utterances if proposed else ():
@@ -117,7 +116,7 @@ def _units(script: Script, job: Job) -> Script:
     return with_more(script, translated)
 
 
-def _texts(script: Script, job: Job, sound: Sound | None, asked: CascadeModels) -> Script:
+def _texts(script: Script, job: Job, sound: Sound, asked: CascadeModels) -> Script:
     """Translate texts with a folder's model, a program or a language model, and a glossary. Each translation is kept."""
     engines = engines_of(job.models, asked, *job.languages)
     glossary = job.term_readings | ({} if asked.glossary is None else read_glossary(asked.glossary))

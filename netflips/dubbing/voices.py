@@ -28,7 +28,7 @@ def embedded(encoder: Speaker, speech: Samples) -> Samples:
         return np.zeros(0, np.float32)
 
 
-def voice_for(script: Script, job: Job, sound: Sound | None, name: str) -> SpeakerVoice:
+def voice_for(script: Script, job: Job, sound: Sound, name: str) -> SpeakerVoice:
     """Return the voice that a speaker is dubbed in, with its pitch if the vocoder uses that.
 
     It is from a file, or from all that the speaker says, or from everybody's speech if they say too little. Raises NoSpeechError
@@ -40,7 +40,7 @@ def voice_for(script: Script, job: Job, sound: Sound | None, name: str) -> Speak
         voice = read_voice(job.info.source if is_dubbed else path, lambda: models.speaker_encoder)
         require_own_encoder(voice, models.vocoder)  # before all is translated
         return voice
-    if sound is None:
+    if not sound.is_there:
         raise NoSpeechError("it has no sound to take the voice from", path=job.info.path, hint=_WAY_OUT)
 
     encoder, store = models.speaker_encoder, job.store

@@ -23,7 +23,8 @@ from netflips.dubbing import shots as cutting
 from netflips.dubbing import track_faces as seeing
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import DubOptions
-from netflips.dubbing.shots import Shots, detect_shots
+from netflips.dubbing.recording import Recording, read
+from netflips.dubbing.shots import Shots
 from netflips.dubbing.store import Store
 from netflips.dubbing.track_faces import Faces, FrameSpan, track_faces
 from netflips.script.types import Script
@@ -78,11 +79,11 @@ class Seeing:
         monkeypatch.setattr("avcore.faces.detect.FaceDetector", nullcontext)
 
     def cuts(self) -> list[float]:
-        return list(detect_shots(self.job, Script(utterances=())).cuts)
+        return list(read(self.job).shots.cuts)
 
     def look(self, shots: Sequence[float], *places: tuple[float, float]) -> Faces:
         script = _script(shots, places)
-        return track_faces(self.job.divided(script), script, None)
+        return track_faces(script, self.job.divided(script), Recording(self.job.info, shots=Shots(shots)))
 
     def expected(self, seen: FrameSpan, shots: Shots) -> list[tuple[int, int]]:
         frames = self.job.source.frames(seen.first, seen.stop)

@@ -13,6 +13,7 @@ from avcore.contracts import SpeakerVoice
 from avcore.errors import InputError, NoSpeechError
 from netflips.dubbing.diarization import UtteranceSpeaker, UtteranceVoice, recognize, who_speaks
 from netflips.dubbing.shots import Shots
+from netflips.dubbing.sound import Sound
 from netflips.dubbing.speakers import is_seen_twice
 from netflips.dubbing.store import Store
 from netflips.dubbing.track_faces import Face, FaceMeasures, Faces, FoundFaces, FrameSpan, KeptFaces
@@ -213,9 +214,9 @@ def test_a_stored_voice_of_another_encoder_is_refused_before_anything_is_transla
     talk = SimpleNamespace(path=tmp_path / "talk.mp4")
     job: Any = SimpleNamespace(voice_file=lambda _: stored, models=models, info=talk)
     with pytest.raises(InputError, match="another speaker encoder than the vocoder's; expected sha256:another; found sha256:mine"):
-        voice_for(Script(), job, None, "Ann")
+        voice_for(Script(), job, Sound.none(), "Ann")
     models.vocoder.speaker_encoder = ""  # it does not say
-    assert voice_for(Script(), job, None, "Ann").encoder == "sha256:mine"
+    assert voice_for(Script(), job, Sound.none(), "Ann").encoder == "sha256:mine"
 
 
 def test_a_voice_is_the_mean_of_what_its_person_says_by_length(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_a_clip_keeps_its_length(
     given: list[tuple[int, int]], start_s: float | None, length_s: float, wanted: list[tuple[int, int]]
 ) -> None:
     units = UnitList(tuple(unit for unit, _ in given), tuple(steps for _, steps in given), "v")
-    sound: Any = None if start_s is None else SimpleNamespace(regions=[Region(start_s, start_s + 0.5)])
+    sound: Any = SimpleNamespace(regions=[] if start_s is None else [Region(start_s, start_s + 0.5)])
     found = rested(units, 0, sound, length_s)
     assert found.vocabulary == "v"
     assert list(zip(found.ids, found.durations or (), strict=True)) == wanted
@@ -186,7 +186,9 @@ def placed(place: TimeSpan, natural: int, *, rate: float | None = None, followin
     others = () if following_s is None else (Utterance(2, TimeSpan(following_s, following_s + 1), "Ann"),)
     script = Script("en", "ko", "own", speakers=(SpeakerOf("Ann", rate=rate),), utterances=(one, *others))
     slack = slack_of(script, Fraction(60))
-    fitter = Fitter(script, slack, lambda _: None, None, SCALES, freezes_frame=False, frame_rate=Fraction(25), keep_sound=False)
+    fitter = Fitter(
+        script, slack, lambda _: None, Sound.none(), SCALES, freezes_frame=False, frame_rate=Fraction(25), keep_sound=False
+    )
     fit, _ = fitter.fit(one, one.units or UnitList())
     assert fit.spoken_s == pytest.approx(sum(fit.durations) * 0.02)
     return fit
@@ -237,7 +239,6 @@ def script_of(*speakers: SpeakerOf, language: str = "en") -> Script:
 def test_the_rate_of_each_speaker_is_measured_where_there_is_enough_speech(sound: Sound) -> None:
     slow, fast = measure_rates(script_of(), sound).speakers
     assert (slow.rate, fast.rate) == (0.8, 1.25)  # of 7 s with 14 syllables, and of 6 s with 84
-    assert measure_rates(script_of(), None).speakers[0].rate is None
     assert measure_rates(script_of(language="de"), sound).speakers[0].rate is None
     short = replace(script_of(), utterances=script_of().utterances[1:3])
     assert measure_rates(short, sound).speakers[1].rate is None
@@ -257,7 +258,6 @@ def test_stretches_of_speech_are_cut_at_the_place_and_pauses_told(sound: Sound) 
     assert spoken_in(sound, TimeSpan(3.0, 9.5)) == [(3.0, 3.5), (4.5, 8.0), (9.0, 9.5)]
     assert pauses_in(sound, TimeSpan(0.0, 8.0)) == [Pause(0.5, 50)]
     assert pauses_in(sound, TimeSpan(0.0, 4.0)) == []
-    assert pauses_in(None, TimeSpan(0.0, 8.0)) == []
 
 
 def test_a_text_is_parted_at_the_mark_next_to_a_pause() -> None:
@@ -313,7 +313,9 @@ def test_time_to_spare_is_rested_before_speech_is_drawn_out(slot_s: float, rest:
     one = Utterance(1, TimeSpan(1.0, 1.0 + slot_s), "Ann", units=UnitList((1, 0, 1), (45, 10, 45)))
     script = Script("en", "ko", "own", speakers=(SpeakerOf("Ann"),), utterances=(one,))
     slack = slack_of(script, Fraction(60))
-    fitter = Fitter(script, slack, lambda _: 0, None, SCALES, freezes_frame=False, frame_rate=Fraction(25), keep_sound=False)
+    fitter = Fitter(
+        script, slack, lambda _: 0, Sound.none(), SCALES, freezes_frame=False, frame_rate=Fraction(25), keep_sound=False
+    )
     fit, note = fitter.fit(one, one.units or UnitList())
     assert note is None
     assert (fit.durations[1], fit.durations[0] + fit.durations[2]) == (rest, sounds)
