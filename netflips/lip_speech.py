@@ -52,10 +52,10 @@ from avcore.timeline import (
 )
 from avcore.units import Units
 from netflips.dubbing.begin import media_of
-from netflips.dubbing.encode import as_units
 from netflips.dubbing.job import digest_of
 from netflips.dubbing.options import settings_as_json
 from netflips.dubbing.recording import Recording, sound_of
+from netflips.dubbing.roads.units import as_units
 from netflips.dubbing.segmentation import Span, cut_utterances
 from netflips.dubbing.shots import kept_shots
 from netflips.dubbing.store import Store, work_beside

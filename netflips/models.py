@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import learnt_languages
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.checkpoints.stages import Running, Stage
 from avcore.contracts import Extractor, Speaker, SpeakerVoice, Translator, Voice
+from avcore.domain import Domain
 from avcore.errors import UsageError
 from avcore.flags import CommonOptions
 from avcore.journal import file_digest
@@ -30,71 +31,68 @@ _DIGITS = 16
 """Digits that are kept of a model file's digest."""
 
 
-class _Absent:
-    """Stands for a model that is not there, such as the unit encoder or the unit translator in the cascade. what: its name."""
-
-    vocabulary = fingerprint = decoding = trained_on = ""
-    domain = agreement = default_search = None
-    languages = ()
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-
-    def __getattr__(self, name: str) -> NoReturn:
-        # Python itself, as when it copies, asks for such names, and must find that they are missing.
-        if name.startswith("_"):
-            raise AttributeError(name)
-        raise UsageError(
-            f"these models have no {self._what}", found="models of the cascade", hint="load those of the unit pipeline"
-        )
-
-    def readings(self, *_: object) -> list[Any]:
-        """Return an empty list: there is no score."""
-        return []
-
-    def unload(self) -> None:
-        """Do nothing: there is no model in memory."""
-
-
-class _Later:
-    """Stands for a model that is read at its first use."""
-
-    def __init__(self, read: Callable[[], Any]) -> None:
-        self._read = cache(read)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._read(), name)
-
-
 @dataclass(frozen=True)
 class Models:
     """The models of a dub."""
 
-    extractor: Extractor
-    """the unit encoder"""
-    translator: Translator
-    """the unit translator"""
-    vocoder: Voice
-    """of the target language"""
     fingerprints: dict[str, str]
     """of the checkpoints, by the names of their stages"""
     paths: ModelPaths
     """where the checkpoints came from"""
     how: Running
     """how the models run"""
+    of_voice: Running
+    """how the voice runs"""
     speaks: bool = True
     """as `RunOptions.speaks`"""
     unloads: bool = False
     """as `RunOptions.unloads`"""
+    loaded: dict[Stage, Any] = field(default_factory=dict, repr=False)
+    """the unit encoder, the unit translator and the voice, as far as they were read"""
     _others: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """whatever else was loaded, by part or name"""
 
-    def done_with(self, stage: Extractor | Translator) -> None:
-        """Report that a dub does not need a stage any more; with `unloads`, its weights leave memory."""
-        if self.unloads:
-            stage.unload()
+    @property
+    def extractor(self) -> Extractor:
+        """The unit encoder. Raises UsageError where there is none."""
+        extractor: Extractor = self._needed(UNIT_ENCODER, self.how)
+        return extractor
+
+    @property
+    def translator(self) -> Translator:
+        """The unit translator. Raises UsageError where there is none."""
+        translator: Translator = self._needed(TRANSLATOR, self.how)
+        return translator
+
+    @property
+    def vocoder(self) -> Voice:
+        """The voice of the target language. Raises UsageError where there is none."""
+        voice: Voice = self._needed(RENDERER, self.of_voice)
+        return voice
+
+    def _needed(self, stage: Stage, how: Running) -> Any:
+        if stage not in self.loaded:
+            path = self.paths.needed.get(stage)
+            if path is None:
+                found = ", ".join(one.kind for one in self.paths.needed)
+                raise UsageError(f"these models have no {stage.kind}", found=found, hint="load those of the unit pipeline")
+            self.loaded[stage] = load(stage, path, how)
+        return self.loaded[stage]
+
+    @property
+    def agreement(self) -> Any:
+        """As of the unit encoder (`avcore.contracts.Extractor`); None without one."""
+        return None if self.paths.av2unit is None else self.extractor.agreement
+
+    @property
+    def domains(self) -> dict[str, Domain | None]:
+        """What the unit encoder and the unit translator know, by their names, as far as they were read."""
+        return {stage.name: self.loaded[stage].domain for stage in (UNIT_ENCODER, TRANSLATOR) if stage in self.loaded}
+
+    def done_with(self, stage: Stage) -> None:
+        """Report that a dub does not need the unit encoder or translator any more; with `unloads`, its weights leave memory."""
+        if self.unloads and stage in self.loaded:
+            self.loaded[stage].unload()
 
     @property
     def languages(self) -> tuple[str, str]:
@@ -163,8 +161,9 @@ class Models:
         offset: as `RunOptions.vocoder_unit_offset`. Raises LanguageError where the renderer lacks the language.
         """
         how = replace(self.how, target=target)
-        voice = load_voice(self.paths.unit2av, _of_voice(how, offset, self.paths.unit2av, self.speaks))
-        other = replace(self, vocoder=voice, how=how)
+        of_voice = _of_voice(how, offset, self.paths.unit2av, self.speaks)
+        voice = load_voice(self.paths.unit2av, of_voice)
+        other = replace(self, how=how, of_voice=of_voice, loaded=self.loaded | {RENDERER: voice})
         object.__setattr__(other, "_others", self._others)  # what is of one language has its name in the key
         return other
 
@@ -197,16 +196,14 @@ def load_models(paths: ModelPaths, source: str, target: str, run: RunOptions) ->
             wanted.insert(0, (TRANSLATOR, paths.utut, replace(how, unit_offset=run.translator_unit_offset)))
 
     loaded = dict(zip((stage for stage, *_ in wanted), _load_at_once(wanted), strict=True))
-    vocoder = loaded[RENDERER]
-    extractor: Any = loaded.get(UNIT_ENCODER) or _Absent("unit encoder")
-    translator: Any = loaded.get(TRANSLATOR) or _Absent("unit translator")
+    fingerprints = {stage.name: loaded[stage].fingerprint for stage in (UNIT_ENCODER, TRANSLATOR, RENDERER) if stage in loaded}
+    models = Models(fingerprints, paths, how, of_voice, run.speaks, run.unloads, loaded)
     if paths.av2unit is not None:
         if paths.utut is not None:
-            require_same_vocabulary(extractor.vocabulary, translator.trained_on, f"the translator {paths.utut.name}")
-        require_same_vocabulary(extractor.vocabulary, vocoder.vocabulary, f"the vocoder of {paths.unit2av.name}")
-
-    fingerprints = {stage.name: loaded[stage].fingerprint for stage in (UNIT_ENCODER, TRANSLATOR, RENDERER) if stage in loaded}
-    return Models(extractor, translator, vocoder, fingerprints, paths, how, run.speaks, run.unloads)
+            trained_on = models.translator.trained_on
+            require_same_vocabulary(models.extractor.vocabulary, trained_on, f"the translator {paths.utut.name}")
+        require_same_vocabulary(models.extractor.vocabulary, models.vocoder.vocabulary, f"the vocoder of {paths.unit2av.name}")
+    return models
 
 
 def _of_voice(how: Running, offset: UnitOffset, renderer: Path, speaks: bool) -> Running:
@@ -222,18 +219,13 @@ def models_when_asked(paths: ModelPaths, run: RunOptions | CommonOptions, target
     target: language that the vocoder speaks. Reading raises what `load_models` raises.
     """
     how = Running(run.device, run.precision, "", target)
-    found = paths.needed
-    encoder, renderer = found.get(UNIT_ENCODER), found.get(RENDERER)
-    no_translator: Any = _Absent("unit translator")
-    extractor: Any = _Absent("unit encoder") if encoder is None else _Later(lambda: load(UNIT_ENCODER, encoder, how))
     offset: UnitOffset = getattr(run, "vocoder_unit_offset", "auto")
-    speaks = replace(how, unit_offset=None if offset == "auto" else offset)
-    vocoder: Any = _Absent("vocoder") if renderer is None else _Later(lambda: load_voice(renderer, speaks))
-
+    of_voice = replace(how, unit_offset=None if offset == "auto" else offset)
+    found = paths.needed
     files = found | {stage: path for stage in STAGES if (path := paths.other(stage)) is not None}
     # Of the files, since a model's own fingerprint is known only once it is read.
     fingerprints = {stage.name: file_digest(path)[:_DIGITS] for stage, path in files.items()}
-    return Models(extractor, no_translator, vocoder, fingerprints, paths, how)
+    return Models(fingerprints, paths, how, of_voice)
 
 
 def _load_at_once(wanted: Sequence[tuple[Stage, Path, Running]]) -> list[Any]:

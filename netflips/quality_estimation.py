@@ -433,7 +433,10 @@ def estimate_utterance(
         return GIVEN, ()  # no model decided the words
 
     known, extraction = _known(models), source.extraction
-    readings = [*extraction.readings(models.extractor.domain), *models.translator.readings(score, weakest)]
+    readings = [
+        *extraction.readings(models.extractor.domain),
+        *(models.translator.readings(score, weakest) if models.paths.utut else ()),
+    ]
     strange = strange_causes(readings, extraction.known)
     others = [] if known is None or read is None else _other_words(models, known, read, source, spoken)
     if known is None:

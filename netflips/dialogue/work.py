@@ -24,6 +24,7 @@ from netflips.dubbing.given import track_of
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import DubOptions, settings_as_json
 from netflips.dubbing.portrait import speak_text, talk
+from netflips.dubbing.roads.units import UnitRoad
 from netflips.model_paths import paths_asked
 from netflips.models import models_when_asked
 from netflips.options import AvatarOptions
@@ -212,7 +213,7 @@ def answer_question(options: AvatarOptions) -> Script:
     with bars(options.quiet) as progress, opening as lips:
 
         def opened(out: Path, progress: Progress) -> AbstractContextManager[Job]:
-            return Job.for_given_audio(info, out, models, asked, settings_as_json(options, *_SETTINGS), progress)
+            return Job.for_given_audio(info, out, models, UnitRoad(), asked, settings_as_json(options, *_SETTINGS), progress)
 
         avatar = Avatar(recognizer, settings, replier, guards, refused, voice, portrait, opened, puzzled, lips)
         answer = avatar.answer(options.listen, options.out, progress)

@@ -51,7 +51,7 @@ def begin(job: Job, recording: Recording) -> Script:
         texts = TextCheck(path, job.languages[1], job.models, job.with_readings, job.options.speaker is not None)
         if (given := job.subtitles) is not None:
             inside = in_step(given, job, sound).within(float(job.info.duration_s))
-            for note in _notes_on(given, inside, job.languages, can_translate=job.options.cascade):
+            for note in _notes_on(given, inside, job.languages, can_translate=job.road.translates_texts):
                 job.notes.add(note)
             utterances = _of_subtitles(inside, job.languages[0], float(job.info.duration_s), texts, sound)
         elif job.options.script is not None:

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.speech.voice_activity import SpeechActivity
-from netflips.dubbing.encode import recognized_speech
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import AUTO
 from netflips.dubbing.recording import Recording
@@ -154,8 +153,7 @@ def uncovered_in(script: Script, job: Job, sound: Sound) -> list[Span]:
     first, last = float(job.part.start), float(job.part.stop)
     places = [(one.place.start_s, one.place.end_s) for one in script.utterances]
     found = [(max(start, first), min(end, last)) for start, end in outside(sound.regions, places)]
-    if job.options.cascade and any(_is_long(one) for one in found):
-        speech = recognized_speech(job, sound)
+    if any(_is_long(one) for one in found) and (speech := job.road.recognized(job, sound)) is not None:
         laughs = {one.place for span in found if _is_long(span) for one in speech.between(*span) if one.is_hardly_words}
         found = outside(found, sorted(laughs))
     return [one for one in found if _is_long(one)]
@@ -202,9 +200,9 @@ def silent_places(script: Script, job: Job, sound: Sound) -> list[Span]:
 
 def _heard_in(spans: Sequence[Span], job: Job, sound: Sound) -> str:
     """Return the first words that are recognized in stretches of speech; "" over units."""
-    if not job.options.cascade:
+    speech = job.road.recognized(job, sound)
+    if speech is None:
         return ""
-    speech = recognized_speech(job, sound)
     words = ((start, end, word) for start, end in spans for one in speech.between(start, end) for word in one.text.words)
     text = " ".join(word.text for start, end, word in words if start <= (word.start_s + word.end_s) / 2 < end)
     return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}..."

@@ -19,7 +19,6 @@ from avcore.notes import shown
 from avcore.programs import command_key, filled, program_name, run_program
 from avcore.texts import read_foreign_text
 from avcore.timeline import SAMPLE_RATE
-from netflips.dubbing.encode import recognized_speech
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import DIARIZE_WITH
 from netflips.dubbing.preflight import no_speech
@@ -67,9 +66,8 @@ def divide(script: Script, job: Job, recording: Recording) -> Script:
             turned = voices_of(job, sound).changes()
 
     borders, wordless = [*shots.cuts, *turned], list[float]()
-    if options.cascade and options.speech_in is None:
+    if options.speech_in is None and (speech := job.road.recognized(job, sound)) is not None:
         with job.clock.stage("text"):
-            speech = recognized_speech(job, sound)
             end_s = speech.places[0][1] if options.preview else options.end
             wordless = around_wordless(speech, options.start or 0.0, sound.activity.seconds if end_s is None else end_s)
 

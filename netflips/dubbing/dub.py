@@ -8,8 +8,6 @@ from netflips.dubbing.begin import begin
 from netflips.dubbing.check import check
 from netflips.dubbing.coverage import compare_with_speech
 from netflips.dubbing.divide import divide
-from netflips.dubbing.encode import encode_utterances
-from netflips.dubbing.final_texts import write_final_texts
 from netflips.dubbing.fit import fit
 from netflips.dubbing.job import Job
 from netflips.dubbing.mix import mix
@@ -17,6 +15,7 @@ from netflips.dubbing.options import DubOptions
 from netflips.dubbing.quality import estimate_quality
 from netflips.dubbing.recording import read
 from netflips.dubbing.render import render
+from netflips.dubbing.roads import road_of
 from netflips.dubbing.speakers import assign_speakers
 from netflips.dubbing.speech import speak
 from netflips.dubbing.subtitles import read_units_as_text
@@ -48,7 +47,9 @@ def dub(
     options = options or DubOptions()
     judge = decide or partial(options.require_understood, path=video)
 
-    with Job.open(video, out, models, options, progress) as job:  # paths, font, kind of file: checked here, before any work
+    with Job.open(
+        video, out, models, road_of(options), options, progress
+    ) as job:  # paths, font, kind of file: checked here, before any work
         recording = read(job)  # sound on the disk, the speech in it, where the video cuts, how it was read
         script = begin(job, recording)  # a person's script, or an empty one; its schedule: source-timed, or ping-pong
         script = divide(script, job, recording)  # utterances, unless the script has them
@@ -56,7 +57,7 @@ def dub(
         compare_with_speech(script, job, recording)  # notes: speech that a person's script leaves out, subtitles beside speech
         faces = track_faces(script, job, recording)  # tracks and lips of each utterance
         script = assign_speakers(script, job, recording, faces)  # .speaker, .seen; speakers and their voices
-        script = encode_utterances(script, job, recording, faces)  # .source_units by the unit encoder, or .text by a recognizer
+        script = job.road.understand(script, job, recording, faces)  # .source_units by the unit encoder, or .text by a recognizer
         script = measure_rates(script, recording.sound)  # how fast each speaker speaks, where the text is known
         script = translate(script, job, recording)  # .target: units or text, unless a person gave it
         script = estimate_quality(script, job, recording.sound)  # .quality, of each and of all
@@ -71,8 +72,7 @@ def dub(
             return script
 
         script = check(script, job, recording.sound)  # .attempts: recognized and measured as spoken; what fails is spoken again
-        if job.options.cascade:
-            write_final_texts(script, job)  # as they are spoken
+        job.road.finish(script, job)  # texts that a person may correct, as they are spoken
         speech = speak(script, job, recording)  # a mapping by number that reads from the disk
         frames = render(script, job, recording.shots, faces, speech)  # source-timed, ping-pong, or copied; a sound file has none
         # .drawn, .made; subtitles; the file is renamed to `out`

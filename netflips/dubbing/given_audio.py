@@ -20,6 +20,7 @@ from netflips.dubbing.mix import mix
 from netflips.dubbing.options import PUBLISHED, DubOptions, settings_as_json
 from netflips.dubbing.recording import read
 from netflips.dubbing.render import render
+from netflips.dubbing.roads.units import UnitRoad
 from netflips.dubbing.speakers import assign_speakers
 from netflips.dubbing.speech import speak
 from netflips.dubbing.target_units import fill_target_units
@@ -58,7 +59,10 @@ def _synced(options: LipsyncCommand) -> Script:
 
     settings = settings_as_json(options, *_OF_LIPSYNC)
     asked = DubOptions(face=options.face, lips=options.lips, work_dir=options.work_dir, modalities=PUBLISHED, **options.marks)
-    with run_bar(options.quiet) as progress, Job.for_given_audio(info, options.out, models, asked, settings, progress) as job:
+    with (
+        run_bar(options.quiet) as progress,
+        Job.for_given_audio(info, options.out, models, UnitRoad(), asked, settings, progress) as job,
+    ):
         track = track_of(job, speech)
         length_s = info.duration_s if options.fit == "video" else track.length_s
         job = job.on(replace(track, length_s=length_s, is_audio_given=options.fit != "speech"))
@@ -87,7 +91,10 @@ def _rendered(options: RenderCommand) -> Script:
         **options.marks,
     )
     settings, voice = settings_as_json(options, *_OF_RENDER), "own" if options.voice is None else VoiceFile(str(options.voice))
-    with run_bar(options.quiet) as progress, Job.for_given_audio(info, options.out, models, asked, settings, progress) as job:
+    with (
+        run_bar(options.quiet) as progress,
+        Job.for_given_audio(info, options.out, models, UnitRoad(), asked, settings, progress) as job,
+    ):
         job.keep_if_long(units.seconds)
         return speak_given_audio(begin_with_given_audio(job, "ping_pong", GivenUnits(units), voice), job)
 

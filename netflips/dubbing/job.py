@@ -20,8 +20,7 @@ from avcore.media.tracks import select_tracks
 from avcore.notes import Notes
 from avcore.progress import Progress, StageClock
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, Seconds
-from netflips.cascade.engines import engines_of
-from netflips.cascade.speakers import Speaking, who_speaks
+from netflips.cascade.speakers import Speaking
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import Part, part_of
 from netflips.dubbing.preflight import (
@@ -31,10 +30,10 @@ from netflips.dubbing.preflight import (
     check_words,
     checked_lips,
     for_media,
-    in_its_language,
     unit_reader,
     with_modalities,
 )
+from netflips.dubbing.road import Road
 from netflips.dubbing.segments import LONGEST_S, announce
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.stems import separated
@@ -51,7 +50,6 @@ from netflips.script.types import Script, VoiceFile
 from netflips.stages import STAGES
 from netflips.subtitles.given import GivenSubtitles, is_subtitles, read_subtitles
 from text2unit.script import as_pronounced, read_readings
-from text2unit.stage import TEXT2UNIT
 from unit2av.lipsync.backend import LipSyncChoice, resolve_backend
 from unit2av.stage import RENDERER
 from unit2av.voice.speech import rate_of
@@ -87,6 +85,8 @@ class Job:
     out: Path
     """the file to write"""
     models: Models
+    road: Road
+    """over units, or over text"""
     options: DubOptions
     """the options, with `modalities` chosen"""
     digest: str
@@ -119,7 +119,9 @@ class Job:
 
     @classmethod
     @contextmanager
-    def open(cls, video: str | Path, out: str | Path, models: Models, options: DubOptions, progress: Progress) -> "Iterator[Job]":
+    def open(
+        cls, video: str | Path, out: str | Path, models: Models, road: Road, options: DubOptions, progress: Progress
+    ) -> "Iterator[Job]":
         """Check all that can be checked before the work, and open the job for the length of a block. Raises NetflipsError."""
         if not (isinstance(video, str | Path) and isinstance(out, str | Path)):
             found = f"{kind_of(video)}, {kind_of(out)}"
@@ -131,12 +133,15 @@ class Job:
         with clock.stage("read"):
             spoken = models.languages[0] if models.languages[0] != ANY_LANGUAGE else None
             tracks = select_tracks(video, options.audio_track, options.video_track, spoken)
-            models, info = in_its_language(tracks, models, options), probe(tracks)
-        options = with_modalities(for_media(options, info, out), models.extractor.agreement is not None)
+            info = probe(tracks)
+            if models.how.source == ANY_LANGUAGE:
+                models = replace(models, how=replace(models.how, source=road.source_language(tracks, models)))
+                LOG.info("%s: it is in '%s'", tracks, models.how.source)
+        options = with_modalities(for_media(options, info, out), models.agreement is not None)
         given = options.script_in
         known = () if options.people is None else names_in(options.people)
         subtitles = read_subtitles(given, *models.languages, known) if given is not None and is_subtitles(given) else None
-        check_material(info, options, subtitles)
+        check_material(info, road, options, subtitles)
 
         # Refuses a kind of file that cannot be written, or cannot hold so many channels.
         sound = info.audio_rate or SAMPLE_RATE, max(info.audio_channels, 1)
@@ -145,22 +150,20 @@ class Job:
             SoundWriter(out, *sound, carried=carried)
         else:
             VideoWriter(out, info.width, info.height, info.frame_rate, *sound, carried=carried)
-        check_words(models, options)
+        check_words(models, road, options)
         people = None if options.people is None else read_people(options.people, models.likeness_encoder)
         if people is not None and not people.voices:
             hint = "netflips script speakers talk.json -o people stores those of a talk"
             raise InputError("this is no folder with the sound of a person", path=people.folder, hint=hint)
         provenance = Provenance.of(options, terms_of_dub(models.paths, options, models.languages[1]))
-        lips, unit_to_text = checked_lips(models, options), unit_reader(models, options, subtitles)
+        lips, unit_to_text = checked_lips(models, options), unit_reader(models, road, options, subtitles)
 
         # Work lies in a private folder, which goes with the job, until `keep_work` gives it a place that stays.
         with private_folder() as scratch, closing(Store(scratch)) as store, ExitStack() as resources:
-            if options.cascade:
-                LOG.info("%s: %s", video, who_speaks(options.speaker, models.languages[1]))
             speaking = None if options.speaker is None else resources.enter_context(closing(Speaking(options.speaker)))
             reader = None if unit_to_text is None else CachingReader(unit_to_text, store, models.arithmetic)
             job = cls(
-                info, out, models, options, digest_of(info), lips, store, scratch, progress, Notes(video), options.asked,
+                info, out, models, road, options, digest_of(info), lips, store, scratch, progress, Notes(video), options.asked,
                 speaking, subtitles, people, reader, provenance, clock,
             )  # fmt: skip
             if job.is_certainly_recording or options.work_dir is not None:
@@ -170,7 +173,14 @@ class Job:
     @classmethod
     @contextmanager
     def for_given_audio(
-        cls, info: MediaInfo, out: Path, models: Models, options: DubOptions, settings: Mapping[str, Any], progress: Progress
+        cls,
+        info: MediaInfo,
+        out: Path,
+        models: Models,
+        road: Road,
+        options: DubOptions,
+        settings: Mapping[str, Any],
+        progress: Progress,
     ) -> "Iterator[Job]":
         """Open the job of a video or image whose speech is given as a whole later (see `on`), for the length of a block.
 
@@ -187,7 +197,7 @@ class Job:
 
         with private_folder() as scratch, closing(Store(scratch)) as store:
             yield cls(
-                info, out, models, options, digest_of(info), lips, store, scratch, progress, Notes(info.path), settings,
+                info, out, models, road, options, digest_of(info), lips, store, scratch, progress, Notes(info.path), settings,
                 provenance=provenance,
             )  # fmt: skip
 
@@ -240,7 +250,7 @@ class Job:
         options = self.options
         is_long = float(self.info.duration_s) > options.utterance_length[1]
         # Whoever asks for no lips wants the frames as they are, not forwards and backwards.
-        is_asked = options.timing == "source" or options.cascade or options.is_of_recordings or not options.lips.draws
+        is_asked = options.timing == "source" or self.road.translates_texts or options.is_of_recordings or not options.lips.draws
         return options.timing != "free" and (is_asked or is_long)
 
     def keep_work(self) -> None:
@@ -286,11 +296,7 @@ class Job:
     @property
     def fingerprints(self) -> dict[str, str]:
         """Fingerprints of all models of the dub, by the names of their stages."""
-        models, found = self.models, dict(self.models.fingerprints)
-        if self.options.cascade_models is not None:
-            found |= engines_of(models, self.options.cascade_models, *self.languages).fingerprints
-            if not self.options.is_speech_given:
-                found[TEXT2UNIT.name] = models.other(TEXT2UNIT, self.languages[1]).fingerprint
+        found = self.models.fingerprints | self.road.fingerprints(self.models, self.options)
         if self.reader is not None:
             found[UNIT2TEXT.name] = self.reader.reader.fingerprint
         return found

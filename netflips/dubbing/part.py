@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from avcore.timeline import Seconds, exact
+from netflips.script.targets import KeptOriginal
 from netflips.script.types import Script
 from netflips.script.utterance import Utterance
 
@@ -33,6 +34,10 @@ class Part:
     def has(self, seconds: Seconds) -> bool:
         """Return whether the part contains a moment of the recording."""
         return self.start <= exact(seconds) < self.stop
+
+    def to_understand(self, script: Script) -> list[Utterance]:
+        """Return the utterances of a script that are dubbed, but for those that a person keeps as they are."""
+        return [one for one in self.utterances(script) if not isinstance(one.target, KeptOriginal)]
 
     def utterances(self, script: Script) -> list[Utterance]:
         """Return the utterances of a script that are dubbed."""

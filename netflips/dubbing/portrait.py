@@ -26,6 +26,7 @@ from netflips.dubbing.mix import mix
 from netflips.dubbing.options import DubOptions, settings_as_json
 from netflips.dubbing.recording import Recording
 from netflips.dubbing.render import draw_segments, drawing, num_frames
+from netflips.dubbing.roads.units import UnitRoad
 from netflips.dubbing.segments import Segment, constant_rate_segments, quiet_borders
 from netflips.dubbing.speech import NewSpeech, Speeches, speak
 from netflips.dubbing.target_units import fill_target_units
@@ -72,7 +73,10 @@ def _animated(options: PortraitCommand) -> Script:
     info, settings = portrait.info(options.portrait), settings_as_json(options, *_SETTINGS)
     voice = VoiceFile(str(chosen)) if isinstance(chosen, Path) else chosen
 
-    with run_bar(options.quiet) as progress, Job.for_given_audio(info, options.out, models, asked, settings, progress) as job:
+    with (
+        run_bar(options.quiet) as progress,
+        Job.for_given_audio(info, options.out, models, UnitRoad(), asked, settings, progress) as job,
+    ):
         source, units, target = _given(options, text, models, job.scratch, progress)
         job = job.on(track_of(job, source, units))
         script = talk(begin_with_given_audio(job, "still", target, voice), job, portrait)

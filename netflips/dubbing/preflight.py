@@ -16,16 +16,13 @@ from avcore.media.tracks import shows_face
 from avcore.media.writer import is_synthetic
 from avcore.timeline import exact
 from avcore.units import require_same_vocabulary
-from netflips.cascade.chat import ChatTranslator
-from netflips.cascade.engines import engines_of, recognizer_of, require_both_ways
-from netflips.cascade.program import is_chat
 from netflips.cascade.speakers import require_spoken
 from netflips.dubbing.options import AUTO, PUBLISHED, DubOptions, Modalities
+from netflips.dubbing.road import Road
 from netflips.models import Models
 from netflips.provenance.manifest import Signing
 from netflips.provenance.options import read_consent, require_in_force
 from netflips.published.terms import Terms, require_commercial
-from netflips.recognizers.language import AUTO as ANY_LANGUAGE
 from netflips.script.files import require_own_files
 from netflips.script.terms import terms_of_script
 from netflips.script.types import Consent, VoiceFile
@@ -33,7 +30,6 @@ from netflips.subtitles.beside import SOURCE, TARGET, language_of
 from netflips.subtitles.drawing import font_file, require_letters
 from netflips.subtitles.given import GivenSubtitles
 from text2unit.script import read_readings
-from text2unit.stage import TEXT2UNIT
 from unit2av.lipsync.backend import NONE, LipSyncChoice, resolve_backend
 from unit2text.stage import UNIT2TEXT, UNITS
 
@@ -146,19 +142,6 @@ def with_modalities(options: DubOptions, can_compare: bool) -> DubOptions:
     return options
 
 
-def in_its_language(source: MediaSource, models: Models, options: DubOptions) -> Models:
-    """Return the models with the spoken language detected, where the user did not name it. Raises NetflipsError."""
-    if models.how.source != ANY_LANGUAGE:
-        return models
-    if options.cascade_models is None:
-        raise UsageError(f"the language '{ANY_LANGUAGE}' belongs to the cascade", expected="a language, as en")
-    from netflips.dubbing.recognize import spoken_language  # which takes time to load
-
-    found = spoken_language(source, recognizer_of(models, options.cascade_models))
-    LOG.info("%s: it is in '%s'", source, found)
-    return replace(models, how=replace(models.how, source=found))
-
-
 def for_media(options: DubOptions, info: MediaInfo, out: Path) -> DubOptions:
     """Return the options for a file: without lips where it has no frames, or its dub is a sound file.
 
@@ -186,11 +169,10 @@ def for_media(options: DubOptions, info: MediaInfo, out: Path) -> DubOptions:
     return replace(options, lips=LipSyncChoice(NONE))
 
 
-def check_material(info: MediaInfo, options: DubOptions, subtitles: GivenSubtitles | None) -> None:
+def check_material(info: MediaInfo, road: Road, options: DubOptions, subtitles: GivenSubtitles | None) -> None:
     """Check that the media have what the options need of them. Raises MediaError, NoSpeechError and UsageError."""
     if options.uses_audio and options.modalities != AUTO and not info.has_audio:
-        hint = "the cascade hears sound" if options.cascade else "use --modalities video with --voice voice.wav"
-        raise MediaError(_with_face("it has no sound track", info.source), path=info.path, hint=hint)
+        raise MediaError(_with_face("it has no sound track", info.source), path=info.path, hint=road.needs_sound)
 
     has_times = subtitles is not None or (options.script is not None and options.script.utterances)
     if options.timing == "source" and not info.has_audio and not has_times:
@@ -231,8 +213,8 @@ def _with_face(what: str, source: MediaSource) -> str:
 # Texts and models
 
 
-def check_words(models: Models, options: DubOptions) -> None:
-    """Check readings, cascade engines, the text-to-unit model and fonts, where the dub needs them. Raises NetflipsError."""
+def check_words(models: Models, road: Road, options: DubOptions) -> None:
+    """Check readings, the models of the road and fonts, where the dub needs them. Raises NetflipsError."""
     source, target = models.languages
     if options.pronounce is not None:
         read_readings(options.pronounce, target)
@@ -242,16 +224,7 @@ def check_words(models: Models, options: DubOptions) -> None:
     if options.speaker is not None:
         require_spoken(options.speaker, target)
 
-    if options.cascade_models is not None:
-        engines = engines_of(models, options.cascade_models, source, target)
-        if options.check_translation:
-            require_both_ways(engines.translator)
-        asked_of = options.cascade_models
-        if is_chat(asked_of.program, asked_of.chat_model):
-            ChatTranslator(asked_of.program, asked_of.chat_model).check()
-    if options.cascade and not options.is_speech_given:
-        text_to_unit = models.other(TEXT2UNIT, target)
-        require_same_vocabulary(models.vocoder.vocabulary, text_to_unit.vocabulary, "the text-to-unit model")
+    road.check(models, options)
 
     asked = options.subtitling
     if asked is not None and asked.burnt:
@@ -274,14 +247,14 @@ def checked_lips(models: Models, options: DubOptions) -> LipSyncChoice:
     return replace(choice, name=backend.name)
 
 
-def unit_reader(models: Models, options: DubOptions, subtitles: GivenSubtitles | None) -> "UnitReader | None":
-    """Return the unit-to-text model. None: for a cascade, or where there is no such model and nothing needs one.
+def unit_reader(models: Models, road: Road, options: DubOptions, subtitles: GivenSubtitles | None) -> "UnitReader | None":
+    """Return the unit-to-text model. None: the road has texts, or there is no such model and nothing needs one.
 
     Raises UsageError, VocabularyError for a model of other units, LanguageError for burnt subtitles in a language it cannot write.
     """
     asked = options.subtitling
-    must_read = asked is not None and not options.cascade and not asked.wanted <= _sides_given(options, subtitles)
-    if options.cascade or (models.paths.other(UNIT2TEXT) is None and not must_read):
+    must_read = asked is not None and not asked.wanted <= _sides_given(options, subtitles)
+    if road.translates_texts or (models.paths.other(UNIT2TEXT) is None and not must_read):
         return None
 
     if models.paths.other(UNIT2TEXT) is None:

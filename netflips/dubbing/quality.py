@@ -19,10 +19,10 @@ from avcore.units import Units
 from netflips.bundles.confidence import Calibration, Confidence, confidence_of
 from netflips.cascade.adequacy import meaning_of
 from netflips.cascade.engines import engines_of
-from netflips.dubbing.encode import as_units, selected_units
 from netflips.dubbing.fit import Fitter, fitter_of
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more
+from netflips.dubbing.roads.units import as_units, selected_units
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import Synthesizer, synthesizer_of
 from netflips.dubbing.store import CachingReader, CachingRecognizer
@@ -123,7 +123,7 @@ def estimate_quality(script: Script, job: Job, sound: Sound) -> Script:
         estimates: dict[int, QualityEstimate] = {}
         found: dict[int, tuple[Note, ...]] = {}
         for one in utterances:
-            if job.options.cascade:
+            if job.road.translates_texts:
                 estimates[one.number] = estimator.over_text(one)
             elif one.source_units is not None:
                 estimates[one.number], found[one.number] = estimator.over_units(one, one.source_units)

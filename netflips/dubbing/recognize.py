@@ -32,6 +32,7 @@ from netflips.recognizers.language import (
     spoken_in,
 )
 from netflips.recognizers.windows import WINDOW_S, WindowPart, packed, recognized_together
+from netflips.script.utterance import Utterance
 
 _AROUND_S = 0.5
 """Sound that is recognized before and after each stretch of speech (s): longer pauses are shortened to twice that."""
@@ -232,6 +233,16 @@ class RecognizedSpeech:
                 continue
             parts = without_laughs(self.places[k], text, self.sound.activity, self._alone)
             found += (Stretch(place, said or Transcript("", text.language), said is None, is_usual) for place, said in parts)
+        return found
+
+    def hardly_words(self, utterances: Iterable[Utterance]) -> set[int]:
+        """Return the numbers of the utterances in which hardly any words are recognized, such as laughs."""
+        found = set[int]()
+        for one in (one for one in utterances if one.text is None and one.target is None):
+            start, end = one.place.start_s, one.place.end_s
+            own = [other for other in self.between(start, end) if start <= sum(other.place) / 2 < end]
+            if own and all(other.is_hardly_words for other in own):
+                found.add(one.number)
         return found
 
     def _transcribe(self, speech: Samples) -> Transcript:

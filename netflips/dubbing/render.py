@@ -198,8 +198,7 @@ def _rest_unit(one: Utterance, models: Models, language: str, speaking: Speaking
     if isinstance(one.target, WrittenText) and speaking is None:
         silence: int | None = models.other(TEXT2UNIT, language).silence
         return silence
-    threshold = models.extractor.agreement
-    return None if threshold is None else int(threshold.silence)
+    return None if models.agreement is None else int(models.agreement.silence)
 
 
 @dataclass(frozen=True)

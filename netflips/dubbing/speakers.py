@@ -17,7 +17,6 @@ from avcore.faces.select import FaceChoice, choose_tracks, loudness, parse_face_
 from avcore.notes import Notes, several
 from avcore.timeline import frame_at
 from netflips.dubbing.diarization import UtteranceSpeaker, UtteranceVoice, recognize, who_speaks
-from netflips.dubbing.encode import hardly_words, recognized_speech
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import AUTO
 from netflips.dubbing.part import with_more
@@ -111,9 +110,9 @@ def _one_person(script: Script, job: Job, sound: Sound, faces: Faces) -> tuple[d
 def _people(script: Script, job: Job, sound: Sound, faces: Faces) -> tuple[dict[int, str], dict[int, UtteranceSpeaker]]:
     """Return the speaker of each utterance of a recording by name, and their faces, decided by faces and voices together."""
     spoken = script.utterances
-    if sound.is_there and job.options.cascade:  # a laugh is in nobody's usual voice
+    if sound.is_there and (speech := job.road.recognized(job, sound)) is not None:  # a laugh is in nobody's usual voice
         with job.clock.stage("text"):
-            laughs = hardly_words(job.part.utterances(script), recognized_speech(job, sound))
+            laughs = speech.hardly_words(job.part.utterances(script))
         spoken = tuple(one for one in spoken if one.number not in laughs)
 
     with job.clock.stage("voice"):

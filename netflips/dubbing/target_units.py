@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from av2unit.stage import UNIT_ENCODER
 from avcore.errors import InputError, UnitError
 from avcore.notes import Note, NoteKind
 from avcore.units import Units, require_same_vocabulary
@@ -19,7 +20,7 @@ from netflips.dubbing.sound import Sound
 from netflips.dubbing.text_speech import ProgramSpeech, TextToUnit, text_speech
 from netflips.dubbing.timing import pauses_in
 from netflips.models import Models
-from netflips.script.notes import EMPTY, KEPT, LEFT_ALONE, NO_TEXT, NOT_SPOKEN, RECOGNIZER_LOOP, SILENT, UNHEARD, UNSAYABLE
+from netflips.script.notes import EMPTY, KEPT, LEFT_ALONE, NOT_SPOKEN, UNSAYABLE
 from netflips.script.targets import GivenUnits, KeptOriginal, SpokenSound, TranslatedUnits, UnitList, WrittenText
 from netflips.script.types import Script
 from netflips.script.utterance import Utterance
@@ -46,7 +47,7 @@ def fill_target_units(script: Script, job: Job, recording: Recording) -> Script:
                 ready, units = result
                 found[one.number] = replace(ready, units=units)
             job.progress("speech", done, len(utterances))
-        job.models.done_with(job.models.extractor)
+        job.models.done_with(UNIT_ENCODER)
     return with_more(script, found)
 
 
@@ -62,7 +63,7 @@ def target_encoder(script: Script, job: Job, sound: Sound) -> "TargetEncoder":
         cache(partial(SpeechFiles.of, job.options, job.store, job.sound_rate(script))),
         job.models,
         job.languages[1],
-        job.options.cascade,
+        job.road.why_nothing,
         job.options.script_in,
         job.texts_file,
         sound,
@@ -81,7 +82,8 @@ class TargetEncoder:
     models: Models
     language: str
     """the target language"""
-    is_cascade: bool
+    why_nothing: Callable[[Utterance], NoteKind]
+    """returns why an utterance has no target"""
     script_in: Path | None
     """file of the script that was given"""
     texts_file: Path
@@ -98,7 +100,7 @@ class TargetEncoder:
         """
         target = one.target
         if target is None:
-            return LEFT_ALONE(reason=self._why_nothing(one).code)
+            return LEFT_ALONE(reason=self.why_nothing(one).code)
         if isinstance(target, KeptOriginal):
             return LEFT_ALONE(reason=KEPT.code)
         if isinstance(target, WrittenText):
@@ -111,13 +113,6 @@ class TargetEncoder:
         if isinstance(units, Note):
             return units
         return (one, units) if units.ids else LEFT_ALONE(reason=EMPTY.code)
-
-    def _why_nothing(self, one: Utterance) -> NoteKind:
-        if not self.is_cascade:
-            return UNHEARD if one.source_units is None else NO_TEXT
-        if one.text is None or not one.text.text:
-            return RECOGNIZER_LOOP if one.text is not None and one.text.has_loop else SILENT
-        return EMPTY
 
     def _of_text(self, one: Utterance, target: WrittenText) -> tuple[Utterance, UnitList] | Note:
         """Encode a text: from a program's speech, or by the text-to-unit model."""

@@ -25,6 +25,7 @@ from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubCommand
 from netflips.dubbing.part import part_of
 from netflips.dubbing.preflight import check_words, checked_lips, require_unit_reader
+from netflips.dubbing.roads import road_of
 from netflips.model_paths import ModelPaths, RunOptions, given_or_bundle
 from netflips.models import Models, choose_languages, load_models, require_targets
 from netflips.quality_estimation import QualityEstimate, report_quality
@@ -102,7 +103,7 @@ def dub_videos(asked: Sequence[DubCommand]) -> int | None:
         speaking = [models, *(models.into(one.languages[1], how.vocoder_unit_offset) for one in others)]
         for run, voice in zip(runs, speaking, strict=True):
             if others:
-                check_words(voice, run.options)
+                check_words(voice, road_of(run.options), run.options)
             # Otherwise each video would fail by itself.
             if len(run.pairs) > 1 and not all(map(is_sound_name, run.outs)):
                 checked_lips(voice, run.options)

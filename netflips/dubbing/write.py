@@ -47,10 +47,7 @@ def write(script: Script, job: Job, frames: Sequence[Encoded] | CopiedFrames, so
     subtitling, generated = job.options.subtitling, job.options.generated if track is None else LIPS
     if script.schedule == "still":
         generated = VIDEO
-    domains = {}
-    if track is None:  # else the encoder may not be loaded
-        domains = {"av2unit": job.models.extractor.domain, "unit2unit": job.models.translator.domain}
-    models = list(_models(job.fingerprints, provenance.terms, domains))
+    models = list(_models(job.fingerprints, provenance.terms, job.models.domains if script.source else {}))
 
     with job.clock.stage("write"):
         comment = synthetic_comment(script.target, job.models.fingerprints.values(), script.source)

@@ -17,6 +17,7 @@ from netflips.report.files import summary_of
 from tests.netflips.dubbing.made import write_times
 from tests.unit2av.voices import TINY, random_harmonic
 from unit2av.speaker import write_voice
+from unit2av.stage import RENDERER
 from unit2av.voice.speech import UnitVocoder
 
 
@@ -25,7 +26,7 @@ def pitched(models: Models) -> Models:
     sizes = replace(TINY, num_units=models.vocoder.num_units + models.vocoder.unit_offset, speaker_dim=models.vocoder.speaker_dim)
     network = random_harmonic(sizes).eval().requires_grad_(False)
     vocoder = UnitVocoder(network, models.vocoder.language, models.vocoder.unit_offset, models.vocoder.vocabulary)
-    return replace(models, vocoder=vocoder)
+    return replace(models, loaded=models.loaded | {RENDERER: vocoder})
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from netflips.model_paths import ModelPaths
 from netflips.models import Models
 from tests.netflips.dubbing.made import CUT_S, FRAME_RATE, PLAN, RATE, head_frames, speech, steady_times, write_recording
 from tests.netflips.test_say import write_random_text_to_unit
+from unit2av.stage import RENDERER
 
 MARK = 7
 """The unit that `telltale_models` say as a click and show as a white mouth."""
@@ -72,7 +73,7 @@ def telltale_models(models: Models, monkeypatch: pytest.MonkeyPatch) -> Callable
 
         monkeypatch.setattr(models.translator, "translate_batch", translate)
         vocoder: Any = TelltaleVocoder(models.vocoder, natural)
-        made = replace(models, vocoder=vocoder)
+        made = replace(models, loaded=models.loaded | {RENDERER: vocoder})
         made.kept("renderer", TelltaleRenderer)
         return made
 

@@ -24,6 +24,7 @@ from netflips.dubbing import track_faces as seeing
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.recording import Recording, read
+from netflips.dubbing.roads.units import UnitRoad
 from netflips.dubbing.shots import Shots
 from netflips.dubbing.store import Store
 from netflips.dubbing.track_faces import Faces, FrameSpan, track_faces
@@ -57,7 +58,7 @@ class Seeing:
         source, options = FrameSource(recording), DubOptions(timing="source")
         notes = Notes(recording)
         lips, store = LipSyncChoice("mesh"), Store(work)
-        self.job = Job(source.info, work / "x.mp4", unused, options, "digest", lips, store, work, silent, notes, {})
+        self.job = Job(source.info, work / "x.mp4", unused, UnitRoad(), options, "digest", lips, store, work, silent, notes, {})
 
         def follower(*_: object) -> SimpleNamespace:
             shown: list[tuple[int, int]] = []

@@ -228,7 +228,7 @@ def test_a_voice_is_the_mean_of_what_its_person_says_by_length(tmp_path: Path) -
         return _voice(float(samples[0]))
 
     encoder, vocoder = SimpleNamespace(embed=embed, fingerprint="one"), SimpleNamespace(takes_pitch=False)
-    sound: Any = SimpleNamespace(between=lambda start, _: np.array([start]), regions=[(7.0, 8.0)])
+    sound: Any = SimpleNamespace(between=lambda start, _: np.array([start]), regions=[(7.0, 8.0)], is_there=True)
     job: Any = SimpleNamespace(
         digest="digest", store=Store(tmp_path), voice_file=lambda _: None, info=SimpleNamespace(path=Path("talk.mp4")),
         models=SimpleNamespace(arithmetic="float32", speaker_encoder=encoder, vocoder=vocoder),

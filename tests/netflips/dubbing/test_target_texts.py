@@ -21,6 +21,7 @@ from netflips.script.utterance import Utterance
 from tests.netflips.dubbing.made import RATE, decode, given_text, work_made, write_times
 from tests.netflips.test_say import write_random_text_to_unit
 from unit2av.lipsync.backend import LipSyncChoice
+from unit2av.stage import RENDERER
 
 TEXT = "두 번째 문장입니다."
 
@@ -131,7 +132,7 @@ def test_a_text_that_cannot_be_said_is_refused_before_any_work(
     told = replace(settings, script_in=write_times(tmp_path / "a.json", (1.0, 2.5, TEXT)), work_dir=tmp_path / "work")
     other = write_random_text_to_unit(tmp_path / "other.safetensors", vocabulary="sha256:another")
     vocoder: Any = SimpleNamespace(vocabulary="sha256:one")
-    foreign = replace(models, vocoder=vocoder, paths=replace(paths, others={"text-to-unit.ko": other}))
+    foreign = replace(models, loaded=models.loaded | {RENDERER: vocoder}, paths=replace(paths, others={"text-to-unit.ko": other}))
     strange = replace(told, script_in=write_times(tmp_path / "b.json", (1.0, 2.5, "좋아요 ש")))
     with pytest.raises(UsageError, match="there is no text-to-unit model"):
         dub(recording, tmp_path / "x.mp4", models, told)

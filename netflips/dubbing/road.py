@@ -1,0 +1,50 @@
+"""What the steps of a dub ask of its road."""
+
+from typing import TYPE_CHECKING, Protocol
+
+from avcore.media import MediaSource
+from avcore.notes import NoteKind
+from netflips.dubbing.options import DubOptions
+from netflips.dubbing.sound import Sound
+from netflips.models import Models
+from netflips.script.types import Script
+from netflips.script.utterance import Utterance
+
+if TYPE_CHECKING:
+    from netflips.dubbing.job import Job
+    from netflips.dubbing.recognize import RecognizedSpeech
+    from netflips.dubbing.recording import Recording
+    from netflips.dubbing.track_faces import Faces
+
+
+class Road(Protocol):
+    """What differs between a dub over units and one over text."""
+
+    translates_texts: bool
+    """whether it translates texts, so that each utterance is one of a recording; otherwise it translates units"""
+    needs_sound: str
+    """what a user can do about a video without sound"""
+
+    def source_language(self, source: MediaSource, models: Models) -> str:
+        """Return the language that is spoken, where the user did not name it. Raises UsageError on a road that cannot tell."""
+
+    def check(self, models: Models, options: DubOptions) -> None:
+        """Check the models of the road before any work, as far as options need them. Raises NetflipsError."""
+
+    def fingerprints(self, models: Models, options: DubOptions) -> dict[str, str]:
+        """Return the fingerprints of all models of the road, by name."""
+
+    def recognized(self, job: "Job", sound: Sound) -> "RecognizedSpeech | None":
+        """Return what a recognizer understands of a recording, made when it is asked for; None: nothing recognizes its words."""
+
+    def understand(self, script: Script, job: "Job", recording: "Recording", faces: "Faces") -> Script:
+        """Fill in the source of each utterance of the part, units or a text, except where a person keeps the original."""
+
+    def translate(self, script: Script, job: "Job", sound: Sound) -> Script:
+        """Fill in the target of each utterance that has none."""
+
+    def why_nothing(self, utterance: Utterance) -> NoteKind:
+        """Return why an utterance has no target."""
+
+    def finish(self, script: Script, job: "Job") -> None:
+        """Keep what is spoken in the end, after the check."""

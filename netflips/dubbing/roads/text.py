@@ -1,0 +1,289 @@
+"""The road over text: a recognizer writes down what is said, a model or a program translates it, and the translation is read aloud.
+
+Its texts lie in the work folder, where a user can correct them: as planned at first, as spoken in the end.
+"""
+
+import logging
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from avcore.contracts import Transcript
+from avcore.files import atomic_output, write_text
+from avcore.journal import file_digest
+from avcore.media import MediaSource
+from avcore.media.passthrough import titles_in
+from avcore.notes import NoteKind, Notes, json_text
+from avcore.units import require_same_vocabulary
+from netflips.cascade.chat import ChatTranslator, open_translator
+from netflips.cascade.engines import Engines, engines_of, recognizer_of, require_both_ways
+from netflips.cascade.glossary import read_glossary
+from netflips.cascade.options import CascadeModels
+from netflips.cascade.program import is_chat
+from netflips.cascade.speakers import who_speaks
+from netflips.dubbing.approved import asked_anew
+from netflips.dubbing.backwards import translated_back
+from netflips.dubbing.job import Job
+from netflips.dubbing.options import DubOptions
+from netflips.dubbing.part import with_more
+from netflips.dubbing.recognize import RecognizedSpeech, RecognizedText, spoken_language
+from netflips.dubbing.recording import Recording
+from netflips.dubbing.sentence_translator import SentenceTranslator
+from netflips.dubbing.sentences import sentences_in
+from netflips.dubbing.sound import Sound
+from netflips.dubbing.store import CachingRecognizer, Store
+from netflips.dubbing.text_speech import text_speech
+from netflips.dubbing.titles import TitlesByModel, TitlesByProgram, translated_titles
+from netflips.dubbing.track_faces import Faces
+from netflips.dubbing.translators import AnyTranslator, CachingTranslator
+from netflips.dubbing.voice_groups import voices_of
+from netflips.models import Models
+from netflips.recognizers.language import AUTO
+from netflips.script.files import script_json
+from netflips.script.notes import (
+    EMPTY,
+    FOREIGN,
+    HARDLY_WORDS,
+    LEFT_ALONE,
+    OTHER_LANGUAGE,
+    RECOGNIZER_LOOP,
+    SILENT,
+    SOUNDS_FOREIGN,
+    TEXT_STAYS,
+)
+from netflips.script.targets import KeptOriginal, Text, WrittenText
+from netflips.script.terms import find_terms
+from netflips.script.types import Script
+from netflips.script.utterance import Utterance
+from text2unit.stage import TEXT2UNIT
+
+LOG = logging.getLogger("netflips")
+
+
+@dataclass(frozen=True)
+class TextRoad:
+    """A dub over text (--cascade)."""
+
+    asked: CascadeModels
+    """the models, programs and words to use"""
+
+    translates_texts = True
+    needs_sound = "the cascade hears sound"
+
+    def source_language(self, source: MediaSource, models: Models) -> str:
+        """Return the language that is spoken, by the recognizer."""
+        return spoken_language(source, recognizer_of(models, self.asked))
+
+    def engines(self, models: Models) -> Engines:
+        """Return the recognizer and the text translator. Raises what `engines_of` raises."""
+        return engines_of(models, self.asked, *models.languages)
+
+    def check(self, models: Models, options: DubOptions) -> None:
+        """Check the recognizer, the translator, and the text-to-unit model if that speaks. Raises NetflipsError."""
+        engines = self.engines(models)
+        if options.check_translation:
+            require_both_ways(engines.translator)
+        if is_chat(self.asked.program, self.asked.chat_model):
+            ChatTranslator(self.asked.program, self.asked.chat_model).check()
+        if not options.is_speech_given:
+            text_to_unit = models.other(TEXT2UNIT, models.languages[1])
+            require_same_vocabulary(models.vocoder.vocabulary, text_to_unit.vocabulary, "the text-to-unit model")
+
+    def fingerprints(self, models: Models, options: DubOptions) -> dict[str, str]:
+        """Return the fingerprints of the recognizer, the translator, and of the text-to-unit model if that speaks."""
+        found = dict(self.engines(models).fingerprints)
+        if not options.is_speech_given:
+            found[TEXT2UNIT.name] = models.other(TEXT2UNIT, models.languages[1]).fingerprint
+        return found
+
+    def recognized(self, job: Job, sound: Sound) -> RecognizedSpeech:
+        """Return what the recognizer understands of a recording, made when it is asked for, and kept. A language that the user
+        asked for is not detected."""
+        engines = self.engines(job.models)
+        made_of = (engines.fingerprints["recognizer"], job.models.arithmetic)
+        is_final = job.options.source not in (None, AUTO)
+        recognizer = CachingRecognizer(engines.recognizer, job.store, made_of)
+        return RecognizedSpeech(sound, recognizer, job.languages[0], is_final, voices_of(job, sound).is_strange)
+
+    def understand(self, script: Script, job: Job, recording: Recording, faces: Faces) -> Script:
+        """Fill in the text of each utterance of the part, by the recognizer, as far as a person did not write it."""
+        LOG.info("%s: %s", job.info.path, who_speaks(job.options.speaker, job.languages[1]))
+        utterances, source, sound = job.part.to_understand(script), job.languages[0], recording.sound
+        todo = [one for one in utterances if one.text is None]
+        speech = self.recognized(job, sound) if sound.is_there and todo else None
+        places = [(one.place.start_s, one.place.end_s) for one in script.utterances]
+        at = {one.number: place for place, one in enumerate(script.utterances)}
+        found, foreign = dict[int, RecognizedText](), dict[int, Transcript]()
+        with job.clock.stage("text"):
+            if speech is not None:
+                for place, recognized in speech.transcripts_in(places, [at[one.number] for one in todo]):
+                    found[place] = recognized
+                    job.progress("hear", len(found), len(todo))
+                # A recognizer confuses two languages in one window. Windows hold no foreign utterance from here on, so that all
+                # others are read again.
+                foreign = speech.in_another_language(places, found)
+                if foreign:
+                    found |= speech.transcripts_in(places, [place for place in found if place not in foreign])
+                if speech.is_final:
+                    sounding = speech.sounding_foreign(places, found)
+                    numbers = {place: script.utterances[place].number for place in sounding}
+                    job.notes.add_each(
+                        {
+                            numbers[at]: SOUNDS_FOREIGN(language=one, share=share, asked=source)
+                            for at, (one, share) in sounding.items()
+                        }
+                    )
+                elif speech.usual != source:
+                    job.notes.add(OTHER_LANGUAGE(found=speech.usual, asked=source))
+
+        known = dict[int, Utterance]()
+        for one in utterances:
+            place = at[one.number]
+            if one.text is not None:  # a person's: if the recognizer writes the same, the times of its words are known
+                text = replace(one.text, text=" ".join(one.text.text.split()), language=source)
+                transcript = None if speech is None else speech.known_in(places, place)
+                if transcript is not None and transcript.text == text.text:
+                    text = replace(text, words=transcript.words)
+                known[one.number] = replace(one, text=text)
+                continue
+
+            transcript = foreign.get(place, found[place].text if place in found else Transcript("", source))
+            text = Text(transcript.text, transcript.language, "recognizer", transcript.words, transcript.has_loop)
+            known[one.number] = replace(one, text=text)
+            # With --speech-in, the given speech is used instead.
+            if place in found and found[place].is_hardly_words and one.target is None and job.options.speech_in is None:
+                # The script says so: a later dub from it keeps the sound, too, whatever translates then.
+                known[one.number] = replace(known[one.number], target=KeptOriginal())
+                job.notes.add(LEFT_ALONE(reason=HARDLY_WORDS.code), one.number)
+        return with_more(script, known)
+
+    def translate(self, script: Script, job: Job, sound: Sound) -> Script:
+        """Translate texts with a folder's model, a program or a language model, and a glossary. Each translation is kept."""
+        asked, engines = self.asked, self.engines(job.models)
+        glossary = job.term_readings | ({} if asked.glossary is None else read_glossary(asked.glossary))
+
+        with_text = [(one, one.text) for one in job.part.utterances(script) if one.text is not None and one.text.text]
+        for one, text in with_text:
+            if text.language != script.source and one.target is None:
+                job.notes.add(LEFT_ALONE(reason=FOREIGN.code, language=text.language), one.number)
+
+        own = [one for one, text in with_text if text.language == script.source]
+        # Pieces that have a target count as well: half a sentence cannot be translated.
+        todo = [one for one in sentences_in(own) if any(piece.target is None for piece in one.pieces)]
+
+        with ExitStack() as opened, job.clock.stage("text"):
+            translator: AnyTranslator
+            if asked.program or engines.translator is None:
+                translator = opened.enter_context(closing(open_translator(asked.program, asked.chat_model, asked.speech_level)))
+                if isinstance(translator, ChatTranslator):
+                    translator.check()  # which asks for the model where none is named: answers are kept by it
+            else:
+                made_of = engines.fingerprints["text translator"], job.models.arithmetic
+                translator = CachingTranslator(engines.translator, job.store, made_of)
+
+            # A translator is asked to write names in Hangul; what the terms propose counts only where it did not.
+            texts = text_speech(replace(script, terms=()), job, sound)
+            notes = Notes(is_quiet=True) if job.options.retranslated else job.notes
+            candidates = SentenceTranslator(
+                script, job.part, translator, texts, job.store, notes, glossary, job.info.path.stem,
+                job.options.keep_sound, _anew(job.options), job.options.leave_faulty,
+            )  # fmt: skip
+            done = candidates.of(todo, job.progress)
+            script = with_more(script, done if notes is job.notes else done | _texts_that_stay(script, done, notes, job))
+
+            if job.options.check_translation:
+                numbers = {one.number for one in own}
+                made = sentences_in([one for one in script.utterances if one.number in numbers])
+                script = with_more(script, translated_back(made, job.languages, translator, job.store, job.notes, job.progress))
+
+            titles: TitlesByModel | TitlesByProgram
+            if isinstance(translator, CachingTranslator):
+                titles = TitlesByModel(translator, job.languages)
+            else:
+                titles = TitlesByProgram(translator, job.languages, job.store, job.info.path.stem, glossary, job.readings)
+            there = titles_in(job.info.source, job.part.start, job.part.stop)
+            script = replace(script, titles=translated_titles(there, script.titles, titles))
+        script = replace(script, terms=find_terms(script))
+        _keep_texts(script, job.store, job.texts_file)
+        return script
+
+    def why_nothing(self, utterance: Utterance) -> NoteKind:
+        """Return why an utterance has no target."""
+        if utterance.text is None or not utterance.text.text:
+            return RECOGNIZER_LOOP if utterance.text is not None and utterance.text.has_loop else SILENT
+        return EMPTY
+
+    def finish(self, script: Script, job: Job) -> None:
+        """Replace the planned texts in the work folder by those that are spoken, after the check."""
+        path, content = job.texts_file, _content(script)
+        if not path.is_file():
+            return
+        there = path.read_text(encoding="utf-8")
+        if there != content:
+            job.store.keep("spoken", (content,), _before_check(job.store, there))
+            write_text(path, content)
+
+
+def _texts_that_stay(script: Script, done: Mapping[int, Utterance], notes: Notes, job: Job) -> dict[int, Utterance]:
+    """Return the utterances that --retranslate found no translation for, by number, with the texts that they had.
+
+    done: those that were translated. notes: of the translation, which join the job's; where a text stays, a note says why.
+    """
+    given = {} if job.options.script is None else {one.number: one for one in job.options.script.utterances}
+    stay = dict[int, Utterance]()
+    for one in script.utterances:
+        is_open = one.number in job.options.retranslated and one.target is None and one.number not in done
+        target = given[one.number].target if is_open else None
+        if isinstance(target, WrittenText) and target.is_translated and target.text.strip():
+            stay[one.number] = replace(one, target=replace(target, spoken_by=""))
+    for number, note in ((number, note) for number, found in notes.of.items() for note in found):
+        is_kept = number in stay and note.code == LEFT_ALONE.code
+        job.notes.add(TEXT_STAYS(**note.values) if is_kept else note, number)
+    for note in notes.of_all:
+        job.notes.add(note)
+    return stay
+
+
+def _anew(options: DubOptions) -> dict[int, str]:
+    """Return the utterances that are to be translated once more, by number, with the digest of the script that asks for it.
+
+    The digest is a part of the key of the new translation: a stopped dub resumes with it, and another script gets another one.
+    """
+    script, path = options.script, options.script_in
+    if script is None or path is None:
+        return {}
+    return dict.fromkeys(asked_anew(script, options.retranslated), file_digest(path))
+
+
+# Texts in the work folder
+
+
+def _keep_texts(script: Script, store: Store, path: Path) -> None:
+    """Write the texts before they are spoken to a file, which the user may correct.
+
+    A file of other texts is kept beside it, since somebody may have corrected it. A file that the check of an earlier dub made from
+    the same texts stays.
+    """
+    content = _content(script)
+    before = path.read_bytes() if path.is_file() else None
+    if before is not None and _before_check(store, before.decode(errors="replace")) == content:
+        return
+    if before is not None:
+        old = path.with_suffix(".old.json")
+        with atomic_output(old) as temporary:
+            temporary.write_bytes(before)
+        LOG.info("%s: the texts differ from those of before, which are kept as %s", path, old.name)
+    write_text(path, content)
+
+
+def _before_check(store: Store, content: str) -> str:
+    """Return the texts from which a check made this content, or the content itself if no check did."""
+    return store.find(str, "spoken", (content,)) or content
+
+
+def _content(script: Script) -> str:
+    utterances = tuple(
+        replace(one, seen=None, units=None, fit=None, attempts=(), drawn=None, notes=(), quality=None) for one in script.utterances
+    )
+    return json_text(script_json(replace(script, utterances=utterances, quality=None)), indent=1) + "\n"
