@@ -178,6 +178,7 @@ def timed_dub(video: Path, folder: Path, precision: str, beam: int | None, devic
 def seconds_of_steps() -> Iterator[dict[str, tuple[float, float]]]:
     """Measure the steps of a dub; yields their wall and CPU seconds by name, which say how many cores a step keeps busy."""
     import netflips.dubbing.dub as page
+    from netflips.dubbing.roads.units import UnitRoad
 
     taken: dict[str, tuple[float, float]] = {}
 
@@ -192,7 +193,10 @@ def seconds_of_steps() -> Iterator[dict[str, tuple[float, float]]]:
         return take
 
     steps = {name: one for name, one in vars(page).items() if isfunction(one) and one.__module__.startswith("netflips.dubbing.")}
-    with patch.multiple(page, **{name: measured(name, one) for name, one in steps.items() if name != "dub"}):
+    with (
+        patch.multiple(page, **{name: measured(name, one) for name, one in steps.items() if name not in ("dub", "road_of")}),
+        patch.object(UnitRoad, "understand", measured("understand", UnitRoad.understand)),
+    ):
         yield taken
 
 
