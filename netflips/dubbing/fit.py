@@ -22,12 +22,11 @@ from avcore.timeline import (
     frame_at,
     frames_covering,
     frames_to_seconds,
-    samples_to_seconds,
     units_to_seconds,
 )
 from avcore.units import Units
 from netflips.dubbing.given import keeps_its_sound
-from netflips.dubbing.job import GivenAudio, Job
+from netflips.dubbing.job import Job
 from netflips.dubbing.part import Part, with_more
 from netflips.dubbing.recording import Recording
 from netflips.dubbing.sound import Sound
@@ -55,13 +54,13 @@ def fit(script: Script, job: Job, recording: Recording) -> Script:
     """Fill in when each utterance is spoken, and with which durations. Raises UnitError if no utterance can be spoken."""
     placed, sound = dict[int, Utterance](), recording.sound
     fitter = fitter_of(script, job, sound)
-    keeps_length = not script.is_source_timed and job.track is None and job.options.timing == "auto"
+    keeps_length = not script.is_source_timed and job.options.timing == "auto"
     with job.clock.stage("speech"):
         for one, units in with_target_units(script):
             if keeps_length and (silence := fitter.silence(units.vocabulary)) is not None:
                 units = rested(units, silence, sound, float(job.info.duration_s))
                 one = replace(one, units=units)
-            time_fit, note = (_along(job.track, units), None) if job.track is not None else fitter.fit(one, units)
+            time_fit, note = fitter.fit(one, units)
             placed[one.number] = replace(one, fit=time_fit)
             if note is not None:
                 job.notes.add(note, one.number)
@@ -197,13 +196,6 @@ def rested(units: UnitList, silence: int, sound: Sound, length_s: float) -> Unit
     return replace(units, ids=tuple(unit for unit, _ in kept), durations=tuple(steps for _, steps in kept))
 
 
-def _along(track: GivenAudio, units: UnitList) -> TimeFit:
-    """Return the fit of a track, which is never stretched."""
-    natural_s, length_s = float(samples_to_seconds(track.sound.activity.num_samples)), float(track.length_s)
-    spoken_s, cut_s = min(natural_s, length_s), max(natural_s - length_s, 0.0)
-    return TimeFit(TimeSpan(0.0, 0.0), len(units.ids), natural_s, spoken_s, cut_s=cut_s, durations=units.durations or ())
-
-
 def _s(steps: int) -> float:
     return float(units_to_seconds(steps))
 
@@ -246,7 +238,7 @@ class OutputClock:
     def __init__(self, script: Script, part: Part, rate: Fraction) -> None:
         """rate: frames per second of the recording."""
         self.part = part
-        places = [exact_place(one, time_fit, rate) for one, time_fit in fitted(script)] if script.is_source_timed else []
+        places = [exact_place(one, time_fit, rate) for one, time_fit in fitted(script)]
         self.freezes = [(one.end, one.freeze) for one in places if one.freeze]
         self._ends = [end for end, _ in self.freezes]
         # Sums so far, found by bisection: `at` is called for every frame.

@@ -12,19 +12,22 @@ from avcore.errors import InputError
 from avcore.media import MediaInfo, probe, require_media
 from avcore.media.tracks import select_audio_track, select_tracks
 from avcore.notes import several
+from avcore.timeline import samples_to_seconds
 from netflips.dubbing.begin import begin_with_given_audio
-from netflips.dubbing.fit import fit
-from netflips.dubbing.given import track_of
-from netflips.dubbing.job import Job, digest_of
+from netflips.dubbing.fit import fit, with_outputs
+from netflips.dubbing.given import track_of, units_of_track
+from netflips.dubbing.job import GivenAudio, Job, digest_of
 from netflips.dubbing.mix import mix
 from netflips.dubbing.options import PUBLISHED, DubOptions, settings_as_json
+from netflips.dubbing.part import with_more
 from netflips.dubbing.recording import read
 from netflips.dubbing.render import render
 from netflips.dubbing.roads.units import UnitRoad
 from netflips.dubbing.speakers import assign_speakers
-from netflips.dubbing.speech import speak
+from netflips.dubbing.speech import Speeches, speak
 from netflips.dubbing.target_units import fill_target_units
 from netflips.dubbing.track_faces import track_faces
+from netflips.dubbing.video_format import speech_as_it_is
 from netflips.dubbing.write import write
 from netflips.model_paths import paths_asked
 from netflips.models import models_when_asked
@@ -33,7 +36,9 @@ from netflips.report.files import lines_of_people, with_reports
 from netflips.run_progress import run_bar
 from netflips.script.targets import GivenUnits, SpokenSound, UnitList
 from netflips.script.types import Script, VoiceFile
+from netflips.script.utterance import TimeFit, TimeSpan
 from unit2av.lipsync.backend import backend_of, resolve_backend
+from unit2av.rendering import SoundFeed
 from unit2av.speaking import timed_units
 from unit2av.stage import RENDERER
 
@@ -107,17 +112,33 @@ def speak_given_audio(script: Script, job: Job) -> Script:
     faces = track_faces(script, job, recording)
     script = assign_speakers(script, job, recording, faces)
 
-    script = fill_target_units(script, job, recording)
-    script = fit(script, job, recording)
-    speech = speak(script, job, recording)
-    pieces = render(script, job, recording.shots, faces, speech)
-    script = write(script, job, pieces, mix(script, job, speech, recording))
+    if job.track is not None:
+        script, speech, mixed = speak_along(script, job, job.track)
+    else:
+        script = fit(fill_target_units(script, job, recording), job, recording)
+        speech = speak(script, job, recording)
+        mixed = mix(script, job, speech, recording)
+    script = write(script, job, render(script, job, recording.shots, faces, speech), mixed)
 
     report = job.out, script.output_s, several(script.result.frames, "frame"), job.lips.name
     LOG.info("%s: %.2f s, %s, lips by %s", *report)
     for line in lines_of_people(script):
         LOG.info("%s", line)
     return script
+
+
+def speak_along(script: Script, job: Job, track: GivenAudio) -> tuple[Script, Speeches, SoundFeed]:
+    """Let the only utterance of a script say a track, which is never stretched; also returns its speech and the output's sound."""
+    (utterance,) = script.utterances
+    with job.clock.stage("av2unit"):
+        units = units_of_track(track, job.models, job.store, job.progress)
+    natural_s, length_s = float(samples_to_seconds(track.sound.activity.num_samples)), float(track.length_s)
+    spoken_s, cut_s = min(natural_s, length_s), max(natural_s - length_s, 0.0)
+    time_fit = TimeFit(TimeSpan(0.0, 0.0), len(units.ids), natural_s, spoken_s, cut_s=cut_s, durations=units.durations or ())
+    script = with_more(script, {utterance.number: replace(utterance, units=units, fit=time_fit)})
+    speech = Speeches(job.store, {utterance.number: (digest_of(probe(track.source)),)}, track.sound)
+    script = with_outputs(script, job.part, job.own_rate)
+    return script, speech, speech_as_it_is(track.source, track.length_s, track.before_s)
 
 
 def _moving(path: Path) -> MediaInfo:

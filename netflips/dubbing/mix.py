@@ -25,7 +25,6 @@ from netflips.dubbing.recording import Recording
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import Speeches
 from netflips.dubbing.stems import with_stems
-from netflips.dubbing.video_format import speech_as_it_is
 from netflips.script.notes import BACKGROUND_ESTIMATED, LOUDNESS_MISSED
 from netflips.script.types import Script
 from unit2av.rendering import SoundFeed
@@ -43,13 +42,10 @@ _CENTRE = 2
 def mix(script: Script, job: Job, speech: Speeches, recording: Recording) -> SoundFeed:
     """Return the sound of the output.
 
-    A given track stays as it is. A clip has the new speech alone. A part of a recording ends with the part. The background under
+    A clip has the new speech alone. A part of a recording ends with the part. The background under
     new speech is music and effects, where a file of them is given or made, else an estimate from the old sound. The original and
     the background are tracks beside it, where --tracks asks for them.
     """
-    if job.track is not None:
-        return speech_as_it_is(job.track.source, job.track.length_s, job.track.before_s)
-
     rate, is_own, target = job.sound_rate(script), script.is_source_timed, job.options.loudness
     channels = job.num_channels if is_own else 1
 

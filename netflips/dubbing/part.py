@@ -52,6 +52,9 @@ def part_of(
     start, end: in the recording (s); None: its beginning, its end. is_preview: only the first utterance. A clip is always dubbed
     as a whole.
     """
+    if not script.is_source_timed:
+        numbers = [one.number for one in script.utterances]
+        return Part(Fraction(0), duration_s, True, dict.fromkeys(numbers, Fraction(0)), frozenset(numbers))
     slack = slack_of(script, duration_s)
     first = exact(start or 0.0)
     last = duration_s if end is None else min(exact(end), duration_s)
@@ -66,16 +69,12 @@ def part_of(
     last = min(next((stop + pause for begin, stop, pause in places if begin < last < stop + pause), last), duration_s)
 
     is_all = first == 0 and last >= duration_s
-    has_all = is_all or not script.is_source_timed
-    inside = (one.number for one in script.utterances if has_all or first <= exact(one.place.start_s) < last)
+    inside = (one.number for one in script.utterances if is_all or first <= exact(one.place.start_s) < last)
     return Part(first, last, is_all, slack, frozenset(inside))
 
 
 def slack_of(script: Script, duration_s: Fraction) -> dict[int, Fraction]:
-    """Return how far each utterance may go into the pause after it (s), by number; 0 in a clip."""
-    if not script.is_source_timed:
-        return {one.number: Fraction(0) for one in script.utterances}
-
+    """Return how far each utterance of a recording may go into the pause after it (s), by number."""
     slack, spans = dict[int, Fraction](), [one.place for one in script.utterances]
     for place, one in enumerate(script.utterances):
         is_last = place + 1 == len(spans)

@@ -19,17 +19,15 @@ from avcore.progress import track as tracked
 from avcore.timeline import SAMPLES_PER_FRAME, UNITS_PER_FRAME, frames_to_seconds
 from avcore.units import Units, from_reference_codes, read_unit_file, units_of
 from netflips.dubbing.begin import begin_with_given_audio
-from netflips.dubbing.fit import fit, fitted, spoken_units
+from netflips.dubbing.fit import fitted, spoken_units
 from netflips.dubbing.given import track_of
+from netflips.dubbing.given_audio import speak_along
 from netflips.dubbing.job import Job, digest_of
-from netflips.dubbing.mix import mix
 from netflips.dubbing.options import DubOptions, settings_as_json
-from netflips.dubbing.recording import Recording
 from netflips.dubbing.render import draw_segments, drawing, num_frames
 from netflips.dubbing.roads.units import UnitRoad
 from netflips.dubbing.segments import Segment, constant_rate_segments, quiet_borders
-from netflips.dubbing.speech import NewSpeech, Speeches, speak
-from netflips.dubbing.target_units import fill_target_units
+from netflips.dubbing.speech import NewSpeech, Speeches
 from netflips.dubbing.video_format import VideoFormat
 from netflips.dubbing.write import write
 from netflips.model_paths import paths_asked
@@ -96,10 +94,7 @@ def talk(script: Script, job: Job, portrait: Portrait, lip_sync: LipSync | None 
     track = replace(job.track, before_s=before_s, length_s=before_s + job.track.length_s + behind_s)
     job = replace(job, track=track).divided(script)
 
-    recording = Recording(job.info)  # an image is neither heard nor cut
-    script = fill_target_units(script, job, recording)
-    script = fit(script, job, recording)
-    speech = speak(script, job, recording)
+    script, speech, mixed = speak_along(script, job, track)
     rate = job.frame_rate(script)
 
     count = num_frames(script, rate, track.length_s)
@@ -107,7 +102,7 @@ def talk(script: Script, job: Job, portrait: Portrait, lip_sync: LipSync | None 
     around_s = resolve_backend(job.lips, job.renderer).around_s
     schedule = partial(portrait_segments, script, portrait, speech, count, made_of, around_s)
     pieces = draw_segments(job, rate, count, schedule, lip_sync=lip_sync)
-    return write(script, job, pieces, mix(script, job, speech, recording))
+    return write(script, job, pieces, mixed)
 
 
 def portrait_segments(

@@ -72,28 +72,24 @@ def render(script: Script, job: Job, shots: Shots, faces: Faces, speech: Speeche
     rate, clock = job.frame_rate(script), OutputClock(script, job.part, job.own_rate)
     if not job.lips.draws and (copied := _copied(script, job, clock)):
         return copied
-    if job.track is not None:
-        count = num_frames(script, rate, job.track.length_s)
-    else:
-        count = num_frames(script, rate, clock.part.stop - clock.part.start if script.is_source_timed else None)
-
+    is_own, length_s = script.is_source_timed, None if job.track is None else job.track.length_s
+    count = num_frames(script, rate, clock.part.stop - clock.part.start if is_own else length_s)
     painter, coding = painter_of(script, clock, job.options.subtitling), (job.digest, job.options.label, *QUICK.values())
-    speech_rate = SAMPLE_RATE if job.track is not None else job.sound_rate(script)
     rests = {one.number: _rest_unit(one, job.models, script.target, job.speaking, speech.whole) for one, _ in fitted(script)}
 
     found = list[SeenFootage]()
 
     def schedule(lips: LipSync, video_format: VideoFormat) -> Iterable[Segment]:
-        source = job.source if script.is_source_timed or rate == job.source.rate else FrameSource(job.info.source, rate)
+        source = job.source if is_own or rate == job.source.rate else FrameSource(job.info.source, rate)
         footage = None
         if isinstance(lips, FootageLipSync):
-            read = partial(_stored, job.info, job.part.start) if script.is_source_timed else partial(_numbered, source)
+            read = partial(_stored, job.info, job.part.start) if is_own else partial(_numbered, source)
             spoken = [one for one, _ in fitted(script)]
             footage = SeenFootage(spoken, faces, shots, job.store, job.digest, read, lips, job.progress)
             found.append(footage)
-        talks = Talks(script.target, shots, faces, speech, speech_rate, rests, lips, footage)
+        talks = Talks(script.target, shots, faces, speech, job.sound_rate(script), rests, lips, footage)
         look = Look(coding, tuple(drawing(job.lips, job.renderer, job.models.arithmetic)), painter)
-        if script.is_source_timed:
+        if is_own:
             return source_timed_segments(script, job.info, clock, talks, look)
         around_s = resolve_backend(job.lips, job.renderer).around_s
         return clip_segments(script, source, count, talks, look, around_s)

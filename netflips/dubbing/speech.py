@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from avcore.arrays import Samples
 from avcore.contracts import Voice
-from avcore.media import probe
 from avcore.speech.audio import SOUND_FLOOR_DBFS, level_dbfs, match_loudness, resample
 from avcore.speech.voice_activity import STEP_RATE, SpeechActivity
 from avcore.timeline import (
@@ -25,7 +24,7 @@ from avcore.timeline import (
 from avcore.units import Units, require_language
 from netflips.dubbing.fit import fitted, spoken_units
 from netflips.dubbing.given import SpeechFiles, kept_sound
-from netflips.dubbing.job import Job, digest_of
+from netflips.dubbing.job import Job
 from netflips.dubbing.likeness import like_speaker
 from netflips.dubbing.recording import Recording
 from netflips.dubbing.sound import Sound
@@ -79,9 +78,6 @@ class Speeches(Mapping[int, NewSpeech]):
 def speak(script: Script, job: Job, recording: Recording) -> Speeches:
     """Speak each utterance in its speaker's voice, as loud as the original."""
     spoken = [one for one, _ in fitted(script)]
-    if job.track is not None:
-        digest = digest_of(probe(job.track.source))
-        return Speeches(job.store, {one.number: (digest,) for one in spoken}, job.track.sound)
 
     made_of = dict[int, tuple[object, ...]]()
     with job.clock.stage("speech"):

@@ -12,7 +12,7 @@ from avcore.errors import InputError, UnitError
 from avcore.notes import Note, NoteKind
 from avcore.units import Units, require_same_vocabulary
 from netflips.cascade.speakers import SpeechError
-from netflips.dubbing.given import SpeechFiles, units_of_track
+from netflips.dubbing.given import SpeechFiles
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more
 from netflips.dubbing.recording import Recording
@@ -28,12 +28,6 @@ from netflips.script.utterance import Utterance
 
 def fill_target_units(script: Script, job: Job, recording: Recording) -> Script:
     """Fill in the units of each target. Utterances without any are left alone, with a note of the reason."""
-    if job.track is not None:
-        with job.clock.stage("av2unit"):
-            (one,) = script.utterances
-            units = units_of_track(job.track, job.models, job.store, job.progress)
-            return with_more(script, {one.number: replace(one, units=units)})
-
     utterances, found = job.part.utterances(script), dict[int, Utterance]()
     encoder = target_encoder(script, job, recording.sound)
     with job.clock.stage("speech"):
