@@ -138,12 +138,12 @@ class Avatar:
             with watch.step("speak"):
                 text = script_of(answer.text)
                 warn_of_script(text)
-                job = replace(job, track=track_of(job, *speak_text(text, self.voice, job.scratch, job.progress)))
+                track = track_of(job, *speak_text(text, self.voice, job.scratch, job.progress))
             with watch.step("draw"):
                 script = begin_with_given_audio(job, "still", WrittenText(answer.text, by="person"))
                 asked = Text(answer.recognized.text, answer.recognized.language, "recognizer", answer.recognized.words)
                 script = replace(script, utterances=tuple(replace(one, text=asked) for one in script.utterances))
-                return talk(script, job, self.portrait, self.lips)
+                return talk(script, job, track, self.portrait, self.lips)
 
 
 class _Watch:

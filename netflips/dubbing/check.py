@@ -29,7 +29,8 @@ from netflips.cascade.amounts import compare_amounts
 from netflips.cascade.names import lost_names
 from netflips.dubbing import check_recognizer
 from netflips.dubbing.approved import targets_given
-from netflips.dubbing.fit import Fitter, OutputClock, fitted, fitter_of, with_outputs
+from netflips.dubbing.clock import OutputClock, fitted
+from netflips.dubbing.fit import Fitter, fitter_of, with_outputs
 from netflips.dubbing.job import LOG, Job
 from netflips.dubbing.measures import APART_S, How, Measurer, Spoken, in_order, is_too_slow, rounded
 from netflips.dubbing.mix import parts_of_sound
@@ -374,7 +375,7 @@ def _with_leaks(script: Script, job: Job, sound: Sound, mutes: bool) -> Script:
         return script
 
     # Quiet, since the same sound is mixed once more when it is written: each note would come twice.
-    quiet, rate = replace(job, notes=Notes(is_quiet=True), progress=silent), job.sound_rate(script)
+    quiet, rate = replace(job, notes=Notes(is_quiet=True), progress=silent), job.sound_rate
     try:
         behind = _background_share(sound)
         mixed = (new + rest for new, rest in parts_of_sound(script, quiet, speak(script, quiet, Recording(job.info, sound)), sound))

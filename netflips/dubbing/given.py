@@ -30,10 +30,11 @@ from avcore.timeline import (
 )
 from avcore.units import Ids, Units
 from netflips.cascade.speakers import words_of
-from netflips.dubbing.job import GivenAudio, Job, digest_of
+from netflips.dubbing.job import Job, digest_of
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import with_more
 from netflips.dubbing.recording import sound_of
+from netflips.dubbing.schedules import GivenAudio
 from netflips.dubbing.segmentation import Span
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech_files import SPEECH_IN, match_pauses, numbered_files, speech_in, stretches_in
@@ -64,7 +65,7 @@ def with_given_speech(script: Script, job: Job, path: Path) -> Script:
         spans = {one.number: taken[one.number] for one in utterances if one.number in taken}
         found = {number: (path.name, span) for number, span in spans.items()}
         # The samples of all spans are read in one go, and found when each target is encoded.
-        rate, digest = job.sound_rate(script) if job.options.keep_sound else SAMPLE_RATE, file_digest(path)
+        rate, digest = job.sound_rate if job.options.keep_sound else SAMPLE_RATE, file_digest(path)
         if any(job.store.find(np.ndarray, GIVEN, (digest, rate, *span)) is None for span in spans.values()):
             for number, samples in stretches_in(path, spans, rate):
                 job.store.keep(GIVEN, (digest, rate, *spans[number]), samples)

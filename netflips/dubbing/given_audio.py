@@ -16,13 +16,14 @@ from avcore.timeline import samples_to_seconds
 from netflips.dubbing.begin import begin_with_given_audio
 from netflips.dubbing.fit import fit, with_outputs
 from netflips.dubbing.given import track_of, units_of_track
-from netflips.dubbing.job import GivenAudio, Job, digest_of
+from netflips.dubbing.job import Job, digest_of
 from netflips.dubbing.mix import mix
 from netflips.dubbing.options import PUBLISHED, DubOptions, settings_as_json
 from netflips.dubbing.part import with_more
 from netflips.dubbing.recording import read
 from netflips.dubbing.render import render
 from netflips.dubbing.roads.units import UnitRoad
+from netflips.dubbing.schedules import GivenAudio
 from netflips.dubbing.speakers import assign_speakers
 from netflips.dubbing.speech import Speeches, speak
 from netflips.dubbing.target_units import fill_target_units
@@ -69,10 +70,12 @@ def _synced(options: LipsyncCommand) -> Script:
         Job.for_given_audio(info, options.out, models, UnitRoad(), asked, settings, progress) as job,
     ):
         track = track_of(job, speech)
-        length_s = info.duration_s if options.fit == "video" else track.length_s
-        job = job.on(replace(track, length_s=length_s, is_audio_given=options.fit != "speech"))
+        length_s = info.duration_s if options.fit == "video" else track.seconds
+        track = replace(track, seconds=length_s, is_audio_given=options.fit != "speech")
+        job = job.on(track)
         target = SpokenSound(str(speech), digest_of(probe(speech)), keep_sound=True)
-        return speak_given_audio(begin_with_given_audio(job, "hold" if options.fit == "hold" else "ping_pong", target), job)
+        script = begin_with_given_audio(job, "hold" if options.fit == "hold" else "ping_pong", target)
+        return speak_given_audio(script, job, track)
 
 
 def render_units(options: RenderCommand) -> Script:
@@ -104,16 +107,16 @@ def _rendered(options: RenderCommand) -> Script:
         return speak_given_audio(begin_with_given_audio(job, "ping_pong", GivenUnits(units), voice), job)
 
 
-def speak_given_audio(script: Script, job: Job) -> Script:
-    """Make the video of a script speak its one utterance, and write it."""
+def speak_given_audio(script: Script, job: Job, track: GivenAudio | None = None) -> Script:
+    """Make the video of a script speak its one utterance, and write it. track: the job's speech; None: units are spoken."""
     recording = read(job)  # with the video's own sound, by which the speaker's face is selected
     script = replace(script, cuts=recording.shots.cuts, transitions=recording.shots.transitions)
     job = job.divided(script)
     faces = track_faces(script, job, recording)
     script = assign_speakers(script, job, recording, faces)
 
-    if job.track is not None:
-        script, speech, mixed = speak_along(script, job, job.track)
+    if track is not None:
+        script, speech, mixed = speak_along(script, job, track)
     else:
         script = fit(fill_target_units(script, job, recording), job, recording)
         speech = speak(script, job, recording)
@@ -132,13 +135,13 @@ def speak_along(script: Script, job: Job, track: GivenAudio) -> tuple[Script, Sp
     (utterance,) = script.utterances
     with job.clock.stage("av2unit"):
         units = units_of_track(track, job.models, job.store, job.progress)
-    natural_s, length_s = float(samples_to_seconds(track.sound.activity.num_samples)), float(track.length_s)
+    natural_s, length_s = float(samples_to_seconds(track.sound.activity.num_samples)), float(track.seconds)
     spoken_s, cut_s = min(natural_s, length_s), max(natural_s - length_s, 0.0)
     time_fit = TimeFit(TimeSpan(0.0, 0.0), len(units.ids), natural_s, spoken_s, cut_s=cut_s, durations=units.durations or ())
     script = with_more(script, {utterance.number: replace(utterance, units=units, fit=time_fit)})
     speech = Speeches(job.store, {utterance.number: (digest_of(probe(track.source)),)}, track.sound)
     script = with_outputs(script, job.part, job.own_rate)
-    return script, speech, speech_as_it_is(track.source, track.length_s, track.before_s)
+    return script, speech, speech_as_it_is(track.source, track.seconds, track.before_s)
 
 
 def _moving(path: Path) -> MediaInfo:

@@ -13,7 +13,7 @@ from avcore.contracts import kind_of
 from avcore.errors import InputError, OutputError, UsageError
 from avcore.files import keep_apart, private_folder
 from avcore.journal import file_digest, key_of
-from avcore.media import FrameSource, MediaInfo, MediaSource, SoundWriter, VideoWriter, probe, require_video_name
+from avcore.media import FrameSource, MediaInfo, SoundWriter, VideoWriter, probe, require_video_name
 from avcore.media.passthrough import PassthroughMetadata
 from avcore.media.sound_writer import is_sound_name
 from avcore.media.tracks import select_tracks
@@ -34,8 +34,8 @@ from netflips.dubbing.preflight import (
     with_modalities,
 )
 from netflips.dubbing.road import Road
+from netflips.dubbing.schedules import GivenAudio, Schedule, SourceTimed
 from netflips.dubbing.segments import LONGEST_S, announce
-from netflips.dubbing.sound import Sound
 from netflips.dubbing.stems import separated
 from netflips.dubbing.store import CachingReader, Store, require_work_folder
 from netflips.dubbing.video_format import VideoFormat
@@ -44,7 +44,6 @@ from netflips.published.terms import terms_of, terms_of_dub, terms_of_lips
 from netflips.recognizers.language import AUTO as ANY_LANGUAGE
 from netflips.script.files import file_beside
 from netflips.script.people import People, names_in, read_people
-from netflips.script.targets import UnitList
 from netflips.script.terms import terms_of_script
 from netflips.script.types import Script, VoiceFile
 from netflips.stages import STAGES
@@ -52,28 +51,9 @@ from netflips.subtitles.given import GivenSubtitles, is_subtitles, read_subtitle
 from text2unit.script import as_pronounced, read_readings
 from unit2av.lipsync.backend import LipSyncChoice, resolve_backend
 from unit2av.stage import RENDERER
-from unit2av.voice.speech import rate_of
 from unit2text.stage import UNIT2TEXT
 
 LOG = logging.getLogger("netflips")
-
-
-@dataclass(frozen=True)
-class GivenAudio:
-    """Speech of any length that becomes the sound of the output unchanged."""
-
-    source: MediaSource
-    """its file"""
-    sound: Sound
-    """the same speech in mono at 16 kHz"""
-    length_s: Fraction
-    """length of the output: longer speech is cut, shorter speech is followed by silence"""
-    before_s: Fraction = Fraction(0)
-    """silence before it in the output"""
-    is_audio_given: bool = False
-    """whether the video keeps its times, so that its subtitles and chapters still fit"""
-    units: UnitList | None = None
-    """units that the speech was made from; None: they are not known yet"""
 
 
 @dataclass(frozen=True)
@@ -112,8 +92,8 @@ class Job:
     provenance: Provenance = field(default_factory=Provenance)
     """licences, consent and signature of the output"""
     clock: StageClock = field(default_factory=StageClock)
-    track: GivenAudio | None = None
-    """speech that is given as a whole; None: each utterance is spoken"""
+    schedule: Schedule = field(default_factory=Schedule)
+    """a recording's is known once it is `divided`, and of given speech once it is there (`on`)"""
     part: Part = field(default_factory=Part)
     """the part that is dubbed; empty until `divided`"""
 
@@ -202,16 +182,16 @@ class Job:
             )  # fmt: skip
 
     def on(self, track: GivenAudio) -> "Job":
-        """Return the job with its track, and keep finished work if the track is long. Raises what `keep_work` raises."""
-        job = replace(self, track=track)
-        job.keep_if_long(max(track.length_s, self.info.duration_s))
+        """Return the job with its given speech, and keep finished work if that is long. Raises what `keep_work` raises."""
+        job = replace(self, schedule=track)
+        job.keep_if_long(max(track.seconds, self.info.duration_s))
         return job
 
     def divided(self, script: Script) -> "Job":
-        """Return the job with its part filled in. The script has its utterances by now."""
+        """Return the job with its part and its schedule filled in. The script has its utterances by now."""
         options = self.options
         part = part_of(script, self.info.duration_s, options.start, options.end, is_preview=options.preview)
-        return replace(self, part=part)
+        return replace(self, part=part, schedule=SourceTimed() if script.is_source_timed else self.schedule)
 
     def keep_if_long(self, seconds: Seconds) -> None:
         """Keep finished work if the output is long or the user named a folder. Raises what `keep_work` raises."""
@@ -264,10 +244,11 @@ class Job:
             folder = require_work_folder(options.work_dir or beside)
             start, stop = options.start or 0.0, float(info.duration_s)
             seconds = max(min(stop, stop if options.end is None else options.end) - start, 0.0)
-            if self.track is None:
+            length_s = self.schedule.length_s(self.part)
+            if length_s is None:
                 announce(folder, VideoFormat.of(info, info.frame_rate), seconds, stop)
             else:
-                announce(folder, VideoFormat.of(info, info.steady_rate), float(self.track.length_s))
+                announce(folder, VideoFormat.of(info, info.steady_rate), float(length_s))
         except OutputError:
             if options.is_draft and options.work_dir is None:
                 return  # a draft writes no video and can do without a work folder
@@ -316,25 +297,20 @@ class Job:
         """Checkpoint of the face renderer; None where the backend needs none."""
         return self.models.paths.needed.get(RENDERER)
 
-    # Form of the output: a ping-pong clip is written at 25 Hz and 16 kHz, as the published model does. If its speech is given as a
-    # track, frames and speech keep their own rates.
-
     @property
     def own_rate(self) -> Fraction:
         """Frame rate of the input in Hz; 25 for sound."""
         return self.info.frame_rate or Fraction(FRAME_RATE)
 
-    def frame_rate(self, script: Script) -> Fraction:
+    @property
+    def frame_rate(self) -> Fraction:
         """Frame rate of the output in Hz."""
-        if self.track is not None:
-            return self.info.steady_rate
-        return self.own_rate if script.is_source_timed else Fraction(FRAME_RATE)
+        return self.schedule.frame_rate(self.info)
 
-    def sound_rate(self, script: Script) -> int:
-        """Sample rate in Hz of the new speech: that of a recording, or of the voice for a clip of one utterance."""
-        if script.is_source_timed:
-            return self.info.audio_rate or SAMPLE_RATE
-        return SAMPLE_RATE if self.track is not None else rate_of(self.models.vocoder)
+    @property
+    def sound_rate(self) -> int:
+        """Sample rate of the new speech in Hz."""
+        return self.schedule.sound_rate(self.info, self.models)
 
     @property
     def num_channels(self) -> int:

@@ -17,8 +17,8 @@ from avcore.media.writer import synthetic_comment
 from avcore.speech.voice_activity import STEP_RATE
 from avcore.timeline import frame_at, seconds_to_samples, units_to_seconds
 from netflips.dubbing.background import LOUD_DBFS, Span, background_level, spoken_spans, with_background
+from netflips.dubbing.clock import OutputClock, fitted
 from netflips.dubbing.coverage import uncovered_in
-from netflips.dubbing.fit import OutputClock, fitted
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import BACKGROUND, ORIGINAL
 from netflips.dubbing.recording import Recording
@@ -46,7 +46,7 @@ def mix(script: Script, job: Job, speech: Speeches, recording: Recording) -> Sou
     new speech is music and effects, where a file of them is given or made, else an estimate from the old sound. The original and
     the background are tracks beside it, where --tracks asks for them.
     """
-    rate, is_own, target = job.sound_rate(script), script.is_source_timed, job.options.loudness
+    rate, is_own, target = job.sound_rate, script.is_source_timed, job.options.loudness
     channels = job.num_channels if is_own else 1
 
     def parts(files: Sequence[Path] = ()) -> Iterator[tuple[Samples, Samples]]:
@@ -109,7 +109,7 @@ def _original(info: MediaInfo, language: str, out: Path, clock: OutputClock) -> 
 
 def parts_of_sound(script: Script, job: Job, speech: Speeches, sound: Sound) -> Iterator[tuple[Samples, Samples]]:
     """Yield the sound of a recording's dub in pairs of blocks, float32 [time, channel]: new speech, and everything else."""
-    rate, channels, clock = job.sound_rate(script), job.num_channels, OutputClock(script, job.part, job.own_rate)
+    rate, channels, clock = job.sound_rate, job.num_channels, OutputClock(script, job.part, job.own_rate)
     end = seconds_to_samples(clock.at(clock.part.stop), rate)
     cut_at = None if clock.part.is_all else end
     own = iter_sound_blocks(job.info.source) if job.info.has_audio else iter(())

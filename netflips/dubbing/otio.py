@@ -18,7 +18,7 @@ from avcore.media import MediaInfo, probe
 from avcore.notes import json_text, sentence
 from avcore.timeline import FRAME_RATE, Seconds, frame_at, frames_covering, nearest_frame, plain_rate, timecode_frames
 from avcore.words import user_language
-from netflips.dubbing.fit import OutputClock, fitted
+from netflips.dubbing.clock import OutputClock, fitted
 from netflips.dubbing.job import Job
 from netflips.script.notes import FOUND_FAULTS
 from netflips.script.types import Script
@@ -109,7 +109,7 @@ class _Layout:
 
 def write_timeline(path: Path, script: Script, job: Job, clock: OutputClock) -> None:
     """Write the timeline of a dub that is written, with its stems and the original. clock: of the output. Raises OutputError."""
-    layout = _Layout(Path(os.path.abspath(path.parent)), plain_rate(job.frame_rate(script) or FRAME_RATE))
+    layout = _Layout(Path(os.path.abspath(path.parent)), plain_rate(job.frame_rate or FRAME_RATE))
     dubbed, original, rate, effects = probe(job.out), job.info, layout.rate, job.options.background_audio
     end = max(nearest_frame(script.output_s, rate), 1)
     whole, beside = [_Piece(0, end, 0)], _pieces_of_original(script, original, clock, rate)

@@ -19,13 +19,14 @@ from avcore.progress import track as tracked
 from avcore.timeline import SAMPLES_PER_FRAME, UNITS_PER_FRAME, frames_to_seconds
 from avcore.units import Units, from_reference_codes, read_unit_file, units_of
 from netflips.dubbing.begin import begin_with_given_audio
-from netflips.dubbing.fit import fitted, spoken_units
+from netflips.dubbing.clock import fitted, spoken_units
 from netflips.dubbing.given import track_of
 from netflips.dubbing.given_audio import speak_along
 from netflips.dubbing.job import Job, digest_of
 from netflips.dubbing.options import DubOptions, settings_as_json
 from netflips.dubbing.render import draw_segments, drawing, num_frames
 from netflips.dubbing.roads.units import UnitRoad
+from netflips.dubbing.schedules import GivenAudio
 from netflips.dubbing.segments import Segment, constant_rate_segments, quiet_borders
 from netflips.dubbing.speech import NewSpeech, Speeches
 from netflips.dubbing.video_format import VideoFormat
@@ -76,28 +77,28 @@ def _animated(options: PortraitCommand) -> Script:
         Job.for_given_audio(info, options.out, models, UnitRoad(), asked, settings, progress) as job,
     ):
         source, units, target = _given(options, text, models, job.scratch, progress)
-        job = job.on(track_of(job, source, units))
-        script = talk(begin_with_given_audio(job, "still", target, voice), job, portrait)
+        track = track_of(job, source, units)
+        job = job.on(track)
+        script = talk(begin_with_given_audio(job, "still", target, voice), job, track, portrait)
 
     report = options.out, script.output_s, several(script.result.frames, "frame"), job.lips.name
     LOG.info("%s: %.2f s, %s, lips by %s", *report)
     return script
 
 
-def talk(script: Script, job: Job, portrait: Portrait, lip_sync: LipSync | None = None) -> Script:
-    """Make a portrait speak the job's track, with a rest before and after it, and write the video.
+def talk(script: Script, job: Job, track: GivenAudio, portrait: Portrait, lip_sync: LipSync | None = None) -> Script:
+    """Make a portrait speak a track, with a rest before and after it, and write the video.
 
     lip_sync: the opened lip-sync backend, where several videos share it.
     """
-    assert job.track is not None  # a portrait has one
     before_s, behind_s = frames_to_seconds(_BEFORE), frames_to_seconds(_BEHIND)
-    track = replace(job.track, before_s=before_s, length_s=before_s + job.track.length_s + behind_s)
-    job = replace(job, track=track).divided(script)
+    track = replace(track, before_s=before_s, seconds=before_s + track.seconds + behind_s)
+    job = replace(job, schedule=track).divided(script)
 
     script, speech, mixed = speak_along(script, job, track)
-    rate = job.frame_rate(script)
+    rate = job.frame_rate
 
-    count = num_frames(script, rate, track.length_s)
+    count = num_frames(script, rate, track.seconds)
     made_of = [*QUICK.values(), job.digest, job.options.label, MOVING, *drawing(job.lips, job.renderer, job.models.arithmetic)]
     around_s = resolve_backend(job.lips, job.renderer).around_s
     schedule = partial(portrait_segments, script, portrait, speech, count, made_of, around_s)

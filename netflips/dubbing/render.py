@@ -25,8 +25,8 @@ from avcore.speech.audio import resample
 from avcore.speech.voice_activity import detect_activity
 from avcore.timeline import SAMPLE_RATE, exact, frames_covering, frames_to_seconds
 from netflips.cascade.speakers import Speaking
+from netflips.dubbing.clock import OutputClock, Placed, exact_place, fitted, spoken_units
 from netflips.dubbing.face_path import FacePath, follow, paste_lower_face
-from netflips.dubbing.fit import OutputClock, Placed, exact_place, fitted, spoken_units
 from netflips.dubbing.footage import SeenFootage, face_number
 from netflips.dubbing.job import Job
 from netflips.dubbing.segments import (
@@ -69,11 +69,10 @@ def render(script: Script, job: Job, shots: Shots, faces: Faces, speech: Speeche
     """
     if is_sound_name(job.out):
         return []
-    rate, clock = job.frame_rate(script), OutputClock(script, job.part, job.own_rate)
+    rate, clock = job.frame_rate, OutputClock(script, job.part, job.own_rate)
     if not job.lips.draws and (copied := _copied(script, job, clock)):
         return copied
-    is_own, length_s = script.is_source_timed, None if job.track is None else job.track.length_s
-    count = num_frames(script, rate, clock.part.stop - clock.part.start if is_own else length_s)
+    is_own, count = script.is_source_timed, num_frames(script, rate, job.schedule.length_s(job.part))
     painter, coding = painter_of(script, clock, job.options.subtitling), (job.digest, job.options.label, *QUICK.values())
     rests = {one.number: _rest_unit(one, job.models, script.target, job.speaking, speech.whole) for one, _ in fitted(script)}
 
@@ -87,7 +86,7 @@ def render(script: Script, job: Job, shots: Shots, faces: Faces, speech: Speeche
             spoken = [one for one, _ in fitted(script)]
             footage = SeenFootage(spoken, faces, shots, job.store, job.digest, read, lips, job.progress)
             found.append(footage)
-        talks = Talks(script.target, shots, faces, speech, job.sound_rate(script), rests, lips, footage)
+        talks = Talks(script.target, shots, faces, speech, job.sound_rate, rests, lips, footage)
         look = Look(coding, tuple(drawing(job.lips, job.renderer, job.models.arithmetic)), painter)
         if is_own:
             return source_timed_segments(script, job.info, clock, talks, look)

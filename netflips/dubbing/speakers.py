@@ -76,7 +76,7 @@ def assign_speakers(script: Script, job: Job, recording: Recording, faces: Faces
         for name in count:
             before = script.speaker(name)
             speaker = replace(before, face=options.face if before.face == AUTO else before.face)
-            if job.track is None:  # else the given speech keeps its voice
+            if not job.schedule.keeps_voice:
                 voice = voice_for(script, job, sound, name)  # made here, so that a missing one is known before hours of work
                 hz = round(voice.pitch.hz, 1) if job.models.vocoder.takes_pitch and voice.pitch is not None else None
                 speaker = replace(speaker, pitch_hz=hz)
@@ -100,10 +100,7 @@ def _one_person(script: Script, job: Job, sound: Sound, faces: Faces) -> tuple[d
         needs_face = options.uses_video and options.modalities != AUTO and options.in_lip_path is None
         if not chosen and needs_face:
             what = f"there is no face number {choice} in any shot" if isinstance(choice, int) else "no face was found in any frame"
-            hint = "use --modalities audio to dub the speech and leave the video as it is"
-            if job.track is not None:
-                hint = "there must be a face whose lips can be moved"
-            raise NoFaceError(what, path=job.info.path, hint=hint)
+            raise NoFaceError(what, path=job.info.path, hint=job.schedule.without_face)
     return {one.number: SPEAKER}, {one.number: UtteranceSpeaker(1, chosen)}
 
 

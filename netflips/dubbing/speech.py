@@ -22,7 +22,7 @@ from avcore.timeline import (
     units_to_seconds,
 )
 from avcore.units import Units, require_language
-from netflips.dubbing.fit import fitted, spoken_units
+from netflips.dubbing.clock import fitted, spoken_units
 from netflips.dubbing.given import SpeechFiles, kept_sound
 from netflips.dubbing.job import Job
 from netflips.dubbing.likeness import like_speaker
@@ -91,7 +91,7 @@ def speak(script: Script, job: Job, recording: Recording) -> Speeches:
 
 def synthesizer_of(script: Script, job: Job, sound: Sound) -> "Synthesizer":
     """Return what speaks the job's utterances. sound: of the original."""
-    rate = job.sound_rate(script)
+    rate = job.sound_rate
     files, texts = cache(partial(SpeechFiles.of, job.options, job.store, rate)), cache(partial(text_speech, script, job, sound))
     voice_of = cache(lambda name: like_speaker(voice_for(script, job, sound, name), script, job, sound, name))
     return Synthesizer(job.models, job.store, script.target, rate, sound, files, texts, voice_of)

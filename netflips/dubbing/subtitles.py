@@ -12,7 +12,7 @@ from avcore.media import Subtitle, SubtitleTrack
 from avcore.notes import report_note
 from avcore.timeline import units_to_seconds
 from netflips.bundles.references import Reference, is_read_as, known_sentence, read_references
-from netflips.dubbing.fit import OutputClock, fitted, spoken_units
+from netflips.dubbing.clock import OutputClock, fitted, spoken_units
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more
 from netflips.dubbing.roads.units import as_units

@@ -54,14 +54,14 @@ def target_encoder(script: Script, job: Job, sound: Sound) -> "TargetEncoder":
     """Return what turns the job's targets into units."""
     return TargetEncoder(
         cache(partial(text_speech, script, job, sound)),
-        cache(partial(SpeechFiles.of, job.options, job.store, job.sound_rate(script))),
+        cache(partial(SpeechFiles.of, job.options, job.store, job.sound_rate)),
         job.models,
         job.languages[1],
         job.road.why_nothing,
         job.options.script_in,
         job.texts_file,
         sound,
-        script.is_source_timed,
+        script.slot_s,
     )
 
 
@@ -84,8 +84,8 @@ class TargetEncoder:
     """file in which the user can correct the texts of a cascade"""
     sound: Sound
     """sound of the original, whose pauses are kept"""
-    is_source_timed: bool
-    """whether each utterance has a length of its own to fill"""
+    slot_s: Callable[[Utterance], float | None]
+    """returns how long an utterance of the original is, None: it has no length to fill"""
 
     def encode(self, one: Utterance) -> tuple[Utterance, UnitList] | Note:
         """Return an utterance and the units of its target, or a note of why there are none.
@@ -115,8 +115,7 @@ class TargetEncoder:
         texts = self.texts()
         try:
             if isinstance(texts, TextToUnit):
-                slot_s = one.place.seconds if self.is_source_timed else None
-                return one, texts.units_with_pauses(target.text, pauses_in(self.sound, one.place), slot_s)
+                return one, texts.units_with_pauses(target.text, pauses_in(self.sound, one.place), self.slot_s(one))
             units = texts.units_of(one, target.text)
             return replace(one, target=replace(target, spoken_by=texts.name)), units
         except SpeechError as error:

@@ -56,7 +56,7 @@ def text_speech(script: Script, job: Job, sound: Sound) -> "TextToUnit | Program
 
     references = VoiceReferences(job.part.utterances(script), sound, job.voice_file)
     # Sound that is spoken again in the speaker's voice is only encoded, and the unit encoder takes 16 kHz.
-    rate = job.sound_rate(script) if options.keep_sound else SAMPLE_RATE
+    rate = job.sound_rate if options.keep_sound else SAMPLE_RATE
     return ProgramSpeech(job.speaking, job.models, language, readings, job.store, references, rate, options.keep_sound)
 
 

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,10 @@ from avcore.checkpoints.bundle import bundle_of
 from avcore.compute.memory import peak_memory_bytes
 from avcore.faces.geometry import MOUTH_HIDDEN
 from avcore.journal import file_digest
-from avcore.media import MediaSource, SoundWriter
+from avcore.media import SoundWriter
 from avcore.media.copying import CopiedFrames, VideoCopier
-from avcore.media.passthrough import PassthroughMetadata
-from avcore.media.writer import synthetic_comment
-from netflips.dubbing.fit import OutputClock, fitted
-from netflips.dubbing.job import GivenAudio, Job
+from netflips.dubbing.clock import OutputClock
+from netflips.dubbing.job import Job
 from netflips.dubbing.otio import write_timeline
 from netflips.dubbing.preflight import Provenance
 from netflips.dubbing.segments import Encoded, join_segments, num_hidden
@@ -43,16 +40,12 @@ def write(script: Script, job: Job, frames: Sequence[Encoded] | CopiedFrames, so
     """
     pieces = () if isinstance(frames, CopiedFrames) else frames
     clock = OutputClock(script, job.part, job.own_rate)
-    is_own, track, provenance = script.is_source_timed, job.track, job.provenance
-    subtitling, generated = job.options.subtitling, job.options.generated if track is None else LIPS
-    if script.schedule == "still":
-        generated = VIDEO
+    schedule, provenance = job.schedule, job.provenance
+    subtitling, generated = job.options.subtitling, schedule.generated(script) or job.options.generated
     models = list(_models(job.fingerprints, provenance.terms, job.models.domains if script.source else {}))
 
     with job.clock.stage("write"):
-        comment = synthetic_comment(script.target, job.models.fingerprints.values(), script.source)
-        if track is not None:
-            comment = synthetic_comment("lips" if track.units is None else "speech and lips", [job.lips.name])
+        comment = schedule.comment(script, job.models.fingerprints.values(), job.lips.name)
         if job.options.operator:
             comment += f"; {generated.notice} {job.options.operator}"
 
@@ -66,14 +59,14 @@ def write(script: Script, job: Job, frames: Sequence[Encoded] | CopiedFrames, so
 
         about: dict[str, Any] = {"comment": comment, "language": script.target, "sign": sign}
         about |= {"sound_title": "Dubbed" if sound.alternates else "", "alternates": sound.alternates}
-        about |= {"subtitles": tracks_of(script, clock, subtitling), "carried": _passthrough(script, job.info.source, clock, track)}
+        about |= {"subtitles": tracks_of(script, clock, subtitling), "carried": schedule.carried(script, job.info.source, clock)}
         writer: SoundWriter
         if isinstance(frames, CopiedFrames):
             writer = VideoCopier(job.out, frames, sound.rate, sound.channels, **about)
         elif not pieces:
             writer = SoundWriter(job.out, sound.rate, sound.channels, **about)
         else:
-            writer = VideoFormat.of(job.info, job.frame_rate(script)).joiner(job.out, sound, pieces[0].path, **about)
+            writer = VideoFormat.of(job.info, job.frame_rate).joiner(job.out, sound, pieces[0].path, **about)
         join_segments(writer, pieces, sound)
 
     if job.keeps_work:
@@ -91,12 +84,10 @@ def write(script: Script, job: Job, frames: Sequence[Encoded] | CopiedFrames, so
         total = sum(one.drawn.frames for one in utterances if one.drawn is not None)
         job.notes.add(MOUTH_HIDDEN(count=hidden, total=total))
 
-    lengths = (fit.output.end_s for _, fit in fitted(script))
-    duration_s = float(clock.at(clock.part.stop)) if is_own else max(lengths) if track is None else float(track.length_s)
     made = Made(
         version=__version__,
         output=str(job.out),
-        duration_s=duration_s,
+        duration_s=schedule.end_s(script, clock),
         width=writer.out_width,
         height=writer.out_height,
         has_grown=writer.grew,
@@ -106,7 +97,7 @@ def write(script: Script, job: Job, frames: Sequence[Encoded] | CopiedFrames, so
         may_be_sold=may_be_sold(provenance.terms),
         signed="" if provenance.signing is None else provenance.signing.by,
         bundle=_bundle_of(job.models.paths.all),
-        part=TimeSpan(float(clock.part.start), float(clock.part.stop)) if is_own else None,
+        part=TimeSpan(float(clock.part.start), float(clock.part.stop)) if script.is_source_timed else None,
         work=work_folder_summary(job.store) if job.keeps_work else None,
         settings=job.settings,
         timings=tuple(Timing(name, seconds, name in _READING) for name, seconds in job.clock.seconds.items()),
@@ -116,17 +107,6 @@ def write(script: Script, job: Job, frames: Sequence[Encoded] | CopiedFrames, so
     if job.options.timeline is not None:
         write_timeline(job.options.timeline, script, job, clock)
     return script
-
-
-def _passthrough(script: Script, source: MediaSource, clock: OutputClock, track: GivenAudio | None) -> PassthroughMetadata | None:
-    """Return what the output copies from the video: titles, and chapters and subtitles if times stay the same."""
-    if script.schedule == "still":
-        return None
-    if script.is_source_timed:
-        return PassthroughMetadata(source, clock.at, clock.at(clock.part.stop), script.titles)
-    if track is None or not track.is_audio_given:
-        return PassthroughMetadata(source, titles=script.titles)
-    return PassthroughMetadata(source, Fraction, track.length_s)
 
 
 def with_notes(script: Script, job: Job, *, is_encoded: bool = True) -> Script:

@@ -288,6 +288,10 @@ class Script:
         """The sentences of all notes."""
         return [sentence(one) for one in self.grouped_notes]
 
+    def slot_s(self, utterance: Utterance) -> float | None:
+        """Return how long an utterance is in the recording, in seconds; None: it takes as long as it takes."""
+        return utterance.place.seconds if self.is_source_timed else None
+
     @property
     def is_source_timed(self) -> bool:
         """Whether it is the dub of a recording, in which each utterance keeps its place."""

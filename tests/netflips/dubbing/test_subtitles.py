@@ -18,8 +18,8 @@ from avcore.contracts import Word
 from avcore.errors import LanguageError, UsageError, VocabularyError
 from avcore.units import Units
 from netflips.bundles.references import Reference, known_sentence, read_references
+from netflips.dubbing.clock import OutputClock
 from netflips.dubbing.dub import dub
-from netflips.dubbing.fit import OutputClock
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import part_of
 from netflips.dubbing.store import Store

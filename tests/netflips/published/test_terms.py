@@ -11,6 +11,7 @@ from avcore.media import probe
 from netflips.cascade.speakers import ESPEAK
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import DubOptions
+from netflips.dubbing.roads.units import UnitRoad
 from netflips.model_paths import ModelPaths, RunOptions, bundle_paths
 from netflips.models import models_when_asked
 from netflips.published.catalogue import SHIPPED, Licence, read_catalogue
@@ -90,7 +91,7 @@ def test_lips_of_any_command_count(tmp_path: Path) -> None:
     choice = LipSyncChoice("wav2lip", {"wav2lip_path": file(tmp_path / "wav2lip.pth")})
     info = probe(write_clip(tmp_path / "x.mp4", None, 3))
     models = models_when_asked(ModelPaths.of({}, None, {}), RunOptions())
-    with Job.for_given_audio(info, tmp_path / "out.mp4", models, DubOptions(lips=choice), {}, lambda *_: None) as job:
+    with Job.for_given_audio(info, tmp_path / "out.mp4", models, UnitRoad(), DubOptions(lips=choice), {}, lambda *_: None) as job:
         assert may_be_sold(job.provenance.terms) == "no, because of wav2lip.pth"
 
 
