@@ -148,8 +148,6 @@ def _edge(speech_s: float, cue_s: float, activity: SpeechActivity, *, is_start: 
 
 def uncovered_in(script: Script, job: Job, sound: Sound) -> list[Span]:
     """Return the stretches of speech of the part that lie in no utterance; what is hardly words, as a laugh, is none."""
-    if not script.is_source_timed:
-        return []
     first, last = float(job.part.start), float(job.part.stop)
     places = [(one.place.start_s, one.place.end_s) for one in script.utterances]
     found = [(max(start, first), min(end, last)) for start, end in outside(sound.regions, places)]

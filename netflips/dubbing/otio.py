@@ -133,7 +133,7 @@ def write_timeline(path: Path, script: Script, job: Job, clock: OutputClock) -> 
     for one in job.part.utterances(script):  # those that are left alone stay where they are
         places.setdefault(one.number, TimeSpan(float(clock.at(one.place.start_s)), float(clock.at(one.place.end_s))))
     markers = [layout.marker(one, places[one.number]) for one in script.utterances if one.notes and one.number in places]
-    begin = timecode_frames(original.timecode, rate) + (nearest_frame(clock.part.start, rate) if script.is_source_timed else 0)
+    begin = timecode_frames(original.timecode, rate) + nearest_frame(clock.part.start, rate)
     content = {
         "OTIO_SCHEMA": "Timeline.1",
         "name": job.out.stem,

@@ -6,6 +6,7 @@ from avcore.media import MediaSource
 from avcore.notes import NoteKind
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.sound import Sound
+from netflips.model_paths import ModelPaths
 from netflips.models import Models
 from netflips.script.types import Script
 from netflips.script.utterance import Utterance
@@ -27,6 +28,9 @@ class Road(Protocol):
 
     def source_language(self, source: MediaSource, models: Models) -> str:
         """Return the language that is spoken, where the user did not name it. Raises UsageError on a road that cannot tell."""
+
+    def check_files(self, paths: ModelPaths, target: str) -> None:
+        """Check the files of the road before any model is loaded. target: language of the dub. Raises NetflipsError."""
 
     def check(self, models: Models, options: DubOptions) -> None:
         """Check the models of the road before any work, as far as options need them. Raises NetflipsError."""

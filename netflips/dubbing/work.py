@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.command import LOG
 from avcore.compute.inference import suit_threads
 from avcore.errors import EXIT_FAILED, InputError, NetflipsError, NotUnderstoodError, OutputError, UsageError
@@ -20,11 +19,10 @@ from avcore.notes import require_utf8, several
 from avcore.progress import bars
 from avcore.timeline import exact
 from avcore.words import error_line
-from netflips.cascade.engines import require_models
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubCommand
 from netflips.dubbing.part import part_of
-from netflips.dubbing.preflight import check_words, checked_lips, require_unit_reader
+from netflips.dubbing.preflight import check_words, checked_lips
 from netflips.dubbing.roads import road_of
 from netflips.model_paths import ModelPaths, RunOptions, given_or_bundle
 from netflips.models import Models, choose_languages, load_models, require_targets
@@ -34,7 +32,6 @@ from netflips.run_progress import run_bar
 from netflips.script.files import script_from
 from netflips.script.terms import term_lines
 from netflips.script.types import Script
-from unit2text.stage import UNIT2TEXT
 
 _YES = ("y", "yes", "예", "네")
 """Answers that let a dub go on."""
@@ -163,10 +160,7 @@ def _checked(options: DubCommand, paths: ModelPaths, languages: tuple[str, str],
         _require_ours(out)
 
     # Folders without a recognizer or translator, and files that read no units, are refused before any model is loaded.
-    if options.cascade_models is not None:
-        require_models(options.cascade_models, languages[1])
-    elif (path := paths.other(UNIT2TEXT)) is not None:
-        require_unit_reader(read_checkpoint(path, UNIT2TEXT).config["takes"])
+    road_of(options).check_files(paths, languages[1])
 
     return _Run(options, paths, languages, pairs, ReportFiles(options.report, pairs))
 

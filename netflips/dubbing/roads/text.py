@@ -17,7 +17,7 @@ from avcore.media.passthrough import titles_in
 from avcore.notes import NoteKind, Notes, json_text
 from avcore.units import require_same_vocabulary
 from netflips.cascade.chat import ChatTranslator, open_translator
-from netflips.cascade.engines import Engines, engines_of, recognizer_of, require_both_ways
+from netflips.cascade.engines import Engines, engines_of, recognizer_of, require_both_ways, require_models
 from netflips.cascade.glossary import read_glossary
 from netflips.cascade.options import CascadeModels
 from netflips.cascade.program import is_chat
@@ -38,6 +38,7 @@ from netflips.dubbing.titles import TitlesByModel, TitlesByProgram, translated_t
 from netflips.dubbing.track_faces import Faces
 from netflips.dubbing.translators import AnyTranslator, CachingTranslator
 from netflips.dubbing.voice_groups import voices_of
+from netflips.model_paths import ModelPaths
 from netflips.models import Models
 from netflips.recognizers.language import AUTO
 from netflips.script.files import script_json
@@ -74,6 +75,10 @@ class TextRoad:
     def source_language(self, source: MediaSource, models: Models) -> str:
         """Return the language that is spoken, by the recognizer."""
         return spoken_language(source, recognizer_of(models, self.asked))
+
+    def check_files(self, paths: ModelPaths, target: str) -> None:
+        """Check the folders of the recognizer and the translator, and the glossary. Raises what `require_models` raises."""
+        require_models(self.asked, target)
 
     def engines(self, models: Models) -> Engines:
         """Return the recognizer and the text translator. Raises what `engines_of` raises."""

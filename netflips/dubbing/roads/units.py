@@ -8,6 +8,7 @@ import numpy as np
 from av2unit.modality_selection import AgreementThreshold, SelectedUnits, rest_unit, select_units
 from av2unit.stage import UNIT_ENCODER
 from avcore.arrays import Samples
+from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.compute.inference import resolve_device
 from avcore.compute.threads import map_in_threads, workers_on
 from avcore.contracts import Extraction, Extractor
@@ -20,16 +21,19 @@ from netflips.dubbing.candidates import with_best_units
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import with_more
+from netflips.dubbing.preflight import require_unit_reader
 from netflips.dubbing.recording import Recording
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.timing import duration_scale
 from netflips.dubbing.track_faces import Faces, Lips, frames_of
+from netflips.model_paths import ModelPaths
 from netflips.models import Models
 from netflips.recognizers.language import AUTO
 from netflips.script.notes import NO_TEXT, UNHEARD
 from netflips.script.targets import TranslatedUnits, UnitList
 from netflips.script.types import Script
 from netflips.script.utterance import Agreement, SourceUnits, Utterance
+from unit2text.stage import UNIT2TEXT
 from unit2unit.stage import TRANSLATOR
 
 _MAX_WORKERS = 2
@@ -50,6 +54,11 @@ class UnitRoad:
     def source_language(self, source: MediaSource, models: Models) -> str:
         """Raise UsageError: units are of a language that is known."""
         raise UsageError(f"the language '{AUTO}' belongs to the cascade", expected="a language, as en")
+
+    def check_files(self, paths: ModelPaths, target: str) -> None:
+        """Raise UsageError for a unit-to-text model that does not read the units of a dub."""
+        if (path := paths.other(UNIT2TEXT)) is not None:
+            require_unit_reader(read_checkpoint(path, UNIT2TEXT).config["takes"])
 
     def check(self, models: Models, options: DubOptions) -> None:
         """Do nothing: these models were checked when they were loaded."""

@@ -192,7 +192,7 @@ def test_a_part_below_half_a_frame_of_slides_has_a_timeline(options: DubOptions,
     times = steady_times(Fraction(1), 5)
     slides = write_recording(tmp_path / "slides.mp4", times, plain_frames(times), speech([5]))
     part, script = Part(Fraction(11, 10), Fraction(14, 10)), Script(made=Made(duration_s=0.3))
-    job = SimpleNamespace(out=slides, info=probe(slides), options=options, part=part, frame_rate=lambda _: Fraction(1))
+    job = SimpleNamespace(out=slides, info=probe(slides), options=options, part=part, frame_rate=Fraction(1))
     write_timeline(tmp_path / "dub.otio", script, cast("Any", job), OutputClock(script, part, Fraction(1)))
     timeline = otio.adapters.read_from_file(str(tmp_path / "dub.otio"))
     assert timeline.global_start_time == timeline.duration() == RationalTime(1, 1)
