@@ -57,7 +57,9 @@ def dub(
         compare_with_speech(script, job, recording)  # notes: speech that a person's script leaves out, subtitles beside speech
         faces = track_faces(script, job, recording)  # tracks and lips of each utterance
         script = assign_speakers(script, job, recording, faces)  # .speaker, .seen; speakers and their voices
-        script = job.road.understand(script, job, recording, faces)  # .source_units by the unit encoder, or .text by a recognizer
+        script = job.road.understand(
+            script, job, recording.sound, faces.lips
+        )  # .source_units by the unit encoder, or .text by a recognizer
         script = measure_rates(script, recording.sound)  # how fast each speaker speaks, where the text is known
         script = translate(script, job, recording)  # .target: units or text, unless a person gave it
         script = estimate_quality(script, job, recording.sound)  # .quality, of each and of all

@@ -65,7 +65,7 @@ class Job:
     out: Path
     """the file to write"""
     models: Models
-    road: Road
+    road: "Road[Job]"
     """over units, or over text"""
     options: DubOptions
     """the options, with `modalities` chosen"""
@@ -100,7 +100,7 @@ class Job:
     @classmethod
     @contextmanager
     def open(
-        cls, video: str | Path, out: str | Path, models: Models, road: Road, options: DubOptions, progress: Progress
+        cls, video: str | Path, out: str | Path, models: Models, road: "Road[Job]", options: DubOptions, progress: Progress
     ) -> "Iterator[Job]":
         """Check all that can be checked before the work, and open the job for the length of a block. Raises NetflipsError."""
         if not (isinstance(video, str | Path) and isinstance(out, str | Path)):
@@ -157,7 +157,7 @@ class Job:
         info: MediaInfo,
         out: Path,
         models: Models,
-        road: Road,
+        road: "Road[Job]",
         options: DubOptions,
         settings: Mapping[str, Any],
         progress: Progress,

@@ -6,7 +6,7 @@ What is wrong is reported at once, and not after hours.
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from avcore.errors import MediaError, NoSpeechError, OutputError, UsageError
 from avcore.files import keep_apart, require_file, require_place
@@ -169,7 +169,7 @@ def for_media(options: DubOptions, info: MediaInfo, out: Path) -> DubOptions:
     return replace(options, lips=LipSyncChoice(NONE))
 
 
-def check_material(info: MediaInfo, road: Road, options: DubOptions, subtitles: GivenSubtitles | None) -> None:
+def check_material(info: MediaInfo, road: Road[Any], options: DubOptions, subtitles: GivenSubtitles | None) -> None:
     """Check that the media have what the options need of them. Raises MediaError, NoSpeechError and UsageError."""
     if options.uses_audio and options.modalities != AUTO and not info.has_audio:
         raise MediaError(_with_face("it has no sound track", info.source), path=info.path, hint=road.needs_sound)
@@ -213,7 +213,7 @@ def _with_face(what: str, source: MediaSource) -> str:
 # Texts and models
 
 
-def check_words(models: Models, road: Road, options: DubOptions) -> None:
+def check_words(models: Models, road: Road[Any], options: DubOptions) -> None:
     """Check readings, the models of the road and fonts, where the dub needs them. Raises NetflipsError."""
     source, target = models.languages
     if options.pronounce is not None:
@@ -247,7 +247,7 @@ def checked_lips(models: Models, options: DubOptions) -> LipSyncChoice:
     return replace(choice, name=backend.name)
 
 
-def unit_reader(models: Models, road: Road, options: DubOptions, subtitles: GivenSubtitles | None) -> "UnitReader | None":
+def unit_reader(models: Models, road: Road[Any], options: DubOptions, subtitles: GivenSubtitles | None) -> "UnitReader | None":
     """Return the unit-to-text model. None: the road has texts, or there is no such model and nothing needs one.
 
     Raises UsageError, VocabularyError for a model of other units, LanguageError for burnt subtitles in a language it cannot write.

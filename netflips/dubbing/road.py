@@ -1,24 +1,25 @@
 """What the steps of a dub ask of its road."""
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from avcore.media import MediaSource
 from avcore.notes import NoteKind
 from netflips.dubbing.options import DubOptions
+from netflips.dubbing.recognize import RecognizedSpeech
 from netflips.dubbing.sound import Sound
 from netflips.model_paths import ModelPaths
 from netflips.models import Models
 from netflips.script.types import Script
 from netflips.script.utterance import Utterance
 
-if TYPE_CHECKING:
-    from netflips.dubbing.job import Job
-    from netflips.dubbing.recognize import RecognizedSpeech
-    from netflips.dubbing.recording import Recording
-    from netflips.dubbing.track_faces import Faces
+_Job = TypeVar("_Job", contravariant=True)
 
 
-class Road(Protocol):
+class Road(Protocol[_Job]):
     """What differs between a dub over units and one over text."""
 
     translates_texts: bool
@@ -38,17 +39,22 @@ class Road(Protocol):
     def fingerprints(self, models: Models, options: DubOptions) -> dict[str, str]:
         """Return the fingerprints of all models of the road, by name."""
 
-    def recognized(self, job: "Job", sound: Sound) -> "RecognizedSpeech | None":
+    def recognized(self, job: _Job, sound: Sound) -> RecognizedSpeech | None:
         """Return what a recognizer understands of a recording, made when it is asked for; None: nothing recognizes its words."""
 
-    def understand(self, script: Script, job: "Job", recording: "Recording", faces: "Faces") -> Script:
-        """Fill in the source of each utterance of the part, units or a text, except where a person keeps the original."""
+    def understand(
+        self, script: Script, job: _Job, sound: Sound, lips_of: Callable[[Utterance], NDArray[np.uint8] | None]
+    ) -> Script:
+        """Fill in the source of each utterance of the part, units or a text, except where a person keeps the original.
 
-    def translate(self, script: Script, job: "Job", sound: Sound) -> Script:
+        lips_of: returns the lips of an utterance, uint8 [T, 96, 96] at 25 fps, None where they are not seen.
+        """
+
+    def translate(self, script: Script, job: _Job, sound: Sound) -> Script:
         """Fill in the target of each utterance that has none."""
 
     def why_nothing(self, utterance: Utterance) -> NoteKind:
         """Return why an utterance has no target."""
 
-    def finish(self, script: Script, job: "Job") -> None:
+    def finish(self, script: Script, job: _Job) -> None:
         """Keep what is spoken in the end, after the check."""

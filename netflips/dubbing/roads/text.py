@@ -4,7 +4,7 @@ Its texts lie in the work folder, where a user can correct them: as planned at f
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,14 +28,13 @@ from netflips.dubbing.job import Job
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import with_more
 from netflips.dubbing.recognize import RecognizedSpeech, RecognizedText, spoken_language
-from netflips.dubbing.recording import Recording
 from netflips.dubbing.sentence_translator import SentenceTranslator
 from netflips.dubbing.sentences import sentences_in
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import CachingRecognizer, Store
 from netflips.dubbing.text_speech import text_speech
 from netflips.dubbing.titles import TitlesByModel, TitlesByProgram, translated_titles
-from netflips.dubbing.track_faces import Faces
+from netflips.dubbing.track_faces import Lips
 from netflips.dubbing.translators import AnyTranslator, CachingTranslator
 from netflips.dubbing.voice_groups import voices_of
 from netflips.model_paths import ModelPaths
@@ -111,10 +110,10 @@ class TextRoad:
         recognizer = CachingRecognizer(engines.recognizer, job.store, made_of)
         return RecognizedSpeech(sound, recognizer, job.languages[0], is_final, voices_of(job, sound).is_strange)
 
-    def understand(self, script: Script, job: Job, recording: Recording, faces: Faces) -> Script:
+    def understand(self, script: Script, job: Job, sound: Sound, lips_of: Callable[[Utterance], Lips | None]) -> Script:
         """Fill in the text of each utterance of the part, by the recognizer, as far as a person did not write it."""
         LOG.info("%s: %s", job.info.path, who_speaks(job.options.speaker, job.languages[1]))
-        utterances, source, sound = job.part.to_understand(script), job.languages[0], recording.sound
+        utterances, source = job.part.to_understand(script), job.languages[0]
         todo = [one for one in utterances if one.text is None]
         speech = self.recognized(job, sound) if sound.is_there and todo else None
         places = [(one.place.start_s, one.place.end_s) for one in script.utterances]

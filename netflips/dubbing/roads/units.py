@@ -1,6 +1,6 @@
 """The road over units: the unit encoder takes them from sound and lips, and the unit translator translates them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,10 +22,9 @@ from netflips.dubbing.job import Job
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import with_more
 from netflips.dubbing.preflight import require_unit_reader
-from netflips.dubbing.recording import Recording
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.timing import duration_scale
-from netflips.dubbing.track_faces import Faces, Lips, frames_of
+from netflips.dubbing.track_faces import Lips, frames_of
 from netflips.model_paths import ModelPaths
 from netflips.models import Models
 from netflips.recognizers.language import AUTO
@@ -70,15 +69,15 @@ class UnitRoad:
     def recognized(self, job: Job, sound: Sound) -> None:
         """Return None: there are no words."""
 
-    def understand(self, script: Script, job: Job, recording: Recording, faces: Faces) -> Script:
+    def understand(self, script: Script, job: Job, sound: Sound, lips_of: Callable[[Utterance], Lips | None]) -> Script:
         """Fill in the source units of each utterance of the part, by the unit encoder."""
-        options, models, sound = job.options, job.models, recording.sound
+        options, models = job.options, job.models
         utterances = job.part.to_understand(script)
         threshold = models.agreement if options.modalities == "auto" else None
         made_by = models.fingerprints["av2unit"], str(models.extractor.decoding), str(models.extractor.domain), models.arithmetic
 
         def encode(one: Utterance) -> SourceUnits | None:
-            speech, lips = None, faces.lips(one) if options.uses_video else None
+            speech, lips = None, lips_of(one) if options.uses_video else None
 
             if options.uses_audio and sound.is_there:
                 # Sound and lips begin and end with the same frame, so that the encoder finds them in step.
