@@ -5,10 +5,9 @@
     BENCH/systems/NAME/system.yaml   name, how: what the program is, and how it was run
 
 NetfLips' own roads (`roads/*.yaml`) write such folders themselves. For other programs, the folder is put there by hand. The results
-are BENCH/table.md, metrics.json, page.html, whose players play the files of BENCH, and listen.html, a blind comparison.
+are BENCH/table.md, metrics.json, and page.html, whose players play the files of BENCH.
 """
 
-import itertools
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,8 +17,6 @@ from os.path import relpath
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-
-import numpy as np
 
 from avcore.command import LOG
 from avcore.errors import InputError, NetflipsError, UsageError
@@ -33,7 +30,6 @@ from netflips.checkout import from_checkout
 from netflips.dubbing.options import DubCommand
 from netflips.evaluate.cases import CaseFiles, check_media, read_cases
 from netflips.evaluate.command import BenchOptions
-from netflips.evaluate.listen import Pair, write_page
 from netflips.evaluate.metric import DUBS, FigureKind
 from netflips.evaluate.metrics.text import OURS
 from netflips.evaluate.page import rendered
@@ -44,7 +40,7 @@ from netflips.subtitles.given import read_subtitles
 from netflips.version import __version__
 
 MANIFEST, CLIPS, SYSTEMS, ADAPTER = "clips.jsonl", "clips", "systems", "system.yaml"
-TABLE, METRICS, PAGE, LISTEN = "table.md", "metrics.json", "page.html", "listen.html"
+TABLE, METRICS, PAGE = "table.md", "metrics.json", "page.html"
 _MEASURED = "measured"
 _FORM = '{"id": ..., "source": ..., "reference_text": ...}'
 _ENDINGS = (".mp4", ".mkv", ".mov", ".webm", ".wav")
@@ -60,14 +56,11 @@ AREAS: Mapping[str, tuple[str, ...]] = {
 """Figures that a standing is made of: all areas have the same weight, and so have the figures of an area."""
 _RIGHT: Mapping[str, float] = {"unit_sync_delay_ms": 0.0, "sharpness": 1.0}
 """Figures that should be near a value: the nearer, the better."""
-_PAIRS = 20
-"""Pairs on the page for listening."""
 _LEAST_CLIPS = 5
 """With fewer clips, a bootstrap takes chance for a difference."""
 _SAID = "what a program meant to say, not what is heard"
 _WRITTEN = FigureKind("chrf_words", "subtitles: chrF++", "higher", "sacrebleu, after unit2text.text", _SAID)
 _TITLE = "Dubs of English into Korean, side by side"
-_QUESTION = "Which of the two is the better Korean dub?"
 
 
 def compare_programs(options: BenchOptions) -> None:
@@ -309,9 +302,6 @@ def write_bench(
         link=lambda path: quote(relpath(path, folder)),
     )  # fmt: skip
     write_text(folder / PAGE, page)
-
-    if len(systems) > 1:
-        write_page(folder / LISTEN, drawn_pairs(systems, _PAIRS), _QUESTION)
     return text
 
 
@@ -326,19 +316,3 @@ def _of_subtitles(clips: Sequence[CaseFiles], systems: Sequence[System]) -> Row:
             records[clip.id] = Record.of((clip.id, one.folder, _WRITTEN.name), "", found, texts)
         cells[one.folder] = Cell(_WRITTEN, records, "ko")
     return Row("subtitles_chrf", "subtitles_chrf", _WRITTEN, cells)
-
-
-def drawn_pairs(systems: Sequence[System], number: int) -> list[Pair]:
-    """Draw clips of two systems each. All pairs of systems come equally often; the draw is always the same."""
-    rng = np.random.default_rng(0)
-    both = list(itertools.combinations(systems, 2))
-    turns = [
-        [(name, first, second) for name in rng.permutation(sorted(first.dubs.keys() & second.dubs.keys()))]
-        for first, second in both
-    ]
-
-    mixed = [one for round_ in itertools.zip_longest(*turns) for one in round_ if one is not None][:number]
-    return [
-        Pair(str(name), (first.name, second.name), (first.dubs[name], second.dubs[name]), bool(rng.integers(2)))
-        for name, first, second in (mixed[place] for place in rng.permutation(len(mixed)))
-    ]

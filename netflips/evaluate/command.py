@@ -10,13 +10,11 @@ from typing import Any
 from avcore.checkpoints.bundle import find_bundle, read_bundle
 from avcore.errors import UsageError
 from avcore.files import Input, Output
-from avcore.flags import Command, Commands, CommonOptions, QuietOptions, flag, out_flag, positional
+from avcore.flags import Command, Commands, CommonOptions, QuietOptions, flag, positional
 from avcore.loading import loading
 from avcore.parts import Part
 from netflips.checkout import from_checkout
 
-_RECORDS = Input("the records", may_be_folder=True)
-_CLIPS = Input("a clip", may_be_folder=True)
 _UNITS, _RIGHT = Input("the hypotheses", may_be_folder=True), Input("the references", may_be_folder=True)
 _FORMS = "JSON lines with id and units, a folder of such or of unit files, or lines of units (ids in FILE.ids beside, else numbers)"
 
@@ -40,8 +38,6 @@ class DemoEvaluation(CommonOptions):
     """also measure the untouched speaker: once per bundle, listed in recipes/demo/EXAM.md"""
     with_natural_voices: bool = flag(default=False)
     """also measure natural voices, through microphones and with lips of other clips; `make voices` installs them"""
-    worst: int = flag(default=10)
-    """clips that report.html shows (default: 10)"""
     write_docs: bool = flag(default=False)
     """put the table into recipes/demo/EXAM.md and the figures into bundle.json"""
 
@@ -52,7 +48,6 @@ class MeasureOptions(CommonOptions):
 
     out_dir: Path | None = None
     versa: Path | None = None
-    worst: int = 1
     jobs: int = 1
     metrics: str = flag(default="", metavar="A,B", group="measuring")
     """only these, by name or preset (av2av, dub, demo); a name that is none lists them all"""
@@ -86,8 +81,6 @@ class ManyOptions(MeasureOptions):
     """for records.jsonl, metrics.json, table.md and report.html (default: figures)"""
     versa: Path | None = flag(default=None, metavar="DIR")
     """write the clips as VERSA reads them, and add what it has answered in DIR/result.jsonl to the table"""
-    worst: int = flag(default=10)
-    """clips that the page shows (default: 10)"""
     jobs: int = flag(default=1, group="spreading the work")
     """processes (default: 1)"""
 
@@ -123,7 +116,7 @@ class OneDubOptions(MeasureOptions):
 class BenchOptions(MeasureOptions):
     """Compare programs that dub, on clips that may be given away: 24 are made where DIR has none (needs make voices). NetfLips
     dubs them by its roads; what other programs made of them lies in DIR/systems/NAME, with a system.yaml that says how. Writes
-    one table with intervals, a page with players, and a page for blind listening. Stopped, it goes on where it was."""
+    one table with intervals, and a page with players. Stopped, it goes on where it was."""
 
     folder: Path = positional("DIR")
     """clips.jsonl and clips, systems, and the results"""
@@ -135,32 +128,6 @@ class BenchOptions(MeasureOptions):
     """processes that measure (default: 1)"""
     metrics: str = flag(default="bench", metavar="A,B", group="measuring")
     """figures, by name or preset (default: bench)"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompareOptions(QuietOptions):
-    """Say what of two evaluations of the same clips differs significantly (paired bootstrap, p below 0.05). Of twenty figures that
-    do not differ, one will seem to."""
-
-    first: Path = positional("A", file=_RECORDS)
-    """folder that netflips evaluate wrote"""
-    second: Path = positional("B", file=_RECORDS)
-    """another, of the same clips"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ListenOptions(QuietOptions):
-    """Make one HTML file that plays pairs of two systems in random order, without saying which is which, and counts what is
-    preferred, with a 95 % interval. It needs no network; what was chosen can be saved from it as JSON."""
-
-    first: Path = positional("A", file=_CLIPS)
-    """folder of clips, or a manifest whose dubs are played"""
-    second: Path = positional("B", file=_CLIPS)
-    """the same clips by another system: the same names or ids"""
-    out: Path = out_flag("the page", default=Path("listen.html"))
-    """default: listen.html"""
-    number: int = flag(default=20)
-    """pairs, drawn from all (default: 20)"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,8 +173,8 @@ class TranslationScoresOptions(CommonOptions, WrittenScores):
 
 def measure_demo(options: DemoEvaluation) -> None:
     """Measure a bundle. Raises NetflipsError."""
-    if options.jobs < 1 or options.worst < 0:
-        raise UsageError("--jobs must be 1 or more, --worst 0 or more", found=f"{options.jobs} and {options.worst}")
+    if options.jobs < 1:
+        raise UsageError("--jobs must be 1 or more", found=options.jobs)
     bundle = find_bundle() if options.bundle is None else read_bundle(options.bundle)
     if bundle is None:
         raise UsageError("no models come with this installation", hint="give --bundle FOLDER")
@@ -233,8 +200,6 @@ _ACTIONS: dict[str, tuple[type[Any], Callable[[Any], int | None]]] = {
     "dubs": (DubsOptions, _later("suite", "measure_dubs")),
     "speech": (SpeechOptions, _later("suite", "measure_speech")),
     "dub": (OneDubOptions, _later("suite", "measure_one_dub")),
-    "compare": (CompareOptions, _later("compare", "compare_runs")),
-    "listen": (ListenOptions, _later("listen", "make_page")),
     "bench": (BenchOptions, _later("bench", "compare_programs")),
     "units": (UnitScoresOptions, _later("unit_scores", "score_units")),
     "translate": (TranslationScoresOptions, _later("unit_scores", "score_translations")),

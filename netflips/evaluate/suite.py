@@ -20,7 +20,7 @@ from netflips.evaluate.command import DubsOptions, MeasureOptions, OneDubOptions
 from netflips.evaluate.judges import Evaluators, onnx_file
 from netflips.evaluate.metric import DUBS, SPEECH, FigureKind, all_metrics, chosen
 from netflips.evaluate.metrics.text import SEAMLESS
-from netflips.evaluate.page import PAGE, RESULTS, Evaluation, facts_text, worst_clip, worst_clips, write_evaluation
+from netflips.evaluate.page import PAGE, RESULTS, Evaluation, facts_text, write_evaluation
 from netflips.evaluate.records import RECORDS, AskedFigures, Place, Record, Suite, completed
 from netflips.evaluate.table import Cell, Row, listeners, markdown, number, row_name, rows_of
 from netflips.version import __version__
@@ -48,19 +48,15 @@ def run_suite(suite: Suite, out_dir: Path, progress: Progress = silent) -> Evalu
     """Measure cases and write all results into a folder. Raises NetflipsError as `measure` does."""
     with folder_lock(out_dir):
         found, rows, facts = measure(suite, out_dir, progress)
-        of_clip = {case.id: list[Record]() for case in suite.cases}
-        for one in found.values():
-            of_clip[one.id] += [one] if one.subject == DUBBED else []
-
-        files = {case.id: case for case in suite.cases}
-        chosen = worst_clips(rows, list(files), suite.options.worst)
-        worst = [worst_clip(files[name], behind, rows, of_clip[name]) for name, behind in chosen]
-        failed = {name: list(dict.fromkeys(one.failed for one in own if one.failed)) for name, own in of_clip.items()}
+        failed = {case.id: dict[str, None]() for case in suite.cases}
+        for record in found.values():
+            if record.subject == DUBBED and record.failed:
+                failed[record.id][record.failed] = None
 
         if suite.options.versa is not None:
             write_for_versa(suite.cases, suite.options.versa, progress)
             rows += rows_of_versa(suite.cases, suite.options.versa)
-        evaluation = Evaluation(suite.title, facts, rows, worst, {name: why for name, why in failed.items() if why})
+        evaluation = Evaluation(suite.title, facts, rows, {name: list(why) for name, why in failed.items() if why})
         write_evaluation(evaluation, out_dir)
     return evaluation
 
@@ -142,8 +138,8 @@ def _run(options: MeasureOptions, manifest: Path, cases: Sequence[CaseFiles], of
 def suite_of(options: MeasureOptions, cases: Sequence[CaseFiles], of: str, title: str, programs: Sequence[str] = ()) -> Suite:
     """Return the suite that options ask for. of: what is evaluated, `DUBS` or `SPEECH`. programs: in a bench, those that made the
     dubs. Raises UsageError, InputError."""
-    if options.jobs < 1 or options.worst < 0:
-        raise UsageError("--jobs must be 1 or more, --worst 0 or more", found=f"{options.jobs} and {options.worst}")
+    if options.jobs < 1:
+        raise UsageError("--jobs must be 1 or more", found=options.jobs)
     known = {need.partition(":")[2] for metric in all_metrics() for need in metric.needs if need.startswith("judge:")}
     for one in options.judge:
         name, is_there, path = one.partition("=")

@@ -354,7 +354,7 @@ def _suite(bundle: Bundle, options: DemoEvaluation, groups: Sequence[Group], lin
 
     judged = MeasureOptions(
         av2unit_path=bundle.checkpoint(UNIT_ENCODER), device=options.device, precision=options.precision,
-        jobs=options.jobs, worst=options.worst,
+        jobs=options.jobs,
     )  # fmt: skip
     goals = {row_name(group.name, figure): goal for group in groups for figure, goal in group.goals.items()}
     asked = {group.name: AskedFigures(group.figures, group.subjects) for group in groups}

@@ -129,7 +129,6 @@ def test_what_is_not_here_is_no_row(bundle: Bundle, monkeypatch: pytest.MonkeyPa
         (["--rows", "untouched_speaker"], "--with-untouched-speaker"),
         (["--number", "0"], "--number"),
         (["--jobs", "0"], "--jobs"),
-        (["--worst", "-1"], "--worst"),
         (["--bundle", "nowhere"], "bundle"),
     ],
 )
