@@ -1,8 +1,6 @@
 """Units of files by the command; classes by argmax and Viterbi, and how unlike known speech they are; features."""
 
 import json
-import subprocess
-import sys
 from itertools import pairwise, product
 from pathlib import Path
 from types import SimpleNamespace
@@ -130,16 +128,6 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     assert message.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
     assert (parity_dir / "clip.wav").stat() == before
-
-
-def test_runs_as_a_script_from_any_folder(parity_dir: Path, unit_strings: dict[str, str], tmp_path: Path) -> None:
-    script = Path(inference.__file__)
-    options = ["--in-vid-path", str(parity_dir / "clip.wav"), "--av2unit-path", str(parity_dir / "mavhubert.pt")]
-    command = [sys.executable, str(script), *options, "--out-unit-path", "units.txt", "--modalities", "audio", "--cpu"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert (tmp_path / "units.txt").read_text() == unit_strings["audio"]
-    assert "100 units for 2.00 s" in done.stderr
-    assert done.stdout == ""
 
 
 def log_probs(num_steps: int, num_classes: int, seed: int) -> np.ndarray:

@@ -14,7 +14,6 @@ import pytest
 from avcore import journal
 from avcore.errors import OutputError
 from avcore.journal import Rows, Seldom, folder_lock
-from tests.damage import damaged
 
 
 def rows(path: Path) -> list[int]:
@@ -38,17 +37,6 @@ def test_a_damaged_line_is_named_and_the_rows_behind_it_are_kept(path: Path, bad
     caplog.clear()
     assert not journal.repair(path, "a")
     assert caplog.text == ""
-
-
-@pytest.mark.parametrize("how", ["cut", "hole", "empty", "zero"])
-def test_damage_of_any_kind_leaves_the_other_rows(path: Path, how: str) -> None:
-    path.write_bytes(damaged(path.read_bytes(), how))
-    journal.repair(path, "a")
-    found = rows(path)
-    assert found == sorted(found)
-    assert {"cut": 49, "hole": 89, "empty": 0, "zero": 0}[how] == pytest.approx(len(found), abs=2)
-    journal.append(path, [{"a": 100}])
-    assert rows(path) == [*found, 100]
 
 
 def test_what_is_no_journal_is_not_written_to(tmp_path: Path) -> None:

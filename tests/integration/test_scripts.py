@@ -25,7 +25,7 @@ from tests.signals import hear_ctrl_c
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / "demo" / "clip.mp4"
-ENTRIES = ("unit2av/inference_unit2a.py", "unit2av/inference_unit2av.py")
+ENTRIES = ("av2unit/inference.py", "unit2unit/inference.py", "unit2av/inference_unit2a.py", "unit2av/inference_unit2av.py")
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_the_stages_one_by_one_give_the_same_units(
 
 @pytest.mark.parametrize("file", ENTRIES)
 def test_every_entry_runs_as_a_file_from_anywhere(file: str, tmp_path: Path) -> None:
-    """Those of the other stages are run so by their own tests, and all as modules by the tests of the pages."""
+    """All are run as modules by the tests of the pages."""
     done = subprocess.run([sys.executable, ROOT / file, "--help"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert "--precision" in done.stdout

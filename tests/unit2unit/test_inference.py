@@ -83,13 +83,6 @@ def test_what_does_not_fit_is_exit_code_2(files: dict[str, Path], parity_dir: Pa
     assert not files["out"].exists()
 
 
-def test_runs_as_a_script_from_any_folder(files: dict[str, Path], tmp_path: Path) -> None:
-    script = str(ROOT / "unit2unit" / "inference.py")
-    done = subprocess.run([sys.executable, script, *arguments(files)], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert files["out"].exists()
-
-
 _SENTENCES = {"a": "3 3 17 29 4 0", "deep/b": "5 6 5", "c": "1 2 28 9 9"}
 
 

@@ -114,14 +114,3 @@ def test_an_encoder_that_cannot_tell_is_not_asked(clip: Path, tmp_path: Path, ca
     assert dub_command.main(["--in-vid-path", str(clip), "--out-vid-path", str(out), "--modalities", "auto", "--cpu"]) == 2
     assert "does not say how far its lips and its sound agree" in capsys.readouterr().err
     assert not out.exists()
-
-
-def test_lips_of_a_face_that_the_encoder_does_not_know_are_not_blamed(packed: Bundle, talking: Path, tmp_path: Path) -> None:
-    models = models_of(packed, tmp_path / "bundle", NEVER, Domain("speech", -1e-3, 0.01, 80))
-    times = write_times(tmp_path / "times.json", (0.2, 1.8))
-    options = DubOptions(beam=2, max_target_units=20, script_in=times, work_dir=tmp_path / "work")
-    first, second = (dub(talking, tmp_path / "x.mp4", models, options) for _ in range(2))
-    why = first.processed[0].units_why
-    assert why.startswith("the lips in the frame could not be judged: the encoder does not know such faces (it is sure of")
-    assert second.processed[0].units_why == why
-    assert second.result.work_counts["units"] == {"kept": 1, "made": 0}
