@@ -129,6 +129,10 @@ def dub_report(source: Path, output: Path, seconds: float, utterances: list[Utte
     return Script("en", "ko", "own", media, (2.5,), speakers=SPEAKERS, utterances=tuple(utterances), made=made)
 
 
+def with_settings(script: Script, options: DubOptions) -> Script:
+    return replace(script, made=replace(script.result, settings=options.asked))
+
+
 def four_utterances(source: Path, output: Path) -> Script:
     """The report of a recording of 4 s with four utterances, one of which was left alone."""
     spoken = TranslatedUnits(score=-1.25, is_truncated=True, reading=read("어디예요?", 0.9))
@@ -175,7 +179,7 @@ def told_recording(source: Path, output: Path) -> Script:
     script = replace(script, media=media, speakers=speakers, utterances=utterances, quality=bad, made=made)
     for number, confidence in ((1, -0.5), (2, -0.3), (5, -0.5)):
         script = outside(script, number, confidence, 6)
-    return replace(script, made=replace(script.result, settings=DubOptions(beam=7, label="<i>label</i>").asked))
+    return with_settings(script, DubOptions(beam=7, label="<i>label</i>"))
 
 
 def told_clip(source: Path, output: Path) -> Script:
