@@ -7,8 +7,8 @@ from av2unit.clustering.align import warp_path
 from av2unit.clustering.features import mfcc_features, normalise_columns
 from avcore.arrays import Floats, Samples
 from avcore.speech.audio import resample
+from avcore.speech.espeak import EspeakVoice, Phoneme, TimedSpeech, espeak_speech
 from avcore.timeline import SAMPLE_RATE, UNIT_RATE, seconds_to_units, units_to_seconds
-from avdata.prepare.espeak import EspeakVoice, Phoneme, TimedSpeech, espeak_speech
 
 _VOICES = {"en": "en-us"}
 """espeak-ng's voices of languages that it does not call by their two letters."""

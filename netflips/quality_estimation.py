@@ -338,7 +338,7 @@ _OWN = {KOKORO: 0.13, ESPEAK: 0.84}
 _SQUEEZED = (0.5, 0.65, 0.8), (0.51, 0.86, 1.0)
 """Shares of the natural length, and the share of the recognized characters that is left at each. All measured on sentences that no
 model was trained on (docs/cascade.md)."""
-_PROGRAMS = {"avdata.prepare.say": ESPEAK, "espeak-ng": ESPEAK, "espeak": ESPEAK, "netflips.cascade.kokoro": KOKORO}
+_PROGRAMS = {"avcore.speech.say": ESPEAK, "espeak-ng": ESPEAK, "espeak": ESPEAK, "netflips.cascade.kokoro": KOKORO}
 """Programs whose Korean was measured, by `avcore.programs.program_name`."""
 
 

@@ -45,7 +45,7 @@ _TRANSLATE_HELP = (
     'line of JSON, {"text", "source", "target"}, with one, {"ok": true, "text"}; not asked where the manifest has a translation'
 )
 _SPEAK_HELP = (
-    "command that speaks the translation, as 'python -m avdata.prepare.say --voice ko --text-file {text_file} --out {out}'; "
+    "command that speaks the translation, as 'python -m avcore.speech.say --voice ko --text-file {text_file} --out {out}'; "
     f"{{text}}, {{text_file}}, {{out}}, {{reference}} (the recording), {{id}} and {{speaker}} are filled in; {LASTING_HELP}. "
     "Several times: several voices, one for each pair. Without it the other side is text alone, for text2unit.inference --manifest"
 )

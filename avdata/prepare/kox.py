@@ -41,7 +41,7 @@ LASTING_HELP = (
 )
 _TEMPLATE_HELP = (
     "command that speaks an English text where there is no English recording, as "
-    "'python -m avdata.prepare.say --text-file {text_file} --out {out}'; "
+    "'python -m avcore.speech.say --text-file {text_file} --out {out}'; "
     f"{{text}}, {{text_file}}, {{out}}, {{reference}} (the Korean recording), {{id}} and {{speaker}} are filled in; {LASTING_HELP}"
 )
 
@@ -67,7 +67,7 @@ class Synthesis:
         if self.is_once and not (takes([self.template], "out") and takes([self.template], "text", "text_file")):
             raise UsageError(
                 "--synthesise-with needs {out}, and {text} or {text_file}; or none of them, and answers lines of JSON",
-                expected="a command such as 'python -m avdata.prepare.say --text-file {text_file} --out {out}'",
+                expected="a command such as 'python -m avcore.speech.say --text-file {text_file} --out {out}'",
                 found=self.template,
             )
         parse_command(self.template, "--synthesise-with")

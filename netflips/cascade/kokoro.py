@@ -33,9 +33,9 @@ from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.flags import Command, QuietOptions, flag, options_from
 from avcore.media import read_speech, write_speech
 from avcore.speech.audio import resample
+from avcore.speech.espeak import EspeakVoice, Phoneme, TimedSpeech, in_clauses, phonemize_ipa
 from avcore.speech.pitch import measure_pitch
 from avcore.speech.vocal_tract import resonance_spacing
-from avdata.prepare.espeak import EspeakVoice, Phoneme, TimedSpeech, in_clauses, phonemize_ipa
 from text2unit.korean.pronunciation import letters_of_syllable, pronounce
 from text2unit.normalise import MARKS, is_syllable, normalise
 

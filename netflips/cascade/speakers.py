@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _KOKORO = "netflips.cascade.kokoro"
 _RUN = f"{shlex.quote(sys.executable)} -m"
-ESPEAK = f"{_RUN} avdata.prepare.say --voice {{language}} --text-file {{text_file}} --out {{out}}"
+ESPEAK = f"{_RUN} avcore.speech.say --voice {{language}} --text-file {{text_file}} --out {{out}}"
 """espeak-ng, which the lock installs: a robot's voice; only its units are used."""
 KOKORO = f"{_RUN} {_KOKORO}"
 """Kokoro-82M, which `make voices` installs: its Korean is far more intelligible."""

@@ -15,8 +15,8 @@ from pathlib import Path
 from unicodedata import normalize
 
 from avcore.errors import InputError, UsageError
+from avcore.speech.espeak import EspeakVoice, phonemize_ipa
 from avcore.words import ENGLISH, KOREAN
-from avdata.prepare.espeak import EspeakVoice, phonemize_ipa
 from netflips.cascade.adequacy import names_spelled_out
 from netflips.cascade.chat import ChatTranslator
 from netflips.cascade.habits import cleaned

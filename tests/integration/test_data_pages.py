@@ -22,8 +22,6 @@ from tests.avdata.prepare.trees import (
     kox_label,
     lip_label,
     write_aihub_lips,
-    write_common_voice,
-    write_fleurs,
     write_kaldi_folder,
     write_kosp2e,
     write_kox,
@@ -54,9 +52,9 @@ LIP_NAME = "lip_J_1_F_03_E220_A_001"
 TORN = b"RIFF\0\0torn"
 """A recording that nobody can read; each corpus has one."""
 FAILED = {
-    "zeroth": "106_003_0009.flac", "kox": "TS2/여행/et_a_005_002_009_0009.wav", "kss": "kss_0003.wav", "cv": "en_1.mp3",
+    "zeroth": "106_003_0009.flac", "kox": "TS2/여행/et_a_005_002_009_0009.wav", "kss": "kss_0003.wav",
     "kosp2e": "not there", "librispeech": "not there",
-    "fleurs": "en_ustrain10.wav", "zeroth_pairs": "no words", "talks": "dora/talk.mp4", "aihub_lips": "TS6/F/lip_torn.mp4",
+    "zeroth_pairs": "no words", "talks": "dora/talk.mp4", "aihub_lips": "TS6/F/lip_torn.mp4",
 }  # fmt: skip
 """What the reason names why one recording of each corpus cannot be prepared."""
 
@@ -183,10 +181,8 @@ def _write_corpora(folder: Path) -> None:
     training = write_kox(folder / "Ko-X", names=KOX_NAMES, seconds=1.0, english=True) / "01-1.정식개방데이터" / "Training"
     write_zip(training / "01.원천데이터" / "TS2.zip", {"여행/et_a_005_002_009_0009.wav": TORN})
     write_zip(training / "02.라벨링데이터" / "TL2.zip", {"여행/et_a_005_002_009_0009.json": kox_label(9)})
-    _write_torn(write_fleurs(folder / "fleurs") / "en_us" / "audio" / "train" / "en_ustrain10.wav")
     write_kosp2e(folder / "kosp2e", 1.2)
     write_lhotse(folder / "librispeech_manifests")
-    _write_torn(write_common_voice(folder / "cv-corpus" / "en") / "clips" / "en_1.mp3")
     for program in ("my_tts", "espeak-ng"):
         write_stand_in(folder / "bin", program, sound_bytes(0.8, 3))
     for program, code in (("nllb", TRANSLATE), ("whisper", HEAR)):

@@ -14,9 +14,9 @@ import torch
 
 from avcore.checkpoints.bundle import VARIABLE
 from avcore.media import probe, read_speech
+from avcore.speech.espeak import EspeakVoice, TimedSpeech, espeak_speech
 from avcore.timeline import SAMPLE_RATE
 from avcore.units import Units
-from avdata.prepare.espeak import EspeakVoice, TimedSpeech, espeak_speech
 from netflips import demo
 from netflips.bundles.pack import pack_bundle
 from netflips.cascade.kokoro import NaturalVoice

@@ -40,7 +40,7 @@ def _run(script: str, **options: object) -> "subprocess.CompletedProcess[str]":
 def test_kox_goes_from_archives_to_figures_and_does_nothing_twice(models: Path, tmp_path: Path) -> None:
     names = [f"et_{topic}_005_002_009_{number:04d}" for topic, count in (("a", 4), ("b", 1), ("c", 1)) for number in range(count)]
     write_kox(tmp_path / "Ko-X", names=names, seconds=0.6)
-    speak = "python -m avdata.prepare.say --text-file {text_file} --out {out}"
+    speak = "python -m avcore.speech.say --text-file {text_file} --out {out}"
     options = {
         "corpus": tmp_path / "Ko-X", "exp": tmp_path / "exp", "encoder": models / UNIT_ENCODER, "translator": models / TRANSLATOR,
         "speak_with": speak, "extract_with": "--modalities audio --workers 1 --device cpu",
@@ -80,9 +80,9 @@ def test_public_corpora_become_human_and_synthetic_pairs(models: Path, tmp_path:
         "fleurs": tmp_path / "fleurs", "zeroth": tmp_path / "zeroth", "exp": tmp_path / "exp",
         "encoder": models / UNIT_ENCODER, "translator": models / TRANSLATOR, "prepare_with": "--workers 1",
         "translate_with": f"python {tmp_path / 'translate.py'}",
-        "speak_english_with": "python -m avdata.prepare.say --text-file {text_file} --out {out}", "train_with": _FEW_UPDATES,
+        "speak_english_with": "python -m avcore.speech.say --text-file {text_file} --out {out}", "train_with": _FEW_UPDATES,
         "extract_with": "--modalities audio --workers 1 --device cpu", "evaluate_with": _SHORT,
-        "renderer": models / RENDERER, "stop_stage": 28,
+        "renderer": models / RENDERER, "stop_stage": 25,
     }  # fmt: skip
     done = _run("public/run.sh", **options)
     assert done.returncode == 0, done.stderr
@@ -94,7 +94,7 @@ def test_public_corpora_become_human_and_synthetic_pairs(models: Path, tmp_path:
     assert {split: about["pairs"] for split, about in splits.items()} == {"train": 5, "valid": 3, "test": 3}
     assert json.loads((tmp_path / "exp" / "run" / "translate.json").read_text())["utterances"] == 3
     (tmp_path / "exp" / "run" / "spoken" / spoken[0]["dub"]).write_bytes(b"of another voice")
-    again = _run("public/run.sh", **options | {"renderer": shutil.copy(models / RENDERER, tmp_path), "stage": 28})
+    again = _run("public/run.sh", **options | {"renderer": shutil.copy(models / RENDERER, tmp_path), "stage": 25})
     assert again.returncode == 0, again.stderr
     assert (tmp_path / "exp" / "run" / "spoken" / spoken[0]["dub"]).stat().st_size > 1000
 
@@ -116,7 +116,7 @@ def test_open_corpora_become_a_translator_from_nothing(models: Path, tmp_path: P
         "lhotse": write_lhotse(tmp_path / "lhotse"),
         "exp": tmp_path / "exp", "encoder": models / UNIT_ENCODER, "translator": "", "prepare_with": "--workers 1",
         "translate_with": f"python {tmp_path / 'translate.py'}",
-        "speak_english_with": "python -m avdata.prepare.say --text-file {text_file} --out {out}",
+        "speak_english_with": "python -m avcore.speech.say --text-file {text_file} --out {out}",
         "extract_with": "--modalities audio --workers 1 --device cpu", "evaluate_with": _SHORT,
         "text2unit_config": "text2unit/aligned_debug", "text2unit_with": "loop.max_steps=2 loop.device=cpu data.hold_out=1",
         "config_dir": ROOT / "recipes" / "public" / "configs", "config": "from_nothing",

@@ -217,7 +217,6 @@ def test_preparing_and_averaging_translators(refused: Run) -> None:
         ("unit2text.train", "data.train=m.jsonl data.units=run run_dir=./run", "the run would be one of its inputs"),
         ("text2unit.train", "data.train=m.jsonl data.units=run run_dir=./run", "the run would be one of its inputs"),
         ("netflips.synthetic_pairs", "--manifest m.jsonl --target ko --out-dir .", "the output folder is that of the manifest"),
-        ("avdata.prepare.common_voice", "--data-root km/audio --out-dir km --language en", "an input lies where"),
         ("avdata.prepare.kaldi", "--data-root km/audio --out-dir km", "an input lies where"),
         ("recipes.demo.material.pairs", "--data . --units en.jsonl --text2unit v.npz --out-dir .", "overwrite the units"),
         ("avdata.prepare.zeroth", "--data-root km/audio --out-dir km", "an input lies where"),

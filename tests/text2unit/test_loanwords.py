@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("espeakng_loader")
 
-from avdata.prepare.espeak import EspeakVoice, phonemize_ipa
+from avcore.speech.espeak import EspeakVoice, phonemize_ipa
 from text2unit.korean.loanwords import in_hangul
 
 

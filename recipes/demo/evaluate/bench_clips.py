@@ -18,8 +18,8 @@ from avcore.journal import Rows, write_rows
 from avcore.media import VideoWriter, write_speech
 from avcore.progress import Progress, track
 from avcore.speech.audio import resample
+from avcore.speech.espeak import Phoneme
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_covering, samples_to_seconds
-from avdata.prepare.espeak import Phoneme
 from netflips.evaluate.bench import CLIPS, MANIFEST
 from netflips.subtitles.cues import Cue, srt_text
 from recipes.demo.evaluate.material import head_of

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from avcore.arrays import Floats, Pixels, floats
 from avcore.media import VideoWriter
 from avcore.speech.audio import resample
+from avcore.speech.espeak import TimedSpeech
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_covering, samples_to_seconds
-from avdata.prepare.espeak import TimedSpeech
 from recipes.demo.heads.body import BODY_ABOVE_JOINT, BODY_SIZE, EAR_CORNERS, paint_body, paint_ear, paint_wall
 from recipes.demo.heads.camera import Camera, Pose
 from recipes.demo.heads.geometry import LOWER_TEETH, NUM_HEAD_VERTICES, TONGUE, UPPER_TEETH, hair_outline, make_shape, neutral_mesh

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.speech.espeak import Phoneme
 from avcore.timeline import frames_to_seconds
-from avdata.prepare.espeak import Phoneme
 from netflips.portraits.motion import blinks, wander
 from recipes.demo.heads.camera import Pose
 

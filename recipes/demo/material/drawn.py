@@ -18,8 +18,8 @@ from avcore.arrays import Floats, Pixels, floats
 from avcore.faces.boxes import write_boxes
 from avcore.faces.crop import crop_lips, face_box, lip_corners, smooth_landmarks
 from avcore.media import VideoWriter
+from avcore.speech.espeak import Phoneme
 from avcore.timeline import FRAME_RATE
-from avdata.prepare.espeak import Phoneme
 from recipes.demo.heads.camera import Camera, Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from recipes.demo.heads.motion import motion, mouth_track

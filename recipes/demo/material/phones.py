@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from avcore.errors import InputError
 from avcore.files import atomic_output
+from avcore.speech.espeak import Phoneme
 from avcore.texts import read_json
 from avcore.timeline import seconds_to_units, units_to_seconds
 from avcore.units import Units, fingerprint, fingerprint_symbols
-from avdata.prepare.espeak import Phoneme
 from netflips.cascade.kokoro import PHONES
 
 SILENCE = "_:"

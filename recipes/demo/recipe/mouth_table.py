@@ -18,8 +18,8 @@ from avcore.command import LOG
 from avcore.files import Input, Output, require_file
 from avcore.flags import Command, QuietOptions, flag, positional
 from avcore.progress import Progress, bars, silent, track
+from avcore.speech.espeak import Phoneme
 from avcore.timeline import frames_to_seconds, units_to_frames
-from avdata.prepare.espeak import Phoneme
 from avdata.unit_store import UnitRow, iter_units
 from recipes.demo.heads.motion import mouth_track, visemes_of
 from recipes.demo.material.phones import Phones

@@ -15,11 +15,11 @@ import numpy as np
 from avcore.arrays import Samples
 from avcore.errors import InputError, UsageError
 from avcore.media import read_speech
+from avcore.speech import espeak
 from avcore.speech.audio import resample
+from avcore.speech.espeak import EspeakVoice, TimedSpeech
 from avcore.texts import parse_yaml
 from avcore.timeline import SAMPLE_RATE
-from avdata.prepare import espeak
-from avdata.prepare.espeak import EspeakVoice, TimedSpeech
 from netflips.cascade import kokoro
 from netflips.cascade.kokoro import NaturalVoice, Styles
 from recipes.demo.voices import cast as flite

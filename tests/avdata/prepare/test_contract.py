@@ -17,13 +17,9 @@ from tests.avdata.prepare.made import talking_head
 from tests.avdata.prepare.trees import (
     lip_label,
     write_aihub_lips,
-    write_common_voice,
-    write_cvss,
-    write_fleurs,
     write_kaldi_folder,
     write_kosp2e,
     write_kox,
-    write_kspon,
     write_lhotse,
     write_muavic,
     write_zeroth,
@@ -76,18 +72,11 @@ ROWS = {
     "lhotse": Row(
         lambda root, *_: write_lhotse(root), "--language en", "--language de", {"manifest": 4}, "make them with lhotse prepare"
     ),
-    "kspon": Row(lambda root, *_: write_kspon(root), "", "", {"manifest": 5}, "expected scripts/train.trn, or a .txt beside"),
-    "cv": Row(lambda root, *_: write_common_voice(root), "--language en", "--language de", {"manifest": 2}, "0 tables and 0 clips"),
     "kaldi": Row(lambda root, *_: write_kaldi_folder(root), "", "--language en", {"manifest": 3}, "wav.scp of the Kaldi folder"),
-    "fleurs": Row(lambda root, *_: write_fleurs(root), "", "--target ja_jp", {"en": 9, "ko": 9}, "found no tables"),
     "kox": Row(
         lambda root, *_: write_kox(root, english=True), f"--synthesise-with '{sys.executable} -c 0 {{text}} {{out}}'",
         f"--synthesise-with '{sys.executable} -c 1 {{text}} {{out}}'", {"en": 2, "ko": 2}, "0 Korean recordings, 0 labels",
     ),
-    "cvss": Row(
-        lambda root, *_: write_cvss(root)[0], "--source es --common-voice {root}/cv/es", "", {"en": 1, "es": 1}, "layout of CVSS"
-    ),
-    "mtedx": Row(_talks(1), "--source es", "--target es", {"manifest": 4}, "expected test/txt/segments"),
     "muavic": Row(_talks(0), "--source es --mtedx {root}/mtedx", "--split valid", {"manifest": 4}, "expected test.tsv"),
     "lips": Row(_lips, SHORT, "--padding 0.2", {"manifest": 2}, "0 videos, 0 labels"),
     "grid": Row(_clips("s1/prwo5p.mp4", "s31/bbaf2n.mp4"), SHORT, "--split unseen", {"manifest": 2}, "expected s1/video/bbaf2n"),

@@ -1,4 +1,4 @@
-"""Corpora of sentences that people read or say: Zeroth Korean, KsponSpeech, FLEURS, Common Voice; a kill, and a folder in use."""
+"""Corpora of sentences that people read or say: Zeroth Korean, kosp2e, lhotse's manifests; a kill, and a folder in use."""
 
 import os
 import signal
@@ -13,13 +13,10 @@ import soundfile
 
 from avcore.files import _HOST
 from avcore.media import read_speech
-from avdata.manifest import Entry, read_manifest
+from avdata.manifest import read_manifest
 from tests.avdata.prepare.made import failures, prepare, sound_bytes
 from tests.avdata.prepare.trees import (
-    write_common_voice,
-    write_fleurs,
     write_kosp2e,
-    write_kspon,
     write_lhotse,
     write_spreadsheet,
     write_zeroth,
@@ -119,95 +116,6 @@ def test_killed_and_resumed_as_if_unbroken(tmp_path: Path) -> None:
 
 def _lines(out: Path) -> int:
     return sum(path.read_bytes().count(b"\n") for path in (out / ".work").glob("journal.jsonl"))
-
-
-def _by_id(out: Path) -> dict[str, Entry]:
-    return {entry.id.removeprefix("KsponSpeech_"): entry for entry in read_manifest(out / "manifest.jsonl").entries}
-
-
-def test_lists_and_texts_in_cp949_become_what_is_said(tmp_path: Path) -> None:
-    assert prepare("kspon", write_kspon(tmp_path / "kspon"), tmp_path / "out") == 1
-    found = _by_id(tmp_path / "out")
-    assert {name: (entry.text, entry.extra.get("split", "")) for name, entry in found.items()} == {
-        "000001": ("아 몬 소리야, 그건 또.", "train"),
-        "622001": ("그게 칠십 퍼센트 확률이라니까.", "valid"),
-        "E00001": ("내 내가 했어.", "test"),
-        "E03001": ("그래서 뭐 했어?", "test_other"),
-        "124001": ("뷁은 아니고 두 시쯤", ""),
-    }
-    failed = failures(tmp_path / "out")
-    assert failed.keys() == {"KsponSpeech_000002", "KsponSpeech_E03002"}
-    assert failed["KsponSpeech_E03002"] == "there is no KsponSpeech_E03002.pcm"
-    entry = found["E00001"]
-    assert (entry.language, entry.speaker, entry.samples) == ("ko", "", 8000)
-    speech = read_speech(tmp_path / "out" / entry.audio)
-    assert np.abs(speech - 3000 / 32768 * np.sin(np.arange(8000) * 0.05 * 4)).max() < 2e-4
-
-
-def test_texts_beside_sounds_are_enough_and_damage_is_named(tmp_path: Path) -> None:
-    root = write_kspon(tmp_path / "kspon")
-    for path in (root / "scripts").iterdir():
-        path.unlink()
-    (root / "KsponSpeech_01" / "KsponSpeech_0001" / "KsponSpeech_000001.txt").write_bytes(b"\xff\xff\x00")
-    assert prepare("kspon", root, tmp_path / "out") == 1
-    assert list(_by_id(tmp_path / "out")) == ["124001"]
-    failed = failures(tmp_path / "out")
-    assert "this is no text file; expected UTF-8 or CP949;" in failed["KsponSpeech_01/KsponSpeech_0001/KsponSpeech_000001.txt"]
-    assert failed["KsponSpeech_eval/eval_clean/KsponSpeech_E00001.pcm"] == "no text is there for it"
-
-
-@pytest.mark.parametrize("line", ["KsponSpeech_01/a.pcm 글", "그냥 글"])
-def test_a_line_without_its_sign_is_named(tmp_path: Path, line: str) -> None:
-    root = write_kspon(tmp_path / "kspon")
-    with (root / "scripts" / "train.trn").open("ab") as file:
-        file.write(f"{line}\n".encode("cp949"))
-    assert prepare("kspon", root, tmp_path / "out") == 1
-    failed = failures(tmp_path / "out")
-    assert failed["scripts/train.trn:3"] == "no line as 'path :: text'"
-
-
-def test_every_fleurs_recording_has_a_partner_in_the_other_language(tmp_path: Path) -> None:
-    assert prepare("fleurs", write_fleurs(tmp_path / "fleurs"), tmp_path / "out") == 0
-    english, korean = (read_manifest(tmp_path / "out" / f"{name}.jsonl").entries for name in ("en", "ko"))
-    names = [f"{split}_{one}" for split in ("dev", "test", "train") for one in ("1_0", "1_1", "2_0")]
-    assert [one.id for one in english] == [one.id for one in korean] == names
-    assert [one.extra["split"] for one in english] == ["valid"] * 3 + ["test"] * 3 + ["train"] * 3
-    assert (english[0].text, english[0].translation, english[0].language) == ("en_us sentence 1.", "ko_kr sentence 1.", "en")
-    assert (korean[1].text, korean[1].samples, korean[1].extra["gender"]) == ("ko_kr sentence 1.", 6400, "female")
-    assert all((tmp_path / "out" / one.audio).is_file() for one in (*english, *korean))
-
-
-def test_what_fleurs_lacks_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root = write_fleurs(tmp_path / "fleurs")
-    (root / "en_us" / "audio" / "train" / "en_ustrain20.wav").unlink()
-    (root / "en_us" / "dev.tsv").write_text("1\tno table\n")
-    assert prepare("fleurs", root, tmp_path / "out") == 1
-    failed = failures(tmp_path / "out")
-    assert failed == {
-        "en_us/dev.tsv:1": "a line has 2 columns, not 7",
-        "en_us/train.tsv:3": "there is no audio/train/en_ustrain20.wav",
-    }
-    assert len(read_manifest(tmp_path / "out" / "ko.jsonl")) == 5
-    assert prepare("fleurs", root, tmp_path / "same", "--target", "en_gb") == 2
-    (tmp_path / "packed" / "en_us").mkdir(parents=True)
-    (tmp_path / "packed" / "en_us" / "train.tsv").write_text("1\tx.wav\ta\ta\ta\t1\tMALE\n")
-    assert prepare("fleurs", tmp_path / "packed", tmp_path / "none") == 2
-    assert "tar xzf en_us/audio/train.tar.gz" in capsys.readouterr().err
-
-
-def test_common_voice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root = write_common_voice(tmp_path / "en")
-    for more, expected in (((), ["test", "train"]), (("--all-validated",), ["test", "train", "train"])):
-        out = tmp_path / f"out{len(more)}"
-        assert prepare("cv", root, out, "--language", "en", *more) == 1
-        assert list(failures(out).values()) == ["there is no clip en_9"]
-        entries = read_manifest(out / "manifest.jsonl").entries
-        assert [one.extra["split"] for one in entries] == expected
-        assert (entries[0].id, entries[0].text, entries[0].language) == ("en_1", 'It is "quoted" here.', "en")
-        assert len({one.speaker for one in entries}) == len(entries)
-    (root / "train.tsv").write_text("path\ttext\n")
-    assert prepare("cv", root, tmp_path / "none", "--language", "en") == 2
-    assert "expected client_id, path, sentence" in capsys.readouterr().err
 
 
 def test_kosp2e_has_the_english_of_people_and_the_korean_of_zeroth(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
-"""Translated talks: MuAViC with the ids of its mTEDx, mTEDx itself, and CVSS with its Common Voice."""
+"""MuAViC, with the ids of its mTEDx."""
 
-import shutil
 from pathlib import Path
 
 import cv2
@@ -10,11 +9,9 @@ import pytest
 from avcore.media import VideoWriter, read_frames
 from avcore.timeline import SAMPLE_RATE
 from avdata.manifest import read_manifest
-from avdata.prepare.cvss import main as cvss
-from avdata.prepare.mtedx import main as mtedx
 from avdata.prepare.muavic import main as muavic
 from tests.avdata.prepare.made import talking_head
-from tests.avdata.prepare.trees import write_cvss, write_muavic
+from tests.avdata.prepare.trees import write_muavic
 
 
 @pytest.fixture(scope="module")
@@ -65,41 +62,3 @@ def test_a_list_says_which_clips_a_paper_scored(talks: tuple[Path, Path], tmp_pa
         "test/aaa/aaa_0002",
         "test/bbb/bbb_0000",
     ]
-
-
-def test_mtedx_is_cut_by_its_segments(talks: tuple[Path, Path], tmp_path: Path) -> None:
-    words = ["--data-root", str(talks[1]), "--source", "es", "--out-dir", str(tmp_path), "--workers", "1", "--quiet"]
-    assert mtedx(words) == 0
-    found = read_manifest(tmp_path / "manifest.jsonl").entries
-    assert {(one.id, one.text, one.translation, one.speaker, one.extra["split"]) for one in found} == {
-        (name, f"es of {name}", f"en of {name}", name[:3], "test") for name in ("aaa_0002", "aaa_0001", "aaa_0000", "bbb_0000")
-    }
-    assert all(one.samples == round(0.8 * SAMPLE_RATE) for one in found)
-
-
-def test_cvss_pairs_a_clip_with_its_spoken_translation(tmp_path: Path) -> None:
-    root, voices = write_cvss(tmp_path)
-    words = ["--data-root", str(root), "--common-voice", str(voices), "--source", "es", "--out-dir", str(tmp_path / "out")]
-    assert cvss([*words, "--workers", "1", "--quiet"]) == 1  # one clip was never spoken in English
-    spanish, english = (read_manifest(tmp_path / "out" / f"{name}.jsonl").entries for name in ("es", "en"))
-    assert [(one.id, one.text, one.translation) for one in spanish] == [("common_voice_es_1", "Buenos días", "good morning")]
-    assert [(one.id, one.text, one.translation) for one in english] == [("common_voice_es_1", "good morning", "Buenos días")]
-
-
-def test_tables_of_cvss_lie_at_its_top(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root, voices = write_cvss(tmp_path / "both")
-    (root / "extra").mkdir()
-    (root / "extra" / "dev.tsv").write_text("common_voice_es_1.mp3\tgood day\n")
-    words = ["--common-voice", str(voices), "--source", "es", "--workers", "1", "--quiet"]
-    assert cvss(["--data-root", str(root), "--out-dir", str(tmp_path / "out"), *words]) == 1
-    (entry,) = read_manifest(tmp_path / "out" / "en.jsonl").entries
-    assert (entry.text, entry.extra["split"]) == ("good morning", "test")
-
-    capsys.readouterr()
-    shutil.copytree(root, root.parent / "cvss_t_es_en_v1.0")
-    assert cvss(["--data-root", str(root.parent), "--out-dir", str(tmp_path / "none"), *words]) == 2
-    assert (
-        "not the layout of CVSS; expected test.tsv and test/*.mp3.wav; found 0 tables and 1 recording; unpack"
-        in capsys.readouterr().err
-    )
-    assert not (tmp_path / "none" / "en.jsonl").exists()

@@ -8,9 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import soundfile
-
 from tests.avdata.prepare.made import sound_bytes, split_file, write_tar, write_zip
 
 KOX_NAMES = [f"et_c_005_002_009_{number:04d}" for number in range(26, 30)]
@@ -107,24 +104,6 @@ def write_fleurs(root: Path, seconds: float = 0.3) -> Path:
             (audio / split).mkdir()
             for name, content in sounds.items():
                 (audio / name).write_bytes(content)
-    return root
-
-
-def write_common_voice(root: Path) -> Path:
-    """English of Common Voice: a clip that stands in two tables, one that is validated only, and one that is not there."""
-    head = "client_id\tpath\tsentence\tup_votes\n"
-    tables = {
-        "test": [("a" * 64, "en_1", 'It is "quoted" here.')],
-        "train": [("b" * 64, "en_2", "Good morning."), ("b" * 64, "en_9", "It is not there.")],
-        "validated": [("a" * 64, "en_1", "It is here."), ("c" * 64, "en_3", "Nobody trains on it.")],
-    }
-    (root / "clips").mkdir(parents=True)
-    for name, rows in tables.items():
-        lines = [f"{speaker}\t{clip}.mp3\t{sentence}\t2\n" for speaker, clip, sentence in rows]
-        (root / f"{name}.tsv").write_text(head + "".join(lines))
-    for number in (1, 2, 3):
-        tone = 0.3 * np.sin(np.arange(12800) * 0.05 * number)
-        soundfile.write(root / "clips" / f"en_{number}.mp3", tone, 32000, format="MP3", subtype="MPEG_LAYER_III")
     return root
 
 
@@ -236,45 +215,3 @@ def write_muavic(root: Path, crops: Path, squeezed: Path) -> tuple[Path, Path]:
     (muavic / "es" / "test.es").write_text("".join(f"es of {name}\n" for name in names))
     (muavic / "es" / "en" / "test_avst.en").write_text("".join(f"en of {name}\n" for name in translated))
     return muavic, mtedx
-
-
-def write_cvss(root: Path) -> tuple[Path, Path]:
-    """Spanish of CVSS and its Common Voice: two clips, one of which is not spoken in English; returns both folders."""
-    cvss, voices = root / "cvss_c_es_en_v1.0", root / "cv" / "es"
-    (cvss / "test").mkdir(parents=True)
-    (voices / "clips").mkdir(parents=True)
-    (cvss / "test.tsv").write_text("common_voice_es_1.mp3\tgood morning\ncommon_voice_es_2.mp3\tgood night\n")
-    (cvss / "test" / "common_voice_es_1.mp3.wav").write_bytes(sound_bytes(0.5, 1))
-    for number in (1, 2):
-        tone = 0.3 * np.sin(np.arange(12800) * 0.05 * number)
-        soundfile.write(voices / "clips" / f"common_voice_es_{number}.mp3", tone, 32000, format="MP3", subtype="MPEG_LAYER_III")
-    (voices / "validated.tsv").write_text("client_id\tpath\tsentence\nx\tcommon_voice_es_1.mp3\tBuenos días\n")
-    return cvss, voices
-
-
-_KSPON = {
-    "train": [
-        ("01/KsponSpeech_0001/KsponSpeech_000001", "b/ 아/ 몬 소리야, 그건 또. n/"),
-        ("01/KsponSpeech_0001/KsponSpeech_000002", "n/"),
-    ],
-    "dev": [("05/KsponSpeech_0623/KsponSpeech_622001", "그게 (70%)/(칠십 퍼센트) 확률이라니까.")],
-    "eval_clean": [("eval/eval_clean/KsponSpeech_E00001", "내+ 내가 했어.")],
-    "eval_other": [("eval/eval_other/KsponSpeech_E03001", "그래서 뭐 했어?"), ("eval/eval_other/KsponSpeech_E03002", "없는 소리.")],
-}  # fmt: skip
-
-
-def write_kspon(root: Path) -> Path:
-    """Five recordings in lists, of which one says nothing and one more is not there, and one with a .txt alone."""
-    sounds = [f"KsponSpeech_{name}" for lines in _KSPON.values() for name, _ in lines][:-1]
-    sounds.append("KsponSpeech_02/KsponSpeech_0125/KsponSpeech_124001")
-    for number, name in enumerate(sounds, 1):
-        path = root / f"{name}.pcm"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes((3000 * np.sin(np.arange(8000) * 0.05 * number)).astype("<i2").tobytes() + b"\0" * (number % 2))
-    (root / f"{sounds[-1]}.txt").write_bytes("o/ 뷁은 아니고 (2시)/(두 시)쯤\n".encode("cp949"))
-    (root / f"{sounds[0]}.txt").write_bytes("다른 글".encode("cp949"))
-    (root / "scripts").mkdir()
-    for split, lines in _KSPON.items():
-        text = "".join(f"KsponSpeech_{name}.pcm :: {said}\n" for name, said in lines)
-        (root / "scripts" / f"{split}.trn").write_bytes(text.encode("utf-8" if split == "dev" else "cp949"))
-    return root

@@ -15,8 +15,8 @@ from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.domain import KEY, Domain
 from avcore.errors import InputError
 from avcore.progress import silent
+from avcore.speech.espeak import TimedSpeech
 from avcore.timeline import SAMPLE_RATE
-from avdata.prepare.espeak import TimedSpeech
 from netflips.bundles.describe import bundle_lines, check_bundle
 from netflips.cascade.kokoro import NaturalVoice
 from recipes.demo.recipe import calibration, probes

@@ -12,7 +12,7 @@ import pytest
 
 from avcore.errors import InputError
 from avcore.media import read_speech, write_speech
-from avdata.prepare.espeak import EspeakVoice, espeak_speech, phonemize_ipa
+from avcore.speech.espeak import EspeakVoice, espeak_speech, phonemize_ipa
 from netflips.cascade import kokoro
 from netflips.cascade.kokoro import RATE, NaturalVoice
 from netflips.cascade.speakers import SpeakerProgram, Speaking

@@ -17,8 +17,8 @@ from avcore.errors import InputError
 from avcore.media import read_speech, write_speech
 from avcore.notes import KINDS, Notes
 from avcore.speech.audio import resample
+from avcore.speech.espeak import EspeakVoice, espeak_speech
 from avcore.speech.figures import leak
-from avdata.prepare.espeak import EspeakVoice, espeak_speech
 from netflips.dubbing import check_recognizer
 from netflips.dubbing.check import _Checker, packs_of, taken_of
 from netflips.dubbing.check_recognizer import CheckRecognizer, compared, longest_gaps

@@ -619,14 +619,14 @@ def test_real_whisper_a_program_that_translates_and_one_that_speaks_dub_the_demo
     answer = "print(json.dumps({'ok': True, 'text': sys.argv[1]}), flush=True)"
     code = f"import json, sys\nfor line in sys.stdin:\n    {answer}"
     translate = shlex.join([sys.executable, "-c", code, korean])
-    say = ["-m", "avdata.prepare.say", "--voice", "ko", "--text-file", "{text_file}", "--out", "{out}"]
+    say = ["-m", "avcore.speech.say", "--voice", "ko", "--text-file", "{text_file}", "--out", "{out}"]
     speak = shlex.join([sys.executable, *say])
     out, told = tmp_path / "out.mp4", tmp_path / "report.json"
     asked = ["--cascade", "--recognizer", whisper, "--translate-with", translate, "--speak-with", speak, "--report", told]
     assert main([str(one) for one in (clip, "--out-vid-path", out, "--quiet", "--cpu", *asked)]) == 0
     (one,) = _reported(told).processed
     assert one.text.text == "Excuse me, where is the airport?"
-    assert (one.spoken.text, one.spoken_by, one.fit.cut_s) == (korean, "avdata.prepare.say", 0)
+    assert (one.spoken.text, one.spoken_by, one.fit.cut_s) == (korean, "avcore.speech.say", 0)
     assert one.drawn.drawn > 40
 
 

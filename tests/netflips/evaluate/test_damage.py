@@ -18,11 +18,11 @@ import torch
 from av2unit.features import to_int16_scale
 from avcore.contracts import Transcript
 from avcore.speech.audio import resample
+from avcore.speech.espeak import EspeakVoice, espeak_speech
 from avcore.speech.figures import phrases_of, spoken_seconds, syllables
 from avcore.statistics import Figure, bootstrap, rank_correlations
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE
 from avcore.units import Units
-from avdata.prepare.espeak import EspeakVoice, espeak_speech
 from netflips.evaluate.lip_sync import AS_PUBLISHED, FaceClip, LeastFace, cepstra
 from netflips.evaluate.metric import DUBS, SPEECH, Measured, Metric, Missing, all_metrics, measured
 from netflips.evaluate.metrics import sound

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avdata.prepare.espeak import TimedSpeech
+from avcore.speech.espeak import TimedSpeech
 from netflips.cascade.kokoro import NaturalVoice
 from recipes.demo.recipe import named_voices
 from recipes.demo.voices.cast import cast, held_out_pairs

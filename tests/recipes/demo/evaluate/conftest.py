@@ -12,8 +12,8 @@ import pytest
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import FORMAT, Bundle, read_bundle
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
+from avcore.speech.espeak import EspeakVoice, TimedSpeech, espeak_speech
 from avcore.units import Units
-from avdata.prepare.espeak import EspeakVoice, TimedSpeech, espeak_speech
 from avdata.unit_store import UnitRow, write_units
 from netflips.cascade import kokoro
 from netflips.cascade.kokoro import NaturalVoice
@@ -31,7 +31,7 @@ NUM_UNITS = 1000
 
 _STAND_IN = """
 import sys
-from avdata.prepare.say import main
+from avcore.speech.say import main
 given = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 voice = {"slt": "en-us+f3"}.get(given["-voice"], "en-us+m2")
 stretch = float(given["--setf"].partition("duration_stretch=")[2])

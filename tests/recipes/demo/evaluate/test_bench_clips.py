@@ -8,7 +8,7 @@ import pytest
 
 from avcore.media import FrameSource, probe, read_speech
 from avcore.progress import silent
-from avdata.prepare.espeak import EspeakVoice, espeak_speech
+from avcore.speech.espeak import EspeakVoice, espeak_speech
 from netflips.evaluate.bench import MANIFEST, read_clips
 from netflips.subtitles.given import read_subtitles
 from recipes.demo.evaluate import bench_clips

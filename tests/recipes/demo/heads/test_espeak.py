@@ -12,9 +12,9 @@ import pytest
 
 from avcore.errors import InputError
 from avcore.media import read_speech
+from avcore.speech import say as say_command
+from avcore.speech.espeak import EspeakVoice, Phoneme, espeak_speech, in_clauses, library_folder, phonemize_ipa
 from avcore.timeline import frame_at, frames_to_seconds
-from avdata.prepare import say as say_command
-from avdata.prepare.espeak import EspeakVoice, Phoneme, espeak_speech, in_clauses, library_folder, phonemize_ipa
 from netflips.cascade.kokoro import PHONES
 from recipes.demo.heads.motion import VISEMES, mouth_track, visemes_of
 from recipes.demo.voices.cast import cast, require_synthesisers
@@ -26,7 +26,7 @@ _LIBRARIES_OF_OTHERS = ("libespeak", "libflite", "libpcaudio", "libsonic", "liba
 def test_every_library_that_speaks_or_decodes_comes_from_pip() -> None:
     program = """
 import sys
-from avdata.prepare.espeak import EspeakVoice, espeak_speech
+from avcore.speech.espeak import EspeakVoice, espeak_speech
 import av, soundfile
 espeak_speech("hello", EspeakVoice("en-us"))
 print(*{line.split()[-1] for line in open("/proc/self/maps") if "/" in line}, sep="\\n")
@@ -72,7 +72,7 @@ def test_every_voice_of_the_cast_is_there() -> None:
 def test_a_text_file_becomes_a_wav_file(tmp_path: Path) -> None:
     text, out = tmp_path / "a.txt", tmp_path / "a.wav"
     text.write_text("Good morning.\n", encoding="utf-8")
-    command = [sys.executable, "-m", "avdata.prepare.say", "--text-file", str(text), "--out", str(out)]
+    command = [sys.executable, "-m", "avcore.speech.say", "--text-file", str(text), "--out", str(out)]
     subprocess.run(command, cwd=tmp_path, check=True)
     speech = read_speech(out)
     assert 0.4 < len(speech) / 16_000 < 3
@@ -97,7 +97,7 @@ def test_a_missing_synthesiser_is_named_with_the_way_to_get_it(monkeypatch: pyte
     require_synthesisers(with_flite=False, with_natural=False)
     with pytest.raises(InputError, match="flite is not installed; apt-get install flite"):
         require_synthesisers(with_flite=True, with_natural=False)
-    monkeypatch.setattr("avdata.prepare.espeak.find_spec", lambda name: None)
+    monkeypatch.setattr("avcore.speech.espeak.find_spec", lambda name: None)
     with pytest.raises(InputError, match="espeak-ng is not installed; pip install espeakng-loader"):
         library_folder()
 

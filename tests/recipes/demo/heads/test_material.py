@@ -17,10 +17,10 @@ from avcore.faces.find import find_faces
 from avcore.journal import write_rows
 from avcore.media import Frame
 from avcore.progress import silent
+from avcore.speech.espeak import EspeakVoice, TimedSpeech
 from avcore.timeline import frames_to_seconds
 from avcore.units import Units
 from avdata.manifest import read_manifest
-from avdata.prepare.espeak import EspeakVoice, TimedSpeech
 from avdata.unit_store import UnitRow, iter_units, read_units, write_units
 from netflips.cascade.kokoro import PHONES as PHONES_OF_KOREAN
 from netflips.cascade.kokoro import NaturalVoice

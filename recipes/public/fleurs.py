@@ -6,9 +6,10 @@
 Sentences of two languages are paired by id. The result is two manifests with equal ids, as for Ko-X. If a sentence was read more
 often in one language than in the other, recordings of the other are repeated, so that every recording has a partner.
 
-`netflips prepare fleurs --data-root fleurs --out-dir data/fleurs`
+`python -m recipes.public.fleurs --data-root fleurs --out-dir data/fleurs`
 """
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,5 +107,8 @@ def _language(folder: str) -> str:
     return normalise_language(folder.partition("_")[0])
 
 
-_COMMAND = Command(FleursCorpus, "netflips prepare fleurs", FleursCorpus.prepare)
+_COMMAND = Command(FleursCorpus, "python -m recipes.public.fleurs", FleursCorpus.prepare)
 build_parser, main = _COMMAND.parser, _COMMAND.main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,6 +1,6 @@
 """Speak a text to a wav file with the espeak-ng that pip installs, for `netflips prepare kox --synthesise-with` and the like.
 
-python -m avdata.prepare.say --voice en-us --text "Good morning." --out morning.wav
+python -m avcore.speech.say --voice en-us --text "Good morning." --out morning.wav
 """
 
 import sys
@@ -11,7 +11,7 @@ from avcore.errors import InputError, UsageError
 from avcore.files import Input, Output, require_file, require_writable
 from avcore.flags import Command, QuietOptions, flag
 from avcore.media import write_speech
-from avdata.prepare.espeak import EspeakVoice, espeak_speech
+from avcore.speech.espeak import EspeakVoice, espeak_speech
 
 _USUAL = EspeakVoice("en-us")
 
@@ -56,7 +56,7 @@ def _read(path: Path) -> str:
         raise InputError("the text is not UTF-8", path=path) from error
 
 
-_COMMAND = Command(EspeakOptions, "python -m avdata.prepare.say", _work)
+_COMMAND = Command(EspeakOptions, "python -m avcore.speech.say", _work)
 build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
