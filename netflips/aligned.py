@@ -3,8 +3,8 @@ time warping."""
 
 import numpy as np
 
-from av2unit.clustering.align import warp_path
-from av2unit.clustering.features import mfcc_features, normalise_columns
+from av2unit.cepstra import mfcc_features, normalise_columns
+from av2unit.warping import warp_path
 from avcore.arrays import Floats, Samples
 from avcore.speech.audio import resample
 from avcore.speech.espeak import EspeakVoice, Phoneme, TimedSpeech, espeak_speech

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from avcore.checkpoints.bundle import checkpoint_or_bundle
+from avcore.checkpoints.vocoder_files import read_unit_item
 from avcore.command import LOG
 from avcore.compute.threads import frames_at_once
 from avcore.contracts import Voice
@@ -24,7 +25,6 @@ from avcore.progress import Progress, bars, track
 from avcore.texts import read_json
 from avcore.timeline import FRAME_RATE, units_to_seconds
 from avcore.units import Units, from_reference_codes, normalise_language, read_unit_file, units_of
-from avdata.published.unit2a import read_unit_item
 from unit2av.inference_options import RenderOptions, SpeakOptions
 from unit2av.lipsync.backend import resolve_backend
 from unit2av.renderer import BATCH_FRAMES, LipRenderer

@@ -243,7 +243,7 @@ def open_training_checkpoint(path: str | Path, language: str, config: Mapping[st
     language: the name it gets; the file has none. config: as `RendererCheckpoint.config`. Raises InputError.
     """
     from avcore.checkpoints.checkpoint import fingerprint_tensors
-    from avdata.published.unit2a import read_generator
+    from avcore.checkpoints.vocoder_files import read_generator
 
     tensors = with_vocoder({}, language, read_generator(path))
     return RendererCheckpoint(Checkpoint(Path(path), RENDERER, dict(config), tensors, fingerprint_tensors(tensors)))

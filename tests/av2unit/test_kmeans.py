@@ -11,12 +11,13 @@ from scipy.fft import dct
 from sklearn.metrics import adjusted_rand_score
 
 from av2unit import kmeans
-from av2unit.clustering.align import warp_path
-from av2unit.clustering.features import FeatureStream, around, differences, filterbank_features, mfcc_features
+from av2unit.cepstra import differences, filterbank_features, mfcc_features
+from av2unit.clustering.features import FeatureStream, around
 from av2unit.clustering.fit import FrameSample
 from av2unit.clustering.labels import Quantizer, load_quantizer
 from av2unit.features import log_filterbank
 from av2unit.training.media import MediaReader
+from av2unit.warping import warp_path
 from avcore.errors import CheckpointError, InputError
 from avcore.media import write_speech
 from avcore.units import Units

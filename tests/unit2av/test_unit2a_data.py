@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 
+from avcore.checkpoints.vocoder_files import read_generator, read_unit_item
 from avcore.errors import InputError, NetflipsError, UnitError, UnitRangeError, UsageError, VocabularyError
 from avcore.media import write_speech
 from avcore.units import Units
 from avdata.corpus import UnitCorpusConfig, unit_of_silence
-from avdata.published.unit2a import check_range, read_generator, read_unit_item, read_utterances
+from avdata.published.unit2a import check_range, read_utterances
 from avdata.unit_store import UnitRow, write_units
 from recipes.made.tones import VOCABULARY, TonesCorpus, sing_corpus
 from tests.refusal import refused
