@@ -24,7 +24,7 @@ from avcore.compute.memory import keep_freed_memory
 from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError, OutputError, UsageError, is_no_memory, reason
 from avcore.files import Input, Output, check_files
 from avcore.loading import TERMINATED, end_start
-from avcore.notes import NEW_COMMAND, GroupedNote, NoteKind, PlainFormatter, notify_listeners, shown
+from avcore.notes import GroupedNote, NoteKind, PlainFormatter, noted_by, notify_listeners, shown
 from avcore.words import error_lines, gettext_in, user_language
 
 PUBLISHED = {
@@ -217,13 +217,11 @@ def run(
     level = logging.DEBUG if is_verbose else logging.WARNING if getattr(options, "quiet", False) else logging.INFO
     _log_to_stderr()
     LOG.setLevel(level)
-    for forget in NEW_COMMAND:
-        forget()
     end_start()
     keep_freed_memory()
 
     try:
-        with stopped_by_sigterm():
+        with stopped_by_sigterm(), noted_by():
             if not stages():
                 raise UsageError("NetfLips is not installed", hint="run `pip install --no-deps -e .` in its folder")
             asked = options if read is None else read(options)

@@ -14,6 +14,7 @@ import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from math import isfinite
 from numbers import Real
@@ -27,8 +28,6 @@ _STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode's categories of invisible characters: controls, formats (which reverse lines), lone surrogates, line ends."""
 _HARMLESS = {"\u200c", "\u200d"}
 """Joiners, which some scripts need."""
-NEW_COMMAND: list[Callable[[], None]] = []
-"""Called when a command begins in this process: others may have run in it before."""
 _LONE = re.compile("[\ud800-\udfff]")
 """How Python stores the bytes of a file name that is not UTF-8."""
 
@@ -144,9 +143,6 @@ Besides a note's values a template may use `{who}`, the utterances ("utterances 
 a colon and a space, or nothing where no utterance is meant. `{count:#unit}` is a count with its noun. `{reason:@}` gives the words
 of the kind whose code is the value.
 """
-_REPORTED: set[tuple[str, str]] = set()
-"""Notes that this command logs only once, and has logged."""
-NEW_COMMAND.append(_REPORTED.clear)
 
 
 @dataclass(frozen=True)
@@ -278,18 +274,25 @@ def report_note(report: GroupedNote | Note, place: object = "", *, is_once: bool
     group = GroupedNote(report) if isinstance(report, Note) else report
     language = user_language()
     text, warning = sentence(group, language), gettext_in(language)("warning")
-    if is_once:
-        if (str(place), text) in _REPORTED:
-            return
-        _REPORTED.add((str(place), text))
+    if is_once and not is_first(str(place), text):
+        return
     LOG.warning("%s%s", f"{place}: {warning}: " if str(place) else f"{warning}: ", text)
     notify_listeners(group)
 
 
 def notify_listeners(group: GroupedNote) -> None:
     """Pass a note to all listeners."""
-    for listener in _LISTENERS:
+    for listener in _AUDIENCE.get().listeners:
         listener(group)
+
+
+def is_first(*what: str) -> bool:
+    """Return whether something that is told once was not told yet in this command, and remember it."""
+    heard = _AUDIENCE.get().heard
+    if what in heard:
+        return False
+    heard.add(what)
+    return True
 
 
 class Notes:
@@ -324,14 +327,23 @@ class Notes:
             self.of.setdefault(number, []).append(note)
 
 
-_LISTENERS: list[Callable[[GroupedNote], None]] = []
+@dataclass(frozen=True, eq=False)
+class _Audience:
+    """Who hears of notes, and what was told once."""
+
+    listeners: tuple[Callable[[GroupedNote], None], ...] = ()
+    heard: set[tuple[str, ...]] = field(default_factory=set)
+
+
+_AUDIENCE = ContextVar("audience", default=_Audience())  # noqa: B039 - outside of all blocks, each note is told once
+"""Of a command, or of a dub from Python; threads that work for it have the same."""
 
 
 @contextmanager
-def noted_by(listener: Callable[[GroupedNote], None]) -> Iterator[None]:
-    """Pass all notes of the block to a listener."""
-    _LISTENERS.append(listener)
+def noted_by(*listeners: Callable[[GroupedNote], None]) -> Iterator[None]:
+    """Pass all notes of the block to listeners, too; what is told once is told once in the block."""
+    token = _AUDIENCE.set(_Audience((*_AUDIENCE.get().listeners, *listeners)))
     try:
         yield
     finally:
-        _LISTENERS.remove(listener)
+        _AUDIENCE.reset(token)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -23,7 +24,8 @@ _REPORT_EVERY_S = 30.0
 
 Item = TypeVar("Item")
 
-_LISTENERS: list[Progress] = []
+_LISTENERS = ContextVar[tuple[Progress, ...]]("listeners", default=())
+"""Who hears of the progress of a command."""
 
 
 def silent(stage: str, done: int, total: int | None) -> None:
@@ -42,6 +44,7 @@ class Bars:
     """One line on stderr with the stage's rate and remaining time (tqdm); where stderr is no terminal, a line every 30 s."""
 
     def __init__(self, is_quiet: bool = False, prefix: str = "") -> None:
+        self._listeners = _LISTENERS.get()  # here, since threads report as well
         self._is_off = is_quiet or sys.stderr is None
         self._is_drawn = not self._is_off and sys.stderr.isatty()
         self._prefix = shown(prefix)
@@ -50,7 +53,7 @@ class Bars:
         self._begun = self._reported = time.monotonic()
 
     def __call__(self, stage: str, done: int, total: int | None) -> None:
-        for listener in _LISTENERS:
+        for listener in self._listeners:
             listener(stage, done, total)
         if self._is_off:
             return
@@ -82,11 +85,11 @@ class Bars:
 @contextmanager
 def report_to(listener: Progress) -> Iterator[None]:
     """Report all bars of the block to a listener, also those that are off, so that a web page can show a command's progress."""
-    _LISTENERS.append(listener)
+    token = _LISTENERS.set((*_LISTENERS.get(), listener))
     try:
         yield
     finally:
-        _LISTENERS.remove(listener)
+        _LISTENERS.reset(token)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from avcore.contracts import SpeakerVoice, Transcript
 from avcore.errors import NetflipsError
 from avcore.faces.select import parse_face_choice
 from avcore.files import require_own_names
+from avcore.notes import noted_by
 from avcore.progress import Progress, silent
 from avcore.units import Units
 from netflips.dubbing.options import DubCommand, DubOptions
@@ -135,7 +136,8 @@ class Loaded:
         from netflips.dubbing.dub import dub
 
         asked = replace(options or DubOptions(), **self.over_text)
-        return dub(os.fspath(video), os.fspath(out), self.models, asked, progress=progress, decide=decide)
+        with noted_by():
+            return dub(os.fspath(video), os.fspath(out), self.models, asked, progress=progress, decide=decide)
 
     def dub_all(
         self,

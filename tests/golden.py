@@ -194,7 +194,7 @@ class _Recorder:
                 (VideoJoiner, "write_piece", self._piece),
             ):
                 stack.enter_context(patch.object(kind, name, _noted(getattr(kind, name), note)))
-            stack.enter_context(patch.object(progress, "_LISTENERS", [self._told]))
+            stack.enter_context(progress.report_to(self._told))
             yield
 
     def _rgb(self, rgb: np.ndarray, *_: Any) -> None:

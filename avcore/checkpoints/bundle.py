@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from avcore.checkpoints.stages import SUFFIX, Stage, shipped_bundle, stages
 from avcore.errors import CheckpointError, LanguageError, UsageError
 from avcore.files import require_file
-from avcore.notes import NEW_COMMAND
+from avcore.notes import is_first
 from avcore.texts import read_json
 from avcore.units import meant_language, normalise_language
 
@@ -27,9 +27,6 @@ ABOUT, REFERENCES = "bundle.json", "references.jsonl"
 _SHORT = 12
 """Digits of a commit that are shown."""
 _FIGURES = ("least", "share", "samples")
-_REPORTED = set[Path]()
-"""Bundles whose use this command has logged."""
-NEW_COMMAND.append(_REPORTED.clear)
 _WHERE_FROM = "netflips models list names some"
 
 
@@ -71,8 +68,7 @@ class Bundle:
         understands: its models are to understand speech, of which they know little. Otherwise they only speak, or draw.
         """
         LOG.debug("models: %s", self.describe())
-        if self.folder not in _REPORTED:
-            _REPORTED.add(self.folder)
+        if is_first("models", str(self.folder)):
             knows = f", which knows only {str(self.about['domain']).partition(' (')[0]}" if understands else ""
             LOG.info("models: %s%s", self.about["name"], knows)
 

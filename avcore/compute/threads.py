@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from math import inf
@@ -49,10 +50,13 @@ class _Maker(Thread, Generic[Item]):
     def __init__(self, items: Iterable[Item], depth: int) -> None:
         super().__init__(daemon=True, name="ahead")
         self.made: Queue[Item | _End] = Queue(depth)
-        self._items, self._is_unwanted = items, Event()
+        self._items, self._is_unwanted, self._context = items, Event(), copy_context()
 
     def run(self) -> None:
         """Make all items; an error is passed on to the reader."""
+        self._context.run(self._make)
+
+    def _make(self) -> None:
         _running.append(self)
         end = _End()
         iterator = iter(self._items)
@@ -130,7 +134,7 @@ class _Worker(Thread, Generic[Result]):
 
     def __init__(self, work: Callable[[], Result], num_threads: int) -> None:
         super().__init__(daemon=True, name="lane")
-        self._work, self._num_threads = work, num_threads
+        self._work, self._num_threads, self._context = work, num_threads, copy_context()
         self.results: list[Result] = []
         self.error: BaseException | None = None
 
@@ -140,7 +144,7 @@ class _Worker(Thread, Generic[Result]):
 
         torch.set_num_threads(self._num_threads)  # for this thread, and for those that are started from now on
         try:
-            self.results.append(self._work())
+            self.results.append(self._context.run(self._work))
         except BaseException as error:
             self.error = error
 

@@ -13,7 +13,7 @@ from avcore.arrays import Pixels
 from avcore.errors import MediaError
 from avcore.media import probe, read_frames
 from avcore.media.tracks import select_tracks
-from avcore.notes import NEW_COMMAND, sentence
+from avcore.notes import noted_by, sentence
 from netflips import cli
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import MouthShape, draw
@@ -29,9 +29,8 @@ def speaker() -> Pixels:
 
 @pytest.fixture(autouse=True)
 def _new_command() -> Iterator[None]:
-    yield
-    for forget in NEW_COMMAND:
-        forget()
+    with noted_by():
+        yield
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Which sound of a file is heard: its track, and how its channels are mixed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +14,7 @@ from avcore.arrays import Samples
 from avcore.errors import MediaError
 from avcore.media import MediaSource, probe, read_speech
 from avcore.media.tracks import select_audio_track
-from avcore.notes import NEW_COMMAND, sentence
+from avcore.notes import noted_by, sentence
 from netflips import cli
 from netflips.dubbing.job import digest_of
 from tests.avcore.made_speech import silence, talk
@@ -24,9 +24,9 @@ TALK = talk([0.5, 2.0, 0.5])
 
 
 @pytest.fixture(autouse=True)
-def _new_command() -> None:
-    for forget in NEW_COMMAND:
-        forget()
+def _new_command() -> Iterator[None]:
+    with noted_by():
+        yield
 
 
 def write_tracks(path: Path, tracks: Sequence[tuple[Samples, str, str]], default: int = 0, video: Path | None = None) -> Path:
