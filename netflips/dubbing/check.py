@@ -29,12 +29,11 @@ from netflips.cascade.amounts import compare_amounts
 from netflips.cascade.names import lost_names
 from netflips.dubbing import check_recognizer
 from netflips.dubbing.approved import targets_given
-from netflips.dubbing.clock import OutputClock, fitted
 from netflips.dubbing.fit import Fitter, fitter_of, with_outputs
 from netflips.dubbing.job import LOG, Job
 from netflips.dubbing.measures import APART_S, How, Measurer, Spoken, in_order, is_too_slow, rounded
 from netflips.dubbing.mix import parts_of_sound
-from netflips.dubbing.part import with_more
+from netflips.dubbing.part import OutputClock, fitted, with_more
 from netflips.dubbing.recording import Recording
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import speak, synthesizer_of

@@ -21,10 +21,9 @@ from avcore.timeline import (
     frames_to_seconds,
     units_to_seconds,
 )
-from netflips.dubbing.clock import OutputClock, fitted
 from netflips.dubbing.given import keeps_its_sound
 from netflips.dubbing.job import Job
-from netflips.dubbing.part import Part, with_more
+from netflips.dubbing.part import OutputClock, Part, fitted, with_more
 from netflips.dubbing.recording import Recording
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.target_units import with_target_units

@@ -14,8 +14,8 @@ from avcore.speech.figures import count_clicks
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, samples_to_seconds, seconds_to_samples
 from netflips.aligned import phonemes_in
 from netflips.dubbing.check_recognizer import compared
-from netflips.dubbing.clock import spoken_units
 from netflips.dubbing.job import LOG
+from netflips.dubbing.part import spoken_units
 from netflips.dubbing.store import Store
 from netflips.recognizers.windows import WindowPart, recognized_together
 from netflips.script.utterance import SPEECH_FAULTS, Attempt, SpeechFault, TimeFit, Utterance

@@ -17,10 +17,10 @@ from avcore.media.writer import synthetic_comment
 from avcore.speech.voice_activity import STEP_RATE
 from avcore.timeline import frame_at, seconds_to_samples, units_to_seconds
 from netflips.dubbing.background import LOUD_DBFS, Span, background_level, spoken_spans, with_background
-from netflips.dubbing.clock import OutputClock, fitted
 from netflips.dubbing.coverage import uncovered_in
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import BACKGROUND, ORIGINAL
+from netflips.dubbing.part import OutputClock, fitted
 from netflips.dubbing.recording import Recording
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import Speeches

@@ -18,8 +18,8 @@ from avcore.media import MediaInfo, probe
 from avcore.notes import json_text, sentence
 from avcore.timeline import FRAME_RATE, Seconds, frame_at, frames_covering, nearest_frame, plain_rate, timecode_frames
 from avcore.words import user_language
-from netflips.dubbing.clock import OutputClock, fitted
 from netflips.dubbing.job import Job
+from netflips.dubbing.part import OutputClock, fitted
 from netflips.script.notes import FOUND_FAULTS
 from netflips.script.types import Script
 from netflips.script.utterance import TimeSpan, Utterance

@@ -1,13 +1,19 @@
-"""The part of a recording that is dubbed, its utterances, and the slack of each: how far it may go into the pause after it."""
+"""The part of a recording that is dubbed: its utterances, the slack of each (how far it may go into the pause after it), and when
+its moments are shown in the output."""
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import NamedTuple
 
-from avcore.timeline import Seconds, exact
+import numpy as np
+
+from avcore.timeline import UNIT_RATE, Seconds, exact, frames_to_seconds, units_to_seconds
+from avcore.units import Units
 from netflips.script.targets import KeptOriginal
 from netflips.script.types import Script
-from netflips.script.utterance import Utterance
+from netflips.script.utterance import TimeFit, Utterance
 
 GUARD_S = Fraction(1, 10)
 """Silence kept before the next utterance, as far as the pause has it."""
@@ -87,3 +93,63 @@ def slack_of(script: Script, duration_s: Fraction) -> dict[int, Fraction]:
 def with_more(script: Script, more: Mapping[int, Utterance]) -> Script:
     """Return the script with some utterances replaced, by number."""
     return replace(script, utterances=tuple(more.get(one.number, one) for one in script.utterances))
+
+
+# When a moment of the recording is shown
+
+
+def fitted(script: Script) -> Iterator[tuple[Utterance, TimeFit]]:
+    """Yield the utterances that are spoken, each with its fit."""
+    return ((one, one.fit) for one in script.utterances if one.fit is not None)
+
+
+def spoken_units(one: Utterance, language: str, is_natural: bool = False) -> Units:
+    """Return the units of an utterance with their durations as spoken, or with their natural ones."""
+    assert one.units is not None
+    assert one.fit is not None  # it has its place
+    count = len(one.fit.durations)
+    durations = np.array((one.units.durations if is_natural else one.fit.durations) or (), np.int64)[:count]
+    return Units(np.array(one.units.ids[:count], np.int64), durations, language, one.units.vocabulary, is_merged=True)
+
+
+class Placed(NamedTuple):
+    """When an utterance is spoken, exactly, in seconds of the recording."""
+
+    start: Fraction
+    """when it begins"""
+    end: Fraction
+    """when it ends, which is where its last frame is frozen"""
+    freeze: Fraction
+    """for how long that frame is frozen"""
+
+
+def exact_place(one: Utterance, time_fit: TimeFit, rate: Fraction) -> Placed:
+    """Return when an utterance is spoken, exactly. rate: frames per second of the recording."""
+    # The script stores floats. As whole frames and steps again, they add up exactly however long the video is.
+    freeze_s = frames_to_seconds(round(exact(time_fit.freeze_s) * rate), rate)
+    steps = sum(time_fit.durations) - (round(time_fit.overrun_s * UNIT_RATE) if freeze_s else 0)
+    start = exact(one.place.start_s)
+    return Placed(start, max(start + units_to_seconds(steps), exact(one.place.end_s)), freeze_s)
+
+
+class OutputClock:
+    """Converts times of the video to times of the output.
+
+    They are later by all freeze frames before them, and earlier by what is left out before the part that is dubbed.
+    """
+
+    def __init__(self, script: Script, part: Part, rate: Fraction) -> None:
+        """rate: frames per second of the recording."""
+        self.part = part
+        places = [exact_place(one, time_fit, rate) for one, time_fit in fitted(script)]
+        self.freezes = [(one.end, one.freeze) for one in places if one.freeze]
+        self._ends = [end for end, _ in self.freezes]
+        # Sums so far, found by bisection: `at` is called for every frame.
+        self._sums = [Fraction(0)]
+        for _, freeze_s in self.freezes:
+            self._sums.append(self._sums[-1] + freeze_s)
+
+    def at(self, seconds: Seconds) -> Fraction:
+        """Return when a moment of the recording (s) is shown. A moment at exactly the time of a freeze frame comes after it."""
+        time = exact(seconds)
+        return time - self.part.start + self._sums[bisect_right(self._ends, time)]

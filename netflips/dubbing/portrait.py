@@ -19,11 +19,11 @@ from avcore.progress import track as tracked
 from avcore.timeline import SAMPLES_PER_FRAME, UNITS_PER_FRAME, frames_to_seconds
 from avcore.units import Units, from_reference_codes, read_unit_file, units_of
 from netflips.dubbing.begin import begin_with_given_audio
-from netflips.dubbing.clock import fitted, spoken_units
 from netflips.dubbing.given import track_of
 from netflips.dubbing.given_audio import speak_along
 from netflips.dubbing.job import Job, digest_of
 from netflips.dubbing.options import DubOptions, settings_as_json
+from netflips.dubbing.part import fitted, spoken_units
 from netflips.dubbing.render import draw_segments, drawing, num_frames
 from netflips.dubbing.roads.units import UnitRoad
 from netflips.dubbing.schedules import GivenAudio

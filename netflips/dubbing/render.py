@@ -25,10 +25,10 @@ from avcore.speech.audio import resample
 from avcore.speech.voice_activity import detect_activity
 from avcore.timeline import SAMPLE_RATE, exact, frames_covering, frames_to_seconds
 from netflips.cascade.speakers import Speaking
-from netflips.dubbing.clock import OutputClock, Placed, exact_place, fitted, spoken_units
 from netflips.dubbing.face_path import FacePath, follow, paste_lower_face
 from netflips.dubbing.footage import SeenFootage, face_number
 from netflips.dubbing.job import Job
+from netflips.dubbing.part import OutputClock, Placed, exact_place, fitted, spoken_units
 from netflips.dubbing.segments import (
     LONGEST_S,
     Encoded,

@@ -11,8 +11,7 @@ from avcore.media import MediaInfo, MediaSource
 from avcore.media.passthrough import PassthroughMetadata
 from avcore.media.writer import synthetic_comment
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE
-from netflips.dubbing.clock import OutputClock, fitted
-from netflips.dubbing.part import Part
+from netflips.dubbing.part import OutputClock, Part, fitted
 from netflips.dubbing.sound import Sound
 from netflips.models import Models
 from netflips.provenance.options import LIPS, VIDEO, Generated

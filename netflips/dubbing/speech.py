@@ -22,10 +22,10 @@ from avcore.timeline import (
     units_to_seconds,
 )
 from avcore.units import Units, require_language
-from netflips.dubbing.clock import fitted, spoken_units
 from netflips.dubbing.given import SpeechFiles, kept_sound
 from netflips.dubbing.job import Job
 from netflips.dubbing.likeness import like_speaker
+from netflips.dubbing.part import fitted, spoken_units
 from netflips.dubbing.recording import Recording
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import Store

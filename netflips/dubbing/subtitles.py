@@ -12,9 +12,8 @@ from avcore.media import Subtitle, SubtitleTrack
 from avcore.notes import report_note
 from avcore.timeline import units_to_seconds
 from netflips.bundles.references import Reference, is_read_as, known_sentence, read_references
-from netflips.dubbing.clock import OutputClock, fitted, spoken_units
 from netflips.dubbing.job import Job
-from netflips.dubbing.part import with_more
+from netflips.dubbing.part import OutputClock, fitted, spoken_units, with_more
 from netflips.dubbing.roads.units import as_units
 from netflips.dubbing.store import CachingReader, Store
 from netflips.script.notes import FONT_LACKS, SUBTITLES_LEFT_OUT

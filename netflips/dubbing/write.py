@@ -12,9 +12,9 @@ from avcore.faces.geometry import MOUTH_HIDDEN
 from avcore.journal import file_digest
 from avcore.media import SoundWriter
 from avcore.media.copying import CopiedFrames, VideoCopier
-from netflips.dubbing.clock import OutputClock
 from netflips.dubbing.job import Job
 from netflips.dubbing.otio import write_timeline
+from netflips.dubbing.part import OutputClock
 from netflips.dubbing.preflight import Provenance
 from netflips.dubbing.segments import Encoded, join_segments, num_hidden
 from netflips.dubbing.store import Store

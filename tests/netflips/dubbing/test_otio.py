@@ -17,11 +17,10 @@ from opentimelineio.opentime import RationalTime, from_timecode
 from avcore.errors import NetflipsError, UsageError
 from avcore.media import iter_sound_blocks, probe, write_speech
 from avcore.timeline import timecode_frames
-from netflips.dubbing.clock import OutputClock
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.otio import write_timeline
-from netflips.dubbing.part import Part
+from netflips.dubbing.part import OutputClock, Part
 from netflips.models import Models
 from netflips.script.notes import FOUND_FAULTS
 from netflips.script.types import Made, Script

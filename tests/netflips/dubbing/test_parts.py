@@ -17,10 +17,10 @@ from avcore.arrays import Pixels
 from avcore.contracts import Word
 from avcore.media.source import Part
 from avcore.units import Units
-from netflips.dubbing.clock import OutputClock, Placed
 from netflips.dubbing.face_path import FacePath, follow, paste_lower_face
 from netflips.dubbing.mix import Line, Mixer, SoundReader, output_blocks
 from netflips.dubbing.options import DubCommand
+from netflips.dubbing.part import OutputClock, Placed
 from netflips.dubbing.render import PlacedTalk, segment_borders
 from netflips.dubbing.shots import Shots
 from netflips.dubbing.speech import silent_frames

@@ -18,10 +18,9 @@ from avcore.contracts import Word
 from avcore.errors import LanguageError, UsageError, VocabularyError
 from avcore.units import Units
 from netflips.bundles.references import Reference, known_sentence, read_references
-from netflips.dubbing.clock import OutputClock
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
-from netflips.dubbing.part import part_of
+from netflips.dubbing.part import OutputClock, part_of
 from netflips.dubbing.store import Store
 from netflips.dubbing.subtitles import cues_of, read_target, write_subtitles
 from netflips.models import Models

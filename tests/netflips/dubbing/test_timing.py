@@ -13,10 +13,9 @@ import pytest
 from avcore.errors import UsageError
 from avcore.speech.voice_activity import Region, SpeechActivity, detect_activity
 from avcore.timeline import exact
-from netflips.dubbing.clock import OutputClock, exact_place
 from netflips.dubbing.fit import Fitter, rested
 from netflips.dubbing.options import DubOptions
-from netflips.dubbing.part import part_of, slack_of
+from netflips.dubbing.part import OutputClock, exact_place, part_of, slack_of
 from netflips.dubbing.segmentation import LENGTH, Span, cut_utterances
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import Store
