@@ -25,7 +25,7 @@ from avcore.timeline import frames_to_units, units_to_samples
 from avcore.units import require_language
 from netflips.bundles.confidence import confidence_of
 from netflips.dubbing.job import digest_of
-from netflips.dubbing.recognize import RecognizedSpeech, RecognizedText
+from netflips.dubbing.recognize import RecognizedSpeech
 from netflips.dubbing.recording import Recording, sound_of
 from netflips.dubbing.segmentation import LENGTH, Span, cut_utterances
 from netflips.dubbing.shots import kept_shots
@@ -138,31 +138,19 @@ class RecordingRecognizer:
         return ListenSettings(frozenset({AUDIO}), None if language is None else require_language(language, known, name), face)
 
     def utterances(
-        self, sound: Sound, spans: Sequence[Span], settings: ListenSettings, store: Store | None = None
+        self, sound: Sound, spans: Sequence[Span], settings: ListenSettings, store: Store | None = None, progress: Progress = silent
     ) -> Iterator[Utterance]:
         """Yield the utterances of a recording with their texts, recognized in windows; in its own language if none was given.
 
-        An utterance may come again with a better text; the last one counts. store: keeps what was recognized; None = nothing is.
+        store: keeps what was recognized; None = nothing is.
         """
         recognizer = self.recognizer if store is None else CachingRecognizer(self.recognizer, store, self.made_of)
         speech = RecognizedSpeech(sound, recognizer, settings.language or "", settings.language is not None)
-        transcripts = dict[int, RecognizedText]()
-        for number, span in enumerate(spans):
-            transcripts |= speech.transcripts_in(spans, [number])
-            yield self._utterance(number, span, transcripts[number].text, settings)
-        foreign = speech.in_another_language(spans, transcripts)
-        for number, text in foreign.items():
-            yield self._utterance(number, spans[number], text, settings)
-
-        # The windows of these no longer hold what is foreign, so their texts may be better now.
-        beside = [number for number in transcripts if foreign and number not in foreign]
-        for number, one in speech.transcripts_in(spans, beside):
-            if one != transcripts[number]:
-                yield self._utterance(number, spans[number], one.text, settings)
-
-    def _utterance(self, number: int, span: Span, found: Transcript, settings: ListenSettings) -> Utterance:
-        text = Text(found.text, found.language, self.by, found.words, found.has_loop)
-        return Utterance(number + 1, TimeSpan(*span), text=text, quality=of_hearing(found, recognition(), settings.language or ""))
+        texts = speech.texts(spans, range(len(spans)), lambda done: progress("transcribe", done, len(spans)))
+        for number, (found, _) in texts.items():
+            text = Text(found.text, found.language, self.by, found.words, found.has_loop)
+            quality = of_hearing(found, recognition(), settings.language or "")
+            yield Utterance(number + 1, TimeSpan(*spans[number]), text=text, quality=quality)
 
 
 AnyRecognizer = UnitRecognizer | RecordingRecognizer
@@ -265,16 +253,11 @@ def _utterances(
     lips_of: Callable[[int], Lips | None] = lambda _: None, store: Store | None = None, progress: Progress = silent,
 ) -> tuple[Utterance, ...]:  # fmt: skip
     """Return the utterances with their texts; sound or lips alone suffice. lips_of: lips by the utterance's number."""
-    recognized: Iterator[Utterance]
-    if isinstance(recognizer, UnitRecognizer):
-        recognized = (
-            _read(Utterance(number, TimeSpan(*span)), recognizer, settings, sound, lips_of(number), store)
-            for number, span in enumerate(spans, 1)
-        )
-    else:
-        recognized = recognizer.utterances(sound, spans, settings, store) if spans else iter(())
-    found = {one.number: one for one in track(recognized, "transcribe", progress, len(spans))}  # the last of a number holds
-    return tuple(found[number] for number in sorted(found))
+    if not isinstance(recognizer, UnitRecognizer):
+        return tuple(recognizer.utterances(sound, spans, settings, store, progress))
+    places = [Utterance(number, TimeSpan(*span)) for number, span in enumerate(spans, 1)]
+    recognized = (_read(one, recognizer, settings, sound, lips_of(one.number), store) for one in places)
+    return tuple(track(recognized, "transcribe", progress, len(spans)))
 
 
 def _read(

@@ -125,6 +125,20 @@ class RecognizedSpeech:
             text = self._words_of(utterances, number)
             yield number, RecognizedText(text, not text.text and all(one.is_hardly_words for one in own))
 
+    def texts(self, utterances: Sequence[Span], numbers: Iterable[int], report: Callable[[int], None]) -> dict[int, RecognizedText]:
+        """Return the texts of some utterances, each in its own language, by their index among all. report: called with the number
+        of those that are done."""
+        found = dict[int, RecognizedText]()
+        for number, text in self.transcripts_in(utterances, numbers):
+            found[number] = text
+            report(len(found))
+        # A recognizer confuses two languages in one window. Windows hold no foreign utterance from here on, so that all others are
+        # read again.
+        foreign = self.in_another_language(utterances, found)
+        if foreign:
+            found |= self.transcripts_in(utterances, [number for number in found if number not in foreign])
+        return found | {number: found[number]._replace(text=text) for number, text in foreign.items()}
+
     def known_in(self, utterances: Sequence[Span], number: int) -> Transcript | None:
         """Return the transcript of an utterance if all of it was recognized already, else None."""
         packs = [pack for pack in self._packs if self._reaches(pack, *utterances[number])]

@@ -118,17 +118,14 @@ class TextRoad:
         speech = self.recognized(job, sound) if sound.is_there and todo else None
         places = [(one.place.start_s, one.place.end_s) for one in script.utterances]
         at = {one.number: place for place, one in enumerate(script.utterances)}
-        found, foreign = dict[int, RecognizedText](), dict[int, Transcript]()
+        found = dict[int, RecognizedText]()
+
+        def report(done: int) -> None:
+            job.progress("hear", done, len(todo))
+
         with job.clock.stage("text"):
             if speech is not None:
-                for place, recognized in speech.transcripts_in(places, [at[one.number] for one in todo]):
-                    found[place] = recognized
-                    job.progress("hear", len(found), len(todo))
-                # A recognizer confuses two languages in one window. Windows hold no foreign utterance from here on, so that all
-                # others are read again.
-                foreign = speech.in_another_language(places, found)
-                if foreign:
-                    found |= speech.transcripts_in(places, [place for place in found if place not in foreign])
+                found = speech.texts(places, [at[one.number] for one in todo], report)
                 if speech.is_final:
                     sounding = speech.sounding_foreign(places, found)
                     numbers = {place: script.utterances[place].number for place in sounding}
@@ -152,7 +149,7 @@ class TextRoad:
                 known[one.number] = replace(one, text=text)
                 continue
 
-            transcript = foreign.get(place, found[place].text if place in found else Transcript("", source))
+            transcript = found[place].text if place in found else Transcript("", source)
             text = Text(transcript.text, transcript.language, "recognizer", transcript.words, transcript.has_loop)
             known[one.number] = replace(one, text=text)
             # With --speech-in, the given speech is used instead.
