@@ -2,11 +2,13 @@
 
 import ast
 import logging
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from avcore.compute.threads import ahead
 from avcore.notes import GroupedNote, Note, NoteKind, Notes, grouped, noted_by, report_note, sentence
 from avcore.words import KOREAN
 
@@ -80,6 +82,18 @@ def test_alike_notes_are_one_line_and_all_stay_with_their_utterance(caplog: pyte
     in_order = grouped((number, note) for number in sorted(notes.of) for note in notes.of[number])
     assert [one.note.code for one in in_order] == ["test_stopped", "test_left", "test_left"]
     assert grouped(left.items())[0].differ
+
+
+def test_threads_tell_the_block_that_they_work_for() -> None:
+    def reporting(name: str) -> Iterator[str]:
+        report_note(_REASON(), name, is_once=True)
+        yield name
+
+    blocks: list[list[GroupedNote]] = [[], []]
+    for heard in blocks:
+        with noted_by(heard.append):
+            assert [*ahead(reporting("a.mp4"), 1), *ahead(reporting("a.mp4"), 1)] == ["a.mp4", "a.mp4"]
+    assert list(map(len, blocks)) == [1, 1]  # once in each
 
 
 def _declared() -> dict[str, str]:
