@@ -47,9 +47,8 @@ def dub(
     options = options or DubOptions()
     judge = decide or partial(options.require_understood, path=video)
 
-    with Job.open(
-        video, out, models, road_of(options), options, progress
-    ) as job:  # paths, font, kind of file: checked here, before any work
+    road = road_of(options)  # over units, or over text
+    with Job.open(video, out, models, road, options, progress) as job:  # paths, font, kind of file: checked before any work
         recording = read(job)  # sound on the disk, the speech in it, where the video cuts, how it was read
         script = begin(job, recording)  # a person's script, or an empty one; its schedule: source-timed, or ping-pong
         script = divide(script, job, recording)  # utterances, unless the script has them
@@ -57,9 +56,7 @@ def dub(
         compare_with_speech(script, job, recording)  # notes: speech that a person's script leaves out, subtitles beside speech
         faces = track_faces(script, job, recording)  # tracks and lips of each utterance
         script = assign_speakers(script, job, recording, faces)  # .speaker, .seen; speakers and their voices
-        script = job.road.understand(
-            script, job, recording.sound, faces.lips
-        )  # .source_units by the unit encoder, or .text by a recognizer
+        script = road.understand(script, job, recording.sound, faces.lips)  # .source_units, or .text
         script = measure_rates(script, recording.sound)  # how fast each speaker speaks, where the text is known
         script = translate(script, job, recording)  # .target: units or text, unless a person gave it
         script = estimate_quality(script, job, recording.sound)  # .quality, of each and of all
@@ -74,7 +71,7 @@ def dub(
             return script
 
         script = check(script, job, recording.sound)  # .attempts: recognized and measured as spoken; what fails is spoken again
-        job.road.finish(script, job)  # texts that a person may correct, as they are spoken
+        road.finish(script, job)  # texts that a person may correct, as they are spoken
         speech = speak(script, job, recording)  # a mapping by number that reads from the disk
         frames = render(script, job, recording.shots, faces, speech)  # source-timed, ping-pong, or copied; a sound file has none
         # .drawn, .made; subtitles; the file is renamed to `out`
