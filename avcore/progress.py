@@ -84,7 +84,7 @@ class Bars:
 
 @contextmanager
 def report_to(listener: Progress) -> Iterator[None]:
-    """Report all bars of the block to a listener, also those that are off, so that a web page can show a command's progress."""
+    """Report all bars that begin in the block to a listener, also those that are off, so that a web page can show the progress."""
     token = _LISTENERS.set((*_LISTENERS.get(), listener))
     try:
         yield

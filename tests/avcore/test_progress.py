@@ -47,5 +47,6 @@ def test_a_listener_hears_all_bars_also_those_that_are_off() -> None:
     heard: list[tuple[str, int, int | None]] = []
     with progress.report_to(lambda *told: heard.append(told)), bars(is_quiet=True) as report:
         report("faces", 1, 2)
-    report("faces", 2, 2)
+    with bars(is_quiet=True) as report:
+        report("faces", 2, 2)
     assert heard == [("faces", 1, 2)]
