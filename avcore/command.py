@@ -71,6 +71,8 @@ class Parser(argparse.ArgumentParser):
 
     was_used = False
     """Whether it parsed anything; the parsers of other subcommands than the one that was given did not."""
+    keys: Mapping[str, str] = {}
+    """Options without a flag, which a file of --config has, and their help."""
 
     def error(self, message: str) -> NoReturn:
         """End the process with the message, without the synopsis before it."""
@@ -87,6 +89,8 @@ class Parser(argparse.ArgumentParser):
 
         for text in given[: given.index("--")] if "--" in given else given:
             flag = text.partition("=")[0]
+            if (key := flag.removeprefix("--").replace("-", "_")) in self.keys and flag.startswith("--"):
+                self.error(f"{flag} is a key of --config; write it into a YAML file, as `{key}: ...`")
             if flag.startswith("--") and flag not in PUBLISHED and not any(option.startswith(flag) for option in known):
                 self.error("; ".join(filter(None, (f"unrecognized option {flag}", did_you_mean(flag, [*known, *PUBLISHED])))))
 

@@ -3,6 +3,9 @@
 A field made by `flag` or `positional` is an option. The string under it is its help, and its type says how it is parsed:
 bool is a switch, Literal a choice, tuple several values. A field made by `flags_of` has its own functions to add and to read
 it. A field that is not given on the command line has its default, as in Python.
+
+A command may have `keys`, a class variable with the names of fields that few people ask for: they have no flag, but --config reads
+all fields from a YAML file. Flags win over the file.
 """
 
 import argparse
@@ -20,8 +23,10 @@ from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar, Union,
 
 from avcore.bounds import checked
 from avcore.checkpoints.stages import PRECISIONS
-from avcore.command import Parser, run, speed
+from avcore.command import Parser, did_you_mean, named_models, run, speed
+from avcore.errors import InputError, UsageError
 from avcore.files import Input, Output
+from avcore.texts import read_yaml
 
 Asked = TypeVar("Asked")
 _FLAG = "flag"
@@ -111,7 +116,7 @@ class Options:
         for one, spec, kind in _flags(type(self)):
             value = getattr(self, one.name)
             if spec.make is None:
-                value = checked(value, kind, _names(one, spec)[-1])
+                value = checked(value, kind, one.name if one.name in keys_of(type(self)) else _names(one, spec)[-1])
             elif spec.read is not None:
                 value = spec.read(value)
             object.__setattr__(self, one.name, value)
@@ -199,27 +204,60 @@ def parser_for(options: type, prog: str, epilog: str | None = None) -> Parser:
 
 def _fill(parser: Parser, options: type) -> Parser:
     container, groups, words = parser, dict[str, Any](), _words(options)
+    parser.keys = {one.name: words[one.name] for one, _, _ in _flags(options) if one.name in keys_of(options)}
+    if parser.keys:
+        how = "read options from a file, with lines as `pace: [0.9, 1.1]`; flags win; may be repeated"
+        parser.add_argument("--config", action="append", type=Input("the options"), metavar="YAML", help=how)
     for one, spec, kind in _flags(options):
         if spec.group:
             title, text = (spec.group, None) if isinstance(spec.group, str) else spec.group
             container = groups.get(title) or groups.setdefault(title, parser.add_argument_group(title, text))
         if spec.add is not None:
             spec.add(container)
-        else:
+        elif one.name not in parser.keys:
             _add_one(container, one, spec, kind, words.get(one.name, ""))
     return parser
 
 
 def options_from(options: type[Asked], given: argparse.Namespace) -> Asked:
-    """Return the parsed options. Raises what the dataclass raises."""
-    values = dict[str, Any]()
+    """Return the parsed options. Raises what the dataclass raises, and UsageError or InputError for a file of --config."""
+    files = getattr(given, "config", None) or ()
+    values = {name: value for path in files for name, value in _read_config(options, path).items()}
     for one, spec, _ in _flags(options):
         if spec.make is not None:
-            values[one.name] = spec.make(given)
+            made, default = spec.make(given), one.default_factory
+            if one.name not in values or default is MISSING or made != default():
+                values[one.name] = made
         elif (value := getattr(given, one.name, None)) is not None:
             value = tuple(value) if isinstance(value, list) else value
             values[one.name] = value if spec.read is None else spec.read(value)
     return options(**values)
+
+
+def keys_of(options: type) -> frozenset[str]:
+    """Return the names of a command's fields that have no flag."""
+    return getattr(options, "keys", frozenset())
+
+
+def shown_name(options: type, name: str) -> str:
+    """Return what messages call a field: its flag, or its key of --config."""
+    return name if name in keys_of(options) else f"--{name.replace('_', '-')}"
+
+
+def _read_config(options: type, path: Path) -> dict[str, Any]:
+    """Read fields of a command's options from a file. Raises InputError, and UsageError for an unknown key or a wrong value."""
+    content = read_yaml(path, "the options")
+    if not isinstance(content, dict):
+        raise InputError("these are no options", path=path, expected="lines of `key: value`")
+
+    kinds = {one.name: kind for one, spec, kind in _flags(options) if not spec.is_positional}
+    makes = {one.name for one, spec, _ in _flags(options) if spec.make is not None}
+    values = {str(key).replace("-", "_"): value for key, value in content.items()}
+    if strange := next((key for key in values if key not in kinds), None):
+        raise UsageError(f"there is no key {strange}", path=path, hint=did_you_mean(strange, kinds) or "netflips help dub --all")
+    given = {key: value for key, value in values.items() if value is not None}
+    given |= named_models(given)
+    return {key: value if key in makes else checked(value, kinds[key], key, path) for key, value in given.items()}
 
 
 def declared_in(options: Any) -> Iterator[tuple[Input | Output, list[Path]]]:

@@ -193,7 +193,7 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
 }
 """Examples of each command: what the example does, and its line."""
 _WIDTH = 79
-_NAMES = 24
+_NAMES = 25
 
 
 def usage(purposes: Mapping[str, str]) -> str:
@@ -206,14 +206,17 @@ def usage(purposes: Mapping[str, str]) -> str:
 
 def help_of(name: str, parser: Parser, is_all: bool) -> str:
     """Return a command's help: its options and examples. If it has many options, only the usual ones unless `is_all`."""
+    indent, rows = " " * _NAMES, parser.keys.items()
+    keys = [textwrap.fill(words, _WIDTH, initial_indent=f"  {key:<22} ", subsequent_indent=indent) for key, words in rows]
     examples = "\n".join(["examples:", *(f"  {line}\n      {what}" for what, line in EXAMPLES[name])])
     if is_all or name not in USUAL:
-        return f"{parser.format_help().rstrip()}\n\n{examples}"
+        flags = parser.format_help().rstrip()
+        return "\n\n".join([flags, *(["\n".join(["keys of --config, beside these options:", *keys])] if keys else []), examples])
 
     about = textwrap.fill(" ".join((parser.description or "").split()), _WIDTH)
     wanted = [one for flag in USUAL[name] for one in parser._actions if flag in one.option_strings]
     options = "\n".join(["options:", *(line for one in wanted for line in _option(one))])
-    rest = f"`netflips help {name} --all` lists all {len(parser._actions)} options."
+    rest = f"`netflips help {name} --all` lists all {len(parser._actions)} options, and {len(keys)} keys of --config."
     return f"usage: netflips {name} INPUT -o OUT [options]\n\n{about}\n\n{options}\n\n{rest}\n\n{examples}"
 
 

@@ -334,7 +334,7 @@ class SpeakerMeasure:
 _RECOGNIZER = "Whisper base"
 KOKORO, ESPEAK = SpeakerMeasure("Kokoro-82M", _RECOGNIZER, 0.52), SpeakerMeasure("espeak-ng", _RECOGNIZER, 0.79)
 _OWN = {KOKORO: 0.13, ESPEAK: 0.84}
-"""Their error rates with `--keep-sound`."""
+"""Their error rates with `keep_sound`."""
 _SQUEEZED = (0.5, 0.65, 0.8), (0.51, 0.86, 1.0)
 """Shares of the natural length, and the share of the recognized characters that is left at each. All measured on sentences that no
 model was trained on (docs/cascade.md)."""

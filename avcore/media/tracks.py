@@ -133,7 +133,9 @@ _LOOKED_AT = 5
 """Frames of each track that are searched for faces."""
 _FIRST_S, _EVERY = 30, 15
 """Seconds at the beginning of a file that are searched for a face, and the interval of the frames that are."""
-_SEVERAL = NoteKind("several_video_tracks", "video track {track} is taken, not {others}", "; dub --video-track chooses another")
+_SEVERAL = NoteKind(
+    "several_video_tracks", "video track {track} is taken, not {others}", "; video_track of --config chooses another"
+)
 
 
 def select_tracks(path: str | Path, sound: str | None = None, video: int | None = None, spoken: str | None = None) -> MediaSource:
@@ -147,7 +149,7 @@ def select_tracks(path: str | Path, sound: str | None = None, video: int | None 
     tracks, usual = info.video_tracks, info.video_track
     if video is not None and not 1 <= video <= len(tracks):
         there = ", ".join(map(str, tracks)) or "no video"
-        raise MediaError("it has no such video track", path=path, expected=there, found=f"--video-track {video}")
+        raise MediaError("it has no such video track", path=path, expected=there, found=f"video_track: {video}")
     if len(tracks) < 2:
         return source
 

@@ -42,7 +42,7 @@ _LEAST_SPEECH_S = 0.25
 
 
 def in_step(given: GivenSubtitles, job: Job, sound: Sound) -> GivenSubtitles:
-    """Return a person's subtitles, moved as --subtitle-offset asks. An offset that is surely there, and not asked for, is told."""
+    """Return a person's subtitles, moved as subtitle_offset asks. An offset that is surely there, and not asked for, is told."""
     asked, name = job.options.subtitle_offset, given.path.name
     seconds = asked if isinstance(asked, float) else 0.0
     if asked in (None, AUTO) and sound.is_there:

@@ -98,7 +98,7 @@ def _named(script: Script, turns: "Sequence[Turn]") -> Script:
     return replace(script, utterances=tuple(named))
 
 
-# The turns of a diarization program (--diarize-with): RTTM, the format of pyannote and others
+# The turns of a diarization program (diarize_with): RTTM, the format of pyannote and others
 
 _WHAT = f"the program of {DIARIZE_WITH}"
 _LIMIT_S = 24 * 3600.0

@@ -1,8 +1,8 @@
 """Fit translated speech into the time of the original: time stretching of units, before there is any sound.
 
-Speech that is too short: longer pauses, then the speaker's own pace (within the slot), then slower speech, as far as `--pace`
+Speech that is too short: longer pauses, then the speaker's own pace (within the slot), then slower speech, as far as `pace`
 allows. Speech that is too long: a part of the pause behind it, faster speech, the rest of the pause, then a freeze frame or speech
-that is faster than `--pace` allows; at last, units are left out, with a note.
+that is faster than `pace` allows; at last, units are left out, with a note.
 """
 
 from collections.abc import Callable, Mapping
@@ -103,7 +103,7 @@ class Fitter:
     sound: Sound
     """sound of the original, whose pauses are kept"""
     scales: tuple[float, float]
-    """the least and the greatest duration scale (`--pace`)"""
+    """the least and the greatest duration scale (`pace`)"""
     freezes_frame: bool
     """whether the last frame is frozen where speech does not fit; otherwise speech is hurried"""
     frame_rate: Fraction

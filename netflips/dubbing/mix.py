@@ -44,7 +44,7 @@ def mix(script: Script, job: Job, speech: Speeches, recording: Recording) -> Sou
 
     A clip has the new speech alone. A part of a recording ends with the part. The background under
     new speech is music and effects, where a file of them is given or made, else an estimate from the old sound. The original and
-    the background are tracks beside it, where --tracks asks for them.
+    the background are tracks beside it, where tracks asks for them.
     """
     rate, is_own, target = job.sound_rate, script.is_source_timed, job.options.loudness
     channels = job.num_channels if is_own else 1

@@ -17,7 +17,7 @@ from avcore.checkpoints.bundle import bundle_of
 from avcore.errors import NotUnderstoodError, UsageError
 from avcore.faces.select import parse_face_choice
 from avcore.files import Input, Output, is_name, require_file
-from avcore.flags import CommonOptions, files_written, flag, out_flag, positional, report_flag, voice_flag
+from avcore.flags import CommonOptions, files_written, flag, out_flag, positional, report_flag, shown_name, voice_flag
 from avcore.notes import shown
 from avcore.programs import parse_command, takes
 from avcore.units import normalise_language
@@ -56,7 +56,7 @@ SubtitleOffset = float | Literal["auto"]
 
 
 def _subtitle_offset(text: str) -> SubtitleOffset:
-    """Read the value of --subtitle-offset."""
+    """Read the value of subtitle_offset."""
     try:
         seconds = math.nan if text == AUTO else float(text)
     except ValueError:
@@ -68,10 +68,10 @@ def _subtitle_offset(text: str) -> SubtitleOffset:
 
 UNDER_DB: Final = -18.0
 """How loud the original is below a voice-over, where nobody says."""
-SPEECH_IN, KEEP_SOUND, SCRIPT_IN = "--speech-in", "--keep-sound", "--script-in"
-SEPARATE_WITH, DIARIZE_WITH = "--separate-with", "--diarize-with"
+SPEECH_IN, KEEP_SOUND, SCRIPT_IN = "--speech-in", "keep_sound", "--script-in"
+SEPARATE_WITH, DIARIZE_WITH = "separate_with", "diarize_with"
 DUB, ORIGINAL, BACKGROUND = "dub", "original", "background"
-"""Sound tracks of --tracks."""
+"""Sound tracks of tracks."""
 _NOT_UNDERSTOOD = (
     "speech that is not understood",
     "how much is understood is printed before speech and video are made; where it is not, the dub ends there with exit code 3, "
@@ -92,6 +92,14 @@ class DubOptions(MarkFlags):
 
     source, to: None = as the models were loaded.
     """
+
+    keys: ClassVar[frozenset[str]] = frozenset((
+        "address", "background_audio", "diarize_with", "freeze_frame", "gpus_per_worker", "keep_sound",
+        "leave_faulty", "loudness", "one_file", "other_speech", "pace", "retry_failed", "revoice",
+        "separate_with", "sign_certificate", "sign_key", "speech_level", "stems", "subtitle_font", "subtitle_offset", "timeline",
+        "tracks", "translator_unit_offset", "utterance_length", "video_track", "vocoder_unit_offset",
+    ))  # fmt: skip
+    """Options that few people ask for."""
 
     audio_track: str | None = flag(group="files", default=None, metavar="N|LANG")
     """sound track of the video: a number from 1, or a language (default: the first with speech)"""
@@ -226,7 +234,7 @@ class DubOptions(MarkFlags):
     """also put them into the dubbed video as tracks that a player can show"""
     burn_subtitles: str = flag(default="", nargs="?", const=TARGET, choices=SIDES, metavar="WHICH")
     """draw subtitles into the video: target or source (default: target)"""
-    subtitle_font: Path | None = flag(default=None, file=Input("the font (--subtitle-font)"))
+    subtitle_font: Path | None = flag(default=None, file=Input("the font (subtitle_font)"))
     """font of burnt-in subtitles, .ttf or .otf (default: Noto Sans KR of the extra `subtitles`)"""
 
     def __post_init__(self) -> None:
@@ -242,7 +250,7 @@ class DubOptions(MarkFlags):
 
         if self.revoice and (self.speak_with is None or self.keep_sound):
             expected = f"--speak-with COMMAND, without {KEEP_SOUND}"
-            raise UsageError("--revoice says a program's speech in another voice", expected=expected, hint="leave it out")
+            raise UsageError("revoice says a program's speech in another voice", expected=expected, hint="leave it out")
         if self.speak_with is not None and not self.revoice:
             object.__setattr__(self, "keep_sound", True)
         if self.keep_sound and not self.is_speech_given:
@@ -250,13 +258,13 @@ class DubOptions(MarkFlags):
         if self.speech_in is not None and not self.speech_in.is_dir():
             require_file(self.speech_in, f"the speech of {SPEECH_IN}")
         if self.separate_with is not None and self.background_audio is not None:
-            raise UsageError("--separate-with makes what --background-audio gives", hint="leave one of them out")
+            raise UsageError("separate_with makes what background_audio gives", hint="leave one of them out")
         if self.script_in is not None and self.script_in.suffix.lower() not in (".json", *SUBTITLE_SUFFIXES):
             raise UsageError(f"{SCRIPT_IN} takes .json, {', '.join(SUBTITLE_SUFFIXES)}", found=self.script_in)
         if self.subtitle_offset is not None and (self.script_in is None or not is_subtitles(self.script_in)):
-            raise UsageError("--subtitle-offset belongs to subtitles", hint=f"add {SCRIPT_IN} talk.srt, or leave it out")
+            raise UsageError("subtitle_offset belongs to subtitles", hint=f"add {SCRIPT_IN} talk.srt, or leave it out")
         if self.other_speech != "keep" and self.script_in is None:
-            raise UsageError("--other-speech belongs to --script-in", hint=f"add {SCRIPT_IN} talk.srt, or leave it out")
+            raise UsageError("other_speech belongs to --script-in", hint=f"add {SCRIPT_IN} talk.srt, or leave it out")
         if self.people is not None and self.voice is not None:
             raise UsageError("--people has a voice for each, --voice is one for all", hint="leave one of them out")
         if self.retranslate and self.script_in is None:
@@ -264,15 +272,15 @@ class DubOptions(MarkFlags):
         if self.retranslate != ALL and not re.fullmatch(r"(?:[1-9]\d*(?:,(?!$)|$))*", str(self.retranslate)):
             raise UsageError(f"--retranslate takes numbers of utterances, as 3,7, or {ALL}", found=shown(self.retranslate))
         if self.timeline is not None and self.timeline.suffix.lower() != ".otio":
-            raise UsageError("--timeline writes OpenTimelineIO", expected="a name that ends in .otio", found=self.timeline)
+            raise UsageError("timeline writes OpenTimelineIO", expected="a name that ends in .otio", found=self.timeline)
         if self.timeline is not None and self.is_draft:
-            raise UsageError("--timeline shows a dub, and --draft makes none", hint="leave one of them out")
+            raise UsageError("timeline shows a dub, and --draft makes none", hint="leave one of them out")
         if self.timing == "free" and self.is_of_recordings:
             raise UsageError("options for recordings of several utterances do not go with --timing free")
         _ = self.subtitling, self.separation_command, self.diarization_command, self.speaker, self.under  # each is refused here
         if BACKGROUND in self.alternates and self.background != "keep":
             hint = "leave one of them out"
-            raise UsageError("--tracks background is of a dub that keeps it", found=f"--background {self.background}", hint=hint)
+            raise UsageError("tracks background is of a dub that keeps it", found=f"--background {self.background}", hint=hint)
 
     # Checks
 
@@ -300,7 +308,7 @@ class DubOptions(MarkFlags):
                 "leave_faulty",
                 "check_translation",
             )
-            asked = [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) not in (None, False)]
+            asked = [shown_name(type(self), name) for name in names if getattr(self, name) not in (None, False)]
             if asked:
                 belong = "belongs" if len(asked) == 1 else "belong"
                 raise UsageError(f"{' and '.join(asked)} {belong} to the cascade", hint="add --cascade, or leave it out")
@@ -315,9 +323,9 @@ class DubOptions(MarkFlags):
 
         if self.speech_level is not None and not is_chat(self.translate_with or "", self.translate_model):
             hint = "add --translate-with http://127.0.0.1:11434/v1; other translators write as they were trained"
-            raise UsageError("--speech-level belongs to a language model", hint=hint)
+            raise UsageError("speech_level belongs to a language model", hint=hint)
         if self.speech_level is not None and self.to is not None and KOREAN not in self.to.split(","):
-            raise UsageError("--speech-level is of Korean", expected="--to ko", found=f"--to {self.to}")
+            raise UsageError("speech_level is of Korean", expected="--to ko", found=f"--to {self.to}")
 
         if self.beam is not None or self.max_target_units is not None:
             raise UsageError("--beam and --max-target-units belong to the unit pipeline", hint="leave them out")
@@ -401,7 +409,7 @@ class DubOptions(MarkFlags):
         return float(10 ** (level_db / 20))
 
     def stem_files(self, out: Path) -> list[Path]:
-        """Return the files of --stems for an output: speech, background and mix; none where nobody asks for them."""
+        """Return the files of stems for an output: speech, background and mix; none where nobody asks for them."""
         return [] if self.stems is None else [self.stems / f"{out.stem}.{name}.wav" for name in ("speech", "background", "mix")]
 
     def own_name(self, out: Path) -> Path:
@@ -415,7 +423,7 @@ class DubOptions(MarkFlags):
         first, *others = (one.strip() for one in (self.tracks or DUB).split(","))
         if first != DUB or not set(others) <= {ORIGINAL, BACKGROUND} or len(set(others)) != len(others):
             expected = "dub first, then original, background or both, as dub,original"
-            raise UsageError("--tracks cannot be used", expected=expected, found=self.tracks)
+            raise UsageError("tracks cannot be used", expected=expected, found=self.tracks)
         return tuple(others)
 
     @cached_property
@@ -595,15 +603,15 @@ class DubCommand(DubOptions, SpreadFlags, CommonOptions):
         """
         languages = (self.to or "").split(",")
         if self.one_file and len(languages) == 1:
-            raise UsageError("--one-file belongs to several languages", expected="--to ko,es", found=self.to)
+            raise UsageError("one_file belongs to several languages", expected="--to ko,es", found=self.to)
         if len(languages) == 1:
             return (self.with_fetched(),)
 
         names = ("tracks", "sign", "draft", "freeze_frame", "burn_subtitles", "embed_subtitles")
-        apart = [f"--{name.replace('_', '-')}" for name in names if getattr(self, name)]
+        apart = [shown_name(type(self), name) for name in names if getattr(self, name)]
         apart += ["--timing free"] if self.timing == "free" else []
         if self.one_file and apart:
-            raise UsageError(f"{apart[0]} does not go with --one-file", hint="leave one of them out")
+            raise UsageError(f"{apart[0]} does not go with one_file", hint="leave one of them out")
 
         of_one = {"--glossary": self.glossary, "--pronounce": self.pronounce, SPEECH_IN: self.speech_in, SCRIPT_IN: self.script}
         if one := next((flag for flag, given in of_one.items() if given is not None), None):

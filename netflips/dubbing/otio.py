@@ -1,4 +1,4 @@
-"""The timeline of a dub for video editors, as OpenTimelineIO's JSON (--timeline).
+"""The timeline of a dub for video editors, as OpenTimelineIO's JSON (timeline).
 
 One edit rate for all of it, the output's; positions are whole frames. Media are named relative to the file where they lie beside
 or below it, else by a file URL. Schema versions are those that DaVinci Resolve 18.5, Kdenlive 25 and OpenTimelineIO 0.15 read.

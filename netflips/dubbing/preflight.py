@@ -86,7 +86,7 @@ def inputs_of(options: DubOptions) -> dict[str, list[Path]]:
         "the script (--script-in)": options.script_in,
         "the background audio": options.background_audio,
         "the file of readings": options.pronounce,
-        "the font (--subtitle-font)": options.subtitle_font,
+        "the font (subtitle_font)": options.subtitle_font,
     }
     found = {what: [require_file(path, what)] for what, path in given.items() if path is not None}
     found |= {what: [require_file(path, what)] for what, path in options.lips.files.items()}
@@ -121,7 +121,7 @@ def check_paths(video: Path, out: Path, languages: tuple[str, str], options: Dub
     for one in stems:
         if require_place(one, "the stem").exists() and not is_synthetic(one):
             raise OutputError(
-                "the stem is there already, and NetfLips did not make it", path=one, hint="name another folder: --stems"
+                "the stem is there already, and NetfLips did not make it", path=one, hint="name another folder: stems"
             )
 
 
@@ -188,11 +188,11 @@ def check_material(info: MediaInfo, road: Road[Any], options: DubOptions, subtit
         raise NoSpeechError("it has no sound to take the voice from", path=info.path, hint="give another voice with --voice x.wav")
 
     if options.background_audio is not None and not probe(options.background_audio).has_audio:
-        hint = "--background-audio takes music and effects"
+        hint = "background_audio takes music and effects"
         raise MediaError("it has no sound track", path=options.background_audio, hint=hint)
 
     if options.alternates and not info.has_audio:
-        raise MediaError("it has no sound track", path=info.path, hint="leave out --tracks, which keeps its sound")
+        raise MediaError("it has no sound track", path=info.path, hint="leave out tracks, which keeps its sound")
 
     if options.start is not None and exact(options.start) >= info.duration_s:
         expected = f"less than {float(info.duration_s):.2f} s"

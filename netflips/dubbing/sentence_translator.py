@@ -236,7 +236,7 @@ class SentenceTranslator:
         }
 
     def _why_left(self, best: TranslationCandidate) -> Note:
-        """Return why a sentence whose translation has a fault keeps its sound (--leave-faulty)."""
+        """Return why a sentence whose translation has a fault keeps its sound (leave_faulty)."""
         if best.losses:
             return LEFT_ALONE(reason=best.losses[0].note.code, **{"u": "", **best.losses[0].note.values})
         if best.missed:

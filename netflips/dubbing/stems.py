@@ -1,4 +1,4 @@
-"""Voices and background as separate sounds: of a recording, by a program (--separate-with), and of a dub (--stems)."""
+"""Voices and background as separate sounds: of a recording, by a program (separate_with), and of a dub (stems)."""
 
 import logging
 import tempfile

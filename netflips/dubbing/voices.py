@@ -69,7 +69,7 @@ def _no_voice(spans: Sequence[Span], speech: Sequence[Span], path: Path) -> NoSp
     """Return the error of utterances without a voice. spans: their places (s). speech: where it is found."""
     if 2 * sum(spoken_s(one, speech) for one in spans) >= sum(end - start for start, end in speech):
         return NoSpeechError("there is no usable speech to take the voice from", path=path, hint=_WAY_OUT)
-    what, hint = "the utterances lie where hardly anybody speaks", f"--subtitle-offset moves subtitles; or {_WAY_OUT}"
+    what, hint = "the utterances lie where hardly anybody speaks", f"subtitle_offset moves subtitles; or {_WAY_OUT}"
     expected, found = f"speech at {listed(speech)} s", f"they lie at {listed(spans)} s"
     return NoSpeechError(what, path=path, expected=expected, found=found, hint=hint)
 

@@ -313,7 +313,7 @@ def _pairs_of(options: DubCommand, target: str, targets: Sequence[str]) -> list[
         if options.in_lip_path is not None or options.in_bbox_path is not None:
             raise UsageError("--in-lip-path and --in-bbox-path belong to one video", hint="use --out")
         if any(path is not None for path in (options.script_in, options.verdict, options.draft, options.timeline)):
-            raise UsageError("--script-in, --verdict, --draft and --timeline belong to one video", hint="use --out")
+            raise UsageError("--script-in, --verdict, --draft and timeline belong to one video", hint="use --out")
 
     pairs = _named(inputs, options.out_dir, target, targets)
     require_own_names([(given, options.own_name(out)) for given, out in pairs])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _UNKNOWN = Licence("", NOT_STATED, "nothing certain")
 _BUNDLE = "the demo bundle"
-_SEPARATE_WITH = "--separate-with"
+_SEPARATE_WITH = "separate_with"
 _BUILT_IN = {
     (SPEAK_WITH, ESPEAK): ("speech", "espeak-ng"),
     (SPEAK_WITH, KOKORO): ("speech", "Kokoro-82M"),
@@ -123,7 +123,7 @@ def terms_of_dub(paths: ModelPaths, options: "DubOptions", target: str) -> tuple
         SPEAK_WITH: options.speak_with,
         "--translate-with": options.translate_with,
         _SEPARATE_WITH: options.separate_with,
-        "--diarize-with": options.diarize_with,
+        "diarize_with": options.diarize_with,
     }
     for flag, choice in chosen.items():
         if built_in := _BUILT_IN.get((flag, choice or "")):

@@ -137,7 +137,7 @@ UNCOVERED = NoteKind(
         + say("are silent" if one["is_muted"] else "stay as they are")
         + (say('; heard there: "{heard}"') if one["heard"] else "")
     ),
-    lambda one, say: "" if one["is_muted"] else say("; --other-speech mute silences them"),
+    lambda one, say: "" if one["is_muted"] else say("; other_speech: mute silences them"),
 )
 NO_SPEECH_THERE = NoteKind(
     "no_speech_there",
@@ -157,18 +157,18 @@ OFFSET = NoteKind(
         else "{name}: the subtitles come {size:.1f} s before the speech",
         size=abs(one["seconds"]),
     ),
-    "; --subtitle-offset auto moves them",
+    "; subtitle_offset: auto moves them",
 )
 OFFSET_UNKNOWN = NoteKind("subtitles_offset_unknown", "{name}: how late the subtitles are is not sure: they are not moved")
 SUBTITLES_MOVED = NoteKind("subtitles_moved", "{name}: the subtitles are moved by {seconds:+.2f} s")
 BACKGROUND_ESTIMATED = NoteKind(
     "bed_estimated",
     "the sound behind the speech ({level:.0f} dB) is estimated from around it: rooms and chords stay, no rhythm",
-    "; --separate-with spleeter, or a program as demucs, keeps one",
+    "; separate_with: spleeter, or a program as demucs, keeps one",
 )
 LOUDNESS_MISSED = NoteKind("loudness_missed", "its loudness is {level:.1f} LUFS, not {target:g}: louder, its peaks would clip")
-CUT = NoteKind("cut", "{u}{units:#unit} at its end found no room, left out", "; --freeze-frame makes room")
-HURRIED = NoteKind("hurried", "{who} is spoken at {factor:.2f} of its natural length", "; --freeze-frame gives it time")
+CUT = NoteKind("cut", "{u}{units:#unit} at its end found no room, left out", "; freeze_frame: true makes room")
+HURRIED = NoteKind("hurried", "{who} is spoken at {factor:.2f} of its natural length", "; freeze_frame: true gives it time")
 TEXTS_LEFT_OUT = NoteKind("texts_left_out", "{name}: left out of what is said: {words}")
 ONLY_TIMES = NoteKind(
     "only_times", "{name}: only its times are used: its texts are not in '{source}', and cannot be spoken in '{target}'"

@@ -184,7 +184,7 @@ class TimeFit:
 
     @property
     def is_hurried(self) -> bool:
-        """Whether it is spoken faster than `--pace` allows."""
+        """Whether it is spoken faster than `pace` allows."""
         # sound that is used as it is overruns at scale 1: it is cut, not hurried
         return self.overrun_s > 0 and not self.freeze_s and (self.duration_scale or 0.0) < _WHOLE
 
@@ -241,7 +241,7 @@ class Attempt(NamedTuple):
 
     @property
     def reported(self) -> tuple[SpeechFault, ...]:
-        """Faults to tell a person of. Speech that is slow is so because `--pace` lets it fill its time: a longer wording is tried,
+        """Faults to tell a person of. Speech that is slow is so because `pace` lets it fill its time: a longer wording is tried,
         and nothing is wrong."""
         return tuple(fault for fault in self.faults if fault != "slow")
 

@@ -45,7 +45,7 @@ _LANGUAGE = (AUTO, *_LANGUAGES)
 SPEECH = "speech"
 """Name of a track of speech for the whole video; followed by a number, of the speech of one utterance."""
 CONSENT_FILE = "consent.json"
-_READINGS_FILE = "readings.txt"
+CONFIG_FILE, _READINGS_FILE = "options.yaml", "readings.txt"
 _AGREED = "their image and voice in a video that is made with generative AI"
 AGREEMENT = (switch("agreed"), text("people", 200, is_line=True), text("agreed_until", 10, is_line=True))
 """Fields in which a visitor assures an operator that the people in the video agreed."""
@@ -129,6 +129,26 @@ class JobKind:
 
     def words(self, asked: Asked) -> list[str]:
         """Return the command line of a job."""
+        words, keys = self._divided(asked)
+        return [*words, *(["--config", CONFIG_FILE] if keys else [])]
+
+    def _divided(self, asked: Asked) -> tuple[list[str], dict[str, str | int | bool]]:
+        """Return the words of a command line, and apart from them what has no flag there, but a key of --config."""
+        words, keys = list[str](), dict[str, str | int | bool]()
+        given = self._all_words(asked)
+        known = DubCommand.keys if self.command[0] == "dub" else ()
+        while given:
+            word = given.pop(0)
+            if (name := word.removeprefix("--").replace("-", "_")) not in known or name == word:
+                words.append(word)
+            elif not given or given[0].startswith("--"):
+                keys[name] = True
+            else:
+                value = given.pop(0)
+                keys[name] = int(value) if value.isdecimal() else value
+        return words, keys
+
+    def _all_words(self, asked: Asked) -> list[str]:
         name, *always = self.command
         places, flags = list[str](), list[str]()
         for one in self.fields:
@@ -148,6 +168,8 @@ class JobKind:
         if self.is_agreed(asked.settings):
             agreed = {"who": asked.values["people"], "agreed_to": _AGREED, "until": asked.values["agreed_until"]}
             write_text(folder / CONSENT_FILE, json_text([agreed]))
+        if keys := self._divided(asked)[1]:
+            write_text(folder / CONFIG_FILE, json_text(keys))
         self.prepare(asked, folder)
 
 

@@ -41,7 +41,7 @@ class Subtitling:
         if self.is_embedded and not self.sides:
             raise UsageError("--embed-subtitles belongs to --subtitles", hint="add --subtitles source,target")
         if self.font is not None and not self.burnt:
-            raise UsageError("--subtitle-font belongs to --burn-subtitles", hint="add --burn-subtitles")
+            raise UsageError("subtitle_font belongs to --burn-subtitles", hint="add --burn-subtitles")
         if not set(self.sides) <= set(SIDES) or len(set(self.sides)) != len(self.sides) or not (self.sides or self.burnt):
             expected = f"source, target or source,target, and perhaps {' or '.join(FORMATS[1:])}"
             raise UsageError("--subtitles cannot be used", expected=expected, found=",".join(self.sides))

@@ -53,7 +53,7 @@ def font_file(given: Path | None) -> Path:
     if spec is None or spec.origin is None:
         raise UsageError(
             "there is no font to draw subtitles in",
-            expected="--subtitle-font FILE",
+            expected="subtitle_font FILE",
             hint=f"{pip_line('subtitles')} brings one with Korean letters",
         )
     return require_file(Path(spec.origin).with_name(_FONT), "the font")

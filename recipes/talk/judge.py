@@ -75,7 +75,9 @@ def _dubbed(options: JudgeOptions, talk: Path, road: str) -> Path:
         "ko", "--yes", "--quiet", "--report", str(out.with_suffix(".json")), "--work-dir", str(options.folder / "work"),
     ]  # fmt: skip
     words += [] if options.speak_with is None else ["--speak-with", options.speak_with]
-    words += ["--revoice"] if options.revoice else []
+    if options.revoice:
+        (options.folder / "revoice.yaml").write_text("revoice: true\n", encoding="utf-8")
+        words += ["--config", str(options.folder / "revoice.yaml")]
     program = f"{shlex.quote(sys.executable)} -m recipes.talk.stand_in{' --texts' if road == 'program' else ''}"
 
     with server() if road == "chat" else nullcontext(program) as translator:

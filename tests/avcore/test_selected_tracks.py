@@ -66,7 +66,7 @@ def test_the_speaker_is_seen_and_the_slides_are_named(lecture: Path) -> None:
 
 def test_a_number_chooses_and_one_that_is_not_there_is_refused(lecture: Path) -> None:
     assert next(read_frames(select_tracks(lecture, video=1))).rgb.shape == SLIDE.shape
-    with pytest.raises(MediaError, match=r"no such video track; expected 1 \(Slides\), 2 \(Speaker\); found --video-track 3"):
+    with pytest.raises(MediaError, match=r"no such video track; expected 1 \(Slides\), 2 \(Speaker\); found video_track: 3"):
         select_tracks(lecture, video=3)
 
 

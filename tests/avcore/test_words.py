@@ -86,8 +86,8 @@ def test_translations_name_what_their_originals_name() -> None:
             "자막에 말이 없습니다; 글이 없는 자막은 시간만 정합니다",
         ),
         (
-            InputError("--timing free does not go with --one-file", hint="leave one of them out"),
-            "--timing free은(는) --one-file과 함께 쓸 수 없습니다; 둘 중 하나는 빼세요",
+            InputError("--timing free does not go with one_file", hint="leave one of them out"),
+            "--timing free은(는) one_file과 함께 쓸 수 없습니다; 둘 중 하나는 빼세요",
         ),
         (NetflipsError("of a kind that nobody knows", found=3), "of a kind that nobody knows; 실제: 3"),
     ],

@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.netflips.conftest import config
+
 NODES = 3
 _WORKING = b"ray::DubWorker.process"
 _LOOK_EVERY_S = 0.02
@@ -82,7 +84,7 @@ def main(out: str, *words: str) -> int:
         for _ in range(NODES):
             cluster.add_node(num_cpus=1)
         threading.Thread(target=lose, args=(cluster, Path(out), 2, 5, told), daemon=True).start()
-        code = command.main(["--out-dir", out, "--ray", "--address", cluster.address, *words])
+        code = command.main(["--out-dir", out, "--ray", *config(address=cluster.address), *words])
         print(json.dumps(told))
         return code
     finally:

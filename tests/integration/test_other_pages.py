@@ -82,6 +82,8 @@ def _write_what_is_read(folder: Path) -> None:
         write_speech(folder / name, talk([0.2, 1.5, 0.3]))
     (folder / "talk.ko.srt").write_text("1\n00:00:00,200 --> 00:00:02,100\n네, 좋아요.\n", encoding="utf-8")
     (folder / "consent.yaml").write_text("- {who: A. Kim, agreed_to: all of it}\n")
+    (folder / "tracks.yaml").write_text("tracks: dub,original,background\n")
+    (folder / "editor.yaml").write_text("timeline: talk_ko.otio\nstems: stems\n")
     write_random_unit_to_text(folder / "reader.safetensors")
     write_whisper(folder / "faster-whisper-small", "where is the bus stop")
     words = {"where": "어디", "is": "에", "the": "그", "bus": "버스", "stop": "서요"}

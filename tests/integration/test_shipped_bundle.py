@@ -38,6 +38,7 @@ from netflips.quality_estimation import QualityEstimate, ReadUnits, compare_give
 from netflips.stages import SHIPPED, load_text_to_unit
 from recipes.demo.material.phones import SILENCE
 from recipes.demo.voices.phrasebook import held_out_free
+from tests.netflips.conftest import config
 from tests.netflips.dubbing.made import write_times
 from text2unit.script import script_of
 from unit2av.lipsync.backend import LipSyncChoice
@@ -204,10 +205,7 @@ def test_a_clip_is_what_a_recording_of_one_utterance_is(tmp_path: Path) -> None:
         "source",
         "--script-in",
         str(tmp_path / "whole.json"),
-        "--pace",
-        "1",
-        "1.1",
-        "--freeze-frame",
+        *config(pace=[1, 1.1], freeze_frame=True),
     ]
     for name, more in (("clip", []), ("recording", [*source_timed, "--work-dir", str(tmp_path / "work")])):
         out, report = tmp_path / f"{name}.mp4", tmp_path / f"{name}.report.json"

@@ -1,7 +1,9 @@
 """Small models and made material for tests of the whole chain."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import mkdtemp
 
 import numpy as np
 import pytest
@@ -55,6 +57,13 @@ def write_clip(path: Path, speech: np.ndarray | None, num_frames: int = 50) -> P
         if speech is not None:
             writer.write_sound(speech)
     return path
+
+
+def config(**keys: object) -> list[str]:
+    """Return the words for a file of options that have no flag."""
+    path = Path(mkdtemp(), "options.yaml")
+    path.write_text(json.dumps(keys, default=str, ensure_ascii=False), encoding="utf-8")
+    return ["--config", str(path)]
 
 
 def model_flags(paths: ModelPaths) -> list[str]:

@@ -23,6 +23,7 @@ from netflips.options import (
     SayCommand,
     TranscribeCommand,
 )
+from tests.netflips.conftest import config
 
 ROOT = Path(__file__).resolve().parents[2]
 AS_PUBLISHED = {
@@ -50,7 +51,7 @@ def test_a_published_command_line_is_read(name: str) -> None:
 
 
 def test_did_you_mean_proposes_well_and_every_option_is_explained() -> None:
-    meant = {"--freeze-fraem": "--freeze-frame", "--language": "--to", "--output_dir": "--out-dir", "--speaker": "--voice"}
+    meant = {"--retranslaet": "--retranslate", "--language": "--to", "--output_dir": "--out-dir", "--speaker": "--voice"}
     for given, name in (meant | {"--gpu": "--device"}).items():
         assert did_you_mean(given, parser_of("dub")._option_string_actions) == f"did you mean {name}?"
     for name in PARTS:
@@ -64,7 +65,7 @@ CASES: list[tuple[str, list[str], Callable[[Any], bool]]] = [
     ("dub", ["--in-vid-path", "a.mp4", "b.mp4", "--out-dir", "x"], lambda one: one.videos == (Path("a.mp4"), Path("b.mp4"))),
     ("dub", ["a.mp4", "--report", "a.json", "--report", "a.html"], lambda one: len(one.report) == 2),
     ("dub", ["a.mp4", "--burn-subtitles"], lambda one: one.burn_subtitles == "target"),
-    ("dub", ["a.mp4", "--pace", "0.9", "1.1"], lambda one: one.pace == (0.9, 1.1)),
+    ("dub", ["a.mp4", *config(pace=[0.9, 1.1])], lambda one: one.pace == (0.9, 1.1)),
     ("dub", ["a.mp4", "--lips", "mesh", "--cpu"], lambda one: (one.lips.name, one.device) == ("mesh", "cpu")),
     ("portrait", ["a.jpg", "--text", "네", "-o", "b.mp4", "--speed", "0.8"], lambda one: one.speed == 0.8),
     ("portrait", ["a.jpg", "--text", "네", "-o", "b.mp4", "--no-blinks"], lambda one: not one.blinks and one.fill),

@@ -37,6 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("a.mp4", "a_ko.mp4", "v.mp4", "lips.mp4", "music.mp4"):
         shutil.copy(ROOT / "demo/clip.mp4", name)
     Path("s.json").write_text('{"utterances": []}')
+    Path("music.yaml").write_text("background_audio: music.mp4\n")
     voice = SpeakerOf("Ann", VoiceFile("v.mp4"))
     said = Utterance(place=TimeSpan(0, 1), speaker="Ann")
     write_script(Path("voices.json"), Script(speakers=(voice,), utterances=(said,)))
@@ -142,7 +143,7 @@ def test_every_option_that_names_a_file_says_which(folder: Path) -> None:
         ("a.mp4 --out-vid-path o.mp4 --report x.json --report ./x.json", "are one file"),
         ("a.mp4 v.mp4 --out-dir out --report a.mp4", "report would overwrite an input video"),
         ("a.mp4 --out-vid-path a.mp4", "overwrite an input video"),
-        ("a.mp4 -o music.mp4 --background-audio music.mp4", "overwrite the background audio"),
+        ("a.mp4 -o music.mp4 --config music.yaml", "overwrite the background audio"),
     ],
 )
 def test_dub(refused: Run, words: str, said: str) -> None:

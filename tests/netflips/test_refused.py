@@ -1,12 +1,14 @@
 """What cannot be done is one line with exit code 2, before anything is made: each command's line, and what is said of it."""
 
 import json
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from avcore.media import VideoWriter, write_speech
 from netflips import cli
@@ -20,7 +22,7 @@ from recipes.demo.heads.head import MouthShape, draw
 from tests.avcore.faces.drawn import head_of
 from tests.avcore.made_speech import silence, talk
 from tests.netflips.cascade.tiny import write_translator
-from tests.netflips.conftest import write_clip
+from tests.netflips.conftest import config, write_clip
 from tests.netflips.recognizers.tiny import write_whisper
 from tests.netflips.test_portrait import write_portraits
 from tests.netflips.test_say import write_random_text_to_unit
@@ -47,7 +49,7 @@ LINES = {
     "convert": "convert {published} -o x.safetensors",
     "extract": "extract {sound} --out-dir out --av2unit-path {av2unit} --modalities audio --cpu --workers 1",
 }
-"""What a row's words are added to; later flags stand for earlier ones."""
+"""What a row's words are added to; later flags stand for earlier ones. name=value is a line of a file for --config."""
 REFUSED: tuple[tuple[str, str, str], ...] = (
     ("", "dbu", "no command called 'dbu'; did you mean dub?"),
     ("", "dub x.mp4 --tgt-lnag ko", "unrecognized option --tgt-lnag; did you mean --tgt-lang?"),
@@ -66,7 +68,7 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("dub", "-o {broken}/x.mp4", "cannot be written"),
     ("dub", "-o x.txt", "x.txt"),
     ("dub", "--beam 0", "--beam"),
-    ("dub", "--max-target-units -1", "--max-target-units"),
+    ("dub", "--max-target-units -1", "--max-target-units cannot be used; expected 0 or more; found -1"),
     ("dub", "--face red", "--face"),
     ("dub", "--tgt-lang xx", "en, es, fr"),
     ("dub", "--tgt-lang es", "en, ko"),
@@ -78,14 +80,16 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("dub", "--utut-path {published}", "en, es, fr, it, pt"),
     ("dub", "--utut-path {published}", "utut_finetune"),
     ("dub", "--timing free --background mute", "--timing free"),
-    ("dub", "--pace 1.1 1.2", "--pace"),
-    ("dub", "--pace nan 1.2", "--pace"),
-    ("dub", "--utterance-length 8 10", "lengths"),
+    ("dub", "pace=[1.1,1.2]", "pace cannot be used; expected above 0, at most 1, 1 or more"),
+    ("dub", "pace=[.nan,1.2]", "options.yaml: pace cannot be used"),
+    ("dub", "pase=[1,1.2]", "options.yaml: there is no key pase; did you mean pace?"),
+    ("dub", "--pace 1 1.2", "--pace is a key of --config"),
+    ("dub", "utterance_length=[8,10]", "lengths"),
     ("dub", "--script-in times.txt", "--script-in"),
     ("dub", "--script-in none.json", "none.json"),
     ("dub", "--script-in {broken}", "this is no script"),
-    ("dub", "--background-audio none.wav", "none.wav"),
-    ("dub", "--background-audio {broken}", "broken.json"),
+    ("dub", "background_audio=none.wav", "none.wav"),
+    ("dub", "background_audio={broken}", "broken.json"),
     ("dub", "--start -1", "--start"),
     ("dub", "--start 5 --end 4", "--start"),
     ("dub", "--start 500", "--start lies behind the end"),
@@ -97,31 +101,31 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("dub", "--unit2text-path {lip_reader}", "reads no units of a dub"),
     ("dub", "--subtitles target", "subtitles need a unit-to-text model"),
     ("dub", "--embed-subtitles --unit2text-path {reader}", "--embed-subtitles belongs to --subtitles"),
-    ("dub", "--subtitle-font {clip} --unit2text-path {reader}", "--subtitle-font belongs to --burn-subtitles"),
+    ("dub", "subtitle_font={clip} --unit2text-path {reader}", "subtitle_font belongs to --burn-subtitles"),
     ("dub", "--speak-with 'no-such-program {{text}} {{out}}'", "the program of --speak-with is not there"),
     ("dub", "--speak-with 'echo {{text}}'", "says nowhere where the sound is to be written"),
     ("dub", "--speak-with 'echo {{out}}'", "says nowhere what is to be said"),
-    ("dub", "--keep-sound", "--keep-sound keeps speech that is given"),
+    ("dub", "keep_sound=true", "keep_sound keeps speech that is given"),
     ("dub", "--speech-in /no/such", "the speech of --speech-in"),
     ("dub", "--recognizer {whisper}", "--recognizer belongs to the cascade"),
     ("dub", "--check-translation", "--check-translation belongs to the cascade"),
     ("dub", "--only-commercial", "--only-commercial: what these models make may not be sold, as far as is known"),
     *(("dub", f"--background {one}", "unknown --background") for one in ("under:", "under:3", "under:loud", "keep:-3", "quiet")),
     *(
-        ("dub", f"--tracks {one}", "--tracks cannot be used")
+        ("dub", f"tracks={one}", "tracks cannot be used")
         for one in ("original", "dub,song", "original,dub", "dub,original,original")
     ),
-    ("dub", "--tracks dub,original --timing free", "--timing free"),
-    ("dub", "--tracks dub,background --background mute", "--tracks background is of a dub that keeps it"),
+    ("dub", "tracks=dub,original --timing free", "--timing free"),
+    ("dub", "tracks=dub,background --background mute", "tracks background is of a dub that keeps it"),
     (
         "",
-        f"dub {{moves}} -o x.mp4 --from en --to ko --modalities video --voice {{voice}} --tracks dub,original {MODELS}",
+        f"dub {{moves}} -o x.mp4 --from en --to ko --modalities video --voice {{voice}} tracks=dub,original {MODELS}",
         "it has no sound track",
     ),
-    ("dub", "--separate-with 'true {{in}}'", "says nowhere"),
-    ("dub", "--separate-with 'nobody-has-this {{in}} {{dir}}'", "is not there"),
-    ("dub", "--diarize-with true", "says nowhere"),
-    ("dub", "--diarize-with 'nobody-has-this {{in}}'", "is not there"),
+    ("dub", "'separate_with=true {{in}}'", "says nowhere"),
+    ("dub", "'separate_with=nobody-has-this {{in}} {{dir}}'", "is not there"),
+    ("dub", "'diarize_with=\"true\"'", "says nowhere"),
+    ("dub", "'diarize_with=nobody-has-this {{in}}'", "is not there"),
     ("dub", "--lips mesh", "needs a table"),
     ("dub", "--lips wav2lip", "needs its checkpoint"),
     ("dub", "--lips mesh --mouth-table none.npz", "none.npz"),
@@ -129,7 +133,7 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("dub", "--lips-with 'true {{video}} {{out}}'", "--lips-with says not all that is read and written; expected {video}, {audio}"),
     ("dub", "--lips-with 'nobody-has-this {{video}} {{audio}} {{dir}}'", "is not there"),
     ("dub", "--lips-with true --lips-size 100", "--lips-size cannot be used; expected a multiple of 16 from 64 to 1024; found 100"),
-    ("dub", "--sign-key x.pem", "sign"),
+    ("dub", "sign_key=x.pem", "sign"),
     ("dub", "--operator 'a\nb'", "operator"),
     ("dub", "--consent none.yaml", "consent"),
     ("bundle", "--to kr", "from en into ko only; expected into ko; found kr; did you mean ko?"),
@@ -145,9 +149,9 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("cascade", "--timing free", "--timing free belongs to the unit pipeline"),
     ("cascade", "--modalities video", "the cascade hears sound"),
     ("cascade", "--beam 5", "belong to the unit pipeline"),
-    ("cascade", "--speech-level 합니다체", "--speech-level belongs to a language model; add --translate-with http"),
-    ("cascade", "--speech-level 하오체", "unknown value '하오체'"),
-    ("dub", "--speech-level 해체", "--speech-level belongs to the cascade"),
+    ("cascade", "speech_level=합니다체", "speech_level belongs to a language model; add --translate-with http"),
+    ("cascade", "speech_level=하오체", "speech_level cannot be used; expected 해요체 or 합니다체 or 해체; found 하오체"),
+    ("dub", "speech_level=해체", "speech_level belongs to the cascade"),
     ("cascade", "--translate-with cat", "--translate-with stands in place of --text-translator"),
     ("cascade", "--glossary {times}", "of the glossary is no pair"),
     ("cascade", "--script-in {times}", "utterances[0].text.text cannot be used"),
@@ -267,7 +271,7 @@ NO_VIDEO = {
     "dub {} -o o.mp4 --cpu": FRAME,
     "dub {} -o o.mp4 --timing source --cpu": FRAME,
     f"{LINES['dub']} --voice {{}}": SOUND,
-    f"{LINES['dub']} --timing source --background-audio {{}}": SOUND,
+    f"{LINES['dub']} --timing source background_audio={{}}": SOUND,
     f"{LINES['dub']} --modalities video --in-lip-path {{}}": FRAME,
     "units {} -o o.txt --cpu": SOUND,
     "units {} -o o.txt --modalities video --cpu": FRAME,
@@ -343,7 +347,10 @@ def refused(
 
     def run(line: str) -> str:
         try:
-            code = cli.main(shlex.split(line.format_map(files)))
+            words = shlex.split(line.format_map(files))
+            keys = dict(word.split("=", 1) for word in words if words[0] == "dub" and re.match("[a-z_]+=", word))
+            read = config(**{key: yaml.safe_load(value) for key, value in keys.items()}) if keys else []
+            code = cli.main([*(word for word in words if word.split("=")[0] not in keys), *read])
         except SystemExit as end:
             code = int(end.code or 0)
         told = capsys.readouterr().err

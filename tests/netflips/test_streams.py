@@ -16,7 +16,7 @@ from netflips.script.types import Script
 from netflips.script.utterance import TimeSpan, Utterance
 from tests.avcore.made_speech import talk
 from tests.avcore.test_streams import Reader
-from tests.netflips.conftest import model_flags, write_clip
+from tests.netflips.conftest import config, model_flags, write_clip
 
 SAID = Text("yes no", "en", words=(Word("yes", 0.1, 0.6, 1.0), Word("no", 1.2, 1.8, 1.0)))
 
@@ -38,13 +38,15 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paths: ModelPaths, read
         "report": [*dub, "-o", "o.mp4", "--report", "OUT"],
         "draft": [*dub, "--draft", "OUT"],
         "verdict": [*dub, "--draft", "d.json", "--verdict", "OUT"],
-        "timeline": [*dub, "-o", "o.mp4", "--timeline", "OUT"],
+        "timeline": [*dub, "-o", "o.mp4"],
     }
     words["all of a dub"] = [
         *dub, *reads, "-o", "OUT", "--report", "out.json", "--report", "out.html", "--verdict", "sure.json",
-        "--timeline", "out.otio", "--subtitles", "source",
+        *config(timeline="out.otio"), "--subtitles", "source",
     ]  # fmt: skip
-    return lambda what, out: cli.main([str(out) if word == "OUT" else word for word in words[what]])
+    return lambda what, out: cli.main(
+        [*(str(out) if word == "OUT" else word for word in words[what]), *(config(timeline=out) if what == "timeline" else [])]
+    )
 
 
 JSON = dict.fromkeys(("script", "report", "draft", "verdict"), ".json")

@@ -14,7 +14,7 @@ from netflips.dubbing import command as dub_command
 from netflips.dubbing.options import DubOptions
 from netflips.model_paths import ModelPaths, RunOptions
 from tests.damage import DAMAGES, damaged
-from tests.netflips.conftest import model_flags, write_clip
+from tests.netflips.conftest import config, model_flags, write_clip
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_videos_side_by_side(arguments: list[str], tmp_path: Path, capsys: pytes
     made = (out / "a_ko.mp4").stat().st_mtime_ns
     (out / "c_ko.mp4").unlink()
     (tmp_path / "in" / "b.mp4").write_bytes((tmp_path / "in" / "a.mp4").read_bytes())
-    assert dub_command.main([*arguments, "--retry-failed"]) == 0
+    assert dub_command.main([*arguments, *config(retry_failed=True)]) == 0
     shown = capsys.readouterr().err
     assert "done or set aside already: 1 of 3 videos" in shown
     assert "2 videos done, 0 failed" in shown

@@ -151,7 +151,7 @@ def test_subtitles_beside_all_speech_are_the_cause(
 ) -> None:
     monkeypatch.setattr("netflips.dubbing.voices.embedded", lambda *_: np.zeros(0, np.float32))  # as in silence
     pauses = [(sum(PLAN[:k]) + 0.5, sum(PLAN[: k + 1]) - 0.2) for k in (2, 4)]
-    with pytest.raises(NoSpeechError, match=r"hardly anybody speaks; expected speech at 0\.\d-3\.\d, .*--subtitle-offset"):
+    with pytest.raises(NoSpeechError, match=r"hardly anybody speaks; expected speech at 0\.\d-3\.\d, .*subtitle_offset"):
         dub(recording, tmp_path / "a.mp4", spelling, replace(quick, script_in=srt(tmp_path / "a.srt", *pauses)))
 
 

@@ -24,7 +24,7 @@ from netflips.script.types import Script
 from tests.avcore.test_copying import packets
 from tests.forked import start
 from tests.netflips.cascade.tiny import write_translator
-from tests.netflips.conftest import error_line, model_flags, write_clip
+from tests.netflips.conftest import config, error_line, model_flags, write_clip
 from tests.netflips.dubbing.made import decode, work_made, write_times
 from tests.netflips.dubbing.test_spoken import SAY
 from tests.netflips.recognizers.tiny import by_pauses, write_whisper
@@ -64,8 +64,8 @@ def ko_fr(paths: ModelPaths, tmp_path: Path) -> Path:
 
 def test_the_video_is_analysed_once_and_each_language_is_as_by_itself(arguments: list[str], work: Path, tmp_path: Path) -> None:
     files = ["--work-dir", str(work), "--report", str(tmp_path / "made.json"), "--verdict", str(tmp_path / "sure.json")]
-    files += ["--timeline", str(tmp_path / "line.otio")]
-    assert dub_command.main([*arguments, *files, "--stems", str(tmp_path / "stems")]) == 0
+    files += [*config(timeline=tmp_path / "line.otio")]
+    assert dub_command.main([*arguments, *files, *config(stems=tmp_path / "stems")]) == 0
     names = {"out": "mp4", "made": "json", "sure": "json", "line": "otio"}
     assert {one.name for one in tmp_path.iterdir() if one.is_file()} == {
         f"{name}_{language}.{ending}" for name, ending in names.items() for language in ("ko", "en")
@@ -93,7 +93,7 @@ def test_the_video_is_analysed_once_and_each_language_is_as_by_itself(arguments:
 def test_one_file_has_a_sound_track_of_each_language(
     arguments: list[str], work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert dub_command.main([*arguments, "--work-dir", str(work), "--one-file"]) == 0
+    assert dub_command.main([*arguments, "--work-dir", str(work), *config(one_file=True)]) == 0
     both, (korean, english) = tmp_path / "out_ko_en.mp4", (tmp_path / f"out_{one}.mp4" for one in ("ko", "en"))
     assert languages_of(both) == ["kor", "eng"]
     assert [(one.title, one.is_default) for one in probe(both).tracks] == [("Dubbed", True), ("Dubbed", False)]
@@ -104,7 +104,7 @@ def test_one_file_has_a_sound_track_of_each_language(
     assert not np.array_equal(read_sound(korean)[0], read_sound(english)[0])
 
     both.write_bytes(b"of somebody else")
-    assert dub_command.main([*arguments, "--work-dir", str(work), "--one-file"]) == 2
+    assert dub_command.main([*arguments, "--work-dir", str(work), *config(one_file=True)]) == 2
     assert "did not make it; move it away, or choose another place with --out or --out-dir" in error_line(capsys)
     assert both.read_bytes() == b"of somebody else"
 
@@ -112,11 +112,11 @@ def test_one_file_has_a_sound_track_of_each_language(
 @pytest.mark.parametrize(
     ("flags", "why"),
     [
-        (["--tracks", "dub,original"], "--tracks does not go with --one-file"),
-        (["--timing", "free"], "--timing free does not go with --one-file"),
-        (["--burn-subtitles"], "--burn-subtitles does not go with --one-file"),
-        (["--subtitles", "target", "--embed-subtitles"], "--embed-subtitles does not go with --one-file"),
-        (["--to", "ko"], "--one-file belongs to several languages; expected --to ko,es; found ko"),
+        (config(tracks="dub,original"), "tracks does not go with one_file"),
+        (["--timing", "free"], "--timing free does not go with one_file"),
+        (["--burn-subtitles"], "--burn-subtitles does not go with one_file"),
+        (["--subtitles", "target", "--embed-subtitles"], "--embed-subtitles does not go with one_file"),
+        (["--to", "ko"], "one_file belongs to several languages; expected --to ko,es; found ko"),
         (["-o", "out.avi"], "a file of this kind holds one sound track"),
     ],
 )
@@ -124,7 +124,7 @@ def test_what_one_file_cannot_hold_is_refused(
     flags: list[str], why: str, arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = set(tmp_path.iterdir())
-    assert dub_command.main([*arguments, "--one-file", *flags]) == 2
+    assert dub_command.main([*arguments, *config(one_file=True), *flags]) == 2
     assert why in error_line(capsys)
     assert set(tmp_path.iterdir()) == before
 
@@ -135,7 +135,7 @@ def test_a_folder_s_dubs_and_joint_files_are_not_dubbed_again(
     folder = tmp_path / "in"
     folder.mkdir()
     os.link(recording, folder / "a.mp4")
-    asked = [str(folder), *arguments[3:], *QUICK, "--work-dir", str(work), "--one-file"]
+    asked = [str(folder), *arguments[3:], *QUICK, "--work-dir", str(work), *config(one_file=True)]
     assert dub_command.main(asked) == 0
     made = {f"a{one}.mp4" for one in ("", "_ko", "_en", "_ko_en")}
     assert {one.name for one in folder.iterdir()} == made
@@ -156,7 +156,7 @@ def test_a_video_that_fails_keeps_no_other_from_its_joint_file(
 ) -> None:
     (tmp_path / "bad.mp4").write_bytes(b"no video")
     videos = [str(tmp_path / "bad.mp4"), str(recording)]
-    asked = [*videos, *arguments[3:], *QUICK, "--out-dir", str(tmp_path / "out"), "--one-file", *more]
+    asked = [*videos, *arguments[3:], *QUICK, "--out-dir", str(tmp_path / "out"), *config(one_file=True), *more]
     assert dub_command.main(asked) == 1
     assert languages_of(tmp_path / "out" / f"{recording.stem}_ko_en.mp4") == ["kor", "eng"]
     assert not (tmp_path / "out" / "bad_ko_en.mp4").exists()
@@ -181,7 +181,16 @@ def test_dubs_of_other_lengths_keep_no_other_video_from_its_joint_file(
         return replace(info, duration_s=info.duration_s + 1) if path.name in ("a_en.mp4", "c_ko.mp4") else probe(path)
 
     monkeypatch.setattr("netflips.dubbing.work.probe", other_length)
-    asked = [*map(str, clips), *arguments[3:], *QUICK, "--out-dir", str(tmp_path / "out"), "--work-dir", str(work), "--one-file"]
+    asked = [
+        *map(str, clips),
+        *arguments[3:],
+        *QUICK,
+        "--out-dir",
+        str(tmp_path / "out"),
+        "--work-dir",
+        str(work),
+        *config(one_file=True),
+    ]
     assert dub_command.main(asked) == 2
     made = {f"{name}_{language}.mp4" for name in "abc" for language in ("ko", "en")} | {"b_ko_en.mp4"}
     assert {one.name for one in (tmp_path / "out").iterdir()} == made
@@ -198,7 +207,7 @@ def test_a_joint_file_replaces_no_input(
     with VideoWriter(clips[1], 64, 64, 25) as writer:
         writer.write_rgb(np.zeros((64, 64, 3), np.uint8))
     before = clips[1].read_bytes()
-    assert dub_command.main([*map(str, clips), *arguments[3:], "--one-file"]) == 2
+    assert dub_command.main([*map(str, clips), *arguments[3:], *config(one_file=True)]) == 2
     assert "a_ko_en.mp4" in error_line(capsys)
     assert clips[1].read_bytes() == before
 
@@ -298,7 +307,7 @@ def test_over_text_a_language_that_is_lacking_is_refused_before_the_work(
         "--text-translator": write_translator(tmp_path / "nllb", {"the": "그", "bus": "버스"}),
         "--av2unit-path": paths.av2unit, "--unit2av-path": ko_fr, "--speak-with": speaker,
     }  # fmt: skip
-    words = [str(item) for pair in folders.items() for item in pair] + (["--revoice"] if "renderer" in line else [])
+    words = [str(item) for pair in folders.items() for item in pair] + (config(revoice=True) if "renderer" in line else [])
     assert dub_command.main([str(recording), "-o", str(tmp_path / "out.mp4"), "--cascade", "--to", languages, *words]) == 2
     assert line in error_line(capsys)
     assert {one.name for one in tmp_path.iterdir()} == {"small.en", "nllb", "ko_fr.pt"}

@@ -177,9 +177,9 @@ def test_what_is_no_timecode_is_none(source: Path) -> None:
 
 
 def test_a_timeline_that_cannot_be_written_is_refused_before_the_work(source: Path, models: Models, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--timeline writes OpenTimelineIO; expected a name that ends in \.otio"):
+    with pytest.raises(UsageError, match=r"timeline writes OpenTimelineIO; expected a name that ends in \.otio"):
         DubOptions(timeline=tmp_path / "dub.edl")
-    with pytest.raises(UsageError, match="--timeline shows a dub, and --draft makes none"):
+    with pytest.raises(UsageError, match="timeline shows a dub, and --draft makes none"):
         DubOptions(timeline=tmp_path / "dub.otio", draft=tmp_path / "draft.json")
     (tmp_path / "file").touch()
     with pytest.raises(NetflipsError, match="file"):

@@ -24,7 +24,7 @@ from netflips.report.material import gather
 from netflips.report.page import report_page
 from netflips.script.files import read_script, write_script
 from netflips.script.types import Script
-from tests.netflips.conftest import error_line, model_flags
+from tests.netflips.conftest import config, error_line, model_flags
 from tests.netflips.dubbing.made import PLAN, RATE, speech, work_made
 from unit2av.lipsync.backend import LipSyncChoice
 
@@ -217,7 +217,7 @@ def test_a_folder_of_sound_is_dubbed(
     assert "only its videos are dubbed; name its 1 sound file to dub those" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("flags", [["--subtitles", "target"], ["--stems", "stems"], ["--sign"]])
+@pytest.mark.parametrize("flags", [["--subtitles", "target"], config(stems="stems"), ["--sign"]])
 def test_outputs_that_differ_in_their_ending_share_no_files_beside_them(
     flags: list[str], episode: Path, paths: ModelPaths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,6 +24,7 @@ from netflips.models import Models, load_models
 from netflips.script.targets import SpokenSound
 from netflips.script.utterance import TimeSpan, Utterance
 from tests.avcore.made_speech import babble
+from tests.netflips.conftest import config
 from tests.netflips.dubbing.made import RATE, decode, given_text, why_alone, work_made, write_times
 from unit2av.lipsync.backend import LipSyncChoice
 
@@ -232,6 +233,8 @@ def test_files_are_found_by_their_number(tmp_path: Path) -> None:
 
 def test_the_flags_make_a_recording_of_a_clip() -> None:
     command = shlex.join([sys.executable, "{text}", "{out}"])
-    options = options_from(DubOptions, parser_for(DubOptions, "dub").parse_args(["--speak-with", command, "--keep-sound"]))
+    options = options_from(
+        DubOptions, parser_for(DubOptions, "dub").parse_args(["--speak-with", command, *config(keep_sound=True)])
+    )
     assert options.speaker.command == (sys.executable, "{text}", "{out}")
     assert options.is_of_recordings

@@ -68,7 +68,7 @@ def do(words: list[str]) -> int:
     elif words[0] == "portrait":
         shutil.copy("speech.mp4", "result.mp4")
     elif words[0] == "dub":
-        is_bad = "--freeze-frame" in words
+        is_bad = "--config" in words and "freeze_frame" in Path("options.yaml").read_text(encoding="utf-8")
         told = {"en": "not understood (11%)", "ko": "이해하지 못함 (11%)"} if is_bad else {"en": "understood: sure", "ko": "이해함"}
         verdict = {"words": "not_understood" if is_bad else "sure", "share": 0.11 if is_bad else 1.0, "causes": [], "text": told}
         Path(words[words.index("--verdict") + 1]).write_text(json.dumps(verdict), encoding="utf-8")

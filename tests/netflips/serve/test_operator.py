@@ -56,8 +56,10 @@ def test_a_project_s_consent_is_asked_once_and_goes_to_the_command(operated: Tes
     about = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     words = about["words"]
     assert words[words.index("--operator") + 1] == "A <b>Studio</b>"
-    signing = "--consent consent.json --sign-key /k.pem --sign-certificate /c.pem"
-    assert words[words.index("--consent") :][:6] == signing.split()
+    assert words[words.index("--consent") :][:2] == ["--consent", "consent.json"]
+    assert words[-2:] == ["--config", "options.yaml"]
+    signing = {"sign_key": "/k.pem", "sign_certificate": "/c.pem"}
+    assert json.loads((folder / "options.yaml").read_text(encoding="utf-8")) == signing
     assert "--burn-label" not in words  # the label is the operator's
     (consent,) = read_consent(folder / "consent.json")
     assert consent == Consent("A. Kim", "their image and voice in a video that is made with generative AI", "2999-12-31")
