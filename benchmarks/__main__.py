@@ -4,7 +4,7 @@ Each part keeps what it measured at once in a file of its own below --results, a
 `unit2unit`, `vocoder`, `lips` (each stage beside the baseline; the translator on sentences as long as those of Ko-X), `chain` (the
 stages of a dub in a row), `dub` (file to file, as much as there is in speech), `training` (updates of each training at its
 published size), `corpus` (preparation and extraction of an hour of speech, speech for pairs). At the end the tables of
-docs/performance.md and the row of a minute in README.md and README.ko.md are filled from all files (not with --size tiny or
+docs/performance.md and the row of a minute in README.md and docs/ko/README.md are filled from all files (not with --size tiny or
 --device cuda). Results of parts that were measured once and are gone lie in results/once.
 """
 
@@ -173,7 +173,7 @@ def write_tables(results: Results, root: Path) -> None:
         if text:
             replace_part(root / page, part, f"\n{text}\n")
 
-    for page, row in (("README.md", _MINUTE), ("README.ko.md", _MINUTE_KO)):
+    for page, row in (("README.md", _MINUTE), ("docs/ko/README.md", _MINUTE_KO)):
         if text := minute(results, row):
             path, old = root / page, re.compile(rf"^\| {row.what} \|.*$", re.MULTILINE)
             write_text(path, old.sub(text, path.read_text(encoding="utf-8")))

@@ -33,7 +33,7 @@ from benchmarks import material, sides
 from benchmarks.material import STAGES
 from benchmarks.stages import Ledger, run_json
 
-DEMO = Path(__file__).resolve().parent.parent / "demo" / "clip.mp4"
+DEMO = Path(__file__).resolve().parent.parent / "docs" / "clip" / "clip.mp4"
 HEIGHT = 720
 _LOUD = 0.05
 """Level from which the clip's sound counts as speech, as a share of its loudest sample."""

@@ -37,7 +37,7 @@ _JPEG_QUALITY = 90  # a quarter of the size of PNG; the files are made anew for 
 class ImagesOptions(QuietOptions):
     """Make the README's images of the demo from a real result: source and dub side by side, both sounds, the talking portrait."""
 
-    source: Path = flag(default=REPOSITORY / "demo" / "clip.mp4")
+    source: Path = flag(default=REPOSITORY / "docs" / "clip" / "clip.mp4")
     """default: the demo clip"""
     dub: Path = flag(default=REPOSITORY / "outputs" / "demo" / "clip_ko.mp4")
     """default: of `make demo`"""

@@ -25,7 +25,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 class ClipOptions(QuietOptions):
     """Make the clip that `make demo` dubs, of a sentence, a voice and a head that training never meets."""
 
-    out_path: Path = flag(default=REPOSITORY / "demo" / "clip.mp4")
+    out_path: Path = flag(default=REPOSITORY / "docs" / "clip" / "clip.mp4")
     """x.mp4; x.json is written beside it"""
     text: str = flag(default="Excuse me, where is the airport?")
     """one of the sentences that are held out"""

@@ -1,4 +1,4 @@
-"""Fixtures and hooks of all tests."""
+"""Fixtures and hooks of all tests. Only those marked `gpu`, `cpu` or `local` may skip, and those without fairseq."""
 
 import gc
 import hashlib
@@ -12,9 +12,14 @@ from typing import Any
 
 import pytest
 
+os.environ["NETFLIPS_LANGUAGE"] = "en"  # whatever the locale is
+
 NO_FAIRSEQ = "" if find_spec("fairseq") else "needs fairseq, which training the translator needs: make fairseq builds it"
 _WITHOUT: set[Path] = set()
 """Modules in which a test was skipped since fairseq is missing; later ones may need its results."""
+
+_ALLOWED = {"gpu", "cpu", "local"}
+_SKIPPED: dict[str, tuple[str, bool]] = {}
 
 _SLOW = (
     "test_losing_cluster.py", "test_data_pages.py", "test_recipes.py", "test_other_pages.py", "test_python_pages.py",
@@ -76,6 +81,27 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     if NO_FAIRSEQ and report.failed and (is_first or (item.path in _WITHOUT and ("is not there" in said or "is_file" in said))):
         _WITHOUT.add(item.path)
         report.outcome, report.longrepr = "skipped", (str(item.path), 0, f"Skipped: {NO_FAIRSEQ}")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note each skip with its reason and whether its marks allow it (also of tests that other processes ran)."""
+    if report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        _SKIPPED[report.nodeid] = (reason, bool(_ALLOWED & set(report.keywords)) or (bool(NO_FAIRSEQ) and NO_FAIRSEQ in reason))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the run when a test skipped that may not."""
+    if any(not allowed for _, allowed in _SKIPPED.values()) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the skips."""
+    for node, (reason, allowed) in sorted(_SKIPPED.items()):
+        verdict = "skipped" if allowed else "SKIPPED WITHOUT LEAVE (mark it gpu, cpu or local)"
+        terminalreporter.write_line(f"{verdict}: {node}: {reason}")
 
 
 @pytest.fixture(scope="session")

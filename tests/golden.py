@@ -48,7 +48,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CODE = Path(cli.__file__).resolve().parents[1]
 """That is run: this checkout, or another that is compared with it."""
 KEPT = ROOT / "tests" / "integration" / "golden.json"
-CLIP, WAV2LIP, PORTRAIT = ROOT / "demo/clip.mp4", ROOT / "tests/parity/wav2lip_tiny.pth", ROOT / "demo/portrait.jpg"
+CLIP, WAV2LIP, PORTRAIT = ROOT / "docs/clip/clip.mp4", ROOT / "tests/parity/wav2lip_tiny.pth", ROOT / "docs/clip/portrait.jpg"
 Mark = dict[str, Any]
 _CHANCE = ".mkv"
 """Of files that say by chance which they are."""

@@ -109,7 +109,7 @@ def test_the_conda_environment_has_the_pythons_of_the_project() -> None:
     assert f"python{PROJECT['requires-python']}" in (ROOT / "environment.yml").read_text()
 
 
-READMES = ("README.md", "README.ko.md")
+READMES = ("README.md", "docs/ko/README.md")
 _SHAPES = {"#+ ": "heading", r"\| ": "row", "- ": "item", r"!\[": "image", "```": "block"}
 
 
@@ -137,13 +137,20 @@ def test_both_readmes_have_the_same_sections_images_and_commands() -> None:
     assert all("utut_sts_ft.pt" in _readme(name)[:4500] for name in READMES)
 
 
-@pytest.mark.parametrize(
-    "pattern", [r"--[a-z][a-z0-9-]+", r"`[\w./-]+\.(?:pt|py|json|html|srt|npy)`", r"\]\((?!README|#)([^)#]+)", r"(?:CVPR|ICLR) \d+"]
-)
-def test_both_readmes_name_the_same_flags_files_and_places(pattern: str) -> None:
-    """Flags, files in code, and where links lead (but for the other language's page and headings)."""
+@pytest.mark.parametrize("pattern", [r"--[a-z][a-z0-9-]+", r"`[\w./-]+\.(?:pt|py|json|html|srt|npy)`", r"(?:CVPR|ICLR) \d+"])
+def test_both_readmes_name_the_same_flags_and_files(pattern: str) -> None:
     english, korean = (set(re.findall(pattern, _readme(name))) for name in READMES)
     assert english == korean
+
+
+def test_links_of_both_readmes_lead_to_the_same_files() -> None:
+    def places(name: str) -> set[Path]:
+        links = re.findall(r"\]\((?!#)([^)#]+)", _readme(name))
+        return {((ROOT / name).parent / link).resolve() for link in links} - {ROOT / readme for readme in READMES}
+
+    english, korean = map(places, READMES)
+    assert english == korean
+    assert all(place.exists() for place in english)
 
 
 def _tracked() -> list[Path]:
@@ -163,7 +170,7 @@ def test_all_pages_say_the_same_size_of_an_installation() -> None:
     install, env = map(float, measured)
     assert sizes("docs/ko/install.md", r"\(([\d.]+) GB\)") == [str(install), str(env)]
     assert sizes("README.md", r"about (\d+) GB in `.venv`") == [f"{install:.0f}"]
-    assert sizes("README.ko.md", r"`.venv`에 약 (\d+) GB") == [f"{install:.0f}"]
+    assert sizes("docs/ko/README.md", r"`.venv`에 약 (\d+) GB") == [f"{install:.0f}"]
     assert sizes("docs/first_dub.md", r"\[1\. install\].*\| (\d+) GB \|") == [f"{env:.0f}"]
     left_out = sizes("docs/install.md", r"starts without, ([\d.]+) GB") + sizes("Makefile", r"left out \(([\d.]+) GB\)")
     assert (len(left_out), len(set(left_out))) == (2, 1)

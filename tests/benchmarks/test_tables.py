@@ -71,8 +71,8 @@ def test_rows_are_medians_and_ratios_to_the_baseline() -> None:
 
 
 def test_the_page_is_filled_between_its_markers_and_nowhere_else(tmp_path: Path) -> None:
-    (tmp_path / "docs").mkdir()
-    page, readme, korean = (tmp_path / name for name in ("docs/performance.md", "README.md", "README.ko.md"))
+    (tmp_path / "docs" / "ko").mkdir(parents=True)
+    page, readme, korean = (tmp_path / name for name in ("docs/performance.md", "README.md", "docs/ko/README.md"))
     for path in (page, readme, korean):
         path.write_text((ROOT / path.relative_to(tmp_path)).read_text(encoding="utf-8"), encoding="utf-8")
     before = readme.read_text(encoding="utf-8").splitlines()

@@ -28,7 +28,7 @@ from recipes.demo.random.random_checkpoints import (
 from tests.fuzz.asked import HOST
 
 ROOT = Path(__file__).resolve().parents[2]
-CLIP = ROOT / "demo" / "clip.mp4"
+CLIP = ROOT / "docs" / "clip" / "clip.mp4"
 ENCODER, TRANSLATOR, VOICES, SPEAKER = UNIT_ENCODER, KOREAN_TRANSLATOR, RENDERER, SPEAKER_ENCODER
 OWN = {ENCODER: "encoder.safetensors", TRANSLATOR: "translator.safetensors", VOICES: "voices.safetensors"}
 VIDEOS = {

@@ -189,7 +189,7 @@ def _write_corpora(folder: Path) -> None:
         write_program(folder / "bin" / program, code)
     (folder / "my_configs" / "unit2av").mkdir(parents=True)
     (folder / "my_configs" / "unit2av" / "our_voice.yaml").write_text(_yaml_of(ROOT / "docs" / "training.md"))
-    copytree(ROOT / "demo", folder / "demo")
+    copytree(ROOT / "docs" / "clip", folder / "docs" / "clip")
     for seed, name in enumerate(("anna", "ben", "carl"), 2):
         talking_head(folder / "talks" / name / "talk.mp4", (0.2, 2.4, 0.2), seed)
     talk = (folder / "talks" / "anna" / "talk.mp4").read_bytes()

@@ -31,7 +31,7 @@ from unit2text.stage import UNIT2TEXT
 from unit2text.training.corpus import SpokenText, UnitToTextCorpus
 
 ROOT = Path(__file__).resolve().parents[2]
-CLIP = ROOT / "demo" / "clip.mp4"
+CLIP = ROOT / "docs" / "clip" / "clip.mp4"
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ LOW = "bfloat16"
 _SPREAD = 5
 _LEAST, _MOST = 0.2, 1.5
 """Of the error of rounding: below it nothing would be computed in low precision at all, above it more than rounding is lost."""
-CLIP = Path(__file__).resolve().parents[2] / "demo" / "clip.mp4"
+CLIP = Path(__file__).resolve().parents[2] / "docs" / "clip" / "clip.mp4"
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from tests.netflips.recognizers.tiny import write_whisper
 from tests.netflips.test_say import write_random_text_to_unit
 
 ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOK = ROOT / "notebooks" / "netflips.ipynb"
+NOTEBOOK = ROOT / "docs" / "netflips.ipynb"
 
 
 def _cells() -> list[str]:
@@ -59,7 +59,7 @@ def _keep_models(name: str) -> None:
 
 
 def test_the_cells_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(ROOT / "demo", tmp_path / "demo")
+    shutil.copytree(ROOT / "docs" / "clip", tmp_path / "docs" / "clip")
     text_to_unit = write_random_text_to_unit(tmp_path / "text_to_unit.safetensors")
     shown: list[str] = []
     display = ModuleType("IPython.display")
@@ -68,8 +68,8 @@ def test_the_cells_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "IPython.display", display)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NETFLIPS_MODELS", str(tmp_path / "models"))
-    shutil.move("demo/clip.mp4", "demo/my clip.mp4")
-    shutil.copy("demo/my clip.mp4", "demo/clip.mp4")
+    shutil.move("docs/clip/clip.mp4", "docs/clip/my clip.mp4")
+    shutil.copy("docs/clip/my clip.mp4", "docs/clip/clip.mp4")
     names: dict[str, Any] = {"NETFLIPS": "python -m netflips.cli"}
     place, install, *cells = _cells()
     assert "sys.executable" in place
@@ -80,7 +80,9 @@ def test_the_cells_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             for line in cell.splitlines():
                 _shell(line, names)
         else:  # the bundle has no text-to-unit model of its own for certain
-            cell = cell.replace('SPELLER = ""', f"SPELLER = {str(text_to_unit)!r}").replace("demo/clip.mp4", "demo/my clip.mp4")
+            cell = cell.replace('SPELLER = ""', f"SPELLER = {str(text_to_unit)!r}").replace(
+                "docs/clip/clip.mp4", "docs/clip/my clip.mp4"
+            )
             exec(compile(cell, "cell", "exec"), names)
     assert shown == ["outputs/demo_ko.mp4", "outputs/own_over_text.mp4", "outputs/own_corrected.mp4"]
     assert all(probe(tmp_path / path).has_video for path in shown)

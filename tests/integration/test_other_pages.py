@@ -54,7 +54,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with SoundWriter(folder / "talk.mp3", 16000) as sound:
         sound.write_sound(talk([0.2, 2.0, 0.2]).astype("float32"))
     _write_what_is_read(folder)
-    copytree(ROOT / "demo", folder / "demo")
+    copytree(ROOT / "docs" / "clip", folder / "docs" / "clip")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NETFLIPS_MODELS", str(folder / "models"))
         patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))

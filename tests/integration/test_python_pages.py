@@ -24,7 +24,7 @@ def _examples(page: str) -> list[str]:
 def test_the_examples_of_a_page_run(
     page: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "demo").symlink_to(ROOT / "demo")
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
     monkeypatch.chdir(tmp_path)
     examples = _examples(page)
     assert len(examples) == number
@@ -52,14 +52,14 @@ def test_importing_netflips_loads_no_library() -> None:
 
 def test_files_are_checked_before_anything_is_loaded() -> None:
     with pytest.raises(NetflipsError, match="the video is not there"):
-        netflips.lipsync("none.mp4", ROOT / "demo/clip.mp4", "x.mp4")
-    with os.scandir(ROOT / "demo") as entries, pytest.raises(NetflipsError, match="the speech is not there"):
+        netflips.lipsync("none.mp4", ROOT / "docs/clip/clip.mp4", "x.mp4")
+    with os.scandir(ROOT / "docs" / "clip") as entries, pytest.raises(NetflipsError, match="the speech is not there"):
         netflips.lipsync(next(one for one in entries if one.name == "clip.mp4"), "none.wav", "x.mp4")
     with pytest.raises(UsageError, match="say what the portrait says"):
-        netflips.portrait(ROOT / "demo/portrait.jpg", "x.mp4")
+        netflips.portrait(ROOT / "docs/clip/portrait.jpg", "x.mp4")
 
 
-PAGES = ("README.md", "README.ko.md", "docs/python.md")
+PAGES = ("README.md", "docs/ko/README.md", "docs/python.md")
 
 
 def _write_examples(page: str, folder: Path) -> Path:

@@ -24,7 +24,7 @@ from recipes.demo.random.random_checkpoints import (
 from tests.signals import hear_ctrl_c
 
 ROOT = Path(__file__).resolve().parents[2]
-CLIP = ROOT / "demo" / "clip.mp4"
+CLIP = ROOT / "docs" / "clip" / "clip.mp4"
 ENTRIES = ("av2unit/inference.py", "unit2unit/inference.py", "unit2av/inference_unit2a.py", "unit2av/inference_unit2av.py")
 
 

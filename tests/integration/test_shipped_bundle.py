@@ -47,7 +47,7 @@ from unit2text.stage import UNIT2TEXT
 from unit2text.text import character_errors
 from unit2text.unit_reader import UnitReader
 
-CLIP = Path(__file__).resolve().parents[2] / "demo" / "clip.mp4"
+CLIP = Path(__file__).resolve().parents[2] / "docs" / "clip" / "clip.mp4"
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,8 @@ from netflips.cli import main
 code = main(sys.argv[1:])
 print(code, *({HEAVY!r} & set(sys.modules)))
 """
-    words = ["dub", str(ROOT / "demo" / "clip.mp4"), "--out", str(tmp_path / "out.mp4"), "--report", str(tmp_path / "a.html")]
+    clip = ROOT / "docs" / "clip" / "clip.mp4"
+    words = ["dub", str(clip), "--out", str(tmp_path / "out.mp4"), "--report", str(tmp_path / "a.html")]
     done = _python(code, *words, "--quiet", "--check", "off")
     assert (done.stdout, done.stderr) == ("0\n", "")
 
@@ -100,7 +101,7 @@ def test_a_signal_while_importing_is_one_line(tmp_path: Path, start: str, at: st
     number, *how = ended
     (tmp_path / "sitecustomize.py").write_text(_INTERRUPTS)
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "AT": at, "SIGNAL": str(int(number))}
-    command = [sys.executable, *start.split(), str(ROOT / "demo" / "clip.mp4"), "--out-vid-path", str(tmp_path / "o.mp4")]
+    command = [sys.executable, *start.split(), str(ROOT / "docs" / "clip" / "clip.mp4"), "--out-vid-path", str(tmp_path / "o.mp4")]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs are started deaf to it

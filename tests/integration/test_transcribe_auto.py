@@ -13,7 +13,7 @@ from avcore.media import FrameSource, VideoWriter, read_speech, write_speech
 from netflips.options import TranscribeOptions
 from unit2text.text import character_errors
 
-CLIP = Path(__file__).resolve().parents[2] / "demo" / "clip.mp4"
+CLIP = Path(__file__).resolve().parents[2] / "docs" / "clip" / "clip.mp4"
 TEXT = "Excuse me, where is the airport?"
 BY_SOUND, BY_LIPS = TranscribeOptions(modalities="audio"), TranscribeOptions(modalities="video")
 

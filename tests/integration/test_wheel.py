@@ -23,7 +23,7 @@ from tests.avdata.prepare.trees import write_zeroth
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("avcore", "avdata", "av2unit", "unit2unit", "unit2av", "unit2text", "text2unit", "avtrain", "netflips")
-PARTS = (*PACKAGES, "configs", "demo", "pyproject.toml", "README.md", "LICENSE", "inference_av2av.py")
+PARTS = (*PACKAGES, "configs", "docs/clip", "pyproject.toml", "README.md", "LICENSE", "inference_av2av.py")
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user's folder, which a command runs in. The bundle's models stand in for published ones."""
     monkeypatch.chdir(tmp_path)
     for name in ("a.mp4", "a_ko.mp4", "v.mp4", "lips.mp4", "music.mp4"):
-        shutil.copy(ROOT / "demo/clip.mp4", name)
+        shutil.copy(ROOT / "docs/clip/clip.mp4", name)
     Path("s.json").write_text('{"utterances": []}')
     Path("music.yaml").write_text("background_audio: music.mp4\n")
     voice = SpeakerOf("Ann", VoiceFile("v.mp4"))

@@ -31,7 +31,7 @@ from tests.unit2av.mouth_samples import open_mouth
 main = portrait.main
 
 SIDE = 220
-DEMO_CLIP = Path(__file__).resolve().parents[2] / "demo" / "clip.mp4"
+DEMO_CLIP = Path(__file__).resolve().parents[2] / "docs" / "clip" / "clip.mp4"
 REST_S = 0.72
 """Of a portrait before and behind its speech."""
 
@@ -173,7 +173,7 @@ def test_a_portrait_says_text_and_units(folder: Path, tmp_path: Path, parity_dir
 
 
 def test_the_background_stands_still_behind_a_head_that_moves() -> None:
-    path = Path(__file__).resolve().parents[2] / "demo" / "portrait.jpg"
+    path = Path(__file__).resolve().parents[2] / "docs" / "clip" / "portrait.jpg"
     still = read_still(path)
     mesh, _ = find_face(still, None, path)
     layers = layers_of(still, mesh)

@@ -20,7 +20,7 @@ from tests.netflips.conftest import write_clip
 
 main = transcribe.main
 
-CLIP = Path(__file__).resolve().parents[2] / "demo" / "clip.mp4"
+CLIP = Path(__file__).resolve().parents[2] / "docs" / "clip" / "clip.mp4"
 
 
 @pytest.fixture(scope="module")

@@ -247,7 +247,7 @@ def test_hard_patches_cover_what_is_before_the_mouth_as_published() -> None:
 @cache
 def photograph() -> tuple[Pixels, NDArray[np.float32]]:
     """The portrait of the demo, and its landmarks."""
-    path = Path(__file__).resolve().parents[2] / "demo" / "portrait.jpg"
+    path = Path(__file__).resolve().parents[2] / "docs" / "clip" / "portrait.jpg"
     still = read_still(path)
     return still, find_face(still, None, path)[0]
 

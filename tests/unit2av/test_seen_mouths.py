@@ -24,7 +24,7 @@ from unit2av.face.training.task import LipReader, l1_weights, mouth_of, moved_we
 from unit2av.lip_crops import CropSource
 
 _ROOT = Path(__file__).parents[2]
-_CLIP = _ROOT / "demo" / "clip.mp4"
+_CLIP = _ROOT / "docs" / "clip" / "clip.mp4"
 
 
 class Copyist(nn.Module):

@@ -35,7 +35,7 @@ sentences; a head turned by 0.6 radians; a pause within the sentence; a photogra
 _OF_TWO = ("two", "cut")
 _SIDE, _GAP_S, _AROUND_S, _PAUSE_S = 288, 0.9, 0.25, 0.7
 _TURNED, _MUSIC_DB = 0.6, -18.0
-_PORTRAIT = Path(__file__).resolve().parents[3] / "demo" / "portrait.jpg"
+_PORTRAIT = Path(__file__).resolve().parents[3] / "docs" / "clip" / "portrait.jpg"
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ class _Chunks(Generic[Job]):
 LOG = logging.getLogger("recipes.demo.heads")
 
 
-_CLIP = Path(__file__).resolve().parents[3] / "demo" / "clip.json"
+_CLIP = Path(__file__).resolve().parents[3] / "docs" / "clip" / "clip.json"
 _MOST = 1_000_000
 _NUM_VALID = 80
 _VALID_SHARE = 10

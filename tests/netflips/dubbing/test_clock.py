@@ -15,7 +15,7 @@ from netflips.cli import main
 from netflips.script.files import script_from
 from unit2text.text import character_errors
 
-CLIP = Path(__file__).resolve().parents[3] / "demo" / "clip.mp4"
+CLIP = Path(__file__).resolve().parents[3] / "docs" / "clip" / "clip.mp4"
 SENTENCES = (0.16, 3.16)
 """When the demo's sentence is said (s); it lasts 2.1 s."""
 SAID_S = 2.1

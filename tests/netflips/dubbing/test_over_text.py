@@ -615,7 +615,7 @@ def test_real_whisper_a_program_that_translates_and_one_that_speaks_dub_the_demo
     if whisper is None:
         pytest.skip("make judges installs Whisper")
     pytest.importorskip("espeakng_loader")
-    korean, clip = "실례합니다, 공항이 어디에 있어요?", Path(__file__).parents[3] / "demo" / "clip.mp4"
+    korean, clip = "실례합니다, 공항이 어디에 있어요?", Path(__file__).parents[3] / "docs" / "clip" / "clip.mp4"
     answer = "print(json.dumps({'ok': True, 'text': sys.argv[1]}), flush=True)"
     code = f"import json, sys\nfor line in sys.stdin:\n    {answer}"
     translate = shlex.join([sys.executable, "-c", code, korean])

@@ -33,7 +33,7 @@ from netflips.script.utterance import TimeSpan, Utterance
 from tests.netflips.dubbing.made import plain_frames, uneven_times, write_recording
 from unit2av.lipsync.backend import LipSyncChoice
 
-DEMO = Path(__file__).parents[3] / "demo" / "clip.mp4"
+DEMO = Path(__file__).parents[3] / "docs" / "clip" / "clip.mp4"
 CUTS = [1.3, 2.0, 3.98, 4.02, 6.5, 7.99]
 """About when the recording changes its frame; some lie at the edge of a stretch."""
 

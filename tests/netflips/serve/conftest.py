@@ -19,7 +19,7 @@ from netflips.serve.worker_process import WorkerProcess
 from tests.netflips.serve.browser import WAIT_MS, browser, served
 
 ROOT = Path(__file__).resolve().parents[3]
-CLIP = ROOT / "demo" / "clip.mp4"
+CLIP = ROOT / "docs" / "clip" / "clip.mp4"
 FAKE_WORKER = (sys.executable, str(Path(__file__).with_name("fake_worker.py")))
 LOCAL = "http://localhost"
 
