@@ -10,7 +10,7 @@ from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.command import LOG
 from avcore.domain import VIDEO_CAUSE, outside_note
-from avcore.faces.select import parse_face_choice
+from avcore.faces.select import FaceWord, parse_face_choice
 from avcore.files import Input
 from avcore.flags import Command, CommonOptions, flag, out_flag, positional
 from avcore.loading import loading, names_from
@@ -46,12 +46,8 @@ class UnitsOptions(CommonOptions):
     """audio,video or audio or video (default: audio,video)"""
     in_lip_path: Path | None = flag(default=None, file=Input("the lip video"))
     """existing lip video, 96 x 96 at 25 fps (default: found in the video)"""
-    face: str = flag(default="auto")
+    face: FaceWord = flag(default="auto")
     """whose lips: auto (who speaks), largest, or N-th from the left"""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        parse_face_choice(self.face)
 
 
 def extract_to_file(options: UnitsOptions) -> Units:

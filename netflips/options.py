@@ -13,7 +13,7 @@ from msgspec import Meta
 from avcore.bounds import Count, Number, Positive, Share
 from avcore.checkpoints.stages import STORED_PRECISIONS
 from avcore.errors import UsageError
-from avcore.faces.select import parse_face_choice
+from avcore.faces.select import FaceWord
 from avcore.files import Input, Output
 from avcore.flags import (
     Command,
@@ -92,7 +92,7 @@ class LipsyncOptions(MarkFlags, CommonOptions):
     fit: Fit = flag(default="speech")
     """if lengths differ: speech = as long as the speech, frames played forwards and backwards or cut; hold = the same, with the
     last frame held; video = as long as the video, speech cut or followed by silence (default: speech)"""
-    face: str = flag(default="auto")
+    face: FaceWord = flag(default="auto")
     """auto (the largest that speaks), largest, or N-th from the left (default: auto)"""
     av2unit_path: Path | None = flag(
         default=None,
@@ -102,10 +102,6 @@ class LipsyncOptions(MarkFlags, CommonOptions):
     """unit encoder (not for --lips wav2lip)"""
     unit2av_path: Path | None = flag(default=None, file=Input("the renderer"))
     """unit AV renderer (not for --lips wav2lip)"""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        parse_face_choice(self.face)
 
     @property
     def generated(self) -> Generated:
@@ -280,7 +276,7 @@ class LipSpeechOptions(CommonOptions):
     """the voice: a recording, a video, x.npy or x.npz (default: the voice in the video's sound, else a neutral voice)"""
     audio_track: str | None = flag(default=None, metavar="N|LANG")
     """sound track of the video: a number from 1, or a language (default: the first with speech)"""
-    face: str = flag(default="auto")
+    face: FaceWord = flag(default="auto")
     """whose lips: auto (the largest that speaks), largest, or N-th from the left"""
     av2unit_path: Path | None = flag(
         group=("models", "the first two belong together; without them, the small models of the bundle are used"),
@@ -292,10 +288,6 @@ class LipSpeechOptions(CommonOptions):
     """unit AV renderer with a vocoder of the language"""
     speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
     """encoder.pt or x.onnx (default: the weights that come with NetfLips)"""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        parse_face_choice(self.face)
 
 
 @dataclass(frozen=True)
@@ -325,7 +317,7 @@ class TranscribeOptions(CommonOptions):
     """sound track of the file: a number from 1, or a language (default: the first with speech)"""
     source: str | None = flag("--from", default=None, metavar="LANG")
     """language that is spoken, as en, or auto (default: auto, the one whose text is most probable)"""
-    face: str = flag(default="auto")
+    face: FaceWord = flag(default="auto")
     """whose lips: auto (who speaks), largest, or N-th from the left"""
     unit2text_path: Path | None = flag(default=None, file=Input("the unit-to-text model"))
     """unit recognizer (units to text), or a published finetuned.pt, which reads lips (default: the bundle's)"""
@@ -343,7 +335,6 @@ class TranscribeOptions(CommonOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        parse_face_choice(self.face)
         if self.recognizer is not None and (self.unit2text_path or self.av2unit_path):
             raise UsageError("--recognizer stands in place of --unit2text-path and --av2unit-path", hint="leave those out")
         if self.source == AUTO:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from avcore.errors import UsageError
+from avcore.faces.select import FaceWord
 from avcore.files import Input
 from avcore.flags import CommonOptions, flag, out_flag, positional, speed_flag, voice_flag
 from unit2av.lipsync.backend import LipSyncChoice, lips_flag
@@ -90,7 +91,7 @@ class RenderOptions(RenderingFlags):
     """face boxes x.bbox.pkl, one row per frame (default: faces are detected)"""
     voice: Path | None = voice_flag()
     """another voice: x.wav, any sound or video file, or x.npy (default: the video's)"""
-    face: str = flag(default="auto")
+    face: FaceWord = flag(default="auto")
     """auto (the largest that speaks), largest, or N-th from the left (default: auto)"""
     hard_paste: bool = flag(default=False)
     """paste the whole box without a soft edge, as published"""

@@ -1,17 +1,21 @@
 """Choose the face to dub among all faces of a video: by default the largest one that speaks in each shot."""
 
 from dataclasses import dataclass
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Annotated, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
-from avcore.errors import UsageError
+from avcore.bounds import checked
 from avcore.faces.geometry import overlap
 from avcore.timeline import FRAME_RATE, SAMPLES_PER_FRAME, frame_at
 
 FaceChoice = Literal["auto", "largest"] | int
 """auto: the largest face that speaks; largest: the largest face; N: the N-th from the left, counted from 1, in each shot."""
+_FACE = Meta(pattern="^(?:auto|largest|[1-9][0-9]*)$", description="auto, largest, or a number from 1 (counted from the left)")
+FaceWord = Annotated[str, _FACE]
+"""A `FaceChoice` as it is written."""
 
 
 class Followed(Protocol):
@@ -63,13 +67,8 @@ _LEAST_WITH_SOUND = frame_at(1)
 
 def parse_face_choice(text: str) -> FaceChoice:
     """Read the value of --face: auto, largest, or a number from 1; raises UsageError otherwise."""
-    if text == "auto":
-        return "auto"
-    if text == "largest":
-        return "largest"
-    if text.isdecimal() and int(text) >= 1:
-        return int(text)
-    raise UsageError("--face cannot be used", expected="auto, largest, or a number from 1 (counted from the left)", found=text)
+    word = checked(text, FaceWord, "--face")
+    return int(word) if word.isdecimal() else word
 
 
 def loudness(speech: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -11,6 +11,7 @@ from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.command import LOG
 from avcore.errors import EXIT_FAILED, UsageError
+from avcore.faces.select import FaceWord
 from avcore.files import Input
 from avcore.flags import Command, CommonOptions, flag, positional
 from avcore.journal import iter_rows
@@ -49,7 +50,7 @@ class ExtractOptions(SpreadFlags, CommonOptions):
     """unit encoder, mavhubert_large_noise.pt (default: the bundle's)"""
     modalities: str = flag(default="audio,video", metavar="WHICH")
     """audio,video or audio or video (default: audio,video)"""
-    face: str = flag(default="auto")
+    face: FaceWord = flag(default="auto")
     """whose lips: auto (who speaks), largest, or N-th from the left"""
     units: bool = flag("--no-units", default=True)
     """write only what the next three flags ask for"""

@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, MISSING, dataclass, fields, is_dataclass, replace
@@ -15,10 +14,9 @@ from msgspec import Meta
 from avcore.bounds import Amount, Count, Number, Positive
 from avcore.checkpoints.bundle import bundle_of
 from avcore.errors import NotUnderstoodError, UsageError
-from avcore.faces.select import parse_face_choice
+from avcore.faces.select import FaceWord
 from avcore.files import Input, Output, is_name, require_file
 from avcore.flags import CommonOptions, files_written, flag, out_flag, positional, report_flag, shown_name, voice_flag
-from avcore.notes import shown
 from avcore.programs import parse_command, takes
 from avcore.units import normalise_language
 from avcore.words import KOREAN
@@ -52,6 +50,11 @@ SpeechLevel = Literal["해요체", "합니다체", "해체"]
 
 _Faster = Annotated[float, Meta(gt=0, le=1)]
 _Slower = Annotated[float, Meta(ge=1)]
+_NUMBERS = Meta(pattern="^(?:all|[1-9][0-9]*(?:,[1-9][0-9]*)*|)$", description="numbers of utterances, as 3,7, or all")
+_LEVEL = "-(?:[0-5]?[0-9](?:[.][0-9]+)?|60)|-?0"
+_UNDER = Meta(
+    pattern=f"^(?:keep|mute|under(?::(?:{_LEVEL}))?)$", description="keep, mute, under, or a level of -60 to 0 dB, as under:-24"
+)
 SubtitleOffset = float | Literal["auto"]
 
 
@@ -147,7 +150,7 @@ class DubOptions(MarkFlags):
     speech_level: SpeechLevel | None = flag(default=None, metavar="LEVEL")
     """Korean level of speech that a language model writes for all whose level the script does not say: 해요체, 합니다체 or 해체
     (default: 해요체)"""
-    retranslate: str = flag(default="", nargs="?", const=ALL, metavar="N,N")
+    retranslate: Annotated[str, _NUMBERS] = flag(default="", nargs="?", const=ALL, metavar="N,N")
     """translate what --script-in says once more, of all utterances or those with these numbers; without it texts and units that
     nobody corrected are said as they stand"""
     glossary: Path | None = flag(default=None, file=Input("the glossary"))
@@ -180,7 +183,7 @@ class DubOptions(MarkFlags):
     """keep the sound of --speech-in, too; lips and times follow it (default: it is said in the speaker's voice)"""
     revoice: bool = flag(default=False)
     """say what --speak-with speaks in the speaker's voice, by its units, which is less well understood"""
-    face: str = flag(group="video", default="auto")
+    face: FaceWord = flag(group="video", default="auto")
     """auto (largest that speaks), largest, or N-th from the left (default: auto)"""
     in_lip_path: Path | None = flag(default=None, file=Input("the lip video"))
     """existing 96x96 lip video at 25 fps, in place of finding the lips"""
@@ -198,7 +201,7 @@ class DubOptions(MarkFlags):
     """freeze the last frame while speech is still too long, so that the output grows longer"""
     utterance_length: tuple[Amount, Positive] = flag(default=(2.0, 12.0), metavar=("MIN", "MAX"))
     """seconds that an utterance should last (default: 2 12)"""
-    background: str = flag(default="keep", metavar="keep|mute|under[:DB]")
+    background: Annotated[str, _UNDER] = flag(default="keep", metavar="keep|mute|under[:DB]")
     """keep or mute the sound outside of speech and behind it; under: a voice-over, with the original heard below the new speech, at
     -18 dB or as in under:-24 (default: keep)"""
     other_speech: OtherSpeech = flag(default="keep")
@@ -239,7 +242,6 @@ class DubOptions(MarkFlags):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        parse_face_choice(self.face)
         # The dataclass is frozen, so `object.__setattr__` is how a field gets its normal form.
         for name in ("source", "to"):
             if (given := getattr(self, name)) is not None:
@@ -269,15 +271,13 @@ class DubOptions(MarkFlags):
             raise UsageError("--people has a voice for each, --voice is one for all", hint="leave one of them out")
         if self.retranslate and self.script_in is None:
             raise UsageError("--retranslate belongs to --script-in", hint=f"add {SCRIPT_IN} draft.json, or leave it out")
-        if self.retranslate != ALL and not re.fullmatch(r"(?:[1-9]\d*(?:,(?!$)|$))*", str(self.retranslate)):
-            raise UsageError(f"--retranslate takes numbers of utterances, as 3,7, or {ALL}", found=shown(self.retranslate))
         if self.timeline is not None and self.timeline.suffix.lower() != ".otio":
             raise UsageError("timeline writes OpenTimelineIO", expected="a name that ends in .otio", found=self.timeline)
         if self.timeline is not None and self.is_draft:
             raise UsageError("timeline shows a dub, and --draft makes none", hint="leave one of them out")
         if self.timing == "free" and self.is_of_recordings:
             raise UsageError("options for recordings of several utterances do not go with --timing free")
-        _ = self.subtitling, self.separation_command, self.diarization_command, self.speaker, self.under  # each is refused here
+        _ = self.subtitling, self.separation_command, self.diarization_command, self.speaker  # each is refused here
         if BACKGROUND in self.alternates and self.background != "keep":
             hint = "leave one of them out"
             raise UsageError("tracks background is of a dub that keeps it", found=f"--background {self.background}", hint=hint)
@@ -395,18 +395,9 @@ class DubOptions(MarkFlags):
 
     @cached_property
     def under(self) -> float:
-        """How loud the original is heard below new speech, as a factor of its own level. Raises UsageError."""
+        """How loud the original is heard below new speech, as a factor of its own level."""
         word, _, level = self.background.partition(":")
-        if word in ("keep", "mute") and not level:
-            return 0.0
-        try:
-            level_db = float(level) if level else UNDER_DB
-        except ValueError:
-            level_db = math.nan
-        if word != "under" or not -60 <= level_db <= 0 or self.background.endswith(":"):
-            expected = "keep, mute, under, or a level of -60 to 0 dB, as under:-24"
-            raise UsageError("unknown --background", expected=expected, found=self.background)
-        return float(10 ** (level_db / 20))
+        return float(10 ** (float(level or UNDER_DB) / 20)) if word == "under" else 0.0
 
     def stem_files(self, out: Path) -> list[Path]:
         """Return the files of stems for an output: speech, background and mix; none where nobody asks for them."""

@@ -110,7 +110,14 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("dub", "--recognizer {whisper}", "--recognizer belongs to the cascade"),
     ("dub", "--check-translation", "--check-translation belongs to the cascade"),
     ("dub", "--only-commercial", "--only-commercial: what these models make may not be sold, as far as is known"),
-    *(("dub", f"--background {one}", "unknown --background") for one in ("under:", "under:3", "under:loud", "keep:-3", "quiet")),
+    *(
+        (
+            "dub",
+            f"--background {one}",
+            "--background cannot be used; expected keep, mute,",
+        )
+        for one in ("under:", "under:3", "under:loud", "keep:-3", "quiet")
+    ),
     *(
         ("dub", f"tracks={one}", "tracks cannot be used")
         for one in ("original", "dub,song", "original,dub", "dub,original,original")

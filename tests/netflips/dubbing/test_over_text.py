@@ -424,7 +424,7 @@ def test_a_term_is_corrected_once_for_what_was_approved_the_translator_and_the_v
     assert all("unsayable" not in one.quality.causes for one in new.utterances)  # the name is not spelled letter by letter
     assert new.terms == (Term("Marchetti", "마르켈로", "마체티"),)
     wrong = ["--script-in", changed, "--translate-with", "false"]
-    for numbers, line in (("4", "not there; expected numbers from 1 to 3; found 4"), ("x", "takes numbers of utterances")):
+    for numbers, line in (("4", "not there; expected numbers from 1 to 3; found 4"), ("x", "expected numbers of utterances")):
         assert dub(recording, tmp_path / "x.mp4", *wrong, "--retranslate", numbers, given=given) == 2
         assert line in capsys.readouterr().err
 
