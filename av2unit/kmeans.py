@@ -14,7 +14,7 @@ from avcore.bounds import require
 from avcore.command import Parser
 from avcore.errors import UsageError
 from avcore.progress import bars
-from avtrain.entry import main_of
+from avcore.train.entry import main_of
 
 _PURPOSES = {
     "fit": "fit a k-means model to a sample of the frames of a corpus",

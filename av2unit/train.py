@@ -23,8 +23,8 @@ from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.command import Parser, add_quiet_options, run
 from avcore.files import Output, check_files
 from avcore.progress import bars
-from avtrain.checkpoints import BEST, LAST, RunResult
-from avtrain.entry import read_config, train_of
+from avcore.train.checkpoints import BEST, LAST, RunResult
+from avcore.train.entry import read_config, train_of
 
 if TYPE_CHECKING:
     from av2unit.training.task import UnitEncoderTask

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
+from avcore.data.manifest import Entry, write_manifest
 from avcore.media import write_speech
-from avdata.manifest import Entry, write_manifest
 from benchmarks.material import speech
 from benchmarks.stages import Ledger
 from netflips.cascade.kokoro import missing_voices

@@ -34,7 +34,7 @@ COMMANDS = {
     "transcribe": ("netflips.options:transcribe", "write what is said in videos and sound files as text or subtitles"),
     "extract": ("netflips.bulk.command", "extract the units of a whole corpus"),
     "prepare": ("netflips.prepare", "prepare a speech corpus or a folder of videos for training"),
-    "manifest": ("avdata.manifest_command", "check, count, divide, join and convert manifests"),
+    "manifest": ("avcore.data.manifest_command", "check, count, divide, join and convert manifests"),
     "models": ("netflips.published.command", "download published models and list them"),
     "convert": ("netflips.options:convert", "convert a checkpoint to safetensors and JSON"),
     "bundle": ("netflips.bundles.command", "pack and check the models that come with NetfLips"),

@@ -17,7 +17,7 @@ from avcore.errors import NetflipsError
 from avcore.files import HUB_WEIGHTS
 from avcore.journal import read
 from avcore.texts import read_json, read_yaml
-from avtrain.config import CONFIG_FILE, STARTS_FILE
+from avcore.train.config import CONFIG_FILE, STARTS_FILE
 from netflips.published.catalogue import NOT_STATED
 from netflips.published.terms import licence_of
 from text2unit.stage import TEXT2UNIT

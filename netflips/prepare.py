@@ -1,4 +1,4 @@
-"""`netflips prepare`: the corpora of `avdata.prepare`, and pairs whose other side is made with recognizers and text translators."""
+"""`netflips prepare`: the corpora of `avcore.data.prepare`, and pairs whose other side recognizers and text translators make."""
 
 import argparse
 import sys
@@ -9,16 +9,16 @@ from avcore.command import Parser
 from avcore.loading import loading
 
 CORPORA = {
-    "kox": ("avdata.prepare.kox", "AIHub Ko-X: Korean speech with English text or speech"),
-    "zeroth": ("avdata.prepare.zeroth", "Zeroth Korean (OpenSLR 40)"),
-    "kosp2e": ("avdata.prepare.kosp2e", "kosp2e: Korean speech with English translations by people"),
-    "lhotse": ("avdata.prepare.lhotse", "manifests of lhotse: LibriSpeech and many others"),
-    "kaldi": ("avdata.prepare.kaldi", "a folder of Kaldi or ESPnet: wav.scp, text, utt2spk, segments"),
-    "lips": ("avdata.prepare.aihub_lips", "AIHub's Korean lip-reading video"),
-    "muavic": ("avdata.prepare.muavic", "MuAViC: talks with mouth crops and English translations"),
-    "grid": ("avdata.prepare.grid", "GRID: six-word sentences of 34 people, with its splits"),
-    "lrs": ("avdata.prepare.lrs", "LRS2 and LRS3, with their splits"),
-    "video": ("avdata.prepare.video", "a folder of talking-head videos"),
+    "kox": ("avcore.data.prepare.kox", "AIHub Ko-X: Korean speech with English text or speech"),
+    "zeroth": ("avcore.data.prepare.zeroth", "Zeroth Korean (OpenSLR 40)"),
+    "kosp2e": ("avcore.data.prepare.kosp2e", "kosp2e: Korean speech with English translations by people"),
+    "lhotse": ("avcore.data.prepare.lhotse", "manifests of lhotse: LibriSpeech and many others"),
+    "kaldi": ("avcore.data.prepare.kaldi", "a folder of Kaldi or ESPnet: wav.scp, text, utt2spk, segments"),
+    "lips": ("avcore.data.prepare.aihub_lips", "AIHub's Korean lip-reading video"),
+    "muavic": ("avcore.data.prepare.muavic", "MuAViC: talks with mouth crops and English translations"),
+    "grid": ("avcore.data.prepare.grid", "GRID: six-word sentences of 34 people, with its splits"),
+    "lrs": ("avcore.data.prepare.lrs", "LRS2 and LRS3, with their splits"),
+    "video": ("avcore.data.prepare.video", "a folder of talking-head videos"),
     "pairs": ("netflips.synthetic_pairs", "pairs from a corpus of one language, by a text translator and text-to-speech programs"),
 }
 

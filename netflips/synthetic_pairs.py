@@ -19,17 +19,17 @@ from typing import Any
 
 import numpy as np
 
+from avcore.data.manifest import Entry, iter_entries
+from avcore.data.prepare.kox import LASTING_HELP, Synthesis
+from avcore.data.prepare.recordings import StoredSound, store_sound
+from avcore.data.prepare.running import CorpusItem, Preparation
+from avcore.data.prepare.workplace import ItemRecord, Journal
 from avcore.errors import InputError, MediaError, UsageError
 from avcore.files import Input
 from avcore.flags import Command, flag
 from avcore.media import read_speech
 from avcore.programs import LineProgram, parse_command, program_name
 from avcore.units import normalise_language
-from avdata.manifest import Entry, iter_entries
-from avdata.prepare.kox import LASTING_HELP, Synthesis
-from avdata.prepare.recordings import StoredSound, store_sound
-from avdata.prepare.running import CorpusItem, Preparation
-from avdata.prepare.workplace import ItemRecord, Journal
 from netflips.bulk.inputs import require_file_names
 from netflips.cascade.program import post_json
 from netflips.quality_estimation import is_loop

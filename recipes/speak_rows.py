@@ -14,6 +14,7 @@ import numpy as np
 
 from avcore.arrays import Floats
 from avcore.command import LOG
+from avcore.data.manifest import Entry, Manifest, read_manifest
 from avcore.errors import InputError, NoSpeechError, UsageError
 from avcore.files import Input, private_folder
 from avcore.flags import Command, CommonOptions, flag, positional
@@ -22,7 +23,6 @@ from avcore.loading import loading
 from avcore.parts import Part, share
 from avcore.progress import bars, track
 from avcore.units import Units, write_unit_file
-from avdata.manifest import Entry, Manifest, read_manifest
 
 if TYPE_CHECKING:
     from avcore.contracts import Speaker

@@ -1,8 +1,8 @@
-"""Prepare a Kaldi folder; see avdata/prepare/kaldi.py and docs/data.md."""
+"""Prepare a Kaldi folder; see avcore/data/prepare/kaldi.py and docs/data.md."""
 
 import sys
 
-from avdata.prepare.kaldi import main
+from avcore.data.prepare.kaldi import main
 
 if __name__ == "__main__":
     sys.exit(main())

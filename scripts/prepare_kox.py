@@ -1,8 +1,8 @@
-"""Prepare AIHub Ko-X; see avdata/prepare/kox.py and docs/data.md."""
+"""Prepare AIHub Ko-X; see avcore/data/prepare/kox.py and docs/data.md."""
 
 import sys
 
-from avdata.prepare.kox import main
+from avcore.data.prepare.kox import main
 
 if __name__ == "__main__":
     sys.exit(main())

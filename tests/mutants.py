@@ -25,7 +25,7 @@ class Mutant(NamedTuple):
     tests: str
 
 
-_LOOP, _PARTS = "avtrain/test_loop.py::test_", "avtrain/test_parts.py"
+_LOOP, _PARTS = "avcore/train/test_loop.py::test_", "avcore/train/test_parts.py"
 _CONTRACT = "trainers/test_contract.py::test_"
 _OPPOSED = f"{_CONTRACT}discriminators_take_what_is_real_for_real"
 _CLIPS, _VOICE, _FACES = "av2unit/test_training_data.py", "unit2av/test_unit2a_data.py", "unit2av/test_lip_data.py"
@@ -39,27 +39,28 @@ _CLOCK, _SOURCE, _HEARD = "avcore/test_media_clock.py", "avcore/test_media_sourc
 _TRACKS, _FOLLOWED, _BOXES = "avcore/test_sound_tracks.py", "avcore/faces/test_tracker.py::test_", "avcore/faces/test_boxes.py"
 _PASTED, _ALIGNED = "avcore/faces/test_crop_and_paste.py", "avcore/faces/test_align.py"
 _CUES, _SCRIPT = "netflips/subtitles/test_subtitles.py::test_", "netflips/script/test_script.py"
-_PIECES = "avdata/prepare/test_pieces.py::test_"
+_PIECES = "avcore/data/prepare/test_pieces.py::test_"
 _UPDATES = f"{_VALID}::test_an_update_has_the_same_tokens_in_any_number_of_processes"
 MUTANTS = (
     # the loop: clipping, zeroing, schedules, resume, the best
-    Mutant("avtrain.loop", "self._task.optim[name].clip_norm or math.inf", "math.inf",
+    Mutant("avcore.train.loop", "self._task.optim[name].clip_norm or math.inf", "math.inf",
         f"{_LOOP}gradients_are_no_longer_than_the_bound"),
-    Mutant("avtrain.loop", "        restore_random_state(saved)\n", "",
+    Mutant("avcore.train.loop", "        restore_random_state(saved)\n", "",
         f"{_LOOP}a_validation_leaves_the_randomness_of_training_alone"),
-    Mutant("avtrain.loop", "        optimizer.zero_grad()\n", "", f"{_LOOP}a_resumed_run_gives_the_losses_of_an_unbroken_one"),
-    Mutant("avtrain.loop", "self._at.epoch, self._at.batch = batches.next_position()", "batches.next_position()",
+    Mutant("avcore.train.loop", "        optimizer.zero_grad()\n", "", f"{_LOOP}a_resumed_run_gives_the_losses_of_an_unbroken_one"),
+    Mutant("avcore.train.loop", "self._at.epoch, self._at.batch = batches.next_position()", "batches.next_position()",
         f"{_LOOP}a_resumed_run_gives_the_losses_of_an_unbroken_one"),
-    Mutant("avtrain.loop", "self._window.restore(states[rank]", "(lambda _: None)(states[rank]", f"{_LOOP}a_killed_run_goes_on"),
-    Mutant("avtrain.loop", "self._stop_signal = number", "pass", f"{_LOOP}a_signal_is_noted_whatever_is_being_written"),
-    Mutant("avtrain.loop", "return None if result.stop_signal is None else _STOPPED + result.stop_signal", "return None",
+    Mutant("avcore.train.loop", "self._window.restore(states[rank]", "(lambda _: None)(states[rank]",
+        f"{_LOOP}a_killed_run_goes_on"),
+    Mutant("avcore.train.loop", "self._stop_signal = number", "pass", f"{_LOOP}a_signal_is_noted_whatever_is_being_written"),
+    Mutant("avcore.train.loop", "return None if result.stop_signal is None else _STOPPED + result.stop_signal", "return None",
         f"{_CONTRACT}a_run_that_was_stopped_goes_on_to_the_same_bits[text-to-unit]"),
-    Mutant("avtrain.logs", "value > self.best if is_highest else value < self.best", "value > self.best",
+    Mutant("avcore.train.logs", "value > self.best if is_highest else value < self.best", "value > self.best",
         f"{_LOOP}the_newest_numbered_checkpoints_stay_and_the_best"),
-    Mutant("avtrain.optim", "parameter.ndim > _NO_DECAY_DIMS", "parameter.ndim > 0", _PARTS),
-    Mutant("avtrain.data", "[self._rank : usable : self._world]", "[0 : usable : self._world]", _PARTS),
-    Mutant("avtrain.data", "default_rng((seed, *key))", "default_rng((seed, key[1]))", _PARTS),
-    Mutant("avtrain.optim", "(step + 1) / config.warmup_steps", "step / config.warmup_steps", f"{_PARTS}::test_schedules"),
+    Mutant("avcore.train.optim", "parameter.ndim > _NO_DECAY_DIMS", "parameter.ndim > 0", _PARTS),
+    Mutant("avcore.train.data", "[self._rank : usable : self._world]", "[0 : usable : self._world]", _PARTS),
+    Mutant("avcore.train.data", "default_rng((seed, *key))", "default_rng((seed, key[1]))", _PARTS),
+    Mutant("avcore.train.optim", "(step + 1) / config.warmup_steps", "step / config.warmup_steps", f"{_PARTS}::test_schedules"),
     # the unit encoder: heads, masks, weights, noise
     Mutant("av2unit.training.items", "targets = classes.reshape(steps, UNITS_PER_FRAME)",
         "targets = classes.reshape(steps, UNITS_PER_FRAME)[:, ::-1]", _CLIPS),
@@ -183,13 +184,13 @@ MUTANTS = (
         "Word(word.text, word.start_s, word.end_s,", _SCRIPT),
     Mutant("netflips.script.files", "and \"..\" not in place.parts", "", _SCRIPT),
     # corpora: what is done again, gates, lists
-    Mutant("avdata.prepare.workplace", " | {record.parent for record in failed.values()}", "",
+    Mutant("avcore.data.prepare.workplace", " | {record.parent for record in failed.values()}", "",
         f"{_PIECES}failures_and_what_they_follow_are_done_again"),
-    Mutant("avdata.prepare.quality", "value < limit if kind == \"min\" else value > limit", "value < limit",
-        "avdata/prepare/test_video.py"),
-    Mutant("avdata.prepare.listed_splits", "found.setdefault(name, split_named(where)) != split_named(where)",
+    Mutant("avcore.data.prepare.quality", "value < limit if kind == \"min\" else value > limit", "value < limit",
+        "avcore/data/prepare/test_video.py"),
+    Mutant("avcore.data.prepare.listed_splits", "found.setdefault(name, split_named(where)) != split_named(where)",
         "not found.setdefault(name, split_named(where))",
-        "avdata/prepare/test_grid_lrs.py::test_lists_that_cannot_be_used"),
+        "avcore/data/prepare/test_grid_lrs.py::test_lists_that_cannot_be_used"),
     # who agreed, what a manifest is worth, and figures
     Mutant("netflips.provenance.options", "end < date.today()", "end <= date.today()",
         "netflips/provenance/test_dub.py::test_a_consent_holds_to_the_end_of_its_last_day"),
@@ -202,7 +203,7 @@ MUTANTS = (
     Mutant("unit2text.training.task", "letters += len(wanted) - 1", "letters += len(found[found != END])",
         "unit2text/test_training.py::test_errors_are_shares_of_the_letters_that_are_wanted"),
     # what all share: units, notes, exit codes
-    Mutant("avdata.corpus", "if key(one) not in chosen]", "]", _FACES),
+    Mutant("avcore.data.corpus", "if key(one) not in chosen]", "]", _FACES),
     Mutant("avcore.command", "        return error.exit_code\n", "        return 0\n", "avcore/test_command.py"),
 )  # fmt: skip
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = ("av2unit", "unit2unit", "unit2av", "unit2text", "text2unit")
-PACKAGES = ("avcore", "avdata", "avtrain", *STAGES, "netflips", "recipes", "benchmarks")
+PACKAGES = ("avcore", *STAGES, "netflips", "recipes", "benchmarks")
 
 
 def _modules() -> dict[str, Path]:

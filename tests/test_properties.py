@@ -13,8 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from avcore import journal, timeline
+from avcore.data.splits import SplitPlan, divide_speakers
 from avcore.errors import UnitError, UsageError
 from avcore.texts import parse_json, parse_yaml
+from avcore.train.config import BatchConfig
+from avcore.train.data import LengthBatches
 from avcore.units import (
     Units,
     edit_distance,
@@ -25,9 +28,6 @@ from avcore.units import (
     read_unit_file,
     write_unit_file,
 )
-from avdata.splits import SplitPlan, divide_speakers
-from avtrain.config import BatchConfig
-from avtrain.data import LengthBatches
 
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 settings.load_profile("here")

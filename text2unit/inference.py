@@ -12,6 +12,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from avcore.command import LOG
+from avcore.data.manifest import read_manifest
+from avcore.data.unit_store import UnitRow, leave_out, write_units
 from avcore.errors import EXIT_FAILED, InputError, UsageError
 from avcore.files import Input, Output
 from avcore.flags import Command, CommonOptions, flag, positional
@@ -20,8 +22,6 @@ from avcore.notes import NoteKind, report_note, several
 from avcore.progress import bars, track
 from avcore.texts import MOST_BYTES, read_text
 from avcore.units import normalise_language, write_unit_file
-from avdata.manifest import read_manifest
-from avdata.unit_store import UnitRow, leave_out, write_units
 from text2unit.cleaning import left_out_note
 from text2unit.script import SpokenScript, as_pronounced, script_of
 

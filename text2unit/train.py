@@ -16,9 +16,9 @@ import torch
 
 from avcore.checkpoints.checkpoint import load_strict, read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError
+from avcore.train.checkpoints import read_run, require_name
+from avcore.train.entry import export_parser, run_export, train_of
 from avcore.units import require_same_vocabulary
-from avtrain.checkpoints import read_run, require_name
-from avtrain.entry import export_parser, run_export, train_of
 from text2unit.model import network_of, read_text_to_unit_config
 from text2unit.stage import TEXT2UNIT
 from text2unit.text_to_units import TextToUnits

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.data.manifest import Entry, Manifest, read_manifest
 from avcore.errors import InputError, NetflipsError
 from avcore.faces.boxes import read_boxes_for
 from avcore.faces.crop import crop_face
@@ -26,7 +27,6 @@ from avcore.notes import several
 from avcore.pool import Lost, PoolTask, ProcessPool
 from avcore.progress import bars, track
 from avcore.units import fingerprint
-from avdata.manifest import Entry, Manifest, read_manifest
 from unit2av.face.model import FACE_SIZE
 
 LOG = logging.getLogger("netflips.lip_crops")
@@ -165,7 +165,7 @@ class LipCropsOptions(QuietOptions):
     """Cut the faces of a corpus for lip training."""
 
     manifest: Path = flag(file=Input("the manifest"))
-    """JSON lines: id, video, boxes (see avdata.manifest)"""
+    """JSON lines: id, video, boxes (see avcore.data.manifest)"""
     root: Path | None = flag(default=None)
     """folder that its paths start from (default: the manifest's own)"""
     cache: Path = flag(file=Output("the folder of crops", is_folder=True))

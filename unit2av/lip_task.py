@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from avcore.bounds import Amount, Number, require
+from avcore.data.corpus import CorpusConfig
+from avcore.data.manifest import Entry, read_manifest
+from avcore.data.unit_store import leave_out
 from avcore.errors import InputError
 from avcore.notes import several
+from avcore.train.config import Metrics, OptimConfig, RunConfig
+from avcore.train.data import ItemsOf
+from avcore.train.task import Engine, Figures, Task, Values
 from avcore.units import Ids
-from avdata.corpus import CorpusConfig
-from avdata.manifest import Entry, read_manifest
-from avdata.unit_store import leave_out
-from avtrain.config import Metrics, OptimConfig, RunConfig
-from avtrain.data import ItemsOf
-from avtrain.task import Engine, Figures, Task, Values
 from unit2av.face.model import FACE_SIZE, network_images, network_input, to_images
 from unit2av.lip_crops import MAKE_BOXES, ClipFaces, CropCache, CropSource, footage_of
 

@@ -20,8 +20,8 @@ import torch
 from avcore.checkpoints.checkpoint import read_state_dict
 from avcore.errors import CheckpointError
 from avcore.files import Output, atomic_output
-from avtrain.checkpoints import RunResult, read_run, require_name
-from avtrain.entry import export_parser, run_export, train_of
+from avcore.train.checkpoints import RunResult, read_run, require_name
+from avcore.train.entry import export_parser, run_export, train_of
 from unit2av.face.model import DrawingSize
 from unit2av.lip_task import QUALITY
 from unit2av.lipsync.patches import load_wav2lip

@@ -10,11 +10,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from avcore.data.manifest import read_manifest
 from avcore.errors import UsageError
 from avcore.files import Input, Output
 from avcore.flags import Command, QuietOptions, flag, positional
 from avcore.loading import loading
-from avdata.manifest import read_manifest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class MouthOptions(QuietOptions):
     """Learn what units make a mouth do, from videos of people who talk."""
 
     manifest: Path = positional("MANIFEST", file=Input("the manifest"))
-    """JSON lines: id, video, maybe boxes and speaker (see avdata.manifest)"""
+    """JSON lines: id, video, maybe boxes and speaker (see avcore.data.manifest)"""
     units: Path = flag(file=Input("the units", may_be_folder=True))
     """units of the same ids: .jsonl or a folder"""
     out_path: Path = flag(file=Output("the mouth's table"))

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from avtrain.entry import train_of
+from avcore.train.entry import train_of
 from unit2av.face.training.config import SyncTrainConfig
 from unit2av.face.training.items import read_clips
 from unit2av.face.training.sync import SyncTask

@@ -13,12 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from avcore.checkpoints.checkpoint import write_checkpoint
+from avcore.data.published.unit2a import check_range
+from avcore.data.unit_store import table_size
 from avcore.progress import bars
+from avcore.train.checkpoints import require_name
+from avcore.train.entry import export_parser, run_export, train_of
 from avcore.units import normalise_language
-from avdata.published.unit2a import check_range
-from avdata.unit_store import table_size
-from avtrain.checkpoints import require_name
-from avtrain.entry import export_parser, run_export, train_of
 from unit2av.stage import RENDERER, open_for_export, with_vocoder, with_vocoder_settings
 from unit2av.voice.speech import UnitVocoder
 from unit2av.voice.training.config import Unit2aConfig

@@ -15,9 +15,9 @@ import torch
 
 from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.errors import UsageError
+from avcore.train.checkpoints import read_run, require_name
+from avcore.train.entry import export_parser, run_export, train_of
 from avcore.units import require_same_vocabulary
-from avtrain.checkpoints import read_run, require_name
-from avtrain.entry import export_parser, run_export, train_of
 from unit2av.face.model import WINDOW_FRAMES, FaceModel, FaceModelSize
 from unit2av.face.training.config import FaceInitConfig, FaceModelConfig, Unit2vConfig
 from unit2av.face.training.items import FaceClips, read_clips

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from avcore.command import LOG
+from avcore.data.manifest import Entry, Manifest, read_manifest
+from avcore.data.unit_store import iter_units, timed_units
 from avcore.errors import InputError, UsageError
 from avcore.files import Input, Output, write_text
 from avcore.flags import Command, CommonOptions, flag, positional
@@ -21,8 +23,6 @@ from avcore.loading import loading
 from avcore.notes import aligned, json_text, print_text, several
 from avcore.progress import bars
 from avcore.statistics import Figure, bootstrap
-from avdata.manifest import Entry, Manifest, read_manifest
-from avdata.unit_store import iter_units, timed_units
 from unit2text.stage import LIPS, UNITS
 from unit2text.text import VERSION, Count, character_errors, normalise_for_reading, word_errors
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avcore.checkpoints.checkpoint import write_checkpoint
-from avtrain.checkpoints import read_run, require_name
-from avtrain.entry import export_parser, run_export, train_of
+from avcore.train.checkpoints import read_run, require_name
+from avcore.train.entry import export_parser, run_export, train_of
 from unit2text.stage import UNIT2TEXT
 from unit2text.training.config import UnitToTextTrainConfig
 
 if TYPE_CHECKING:
-    from avtrain.task import Task
+    from avcore.train.task import Task
 
 
 def make_task(config: UnitToTextTrainConfig) -> "Task":

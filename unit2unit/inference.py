@@ -18,6 +18,7 @@ import numpy as np
 from avcore.bounds import Count
 from avcore.checkpoints.bundle import checkpoint_or_bundle, learnt_languages
 from avcore.command import LOG
+from avcore.data.unit_store import UNIT_SUFFIXES, UnitRow, parse_unit_row
 from avcore.domain import outside_note
 from avcore.errors import EXIT_FAILED, InputError, LanguageError, NetflipsError, UnitError, UsageError
 from avcore.files import Input, keep_apart, require_place
@@ -28,7 +29,6 @@ from avcore.notes import Note, NoteKind, report_note, several
 from avcore.parts import Part, share
 from avcore.progress import Progress, bars, silent
 from avcore.units import Units, normalise_language, read_unit_file, units_of, write_unit_file
-from avdata.unit_store import UNIT_SUFFIXES, UnitRow, parse_unit_row
 from unit2unit.learnt import carry_learnt
 from unit2unit.stage import TRANSLATOR
 

@@ -22,14 +22,14 @@ from av2unit.clustering.labels import LABELS_PART, Labelled, LabelShards, result
 from av2unit.training.media import MediaReader
 from av2unit.warping import warp_path
 from avcore.arrays import Floats
+from avcore.data.corpus import Corpus, CorpusClip, read_corpus
+from avcore.data.labels import Labels, read_labels
 from avcore.errors import InputError, UsageError
 from avcore.files import keep_apart
 from avcore.progress import Progress
 from avcore.timeline import UNIT_RATE
+from avcore.train.data import BadItems, ItemsOf, make_loader
 from avcore.units import Ids
-from avdata.corpus import Corpus, CorpusClip, read_corpus
-from avdata.labels import Labels, read_labels
-from avtrain.data import BadItems, ItemsOf, make_loader
 
 LOG = logging.getLogger("netflips.kmeans")
 

@@ -16,10 +16,10 @@ from av2unit.clustering.config import CLIP, ENCODER, MFCC, FeatureConfig
 from av2unit.extractor import UnitExtractor
 from av2unit.training.media import MediaReader, Pcm
 from avcore.arrays import Floats, Frames
+from avcore.data.corpus import Corpus, CorpusClip
 from avcore.errors import InputError
 from avcore.timeline import FRAME_RATE, UNITS_PER_FRAME, units_to_samples
-from avdata.corpus import Corpus, CorpusClip
-from avtrain.data import BadItem, ItemsOf, make_loader
+from avcore.train.data import BadItem, ItemsOf, make_loader
 
 _INT16_SCALE = 32768
 

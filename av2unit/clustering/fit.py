@@ -17,11 +17,11 @@ from av2unit.clustering.features import FeatureStream, feature_settings
 from av2unit.clustering.labels import LabelCounts, Quantizer
 from av2unit.extractor import UnitExtractor
 from avcore.arrays import Floats
+from avcore.data.corpus import read_corpus
 from avcore.errors import InputError
 from avcore.files import atomic_output, keep_apart, require_place
 from avcore.progress import Progress
-from avdata.corpus import read_corpus
-from avtrain.data import BadItem, BadItems, LoadedBatch
+from avcore.train.data import BadItem, BadItems, LoadedBatch
 
 LOG = logging.getLogger("netflips.kmeans")
 

@@ -18,6 +18,8 @@ from av2unit.clustering.config import FeatureConfig, KMeansConfig
 from av2unit.clustering.features import FeatureStream
 from av2unit.extractor import UnitExtractor, viterbi
 from avcore.arrays import Floats
+from avcore.data.corpus import read_corpus
+from avcore.data.unit_store import UnitRow, write_units
 from avcore.errors import CheckpointError, InputError, OutputError, UsageError
 from avcore.files import atomic_output, keep_apart, require_file, write_text
 from avcore.journal import iter_rows, write_rows
@@ -25,10 +27,8 @@ from avcore.notes import several
 from avcore.progress import Progress
 from avcore.texts import read_json
 from avcore.timeline import FRAME_RATE, UNIT_RATE, UNITS_PER_FRAME
+from avcore.train.data import BadItem, BadItems, LoadedBatch
 from avcore.units import Ids, Units, fingerprint, format_units
-from avdata.corpus import read_corpus
-from avdata.unit_store import UnitRow, write_units
-from avtrain.data import BadItem, BadItems, LoadedBatch
 
 _FORMAT = "netflips-kmeans-1"
 LOG = logging.getLogger("netflips.kmeans")

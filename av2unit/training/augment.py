@@ -11,7 +11,7 @@ from av2unit.training.config import AugmentConfig, MismatchConfig
 from av2unit.training.media import MediaReader
 from avcore.arrays import Doubles, Floats, Frames
 from avcore.errors import InputError, UsageError
-from avtrain.frames import relight, turn
+from avcore.train.frames import relight, turn
 
 STILL, GREY, SWAPPED, LATE = "still", "grey", "swapped", "late"
 _KINDS = (STILL, GREY, SWAPPED, LATE)

@@ -21,13 +21,13 @@ from av2unit.training.start import encoder_tensors
 from av2unit.training.task import MaskedPrediction, clip_figures, clip_scores, with_uer
 from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config
 from avcore.compute.inference import resolve_device
+from avcore.data.corpus import CorpusClip, read_corpus
+from avcore.data.labels import class_of_unit
 from avcore.errors import InputError, UsageError
 from avcore.media import read_speech
+from avcore.train.checkpoints import RunResult
+from avcore.train.task import Means, means_of
 from avcore.units import Ids
-from avdata.corpus import CorpusClip, read_corpus
-from avdata.labels import class_of_unit
-from avtrain.checkpoints import RunResult
-from avtrain.task import Means, means_of
 
 LOG = logging.getLogger("netflips.train")
 

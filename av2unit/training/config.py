@@ -13,7 +13,7 @@ from av2unit.config import AvHubertConfig
 from av2unit.extractor import Decoding
 from av2unit.features import NUM_MELS
 from avcore.bounds import Amount, Count, Number, Share, one_of, require, require_rising
-from avtrain.config import LoopConfig, OptimConfig, RunConfig
+from avcore.train.config import LoopConfig, OptimConfig, RunConfig
 
 
 @dataclass(frozen=True, kw_only=True)

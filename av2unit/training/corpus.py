@@ -14,10 +14,8 @@ from av2unit.training.config import DataConfig, TrainConfig
 from av2unit.training.items import ClipItems, Recipe
 from av2unit.training.media import MediaReader
 from av2unit.training.noise import NoiseMixer
-from avcore.errors import VocabularyError
-from avcore.progress import Progress
-from avdata.corpus import Corpus, read_corpus
-from avdata.labels import (
+from avcore.data.corpus import Corpus, read_corpus
+from avcore.data.labels import (
     Labels,
     LeftOut,
     Selection,
@@ -27,6 +25,8 @@ from avdata.labels import (
     read_labels,
     select,
 )
+from avcore.errors import VocabularyError
+from avcore.progress import Progress
 
 LOG = logging.getLogger("netflips.train")
 

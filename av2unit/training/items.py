@@ -16,11 +16,11 @@ from av2unit.training.config import AugmentConfig, DataConfig, MaskingConfig, Mi
 from av2unit.training.media import MediaReader
 from av2unit.training.noise import NoiseMixer, draw_channel, pass_through
 from avcore.arrays import Floats, Frames
+from avcore.data.corpus import Corpus, CorpusClip
+from avcore.data.labels import LARGEST_DIFFERENCE, NO_LABEL, Labels
 from avcore.errors import InputError
 from avcore.timeline import UNITS_PER_FRAME, frames_to_seconds, units_to_frames, units_to_seconds
-from avdata.corpus import Corpus, CorpusClip
-from avdata.labels import LARGEST_DIFFERENCE, NO_LABEL, Labels
-from avtrain.data import ItemsOf, pad
+from avcore.train.data import ItemsOf, pad
 
 Mask = NDArray[np.bool_]
 _NOTHING, _SOUND, _LIPS = "", "sound", "lips"

@@ -19,8 +19,8 @@ from avcore.checkpoints.pickles import Format, check_tensors, load_pickled, snif
 from avcore.checkpoints.stages import Checkpoint
 from avcore.errors import CheckpointError, UsageError
 from avcore.files import require_file
+from avcore.train.checkpoints import BEST, LAST, RunResult, read_run
 from avcore.units import require_same_vocabulary
-from avtrain.checkpoints import BEST, LAST, RunResult, read_run
 
 LOG = logging.getLogger("netflips.train")
 

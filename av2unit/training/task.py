@@ -15,11 +15,11 @@ from av2unit.training.config import LossConfig, TrainConfig
 from av2unit.training.corpus import Prepared, prepare
 from av2unit.training.items import ClipBatch, ClipExample, ValidationPair, collate, collate_pairs
 from av2unit.training.start import KIND, build_model
+from avcore.data.labels import NO_LABEL, SPECIALS, write_left_out
 from avcore.progress import Progress, silent
+from avcore.train.config import Metrics
+from avcore.train.task import Engine, Figures, Task, Values
 from avcore.units import Units, edit_distance
-from avdata.labels import NO_LABEL, SPECIALS, write_left_out
-from avtrain.config import Metrics
-from avtrain.task import Engine, Figures, Task, Values
 
 _WHITE = 255
 

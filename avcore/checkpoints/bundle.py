@@ -51,7 +51,7 @@ class Bundle:
 
     @property
     def references(self) -> Path:
-        """Units of every sentence it knows, JSON lines as `avdata.unit_store` reads them."""
+        """Units of every sentence it knows, JSON lines as `avcore.data.unit_store` reads them."""
         return self.folder / REFERENCES
 
     @property

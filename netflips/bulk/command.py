@@ -10,6 +10,7 @@ from typing import Literal
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.command import LOG
+from avcore.data.manifest import PATH_FIELDS, Manifest, packed_entries
 from avcore.errors import EXIT_FAILED, UsageError
 from avcore.faces.select import FaceWord
 from avcore.files import Input
@@ -19,7 +20,6 @@ from avcore.loading import loading
 from avcore.notes import several
 from avcore.parts import Part, folder_of, parts_in, require_parts
 from avcore.units import normalise_language
-from avdata.manifest import PATH_FIELDS, Manifest, packed_entries
 from netflips.bulk.inputs import read_inputs
 from netflips.bulk.run_folder import require_apart
 from netflips.bulk.settings import ExtractModels, ExtractSettings, ShardLayout

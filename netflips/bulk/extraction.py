@@ -21,6 +21,7 @@ from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.command import LOG
 from avcore.compute.inference import resolve_device
 from avcore.compute.threads import num_cores
+from avcore.data.manifest import Entry, Manifest
 from avcore.errors import CheckpointError, InputError, NetflipsError, UsageError
 from avcore.files import private_folder
 from avcore.journal import write_rows
@@ -29,7 +30,6 @@ from avcore.notes import several
 from avcore.pool import Lost, PoolTask, WorkerPool
 from avcore.processes import Crew, PoolSize
 from avcore.timeline import frames_to_seconds, samples_to_seconds
-from avdata.manifest import Entry, Manifest
 from netflips.bulk.inputs import require_file_names
 from netflips.bulk.progress import RunProgress, duration
 from netflips.bulk.records import BatchResult, Costs, MadeFile, Rejected, Source, by_length

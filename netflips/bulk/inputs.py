@@ -6,11 +6,11 @@ from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
+from avcore.data.manifest import Entry, Manifest, packed_entries, read_manifest
+from avcore.data.prepare.sources import walk
 from avcore.errors import InputError
 from avcore.files import LIP_ENDING, SOUND_SUFFIXES, VIDEO_SUFFIXES
 from avcore.notes import require_utf8
-from avdata.manifest import Entry, Manifest, packed_entries, read_manifest
-from avdata.prepare.sources import walk
 
 MANIFEST_SUFFIXES = (".jsonl", ".json")
 _SUFFIXES = (*VIDEO_SUFFIXES, *SOUND_SUFFIXES)

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.data.manifest import Entry
 from avcore.errors import NetflipsError
-from avdata.manifest import Entry
 
 Item = TypeVar("Item")
 

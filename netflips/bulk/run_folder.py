@@ -21,12 +21,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
+from avcore.data.manifest import Packed
 from avcore.errors import InputError, OutputError, UsageError
 from avcore.files import BOXES_ENDING, LIP_ENDING, atomic_output, keep_folder_apart, remove_temporary, write_text
 from avcore.journal import Row, Rows, differing, file_digest, iter_rows, put_rows, write_rows
 from avcore.notes import several
 from avcore.texts import read_json
-from avdata.manifest import Packed
 from netflips.bulk.records import Source
 from netflips.bulk.settings import ShardLayout
 

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.data.manifest import Manifest
 from avcore.errors import InputError
 from avcore.journal import Rows, folder_lock
 from avcore.notes import several
-from avdata.manifest import Manifest
 from netflips.bulk.records import MadeFile, Rejected, Source
 from netflips.bulk.run_folder import WAY_OUT, Shard, ShardFiles, digest, packed_shards, prepare_folder, read_plan, write_plan
 from netflips.bulk.settings import ShardLayout

@@ -17,6 +17,7 @@ from avcore.arrays import Floats, Frames
 from avcore.checkpoints.stages import Running
 from avcore.compute.memory import keep_freed_memory
 from avcore.contracts import Speaker
+from avcore.data.unit_store import UnitRow
 from avcore.errors import InputError, MediaError, NetflipsError, NoSpeechError
 from avcore.faces.boxes import write_boxes
 from avcore.faces.find import find_faces
@@ -26,7 +27,6 @@ from avcore.media.tracks import select_audio_track
 from avcore.progress import StageClock
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_to_seconds, samples_to_seconds
 from avcore.units import Units, format_units
-from avdata.unit_store import UnitRow
 from netflips.bulk.records import BatchResult, Costs, Loaded, MadeFile, Rejected, Source, by_length, reason_of
 from netflips.bulk.settings import AUDIO, VIDEO, ExtractModels, ExtractSettings
 from netflips.stages import load_speaker_encoder, load_unit_encoder

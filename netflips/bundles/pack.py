@@ -12,10 +12,10 @@ from avcore.checkpoints.bundle import ABOUT, FORMAT, REFERENCES, Bundle, PackedM
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.checkpoints.layouts import without_places
 from avcore.checkpoints.stages import Checkpoint, Stage, stages
+from avcore.data.unit_store import UnitRow, iter_units, write_units
 from avcore.errors import OutputError, UsageError
 from avcore.files import private_folder, require_writable
 from avcore.units import require_same_vocabulary
-from avdata.unit_store import UnitRow, iter_units, write_units
 from netflips.bundles.describe import EXTRAS, MOST_BYTES, model_of, total_bytes, write_about
 from netflips.convert import cast_weights
 from unit2av.lipsync.backend import TABLE_FILE

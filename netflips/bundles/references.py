@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from avcore.data.unit_store import iter_units
 from avcore.errors import InputError
 from avcore.units import Units, edit_distance, edit_distances
-from avdata.unit_store import iter_units
 from unit2text.text import normalise_for_reading
 
 _OTHER_UNITS = 1

@@ -15,6 +15,8 @@ import numpy as np
 from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.checkpoints.stages import Running
 from avcore.command import LOG
+from avcore.data.splits import TRAIN
+from avcore.data.unit_store import UNIT_SUFFIXES, read_units
 from avcore.errors import EXIT_FAILED, InputError, NetflipsError, UnitError, UsageError, pip_line
 from avcore.files import require_file, write_text
 from avcore.journal import write_rows
@@ -24,8 +26,6 @@ from avcore.progress import bars
 from avcore.statistics import bootstrap
 from avcore.texts import read_json
 from avcore.units import Ids, Units, edit_distance, format_units, parse_units
-from avdata.splits import TRAIN
-from avdata.unit_store import UNIT_SUFFIXES, read_units
 from netflips.evaluate.command import TranslationScoresOptions, UnitScoresOptions, WrittenScores
 from netflips.stages import load_translator
 from unit2unit.learnt import read_learnt, require_unlearnt

@@ -16,13 +16,13 @@ import numpy as np
 
 from avcore.arrays import Floats
 from avcore.command import LOG
+from avcore.data.manifest import Entry, Manifest, read_manifest, write_manifest
 from avcore.errors import InputError
 from avcore.files import Input
 from avcore.flags import Command, QuietOptions, flag, positional
 from avcore.media import read_speech, write_speech
 from avcore.notes import several
 from avcore.progress import bars, track
-from avdata.manifest import Entry, Manifest, read_manifest, write_manifest
 
 _VOICES = 30
 """Number of voices at the same time, as in AV-HuBERT's babble (Shi et al. 2022, "Robust self-supervised audio-visual speech

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from avcore.data.manifest import read_manifest
 from avcore.errors import InputError
 from avcore.files import Output, write_text
 from avcore.flags import Command, QuietOptions, flag, positional
 from avcore.notes import print_text
 from avcore.texts import read_json
-from avdata.manifest import read_manifest
 from recipes.demo.evaluate.documents import replace_part
 
 PUBLISHED = {"es-en": (26.57, 0.35), "fr-en": (31.27, 0.31), "it-en": (23.24, 0.37), "pt-en": (24.51, 0.30)}

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
+from avcore.data.manifest import Entry, write_manifest
+from avcore.data.unit_store import UnitRow, write_units
 from avcore.flags import Command, QuietOptions, flag
 from avcore.notes import several
 from avcore.units import Units, fingerprint
-from avdata.manifest import Entry, write_manifest
-from avdata.unit_store import UnitRow, write_units
 
 LOG = logging.getLogger("netflips.babble")
 

@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Pixels
+from avcore.data.manifest import Entry, write_manifest
+from avcore.data.unit_store import UnitRow, write_units
 from avcore.faces.boxes import write_boxes
 from avcore.faces.geometry import Box
 from avcore.flags import Command, QuietOptions, flag
@@ -25,8 +27,6 @@ from avcore.media import VideoWriter, write_speech
 from avcore.notes import several
 from avcore.timeline import FRAME_RATE, UNITS_PER_FRAME, frames_to_seconds, frames_to_units
 from avcore.units import Units, fingerprint
-from avdata.manifest import Entry, write_manifest
-from avdata.unit_store import UnitRow, write_units
 from recipes.made.tones import Singer, sing
 
 LOG = logging.getLogger("netflips.drawn_lips")

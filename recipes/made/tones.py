@@ -2,8 +2,8 @@
 
     python -m recipes.made.tones --out-dir tones --utterances 40
 
-It has all files that the trainer reads (see avdata.published.unit2a): recordings, a manifest, and units with their voices. Each
-unit is a tone or a hiss of its own, with a length of its own; a voice is a pitch and a brightness.
+It has all files that the trainer reads (see avcore.data.published.unit2a): recordings, a manifest, and units with their voices.
+Each unit is a tone or a hiss of its own, with a length of its own; a voice is a pitch and a brightness.
 """
 
 import logging
@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.data.manifest import Entry, write_manifest
+from avcore.data.unit_store import UnitRow, write_units
 from avcore.flags import Command, QuietOptions, flag
 from avcore.media import write_speech
 from avcore.notes import several
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, units_to_samples, units_to_seconds
 from avcore.units import Units, fingerprint
-from avdata.manifest import Entry, write_manifest
-from avdata.unit_store import UnitRow, write_units
 
 LOG = logging.getLogger("netflips.tones")
 

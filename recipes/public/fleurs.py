@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from avcore.command import LOG
+from avcore.data.manifest import Entry
+from avcore.data.prepare.recordings import CorpusRecording, RecordedCorpus
+from avcore.data.prepare.sources import UTF8, CorpusFile, Listing
 from avcore.errors import InputError, UsageError
 from avcore.flags import Command, flag
 from avcore.units import normalise_language
-from avdata.manifest import Entry
-from avdata.prepare.recordings import CorpusRecording, RecordedCorpus
-from avdata.prepare.sources import UTF8, CorpusFile, Listing
 
 _SPLITS = {"train": "train", "dev": "valid", "test": "test"}
 _LAYOUT = "en_us/train.tsv and en_us/audio/train/*.wav, and the same of ko_kr"

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Floats, Frames
+from avcore.data.manifest import Entry, write_manifest
+from avcore.data.unit_store import UnitRow, write_units
 from avcore.media import write_lip_video, write_speech
 from avcore.units import Units
-from avdata.manifest import Entry, write_manifest
-from avdata.unit_store import UnitRow, write_units
 
 NUM_UNITS = 6
 VOCABULARY = "sha256:0123456789abcdef"

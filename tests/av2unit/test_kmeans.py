@@ -18,10 +18,10 @@ from av2unit.clustering.labels import Quantizer, load_quantizer
 from av2unit.features import log_filterbank
 from av2unit.training.media import MediaReader
 from av2unit.warping import warp_path
+from avcore.data.unit_store import UnitRow, read_units, write_units
 from avcore.errors import CheckpointError, InputError
 from avcore.media import write_speech
 from avcore.units import Units
-from avdata.unit_store import UnitRow, read_units, write_units
 from tests.av2unit.made_clips import NUM_UNITS, VOCABULARY, sound_of
 from tests.refusal import refused
 

@@ -14,12 +14,12 @@ from av2unit.training.config import NoiseConfig
 from av2unit.training.items import ClipExample, ClipItems, ValidationPair
 from av2unit.training.media import MediaReader
 from av2unit.training.noise import NoiseMixer, noise_files
+from avcore.data.corpus import read_corpus
+from avcore.data.labels import read_dictionaries, read_labels
+from avcore.data.unit_store import UnitRow, iter_units, write_units
 from avcore.errors import InputError, NetflipsError, UnitError, UsageError, VocabularyError
 from avcore.media import read_gray_video, read_speech
 from avcore.units import Units
-from avdata.corpus import read_corpus
-from avdata.labels import read_dictionaries, read_labels
-from avdata.unit_store import UnitRow, iter_units, write_units
 from tests.av2unit.made_clips import NUM_UNITS, VOCABULARY, write_corpus
 from tests.av2unit.training_runs import CROP, SIDE, task_of
 from tests.refusal import refused

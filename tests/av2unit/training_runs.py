@@ -4,9 +4,9 @@ from pathlib import Path
 
 from av2unit.training.config import TrainConfig
 from av2unit.training.task import UnitEncoderTask
-from avtrain.entry import read_config
-from avtrain.logs import TrainResult
-from avtrain.loop import Trainer
+from avcore.train.entry import read_config
+from avcore.train.logs import TrainResult
+from avcore.train.loop import Trainer
 
 SIDE, CROP = 48, 44
 PUBLISHED = read_config(TrainConfig, "av2unit/train", ["run_dir=none", "data.train=none", "data.train_labels=[none]"])

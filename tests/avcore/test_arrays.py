@@ -12,9 +12,9 @@ import pytest
 
 from av2unit.sources import map_lips
 from avcore.arrays import load_array, load_arrays
+from avcore.data.manifest import Packed
 from avcore.errors import InputError
 from avcore.statistics import share
-from avdata.manifest import Packed
 from tests.refusal import refused
 
 

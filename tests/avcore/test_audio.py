@@ -12,6 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from avcore.data.prepare.video import CutSettings, cut_at_pauses, cut_exactly
 from avcore.errors import InputError
 from avcore.speech.audio import faster, level_dbfs, loudness_lufs, match_loudness, resample
 from avcore.speech.pitch import PITCH_STEP, filled_log, measure_pitch, pitch_of, pitch_track, without_jumps
@@ -26,7 +27,6 @@ from avcore.speech.voice_activity import (
     speech_probabilities,
 )
 from avcore.timeline import SAMPLE_RATE
-from avdata.prepare.video import CutSettings, cut_at_pauses, cut_exactly
 from tests.avcore.made_speech import babble, silence, talk
 
 

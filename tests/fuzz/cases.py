@@ -144,7 +144,7 @@ def _texts() -> Iterator[Target]:
     for name in beside:
         others = tuple(one for one in beside if one != name)
         yield Target("text: labels", name, train, TEXT, others, ("o",), 6)
-    layout = ("avdata.prepare.kox", "--data-root", f"{GOOD}/bundle", "--out-dir", "o", "--layout", "kox.yaml", "--quiet")
+    layout = ("avcore.data.prepare.kox", "--data-root", f"{GOOD}/bundle", "--out-dir", "o", "--layout", "kox.yaml", "--quiet")
     yield Target("text: yaml", "kox.yaml", layout, TEXT, (), ("o",), 12)
     shown = ("av2unit.train", "--config", "train_debug", "--config-dir", ".", "--print-config", "run_dir=o", "data.train=x")
     shown += ("data.train_labels=[y]",)

@@ -11,13 +11,13 @@ from shutil import copytree
 import pytest
 
 from avcore.checkpoints.checkpoint import read_checkpoint
+from avcore.data.manifest import read_manifest
+from avcore.data.unit_store import read_units
 from avcore.media import probe
-from avdata.manifest import read_manifest
-from avdata.unit_store import read_units
 from recipes.demo.heads.camera import Pose
 from recipes.demo.random.random_checkpoints import RENDERER, write_random_checkpoints
-from tests.avdata.prepare.made import read_rows, sound_bytes, talking_head, write_tar, write_zip
-from tests.avdata.prepare.trees import (
+from tests.avcore.data.prepare.made import read_rows, sound_bytes, talking_head, write_tar, write_zip
+from tests.avcore.data.prepare.trees import (
     LIP_PLAN,
     kox_label,
     lip_label,
@@ -86,7 +86,7 @@ for line in sys.stdin:
 def check_script(words: list[str]) -> None:
     """That a script which prepares a corpus takes a command's options."""
     name = Path(words[1]).stem.removeprefix("prepare_")
-    import_module(f"avdata.prepare.{name}").build_parser().parse_args(words[2:])
+    import_module(f"avcore.data.prepare.{name}").build_parser().parse_args(words[2:])
 
 
 def check_fairseq(words: list[str]) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from avcore.media import SoundWriter, write_speech
 from recipes.demo.random.random_checkpoints import write_random_checkpoints
+from tests.avcore.data.prepare.made import talking_head
 from tests.avcore.made_speech import talk
-from tests.avdata.prepare.made import talking_head
 from tests.integration.pages import COMMON, ROOT, Form, check_help, check_settings, commands_of, keep_model, parameters, run_in_form
 from tests.netflips.cascade.tiny import write_translator
 from tests.netflips.recognizers.tiny import write_whisper

@@ -13,8 +13,8 @@ import pytest
 
 from avcore.media import read_speech
 from recipes.demo.random.random_checkpoints import RENDERER, TRANSLATOR, UNIT_ENCODER, write_random_checkpoints
-from tests.avdata.prepare.made import talking_head
-from tests.avdata.prepare.trees import write_fleurs, write_kosp2e, write_kox, write_lhotse, write_muavic, write_zeroth
+from tests.avcore.data.prepare.made import talking_head
+from tests.avcore.data.prepare.trees import write_fleurs, write_kosp2e, write_kox, write_lhotse, write_muavic, write_zeroth
 from tests.integration.pages import ROOT
 from tests.netflips.recognizers.tiny import write_whisper
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.avdata.prepare.trees import KOX_NAMES, write_kox
+from tests.avcore.data.prepare.trees import KOX_NAMES, write_kox
 from tests.integration.pages import ROOT
 
 _TRAINER = """

@@ -8,12 +8,12 @@ import pytest
 
 from av2unit import train as unit_encoder
 from av2unit.inference import UnitExtractor
+from avcore.data.manifest import read_manifest
+from avcore.data.unit_store import UnitRow, iter_units, write_units
 from avcore.faces.boxes import write_boxes
 from avcore.journal import write_rows
 from avcore.media import FrameSource, VideoWriter, probe, read_gray_video, read_speech, write_lip_video
 from avcore.units import Units
-from avdata.manifest import read_manifest
-from avdata.unit_store import UnitRow, iter_units, write_units
 from netflips.dubbing import command as dub_command
 from netflips.script.files import script_from
 from recipes.made.drawn_lips import draw_corpus

@@ -19,10 +19,10 @@ import pytest
 from avcore.media import probe
 from netflips.stages import STAGES
 from recipes.made.tones import sing_corpus
-from tests.avdata.prepare.trees import write_zeroth
+from tests.avcore.data.prepare.trees import write_zeroth
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("avcore", "avdata", "av2unit", "unit2unit", "unit2av", "unit2text", "text2unit", "avtrain", "netflips")
+PACKAGES = ("avcore", "av2unit", "unit2unit", "unit2av", "unit2text", "text2unit", "netflips")
 PARTS = (*PACKAGES, "configs", "docs/clip", "pyproject.toml", "README.md", "LICENSE", "inference_av2av.py")
 
 
@@ -150,7 +150,7 @@ def test_a_training_starts(programs: Path, tmp_path: Path) -> None:
 def test_other_commands_are_there(programs: Path, tmp_path: Path) -> None:
     code = """
 from av2unit import train
-from avdata.prepare import kox, video
+from avcore.data.prepare import kox, video
 for module in (kox, video, train):
     try:
         module.main(["--help"])

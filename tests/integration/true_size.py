@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
+from avcore.data.manifest import Entry, Manifest
+from avcore.data.unit_store import UnitRow
 from avcore.units import Units
-from avdata.manifest import Entry, Manifest
-from avdata.unit_store import UnitRow
 from netflips.bulk import extraction
 from netflips.bulk.records import BatchResult, Costs, Loaded, MadeFile, Source
 from netflips.bulk.settings import ExtractModels, ExtractSettings

@@ -110,7 +110,7 @@ def test_help_of_a_command_with_many_options_has_the_usual_ones(capsys: pytest.C
 
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("avcore", "avdata", "avtrain", "av2unit", "unit2unit", "unit2av", "unit2text", "text2unit", "netflips")
+PACKAGES = ("avcore", "av2unit", "unit2unit", "unit2av", "unit2text", "text2unit", "netflips")
 _HAS_PARSER = re.compile(r"^def build_parser\(\)|^_?[A-Z]+ = Command\(", re.MULTILINE)
 
 

@@ -73,7 +73,7 @@ LANGUAGES = ("--from", "en", "--to", "ko")
 
 def _parsers() -> Iterator[tuple[str, Parser]]:
     """The parsers of all commands, by the module and the name of each."""
-    rooms = ("avcore", "avtrain", "avdata", "av2unit", "unit2unit", "unit2av", "unit2text", "text2unit", "netflips", "recipes")
+    rooms = ("avcore", "av2unit", "unit2unit", "unit2av", "unit2text", "text2unit", "netflips", "recipes")
     for path in (path for room in rooms for path in sorted((ROOT / room).rglob("*.py"))):
         for name in re.findall(r"^(?:def )?(build\w*parser)[(, ]", path.read_text(encoding="utf-8"), re.MULTILINE):
             module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
@@ -103,7 +103,7 @@ OF_THEIR_OWN = (
     "netflips.info",
     "unit2unit.training.prepare_",
     "unit2unit.utut_pretrain.prepare",
-    "avdata.prepare.",
+    "avcore.data.prepare.",
     "netflips.published.",
     "netflips.demo",
 )
@@ -218,14 +218,14 @@ def test_preparing_and_averaging_translators(refused: Run) -> None:
         ("unit2text.train", "data.train=m.jsonl data.units=run run_dir=./run", "the run would be one of its inputs"),
         ("text2unit.train", "data.train=m.jsonl data.units=run run_dir=./run", "the run would be one of its inputs"),
         ("netflips.synthetic_pairs", "--manifest m.jsonl --target ko --out-dir .", "the output folder is that of the manifest"),
-        ("avdata.prepare.kaldi", "--data-root km/audio --out-dir km", "an input lies where"),
+        ("avcore.data.prepare.kaldi", "--data-root km/audio --out-dir km", "an input lies where"),
         ("recipes.demo.material.pairs", "--data . --units en.jsonl --text2unit v.npz --out-dir .", "overwrite the units"),
-        ("avdata.prepare.zeroth", "--data-root km/audio --out-dir km", "an input lies where"),
-        ("avdata.prepare.kox", "--data-root run --english-root km/audio --out-dir km", "an input lies where"),
-        ("avdata.prepare.video", "--data-root km --out-dir km/new", "inside the corpus"),
-        ("avdata.prepare.grid", "--data-root km/audio --out-dir km", "an input lies where"),
-        ("avdata.prepare.lrs", "--data-root km/audio --out-dir km", "an input lies where"),
-        ("avdata.prepare.aihub_lips", "--data-root km/audio/x --out-dir km", "an input lies where"),
+        ("avcore.data.prepare.zeroth", "--data-root km/audio --out-dir km", "an input lies where"),
+        ("avcore.data.prepare.kox", "--data-root run --english-root km/audio --out-dir km", "an input lies where"),
+        ("avcore.data.prepare.video", "--data-root km --out-dir km/new", "inside the corpus"),
+        ("avcore.data.prepare.grid", "--data-root km/audio --out-dir km", "an input lies where"),
+        ("avcore.data.prepare.lrs", "--data-root km/audio --out-dir km", "an input lies where"),
+        ("avcore.data.prepare.aihub_lips", "--data-root km/audio/x --out-dir km", "an input lies where"),
     ],
 )  # fmt: skip
 def test_training_and_preparing(refused: Run, folder: Path, module: str, words: str, said: str) -> None:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from avdata.manifest import read_manifest
+from avcore.data.manifest import read_manifest
 from netflips.cli import main
-from tests.avdata.prepare.made import read_rows
+from tests.avcore.data.prepare.made import read_rows
 
 _TRANSLATOR = """
 import json, sys

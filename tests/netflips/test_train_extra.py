@@ -14,7 +14,7 @@ from importlib import import_module
 from pkgutil import walk_packages
 parts = ("training", "clustering", "kmeans", "train", "train_sync", "train_unit2a", "train_unit2v", "train_lipsync", "__main__")
 parts += ("utut_pretrain", "utut_finetune")
-for package in ("avcore", "avdata", "av2unit", "unit2unit", "unit2av", "unit2text", "text2unit", "netflips"):
+for package in ("avcore", "av2unit", "unit2unit", "unit2av", "unit2text", "text2unit", "netflips"):
     for found in walk_packages(import_module(package).__path__, f"{package}."):
         if not set(parts) & set(found.name.split(".")):
             import_module(found.name)

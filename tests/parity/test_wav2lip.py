@@ -13,7 +13,7 @@ from torch import Tensor
 
 from avcore.checkpoints.checkpoint import read_state_dict
 from avcore.faces.crop import UPPER, crop_face, paste_face_hard
-from avtrain.entry import read_config
+from avcore.train.entry import read_config
 from tests.parity.published_wav2lip import padded_boxes, published_starts, restarted, smoothed_boxes
 from unit2av.face.model import network_input
 from unit2av.lip_task import LOSSES

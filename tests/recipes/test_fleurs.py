@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from avdata.manifest import read_manifest
+from avcore.data.manifest import read_manifest
 from recipes.public.fleurs import main
-from tests.avdata.prepare.made import failures
-from tests.avdata.prepare.trees import write_fleurs
+from tests.avcore.data.prepare.made import failures
+from tests.avcore.data.prepare.trees import write_fleurs
 
 
 def prepare(root: Path, out: Path, *more: str) -> int:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from avtrain.entry import read_config
+from avcore.train.entry import read_config
 from recipes.made.babble import BabbleCorpus
 from text2unit.train import main
 from text2unit.training.config import TextToUnitTrainConfig

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from avcore.data.manifest import Entry, read_manifest, write_manifest
 from avcore.errors import InputError, LanguageError
 from avcore.units import edit_distance
-from avdata.manifest import Entry, read_manifest, write_manifest
 from tests.refusal import refused
 from tests.text2unit.runs import export
 from text2unit.english import cardinal, read_english

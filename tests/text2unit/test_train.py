@@ -11,10 +11,10 @@ from scipy.stats import betabinom
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.errors import InputError, LanguageError, UnitRangeError, UsageError, VocabularyError
 from avcore.journal import iter_rows, write_rows
+from avcore.train.entry import read_config
 from avcore.units import error_rate
-from avtrain.entry import read_config
 from recipes.made.babble import SILENCE, VOCABULARY, BabbleCorpus, babble, babbled_units
-from tests.avtrain.toy import history
+from tests.avcore.train.toy import history
 from tests.refusal import refused
 from tests.text2unit.runs import config_of, export, words
 from text2unit.model import Training, best_durations, durations_of

@@ -18,16 +18,16 @@ from torch import Tensor, nn
 
 from av2unit.extractor import UnitExtractor
 from avcore.journal import folder_lock
-from avtrain.checkpoints import no_number_in, read_state
-from avtrain.entry import read_config
-from avtrain.loop import Trainer
-from avtrain.task import Task
+from avcore.train.checkpoints import no_number_in, read_state
+from avcore.train.entry import read_config
+from avcore.train.loop import Trainer
+from avcore.train.task import Task
 from netflips.info import main as info
 from recipes.made.babble import babble_corpus
 from recipes.made.drawn_lips import draw_corpus
 from recipes.made.tones import sing_corpus
 from tests.av2unit.made_clips import write_corpus as write_clips
-from tests.avtrain.toy import OneStep, batch_of, history, measured, without_gradient
+from tests.avcore.train.toy import OneStep, batch_of, history, measured, without_gradient
 from tests.unit2text.tiny import write_corpus as write_sentences
 from text2unit.text_to_units import TextToUnits
 from unit2av.face.model import network_images
@@ -316,7 +316,7 @@ def test_a_run_begins_anew_alone_and_ends_where_no_gradient_comes(
     """Of the smallest trainer: it is the loop's."""
     trainer, last = TRAINERS["text-to-unit"], tmp_path / "checkpoints" / "last.pt"
     assert trainer.main("loop.max_steps=3", run_dir=tmp_path) == 0
-    monkeypatch.setattr("avtrain.entry._PATIENCE_S", 0)
+    monkeypatch.setattr("avcore.train.entry._PATIENCE_S", 0)
     with folder_lock(tmp_path):
         assert trainer.main(run_dir=tmp_path) == 2
     assert "another run trains in this folder; found process" in capfd.readouterr().err

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any, TypeVar
 
-from avtrain.config import RunConfig
-from avtrain.entry import read_config
-from avtrain.logs import TrainResult
-from avtrain.loop import Trainer
+from avcore.train.config import RunConfig
+from avcore.train.entry import read_config
+from avcore.train.logs import TrainResult
+from avcore.train.loop import Trainer
 from recipes.made.drawn_lips import DrawnCorpus
 from unit2av.face.training.config import SyncTrainConfig, Unit2vConfig
 from unit2av.train_sync import make_task as make_sync_task

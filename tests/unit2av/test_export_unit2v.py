@@ -9,7 +9,7 @@ import torch
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.errors import UsageError, VocabularyError
 from recipes.made.drawn_lips import VOCABULARY, DrawnCorpus, mouths
-from tests.avtrain.toy import history
+from tests.avcore.train.toy import history
 from tests.refusal import refused
 from tests.unit2av.lip_runs import face_config, train_face
 from unit2av.face.training.config import LipDataConfig

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from avcore.data.manifest import Entry, read_manifest, write_manifest
+from avcore.data.unit_store import UnitRow, read_units, write_units
 from avcore.errors import InputError, UnitError, UnitRangeError, UsageError, VocabularyError
 from avcore.faces.boxes import read_boxes, write_boxes
 from avcore.faces.crop import crop_face
 from avcore.faces.geometry import steady_boxes
 from avcore.media import FrameSource
 from avcore.units import Units
-from avdata.manifest import Entry, read_manifest, write_manifest
-from avdata.unit_store import UnitRow, read_units, write_units
 from recipes.made.drawn_lips import NUM_UNITS, VOCABULARY, DrawnCorpus, random_lip_units
 from unit2av import lip_crops
 from unit2av.face.training.config import FaceAugmentConfig, LipDataConfig

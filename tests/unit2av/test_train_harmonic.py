@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from avcore.speech.pitch import Pitch, measure_pitch
-from avtrain.entry import read_config
+from avcore.train.entry import read_config
 from netflips.convert import convert_checkpoint
 from recipes.made.tones import SPEAKER_DIM, TonesCorpus, random_units
-from tests.avtrain.toy import history
+from tests.avcore.train.toy import history
 from unit2av.stage import RENDERER
 from unit2av.train_unit2a import main, make_task
 from unit2av.voice.speech import UnitVocoder

@@ -11,12 +11,12 @@ import torch
 
 from avcore.errors import CheckpointError, InputError
 from avcore.media import read_speech
-from avtrain.checkpoints import read_state
-from avtrain.entry import read_config
-from avtrain.logs import TrainResult
-from avtrain.loop import Trainer
+from avcore.train.checkpoints import read_state
+from avcore.train.entry import read_config
+from avcore.train.logs import TrainResult
+from avcore.train.loop import Trainer
 from recipes.made.drawn_lips import DrawnCorpus, draw_corpus
-from tests.avtrain.toy import OneStep, batch_of, history, without_gradient
+from tests.avcore.train.toy import OneStep, batch_of, history, without_gradient
 from unit2av.lip_task import LOSSES, QUALITY, faces_of
 from unit2av.lipsync.patches import SoundLipSync, load_wav2lip
 from unit2av.lipsync.wav2lip.model import mel_of

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from avcore.data.unit_store import UnitRow, write_units
 from avcore.faces.boxes import write_boxes
 from avcore.faces.geometry import hull
 from avcore.media import VideoWriter
 from avcore.units import Units
-from avdata.unit_store import UnitRow, write_units
 from recipes.demo.heads.camera import Camera, Pose
 from recipes.demo.heads.head import MouthShape, draw
 from recipes.demo.heads.motion import motion

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from avcore.errors import CheckpointError, InputError, UsageError
-from avtrain.checkpoints import read_state
+from avcore.train.checkpoints import read_state
 from recipes.made.drawn_lips import DrawnCorpus
-from tests.avtrain.toy import history
+from tests.avcore.train.toy import history
 from tests.refusal import refused
 from tests.unit2av.lip_runs import overrides, sync_config
 from unit2av.face.training.config import SyncConfig

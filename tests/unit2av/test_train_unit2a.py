@@ -12,12 +12,12 @@ import torch
 
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.errors import InputError, UsageError, VocabularyError
+from avcore.train.checkpoints import read_state
+from avcore.train.entry import read_config
+from avcore.train.loop import Trainer
 from avcore.units import Units
-from avtrain.checkpoints import read_state
-from avtrain.entry import read_config
-from avtrain.loop import Trainer
 from recipes.made.tones import VOCABULARY, Singer, TonesCorpus, random_units, sing, sing_corpus
-from tests.avtrain.toy import OneStep, batch_of, history
+from tests.avcore.train.toy import OneStep, batch_of, history
 from tests.refusal import refused
 from tests.unit2av.vocoder_runs import PUBLISHED, config_of, words
 from unit2av.inference_unit2a import UnitVocoder

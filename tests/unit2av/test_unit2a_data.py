@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from avcore.checkpoints.vocoder_files import read_generator, read_unit_item
+from avcore.data.corpus import UnitCorpusConfig, unit_of_silence
+from avcore.data.published.unit2a import check_range, read_utterances
+from avcore.data.unit_store import UnitRow, write_units
 from avcore.errors import InputError, NetflipsError, UnitError, UnitRangeError, UsageError, VocabularyError
 from avcore.media import write_speech
 from avcore.units import Units
-from avdata.corpus import UnitCorpusConfig, unit_of_silence
-from avdata.published.unit2a import check_range, read_utterances
-from avdata.unit_store import UnitRow, write_units
 from recipes.made.tones import VOCABULARY, TonesCorpus, sing_corpus
 from tests.refusal import refused
 from tests.unit2av.vocoder_runs import data_config, settings
@@ -253,7 +253,7 @@ def test_other_units_of_a_recording_are_one_more_utterance(songs: TonesCorpus, t
     ],
 )  # fmt: skip
 def test_settings_that_cannot_work(override: str) -> None:
-    from avtrain.entry import read_config
+    from avcore.train.entry import read_config
 
     with pytest.raises(UsageError):
         read_config(Unit2aConfig, "unit2av/unit2a", ["run_dir=r", "data.train=t", override])

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from avtrain.entry import read_config
+from avcore.train.entry import read_config
 from recipes.made.tones import TonesCorpus
 from unit2av.voice.training.config import Unit2aConfig, VoiceDataConfig
 

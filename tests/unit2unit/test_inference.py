@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from avcore.data.unit_store import read_units
 from avcore.notes import several
 from avcore.units import Units, format_units
-from avdata.unit_store import read_units
 from tests.unit2unit.tiny import write_tiny
 from unit2unit.inference import UnitTranslator, main
 

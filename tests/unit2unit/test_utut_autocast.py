@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from avtrain.entry import read_config
+from avcore.train.entry import read_config
 from tests.unit2unit.fairseq_side import setup
 from tests.unit2unit.phrasebook import prepare_stage
 from unit2unit.training.config import TrainingRun

@@ -16,7 +16,7 @@ import torch
 
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.errors import CheckpointError, UsageError
-from avtrain.entry import read_config
+from avcore.train.entry import read_config
 from tests.unit2unit.phrasebook import NUM_UNITS, prepare_stage, write_folders
 from tests.unit2unit.tiny import tiny_config, write_tiny
 from unit2unit.stage import TRANSLATOR

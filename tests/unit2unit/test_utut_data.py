@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from avcore.data.parallel import UnitReading, read_unit_corpus
+from avcore.data.published.utut import load_units, read_samples
 from avcore.errors import InputError, UnitError, UnitRangeError
-from avdata.parallel import UnitReading, read_unit_corpus
-from avdata.published.utut import load_units, read_samples
 from tests.refusal import refused
 from tests.unit2unit.phrasebook import LANGUAGES, NUM_UNITS, write_folders
 from unit2unit.model import TranslatorVocabulary

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from avcore.data.published.utut import read_samples
 from avcore.units import Units
-from avdata.published.utut import read_samples
 from tests.unit2unit.phrasebook import train_here
 from unit2unit.model import LENGTH_TAGS, TranslatorVocabulary
 from unit2unit.training.corpus import read_length_tags

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from avcore.errors import UsageError
-from avtrain.entry import read_config
+from avcore.train.entry import read_config
 from tests.unit2unit.fairseq_side import batch, load_published, setup
 from tests.unit2unit.phrasebook import prepare_stage
 from unit2unit.model import TranslatorVocabulary

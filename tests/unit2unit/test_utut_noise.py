@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from avcore.errors import UsageError
+from avcore.train.entry import read_config
 from avcore.units import BEGIN
 from avcore.units import END as END_OF_UNITS
-from avtrain.entry import read_config
 from tests.unit2unit.fairseq_side import setup
 from tests.unit2unit.phrasebook import LANGUAGES, NUM_UNITS, prepare_stage
 from unit2unit.model import TranslatorVocabulary

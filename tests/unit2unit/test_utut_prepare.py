@@ -10,10 +10,10 @@ import pytest
 import torch
 from fairseq.data import indexed_dataset
 
+from avcore.data.parallel import UnitReading
+from avcore.data.published.utut import read_samples
+from avcore.data.splits import SplitPlan, divide_speakers
 from avcore.errors import UsageError
-from avdata.parallel import UnitReading
-from avdata.published.utut import read_samples
-from avdata.splits import SplitPlan, divide_speakers
 from tests.refusal import refused
 from tests.unit2unit.phrasebook import ENVIRONMENT, NUM_UNITS, sentences, write_folders, write_rows
 from unit2unit.training.corpus import read_search_limit, read_vocabulary, search_limit

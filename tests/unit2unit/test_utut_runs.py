@@ -314,7 +314,7 @@ def test_a_gradient_that_is_no_number_a_full_disk_and_a_second_run(
     assert sorted(losses(tmp_path)) == list(range(1, 13))
     assert _updates(last) == 12
     with folder_lock(tmp_path), monkeypatch.context() as patch:
-        patch.setattr("avtrain.entry._PATIENCE_S", 0)
+        patch.setattr("avcore.train.entry._PATIENCE_S", 0)
         assert "another run trains in this folder; found process" in told()
     bad |= set(range(16, 99))
     assert "training broke down; nothing is saved since; expected gradients that are numbers" in told()

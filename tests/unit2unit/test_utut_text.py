@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from avtrain.entry import read_config
+from avcore.train.entry import read_config
 from tests.unit2unit.fairseq_side import setup
 from tests.unit2unit.phrasebook import NUM_UNITS, TEXTS, prepare_stage, write_folders
 from unit2unit.training.config import TrainingRun

@@ -15,7 +15,7 @@ from fairseq.tasks import setup_task
 from omegaconf import OmegaConf
 
 from avcore.errors import UsageError
-from avtrain.entry import read_config
+from avcore.train.entry import read_config
 from recipes.kox.true_shape import SHAPE
 from unit2unit.model import TranslatorVocabulary
 from unit2unit.training import machine, validation

@@ -6,8 +6,8 @@ from typing import Annotated
 from msgspec import Meta
 
 from avcore.bounds import Amount, Count, Number, Positive, Share, require
-from avdata.corpus import MOST_COMMON, UnitCorpusConfig
-from avtrain.config import LoopConfig, OptimConfig, RunConfig
+from avcore.data.corpus import MOST_COMMON, UnitCorpusConfig
+from avcore.train.config import LoopConfig, OptimConfig, RunConfig
 from text2unit.model import TextToUnitConfig
 
 

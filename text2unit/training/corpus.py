@@ -8,13 +8,13 @@ from functools import cached_property
 
 import numpy as np
 
+from avcore.data.corpus import unit_of_silence
+from avcore.data.manifest import read_manifest
+from avcore.data.unit_store import leave_out, resolve_vocabulary
 from avcore.errors import InputError, LanguageError, UsageError
 from avcore.files import require_file
 from avcore.notes import several
 from avcore.units import Ids, Units, normalise_language
-from avdata.corpus import unit_of_silence
-from avdata.manifest import read_manifest
-from avdata.unit_store import leave_out, resolve_vocabulary
 from text2unit.english import read_english
 from text2unit.korean.pronunciation import pronounce
 from text2unit.model import CTC, TextToUnitConfig, letters_of

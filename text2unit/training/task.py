@@ -12,9 +12,9 @@ from scipy.special import betaln, gammaln
 from torch import Tensor
 
 from avcore.arrays import Floats
+from avcore.train.data import ItemsOf, pad
+from avcore.train.task import Engine, Figures, Task, Values
 from avcore.units import edit_distance
-from avtrain.data import ItemsOf, pad
-from avtrain.task import Engine, Figures, Task, Values
 from text2unit.model import CTC, PADDING, Network, TextToUnitConfig, Training, aligned_duration_loss, mask_of
 from text2unit.training.config import TextLossConfig, TextToUnitTrainConfig
 from text2unit.training.corpus import Sentence, TextCorpus

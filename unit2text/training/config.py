@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from avcore.bounds import Amount, Count, Number, Positive, Share, Size, require
-from avdata.corpus import UnitCorpusConfig
-from avtrain.config import BatchConfig, LoopConfig, OptimConfig, RunConfig
+from avcore.data.corpus import UnitCorpusConfig
+from avcore.train.config import BatchConfig, LoopConfig, OptimConfig, RunConfig
 from unit2text.windows import WindowSettings
 
 

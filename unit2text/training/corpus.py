@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from avcore.data.corpus import by_lot
+from avcore.data.manifest import Entry, Manifest, read_manifest
+from avcore.data.unit_store import leave_out, resolve_vocabulary
 from avcore.errors import InputError, UsageError
 from avcore.notes import several
 from avcore.timeline import frames_covering, units_to_seconds
 from avcore.units import Units, normalise_language
-from avdata.corpus import by_lot
-from avdata.manifest import Entry, Manifest, read_manifest
-from avdata.unit_store import leave_out, resolve_vocabulary
 from unit2text.training.config import UnitToTextDataConfig
 
 LOG = logging.getLogger("netflips.train")

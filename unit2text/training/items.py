@@ -16,8 +16,8 @@ from av2unit.sources import read_lips
 from av2unit.training.augment import cut_lips
 from av2unit.training.config import AugmentConfig
 from avcore.timeline import seconds_to_units
+from avcore.train.data import ItemsOf, pad
 from avcore.units import END, NUM_MARKS, PAD, Ids, Units, language_tag
-from avtrain.data import ItemsOf, pad
 from unit2text.config import LipConfig
 from unit2text.text import LETTERS, TextVocabulary, letters_of_text
 from unit2text.training.config import UnitToTextNoiseConfig

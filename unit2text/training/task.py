@@ -13,9 +13,9 @@ from avcore.checkpoints.checkpoint import PlainAvHubert, read_av_hubert, read_ch
 from avcore.checkpoints.stages import Checkpoint
 from avcore.decoding.layers import LayerConfig
 from avcore.errors import CheckpointError, UsageError
+from avcore.train.data import ItemsOf
+from avcore.train.task import Engine, Figures, Task, Values
 from avcore.units import END, NUM_MARKS, PAD, Ids, edit_distance, require_same_vocabulary
-from avtrain.data import ItemsOf
-from avtrain.task import Engine, Figures, Task, Values
 from unit2text.config import EncoderConfig, UnitToTextConfig
 from unit2text.model import EncodedUnits, LipText, UnitText, UnitToTextNetwork, load_unit_to_text_network
 from unit2text.search import BLANK_ROW, best_path

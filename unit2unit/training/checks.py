@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 
 from avcore.command import LOG
+from avcore.data.published.utut import LANG_PAIRS, RATIO, Sample, load_units, read_samples
 from avcore.errors import InputError, LanguageError, UsageError, VocabularyError
 from avcore.texts import iter_lines
-from avdata.published.utut import LANG_PAIRS, RATIO, Sample, load_units, read_samples
 from unit2unit.training.config import NONE, Stated, TrainingRun, check_autocast, is_stated
 from unit2unit.training.corpus import LIMITS, read_length_tags, read_report, read_search_limit, read_vocabulary, transcript_file
 from unit2unit.training.machine import has_gpu, is_launched
@@ -219,7 +219,7 @@ def check_device(run: TrainingRun) -> TrainingRun:
             found="no CUDA device",
             hint="add fairseq.distributed_training.distributed_world_size=1, or start it with torchrun",
         )
-    from avtrain.started import warn_of_slow_precision  # which needs the extra `train`
+    from avcore.train.started import warn_of_slow_precision  # which needs the extra `train`
 
     warn_of_slow_precision("fp16" if run.option("fp16") else autocast, torch.device("cpu"))
     return run.changed("common", {"fp16": False, "cpu": True})

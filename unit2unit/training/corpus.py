@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from avcore.command import add_quiet_options
+from avcore.data.parallel import StoredIds, UnitCorpus, UnitReading
+from avcore.data.splits import SplitPlan
 from avcore.errors import InputError, OutputError
 from avcore.files import private_folder
 from avcore.texts import read_json
 from avcore.units import Ids
-from avdata.parallel import StoredIds, UnitCorpus, UnitReading
-from avdata.splits import SplitPlan
 
 REPORT, LEFT_OUT = "data.json", "left_out.txt"
 LIMITS = ("max_len_a", "max_len_b")

@@ -9,8 +9,8 @@ from pathlib import Path
 from avcore.command import LOG
 from avcore.command import run as run_command
 from avcore.errors import UsageError
-from avtrain.config import require_wandb
-from avtrain.entry import main_of, only_run_in
+from avcore.train.config import require_wandb
+from avcore.train.entry import main_of, only_run_in
 from unit2unit.training.checks import check_finetuning, check_pretraining
 from unit2unit.training.config import AUTO, NEVER, Stated, TrainingRun, in_one_section, stated_settings
 from unit2unit.training.machine import is_main_process, require_fairseq
@@ -54,7 +54,7 @@ def _run(check: Check, config: str, prog: str, purpose: str, argv: Sequence[str]
 
         with nullcontext() if run.check_only else only_run_in(Path(run.run_dir)):
             checked = check(run, stated)
-            from avtrain.checkpoints import move_previous_run
+            from avcore.train.checkpoints import move_previous_run
             from unit2unit.training.launch import train
 
             if run.resume == NEVER and is_main_process() and not run.check_only:

@@ -36,10 +36,10 @@ from omegaconf import open_dict
 
 from avcore.errors import OutputError, UsageError, reason
 from avcore.files import write_text
+from avcore.train.checkpoints import LOG_FILE, unwritten
+from avcore.train.config import MOST_LEFT_OUT
+from avcore.train.started import seed_of
 from avcore.units import Ids
-from avtrain.checkpoints import LOG_FILE, unwritten
-from avtrain.config import MOST_LEFT_OUT
-from avtrain.started import seed_of
 from unit2unit.training.optim import TimedPolynomialDecay
 
 LOG = logging.getLogger("netflips.train")

@@ -9,9 +9,9 @@ import torch
 from fairseq.data import BaseWrapperDataset, FairseqDataset, LanguagePairDataset
 from fairseq.data.language_pair_dataset import collate
 
+from avcore.data.published.utut import Sample, UtutSide, load_units
 from avcore.errors import NetflipsError
 from avcore.units import PAD, Ids
-from avdata.published.utut import Sample, UtutSide, load_units
 from unit2unit.model import TranslatorVocabulary
 from unit2unit.training.corpus import length_tag
 from unit2unit.training.noise import SpanNoise, UnitNoise, join_tokens

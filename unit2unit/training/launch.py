@@ -27,9 +27,9 @@ from omegaconf import DictConfig
 from avcore.command import LOG, Terminated
 from avcore.compute.memory import keep_freed_memory
 from avcore.errors import UsageError
-from avtrain.checkpoints import LOG_FILE
-from avtrain.logs import wandb_id
-from avtrain.started import missing_processes, note_start, processes_line
+from avcore.train.checkpoints import LOG_FILE
+from avcore.train.logs import wandb_id
+from avcore.train.started import missing_processes, note_start, processes_line
 from unit2unit.training.config import TrainingRun
 from unit2unit.training.corpus import read_report
 from unit2unit.training.fairseq_fixes import end_collecting, remove_parts, repair_fairseq

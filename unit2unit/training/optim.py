@@ -18,8 +18,8 @@ from fairseq.optim.lr_scheduler.polynomial_decay_schedule import PolynomialDecay
 from torch import Tensor, nn
 
 from avcore.errors import UsageError
-from avtrain.config import OptimConfig
-from avtrain.optim import join_muon
+from avcore.train.config import OptimConfig
+from avcore.train.optim import join_muon
 
 MUON = "adam_muon"
 TIMED = "timed_polynomial_decay"

@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from avcore.command import LOG, Parser, run
+from avcore.data.manifest import iter_entries
+from avcore.data.parallel import StoredIds, UnitCorpus, common_vocabulary, read_unit_corpora, report_problems
+from avcore.data.splits import SPLITS, TEST, TRAIN, VALID, SplitPlan, divide_speakers
 from avcore.errors import InputError, UsageError
 from avcore.files import Input
 from avcore.notes import several
@@ -17,9 +20,6 @@ from avcore.timeline import units_to_seconds
 from avcore.units import END as END_OF_UNITS
 from avcore.units import NUM_MARKS as NUM_SPECIALS
 from avcore.units import format_units, normalise_language
-from avdata.manifest import iter_entries
-from avdata.parallel import StoredIds, UnitCorpus, common_vocabulary, read_unit_corpora, report_problems
-from avdata.splits import SPLITS, TEST, TRAIN, VALID, SplitPlan, divide_speakers
 from unit2unit.training.corpus import (
     LEFT_OUT,
     MAX_UNITS,

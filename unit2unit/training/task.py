@@ -26,7 +26,7 @@ from omegaconf import II
 from torch import Tensor, nn
 
 from avcore.compute.inference import has_quick_bfloat16
-from avdata.published.utut import read_samples
+from avcore.data.published.utut import read_samples
 from unit2unit.model import NETWORK_OPTIONS, NUM_SPECIALS, TranslatorVocabulary
 from unit2unit.training.config import AUTO, AUTOCAST, NONE
 from unit2unit.training.corpus import read_length_tags, read_transcripts

@@ -19,9 +19,9 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from avcore.notes import several
+from avcore.train.started import warn_of_minutes_ended
 from avcore.units import END as END_OF_UNITS
 from avcore.units import Ids, Units, format_units
-from avtrain.started import warn_of_minutes_ended
 from unit2unit.model import TranslatorVocabulary
 from unit2unit.training.fairseq_fixes import kept_metrics
 

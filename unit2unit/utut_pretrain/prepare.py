@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from avcore.command import LOG, Parser, run
+from avcore.data.parallel import StoredIds, UnitCorpus, common_vocabulary, read_unit_corpus, report_problems
+from avcore.data.published.utut import COLUMNS, LANG_PAIRS, RATIO
+from avcore.data.splits import divide_speakers
 from avcore.errors import UsageError
 from avcore.progress import bars, track
 from avcore.units import normalise_language, write_unit_file
-from avdata.parallel import StoredIds, UnitCorpus, common_vocabulary, read_unit_corpus, report_problems
-from avdata.published.utut import COLUMNS, LANG_PAIRS, RATIO
-from avdata.splits import divide_speakers
 from unit2unit.training.corpus import (
     add_preparation_options,
     duration_ratios,

@@ -20,6 +20,8 @@ from av2unit.training.config import MicrophoneConfig
 from av2unit.training.noise import coloured_noise, draw_channel, mix_in, pass_through
 from avcore.arrays import Samples
 from avcore.command import LOG
+from avcore.data.manifest import read_manifest
+from avcore.data.unit_store import UnitRow
 from avcore.files import Input
 from avcore.flags import Command, QuietOptions, flag
 from avcore.journal import Row, write_rows
@@ -27,8 +29,6 @@ from avcore.media import read_speech
 from avcore.progress import bars
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
-from avdata.manifest import read_manifest
-from avdata.unit_store import UnitRow
 from recipes.demo.material.make import run_in_chunks
 from recipes.demo.voices.cast import DEMO, SHIPPED, Cast, cast
 

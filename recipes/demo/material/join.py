@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avcore.command import LOG
+from avcore.data.manifest import PATH_FIELDS
 from avcore.errors import InputError
 from avcore.files import Input
 from avcore.flags import Command, QuietOptions, flag, positional
 from avcore.journal import Row, iter_rows, write_rows
-from avdata.manifest import PATH_FIELDS
 from recipes.demo.material.phones import Phones
 
 MANIFESTS = (

@@ -10,13 +10,13 @@ import numpy as np
 
 from av2unit.clustering.align import carry_labels
 from av2unit.clustering.config import AlignConfig
+from avcore.data.unit_store import UnitRow, read_units, write_units
 from avcore.journal import Row, iter_rows, write_rows
 from avcore.pool import PoolTask, ProcessPool, result_of
 from avcore.progress import Progress
 from avcore.texts import read_json
 from avcore.timeline import samples_to_units, units_to_frames
 from avcore.units import Units, fingerprint
-from avdata.unit_store import UnitRow, read_units, write_units
 from recipes.demo.material.drawn import Shot, film_takes
 from recipes.demo.material.phones import Phones
 from recipes.demo.material.spoken import (

@@ -15,12 +15,12 @@ import numpy as np
 
 from avcore.command import LOG
 from avcore.contracts import TextToUnitModel
+from avcore.data.manifest import read_manifest
+from avcore.data.unit_store import UnitRow, iter_units, read_units, write_units
 from avcore.errors import InputError
 from avcore.files import Input, check_files
 from avcore.flags import Command, QuietOptions, flag
 from avcore.units import Units
-from avdata.manifest import read_manifest
-from avdata.unit_store import UnitRow, iter_units, read_units, write_units
 from recipes.demo.material.phones import Phones
 from recipes.demo.voices.cast import held_out_english
 from recipes.demo.voices.phrasebook import phrasebook

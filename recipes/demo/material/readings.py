@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
+from avcore.data.unit_store import UnitRow, write_units
 from avcore.files import Input, Output
 from avcore.flags import Command, QuietOptions, flag, positional
 from avcore.journal import iter_rows
 from avcore.progress import bars, track
 from avcore.units import Units
-from avdata.unit_store import UnitRow, write_units
 from netflips import stages
 from netflips.cascade.kokoro import korean_signs
 from recipes.demo.material.phones import SILENCE, Phones

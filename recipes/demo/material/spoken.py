@@ -9,11 +9,11 @@ import numpy as np
 
 from av2unit.training.noise import coloured_noise, mix_in
 from avcore.arrays import Samples
+from avcore.data.manifest import Entry
 from avcore.media import write_speech
 from avcore.speech.audio import resample
 from avcore.speech.espeak import Phoneme, TimedSpeech
 from avcore.timeline import SAMPLE_RATE, UNIT_RATE, samples_to_seconds, units_to_seconds
-from avdata.manifest import Entry
 from netflips.cascade.kokoro import NaturalVoice
 from recipes.demo.voices.cast import Cast, Voice, say
 from recipes.demo.voices.phrasebook import SentencePair

@@ -9,12 +9,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from avcore.data.unit_store import UnitRow, write_units
 from avcore.files import Input
 from avcore.flags import Command, QuietOptions, flag, positional
 from avcore.journal import iter_rows, write_rows
 from avcore.progress import Progress, bars
 from avcore.timeline import samples_to_units
-from avdata.unit_store import UnitRow, write_units
 from recipes.demo.material.join import LABELS
 from recipes.demo.material.make import run_in_chunks
 from recipes.demo.material.phones import Phones

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.command import LOG
+from avcore.data.unit_store import UnitRow, iter_units
 from avcore.files import Input, Output, require_file
 from avcore.flags import Command, QuietOptions, flag, positional
 from avcore.progress import Progress, bars, silent, track
 from avcore.speech.espeak import Phoneme
 from avcore.timeline import frames_to_seconds, units_to_frames
-from avdata.unit_store import UnitRow, iter_units
 from recipes.demo.heads.motion import mouth_track, visemes_of
 from recipes.demo.material.phones import Phones
 from unit2av.lipsync.mesh.learn import Examples, learn_table

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from avtrain.entry import CONFIG_FOLDER
+from avcore.train.entry import CONFIG_FOLDER
 from recipes.demo.material.degraded import degraded_files
 from recipes.demo.material.phones import Phones
 from recipes.demo.recipe.steps import Step, StepRunner

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from avcore.data.manifest import Entry, Manifest, read_manifest, write_manifest
 from avcore.media import write_lip_video, write_speech
 from avcore.pool import Processes
 from avcore.processes import Call, Crew, DiedError, PoolSize
-from avdata.manifest import Entry, Manifest, read_manifest, write_manifest
 from netflips.bulk.settings import ExtractModels, ExtractSettings
 
 LENGTHS = (53, 20, 75, 31, 53, 16, 40, 66, 25, 25)

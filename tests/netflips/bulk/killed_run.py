@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from avcore import journal
-from avdata.manifest import read_manifest
+from avcore.data.manifest import read_manifest
 from netflips.bulk.extraction import extract
 from netflips.bulk.settings import ExtractModels, ExtractSettings
 from netflips.bulk.spread import Spread

@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-from avdata.manifest import Entry, write_manifest
+from avcore.data.manifest import Entry, write_manifest
 from netflips.bulk.extraction import iter_pending, shard_tasks, total_seconds
 from netflips.bulk.inputs import read_inputs
 from netflips.bulk.settings import AUDIO, ExtractSettings

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from avdata.parallel import UnitReading, read_unit_corpus
-from avdata.unit_store import read_units
+from avcore.data.parallel import UnitReading, read_unit_corpus
+from avcore.data.unit_store import read_units
 from netflips import cli
 from netflips.bulk import command
 from netflips.bulk.settings import ExtractModels

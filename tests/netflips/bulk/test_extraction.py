@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from av2unit.extractor import UnitExtractor
+from avcore.data.manifest import Entry, Manifest
+from avcore.data.unit_store import read_units
 from avcore.errors import UsageError
 from avcore.faces.boxes import read_boxes
 from avcore.media import VideoWriter, read_gray_video, read_speech
-from avdata.manifest import Entry, Manifest
-from avdata.unit_store import read_units
 from netflips.bulk.extraction import dry_run, extract
 from netflips.bulk.records import Costs
 from netflips.bulk.settings import ExtractModels, ExtractSettings

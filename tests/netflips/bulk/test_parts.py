@@ -11,9 +11,9 @@ import pytest
 from av2unit.extractor import UnitExtractor
 from avcore.compute.kernels import PackedLinear
 from avcore.compute.threads import num_cores
+from avcore.data.manifest import Entry, Manifest
 from avcore.errors import InputError, UsageError
 from avcore.processes import PoolSize
-from avdata.manifest import Entry, Manifest
 from netflips.bulk.dubbing import DubModels
 from netflips.bulk.inputs import read_inputs, require_file_names
 from netflips.bulk.progress import RunProgress, duration

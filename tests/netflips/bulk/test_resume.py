@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from avcore import journal
+from avcore.data.manifest import Entry, Manifest, read_manifest, write_manifest
 from avcore.media import write_speech
-from avdata.manifest import Entry, Manifest, read_manifest, write_manifest
 from netflips.bulk.extraction import extract
 from netflips.bulk.settings import ExtractModels
 from netflips.bulk.spread import Spread

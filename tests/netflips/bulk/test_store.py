@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from avcore import journal
+from avcore.data.manifest import Entry, Manifest
 from avcore.errors import InputError, OutputError, UsageError
 from avcore.notes import several
-from avdata.manifest import Entry, Manifest
 from netflips.bulk.records import MadeFile, Rejected
 from netflips.bulk.settings import ShardLayout
 from netflips.bulk.store import ResultStore, ShardWork, open_store

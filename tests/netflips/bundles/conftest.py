@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from avcore.checkpoints.bundle import VARIABLE, Bundle
+from avcore.data.unit_store import UnitRow, write_units
 from avcore.units import Units
-from avdata.unit_store import UnitRow, write_units
 from netflips.bundles.pack import pack_bundle
 from netflips.model_paths import ModelPaths
 

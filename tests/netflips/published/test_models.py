@@ -17,7 +17,7 @@ import pytest
 import netflips
 from avcore.errors import NetflipsError, UsageError
 from avcore.progress import silent
-from avtrain.entry import read_config
+from avcore.train.entry import read_config
 from netflips import cli
 from netflips.cascade import kokoro
 from netflips.cascade.options import CascadeModels

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from avcore.data.unit_store import read_units
 from avcore.journal import write_rows
 from avcore.media import write_speech
-from avdata.unit_store import read_units
 from recipes.demo.material.degraded import degraded, degraded_files, degraded_readings, main
 from recipes.demo.voices.cast import DEMO, SHIPPED, Cast, cast
 

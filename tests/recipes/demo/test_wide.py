@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from avcore.data.unit_store import read_units
 from avcore.journal import iter_rows, write_rows
 from avcore.progress import silent
-from avdata.unit_store import read_units
-from avtrain.entry import CONFIG_FOLDER
+from avcore.train.entry import CONFIG_FOLDER
 from netflips.cascade.kokoro import PHONES
 from recipes.demo.material import spoken
 from recipes.demo.material.join import LABELS, join_parts

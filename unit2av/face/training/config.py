@@ -10,8 +10,8 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 
 from avcore.bounds import Amount, Count, Number, Share, Size, require
-from avdata.corpus import UnitCorpusConfig
-from avtrain.config import LoopConfig, OptimConfig, RunConfig
+from avcore.data.corpus import UnitCorpusConfig
+from avcore.train.config import LoopConfig, OptimConfig, RunConfig
 from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES
 from unit2av.lip_task import LipCorpusConfig, LipLossConfig, LipRunConfig
 

@@ -9,11 +9,11 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from avcore.arrays import Frames
+from avcore.data.unit_store import resolve_vocabulary, table_size
 from avcore.errors import InputError
 from avcore.timeline import frames_to_units, units_to_frames
+from avcore.train.frames import relight, turn
 from avcore.units import Ids, Units
-from avdata.unit_store import resolve_vocabulary, table_size
-from avtrain.frames import relight, turn
 from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES
 from unit2av.face.training.config import FaceAugmentConfig, LipDataConfig
 from unit2av.lip_crops import ClipFaces, CropSource, reference_of

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avcore.timeline import frames_to_units
-from avtrain.checkpoints import read_run
+from avcore.train.checkpoints import read_run
 from unit2av.face.model import FACE_SIZE
 from unit2av.face.training.config import SyncConfig, SyncTrainConfig
 from unit2av.face.training.items import FaceClips, SyncWindows

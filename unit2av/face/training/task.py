@@ -21,9 +21,9 @@ from avcore.faces.find import find_faces
 from avcore.faces.geometry import steady_boxes
 from avcore.media import Frame, FrameSource
 from avcore.timeline import UNITS_PER_FRAME, frames_to_units
+from avcore.train.config import Metrics
+from avcore.train.task import Engine
 from avcore.units import Ids, UnitSync, unit_sync
-from avtrain.config import Metrics
-from avtrain.task import Engine
 from unit2av.evaluation_encoder import load_evaluation_encoder
 from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES, FaceModel, network_images, network_input, to_images
 from unit2av.face.training.config import FaceLossConfig, MouthRegion, Unit2vConfig

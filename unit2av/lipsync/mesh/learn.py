@@ -18,6 +18,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from avcore.command import LOG
+from avcore.data.manifest import Entry, Manifest
+from avcore.data.unit_store import read_units
 from avcore.errors import InputError, NetflipsError, NoFaceError, UsageError, VocabularyError
 from avcore.faces.boxes import read_boxes_for
 from avcore.faces.find import find_faces
@@ -28,8 +30,6 @@ from avcore.notes import several
 from avcore.progress import Progress, bars, track
 from avcore.timeline import UNITS_PER_FRAME, units_to_seconds
 from avcore.units import Ids, Units, fingerprint
-from avdata.manifest import Entry, Manifest
-from avdata.unit_store import read_units
 from unit2av.lipsync.mesh.follow import MeshFinder
 from unit2av.lipsync.mesh.shape import Points, fit_pose, measure_movements
 from unit2av.lipsync.mesh.table import CONTEXT, DOMINANCE_STEPS, MouthTable, Parameters, Weights, shifted, steps_around

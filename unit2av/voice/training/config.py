@@ -10,9 +10,9 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 
 from avcore.bounds import Amount, Count, Number, Share, one_of, require
+from avcore.data.corpus import MOST_COMMON, UnitCorpusConfig
 from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_UNIT, UNIT_RATE
-from avdata.corpus import MOST_COMMON, UnitCorpusConfig
-from avtrain.config import LoopConfig, OptimConfig, RunConfig
+from avcore.train.config import LoopConfig, OptimConfig, RunConfig
 from unit2av.voice.harmonic import HARMONIC, HIFIGAN, HarmonicConfig, SourceSizes
 from unit2av.voice.source import samples_per_control
 from unit2av.voice.training.losses import DiscriminatorConfig, MelConfig

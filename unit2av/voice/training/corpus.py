@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from avcore.arrays import load_arrays
 from avcore.contracts import Speaker
+from avcore.data.published.unit2a import ENCODER_FIELD, VOICE_FIELD, Vector, VoiceClip, as_voice, read_utterances
+from avcore.data.unit_store import resolve_vocabulary
 from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.files import require_file, require_writable
 from avcore.journal import Row, Rows, iter_rows
@@ -21,8 +23,6 @@ from avcore.notes import several
 from avcore.progress import Progress, silent, track
 from avcore.speech.pitch import Pitch, Track, pitch_of, pitch_track, without_jumps
 from avcore.timeline import SAMPLE_RATE
-from avdata.published.unit2a import ENCODER_FIELD, VOICE_FIELD, Vector, VoiceClip, as_voice, read_utterances
-from avdata.unit_store import resolve_vocabulary
 from unit2av.speaker import encoder_fingerprint, open_speaker_encoder
 from unit2av.voice.training.config import Unit2aConfig
 from unit2av.voice.training.items import Tracks

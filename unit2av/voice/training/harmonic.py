@@ -5,7 +5,7 @@ from typing import Any, cast
 from torch import Tensor
 
 from avcore.errors import InputError
-from avtrain.task import Figures
+from avcore.train.task import Figures
 from unit2av.voice.harmonic import PER_STEP, limited
 from unit2av.voice.training.config import Unit2aConfig
 from unit2av.voice.training.corpus import VoiceCorpus, voices_and_pitches

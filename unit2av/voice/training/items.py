@@ -12,13 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from avcore.data.published.unit2a import Vector, VoiceClip
 from avcore.errors import InputError, NetflipsError
 from avcore.media import read_speech
 from avcore.notes import several
 from avcore.speech.pitch import Track, filled_log, pitch_of
 from avcore.timeline import units_to_seconds
-from avdata.published.unit2a import Vector, VoiceClip
-from avtrain.data import ItemsOf, pad
+from avcore.train.data import ItemsOf, pad
 from unit2av.voice.harmonic import PER_STEP
 from unit2av.voice.source import places
 from unit2av.voice.training.config import VoiceDataConfig

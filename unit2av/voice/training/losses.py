@@ -20,8 +20,8 @@ from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 from avcore.bounds import Count, Number, Size, require, require_bounds
 from avcore.timeline import SAMPLE_RATE
+from avcore.train.data import pad
 from avcore.units import Units
-from avtrain.data import pad
 from unit2av.speaker import slaney_filters
 
 # Discriminators

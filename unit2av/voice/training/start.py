@@ -14,8 +14,8 @@ from avcore.checkpoints.stages import Checkpoint
 from avcore.compute.convolutions import WeightNormed
 from avcore.errors import CheckpointError, InputError
 from avcore.files import require_file
+from avcore.train.checkpoints import RunResult, read_run
 from avcore.units import require_same_vocabulary
-from avtrain.checkpoints import RunResult, read_run
 from unit2av.stage import RENDERER, RendererCheckpoint, open_training_checkpoint, with_vocoder
 from unit2av.voice.harmonic import (
     HIFIGAN,

@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from avcore.data.corpus import unit_of_silence
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, units_to_seconds
-from avdata.corpus import unit_of_silence
-from avtrain.task import Engine, Figures, Task, Values
+from avcore.train.task import Engine, Figures, Task, Values
 from unit2av.evaluation_encoder import UnitErrors, load_evaluation_encoder, unit_errors
 from unit2av.voice.training.config import Unit2aConfig
 from unit2av.voice.training.corpus import VoiceCorpus

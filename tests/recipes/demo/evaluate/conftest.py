@@ -12,9 +12,9 @@ import pytest
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import FORMAT, Bundle, read_bundle
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
+from avcore.data.unit_store import UnitRow, write_units
 from avcore.speech.espeak import EspeakVoice, TimedSpeech, espeak_speech
 from avcore.units import Units
-from avdata.unit_store import UnitRow, write_units
 from netflips.cascade import kokoro
 from netflips.cascade.kokoro import NaturalVoice
 from recipes.demo.voices.phrasebook import phrasebook

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from avcore.data.manifest import read_manifest
+from avcore.data.unit_store import UnitRow, iter_units, read_units, write_units
 from avcore.errors import InputError
 from avcore.faces.find import find_faces
 from avcore.journal import write_rows
@@ -20,8 +22,6 @@ from avcore.progress import silent
 from avcore.speech.espeak import EspeakVoice, TimedSpeech
 from avcore.timeline import frames_to_seconds
 from avcore.units import Units
-from avdata.manifest import read_manifest
-from avdata.unit_store import UnitRow, iter_units, read_units, write_units
 from netflips.cascade.kokoro import PHONES as PHONES_OF_KOREAN
 from netflips.cascade.kokoro import NaturalVoice
 from recipes.demo.heads.head import between_pauses

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from avcore.errors import InputError
-from avtrain.entry import CONFIG_FOLDER
+from avcore.train.entry import CONFIG_FOLDER
 from recipes.demo.material.phones import Phones
 from recipes.demo.recipe.recipe import about, recipe_steps
 from recipes.demo.recipe.steps import Step, StepRunner

@@ -14,7 +14,7 @@ from avcore.bounds import Count, Number, require
 from avcore.errors import InputError
 from avcore.files import atomic_output, require_file
 from avcore.media import read_speech
-from avtrain.config import OptimConfig, RunConfig
+from avcore.train.config import OptimConfig, RunConfig
 from unit2av.lip_crops import cached_stem
 from unit2av.lip_task import ClipReading, FilmedClip, LipCorpusConfig, LipRunConfig
 from unit2av.lipsync.wav2lip.model import Mel, mel_of

@@ -1,0 +1,1 @@
+"""The training loop that every stage shares, except unit2unit, which trains on fairseq."""
