@@ -1,8 +1,8 @@
-"""Quality estimation (confidence): how likely the words of a dub are right, and how well speech recognizers understand its voice.
+"""Quality estimation (confidence): how likely the words of a dub are right.
 
 It is reported before anything is spoken. Words are estimated from the confidence of the models, calibrated on recordings (a
 bundle's `Confidence`), and from visible faults: a translation that was cut, repeats a stretch, says another word, or is not in the
-target language. A voice is measured by independent speech recognizers.
+target language.
 """
 
 import json
@@ -25,7 +25,6 @@ from avcore.domain import VIDEO_CAUSE, DomainScore, Stretch, outside_note
 from avcore.errors import InputError, NotUnderstoodError
 from avcore.files import write_text
 from avcore.notes import Note, NoteKind
-from avcore.programs import program_name
 from avcore.units import Ids, Units, edit_distance
 from avcore.words import ENGLISH, KOREAN, gettext_in, user_language
 from netflips.bundles.confidence import Calibration, Confidence, confidence_of, translation_readings
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
 Words = Literal["sure", "unsure", "not_understood", "given", "unknown"]
 Cause = Literal[
-    "outside", "part", "cut", "loop", "other", "language", "untranslated", "echo", "subtitles", "meaning", "unsayable", "unheard",
+    "outside", "part", "cut", "loop", "other", "language", "untranslated", "echo", "subtitles", "unsayable", "unheard",
     "unjudged", "too_long", "changed",
 ]  # fmt: skip
 SURE, LOST = 0.9, 0.15
@@ -73,7 +72,6 @@ _TEXTS: Final[Mapping[str, str]] = {
     "untranslated": "it was not translated",
     "echo": "its translation is not in the other language",
     "subtitles": "its subtitles say something else than was heard",
-    "meaning": "translated back, it says something else",
     "unsayable": "it has words or signs without a reading",
     "unheard": "it was heard unsurely",
     "too_long": "its translation is too long for its time",
@@ -91,8 +89,6 @@ class QualityEstimate:
     """the grade: whether the words were recognized and translated rightly; a dub stops by it"""
     share: float | None = None
     """how likely its words are right, 0 to 1; of a recording, the mean over its time; None = unknown"""
-    voice: float | None = None
-    """share of its characters that recognizers understand in the voice; None = not measured. It changes no grade"""
     causes: tuple[Cause, ...] = ()
     """why the grade is not higher, in the order of `Cause`"""
     lost: int = 0
@@ -133,11 +129,10 @@ def broken(cause: Cause) -> QualityEstimate:
     return likely(0.0, cause)
 
 
-def of_text(text: str, spelled_out: Sequence[str], voice: float | None) -> QualityEstimate:
+def of_text(text: str, spelled_out: Sequence[str]) -> QualityEstimate:
     """Estimate a text that is spoken as it was given. spelled_out: its words without a reading, spelled letter by letter."""
     read = 1 - min(sum(map(len, spelled_out)) / max(sum(map(str.isalnum, text)), 1), 1.0)
-    found = GIVEN if not spelled_out else likely(read, "unsayable") if read > _MOSTLY else broken("unsayable")
-    return replace(found, voice=voice)
+    return GIVEN if not spelled_out else likely(read, "unsayable") if read > _MOSTLY else broken("unsayable")
 
 
 def of_hearing(transcript: Transcript, known: Calibration | None, source: str = "", target: str = "") -> QualityEstimate:
@@ -190,11 +185,11 @@ def _by_bounds(strange: Sequence[Cause]) -> QualityEstimate:
 
 
 def worst(*measures: QualityEstimate) -> QualityEstimate:
-    """Return the worst of several estimates of one utterance, with the causes of all and the least share and voice."""
+    """Return the worst of several estimates of one utterance, with the causes of all and the least share."""
     rank: Sequence[Words] = ("not_understood", "unsure", "sure", "given", "unknown")
     found = min(measures, key=lambda one: rank.index(one.words))
-    shares, voices = ([value for one in measures if (value := getattr(one, name)) is not None] for name in ("share", "voice"))
-    return replace(found, share=min(shares, default=None), voice=min(voices, default=None), causes=_causes_of(measures))
+    shares = [one.share for one in measures if one.share is not None]
+    return replace(found, share=min(shares, default=None), causes=_causes_of(measures))
 
 
 def of_recording(utterances: Iterable[tuple[QualityEstimate, float]]) -> QualityEstimate:
@@ -214,7 +209,7 @@ def of_recording(utterances: Iterable[tuple[QualityEstimate, float]]) -> Quality
     elif known:
         words = "sure" if not lost and parts["sure"] >= SURE * graded_s else "unsure"
     causes = _causes_of([one for one, _ in rows]) if words != "sure" else ()
-    return QualityEstimate(words, _mean(known, "share"), _mean(rows, "voice"), causes, lost, len(rows), unsure)
+    return QualityEstimate(words, _mean_share(known), causes, lost, len(rows), unsure)
 
 
 def _causes_of(measures: Iterable[QualityEstimate]) -> tuple[Cause, ...]:
@@ -222,11 +217,11 @@ def _causes_of(measures: Iterable[QualityEstimate]) -> tuple[Cause, ...]:
     return tuple(cause for cause in get_args(Cause) if cause in found)
 
 
-def _mean(rows: Iterable[tuple[QualityEstimate, float]], name: str) -> float | None:
-    """Return the mean of a figure over the time of the estimates that have it, None if none has."""
-    known = [(value, seconds) for one, seconds in rows if (value := getattr(one, name)) is not None]
+def _mean_share(rows: Iterable[tuple[QualityEstimate, float]]) -> float | None:
+    """Return the mean share over the time of the estimates that have one, None if none has."""
+    known = [(one.share, seconds) for one, seconds in rows if one.share is not None]
     length = sum(seconds for _, seconds in known)
-    return round(sum(value * seconds for value, seconds in known) / length, 4) if length > 0 else None
+    return round(sum(share * seconds for share, seconds in known) / length, 4) if length > 0 else None
 
 
 _PLAIN = ("without --strict it goes on all the same",)
@@ -314,58 +309,6 @@ def translation_fault(text: str, source_text: str, target: str, seconds: float) 
 # What is spoken
 
 
-@dataclass(frozen=True)
-class SpeakerMeasure:
-    """How well a program that speaks is understood in a dub."""
-
-    speaker: str
-    """name of the program"""
-    recognizer: str
-    """name of the speech recognizer"""
-    wrong: float
-    """character error rate of the recognizer"""
-
-    @property
-    def note(self) -> Note | None:
-        """A warning about the program; None if it is understood."""
-        return SPEAKER_MISHEARD(**vars(self)) if self.wrong >= 1 - _MOSTLY else None
-
-
-_RECOGNIZER = "Whisper base"
-KOKORO, ESPEAK = SpeakerMeasure("Kokoro-82M", _RECOGNIZER, 0.52), SpeakerMeasure("espeak-ng", _RECOGNIZER, 0.79)
-_OWN = {KOKORO: 0.13, ESPEAK: 0.84}
-"""Their error rates with `keep_sound`."""
-_SQUEEZED = (0.5, 0.65, 0.8), (0.51, 0.86, 1.0)
-"""Shares of the natural length, and the share of the recognized characters that is left at each. All measured on sentences that no
-model was trained on (docs/cascade.md)."""
-_PROGRAMS = {"avcore.speech.say": ESPEAK, "espeak-ng": ESPEAK, "espeak": ESPEAK, "netflips.cascade.kokoro": KOKORO}
-"""Programs whose Korean was measured, by `avcore.programs.program_name`."""
-
-
-def known_speaker(command: Sequence[str], target: str, keeps_sound: bool = False) -> SpeakerMeasure | None:
-    """Return the measure of a program that speaks; None if there is no program, or it was not measured."""
-    found = _PROGRAMS.get(program_name(command)) if command and target == "ko" else None
-    return replace(found, wrong=_OWN[found]) if found is not None and keeps_sound else found
-
-
-def measure_speaker(name: str, recognizer: str, transcribed: Iterable[tuple[str, str, float]]) -> SpeakerMeasure | None:
-    """Measure a program with a recognizer; None for no texts.
-
-    transcribed: texts, their transcripts, and at which share of the natural length each was spoken. Errors that come from faster
-    speech are not counted, since each utterance has another pace.
-    """
-    rows = [(*errors_in(found, text), factor) for text, found, factor in transcribed]
-    length = sum(wanted for _, wanted, _ in rows)
-    right = sum(min((wanted - errors) / squeezed(factor), wanted) for errors, wanted, factor in rows)
-    return SpeakerMeasure(name, recognizer, 1 - right / length) if length else None
-
-
-def squeezed(factor: float) -> float:
-    """Return the share of the recognized characters that is left at a share of the natural length; below the least of `_SQUEEZED`,
-    speech is cut as well."""
-    return float(np.interp(factor, *_SQUEEZED)) * min(factor / _SQUEEZED[0][0], 1.0)
-
-
 def as_read(text: str, language: str) -> str:
     """Return a text as it is read aloud, if that is known: recognizers write numbers and foreign words in different ways."""
     from text2unit.script import script_of  # imported late: its tables are large, and every command imports this module
@@ -401,11 +344,6 @@ SAYS_OTHER = NoteKind(
         if values["recognized"]
         else '{u}the translation says "{spoken}", which was not heard'
     ),
-)
-SPEAKER_MISHEARD = NoteKind(
-    "speaker_misheard",
-    "{speaker} speaks the translation, and {recognizer} hears {wrong:.0%} of its characters wrong: it will hardly be understood",
-    "; a text-to-unit model, or another program of --speak-with, may be understood better",
 )
 REPEATS = NoteKind(
     "translation_repeats",
@@ -444,7 +382,7 @@ def estimate_utterance(
     else:
         nearest = None if extraction.nearest is None else extraction.nearest.score
         share = known.translation.share(translation_readings(score, nearest, others))
-        found = replace(likely(share, *strange, *(("other",) if others else ())), voice=known.voice)
+        found = likely(share, *strange, *(("other",) if others else ()))
 
     faults: dict[Cause, bool] = {
         "cut": is_cut,

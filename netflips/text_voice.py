@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.checkpoints.bundle import bundle_of
 from avcore.command import LOG
 from avcore.contracts import Voice
 from avcore.errors import UsageError
@@ -19,7 +18,6 @@ from avcore.notes import several
 from avcore.progress import Progress, bars, silent, track
 from avcore.timeline import seconds_to_samples, seconds_to_units, units_to_seconds
 from avcore.units import Units, write_unit_file
-from netflips.bundles.confidence import confidence_of
 from netflips.dubbing.timing import rest_at_pauses, scale_durations
 from netflips.model_paths import paths_asked
 from netflips.models import Models, models_when_asked
@@ -51,8 +49,7 @@ def say_text(options: SayCommand) -> None:
     text_to_unit = models.other(TEXT2UNIT, options.to)
     text_to_unit.require_language(options.to)  # before the voice is loaded
 
-    known = None if options.out is None else confidence_of(bundle_of(paths.unit2av))
-    quality = of_text(" ".join(script.sentences), script.spelled_out, None if known is None else known.voice)
+    quality = of_text(" ".join(script.sentences), script.spelled_out)
     report_quality(quality, options.text_path or "the text", options.verdict)
     if options.strict:
         require_sure(quality)

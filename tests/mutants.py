@@ -144,7 +144,7 @@ MUTANTS = (
         f"{_CANDIDATES}what_will_not_do_is_asked_again_with_the_reason"),
     Mutant("netflips.dubbing.store", "            return key in self._checksums\n", "            return True\n",
         "netflips/dubbing/test_store.py"),
-    Mutant("netflips.dubbing.mix", "if line.is_dry or (is_background", "if (is_background",
+    Mutant("netflips.dubbing.mix", "if is_background and not line.has_background:", "if False:",
         f"{_MIXED}effects_are_heard_where_the_old_sound_is_not"
         "_and_a_bed_but_where_no_voice_was_found"),
     Mutant("netflips.dubbing.mix", "max(end, self._end(line)) if self._under else end", "end",

@@ -1,5 +1,5 @@
-"""How likely the words of a bundle's models are right, and how well its voice is recognized, as measured on recordings of voices
-outside of the training. `python -m recipes.demo.recipe.confidence` fits it; bundle.json has it under `confidence`.
+"""How likely the words of a bundle's models are right, as measured on recordings of voices outside of the training.
+`python -m recipes.demo.recipe.confidence` fits it; bundle.json has it under `confidence`.
 
 With it are the words that are translated one by one, such as numbers, days and things: by them a wrong translation shows.
 """
@@ -124,8 +124,6 @@ class Confidence:
     """of unit-to-text, by `confidence`, the mean over its words; right: at most a tenth of the letters is wrong"""
     recognition: Calibration
     """of speech recognition by Whisper, with the same readings"""
-    voice: float
-    """share of the characters spoken by the bundle's voice that Whisper base recognizes"""
     words: WordPairs
     """words that the translator replaces one by one"""
 
@@ -139,7 +137,7 @@ def confidence_of(bundle: Bundle | None) -> Confidence | None:
     try:
         translation, reading, recognition = (_calibration(stored[name]) for name in ("translation", "reading", "recognition"))
         words = WordPairs({kind: tuple((str(one), str(other)) for one, other in rows) for kind, rows in stored["words"].items()})
-        return Confidence(translation, reading, recognition, float(stored["voice"]), words)
+        return Confidence(translation, reading, recognition, words)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         path, hint = bundle.folder / ABOUT, "python -m recipes.demo.recipe.confidence fits it anew"
         raise CheckpointError("its confidence cannot be read", path=path, found=error, hint=hint) from error

@@ -3,8 +3,7 @@ lose or say in its place. Nothing here knows whether it is a good translation; t
 """
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Literal
 
@@ -138,47 +137,3 @@ def names_spelled_out(text: str, language: str) -> tuple[str, ...]:
         return script_of(text, language).spelled_out
     except InputError:  # reported where it is spoken
         return ()
-
-
-# Back-translation
-
-_GRAMS = (2, 3, 4)
-_UNLIKE = 0.2
-"""Sentences at or below this likeness have nothing to do with each other: of 600 such pairs, 92 % are. Each of 25 honest
-translations from English into Korean and back, made by hand, is above it, and more like its own original than any other."""
-_FEW = 4
-"""Least words to compare; shorter sentences, such as thanks, can be put in too many ways."""
-_NEGATED = re.compile(
-    r"n['\u2019]t\b|\b(?:not|cannot|never|no|none|nobody|nothing|nowhere|neither|nor|without|hardly)\b", re.IGNORECASE
-)
-
-
-def likeness(one: str, other: str) -> float:
-    """Return how alike two texts of one language are, 0 to 1: the mean F score over n-grams of 2, 3 and 4 letters (as chrF, Popovic
-    2015)."""
-    pairs = [(_grams(one, length), _grams(other, length)) for length in _GRAMS]
-    return sum(2 * (first & second).total() / max(first.total() + second.total(), 1) for first, second in pairs) / len(pairs)
-
-
-def meaning_of(source: str, back: str, others: Iterable[str]) -> Literal["kept", "doubtful", "lost"]:
-    """Return whether a translation keeps the meaning of its original, by back-translation.
-
-    source: the original. back: the translation, translated back. others: sentences around the original. lost: it is no more like
-    the original than unrelated sentences are, or more like another one. doubtful: the original has a word of negation, and it has
-    none. Originals of fewer than 4 words count as kept.
-    """
-    if len(_words(source)) < _FEW:
-        return "kept"
-    own = likeness(source, back)
-    if own <= _UNLIKE or any(likeness(other, back) > own for other in others):
-        return "lost"
-    return "doubtful" if _NEGATED.search(source) and not _NEGATED.search(back) else "kept"
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", re.sub(r"['\u2019,](?=\w)", "", text.casefold()))
-
-
-def _grams(text: str, length: int) -> Counter[str]:
-    letters = f" {' '.join(_words(text))} "
-    return Counter(letters[start : start + length] for start in range(len(letters) - length + 1))

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from avcore.contracts import SpeechRecognizer
-from avcore.errors import UsageError
 from avcore.units import require_language
 from netflips.cascade.glossary import read_glossary
 from netflips.cascade.options import CascadeModels
@@ -63,11 +62,3 @@ def engines_of(models: Models, asked: CascadeModels, source: str, target: str) -
     if engines.translator is not None:
         engines.translator.require_languages(source, target)
     return engines
-
-
-def require_both_ways(translator: TextTranslator | None) -> None:
-    """Raise UsageError for a model that translates in one direction only. translator: None = a program translates."""
-    if translator is not None and not all(translator.tokens.values()):
-        raise UsageError(
-            "--check-translation translates back", expected="NLLB, M2M-100 or --translate-with", found=f"{translator.name}, one way"
-        )

@@ -111,10 +111,10 @@ class Fitter:
     keep_sound: bool
     """whether a program's speech keeps its sound"""
 
-    def fit(self, one: Utterance, units: UnitList, *, is_slow: bool = False) -> tuple[TimeFit, Note | None]:
+    def fit(self, one: Utterance, units: UnitList) -> tuple[TimeFit, Note | None]:
         """Return durations that fit an utterance's place, and a note where its speech is hurried or cut.
 
-        units: what is spoken, with natural durations. is_slow: it takes all the available time that the scales allow.
+        units: what is spoken, with natural durations.
         """
         natural = np.array(units.durations, np.int64)
         total, count = int(natural.sum()), len(units.ids)
@@ -141,8 +141,7 @@ class Fitter:
             natural = rest_at_pauses(natural, is_silent, slot - round(total * _SLOWER), seconds=LONG_PAUSE_S)
 
         fit_to_time = fit_as_it_is if is_kept else fit_durations
-        own, behind = (slot + pause, 0) if is_slow else (slot, pause)
-        spoken = fit_to_time(natural, own, behind, self.scales, self.freezes_frame)
+        spoken = fit_to_time(natural, slot, pause, self.scales, self.freezes_frame)
         # Sound that is kept is sped up as a whole; units that are left out are those of the lips.
         cut = 0 if is_kept else spoken.cut
         note = CUT(units=cut) if cut else None

@@ -12,7 +12,7 @@ import numpy as np
 
 from avcore.arrays import Samples
 from avcore.contracts import Extractor
-from avcore.errors import InputError, NetflipsError, NoSpeechError
+from avcore.errors import InputError, MediaError, NetflipsError, NoSpeechError
 from avcore.journal import file_digest
 from avcore.media import MediaSource, probe
 from avcore.notes import Note, Notes
@@ -183,8 +183,10 @@ _PIECE, _OVERLAP = seconds_to_units(20), seconds_to_units(1)
 
 
 def _sound_beside(source: MediaSource, job: Job) -> Sound:
-    """Return the sound of a file that is used in place of the video's."""
+    """Return the sound of a file that is used in place of the video's. Raises MediaError for a file without sound."""
     info = probe(source)
+    if not info.has_audio:
+        raise MediaError("it has no sound track", path=source.path, expected="sound")
     with job.clock.stage("read"):
         return sound_of(info, digest_of(info), job.store, job.progress)
 

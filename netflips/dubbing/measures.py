@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from avcore.arrays import Floats, Samples
 from avcore.contracts import Speaker, SpeechRecognizer, Transcript
 from avcore.errors import NetflipsError, NoSpeechError
-from avcore.notes import Note
 from avcore.speech.figures import count_clicks
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, samples_to_seconds, seconds_to_samples
 from netflips.aligned import phonemes_in
@@ -18,13 +17,12 @@ from netflips.dubbing.job import LOG
 from netflips.dubbing.part import spoken_units
 from netflips.dubbing.store import Store
 from netflips.recognizers.windows import WindowPart, recognized_together
-from netflips.script.utterance import SPEECH_FAULTS, Attempt, SpeechFault, TimeFit, Utterance
+from netflips.script.utterance import SPEECH_FAULTS, Checked, SpeechFault, TimeFit, Utterance
 from text2unit.script import as_pronounced
 
 if TYPE_CHECKING:
     from unit2av.lipsync.mesh.table import MouthTable
 
-How = Literal["other_translation", "spoken_again", "slower"]
 _SLOW = 0.9
 """Speed below which speech is noticeably slower than natural."""
 _SURE_S = 1.6
@@ -44,13 +42,11 @@ class Spoken:
     """An utterance that was spoken, and what was measured."""
 
     utterance: Utterance
-    attempt: Attempt
+    checked: Checked
     voice: Floats | None
     """its speaker embedding, float32 [E]; None = it is too short"""
     lips: tuple[int, int] = (0, 0)
     """number of b, m and p at which the lips close, and at which they do not"""
-    note: Note | None = None
-    """a message about its place in time"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +69,7 @@ class Measurer:
     readings: Mapping[str, str]
     """how words are read, as of --pronounce"""
 
-    def measured(self, one: Utterance, how: Literal["first"] | How, transcript: Transcript | None = None) -> Spoken:
+    def measured(self, one: Utterance, transcript: Transcript | None = None) -> Spoken:
         """Speak an utterance, transcribe and measure it. transcript: if it is known. Raises NetflipsError where that fails."""
         speech, text = self.speak(one), "" if one.spoken is None else as_pronounced(one.spoken.text, self.readings)
         right: float | None = None
@@ -96,8 +92,7 @@ class Measurer:
             faults.add("slow")
 
         share = closed[0] / sum(closed) if any(closed) else None
-        attempt = Attempt(
-            how=how,
+        checked = Checked(
             text=text,
             transcript=None if transcript is None else transcript.text,
             right=rounded(right),
@@ -106,7 +101,7 @@ class Measurer:
             closed=rounded(share),
             faults=in_order(faults),
         )
-        return Spoken(one, attempt, self._voice_of(speech), closed)
+        return Spoken(one, checked, self._voice_of(speech), closed)
 
     def transcribe_together(self, pack: Sequence[Utterance]) -> list[Transcript | None]:
         """Return the transcripts of utterances that together fill half a minute; None where each is to be transcribed by itself.

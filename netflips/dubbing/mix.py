@@ -182,9 +182,8 @@ def _lines(
         # An utterance that was not detected as speech for the most part has a voice that cannot be parted from its background.
         first, last = (seconds_to_samples(at, rate) for at in (one.place.start_s, one.place.end_s))
         detected = sum(max(min(end, last) - max(begin, first), 0) for begin, end in voices)
-        is_dry = one.checked is not None and one.checked.is_dry
         spoken = partial(read, one.number, length)
-        lines.append(Line(start, stop, length, spoken, 2 * detected >= last - first, is_dry, before, behind))
+        lines.append(Line(start, stop, length, spoken, 2 * detected >= last - first, before, behind))
     return sorted(lines, key=lambda line: line.start)
 
 
@@ -224,8 +223,6 @@ class Line:
     """returns the new speech, float32 [length]"""
     has_background: bool = True
     """whether the background of the old sound may be heard behind it"""
-    is_dry: bool = False
-    """whether nothing is heard behind it"""
     before: int = 0
     """samples before `start` in which the old speech is heard softly already"""
     behind: int = 0
@@ -267,7 +264,7 @@ class Mixer:
             # voice-over it stays low until the new speech ends, so that both are understood.
             begin, end = line.start - line.before, line.stop + line.behind
             kept *= 1 - (1 - self._under) * self._ramp(begin, max(end, self._end(line)) if self._under else end, start, stop)
-            if line.is_dry or (is_background and not line.has_background):
+            if is_background and not line.has_background:
                 behind[max(begin - start, 0) : max(end - start, 0)] = 0
             self._add(number, speech, start)
 

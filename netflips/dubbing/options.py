@@ -44,7 +44,7 @@ ALL: Final = "all"
 PUBLISHED: Final = "audio,video"
 Modalities = Literal["audio,video", "audio", "video", "auto"]
 Timing = Literal["auto", "source", "free"]
-Check = Literal["off", "tell", "repair"]
+Check = Literal["off", "tell"]
 OtherSpeech = Literal["keep", "mute"]
 SpeechLevel = Literal["해요체", "합니다체", "해체"]
 
@@ -158,11 +158,9 @@ class DubOptions(MarkFlags):
     leave_faulty: bool = flag(default=False)
     """leave sentences in the original whose translation still lacks an amount, a name, a term or a negation, or has others, after
     all tries; without it they are said, and told"""
-    check_translation: bool = flag(default=False)
-    """translate each text back by the same translator, and tell of sentences that then say something else"""
     check: Check | None = flag(group="check of what is spoken", default=None)
-    """hear and measure what is spoken, and report faults (tell); repair: also speak again what fails (default: repair for
-    recordings where a recognizer is installed, else off)"""
+    """hear and measure what is spoken, and report faults (default: tell for recordings where a recognizer is installed,
+    else off)"""
     voice: Path | None = voice_flag(may_be_name=True, group="voice")
     """voice to use instead of the source's: a recording or a stored voice; builtin: the source's as the vocoder has it, without the
     colour, breath and melody that are measured on the speaker"""
@@ -306,7 +304,6 @@ class DubOptions(MarkFlags):
                 "speech_level",
                 "glossary",
                 "leave_faulty",
-                "check_translation",
             )
             asked = [shown_name(type(self), name) for name in names if getattr(self, name) not in (None, False)]
             if asked:

@@ -26,7 +26,7 @@ from netflips.dubbing.speech_files import beginning_of, speech_in
 from netflips.dubbing.store import Store
 from netflips.dubbing.timing import Pause, parted, parted_at_marks
 from netflips.models import Models
-from netflips.script.targets import UnitList, WrittenText
+from netflips.script.targets import UnitList
 from netflips.script.terms import proposed_readings
 from netflips.script.types import Script
 from netflips.script.utterance import Utterance
@@ -257,8 +257,6 @@ class ProgramSpeech:
         # Only values that the command line of the program contains are part of the key: others cannot change its speech.
         asked = values | {"reference": key_of(reference)}
         named = {name: value for name, value in asked.items() if self.speaking.takes(name)}
-        take = one.target.take if isinstance(one.target, WrittenText) else 0
-        named |= {"take": str(take)} if take else {}
 
         def make() -> Samples:
             with tempfile.TemporaryDirectory(prefix="netflips-") as folder:

@@ -101,7 +101,7 @@ def cards_of(finished: FinishedDub) -> list[Card]:
             verdicts=verdicts(one),
             pairs=finished.pairs.get(one.number, []),
             until_s=max(one.output.end_s, one.output.start_s + (one.source.seconds if script.is_source_timed else 0.0)),
-            facts=[*_lengths(one), *_units(script, one, below), *_tries(one), *_video(one), *_face(one)],
+            facts=[*_lengths(one), *_units(script, one, below), *_check(one), *_video(one), *_face(one)],
         )
         for one in utterances
     ]
@@ -172,25 +172,20 @@ def _scores(script: Script, one: OnPage) -> tuple[tuple[str, float | None, float
     )
 
 
-_HOW = {"first": "checked", "other_translation": "another translation", "spoken_again": "spoken again", "slower": "slower"}
+def _check(one: OnPage) -> list[Fact]:
+    """Return what was recognized and measured of it as it is spoken."""
+    checked = one.utterance.checked
+    if checked is None:
+        return []
+    shares = (("right", checked.right), ("b, m and p closed", checked.closed), ("original under it", checked.leak))
+    figures = [f"{name} {per_cent(share, 1.0)}" for name, share in shares if share is not None]
+    figures += [] if checked.own_voice is None else [f"own voice {number_or_dash(checked.own_voice, 2)}"]
+    figures += [] if checked.other_voice is None else [f"others' {number_or_dash(checked.other_voice, 2)}"]
+    figures += [several(checked.clicks, "click")] if checked.clicks else []
 
-
-def _tries(one: OnPage) -> list[Fact]:
-    """Return what was recognized and measured in each attempt."""
-    facts = []
-    for attempt in one.utterance.attempts:
-        shares = (("right", attempt.right), ("b, m and p closed", attempt.closed), ("original under it", attempt.leak))
-        figures = [f"{name} {per_cent(share, 1.0)}" for name, share in shares if share is not None]
-        figures += [] if attempt.own_voice is None else [f"own voice {number_or_dash(attempt.own_voice, 2)}"]
-        figures += [] if attempt.other_voice is None else [f"others' {number_or_dash(attempt.other_voice, 2)}"]
-        figures += [several(attempt.clicks, "click")] if attempt.clicks else []
-
-        heard = "" if attempt.transcript is None else f"heard “{attempt.transcript}”; "
-        faults = "".join(f"; {sentence(Note(f'fault_{name}'))}" for name in attempt.reported)
-        is_left = len(one.utterance.attempts) > 1 and not attempt.is_chosen
-        name = _HOW[attempt.how] + (", not taken" if is_left else "")
-        facts.append(Fact(name, heard + ", ".join(figures) + faults, is_bad=bool(attempt.reported) and attempt.is_chosen))
-    return facts
+    heard = "" if checked.transcript is None else f"heard “{checked.transcript}”; "
+    faults = "".join(f"; {sentence(Note(f'fault_{name}'))}" for name in checked.reported)
+    return [Fact("checked", heard + ", ".join(figures) + faults, is_bad=bool(checked.reported))]
 
 
 def _video(one: OnPage) -> list[Fact]:

@@ -43,7 +43,7 @@ def write_script(path: Path, script: Script) -> None:
 
 
 def read_script(path: Path) -> Script:
-    """Read a script that a person may have written. Results of an earlier dub (fit, attempts, drawn, notes, made) are dropped.
+    """Read a script that a person may have written. Results of an earlier dub (fit, checked, drawn, notes, made) are dropped.
 
     Raises InputError with the entry that cannot be used.
     """
@@ -51,7 +51,7 @@ def read_script(path: Path) -> Script:
     for one in script.utterances:
         for target in (one.target, *one.alternatives):
             _require_sayable(target, one, path)
-    utterances = (replace(one, fit=None, attempts=(), drawn=None, notes=()) for one in script.utterances)
+    utterances = (replace(one, fit=None, checked=None, drawn=None, notes=()) for one in script.utterances)
     return replace(script, utterances=tuple(utterances), notes=(), made=None)
 
 

@@ -104,8 +104,6 @@ ANSWERS_SHIFTED = NoteKind(
 )
 ANSWERS_OVERLAP = NoteKind("answers_overlap", "{u}the translation also says what belongs to a sentence beside it", rank=2)
 TAIL_SHARED = NoteKind("tail_shared", '{u}each translation ends in "{words}", and its original does not', rank=2)
-MEANING_LOST = NoteKind("meaning_lost", "{u}translated back, it says: {back}", rank=2)
-NOT_TRANSLATED_BACK = NoteKind("not_translated_back", "not all of it was translated back: {error}")
 QUESTION_LOST = NoteKind("question_lost", "{u}the translation is no question any more")
 NO_TRANSLATION = NoteKind("no_translation", "what was answered is no translation of it")
 NAMES_SPELLED_OUT = NoteKind(
@@ -205,7 +203,6 @@ RECOGNIZED_AGAIN = NoteKind(
     "heard_again",
     lambda one, say: (
         say('heard as it is spoken: "{recognized}" ({right:.0%})')
-        + (say("; said {times:#time}, this is the best") if one["times"] > 1 else "")
         + "".join("; " + say("{reason:@}", reason=f"fault_{name}") for name in one["faults"])
     ),
 )

@@ -117,8 +117,6 @@ class TranslatedFrom(NamedTuple):
     """mean log-probability"""
     glossary: Mapping[str, str] = MappingProxyType({})
     """terms of the glossary that were used, by the word of the original"""
-    back: str | None = None
-    """the whole sentence translated back; None: it was not"""
 
 
 @dataclass(frozen=True)
@@ -134,8 +132,6 @@ class WrittenText:
     """a program or a file that speaks it, "": the text-to-unit model does"""
     seconds: float | None = None
     """its natural length, as predicted"""
-    take: int = 0
-    """number of the program's version of it, from 0"""
 
     @property
     def is_translated(self) -> bool:

@@ -208,12 +208,9 @@ sound clicks; leak: the original voice is under it; open_lips: lips stay open at
 SPEECH_FAULTS: Final[tuple[SpeechFault, ...]] = get_args(SpeechFault)
 
 
-class Attempt(NamedTuple):
-    """One time that an utterance was spoken, and what was measured of it (`netflips.dubbing.check`). None: it was not measured."""
+class Checked(NamedTuple):
+    """What was measured of an utterance as it is spoken (`netflips.dubbing.check`). None: it was not measured."""
 
-    how: Literal["first", "other_translation", "spoken_again", "slower"] = "first"
-    """first: as planned; other_translation: one of its alternatives; spoken_again: the same text, by a program that may speak it
-    otherwise; slower: given more time"""
     text: str = ""
     """the text to be spoken"""
     transcript: str | None = None
@@ -232,17 +229,12 @@ class Attempt(NamedTuple):
     """level of the original voice under it, as a share of the original's level"""
     closed: float | None = None
     """share of b, m and p at which the lips close"""
-    is_dry: bool = False
-    """whether the background is left out behind it, because the original voice leaked"""
     faults: tuple[SpeechFault, ...] = ()
     """what is wrong with it"""
-    is_chosen: bool = True
-    """whether the dub has this attempt"""
 
     @property
     def reported(self) -> tuple[SpeechFault, ...]:
-        """Faults to tell a person of. Speech that is slow is so because `pace` lets it fill its time: a longer wording is tried,
-        and nothing is wrong."""
+        """Faults to tell a person of. Speech that is slow is so because `pace` lets it fill its time: nothing is wrong."""
         return tuple(fault for fault in self.faults if fault != "slow")
 
 
@@ -265,13 +257,13 @@ class Utterance:
     target: Target | None = None
     """what is spoken instead"""
     alternatives: tuple[Target, ...] = ()
-    """other translations; a dub takes one by itself only where a check finds faults in the target (`netflips.dubbing.check`)"""
+    """other translations, which a person may take"""
     units: UnitList | None = None
     """units of the target, with natural durations"""
     fit: TimeFit | None = None
     """its place in the output; None: it was left alone, or is not in the part that was dubbed"""
-    attempts: tuple[Attempt, ...] = ()
-    """each time that it was spoken and checked"""
+    checked: Checked | None = None
+    """what was measured of it as it is spoken; None: it was not checked"""
     drawn: DrawnFrames | None = None
     """what became of its frames"""
     notes: tuple[Note, ...] = ()
@@ -290,11 +282,6 @@ class Utterance:
             return ""
         figures = {} if self.source_units.agreement is None else self.source_units.agreement._asdict()
         return reason_words({"reason": self.source_units.reason, **figures})
-
-    @property
-    def checked(self) -> Attempt | None:
-        """The attempt that the dub has; None if it was not checked."""
-        return next((one for one in self.attempts if one.is_chosen), None)
 
     @property
     def is_processed(self) -> bool:

@@ -203,9 +203,7 @@ def _row(one: OnPage, asked: Mapping[str, Any]) -> dict[str, Any]:
         "corrected": corrected,
         "quality": None if utterance.quality is None else utterance.quality.as_json(),
         "checked": None if (checked := utterance.checked) is None or checked.transcript is None else in_both(
-            RECOGNIZED_AGAIN(
-                recognized=checked.transcript, right=checked.right, times=len(utterance.attempts), faults=list(checked.reported)
-            )
+            RECOGNIZED_AGAIN(recognized=checked.transcript, right=checked.right, faults=list(checked.reported))
         ),
         "alternatives": [{"spoken": text, "corrected": text, "seconds": seconds} for text, seconds in utterance.offered],
         "too_long_s": 0.0 if utterance.fit is None else utterance.fit.too_long_s,

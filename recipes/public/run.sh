@@ -117,4 +117,4 @@ launch=$train_launch run_stage 23 "fine-tune" python -m unit2unit.utut_finetune.
     data_dir="$exp/pairs" init="$start" run_dir="$exp/$run" fairseq.task.text_weight="$text_weight" $train_with
 launch=$score_launch run_stage 24 "evaluate" netflips evaluate translate --pairs "$exp/pairs" \
     --utut-path "$exp/$run/checkpoints/checkpoint_best.pt" --json "$exp/$run/translate.json" --rows "$exp/$run/translate.jsonl" $evaluate_with
-asr_bleu 28 "$exp/en.jsonl" "$exp/$target.jsonl"
+asr_bleu 25 "$exp/en.jsonl" "$exp/$target.jsonl"

@@ -163,7 +163,7 @@ def outside(script: Script, number: int, confidence: float, among: int) -> Scrip
 
 def told_recording(source: Path, output: Path) -> Script:
     """A recording of which a page has all to say: verdict, texts, doubts with what is usual, notes, pace, holds, two voices."""
-    bad, quality = QualityEstimate("not_understood", 0.17, 0.7, ("outside",)), FaceQuality(0.9, 60.0, 80.0, 0.5, 0.1)
+    bad, quality = QualityEstimate("not_understood", 0.17, ("outside",)), FaceQuality(0.9, 60.0, 80.0, 0.5, 0.1)
     script = four_utterances(source, output)
     full = utterance(
         5, 4.0, 4.9, text=read("hello", 0.9), target=TranslatedUnits(score=-1.25, reading=read("안녕하세요", 0.8)),

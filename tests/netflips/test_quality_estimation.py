@@ -18,13 +18,11 @@ from netflips.quality_estimation import (
     broken,
     is_loop,
     likely,
-    measure_speaker,
     of_hearing,
     of_recording,
     repeats_a_stretch,
     report_quality,
     require_sure,
-    squeezed,
     strange_causes,
     translation_fault,
     worst,
@@ -39,7 +37,7 @@ def test_words_are_sure_only_where_nothing_speaks_against_them() -> None:
     assert [likely(share).words for share in (0.9, 0.89, 0.16, 0.15, 0.0)] == ["sure", "unsure", "unsure", *["not_understood"] * 2]
     assert likely(0.95, "part") == QualityEstimate("unsure", 0.95, causes=("part",), unsure=1)
     assert broken("loop") == QualityEstimate("not_understood", 0.0, causes=("loop",), lost=1)
-    assert worst(SURE, GIVEN, QualityEstimate(voice=0.7)) == QualityEstimate("sure", 0.95, 0.7)
+    assert worst(SURE, GIVEN) == QualityEstimate("sure", 0.95)
     assert worst(UNSURE, broken("subtitles"), broken("cut")) == QualityEstimate(
         "not_understood", 0.0, causes=("cut", "subtitles"), lost=1
     )
@@ -67,14 +65,11 @@ def test_a_recording(rows: list[tuple[QualityEstimate, float]], words: str, shar
 
 
 def test_nonsense_beside_right_sentences_stops_what_is_strict(tmp_path: Path) -> None:
-    one = of_recording([(SURE, 9.0), (LOST, 1.0), (UNSURE, 1.0), (QualityEstimate("sure", 0.95, 0.1), 3.0)])
+    one = of_recording([(SURE, 9.0), (LOST, 1.0), (UNSURE, 1.0), (QualityEstimate("sure", 0.95), 3.0)])
     refused(NotUnderstoodError, r"surely understood; found 1 of 4 not understood, 1 of 4 unsure", require_sure, one)
     report_quality(one, "x.mp4", tmp_path / "verdict.json")
     assert '"lost": 1' in (tmp_path / "verdict.json").read_text()
-    require_sure(QualityEstimate("sure", 0.95, voice=0.01))
-    assert of_recording(
-        [(QualityEstimate("sure", 0.95, 0.9), 1.0), (QualityEstimate("given", None, 0.5), 3.0)]
-    ).voice == pytest.approx(0.6)
+    require_sure(QualityEstimate("sure", 0.95))
 
 
 def heard(sure: float, language: str = "en", text: str = "the bus stops", has_loop: bool = False) -> Transcript:
@@ -242,20 +237,8 @@ def test_what_is_heard_is_compared_as_it_is_read(heard: str, text: str) -> None:
     assert as_read(text, "de") == text
 
 
-def test_a_program_is_measured_without_what_squeezing_cost() -> None:
-    text, half = "가나다라마바사아자차", "가나다라마카카카카카"
-    found = measure_speaker("it", "Whisper", [(text, half, 1.0)])
-    assert found is not None and found.wrong == 0.5 and found.note is not None  # noqa: PT018
-    faster = measure_speaker("it", "Whisper", [(text, half, 0.5)])
-    assert faster is not None and faster.wrong < 0.1 and faster.note is None  # noqa: PT018
-    assert measure_speaker("it", "Whisper", []) is None
-    shares = [squeezed(factor) for factor in (2.0, 1.0, 0.8, 0.65, 0.5, 0.2)]
-    assert shares == sorted(shares, reverse=True)
-    assert (shares[0], shares[-1] < 0.3) == (1.0, True)
-
-
 def test_the_verdict_is_told_in_both_languages() -> None:
-    one = QualityEstimate("not_understood", 0.274, 0.76, ("outside", "cut"), 2, 3)
+    one = QualityEstimate("not_understood", 0.274, ("outside", "cut"), 2, 3)
     assert one.text().startswith(
         "not understood (27%): it most likely means nothing; 2 of 3 not understood; these models know other"
     )

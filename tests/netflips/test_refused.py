@@ -108,7 +108,6 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("dub", "keep_sound=true", "keep_sound keeps speech that is given"),
     ("dub", "--speech-in /no/such", "the speech of --speech-in"),
     ("dub", "--recognizer {whisper}", "--recognizer belongs to the cascade"),
-    ("dub", "--check-translation", "--check-translation belongs to the cascade"),
     ("dub", "--only-commercial", "--only-commercial: what these models make may not be sold, as far as is known"),
     *(
         (

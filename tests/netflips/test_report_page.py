@@ -84,7 +84,7 @@ def test_the_verdict_on_one_sentence_stands_once(tmp_path: Path) -> None:
 
 def test_a_sentence_has_its_verdict_where_it_is_below_the_usual() -> None:
     usual = [likely(share, "unheard") for share in (0.79, 0.81, 0.85, 0.78, 0.8)]
-    rows = [*usual, likely(0.6, "unheard"), likely(0.95), broken("meaning"), GIVEN, likely(0.8, "unsayable")]
+    rows = [*usual, likely(0.6, "unheard"), likely(0.95), broken("loop"), GIVEN, likely(0.8, "unsayable")]
     said = tuple(Utterance(number, quality=found, fit=TimeFit(TimeSpan(0, 1))) for number, found in enumerate(rows, 1))
     assert below_usual(Script("en", "ko", utterances=said)) == {6, 8, 10}
     assert below_usual(Script("en", "ko", utterances=said[:5])) == set()

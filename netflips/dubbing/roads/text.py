@@ -17,13 +17,12 @@ from avcore.media.passthrough import titles_in
 from avcore.notes import NoteKind, Notes, json_text
 from avcore.units import require_same_vocabulary
 from netflips.cascade.chat import ChatTranslator, open_translator
-from netflips.cascade.engines import Engines, engines_of, recognizer_of, require_both_ways, require_models
+from netflips.cascade.engines import Engines, engines_of, recognizer_of, require_models
 from netflips.cascade.glossary import read_glossary
 from netflips.cascade.options import CascadeModels
 from netflips.cascade.program import is_chat
 from netflips.cascade.speakers import who_speaks
 from netflips.dubbing.approved import asked_anew
-from netflips.dubbing.backwards import translated_back
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import with_more
@@ -85,9 +84,7 @@ class TextRoad:
 
     def check(self, models: Models, options: DubOptions) -> None:
         """Check the recognizer, the translator, and the text-to-unit model if that speaks. Raises NetflipsError."""
-        engines = self.engines(models)
-        if options.check_translation:
-            require_both_ways(engines.translator)
+        self.engines(models)
         if is_chat(self.asked.program, self.asked.chat_model):
             ChatTranslator(self.asked.program, self.asked.chat_model).check()
         if not options.is_speech_given:
@@ -193,11 +190,6 @@ class TextRoad:
             done = candidates.of(todo, job.progress)
             script = with_more(script, done if notes is job.notes else done | _texts_that_stay(script, done, notes, job))
 
-            if job.options.check_translation:
-                numbers = {one.number for one in own}
-                made = sentences_in([one for one in script.utterances if one.number in numbers])
-                script = with_more(script, translated_back(made, job.languages, translator, job.store, job.notes, job.progress))
-
             titles: TitlesByModel | TitlesByProgram
             if isinstance(translator, CachingTranslator):
                 titles = TitlesByModel(translator, job.languages)
@@ -285,6 +277,6 @@ def _before_check(store: Store, content: str) -> str:
 
 def _content(script: Script) -> str:
     utterances = tuple(
-        replace(one, seen=None, units=None, fit=None, attempts=(), drawn=None, notes=(), quality=None) for one in script.utterances
+        replace(one, seen=None, units=None, fit=None, checked=None, drawn=None, notes=(), quality=None) for one in script.utterances
     )
     return json_text(script_json(replace(script, utterances=utterances, quality=None)), indent=1) + "\n"

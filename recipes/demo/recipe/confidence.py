@@ -1,4 +1,4 @@
-"""Fit how likely the words of a bundle's models are right, and measure how well its voice is recognized.
+"""Fit how likely the words of a bundle's models are right.
 
     python -m recipes.demo.recipe.confidence FOLDER --count 480
 
@@ -36,7 +36,6 @@ from netflips.quality_estimation import LOST, SURE, errors_in
 from netflips.recognizers.outside import recognizer_folder
 from netflips.recognizers.whisper import open_whisper
 from netflips.stages import SHIPPED
-from netflips.text_voice import speaker_voice
 from recipes.demo.evaluate.material import synthesised_speech
 from recipes.demo.recipe.probes import one_word_sentences, outside_sentences
 from recipes.demo.voices.cast import FliteVoice, Voice, cast, require_synthesisers
@@ -48,8 +47,8 @@ KINDS = ("natural", "between", "espeak", "flite")
 PLACES = ("plain", "quiet", "silence", "hiss", "noise", "noise", "room", "noisy room")
 """Conditions of the recordings."""
 _ROWS, _INT16, _SEED = "rows.jsonl", 32768, 83
-_OUTSIDE, _WHISPER, _VOICE = 0.12, 3, 5
-"""Share of recordings with a sentence that the phrasebook lacks; Whisper recognizes every third recording, and every fifth dub."""
+_OUTSIDE, _WHISPER = 0.12, 3
+"""Share of recordings with a sentence that the phrasebook lacks; and which recordings Whisper recognizes: every third."""
 _MOST_MISREAD, _MOST_WRONG = 2, 0.1
 """Errors that a right text may have: in strokes of Hangul for the unit-to-text model, and as a share of a text's letters."""
 _FITTED: Mapping[str, Sequence[tuple[str, ...]]] = {
@@ -62,7 +61,7 @@ _EDGE = 0.02
 """Shares stay this far from 0 and 1, since nothing is certain."""
 
 Row = dict[str, Any]
-"""number, kind, place, text; for each of translation, reading and recognition its readings and whether it was right; errors."""
+"""number, kind, place, text; for each of translation, reading and recognition its readings and whether it was right."""
 
 
 class Recordings:
@@ -70,7 +69,7 @@ class Recordings:
 
     def __init__(self, folder: Path) -> None:
         self.models = load_models(bundle_paths(check_bundle(folder)), "en", "ko", RunOptions("cpu"))
-        self.reader, self.voice = self.models.other(UNIT2TEXT), speaker_voice(self.models, None)
+        self.reader = self.models.other(UNIT2TEXT)
         self.recognizer = open_whisper(recognizer_folder("judge-whisper"), "cpu")
         self.words = WordPairs(phrasebook().slots)
         self._templates = [list(phrasebook().pairs_of(number)) for number in range(len(phrasebook().templates))]
@@ -103,9 +102,6 @@ class Recordings:
         if number % _WHISPER == 0:
             found = self.recognizer.transcribe(speech, "en")
             row["recognition"] = [{"confidence": found.confidence}, is_heard(found.text, text)]
-        if number % _VOICE == 0 and is_right:
-            spoken = np.concatenate(list(self.models.vocoder.iter_synthesize(translated, self.voice)))
-            row["errors"] = errors_in(self.recognizer.transcribe(spoken, "ko").text, target)
 
         return row
 
@@ -175,13 +171,8 @@ def _table(readings: Sequence[Mapping[str, float]], is_right: "np.ndarray[Any, A
 
 def section(rows: Sequence[Row]) -> dict[str, Any]:
     """Return the section on confidence of bundle.json."""
-    errors = [row["errors"] for row in rows if "errors" in row]
-    right = 0.0  # a voice that said nothing right is not vouched for
-    if errors:
-        wrong, length = np.sum(errors, axis=0)
-        right = 1 - float(wrong / length)
     words = {kind: list(map(list, pairs)) for kind, pairs in phrasebook().slots.items()}
-    return {name: asdict(fitted(rows, name)) for name in _FITTED} | {"voice": round(right, 2), "words": words}
+    return {name: asdict(fitted(rows, name)) for name in _FITTED} | {"words": words}
 
 
 def reliability_lines(rows: Sequence[Row]) -> Iterator[str]:
@@ -209,7 +200,7 @@ def reliability(shares: "np.ndarray[Any, Any]", right: "np.ndarray[Any, Any]") -
 
 @dataclass(frozen=True, kw_only=True)
 class ConfidenceOptions(QuietOptions):
-    """Fit how likely the words of a bundle's models are right, and measure how well its voice is heard."""
+    """Fit how likely the words of a bundle's models are right."""
 
     folder: Path = positional("FOLDER")
     """where the rows are kept"""

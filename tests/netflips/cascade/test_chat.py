@@ -144,7 +144,7 @@ def test_terms_that_no_translation_has_are_asked_of_a_language_model_a_few_at_on
     assert len(handler.asked) == 2
 
 
-def test_a_text_that_stands_alone_is_translated_back_as_any_other(server: Any) -> None:
+def test_a_text_that_stands_alone_is_translated_as_any_other(server: Any) -> None:
     url, handler = server
     handler.answers = ['{"lines": [{"number": 1, "natural": "The bus stops here."}]}']
     request = lone_request(7, "버스는 여기 섭니다.", "ko", "en")

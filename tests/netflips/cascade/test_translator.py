@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import pytest
 
 from avcore.errors import InputError, LanguageError, UsageError
-from netflips.cascade.engines import require_both_ways
 from netflips.cascade.translator import language_tokens, open_text_translator, sentences_of
 
 pytest.importorskip("ctranslate2", reason="needs the extra asr")
@@ -58,13 +57,6 @@ def test_a_translator_between_two_languages(tmp_path: Path, names: tuple[str, st
         translator.translate("we go", "ko", "en")
     with pytest.raises(InputError, match="does not say its languages; expected a name such as quickmt-en-ko"):
         open_text_translator(folder.rename(tmp_path / "mine"), "cpu")
-
-
-def test_what_translates_one_way_alone_translates_nothing_back(nllb: Path, tmp_path: Path) -> None:
-    require_both_ways(None)
-    require_both_ways(open_text_translator(nllb, "cpu"))
-    with pytest.raises(UsageError, match=r"--check-translation translates back; expected NLLB, M2M-100 .* one way"):
-        require_both_ways(open_text_translator(write_pair(tmp_path / "x-en-ko", {"the": "그"}), "cpu"))
 
 
 def test_a_folder_may_have_a_tokenizer_json_in_place_of_a_sentencepiece_model(nllb: Path, tmp_path: Path) -> None:

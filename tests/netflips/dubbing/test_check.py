@@ -1,8 +1,5 @@
-"""A dub that checks itself: what is planted is found, repaired where it can be, told where not, and never ends the dub."""
+"""A dub that checks itself: what is planted is found and told, and never ends the dub."""
 
-import json
-import shlex
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,18 +17,17 @@ from avcore.speech.audio import resample
 from avcore.speech.espeak import EspeakVoice, espeak_speech
 from avcore.speech.figures import leak
 from netflips.dubbing import check_recognizer
-from netflips.dubbing.check import _Checker, packs_of, taken_of
+from netflips.dubbing.check import _Checker, packs_of
 from netflips.dubbing.check_recognizer import CheckRecognizer, compared, longest_gaps
 from netflips.dubbing.dub import dub
 from netflips.dubbing.measures import Measurer, Spoken
 from netflips.dubbing.options import DubOptions
 from netflips.models import Models
 from netflips.script.files import read_script, write_script
-from netflips.script.targets import Text, TranslatedFrom, UnitList, WrittenText
+from netflips.script.targets import Text, UnitList, WrittenText
 from netflips.script.types import Script
-from netflips.script.utterance import SPEECH_FAULTS, Attempt, Slot, TimeFit, TimeSpan, Utterance
+from netflips.script.utterance import SPEECH_FAULTS, Checked, TimeFit, TimeSpan, Utterance
 from tests.netflips.dubbing.made import work_made, write_times
-from tests.netflips.dubbing.test_spoken import SAY
 from unit2av.lipsync.backend import LipSyncChoice
 
 SPANS = [(0.8, 3.4), (4.8, 7.1), (8.3, 10.7)]
@@ -79,7 +75,7 @@ def test_what_was_heard_and_measured_is_told_and_kept(
     listener = heard(TEXTS[0], "오늘 좋네요", InputError("the recognizer broke"))
     report = dub(recording, tmp_path / "out.mp4", spelling, options)
     one, other, third = report.utterances
-    assert (one.checked.text, one.checked.transcript, one.checked.right, one.checked.how) == (TEXTS[0], TEXTS[0], 1.0, "first")
+    assert (one.checked.text, one.checked.transcript, one.checked.right) == (TEXTS[0], TEXTS[0], 1.0)
     assert one.checked.faults == ()
     assert one.checked.speed is not None
     assert one.checked.leak is not None
@@ -89,188 +85,40 @@ def test_what_was_heard_and_measured_is_told_and_kept(
     assert [note.values["error"] for note in third.notes if note.code == "not_checked"] == ["the recognizer broke"]
     assert any("utterance 2: checked as it is spoken: " in told for told in report.warnings)
     write_script(tmp_path / "script.json", report)
-    assert read_script(tmp_path / "script.json").utterances[0].attempts == ()  # it is checked anew
+    assert read_script(tmp_path / "script.json").utterances[0].checked is None  # it is checked anew
     asked, listener.answers = listener.asked, ["nothing of it"]
     again = dub(recording, tmp_path / "again.mp4", spelling, options)
     assert listener.asked == asked + 1  # the one that failed
-    same = ([replace(one, attempts=(), notes=()) for one in script.utterances] for script in (again, report))
+    same = ([replace(one, checked=None, notes=()) for one in script.utterances] for script in (again, report))
     assert next(same) == next(same)
     assert work_made(again) == {"recognized": 1, "voices": 1}
     assert (tmp_path / "again.mp4").read_bytes() == (tmp_path / "out.mp4").read_bytes()
     quiet = dub(recording, tmp_path / "off.mp4", spelling, replace(options, check="off"))
-    assert not any(one.attempts for one in quiet.utterances)
+    assert not any(one.checked for one in quiet.utterances)
 
 
-def test_another_wording_is_taken_where_the_first_is_not_heard_but_not_of_what_a_person_gave(
-    recording: Path, spelling: Models, heard: Callable[..., _Listener], options: DubOptions, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    script = read_script(tmp_path / "times.json")
-    takes = WrittenText("오늘은 날씨가 맑아요"), WrittenText("날씨가 좋아요")
-    first, second, third = script.utterances
-    write_script(tmp_path / "times.json", replace(script, utterances=(first, replace(second, alternatives=takes), third)))
-    heard(TEXTS[0], "", TEXTS[2], takes[0].text)
-    report = dub(recording, tmp_path / "given.mp4", spelling, replace(options, check="repair"))
-    assert [one.spoken.text for one in report.utterances if one.spoken] == TEXTS
-    assert "other_translation" not in {one.how for one in report.utterances[1].attempts}
-    monkeypatch.setattr("netflips.dubbing.check.targets_given", lambda *_: frozenset())  # as a translator's
-    heard(TEXTS[0], "", TEXTS[2], takes[0].text, "as a translator's")
-    report = dub(recording, tmp_path / "out.mp4", spelling, replace(options, check="repair"))
-    second = report.utterances[1]
-    assert [(one.how, one.is_chosen, one.faults) for one in second.attempts] == [
-        ("first", False, ("unheard",)),
-        ("other_translation", True, ()),
-    ]
-    assert second.target == takes[0]
-    assert second.alternatives == (WrittenText(TEXTS[1]), takes[1])
-    assert second.fit.output.start_s == SPANS[1][0]
-    assert not second.notes
-    heard("")  # nothing is ever heard: at most half as many are said once more, each twice at most
-    report = dub(recording, tmp_path / "never.mp4", spelling, replace(options, check="repair"))
-    assert sum(len(one.attempts) for one in report.utterances) <= 3 + 2
-    assert all(one.checked is not None and one.checked.how == "first" for one in report.utterances)
-
-
-def test_a_program_is_asked_once_more(
-    recording: Path, spelling: Models, heard: Callable[..., _Listener], options: DubOptions, tmp_path: Path, monkeypatch: Any
-) -> None:
-    counted = SAY.replace("    rate, seconds", "    say.times = getattr(say, 'times', 0) + 1\n    rate, seconds")
-    (tmp_path / "say.py").write_text(counted.replace("(0.3 +", "(0.1 * say.times + 0.3 +"))  # never the same twice
-    monkeypatch.setenv("SAY_LOG", str(tmp_path / "log"))
-    asked = replace(options, check="repair", speak_with=shlex.join([sys.executable, str(tmp_path / "say.py")]), keep_sound=True)
-    heard(TEXTS[0], "아무것도", TEXTS[2], TEXTS[1])
-    report = dub(recording, tmp_path / "out.mp4", spelling, asked)
-    taken = report.utterances[1]
-    assert [(one.how, one.is_chosen) for one in taken.attempts] == [("first", False), ("spoken_again", True)]
-    assert isinstance(taken.target, WrittenText)
-    assert taken.target.take == 1
-    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()[1:]]
-    assert [line["text"] for line in lines] == [*TEXTS, TEXTS[1]]
-    (tmp_path / "say.py").write_text(SAY)  # which always says the same: it is asked again once, not for each
-    heard("")
-    report = dub(recording, tmp_path / "same.mp4", spelling, asked)
-    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines() if line != "start"]
-    assert [line["text"] for line in lines[4:]] == [*TEXTS, TEXTS[0]]
-    assert all(one.checked is not None and one.checked.faults == ("unheard",) for one in report.utterances)
-
-
-@pytest.mark.parametrize(("mode", "is_dry"), [("tell", False), ("repair", True)])
-def test_the_original_voice_that_is_left_in_is_told_or_taken_out(
-    recording: Path, spelling: Models, heard: Callable[..., _Listener], options: DubOptions, tmp_path: Path, mode: Any, is_dry: bool
+def test_the_original_voice_that_is_left_in_is_told(
+    recording: Path, spelling: Models, heard: Callable[..., _Listener], options: DubOptions, tmp_path: Path
 ) -> None:
     heard(*TEXTS)
     write_speech(tmp_path / "effects.wav", read_speech(recording))
     out = tmp_path / "out.mp4"
-    report = dub(recording, out, spelling, replace(options, check=mode, background_audio=tmp_path / "effects.wav"))
+    report = dub(recording, out, spelling, replace(options, background_audio=tmp_path / "effects.wav"))
     assert all(one.checked is not None and one.checked.faults == ("leak",) for one in report.utterances)
     start, stop = (round(16000 * at) for at in SPANS[0])
     left = leak(read_speech(out)[start:stop], read_speech(recording)[start:stop])
-    assert left < 0.1 if is_dry else left > 0.5
+    assert left > 0.5
 
 
 def _spoken(number: int, speaker: str, voice: Any) -> Spoken:
-    return Spoken(Utterance(number, speaker=speaker), Attempt(), np.array(voice, np.float32) / np.linalg.norm(voice))
+    return Spoken(Utterance(number, speaker=speaker), Checked(), np.array(voice, np.float32) / np.linalg.norm(voice))
 
 
-@pytest.mark.parametrize(
-    ("first", "other", "taken"),
-    [
-        (Attempt(right=0.5, speed=1.0, faults=("misheard",)), Attempt(right=0.9, speed=1.0), 1),
-        (Attempt(right=0.68, speed=1.0, faults=("misheard", "hurried")), Attempt(right=0.61, speed=1.0, faults=("misheard",)), 0),
-        (Attempt(right=0.5, speed=1.0, faults=("misheard",)), Attempt(right=0.9, speed=0.83, faults=("slow",)), 0),
-        (Attempt(right=0.5, speed=0.83, faults=("misheard", "slow")), Attempt(right=0.9, speed=0.83, faults=("slow",)), 1),
-        (Attempt(right=0.9, speed=0.83, faults=("slow",)), Attempt(right=0.9, speed=0.95), 1),
-        (Attempt(transcript="13기가와트", right=0.5, faults=("missing",)), Attempt(transcript="기가와트", right=0.9), 0),
-        (Attempt(transcript="삼기가와트", right=0.5, faults=("missing",)), Attempt(transcript="십삼 기가와트", right=0.9), 1),
-        (Attempt(transcript="에밀리의 기가와트", right=0.5, faults=("missing",)), Attempt(transcript="기가와트", right=0.9), 0),
-        (
-            Attempt(transcript="에밀이의 기가와트", right=0.5, faults=("missing",)),
-            Attempt(transcript="에밀리는 기가와트", right=0.9),
-            1,
-        ),
-        (Attempt(faults=("clicks",)), Attempt(), 1),
-    ],
-)
-def test_no_try_is_taken_that_says_less_or_is_slow(first: Attempt, other: Attempt, taken: int) -> None:
-    assert taken_of([first, other], "13 gigawatts of Emily's batteries") == taken
-
-
-def test_no_try_is_taken_in_which_a_short_name_of_the_talk_is_lost() -> None:
-    attempts = [
-        Attempt(transcript="레오가 말했어요", right=0.5, faults=("missing",)),
-        Attempt(transcript="누가 말했어요", right=0.9),
-    ]
-    assert taken_of(attempts, "Leo spoke.") == 1  # by its sound nobody could tell
-    assert taken_of(attempts, "Leo spoke.", {"Leo": "레오"}) == 0
-
-
-class _Voices:
-    """Speaks each text as long as it takes by itself; what stands in for a dub that a text-to-unit model speaks."""
-
-    def __init__(self, error: Exception | None = None) -> None:
-        self.error = error
-
-    def texts(self) -> None:
-        return None
-
-    def encode(self, one: Utterance) -> tuple[Utterance, UnitList]:
-        if self.error is not None:
-            raise self.error
-        return one, UnitList((round(10 * one.target.seconds),), (125,))  # type: ignore[union-attr]
-
-    def fit(self, one: Utterance, units: UnitList, *, is_slow: bool = False) -> tuple[TimeFit, None]:
-        natural_s = one.target.seconds  # type: ignore[union-attr]
-        overrun_s = 0.2 if natural_s > 3 else 0.0
-        return TimeFit(TimeSpan(0, 2.5), 1, natural_s, 2.5, overrun_s, slot=Slot(2.5), durations=(125,)), None
-
-
-def _checker(script: Script, voices: Any = None, **measures: Any) -> Any:
+def _checker(script: Script, **measures: Any) -> Any:
     silent: Any = {"recognizer": None, "has_times": False, "encoder": None, "store": None, "mouth": None, "readings": {}}
     speak = {"speak": lambda one: np.full(16_000, 0.1, np.float32), "language": "ko"}
     measurer = Measurer(**{**silent, **speak, **measures})
-    return _Checker(script, measurer, voices, voices, lambda one: one, frozenset(), Notes(is_quiet=True))
-
-
-def _placed(number: int, seconds: float, takes: dict[str, float]) -> Utterance:
-    """An utterance of 2.5 s, which its text takes so long by itself, and other wordings with the seconds that they take."""
-    target, *others = (
-        WrittenText(text, "cascade", TranslatedFrom("I see Emily.", text), seconds=long_s)
-        for text, long_s in {"에밀리를 봐요.": seconds, **takes}.items()
-    )
-    made = Utterance(
-        number, TimeSpan(3.0 * number, 3.0 * number + 2.5), text=Text("I see Emily."), target=target, alternatives=(*others,)
-    )
-    ready, units = _Voices().encode(made)
-    return replace(ready, units=units, fit=_Voices().fit(ready, units)[0])
-
-
-@pytest.mark.parametrize(
-    ("placed", "said"),
-    [
-        ([_placed(1, 2.0, {"네.": 1.0, "저기 누군가가 보여요.": 2.6, "저기 에밀리가 보여요.": 2.6})], ["저기 에밀리가 보여요."]),
-        ([_placed(1, 2.3, {"저기 에밀리가 보여요.": 2.6})], ["에밀리를 봐요."]),
-        ([_placed(1, 2.0, {"에밀리 봐요.": 2.1})], ["에밀리를 봐요."]),  # it would be too slow as well
-        (
-            [_placed(1, 2.0, {"저기 에밀리가 보여요.": 2.6}), _placed(2, 3.2, {"에밀리 봐요.": 2.5})],
-            ["에밀리를 봐요.", "에밀리 봐요."],  # one try for two: what is hurried comes first
-        ),
-    ],
-)
-def test_what_is_slow_is_said_in_a_longer_wording_that_has_its_names(placed: list[Utterance], said: list[str]) -> None:
-    found = _checker(Script("en", "ko", utterances=tuple(placed)), _Voices()).all(repairs=True)
-    assert [found[number].target.text for number in sorted(found)] == said
-    assert found[1].attempts[0].faults == (("slow",) if placed[0].fit.speed < 0.9 else ())  # type: ignore[union-attr, operator]
-
-
-@pytest.mark.parametrize("error", [InputError("it cannot be spoken"), ZeroDivisionError()])
-def test_what_cannot_be_spoken_otherwise_is_passed_over_but_no_bug(error: Exception) -> None:
-    script = Script("en", "ko", utterances=(_placed(1, 2.0, {"저기 에밀리가 보여요.": 2.6}),))
-    checker = _checker(script, _Voices(error))
-    if isinstance(error, InputError):
-        assert len(checker.all(repairs=True)[1].attempts) == 1
-    else:
-        with pytest.raises(ZeroDivisionError):
-            checker.all(repairs=True)
+    return _Checker(script, measurer, Notes(is_quiet=True))
 
 
 @pytest.mark.parametrize("error", [InputError("it was not recognized"), ZeroDivisionError()])
@@ -278,13 +126,15 @@ def test_what_cannot_be_measured_is_reported_but_no_bug(error: Exception) -> Non
     def speak(one: Utterance) -> np.ndarray:
         raise error
 
-    checker = _checker(Script("en", "ko", utterances=(_placed(1, 2.0, {}),)), _Voices(), speak=speak)
+    place = TimeSpan(0, 2.5)
+    one = Utterance(1, place, target=WrittenText("네"), units=UnitList((1,), (125,)), fit=TimeFit(place, durations=(125,)))
+    checker = _checker(Script("en", "ko", utterances=(one,)), speak=speak)
     if isinstance(error, InputError):
-        assert checker.all(repairs=True) == {}
+        assert checker.all() == {}
         assert [note.code for note in checker.notes.of[1]] == ["not_checked"]
     else:
         with pytest.raises(ZeroDivisionError):
-            checker.all(repairs=True)
+            checker.all()
 
 
 def test_the_voice_of_another_is_found_among_what_is_spoken() -> None:

@@ -24,7 +24,7 @@ from netflips.dubbing.part import OutputClock, Part
 from netflips.models import Models
 from netflips.script.notes import FOUND_FAULTS
 from netflips.script.types import Made, Script
-from netflips.script.utterance import Attempt
+from netflips.script.utterance import Checked
 from tests.netflips.dubbing.made import plain_frames, speech, steady_times, write_recording
 
 NTSC = Fraction(30000, 1001)
@@ -76,7 +76,7 @@ def test_an_editor_finds_dub_original_stems_and_faults_at_their_times(
     def found_fault(script: Script, job: Any, sound: Any) -> Script:
         job.notes.add(FOUND_FAULTS(faults=["misheard", "clicks"]), 1)
         first, *rest = script.utterances
-        return replace(script, utterances=(replace(first, attempts=(Attempt(faults=("misheard", "clicks")),)), *rest))
+        return replace(script, utterances=(replace(first, checked=Checked(faults=("misheard", "clicks"))), *rest))
 
     monkeypatch.setattr("netflips.dubbing.dub.check", found_fault)
     out, path = source.parent / "dub.mp4", source.parent / "dub.otio"

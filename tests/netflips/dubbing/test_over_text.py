@@ -9,7 +9,6 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -24,16 +23,11 @@ pytest.importorskip("faster_whisper", reason="needs the extra asr")
 pytest.importorskip("sentencepiece", reason="needs the extra asr")
 
 
-from avcore.contracts import Transcript
 from avcore.media import write_speech
-from avcore.notes import sentence
-from netflips.cascade.speakers import ESPEAK, KOKORO
-from netflips.dubbing import check_recognizer, recognize
-from netflips.dubbing.check_recognizer import CheckRecognizer
+from netflips.dubbing import recognize
 from netflips.dubbing.command import main
 from netflips.dubbing.options import DubOptions
 from netflips.model_paths import ModelPaths
-from netflips.quality_estimation import known_speaker
 from netflips.recognizers.outside import installed_folder
 from netflips.script.files import read_script, value_from, write_script
 from netflips.script.targets import KeptOriginal, SpokenSound, TranslatedFrom, WrittenText
@@ -447,54 +441,6 @@ def test_a_name_in_latin_letters_is_read_as_proposed_and_told(
 
 
 ROUND = "['그 버스가 섭니다', '버스는 여기 섭니다', '우리는 갑니다 네']"
-BACK = "['The bus stops there', 'The bus stops here', 'We are going to smile'][there.index(text)]"
-
-
-@pytest.mark.parametrize(
-    ("back", "causes", "said_back", "told"),
-    [
-        (BACK, [(), (), ("meaning",)], "We are going to smile", "utterance 3: translated back, it says: We are going to smile"),
-        ("'아무 말도 아니에요'", [(), (), ()], None, "not all of it was translated back: no answer in language 'en'"),
-        ("1 / 0", [(), (), ()], None, "not all of it was translated back"),
-    ],
-    ids=["answers", "answers in Korean", "fails"],
-)
-def test_what_says_something_else_translated_back_is_told_and_the_verdict_judges_it(
-    recording: Path, dub: Callable[..., int], folders: dict[str, Path], there: Path, tmp_path: Path,
-    capsys: pytest.CaptureFixture[str], back: str, causes: list[tuple[str, ...]], said_back: str | None, told: str,
-) -> None:  # fmt: skip
-    given = {name: path for name, path in folders.items() if name != "--text-translator"}
-    given["--recognizer"] = write_whisper(tmp_path / "small.en", "the bus stops there")
-    program = f"{ROUND}[number - 1] if asked['target'] == 'ko' else (lambda there: {back})({ROUND})"
-    asked = ["--translate-with", _program(program), "--work-dir", there, "--check-translation"]
-    drafted = tmp_path / "draft.json"
-    assert dub(recording, tmp_path / "x.mp4", *asked, "--draft", drafted, given=given) == 0
-    script = script_from(json.loads(drafted.read_text(encoding="utf-8")))
-    one, _, third = script.utterances
-    assert [tuple(cause for cause in one.quality.causes if cause != "unheard") for one in script.utterances] == causes
-    assert ("unjudged" in script.quality.causes) == (said_back is None)
-    assert third.target.translation.back == said_back
-    assert told in capsys.readouterr().err
-    if said_back is not None:
-        assert "meaning" in script.quality.causes
-        assert (third.note("meaning_lost").values["back"], one.note("meaning_lost")) == (said_back, None)
-        asked[1] = _program("1 / 0")  # what was translated back stands in the draft, wherever it is said
-        assert (
-            dub(recording, tmp_path / "y.mp4", *asked[:2], "--script-in", drafted, "--draft", tmp_path / "y.json", given=given) == 0
-        )
-        again = script_from(json.loads((tmp_path / "y.json").read_text(encoding="utf-8")))
-        assert [one.quality for one in again.utterances] == [one.quality for one in script.utterances]
-
-
-def test_a_model_of_a_folder_translates_back_too(
-    recording: Path, dub: Callable[..., int], folders: dict[str, Path], tmp_path: Path
-) -> None:
-    both = write_translator(tmp_path / "nllb", WORDS | {said: heard for heard, said in WORDS.items()})
-    asked = ["--check-translation", "--draft", tmp_path / "draft.json"]
-    assert dub(recording, tmp_path / "x.mp4", *asked, given=folders | {"--text-translator": both}) == 0
-    script = script_from(json.loads((tmp_path / "draft.json").read_text(encoding="utf-8")))
-    assert {(one.spoken.text, one.target.translation.back) for one in script.utterances if one.spoken} == {(SAID, HEARD)}
-    assert "unjudged" not in script.quality.causes
 
 
 def test_a_text_that_is_asked_for_once_more_is_another_and_a_stopped_dub_goes_on_with_it(
@@ -517,76 +463,6 @@ def test_a_text_that_is_asked_for_once_more_is_another_and_a_stopped_dub_goes_on
     assert [after[0], after[2]] == [before[0], before[2]]
     assert after[1] not in before
     assert len((tmp_path / "log").read_text()) > len(asked)
-
-
-def test_the_texts_in_the_work_folder_are_those_that_were_said_in_the_end(
-    recording: Path, dub: Callable[..., int], folders: dict[str, Path], tmp_path: Path, work: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A recognizer that hears the second wording alone, so that each utterance is said otherwise."""
-    said = "버스가 서요 네"
-
-    def hear(speech: np.ndarray, language: str | None = None) -> Transcript:
-        return Transcript(said, "ko")
-
-    listener: Any = SimpleNamespace(transcribe=hear, languages=("ko",), name="stand-in")
-    monkeypatch.setattr(check_recognizer, "check_recognizer", lambda *_: CheckRecognizer(listener, "stand-in"))
-    given = {name: path for name, path in folders.items() if name != "--text-translator"}
-    answer = f"print(json.dumps({{'ok': True, 'texts': ['그러면 우리 가요', {said!r}]}}), flush=True)"
-    code = f"import json, sys\nfor line in sys.stdin: {answer}"
-    with_program = ["--translate-with", shlex.join([sys.executable, "-c", code]), "--check", "repair", "--lips", "none"]
-    out, report, kept = tmp_path / "out.mp4", tmp_path / "r.json", work / "out.script.json"
-    for _ in range(2):
-        assert dub(recording, out, *with_program, "--report", report, given=given) == 0
-        texts = [one.spoken.text for one in _reported(report).processed if one.spoken]
-        assert said in texts
-        assert [one.spoken.text for one in read_script(kept).utterances if one.spoken] == texts
-        assert not kept.with_suffix(".old.json").exists()  # the same dub changes nothing
-    assert dub(recording, out, *with_program, "--script-in", kept, "--check", "tell", "--report", report, given=given) == 0
-    assert [one.spoken.text for one in _reported(report).processed if one.spoken] == texts
-
-
-SPEAK = """
-import json, sys
-import numpy as np
-import soundfile
-for line in sys.stdin:
-    asked = json.loads(line)
-    soundfile.write(asked["out"], 0.3 * np.sin(np.arange(24000) / 9), 16000)
-    print(json.dumps({"ok": True}), flush=True)
-"""
-
-
-@pytest.mark.parametrize(("said", "voice"), [("그 버스가 서요.", 5 / 6), ("우리는 내일 만나요.", 1 / 8)])
-def test_a_program_that_speaks_is_heard_before_the_work_and_the_verdict_tells(
-    recording: Path, dub: Callable[..., int], paths: ModelPaths, tmp_path: Path, capsys: pytest.CaptureFixture[str],
-    said: str, voice: float,
-) -> None:  # fmt: skip
-    """The recognizer hears the same words in all speech: nearly those that the program was to say, or others."""
-    (tmp_path / "speak.py").write_text(SPEAK)
-    given = {"--recognizer": write_whisper(tmp_path / "small", SAID, language="en"), "--av2unit-path": paths.av2unit}
-    code = f"import json, sys\nfor line in sys.stdin: print(json.dumps({{'ok': True, 'text': {said!r}}}), flush=True)"
-    asked = ["--src-lang", "en", "--verdict", tmp_path / "verdict.json"]
-    asked += ["--translate-with", shlex.join([sys.executable, "-c", code])]
-    asked += ["--speak-with", shlex.join([sys.executable, str(tmp_path / "speak.py")]), "--draft", tmp_path / "draft.json"]
-    assert dub(recording, tmp_path / "out.mp4", *asked, given=given) == 0
-    verdict, script = json.loads((tmp_path / "verdict.json").read_text()), _reported(tmp_path / "draft.json")
-    assert script.quality.as_json() == verdict
-    assert (verdict["words"], verdict["causes"]) == ("sure", ["unjudged"])  # the voice is another matter
-    assert verdict["voice"] == pytest.approx(voice, abs=1e-4)
-    told = "speak.py speaks the translation, and small hears 88% of its characters wrong"
-    assert (told in capsys.readouterr().err) == (voice < 0.5)
-    assert [one.code for one in script.notes] == ([] if voice > 0.5 else ["speaker_misheard"])
-
-
-def test_programs_that_were_measured_are_known() -> None:
-    espeak, kokoro = (known_speaker(tuple(shlex.split(command)), "ko") for command in (ESPEAK, KOKORO))
-    assert espeak is not None and kokoro is not None  # noqa: PT018
-    assert espeak.note is not None and kokoro.note is not None  # noqa: PT018
-    kept = known_speaker(tuple(shlex.split(KOKORO)), "ko", keeps_sound=True)
-    assert kept.note is None
-    assert "글자의 79%" in sentence(espeak.note, "ko")
-    assert "--speak-with" in sentence(espeak.note)
-    assert known_speaker(("espeak-ng", "{text}", "{out}"), "es") is known_speaker((), "ko") is None
 
 
 def test_models_of_the_cascade_are_loaded_once_for_many_dubs(paths: ModelPaths, folders: dict[str, Path], tmp_path: Path) -> None:

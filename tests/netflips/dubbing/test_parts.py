@@ -282,8 +282,6 @@ def test_effects_are_heard_where_the_old_sound_is_not_and_a_bed_but_where_no_voi
     assert kept[[0, 399, 500, 600]] == pytest.approx([0.1, 0.1, 0.3, 0.1])
     muted = sum(Mixer([_line(400, 600, 100, 0.0)], 1000, 1, kept=0.0).parts(0, old, effects))[:, 0]
     assert muted == pytest.approx(0.3)
-    dry = sum(Mixer([replace(_line(400, 600, 100, 0.0), is_dry=True)], 1000, 1).parts(0, old, effects))[:, 0]
-    assert dry[[0, 399, 500, 600]] == pytest.approx([0.1, 0.1, 0.0, 0.1])  # where the original voice is left in what plays behind
     bed = np.full((1000, 1), 0.05, np.float32)
     lines = [_line(100, 300, 100, 0.0), replace(_line(600, 800, 100, 0.0), has_background=False)]
     mixed = sum(Mixer(lines, 1000, 1).parts(0, old, bed, is_background=True))[:, 0]

@@ -140,7 +140,7 @@ def test_an_older_script_is_brought_over(number: int, tmp_path: Path, caplog: py
     assert one.text == Text("Hello.", by="recognizer")
     assert one.target == WrittenText("안녕.", translation=TranslatedFrom("Hello.", glossary={"said": "말"}), spoken_by="say.py")
     assert one.alternatives == (GivenUnits(UnitList((3, 4)), "source"),)
-    assert (one.source_units, one.attempts, one.fit, script.quality, script.made) == (None, (), None, None, None)
+    assert (one.source_units, one.checked, one.fit, script.quality, script.made) == (None, None, None, None, None)
     assert f"a script of an older format, netflips-script-{number}" in caplog.text
     write_script(tmp_path / "y.json", script)
     assert read_script(tmp_path / "y.json") == script

@@ -32,9 +32,7 @@ def rows() -> list[dict[str, object]]:
         is_right = number % 3 > 0
         readings = [translation_readings(-0.03 if is_right else -0.25, -1.0, []), is_right]
         sure = [{"confidence": 0.9 if is_right else 0.4}, is_right]
-        found.append(
-            {"kind": KINDS[number % len(KINDS)], "translation": readings, "reading": sure, "recognition": sure, "errors": [1, 4]}
-        )
+        found.append({"kind": KINDS[number % len(KINDS)], "translation": readings, "reading": sure, "recognition": sure})
     return found
 
 
@@ -43,7 +41,6 @@ def test_a_kind_of_voice_is_judged_by_the_others() -> None:
     assert [line.split(":")[0] for line in lines] == ["translation", "reading", "recognition"]
     assert all("106 sure, 106 right, 54 not understood, 0 right" in line for line in lines)
     found = section(rows())  # type: ignore[arg-type]
-    assert found["voice"] == 0.75
     assert ["coffee", "커피"] in found["words"]["drink"]
     assert [one["weights"].keys() for one in found["reading"]["tables"]] == [{"confidence"}]
     assert found["translation"]["recordings"] == 160
@@ -58,8 +55,6 @@ def test_models_that_are_never_or_always_right_have_one_share_for_all(is_right: 
     table = fitted(same, "translation")
     assert {table.share(translation_readings(score, -1.0, [])) for score in (-0.4, -0.03)} == {share}
     assert len(list(reliability_lines(same))) == 3
-    silent = [{name: value for name, value in row.items() if name != "errors"} for row in same]
-    assert section(silent)["voice"] == 0
 
 
 @pytest.mark.parametrize("place", sorted(set(PLACES)))
