@@ -15,9 +15,11 @@ from avcore.progress import StageClock, silent
 from avcore.units import Units
 from netflips.cascade import chat
 from netflips.cascade.translator import TextTranslation
-from netflips.dubbing import translate
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import part_of
+from netflips.dubbing.roads import text as road
+from netflips.dubbing.roads.units import UnitRoad
+from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import Store
 from netflips.script.targets import Text, UnitList
 from netflips.script.types import Script, SpeakerOf
@@ -65,14 +67,15 @@ def test_units_are_translated_anew_for_each_of_their_makers(tmp_path: Path) -> N
     def made(ids: tuple[int, ...] = (1, 2, 3), vocabulary: str = "v", source: str = "en", target: str = "ko", offset: int = 0,
         fingerprint: str = "f", arithmetic: str = "cpu float32", **options: Any) -> int:  # fmt: skip
         """Return how many pieces of work are made."""
-        units = SourceUnits(units=UnitList(ids, None, vocabulary))
-        script = Script(source, target, utterances=(Utterance(1, PLACE, source_units=units),))
+        heard = SourceUnits(units=UnitList(ids, None, vocabulary))
+        script = Script(source, target, utterances=(Utterance(1, PLACE, source_units=heard),))
         models = SimpleNamespace(
             translator=_UnitTranslator(offset), extractor=None, vocoder=None, fingerprints={"unit2unit": fingerprint},
             arithmetic=arithmetic, how=SimpleNamespace(device="cpu"), done_with=lambda stage: None,
+            paths=SimpleNamespace(utut="x"),
         )  # fmt: skip
         before = store.made["translations"]
-        told = translate._units(script, _job(store, script, models, options=DubOptions(**options)))
+        told = UnitRoad().translate(script, _job(store, script, models, options=DubOptions(**options)), Sound.none())
         assert told.utterances[0].target.units.ids == tuple(one + offset for one in ids)  # type: ignore[union-attr]
         return store.made["translations"] - before
 
@@ -130,8 +133,8 @@ def translated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     """Translates a sentence over text, and returns how many pieces of work it makes."""
     store = Store(tmp_path / "work")
     texts = SimpleNamespace(seconds_of=lambda text: 2.0, syllable_s=0.1, readings={})
-    monkeypatch.setattr(translate, "text_speech", lambda *_: texts)
-    monkeypatch.setattr(translate, "titles_in", lambda *_: [])
+    monkeypatch.setattr(road, "text_speech", lambda *_: texts)
+    monkeypatch.setattr(road, "titles_in", lambda *_: [])
 
     def made(text: str = "The stop is there.", source: str = "en", target: str = "ko", fingerprint: str = "f",
         arithmetic: str = "cpu float32", program: str | None = None, chat_model: str | None = None, served: str = "gemma3:4b",
@@ -153,11 +156,13 @@ def translated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
             chat_model=chat_model, speech_level=speech_level, glossary=tmp_path / "glossary.tsv" if glossary else None,
         )  # fmt: skip
         with monkeypatch.context() as now:
-            now.setattr(translate, "engines_of", lambda *_: engines)
+            now.setattr(road, "engines_of", lambda *_: engines)
             now.setattr(chat, "ChatServer", lambda base, model: _ChatServer(base, model, served))
             now.setattr(chat, *patched)
             before = store.made["translated"]
-            translate._texts(script, _job(store, script, SimpleNamespace(arithmetic=arithmetic)), None, asked)  # type: ignore[arg-type]
+            models = SimpleNamespace(arithmetic=arithmetic, languages=(source, target))
+            job = _job(store, script, models, texts_file=tmp_path / "texts.json")
+            road.TextRoad(asked).translate(script, job, Sound.none())  # type: ignore[arg-type]
         return store.made["translated"] - before
 
     return made
