@@ -99,6 +99,7 @@ types: fairseq-or-not
 
 rules: fairseq-or-not
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/budget.py
 
 # Compiled files are kept, for hundreds of processes would compile NetfLips again where none are, as in many containers.
 # A test that ends its process is tried again in a new one: by itself, pytest-xdist would do so four times for each job.
