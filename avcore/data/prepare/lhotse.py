@@ -23,7 +23,7 @@ from avcore.flags import Command, flag
 from avcore.units import normalise_language
 
 _RECORDINGS, _SUPERVISIONS = "recordings", "supervisions"
-_SPLITS = {"train": "train", "dev": "valid", "valid": "valid", "test": "test"}
+_SPLITS = {"train": "train", "dev": "valid", "valid": "valid", "test": "test", "eval": "test"}
 _WHOLE_S = 0.01
 """An utterance that is shorter than its recording by no more than this is all of it."""
 

@@ -18,6 +18,7 @@ from tests.avcore.data.prepare.made import failures, prepare, sound_bytes
 from tests.avcore.data.prepare.trees import (
     write_kosp2e,
     write_lhotse,
+    write_lhotse_kspon,
     write_spreadsheet,
     write_zeroth,
 )
@@ -134,6 +135,13 @@ def test_kosp2e_has_the_english_of_people_and_the_korean_of_zeroth(tmp_path: Pat
     write_spreadsheet(root / "split" / "zeroth_train.xlsx", [])
     (root / "split" / "zeroth_test.xlsx").write_bytes(b"PK no book")
     assert prepare("kosp2e", root, tmp_path / "damaged") == 2
+
+
+def test_lhotses_korean_manifests_keep_text_and_split(tmp_path: Path) -> None:
+    assert prepare("lhotse", write_lhotse_kspon(tmp_path / "lhotse"), tmp_path / "out", "--language", "ko") == 0
+    (entry,) = read_manifest(tmp_path / "out" / "manifest.jsonl").entries
+    assert (entry.id, entry.text, entry.language, entry.speaker) == ("KsponSpeech_E00001", "아 그래?", "ko", "")
+    assert (entry.seconds, entry.extra["split"]) == (pytest.approx(0.8), "test")
 
 
 def test_lhotses_manifests_become_sentences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

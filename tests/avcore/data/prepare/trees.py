@@ -15,6 +15,7 @@ LIP_PLAN = (0.6, 1.4, 0.5, 1.3, 0.6)
 """Silence and speech in turn, seconds."""
 LIP_SENTENCES = [(0.6, 2.0, "최근에 날씨가 좋아요."), (2.5, 3.8, "우리는 X 학교에 갑니다.")]
 
+Row = dict[str, object]
 _FLEURS_READ = {"en_us": {"1": 2, "2": 1, "4": 1}, "ko_kr": {"1": 1, "2": 1, "3": 1}}
 """How often each sentence of FLEURS is read."""
 
@@ -70,7 +71,7 @@ def write_lhotse(root: Path) -> Path:
     """Manifests as lhotse 1.33 writes them of LibriSpeech, and of a recording with two utterances."""
     (root / "sound").mkdir(parents=True)
     for part, names in {"train-clean-5": ("84-1-0000", "84-1-0001"), "dev-clean": ("85-1-0000",)}.items():
-        recordings, utterances = list[dict[str, object]](), list[dict[str, object]]()
+        recordings, utterances = list[Row](), list[Row]()
         for number, name in enumerate(names):
             (root / "sound" / f"{name}.flac").write_bytes(sound_bytes(1.0, number, kind="FLAC"))
             source = {"type": "file", "channels": [0], "source": str(root / "sound" / f"{name}.flac")}
@@ -81,10 +82,34 @@ def write_lhotse(root: Path) -> Path:
                  "language": "English", "speaker": name[:2]} for one, start, seconds in parts
             ]  # fmt: skip
         utterances.append({"id": f"lost-{part}", "recording_id": "none", "start": 0.0, "duration": 1.0, "text": "LOST"})
-        for kind, rows in (("recordings", recordings), ("supervisions", utterances)):
-            with gzip.open(root / f"librispeech_{kind}_{part}.jsonl.gz", "wt", encoding="utf-8") as file:
-                file.writelines(json.dumps(row) + "\n" for row in rows)
+        _write_manifests(root, "librispeech", part, recordings, utterances)
     return root
+
+
+def write_lhotse_kspon(root: Path) -> Path:
+    """Manifests as lhotse 1.33 writes them of KsponSpeech: its evaluation's part, recordings of one utterance by nobody named."""
+    root.mkdir(parents=True)
+    name, path = "KsponSpeech_E00001", root / "KsponSpeech_E00001.wav"
+    path.write_bytes(sound_bytes(0.8, 1))
+    source = {"type": "file", "channels": [0], "source": str(path)}
+    recording = {"id": name, "sources": [source], "sampling_rate": 16000, "num_samples": 12800, "duration": 0.8}
+    utterance = {
+        "id": name,
+        "recording_id": name,
+        "start": 0.0,
+        "duration": 0.8,
+        "channel": 0,
+        "text": "아 그래?",
+        "language": "Korean",
+    }
+    _write_manifests(root, "ksponspeech", "eval_clean", [recording], [utterance])
+    return root
+
+
+def _write_manifests(root: Path, corpus: str, part: str, recordings: list[Row], utterances: list[Row]) -> None:
+    for kind, rows in (("recordings", recordings), ("supervisions", utterances)):
+        with gzip.open(root / f"{corpus}_{kind}_{part}.jsonl.gz", "wt", encoding="utf-8") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
 
 
 def write_fleurs(root: Path, seconds: float = 0.3) -> Path:
