@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from avcore.arrays import Floats
+from avcore.bounds import Count
 from avcore.command import LOG
 from avcore.data.manifest import Entry, Manifest, read_manifest
-from avcore.errors import InputError, NoSpeechError, UsageError
+from avcore.errors import InputError, NoSpeechError
 from avcore.files import Input, private_folder
 from avcore.flags import Command, CommonOptions, flag, positional
 from avcore.journal import Rows, iter_rows, key_of, write_rows
@@ -53,7 +54,7 @@ class SpeakRowsOptions(CommonOptions):
     """folder for wav files and manifest.jsonl"""
     part: Part | None = flag(default=None, type=Part.of, metavar="K/N", group="spreading the work")
     """speak only this part, as 3/16 in a task of an array; the same without --part writes the manifest"""
-    workers: int = flag(default=1)
+    workers: Count = flag(default=1)
     """processes, each on a GPU of its own where there are several (default: 1)"""
 
 
@@ -100,8 +101,6 @@ def speak_rows(options: SpeakRowsOptions) -> None:
         raise InputError(
             "sources have no translation", path=options.source, found=f"{len(mute)}, as {mute[0]}", hint="give --target"
         )
-    if options.workers < 1:
-        raise UsageError("--workers must be 1 or more", found=options.workers)
     if options.workers > 1:
         share(options.workers, options.device)
 

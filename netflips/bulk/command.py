@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from av2unit.stage import UNIT_ENCODER
+from avcore.bounds import Count, Number
 from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.command import LOG
 from avcore.data.manifest import PATH_FIELDS, Manifest, packed_entries
@@ -44,7 +45,7 @@ class ExtractOptions(SpreadFlags, CommonOptions):
     """language of the utterances whose manifest names none, as ko or kor"""
     layout: ShardLayout = flag(default="jsonl")
     """shards of JSON lines, or units/<id>.unit, one text file each as published (default: jsonl)"""
-    shard_size: int = flag(default=1000)
+    shard_size: Count = flag(default=1000)
     """utterances in a shard (default: 1000)"""
     av2unit_path: Path | None = flag(group="what to make", default=None, file=Input("the unit encoder"))
     """unit encoder, mavhubert_large_noise.pt (default: the bundle's)"""
@@ -62,7 +63,7 @@ class ExtractOptions(SpreadFlags, CommonOptions):
     """write lips/<id>.lip.mp4 and .bbox.pkl of videos without lip crops"""
     speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
     """speaker encoder, encoder.pt or x.onnx (default: resemblyzer's weights)"""
-    readers: int = flag(group="many files", default=0)
+    readers: Number = flag(group="many files", default=0)
     """files decoded at a time (default: one a core)"""
     part: Part | None = flag(default=None, type=Part.of, metavar="K/N")
     """only this part of the utterances, as 3/16 in a task of an array; it goes into a folder of its own in DIR"""

@@ -53,8 +53,6 @@ class ExtractSettings:
         parse_face_choice(self.face)
         if self.features not in ("", LAST_LAYER) and not self.features.isdecimal():
             raise UsageError("--features cannot be used", expected=f"a layer's number or {LAST_LAYER}", found=self.features)
-        if self.shard_size < 1:
-            raise UsageError("--shard-size must be 1 or more", found=self.shard_size)
         if not (self.units or self.features or self.speaker or self.lips):
             raise UsageError("nothing is asked for", hint="with --no-units, give --features, --with-speaker or --with-lips")
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from avcore.bounds import Number
 from avcore.compute.memory import machine_memory_bytes
 from avcore.compute.threads import num_cores
 from avcore.errors import UsageError
@@ -40,8 +41,6 @@ class Spread:
     """of a Ray cluster, None = this machine"""
 
     def __post_init__(self) -> None:
-        if self.workers < 0 or self.readers < 0:
-            raise UsageError("--workers and --readers must be 1 or more", found=min(self.workers, self.readers))
         is_whole = self.gpus_per_worker == int(self.gpus_per_worker)
         if not self.gpus_per_worker > 0 or (self.gpus_per_worker > 1 and not is_whole):
             raise UsageError("--gpus-per-worker must be a fraction up to 1, or whole", found=self.gpus_per_worker)
@@ -101,7 +100,7 @@ def file_size(path: Path | None) -> int:
 class SpreadFlags:
     """The options of bulk commands for it."""
 
-    workers: int = flag(group="many files", default=Spread.workers)
+    workers: Number = flag(group="many files", default=Spread.workers)
     """model workers (default: one per GPU; without a GPU, one per core as far as memory allows)"""
     gpus_per_worker: float = flag(default=Spread.gpus_per_worker)
     """0.5 = two share one (default: 1)"""

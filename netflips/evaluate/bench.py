@@ -65,9 +65,6 @@ _TITLE = "Dubs of English into Korean, side by side"
 
 def compare_programs(options: BenchOptions) -> None:
     """Make clips where there are none, dub them by the roads, and compare all programs that dubbed them. Raises NetflipsError."""
-    if options.number < 1:
-        raise UsageError("--number must be 1 or more", found=options.number)
-
     folder, known = options.folder, roads()
     wanted = list(known) if options.roads is None else [one.strip() for one in options.roads.split(",") if one.strip()]
     if unknown := [one for one in wanted if one not in known]:

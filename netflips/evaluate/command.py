@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from avcore.bounds import Count
 from avcore.checkpoints.bundle import find_bundle, read_bundle
 from avcore.errors import UsageError
 from avcore.files import Input, Output
@@ -28,9 +29,9 @@ class DemoEvaluation(CommonOptions):
     """folder of the models (default: those that come with NetfLips)"""
     out_dir: Path = flag(default=Path("evaluation"), metavar="DIR")
     """for records and tables (default: evaluation)"""
-    number: int = flag(default=200)
+    number: Count = flag(default=200)
     """clips of each group; in most groups at most 100 (default: 200)"""
-    jobs: int = flag(default=2)
+    jobs: Count = flag(default=2)
     """processes (default: 2)"""
     rows: str = flag(default="", metavar="A,B")
     """only these groups of rows; an unknown name lists them all"""
@@ -81,7 +82,7 @@ class ManyOptions(MeasureOptions):
     """for records.jsonl, metrics.json, table.md and report.html (default: figures)"""
     versa: Path | None = flag(default=None, metavar="DIR")
     """write the clips as VERSA reads them, and add what it has answered in DIR/result.jsonl to the table"""
-    jobs: int = flag(default=1, group="spreading the work")
+    jobs: Count = flag(default=1, group="spreading the work")
     """processes (default: 1)"""
 
 
@@ -120,11 +121,11 @@ class BenchOptions(MeasureOptions):
 
     folder: Path = positional("DIR")
     """clips.jsonl and clips, systems, and the results"""
-    number: int = flag(default=24)
+    number: Count = flag(default=24)
     """clips that are made (default: 24)"""
     roads: str | None = flag(default=None, metavar="A,B")
     """NetfLips' roads: units, cascade, subtitles, kokoro; '' = none (default: all that can run here)"""
-    jobs: int = flag(default=1, group="spreading the work")
+    jobs: Count = flag(default=1, group="spreading the work")
     """processes that measure (default: 1)"""
     metrics: str = flag(default="bench", metavar="A,B", group="measuring")
     """figures, by name or preset (default: bench)"""
@@ -167,14 +168,12 @@ class TranslationScoresOptions(CommonOptions, WrittenScores):
     """stop a translation at N units and marks"""
     part: Part | None = flag(default=None, type=Part.of, metavar="K/N", group="spreading the work")
     """translate only this part, as 3/16 in a task of an array; the same without --part scores them all"""
-    workers: int = flag(default=1)
+    workers: Count = flag(default=1)
     """processes, each on a GPU of its own where there are several (default: 1)"""
 
 
 def measure_demo(options: DemoEvaluation) -> None:
     """Measure a bundle. Raises NetflipsError."""
-    if options.jobs < 1:
-        raise UsageError("--jobs must be 1 or more", found=options.jobs)
     bundle = find_bundle() if options.bundle is None else read_bundle(options.bundle)
     if bundle is None:
         raise UsageError("no models come with this installation", hint="give --bundle FOLDER")

@@ -138,8 +138,6 @@ def _run(options: MeasureOptions, manifest: Path, cases: Sequence[CaseFiles], of
 def suite_of(options: MeasureOptions, cases: Sequence[CaseFiles], of: str, title: str, programs: Sequence[str] = ()) -> Suite:
     """Return the suite that options ask for. of: what is evaluated, `DUBS` or `SPEECH`. programs: in a bench, those that made the
     dubs. Raises UsageError, InputError."""
-    if options.jobs < 1:
-        raise UsageError("--jobs must be 1 or more", found=options.jobs)
     known = {need.partition(":")[2] for metric in all_metrics() for need in metric.needs if need.startswith("judge:")}
     for one in options.judge:
         name, is_there, path = one.partition("=")

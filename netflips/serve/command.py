@@ -7,8 +7,10 @@ import sys
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
+
+from msgspec import Meta
 
 from avcore.command import LOG
 from avcore.errors import OutputError, UsageError, pip_line
@@ -42,7 +44,7 @@ class ServeOptions(CommonOptions):
     """Start a web page to dub with: upload a video, see what was understood, correct a sentence, download the dub. Only this
     machine can reach it, unless --host is given. Ctrl-C ends it; finished jobs are kept."""
 
-    port: int = flag(default=7860, group="server")
+    port: Annotated[int, Meta(ge=0, le=65_535)] = flag(default=7860, group="server")
     """port to listen on, 0 = any free port (default: 7860)"""
     host: str = flag(default="127.0.0.1")
     """address to listen on, 0.0.0.0 = reachable from other machines (default: this machine only)"""
@@ -133,8 +135,6 @@ _MODELS = (
 
 def serve_settings(options: ServeOptions) -> Settings:
     """Return the server's settings from the options. Raises UsageError, InputError for a model that is not there."""
-    if not 0 <= options.port <= 65_535:
-        raise UsageError("--port is out of range", expected="0 to 65535", found=options.port)
     if not options.host.strip():
         raise UsageError("--host takes an address", expected="such as 127.0.0.1, or 0.0.0.0 for all of this machine", found='""')
     token = _token(options)

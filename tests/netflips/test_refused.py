@@ -240,7 +240,7 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("evaluate", "--metrics cer,chrff", "did you mean chrf?"),
     ("evaluate", "--judge nisqa=x.onnx", "--judge cannot be used; expected NAME=PATH, NAME one of mos, speaker"),
     ("evaluate", "--judge mos={empty} --metrics mos", "the judge's folder cannot be used; expected one .onnx file"),
-    ("evaluate", "--jobs 0", "--jobs must be 1 or more"),
+    ("evaluate", "--jobs 0", "--jobs cannot be used; expected 1 or more"),
     ("evaluate", "--recognizer nowhere --metrics cer", "nowhere"),
     ("evaluate", "--recognizer {empty} --metrics cer", "the recognizer cannot be used"),
     ("evaluate", "--unit2text-path {sound} --metrics cer", "talk.wav"),

@@ -256,8 +256,6 @@ class ExamMaker:
 
 def evaluate_demo(bundle: Bundle, options: DemoEvaluation) -> None:
     """Check the options, then evaluate. Raises UsageError, InputError, OutputError."""
-    if options.number < 1:
-        raise UsageError("--number must be 1 or more", found=options.number)
     groups = choose_groups(options)
     if options.with_untouched_speaker or options.write_docs:
         require_page(PAGE_OF_EXAM)

@@ -56,7 +56,7 @@ def test_what_cannot_be_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     monkeypatch.chdir(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         assert "cannot be listened at" in _one_line(capsys, ["--port", str(taken.getsockname()[1])])
-    assert "--port is out of range" in _one_line(capsys, ["--port", "70000"])
+    assert "--port cannot be used; expected 0 to 65,535; found 70000" in _one_line(capsys, ["--port", "70000"])
     assert "the unit encoder is not there" in _one_line(capsys, ["--av2unit-path", "none.pt"])
     assert "--limit takes a size" in _one_line(capsys, ["--limit", "much"])
     assert "--host takes an address" in _one_line(capsys, ["--host", ""])
