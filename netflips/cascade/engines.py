@@ -1,6 +1,7 @@
 """The engines of the cascade, opened once for all dubs: its speech recognizer and its text translator."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from avcore.contracts import SpeechRecognizer
 from avcore.units import require_language
@@ -37,9 +38,9 @@ def require_models(models: CascadeModels, target: str | None = None) -> None:
         read_glossary(models.glossary)
 
 
-def recognizer_of(models: Models, asked: CascadeModels) -> SpeechRecognizer:
+def recognizer_of(models: Models, folder: Path) -> SpeechRecognizer:
     """Return the recognizer of a cascade, which the first call opens. Raises what `open_speech_recognizer` raises."""
-    return models.kept(asked.recognizer, lambda: open_speech_recognizer(asked.recognizer, models.how.device, models.how.precision))
+    return models.kept(folder, lambda: open_speech_recognizer(folder, models.how.device, models.how.precision))
 
 
 def engines_of(models: Models, asked: CascadeModels, source: str, target: str) -> Engines:
@@ -50,7 +51,7 @@ def engines_of(models: Models, asked: CascadeModels, source: str, target: str) -
 
     def load() -> Engines:
         device, precision = models.how.device, models.how.precision
-        recognizer = recognizer_of(models, asked)
+        recognizer = recognizer_of(models, asked.recognizer)
         made = {"recognizer": recognizer_fingerprint(asked.recognizer)}
         if asked.translator is None:
             return Engines(recognizer, None, made)

@@ -46,20 +46,20 @@ _LEAST_OPEN = 2
 """This many b, m and p with open lips, or more, are a fault."""
 
 
-def check(script: Script, job: Job, sound: Sound) -> Script:
+def check(script: Script, job: Job, recording: Recording) -> Script:
     """Fill in what is measured of each utterance as it is spoken, `checked`, and report faults."""
     options = job.options
-    is_usual = script.is_source_timed and bool(check_recognizer.recognizer_folders(options.cascade_models))
+    is_usual = script.is_source_timed and bool(check_recognizer.recognizer_folders(job.road.recognizer))
     if options.check == "off" or (options.check is None and not is_usual):
         return script
 
     # The recognizer is opened here, before the clock of the step runs, as all models are.
-    measurer = _measurer(script, job, sound)
+    measurer = _measurer(script, job, recording.sound)
     if measurer.recognizer is None and options.check is not None:
         job.notes.add(NOT_RECOGNIZED(language=script.target))
     checker = _Checker(script, measurer, job.notes, job.progress)
     with job.clock.stage("check"):
-        script = _with_leaks(with_more(script, checker.all()), job, sound)
+        script = _with_leaks(with_more(script, checker.all()), job, recording)
 
     measured = {one.number: one.checked for one in script.utterances if one.checked is not None}
     faults = {number: FOUND_FAULTS(faults=list(one.reported)) for number, one in measured.items() if one.reported}
@@ -73,7 +73,7 @@ def check(script: Script, job: Job, sound: Sound) -> Script:
 
 def _measurer(script: Script, job: Job, sound: Sound) -> Measurer:
     """Return what measures the job's utterances."""
-    found = check_recognizer.check_recognizer(job.models, job.options.cascade_models, script.target)
+    found = check_recognizer.check_recognizer(job.models, job.road.recognizer, script.target)
     recognizer = None
     if found is not None:
         # "check": the cascade's own transcripts may be of the same Whisper with other settings.
@@ -195,9 +195,9 @@ def packs_of(utterances: Sequence[Utterance]) -> Iterator[list[int]]:
 # The original under the dub
 
 
-def _with_leaks(script: Script, job: Job, sound: Sound) -> Script:
+def _with_leaks(script: Script, job: Job, recording: Recording) -> Script:
     """Fill in how loud the original voice is under each utterance in the final mix."""
-    is_mute = job.options.background == "mute" and job.background is None
+    sound, is_mute = recording.sound, job.options.background == "mute" and job.background is None
     if not sound.is_there or not script.is_source_timed or is_mute or job.options.under:
         return script
 
@@ -205,7 +205,7 @@ def _with_leaks(script: Script, job: Job, sound: Sound) -> Script:
     quiet, rate = replace(job, notes=Notes(is_quiet=True), progress=silent), job.sound_rate
     try:
         behind = _background_share(sound)
-        mixed = (new + rest for new, rest in parts_of_sound(script, quiet, speak(script, quiet, Recording(job.info, sound)), sound))
+        mixed = (new + rest for new, rest in parts_of_sound(script, quiet, speak(script, quiet, recording), sound))
         pieces = _mixed_pieces(script, OutputClock(script, job.part, job.own_rate), mixed, rate)
         found = {number: leak(made, sound.between(*place)) for number, place, made in pieces}
     except NetflipsError as error:  # the same sound is mixed when it is written, and what is wrong is reported there

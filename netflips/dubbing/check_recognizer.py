@@ -11,7 +11,6 @@ from avcore.contracts import SpeechRecognizer, Transcript
 from avcore.errors import NetflipsError, reason
 from avcore.timeline import SAMPLE_RATE
 from netflips.cascade.engines import recognizer_of
-from netflips.cascade.options import CascadeModels
 from netflips.dubbing.job import LOG
 from netflips.models import Models
 from netflips.published.store import usual_model
@@ -40,29 +39,27 @@ class CheckRecognizer:
     """whether its transcripts have the times of words"""
 
 
-def recognizer_folders(asked: CascadeModels | None) -> list[Path]:
-    """Return the folders of installed recognizers: the cascade's, the one that was fetched, and that of `make judges`."""
+def recognizer_folders(own: Path | None) -> list[Path]:
+    """Return the folders of installed recognizers: the road's own, the one that was fetched, and that of `make judges`."""
     fetched = None
     with suppress(NetflipsError):  # a damaged one is reported where it is asked for
         fetched = usual_model("--recognizer")
-    found = (None if asked is None else asked.recognizer, fetched, installed_folder("judge-whisper"))
+    found = (own, fetched, installed_folder("judge-whisper"))
     return [path for path in dict.fromkeys(found) if path is not None]
 
 
-def check_recognizer(models: Models, asked: CascadeModels | None, language: str) -> CheckRecognizer | None:
+def check_recognizer(models: Models, own: Path | None, language: str) -> CheckRecognizer | None:
     """Return the first installed recognizer that knows a language, None = there is none. It is opened on first use.
 
-    asked: the models of the cascade, None = it is none.
+    own: folder of the road's recognizer, None = it has none.
     """
 
     def opened(folder: Path) -> CheckRecognizer:
-        if asked is not None and asked.recognizer == folder:
-            recognizer = recognizer_of(models, asked)
-        else:
-            recognizer = open_speech_recognizer(folder, models.how.device, models.how.precision)
+        how = models.how.device, models.how.precision
+        recognizer = recognizer_of(models, folder) if folder == own else open_speech_recognizer(folder, *how)
         return CheckRecognizer(as_published(recognizer), recognizer_fingerprint(folder), has_times=True)
 
-    for folder in recognizer_folders(asked):
+    for folder in recognizer_folders(own):
         try:
             found = models.kept(("check", folder), partial(opened, folder))
         except (NetflipsError, OSError) as error:  # whatever is wrong with one that nobody asked for, the dub goes on

@@ -59,7 +59,7 @@ def dub(
         script = road.understand(script, job, recording.sound, faces.lips)  # .source_units, or .text
         script = measure_rates(script, recording.sound)  # how fast each speaker speaks, where the text is known
         script = translate(script, job, recording)  # .target: units or text, unless a person gave it
-        script = estimate_quality(script, job, recording.sound)  # .quality, of each and of all
+        script = estimate_quality(script, job, recording)  # .quality, of each and of all
         judge(script.quality or QualityEstimate())  # reported before anything is spoken; may stop
         script = fill_target_units(script, job, recording)  # .units of every kind of target, with natural durations
         script = fit(script, job, recording)  # .fit: each in its place, or as long as it takes
@@ -70,7 +70,7 @@ def dub(
             write_script(options.draft, script := with_notes(script, job))
             return script
 
-        script = check(script, job, recording.sound)  # .attempts: recognized and measured as spoken; what fails is spoken again
+        script = check(script, job, recording)  # .attempts: recognized and measured as spoken; what fails is spoken again
         road.finish(script, job)  # texts that a person may correct, as they are spoken
         speech = speak(script, job, recording)  # a mapping by number that reads from the disk
         frames = render(script, job, recording.shots, faces, speech)  # source-timed, ping-pong, or copied; a sound file has none

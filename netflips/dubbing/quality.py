@@ -10,8 +10,8 @@ from avcore.units import Units
 from netflips.bundles.confidence import Calibration
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more
+from netflips.dubbing.recording import Recording
 from netflips.dubbing.roads.units import as_units, selected_units
-from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import CachingReader
 from netflips.dubbing.text_speech import ProgramSpeech, TextToUnit, text_speech
 from netflips.models import Models
@@ -75,7 +75,7 @@ _CHANGED: Mapping[str, QualityEstimate] = {
 """The estimate of a translation by a note of what it changed."""
 
 
-def estimate_quality(script: Script, job: Job, sound: Sound) -> Script:
+def estimate_quality(script: Script, job: Job, recording: Recording) -> Script:
     """Fill in the quality of each utterance of the part, and of the whole; add notes about what is unusual."""
     utterances = [one for one in job.part.utterances(script) if not isinstance(one.target, KeptOriginal)]
     has_texts = any(isinstance(one.target, WrittenText) and one.target.text for one in utterances)
@@ -89,7 +89,7 @@ def estimate_quality(script: Script, job: Job, sound: Sound) -> Script:
             job.reader.read_ahead(sides, lambda done: job.progress("texts", done, len(sides)))
 
     with job.clock.stage("speech"):
-        texts = text_speech(script, job, sound) if has_texts else None
+        texts = text_speech(script, job, recording.sound) if has_texts else None
         estimator = _Estimator(script, job.models, job.reader, texts, job.notes)
         estimates: dict[int, QualityEstimate] = {}
         found: dict[int, tuple[Note, ...]] = {}

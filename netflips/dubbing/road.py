@@ -1,6 +1,7 @@
 """What the steps of a dub ask of its road."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -26,6 +27,10 @@ class Road(Protocol[_Job]):
     """whether it translates texts, so that each utterance is one of a recording; otherwise it translates units"""
     needs_sound: str
     """what a user can do about a video without sound"""
+
+    @property
+    def recognizer(self) -> Path | None:
+        """Folder of the recognizer; None: the road has none."""
 
     def source_language(self, source: MediaSource, models: Models) -> str:
         """Return the language that is spoken, where the user did not name it. Raises UsageError on a road that cannot tell."""

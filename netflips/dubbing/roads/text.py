@@ -70,9 +70,14 @@ class TextRoad:
     translates_texts = True
     needs_sound = "the cascade hears sound"
 
+    @property
+    def recognizer(self) -> Path:
+        """Folder of the recognizer."""
+        return self.asked.recognizer
+
     def source_language(self, source: MediaSource, models: Models) -> str:
         """Return the language that is spoken, by the recognizer."""
-        return spoken_language(source, recognizer_of(models, self.asked))
+        return spoken_language(source, recognizer_of(models, self.asked.recognizer))
 
     def check_files(self, paths: ModelPaths, target: str) -> None:
         """Check the folders of the recognizer and the translator, and the glossary. Raises what `require_models` raises."""

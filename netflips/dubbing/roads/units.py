@@ -48,6 +48,7 @@ class UnitRoad:
     """A dub over units."""
 
     translates_texts = False
+    recognizer = None
     needs_sound = "use --modalities video with --voice voice.wav"
 
     def source_language(self, source: MediaSource, models: Models) -> str:
