@@ -257,7 +257,7 @@ def _read_config(options: type, path: Path) -> dict[str, Any]:
         raise UsageError(f"there is no key {strange}", path=path, hint=did_you_mean(strange, kinds) or "netflips help dub --all")
     given = {key: value for key, value in values.items() if value is not None}
     given |= named_models(given)
-    return {key: value if key in makes else checked(value, kinds[key], key, path) for key, value in given.items()}
+    return {key: checked(value, str if key in makes else kinds[key], key, path) for key, value in given.items()}
 
 
 def declared_in(options: Any) -> Iterator[tuple[Input | Output, list[Path]]]:

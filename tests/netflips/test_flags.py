@@ -119,6 +119,14 @@ def test_a_dataclass_is_flags_help_and_keywords(tmp_path: Path, monkeypatch: pyt
         check_files(declared_in(Made("a", "./a")))  # type: ignore[arg-type]
 
 
+def test_flags_win_over_files_and_a_file_over_those_before_it() -> None:
+    words = ["a.mp4", *config(pace=[0.9, 1], beam=5, lips="mesh"), *config(beam=7, lips="units"), "--subtitles", "target"]
+    read = options_from(DubCommand, parser_for(DubCommand, "dub").parse_args([*words, *config(subtitles="source")]))
+    assert (read.pace, read.beam, read.lips.name, read.subtitles) == ((0.9, 1.0), 7, "units", "target")
+    with pytest.raises(UsageError, match="lips cannot be used; expected a text; found 5"):
+        options_from(DubCommand, parser_for(DubCommand, "dub").parse_args(["a.mp4", *config(lips=5)]))
+
+
 @pytest.mark.parametrize("words", [["-o", "b"], ["a"], ["a", "-o", "b", "--fit", "wide"], ["a", "-o", "b", "--speed", "0"]])
 def test_a_wrong_line_is_a_usage_error(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):

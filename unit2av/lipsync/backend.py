@@ -57,7 +57,7 @@ class Option:
         elif self.metavar:
             group.add_argument(self.flag, type=self.kind, metavar=self.metavar, help=self.help)
         else:
-            group.add_argument(self.flag, action="store_true", help=self.help)
+            group.add_argument(self.flag, action="store_true", default=None, help=self.help)
 
 
 @dataclass(frozen=True)
