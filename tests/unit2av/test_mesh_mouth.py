@@ -16,10 +16,10 @@ from recipes.demo.heads.head import MouthShape, draw
 from recipes.demo.heads.motion import motion
 from tests.unit2av.mouth_samples import SIDE, filmed, head, mesh_of, open_mouth, said, table, talk
 from unit2av.lipsync import Scene, SpokenUnits
-from unit2av.lipsync.mesh.inside import Appearance, Teeth, draw_inside, find_dark, find_teeth, mouth_outline, usual_dark
-from unit2av.lipsync.mesh.lip_sync import Acquaintance, MeshLipSync
+from unit2av.lipsync.mesh.inside import Appearance, draw_inside, draw_line, mouth_outline
+from unit2av.lipsync.mesh.lip_sync import MeshLipSync
 from unit2av.lipsync.mesh.person import Person, acquaint, lip_gaps
-from unit2av.lipsync.mesh.seen import join_lips, lip_edges, lip_source
+from unit2av.lipsync.mesh.seen import lip_edges, lip_source
 from unit2av.lipsync.mesh.shape import (
     INNER_LOWER,
     INNER_UPPER,
@@ -37,7 +37,6 @@ from unit2av.lipsync.mesh.shape import (
     neutral_head,
 )
 from unit2av.lipsync.mesh.table import parameters_at
-from unit2av.lipsync.mesh.warp import shade
 
 
 def drawn(scenes: Sequence[Scene], *units: int) -> list[np.ndarray]:
@@ -221,24 +220,6 @@ def painted(opening: float) -> tuple[np.ndarray, np.ndarray]:
     return mesh, frame
 
 
-def test_between_closed_lips_nothing_of_an_open_mouth_stays() -> None:
-    """White of teeth and dark on the line are mended; the skin, a moustache at the corners and the rest of the lips are not."""
-    mesh, frame = painted(0.0)
-    x, y = mesh[list(INNER_UPPER)].round().astype(int).T
-    for corner in mesh[list(OUTER_CORNERS)].round().astype(int):
-        frame[corner[1] - 14 : corner[1] - 5, corner[0] - 8 : corner[0] + 9] = 25
-    clean = frame.copy()
-    white, dark = (slice(y[4], y[4] + 3), slice(x[3], x[5])), (slice(y[2] - 1, y[2] + 1), slice(x[2] - 2, x[2] + 3))
-    frame[white], frame[dark] = 240, 25
-    join_lips(frame, mesh, 0.9 * SIDE, 0.0, 1.0)
-    for part in (white, dark):
-        assert 0.6 * LIP.sum() < frame[part].sum(axis=-1, dtype=int).mean() < 1.2 * LIP.sum()
-    assert frame[y[4], x[4]].sum(dtype=int) < 0.8 * LIP.sum()  # the line itself
-    away = np.ones((SIDE, SIDE), bool)
-    away[y.min() - 5 : y.max() + 6] = False
-    np.testing.assert_allclose(frame[away].astype(int), clean[away], atol=1)
-
-
 def test_the_tongue_is_high_in_a_narrow_mouth_that_is_not_round() -> None:
     mesh = mesh_of(Pose(scale=0.9), MouthShape(0.0, 0.0)).astype(np.float64)
     known = acquaint([fit_pose(mesh).to_head(mesh)])
@@ -290,111 +271,51 @@ def test_a_smile_stays_and_is_hardly_rounded() -> None:
     assert narrower(smiling) < 0.6 * narrower(calm)
 
 
-def test_teeth_do_not_pop_up_in_an_open_mouth() -> None:
-    known, row = Acquaintance(), np.zeros((160, 320), np.float32)
-    known_person = acquaint([fit_pose(mesh).to_head(mesh) for mesh in [mesh_of(Pose(scale=0.9), MouthShape(0.0, 0.0))]])
-    known.person = known.aim = known_person
-    known.better_teeth = Teeth(np.zeros((160, 320, 3), np.uint8), row, row, np.zeros(3), 0.1, 0.5, np.zeros(3, np.float32), True)
-    known.settle(0.5)
-    assert known.teeth is None
-    known.settle(0.0)
-    assert known.teeth is not None
-
-
-def test_the_depth_of_a_mouth_is_as_dark_as_the_person_s_own() -> None:
-    pose, light = Pose(scale=0.6), np.array([0.9, 0.9, 0.9], np.float32)
-    mesh = mesh_of(pose, MouthShape(0.8, 0.0)).astype(np.float64)
-    gap, frame = float(lip_gaps(fit_pose(mesh).to_head(mesh)[None])[0]), np.full((SIDE, SIDE, 3), 150, np.uint8)
-    cv2.fillPoly(frame, [mouth_outline(mesh)[:, :2].round().astype(np.int32)], (60, 30, 28))
-    dark = find_dark(frame, mesh, gap)
-    np.testing.assert_allclose(dark, [60, 30, 28], atol=2)
-    np.testing.assert_allclose(usual_dark([dark] * 3, light), [60, 30, 28], atol=2)
-    assert usual_dark([], light).max() < 60  # guessed
-    assert usual_dark([np.full(3, 220, np.float32)], light).max() < 80  # teeth alone were seen: no mouth is that bright inside
-    assert find_dark(frame, mesh, 0.01) is None
-
-
-def smiling(width: float, least: float = 0.0) -> Teeth | None:
-    """Teeth that are found where a part of an open mouth, `width` widths of the face, is white."""
-    mesh = mesh_of(Pose(scale=0.9), MouthShape(0.8, 0.4)).astype(np.float64)
+def look_of(frame: np.ndarray, mesh: np.ndarray) -> Appearance:
     pose = fit_pose(mesh)
-    frame = np.full((SIDE, SIDE, 3), (70, 30, 30), np.uint8)
-    reach = width * pose.scale / 2
+    return Appearance.of([(frame, mesh, pose.to_head(mesh), pose)])
+
+
+def test_the_line_of_closed_lips_hides_specks_on_it_alone() -> None:
+    mesh = mesh_of(Pose(scale=0.9), MouthShape(0.0, 0.0)).astype(np.float64)
+    _, frame = painted(0.0)
+    x, y = mesh[INNER_UPPER[4], :2].round().astype(int)
+    clean = frame.copy()
+    frame[y, x - 2 : x + 3] = 240
+    look = replace(look_of(clean, mesh), soft=0.0)
+    draw_line(frame, mesh, fit_pose(mesh), look, 1.0)
+    assert frame[y, x].mean() < 0.8 * LIP.mean()
+    away = np.ones((SIDE, SIDE), bool)
+    lines = mesh[list(INNER_UPPER), 1]
+    away[int(lines.min()) - 4 : int(lines.max()) + 5] = False
+    np.testing.assert_array_equal(frame[away], clean[away])
+
+
+@pytest.mark.parametrize(("width", "is_row"), [(0.3, True), (0.09, False)])
+def test_teeth_are_cut_out_where_they_form_a_row(width: float, is_row: bool) -> None:
+    """Where a part of an open mouth, `width` widths of the face, is white."""
+    mesh = mesh_of(Pose(scale=0.9), MouthShape(0.8, 0.4)).astype(np.float64)
+    frame, reach = np.full((SIDE, SIDE, 3), (70, 30, 30), np.uint8), width * fit_pose(mesh).scale / 2
     outline = mouth_outline(mesh)[:, :2]
     outline[:, 0] = np.clip(outline[:, 0], outline[:, 0].mean() - reach, outline[:, 0].mean() + reach)
     cv2.fillPoly(frame, [outline.round().astype(np.int32)], (215, 205, 190))
-    return find_teeth(frame, mesh, pose.to_head(mesh), pose, least)
+    assert (look_of(frame, mesh).teeth is not None) == is_row
 
 
-def test_teeth_lend_their_colour_and_tiny_mouths_are_not_searched() -> None:
-    row, few = smiling(0.3), smiling(0.09)
-    assert row.is_row
-    assert not few.is_row
-    for teeth in (row, few):
-        np.testing.assert_allclose(teeth.colour, [215, 205, 190], atol=6)
-    again = smiling(0.3, 0.99 * row.score)
-    np.testing.assert_array_equal(again.patch, row.patch)
-    assert smiling(0.3, 10 * row.score) is None
-
-
-def test_small_faces_have_a_row_of_teeth_large_ones_corners() -> None:
-    """Rounded corners would be a dotted line in the slit of a mouth."""
-
-    def along_the_edge(scale: float, above: float) -> np.ndarray:
-        """The light of the upper teeth along a line `above` their edge, in widths of the face."""
-        points = neutral_head() * scale + 1.5 * scale
-        target, side = points[:NUM_FACE].copy(), int(3 * scale)
-        target[list(INNER_LOWER), 1] += 0.1 * scale
-        frame = np.full((side, side, 3), 150, np.uint8)
-        look = Appearance(np.ones(3, np.float32), np.full(3, 20, np.float32), 0.0, None)
-        draw_inside(frame, target, points[NUM_FACE:], fit_pose(points[:NUM_FACE]), look, 1.0)
-        teeth = points[UPPER_TEETH][2 : NUM_ARCH - 2]
-        y = int(teeth[:, 1].mean() - above * scale)
-        return np.asarray(frame[y, int(teeth[0, 0]) : int(teeth[-1, 0])].mean(axis=1))
-
-    assert np.abs(np.diff(along_the_edge(110.0, -0.003), 2)).mean() < 8
-    assert along_the_edge(400.0, 0.004).std() > 8
-
-
-def test_teeth_in_a_slit_are_dim_and_have_the_grain_of_the_frame() -> None:
+def test_teeth_in_a_slit_are_dim() -> None:
     points = neutral_head() * 200.0 + 300.0
+    look = Appearance(np.full(3, 150, np.float32), np.full(3, 100, np.float32), 0.0)
 
-    def teeth(opening: float, noise: float) -> np.ndarray:
-        """The upper teeth of a mouth that is open by so much, in widths of the face, in a frame with noise."""
-        target, rng = points[:NUM_FACE].copy(), np.random.default_rng(0)
+    def teeth(opening: float) -> float:
+        """Of a mouth that is open by so much, in widths of the face."""
+        target, frame = points[:NUM_FACE].copy(), np.full((600, 600, 3), 150, np.uint8)
         target[list(INNER_LOWER), 1] += opening * 200
         target[list(INNER_UPPER), 1] -= 4
-        frame = (150 + rng.normal(0, 1, (600, 600, 1)) * noise).clip(0, 255).repeat(3, axis=2).astype(np.uint8)
-        look = Appearance(np.ones(3, np.float32), np.full(3, 20, np.float32), 0.0, None)
         draw_inside(frame, target, points[NUM_FACE:], fit_pose(points[:NUM_FACE]), look, 1.0)
-        row = points[UPPER_TEETH][2 : NUM_ARCH - 2]
-        y = int(points[INNER_UPPER[4], 1])
-        return np.asarray(frame[y - 1 : y + 1, int(row[0, 0]) : int(row[-1, 0])].mean(axis=2))
+        row, y = points[UPPER_TEETH][2 : NUM_ARCH - 2], int(points[INNER_UPPER[4], 1])
+        return float(frame[y - 1 : y + 1, int(row[0, 0]) : int(row[-1, 0])].mean())
 
-    assert teeth(0.005, 0).mean() < 0.75 * teeth(0.1, 0).mean()
-    difference = teeth(0.1, 6) - teeth(0.1, 0)
-    assert 2 < difference.std() < 8
-
-
-def test_a_low_jaw_darkens_the_skin_below_the_lip_alone() -> None:
-    pose = Pose(scale=0.6)
-    closed, opened = (mesh_of(pose, MouthShape(opening, 0.0)).astype(np.float64) for opening in (0.0, 0.9))
-    grey = np.full((SIDE, SIDE, 3), 150, np.uint8)
-
-    def shaded(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-        frame = grey.copy()
-        shade(frame, source, target, fit_pose(source))
-        return frame
-
-    np.testing.assert_array_equal(shaded(opened, opened), grey)
-    darker, lighter = shaded(closed, opened).astype(int), shaded(opened, closed).astype(int)
-    x, y = opened[18, :2].round().astype(int)
-    assert 132 <= darker[y, x].max() <= 145
-    x, y = closed[18, :2].round().astype(int)
-    assert 155 <= lighter[y, x].min() <= 168
-    for point in (0, 17, 50, 280, 4):  # both lips, cheeks, nose
-        x, y = opened[point, :2].round().astype(int)
-        assert abs(darker[y, x] - 150).max() <= 3
+    assert teeth(0.005) < 0.75 * teeth(0.1)
 
 
 def test_a_black_and_white_frame_has_no_colours_in_its_mouth() -> None:

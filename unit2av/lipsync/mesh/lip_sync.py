@@ -12,20 +12,20 @@ from itertools import chain, groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.arrays import Floats, Pixels
+from avcore.arrays import Pixels
 from avcore.compute.threads import ahead, frames_at_once
 from avcore.errors import UnitError
 from avcore.timeline import FRAME_RATE, Seconds
 from unit2av.lipsync import Scene, SpokenUnits
 from unit2av.lipsync.mesh.album import MOST_MOUTHS, Album, Stretch, look
 from unit2av.lipsync.mesh.follow import REACH, Look, MeshFinder, Place, Sight, Steady, sights
-from unit2av.lipsync.mesh.inside import Appearance, Teeth, draw_inside, find_dark, find_teeth, usual_dark
-from unit2av.lipsync.mesh.person import Person, acquaint, eased, influence, lip_gaps
+from unit2av.lipsync.mesh.inside import Appearance, draw_inside, draw_line
+from unit2av.lipsync.mesh.person import Person, acquaint, eased, influence
 from unit2av.lipsync.mesh.rewrite import Footage, Repertoire
-from unit2av.lipsync.mesh.seen import Tint, join_lips, light_on, lip_source, softness, tint_of
-from unit2av.lipsync.mesh.shape import INNER_LOWER, INNER_UPPER, NUM_FACE, Points, smoothstep
+from unit2av.lipsync.mesh.seen import lip_source
+from unit2av.lipsync.mesh.shape import INNER_LOWER, INNER_UPPER, NUM_FACE, HeadPose, Points, smoothstep
 from unit2av.lipsync.mesh.table import MouthTable, Parameters, no_faster, parameters_at
-from unit2av.lipsync.mesh.warp import move_pixels, shade
+from unit2av.lipsync.mesh.warp import move_pixels
 
 LOOK_AHEAD = FRAME_RATE
 """Frames that are held: a second; fewer very large ones."""
@@ -36,10 +36,8 @@ _CLOSING = (0.75, 0.45, 0.2, 0.05, 0.0)
 _EASE = 0.06
 _LEARN_EVERY = 12
 _MOST_KEPT = 200
-_DARK_EVERY, _MOST_DARKS = 3, 60
-"""Every n-th frame is measured for how dark the mouth is, and how many measurements are kept at most."""
-_BETTER_TEETH = 1.3
-_CLOSED = 0.05
+_LOOK_EVERY = 4
+"""Every n-th frame of the first second is measured for how the person looks."""
 _SEEN_OPEN, _MET = (0.004, 0.01), 0.006
 """Gaps between the lips, in widths of the face: at which a source begins to count as open, the range over which it does, and
 up to which lips meet."""
@@ -50,19 +48,14 @@ class Acquaintance:
     """What is known of the person in a shot, from its frames so far."""
 
     heads: list[Points] = field(default_factory=list)
-    lights: list[Floats] = field(default_factory=list)
-    softs: list[float] = field(default_factory=list)
-    tints: list[Tint] = field(default_factory=list)
-    darks: list[Floats] = field(default_factory=list)
+    first: list[tuple[Pixels, Points, Points, HeadPose]] = field(default_factory=list)
+    """the frames of the first second, for `Appearance.of`, until it is known"""
     num_seen: int = 0
     step: int = 1
     learn_at: int = 0
-    teeth: Teeth | None = None
-    better_teeth: Teeth | None = None
     person: Person | None = None
     aim: Person | None = None
     appearance: Appearance | None = None
-    looks_like: Appearance | None = None
 
     def meet(self, frame: Pixels, look: Look) -> None:
         """Measure a frame whose mouth is not hidden; the longer a shot, the fewer of its frames are measured."""
@@ -71,50 +64,24 @@ class Acquaintance:
             return
 
         self.heads.append(look.head)
-        if len(self.lights) < LOOK_AHEAD:
-            self.lights.append(light_on(frame, look.mesh))
-            self.softs.append(softness(frame, look.mesh))
-            self.tints.append(tint_of(frame, look.mesh))
-        if self.num_seen % _DARK_EVERY == 1 and len(self.darks) < _MOST_DARKS:
-            dark = find_dark(frame, look.mesh, float(lip_gaps(look.head[None])[0]))
-            self.darks += [] if dark is None else [dark]
-
-        best = self.better_teeth or self.teeth
-        least = 0.0 if best is None else _BETTER_TEETH * best.score
-        found = find_teeth(frame, look.mesh, look.head, look.pose, least)
-        if found is not None and found.score > least:
-            self.better_teeth = found
-
+        if self.appearance is None and self.num_seen % _LOOK_EVERY == 1:
+            self.first.append((frame, look.mesh, look.head, look.pose))
         # Every second frame is dropped, and half as many are added from now on: they stay spread over the shot, and memory stays
         # flat.
         if len(self.heads) > _MOST_KEPT:
             self.heads, self.step = self.heads[::2], 2 * self.step
 
     def learn(self) -> None:
-        """Compute how the person looks at rest from all measurements, every few frames."""
+        """Compute how the person looks at rest from all measurements, every few frames; what is shown moves towards it a little."""
+        if self.person is not None and self.aim is not None:
+            self.person = eased(self.person, self.aim, _EASE)
         if not self.heads or self.num_seen < self.learn_at:
             return
         self.learn_at = self.num_seen + _LEARN_EVERY
         self.aim = acquaint(self.heads)
-        if self.person is None:  # nothing is shown yet
-            self.person, self.teeth, self.better_teeth = self.aim, self.better_teeth, None
-
-        light = np.asarray(np.median(np.stack(self.lights), axis=0), np.float32)
-        tone = np.asarray(np.median([one.tone for one in self.tints], axis=0), np.float32)
-        tint = Tint(float(np.median([one.share for one in self.tints])), tone)
-        self.looks_like = Appearance(light, usual_dark(self.darks, light), float(np.median(self.softs)), self.teeth, tint)
-        # The first is used at once, since nothing was shown before; `settle` moves towards later ones.
-        self.appearance = self.appearance or self.looks_like
-
-    def settle(self, opening: float) -> None:
-        """Move a little towards what is known by now; teeth are exchanged while the mouth is closed. opening: of the next frame."""
-        if self.person is not None and self.aim is not None:
-            self.person = eased(self.person, self.aim, _EASE)
-        if self.better_teeth is not None and opening < _CLOSED:
-            self.teeth, self.better_teeth = self.better_teeth, None
-        if self.appearance is not None and self.looks_like is not None:
-            dark = self.appearance.dark + _EASE * (self.looks_like.dark - self.appearance.dark)
-            self.appearance = replace(self.looks_like, dark=dark, teeth=self.teeth)
+        self.person = self.person or self.aim
+        if self.appearance is None:
+            self.appearance, self.first = Appearance.of(self.first), []
 
 
 class MeshLipSync:
@@ -219,9 +186,7 @@ class _Shot:
         if place is not None:
             place = replace(place, strength=place.strength * scene.strength)
         asked = parameters_at(self._codes, scene.time)
-        frame = self._drawn(scene.rgb, place, asked)
-        self._known.settle(float(asked[0]))
-        return frame
+        return self._drawn(scene.rgb, place, asked)
 
     def _drawn(self, rgb: Pixels, place: Place | None, asked: Points) -> Pixels:
         known = self._known
@@ -248,13 +213,11 @@ def draw_mouth(frame: Pixels, place: Place, person: Person, asked: Points, look:
     seen, wanted = place.pose.to_image(source), place.pose.to_image(target)
     gap = float(source[INNER_LOWER[4], 1] - source[INNER_UPPER[4], 1])
     move_pixels(frame, lip_source(frame, seen, gap), wanted, place.pose)
-    shade(frame, seen, wanted, place.pose)
 
-    # Where lips that the source shows open are closed, what was between them would stay as specks.
     wanted_gap = float(target[INNER_LOWER[4], 1] - target[INNER_UPPER[4], 1])
     mended = float(smoothstep((gap - _SEEN_OPEN[0]) / _SEEN_OPEN[1]) * (1 - smoothstep((wanted_gap - _MET) / _MET)))
     if mended > 0:
-        join_lips(frame, wanted[:, :2], place.pose.scale, look.soft, place.strength * mended)
+        draw_line(frame, wanted, place.pose, look, place.strength * mended)
 
     inside = place.pose.to_image(shape[NUM_FACE:])
     draw_inside(frame, wanted, inside, place.pose, look, place.strength)

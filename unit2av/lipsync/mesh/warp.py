@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from avcore.arrays import Floats, Pixels
 from unit2av.lipsync.mesh.shape import (
-    INNER_LOWER,
     INNER_UPPER,
     NUM_FACE,
     OUTER_CORNERS,
@@ -211,62 +210,3 @@ def _without_rim(hit: NDArray[np.uint8], points: Points) -> NDArray[np.uint8]:
 def fixed_point(positions: Points | Floats) -> NDArray[np.int32]:
     """Convert positions in pixels to the fixed-point form of OpenCV's drawing functions, of the same shape."""
     return np.asarray(np.rint(positions * (1 << SUBPIXEL_BITS)), dtype=np.int32)
-
-
-_BELOW_LIP = (182, 83, 18, 313, 406)
-_FOLDS = (((203, 206, 216), (57, 207)), ((423, 426, 436), (287, 427)))
-"""A line of points, and two points beside it that approach each other when it folds."""
-_BELOW_SHADE, _FOLD_SHADE = 0.08, 0.05
-"""Largest loss of light, as a share."""
-_WIDE_OPEN, _WHOLE_FOLD = 0.12, 0.25
-"""Changes that cause this loss: of the gap between the lips, in widths of the face, and of the distance across a fold, as a
-share."""
-_BELOW_BLUR, _FOLD_BLUR = 0.022, 0.018
-_LEAST = 0.004
-
-
-def shade(image: Pixels, source: Points, target: Points, pose: HeadPose) -> None:
-    """Darken skin that a movement puts into shadow, and lighten skin that leaves it, in an image uint8 [h, w, 3], in place.
-
-    source: former positions of the face's points, float64 [468, 3]; target: present ones, [468, 3]; both in pixels.
-    """
-    opened = float(_gap(target) - _gap(source)) / pose.scale / _WIDE_OPEN
-    shadows: list[tuple[tuple[int, ...], float, float]] = [(_BELOW_LIP, _BELOW_SHADE * float(np.clip(opened, -1, 1)), _BELOW_BLUR)]
-    for line, (inner, outer) in _FOLDS:
-        before, after = (np.linalg.norm(points[inner, :2] - points[outer, :2]) for points in (source, target))
-        folded = float(1 - after / max(float(before), 1e-6)) / _WHOLE_FOLD
-        shadows.append((line, _FOLD_SHADE * float(np.clip(folded, -0.5, 1)), _FOLD_BLUR))
-
-    for along, share, blur in shadows:
-        if abs(share) > _LEAST:
-            _darken(image, target, along, share, max(blur * pose.scale, 0.7))
-
-
-def _darken(image: Pixels, points: Points, line: tuple[int, ...], share: float, blur: float) -> None:
-    """Remove a share of the light along a line of points, with a soft falloff around it; the lips are not changed."""
-    margin = 3 * blur + 2
-    low = np.maximum(np.floor(points[list(line), :2].min(axis=0) - margin), 0).astype(int)
-    high = np.minimum(np.ceil(points[list(line), :2].max(axis=0) + margin), image.shape[1::-1]).astype(int)
-    part = image[low[1] : max(high[1], 0), low[0] : max(high[0], 0)]
-    if not part.size:
-        return
-
-    drawn = np.zeros(part.shape[:2], np.float32)
-    cv2.polylines(drawn, [fixed_point(points[list(line), :2] - low)], False, 1.0, 1, cv2.LINE_8, SUBPIXEL_BITS)
-    soft = cv2.GaussianBlur(drawn, (0, 0), blur)
-    # Relative to its own maximum, or the blur would weaken a thin shadow.
-    soft *= share / max(float(soft.max()), 1e-6) * _away_from_lips(points - [*low, 0], part.shape[:2], blur / 2)
-    soft[np.abs(soft) < _LEAST] = 0
-    part[:] = np.rint(np.clip(part * (1 - soft[..., None]), 0, 255)).astype(np.uint8)
-
-
-def _away_from_lips(points: Points, size: tuple[int, ...], blur: float) -> Floats:
-    """Return a soft mask, float32 [height, width]: 0 on the lips, 1 away from them."""
-    outline = [OUTER_CORNERS[0], *OUTER_UPPER, OUTER_CORNERS[1], *reversed(OUTER_LOWER)]
-    beside = np.ones(size, np.float32)
-    cv2.fillPoly(beside, [fixed_point(points[outline, :2])], 0.0, cv2.LINE_8, SUBPIXEL_BITS)
-    return np.asarray(np.minimum(beside, cv2.GaussianBlur(beside, (0, 0), blur)), np.float32)
-
-
-def _gap(points: Points) -> float:
-    return float(np.linalg.norm(points[INNER_LOWER[4], :2] - points[INNER_UPPER[4], :2]))
