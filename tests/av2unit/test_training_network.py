@@ -159,8 +159,7 @@ def test_a_published_encoder_keeps_all_but_the_class_embeddings(encoder_checkpoi
     other = replace(config, encoder_embed_dim=128, encoder_layers=5)
     with pytest.raises(CheckpointError, match=r"expected model.encoder_layers=2 model.encoder_embed_dim=64"):
         build_model(other, InitConfig(checkpoint=str(encoder_checkpoint.path), heads="new"), _dictionaries(50), "")
-    with pytest.raises(CheckpointError):
-        read_start(parity_dir / "utut.pt")
+    refused(CheckpointError, "", read_start, parity_dir / "utut.pt")
 
 
 def test_the_projection_of_one_head_is_repeated_for_two(encoder_checkpoint: Checkpoint, tmp_path: Path) -> None:
@@ -191,8 +190,7 @@ def test_heads_are_kept_for_the_same_units_only(encoder_checkpoint: Checkpoint, 
     model = build_model(config, InitConfig(checkpoint=str(path), heads="keep"), symbols, "sha256:mine")
     assert torch.equal(model.label_embs_concat, tensors["label_embs_concat"])
     assert torch.equal(load_avhubert(read_checkpoint(path, UNIT_ENCODER)).label_embs_concat, tensors["label_embs_concat"])
-    with pytest.raises(VocabularyError):
-        build_model(config, InitConfig(checkpoint=str(path), heads="keep"), symbols, "sha256:other")
+    refused(VocabularyError, "", build_model, config, InitConfig(checkpoint=str(path), heads="keep"), symbols, "sha256:other")
     with pytest.raises(CheckpointError, match="other units"):
         build_model(replace(config, num_classes=(44, 44)), InitConfig(checkpoint=str(path), heads="keep"), _dictionaries(40), "")
 

@@ -15,6 +15,7 @@ from avcore.compute.inference import resolve_device, resolve_precision
 from avcore.errors import InputError, OutputError, UsageError
 from avcore.flags import CommonOptions, parser_for
 from avcore.notes import GroupedNote, noted_by
+from tests.refusal import refused
 
 
 def _parser() -> Parser:
@@ -69,12 +70,9 @@ def test_a_listener_knows_whether_the_same_command_fails_again(error: Exception,
 
 def test_devices_and_precisions_that_do_not_exist_are_refused() -> None:
     cpu = resolve_device("cpu")
-    with pytest.raises(UsageError):
-        resolve_device("toaster")
-    with pytest.raises(UsageError):
-        resolve_precision("float8", cpu)
-    with pytest.raises(UsageError, match="float16"):
-        resolve_precision("float16", cpu)
+    refused(UsageError, "", resolve_device, "toaster")
+    refused(UsageError, "", resolve_precision, "float8", cpu)
+    refused(UsageError, "float16", resolve_precision, "float16", cpu)
 
 
 LONG_COMMAND = """

@@ -14,8 +14,7 @@ from tests.refusal import refused
 
 
 def test_one_bound_is_what_a_share_of_the_scores_falls_below() -> None:
-    scores = np.random.default_rng(0).permutation(np.linspace(-1, 0, 1001))
-    (least,) = common_bounds(scores[None], [1.0], 0.05)
+    (least,) = common_bounds(np.random.default_rng(0).permutation(np.linspace(-1, 0, 1001))[None], [1.0], 0.05)
     assert least == pytest.approx(-0.95, abs=2e-3)
     domain = Domain("a test", -0.95, 0.05, 1001)
     assert [domain.knows(score) for score in (0.0, -0.949, -0.951, -5.0, nan)] == [True, True, False, False, False]
@@ -24,8 +23,7 @@ def test_one_bound_is_what_a_share_of_the_scores_falls_below() -> None:
 
 
 def test_all_bounds_together_miss_no_more_than_the_share() -> None:
-    rng = np.random.default_rng(1)
-    scores = rng.normal(size=(3, 4000))
+    scores = np.random.default_rng(1).normal(size=(3, 4000))
     bounds = common_bounds(scores, [1.0, 1.0, 0.25], 0.06)
     missed = scores < bounds[:, None]
     assert 0.055 < missed.any(axis=0).mean() <= 0.06

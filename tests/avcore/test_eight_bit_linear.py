@@ -74,10 +74,12 @@ def test_small_layers_and_other_modules_stay() -> None:
     assert [type(one) for one in parts] == [EightBitLinear, nn.Linear, nn.Identity]
 
 
-def test_each_format_has_its_own_kind() -> None:
+def test_each_format_has_its_own_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     assert eight_bits_beside(torch.bfloat16) is EightBitLinear
     assert eight_bits_beside(torch.float32) is (FbgemmLinear if has_fbgemm() else None)
     assert eight_bits_beside(torch.float16) is None
+    monkeypatch.setattr(kernels, "has_eight_bit_products", lambda: False)
+    assert eight_bits_beside(torch.bfloat16) is None
 
 
 @pytest.mark.parametrize("answer", [torch.zeros(3, 64), RuntimeError("no such primitive"), TypeError("takes 12 arguments")])
@@ -89,11 +91,6 @@ def test_a_torch_that_cannot_do_it_is_found_out(answer: Tensor | Exception, monk
 
     monkeypatch.setattr(kernels, "_product", product)
     assert not has_eight_bit_products.__wrapped__()
-
-
-def test_without_such_products_bfloat16_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "has_eight_bit_products", lambda: False)
-    assert eight_bits_beside(torch.bfloat16) is None
 
 
 def decoder_layer(activation: type[nn.Module] = nn.GELU) -> DecoderLayer:

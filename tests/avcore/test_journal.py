@@ -14,6 +14,7 @@ import pytest
 from avcore import journal
 from avcore.errors import OutputError
 from avcore.journal import Rows, Seldom, folder_lock
+from tests.refusal import refused
 
 
 def rows(path: Path) -> list[int]:
@@ -44,8 +45,7 @@ def test_what_is_no_journal_is_not_written_to(tmp_path: Path) -> None:
     precious.write_text("mine")
     (tmp_path / "j.jsonl").symlink_to(precious)
     for change in (lambda path: journal.append(path, [{"a": 1}]), journal.repair):
-        with pytest.raises(OutputError, match=r"j\.jsonl"):
-            change(tmp_path / "j.jsonl")
+        refused(OutputError, r"j\.jsonl", change, tmp_path / "j.jsonl")
     assert precious.read_text() == "mine"
 
 
@@ -72,8 +72,7 @@ def test_rows_are_found_by_their_key_and_the_last_of_a_key_counts(tmp_path: Path
     made.add([{"id": "a", "share": 0.1}, {"id": "b", "share": 0.2, "parts": (1, 2)}])
     made.add([{"id": "a", "share": 0.3}])
     assert made == rows_in(tmp_path) == {"a": {"id": "a", "share": 0.3}, "b": {"id": "b", "share": 0.2, "parts": [1, 2]}}
-    by_two = Rows[tuple[str, float]](made.path, ("id", "share"))
-    assert list(by_two) == [("a", 0.1), ("b", 0.2), ("a", 0.3)]
+    assert list(Rows[tuple[str, float]](made.path, ("id", "share"))) == [("a", 0.1), ("b", 0.2), ("a", 0.3)]
 
 
 def test_rows_that_are_forgotten_are_gone_and_an_empty_list_is_no_file(tmp_path: Path) -> None:
@@ -157,8 +156,7 @@ def test_a_writer_waits_for_the_repair_and_writes_to_the_new_file(tmp_path: Path
     with path.open("rb") as held, ThreadPoolExecutor(1) as pool:
         fcntl.flock(held, fcntl.LOCK_EX)
         written = pool.submit(journal.append, path, [{"id": 2}])
-        with pytest.raises(TimeoutError):
-            written.result(timeout=0.3)
+        refused(TimeoutError, "", written.result, timeout=0.3)
         (tmp_path / "new").write_bytes(path.read_bytes())
         os.replace(tmp_path / "new", path)
         fcntl.flock(held, fcntl.LOCK_UN)

@@ -92,8 +92,7 @@ def bursts(rate: int, seconds: float, seed: int, channels: int = 1) -> Samples:
 @given(st.integers(0, 10**6), st.lists(st.integers(1, 30_000), min_size=1, max_size=6), st.floats(0.1, 30))
 def test_limited_sound_is_as_long_and_stays_below_its_peak(seed: int, sizes: Sequence[int], gain: float) -> None:
     sound = bursts(16_000, sum(sizes) / 16_000, seed, 2)
-    edges = np.cumsum([0, *sizes])
-    parts = [sound[start:stop] for start, stop in pairwise(edges)]
+    parts = [sound[start:stop] for start, stop in pairwise(np.cumsum([0, *sizes]))]
     whole = np.concatenate(list(limited(parts, 16_000, gain, 0.5)))
     assert whole.shape == sound.shape
     assert TruePeaks(2).of(np.concatenate([whole, np.zeros((99, 2), np.float32)])).max() <= 0.5 * 1.06

@@ -13,6 +13,7 @@ from avcore.errors import EXIT_BAD_INPUT, MediaError
 from avcore.media import FrameSource, probe, read_frames, read_gray_video, read_speech
 from netflips.info import main as info
 from tests.avcore.media_samples import Film, at_constant_rate, clicks, numbered_frame
+from tests.refusal import refused
 
 Make = Callable[[Path, Path], Path]
 """Makes an attack in a folder that leads to a private video; gives the attack back."""
@@ -60,8 +61,7 @@ def _data_elsewhere(folder: Path, private: Path) -> Path:
     start = content.index(b"mdat") + 4
     stop = start - 8 + int.from_bytes(content[start - 8 : start - 4], "big")
     content = content[:start] + bytes(stop - start) + content[stop:]
-    relative = f"../{private.parent.name}/{private.name}".encode()
-    alias = _alias(relative)
+    alias = _alias(f"../{private.parent.name}/{private.name}".encode())
     box = struct.pack(">I4sI", 12 + len(alias), b"alis", 0) + alias
     place = content.index(b"url \0\0\0\1") - 4
     content = content[:place] + box + content[place + 12 :]
@@ -134,8 +134,7 @@ def test_only_the_file_itself_is_opened(tmp_path: Path, private: Path, make: Mak
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1
     assert str(attack) in lines[0]
-    with pytest.raises(MediaError):
-        next(read_frames(attack))
+    refused(MediaError, "", next, read_frames(attack))
     assert not _heard(attack)
 
 
@@ -220,8 +219,7 @@ def test_a_frame_is_read_as_itself_and_is_no_video(name: str, kind: str, tmp_pat
     found = probe(path)
     assert (found.num_frames, found.still) == (1, kind)
     for read in (FrameSource, read_gray_video):
-        with pytest.raises(MediaError, match=f"this is a still image; expected a video; found {kind}"):
-            read(path)
+        refused(MediaError, f"this is a still image; expected a video; found {kind}", read, path)
 
 
 def test_a_gif_that_moves_is_a_video(tmp_path: Path) -> None:

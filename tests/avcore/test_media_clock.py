@@ -42,8 +42,7 @@ def expect(path: Path, frames_at_s: float, sound_at_s: float, sound_s: float) ->
 
     speech = read_speech(path)
     loud = np.flatnonzero(np.abs(speech) > 0.2) / SAMPLE_RATE
-    heard = [loud[0], loud[-1]]
-    assert heard == pytest.approx([sound_at_s + 0.1, sound_at_s + sound_s - 0.1], abs=ROUNDING_S)
+    assert [loud[0], loud[-1]] == pytest.approx([sound_at_s + 0.1, sound_at_s + sound_s - 0.1], abs=ROUNDING_S)
     assert len(speech) / SAMPLE_RATE == pytest.approx(sum(map(len, iter_sound_blocks(path))) / RATE, abs=0.001)
 
     def number_at(time: float) -> int:

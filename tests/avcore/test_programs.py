@@ -71,8 +71,7 @@ def test_lines_are_answered_by_one_process_started_again_if_ended() -> None:
     refused(InputError, r"ended without an answer, exit code 3: no memory$", program.ask, {"text": "die"})
     assert program.ask({"text": "c"})["pid"] != first["pid"]
     program.close()
-    with pytest.raises(ProcessLookupError):
-        os.kill(first["pid"], 0)
+    refused(ProcessLookupError, "", os.kill, first["pid"], 0)
 
 
 def test_one_that_takes_too_long_is_ended_with_all_that_it_began(tmp_path: Path) -> None:
@@ -201,5 +200,4 @@ def test_what_takes_longer_than_its_limit_is_left() -> None:
     refused(TimeoutError, r"no answer within 0\.1 s", within, 0.1, release.wait)
     release.set()
     assert within(5.0, lambda: 7) == 7
-    with pytest.raises(ZeroDivisionError):
-        within(5.0, lambda: 1 // 0)
+    refused(ZeroDivisionError, "", within, 5.0, lambda: 1 // 0)

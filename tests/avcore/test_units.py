@@ -73,8 +73,7 @@ def test_a_unit_out_of_range_is_named_with_its_position() -> None:
     ("ids", "durations"), [([1, 2], [1]), ([1, 2], [1, 0]), ([[1, 2]], None), ([1.5], None), ([1], [1.5]), (["a"], None)]
 )
 def test_what_is_no_unit_sequence_is_refused(ids: list, durations: list | None) -> None:
-    with pytest.raises(UnitError):
-        Units(np.array(ids), None if durations is None else np.array(durations))
+    refused(UnitError, "", Units, np.array(ids), None if durations is None else np.array(durations))
 
 
 def test_units_come_from_tensors_or_lists_and_are_compared_whole() -> None:

@@ -73,8 +73,7 @@ def _speak(path: Path) -> object:
 
     Path("said").mkdir()
     copies = SpeakerProgram.of(f'sh -c \'cp "$0" "$1"\' {path} {{out}} {{text}}')
-    speaking = Speaking(replace(copies, limit_s=LIMIT_S))
-    return len(read_speech(speaking.say(1, Path("said"), _SAID, None)))
+    return len(read_speech(Speaking(replace(copies, limit_s=LIMIT_S)).say(1, Path("said"), _SAID, None)))
 
 
 def _get(path: Path) -> object:

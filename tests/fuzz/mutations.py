@@ -73,8 +73,7 @@ def other_encoding(rng: Random, data: bytes) -> bytes:
     odd = rng.choice(("é", "한", "\x00", "\x1b[2J", "\u2028", "\ufeff"))
     place = rng.randrange(len(text) + 1)
     changed = text[:place] + odd + text[place:]
-    encoding = rng.choice(("latin-1", "utf-16", "utf-8-sig", "utf-8", "cp949", "utf-32"))
-    return changed.encode(encoding, "replace")
+    return changed.encode(rng.choice(("latin-1", "utf-16", "utf-8-sig", "utf-8", "cp949", "utf-32")), "replace")
 
 
 def other_number(rng: Random, data: bytes) -> bytes:

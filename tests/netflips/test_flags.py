@@ -111,8 +111,7 @@ def test_a_dataclass_is_flags_help_and_keywords(tmp_path: Path, monkeypatch: pyt
     assert parsed == Made("a", "b", fit="short")  # type: ignore[arg-type]  # paths may be text
     with pytest.raises(UsageError, match="VIDEO cannot be used; expected a path; found 7"):
         Made(7, "b")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="the video is not there"):
-        check_files(declared_in(parsed))
+    refused(InputError, "the video is not there", check_files, declared_in(parsed))
     Path("a").write_text("x")
     check_files(declared_in(parsed))
     with pytest.raises(OutputError, match="the result would overwrite the video"):
@@ -129,6 +128,5 @@ def test_flags_win_over_files_and_a_file_over_those_before_it() -> None:
 
 @pytest.mark.parametrize("words", [["-o", "b"], ["a"], ["a", "-o", "b", "--fit", "wide"], ["a", "-o", "b", "--speed", "0"]])
 def test_a_wrong_line_is_a_usage_error(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        parser_for(Made, "made").parse_args(words)
+    refused(SystemExit, "", parser_for(Made, "made").parse_args, words)
     assert len(capsys.readouterr().err.splitlines()) == 1

@@ -231,8 +231,7 @@ def test_footage_is_looked_at_once_and_kept_mouths_draw_the_same(
     video, head = tmp_path / "long.mp4", head_of(905)
     with VideoWriter(video, SIDE, SIDE, RATE, crf=8, preset="ultrafast") as writer:
         for k, pose in enumerate(motion(3, 60, Pose(scale=0.6))):
-            opening = max(0.0, 0.4 * float(np.sin(k / 2)))
-            writer.write_rgb(draw(head, pose, MouthShape(opening, 0.0), SIDE))
+            writer.write_rgb(draw(head, pose, MouthShape(max(0.0, 0.4 * float(np.sin(k / 2))), 0.0), SIDE))
     looked, drawn_by_own = list[int](), list[bool]()
     look, drawn_by = lip_sync.look, Footage.drawn_by
     monkeypatch.setattr(lip_sync, "look", lambda *given: looked.append(1) or look(*given))

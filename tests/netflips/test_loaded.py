@@ -44,8 +44,7 @@ def test_units_go_through_the_stages_in_memory(loaded: Loaded, clip: Path, tmp_p
 def test_a_dub_is_the_commands_and_its_progress_is_told(loaded: Loaded, clip: Path, tmp_path: Path) -> None:
     steps = []
     script = loaded.dub(clip, tmp_path / "a.mp4", QUICK, progress=lambda step, done, total: steps.append(step))
-    again = dub(clip, tmp_path / "b.mp4", loaded.models, QUICK)
-    assert script.utterances[0].units == again.utterances[0].units
+    assert script.utterances[0].units == dub(clip, tmp_path / "b.mp4", loaded.models, QUICK).utterances[0].units
     assert "frames" in steps
 
 

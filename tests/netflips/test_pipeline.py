@@ -179,8 +179,7 @@ def test_an_interrupt_leaves_nothing(clip: Path, models: Models, options: DubOpt
         if stage == "frames" and done == 2:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        dub(clip, tmp_path / "out" / "x.mp4", models, options, progress=interrupt)
+    refused(KeyboardInterrupt, "", dub, clip, tmp_path / "out" / "x.mp4", models, options, progress=interrupt)
     assert list(tmp_path.rglob("*.mp4")) == []
 
 

@@ -73,8 +73,7 @@ def test_nonsense_beside_right_sentences_stops_what_is_strict(tmp_path: Path) ->
 
 
 def heard(sure: float, language: str = "en", text: str = "the bus stops", has_loop: bool = False) -> Transcript:
-    words = tuple(Word(word, 0.0, 1.0, sure) for word in text.split())
-    return Transcript(text, language, words, has_loop)
+    return Transcript(text, language, tuple(Word(word, 0.0, 1.0, sure) for word in text.split()), has_loop)
 
 
 @pytest.mark.parametrize(
@@ -108,8 +107,7 @@ def test_what_is_recognized(said: Transcript, words: str, share: float | None, c
 )
 def test_one_doubtful_word_that_has_a_meaning_counts(text: str, weak: str, words: str) -> None:
     said = Transcript(text, "en", tuple(Word(one, 0.0, 1.0, 0.41 if one == weak else 1.0) for one in text.split()))
-    table = Calibration((Table({"confidence": 1.0}, (0.0, 0.8), (0.0, 0.99)),), 1)
-    found = of_hearing(said, table, "en", "ko")
+    found = of_hearing(said, Calibration((Table({"confidence": 1.0}, (0.0, 0.8), (0.0, 0.99)),), 1), "en", "ko")
     assert (found.words, found.share) == (words, 0.99 if words == "sure" else 0.5)
 
 

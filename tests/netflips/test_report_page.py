@@ -50,8 +50,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def told(files: tuple[Path, Path]) -> FinishedDub:
-    report = with_settings(four_utterances(*files), DubOptions(beam=7, label="<i>label</i>"))
-    return material.gather(report)
+    return material.gather(with_settings(four_utterances(*files), DubOptions(beam=7, label="<i>label</i>")))
 
 
 def test_licences_signature_and_consent_are_told_as_text(told: FinishedDub) -> None:
@@ -194,8 +193,7 @@ def test_stills_of_a_clip_follow_its_frames_to_and_fro(tmp_path: Path) -> None:
     with VideoWriter(output, WIDTH, HEIGHT, RATE, preset="ultrafast") as writer:
         for index in range(50):
             writer.write_rgb(np.full((HEIGHT, WIDTH, 3), 2 * story.pingpong(index, 20) + 20, np.uint8))
-    report = dub_report(source, output, 0.8, None, duration_s=2.0, frames=50)
-    gathered = material.gather(report)
+    gathered = material.gather(dub_report(source, output, 0.8, None, duration_s=2.0, frames=50))
     assert len(gathered.pairs[1]) == 3
     for pair in gathered.pairs[1]:
         assert _brightness(pair.after) - _brightness(pair.before) == pytest.approx(20, abs=1.5)
@@ -211,15 +209,13 @@ def test_a_still_is_cut_to_the_face(files: tuple[Path, Path]) -> None:
     one, without = story.on_page(script)
     assert story.speaker_box(one, one_third := story.exact(0.5)) == (100.0, 40.0, 130.0, 70.0)
     assert story.speaker_box(without, one_third) is None
-    gathered = material.gather(script)
-    encoded = base64.b64decode(gathered.pairs[1][0].before.split(",", 1)[1])
+    encoded = base64.b64decode(material.gather(script).pairs[1][0].before.split(",", 1)[1])
     assert cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR).shape == (51, 51, 3)
 
 
 def test_frames_at_moments_are_those_that_players_show(files: tuple[Path, Path]) -> None:
     all_frames = list(read_frames(files[0]))
-    times = [0.0, 0.05, 0.05, 1.239, 1.24, 3.99, 99.0]
-    taken = list(frames_at(files[0], times))
+    taken = list(frames_at(files[0], [0.0, 0.05, 0.05, 1.239, 1.24, 3.99, 99.0]))
     assert [float(one.time) for one in taken] == [0.0, 0.04, 0.04, 1.2, 1.24, 3.96, 3.96]
     for one in taken:
         np.testing.assert_array_equal(one.rgb, all_frames[round(one.time * RATE)].rgb)
@@ -241,8 +237,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("length", [2.0, 5.0])
 def test_the_page_of_ten_minutes_is_small(busy: Path, length: float) -> None:
     utterances = [utterance(number + 1, number * length, (number + 0.9) * length) for number in range(int(600 / length))]
-    report = dub_report(busy, busy, 600.0, utterances)
-    gathered = material.gather(report)
+    gathered = material.gather(dub_report(busy, busy, 600.0, utterances))
     written = page.report_page([gathered], {})
     assert len(written.encode()) < 5_000_000
     assert sum(len(pair.before) + len(pair.after) for pairs in gathered.pairs.values() for pair in pairs) <= material.IMAGE_BYTES
@@ -251,8 +246,7 @@ def test_the_page_of_ten_minutes_is_small(busy: Path, length: float) -> None:
 
 
 def test_a_lost_file_costs_its_part_and_a_failed_run_has_a_page(files: tuple[Path, Path], tmp_path: Path) -> None:
-    report = dub_report(files[0], tmp_path / "gone.mp4", 4.0, [utterance(1, 0.2, 0.9)])
-    gathered = material.gather(report)
+    gathered = material.gather(dub_report(files[0], tmp_path / "gone.mp4", 4.0, [utterance(1, 0.2, 0.9)]))
     assert gathered.pairs == {}
     text = Reader(page.report_page([gathered], {})).text
     assert text.count("gone.mp4: the video or sound file is not there") == 1

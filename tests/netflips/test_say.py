@@ -143,8 +143,7 @@ def test_voices_are_chosen_by_name(models: list[str], parity_dir: Path, tmp_path
 
 
 def test_slower_speech_is_longer(models: list[str], parity_dir: Path, voice: Path, tmp_path: Path) -> None:
-    aligned = write_random_text_to_unit(tmp_path / "aligned.safetensors", ALIGNED)
-    for path in (None, aligned):
+    for path in (None, write_random_text_to_unit(tmp_path / "aligned.safetensors", ALIGNED)):
         words = [*models, *(["--text2unit-path", str(path)] if path else [])]
         lengths = []
         for speed in ("1", "0.5"):

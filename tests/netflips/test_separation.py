@@ -68,8 +68,7 @@ def test_what_is_no_voice_stays_as_it_is_in_blocks_of_any_length(package: Path, 
     np.testing.assert_allclose(_joined(separator.background([sound])), made, atol=1e-6)
     short = sound[:300]
     assert _joined(separator.background([short])).shape == short.shape
-    reversed_roles = Separator(separator.rest, separator.voices)
-    assert np.abs(_joined(reversed_roles.background([sound[:RATE]]))).max() < 1e-4
+    assert np.abs(_joined(Separator(separator.rest, separator.voices).background([sound[:RATE]]))).max() < 1e-4
 
 
 def test_the_program_writes_a_file_and_is_an_option_by_name(package: Path, tmp_path: Path) -> None:
@@ -88,8 +87,7 @@ def test_the_program_writes_a_file_and_is_an_option_by_name(package: Path, tmp_p
 
 def test_without_the_package_or_with_other_files_it_is_one_line(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = package / "checkpoints" / "2stems" / "testcheckpoint0.ckpt"
-    weights = _weights(0.0)
-    for wrong in ({**weights, "up7.0.bias": np.zeros(3, np.float32)}, {"a": np.zeros(2)}, print):
+    for wrong in ({**_weights(0.0), "up7.0.bias": np.zeros(3, np.float32)}, {"a": np.zeros(2)}, print):
         torch.save(wrong, path)
         refused(CheckpointError, "no network of Spleeter", Separator.installed)
     path.write_bytes(b"cos\nsystem\n(S'true'\ntR.")

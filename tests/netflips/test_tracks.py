@@ -44,8 +44,7 @@ def test_a_call_that_reads_another_track_changes_nothing_for_the_next(
     options = TranscribeOptions(
         audio_track="2", modalities="audio", source="en", unit2text_path=reader, av2unit_path=paths.av2unit, device="cpu"
     )
-    script = netflips.transcribe(film, options=options)
-    assert script.utterances
+    assert netflips.transcribe(film, options=options).utterances
     assert loaded.units(film, modalities="audio") == first
     assert np.allclose(read_speech(film)[: len(tracks[0])], tracks[0], atol=1e-4)
 

@@ -31,8 +31,7 @@ def test_words_are_said_as_the_user_says(text: str, said: str) -> None:
 def test_a_text_is_said_with_the_readings_of_a_file(tmp_path: Path) -> None:
     path = tmp_path / "words.csv"
     path.write_text("# names\nNetfLips, 넷플립스\nQumo\t쿠모\n", encoding="utf-8-sig")
-    readings = read_readings(path, "ko")
-    script = given_script("NetfLips와 Qumo입니다.", None, "ko", readings)
+    script = given_script("NetfLips와 Qumo입니다.", None, "ko", read_readings(path, "ko"))
     assert (script.sentences, script.spelled_out) == (("넷플립스와 쿠모입니다.",), ())
 
 

@@ -130,8 +130,7 @@ def test_all_recordings_of_a_sentence_are_held_out_together(babble: BabbleCorpus
     ],
 )
 def test_settings_that_cannot_work(babble: BabbleCorpus, tmp_path: Path, override: str, kind: type[Exception]) -> None:
-    with pytest.raises(kind):
-        make_task(config_of(babble, tmp_path, override))
+    refused(kind, "", make_task, config_of(babble, tmp_path, override))
 
 
 def test_texts_that_cannot_be_read_are_named(babble: BabbleCorpus, tmp_path: Path) -> None:
@@ -179,8 +178,7 @@ def test_a_batch_is_aligned_row_by_row_and_too_few_steps_are_an_error() -> None:
 def test_the_prior_is_a_beta_binomial() -> None:
     prior = straight_prior(5, 4)
     for step in range(1, 6):
-        expected = betabinom.logpmf(np.arange(4), 3, step, 6 - step)
-        assert np.allclose(prior[step - 1], expected, atol=1e-5)
+        assert np.allclose(prior[step - 1], betabinom.logpmf(np.arange(4), 3, step, 6 - step), atol=1e-5)
 
 
 def test_the_sum_over_alignments_prefers_the_right_order() -> None:

@@ -105,8 +105,7 @@ def takes(trainer: str, setting: str) -> Callable[[Path], object]:
     """Whether another trainer takes a file: its checks pass."""
 
     def check(path: Path) -> bool:
-        other = TRAINERS[trainer]
-        return other.main("check_only=true", f"{setting}={path}", run_dir=path.parent / "next") == 0
+        return TRAINERS[trainer].main("check_only=true", f"{setting}={path}", run_dir=path.parent / "next") == 0
 
     return check
 

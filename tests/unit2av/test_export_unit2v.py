@@ -13,7 +13,7 @@ from tests.avcore.train.toy import history
 from tests.refusal import refused
 from tests.unit2av.lip_runs import face_config, train_face
 from unit2av.face.training.config import LipDataConfig
-from unit2av.face.training.items import LipClip, read_clips
+from unit2av.face.training.items import read_clips
 from unit2av.lip_crops import CropCache
 from unit2av.renderer import LipRenderer
 from unit2av.stage import RENDERER
@@ -35,9 +35,10 @@ def run(tmp_path_factory: pytest.TempPathFactory, drawn: DrawnCorpus, crops: Pat
     return folder
 
 
-@pytest.fixture
-def learnt(tmp_path: Path, drawn: DrawnCorpus, crops: Path) -> LipRenderer:
-    """What a run by the debug config learns; what it measured is looked at here, too."""
+@pytest.mark.slow
+def test_drawn_mouths_follow_units_better_than_shuffled(tmp_path: Path, drawn: DrawnCorpus, crops: Path) -> None:
+    """As in dubbing: the frames of one clip are drawn anew with the units of another."""
+    held_out = read_clips(LipDataConfig(train=str(drawn.manifest), units=str(drawn.units), hold_out=4), 20, 1337).valid
     for seed in SEEDS:
         folder = tmp_path / str(seed)
         result = train_face(face_config(drawn, crops, folder, loop__seed=seed, loop__max_steps=LONG, loop__validate_every=LONG))
@@ -50,17 +51,7 @@ def learnt(tmp_path: Path, drawn: DrawnCorpus, crops: Path) -> LipRenderer:
             break
     assert mouth < 0.85 * average
     assert mouth < 0.75 * others
-    return LipRenderer.from_checkpoint(export_face(folder / "checkpoints" / "best.pt", folder / "face.safetensors"))
-
-
-@pytest.fixture(scope="module")
-def held_out(drawn: DrawnCorpus) -> tuple[LipClip, ...]:
-    return read_clips(LipDataConfig(train=str(drawn.manifest), units=str(drawn.units), hold_out=4), 20, 1337).valid
-
-
-@pytest.mark.slow
-def test_drawn_mouths_follow_units_better_than_shuffled(learnt: LipRenderer, held_out: tuple[LipClip, ...], crops: Path) -> None:
-    """As in dubbing: the frames of one clip are drawn anew with the units of another."""
+    learnt = LipRenderer.from_checkpoint(export_face(folder / "checkpoints" / "best.pt", folder / "face.safetensors"))
     darkness, openings, distance, shuffled = [], [], [], []
     footage = held_out[0]
     frames = CropCache(crops).faces(footage.footage).frames

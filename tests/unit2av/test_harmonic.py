@@ -72,8 +72,7 @@ def test_long_speech_in_pieces_is_the_whole_in_bounded_memory(vocoder: UnitVocod
 def test_a_speakers_pitch_moves_the_voice_and_nothing_else(vocoder: UnitVocoder) -> None:
     units, found = random_units(60), []
     for hz in (80.0, 150.0, 260.0):
-        pitch = measure_pitch(vocoder.synthesize(units, VOICE, pitch=Pitch(math.log(hz), 0.1)).samples)
-        found.append(pitch.hz)
+        found.append(measure_pitch(vocoder.synthesize(units, VOICE, pitch=Pitch(math.log(hz), 0.1)).samples).hz)
     assert 12 * abs(math.log2(found[1] / found[0] * 80 / 150)) < 0.5
     assert 12 * abs(math.log2(found[2] / found[1] * 150 / 260)) < 0.5
     usual = measure_pitch(vocoder.synthesize(units, VOICE).samples)
@@ -111,8 +110,7 @@ def test_places_tell_phrase_ends_and_rate() -> None:
 
 
 def test_the_usual_pitch_is_fitted_from_voices() -> None:
-    rng = np.random.default_rng(0)
-    voices = rng.normal(size=(300, 9)).astype(np.float32)
+    voices = np.random.default_rng(0).normal(size=(300, 9)).astype(np.float32)
     medians, spreads = 5 + 0.1 * voices[:, 0], np.exp(-2 + 0.2 * voices[:, 1])
     predictor = PitchPredictor(5, 4, 6, 1, 9)
     predictor.fit_usual_pitch(voices, [Pitch(float(m), float(s)) for m, s in zip(medians, spreads, strict=True)])
@@ -122,8 +120,7 @@ def test_the_usual_pitch_is_fitted_from_voices() -> None:
 
 
 def test_an_utterance_comes_out_of_silence_and_goes_back_to_it(vocoder: UnitVocoder) -> None:
-    units = Units(np.array([3, 5]), np.array([20, 20]))
-    samples = np.abs(vocoder.synthesize(units, VOICE).samples)
+    samples = np.abs(vocoder.synthesize(Units(np.array([3, 5]), np.array([20, 20])), VOICE).samples)
     middle = samples[3200:-3200].max()
     assert middle > 0
     assert samples[0] < 0.01 * middle
@@ -171,8 +168,7 @@ def test_sizes_are_read_from_tensors_and_settings_and_none_may_lack(tmp_path: Pa
     tensors = {f"audio.ko.{name}": tensor for name, tensor in tensors.items()}
     for changed in ({**tensors, "audio.ko.source.more": torch.zeros(3)}, dict(list(tensors.items())[1:])):
         path = write_checkpoint(tmp_path / "x.safetensors", RENDERER, {}, changed)
-        with pytest.raises(CheckpointError):
-            UnitVocoder.from_checkpoint(path)
+        refused(CheckpointError, "", UnitVocoder.from_checkpoint, path)
 
 
 def test_eight_bits_sound_nearly_the_same(tmp_path: Path, vocoder: UnitVocoder) -> None:
@@ -261,8 +257,7 @@ def test_filters_shape_the_spectrum_and_are_causal() -> None:
     assert before < 1e-4 * behind  # minimum phase: the answer comes behind the pulse
     spectrum = torch.fft.rfft(made).abs()
     assert float(spectrum[-200:].max() / spectrum[0]) == pytest.approx(math.exp(-8), rel=0.4)
-    flat = filtered(source, torch.zeros(1, 80, 101), 512)
-    torch.testing.assert_close(flat, source, atol=1e-5, rtol=0)
+    torch.testing.assert_close(filtered(source, torch.zeros(1, 80, 101), 512), source, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("voiced", [0.0, 0.5, 1.0])

@@ -70,8 +70,7 @@ def refused(capsys: pytest.CaptureFixture[str], folder: Path, argv: list[str]) -
 
 @pytest.mark.parametrize(("language", "more"), [("en", []), ("ko", ["--hard-paste"])])
 def test_a_video_comes_out_with_the_units_video_and_sound(folder: Path, parity_dir: Path, language: str, more: list[str]) -> None:
-    ids = " ".join(str(unit) for unit in np.repeat([5, 17, 230, 7, 999], 21))
-    (folder / "units.txt").write_text(ids)
+    (folder / "units.txt").write_text(" ".join(str(unit) for unit in np.repeat([5, 17, 230, 7, 999], 21)))
     assert main(arguments(folder, parity_dir, "--tgt-lang", language, "--no-durations", *more)) == 0
     out = folder / "out" / "dubbed.mp4"
     info = probe(out)

@@ -57,8 +57,7 @@ def test_half_a_second_of_sound_has_a_voice_and_less_has_none(encoder: SpeakerEn
     for speech in (noise(0.5), np.concatenate([silence(9), noise(0.55)]), noise(1, 0.003)):
         assert np.isfinite(encoder.embed(speech)).all()
     for bad in (np.full(16_000, np.nan, np.float32), noise(1).reshape(2, -1)):
-        with pytest.raises(InputError):
-            require_sound(bad)
+        refused(InputError, "", require_sound, bad)
 
 
 def test_volume_is_raised_only() -> None:
@@ -128,8 +127,7 @@ def test_files_of_another_kind_are_refused(tmp_path: Path) -> None:
     for name in ("pickled.npy", "text.npy"):
         refused(InputError, f"{name}: the speaker vector cannot be read", read_voice, tmp_path / name, no_encoder)
     (tmp_path / "voice.wav").write_text("no sound at all")
-    with pytest.raises(MediaError):
-        read_voice(tmp_path / "voice.wav", no_encoder)
+    refused(MediaError, "", read_voice, tmp_path / "voice.wav", no_encoder)
     refused(InputError, "not there", read_voice, tmp_path / "missing.npy", no_encoder)
 
 

@@ -90,8 +90,7 @@ def test_training_goes_on_from_a_run_or_a_renderer(harmonic: Path, renderer: Pat
 
 def test_silence_stands_around_every_utterance(tones: TonesCorpus, tmp_path: Path) -> None:
     config = read_config(Unit2aConfig, "unit2av/unit2a_harmonic_debug", words(tones, tmp_path, "edge_unit=3")[1:])
-    valid = make_task(config).valid
-    item = valid.load((0, 0))
+    item = make_task(config).valid.load((0, 0))
     assert (item.frames[:4] == 3).all()
     assert not item.samples[: 4 * 320].any()
     assert item.samples[4 * 320 : 8 * 320].any()

@@ -81,8 +81,7 @@ def test_sizes_of_a_debug_config_are_those_of_the_data(tmp_path: Path, config: s
     corpus.units.write_text("".join(json.dumps(row) + "\n" for row in rows))
     largest = max(max(row["units"]) for row in rows)
     line = [*words(corpus, tmp_path / "run")[2:5], "data.hold_out=1"]
-    with pytest.raises(UsageError, match="edge_unit is no unit"):
-        make_task(read_config(Unit2aConfig, f"unit2av/{config}", [*line, "edge_unit=99"]))
+    refused(UsageError, "edge_unit is no unit", make_task, read_config(Unit2aConfig, f"unit2av/{config}", [*line, "edge_unit=99"]))
     task = make_task(read_config(Unit2aConfig, f"unit2av/{config}", line))
     sizes = task.about["config"]["model"]
     assert (sizes["num_units"], sizes["speaker_dim"]) == (largest + 1, 5)
@@ -274,6 +273,5 @@ def test_a_renderer_of_other_units_is_refused(trained: Path, tmp_path: Path, cap
     content = json.loads(first.with_suffix(".json").read_text())
     content["config"]["vocabulary"] = "sha256:other"
     first.with_suffix(".json").write_text(json.dumps(content))
-    words = ["export", "--checkpoint", str(best), "--out-path", str(second), "--into", str(first)]
-    assert main(words) == 2
+    assert main(["export", "--checkpoint", str(best), "--out-path", str(second), "--into", str(first)]) == 2
     assert "another quantizer" in capfd.readouterr().err

@@ -130,8 +130,7 @@ def test_units_are_those_of_both_models(drawn: DrawnCorpus, crops: Path, tmp_pat
         make_task(face_config(drawn, crops, tmp_path, **settings, init__checkpoint=renderer))
     with pytest.raises(VocabularyError, match="sync expert"):
         make_task(face_config(drawn, crops, tmp_path, **settings, losses__sync_checkpoint=expert))
-    with pytest.raises(UnitRangeError, match="drawn_"):
-        make_task(face_config(drawn, crops, tmp_path, model__num_units=5))
+    refused(UnitRangeError, "drawn_", make_task, face_config(drawn, crops, tmp_path, model__num_units=5))
 
 
 @pytest.mark.parametrize(
@@ -144,8 +143,7 @@ def test_units_are_those_of_both_models(drawn: DrawnCorpus, crops: Path, tmp_pat
     ],
 )  # fmt: skip
 def test_settings_that_cannot_work_are_refused(drawn: DrawnCorpus, crops: Path, tmp_path: Path, change: dict) -> None:
-    with pytest.raises(UsageError):
-        make_task(face_config(drawn, crops, tmp_path, **change))
+    refused(UsageError, "", make_task, face_config(drawn, crops, tmp_path, **change))
 
 
 def test_debug_configs_fit_the_data_and_one_another(drawn: DrawnCorpus, crops: Path, tmp_path: Path, expert: Path) -> None:
@@ -164,8 +162,7 @@ def test_debug_configs_fit_the_data_and_one_another(drawn: DrawnCorpus, crops: P
 
 
 def test_frames_and_checkpoints_that_do_not_fit_the_expert(drawn: DrawnCorpus, crops: Path, tmp_path: Path, expert: Path) -> None:
-    with pytest.raises(UsageError, match="whole windows"):
-        make_task(face_config(drawn, crops, tmp_path, losses__sync_checkpoint=expert, frames=3))
+    refused(UsageError, "whole windows", make_task, face_config(drawn, crops, tmp_path, losses__sync_checkpoint=expert, frames=3))
     torch.save({"about": {"kind": "face renderer"}}, tmp_path / "face.pt")
     with pytest.raises(CheckpointError, match="no checkpoint of a sync expert's training"):
         make_task(face_config(drawn, crops, tmp_path, losses__sync_checkpoint=tmp_path / "face.pt"))

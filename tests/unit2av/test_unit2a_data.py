@@ -255,8 +255,7 @@ def test_other_units_of_a_recording_are_one_more_utterance(songs: TonesCorpus, t
 def test_settings_that_cannot_work(override: str) -> None:
     from avcore.train.entry import read_config
 
-    with pytest.raises(UsageError):
-        read_config(Unit2aConfig, "unit2av/unit2a", ["run_dir=r", "data.train=t", override])
+    refused(UsageError, "", read_config, Unit2aConfig, "unit2av/unit2a", ["run_dir=r", "data.train=t", override])
 
 
 CODES = [5, 5, 7]
@@ -379,8 +378,7 @@ def test_what_is_kept_in_memory_is_the_same(songs: TonesCorpus, tmp_path: Path) 
     for index in range(4):
         np.testing.assert_array_equal(plain.load((2, index)).samples, kept.load((2, index)).samples)
     damaged = replace(utterances[0], id="damaged", audio=tmp_path / "none.wav")
-    with pytest.raises(NetflipsError, match=r"none\.wav"):
-        TrainingSegments([damaged], replace(config, preload=True), seed=1).load((0, 0))
+    refused(NetflipsError, r"none\.wav", TrainingSegments([damaged], replace(config, preload=True), seed=1).load, (0, 0))
 
 
 def test_a_batch_of_unequal_lengths(songs: TonesCorpus, tmp_path: Path) -> None:

@@ -95,13 +95,9 @@ def after(length: int, strides: tuple[int, ...]) -> list[int]:
     return lengths
 
 
-@pytest.fixture(scope="module")
-def published() -> Discriminators:
-    return Discriminators(PUBLISHED.discriminators)
-
-
 @torch.no_grad()
-def test_published_shapes(published: Discriminators) -> None:
+def test_published_shapes() -> None:
+    published = Discriminators(PUBLISHED.discriminators)
     judgements = published(torch.randn(1, SAMPLES))
     assert len(judgements) == 5 + 3
     for period, judgement in zip((2, 3, 5, 7, 11), judgements[:5], strict=True):

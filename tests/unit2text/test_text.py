@@ -51,8 +51,7 @@ def test_korean_is_read_in_jamo_and_an_unseen_letter_is_unknown() -> None:
 
 def test_words_and_the_positions_of_their_rows() -> None:
     vocabulary = letters("ab cd")
-    rows = [*vocabulary.encode("ab cd").tolist(), 2]
-    assert vocabulary.words(rows) == [("ab", [0, 1]), ("cd", [3, 4])]
+    assert vocabulary.words([*vocabulary.encode("ab cd").tolist(), 2]) == [("ab", [0, 1]), ("cd", [3, 4])]
     pieces = TextVocabulary((*MARKS, "▁", "▁ab", "c"), PIECES)
     assert pieces.words([5, 6, 4, 6, 2]) == [("abc", [0, 1]), ("c", [2, 3])]
     assert pieces.decode([5, 6, 4, 6, 2]) == "abc c"
@@ -225,8 +224,7 @@ def test_short_input_is_one_window_long_windows_overlap() -> None:
 
 
 def test_cuts_lie_in_the_longest_pause_that_a_window_may_end_at() -> None:
-    pauses = [(1.0, 1.9), (5.0, 5.4), (7.0, 7.6), (12.0, 12.3)]
-    windows = plan_windows(800, 50, pauses, SETTINGS)
+    windows = plan_windows(800, 50, [(1.0, 1.9), (5.0, 5.4), (7.0, 7.6), (12.0, 12.3)], SETTINGS)
     covered(windows, 800)
     assert windows == [Window(0, 365), Window(365, 800)]
 

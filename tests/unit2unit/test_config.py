@@ -59,8 +59,7 @@ def test_search_settings_from_a_generation_section(caplog: pytest.LogCaptureFixt
     assert SearchConfig.from_generation(stored) == SearchConfig(beam=3, max_len_a=0.5, lenpen=2.0)
     assert "sampling = True is ignored" in caplog.text
     for impossible in ({"beam": 0}, {"temperature": 0.0}, {"max_target_units": -1}):
-        with pytest.raises(UsageError):
-            SearchConfig(**impossible)
+        refused(UsageError, "", SearchConfig, **impossible)
 
 
 @pytest.mark.parametrize(
@@ -89,8 +88,7 @@ def as_checkpoint(model: UnitTransformer) -> Checkpoint:
 
 def test_padding_makes_no_nan_and_a_source_may_be_of_any_length() -> None:
     model = tiny_model()
-    target = torch.cat([torch.full((1, 3), PAD), TARGET], dim=1)
-    logits = model(SOURCE, target)
+    logits = model(SOURCE, torch.cat([torch.full((1, 3), PAD), TARGET], dim=1))
     assert bool(logits.isfinite().all())
     torch.testing.assert_close(logits[:, 3:], model(SOURCE, TARGET), atol=1e-5, rtol=1e-5)
     assert model(torch.randint(4, 30, (1, 1500)), TARGET).isfinite().all()
@@ -196,8 +194,7 @@ def test_what_cannot_be_added_is_refused(parity_dir: Path, tmp_path: Path, capsy
 
 @pytest.mark.parametrize(("language", "like"), [("korean", "en"), ("k1", "en"), ("ja", "xx")])
 def test_names_that_cannot_be_used(parity_dir: Path, language: str, like: str) -> None:
-    with pytest.raises(LanguageError):
-        add_language(read_checkpoint(parity_dir / "utut.pt", TRANSLATOR), language, like)
+    refused(LanguageError, "", add_language, read_checkpoint(parity_dir / "utut.pt", TRANSLATOR), language, like)
 
 
 def test_a_random_start_is_as_wide_as_bert_draws_it(parity_dir: Path) -> None:

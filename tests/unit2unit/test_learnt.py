@@ -49,8 +49,7 @@ def test_a_run_does_not_go_on_over_other_pairs(trained: Path, tmp_path: Path, ca
     assert "these are other pairs than this run was trained on" in capfd.readouterr().err
     assert (root / "run" / "checkpoints" / "checkpoint_last.pt").read_bytes() == before
     assert train_here("finetune", *settings, "resume=never") == 0
-    learnt = read_learnt(root / "run" / "checkpoints" / "checkpoint_last.pt")
-    assert learnt.data == data_digest(root / "data")
+    assert read_learnt(root / "run" / "checkpoints" / "checkpoint_last.pt").data == data_digest(root / "data")
 
 
 def test_a_score_on_pairs_that_were_learnt_is_an_error(trained: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

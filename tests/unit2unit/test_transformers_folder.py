@@ -52,8 +52,7 @@ def test_what_transformers_saves_after_training_is_read(folder: Path) -> None:
 
 
 def test_the_tokenizer_writes_a_source_as_we_do(folder: Path) -> None:
-    tokenizers = pytest.importorskip("tokenizers")
-    tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer = pytest.importorskip("tokenizers").Tokenizer.from_file(str(folder / "tokenizer.json"))
     translator = UnitTranslator.from_checkpoint(read_checkpoint_path(folder))
     wanted = translator._source_tokens(Units(np.array([3, 17, 29])), "en", "even").tolist()
     assert (tokenizer.encode("3 17 29").ids, tokenizer.decode(wanted)) == (wanted, "3 17 29")

@@ -139,8 +139,7 @@ def test_sizes_and_languages_are_those_of_the_start(tell: Tell, tmp_path: Path) 
         assert f"{start}: 2 + 3 layers of width 24, languages es,ko,pl,en: taken from it" in told
         assert ("validation: loss on 2 of 2 pairs, BLEU over units on 2 of them\n" in told) == (folder == "pairs")
     run = read_config(TrainingRun, "unit2unit/finetune", ["data_dir=d", "run_dir=r", f"init={start}"])
-    followed = follow_start(run, read_translator_start(run), frozenset())
-    config = fairseq_config(check_device(followed))
+    config = fairseq_config(check_device(follow_start(run, read_translator_start(run), frozenset())))
     assert config.task.langs == "es,ko,pl,en"
     assert (config.model.encoder_layers, config.model.decoder_layers) == (2, 3)
     assert (config.model.decoder_ffn_embed_dim, config.model.encoder_attention_heads) == (56, 3)

@@ -85,8 +85,7 @@ def _tables(folder: Path, forms: dict[str, tuple[int, int]]) -> Path:
 
 
 def test_pre_training_tags_its_sources_too(tmp_path: Path) -> None:
-    data = _tables(tmp_path, _FORMS)
-    samples, _ = read_samples(data, "train")
+    samples, _ = read_samples(_tables(tmp_path, _FORMS), "train")
     vocabulary = TranslatorVocabulary(40, ("en", "ko"))
     tagged = UnitPairDataset(samples, vocabulary, SpanNoise(0.5, 3.0, 0.1, vocabulary.mask, vocabulary.num_rows), 1.0, 0, True)
     plain = UnitPairDataset(samples, vocabulary, None, 1.0, 0)

@@ -81,8 +81,7 @@ def test_focal_weight_is_a_constant_for_the_gradient() -> None:
         nll = -log_probs[torch.arange(6), target]
         return (weights * ((1 - smoothing - share) * nll - share * log_probs.sum(-1)))[target != 1].sum()
 
-    probability = logits.softmax(-1)[torch.arange(6), target]
-    expected = weighted(((1 - probability) ** gamma).detach())
+    expected = weighted(((1 - logits.softmax(-1)[torch.arange(6), target]) ** gamma).detach())
     (wanted,) = torch.autograd.grad(expected, logits)
     loss, _ = focal_loss(logits.log_softmax(-1), target, smoothing, gamma, padding=1)
     (found,) = torch.autograd.grad(loss.sum(), logits)

@@ -177,8 +177,7 @@ def test_an_export_is_loaded_without_our_code(finetuned: Stage, tmp_path: Path) 
     """By fairseq's own task and by AV2AV's, from wherever; of a run, and of a translator of our own format that names no pair."""
     folder = tmp_path / "published"
     folder.mkdir()
-    given = [str(finetuned.last), "--out", str(tmp_path / "ours.safetensors"), "--quiet"]
-    assert convert.main(given) == 0
+    assert convert.main([str(finetuned.last), "--out", str(tmp_path / "ours.safetensors"), "--quiet"]) == 0
     pair = ["--src-lang", "en", "--tgt-lang", "ko"]
     exports = {
         "plain.pt": [str(finetuned.last)],

@@ -75,8 +75,7 @@ def test_the_loss_is_that_of_the_units_and_the_mean_of_the_letters(parts: Any) -
     loss, size, logged = criterion(model, batch)
     units, _, _ = criterion.units(model, batch)
     text, encoded = batch["text"], model.encoder(batch["net_input"]["src_tokens"], batch["net_input"]["src_lengths"])
-    fed = torch.cat([torch.full((16, 1), 2), text[:, :-1]], 1)
-    scores = criterion.decoder(fed, encoder_out=encoded)[0]
+    scores = criterion.decoder(torch.cat([torch.full((16, 1), 2), text[:, :-1]], 1), encoder_out=encoded)[0]
     mean = functional.cross_entropy(scores.flatten(0, 1), text.flatten(), ignore_index=1)
     torch.testing.assert_close(loss, units + _WEIGHT * size * mean)
     torch.testing.assert_close(logged["loss"], units.detach())

@@ -72,6 +72,7 @@ ODD = {
     "dict": {"boxes": [BOX]}, "text": "boxes", "number": 5, "three numbers": [[1, 2, 3]], "text row": ["a"],
     "nan": [[1, 2, float("nan"), 4]], "far away": [[1, 2, 1e9, 4]], "text array": [np.array(["a", "b", "c", "d"])],
     "ragged": [[[1, 2], 3, 4, 5]], "class": collections.OrderedDict(a=1),
+    "endless": [[0, 0, 1, 10**400]], "longer than is printed": [[0, 0, 1, 10**5000]], "endless below": [[0, 0, 1, -(10**400)]],
 }  # fmt: skip
 DAMAGED = {"nothing": b"", "no pickle": b"not a pickle", "truncated": pickle.dumps([BOX])[:-20]}
 
@@ -80,7 +81,7 @@ DAMAGED = {"nothing": b"", "no pickle": b"not a pickle", "truncated": pickle.dum
 def test_anything_else_is_one_clear_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "clip.bbox.pkl"
     path.write_bytes(content)
-    refused(InputError, r"clip\.bbox\.pkl", read_boxes, path)
+    assert len(refused(InputError, r"clip\.bbox\.pkl", read_boxes, path)) < 300 + len(str(path))
 
 
 def test_an_array_with_another_size_than_its_content_is_refused(tmp_path: Path) -> None:
@@ -100,13 +101,6 @@ def test_written_boxes_are_what_the_published_tools_unpickle(tmp_path: Path) -> 
     assert [row.dtype for row in (rows[0], rows[2])] == [np.float32, np.float32]
     np.testing.assert_array_equal(rows[0], BOX)
     np.testing.assert_array_equal(read_boxes(path)[2], BOX)
-
-
-@pytest.mark.parametrize("value", [10**400, 10**5000, -(10**400)], ids=["400", "5000", "minus"])
-def test_numbers_without_end(tmp_path: Path, value: int) -> None:
-    path = tmp_path / "a.bbox.pkl"
-    path.write_bytes(pickle.dumps([[0, 0, 1, value]]))
-    assert len(refused(InputError, "row 0 of the face boxes is not a box", read_boxes, path)) < 300 + len(str(path))
 
 
 def walk(count: int, chin: np.ndarray | float = 0.0) -> list[Box | None]:

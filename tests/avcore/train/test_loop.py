@@ -246,8 +246,7 @@ def test_a_number_format_that_is_slow_or_passed_over_here_is_told(
 
 def test_training_minutes_end_a_run_which_says_how_many_updates_it_made(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="netflips.train")
-    config = toy_config(str(tmp_path), max_steps=0, max_minutes=0.01)
-    result = _train(replace(config, delay_s=0.01))
+    result = _train(replace(toy_config(str(tmp_path), max_steps=0, max_minutes=0.01), delay_s=0.01))
     assert 0 < result.step < 200
     assert f"loop.max_minutes ended the run after {result.step} updates" in caplog.text
     assert "rate was still rising" not in caplog.text

@@ -112,8 +112,7 @@ def test_schedules() -> None:
     assert learning_rate(polynomial, 99, 1.0, 0) == pytest.approx(0.2)
     assert learning_rate(OptimConfig(lr=1.0, schedule="exponential", decay=0.9), 50, 0.5, 2) == pytest.approx(0.81)
     assert learning_rate(OptimConfig(lr=1.0, schedule="constant"), 50, 0.5, 2) == 1.0
-    with pytest.raises(UsageError):
-        learning_rate(OptimConfig(schedule="cosine"), 0, 0.0, 0)
+    refused(UsageError, "", learning_rate, OptimConfig(schedule="cosine"), 0, 0.0, 0)
 
 
 def test_vectors_are_not_decayed_and_frozen_weights_left_out() -> None:

@@ -62,8 +62,7 @@ def test_nothing_whole_is_said_in_one_line(tmp_path: Path) -> None:
         _damage(path, "empty")
     refused(CheckpointError, r"last\.pt.*damaged.*loop\.resume=never", Trainer, ToyTask(config), config)
     last = tmp_path / "checkpoints" / "last.pt"
-    with pytest.raises(InputError, match="to begin from, is empty"):
-        Trainer(ToyTask(config), toy_config(str(tmp_path / "other"), resume=str(last)))
+    refused(InputError, "to begin from, is empty", Trainer, ToyTask(config), toy_config(str(tmp_path / "other"), resume=str(last)))
 
 
 def _step(path: Path) -> int:
@@ -106,8 +105,7 @@ def test_the_best_is_never_older_than_the_last_says(tmp_path: Path, monkeypatch:
 
     with monkeypatch.context() as patch:
         patch.setattr("torch.save", killed)
-        with pytest.raises(KeyboardInterrupt):
-            _train(config)
+        refused(KeyboardInterrupt, "", _train, config)
     folder = tmp_path / "checkpoints"
     assert _step(folder / "best.pt") >= read_state(folder / "last.pt")["position"]["best_step"]
     result = _train(config)

@@ -24,6 +24,7 @@ from recipes.demo.recipe.calibration import calibrate_bundle, find_domains, is_r
 from recipes.demo.recipe.probes import ESPEAK, NATURAL, READINGS, Scores, one_word_sentences, outside_sentences, unknown_words
 from recipes.demo.voices.cast import Voice, cast
 from recipes.demo.voices.phrasebook import phrasebook
+from tests.refusal import refused
 from unit2unit.stage import TRANSLATOR
 from unit2unit.translator import UnitTranslator
 
@@ -81,8 +82,7 @@ def test_bounds_are_stored_with_the_models_and_told(packed: Bundle, tmp_path: Pa
 def test_a_failed_calibration_leaves_the_bundle_whole(packed: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Path(shutil.copytree(packed.folder, tmp_path / "own"))
     monkeypatch.setattr(calibration, "summary", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        calibrate_bundle(folder, count=4, seed=1, share=0.5, progress=silent)
+    refused(ZeroDivisionError, "", calibrate_bundle, folder, count=4, seed=1, share=0.5, progress=silent)
     check_bundle(folder)
     assert KNOWN not in read_checkpoint(folder / "unit_encoder.safetensors", UNIT_ENCODER).config
 
@@ -111,14 +111,12 @@ def test_what_comes_out_as_another_sentence_is_not_right(packed: Bundle, tmp_pat
     folder = Path(shutil.copytree(packed.folder, tmp_path / "own"))
     monkeypatch.setattr(calibration, "is_right", lambda _, known: np.zeros(len(known), np.bool_))
     monkeypatch.setattr(calibration, "ProbedModels", lambda *_: SimpleNamespace(listen=lambda *_: _scores([0.0])))
-    with pytest.raises(InputError, match="comes out right"):
-        calibrate_bundle(folder, count=1, seed=1, share=0.5, progress=silent)
+    refused(InputError, "comes out right", calibrate_bundle, folder, count=1, seed=1, share=0.5, progress=silent)
 
 
 def test_the_likeness_gets_most_of_the_share() -> None:
     scores = np.random.default_rng(2).normal(size=(len(READINGS), 2000))
-    domains = find_domains(scores, 0.04)
-    below = calibration.is_warned_of(domains, scores)
+    below = calibration.is_warned_of(find_domains(scores, 0.04), scores)
     assert 0.03 < below.any(axis=0).mean() <= 0.04
     shares = dict(zip([one.name for one in READINGS], below.mean(axis=1), strict=True))
     assert shares["unit_likeness"] > 3 * shares["unit_confidence"] > 0

@@ -124,8 +124,7 @@ def test_a_program_that_fails_is_one_error_and_so_is_a_command_that_names_none(t
         ("sys.stdout.buffer.write(bytes([255, 254, 0]))", "no UTF-8"),
         ("print('가' * 100_000, flush=True); time.sleep(60)", "more than"),
     ):
-        with pytest.raises(InputError, match=complaint):
-            program(tmp_path / "answer", code).reply("은행")
+        refused(InputError, complaint, program(tmp_path / "answer", code).reply, "은행")
     for text in ("", "'", "no-such-program-anywhere x"):
         refused(UsageError, "--reply-command", parse_command, text, "--reply-command")
 
@@ -134,8 +133,7 @@ def test_a_program_that_does_not_end_is_ended_with_all_that_it_began(tmp_path: P
     note = tmp_path / "pid"
     code = f"child = os.fork()\nif child: open({str(note)!r}, 'w').write(str(child))\ntime.sleep(60)"
     slow = program(tmp_path / "answer", code)
-    with pytest.raises(InputError, match="nothing within 1 s; make it quicker, or give --reply-seconds"):
-        Program(slow._command, 1.0).reply("은행")
+    refused(InputError, "nothing within 1 s; make it quicker, or give --reply-seconds", Program(slow._command, 1.0).reply, "은행")
     child = int(note.read_text())
     for _ in range(100):
         if not _runs(child):

@@ -103,8 +103,7 @@ def test_a_video_gets_its_name_with_its_manifest_or_not_at_all(name: str, tmp_pa
         sealed.write_bytes(b"half")
         raise OutputError("no")
 
-    with pytest.raises(OutputError):
-        write(broken)
+    refused(OutputError, "", write, broken)
     assert list(folder.iterdir()) == []
     write(signing.sign(_ACTIONS, {}, out))
     beside = [sidecar(out)] if name == "out.mkv" else []
@@ -268,8 +267,7 @@ def test_a_manifest_that_lies_elsewhere_is_not_fetched(plain: Path, tmp_path: Pa
             builder.sign(signer, "video/mp4", source, target)
     assert url.encode() in (tmp_path / "far.mp4").read_bytes()
     read_provenance(tmp_path / "far.mp4")
-    with pytest.raises(TimeoutError):
-        server.accept()
+    refused(TimeoutError, "", server.accept)
 
 
 # Keys
@@ -330,8 +328,7 @@ def test_a_key_of_ones_own_signs(plain: Path, tmp_path: Path) -> None:
     own = machine_key()
     for name, content in (("key", own.key), ("chain", own.chain)):
         (tmp_path / f"{name}.pem").write_bytes(content)
-    flags = MarkFlags(sign_key=tmp_path / "key.pem", sign_certificate=tmp_path / "chain.pem")
-    signing = Signing.of(flags)
+    signing = Signing.of(MarkFlags(sign_key=tmp_path / "key.pem", sign_certificate=tmp_path / "chain.pem"))
     assert signing.key == own == read_key(tmp_path / "key.pem", tmp_path / "chain.pem")
     assert signing.by.startswith("NetfLips key ")
     assert "self-signed" not in signing.by

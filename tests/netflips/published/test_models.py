@@ -160,8 +160,7 @@ def test_a_set_is_fetched_checked_and_found_by_name(hosts: Hosts, models: Call, 
     ear = store.models_folder() / "ear"
     assert _content(ear) == _content(folders["a/ear"])
     assert (store.models_folder() / "words" / "sentencepiece.bpe.model").is_file()
-    note = json.loads((store.models_folder() / "words.note.json").read_text())
-    assert note["commits"] == {"a/words": COMMIT}
+    assert json.loads((store.models_folder() / "words.note.json").read_text())["commits"] == {"a/words": COMMIT}
     assert models("path", "ear") == (0, f"{ear}\n")
     assert _kept() == ["ear", "ear.note.json", "words", "words.note.json"]
     asked = len(hosts.asked)

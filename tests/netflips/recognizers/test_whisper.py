@@ -244,6 +244,5 @@ def test_laughter_gives_no_subtitles_full_of_a_loop(tmp_path: Path) -> None:
 
 
 def test_what_stays_a_loop_is_left_out_and_told(tmp_path: Path) -> None:
-    recognizer = open_whisper(write_whisper(tmp_path / "loop.en", "papa " * 12), "cpu")
-    heard = recognizer.transcribe(noise(2.4))
+    heard = open_whisper(write_whisper(tmp_path / "loop.en", "papa " * 12), "cpu").transcribe(noise(2.4))
     assert (heard.text, heard.words, heard.has_loop) == ("", (), True)

@@ -31,8 +31,7 @@ def write_whisper(folder: Path, said: str, end_s: float = 30.0, language: str | 
     """Write a model that hears `said` in any sound, once in `end_s` (s). language: None = a model of English only."""
     folder.mkdir(parents=True)
     words = [f"Ġ{word}" for word in _bytes_of(said).split("Ġ") if word]
-    letters = sorted(ByteLevel.alphabet())
-    plain = [*letters, "Ġ-", "Ġ'", *dict.fromkeys(words)]
+    plain = [*sorted(ByteLevel.alphabet()), "Ġ-", "Ġ'", *dict.fromkeys(words)]
     if language is not None:
         plain.append("")  # by this token the engine tells a model of several languages
     tasks = "translate transcribe startoflm startofprev nospeech notimestamps"

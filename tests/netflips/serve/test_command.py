@@ -38,8 +38,7 @@ def test_it_serves_until_ctrl_c_and_a_second_one_is_refused(tmp_path: Path, caps
         words, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, preexec_fn=hear_ctrl_c
     )
     try:
-        told = server.stderr.readline()
-        (address,) = re.findall(r"http://127\.0\.0\.1:\d+/", told)
+        (address,) = re.findall(r"http://127\.0\.0\.1:\d+/", server.stderr.readline())
         with urllib.request.urlopen(f"{address}api/v1/about") as answer:  # the socket waits until the server listens to it
             about = json.load(answer)
         assert about["languages"] == ["en", "ko"]

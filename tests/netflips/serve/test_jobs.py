@@ -393,8 +393,7 @@ def test_places_turns_and_a_full_queue(tmp_path: Path) -> None:
 
 def test_a_dub_waits_until_its_texts_were_seen_over_a_new_server(tmp_path: Path) -> None:
     with TestClient(app_of(tmp_path / "page"), base_url=LOCAL) as client:
-        sent = upload(client)
-        form = {"kind": "dub", "values": {"video": sent["id"], "hold": True}}
+        form = {"kind": "dub", "values": {"video": upload(client)["id"], "hold": True}}
         jobs = [until(client, client.post("/api/v1/jobs", json=form).json(), over) for _ in range(2)]
         assert [(one["state"], one["quality"]["share"]) for one in jobs] == [("asks", 0.11)] * 2
         assert jobs[0]["quality"]["text"]["ko"] == "이해하지 못함 (11%)"
@@ -561,8 +560,7 @@ def test_a_video_with_a_silent_track_before_the_speaker_s_has_speech(tmp_path: P
     silent, spoken = (silence(2.0), "", "Desktop"), (talk([0.2, 1.5, 0.3]), "", "Microphone")
     film = write_tracks(tmp_path / "film.mkv", [silent, spoken], video=CLIP)
     assert facts(film, VIDEO)["has_speech"]  # as a dub of it reads the second
-    mute = write_tracks(tmp_path / "mute.mkv", [silent, silent], video=CLIP)
-    assert not facts(mute, VIDEO)["has_speech"]
+    assert not facts(write_tracks(tmp_path / "mute.mkv", [silent, silent], video=CLIP), VIDEO)["has_speech"]
 
 
 @pytest.mark.parametrize(("spoken_s", "fixed_s"), [(4.0, 10.0), (56.0, 7.0)])

@@ -143,8 +143,7 @@ def test_the_disk_is_looked_at_while_bytes_come_and_jobs_run(tmp_path: Path, mon
     megabyte = 1 << 20
     free = Usage(10 * megabyte)
     monkeypatch.setattr("shutil.disk_usage", lambda _: free)
-    app = app_of(tmp_path, reserve_bytes=8 * megabyte, watch_s=0.05)
-    with TestClient(app, base_url=LOCAL) as client:
+    with TestClient(app_of(tmp_path, reserve_bytes=8 * megabyte, watch_s=0.05), base_url=LOCAL) as client:
         assert client.post("/api/v1/uploads?name=x.mp4&as=video", content=bytes(3 * megabyte)).status_code == 507  # announced
         job = until(client, say(client, "slow"), lambda job: job["state"] == "running")
         free.free = 5 * megabyte
@@ -446,10 +445,8 @@ def test_sizes_and_times() -> None:
     assert (parse_size("500M", "--limit"), parse_size("1.5g", "--limit")) == (500 << 20, 3 << 29)
     assert (parse_seconds("1d", "--keep"), parse_seconds("90", "--keep")) == (86_400, 90)
     for text in ("", "-1", "0", "5 apples", "1e9"):
-        with pytest.raises(UsageError):
-            parse_size(text, "--limit")
-        with pytest.raises(UsageError):
-            parse_seconds(text, "--keep")
+        refused(UsageError, "", parse_size, text, "--limit")
+        refused(UsageError, "", parse_seconds, text, "--keep")
 
 
 def test_another_host_gets_a_token() -> None:

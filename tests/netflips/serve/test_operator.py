@@ -29,8 +29,7 @@ def operated(tmp_path: Path) -> Iterator[TestClient]:
 
 
 def start(client: TestClient, **values: Any) -> Any:
-    video = upload(client)["id"]
-    return client.post("/api/v1/jobs", json={"kind": "dub", "values": {"video": video} | values})
+    return client.post("/api/v1/jobs", json={"kind": "dub", "values": {"video": upload(client)["id"]} | values})
 
 
 def test_no_dub_begins_without_a_consent_that_holds(operated: TestClient) -> None:
@@ -53,8 +52,7 @@ def test_no_dub_begins_without_a_consent_that_holds(operated: TestClient) -> Non
 def test_a_project_s_consent_is_asked_once_and_goes_to_the_command(operated: TestClient) -> None:
     done = dubbed(operated, {"video": upload(operated)["id"], "label": True} | AGREED)
     folder = operated.folder / done["id"]  # type: ignore[attr-defined]
-    about = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-    words = about["words"]
+    words = json.loads((folder / "job.json").read_text(encoding="utf-8"))["words"]
     assert words[words.index("--operator") + 1] == "A <b>Studio</b>"
     assert words[words.index("--consent") :][:2] == ["--consent", "consent.json"]
     assert words[-2:] == ["--config", "options.yaml"]

@@ -59,8 +59,7 @@ def test_models_that_are_never_or_always_right_have_one_share_for_all(is_right: 
 
 @pytest.mark.parametrize("place", sorted(set(PLACES)))
 def test_a_recording_of_each_place_is_whole(place: str) -> None:
-    speech = np.sin(np.arange(16000) / 9).astype(np.float32)
-    found = recorded(speech, place, np.random.default_rng(1))
+    found = recorded(np.sin(np.arange(16000) / 9).astype(np.float32), place, np.random.default_rng(1))
     assert found.dtype == np.float32
     assert len(found) > 16000 if place in ("silence", "hiss") else len(found) == 16000
     assert 0.1 < np.abs(found).max() <= 1

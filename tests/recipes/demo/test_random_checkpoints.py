@@ -95,23 +95,20 @@ def test_published_sizes() -> None:
 
 
 def test_a_lip_reader_has_other_sizes_and_a_shuffled_dictionary(tmp_path: Path) -> None:
-    path = write_random_checkpoints(tmp_path, with_text=True)[UNIT2TEXT]
-    reader = UnitReader.from_checkpoint(path)
+    reader = UnitReader.from_checkpoint(write_random_checkpoints(tmp_path, with_text=True)[UNIT2TEXT])
     lips, config = TINY_UNIT_TO_TEXT.lips, reader.config
     heads, width = config.lips.encoder.encoder_attention_heads, config.lips.resnet_width
     assert (heads, width) == (lips.encoder_attention_heads, lips.resnet_width)
     assert (config.encoder.conv_pos, config.encoder.conv_pos_groups, config.encoder.encoder_layers) == (96, 16, 3)
     assert (config.num_rows, config.decoder.num_heads, config.decoder.num_layers) == (1008, 6, 3)
     assert list(reader.text.symbols[4:]) == text_symbols(1008, 5)
-    lips_seen = np.random.default_rng(0).integers(0, 256, (9, 96, 96), dtype=np.uint8)
-    found = reader.read(lips_seen, "pt")
+    found = reader.read(np.random.default_rng(0).integers(0, 256, (9, 96, 96), dtype=np.uint8), "pt")
     assert found.language == "pt"
     assert all(0 <= word.start_s <= word.end_s <= 9 / 25 for word in found.words)
     with torch.device("meta"):
         published = unit_to_text(UnitToTextSize(), seed=0)
     assert len(published) == 800
-    unique = sum(tensor.numel() for name, tensor in published.items() if _is_parameter(name))
-    assert unique == 511_951_701
+    assert sum(tensor.numel() for name, tensor in published.items() if _is_parameter(name)) == 511_951_701
 
 
 def _is_parameter(name: str) -> bool:

@@ -43,8 +43,7 @@ def test_clips_say_what_their_subtitles_say_where_they_say_it(made: Path) -> Non
 
 
 def test_a_pause_lies_inside_the_sentence(made: Path) -> None:
-    pause = read_clips(made)[1]
-    levels = np.abs(read_speech(pause.source))
+    levels = np.abs(read_speech(read_clips(made)[1].source))
     quiet = np.convolve(levels > 0.01, np.ones(RATE // 2), "valid") == 0
     loud = np.flatnonzero(levels > 0.05)
     assert quiet[loud[0] : loud[-1] - RATE // 2].any()

@@ -18,6 +18,7 @@ from avcore.timeline import frame_at, frames_to_seconds
 from netflips.cascade.kokoro import PHONES
 from recipes.demo.heads.motion import VISEMES, mouth_track, visemes_of
 from recipes.demo.voices.cast import cast, require_synthesisers
+from tests.refusal import refused
 
 ROOT = Path(__file__).resolve().parents[4]
 _LIBRARIES_OF_OTHERS = ("libespeak", "libflite", "libpcaudio", "libsonic", "libavcodec", "libavformat", "libsndfile")
@@ -174,8 +175,7 @@ def test_lips_are_round_for_u_spread_for_i_and_closed_in_silence() -> None:
 
 
 def test_movement_has_no_jumps() -> None:
-    rng = np.random.default_rng(0)
-    names = rng.choice([name for name in VISEMES["en"] if not name.startswith("_")], 60)
+    names = np.random.default_rng(0).choice([name for name in VISEMES["en"] if not name.startswith("_")], 60)
     phonemes = speak(*names, each=0.09)
     opening, width = mouth_track(phonemes, frame_at(phonemes[-1][2]), "en")
 

@@ -14,12 +14,8 @@ def heads() -> list[Head]:
     return [Head(seed) for seed in range(40, 46)]
 
 
-@pytest.fixture(scope="module")
-def detector() -> FaceDetector:
-    return FaceDetector()
-
-
-def test_every_head_is_found_in_every_pose(heads: list[Head], detector: FaceDetector) -> None:
+def test_every_head_is_found_in_every_pose(heads: list[Head]) -> None:
+    detector = FaceDetector()
     rng = np.random.default_rng(0)
     tried, found, turned, opened = 0, 0, [], []
     for head in heads:

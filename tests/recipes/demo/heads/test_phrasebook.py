@@ -37,8 +37,7 @@ def test_every_sentence_is_said_shorter_and_longer() -> None:
     for template in range(len(book.templates)):
         pairs = list(book.pairs_of(template))
         forms = ((dict(pair.forms)["short"], pair.korean, dict(pair.forms)["long"]) for pair in pairs)
-        syllables = np.array([[syllables_in(text) for text in texts] for texts in forms])
-        short, usual, long = syllables.mean(axis=0)
+        short, usual, long = np.array([[syllables_in(text) for text in texts] for texts in forms]).mean(axis=0)
         assert short < 0.9 * usual, (book.forms[template], short / usual)
         assert long > 1.1 * usual, (book.forms[template], long / usual)
         for pair in pairs:

@@ -16,6 +16,7 @@ from recipes.demo.material.phones import Phones
 from recipes.demo.recipe.recipe import about, recipe_steps
 from recipes.demo.recipe.steps import Step, StepRunner
 from recipes.demo.voices.cast import DEMO, SHIPPED
+from tests.refusal import refused
 
 
 def note(path: Path, word: str) -> tuple[str, ...]:
@@ -44,8 +45,7 @@ def test_a_step_that_fails_is_named_and_stops_the_others(tmp_path: Path) -> None
     sleeper = (sys.executable, "-c", "import time; time.sleep(600)")
     steps = [Step("long", (sleeper,)), Step("bad", ((sys.executable, "-c", "raise SystemExit(3)"),)), Step("after", (), ("bad",))]
     runner = StepRunner(tmp_path)
-    with pytest.raises(InputError, match="the step bad failed"):
-        runner.run(steps, 2)
+    refused(InputError, "the step bad failed", runner.run, steps, 2)
     assert not [name for name in ("long", "bad", "after") if runner.record(name)]
 
 
@@ -53,8 +53,7 @@ def test_seconds_of_a_step_are_those_of_all_its_runs(tmp_path: Path) -> None:
     once = f"import os, time; time.sleep(0.3); at = {str(tmp_path / 'once')!r}; "
     once += "new = not os.path.exists(at); open(at, 'w'); exit(new)"
     steps = [Step("slow", ((sys.executable, "-c", once),))]
-    with pytest.raises(InputError, match="the step slow failed"):
-        StepRunner(tmp_path).run(steps, 1)
+    refused(InputError, "the step slow failed", StepRunner(tmp_path).run, steps, 1)
     runner = StepRunner(tmp_path)
     runner.run(steps, 1)
     assert runner.record("slow")["seconds"] >= 0.6
@@ -113,7 +112,6 @@ def test_sigterm_stops_what_runs_and_takes_nothing_for_done(tmp_path: Path, is_p
         time.sleep(0.05)
     runner.send_signal(signal.SIGTERM)
     assert runner.wait(60) != 0
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(own.read_text()), 0)
+    refused(ProcessLookupError, "", os.kill, int(own.read_text()), 0)
     assert not (tmp_path / "next").exists()
     assert StepRunner(tmp_path).record("long") is None
