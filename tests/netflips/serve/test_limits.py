@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
-from http.cookiejar import CookieJar
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
@@ -187,54 +187,29 @@ def test_remove_takes_the_upload_along_when_nothing_else_has_it(client: TestClie
     assert client.post("/api/v1/jobs", json=form).status_code == 404
 
 
-VISITORS, JOBS = 5, 4
-
-
-class Visitor:
-    def __init__(self, address: str) -> None:
-        self._address = address
-        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
-        self.ask("/api/v1/about")
-
-    def ask(self, path: str, content: bytes | None = None) -> tuple[int, bytes]:
-        try:
-            with self._opener.open(urllib.request.Request(self._address + path, data=content), timeout=60) as answer:
-                return answer.status, answer.read()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read()
-
-    def job(self, text: str) -> dict[str, Any]:
-        status, found = self.ask("/api/v1/jobs", json.dumps({"kind": "say", "values": {"text": text}}).encode())
-        assert status == 201, found
-        job: dict[str, Any] = json.loads(found)
-        return job
-
-    def result(self, job: dict[str, Any]) -> bytes:
-        with self._opener.open(f"{self._address}/api/v1/events", timeout=60) as stream:
-            bilingual = (json.loads(line.removeprefix(b"data: ")) for line in stream if line.startswith(b"data: "))
-            own = (one for one in bilingual if one["id"] == job["id"])
-            shares = [one["share"] for one in takewhile(lambda one: one["state"] != "done", own)]
-        assert shares == sorted(shares)
-        return self.ask(f"/api/v1/jobs/{job['id']}/files/result.wav")[1]
-
-
 def test_every_visitor_gets_what_was_asked_for(tmp_path: Path) -> None:
     right: list[bool] = []
 
     def visit(number: int) -> None:
-        visitor = Visitor(address)
-        jobs = {f"{number}-{count}": visitor.job(f"{number}-{count}") for count in range(JOBS)}
-        right.extend(visitor.result(job) == f"RIFF{text}".encode() for text, job in jobs.items())
-        own = {job["title"] for job in json.loads(visitor.ask("/api/v1/jobs")[1])["jobs"]}
-        right.append(own == set(jobs))
+        with httpx2.Client(base_url=address, timeout=60) as client:
+            client.get("/")  # gives the visitor's cookie
+            jobs = {text: say(client, text) for text in (f"{number}-{count}" for count in range(4))}
+            for text, job in jobs.items():
+                with client.stream("GET", "/api/v1/events") as stream:
+                    news = (json.loads(line.removeprefix("data: ")) for line in stream.iter_lines() if line.startswith("data: "))
+                    own = (one for one in news if one["id"] == job["id"])
+                    shares = [one["share"] for one in takewhile(lambda one: one["state"] != "done", own)]
+                sound = client.get(f"/api/v1/jobs/{job['id']}/files/result.wav").content
+                right.append((shares, sound) == (sorted(shares), f"RIFF{text}".encode()))
+            right.append({job["title"] for job in client.get("/api/v1/jobs").json()["jobs"]} == set(jobs))
 
     with served(app_of(tmp_path)) as address:
-        visits = [threading.Thread(target=visit, args=(number,)) for number in range(VISITORS)]
+        visits = [threading.Thread(target=visit, args=(number,)) for number in range(5)]
         for one in visits:
             one.start()
         for one in visits:
             one.join()
-        assert right == [True] * VISITORS * (JOBS + 1)
+        assert right == [True] * 25
 
 
 def test_a_stream_without_news_has_signs_of_life(tmp_path: Path) -> None:
