@@ -2,8 +2,6 @@
 
 import json
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -168,25 +166,7 @@ def test_an_id_that_leaves_the_output_folder_is_refused(corpus: Path, capsys: py
 
 
 def test_a_translator_behind_a_url(corpus: Path) -> None:
-    class Answers(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            body = json.dumps({"translatedText": f"번역 {len(asked['q'])}"}).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Answers)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        url = f"http://127.0.0.1:{server.server_port}/translate"
-        assert _made(corpus, "out", "--limit", "1", translator=url) == 0
+    with answering(lambda _, asked: json.dumps({"translatedText": f"번역 {len(asked['q'])}"}).encode()) as address:
+        assert _made(corpus, "out", "--limit", "1", translator=f"{address}/translate") == 0
         (entry,) = read_manifest(corpus / "out" / "ko.jsonl").entries
-        assert (entry.text, entry.extra["made"]["translated_by"]) == ("번역 12", url)
-    finally:
-        server.shutdown()
-        server.server_close()
+        assert (entry.text, entry.extra["made"]["translated_by"]) == ("번역 12", f"{address}/translate")

@@ -4,8 +4,8 @@ import json
 import re
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,52 +21,28 @@ from netflips.script.targets import Text
 from netflips.script.terms import as_it_sounds
 from netflips.script.types import Script
 from netflips.script.utterance import Utterance
+from tests.answering import answering
 
 GOOD = '{"lines": [{"number": 1, "short": "짧게", "natural": "보통은 이렇게", "full": "길게 말하면 이렇게"}]}'
 FOUR = ["보통은 이렇게", "길게 말하면 이렇게", "짧게"]
 
 
-class _Server(BaseHTTPRequestHandler):
-    """Answers with what stands in `answers`, the last one again and again; a function makes it of the request. asked: what came."""
-
-    answers: list[Any]
-    asked: list[tuple[str, Any, str]]
-    models: Any
-
-    def do_GET(self) -> None:
-        self._send(200 if self.models is not None else 404, json.dumps({"data": self.models}).encode())
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.asked.append((self.path, body, self.headers.get("Authorization", "")))
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if callable(answer):
-            answer = answer(json.loads(body["messages"][1]["content"]))
-        if isinstance(answer, str):
-            answer = json.dumps({"choices": [{"message": {"content": answer}}]}).encode()
-        if isinstance(answer, bytes):
-            return self._send(200, answer)
-        status, body, headers = answer
-        return self._send(status, body, headers)
-
-    def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in ({"Content-Length": str(len(body))} | (headers or {})).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *_: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
-def server() -> Iterator[tuple[str, type[_Server]]]:
-    handler = type("Handler", (_Server,), {"answers": [GOOD], "asked": [], "models": [{"id": "gemma3:4b"}]})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as found:
-        threading.Thread(target=found.serve_forever, args=(0.05,), daemon=True).start()
-        yield f"http://127.0.0.1:{found.server_port}/v1", handler
-        found.shutdown()
+def server() -> Iterator[tuple[str, Any]]:
+    """Its address; `answers`: the last comes again and again, a function makes one of the request; `asked`: what came."""
+    made = SimpleNamespace(answers=[GOOD], asked=[], models=[{"id": "gemma3:4b"}])
+
+    def answer(request: Any, body: Any) -> Any:
+        if body is None:
+            return 200 if made.models is not None else 404, json.dumps({"data": made.models}).encode(), {}
+        made.asked.append((request.path, body, request.headers.get("Authorization", "")))
+        found = made.answers.pop(0) if len(made.answers) > 1 else made.answers[0]
+        if callable(found):
+            found = found(json.loads(body["messages"][1]["content"]))
+        return json.dumps({"choices": [{"message": {"content": found}}]}).encode() if isinstance(found, str) else found
+
+    with answering(answer) as address:
+        yield f"{address}/v1", made
 
 
 def _request(**more: Any) -> dict[str, Any]:
@@ -290,7 +266,7 @@ def test_a_drip_ends_in_time(server: Any, monkeypatch: pytest.MonkeyPatch) -> No
     url, handler = server
     monkeypatch.setattr("netflips.cascade.chat_server._LIMIT_S", 0.3)
     handler.answers[:] = [(200, b"{", {"Content-Length": "9999999"})]
-    handler._send = lambda self, *_: threading.Event().wait(2)
+    handler.answers[:] = [lambda _: b"x" * threading.Event().wait(2)]
     with pytest.raises(InputError, match=r"no answer within 0\.3 s"):
         ChatTranslator(url, "x").candidates([_request()])
 

@@ -7,16 +7,17 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 from threading import Thread
+from typing import Any
 
 import pytest
 
 from avcore.errors import InputError, UsageError
 from netflips.cascade.glossary import read_glossary, terms_in, with_fitting_particles, with_terms
 from netflips.cascade.program import ProgramTranslator
+from tests.answering import answering
 
 _DRIPS = b"(drips)"
 
@@ -84,27 +85,14 @@ def test_a_glossary_is_read_as_spreadsheets_write_it(tmp_path: Path, encoding: s
     assert read_glossary(path) == {"bus stop": "정류장", "airport": "공항(T1)"}
 
 
-class _Answers(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.send_response(302 if asked["text"] == "away" else 200)
-        if asked["text"] == "away":
-            self.send_header("Location", "http://example.invalid/")
-        self.end_headers()
-        self.wfile.write(json.dumps({"text": f"{asked['text']}!\n{len(asked['context'])}"}).encode())
-
-    def log_message(self, format: str, *_: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
 def address() -> Iterator[str]:
-    server = HTTPServer(("127.0.0.1", 0), _Answers)
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/translate"
-    server.shutdown()
-    server.server_close()
+    def answer(_: object, asked: dict[str, Any]) -> Any:
+        text = json.dumps({"text": f"{asked['text']}!\n{len(asked['context'])}"}).encode()
+        return (302, text, {"Location": "http://example.invalid/"}) if asked["text"] == "away" else text
+
+    with answering(answer) as made:
+        yield f"{made}/translate"
 
 
 def test_a_program_or_an_address_of_this_machine_translates(address: str) -> None:

@@ -1,10 +1,8 @@
 """What language models do wrong: each bad habit by a stand-in server, through all that asks, reads, judges and asks again."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,6 +20,7 @@ from netflips.dubbing.titles import TitlesByProgram, translated_titles
 from netflips.script.targets import Text
 from netflips.script.types import Script
 from netflips.script.utterance import TimeSpan, Utterance
+from tests.answering import answering
 
 TALK = {
     "Dr. Marchetti works on small batteries.": "마르케티 박사님은 작은 배터리를 연구해요.",
@@ -81,32 +80,17 @@ def _rows(habit: str, asked: dict[str, Any], is_stubborn: bool) -> list[dict[str
     return rows
 
 
-class _Server(BaseHTTPRequestHandler):
-    """Answers by `answer`, a function of the body of a request; it returns a status and the bytes. bodies: what was asked."""
-
-    answer: Callable[[dict[str, Any]], tuple[int, bytes]]
-    bodies: list[dict[str, Any]]
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.bodies.append(body)
-        status, content = type(self).answer(body)
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *_: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
 def server() -> Iterator[tuple[str, Any]]:
-    handler = type("Handler", (_Server,), {"bodies": []})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as found:
-        threading.Thread(target=found.serve_forever, args=(0.05,), daemon=True).start()
-        yield f"http://127.0.0.1:{found.server_port}/v1", handler
-        found.shutdown()
+    """Its address; `answer` makes of the body of a request a status and the bytes; `bodies`: what was asked."""
+    made = SimpleNamespace(bodies=[])
+
+    def answer(_: Any, body: Any) -> Any:
+        made.bodies.append(body)
+        return *made.answer(body), {}
+
+    with answering(answer) as address:
+        yield f"{address}/v1", made
 
 
 @pytest.fixture
@@ -140,7 +124,7 @@ def _asked(body: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("is_stubborn", [False, True], ids=["once", "always"])
 @pytest.mark.parametrize("habit", IN_ROWS)
 def test_no_bad_habit_is_heard(server: Any, translate: Any, habit: str, is_stubborn: bool) -> None:
-    server[1].answer = staticmethod(lambda body: _answer({"lines": _rows(habit, _asked(body), is_stubborn)}))
+    server[1].answer = lambda body: _answer({"lines": _rows(habit, _asked(body), is_stubborn)})
     said, notes = translate()
     assert not [text for text in said.values() if any(word in text for word in BAD_WORDS)]
     if not is_stubborn:
@@ -168,7 +152,7 @@ def test_no_bad_habit_is_a_title(
 ) -> None:
     """Chapters of a video, which nobody looks at before it is published."""
     monkeypatch.setitem(globals(), "TALK", TALK | TITLES)
-    server[1].answer = staticmethod(lambda body: _answer({"lines": _rows(habit, _asked(body), is_stubborn)}))
+    server[1].answer = lambda body: _answer({"lines": _rows(habit, _asked(body), is_stubborn)})
     titles, store = [*TITLES, "한국어 제목"], Store(tmp_path / "work")
 
     def translated() -> dict[str, str]:
@@ -198,7 +182,7 @@ def test_no_bad_habit_is_a_title(
     ids=["think", "reasoning_content", "reasoning alone", "in parts", "channels", "stream"],
 )
 def test_answers_of_thinking_and_streaming_servers_are_read(server: Any, translate: Any, wrap: Any) -> None:
-    server[1].answer = staticmethod(lambda body: wrap(json.dumps({"lines": _rows("", _asked(body), False)}, ensure_ascii=False)))
+    server[1].answer = lambda body: wrap(json.dumps({"lines": _rows("", _asked(body), False)}, ensure_ascii=False))
     said, notes = translate()
     assert (said, notes) == (TALK, [])
 
@@ -223,7 +207,7 @@ def _stream(text: str) -> bytes:
     ids=["in the answer", "beside it", "ended"],
 )
 def test_a_model_that_only_thinks_is_named_and_asked_twice(server: Any, answer: Any) -> None:
-    server[1].answer = staticmethod(lambda body: answer)
+    server[1].answer = lambda body: answer
     translator, told = ChatTranslator(server[0], "x"), []
     request = {"number": 1, "text": next(iter(TALK)), "source": "en", "target": "ko"}
     for _ in range(4):
@@ -256,7 +240,7 @@ def test_parameters_that_a_server_refuses_by_name_are_left_out_from_then_on(serv
             return 400, json.dumps({"error": {"message": refused[0]}}).encode()
         return _answer({"lines": _rows("", _asked(body), False)})
 
-    server[1].answer = staticmethod(answer)
+    server[1].answer = answer
     assert translate()[0] == TALK
     last = server[1].bodies[-1]
     assert (last["max_completion_tokens"], last["reasoning_effort"]) == (4096, "low")
@@ -267,11 +251,9 @@ def test_parameters_that_a_server_refuses_by_name_are_left_out_from_then_on(serv
 
 def test_a_server_that_refuses_without_a_word_gets_the_plain_request(server: Any, translate: Any) -> None:
     extras = {"response_format", "reasoning_effort", "chat_template_kwargs"}
-    server[1].answer = staticmethod(
-        lambda body: (422, b"no") if extras & set(body) else _answer({"lines": _rows("", _asked(body), False)})
-    )
+    server[1].answer = lambda body: (422, b"no") if extras & set(body) else _answer({"lines": _rows("", _asked(body), False)})
     assert translate()[0] == TALK
-    server[1].answer = staticmethod(lambda body: (400, b'{"error": "no"}'))
+    server[1].answer = lambda body: (400, b'{"error": "no"}')
     with pytest.raises(Exception, match="did not answer"):
         ChatTranslator(server[0], "x").candidates([{"number": 1, "text": "a", "source": "en", "target": "ko"}])
 
