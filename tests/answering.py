@@ -10,7 +10,7 @@ from typing import Any
 
 @contextmanager
 def answering(answer: Callable[[Any, Any], bytes | tuple[int, bytes, dict[str, str]]]) -> Iterator[str]:
-    """Its address. answer: of a request (its path and headers, and its JSON or None), the content, or status, content and headers."""
+    """Its address. answer: of a request (path and headers, and its JSON or None), the content, or status, content and headers."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
