@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import zlib
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.faces.boxes import write_boxes
 from avcore.media import read_speech, write_speech
+from avcore.speech.audio import resample
 from netflips.provenance.manifest import Signing, machine_file
 from netflips.provenance.options import MarkFlags
 from netflips.script.files import write_script
@@ -25,6 +27,7 @@ from recipes.demo.random.random_checkpoints import (
     UNIT_ENCODER,
     write_random_checkpoints,
 )
+from tests.avcore.media_samples import Film
 from tests.fuzz.asked import HOST
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,34 +67,12 @@ def _media(folder: Path) -> None:
     with av.open(str(CLIP)) as source:
         frames = [frame.to_ndarray(format="rgb24", width=_WIDTH, height=_HEIGHT) for frame in source.decode(video=0)][:_FRAMES]
     speech = read_speech(CLIP)[: 16000 * _FRAMES // _RATE]
-    for name, (video, audio) in VIDEOS.items():
-        _encode(folder / name, video, audio, frames, speech)
-    for name, audio in SOUNDS.items():
-        _encode(folder / name, None, audio, [], speech)
+    film = Film([Fraction(number, _RATE) for number in range(_FRAMES)], frames, (_WIDTH, _HEIGHT), tick=Fraction(1, _RATE))
+    for name, (video, audio) in {**VIDEOS, **{name: ("", audio) for name, audio in SOUNDS.items()}}.items():
+        rate = 48000 if "opus" in audio else 16000
+        shown = {"codec": video, "pixel_format": "yuvj420p" if video == "mjpeg" else "yuv420p"} if video else {"times": ()}
+        replace(film, **shown, sound=resample(speech, 16000, rate), audio_codec=audio, audio_rate=rate).write(folder / name)
     write_speech(folder / "voice.wav", read_speech(CLIP))
-
-
-def _encode(path: Path, video: str | None, audio: str, frames: list[np.ndarray], speech: np.ndarray) -> None:
-    rate = 48000 if "opus" in audio else 16000
-    with av.open(str(path), "w") as container:
-        if video is not None:
-            shown = container.add_stream(video, rate=_RATE)
-            shown.width, shown.height = _WIDTH, _HEIGHT
-            shown.pix_fmt = "yuvj420p" if video == "mjpeg" else "yuv420p"
-        sound = container.add_stream(audio, rate=rate)
-        sound.layout = "mono"
-        if video is not None:
-            for number, image in enumerate(frames):
-                frame = av.VideoFrame.from_ndarray(image).reformat(format=shown.pix_fmt)
-                frame.pts, frame.time_base = number, Fraction(1, _RATE)
-                container.mux(shown.encode(frame))
-            container.mux(shown.encode(None))
-        frame = av.AudioFrame.from_ndarray(speech[None].astype(np.float32), "fltp", "mono")
-        frame.rate, frame.pts = 16000, 0
-        resampler = av.AudioResampler(sound.codec_context.format.name, "mono", rate, sound.codec_context.frame_size or 1024)
-        for one in [*resampler.resample(frame), *resampler.resample(None)]:
-            container.mux(sound.encode(one))
-        container.mux(sound.encode(None))
 
 
 def _texts(folder: Path) -> None:
