@@ -25,6 +25,7 @@ from avcore.media.probe import SoundTrack, VideoTrack
 from avcore.media.source import Part, Patch, StoredFrame, read_stored
 from avcore.timeline import pingpong
 from tests.avcore.media_samples import FRAME_RATES, Film, at_constant_rate, clicks, numbered_frame, shown_number
+from tests.avcore.test_sound_tracks import write_tracks
 from tests.refusal import refused
 
 
@@ -242,28 +243,15 @@ def test_cover_art_is_no_video(tmp_path: Path) -> None:
 
 
 def test_the_track_marked_as_default_is_taken(tmp_path: Path) -> None:
-    path = tmp_path / "two_languages.mkv"
-    with av.open(str(path), "w") as container:
-        streams = [container.add_stream("pcm_s16le", rate=16000, layout="mono") for _ in range(2)]
-        streams[0].disposition = av.stream.Disposition.dub
-        streams[1].disposition = av.stream.Disposition.default
-        for number, stream in enumerate(streams):
-            frame = av.AudioFrame.from_ndarray(np.full((1, 1600), 1000 * (number + 1), np.int16), "s16", "mono")
-            frame.sample_rate = 16000
-            container.mux(stream.encode(frame))
-    assert np.allclose(read_speech(path), 2000 / 32768)
+    one, other = (np.full(1600, level, np.float32) for level in (0.1, 0.2))
+    path = write_tracks(tmp_path / "two_languages.mkv", [(one, "", ""), (other, "", "")], default=1)
+    assert np.allclose(read_speech(path), 0.2, atol=1e-4)
 
 
 def test_pixel_aspect_is_as_shown(tmp_path: Path) -> None:
-    path = tmp_path / "a.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
-        stream.codec_context.sample_aspect_ratio = Fraction(16, 15)
-        stream.set_display_rotation(90)
-        container.mux(stream.encode(av.VideoFrame.from_ndarray(numbered_frame(1)).reformat(format="yuv420p")))
-        container.mux(stream.encode(None))
-    assert probe(path).pixel_aspect == Fraction(15, 16)
+    turned = (0, ONE, 0, -ONE, 0, 0, 0, 0, 1 << 30)
+    film = Film(times=[Fraction(0)], pixel_aspect=Fraction(16, 15), display_matrix=turned)
+    assert probe(film.write(tmp_path / "a.mp4")).pixel_aspect == Fraction(15, 16)
 
 
 @pytest.mark.parametrize("name", ["말하는 사람 1.mp4", "with spaces.mp4", "100%.mp4", "a:b.mp4", "semi;colon'quote.mp4"])

@@ -18,6 +18,7 @@ from netflips import cli
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import MouthShape, draw
 from tests.avcore.faces.drawn import head_of
+from tests.avcore.media_samples import Film
 
 SLIDE = np.full((96, 160, 3), 230, np.uint8)
 
@@ -77,10 +78,5 @@ def test_info_lists_them(lecture: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "video track 2: Speaker, h264, 160x160" in shown
 
 
-def test_one_track_needs_no_word(lecture: Path, tmp_path: Path) -> None:
-    path = tmp_path / "a.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=Fraction(25))
-        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
-        container.mux([*stream.encode(av.VideoFrame.from_ndarray(SLIDE)), *stream.encode(None)])
-    assert probe(select_tracks(path)).notes == ()
+def test_one_track_needs_no_word(tmp_path: Path) -> None:
+    assert probe(select_tracks(Film().write(tmp_path / "a.mp4"))).notes == ()

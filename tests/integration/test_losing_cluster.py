@@ -3,24 +3,24 @@
 import json
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from avcore.journal import fits
-from avcore.media import VideoWriter, probe, read_speech
+from avcore.media import probe, read_speech
 from avcore.notes import several
 from avcore.timeline import SAMPLE_RATE
+from tests.avcore.media_samples import Film, at_constant_rate
 from tests.integration.true_size import corpus
 
 _VIDEOS = 12
 
 
 def _write_video(path: Path, speech: np.ndarray, shade: int) -> None:
-    with VideoWriter(path, 96, 64, 25, SAMPLE_RATE, preset="ultrafast") as writer:
-        for number in range(25):
-            writer.write_rgb(np.full((64, 96, 3), shade + number, np.uint8))
-        writer.write_sound(speech)
+    frames = [np.full((64, 96, 3), shade + number, np.uint8) for number in range(25)]
+    Film(at_constant_rate(Fraction(25), 25), frames, (96, 64), sound=speech, audio_rate=SAMPLE_RATE).write(path)
 
 
 def test_a_cluster_that_loses_a_worker_and_a_machine(parity_dir: Path, tmp_path: Path) -> None:
