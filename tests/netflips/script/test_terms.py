@@ -30,8 +30,8 @@ TALK = {
 }
 
 
-def _script(*terms: Term, **more: str) -> Script:
-    rows = enumerate((TALK | more).items(), 1)
+def _said(rows: dict[str, str], *terms: Term) -> Script:
+    """A script of sentences and their approved translations."""
     said = tuple(
         Utterance(
             number,
@@ -39,9 +39,13 @@ def _script(*terms: Term, **more: str) -> Script:
             text=Text(heard, "en", "recognizer"),
             target=WrittenText(text, "cascade", TranslatedFrom(heard, text), seconds=1.0),
         )
-        for number, (heard, text) in rows
+        for number, (heard, text) in enumerate(rows.items(), 1)
     )
     return Script("en", "ko", utterances=said, terms=terms)
+
+
+def _script(*terms: Term, **more: str) -> Script:
+    return _said(TALK | more, *terms)
 
 
 def test_names_words_and_amounts_are_found_with_their_renderings() -> None:
@@ -152,20 +156,6 @@ def test_a_decided_term_is_put_in_told_and_never_asked_for() -> None:
     said, notes = _with(script, sure="확실히", mars="화성")
     assert said == before
     assert notes == [("terms_lacking", {"terms": "확실히 (5)", "numbers": "5"}, ())]
-
-
-def _said(rows: dict[str, str], *terms: Term) -> Script:
-    """A script of sentences and their approved translations."""
-    said = tuple(
-        Utterance(
-            number,
-            TimeSpan(number, number + 1),
-            text=Text(heard, "en", "recognizer"),
-            target=WrittenText(text, "cascade", TranslatedFrom(heard, text), seconds=1.0),
-        )
-        for number, (heard, text) in enumerate(rows.items(), 1)
-    )
-    return Script("en", "ko", utterances=said, terms=terms)
 
 
 @pytest.mark.parametrize(
