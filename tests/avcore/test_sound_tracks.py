@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
-from threading import Barrier, Thread
+from threading import Barrier
 
 import av
 import numpy as np
@@ -131,11 +131,8 @@ def test_threads_read_two_tracks_of_one_file(tmp_path: Path) -> None:
         both.wait()  # each has selected its track before one is read
         found[asked] = read_speech(source)
 
-    threads = [Thread(target=read, args=(asked,)) for asked in "12"]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(read, "12"))
     assert likeness(found["1"], TALK) > 0.99
     assert likeness(found["2"], hum()) > 0.99
 

@@ -1,8 +1,9 @@
 """Which track of a file is read belongs to who reads it: no call changes what another one reads, in one thread or in two."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from threading import Barrier, Thread
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -63,11 +64,8 @@ def test_two_threads_dub_two_tracks_of_a_file(film: Path, models: Models, tmp_pa
         out = tmp_path / f"{number}.mp4"
         made[number] = dub(film, out, replace(models), replace(QUICK, audio_track=number))
 
-    threads = [Thread(target=work, args=(number,)) for number in "12"]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(work, "12"))
     monkeypatch.undo()
 
     heard = {number: script.utterances[0].source_units for number, script in made.items()}

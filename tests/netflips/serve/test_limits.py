@@ -5,11 +5,11 @@ import errno
 import io
 import json
 import socket
-import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
@@ -204,11 +204,8 @@ def test_every_visitor_gets_what_was_asked_for(tmp_path: Path) -> None:
             right.append({job["title"] for job in client.get("/api/v1/jobs").json()["jobs"]} == set(jobs))
 
     with served(app_of(tmp_path)) as address:
-        visits = [threading.Thread(target=visit, args=(number,)) for number in range(5)]
-        for one in visits:
-            one.start()
-        for one in visits:
-            one.join()
+        with ThreadPoolExecutor(5) as pool:
+            list(pool.map(visit, range(5)))
         assert right == [True] * 25
 
 
