@@ -1,6 +1,7 @@
 """Which sound of a file is heard: its track, and how its channels are mixed."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path

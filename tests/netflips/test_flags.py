@@ -24,6 +24,7 @@ from netflips.options import (
     TranscribeCommand,
 )
 from tests.netflips.conftest import config
+from tests.refusal import refused
 
 ROOT = Path(__file__).resolve().parents[2]
 AS_PUBLISHED = {

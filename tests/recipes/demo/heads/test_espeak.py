@@ -18,7 +18,6 @@ from avcore.timeline import frame_at, frames_to_seconds
 from netflips.cascade.kokoro import PHONES
 from recipes.demo.heads.motion import VISEMES, mouth_track, visemes_of
 from recipes.demo.voices.cast import cast, require_synthesisers
-from tests.refusal import refused
 
 ROOT = Path(__file__).resolve().parents[4]
 _LIBRARIES_OF_OTHERS = ("libespeak", "libflite", "libpcaudio", "libsonic", "libavcodec", "libavformat", "libsndfile")
