@@ -12,7 +12,6 @@ import pytest
 import netflips
 from avcore.errors import NetflipsError, UsageError
 from avcore.media import probe
-from tests.refusal import refused
 
 ROOT = Path(__file__).resolve().parents[2]
 
