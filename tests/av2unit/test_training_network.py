@@ -26,6 +26,7 @@ from avcore.media import read_gray_video, read_speech
 from tests.av2unit.made_clips import VOCABULARY, share_in_order, write_corpus
 from tests.av2unit.training_runs import PUBLISHED, SIDE, config_of, settings, train
 from tests.avcore.train.toy import history, measured
+from tests.refusal import refused
 
 SMALL = AvHubertConfig(
     encoder_layers=2, encoder_embed_dim=16, encoder_ffn_embed_dim=32, encoder_attention_heads=2, conv_pos=8, conv_pos_groups=2,

@@ -10,6 +10,7 @@ import soundfile
 
 from avcore.data.manifest import read_manifest
 from netflips.cli import main
+from tests.answering import answering
 from tests.avcore.data.prepare.made import read_rows
 
 _TRANSLATOR = """

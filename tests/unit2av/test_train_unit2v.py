@@ -11,6 +11,7 @@ from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, UnitRangeError, UsageError, VocabularyError
 from recipes.made.drawn_lips import NUM_UNITS, VOCABULARY, DrawnCorpus
 from tests.avcore.train.toy import OneStep, batch_of, history, without_gradient
+from tests.refusal import refused
 from tests.unit2av.lip_runs import PUBLISHED, face_config, sync_config, train_face
 from unit2av.face.model import FaceModel, FaceModelSize
 from unit2av.face.training.config import MouthRegion
