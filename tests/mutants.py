@@ -145,10 +145,9 @@ MUTANTS = (
     Mutant("netflips.dubbing.store", "            return key in self._checksums\n", "            return True\n",
         "netflips/dubbing/test_store.py"),
     Mutant("netflips.dubbing.mix", "if is_background and not line.has_background:", "if False:",
-        f"{_MIXED}effects_are_heard_where_the_old_sound_is_not"
-        "_and_a_bed_but_where_no_voice_was_found"),
+        f"{_MIXED}effects_are_heard_between_voices_and_a_bed_below_them"),
     Mutant("netflips.dubbing.mix", "max(end, self._end(line)) if self._under else end", "end",
-        f"{_MIXED}a_voice_over_has_the_original_below_it_and_surround_sound_its_speech_in_the_middle"),
+        f"{_MIXED}a_voice_over_has_the_original_below_it"),
     Mutant("netflips.dubbing.stems", "written.callback(flush, temporary)", "pass",
         "netflips/dubbing/test_stems.py::test_of_three_stems_all_are_written_or_none"),
     Mutant("avcore.units", "np.add.reduceat(self.durations, starts)", "self.durations[starts]", "avcore/test_units.py"),

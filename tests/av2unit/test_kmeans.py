@@ -119,7 +119,7 @@ def test_a_stored_sample_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> N
 # Fit and apply
 
 
-def test_separable_sounds_are_found_again_in_files_that_training_reads(corpus: Path, model: Path, tmp_path: Path) -> None:
+def test_separable_sounds_are_found_again_in_files_for_training(corpus: Path, model: Path, tmp_path: Path) -> None:
     assert _apply(corpus, model, tmp_path, "language=ko") == 0
     found, made = read_units(tmp_path / "train.units.jsonl"), read_units(corpus / "train.units.jsonl")
     assert found.keys() == made.keys()

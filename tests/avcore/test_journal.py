@@ -75,7 +75,7 @@ def test_rows_are_found_by_their_key_and_the_last_of_a_key_counts(tmp_path: Path
     assert list(Rows[tuple[str, float]](made.path, ("id", "share"))) == [("a", 0.1), ("b", 0.2), ("a", 0.3)]
 
 
-def test_rows_that_are_forgotten_are_gone_and_an_empty_list_is_no_file(tmp_path: Path) -> None:
+def test_forgotten_rows_are_gone_and_an_empty_list_is_no_file(tmp_path: Path) -> None:
     made = rows_in(tmp_path)
     made.add({"id": name, "share": 0.5} for name in "abc")
     made.forget({"b", "x"})

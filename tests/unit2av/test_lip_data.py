@@ -17,6 +17,7 @@ from avcore.faces.geometry import steady_boxes
 from avcore.media import FrameSource
 from avcore.units import Units
 from recipes.made.drawn_lips import NUM_UNITS, VOCABULARY, DrawnCorpus, random_lip_units
+from tests.refusal import refused
 from unit2av import lip_crops
 from unit2av.face.training.config import FaceAugmentConfig, LipDataConfig
 from unit2av.face.training.items import FaceWindows, LipClip, SyncWindows, augment_faces, read_clips
@@ -108,14 +109,12 @@ def test_windows_without_a_face_are_not_taken(clip: LipClip, monkeypatch: pytest
         example = source.load((epoch, 0))
         assert not {12, 40} & {*colours(example.target), *colours(example.reference)}
     is_seen[::9] = False
-    with pytest.raises(InputError, match="on end have a face"):
-        source.load((0, 0))
+    refused(InputError, "on end have a face", source.load, (0, 0))
 
 
 def test_videos_that_are_longer_than_their_units_are_refused_or_cut(clip: LipClip) -> None:
     short = replace(clip, units=Units.from_frames(np.arange(2 * FRAMES - 10)))
-    with pytest.raises(InputError, match="differ in length"):
-        FaceWindows([short], "", seed=0).load((0, 0))
+    refused(InputError, "differ in length", FaceWindows([short], "", seed=0).load, (0, 0))
     source = FaceWindows([replace(short, max_mismatch_units=10)], "", seed=0)
     assert max(max(colours(source.load((epoch, 0)).target)) for epoch in range(400)) == FRAMES - 6
 
@@ -180,17 +179,14 @@ def test_held_out_clips_are_not_trained_on(drawn: DrawnCorpus) -> None:
     assert valid == {clip.id for clip in read_clips(_config(drawn), 20, seed=5).valid}
     assert clips.vocabulary == VOCABULARY
     clips.check_range(NUM_UNITS)
-    with pytest.raises(UnitRangeError, match="drawn_"):
-        clips.check_range(NUM_UNITS - 1)
-    with pytest.raises(UsageError, match=r"data\.hold_out below 20, the number of clips"):
-        read_clips(_config(drawn, hold_out=20), 20, 0)
+    refused(UnitRangeError, "drawn_", clips.check_range, NUM_UNITS - 1)
+    refused(UsageError, r"data\.hold_out below 20, the number of clips", read_clips, _config(drawn, hold_out=20), 20, 0)
 
 
 def test_what_is_missing_is_named_and_counted(own: DrawnCorpus, caplog: pytest.LogCaptureFixture) -> None:
     folder = own.manifest.parent
     (folder / "drawn_004.mp4").unlink()
-    with pytest.raises(InputError, match=r"1 clip without video.*drawn_004"):
-        read_clips(_config(own), 20, 0)
+    refused(InputError, r"1 clip without video.*drawn_004", read_clips, _config(own), 20, 0)
     for name in ("drawn_005", "drawn_006"):
         (folder / f"{name}.bbox.pkl").unlink()
     _rewrite_units(own, drawn_007=None, drawn_008=random_lip_units(np.random.default_rng(0), 24))
@@ -200,8 +196,7 @@ def test_what_is_missing_is_named_and_counted(own: DrawnCorpus, caplog: pytest.L
     for part in ("1 clip without video", "2 clips without face boxes", "1 clip without units", "1 clip too short, below 20"):
         assert part in messages
     (folder / "drawn_004.mp4").write_bytes(b"x")
-    with pytest.raises(InputError, match=r"2 clips without face boxes.*drawn_005.*prepare video"):
-        read_clips(_config(own), 20, 0)
+    refused(InputError, r"2 clips without face boxes.*drawn_005.*prepare video", read_clips, _config(own), 20, 0)
 
 
 def test_reference_videos_are_found_by_the_manifest_or_named(own: DrawnCorpus) -> None:
@@ -213,23 +208,20 @@ def test_reference_videos_are_found_by_the_manifest_or_named(own: DrawnCorpus) -
     assert (first.reference.video, first.reference.boxes) == (second.footage.video, first.footage.boxes)
     assert second.reference is None
     write_manifest(own.manifest, [replace(entries[0], reference="gone.mp4"), *entries[1:]])
-    with pytest.raises(InputError, match=r"1 clip without video.*gone\.mp4"):
-        read_clips(_config(own), 20, 0)
+    refused(InputError, r"1 clip without video.*gone\.mp4", read_clips, _config(own), 20, 0)
 
 
 def test_a_manifest_s_length_is_checked_against_the_units(own: DrawnCorpus) -> None:
     entries = [*read_manifest(own.manifest).entries]
     entries[2] = Entry(**{**vars(entries[2]), "frames": 70})
     write_manifest(own.manifest, entries)
-    with pytest.raises(InputError, match=r"1 clip of another length.*drawn_002 \(70 and 40\)"):
-        read_clips(_config(own), 20, 0)
+    refused(InputError, r"1 clip of another length.*drawn_002 \(70 and 40\)", read_clips, _config(own), 20, 0)
 
 
 def test_units_of_two_quantizers_are_refused_and_unknown_ones_told(own: DrawnCorpus, caplog: pytest.LogCaptureFixture) -> None:
     units = read_units(own.units)
     _rewrite_units(own, drawn_001=replace(units["drawn_001"], vocabulary="sha256:other"))
-    with pytest.raises(VocabularyError, match="mixed"):
-        read_clips(_config(own), 20, 0)
+    refused(VocabularyError, "mixed", read_clips, _config(own), 20, 0)
     _rewrite_units(own, **{name: replace(one, vocabulary="") for name, one in units.items()})
     assert read_clips(_config(own), 20, 0).vocabulary == ""
     assert sum("data.units_vocabulary" in record.message for record in caplog.records) == 1
@@ -240,8 +232,7 @@ def test_units_without_durations_and_raw_classes(own: DrawnCorpus) -> None:
     units = read_units(own.units)
     frames = {name: Units(one.frames() + 4, None, vocabulary=one.vocabulary) for name, one in units.items()}
     _rewrite_units(own, **frames)
-    with pytest.raises(UnitError, match="no durations"):
-        read_clips(_config(own), 20, 0)
+    refused(UnitError, "no durations", read_clips, _config(own), 20, 0)
     clips = read_clips(_config(own, frame_level=True, first_unit=4), 20, 0)
     clips.check_range(NUM_UNITS)
     for clip in clips.train:
@@ -252,8 +243,7 @@ def test_boxes_may_be_missing_in_a_few_frames(own: DrawnCorpus, tmp_path: Path) 
     path = own.manifest.parent / "drawn_000.bbox.pkl"
     boxes = read_boxes(path)
     write_boxes(path, [*boxes[:12], None, *boxes[13:]])
-    config = _config(own, hold_out=1)
-    clips = read_clips(config, 20, 0)
+    clips = read_clips(_config(own, hold_out=1), 20, 0)
     clip = next(one for one in (*clips.train, *clips.valid) if one.id == "drawn_000")
     assert FaceWindows([clip], tmp_path / "crops", 0).load((0, 0)).target.any(axis=(1, 2, 3)).all()
 
@@ -365,12 +355,10 @@ def test_a_clip_that_failed_is_left_until_it_changes(footage: CropSource, tmp_pa
     boxes = read_boxes(footage.boxes)
     write_boxes(footage.boxes, boxes[:-7])
     cache = CropCache(tmp_path / "crops")
-    with pytest.raises(InputError, match="another video"):
-        cache.faces(footage)
+    refused(InputError, "another video", cache.faces, footage)
     with monkeypatch.context() as patched:
         patched.setattr(lip_crops, "FrameSource", None)
-        with pytest.raises(InputError, match="another video"):
-            cache.faces(footage)
+        refused(InputError, "another video", cache.faces, footage)
     write_boxes(footage.boxes, boxes)
     assert len(cache.faces(footage).frames) == len(boxes)
     assert not [path for path in (tmp_path / "crops").iterdir() if path.name.startswith(".")]
@@ -396,9 +384,7 @@ def test_boxes_stand_beside_the_video_unless_named(drawn: DrawnCorpus, footage: 
     manifest = read_manifest(drawn.manifest)
     entry = manifest.entries[0]
     named = footage_of(manifest, entry)
-    beside = footage_of(manifest, type(entry)(entry.id, video=entry.video))
-    assert named.boxes == beside.boxes
+    assert named.boxes == footage_of(manifest, type(entry)(entry.id, video=entry.video)).boxes
     assert footage_of(manifest, type(entry)(entry.id)) is None
     footage.boxes.unlink()
-    with pytest.raises(InputError, match="prepare video"):
-        CropCache(tmp_path / "crops").faces(footage)
+    refused(InputError, "prepare video", CropCache(tmp_path / "crops").faces, footage)

@@ -21,6 +21,7 @@ from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import MouthShape, draw
 from tests.avcore.faces.drawn import Actor, clip, head_of
 from tests.parity.published_wav2lip import published_starts
+from tests.refusal import refused
 from tests.unit2av.lip_programs import FREE, GOOD, command, loudness
 from unit2av.lipsync import DrawError, Scene, SpokenUnits, TwoPassLipSync, program
 from unit2av.lipsync.backend import LipSyncChoice, ready_names, resolve_backend
@@ -67,11 +68,9 @@ def test_the_clip_is_of_one_face_at_25_fps_with_the_sound_of_its_time(tmp_path: 
     lips = lips_of("mouth")
     assert isinstance(lips, TwoPassLipSync)
     scenes = [scene(number, 50, time=Fraction(1, 5) + Fraction(number, 50)) for number in range(40)]
-    seen = lips.first_pass(lips.codes(SpokenUnits(samples=SOUND)), scenes, tmp_path)
-    (clip,) = seen.clips
+    (clip,) = lips.first_pass(lips.codes(SpokenUnits(samples=SOUND)), scenes, tmp_path).clips
     shown = levels_of(tmp_path / "0" / "face.mp4")
-    assert shown == [*range(0, 40, 2), 39, *[39] * TAIL][: len(shown)]
-    assert len(shown) == 21 + TAIL
+    assert (shown, len(shown)) == ([*range(0, 40, 2), 39, *[39] * TAIL][: len(shown)], 21 + TAIL)
     assert clip.mask == [True] * 21 + [False] * TAIL
     assert clip.box[0] + clip.box[2] == clip.box[1] + clip.box[3] == SIZE
     assert (clip.box[3] - clip.box[1]) / SIZE == pytest.approx(1 / 1.6, abs=0.01)
@@ -101,8 +100,7 @@ def test_the_nearest_face_fills_in_and_each_shot_has_its_clip(tmp_path: Path) ->
 def test_each_frame_shows_what_was_drawn_for_its_time(tmp_path: Path, rate: Fraction | int, within: int) -> None:
     lips, count = lips_of("copy"), int(2 * rate)
     scenes = [Scene(np.full((220, 240, 3), 20 + round(180 * k / count), np.uint8), BOX, k / Fraction(rate)) for k in range(count)]
-    seen = lips.first_pass(SOUND, scenes, tmp_path)
-    shown = list(lips.draw(seen, scenes))
+    shown = list(lips.draw(lips.first_pass(SOUND, scenes, tmp_path), scenes))
     steps = [abs(float(rgb[100, 120, 0]) - float(one.rgb[0, 0, 0])) for rgb, one in zip(shown, scenes, strict=True)]
     assert max(steps) <= 2 + within * 180 / count  # at most the frame beside it
     assert all(np.array_equal(rgb[:30], one.rgb[:30]) for rgb, one in zip(shown, scenes, strict=True))
@@ -163,8 +161,7 @@ def test_good_programs_are_drawn_in_any_form(how: str, tmp_path: Path) -> None:
     for places in (FREE, ""):
         (folder := tmp_path / (places or "lines").strip()[:5]).mkdir()
         lips = lips_of(how, places=places)
-        seen = lips.first_pass(SOUND, scenes, folder)
-        shown = list(lips.draw(seen, scenes))
+        shown = list(lips.draw(lips.first_pass(SOUND, scenes, folder), scenes))
         lips.close()
         assert len(shown) == 30
         assert all(rgb is not one.rgb for rgb, one in zip(shown, scenes, strict=True))
@@ -189,9 +186,8 @@ BAD = {
 def test_bad_programs_are_one_line(how: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if how == "slow":
         monkeypatch.setattr(program, "_LIMIT_S", 1.0)
-    with pytest.raises(DrawError) as caught:
-        lips_of(how).first_pass(SOUND, [scene(k) for k in range(30)], tmp_path)
-    assert str(caught.value) == f"{sys.executable}: the program of --lips-with {why}"
+    message = refused(DrawError, "", lips_of(how).first_pass, SOUND, [scene(k) for k in range(30)], tmp_path)
+    assert message == f"{sys.executable}: the program of --lips-with {why}"
 
 
 @pytest.fixture(scope="module")
@@ -240,8 +236,7 @@ def test_of_a_copy_a_person_is_told(
 
 def test_a_program_that_answers_lines_says_why_and_is_ended(tmp_path: Path) -> None:
     lips = lips_of("sorry", places="")
-    with pytest.raises(DrawError, match="failed; found no face in frame 3"):
-        lips.first_pass(SOUND, [scene(0)], tmp_path)
+    refused(DrawError, "failed; found no face in frame 3", lips.first_pass, SOUND, [scene(0)], tmp_path)
     lips.close()
 
 
@@ -255,12 +250,10 @@ def test_after_three_failures_in_a_row_it_is_not_asked_any_more(tmp_path: Path) 
         lips.first_pass(SOUND, [scene(0, **more)], folder)
 
     for words in (bad, bad):
-        with pytest.raises(DrawError):
-            attempt(words)
+        refused(DrawError, "", attempt, words)
     attempt(good)
     for words in (bad, bad):
-        with pytest.raises(DrawError):
-            attempt(words)
+        refused(DrawError, "", attempt, words)
     attempt(bad, box=None)  # without a face it is not asked
     with pytest.raises(InputError, match="failed, 3 times in a row; found exit code 3") as caught:
         attempt(bad)
@@ -287,8 +280,7 @@ def test_the_hint_of_a_failure_is_kept(tmp_path: Path, monkeypatch: pytest.Monke
         raise InputError("it failed", hint="try again")
 
     monkeypatch.setattr(program, "run_program", fails)
-    with pytest.raises(DrawError, match=r"^it failed; try again$"):
-        lips_of("copy").first_pass(SOUND, [scene(0)], tmp_path)
+    refused(DrawError, r"^it failed; try again$", lips_of("copy").first_pass, SOUND, [scene(0)], tmp_path)
 
 
 def test_memory_is_flat_in_the_length_of_a_talk(tmp_path: Path) -> None:
@@ -328,15 +320,12 @@ def test_what_is_not_said_of_a_program_is_refused(tmp_path: Path) -> None:
     check(f"{sys.executable} x.py {{video}} {{audio}} {{dir}}")
     check(f"{sys.executable} x.py")
     for places in ("{video} {audio}", "{video} {out}", "{out}", "--size {size}", "{mask}", "{box}"):
-        with pytest.raises(UsageError, match="says not all that is read and written"):
-            check(f"{sys.executable} x.py {places}")
+        refused(UsageError, "says not all that is read and written", check, f"{sys.executable} x.py {places}")
     for size in (63, 500, 2048):
         with pytest.raises(UsageError, match="--lips-size cannot be used; expected a multiple of 16 from 64 to 1024"):
             check(sys.executable, lips_size=size)
-    with pytest.raises(UsageError, match="is not there"):
-        check("nowhere {video} {audio} {out}")
-    with pytest.raises(UsageError, match="needs your program"):
-        resolve_backend(LipSyncChoice("program"), None)
+    refused(UsageError, "is not there", check, "nowhere {video} {audio} {out}")
+    refused(UsageError, "needs your program", resolve_backend, LipSyncChoice("program"), None)
     assert ready_names({"--lips-with": "echo", "--lips-size": "256"}, None) == ["auto", "program", "units"]
 
 

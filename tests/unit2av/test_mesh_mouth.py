@@ -138,8 +138,7 @@ def test_scenes_are_read_some_way_ahead_and_never_all() -> None:
             yield Scene(scene.rgb, scene.box, Fraction(k, 25), mesh=scene.mesh)
 
     mouth = MeshLipSync(table())
-    stream = mouth.draw(mouth.codes(said(0, 2, 0)), counted())
-    next(stream)
+    next(mouth.draw(mouth.codes(said(0, 2, 0)), counted()))
     assert read <= 31  # a second, and what the thread that looks at them has in hand
     mouth.close()
 
@@ -185,8 +184,7 @@ def test_no_part_of_a_lip_is_taken_from_inside_an_open_mouth() -> None:
     source = lip_source(draw(head(), pose, mouth, SIDE), inside, 0.1)
     assert source[INNER_UPPER[4], 1] < mesh[INNER_UPPER[4], 1] + 1
     for rings, sign in ((UPPER_LIP, -1), (LOWER_LIP, 1)):
-        heights = np.array([source[list(ring), 1] for ring in rings])[:, 2:7]
-        assert (sign * np.diff(heights, axis=0)).min() >= 0
+        assert (sign * np.diff(np.array([source[list(ring), 1] for ring in rings])[:, 2:7], axis=0)).min() >= 0
 
 
 def test_a_shine_on_the_lower_lip_is_no_tooth() -> None:

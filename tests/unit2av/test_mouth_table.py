@@ -7,6 +7,7 @@ import pytest
 
 from avcore.errors import CheckpointError, InputError, UnitRangeError, VocabularyError
 from avcore.units import Units
+from tests.refusal import refused
 from tests.unit2av.mouth_samples import VOCABULARY, learn_quickly, said, table
 from unit2av.lipsync.mesh.learn import Examples, learn_table
 from unit2av.lipsync.mesh.table import MouthTable, parameters_at
@@ -17,10 +18,8 @@ def test_a_table_says_what_it_learnt_and_knows_its_units() -> None:
     assert opening[4] < 0.1
     assert opening[14] > 0.8
     assert width[24] < -0.6
-    with pytest.raises(VocabularyError):
-        table().parameters(Units(np.array([1]), np.array([4]), "ko", "sha256:0000000000000002"))
-    with pytest.raises(UnitRangeError):
-        table().parameters(Units(np.array([4]), np.array([4]), "ko", VOCABULARY))
+    refused(VocabularyError, "", table().parameters, Units(np.array([1]), np.array([4]), "ko", "sha256:0000000000000002"))
+    refused(UnitRangeError, "", table().parameters, Units(np.array([4]), np.array([4]), "ko", VOCABULARY))
 
 
 def test_small_movements_are_none_and_others_whole() -> None:
@@ -48,8 +47,7 @@ def test_a_large_vocabulary_is_learnt_by_unit() -> None:
     for _ in range(30):
         frames = np.repeat(rng.integers(0, 400, 100), 4)
         examples.add(frames, np.stack([truth[frames[::2]], 0 * frames[::2], 0 * frames[::2]], axis=1))
-    found = learn_table(examples, VOCABULARY).raw(frames)
-    assert np.corrcoef(found[:, 0], truth[frames[::2]])[0, 1] > 0.9
+    assert np.corrcoef(learn_table(examples, VOCABULARY).raw(frames)[:, 0], truth[frames[::2]])[0, 1] > 0.9
 
 
 def test_a_unit_that_insists_closes_the_lips_whatever_is_beside_it() -> None:
@@ -59,8 +57,7 @@ def test_a_unit_that_insists_closes_the_lips_whatever_is_beside_it() -> None:
     near = np.exp(-np.abs(np.arange(-6, 8) - 0.5) * 0.02 / 0.03)
 
     def true(frames: np.ndarray) -> np.ndarray:
-        padded = np.pad(frames, (6, 7), mode="edge")
-        windows = np.lib.stride_tricks.sliding_window_view(padded, len(near))[::2]
+        windows = np.lib.stride_tricks.sliding_window_view(np.pad(frames, (6, 7), mode="edge"), len(near))[::2]
         counts = near * insists[windows]
         return (counts * wants[windows]).sum(axis=1) / counts.sum(axis=1)
 
@@ -98,12 +95,9 @@ def test_a_table_is_kept_whole_and_another_file_is_refused(tmp_path) -> None:
     with np.load(path) as stored:
         np.savez(tmp_path / "cut.npz", **{**stored, "strengths": stored["strengths"][:, 1:]})
     for name in ("other", "text", "short", "cut"):
-        with pytest.raises(CheckpointError, match="no mouth's table"):
-            MouthTable.load(tmp_path / f"{name}.npz")
-    with pytest.raises(InputError, match="not there"):
-        MouthTable.load(tmp_path / "gone.npz")
-    with pytest.raises(InputError, match="too little"):
-        learn_table(Examples(4), VOCABULARY)
+        refused(CheckpointError, "no mouth's table", MouthTable.load, tmp_path / f"{name}.npz")
+    refused(InputError, "not there", MouthTable.load, tmp_path / "gone.npz")
+    refused(InputError, "too little", learn_table, Examples(4), VOCABULARY)
 
 
 WIDE_OR_PRESSED = ((0.0, 0.0, 0.0), (0.9, 0.0, 0.0), (0.0, 0.0, 1.0))
@@ -136,7 +130,6 @@ def test_lips_go_no_faster_than_lips_can_and_still_meet() -> None:
     assert np.abs(np.diff(apart)).max() < 0.3
     assert apart[12:14].max() < 0.02
     assert apart.max() > 0.8
-    between = learnt.parameters(Units.from_frames(quick, "ko", VOCABULARY))[:, 0]
-    assert 0.1 < between.max() < 0.5
+    assert 0.1 < learnt.parameters(Units.from_frames(quick, "ko", VOCABULARY))[:, 0].max() < 0.5
     # The movement is the same to both sides of a closure: nothing lags.
     np.testing.assert_allclose(apart[13 : 13 + 6], apart[12 : 12 - 6 : -1], atol=0.05)

@@ -49,15 +49,12 @@ def codes() -> np.ndarray:
 
 @cache
 def drawn() -> list[Pixels]:
-    footage = Footage(codes(), lambda time: speaker()[1], lambda face: repertoire())
-    own = footage.drawn_by(speaker()[0][0])
-    assert own is not None
+    own = Footage(codes(), lambda time: speaker()[1], lambda face: repertoire()).drawn_by(speaker()[0][0])
     return list(own.frames(speaker()[0]))
 
 
 def gap_in(frame: Pixels, scene: Scene, finder: MeshFinder) -> float:
     mesh = finder.find(frame, scene.box)
-    assert mesh is not None
     place = place_of(speaker()[1].mouths[speaker()[1].row(scene.time)])
     return float(measure_movements(place.pose.to_head(mesh.astype(float)))[0])
 
@@ -164,8 +161,7 @@ def test_runs_of_the_footage_go_on_as_they_were() -> None:
 def test_lips_do_not_stand_still_nor_go_to_and_fro() -> None:
     hardly = 0.05 + 0.004 * np.sin(np.arange(60) / 3)
     gaps = np.concatenate([waves(100), hardly])
-    path = np.array(chosen(made(gaps).chooser, np.tile([0.3, 0.0, 0.0], (50, 1))))
-    steps = np.diff(path)
+    steps = np.diff(np.array(chosen(made(gaps).chooser, np.tile([0.3, 0.0, 0.0], (50, 1)))))
     assert (steps == 0).mean() < 0.5
     assert (steps[1:] * steps[:-1] < 0).mean() < 0.3
 
@@ -197,8 +193,7 @@ def test_mouths_that_are_only_shut_or_wide_suit_no_talk() -> None:
     smile = np.where(np.arange(100) < 50, 0.01, 0.12) + 0.002 * np.sin(np.arange(100))
     shot = np.zeros(5, MOUTH)
     shot["strength"] = 1
-    assert made(waves(100)).misses(shot) == ""
-    assert made(smile).misses(shot) == "unlike"
+    assert (made(waves(100)).misses(shot), made(smile).misses(shot)) == ("", "unlike")
     assert made(waves(20)).misses(shot) == "few"
     shot["turn"] = 1
     assert made(waves(100)).misses(shot) == "unlike"  # nobody was seen from there
@@ -209,8 +204,7 @@ def test_mouths_that_are_only_shut_or_wide_suit_no_talk() -> None:
 
 def test_a_hand_is_told_from_the_person_s_own_mouths() -> None:
     rng = np.random.default_rng(0)
-    skin = np.full((24, 32, 3), (150, 140, 140), np.uint8)
-    bare = skin.copy()
+    bare = np.full((24, 32, 3), (150, 140, 140), np.uint8).copy()
     bare[8:14, 8:24] = (110, 160, 135)
     fingers = bare.copy()
     fingers[:, 4:10], fingers[:, 10:12], fingers[4:22, 12:17] = (165, 142, 146), (90, 140, 140), (165, 142, 146)
@@ -222,8 +216,7 @@ def test_a_hand_is_told_from_the_person_s_own_mouths() -> None:
     thumbs = np.stack([seen(fingers if 60 <= k < 110 else bare) for k in range(200)])
     at = np.arange(0, 200, 12)
     odds = np.where((at >= 60) & (at < 110), 1.0, -6.0).astype(np.float32)
-    examples = Examples.of([(at / 25, odds, thumbs[at])])
-    strengths = examples.strengths(thumbs, np.zeros(200, np.int64))
+    strengths = Examples.of([(at / 25, odds, thumbs[at])]).strengths(thumbs, np.zeros(200, np.int64))
     assert (strengths[60:110] == 0).mean() > 0.9
     assert (strengths > 0)[[*range(55), *range(115, 200)]].mean() > 0.98
     free = Examples.of([(at / 25, np.full(len(at), -6.0, np.float32), thumbs[at])])

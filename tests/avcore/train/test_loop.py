@@ -244,7 +244,7 @@ def test_a_number_format_that_is_slow_or_passed_over_here_is_told(
     assert f"with 1 process on cpu{'' if expected == 'no' else f', in {expected}'}" in caplog.messages[0]
 
 
-def test_training_minutes_end_a_run_which_says_how_many_updates_it_made(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_training_minutes_end_a_run_that_says_its_updates(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="netflips.train")
     result = _train(replace(toy_config(str(tmp_path), max_steps=0, max_minutes=0.01), delay_s=0.01))
     assert 0 < result.step < 200

@@ -69,7 +69,7 @@ def test_starting_inside_an_epoch_skips_its_first_batches() -> None:
         [(BatchConfig(batch_size=4), 4), (BatchConfig(batch_size=0, max_length_sum=300), 1), (BatchConfig(batch_size=2), 2)],
     ],
 )
-def test_with_other_settings_each_item_of_the_epoch_comes_exactly_once(settings: list[tuple[BatchConfig, int]]) -> None:
+def test_with_other_settings_each_item_of_the_epoch_comes_once(settings: list[tuple[BatchConfig, int]]) -> None:
     """Of processes that share a rest: all but what does not make a batch for each."""
     before, seen = list[TakenBatches](), list[int]()
     for number, (config, world) in enumerate(settings):

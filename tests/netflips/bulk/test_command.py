@@ -46,8 +46,7 @@ def test_failures_are_told_and_the_exit_code_is_1(
     (tmp_path / "sound").mkdir()
     (tmp_path / "sound" / "good.wav").write_bytes((corpus.parent / "fixture.wav").read_bytes())
     (tmp_path / "sound" / "bad.wav").write_text("no sound")
-    arguments = [str(tmp_path / "sound"), *flags[1:], "--from", "kor", "--quiet"]
-    assert command.main(arguments) == 1
+    assert command.main([str(tmp_path / "sound"), *flags[1:], "--from", "kor", "--quiet"]) == 1
     shown = capsys.readouterr().err
     assert "1 utterance set aside" in shown
     assert "bad: " in shown

@@ -42,7 +42,7 @@ def frames(out_dir: Path) -> dict[str, list[int]]:
     return {name: units.frames().tolist() for name, units in read_units(out_dir).items()}
 
 
-def test_ids_are_those_of_the_fixtures_and_of_one_at_a_time_and_voices_and_features_come_along(
+def test_ids_are_those_of_the_fixtures_and_voices_come_along(
     manifest: Manifest, encoder: ExtractModels, tmp_path: Path, parity_dir: Path, request: pytest.FixtureRequest
 ) -> None:
     """Those of sound come from processes of their own."""
@@ -59,8 +59,7 @@ def test_ids_are_those_of_the_fixtures_and_of_one_at_a_time_and_voices_and_featu
         assert (summary.progress.done, summary.failures) == (len(LENGTHS), {})
         assert 0 < summary.progress.costs.padding_share < 0.5
         found = frames(settings.out_dir)
-        assert found == alone(manifest, encoder, "video" in modalities)
-        assert found["fixture"] == known[case]
+        assert (found, found["fixture"]) == (alone(manifest, encoder, "video" in modalities), known[case])
     first, *others = rows_of(tmp_path / "audio" / "shards")
     extractor, voices = UnitExtractor.from_checkpoint(encoder.encoder), SpeakerEncoder.from_checkpoint(encoder.speaker)
     assert (first["id"], first["language"], first["speaker"]) == ("fixture", "en", "fixture")
@@ -126,7 +125,7 @@ def damaged(manifest: Manifest, folder: Path) -> Manifest:
 
 
 @pytest.mark.usefixtures("in_one_process")
-def test_failures_are_set_aside_with_their_reason_and_can_be_tried_again(
+def test_failures_are_set_aside_with_a_reason_and_tried_again(
     manifest: Manifest, encoder: ExtractModels, sound_only: ExtractSettings, tmp_path: Path, corpus: Path
 ) -> None:
     broken = damaged(manifest, tmp_path)
@@ -150,7 +149,7 @@ def test_failures_are_set_aside_with_their_reason_and_can_be_tried_again(
 
 
 @pytest.mark.usefixtures("in_one_process")
-def test_an_utterance_that_workers_die_of_is_set_aside_and_the_others_are_written(
+def test_an_utterance_that_workers_die_of_is_set_aside(
     manifest: Manifest, encoder: ExtractModels, sound_only: ExtractSettings
 ) -> None:
     """How a pool finds it: test_pool."""

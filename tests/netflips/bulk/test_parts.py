@@ -22,6 +22,7 @@ from netflips.bulk.settings import CPU_PADDING_S, ExtractModels, ExtractSettings
 from netflips.bulk.spread import Spread, default_workers, with_full_paths
 from netflips.bulk.worker import ModelWorker, read_part
 from netflips.model_paths import ModelPaths, RunOptions
+from tests.refusal import refused
 
 
 def test_groups_are_bounded_and_of_like_length() -> None:
@@ -49,8 +50,7 @@ def test_nobody_in_a_group_is_filled_up_more_than_is_allowed() -> None:
 def test_a_device_settles_what_is_not_said() -> None:
     sound, lips = (ExtractSettings(Path("out"), frozenset(kinds)) for kinds in ({"audio"}, {"audio", "video"}))
     assert sound.for_device("cpu").batch_s == 2 * lips.for_device("cpu").batch_s
-    assert lips.for_device("cpu").padding_s == CPU_PADDING_S
-    assert lips.for_device("cuda:0").padding_s == math.inf
+    assert (lips.for_device("cpu").padding_s, lips.for_device("cuda:0").padding_s) == (CPU_PADDING_S, math.inf)
     assert lips.for_device("cuda:0").batch_s > lips.for_device("cpu").batch_s
     said = replace(lips, batch_s=5.0, most_padding_s=0.0)
     for device in ("cpu", "cuda"):
@@ -62,20 +62,16 @@ def test_workers_share_gpus_by_fractions() -> None:
     assert Spread().pool_size("cuda", 1 << 30, two) == PoolSize(2, 8, gpus=1.0)
     assert Spread(gpus_per_worker=0.5).pool_size("cuda", 1 << 30, two) == PoolSize(4, 8, gpus=0.5)
     assert Spread(workers=3, readers=5, gpus_per_worker=0.3).pool_size("cuda:0", 1 << 30, two) == PoolSize(3, 5, gpus=0.3)
-    with pytest.raises(UsageError, match=r"at most 2 workers.*found 3 workers, 2 GPUs"):
-        Spread(workers=3).pool_size("cuda", 1 << 30, two)
-    with pytest.raises(UsageError, match="0 GPUs"):
-        Spread().pool_size("cuda", 1 << 30, {"CPU": 8.0})
+    refused(UsageError, r"at most 2 workers.*found 3 workers, 2 GPUs", Spread(workers=3).pool_size, "cuda", 1 << 30, two)
+    refused(UsageError, "0 GPUs", Spread().pool_size, "cuda", 1 << 30, {"CPU": 8.0})
 
 
 def test_a_cluster_keeps_cores_to_read() -> None:
-    cluster = Spread(address="auto")
-    assert cluster.pool_size("cpu", 0, {"CPU": 16.0}) == PoolSize(8, 8, cpus=1.0)
-    with pytest.raises(UsageError, match="left to read"):
-        Spread(workers=16, address="auto").pool_size("cpu", 0, {"CPU": 16.0})
+    assert Spread(address="auto").pool_size("cpu", 0, {"CPU": 16.0}) == PoolSize(8, 8, cpus=1.0)
+    refused(UsageError, "left to read", Spread(workers=16, address="auto").pool_size, "cpu", 0, {"CPU": 16.0})
 
 
-def test_where_nobody_reads_for_them_workers_take_all_cores_of_a_cluster() -> None:
+def test_workers_without_readers_take_all_cores_of_a_cluster() -> None:
     assert Spread(address="auto").pool_size("cpu", 0, {"CPU": 16.0}, has_readers=False) == PoolSize(16, 1, cpus=1.0)
     assert Spread(workers=3, address="auto").pool_size("cpu", 0, {"CPU": 3.0}, has_readers=False) == PoolSize(3, 1, cpus=1.0)
     with pytest.raises(UsageError, match="--workers 16 at most"):
@@ -92,11 +88,9 @@ def test_paths_mean_the_same_in_every_folder(tmp_path: Path, monkeypatch: pytest
 
 def test_here_workers_are_as_many_as_cores_and_memory_allow() -> None:
     assert Spread().pool_size("cpu", 0, {}) == PoolSize(default_workers(0), num_cores())
-    assert default_workers(0) == num_cores()
-    assert default_workers(1 << 50) == 1
+    assert (default_workers(0), default_workers(1 << 50)) == (num_cores(), 1)
     for wrong in ({"workers": -1}, {"readers": -2}, {"gpus_per_worker": 0.0}, {"gpus_per_worker": 1.5}):
-        with pytest.raises(UsageError):
-            Spread(**wrong)
+        refused(UsageError, "", Spread, **wrong)
 
 
 def test_progress_says_rate_and_time_left(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,20 +164,16 @@ def test_one_file_and_a_manifest(folder: Path, corpus: Path) -> None:
 
 
 def test_what_cannot_be_used(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such input"):
-        read_inputs(str(tmp_path / "none"))
-    with pytest.raises(InputError, match="no media file"):
-        read_inputs(f"{folder}/**/*.flac")
+    refused(InputError, "no such input", read_inputs, str(tmp_path / "none"))
+    refused(InputError, "no media file", read_inputs, f"{folder}/**/*.flac")
     (folder / "a" / "1.mp4").write_bytes(b"x")
-    with pytest.raises(InputError, match=r"1.mp4 and 1.wav have one name.*a pattern in quotes"):
-        read_inputs(str(folder))
+    refused(InputError, r"1.mp4 and 1.wav have one name.*a pattern in quotes", read_inputs, str(folder))
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../x", "a/../../x", "a//b", "a\\b", ".", "a" * 300])
 def test_names_that_leave_the_output_folder_are_refused(name: str) -> None:
     require_file_names(["spk 1/0001", "문장.1"])
-    with pytest.raises(InputError, match="cannot name a file"):
-        require_file_names(["fine", name])
+    refused(InputError, "cannot name a file", require_file_names, ["fine", name])
 
 
 BOTH = frozenset({"audio", "video"})
@@ -235,12 +225,10 @@ def test_a_loaded_worker_has_its_weights_laid_out(encoder: ExtractModels, sound_
     """The first batch then takes as long as the next."""
     worker = ModelWorker(encoder, replace(sound_only, modalities=BOTH))
     assert worker.load() == ""
-    assert worker._extractor is not None
     packed = [module for module in worker._extractor.model.modules() if isinstance(module, PackedLinear)]
     assert packed
     assert all(module._plain is None for module in packed)
 
 
 def test_what_is_wrong_with_the_models_is_said_in_one_line(sound_only: ExtractSettings, manifest: Manifest) -> None:
-    worker = ModelWorker(ExtractModels(manifest.root / "gone.pt"), sound_only)
-    assert "gone.pt" in worker.load()
+    assert "gone.pt" in ModelWorker(ExtractModels(manifest.root / "gone.pt"), sound_only).load()

@@ -125,7 +125,7 @@ def test_a_cluster_that_is_not_there_is_said_at_once(address: str) -> None:
     cluster.require_listening("auto")
 
 
-def test_this_machine_needs_no_ray_and_a_cluster_without_it_is_refused(tmp_path: Path) -> None:
+def test_this_machine_needs_no_ray_a_cluster_does(tmp_path: Path) -> None:
     (tmp_path / "ray.py").write_text("raise ImportError('no module named ray')")
     code = "import netflips.bulk.spread as p\nwith p.place_at({}) as place: print(place.resources['CPU'] > 0)"
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.getcwd()}"}

@@ -49,8 +49,7 @@ def test_a_killed_run_goes_on(many: Manifest, encoder: ExtractModels, tmp_path: 
     resumed = extract(many, killed, encoder, Spread(1, 2), is_quiet=True)
     assert (resumed.num_before, resumed.progress.done) == (len(before), NUM - len(before))
     request.getfixturevalue("in_one_process")
-    whole = extract(many, unbroken, encoder, Spread(1, 2), is_quiet=True)
-    assert whole.progress.done == NUM
+    assert extract(many, unbroken, encoder, Spread(1, 2), is_quiet=True).progress.done == NUM
     assert Counter(row["id"] for row in rows_of(killed.out_dir / "shards")) == Counter(entry.id for entry in many.entries)
     shards = sorted(path.name for path in (unbroken.out_dir / "shards").iterdir())
     assert sorted(path.name for path in (killed.out_dir / "shards").iterdir()) == shards == [f"{n:05d}.jsonl" for n in range(5)]

@@ -22,6 +22,7 @@ from netflips.script.terms import as_it_sounds
 from netflips.script.types import Script
 from netflips.script.utterance import Utterance
 from tests.answering import answering
+from tests.refusal import refused
 
 GOOD = '{"lines": [{"number": 1, "short": "짧게", "natural": "보통은 이렇게", "full": "길게 말하면 이렇게"}]}'
 FOUR = ["보통은 이렇게", "길게 말하면 이렇게", "짧게"]
@@ -86,9 +87,7 @@ def test_it_is_asked_for_three_wordings_with_all_that_matters(server: Any, monke
         ("해체", "합니다체", "합니다체", "그렇습니다."),
     ],
 )
-def test_a_level_of_speech_that_is_asked_for_is_that_of_all_lines_and_examples(
-    server: Any, asked: str, own: str, level: str, shown: str
-) -> None:
+def test_the_level_of_speech_asked_for_is_that_of_all_lines(server: Any, asked: str, own: str, level: str, shown: str) -> None:
     url, handler = server
     translator = open_translator(url, "x", asked)
     assert translator.candidates([_request(level=own)])
@@ -102,7 +101,7 @@ def test_a_level_of_speech_that_is_asked_for_is_that_of_all_lines_and_examples(
 TWO = GOOD.replace("}]", '}, {"number": 2, "text": "둘"}]')
 
 
-def test_terms_that_no_translation_has_are_asked_of_a_language_model_a_few_at_once(server: Any, tmp_path: Path) -> None:
+def test_missing_terms_are_asked_of_a_language_model_a_few_at_once(server: Any, tmp_path: Path) -> None:
     url, handler = server
     names = {"Ann": "앤.", "Bo": "Bo", "Cy": "사이", "Dee": '"디"', "Eve": "이브"}
 
@@ -200,7 +199,7 @@ LINES = {4: "넷", 5: "다섯", 7: "일곱", 9: "아홉"}
 @pytest.mark.parametrize(
     "habit", ["from 1", "from 0", "keys", "of the talk", "one left out", "one left out, and numbered anew", "two in one"]
 )
-def test_no_line_gets_the_words_of_another_however_a_model_numbers_them(server: Any, habit: str) -> None:
+def test_no_line_gets_another_s_words_however_they_are_numbered(server: Any, habit: str) -> None:
     """A model that numbers its lines as it likes, as long as it is asked for more than one."""
     url, handler = server
 
@@ -225,9 +224,8 @@ def test_no_line_gets_the_words_of_another_however_a_model_numbers_them(server: 
 @pytest.mark.parametrize("key", ["sk-secret\nX: y", "sk-s\u200becret", "비밀"])
 def test_a_key_that_is_none_is_refused_and_not_shown(server: Any, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(KEY, key)
-    with pytest.raises(UsageError, match=f"{KEY} holds no key") as told:
-        ChatTranslator(server[0], "x").check()
-    assert not any(part in str(told.value) for part in ("secret", "비밀", "X: y"))
+    message = refused(UsageError, f"{KEY} holds no key", ChatTranslator(server[0], "x").check)
+    assert not any(part in message for part in ("secret", "비밀", "X: y"))
     monkeypatch.setenv(KEY, "sk-fine\n")  # as files end
     ChatTranslator(server[0], "gemma3:4b").check()
 
@@ -258,8 +256,7 @@ def test_a_busy_server_is_asked_again(server: Any, answer: Any, is_asked_again: 
             translator.candidates([_request()])
     assert (KEY in str(told.value)) == (answer[0] == 401)
     assert ("not found" in str(told.value)) == (answer[0] == 404)
-    with pytest.raises(InputError, match="failed 3 times in a row"):
-        translator.candidates([_request()])
+    refused(InputError, "failed 3 times in a row", translator.candidates, [_request()])
 
 
 def test_a_drip_ends_in_time(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,25 +264,21 @@ def test_a_drip_ends_in_time(server: Any, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("netflips.cascade.chat_server._LIMIT_S", 0.3)
     handler.answers[:] = [(200, b"{", {"Content-Length": "9999999"})]
     handler.answers[:] = [lambda _: b"x" * threading.Event().wait(2)]
-    with pytest.raises(InputError, match=r"no answer within 0\.3 s"):
-        ChatTranslator(url, "x").candidates([_request()])
+    refused(InputError, r"no answer within 0\.3 s", ChatTranslator(url, "x").candidates, [_request()])
 
 
 def test_the_model_is_named_or_the_only_one(server: Any) -> None:
     url, handler = server
     handler.models = [{"id": "a"}, {"id": "b:latest"}]
-    with pytest.raises(UsageError, match="--translate-model is needed; expected a, b:latest"):
-        ChatTranslator(url).check()
-    with pytest.raises(UsageError, match="no such model; expected a, b:latest; found c"):
-        ChatTranslator(url, "c").check()
+    refused(UsageError, "--translate-model is needed; expected a, b:latest", ChatTranslator(url).check)
+    refused(UsageError, "no such model; expected a, b:latest; found c", ChatTranslator(url, "c").check)
     ChatTranslator(url, "b").check()
     handler.models = None
     ChatTranslator(url).check()  # a server without a list
-    with pytest.raises(InputError, match="did not answer"):
-        ChatTranslator("http://127.0.0.1:9/v1").check()
+    refused(InputError, "did not answer", ChatTranslator("http://127.0.0.1:9/v1").check)
 
 
-def test_texts_leave_this_machine_only_by_name_over_https_and_that_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_texts_leave_this_machine_only_by_name_over_https(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", "netflips"):
         remote = open_translator("https://api.example.com/v1", "m")
     assert isinstance(remote, ChatTranslator)
@@ -294,5 +287,4 @@ def test_texts_leave_this_machine_only_by_name_over_https_and_that_is_told(caplo
     assert isinstance(open_translator("http://127.0.0.1:11434", "m"), ChatTranslator)
     wrong = {"http://example.com/v1": "m", "https://example.com/translate": None, "cat": "m", "https://[::1/v1": "m"}
     for given, model in wrong.items():
-        with pytest.raises(UsageError, match="--translate-"):
-            open_translator(given, model)
+        refused(UsageError, "--translate-", open_translator, given, model)

@@ -193,8 +193,7 @@ def _stream(text: str) -> bytes:
         {"choices": [{"delta": {}, "finish_reason": "stop"}]},
         {"choices": []},
     ]
-    lines = [": keep-alive", *(f"data: {json.dumps(row)}" for row in rows), "data: [DONE]"]
-    return "\n\n".join(lines).encode()
+    return "\n\n".join([": keep-alive", *(f"data: {json.dumps(row)}" for row in rows), "data: [DONE]"]).encode()
 
 
 @pytest.mark.parametrize(
@@ -227,7 +226,7 @@ _OPENAI = {
 }
 
 
-def test_parameters_that_a_server_refuses_by_name_are_left_out_from_then_on(server: Any, translate: Any) -> None:
+def test_parameters_that_a_server_refuses_are_left_out_from_then_on(server: Any, translate: Any) -> None:
     """A server as OpenAI's of today, one that knows JSON but no schema, and no effort of thinking but the usual ones."""
 
     def answer(body: dict[str, Any]) -> tuple[int, bytes]:

@@ -155,7 +155,7 @@ def test_it_is_known_before_it_speaks_how_long_it_takes(network: None, monkeypat
     assert speaking.seconds_of("...", "ko") is None
 
 
-def test_speakers_whose_sound_is_kept_get_voices_of_their_own_by_pitch(
+def test_speakers_whose_sound_is_kept_get_voices_by_pitch(
     network: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = []

@@ -14,7 +14,7 @@ PAIRS = {
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_a_name_is_found_in_hangul_and_in_its_own_letters_and_is_missed_where_it_is_not(name: str) -> None:
+def test_a_name_is_found_in_hangul_and_in_its_own_letters(name: str) -> None:
     source = f"We saw {name} again."
     assert names_in(source)[-1] == name
     for there in (PAIRS[name], name):
@@ -24,7 +24,7 @@ def test_a_name_is_found_in_hangul_and_in_its_own_letters_and_is_missed_where_it
     assert lost_names(source, "어제는 다시 보고 싶었던 사람을 우리가 모두 만났어요.") == (name,)
 
 
-def test_words_at_the_beginning_are_names_only_where_they_sound_like_no_other() -> None:
+def test_words_at_the_beginning_are_names_if_they_sound_like_none() -> None:
     assert names_in('This is it. There we go! When? "So we did." Marchetti said so.') == ["Marchetti"]
     assert names_in("Zu\u0308rich is so big. This is it.") == ["Z\u00fcrich"]  # letters and marks apart, which are longer
     assert lost_names("This is it.", "다시 해요.") == ()
@@ -35,7 +35,7 @@ SHORT = {"Leo": "레오", "Amy": "에이미", "Joe": "조", "Ian": "이안", "Ev
 
 
 @pytest.mark.parametrize("name", SHORT)
-def test_a_name_too_short_to_be_told_by_its_sound_is_guarded_by_what_is_said_for_it(name: str) -> None:
+def test_a_short_name_is_guarded_by_what_is_said_for_it(name: str) -> None:
     for source in (f"{name} said so.", f"We saw {name} again."):
         assert names_in(source, SHORT)[-1] == name
         for there in (SHORT[name], name):
@@ -44,7 +44,7 @@ def test_a_name_too_short_to_be_told_by_its_sound_is_guarded_by_what_is_said_for
         assert lost_names(source, "어제 그 사람이 다시 그랬어요.", SHORT) == (name,)
 
 
-def test_of_a_name_that_is_translated_or_has_several_words_it_is_what_is_said_for_it() -> None:
+def test_a_translated_or_long_name_is_what_is_said_for_it() -> None:
     known = {"China": "중국", "Leo Marchetti": "레오 마르케티", "United States": "미국", "battery": "배터리"}
     assert lost_names("We met in China.", "우리는 중국에서 만났어요.", known) == ()
     assert lost_names("Leo Marchetti spoke.", "마르케티가 말했어요.", known) == ("Leo",)

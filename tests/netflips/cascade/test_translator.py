@@ -59,7 +59,7 @@ def test_a_translator_between_two_languages(tmp_path: Path, names: tuple[str, st
         open_text_translator(folder.rename(tmp_path / "mine"), "cpu")
 
 
-def test_a_folder_may_have_a_tokenizer_json_in_place_of_a_sentencepiece_model(nllb: Path, tmp_path: Path) -> None:
+def test_a_tokenizer_json_may_stand_for_a_sentencepiece_model(nllb: Path, tmp_path: Path) -> None:
     folder = tmp_path / "other"
     folder.mkdir()
     for path in nllb.iterdir():
@@ -72,14 +72,14 @@ def test_a_folder_may_have_a_tokenizer_json_in_place_of_a_sentencepiece_model(nl
     assert open_text_translator(folder, "cpu").translate("the bus stops. we go", "en", "ko").text == "그 버스 서요. 우리 가요"
 
 
-def test_a_sentence_longer_than_the_network_knows_is_cut_between_words(nllb: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sentence_too_long_for_the_network_is_cut_between_words(nllb: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("netflips.cascade.translator._LONGEST", 50)
     translator = open_text_translator(nllb, "cpu")
     said = "the bus we go " * 30
     assert translator.translate(said, "en", "ko").text.split() == [WORDS[word] for word in said.split()]
 
 
-def test_sentences_end_where_they_do_and_languages_are_of_both_families() -> None:
+def test_sentences_end_where_they_do_in_both_families() -> None:
     sentences = ["How are you?", "I am Dr. Smith, e.g. a man.", "It is 3.50 dollars. ok?"]
     assert sentences_of("{} {}\n{}".format(*sentences)) == sentences
     assert sentences_of('"Stop!" he said. 좋아요. 元気\uff1fはい') == ['"Stop!"', "he said.", "좋아요.", "元気\uff1f", "はい"]

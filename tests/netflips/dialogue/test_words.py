@@ -56,7 +56,7 @@ def test_letters_are_single_strokes() -> None:
     assert (names("값이 싸요!"), names("\uff21-1 ㅘ")) == ("ㄱㅏㅂㅅㅣㅅㅅㅏㅛ", "a1ㅗㅏ")
 
 
-def test_every_question_that_the_shipped_bundle_knows_is_answered_by_what_can_be_said() -> None:
+def test_every_question_of_the_shipped_bundle_has_a_sayable_answer() -> None:
     replies, book = Replies.read(DEMO_REPLIES), phrasebook()
     for template in sorted({*range(35)} - {4, 18}):
         pairs = list(book.pairs_of(template))
@@ -117,7 +117,7 @@ def test_a_program_answers_without_a_shell(tmp_path: Path) -> None:
     assert program(tmp_path / "answer it", code).reply("은행; rm -rf $HOME `id`") == "들었어요: 은행; rm -rf $HOME `id` --polite"
 
 
-def test_a_program_that_fails_is_one_error_and_so_is_a_command_that_names_none(tmp_path: Path) -> None:
+def test_a_program_that_fails_or_is_not_named_is_one_error(tmp_path: Path) -> None:
     for code, complaint in (
         ("sys.exit(3)", "exit code 3"),
         ("pass", "no answer"),

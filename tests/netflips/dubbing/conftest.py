@@ -100,8 +100,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> DubOptions:
-    work = tmp_path_factory.mktemp("work")
-    return DubOptions(beam=1, max_target_units=30, work_dir=work)
+    return DubOptions(beam=1, max_target_units=30, work_dir=tmp_path_factory.mktemp("work"))
 
 
 @pytest.fixture(scope="session")

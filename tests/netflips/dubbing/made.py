@@ -79,8 +79,7 @@ def plain_frames(times: Sequence[Fraction]) -> list[np.ndarray]:
 
 def speech(plan: Sequence[float], rate: int = 44_100, channels: int = 2, seed: int = 0) -> np.ndarray:
     """Silence and babble in turn (s), float32 [S, channel] at `rate` Hz."""
-    mono = resample(talk(list(plan), seed), SAMPLE_RATE, rate)
-    return np.repeat(mono[:, None], channels, axis=1)
+    return np.repeat(resample(talk(list(plan), seed), SAMPLE_RATE, rate)[:, None], channels, axis=1)
 
 
 def write_recording(

@@ -65,7 +65,7 @@ def test_silence_stays_silent_and_blocks_of_any_size_give_the_same() -> None:
     assert np.abs(_both(sound, 700) - _both(sound, 10 * RATE)).max() < 1e-6
 
 
-def test_a_sound_that_begins_and_ends_with_speech_takes_the_side_that_there_is() -> None:
+def test_a_sound_all_of_speech_takes_the_side_that_there_is() -> None:
     bed, voice = _bed("room", 10 * RATE), _voice(10 * RATE)
     cut = slice(round(2.5 * RATE), round(7.5 * RATE))
     regions = [Region(0.0, 2.5), Region(4.5, 5.0)]
@@ -103,7 +103,7 @@ def test_speech_without_a_pause_is_estimated_in_pieces_without_a_seam(monkeypatc
     assert 20 * np.log10(abs(left)) < -25
 
 
-def test_a_long_stretch_with_which_a_sound_begins_takes_the_background_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_stretch_at_the_start_takes_the_background_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in one piece: nothing before it tells what plays behind. Where nothing behind it does, either, there is silence."""
     bed, said = _bed("hum", 83 * RATE), babble(80.0)
     sound = bed.copy()

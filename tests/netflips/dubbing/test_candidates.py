@@ -100,7 +100,7 @@ def test_of_a_unit_translator_s_wordings_the_one_that_fits_is_spoken(slot_s: flo
             assert fitted.offered == [take for take in told.offered if not is_long or (take[1] or 1.0) < natural_s]
 
 
-def test_pieces_of_one_sentence_are_joined_over_the_pauses_between_them() -> None:
+def test_pieces_of_one_sentence_are_joined_over_their_pauses() -> None:
     said = _said(
         (0, 2, "Ann", "If you want to go to"),
         (3, 5, "Ann", "the airport."),
@@ -117,8 +117,7 @@ def test_pieces_of_one_sentence_are_joined_over_the_pauses_between_them() -> Non
     apart = "When I was a child.", "There was no shade.", "and nobody walked.", "When?"
     heard_apart = _said(*((2 * k, 2 * k + 1, "", text) for k, text in enumerate(apart)))
     assert [len(sentence.pieces) for sentence in sentences_in(heard_apart)] == [3, 1]
-    without_stops = _said((0, 1, "", "the bus"), (1, 2, "", "stops"))
-    assert len(sentences_in(without_stops)) == 2
+    assert len(sentences_in(_said((0, 1, "", "the bus"), (1, 2, "", "stops")))) == 2
     assert len(sentences_in([said[0], said[2]])) == 2  # no neighbours
 
 
@@ -154,7 +153,7 @@ def test_numbers_of_terms_are_not_added(translating: Any) -> None:
     assert (found.losses, found.missed) == ((), ())
 
 
-def test_a_translation_without_added_numbers_is_taken_before_one_with_them(translating: Any) -> None:
+def test_a_translation_without_added_numbers_comes_first(translating: Any) -> None:
     model = _Model({1: ["2017년에 " + GOOD], 2: [STOP]}, {1: [GOOD]})
     done, notes, _ = translating(model)
     assert done[1].target.text == GOOD
@@ -244,7 +243,7 @@ def test_another_name_of_who_speaks_asks_for_nothing_again(translating: Any) -> 
     assert len(model.asked) == 1
 
 
-def test_what_never_comes_is_left_alone_and_what_lacks_something_is_told(translating: Any) -> None:
+def test_what_never_comes_is_left_alone_and_gaps_are_named(translating: Any) -> None:
     old = "그것은 옛날에 있었던 아주 오래된 일이었습니다"
     model = _Model({1: [old], 2: ["Go there."]}, {1: [old]}, {1: [GOOD[2:]], 2: ["bus bus"]}, {2: ["버스" * 40]})
     done, notes, _ = translating(model)

@@ -106,8 +106,7 @@ def test_the_original_voice_that_is_left_in_is_told(
     report = dub(recording, out, spelling, replace(options, background_audio=tmp_path / "effects.wav"))
     assert all(one.checked is not None and one.checked.faults == ("leak",) for one in report.utterances)
     start, stop = (round(16000 * at) for at in SPANS[0])
-    left = leak(read_speech(out)[start:stop], read_speech(recording)[start:stop])
-    assert left > 0.5
+    assert leak(read_speech(out)[start:stop], read_speech(recording)[start:stop]) > 0.5
 
 
 def _spoken(number: int, speaker: str, voice: Any) -> Spoken:
@@ -117,8 +116,7 @@ def _spoken(number: int, speaker: str, voice: Any) -> Spoken:
 def _checker(script: Script, **measures: Any) -> Any:
     silent: Any = {"recognizer": None, "has_times": False, "encoder": None, "store": None, "mouth": None, "readings": {}}
     speak = {"speak": lambda one: np.full(16_000, 0.1, np.float32), "language": "ko"}
-    measurer = Measurer(**{**silent, **speak, **measures})
-    return _Checker(script, measurer, Notes(is_quiet=True))
+    return _Checker(script, Measurer(**{**silent, **speak, **measures}), Notes(is_quiet=True))
 
 
 @pytest.mark.parametrize("error", [InputError("it was not recognized"), ZeroDivisionError()])
@@ -165,8 +163,7 @@ def test_lips_that_stay_open_where_they_are_to_close_are_found(opening: float, c
 
 def test_letters_missing_and_added_in_a_row_are_counted() -> None:
     text, short = "저는 보라색 책이 좋아요", "저는 책이 좋아요"
-    assert longest_gaps(text, text) == (0, 0)
-    assert longest_gaps(short, text) == (7, 0)
+    assert (longest_gaps(text, text), longest_gaps(short, text)) == ((0, 0), (7, 0))
     assert longest_gaps("저는 책이 책이 책이 책이 좋아요", short) == (0, 15)
     assert all(f"fault_{name}" in KINDS for name in SPEECH_FAULTS)
     assert Utterance(text=Text("a")).checked is None
@@ -187,7 +184,7 @@ def test_what_is_heard_is_compared_with_the_text(heard: str, faults: set[str]) -
     assert compared(Transcript(heard, "ko"), "저는 보라색 책이 좋아요", "ko", 3 * 16_000)[1] == faults
 
 
-def test_utterances_are_heard_half_a_minute_at_once_and_get_their_words_by_time(tmp_path: Path) -> None:
+def test_half_a_minute_is_heard_at_once_and_words_go_by_time(tmp_path: Path) -> None:
     lengths = enumerate((2, 2, 20, 9, 40), 1)
     placed = [Utterance(number, TimeSpan(0, seconds), fit=TimeFit(TimeSpan(0, 0))) for number, seconds in lengths]
     assert [*packs_of(placed)] == [[1, 2, 3], [4], [5]]

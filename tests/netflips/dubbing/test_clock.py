@@ -99,8 +99,7 @@ def test_one_sentence_with_a_second_of_frame_is_heard_whole(tmp_path: Path, talk
     report = script_from(json.loads(told.read_text()))
     errors = character_errors("Excuse me, where is the airport?", report.source_text)
     assert errors.errors <= 0.2 * errors.length, "a sentence that is not heard to its end lacks a third"
-    assert report.input_s == pytest.approx(2.6, abs=0.08)
-    assert report.schedule == "ping_pong"
+    assert (report.input_s, report.schedule) == (pytest.approx(2.6, abs=0.08), "ping_pong")
     own = FrameSource(video).own
     assert (own.start, own.stop) == (0, 25), "the footage is played to and fro as it is"
 

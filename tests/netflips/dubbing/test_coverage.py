@@ -44,8 +44,7 @@ def moved(spans: list[Span], seconds: float, early: float = 0.0) -> list[Span]:
     ],
 )
 def test_how_late_subtitles_are(cues: list[Span], speech: list[Span], late: float | None) -> None:
-    found = offset_of(cues, speech)
-    assert found == (None if late is None else pytest.approx(late, abs=0.12))
+    assert offset_of(cues, speech) == (None if late is None else pytest.approx(late, abs=0.12))
 
 
 def activity(speech: list[Span], quiet: float) -> SpeechActivity:
@@ -132,8 +131,7 @@ def test_what_subtitles_leave_out_is_told_and_muted(recording: Path, spelling: M
 
 def test_late_subtitles_are_told_and_moved(recording: Path, spelling: Models, quick: DubOptions, tmp_path: Path) -> None:
     late = replace(quick, script_in=srt(tmp_path / "a.srt", *moved(SPEECH, 1.2)))
-    told = dub(recording, tmp_path / "told.mp4", spelling, late)
-    notes = {one.code: one.values for one in told.notes}
+    notes = {one.code: one.values for one in dub(recording, tmp_path / "told.mp4", spelling, late).notes}
     assert notes["subtitles_offset"]["seconds"] == pytest.approx(1.2, abs=0.2)
     assert notes["speech_uncovered"]["seconds"] > 2
     for asked in ("auto", -1.2):

@@ -84,7 +84,6 @@ def test_a_stopped_dub_goes_on_to_the_same_bytes(made: Made, work: Path) -> None
 def test_the_original_of_a_part_is_that_part(made: Made, recording: Path) -> None:
     out, script = made(tracks="dub,original", start=4.9, end=7.5)
     part = script.result.part
-    assert part is not None
     there = sound_of(recording, 1)[round(part.start_s * RATE) : round(part.end_s * RATE)]
     kept = sound_of(out, 2)
     assert len(kept) == pytest.approx(len(sound_of(out, 1)), abs=1)

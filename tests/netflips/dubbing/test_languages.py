@@ -163,7 +163,7 @@ def test_a_video_that_fails_keeps_no_other_from_its_joint_file(
     assert "bad.mp4: there is no file of all languages, as a dub failed" in capsys.readouterr().err
 
 
-def test_dubs_of_other_lengths_keep_no_other_video_from_its_joint_file(
+def test_dubs_of_other_lengths_keep_no_video_from_its_joint_file(
     arguments: list[str],
     recording: Path,
     work: Path,
@@ -216,9 +216,7 @@ def dubbed_alone(arguments: list[str]) -> int:
     return dub_command.main(arguments)
 
 
-def test_a_run_that_was_killed_in_its_second_language_makes_nothing_of_the_first_again(
-    arguments: list[str], tmp_path: Path
-) -> None:
+def test_a_run_killed_in_its_second_language_keeps_the_first(arguments: list[str], tmp_path: Path) -> None:
     frames = tmp_path / "out_ko.mp4.work" / "frames"  # beside the first language's file
     process, before = start(dubbed_alone, arguments, told=tmp_path / "told"), 0
     while process.is_alive() and (not before or len(list(frames.glob("[!.]*.npz"))) <= before):
@@ -238,7 +236,7 @@ def test_a_run_that_was_killed_in_its_second_language_makes_nothing_of_the_first
     assert languages_of(tmp_path / "out_en.mp4") == ["eng"]
 
 
-def test_over_text_speech_is_recognized_once_and_each_language_has_its_texts(
+def test_over_text_speech_is_recognized_once_for_all_languages(
     recording: Path,
     paths: ModelPaths,
     ko_fr: Path,
@@ -296,7 +294,7 @@ def test_over_text_speech_is_recognized_once_and_each_language_has_its_texts(
         (KOKORO, "ko,fr", "Kokoro-82M has no language 'fr'; expected one of en, ko; found fr; --speak-with names another program"),
     ],
 )
-def test_over_text_a_language_that_is_lacking_is_refused_before_the_work(
+def test_over_text_a_missing_language_is_refused_before_the_work(
     recording: Path, paths: ModelPaths, ko_fr: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch, speaker: str, languages: str, line: str,
 ) -> None:  # fmt: skip
@@ -324,7 +322,7 @@ def test_over_text_a_language_that_is_lacking_is_refused_before_the_work(
         (["--ray", "--to", "ko,es"], "has no language 'es'"),
     ],
 )
-def test_what_cannot_be_in_several_languages_is_refused_before_the_work(
+def test_what_is_for_one_language_is_refused_before_the_work(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], said: str
 ) -> None:
     script = write_times(tmp_path / "script.json", (1.0, 3.0, "말해요"))

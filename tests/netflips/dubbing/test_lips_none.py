@@ -87,8 +87,7 @@ def test_the_manifest_says_speech(recording: Path, models: Models, plain: DubOpt
     consent = tmp_path / "consent.json"
     consent.write_text(json.dumps([{"who": "Ann", "agreed_to": "a dub"}]))
     script = dub(recording, out, models, replace(plain, operator="Studio", consent=consent))
-    found = read_provenance(out)
-    done = [one for one in found.actions if one["action"] == "c2pa.dubbed"]
+    done = [one for one in read_provenance(out).actions if one["action"] == "c2pa.dubbed"]
     assert [(one["description"], one.get("changes")) for one in done] == [("speech", None)]
     assert SPEECH.notice in probe(out).comment
     assert _codes(script) == ["encoded_drawn"]  # the label is in all frames
@@ -146,8 +145,7 @@ def test_lips_are_read_if_somebody_asks_for_that(recording: Path, models: Models
 
 def test_a_script_goes_on_from_one_with_lips(recording: Path, spelling: Models, plain: DubOptions, tmp_path: Path) -> None:
     script = write_times(tmp_path / "times.json", (PLAN[0], PLAN[0] + PLAN[1], "안녕하세요"))
-    told = dub(recording, tmp_path / "out.mp4", spelling, replace(plain, script_in=script))
-    assert len(told.processed) == 1
+    assert len(dub(recording, tmp_path / "out.mp4", spelling, replace(plain, script_in=script)).processed) == 1
     assert packets(tmp_path / "out.mp4") == packets(recording)
 
 

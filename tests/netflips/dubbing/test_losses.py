@@ -111,7 +111,7 @@ def test_what_stays_wrong_is_told(translate: Any, habit: str, of_all: list[str],
         assert (said, len(notes.of)) == ({}, len(TALK))
 
 
-def test_sentences_with_a_fault_are_left_in_the_original_where_that_is_wanted(translate: Any) -> None:
+def test_faulty_sentences_stay_in_the_original_where_wanted(translate: Any) -> None:
     said, notes, _ = translate("numbers", True, leave_faulty=True)
     assert said == {}
     assert sentence(notes.of[1][0], who="1") == "1 is left alone: the translation says 3,217, which the original does not"
@@ -137,7 +137,7 @@ def _rows(name: str) -> list[tuple[bool, str, str]]:
     return [(verdict == "right", source, text) for verdict, source, text in (row.split("\t") for row in rows)]
 
 
-def test_a_turned_negation_is_found_and_what_sounds_like_one_is_left_alone() -> None:
+def test_a_turned_negation_is_found_and_its_likes_left_alone() -> None:
     rows = _rows("negations.tsv")
     wrong = [(source, text) for is_right, source, text in rows if is_right == is_negation_turned(source, text, ("en", "ko"))]
     assert len(rows) >= 80

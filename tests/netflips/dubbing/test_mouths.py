@@ -54,7 +54,7 @@ def _pieces(options: DubOptions) -> Callable[[], list[Path]]:
 
 
 @pytest.mark.parametrize("name", ["mesh", "wav2lip", "program"])
-def test_each_mouth_draws_where_somebody_speaks_and_goes_on_after_a_stop(
+def test_each_mouth_draws_where_one_speaks_and_goes_on_after_a_stop(
     recording: Path, models: Models, chosen: Chosen, tmp_path: Path, name: str
 ) -> None:
     source, out, options = decode(recording), tmp_path / "out.mp4", chosen(name)
@@ -81,7 +81,7 @@ def test_each_mouth_draws_where_somebody_speaks_and_goes_on_after_a_stop(
     _require_same(decode(tmp_path / "again.mp4"), dubbed)
 
 
-def test_utterances_that_a_program_fails_stay_as_they_are_and_are_tried_again(
+def test_utterances_that_a_program_fails_stay_and_are_tried_again(
     recording: Path, models: Models, settings: DubOptions, tmp_path: Path
 ) -> None:
     (tmp_path / "once.py").write_text(
@@ -122,7 +122,6 @@ def test_another_mouth_redoes_the_frames_that_it_draws_alone(
     recording: Path, models: Models, settings: DubOptions, chosen: Chosen, tmp_path: Path
 ) -> None:
     dub(recording, tmp_path / "a.mp4", models, settings)
-    other = replace(chosen("wav2lip"), hard_paste=True)
-    report = dub(recording, tmp_path / "b.mp4", models, other)
+    report = dub(recording, tmp_path / "b.mp4", models, replace(chosen("wav2lip"), hard_paste=True))
     assert work_made(report).keys() == {"frames"}
     assert report.result.work_counts["frames"]["kept"] > 0  # where nobody speaks

@@ -78,9 +78,7 @@ def _reported(report: Path) -> Script:
     return script_from(json.loads(report.read_text(encoding="utf-8")))
 
 
-def test_it_is_dubbed_by_its_text_and_a_corrected_text_changes_its_own_utterance(
-    recording: Path, dub: Callable[..., int], tmp_path: Path, work: Path
-) -> None:
+def test_a_corrected_text_changes_its_own_utterance(recording: Path, dub: Callable[..., int], tmp_path: Path, work: Path) -> None:
     out, told = tmp_path / "talk_ko.mp4", tmp_path / "report.json"
     assert dub(recording, out, "--work-dir", tmp_path / "other", "--draft", tmp_path / "draft.json") == 0
     draft = read_script(tmp_path / "draft.json")
@@ -128,7 +126,7 @@ def test_it_is_dubbed_by_its_text_and_a_corrected_text_changes_its_own_utterance
     assert not np.array_equal(changed.frames[~elsewhere], plain.frames[~elsewhere])
 
 
-def test_titles_of_the_video_and_its_chapters_are_translated_and_may_be_corrected(
+def test_titles_and_chapters_are_translated_and_may_be_corrected(
     recording: Path, dub: Callable[..., int], tmp_path: Path, work: Path
 ) -> None:
     talk, draft, out = tmp_path / "talk.mkv", tmp_path / "draft.json", tmp_path / "out.mkv"
@@ -156,7 +154,7 @@ def test_titles_of_the_video_and_its_chapters_are_translated_and_may_be_correcte
         assert next(one["metadata"]["title"] for one in container.chapters()) == "우리 가요"
 
 
-def test_a_short_clip_is_dubbed_alike_and_what_cannot_be_said_is_left_alone(
+def test_a_short_clip_is_dubbed_alike_but_for_the_unsayable(
     dub: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clip, out, told = tmp_path / "clip.mp4", tmp_path / "out.mp4", tmp_path / "report.json"
@@ -184,7 +182,7 @@ for line in sys.stdin:
 """
 
 
-def test_a_program_translates_with_the_whole_recording_a_glossary_and_the_level_of_speech(
+def test_a_program_translates_with_recording_glossary_and_level(
     recording: Path, dub: Callable[..., int], folders: dict[str, Path], tmp_path: Path, work: Path
 ) -> None:
     (tmp_path / "translate.py").write_text(TRANSLATE)
@@ -341,7 +339,7 @@ STRANGE = [3, 1, 2, 9, 4]
 """Units that no translator here says."""
 
 
-def test_units_that_were_approved_are_said_unit_for_unit_whoever_translates_here(
+def test_approved_units_are_said_whoever_translates_here(
     recording: Path, dub: Callable[..., int], over_units: Callable[..., int], there: Path, tmp_path: Path
 ) -> None:
     assert over_units(tmp_path / "x.mp4", "--draft", tmp_path / "draft.json") == 0
@@ -378,7 +376,7 @@ def test_units_that_were_approved_are_said_unit_for_unit_whoever_translates_here
     assert said(over_text, corrected, "text.mp4") == [drafted[0], "우리 가요", drafted[2]]
 
 
-def test_a_term_is_corrected_once_for_what_was_approved_the_translator_and_the_voice(
+def test_a_term_is_corrected_once_for_text_translator_and_voice(
     recording: Path, dub: Callable[..., int], folders: dict[str, Path], there: Path, tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
@@ -433,8 +431,7 @@ def test_a_name_in_latin_letters_is_read_as_proposed_and_told(
     asked = ["--translate-with", _program(answers), "--report", tmp_path / "r.json", "--work-dir", there, "--lips", "none"]
     assert dub(recording, tmp_path / "x.mp4", *asked, given=given) == 0
     assert "Marchetti (마체티) are read as the terms propose" in capsys.readouterr().err
-    report = _reported(tmp_path / "r.json")
-    latin, hangul, _ = report.processed
+    latin, hangul, _ = _reported(tmp_path / "r.json").processed
     assert latin.spoken.text == "Marchetti를 봤어요 네"  # subtitles keep the word
     assert latin.units == hangul.units
     assert "unsayable" not in latin.quality.causes
@@ -443,7 +440,7 @@ def test_a_name_in_latin_letters_is_read_as_proposed_and_told(
 ROUND = "['그 버스가 섭니다', '버스는 여기 섭니다', '우리는 갑니다 네']"
 
 
-def test_a_text_that_is_asked_for_once_more_is_another_and_a_stopped_dub_goes_on_with_it(
+def test_a_text_asked_for_again_is_another_and_stays_after_a_stop(
     recording: Path, dub: Callable[..., int], folders: dict[str, Path], tmp_path: Path
 ) -> None:
     """By the same program, in the same folder, which says something else each time."""
@@ -485,7 +482,7 @@ def test_models_of_the_cascade_are_loaded_once_for_many_dubs(paths: ModelPaths, 
 
 
 @pytest.mark.local
-def test_real_whisper_a_program_that_translates_and_one_that_speaks_dub_the_demo(tmp_path: Path) -> None:
+def test_whisper_and_two_programs_dub_the_demo(tmp_path: Path) -> None:
     """On the demo bundle: nothing of the chain is made up but the translator, which knows one sentence."""
     whisper = installed_folder("judge-whisper")
     if whisper is None:
@@ -527,7 +524,7 @@ def _program(code: str) -> str:
         ("'그 버스 서요' if number == 2 else 1 / 0", 1 / 3, "untranslated", "its text was not translated"),
     ],
 )
-def test_what_is_no_translation_is_told_before_the_work_and_keeps_its_sound(
+def test_what_is_no_translation_is_named_and_keeps_its_sound(
     recording: Path, dub: Callable[..., int], folders: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str],
     code: str, share: float, cause: str, reason: str,
 ) -> None:  # fmt: skip
@@ -541,7 +538,7 @@ def test_what_is_no_translation_is_told_before_the_work_and_keeps_its_sound(
     assert dub(recording, tmp_path / "out.mp4", *asked, "--strict", given=given) == 3
 
 
-def test_another_language_is_found_out_told_and_kept_and_auto_takes_it(
+def test_another_language_is_found_out_and_auto_takes_it(
     recording: Path, dub: Callable[..., int], folders: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     french = write_whisper(tmp_path / "small", "le bus s arrete", language="fr")

@@ -83,7 +83,7 @@ def test_faces_that_cannot_be_drawn_are_left_alone_and_blended_around(changes: d
     assert _path(there=abs(np.arange(100) - 50) < 2).at(2.0)[2] == Reason.BRIEF
 
 
-def test_boxes_are_smooth_within_a_shot_jump_with_the_cut_and_follow_without_lag() -> None:
+def test_boxes_are_smooth_within_a_shot_and_follow_without_lag() -> None:
     rng = np.random.default_rng(0)
     boxes = np.tile(BOX, (100, 1)) + rng.normal(0, 2, (100, 4)).astype(np.float32)
     boxes[50:] += 60
@@ -121,9 +121,7 @@ def test_the_mouth_rests_in_silence_without_quivering() -> None:
     silent[20:30] = True
     renderer: Any = _Renderer()
     codes = UnitLipSync(renderer).codes(SpokenUnits(said, quiet=silent, rest=5))[:, 0].tolist()
-    assert codes[:20] == list(range(10, 30))
-    assert codes[20:30] == [5] * 10
-    assert codes[30:50] == list(range(40, 60))
+    assert (codes[:20], codes[20:30], codes[30:50]) == (list(range(10, 30)), [5] * 10, list(range(40, 60)))
     assert codes[50:] == [5]  # it holds on
     assert UnitLipSync(renderer).codes(SpokenUnits(said, quiet=silent))[50:, 0].tolist() == [59]
 
@@ -132,8 +130,7 @@ def test_only_lasting_silence_is_rest() -> None:
     tone = 0.2 * np.sin(np.arange(16_000) / 5).astype(np.float32)
     tone[640 * 5 : 640 * 7] = 0
     tone[640 * 12 : 640 * 20] = 0
-    silent = silent_frames(tone)
-    assert np.flatnonzero(silent).tolist() == list(range(12, 20))
+    assert np.flatnonzero(silent_frames(tone)).tolist() == list(range(12, 20))
     assert silent_frames(np.zeros(6400, np.float32)).all()
 
 
@@ -167,13 +164,12 @@ def _scheduled(talk: PlacedTalk, frames: Sequence[Any], inside: range) -> Iterat
         )
 
 
-def test_frames_are_the_very_same_outside_of_talk_and_outside_of_the_mouth() -> None:
+def test_frames_are_the_same_outside_of_talk_and_the_mouth() -> None:
     talk = _talk(_path(count=150))
     frames = _frames(150)
     renderer: Any = _Renderer()
     inside = range(25, 100)
-    mouth = UnitLipSync(renderer, paste_lower_face)
-    shown = list(drawn(mouth, _scheduled(talk, frames, inside)))
+    shown = list(drawn(UnitLipSync(renderer, paste_lower_face), _scheduled(talk, frames, inside)))
     assert [one.time for one in shown] == [one.time for one in frames]
     for k, (one, frame) in enumerate(zip(shown, frames, strict=True)):
         if k not in inside:
@@ -222,8 +218,7 @@ class _FarSighted:
 
 
 def test_a_mouth_that_looks_ahead_meets_each_face_of_each_shot_anew() -> None:
-    tracks = np.repeat([4, 7], [90, 60])
-    talk, mouth = _talk(_path([2.0], count=150, tracks=tracks)), _FarSighted()
+    talk, mouth = _talk(_path([2.0], count=150, tracks=np.repeat([4, 7], [90, 60]))), _FarSighted()
     frames = _frames(150)
     inside = range(25, 100)
     shown = list(drawn(mouth, _scheduled(talk, frames, inside)))
@@ -254,8 +249,7 @@ def _line(start: int, stop: int, length: int, level: float = 0.5) -> Line:
 
 @pytest.mark.parametrize("block", [100, 997, 48_000])
 def test_old_sound_is_the_very_same_outside_of_lines(block: int) -> None:
-    rng = np.random.default_rng(0)
-    old = rng.normal(0, 0.1, (30_000, 2)).astype(np.float32)
+    old = np.random.default_rng(0).normal(0, 0.1, (30_000, 2)).astype(np.float32)
     mixer = Mixer([_line(5000, 9000, 3000), _line(15_000, 18_000, 4000)], 10_000, 2)
     starts = range(0, len(old), block)
     mixed = np.concatenate([sum(mixer.parts(start, old[start : start + block])) for start in starts])
@@ -276,7 +270,7 @@ def test_old_speech_that_begins_softly_and_ends_late_is_not_heard() -> None:
     assert mixed[[349, 380, 450, 620, 680]] == pytest.approx([0.1, 0.0, 0.3, 0.0, 0.1])
 
 
-def test_effects_are_heard_where_the_old_sound_is_not_and_a_bed_but_where_no_voice_was_found() -> None:
+def test_effects_are_heard_between_voices_and_a_bed_below_them() -> None:
     old, effects = np.full((1000, 1), 0.1, np.float32), np.full((1000, 1), 0.3, np.float32)
     kept = sum(Mixer([_line(400, 600, 100, 0.0)], 1000, 1).parts(0, old, effects))[:, 0]
     assert kept[[0, 399, 500, 600]] == pytest.approx([0.1, 0.1, 0.3, 0.1])
@@ -288,7 +282,7 @@ def test_effects_are_heard_where_the_old_sound_is_not_and_a_bed_but_where_no_voi
     assert mixed[[50, 200, 450, 700, 900]] == pytest.approx([0.1, 0.05, 0.1, 0.0, 0.1])
 
 
-def test_a_voice_over_has_the_original_below_it_and_surround_sound_its_speech_in_the_middle() -> None:
+def test_a_voice_over_has_the_original_below_it() -> None:
     old = np.full((1000, 1), 0.1, np.float32)
     speech, rest = Mixer([_line(400, 600, 300)], 1000, 1, under=0.1).parts(0, old)
     assert rest[[0, 399, 450, 650, 700], 0] == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.1])
@@ -304,7 +298,7 @@ def _clock(start: Fraction, *holds: tuple[Fraction, Fraction]) -> Any:
     return SimpleNamespace(part=SimpleNamespace(start=start), freezes=list(holds), at=at)
 
 
-def test_held_frames_put_silence_into_the_sound_that_is_read_in_portions() -> None:
+def test_held_frames_put_silence_into_the_sound() -> None:
     clock = _clock(Fraction(1, 2), (Fraction(1), Fraction(1, 2)), (Fraction(3), Fraction(1)))
     old = np.arange(400, dtype=np.float32)[:, None] + 1
     blocks = list(output_blocks([old[:130], old[130:330], old[330:]], clock, 100, 500))
@@ -329,7 +323,7 @@ def test_pieces_begin_with_utterances_and_are_not_long() -> None:
     assert max(gap for gap, begin in zip(gaps, borders, strict=True) if begin != 5) <= 30
 
 
-def test_a_draft_shows_what_subtitles_say_and_not_that_nothing_was_heard_and_lists_terms(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_draft_shows_what_subtitles_say_and_lists_terms(caplog: pytest.LogCaptureFixture) -> None:
     given = Utterance(1, TimeSpan(0.0, 2.0), target=WrittenText("첫 번째입니다."))
     heard = Utterance(2, TimeSpan(2.0, 4.0), text=Text("Hello."))
     media, terms = Media("x.mp4", duration_s=5.0), (Term("Hello", "", "헬로"), Term("Emily", "에밀리", "엠"))

@@ -30,6 +30,7 @@ from netflips.script.utterance import TimeSpan, Utterance
 from tests.avcore.made_speech import babble, silence
 from tests.netflips.conftest import error_line
 from tests.netflips.dubbing.made import plain_frames, steady_times, write_recording
+from tests.refusal import refused
 from unit2av.speaker import SpeakerEncoder, read_voice
 
 LOW, HIGH = 90.0, 330.0
@@ -141,7 +142,7 @@ def test_a_clip_of_one_person_is_known_by_any_sound_in_the_folder(
     assert [one.speaker for one in dub(talk, tmp_path / "dub.mp4", models, replace(asked, people=own)).utterances] == ["서영"]
 
 
-def test_a_second_talk_adds_a_sound_where_she_sounds_otherwise_and_another_voice_is_refused(
+def test_a_second_talk_adds_a_sound_and_refuses_another_voice(
     stored: Path,
     encoder: SpeakerEncoder,
     tmp_path: Path,
@@ -244,14 +245,12 @@ def test_what_does_not_fit_is_refused_in_a_line(
     assert cli.main(["script", "speakers", str(script)]) == 0
     assert capsys.readouterr().out == "Ann: 1 utterance, 1.8 s\n"
 
-    with pytest.raises(UsageError, match="--people has a voice for each, --voice is one for all"):
-        DubOptions(people=stored, voice=talk)
+    refused(UsageError, "--people has a voice for each, --voice is one for all", DubOptions, people=stored, voice=talk)
     new.mkdir()
     with pytest.raises(InputError, match=r"this is no folder with the sound of a person.*netflips script speakers"):
         dub(talk, tmp_path / "dub.mp4", models, DubOptions(people=new))
     (new / "Ann.wav").write_bytes(b"no sound")
-    with pytest.raises(InputError, match=r"Ann\.wav"):
-        dub(talk, tmp_path / "dub.mp4", models, DubOptions(people=new))
+    refused(InputError, r"Ann\.wav", dub, talk, tmp_path / "dub.mp4", models, DubOptions(people=new))
     report = str(stored / "Ann.wav")
     assert cli.main(["dub", str(talk), "-o", str(tmp_path / "dub.mp4"), "--people", str(stored), "--report", report]) == 2
     assert "would overwrite the people (--people)" in capsys.readouterr().err

@@ -75,8 +75,7 @@ class Reader:
 
     def languages_in(self, speech: np.ndarray) -> Mapping[str, float]:
         self.languages_asked += 1
-        first = next(iter(self._runs(speech)), ("", 0, 0))[0]
-        return self.spoken.get(first, {"en": 1.0})
+        return self.spoken.get(next(iter(self._runs(speech)), ("", 0, 0))[0], {"en": 1.0})
 
 
 def _sound(path: Path, says: Sequence[str], vocabulary: Sequence[str], pause_s: float = 0.8) -> tuple[Sound, list[Span]]:
@@ -113,7 +112,7 @@ def _texts(speech: RecognizedSpeech, places: Sequence[Span]) -> list[str]:
 SAYS = ["Inside|the|battery,", "tiny|particles|swim.", "So|it|is|not|empty?", "No,|it|is|not.", "Nothing|leaves|the|battery."]
 
 
-def test_stretches_are_recognized_together_and_get_their_words_by_times(tmp_path: Path) -> None:
+def test_stretches_are_recognized_together_and_words_go_by_time(tmp_path: Path) -> None:
     speech, reader, places = _speech(tmp_path, SAYS)
     assert _texts(speech, places) == [sentence.replace("|", " ") for sentence in SAYS]
     assert len(reader.asked) == 1  # all of them at once
@@ -124,7 +123,7 @@ def test_stretches_are_recognized_together_and_get_their_words_by_times(tmp_path
     assert len(reader.asked) == 1
 
 
-def test_windows_hold_half_a_minute_end_at_long_pauses_and_later_ones_do_not_move() -> None:
+def test_windows_hold_half_a_minute_and_end_at_long_pauses() -> None:
     assert [*map(len, packed([2.0] * 30))] == [14, 14, 2]
     pauses = [0.3] * 30
     pauses[10] = 2.0
@@ -135,7 +134,7 @@ def test_windows_hold_half_a_minute_end_at_long_pauses_and_later_ones_do_not_mov
     assert packed([2.0] * 13 + [1.7] + [2.0] * 16, pauses)[0] == before[0]
 
 
-def test_no_utterance_that_is_divided_joined_or_corrected_lets_anything_be_recognized_again(tmp_path: Path) -> None:
+def test_no_corrected_utterance_is_recognized_again(tmp_path: Path) -> None:
     speech, reader, places = _speech(tmp_path, SAYS * 8)
     texts = _texts(speech, places)
     asked = len(reader.asked)
@@ -147,16 +146,14 @@ def test_no_utterance_that_is_divided_joined_or_corrected_lets_anything_be_recog
     assert _texts(speech, joined)[2] == f"{texts[2]} {texts[3]}"
     others = [number for number in range(len(places)) if number != 4]
     assert [said.text.text for _, said in speech.transcripts_in(places, others)] == [texts[number] for number in others]
-    known = speech.known_in(places, 4)
-    assert known is not None
-    assert known.text == texts[4]
+    assert speech.known_in(places, 4).text == texts[4]
     assert len(reader.asked) == asked
     fresh, reader, places = _speech(tmp_path, SAYS * 8)
     assert fresh.known_in(places, 4) is None
     assert not reader.asked
 
 
-def test_words_near_a_short_pause_go_with_their_sentence_though_their_times_are_late(tmp_path: Path) -> None:
+def test_words_near_a_short_pause_go_with_their_sentence(tmp_path: Path) -> None:
     speech, _, places = _speech(tmp_path, SAYS, pause_s=0.4, late_s=0.3)
     assert _texts(speech, places) == [sentence.replace("|", " ") for sentence in SAYS]
 
@@ -288,14 +285,13 @@ def _with_french(
     return speech.in_another_language(places, said), reader, _texts(speech, places)
 
 
-def test_another_language_must_be_sure_by_itself_and_in_its_neighbours(tmp_path: Path) -> None:
+def test_another_language_is_sure_by_itself_and_in_its_neighbours(tmp_path: Path) -> None:
     found, *_ = _with_french(tmp_path, FRENCH, sure=0.7, english=0.3)
     assert {number: (text.language, text.text.split()[0]) for number, text in found.items()} == {2: ("fr", "le"), 3: ("fr", "nous")}
     assert not _with_french(tmp_path, FRENCH, sure=0.2, english=0.5)[0]  # as Whisper takes clear English for Japanese
     assert not _with_french(tmp_path, FRENCH[:1], sure=0.7, english=0.3)[0]  # its neighbours are English
     assert not _with_french(tmp_path, FRENCH[:1], sure=0.95, english=0.3)[0]  # and it is short
-    long = ["|".join([FRENCH[0], FRENCH[1]])]
-    assert [*_with_french(tmp_path, long, sure=0.95, english=0.3)[0]] == [2]
+    assert [*_with_french(tmp_path, ["|".join([FRENCH[0], FRENCH[1]])], sure=0.95, english=0.3)[0]] == [2]
     found, reader, _ = _with_french(tmp_path, FRENCH, sure=0.9, english=0.1, is_final=True)
     assert not found
     assert {language for _, language in reader.asked} == {"en"}
@@ -309,8 +305,7 @@ def test_a_doubtful_utterance_that_sounds_foreign_is_found(
     says = [*SAYS[:2], *FRENCH, *SAYS[2:]]
     sure = {(word, "en"): english for sentence in FRENCH for word in sentence.split("|")}
     speech, reader, places = _speech(tmp_path, says, sure=sure, spoken={one.split("|")[0]: _IS_FRENCH for one in FRENCH})
-    said = dict(speech.transcripts_in(places, range(len(places))))
-    assert speech.sounding_foreign(places, said) == found
+    assert speech.sounding_foreign(places, dict(speech.transcripts_in(places, range(len(places))))) == found
     assert reader.languages_asked == len(found)  # only of what is doubtful
 
 
@@ -328,7 +323,7 @@ def test_neighbours_in_another_language_are_judged_together(tmp_path: Path) -> N
     assert [*speech.in_another_language(places, dict(speech.transcripts_in(places, range(len(places)))))] == [2, 3]
 
 
-def test_a_sentence_gets_its_words_back_that_another_language_before_it_took(tmp_path: Path) -> None:
+def test_a_sentence_gets_words_back_that_another_language_took(tmp_path: Path) -> None:
     french = [FRENCH[0] + "|nous|allons|tous|au"]
     words = french[0].split("|")
     late = {"So": -2.5, "it": -2.5}
@@ -339,7 +334,7 @@ def test_a_sentence_gets_its_words_back_that_another_language_before_it_took(tmp
     assert [language for _, language in reader.asked].count("fr") == 1
 
 
-def test_a_transcript_has_the_other_language_and_the_sentence_beside_it_whole(tmp_path: Path) -> None:
+def test_a_transcript_has_the_other_language_whole(tmp_path: Path) -> None:
     french = FRENCH[0] + "|nous|allons|tous|au"
     words = french.split("|")
     sure = {(word, language): value for word in words for language, value in (("fr", 0.95), ("en", 0.73))}

@@ -45,7 +45,7 @@ def test_a_recording_without_speech_says_so(models: Models, tmp_path: Path) -> N
             dub(video, tmp_path / "x.mp4", models, DubOptions(beam=1, modalities=modalities))
 
 
-def test_a_clip_of_one_utterance_is_dubbed_freely_and_more_in_their_places(recording: Path, models: Models, tmp_path: Path) -> None:
+def test_one_utterance_is_dubbed_freely_and_more_in_their_places(recording: Path, models: Models, tmp_path: Path) -> None:
     times = steady_times(Fraction(25), 4.5)
     short = write_recording(tmp_path / "short.mp4", times, head_frames(times), speech([0.5, 3, 1.0], RATE), RATE)
     quick = DubOptions(beam=1, max_target_units=20, draft=tmp_path / "draft.json")
@@ -56,8 +56,7 @@ def test_a_clip_of_one_utterance_is_dubbed_freely_and_more_in_their_places(recor
     assert schedule(short, timing="source") == schedule(short, background="mute") == schedule(recording) == "own"
     assert schedule(recording, timing="free") == "ping_pong"
     shutil.rmtree(tmp_path / "draft.mp4.work")
-    report = dub(short, tmp_path / "x.mp4", models, replace(quick, draft=None))
-    assert report.schedule == "ping_pong"
+    assert dub(short, tmp_path / "x.mp4", models, replace(quick, draft=None)).schedule == "ping_pong"
     assert (probe(tmp_path / "x.mp4").frame_rate, probe(tmp_path / "x.mp4").audio_rate) == (25, 16_000)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["draft.json", "short.mp4", "x.mp4"]
 

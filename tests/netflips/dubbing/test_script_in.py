@@ -19,6 +19,7 @@ from netflips.script.targets import GivenUnits, KeptOriginal, SpokenSound, Trans
 from netflips.script.types import Media, Script, SpeakerOf, VoiceFile
 from netflips.script.utterance import TimeSpan, Utterance
 from tests.avcore.made_speech import babble
+from tests.refusal import refused
 
 pytestmark = pytest.mark.usefixtures("work")
 _PLACES = (TimeSpan(0.4, 1.2), TimeSpan(1.6, 2.4), TimeSpan(2.6, 3.0))
@@ -57,7 +58,7 @@ def test_a_script_by_hand_is_dubbed_and_told_again(recording: Path, spelling: Mo
     assert [one.fit for one in same.utterances] == [one.fit for one in report.utterances]
 
 
-def test_a_draft_stops_before_anything_is_drawn_and_its_work_is_taken_up(
+def test_a_draft_stops_before_drawing_and_its_work_is_taken_up(
     recording: Path, models: Models, settings: DubOptions, tmp_path: Path
 ) -> None:
     settings = replace(settings, work_dir=tmp_path / "work")
@@ -83,8 +84,7 @@ def test_a_draft_of_sound_alone_looks_for_no_faces(
     settings = replace(settings, work_dir=tmp_path / "own", draft=tmp_path / "draft.json")
     draft = dub(recording, tmp_path / "out.mp4", models, replace(settings, modalities="audio"))
     assert all(one.speaker and one.seen.tracks == () for one in draft.utterances)
-    with pytest.raises(AssertionError, match="a face"):
-        dub(recording, tmp_path / "out.mp4", models, replace(settings, modalities="video"))
+    refused(AssertionError, "a face", dub, recording, tmp_path / "out.mp4", models, replace(settings, modalities="video"))
 
 
 def test_translated_written_and_spoken_utterances_go_together(
@@ -109,8 +109,7 @@ def test_translated_written_and_spoken_utterances_go_together(
         assert third.fit.natural_s == pytest.approx(0.6, abs=0.06)
         heard = np.abs(_likeness(read_speech(tmp_path / "out.mp4"), said[8000:17600], third.fit.output.start_s))
         assert (heard > 0.7) == target.keep_sound
-    units = models.extractor.extract(said[8000:17600], None)
-    assert third.fit.units == len(units.ids)
+    assert third.fit.units == len(models.extractor.extract(said[8000:17600], None).ids)
 
 
 def _likeness(sound: np.ndarray, said: np.ndarray, start_s: float) -> float:
@@ -140,11 +139,9 @@ def test_what_a_script_cannot_give_is_told(recording: Path, models: Models, sett
         (_script(speakers=(voice,)), "may not use"),
     ):
         write_script(path, script)
-        with pytest.raises(NetflipsError, match=said):
-            dub(recording, tmp_path / "out.mp4", models, _settings(settings, path))
+        refused(NetflipsError, said, dub, recording, tmp_path / "out.mp4", models, _settings(settings, path))
     for content in (script_json(_script()) | {"format": "netflips-script-9"}, [[0.4, 1.2]]):
         path.write_text(json.dumps(content))
         with pytest.raises(InputError, match="this is no script that can be read"):
             _ = DubOptions(script_in=path).script
-    with pytest.raises(UsageError, match=r"--script-in takes \.json, \.srt"):
-        DubOptions(script_in=tmp_path / "x.txt")
+    refused(UsageError, r"--script-in takes \.json, \.srt", DubOptions, script_in=tmp_path / "x.txt")

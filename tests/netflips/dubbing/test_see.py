@@ -118,8 +118,7 @@ def test_cuts_are_the_same_however_often_it_was_stopped(recording: Path, watchin
         for number in lost:
             kept[number].unlink()
         again = watching()
-        assert again.cuts() == found
-        assert again.job.store.made["scenes"] == len(lost)
+        assert (again.cuts(), again.job.store.made["scenes"]) == (found, len(lost))
 
 
 @pytest.mark.parametrize("rate", [25, 50])
@@ -151,7 +150,7 @@ def test_of_a_part_no_more_is_looked_at_than_it_takes(watching: Callable[[], See
     assert watching().cuts() == shots
 
 
-def test_faces_of_utterances_near_each_other_are_found_in_one_decoding(watching: Callable[[], Seeing]) -> None:
+def test_faces_of_near_utterances_are_found_in_one_decoding(watching: Callable[[], Seeing]) -> None:
     shots, once, places = watching().cuts(), watching(), [(0.4, 1.2), (1.56, 2.76), (8.0, 8.4)]
     faces = once.look(shots, *places)
     assert once.num_decodings == 1

@@ -116,8 +116,7 @@ def test_a_cover_is_no_video_and_titles_go_over(
 ) -> None:
     source, out = _with_cover(_episode(tmp_path / f"plain{ending}"), tmp_path / f"talk{ending}"), tmp_path / f"out{ending}"
     assert (probe(source).has_video, probe(source).video_tracks) == (False, ())
-    script = dub(source, out, models, replace(plain, work_dir=tmp_path / "work"))
-    assert len(script.processed) == 3
+    assert len(dub(source, out, models, replace(plain, work_dir=tmp_path / "work")).processed) == 3
     tags = dict(probe(out).tags)
     assert (tags["title"], tags["comment"].partition(",")[0][:19]) == ("첫 회", "synthetic: NetfLips")
 
@@ -146,8 +145,7 @@ def test_a_draft_is_corrected_and_subtitles_lie_beside(
     script = read_script(draft)
     write_script(draft, replace(script, utterances=script.utterances[:2]))
     out = tmp_path / "talk_ko.flac"
-    told = dub(episode, out, spelling, replace(plain, script_in=draft))
-    assert len(told.processed) == 2
+    assert len(dub(episode, out, spelling, replace(plain, script_in=draft)).processed) == 2
     assert read_sound(out)[0].shape[1] == 2
 
 
@@ -218,7 +216,7 @@ def test_a_folder_of_sound_is_dubbed(
 
 
 @pytest.mark.parametrize("flags", [["--subtitles", "target"], config(stems="stems"), ["--sign"]])
-def test_outputs_that_differ_in_their_ending_share_no_files_beside_them(
+def test_outputs_of_other_endings_share_no_files_beside_them(
     flags: list[str], episode: Path, paths: ModelPaths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     both = [tmp_path / name for name in ("one.mp3", "one.wav")]

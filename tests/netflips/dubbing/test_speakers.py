@@ -77,14 +77,14 @@ def test_each_face_says_what_it_moves_its_mouth_to() -> None:
     assert [set(turn.tracks) for turn in turns] == [{0}, {1}, {0}, {1}]
 
 
-def test_people_are_known_again_across_cuts_and_nobody_at_all_is_one_speaker() -> None:
+def test_people_are_known_again_across_cuts() -> None:
     seen = face(0, ANN, 1.5), face(0, BOB, 1.5), face(0, ANN, 1.2, RIGHT), face(0, BOB, 1.0)
     alone = [scene(number, one) for number, one in enumerate(seen, 1)]
     assert [turn.person for turn in decide(alone, [1, 2, 1, 2], EVERY)] == [1, 2, 1, 2]
     assert decide([scene(1), scene(2)], [None, None]) == [UtteranceSpeaker(1, frozenset())] * 2
 
 
-def test_faces_keep_voices_apart_that_sound_alike_and_join_one_that_varies() -> None:
+def test_faces_part_voices_that_sound_alike_and_join_one_that_varies() -> None:
     alone = [scene(1, face(0, ANN, 1.5)), scene(2, face(0, BOB, 1.5)), scene(3, face(0, ANN, 1.5)), scene(4, face(0, BOB, 1.5))]
     assert [turn.person for turn in decide(alone, [1, 1, 1, 1], EVERY)] == [1, 2, 1, 2]
     one = [scene(k, face(0, ANN, 1.5)) for k in range(1, 5)]
@@ -120,7 +120,7 @@ def test_who_is_not_in_sight_is_heard_only() -> None:
     assert not decide([scene(1, face(0, ANN, 0.4))], [1])[0].tracks  # with nothing else to go by
 
 
-def test_the_listener_of_a_reaction_shot_is_left_alone_and_the_speaker_seen_from_elsewhere_is_not() -> None:
+def test_the_listener_of_a_reaction_shot_is_left_alone() -> None:
     cuts = [10.0 + 2]
     first = scene(1, face(0, ANN, 1.5), face(1, BOB, 0.1, RIGHT))
     reaction = scene(2, face(0, ANN, 1.5, last=49), face(1, BOB, 0.1, RIGHT, first=50))
@@ -150,7 +150,7 @@ def test_faces_at_once_are_never_one_person_however_alike() -> None:
     assert [turn.person for turn in decide(twins, [1, 2, 1, 2])] == [1, 2, 1, 2]
 
 
-def test_who_sits_still_in_a_shot_is_one_person_though_the_light_changes() -> None:
+def test_who_sits_still_is_one_person_though_the_light_changes() -> None:
     dim = ANN + 0.6 * np.eye(8, dtype=np.float32)[7]
     shown = [scene(1, face(0, ANN, 1)), scene(2, face(0, dim, 1))]
     assert [one.face for one in recognize(by_number(shown))] == [1, 1]
@@ -185,8 +185,7 @@ def test_lips_are_those_of_the_chosen_and_of_the_nearest_frame(tmp_path: Path) -
 
     def lips_of(*numbers: int) -> list[int]:
         told = tuple(FaceTrackSummary(one.number, 0, 0, 0, (0, 0, 0, 0), 1.0, one.number in numbers) for one in tracks)
-        lips = faces.lips(Utterance(1, place, seen=SeenFaces(told)))
-        return list(lips[:, 0, 0].tolist())
+        return list(faces.lips(Utterance(1, place, seen=SeenFaces(told)))[:, 0, 0].tolist())
 
     assert lips_of(1) == [3, 3, 3, 3, 4, 4]
     assert lips_of(0, 1) == [0, 1, 2, 3, 4, 4]
@@ -196,7 +195,7 @@ def _voice(angle: float) -> np.ndarray:
     return np.array([np.cos(angle), np.sin(angle)], np.float32)
 
 
-def test_voices_are_grouped_short_ones_join_the_nearest_and_who_asks_briefly_is_another() -> None:
+def test_voices_are_grouped_and_short_ones_join_the_nearest() -> None:
     voices = [_voice(0.0), _voice(1.2), _voice(0.2), _voice(1.3), _voice(0.8), None]
     assert group_voices(voices, [4, 4, 4, 4, 1.0, 0.2]) == [1, 2, 1, 2, 2, None]
     assert group_voices([None, None], [4, 4]) == [None, None]
@@ -208,7 +207,7 @@ def test_voices_are_grouped_short_ones_join_the_nearest_and_who_asks_briefly_is_
     assert group_voices(voices[:3], [1.1, 1.1, 1.1]) == [1, 2, 1]
 
 
-def test_a_stored_voice_of_another_encoder_is_refused_before_anything_is_translated(tmp_path: Path) -> None:
+def test_a_voice_of_another_encoder_is_refused_before_translating(tmp_path: Path) -> None:
     stored = write_voice(tmp_path / "ann.npz", SpeakerVoice(np.ones(3, np.float32), None, "sha256:mine"))
     models = SimpleNamespace(vocoder=SimpleNamespace(speaker_encoder="sha256:another"))
     talk = SimpleNamespace(path=tmp_path / "talk.mp4")

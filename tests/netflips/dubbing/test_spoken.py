@@ -26,6 +26,7 @@ from netflips.script.utterance import TimeSpan, Utterance
 from tests.avcore.made_speech import babble
 from tests.netflips.conftest import config
 from tests.netflips.dubbing.made import RATE, decode, given_text, why_alone, work_made, write_times
+from tests.refusal import refused
 from unit2av.lipsync.backend import LipSyncChoice
 
 pytestmark = pytest.mark.usefixtures("work")
@@ -184,8 +185,7 @@ def test_files_by_number_are_said_in_the_voice_or_kept_as_they_sound(
     assert np.sqrt((found**2).mean()) == pytest.approx(np.sqrt((wanted**2).mean()), rel=0.1)  # no loudness is matched
     assert np.corrcoef(found, wanted)[0, 1] > 0.95
 
-    again = dub(recording, tmp_path / "again.mp4", speakers, kept)
-    assert work_made(again) == {}
+    assert work_made(dub(recording, tmp_path / "again.mp4", speakers, kept)) == {}
     assert (tmp_path / "again.mp4").read_bytes() == (tmp_path / "kept.mp4").read_bytes()
 
 
@@ -224,11 +224,9 @@ def test_files_are_found_by_their_number(tmp_path: Path) -> None:
     for name in ("1.wav", "line_02.mp3", "notes.txt", "3.txt", "cover.png"):
         (tmp_path / name).touch()
     assert {number: path.name for number, path in numbered_files(tmp_path, 2).items()} == {1: "1.wav", 2: "line_02.mp3"}
-    with pytest.raises(InputError, match="there is no such utterance"):
-        numbered_files(tmp_path, 1)
+    refused(InputError, "there is no such utterance", numbered_files, tmp_path, 1)
     (tmp_path / "002.wav").touch()
-    with pytest.raises(InputError, match="two files are of one utterance"):
-        numbered_files(tmp_path, 2)
+    refused(InputError, "two files are of one utterance", numbered_files, tmp_path, 2)
 
 
 def test_the_flags_make_a_recording_of_a_clip() -> None:

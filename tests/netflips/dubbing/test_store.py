@@ -19,6 +19,7 @@ from netflips.dubbing import store
 from netflips.dubbing.store import Store, require_work_folder
 from tests import forked
 from tests.damage import damaged
+from tests.refusal import refused
 
 
 @dataclass
@@ -86,7 +87,7 @@ def _find_at_once(folder: Path) -> int:
     return 400 - sum(right)
 
 
-def test_threads_that_find_the_same_kind_of_work_at_once_do_not_end_the_process(tmp_path: Path) -> None:
+def test_threads_that_find_the_same_work_at_once_end_no_process(tmp_path: Path) -> None:
     forked.run(_find_at_once, tmp_path / "work", told=tmp_path / "told")
 
 
@@ -129,15 +130,14 @@ def test_only_earlier_versions_of_an_output_are_forgotten(tmp_path: Path, caplog
     assert kept == {"a2", "a3", "b1", "shared", "stopped"}
 
 
-def test_what_killed_runs_left_half_written_is_deleted_and_a_folder_that_cannot_be_refused(tmp_path: Path) -> None:
+def test_half_written_work_of_killed_runs_is_deleted(tmp_path: Path) -> None:
     (tmp_path / "frames").mkdir()
     for name in (LEFT, ".mine"):
         (tmp_path / "frames" / name).write_bytes(b"x")
     Store(tmp_path).record_output("x.mp4")
     assert [path.name for path in (tmp_path / "frames").iterdir()] == [".mine"]
     (tmp_path / "file").write_text("x")
-    with pytest.raises(OutputError, match="--work-dir"):
-        require_work_folder(tmp_path / "file")
+    refused(OutputError, "--work-dir", require_work_folder, tmp_path / "file")
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".f32"])
@@ -199,10 +199,8 @@ def test_links_in_a_work_folder_are_not_followed(tmp_path: Path) -> None:
     work.mkdir()
     (work / "frames").symlink_to(elsewhere / "frames")
     Store(work).record_output("o.mp4")
-    with pytest.raises(OutputError, match=r"a link; delete it"):
-        require_work_folder(work)
-    with pytest.raises(OutputError, match=r"a link; delete it"):
-        Store(work).find_file("frames", "key", ".mp4")
+    refused(OutputError, r"a link; delete it", require_work_folder, work)
+    refused(OutputError, r"a link; delete it", Store(work).find_file, "frames", "key", ".mp4")
     (work / "units").mkdir()
     piece = work / "units" / f"{key_of('key')}.npz"
     piece.symlink_to(elsewhere / "precious")
@@ -210,8 +208,7 @@ def test_links_in_a_work_folder_are_not_followed(tmp_path: Path) -> None:
     assert not piece.is_symlink()
     (work / "kept.jsonl").unlink()
     (work / "kept.jsonl").symlink_to(elsewhere / "precious")
-    with pytest.raises(OutputError, match=r"kept\.jsonl"):
-        Store(work).keep("units", ("key",), np.zeros(5))
+    refused(OutputError, r"kept\.jsonl", Store(work).keep, "units", ("key",), np.zeros(5))
     assert (elsewhere / "precious").read_text() == "mine"
     assert len(list((elsewhere / "frames").iterdir())) == 1
 
@@ -238,16 +235,12 @@ HOLDS = "import sys, time; from netflips.dubbing.store import Store; from pathli
 HOLDS += "store = Store(sys.argv[1]); store.hold(Path('o.mp4')); print('held', flush=True); time.sleep(600)"
 
 
-def test_two_runs_do_not_make_one_output_and_one_that_was_killed_holds_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_runs_do_not_make_one_output_and_a_killed_one_holds_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "_PATIENCE_S", 0.2)
     words = [sys.executable, "-c", HOLDS, str(tmp_path)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, cwd=tmp_path) as other, closing(Store(tmp_path)) as own:
-        assert other.stdout is not None
         assert other.stdout.readline() == b"held\n"
-        with pytest.raises(OutputError, match=r"o\.mp4: another run is making it; wait for it, or stop it"):
-            own.hold(tmp_path / "o.mp4")
+        refused(OutputError, r"o\.mp4: another run is making it; wait for it, or stop it", own.hold, tmp_path / "o.mp4")
         own.hold(tmp_path / "p.mp4")  # another one may be made in the same folder
         other.kill()
         other.wait()

@@ -35,6 +35,7 @@ from tests.netflips.conftest import write_clip
 from tests.netflips.dubbing.made import CUT_S, decode, given_text, work_made, write_times
 from tests.netflips.subtitles.test_subtitles import latin_font
 from tests.netflips.test_say import write_random_text_to_unit
+from tests.refusal import refused
 from tests.unit2text.tiny import write_random_unit_to_text
 from unit2av.lipsync.backend import LipSyncChoice
 from unit2text.inference import UnitReader
@@ -148,8 +149,7 @@ def test_a_short_clip_has_subtitles_of_its_new_speech(
     asked = {"subtitles": "target", "embed_subtitles": True, "burn_subtitles": "source"}
     report = dub(clip, out, with_reader(models, reader), replace(settings, subtitle_font=latin_font(), **asked))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "out.ko.srt", "out.mp4"]
-    found = times(tmp_path / "out.ko.srt")
-    assert found[-1] <= report.output_s + 0.01
+    assert times(tmp_path / "out.ko.srt")[-1] <= report.output_s + 0.01
     with av.open(str(out)) as container:
         assert [stream.language for stream in container.streams.subtitles] == ["kor"]
     assert any((frame[-20:] < 40).all(axis=2).any() for frame in decode(out).frames)  # the line around letters
@@ -163,31 +163,25 @@ def test_a_short_clip_has_subtitles_of_its_new_speech(
     assert "".join(shown.split()) == "".join(report.target_text.split())
 
 
-def test_a_reader_of_other_units_or_languages_is_refused_before_any_work(
+def test_a_reader_of_other_units_is_refused_before_any_work(
     models: Models, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     telling = with_reader(models, write_random_unit_to_text(tmp_path / "english.safetensors", "sha256:another", ("en",)))
     quick, out = DubOptions(beam=1, max_target_units=20, modalities="audio"), tmp_path / "x.mp4"
     burnt = {"subtitle_font": latin_font(), "burn_subtitles": "target"}
     monkeypatch.setattr(models.extractor, "vocabulary", "sha256:one")
-    with pytest.raises(VocabularyError, match="unit-to-text model"):
-        dub(clip, out, telling, quick)
+    refused(VocabularyError, "unit-to-text model", dub, clip, out, telling, quick)
     monkeypatch.setattr(models.extractor, "vocabulary", "")
     monkeypatch.setattr("netflips.dubbing.preflight.require_letters", lambda *_: None)
-    with pytest.raises(LanguageError, match="has no language 'ko'"):
-        dub(clip, out, telling, replace(quick, **burnt))
+    refused(LanguageError, "has no language 'ko'", dub, clip, out, telling, replace(quick, **burnt))
     dub(clip, out, telling, replace(quick, subtitle_font=latin_font(), burn_subtitles="source"))
-    with pytest.raises(UsageError, match="subtitles need a unit-to-text model"):
-        dub(clip, out, models, replace(quick, subtitles="source"))
+    refused(UsageError, "subtitles need a unit-to-text model", dub, clip, out, models, replace(quick, subtitles="source"))
 
 
 def test_sides_that_there_are() -> None:
-    with pytest.raises(UsageError, match="source, target or source,target"):
-        Subtitling(("source", "source"))
-    with pytest.raises(UsageError, match="source, target or source,target"):
-        Subtitling(())
-    with pytest.raises(UsageError, match="--burn-subtitles cannot be used"):
-        Subtitling((), burnt="both")
+    refused(UsageError, "source, target or source,target", Subtitling, ("source", "source"))
+    refused(UsageError, "source, target or source,target", Subtitling, ())
+    refused(UsageError, "--burn-subtitles cannot be used", Subtitling, (), burnt="both")
 
 
 def clock(one: Script) -> OutputClock:
@@ -209,14 +203,14 @@ def script(*utterances: Utterance) -> Script:
 READ = (Word("a", 0.0, 1.0, 1.0), Word("b", 1.0, 2.0, 1.0))
 
 
-def test_a_text_stands_where_it_is_spoken_with_the_times_that_were_read() -> None:
+def test_a_text_stands_where_it_is_spoken() -> None:
     spoken = script(said(1, 1.0, "a b", READ), said(2, 5.0, "what the user\nwrote"))
     cues = cues_of(spoken, clock(spoken), "target")
     assert cues is not None
     assert [(cue.start_s, cue.end_s, cue.lines) for cue in cues] == [(1.5, 3.5, ("a b",)), (5.5, 7.5, ("what the user wrote",))]
 
 
-def test_a_side_that_was_not_read_has_no_subtitles_and_two_utterances_share_none() -> None:
+def test_a_side_that_was_not_read_has_no_subtitles() -> None:
     heard = script(Utterance(1, TimeSpan(1.0, 2.0), source_units=SourceUnits(UnitList((1, 2)), "audio")))
     assert cues_of(heard, clock(heard), "source") is None
     written = script(Utterance(1, TimeSpan(1.0, 2.0), text=Text("yes it is", "en", "person")))
@@ -262,7 +256,6 @@ def test_the_reader_s_misspelling_is_not_shown() -> None:
     words = tuple(Word(text, place, place + 1.0, 1.0) for place, text in enumerate(read.split()))
     heard = replace(one, text=Text(read, "en", "reader", words), quality=likely(0.95))
     text = read_target(heard, reader, "ko", known).text
-    assert text is not None
     assert (text.text, text.words[0].start_s, text.words[-1].end_s) == (row.translation, 0.0, 9.0)
     assert not text.is_by_person
 

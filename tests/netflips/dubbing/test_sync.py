@@ -58,8 +58,7 @@ CASES = {**{name: steady_times(Fraction(rate), SECONDS) for name, rate in _RATES
 def test_sound_and_video_are_at_most_one_frame_apart(
     name: str, is_held: bool, telltale_models: Callable[[int], Models], options: DubOptions, tmp_path: Path
 ) -> None:
-    times = CASES[name]
-    path, boxes = _recording(tmp_path / "in.mp4", times)
+    path, boxes = _recording(tmp_path / "in.mp4", CASES[name])
     natural = 9 if is_held else 5  # 5.4 s fit nowhere; 3 s fit at a pace between the bounds
     wanted = replace(options, in_bbox_path=boxes, voice=tmp_path / "voice.npy", freeze_frame=is_held)
     np.save(tmp_path / "voice.npy", np.full(256, 1 / 16, np.float32))
@@ -70,16 +69,14 @@ def test_sound_and_video_are_at_most_one_frame_apart(
     frame = 1 / report.media.frame_rate
     num_held = round(held / frame)
     assert (held > 0.5) == is_held
-    assert len(dubbed.frames) == len(source.frames) + num_held
-    assert dubbed.rate == RATE
+    assert (len(dubbed.frames), dubbed.rate) == (len(source.frames) + num_held, RATE)
     assert abs(len(dubbed.sound) - len(source.sound) - held * RATE) <= RATE * frame
     if not is_held:
         assert np.abs(dubbed.times - source.times).max() < 1e-4
         assert len(dubbed.sound) == len(source.sound)
     flashes = _onsets(dubbed.frames[:, 4:8, 4:8].mean((1, 2, 3)), 200, 8)
     mouths = _onsets(dubbed.frames[:, 80:86, 76:84].mean((1, 2, 3)), 200, 4)
-    loud = np.abs(dubbed.sound).max(axis=1)
-    clicks = np.array(_onsets(loud, 0.35, RATE // 20)) / RATE
+    clicks = np.array(_onsets(np.abs(dubbed.sound).max(axis=1), 0.35, RATE // 20)) / RATE
     assert len(flashes) == len(mouths) == 2
     longest = np.diff(dubbed.times).max() + 1e-3
     for shown in flashes:

@@ -20,6 +20,7 @@ from netflips.script.targets import WrittenText
 from netflips.script.utterance import Utterance
 from tests.netflips.dubbing.made import RATE, decode, given_text, work_made, write_times
 from tests.netflips.test_say import write_random_text_to_unit
+from tests.refusal import refused
 from unit2av.lipsync.backend import LipSyncChoice
 from unit2av.stage import RENDERER
 
@@ -77,7 +78,7 @@ def test_only_the_utterance_with_a_text_changes(
     assert work_made(dub(recording, after, spelling, replace(settings, script_in=times))) == {"texts": 1}
 
 
-def test_korean_subtitles_are_spoken_and_shown_and_english_ones_are_what_is_heard(
+def test_korean_subtitles_are_spoken_and_english_ones_are_heard(
     recording: Path, spelling: Models, settings: DubOptions, tmp_path: Path
 ) -> None:
     times = ["00:00:00,900 --> 00:00:03,700", "00:00:03,500 --> 00:00:07,200", "00:00:08,200 --> 00:01:00,000"]
@@ -134,12 +135,9 @@ def test_a_text_that_cannot_be_said_is_refused_before_any_work(
     vocoder: Any = SimpleNamespace(vocabulary="sha256:one")
     foreign = replace(models, loaded=models.loaded | {RENDERER: vocoder}, paths=replace(paths, others={"text-to-unit.ko": other}))
     strange = replace(told, script_in=write_times(tmp_path / "b.json", (1.0, 2.5, "좋아요 ש")))
-    with pytest.raises(UsageError, match="there is no text-to-unit model"):
-        dub(recording, tmp_path / "x.mp4", models, told)
-    with pytest.raises(InputError, match=r"b\.json: the text of utterance 1"):
-        dub(recording, tmp_path / "x.mp4", spelling, strange)
-    with pytest.raises(VocabularyError, match="text-to-unit"):
-        dub(recording, tmp_path / "x.mp4", foreign, told)
+    refused(UsageError, "there is no text-to-unit model", dub, recording, tmp_path / "x.mp4", models, told)
+    refused(InputError, r"b\.json: the text of utterance 1", dub, recording, tmp_path / "x.mp4", spelling, strange)
+    refused(VocabularyError, "text-to-unit", dub, recording, tmp_path / "x.mp4", foreign, told)
     assert not (tmp_path / "x.mp4").exists()
     with pytest.raises(UsageError, match="belongs to --script-in"):
         DubCommand(videos=["x.mp4"], text2unit_path="text_to_unit.safetensors")  # type: ignore[list-item, arg-type]

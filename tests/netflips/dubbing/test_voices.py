@@ -67,10 +67,9 @@ def test_what_sounds_on_behind_a_voice_is_taken_from_it_once(tmp_path: Path) -> 
     assert store.made["sound"] == 1
 
 
-def test_an_answer_after_a_short_pause_is_another_turn_and_what_is_like_both_is_none(tmp_path: Path) -> None:
+def test_an_answer_after_a_short_pause_is_another_turn(tmp_path: Path) -> None:
     said = [(0.5, 3.0, 0.0, 100.0), (3.2, 4.1, 1.2, 220.0), (4.6, 7.0, 0.0, 100.0), (7.5, 10.0, 1.2, 220.0)]
-    changes = _voices(tmp_path, _sound(tmp_path, said)).changes()
-    assert changes == pytest.approx([3.1, 4.35, 7.25], abs=0.05)
+    assert _voices(tmp_path, _sound(tmp_path, said)).changes() == pytest.approx([3.1, 4.35, 7.25], abs=0.05)
     for number, angle in enumerate((0.6, 0.1)):  # like both, or the same person's
         said[1] = (3.2, 4.1, angle, 150.0)
         assert _voices(tmp_path / str(number), _sound(tmp_path, said)).changes() == pytest.approx([7.25], abs=0.05)
@@ -96,8 +95,7 @@ def test_music_makes_no_two_of_one(
     sound = _sound(tmp_path, said, music=[(11.5, 23.0)] if music else [])
     monkeypatch.setattr(_Encoder, "embed", lambda self, speech: _voice(0.0 if len(speech) == 4 * SAMPLE_RATE else angle))
     monkeypatch.setattr("netflips.dubbing.voice_groups.SAME_VOICE", 0.95)  # so that they are two at first
-    groups = _voices(tmp_path, sound).groups([(start, end) for start, end, _, _ in said])
-    assert len({*groups}) == people
+    assert len({*_voices(tmp_path, sound).groups([(start, end) for start, end, _, _ in said])}) == people
 
 
 def test_a_laugh_is_in_a_strange_voice(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ from tests.netflips.evaluate.test_damage import (
     metric_of,
     of_clips,
 )
+from tests.refusal import refused
 
 RATE = 16_000
 WORSE: dict[str, tuple[Damage, str]] = {
@@ -61,8 +62,7 @@ def test_a_planted_worse_dub_ranks_below_its_original(name: str) -> None:
     found = {one.place: one for one in (*records_of("own", None), *records_of(name, damage))}
     clips = [CaseFiles(str(number), Path("x"), language="ko") for number in range(COUNT)]
     figures = AskedFigures(tuple(figure for names in AREAS.values() for figure in names), ("own", name))
-    rows = rows_of(found, Suite(clips, {"": figures}, MeasureOptions()))
-    best, worst = standings(rows, ["own", name])
+    best, worst = standings(rows_of(found, Suite(clips, {"": figures}, MeasureOptions())), ["own", name])
     assert (best.system, worst.system) == ("own", name)
     assert best.whole > 0 > worst.whole
     assert best.areas[area] == -worst.areas[area] > 0
@@ -150,8 +150,7 @@ def test_what_is_wrong_with_a_bench_is_one_line(
 
 def test_a_folder_that_does_not_say_what_made_it_is_refused(bench: Path) -> None:
     (bench / "systems" / "long" / "system.yaml").write_text("name: x\n")
-    with pytest.raises(InputError, match="does not say what made these dubs"):
-        read_systems(bench, read_clips(bench))
+    refused(InputError, "does not say what made these dubs", read_systems, bench, read_clips(bench))
 
 
 def test_an_id_may_be_a_number_and_a_line_may_have_more(bench: Path) -> None:
@@ -198,8 +197,7 @@ def test_utterances_are_heard_one_by_one() -> None:
     assert (found.text, found.language, len(found.words)) == ("2 2", "ko", 2)
     first, second = found.words
     assert first.start_s == pytest.approx(0.2, abs=0.3)
-    assert second.start_s == pytest.approx(5.2, abs=0.3)
-    assert second.end_s == pytest.approx(7.2, abs=0.3)
+    assert (second.start_s, second.end_s) == (pytest.approx(5.2, abs=0.3), pytest.approx(7.2, abs=0.3))
 
 
 def test_nothing_is_heard_in_silence() -> None:
@@ -207,10 +205,8 @@ def test_nothing_is_heard_in_silence() -> None:
 
 
 def test_other_languages_and_other_readers_are_refused() -> None:
-    with pytest.raises(LanguageError):
-        hearing().transcribe(talk([0.2, 1.0]), "fr")
-    with pytest.raises(UsageError, match="must read units of sound"):
-        hearing("lips")
+    refused(LanguageError, "", hearing().transcribe, talk([0.2, 1.0]), "fr")
+    refused(UsageError, "must read units of sound", hearing, "lips")
 
 
 def test_figures_of_syncnet_are_of_the_faces_that_it_looks_at(parity_dir: Path) -> None:
@@ -257,16 +253,14 @@ def test_an_onnx_file_or_a_folder_with_one_is_a_judge(tmp_path: Path) -> None:
 def test_a_folder_with_no_network_or_with_several_is_refused(files: dict[str, str], error: str, tmp_path: Path) -> None:
     for name, content in files.items():
         (tmp_path / name).write_text(content)
-    with pytest.raises(InputError, match=error):
-        onnx_file(tmp_path)
+    refused(InputError, error, onnx_file, tmp_path)
 
 
 @pytest.mark.local
 def test_what_is_no_network_of_sound_at_16_khz_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     (tmp_path / "none.onnx").write_bytes(b"none")
-    with pytest.raises(CheckpointError, match="this is no ONNX file"):
-        asked(tmp_path / "none.onnx", np.zeros(3, np.float32))
+    refused(CheckpointError, "this is no ONNX file", asked, tmp_path / "none.onnx", np.zeros(3, np.float32))
     made_network(tmp_path / "none.onnx", [("Identity", "x", "y", {})], "y")
     (tmp_path / "preprocessor_config.json").write_text('{"sampling_rate": 8000}')
     with pytest.raises(InputError, match=r"the judge takes sound of another rate.*expected 16000 Hz.*found 8000"):

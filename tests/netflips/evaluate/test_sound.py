@@ -49,8 +49,7 @@ def test_a_click_is_counted_and_voice_is_not() -> None:
     clicked = tone(100)
     clicked[[3000, 3020, 9000]] += 0.5  # the first two within 5 ms are one
     assert count_clicks(clicked) == 2
-    cut = np.concatenate([np.zeros(8000), tone(100)[40:8000]]).astype(np.float32)
-    assert count_clicks(cut) == 1
+    assert count_clicks(np.concatenate([np.zeros(8000), tone(100)[40:8000]]).astype(np.float32)) == 1
     assert count_clicks(pulses(1600)) >= 8
     assert count_clicks(np.zeros(10, np.float32)) == 0
 
@@ -61,8 +60,7 @@ def test_noise_between_words_is_measured_where_nothing_is_said(floor: float) -> 
     is_silence[20:32] = True
     speech[20 * 320 : 32 * 320] = 0
     noise = _RNG.normal(size=_S) * np.sqrt(np.square(tone(150)).mean()) * 10 ** (floor / 20)
-    found = noise_floor_db((speech + noise).astype(np.float32), is_silence)
-    assert found == pytest.approx(floor, abs=1.0)
+    assert noise_floor_db((speech + noise).astype(np.float32), is_silence) == pytest.approx(floor, abs=1.0)
     assert noise_floor_db(speech, np.zeros(50, bool)) is None
     assert (noise_floor_db(speech, is_silence) or 0) < -90
 

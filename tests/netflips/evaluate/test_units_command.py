@@ -194,7 +194,6 @@ def test_its_answers_are_rows_with_intervals(cases: list[CaseFiles], tmp_path: P
     (tmp_path / RESULT).write_text("".join(json.dumps(line) + "\n" for line in lines))
     (row,) = rows_of_versa(cases, tmp_path)
     figure = row.figure_of(DUBBED)
-    assert figure is not None
     assert (row.name, row.title, figure.value, figure.low, figure.high) == ("versa_utmos", "VERSA: utmos", 3.5, 3.0, 4.0)
 
 

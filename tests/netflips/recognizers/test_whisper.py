@@ -30,7 +30,7 @@ def english(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_whisper(tmp_path_factory.mktemp("whisper") / "small.en", "where is the bus stop")
 
 
-def test_it_hears_words_with_times_in_order_inside_the_sound_and_takes_numbers_as_asked(english: Path) -> None:
+def test_it_hears_words_with_times_in_order_inside_the_sound(english: Path) -> None:
     recognizer = open_whisper(english, "cpu")
     assert (recognizer.name, recognizer.languages) == ("small.en", ("en",))
     heard = recognizer.transcribe(noise(2.4))
@@ -47,7 +47,7 @@ def test_it_hears_words_with_times_in_order_inside_the_sound_and_takes_numbers_a
     refused(UsageError, r"no CUDA|unknown device", open_whisper, english, "gpu")
 
 
-def test_one_of_several_languages_finds_out_which_is_spoken_and_takes_what_is_said(tmp_path: Path) -> None:
+def test_it_finds_out_which_language_is_spoken(tmp_path: Path) -> None:
     recognizer = open_whisper(write_whisper(tmp_path / "many", unicodedata.normalize("NFD", "버스 정류장"), language="ko"), "cpu")
     assert {"en", "ko"} <= set(recognizer.languages)
     assert all(len(one) == 2 for one in recognizer.languages)

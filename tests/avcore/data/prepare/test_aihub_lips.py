@@ -47,7 +47,7 @@ def prepared(video: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_sentences_become_clips_with_sound_and_lips_that_belong_together(prepared: Path) -> None:
+def test_sentences_become_clips_whose_sound_and_lips_belong_together(prepared: Path) -> None:
     manifest = read_manifest(prepared / "manifest.jsonl")
     assert [entry.id for entry in manifest.entries] == [f"E220/{NAME}_001", f"E220/{NAME}_002"]
     first, second = manifest.entries

@@ -260,7 +260,7 @@ def test_figures_of_a_drawn_head() -> None:
     assert measure_clip(find_faces(blurred), np.zeros(6400, np.float32)).sharpness < 6
 
 
-def test_the_frame_holds_all_boxes_with_room_around_also_at_the_border() -> None:
+def test_the_frame_holds_all_boxes_with_room_around() -> None:
     boxes = [np.array([100, 80, 200, 210], np.float32), np.array([120, 90, 221, 221], np.float32)]
     frame = Framing.around(boxes, 480, 640, 1000)
     assert frame.left < 100 - 30
