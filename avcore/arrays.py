@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from avcore.errors import InputError
+from avcore.errors import InputError, Message
 from avcore.files import require_file
 
 Samples = NDArray[np.float32]
@@ -66,7 +66,9 @@ def load_arrays(path: str | Path, what: str) -> Mapping[str, NDArray[Any]]:
             unpacked = sum(member.file_size for member in archive.infolist())
         if unpacked > _MAX_ARCHIVE_BYTES:
             expected = f"up to {_MAX_ARCHIVE_BYTES >> 30} GB once unpacked"
-            raise InputError(f"{what} cannot be read", path=path, expected=expected, found=f"{unpacked / 2**30:.0f} GB")
+            raise InputError(
+                Message("{what} cannot be read", what=what), path=path, expected=expected, found=f"{unpacked / 2**30:.0f} GB"
+            )
         with np.load(path, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}
     except _UNREADABLE as error:
@@ -75,10 +77,15 @@ def load_arrays(path: str | Path, what: str) -> Mapping[str, NDArray[Any]]:
     # numpy hands out a member that is no .npy file as plain bytes.
     for name, array in found.items():
         if not isinstance(array, np.ndarray):
-            raise InputError(f"{what} cannot be read", path=path, expected="an .npz file of numbers", found=f"{name!r}, no array")
+            raise InputError(
+                Message("{what} cannot be read", what=what),
+                path=path,
+                expected="an .npz file of numbers",
+                found=f"{name!r}, no array",
+            )
     return found
 
 
 def _unreadable(path: Path, what: str, expected: str, error: Exception) -> InputError:
     found = (str(error).splitlines() or [type(error).__name__])[0][:200]
-    return InputError(f"{what} cannot be read", path=path, expected=expected, found=found)
+    return InputError(Message("{what} cannot be read", what=what), path=path, expected=expected, found=found)

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from msgspec import Meta, ValidationError, convert
 
-from avcore.errors import UsageError
+from avcore.errors import Message, UsageError
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Amount = Annotated[float, Meta(ge=0)]
@@ -49,7 +49,7 @@ def checked(value: Any, kind: Any, name: str, path: Path | None = None) -> Any:
     except (ValidationError, OverflowError):
         pass
     shown = repr(value) if value == "" or not isinstance(value, str | int | float) else str(value)
-    raise UsageError(f"{name} cannot be used", path=path, expected=allowed(kind), found=shown[:_MOST_SHOWN])
+    raise UsageError(Message("{name} cannot be used", name=name), path=path, expected=allowed(kind), found=shown[:_MOST_SHOWN])
 
 
 def allowed(kind: Any) -> str:
@@ -91,7 +91,7 @@ def require(holds: bool, what: str, expected: object = None, found: object = Non
 
 def require_rising(name: str, pair: Sequence[float]) -> None:
     """Raise UsageError for a range whose lower end is not first."""
-    require(pair[0] <= pair[1], f"{name} cannot be used", expected="[lowest, highest]", found=list(pair))
+    require(pair[0] <= pair[1], Message("{name} cannot be used", name=name), expected="[lowest, highest]", found=list(pair))
 
 
 def require_bounds(config: Any, place: str = "") -> None:

@@ -21,7 +21,17 @@ from typing import Any, NoReturn
 from avcore import INTERRUPTED
 from avcore.checkpoints.stages import named_model, stages
 from avcore.compute.memory import keep_freed_memory
-from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError, OutputError, UsageError, is_no_memory, reason
+from avcore.errors import (
+    EXIT_BAD_INPUT,
+    EXIT_DONE,
+    EXIT_FAILED,
+    NetflipsError,
+    OutputError,
+    UsageError,
+    error_from,
+    is_no_memory,
+    reason,
+)
 from avcore.files import Input, Output, check_files
 from avcore.loading import TERMINATED, end_start
 from avcore.notes import GroupedNote, NoteKind, PlainFormatter, noted_by, notify_listeners, shown
@@ -255,21 +265,21 @@ def run(
             return EXIT_BAD_INPUT
         complaint = f"{type(error).__name__}: {error}"
         LOG.error("%s: %s: %s", parser.prog, gettext_in(user_language())("unexpected error"), complaint, exc_info=is_verbose)
-        notify_listeners(GroupedNote(COMPLAINT(text=complaint, lasts=False)))
+        notify_listeners(GroupedNote(COMPLAINT(error=NetflipsError(complaint).as_json(), lasts=False)))
         return EXIT_FAILED
 
 
-COMPLAINT = NoteKind("failed", lambda one, _: str(one["text"]))
+COMPLAINT = NoteKind("failed", lambda one, _: str(error_from(one["error"])))
 """Sent to listeners of a command's notes: the error that ended it. lasts: the same command on the same files would fail again."""
 
 
 def _complain(prog: str, error: NetflipsError, lasts: bool = False) -> None:
-    """Print the error that ends a command. Listeners get it in English."""
+    """Print the error that ends a command. Listeners get its parts."""
     line, *ways = error_lines(error)
     LOG.error("%s: %s: %s", prog, gettext_in(user_language())("error"), line)
     for way in ways:
         LOG.error("  %s", way)
-    notify_listeners(GroupedNote(COMPLAINT(text=str(error), lasts=lasts)))
+    notify_listeners(GroupedNote(COMPLAINT(error=error.as_json(), lasts=lasts)))
 
 
 def _log_to_stderr() -> None:

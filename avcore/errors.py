@@ -4,8 +4,10 @@ Each states the file, what was expected, what was found and what to do; a comman
 `exit_code`, without a traceback. Errors that only a bug of ours can cause stay ordinary Python exceptions.
 """
 
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
+from typing import Any
 
 
 def is_no_memory(error: BaseException) -> bool:
@@ -19,6 +21,24 @@ EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_NOT_UNDERSTOOD = 3
+
+
+class Message(str):
+    """A clause of an error that knows what it is made of, so that it can be said in another language (`avcore.words`).
+
+    template: the clause with names in braces, as it stands in the catalogue. values: what fills them.
+    """
+
+    template: str
+    values: Mapping[str, object]
+
+    def __new__(cls, template: str, /, **values: object) -> "Message":
+        message = super().__new__(cls, template.format_map(values))
+        message.template, message.values = template, values
+        return message
+
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, object]]:
+        return (self.template,), dict(self.values)
 
 
 class NetflipsError(Exception):
@@ -43,6 +63,27 @@ class NetflipsError(Exception):
         if self.found is not None:
             parts.append(f"found {self.found}")
         return "; ".join(parts if self.hint is None else [*parts, *self.hint.split("\n")])
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what it says as plain values, for another process."""
+        return {name: _as_json(getattr(self, name)) for name in _PARTS if getattr(self, name) is not None}
+
+
+_PARTS = ("what", "path", "expected", "found", "hint")
+
+
+def _as_json(part: object) -> Any:
+    return {"template": part.template, "values": {**part.values}} if isinstance(part, Message) else str(part)
+
+
+def error_from(content: Mapping[str, Any]) -> NetflipsError:
+    """Return the error that `as_json` made plain values of; its class is lost."""
+    parts = {name: _message(content[name]) for name in _PARTS if name in content}
+    return NetflipsError(parts.pop("what", ""), **parts)
+
+
+def _message(part: Any) -> Any:
+    return Message(part["template"], **part["values"]) if isinstance(part, dict) else part
 
 
 class UsageError(NetflipsError):

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import is_normalized, normalize
 
-from avcore.errors import InputError, OutputError, UsageError
+from avcore.errors import InputError, Message, OutputError, UsageError
 from avcore.notes import NoteKind, report_note, shown
 from avcore.streams import end_of, is_stream, require_stream, written_into
 
@@ -138,19 +138,23 @@ def require_file(path: str | Path, what: str, hint: str | None = None) -> Path:
     path = Path(path)
     try:
         if path.is_dir():
-            inside = f"give {path / HUB_WEIGHTS}" if (path / HUB_WEIGHTS).is_file() else hint
-            raise InputError(f"{what} must be a file", path=path, found="a folder", hint=inside)
+            inside = Message("give {flag}", flag=path / HUB_WEIGHTS) if (path / HUB_WEIGHTS).is_file() else hint
+            raise InputError(Message("{what} must be a file", what=what), path=path, found="a folder", hint=inside)
         if not path.exists():
-            raise InputError(f"{what} is not there", path=path, hint=hint or why_missing(path) or "check the path")
+            raise InputError(
+                Message("{what} is not there", what=what), path=path, hint=hint or why_missing(path) or "check the path"
+            )
         if path.stat().st_size == 0:
-            raise InputError(f"{what} is empty", path=path, found="0 bytes", hint=hint)
+            raise InputError(Message("{what} is empty", what=what), path=path, found="0 bytes", hint=hint)
     except OSError as error:
-        raise InputError(f"{what} cannot be read", path=_shown(path), found=error.strerror, hint=hint) from error
+        raise InputError(Message("{what} cannot be read", what=what), path=_shown(path), found=error.strerror, hint=hint) from error
     except ValueError as error:  # a name with a NUL in it, or with half a letter
-        raise InputError(f"{what} cannot be read", path=_shown(path), found="a name that no file can have", hint=hint) from error
+        raise InputError(
+            Message("{what} cannot be read", what=what), path=_shown(path), found="a name that no file can have", hint=hint
+        ) from error
 
     if not os.access(path, os.R_OK):
-        raise InputError(f"{what} cannot be read", path=path, found="no permission", hint=hint)
+        raise InputError(Message("{what} cannot be read", what=what), path=path, found="no permission", hint=hint)
     return path
 
 
@@ -179,7 +183,7 @@ def require_place(path: str | Path, what: str = "the output") -> Path:
     path = Path(path)
     try:
         if path.is_dir():
-            raise OutputError(f"{what} must be a file", path=path, found="a folder")
+            raise OutputError(Message("{what} must be a file", what=what), path=path, found="a folder")
         if is_stream(path):
             require_stream(path, what)
             return path
@@ -189,9 +193,13 @@ def require_place(path: str | Path, what: str = "the output") -> Path:
             pass
     except OSError as error:
         hint = "choose a shorter name" if error.errno == errno.ENAMETOOLONG else "choose another folder"
-        raise OutputError(f"{what} cannot be written", path=_shown(path), found=error.strerror, hint=hint) from error
+        raise OutputError(
+            Message("{what} cannot be written", what=what), path=_shown(path), found=error.strerror, hint=hint
+        ) from error
     except ValueError as error:  # a name with a NUL in it, or with half a letter
-        raise OutputError(f"{what} cannot be written", path=_shown(path), found="a name that no file can have") from error
+        raise OutputError(
+            Message("{what} cannot be written", what=what), path=_shown(path), found="a name that no file can have"
+        ) from error
 
     return path
 
@@ -202,7 +210,9 @@ def require_writable(path: str | Path, what: str = "the output") -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{what} cannot be written", path=path, found=error.strerror, hint="choose another folder") from error
+        raise OutputError(
+            Message("{what} cannot be written", what=what), path=path, found=error.strerror, hint="choose another folder"
+        ) from error
     return require_place(path, what)
 
 
@@ -394,7 +404,9 @@ def keep_apart(outputs: Files, inputs: Files) -> None:
         for part in (path, path.with_suffix(".json")) if path.suffix == ".safetensors" else (path,):
             names = _identities(part)
             if taken := next((read[name] for name in names if name in read), None):
-                raise OutputError(f"{what} would overwrite {taken}", path=part, hint="choose another name for it")
+                raise OutputError(
+                    Message("{what} would overwrite {taken}", what=what, taken=taken), path=part, hint="choose another name for it"
+                )
             if other := next((written[name] for name in names if name in written), None):
                 raise OutputError(f"{what} and {other[0]} are one file", path=part, hint="choose another name for one of them")
             written.update(dict.fromkeys(names, (what, part)))

@@ -21,7 +21,7 @@ from numbers import Real
 from string import Formatter
 from typing import Any, NamedTuple, Protocol
 
-from avcore.errors import InputError
+from avcore.errors import InputError, Message
 from avcore.words import ENGLISH, KOREAN, gettext_in, user_language
 
 _STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -71,7 +71,7 @@ def require_utf8(names: Iterable[object], what: str) -> None:
     """Raise InputError for a name that is not UTF-8 and so cannot be written to a text file."""
     for name in names:
         if _LONE.search(str(name)):
-            raise InputError(f"the name of {what} is not UTF-8", found=shown(name), hint="rename it")
+            raise InputError(Message("the name of {what} is not UTF-8", what=what), found=shown(name), hint="rename it")
 
 
 def ranges(numbers: Iterable[int]) -> str:

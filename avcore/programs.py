@@ -23,7 +23,7 @@ from threading import Thread
 from time import monotonic
 from typing import Any, NoReturn, TypeVar
 
-from avcore.errors import InputError, NetflipsError, UsageError, reason
+from avcore.errors import InputError, Message, NetflipsError, UsageError, reason
 from avcore.journal import file_digest
 from avcore.notes import shown
 
@@ -88,7 +88,7 @@ def parse_command(text: str, flag: str) -> tuple[str, ...]:
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise UsageError(f"{flag} cannot be read", found=error) from error
+        raise UsageError(Message("{what} cannot be read", what=flag), found=error) from error
 
     if not words or "\0" in text:
         raise UsageError(f"{flag} names no program", expected='as "python answer.py"', found=repr(text[:40]))
@@ -162,11 +162,18 @@ def run_program(
         process.give(given.encode(), is_all=True)
         process.wait(deadline, lambda: 0 < most_bytes < len(process.printed))
         if 0 < most_bytes < len(process.printed):
-            raise InputError(f"{what} failed", path=words[0], found=f"more than {most_bytes:,} bytes")
+            raise InputError(Message("{what} failed", what=what), path=words[0], found=f"more than {most_bytes:,} bytes")
         if process.code is None:
-            raise InputError(f"{what} did not end", path=words[0], found=f"nothing within {limit_s:g} s", hint=hint)
+            raise InputError(
+                Message("{what} did not end", what=what), path=words[0], found=f"nothing within {limit_s:g} s", hint=hint
+            )
         if process.code:
-            raise InputError(f"{what} failed", path=words[0], found=f"{process.ending}{process.last_words()}", hint=process.hint)
+            raise InputError(
+                Message("{what} failed", what=what),
+                path=words[0],
+                found=f"{process.ending}{process.last_words()}",
+                hint=process.hint,
+            )
         return bytes(process.printed)
     finally:
         process.end()
@@ -184,7 +191,7 @@ class _Process:
             # A session of its own, so that `end` reaches all that the program started.
             self._process = subprocess.Popen(list(words), bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
         except (OSError, ValueError) as error:
-            raise InputError(f"{what} could not be run", path=words[0], found=error) from error
+            raise InputError(Message("{what} could not be run", what=what), path=words[0], found=error) from error
 
         self._pipes = [one for one in (self._process.stdin, self._process.stdout, self._process.stderr) if one is not None]
         self._input, output, errors = self._pipes
@@ -336,7 +343,7 @@ class LineProgram:
         self._is_warm, self._is_numbered = True, self._is_numbered or "number" in found[0]
         if found[0].get("ok") is not True:
             why = shown(str(found[0].get("error", "neither ok nor error")))[:_MOST_WORDS]
-            raise InputError(f"{self._what} failed", path=self._words[0], found=why)
+            raise InputError(Message("{what} failed", what=self._what), path=self._words[0], found=why)
         return found[0]
 
     def _fail(self, process: _Process, limit_s: float, *, is_late: bool) -> NoReturn:
@@ -347,7 +354,7 @@ class LineProgram:
         ended = "it ended without an answer" + ("" if process.code is None else f", {process.ending}")
         why = f"no answer within {limit_s:g} s" if is_late else f"{ended}{process.last_words()}"
         self.drop()
-        raise InputError(f"{self._what} did not answer", path=self._words[0], found=why, hint=process.hint)
+        raise InputError(Message("{what} did not answer", what=self._what), path=self._words[0], found=why, hint=process.hint)
 
     def drop(self) -> None:
         """End it at once."""

@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
-from avcore.errors import OutputError
+from avcore.errors import Message, OutputError
 
 _OPEN_FILE = re.compile(r"/proc/(\d+)/fd/(\d+)")
 """Where /dev/stdout and `>(command)` lead: an open file of a process."""
@@ -46,9 +46,11 @@ def require_stream(path: Path, what: str) -> None:
     """Raise OutputError for a disk, a socket, and a stream without write permission. what: its name in messages."""
     mode = path.stat().st_mode
     if stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
-        raise OutputError(f"{what} must be a file", path=path, found="a disk" if stat.S_ISBLK(mode) else "a socket")
+        raise OutputError(
+            Message("{what} must be a file", what=what), path=path, found="a disk" if stat.S_ISBLK(mode) else "a socket"
+        )
     if not os.access(path, os.W_OK):
-        raise OutputError(f"{what} cannot be written", path=path, found="no permission")
+        raise OutputError(Message("{what} cannot be written", what=what), path=path, found="no permission")
 
 
 @contextmanager

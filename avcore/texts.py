@@ -17,7 +17,7 @@ from unicodedata import normalize
 import yaml
 
 from avcore.encodings import LOST, decode
-from avcore.errors import InputError
+from avcore.errors import InputError, Message
 from avcore.files import require_file
 
 MOST_BYTES = 16 << 20
@@ -57,7 +57,9 @@ def read_text(
     path = require_file(path, what, hint)
     size = path.stat().st_size
     if size > most_bytes:
-        raise error(f"{what} is too large", path=path, expected=f"{most_bytes:,} bytes at most", found=f"{size:,} bytes")
+        raise error(
+            Message("{what} is too large", what=what), path=path, expected=f"{most_bytes:,} bytes at most", found=f"{size:,} bytes"
+        )
     return "".join(line for _, line in iter_lines(path, what, error, hint))
 
 
@@ -97,20 +99,24 @@ def read_foreign_text(path: str | Path, what: str, most_bytes: int = MOST_BYTES)
     path = require_file(path, what)
     size = path.stat().st_size
     if size > most_bytes:
-        raise InputError(f"{what} is too large", path=path, expected=f"{most_bytes:,} bytes at most", found=f"{size:,} bytes")
+        raise InputError(
+            Message("{what} is too large", what=what), path=path, expected=f"{most_bytes:,} bytes at most", found=f"{size:,} bytes"
+        )
 
     content = path.read_bytes()
     decoded = decode(content)
     if decoded is None:
         found = "zero bytes" if b"\0" in content else "bytes of another encoding"
-        raise InputError(f"{what} is no text", path=path, expected="UTF-8, UTF-16 or CP949", found=found, hint=_AS_UTF8)
+        raise InputError(
+            Message("{what} is no text", what=what), path=path, expected="UTF-8, UTF-16 or CP949", found=found, hint=_AS_UTF8
+        )
     text = normalize("NFC", decoded.text.replace("\r\n", "\n").replace("\r", "\n"))
 
     if LOST in text:
         lines = [(number, line.strip()) for number, line in enumerate(text.split("\n"), 1) if LOST in line]
         more = f" and {len(lines) - _MOST_DAMAGED} more" if len(lines) > _MOST_DAMAGED else ""
         raise InputError(
-            f"{what} has damaged letters",
+            Message("{what} has damaged letters", what=what),
             path=path,
             expected=decoded.encoding or "UTF-8",
             found=", ".join(f"line {number}: {line[:40]}" for number, line in lines[:_MOST_DAMAGED]) + more,
@@ -131,14 +137,20 @@ def read_pairs(path: str | Path, what: str, form: str, apart: str = "\t", most: 
             continue
         sides = [" ".join(side.split()) for side in re.split(f"[{apart}]", line)]
         if len(sides) != 2 or not all(sides):
-            raise InputError(f"line {number} of {what} is no pair", path=path, expected=form, found=line[:60])
+            raise InputError(
+                Message("line {number} of {what} is no pair", number=number, what=what), path=path, expected=form, found=line[:60]
+            )
         if pairs.setdefault(sides[0].lower(), sides[1]) != sides[1]:
-            raise InputError(f"line {number} of {what} says otherwise than one before", path=path, found=line[:60])
+            raise InputError(
+                Message("line {number} of {what} says otherwise than one before", number=number, what=what),
+                path=path,
+                found=line[:60],
+            )
         if len(pairs) > most:
             raise InputError(f"{what} is too long", path=path, expected=f"{most:,} lines at most")
 
     if not pairs:
-        raise InputError(f"{what} is empty", path=path, expected=f"lines of {form}")
+        raise InputError(Message("{what} is empty", what=what), path=path, expected=f"lines of {form}")
     return pairs
 
 
@@ -183,7 +195,7 @@ def read_yaml(path: str | Path, what: str) -> Any:
     try:
         return parse_yaml(text)
     except ValueError as wrong:
-        raise InputError(f"{what} is no YAML", path=path, found=wrong) from wrong
+        raise InputError(Message("{what} is no YAML", what=what), path=path, found=wrong) from wrong
 
 
 def parse_yaml(text: str) -> Any:

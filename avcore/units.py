@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.errors import LanguageError, UnitError, UnitRangeError, VocabularyError
+from avcore.errors import LanguageError, Message, UnitError, UnitRangeError, VocabularyError
 from avcore.files import write_text
 from avcore.notes import NoteKind, report_note
 from avcore.texts import iter_lines
@@ -346,7 +346,7 @@ def require_language(language: str, available: Sequence[str], owner: str, hint: 
     wanted = normalise_language(language)
     if wanted not in available:
         raise LanguageError(
-            f"{owner} has no language '{wanted}'",
+            Message("{owner} has no language '{wanted}'", owner=owner, wanted=wanted),
             expected=f"one of {', '.join(available)}",
             found=wanted,
             hint=meant_language(language, available) or hint,

@@ -1,18 +1,17 @@
 """Languages of messages: English, as it stands in the code, and Korean from one gettext catalogue.
 
-The catalogue is `avcore/locale/ko.po`. Its entries are texts of notes and verdicts, with the same names in braces as in the code,
-and clauses of errors (context `error`), where a name in braces matches any text.
+The catalogue is `avcore/locale/ko.po`. Its entries are texts of notes and verdicts, and clauses of errors (context `error`), with
+the same names in braces as in the code: a `Message` says what fills them.
 """
 
 import gettext
 import os
-import re
 from collections.abc import Callable
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 
-from avcore.errors import NetflipsError
+from avcore.errors import Message, NetflipsError
 
 ENGLISH, KOREAN = LANGUAGES = ("en", "ko")
 Translate = Callable[[str], str]
@@ -20,7 +19,6 @@ Translate = Callable[[str], str]
 CATALOGUE = Path(__file__).parent / "locale" / "ko.po"
 _ERROR = "error"
 """Context of clauses of errors in the catalogue."""
-_NAME = re.compile(r"\\\{(\w+)\\\}")
 
 
 def user_language() -> str:
@@ -45,15 +43,20 @@ def error_lines(error: BaseException, language: str | None = None) -> list[str]:
     """Return an error as its line, followed by the ways out where it names several, each a line. language: as in `error_line`."""
     if not isinstance(error, NetflipsError):
         return [str(error)]
-    ways = (error.hint or "").split("\n")
+    hint = error.hint or ""
+    ways = hint.split("\n") if "\n" in hint else [hint]
     if (language or user_language()) != KOREAN:
         return [str(error)] if len(ways) == 1 else [str(error).removesuffix("; " + "; ".join(ways)), *ways]
     say, what = gettext_in(KOREAN), clause(error.what)
     parts = [what if error.path is None else f"{error.path}: {what}"]
-    parts += [] if error.expected is None else [f"{say('expected')}: {clause(str(error.expected))}"]
-    parts += [] if error.found is None else [f"{say('found')}: {clause(str(error.found))}"]
+    parts += [] if error.expected is None else [f"{say('expected')}: {clause(_text(error.expected))}"]
+    parts += [] if error.found is None else [f"{say('found')}: {clause(_text(error.found))}"]
     said = [clause(way) for way in ways if way]
     return ["; ".join(parts), *said] if len(said) > 1 else ["; ".join([*parts, *said])]
+
+
+def _text(part: object) -> str:
+    return part if isinstance(part, str) else str(part)
 
 
 def clause(text: str) -> str:
@@ -63,10 +66,12 @@ def clause(text: str) -> str:
 
 def known_clause(text: str) -> str | None:
     """Return a clause of an error in Korean; None where the catalogue has no such clause."""
-    for pattern, korean in _clauses():
-        if found := pattern.fullmatch(text):
-            return korean.format_map({name: clause(words) for name, words in found.groupdict().items()})
-    return None
+    template = text.template if isinstance(text, Message) else text
+    korean = _korean().pgettext(_ERROR, template)
+    if korean == template:
+        return None
+    values = text.values if isinstance(text, Message) else {}
+    return korean.format_map({name: clause(value) if isinstance(value, str) else value for name, value in values.items()})
 
 
 @cache
@@ -74,18 +79,3 @@ def _korean() -> gettext.NullTranslations:
     from polib import pofile  # needed for Korean only
 
     return gettext.GNUTranslations(BytesIO(pofile(str(CATALOGUE)).to_binary()))
-
-
-@cache
-def _clauses() -> list[tuple[re.Pattern[str], str]]:
-    """Return clauses of errors as patterns with their Korean text; those without names come first, as they are more specific."""
-    from polib import pofile
-
-    found = [one for one in pofile(str(CATALOGUE)) if one.msgctxt == _ERROR]
-    patterns = [(re.compile(_NAME.sub(_part, re.escape(one.msgid)), re.DOTALL), one.msgstr) for one in found]
-    return sorted(patterns, key=lambda one: one[0].groups)
-
-
-def _part(name: re.Match[str]) -> str:
-    """Return the pattern for a name in braces: a flag, or any text."""
-    return r"(?P<flag>--[\w-]+)" if name[1] == "flag" else rf"(?P<{name[1]}>.+)"

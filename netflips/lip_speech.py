@@ -22,7 +22,7 @@ from avcore.checkpoints.bundle import bundle_of
 from avcore.command import LOG
 from avcore.compute.memory import peak_memory_bytes
 from avcore.contracts import Extractor, SpeakerVoice, Speech, Voice
-from avcore.errors import InputError, MediaError, NoFaceError, NoSpeechError, UsageError
+from avcore.errors import InputError, MediaError, Message, NoFaceError, NoSpeechError, UsageError
 from avcore.faces.select import MIN_VARIATION, FaceChoice, choose_tracks, parse_face_choice
 from avcore.files import atomic_output, private_folder
 from avcore.media import (
@@ -303,7 +303,7 @@ def see_lips(info: MediaInfo, face: FaceChoice, kept: KeptFaces, progress: Progr
     (seen,) = FaceSearch(recording, total, kept).find({1: span}, (1,), progress).values()
     chosen = choose_tracks(list(seen.faces), face)
     if not chosen:
-        what = f"there is no face number {face} in any shot" if seen.faces else "no face was found in any frame"
+        what = Message("there is no face number {face} in any shot", face=face) if seen.faces else "no face was found in any frame"
         hint = "try --face auto" if seen.faces else "there must be a face whose lips can be read"
         raise NoFaceError(what, path=info.path, found=several(total, "frame"), hint=hint)
 

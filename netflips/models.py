@@ -12,7 +12,7 @@ from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.checkpoints.stages import Running, Stage
 from avcore.contracts import Extractor, Speaker, SpeakerVoice, Translator, Voice
 from avcore.domain import Domain
-from avcore.errors import UsageError
+from avcore.errors import Message, UsageError
 from avcore.flags import CommonOptions
 from avcore.journal import file_digest
 from avcore.units import normalise_language, require_language, require_same_vocabulary
@@ -75,7 +75,9 @@ class Models:
             path = self.paths.needed.get(stage)
             if path is None:
                 found = ", ".join(one.kind for one in self.paths.needed)
-                raise UsageError(f"these models have no {stage.kind}", found=found, hint="load those of the unit pipeline")
+                raise UsageError(
+                    Message("these models have no {what}", what=stage.kind), found=found, hint="load those of the unit pipeline"
+                )
             self.loaded[stage] = load(stage, path, how)
         return self.loaded[stage]
 
@@ -290,5 +292,7 @@ def _over_text(source: str | None, target: str | None, renderer: Path, read_alou
 
 def _only(choices: list[str], flag: str) -> str:
     if len(choices) != 1:
-        raise UsageError(f"give {flag}", expected=f"one of {', '.join(choices)}" if choices else "a language of the models")
+        raise UsageError(
+            Message("give {flag}", flag=flag), expected=f"one of {', '.join(choices)}" if choices else "a language of the models"
+        )
     return choices[0]

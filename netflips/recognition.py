@@ -14,7 +14,7 @@ from avcore.arrays import Samples
 from avcore.checkpoints.bundle import bundle_of, checkpoint_or_bundle, optional_or_bundle
 from avcore.checkpoints.stages import Running
 from avcore.contracts import Extractor, SpeechRecognizer, Transcript
-from avcore.errors import MediaError, NoFaceError, NoSpeechError, NoSuchFaceError, UsageError
+from avcore.errors import MediaError, Message, NoFaceError, NoSpeechError, NoSuchFaceError, UsageError
 from avcore.faces.select import FaceChoice, choose_tracks, loudness
 from avcore.files import private_folder
 from avcore.media import FrameSource, MediaSource, probe
@@ -304,7 +304,9 @@ def _faces(
     if chosen or (settings.is_auto and sound.is_there and not has_faces):
         return chosen
     if has_faces:
-        raise NoSuchFaceError(f"there is no face number {settings.face} in any shot", path=path, hint=f"try --face auto, or {hint}")
+        raise NoSuchFaceError(
+            Message("there is no face number {face} in any shot", face=settings.face), path=path, hint=f"try --face auto, or {hint}"
+        )
     frames = several(sum(one.length for one in frame_spans.values()), "frame")
     raise NoFaceError("no face was found in any frame", path=path, found=frames, hint=hint)
 

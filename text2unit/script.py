@@ -10,7 +10,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from avcore.encodings import undone
-from avcore.errors import InputError, LanguageError
+from avcore.errors import InputError, LanguageError, Message
 from avcore.texts import read_pairs
 from avcore.units import meant_language, normalise_language
 from text2unit.cleaning import clean_text, without_emoji
@@ -57,7 +57,10 @@ def script_of(text: str, language: str = "ko", path: str | Path | None = None) -
         )
     if meant := undone(text):
         raise InputError(
-            "the text was saved in a wrong encoding", path=path, found=text.strip()[:20], hint=f"it says: {meant.text.strip()[:20]}"
+            "the text was saved in a wrong encoding",
+            path=path,
+            found=text.strip()[:20],
+            hint=Message("it says: {words}", words=meant.text.strip()[:20]),
         )
 
     cleaned = clean_text(text)
@@ -127,7 +130,7 @@ def read_readings(path: Path, language: str) -> dict[str, str]:
         try:
             script_of(reading, language)
         except InputError as error:
-            what = f"the reading of {word!r} cannot be said: {error.what}"
+            what = Message("the reading of {word} cannot be said: {error}", word=f"{word!r}", error=error.what)
             raise InputError(what, path=path, expected=error.expected, found=reading[:60], hint=error.hint) from error
     return readings
 

@@ -5,7 +5,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from avcore.errors import UsageError
+from avcore.errors import Message, UsageError
 from avcore.faces.select import FaceWord
 from avcore.files import Input
 from avcore.flags import CommonOptions, flag, out_flag, positional, speed_flag, voice_flag
@@ -68,7 +68,7 @@ class SpeakOptions(RenderingFlags):
         super().__post_init__()
         names = _NEEDED_AS_PUBLISHED if self.is_as_published else _NEEDED
         if missing := [flag for name, flag in names.items() if getattr(self, name) is None]:
-            raise UsageError(f"missing: {', '.join(missing)}", hint="see --help")
+            raise UsageError(Message("missing: {flags}", flags=", ".join(missing)), hint="see --help")
 
     @property
     def is_as_published(self) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from avcore.checkpoints.stages import SUFFIX, Stage, shipped_bundle, stages
-from avcore.errors import CheckpointError, LanguageError, UsageError
+from avcore.errors import CheckpointError, LanguageError, Message, UsageError
 from avcore.files import require_file
 from avcore.notes import is_first
 from avcore.texts import read_json
@@ -203,7 +203,7 @@ def checkpoints_or_bundle(given: Mapping[Stage, Path | None]) -> dict[Stage, Pat
         others = ", or none of them for the models that come with NetfLips" if bundle else ""
         raise UsageError(f"models are given together; missing: {missing}", hint=f"give all of them{others} ({_WHERE_FROM})")
     if bundle is None:
-        raise UsageError(f"missing: {missing}", hint=f"no models come with this installation; {_WHERE_FROM}")
+        raise UsageError(Message("missing: {flags}", flags=missing), hint=f"no models come with this installation; {_WHERE_FROM}")
     _, translator, renderer = needed_stages()
     bundle.report_use(translator in given or renderer not in given)
     return {stage: require_file(bundle.checkpoint(stage), f"the bundle's {stage.kind}") for stage in given}

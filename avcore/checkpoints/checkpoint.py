@@ -33,7 +33,7 @@ from avcore.checkpoints.stages import SUFFIX, Stage
 from avcore.checkpoints.stages import Checkpoint as Checkpoint
 from avcore.compute.inference import skeleton
 from avcore.compute.kernels import MappedFiles, let_go_of_mapped
-from avcore.errors import CheckpointError, is_no_memory
+from avcore.errors import CheckpointError, Message, is_no_memory
 from avcore.files import HUB_WEIGHTS, atomic_output, require_file, write_text
 from avcore.texts import parse_json, read_json
 from avcore.units import fingerprint
@@ -391,7 +391,9 @@ class StateDict:
             with skeleton():
                 network = make(self.tensors)
         except (KeyError, ValueError, IndexError) as error:
-            raise CheckpointError(f"this is no {self.what}", path=self.path, expected=f"a tensor {error}") from error
+            raise CheckpointError(
+                Message("this is no {what}", what=self.what), path=self.path, expected=f"a tensor {error}"
+            ) from error
         load_exactly(network, self.tensors, self.path, self.what)
         return network.eval().requires_grad_(False)
 
@@ -406,13 +408,17 @@ def read_state_dict(path: str | Path, what: str, needs: str) -> StateDict:
     path = require_file(path, f"the {what}")
     stored = sniff(path)
     if stored is Format.SAFETENSORS:
-        raise CheckpointError(f"this is no {what}", path=path, expected="a file as published", found="a safetensors file")
+        raise CheckpointError(
+            Message("this is no {what}", what=what), path=path, expected="a file as published", found="a safetensors file"
+        )
 
     payload = load_pickled(path, stored)
     inner = payload.get(_WRAPPER, payload) if isinstance(payload, Mapping) else payload
     if not isinstance(inner, Mapping) or not any(str(name).replace(_PARALLEL, "") == needs for name in inner):
         found = identify(payload, path).words
-        raise CheckpointError(f"this is no {what}", path=path, expected=f"a state dict with {needs}", found=found)
+        raise CheckpointError(
+            Message("this is no {what}", what=what), path=path, expected=f"a state dict with {needs}", found=found
+        )
 
     tensors = plain_tensors(inner, _WRAPPER, path)
     check_tensors(path, stored, tensors)

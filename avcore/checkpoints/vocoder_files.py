@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from avcore.checkpoints.pickles import require_stored
-from avcore.errors import InputError, reason
+from avcore.errors import InputError, Message, reason
 from avcore.files import require_file
 
 _NUMPY = [
@@ -63,7 +63,9 @@ def read_entries(path: str | Path, what: str, keys: tuple[str, ...]) -> dict[str
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError, TypeError) as error:
         found = reason(error)[:120]
-        raise InputError(f"{what} cannot be read", path=path, expected="a torch file of tensors", found=found) from error
+        raise InputError(
+            Message("{what} cannot be read", what=what), path=path, expected="a torch file of tensors", found=found
+        ) from error
 
     if not isinstance(content, Mapping) or not content.keys() >= set(keys):
         found = f"the keys {', '.join(map(str, content))}" if isinstance(content, Mapping) else type(content).__name__

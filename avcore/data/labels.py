@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from avcore.data.corpus import Corpus, CorpusClip
 from avcore.data.unit_store import iter_units
-from avcore.errors import InputError, UnitError, UsageError, VocabularyError
+from avcore.errors import InputError, Message, UnitError, UsageError, VocabularyError
 from avcore.journal import write_rows
 from avcore.texts import iter_lines
 from avcore.timeline import FRAME_RATE, UNIT_RATE, UNITS_PER_FRAME, units_to_frames, units_to_seconds
@@ -305,7 +305,7 @@ def _problems(clip: CorpusClip, num_labels: int, allowed: tuple[int, int]) -> It
         yield LeftOut(clip.id, "too short or too long", f"{frames} frames, not {least}..{most}")
     for path in (clip.audio, clip.lips):
         if path and not Path(path).is_file():
-            yield LeftOut(clip.id, _MISSING, f"{path} is not there")
+            yield LeftOut(clip.id, _MISSING, Message("{what} is not there", what=path))
 
 
 def write_left_out(path: Path, left_out: list[LeftOut]) -> None:

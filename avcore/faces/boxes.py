@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from avcore.errors import InputError, NoFaceError
+from avcore.errors import InputError, Message, NoFaceError
 from avcore.faces.geometry import Box
 from avcore.files import atomic_output, require_file
 from avcore.media import FrameSource, read_frames
@@ -40,10 +40,12 @@ def read_boxes(path: str | Path) -> list[Box | None]:
     except InputError:
         raise
     except Exception as error:  # a damaged pickle can raise nearly anything
-        raise InputError(f"{_WHAT} cannot be read", path=path, expected=_FORM, found=str(error) or type(error).__name__) from error
+        raise InputError(
+            Message("{what} cannot be read", what=_WHAT), path=path, expected=_FORM, found=str(error) or type(error).__name__
+        ) from error
 
     if not isinstance(rows, list):
-        raise InputError(f"{_WHAT} cannot be read", path=path, expected=_FORM, found=f"a {type(rows).__name__}")
+        raise InputError(Message("{what} cannot be read", what=_WHAT), path=path, expected=_FORM, found=f"a {type(rows).__name__}")
     return [_box(row, index, path) for index, row in enumerate(rows)]
 
 

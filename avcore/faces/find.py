@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from avcore.arrays import Pixels
 from avcore.compute.threads import ahead
-from avcore.errors import NoFaceError, NoSuchFaceError
+from avcore.errors import Message, NoFaceError, NoSuchFaceError
 from avcore.faces.crop import LIP_SIDE
 from avcore.faces.cuts import with_shots
 from avcore.faces.geometry import Box, MouthsToDraw, mouths_to_draw, steady_boxes
@@ -141,7 +141,9 @@ def find_faces(
         raise NoFaceError("no face was found in any frame", path=source, found=several(len(shots), "frame"), hint=_WAY_OUT)
     chosen = choose_tracks(tracks, face, None if speech is None else loudness(speech))
     if not chosen:
-        raise NoSuchFaceError(f"there is no face number {face} in any shot", path=source, hint=f"try --face auto, or {_WAY_OUT}")
+        raise NoSuchFaceError(
+            Message("there is no face number {face} in any shot", face=face), path=source, hint=f"try --face auto, or {_WAY_OUT}"
+        )
     most = max(sum(one.first <= other.first <= one.last for one in tracks) for other in tracks)
     return _speaker(chosen, most, shots, store)
 

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import av
 from av.stream import Disposition
 
-from avcore.errors import InputError, MediaError
+from avcore.errors import InputError, MediaError, Message
 from avcore.files import require_file
 from avcore.media.media_source import AnySource, MediaSource
 from avcore.timeline import SAMPLE_RATE, Seconds
@@ -345,7 +345,9 @@ def require_audio(container: Any, source: MediaSource) -> Any:
 
 def _require_decoder(stream: Any, path: str | Path) -> None:
     if stream.codec_context is None:
-        raise MediaError(f"there is no decoder for its {stream.type} track", path=path, hint="convert it to H.264 and AAC")
+        raise MediaError(
+            Message("there is no decoder for its {kind} track", kind=stream.type), path=path, hint="convert it to H.264 and AAC"
+        )
 
 
 def _preferred(streams: list[Any]) -> Any | None:

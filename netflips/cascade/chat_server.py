@@ -14,7 +14,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import BaseHandler, ProxyHandler
 
-from avcore.errors import InputError, NetflipsError, UsageError
+from avcore.errors import InputError, Message, NetflipsError, UsageError
 from avcore.notes import shown
 from netflips.cascade.answers import error_in, of_stream, parse_answer
 from netflips.cascade.program import (
@@ -180,7 +180,7 @@ class ChatServer:
             raise _RefusedError(error, cause.code, _message_of(cause), hint) from cause
 
         if "choices" not in answer and (why := error_in(answer)):  # some send it with the status of an answer
-            raise InputError(f"{WHAT} did not answer", path=f"{self.base}/{place}", found=shown(why)[:200])
+            raise InputError(Message("{what} did not answer", what=WHAT), path=f"{self.base}/{place}", found=shown(why)[:200])
         return answer
 
 
@@ -206,7 +206,9 @@ def _key() -> str:
     """Return the API key, "" = there is none. Raises UsageError if it cannot be one; the error does not show it."""
     key = os.environ.get(KEY, "").strip()
     if not (key.isascii() and key.isprintable()):
-        raise UsageError(f"{KEY} holds no key", expected="letters, digits and signs of ASCII, on one line")
+        raise UsageError(
+            Message("{variable} holds no key", variable=KEY), expected="letters, digits and signs of ASCII, on one line"
+        )
     return key
 
 

@@ -18,7 +18,7 @@ from unicodedata import normalize
 from urllib.parse import urlsplit
 from urllib.request import BaseHandler, HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
-from avcore.errors import InputError, NetflipsError, UsageError, reason
+from avcore.errors import InputError, Message, NetflipsError, UsageError, reason
 from avcore.notes import shown
 from avcore.programs import LineProgram, command_key, parse_command, program_name, within
 from avcore.texts import DIRECTION_MARKS
@@ -178,7 +178,7 @@ def post_json(
     try:
         found = within(limit_s, ask)
     except (OSError, HTTPException, ValueError, RecursionError) as error:
-        raise InputError(f"{what} did not answer", path=url, found=shown(reason(error))[:_MOST_WORDS]) from error
+        raise InputError(Message("{what} did not answer", what=what), path=url, found=shown(reason(error))[:_MOST_WORDS]) from error
     return found if isinstance(found, dict) else {}
 
 

@@ -16,8 +16,8 @@ from text2unit.text_to_units import join
 from unit2av.voice.likeness import timbre_of
 from unit2av.voice.speech import RENDERING, UnitVocoder
 
-_ENOUGH_S = 20.0
-"""Seconds of a speaker that are measured."""
+_LEAST_S, _ENOUGH_S = 3.0, 20.0
+"""Seconds of a speaker that are measured, at least and at most."""
 _SAID = {
     "ko": (
         "지난주에 우리는 도서관 앞에서 만나 오래 이야기했습니다.",
@@ -45,6 +45,9 @@ def like_speaker(voice: SpeakerVoice, script: Script, job: Job, sound: Sound, na
     for place in (one.place for one in script.utterances if one.speaker == name and left > 0):
         spans.append((place.start_s, min(place.end_s, place.start_s + left)))
         left -= spans[-1][1] - spans[-1][0]
+
+    if sum(end - start for start, end in spans) < _LEAST_S:
+        return voice
 
     def measured() -> Timbre | None:
         alone = voices_of(job, sound).alone

@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from avcore.bounds import Amount, Count, Number, Positive
 from avcore.checkpoints.bundle import bundle_of
-from avcore.errors import NotUnderstoodError, UsageError
+from avcore.errors import Message, NotUnderstoodError, UsageError
 from avcore.faces.select import FaceWord
 from avcore.files import Input, Output, is_name, require_file
 from avcore.flags import CommonOptions, files_written, flag, out_flag, positional, report_flag, shown_name, voice_flag
@@ -599,7 +599,7 @@ class DubCommand(DubOptions, SpreadFlags, CommonOptions):
         apart = [shown_name(type(self), name) for name in names if getattr(self, name)]
         apart += ["--timing free"] if self.timing == "free" else []
         if self.one_file and apart:
-            raise UsageError(f"{apart[0]} does not go with one_file", hint="leave one of them out")
+            raise UsageError(Message("{what} does not go with one_file", what=apart[0]), hint="leave one of them out")
 
         of_one = {"--glossary": self.glossary, "--pronounce": self.pronounce, SPEECH_IN: self.speech_in, SCRIPT_IN: self.script}
         if one := next((flag for flag, given in of_one.items() if given is not None), None):

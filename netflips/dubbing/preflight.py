@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avcore.errors import MediaError, NoSpeechError, OutputError, UsageError
+from avcore.errors import MediaError, Message, NoSpeechError, OutputError, UsageError
 from avcore.files import keep_apart, require_file, require_place
 from avcore.media import FrameSource, MediaInfo, MediaSource, probe
 from avcore.media.sound_writer import SOUND_ENDINGS, is_sound_name, require_several_tracks
@@ -207,7 +207,7 @@ def no_speech(source: MediaSource, has_sound: bool) -> NoSpeechError:
 
 def _with_face(what: str, source: MediaSource) -> str:
     """Return what a video lacks, and add the face if it has none."""
-    return what if not probe(source).has_video or shows_face(source) else f"{what}, and no face"
+    return what if not probe(source).has_video or shows_face(source) else Message("{what}, and no face", what=what)
 
 
 # Texts and models

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from avcore.errors import InputError, NoFaceError
+from avcore.errors import InputError, Message, NoFaceError
 from avcore.faces.geometry import MOUTH_CUT
 from avcore.faces.select import FaceChoice, choose_tracks, loudness, parse_face_choice
 from avcore.notes import Notes, several
@@ -99,7 +99,11 @@ def _one_person(script: Script, job: Job, sound: Sound, faces: Faces) -> tuple[d
         chosen = frozenset(face.number for face in choose_tracks(list(seen.faces), choice, levels)) if seen.faces else chosen
         needs_face = options.uses_video and options.modalities != AUTO and options.in_lip_path is None
         if not chosen and needs_face:
-            what = f"there is no face number {choice} in any shot" if isinstance(choice, int) else "no face was found in any frame"
+            what = (
+                Message("there is no face number {face} in any shot", face=choice)
+                if isinstance(choice, int)
+                else "no face was found in any frame"
+            )
             raise NoFaceError(what, path=job.info.path, hint=job.schedule.without_face)
     return {one.number: SPEAKER}, {one.number: UtteranceSpeaker(1, chosen)}
 

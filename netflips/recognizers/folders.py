@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from avcore.errors import InputError, NetflipsError, UsageError, is_no_memory, pip_line, reason
+from avcore.errors import InputError, Message, NetflipsError, UsageError, is_no_memory, pip_line, reason
 from avcore.files import require_file
 from avcore.journal import file_digest, key_of
 from avcore.programs import apart
@@ -69,11 +69,15 @@ def require_engine_folder(folder: str | Path, spec: str, what: str, needed: Sequ
     folder = Path(folder)
     wanted = f"a folder that CTranslate2 wrote, with {MODEL_FILE} of {_KINDS[spec]}"
     if folder.is_file():
-        raise InputError(f"{what} must be a folder", path=folder, expected=wanted, found="a file", hint=hint)
+        raise InputError(Message("{what} must be a folder", what=what), path=folder, expected=wanted, found="a file", hint=hint)
     if not folder.is_dir():
-        raise InputError(f"{what} is not there", path=folder, expected=wanted, hint=f"nothing is downloaded; {hint}")
+        raise InputError(
+            Message("{what} is not there", what=what), path=folder, expected=wanted, hint=f"nothing is downloaded; {hint}"
+        )
     if not (folder / MODEL_FILE).is_file():
-        raise InputError(f"{what} cannot be used", path=folder, expected=wanted, found=_other_weights(folder), hint=hint)
+        raise InputError(
+            Message("{name} cannot be used", name=what), path=folder, expected=wanted, found=_other_weights(folder), hint=hint
+        )
 
     found = spec_of(folder)
     if found != spec:
@@ -119,10 +123,12 @@ def weights_of(folder: Path, what: str = "the model") -> dict[str, Weight]:
             whole = file.tell()
         except (struct.error, UnicodeDecodeError, ValueError) as error:
             length = f"a file that is cut short or damaged, {end:,} bytes"
-            raise InputError(f"{what} cannot be read", path=path, found=length, hint=_AGAIN) from error
+            raise InputError(Message("{what} cannot be read", what=what), path=path, found=length, hint=_AGAIN) from error
 
     if whole != end:
-        raise InputError(f"{what} cannot be read", path=path, expected=f"{whole:,} bytes", found=f"{end:,}", hint=_AGAIN)
+        raise InputError(
+            Message("{what} cannot be read", what=what), path=path, expected=f"{whole:,} bytes", found=f"{end:,}", hint=_AGAIN
+        )
     return found
 
 
@@ -259,7 +265,9 @@ def extra_needed(library: str) -> Iterator[None]:
 
         ctranslate2.set_log_level(logging.ERROR)
     except ImportError as error:
-        raise UsageError(f"{library} is not installed", found=reason(error), hint=pip_line("asr")) from error
+        raise UsageError(
+            Message("{library} is not installed", library=library), found=reason(error), hint=pip_line("asr")
+        ) from error
 
 
 @contextmanager

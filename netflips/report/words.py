@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from markupsafe import Markup
 
+from avcore.errors import Message
 from avcore.notes import several, shown
 from avcore.words import clause
 from netflips.report.story import OnPage
@@ -83,7 +84,7 @@ def plain_value(value: object) -> object:
 def target_text(one: OnPage) -> str:
     """Return the text that the dub has in an utterance's place, or that it was left alone."""
     if one.alone is not None:
-        return f"left alone: {why_left(one.alone.values)}"
+        return Message("left alone: {why}", why=why_left(one.alone.values))
     return one.utterance.spoken_by or DASH if one.utterance.spoken is None else one.utterance.spoken.text
 
 
@@ -104,7 +105,7 @@ def verdicts(one: OnPage) -> list[UtteranceGrade]:
     """Return the grades of an utterance, that of its fit first."""
     utterance, source = one.utterance, one.utterance.source_units
     if one.alone is not None:
-        return [UtteranceGrade(f"left alone: {why_left(one.alone.values)}", "warn")]
+        return [UtteranceGrade(Message("left alone: {why}", why=why_left(one.alone.values)), "warn")]
 
     found = [_fit(one)]
     if utterance.note("truncated") is not None:
@@ -112,10 +113,10 @@ def verdicts(one: OnPage) -> list[UtteranceGrade]:
     if utterance.note("outside") is not None:
         found.append(UtteranceGrade("hardly what the models were made for", "bad"))
     if source is not None and source.reason and source.modalities in ("audio", "video"):
-        found.append(UtteranceGrade(f"units from {taken_from(source.modalities)}", "note"))
+        found.append(UtteranceGrade(Message("units from {source}", source=taken_from(source.modalities)), "note"))
     if one.drawn.frames and not one.drawn.drawn:
         absent = "" if utterance.seen is None or one.fit.slot is None else ABSENT[utterance.seen.absent]
-        found.append(UtteranceGrade(f"sound only: {absent}" if absent else "sound only", "note"))
+        found.append(UtteranceGrade(Message("sound only: {why}", why=absent) if absent else "sound only", "note"))
     return found
 
 
@@ -124,13 +125,13 @@ def _fit(one: OnPage) -> UtteranceGrade:
     if fit.duration_scale is None:
         return UtteranceGrade("as long as it takes", "note")
     if fit.cut_s:
-        return UtteranceGrade(f"its last {seconds(fit.cut_s)} cut", "bad")
+        return UtteranceGrade(Message("its last {length} cut", length=seconds(fit.cut_s)), "bad")
     if fit.is_hurried:
         return UtteranceGrade("hurried", "warn")
     if fit.freeze_s:
-        return UtteranceGrade(f"freeze frame {seconds(fit.freeze_s)}", "warn")
+        return UtteranceGrade(Message("freeze frame {length}", length=seconds(fit.freeze_s)), "warn")
     if fit.slack_s > _LARGE_SLACK * one.source.seconds:
-        return UtteranceGrade(f"{seconds(fit.slack_s)} stay silent", "note")
+        return UtteranceGrade(Message("{length} stay silent", length=seconds(fit.slack_s)), "note")
     if fit.in_pause_s:
         return UtteranceGrade("goes into the pause", "note")
     return UtteranceGrade("fits", "good")

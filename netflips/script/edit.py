@@ -13,7 +13,7 @@ from typing import Any
 
 from avcore.command import LOG
 from avcore.contracts import Word
-from avcore.errors import UsageError
+from avcore.errors import Message, UsageError
 from avcore.files import Input, Output, write_text
 from avcore.flags import Command, Commands, QuietOptions, flag, out_flag, positional
 from avcore.notes import print_text, several, shown
@@ -47,8 +47,12 @@ def split(script: Script, number: int, at_s: float | None = None) -> Script:
         at = place.start_s + (middle if length > 0 else place.seconds / 2)
 
     if not place.start_s + LEAST_S <= at <= place.end_s - LEAST_S:
-        expected = f"a time between {place.start_s + LEAST_S:.2f} and {place.end_s - LEAST_S:.2f} s"
-        raise UsageError(f"utterance {number} cannot be divided there", expected=expected, found=f"{at:.2f} s")
+        expected = Message(
+            "a time between {start} and {end} s", start=f"{place.start_s + LEAST_S:.2f}", end=f"{place.end_s - LEAST_S:.2f}"
+        )
+        raise UsageError(
+            Message("utterance {number} cannot be divided there", number=number), expected=expected, found=f"{at:.2f} s"
+        )
 
     spans = TimeSpan(place.start_s, at), TimeSpan(at, place.end_s)
     share = (at - place.start_s) / place.seconds

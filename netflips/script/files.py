@@ -11,7 +11,7 @@ from unicodedata import normalize
 
 import numpy as np
 
-from avcore.errors import InputError
+from avcore.errors import InputError, Message
 from avcore.files import write_text
 from avcore.journal import file_digest
 from avcore.notes import json_text, report_note
@@ -81,7 +81,9 @@ def value_from(kind: Any, content: Any, place: str, path: Path | str | None = No
     try:
         return _read(kind, content, place)
     except _NotThatError as error:
-        raise InputError(f"{error.place} cannot be used", path=path, expected=error.expected, found=_shown(error.found)) from error
+        raise InputError(
+            Message("{name} cannot be used", name=error.place), path=path, expected=error.expected, found=_shown(error.found)
+        ) from error
 
 
 def file_beside(path: Path, name: str) -> Path:
@@ -142,7 +144,12 @@ def _require_sayable(target: Target | None, one: Utterance, path: Path) -> None:
             wrong["units"] = f"{most_s:g} s of speech at most", f"{seconds:,.1f} s"
 
     for name, (expected, found) in wrong.items():
-        raise InputError(f"{name} of utterance {one.number} cannot be used", path=path, expected=expected, found=found)
+        raise InputError(
+            Message("{name} of utterance {number} cannot be used", name=name, number=one.number),
+            path=path,
+            expected=expected,
+            found=found,
+        )
 
 
 # Writing

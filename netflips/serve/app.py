@@ -149,7 +149,7 @@ async def _refused(request: Request, error: Exception) -> Response:
     """Return the answer to an error, one line as JSON. Raises errors of the system again, except that of a full disk."""
     path = request["path"]
     if isinstance(error, RefusedError):
-        return refusal(error.status, error.text, path)
+        return refusal(error.status, error.error, path)
     if isinstance(error, HTTPException):
         answer = refusal(error.status_code, _NOWHERE.get(error.status_code, error.detail), path)
         answer.headers.update(error.headers or {})
@@ -157,7 +157,7 @@ async def _refused(request: Request, error: Exception) -> Response:
     if isinstance(error, ClientDisconnect):
         return refusal(400, "the upload broke off", path)
     if isinstance(error, NetflipsError) and not isinstance(error, OutputError):
-        return refusal(400, str(error), path)
+        return refusal(400, error, path)
     if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
         raise error
     LOG.error("%s", error)  # the server's own files cannot be written

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from msgspec import Meta
 
 from avcore.command import LOG
-from avcore.errors import OutputError, UsageError, pip_line
+from avcore.errors import Message, OutputError, UsageError, pip_line
 from avcore.files import Input
 from avcore.flags import Command, CommonOptions, flag, flags_of
 from avcore.journal import folder_lock
@@ -168,7 +168,7 @@ def _token(options: ServeOptions) -> str:
         if options.token:
             raise UsageError("the token is given twice", expected="--token or --token-file", found="both")
     if (token or options.token_file) and (len(token) < _LEAST_TOKEN or not token.isprintable()):
-        raise UsageError(f"{name} is no secret", expected=f"a line of {_LEAST_TOKEN} letters or more")
+        raise UsageError(Message("{name} is no secret", name=name), expected=f"a line of {_LEAST_TOKEN} letters or more")
     return token
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 from msgspec import Meta
 
 from avcore import bounds
-from avcore.errors import UsageError
+from avcore.errors import Message, UsageError
 from avcore.flags import option_info
 from netflips.script.files import value_from
 
@@ -56,7 +56,7 @@ class Text(Field):
         """Return the text without blanks around it. Raises UsageError."""
         text: str = bounds.checked(given.strip() if isinstance(given, str) else given or "", self.kind, self.name)
         if self.is_line and not text.isprintable():
-            raise UsageError(f"{self.name} cannot be used", expected="one line", found=repr(given)[:60])
+            raise UsageError(Message("{name} cannot be used", name=self.name), expected="one line", found=repr(given)[:60])
         return text
 
 
@@ -75,7 +75,7 @@ class File(Field):
         if given in (None, "") and not self.is_needed:
             return ""
         if not isinstance(given, str) or not given:
-            raise UsageError(f"{self.name} is missing", hint="upload a file first")
+            raise UsageError(Message("{field} is missing", field=self.name), hint="upload a file first")
         return given
 
 

@@ -7,18 +7,19 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from avcore.errors import InputError, UsageError
+from avcore.errors import InputError, NetflipsError, UsageError, error_from
 from avcore.files import write_text
 from avcore.notes import GroupedNote, Note
 from avcore.texts import read_json
 from netflips.script.files import value_from
 from netflips.serve.fields import ReviewRow
+from netflips.serve.limits import bilingual
 
 LOG = logging.getLogger("netflips")
 
@@ -86,8 +87,8 @@ class Job:
     created_s: float = 0.0
     began_s: float = 0.0
     ended_s: float = 0.0
-    error: str = ""
-    """why it failed, one line"""
+    error: dict[str, Any] = field(default_factory=dict)
+    """why it failed, as `NetflipsError.as_json` makes it; {} = it did not"""
     lasts: bool = False
     """whether it would fail again"""
     notes: tuple[KeptNote, ...] = ()
@@ -106,11 +107,12 @@ class Job:
 
     def begin(self) -> None:
         """Mark the job as running from now on."""
-        self.state, self.began_s, self.ended_s, self.share, self.stage, self.error = RUNNING, time.time(), 0.0, 0.0, "", ""
+        self.state, self.began_s, self.ended_s, self.share, self.stage, self.error = RUNNING, time.time(), 0.0, 0.0, "", {}
 
-    def end(self, state: str, error: str = "", lasts: bool = False) -> None:
+    def end(self, state: str, error: NetflipsError | None = None, lasts: bool = False) -> None:
         """Mark the job as over."""
-        self.state, self.ended_s, self.error, self.lasts = state, time.time(), error, lasts
+        self.state, self.ended_s, self.lasts = state, time.time(), lasts
+        self.error = {} if error is None else error.as_json()
         self.share = 1.0 if state == DONE else self.share
 
     @property
@@ -131,6 +133,21 @@ class Job:
             texts = {name: self.in_visitors_words(value) for name, value in one.values.items() if isinstance(value, str)}
             found.append(GroupedNote(Note(one.code, {**one.values, **texts}), one.numbers, one.differ))
         return found
+
+    @property
+    def complaint(self) -> dict[str, str]:
+        """The error that ended it, in both languages; empty texts where there was none."""
+        return bilingual(error_from(self.error)) if self.error else {"error": "", "error_ko": ""}
+
+    def for_visitor(self, content: Mapping[str, Any]) -> NetflipsError:
+        """Return the error of its command in the visitor's words. content: as `NetflipsError.as_json` makes it."""
+
+        def worded(part: Any) -> Any:
+            if isinstance(part, dict):
+                return {name: worded(value) for name, value in part.items()}
+            return self.in_visitors_words(part) if isinstance(part, str) else part
+
+        return error_from(worded(dict(content)))
 
     def in_visitors_words(self, text: str) -> str:
         """Return a text with the visitor's file names in place of ours, and without the server's folders."""

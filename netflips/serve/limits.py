@@ -12,8 +12,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive
 
+from avcore.errors import NetflipsError
 from avcore.texts import parse_json
-from avcore.words import known_clause
+from avcore.words import clause, known_clause
 from netflips.serve.settings import Settings
 
 OPENAI = "/v1"
@@ -21,7 +22,7 @@ OPENAI = "/v1"
 _SERVERS_FAULT = 500
 RESERVE_OF_JOBS = 0.5
 """Share of the disk's reserve that jobs leave free: uploads stop first."""
-TOO_FULL = "there is too little room on the server's disk; try again later"
+TOO_FULL = NetflipsError("there is too little room on the server's disk", hint="try again later")
 _MOST_FORM = 4 << 20
 _NOT_DONE = "the server could not do it"
 _WAYS_OUT = {
@@ -33,11 +34,11 @@ _WAYS_OUT = {
 
 
 class RefusedError(Exception):
-    """A request of a visitor is refused. status: of the answer; text: one line."""
+    """A request of a visitor is refused. status: of the answer; error: what is said."""
 
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status, self.text = status, text
+    def __init__(self, status: int, error: NetflipsError | str) -> None:
+        self.status, self.error = status, NetflipsError(error) if isinstance(error, str) else error
+        super().__init__(str(self.error))
 
 
 def require_disk(settings: Settings, more: int = 0, reserve: float = 1.0) -> None:
@@ -67,7 +68,7 @@ class Paced:
             async with asyncio.timeout(self._settings.idle_s):
                 message = await self._receive()
         except TimeoutError as error:
-            raise RefusedError(408, "the upload stood still; send it again") from error
+            raise RefusedError(408, NetflipsError("the upload stood still", hint="send it again")) from error
 
         self._waited_s += clock() - began
         self._came += len(message.get("body", b""))
@@ -75,7 +76,7 @@ class Paced:
 
         if self._waited_s >= self._settings.rate_s and not self._is_whole:
             if self._came < self._settings.rate_bytes * self._waited_s:
-                raise RefusedError(408, "the upload came too slowly; send it again")
+                raise RefusedError(408, NetflipsError("the upload came too slowly", hint="send it again"))
             self._waited_s, self._came = 0.0, 0
         return message
 
@@ -91,28 +92,33 @@ async def read_form(request: Request, nothing: str = "") -> Mapping[str, Any]:
     try:
         form = parse_json(body.decode() or nothing)
     except UnicodeDecodeError as error:
-        raise RefusedError(400, "the form is no JSON; expected UTF-8") from error
+        raise RefusedError(400, NetflipsError("the form is no JSON", expected="UTF-8")) from error
     except ValueError as error:
-        raise RefusedError(400, f"the form is no JSON; found {error}") from error
+        raise RefusedError(400, NetflipsError("the form is no JSON", found=error)) from error
 
     if not isinstance(form, dict):
         raise RefusedError(400, "the form is no JSON object")
     return form
 
 
-def bilingual(error: str) -> dict[str, str]:
-    """Return one line of an error in both languages. error: a file, a clause, and more clauses, separated by `; `."""
-    head = error.partition("; ")[0]
-    path, colon, clause = head.rpartition(": ")
-    parts = [part for part in (*error.split("; "), _WAYS_OUT.get(clause)) if part and "--" not in part]
-    korean = [f"{path}{colon}{known_clause(clause) or f'{known_clause(_NOT_DONE)} ({clause})'}"]
-    korean += [known for part in parts if part != head and (known := known_clause(part))]  # what to do
-    return {"error": "; ".join(parts), "error_ko": f"{'. '.join(korean)}." if parts else ""}
+def bilingual(error: NetflipsError) -> dict[str, str]:
+    """Return an error in both languages, each in one line, for a visitor, who has no flags: parts that name one are left out."""
+    where = "" if error.path is None else f"{error.path}: "
+    expected = None if error.expected is None else f"expected {error.expected}"
+    found = None if error.found is None else f"found {error.found}"
+    parts = [f"{where}{error.what}", expected, found, error.hint, _WAYS_OUT.get(error.what)]
+    what = known_clause(error.what) or f"{clause(_NOT_DONE)} ({error.what})"
+    hints = (error.hint, _WAYS_OUT.get(error.what))
+    ways = [known for hint in hints if hint and "--" not in hint and (known := known_clause(hint))]
+    return {
+        "error": "; ".join(part for part in parts if part and "--" not in part),
+        "error_ko": f"{'. '.join([f'{where}{what}', *ways])}.",
+    }
 
 
-def refusal(status: int, text: str, path: str) -> Response:
+def refusal(status: int, error: NetflipsError | str, path: str) -> Response:
     """Return the answer that refuses a request. path: what was asked for; below `OPENAI`, errors have the form of OpenAI's."""
-    content: dict[str, Any] = bilingual(text)
+    content: dict[str, Any] = bilingual(NetflipsError(error) if isinstance(error, str) else error)
     if path.startswith(f"{OPENAI}/"):
         kind = "invalid_request_error" if status < _SERVERS_FAULT else "server_error"
         content = {"error": {"message": content["error"], "type": kind, "param": None, "code": None}}

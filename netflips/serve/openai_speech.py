@@ -10,7 +10,7 @@ import av
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from avcore.errors import UsageError
+from avcore.errors import Message, NetflipsError, UsageError, error_from
 from netflips.serve.fields import choice, text
 from netflips.serve.jobs import DONE
 from netflips.serve.kinds import KINDS
@@ -50,7 +50,7 @@ async def speech(request: Request) -> Response:
             if await request.is_disconnected():
                 raise ClientDisconnect
         if job.state != DONE:
-            raise RefusedError(400 if job.lasts else 503, job.error or "it was stopped")
+            raise RefusedError(400 if job.lasts else 503, error_from(job.error) if job.error else "it was stopped")
         content = await asyncio.to_thread(encoded, service.queue.folders.of(job.id) / "result.wav", sound_format)
     finally:
         await service.queue.remove(job)  # nobody asks for it again
@@ -60,9 +60,9 @@ async def speech(request: Request) -> Response:
 def asked(form: Mapping[str, Any], voices: Sequence[str]) -> tuple[dict[str, Any], str]:
     """Return the fields of a job of `netflips say` for those of OpenAI, and the format. Raises RefusedError, UsageError."""
     if strange := sorted(set(form) - set(_FIELDS)):
-        raise UsageError(f"{strange[0]} is not known here", expected=", ".join(_FIELDS))
+        raise UsageError(Message("{field} is not known here", field=strange[0]), expected=", ".join(_FIELDS))
     if form.get("model") != MODEL:
-        raise RefusedError(404, f"there is no such model; expected {MODEL}")
+        raise RefusedError(404, NetflipsError("there is no such model", expected=MODEL))
     if (voice := form.get("voice")) not in voices:
         raise UsageError("there is no such voice", expected=" or ".join(voices), found=repr(voice)[:60])
     values = {"text": _INPUT.checked(form.get("input")), "speed": form.get("speed"), "called": voice}

@@ -1,7 +1,7 @@
 """Inspect an upload in a process of its own, so that no faulty file can end the server.
 
-`python -m netflips.serve.preview FILE video|sound|media|image|subtitles` prints one JSON object; for a file of another kind
-`{"error": "..."}`, with exit code 2.
+`python -m netflips.serve.preview FILE video|sound|media|image|subtitles` prints one JSON object; for a file of another kind the
+parts of the error, with exit code 2.
 """
 
 import json
@@ -87,7 +87,7 @@ def main(path: str, wanted: str) -> int:
     try:
         print_text(json.dumps(facts(Path(path), wanted)))
     except NetflipsError as error:
-        print_text(json.dumps({"error": str(error)}))
+        print_text(json.dumps(error.as_json()))
         return EXIT_BAD_INPUT
     return EXIT_DONE
 

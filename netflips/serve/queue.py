@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from avcore.command import COMPLAINT
-from avcore.errors import EXIT_DONE, InputError, OutputError
+from avcore.errors import EXIT_DONE, InputError, Message, NetflipsError, OutputError
 from avcore.files import remove_temporary
 from netflips.run_progress import TimeLeft
 from netflips.serve.jobs import ASKS, DONE, FAILED, RUNNING, STOPPED, WAITING, Job, JobFolders, KeptNote
-from netflips.serve.limits import RESERVE_OF_JOBS, TOO_FULL, RefusedError, bilingual, require_disk
+from netflips.serve.limits import RESERVE_OF_JOBS, TOO_FULL, RefusedError, require_disk
 from netflips.serve.settings import Settings
 from netflips.serve.worker_process import WorkerEndedError, WorkerProcess
 
 LOG = logging.getLogger("netflips")
 
-_RESTARTED = "the server was stopped in the middle of it; what was finished is kept, and it can go on"
+_RESTARTED = NetflipsError("the server was stopped in the middle of it", hint="what was finished is kept, and it can go on")
 
 _NEWS = ("state", "place", "stage", "share", "error")
 """Facts whose changes are sent to the page."""
@@ -68,7 +68,7 @@ class Queue:
         """Put a job at the end of the queue: a new one, or one that resumes from what is finished. Raises RefusedError."""
         self.require_room(job.visitor)
         before = job.state, job.error, job.notes
-        job.state, job.error, job.notes = WAITING, "", ()
+        job.state, job.error, job.notes = WAITING, {}, ()
         try:
             self.folders.keep(job)
         except Exception:
@@ -84,7 +84,7 @@ class Queue:
         """Raise RefusedError where the queue cannot take a job of a visitor."""
         own = sum(self.jobs[one].visitor == visitor for one in self._waiting)
         if len(self._waiting) >= self._settings.most_waiting or own >= self._settings.most_waiting_each:
-            raise RefusedError(429, "so many jobs wait that no other one can; try again when one is done")
+            raise RefusedError(429, NetflipsError("so many jobs wait that no other one can", hint="try again when one is done"))
         require_disk(self._settings, reserve=RESERVE_OF_JOBS)
 
     async def stop(self, job: Job) -> None:
@@ -129,7 +129,7 @@ class Queue:
         return {
             "id": job.id, "kind": job.kind, "title": job.title, "state": job.state, "place": self.place(job), "stage": job.stage,
             "share": round(job.share, 4), "took_s": round(took_s, 1), "left_s": None if left_s is None else round(left_s, 1),
-            "is_slow": is_slow, **bilingual(job.error), "quality": job.quality, "created_s": job.created_s, "made_by": job.made_by,
+            "is_slow": is_slow, **job.complaint, "quality": job.quality, "created_s": job.created_s, "made_by": job.made_by,
             "is_draft": job.is_draft, "goes_on": job.state == STOPPED or (job.state == FAILED and not job.lasts),
         }  # fmt: skip
 
@@ -179,7 +179,7 @@ class Queue:
             except Exception as error:  # the other jobs go on
                 LOG.error("job %s: %s: %s", job.id, type(error).__name__, error)
                 await self._hand.stop()  # the worker is in an unknown state
-                self._end(job, FAILED, TOO_FULL if isinstance(error, OutputError) else "the server could not do it")
+                self._end(job, FAILED, TOO_FULL if isinstance(error, OutputError) else NetflipsError("the server could not do it"))
             finally:
                 watch.cancel()
             self._notify()
@@ -192,9 +192,9 @@ class Queue:
                 require_disk(self._settings, reserve=RESERVE_OF_JOBS)
             except RefusedError as error:
                 if job.state == RUNNING:
-                    job.end(FAILED, error.text)
+                    job.end(FAILED, error.error)
                     await self._hand.stop()
-                    self._end(job, FAILED, error.text)
+                    self._end(job, FAILED, error.error)
 
     async def _do(self, job: Job) -> None:
         self._served[job.visitor] = max(self._served.values(), default=0) + 1
@@ -209,12 +209,13 @@ class Queue:
             job.share, job.stage = left.share, stage
             self._notify()
 
-        failure, lasts = "", False
+        failure: NetflipsError | None = None
+        lasts = False
 
         def noted(note: KeptNote) -> None:
             nonlocal failure, lasts
             if note.code == COMPLAINT.code:
-                failure, lasts = job.in_visitors_words(note.values["text"]), bool(note.values.get("lasts"))
+                failure, lasts = job.for_visitor(note.values["error"]), bool(note.values.get("lasts"))
             else:
                 job.note(note)
 
@@ -224,7 +225,8 @@ class Queue:
             await self._hand.start()
             if job.state == RUNNING:
                 remove_temporary(self.folders.of(job.id), below=True)
-                self._end(job, FAILED, f"its process was ended by the system ({gone.code}); is there enough memory?")
+                ended = Message("its process was ended by the system ({code})", code=gone.code)
+                self._end(job, FAILED, NetflipsError(ended, hint="is there enough memory?"))
             return
 
         if job.state != RUNNING:  # it was stopped
@@ -233,9 +235,9 @@ class Queue:
         if code == EXIT_DONE:
             self._end(job, ASKS if job.is_draft else DONE)
         else:
-            self._end(job, FAILED, failure or f"it ended with exit code {code}", lasts)
+            self._end(job, FAILED, failure or NetflipsError(f"it ended with exit code {code}"), lasts)
 
-    def _end(self, job: Job, state: str, error: str = "", lasts: bool = False) -> None:
+    def _end(self, job: Job, state: str, error: NetflipsError | None = None, lasts: bool = False) -> None:
         job.end(state, error, lasts)
         folder: Path = self.folders.of(job.id)
         try:

@@ -14,7 +14,7 @@ from typing import Any
 
 from avcore.checkpoints.bundle import find_bundle
 from avcore.checkpoints.stages import Stage
-from avcore.errors import UsageError
+from avcore.errors import Message, UsageError
 from avcore.units import normalise_language
 from netflips.bundles.references import read_references
 from netflips.provenance.options import require_in_force
@@ -204,7 +204,7 @@ class Service:
         for name, upload in found.items():
             if upload.kind not in takes.get(name, SOUND_OR_VIDEO):
                 expected = " or ".join(takes.get(name, SOUND_OR_VIDEO))
-                raise UsageError(f"{name} cannot be that", expected=expected, found=upload.kind)
+                raise UsageError(Message("{field} cannot be that", field=name), expected=expected, found=upload.kind)
         return found
 
     def _ask(self, job: Job, found: Mapping[str, Upload], review: Review, before: Job, is_draft: bool = False) -> None:

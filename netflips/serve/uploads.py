@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from avcore.errors import NetflipsError
+from avcore.errors import NetflipsError, error_from
 from avcore.files import SOUND_SUFFIXES, VIDEO_SUFFIXES, write_text
 from avcore.notes import shown
 from avcore.texts import read_json
@@ -98,7 +98,7 @@ class Uploads:
         counted = "" if is_new_visitor else visitor
         own, coming = self._coming[counted], self._coming.total()
         if coming >= self._settings.most_uploads or own >= self._settings.most_uploads_each:
-            raise RefusedError(429, "so many uploads come in that no other one can; try again in a moment")
+            raise RefusedError(429, NetflipsError("so many uploads come in that no other one can", hint="try again in a moment"))
         upload_id = new_id()
         folder = self._folder(upload_id)
         ending, known = Path(clean_name(name)).suffix.lower(), _SUFFIXES[kind]
@@ -139,7 +139,7 @@ class Uploads:
             found: Upload = value_from(Upload, read_json(path, "the upload"), "the upload", path)
             return found
         except NetflipsError as error:
-            raise RefusedError(404, "this upload is not there any more; send the file again") from error
+            raise RefusedError(404, NetflipsError("this upload is not there any more", hint="send the file again")) from error
 
     def path(self, upload: Upload) -> Path:
         """Return the path of an upload's content."""
@@ -159,8 +159,8 @@ class Uploads:
     def _folder(self, upload_id: str) -> Path:
         return self._settings.uploads_dir / upload_id
 
-    def _too_large(self) -> str:
-        return f"the file is too large; expected {self._settings.limit_bytes / 2**20:.0f} MB at most"
+    def _too_large(self) -> NetflipsError:
+        return NetflipsError("the file is too large", expected=f"{self._settings.limit_bytes / 2**20:.0f} MB at most")
 
     async def _write(self, stream: AsyncIterable[bytes], path: Path) -> int:
         size = 0
@@ -190,20 +190,26 @@ class Uploads:
             try:
                 out, _ = await asyncio.wait_for(process.communicate(), _LOOK_S)
             except TimeoutError as error:
-                raise RefusedError(415, f"{clean_name(name)}: it takes too long to read") from error
+                raise RefusedError(415, NetflipsError("it takes too long to read", path=clean_name(name))) from error
             finally:
                 if process.returncode is None:
                     process.kill()
                     await process.wait()
 
         if process.returncode:
-            message = json.loads(out)["error"] if out else f"{file}: it cannot be read"
-            raise RefusedError(415, message.replace(str(file.absolute()), clean_name(name)))
+            own = str(file.absolute())
+            content = json.loads(out.replace(json.dumps(own)[1:-1].encode(), clean_name(name).encode())) if out else {}
+            raise RefusedError(415, error_from(content) if content else NetflipsError("it cannot be read", path=clean_name(name)))
 
         facts: Mapping[str, Any] = json.loads(out)
         if facts["seconds"] > self._settings.longest_s:
             found, most = facts["seconds"] / 60, self._settings.longest_s / 60
-            raise RefusedError(413, f"{clean_name(name)}: it is too long; expected {most:.4g} minutes at most; found {found:.4g}")
+            raise RefusedError(
+                413,
+                NetflipsError(
+                    "it is too long", path=clean_name(name), expected=f"{most:.4g} minutes at most", found=f"{found:.4g}"
+                ),
+            )
         return facts
 
 

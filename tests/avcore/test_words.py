@@ -9,7 +9,7 @@ from string import Formatter
 import pytest
 from polib import pofile
 
-from avcore.errors import InputError, NetflipsError
+from avcore.errors import InputError, Message, NetflipsError
 from avcore.notes import KINDS
 from avcore.words import CATALOGUE, KOREAN, error_line, user_language
 from netflips import quality_estimation
@@ -80,13 +80,13 @@ def test_translations_name_what_their_originals_name() -> None:
     ("error", "line"),
     [
         (InputError("it has no sound track", path="a.mp4", expected="sound"), "a.mp4: 소리가 없는 파일입니다; 필요한 것: sound"),
-        (InputError("give --av2unit-path"), "--av2unit-path이(가) 필요합니다"),
+        (InputError(Message("give {flag}", flag="--av2unit-path")), "--av2unit-path이(가) 필요합니다"),
         (
             InputError("nothing is spoken in the subtitles", hint="cues without a text give their times alone"),
             "자막에 말이 없습니다; 글이 없는 자막은 시간만 정합니다",
         ),
         (
-            InputError("--timing free does not go with one_file", hint="leave one of them out"),
+            InputError(Message("{what} does not go with one_file", what="--timing free"), hint="leave one of them out"),
             "--timing free은(는) one_file과 함께 쓸 수 없습니다; 둘 중 하나는 빼세요",
         ),
         (NetflipsError("of a kind that nobody knows", found=3), "of a kind that nobody knows; 실제: 3"),
@@ -117,5 +117,5 @@ def test_a_hint_is_korean_as_a_whole_or_stays_english() -> None:
     """The entry of a flag alone takes no other words."""
     no_voice = InputError("no speech was found in it", hint="give another voice with --voice x.wav")
     assert error_line(no_voice, KOREAN) == "말소리를 찾지 못했습니다; --voice x.wav로 다른 목소리를 지정하세요"
-    assert error_line(InputError("give --to"), KOREAN) == "--to이(가) 필요합니다"
+    assert error_line(InputError(Message("give {flag}", flag="--to")), KOREAN) == "--to이(가) 필요합니다"
     assert error_line(InputError("no speech was found in it", hint="give one of them"), KOREAN).endswith("; give one of them")

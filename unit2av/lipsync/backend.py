@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avcore.errors import CheckpointError, UsageError
+from avcore.errors import CheckpointError, Message, UsageError
 from avcore.files import Input, require_file
 from avcore.flags import flags_of
 from avcore.programs import command_key, parse_command, takes
@@ -454,7 +454,7 @@ class ProgramBackend(Backend):
             )
         if not (_SIZES[0] <= size <= _SIZES[1] and size % _BLOCK == 0):
             expected = f"a multiple of {_BLOCK} from {_SIZES[0]} to {_SIZES[1]}"
-            raise UsageError(f"{LIPS_SIZE} cannot be used", expected=expected, found=size)
+            raise UsageError(Message("{name} cannot be used", name=LIPS_SIZE), expected=expected, found=size)
 
     def key(self, choice: LipSyncChoice, renderer: Path | None, arithmetic: object) -> list[object]:
         """Return the command, with the content of files that it names, and the settings."""

@@ -23,7 +23,7 @@ from tempfile import NamedTemporaryFile
 from typing import IO, Any
 from unicodedata import normalize
 
-from avcore.errors import InputError, reason
+from avcore.errors import InputError, Message, reason
 from avcore.files import LIP_ENDING, VIDEO_SUFFIXES, why_missing
 from avcore.notes import shown
 from avcore.texts import MOST_BYTES
@@ -199,7 +199,7 @@ class CorpusFile:
 
     def _too_large(self, what: str, found: str) -> InputError:
         expected = f"{MOST_BYTES:,} bytes of text"
-        return InputError(f"{what} is too large", path=str(self), expected=expected, found=f"{found} bytes")
+        return InputError(Message("{what} is too large", what=what), path=str(self), expected=expected, found=f"{found} bytes")
 
     def _no_text(self, what: str, encodings: Sequence[str]) -> InputError:
         expected = " or ".join(one.upper().removesuffix("-SIG") for one in encodings)

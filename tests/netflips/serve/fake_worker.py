@@ -47,7 +47,7 @@ def do(words: list[str]) -> int:
         if text == "fail":
             tell(note={"code": "unknown_here", "values": {"text": "odd"}, "numbers": [], "differ": False})
             tell(note={"code": "font_lacks", "values": {"signs": "text.txt"}, "numbers": [], "differ": False})
-            failed = {"text": "text.txt: it cannot be said; expected words", "lasts": True}
+            failed = {"error": {"what": "it cannot be said", "path": "text.txt", "expected": "words"}, "lasts": True}
             tell(note={"code": "failed", "values": failed, "numbers": []})
             return 2
         if text == "long":
@@ -76,7 +76,13 @@ def do(words: list[str]) -> int:
             Path(words[words.index("--draft") + 1]).write_text(report(words[1], is_bad), encoding="utf-8")
             return 0
         if "--burn-label" in words:
-            tell(note={"code": "failed", "values": {"text": "source.mp4: no face was found", "lasts": True}, "numbers": []})
+            tell(
+                note={
+                    "code": "failed",
+                    "values": {"error": {"what": "no face was found", "path": "source.mp4"}, "lasts": True},
+                    "numbers": [],
+                }
+            )
             return 2
         shutil.copy(words[1], words[words.index("--out") + 1])
         says_script = "--script-in" in words and Path("script.json").is_file()

@@ -169,7 +169,7 @@ def test_a_hundred_percent_is_said_only_of_what_is_done(page: Any, share: float,
     news = {
         "id": "0" * 32, "kind": "dub", "title": "clip.mp4", "state": "running", "place": 0, "stage": "lips", "share": share,
         "took_s": 3.0, "left_s": left_s, "is_slow": False, "created_s": 0, "made_by": "", "is_draft": False, "goes_on": False,
-        "quality": {}, "error": "",
+        "quality": {}, "error": {},
     }  # fmt: skip
     shown = page.evaluate(
         """async (news) => {

@@ -22,7 +22,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from avcore.errors import OutputError, UsageError
+from avcore.errors import MediaError, Message, NetflipsError, OutputError, UsageError, error_from
 from netflips.loaded import load
 from netflips.serve.app import _type_of
 from netflips.serve.command import ServeOptions, serve_settings
@@ -148,12 +148,12 @@ def test_the_disk_is_looked_at_while_bytes_come_and_jobs_run(tmp_path: Path, mon
         job = until(client, say(client, "slow"), lambda job: job["state"] == "running")
         free.free = 5 * megabyte
         answer = client.post("/api/v1/uploads?name=x.mp4&as=video", content=iter([b"x"]))
-        assert (answer.status_code, answer.json()["error"]) == (507, TOO_FULL)
+        assert (answer.status_code, answer.json()["error"]) == (507, str(TOO_FULL))
         assert list((tmp_path / "uploads").iterdir()) == []
         assert client.get(f"/api/v1/jobs/{job['id']}").json()["state"] == "running"  # jobs may take half of the reserve
         free.free = 3 * megabyte
         ended = until(client, job, over)
-        assert (ended["state"], ended["error"]) == ("failed", TOO_FULL)
+        assert (ended["state"], ended["error"]) == ("failed", str(TOO_FULL))
         say(client, "two", status=507)
         free.free = 10 * megabyte
         assert until(client, say(client, "three"), over)["state"] == "done"
@@ -169,7 +169,7 @@ def test_a_full_disk_is_one_line(client: TestClient, tmp_path: Path, monkeypatch
         with monkeypatch.context() as patch:
             patch.setattr(JobFolders, name, full)
             answer = client.post("/api/v1/jobs", json={"kind": "dub", "values": {"video": sent["id"]}})
-            assert (answer.status_code, answer.json()["error"]) == (507, TOO_FULL)
+            assert (answer.status_code, answer.json()["error"]) == (507, str(TOO_FULL))
             assert client.post(f"/api/v1/jobs/{job['id']}/again").status_code == (507 if name == "keep" else 200)
         assert until(client, job, over)["state"] == "done"  # its result is still shown
     assert [one.name for one in (tmp_path / "page" / "jobs").iterdir()] == [job["id"]]
@@ -361,7 +361,7 @@ def test_answers_say_what_a_browser_may_do_and_errors_are_one_line(client: TestC
 
     monkeypatch.setattr(Service, "about", wrong)
     answer = client.get("/api/v1/about")
-    assert (answer.status_code, answer.json()) == (500, bilingual("the server could not do it"))
+    assert (answer.status_code, answer.json()) == (500, bilingual(NetflipsError("the server could not do it")))
 
 
 def test_an_unknown_body_is_one_line(client: TestClient) -> None:
@@ -376,22 +376,28 @@ def test_an_unknown_body_is_one_line(client: TestClient) -> None:
 
 
 def test_errors_are_told_in_korean_too_and_without_flags() -> None:
-    both = bilingual("talk.mp4: it has no sound track; expected sound; use --modalities video with --voice voice.wav")
-    assert both == {"error": "talk.mp4: it has no sound track; expected sound", "error_ko": "talk.mp4: 소리가 없는 파일입니다."}
-    faceless = bilingual("wall.png: no face was found in the portrait; give an image of a face from the front")
-    assert faceless["error_ko"] == "wall.png: 얼굴을 찾지 못했습니다. 앞을 보는 얼굴 사진을 지정하세요."
-    sound = bilingual("this option needs frames, and a sound file has none; found --burn-label; leave it out")
+    mute = MediaError(
+        "it has no sound track", path="talk.mp4", expected="sound", hint="use --modalities video with --voice voice.wav"
+    )
+    assert bilingual(mute) == {
+        "error": "talk.mp4: it has no sound track; expected sound",
+        "error_ko": "talk.mp4: 소리가 없는 파일입니다.",
+    }
+    faceless = NetflipsError("no face was found in the portrait", path="wall.png", hint="give an image of a face from the front")
+    assert bilingual(faceless)["error_ko"] == "wall.png: 얼굴을 찾지 못했습니다. 앞을 보는 얼굴 사진을 지정하세요."
+    what = "this option needs frames, and a sound file has none"
+    sound = bilingual(UsageError(what, found="--burn-label", hint="leave it out"))
     assert sound["error"] == "this option needs frames, and a sound file has none; leave it out"
     assert sound["error_ko"] == "이 설정에는 화면이 필요한데 소리 파일에는 없습니다. 이 설정을 빼세요."
-    both = bilingual("talk.mp4: there is no usable speech to take the voice from; expected voices; give --voice x.wav")
+    what = "there is no usable speech to take the voice from"
+    both = bilingual(NetflipsError(what, path="talk.mp4", expected="voices", hint="give --voice x.wav"))
     assert both["error"].endswith("to take the voice from; expected voices; choose a recording as the Voice")
     assert both["error_ko"].endswith("목소리에 다른 녹음을 고르세요.")
-    assert bilingual("speed cannot be used; expected 0.5 to 2; found 9")["error_ko"] == "speed: 쓸 수 없는 값입니다."
-    assert bilingual("mouth cannot be that; expected auto or mesh; found 'x'")["error_ko"] == "mouth: 쓸 수 없는 값입니다."
-    assert (
-        bilingual("odd: of a kind that nobody knows")["error_ko"]
-        == "odd: 서버가 처리하지 못했습니다 (of a kind that nobody knows)."
-    )
+    speed = UsageError(Message("{name} cannot be used", name="speed"), expected="0.5 to 2", found=9)
+    assert bilingual(speed)["error_ko"] == "speed: 쓸 수 없는 값입니다."
+    assert bilingual(error_from(speed.as_json())) == bilingual(speed)
+    odd = NetflipsError("of a kind that nobody knows", path="odd")
+    assert bilingual(odd)["error_ko"] == "odd: 서버가 처리하지 못했습니다 (of a kind that nobody knows)."
 
 
 def test_a_given_file_is_what_it_was_taken_in_as(client: TestClient) -> None:
