@@ -47,11 +47,13 @@ def error_lines(error: BaseException, language: str | None = None) -> list[str]:
     ways = hint.split("\n") if "\n" in hint else [hint]
     if (language or user_language()) != KOREAN:
         return [str(error)] if len(ways) == 1 else [str(error).removesuffix("; " + "; ".join(ways)), *ways]
-    say, what = gettext_in(KOREAN), clause(error.what)
+    say, what = gettext_in(KOREAN), known_clause(error.what)
+    said = [known for way in ways if way and (known := known_clause(way)) is not None]
+    if what is None or len(said) < sum(map(bool, ways)):
+        return error_lines(error, ENGLISH)  # whole in one language
     parts = [what if error.path is None else f"{error.path}: {what}"]
     parts += [] if error.expected is None else [f"{say('expected')}: {clause(_text(error.expected))}"]
     parts += [] if error.found is None else [f"{say('found')}: {clause(_text(error.found))}"]
-    said = [clause(way) for way in ways if way]
     return ["; ".join(parts), *said] if len(said) > 1 else ["; ".join([*parts, *said])]
 
 

@@ -131,7 +131,7 @@ def _fit(one: OnPage) -> UtteranceGrade:
     if fit.freeze_s:
         return UtteranceGrade(Message("freeze frame {length}", length=seconds(fit.freeze_s)), "warn")
     if fit.slack_s > _LARGE_SLACK * one.source.seconds:
-        return UtteranceGrade(Message("{length} stay silent", length=seconds(fit.slack_s)), "note")
+        return UtteranceGrade(Message("{length} of silence", length=seconds(fit.slack_s)), "note")
     if fit.in_pause_s:
         return UtteranceGrade("goes into the pause", "note")
     return UtteranceGrade("fits", "good")
