@@ -15,6 +15,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 
 from avcore.arrays import Pixels, Samples
@@ -33,6 +34,8 @@ from unit2av.renderer import BATCH_FRAMES, LipRenderer
 
 _MARGIN = 8
 """Pixels around a face's box that a backend sees too, for the colours at its edge."""
+_FACE = 96
+"""Side of a face in pixels at which the strain of a frame is measured."""
 _NOTHING = np.zeros((0, 0, 3), np.uint8)
 _NO_PART = Part(slice(0, 0), slice(0, 0))
 
@@ -77,6 +80,8 @@ class FaceToDraw(NamedTuple):
     """as in `Scene`"""
     number: int = 0
     """as `Scene.face`"""
+    strain: float = 0.0
+    """of what was drawn, see `strain_of`"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,10 +232,30 @@ def _talking(lips: LipSync, talk: Talk, codes: Any, shown: Iterable[OutputFrame]
         elif rgb is view.rgb:
             # The backend returns the very array that it got where it draws nothing.
             yield one._replace(face=one.face._replace(reason=Reason.HIDDEN))
-        elif isinstance(one.frame, Frame):
-            yield one._replace(frame=one.frame._replace(rgb=rgb))
         else:
-            yield one._replace(patch=Patch(rgb, view.around, view.place))
+            face = one.face._replace(strain=strain_of(view.rgb, rgb, view.box))
+            if isinstance(one.frame, Frame):
+                yield one._replace(frame=one.frame._replace(rgb=rgb), face=face)
+            else:
+                yield one._replace(patch=Patch(rgb, view.around, view.place), face=face)
+
+
+def strain_of(before: Pixels, after: Pixels, box: Box) -> float:
+    """Return how steeply what was drawn departs from the frame: large where lips are moved far, torn, or end at a visible seam.
+
+    It is the gradient of the difference that a two-hundredth of the face exceeds, in levels of grey a pixel of a face of 96 pixels.
+    before, after: uint8 [height, width, 3]; box: of the face in them.
+    """
+    left, top, right, bottom = (round(edge) for edge in box)
+    face = slice(max(top, 0), max(bottom, 1)), slice(max(left, 0), max(right, 1))
+    if not before[face].size:
+        return 0.0
+    old, new = (
+        cv2.cvtColor(cv2.resize(image[face], (_FACE, _FACE), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+        for image in (before, after)
+    )
+    down, across = np.gradient(new.astype(np.float32) - old)
+    return round(float(np.percentile(np.hypot(down, across), 99.5)), 2)
 
 
 def counted(shown: Iterable[OutputFrame], reasons: Counter[int]) -> Generator[OutputFrame, None, None]:

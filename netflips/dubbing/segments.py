@@ -111,6 +111,21 @@ class Encoded:
     """as `OutputFrame.owner`, for each frame"""
     reasons: Sequence[int]
     """as `FaceToDraw.reason`, for each frame"""
+    strains: Sequence[float]
+    """as `FaceToDraw.strain`, for each frame"""
+
+
+class Written(NamedTuple):
+    """A frame that was encoded."""
+
+    time: Fraction
+    """when it is shown in the output (s)"""
+    owner: int
+    """as `OutputFrame.owner`"""
+    reason: int
+    """as `FaceToDraw.reason`"""
+    strain: float
+    """as `FaceToDraw.strain`"""
 
 
 class _Notes(NamedTuple):
@@ -120,14 +135,15 @@ class _Notes(NamedTuple):
     """times of its frames from its beginning (s), as exact fractions"""
     owners: tuple[int, ...]
     reasons: tuple[int, ...]
+    strains: tuple[float, ...]
 
     @classmethod
-    def of(cls, piece: Segment, written: Sequence[tuple[Fraction, int, int]]) -> "_Notes":
-        times = tuple(str(time - piece.begin) for time, _, _ in written)
-        return cls(times, tuple(owner for _, owner, _ in written), tuple(reason for *_, reason in written))
+    def of(cls, piece: Segment, written: Sequence["Written"]) -> "_Notes":
+        times = tuple(str(one.time - piece.begin) for one in written)
+        return cls(times, *(tuple(values) for values in list(zip(*written, strict=True))[1:] or [()] * 3))
 
     def of_segment(self, piece: Segment, path: Path) -> Encoded:
-        return Encoded(path, [piece.begin + Fraction(time) for time in self.times], self.owners, self.reasons)
+        return Encoded(path, [piece.begin + Fraction(time) for time in self.times], self.owners, self.reasons, self.strains)
 
 
 @dataclass(frozen=True)
@@ -204,14 +220,14 @@ class SegmentEncoder:
             written = self._write(path, shown, report)
             # Kept even where no frame begins in the segment: a resumed dub need not decode it to find that out. What could not be
             # drawn is tried again.
-            if all(reason != Reason.FAILED for *_, reason in written):
+            if all(one.reason != Reason.FAILED for one in written):
                 self.work.keep(STAGE, (piece.key,), _Notes.of(piece, written))
         release_freed_memory()  # encoders and threads fragment the memory, more with each file
         return [Encoded(path, *map(list, zip(*written, strict=True)))] if written else []
 
-    def _write(self, path: Path, shown: Iterator[OutputFrame], report: Callable[[int], None]) -> list[tuple[Fraction, int, int]]:
-        """Write frames. Returns for each its time (s), its owner, and the reason why it was drawn or not."""
-        written = list[tuple[Fraction, int, int]]()
+    def _write(self, path: Path, shown: Iterator[OutputFrame], report: Callable[[int], None]) -> list["Written"]:
+        """Write frames, and return what is known of each."""
+        written = list[Written]()
         # A writer that was opened leaves a file, so the first frame is asked for before.
         first = next(shown, None)
         if first is None:
@@ -220,7 +236,7 @@ class SegmentEncoder:
         with self.video_format.writer(path) as writer:
             for one in chain([first], shown):
                 write_frame(writer, one, one.time - first.time, self.label, self.painter)
-                written.append((one.time, one.owner, int(one.face.reason)))
+                written.append(Written(one.time, one.owner, int(one.face.reason), one.face.strain))
                 report(1)
         return written
 

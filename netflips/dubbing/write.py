@@ -24,7 +24,7 @@ from netflips.provenance.manifest import COMPOSITE, Actions
 from netflips.provenance.options import LIPS, SPEECH_AND_LIPS, VIDEO, Generated
 from netflips.published.terms import Terms, may_be_sold
 from netflips.script.targets import Target, TranslatedUnits
-from netflips.script.types import Made, ModelUsed, Script, Timing, WorkKept
+from netflips.script.types import DrawnFrame, Made, ModelUsed, Script, Timing, WorkKept
 from netflips.script.utterance import DrawnFrames, TimeSpan, Utterance
 from netflips.version import __version__
 from unit2av.rendering import Reason, SoundFeed
@@ -92,6 +92,7 @@ def write(script: Script, job: Job, frames: Sequence[Encoded] | CopiedFrames, so
         height=writer.out_height,
         has_grown=writer.grew,
         frames=frames.count if isinstance(frames, CopiedFrames) else sum(len(piece.times) for piece in pieces),
+        worst=worst_frames(pieces) if isinstance(pieces, list) else (),
         lips=job.lips.name,
         models=tuple(models),
         may_be_sold=may_be_sold(provenance.terms),
@@ -146,6 +147,25 @@ def _drawn(pieces: Sequence[Encoded]) -> dict[int, DrawnFrames]:
         left = {Reason(reason).name.lower(): number for reason, number in sorted(count.items()) if reason != Reason.DRAWN}
         found[owner] = DrawnFrames(count.total(), count[int(Reason.DRAWN)], left)
     return found
+
+
+_NUM_WORST, _APART_S = 6, 0.4
+"""Frames to look at first, and the least time between two of them."""
+
+
+def worst_frames(pieces: Sequence[Encoded]) -> tuple[DrawnFrame, ...]:
+    """Return the drawn frames that depart most steeply from the source, some time apart, in order of time."""
+    rows = (row for one in pieces for row in zip(one.times, one.owners, one.reasons, one.strains, strict=True))
+    drawn = [
+        DrawnFrame(round(float(time), 3), owner, strain) for time, owner, reason, strain in rows if owner and reason == Reason.DRAWN
+    ]
+    found = list[DrawnFrame]()
+    for frame in sorted(drawn, key=lambda one: (-one.strain, one.time_s)):
+        if all(abs(frame.time_s - other.time_s) >= _APART_S for other in found):
+            found.append(frame)
+        if len(found) == _NUM_WORST:
+            break
+    return tuple(sorted(found))
 
 
 def _models(fingerprints: Mapping[str, str], terms: Iterable[Terms], domains: Mapping[str, Any]) -> Iterator[ModelUsed]:

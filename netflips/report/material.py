@@ -59,6 +59,8 @@ class FinishedDub:
     """by the utterance's number"""
     posters: ImagePair | None = None
     """what both videos show before they play; None = nothing"""
+    worst: tuple[ImagePair, ...] = ()
+    """the drawn frames to look at first"""
     missing: tuple[str, ...] = ()
     """what could not be read, and why"""
 
@@ -83,29 +85,28 @@ def gather(script: Script, progress: Progress = silent, image_bytes: int = IMAGE
     If a file is gone or cannot be read, only its part of the page is lost; `missing` says why.
     """
     try:
-        pairs, posters = _images(script, progress, image_bytes)
+        return _images(script, progress, image_bytes)
     except NetflipsError as error:
         report_note(REPORT_LACKS(what="images", error=str(error)))
         return FinishedDub(script, missing=(f"no images here: {error}",))
-    return FinishedDub(script, pairs, posters)
 
 
-def _images(script: Script, progress: Progress, image_bytes: int) -> tuple[dict[int, list[ImagePair]], ImagePair | None]:
-    """Return the stills of each utterance, and the posters."""
+def _images(script: Script, progress: Progress, image_bytes: int) -> FinishedDub:
+    """Return a dub with the stills of each utterance, those to look at first, and the posters."""
     before_path, after_path = paths_of(script)
     if not before_path or script.media is None or not (script.media.frame_rate and script.result.frames):
-        return {}, None
+        return FinishedDub(script)
     original = MediaSource(Path(before_path), script.media.audio_track, script.media.video_track)
     own = FrameSource(original).own if script.schedule != "own" else range(0)
 
     of_poster = min(_POSTER_BYTES, int(image_bytes * _POSTER_SHARE))
     posters = [_poster(script, own)] if of_poster >= _USUAL_BYTES else []
     left = image_bytes - 2 * of_poster * len(posters)
-    stills = _moments(script, own, left)
-    most = {True: of_poster, False: int(left / (2 * max(len(stills), 1)))}
-    moments = [*stills, *posters]
+    stills, worst = _moments(script, own, left), _worst(script, own)
+    most = {True: of_poster, False: int(left / (2 * max(len(stills) + len(worst), 1)))}
+    moments = [*stills, *worst, *posters]
     if not moments:
-        return {}, None
+        return FinishedDub(script)
 
     before = dict(track(_stills(original, moments, most, "source_s"), "stills before", progress, len(moments)))
     shown = [
@@ -119,10 +120,20 @@ def _images(script: Script, progress: Progress, image_bytes: int) -> tuple[dict[
         ImagePair(float(before[number][1]), float(one.output_s), before[number][0], after[number][0])
         for number, one in enumerate(moments)
     ]
-    # Not strict: the last of those that were found may be the poster.
-    for one, pair in zip(stills, found, strict=False):
+    for one, pair in zip(stills, found[: len(stills)], strict=True):
         pairs.setdefault(one.utterance.number, []).append(pair)
-    return pairs, found[-1] if posters else None
+    return FinishedDub(script, pairs, found[-1] if posters else None, tuple(found[len(stills) : len(stills) + len(worst)]))
+
+
+def _worst(script: Script, own: range) -> list[_Moment]:
+    """Return the drawn frames to look at first."""
+    on_it, found = {one.number: one for one in on_page(script)}, list[_Moment]()
+    for frame in script.result.worst:
+        if (one := on_it.get(frame.utterance)) is not None:
+            time = Fraction(frame.time_s)
+            source_s = source_time(script, one, time, own)
+            found.append(_Moment(one, source_s, time, speaker_box(one, source_s)))
+    return found
 
 
 def _moments(script: Script, own: range, image_bytes: int) -> list[_Moment]:

@@ -331,6 +331,7 @@ def _dub(finished: FinishedDub, prefix: str, folder: Path) -> dict[str, Any]:
         "prefix": prefix,
         "clips": addresses_of(script, folder),
         "posters": finished.posters,
+        "worst": finished.worst,
         "utterances": utterances,
         "below": below_usual(script),
         "dubbed": len(dubbed),

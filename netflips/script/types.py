@@ -113,6 +113,17 @@ class Timing(NamedTuple):
     """whether it reads the media, so that its speed is measured by the media's length"""
 
 
+class DrawnFrame(NamedTuple):
+    """A frame with a new mouth."""
+
+    time_s: float
+    """when the output shows it"""
+    utterance: int
+    """number of its utterance"""
+    strain: float
+    """how steeply it departs from the source's frame (`unit2av.rendering.strain_of`)"""
+
+
 @dataclass(frozen=True)
 class WorkKept:
     """The work folder after a dub."""
@@ -151,6 +162,8 @@ class Made:
     """whether an odd side grew by a repeated row or column"""
     frames: int = 0
     """number of frames"""
+    worst: tuple[DrawnFrame, ...] = ()
+    """the drawn frames to look at first, in order of time"""
     lips: str = ""
     """the lip-sync backend"""
     part: TimeSpan | None = None
