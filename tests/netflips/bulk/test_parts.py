@@ -89,7 +89,7 @@ def test_paths_mean_the_same_in_every_folder(tmp_path: Path, monkeypatch: pytest
 def test_here_workers_are_as_many_as_cores_and_memory_allow() -> None:
     assert Spread().pool_size("cpu", 0, {}) == PoolSize(default_workers(0), num_cores())
     assert (default_workers(0), default_workers(1 << 50)) == (num_cores(), 1)
-    for wrong in ({"workers": -1}, {"readers": -2}, {"gpus_per_worker": 0.0}, {"gpus_per_worker": 1.5}):
+    for wrong in ({"gpus_per_worker": 0.0}, {"gpus_per_worker": 1.5}):
         refused(UsageError, "", Spread, **wrong)
 
 
