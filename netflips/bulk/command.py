@@ -21,10 +21,11 @@ from avcore.loading import loading
 from avcore.notes import several
 from avcore.parts import Part, folder_of, parts_in, require_parts
 from avcore.units import normalise_language
+from netflips.bulk.flags import SpreadFlags
 from netflips.bulk.inputs import read_inputs
 from netflips.bulk.run_folder import require_apart
 from netflips.bulk.settings import ExtractModels, ExtractSettings, ShardLayout
-from netflips.bulk.spread import SpreadFlags
+from netflips.bulk.spread import Spread
 
 _CODES = "Exit code 0: all is done; 1: some utterances failed, see failed.jsonl; 2: bad input or usage."
 _REASONS_SHOWN, _FAILED = 5, "failed.jsonl"
@@ -113,7 +114,7 @@ def extract_corpus(options: ExtractOptions) -> int | None:
     media = (path for entry in manifest.entries for what in PATH_FIELDS if (path := manifest.path(entry, what)) is not None)
     require_apart(options.out_dir, chain(given, media))
 
-    spread = options.spread(options.readers)
+    spread = Spread.of(options, options.readers)
     if options.dry_run is not None:
         from netflips.bulk.extraction import dry_run
 

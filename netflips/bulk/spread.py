@@ -1,7 +1,6 @@
 """How and where bulk work is spread: over the cores and GPUs of this machine, or of a running Ray cluster.
 
-The options that all bulk commands share are here, too. Workers of a cluster have working folders of their own, so all paths are
-made absolute.
+Workers of a cluster have working folders of their own, so all paths are made absolute.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,13 +9,12 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from avcore.bounds import Number
 from avcore.compute.memory import machine_memory_bytes
 from avcore.compute.threads import num_cores
 from avcore.errors import UsageError
-from avcore.flags import flag
 from avcore.pool import Processes
 from avcore.processes import Crew, LocalProcesses, PoolSize
+from netflips.bulk.flags import SpreadFlags
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -44,6 +42,11 @@ class Spread:
         is_whole = self.gpus_per_worker == int(self.gpus_per_worker)
         if not self.gpus_per_worker > 0 or (self.gpus_per_worker > 1 and not is_whole):
             raise UsageError("--gpus-per-worker must be a fraction up to 1, or whole", found=self.gpus_per_worker)
+
+    @classmethod
+    def of(cls, asked: SpreadFlags, readers: int = 0) -> "Spread":
+        """Return how the user wants the work spread, as of a command's flags. Raises UsageError."""
+        return cls(asked.workers, readers, asked.gpus_per_worker, asked.address)
 
     @property
     def num_readers(self) -> int:
@@ -94,24 +97,6 @@ def default_workers(weights: int) -> int:
 def file_size(path: Path | None) -> int:
     """Return the bytes of a checkpoint, 0 for none."""
     return 0 if path is None else path.stat().st_size
-
-
-@dataclass(frozen=True, kw_only=True)
-class SpreadFlags:
-    """The options of bulk commands for it."""
-
-    workers: Number = flag(group="many files", default=Spread.workers)
-    """model workers (default: one per GPU; without a GPU, one per core as far as memory allows)"""
-    gpus_per_worker: float = flag(default=Spread.gpus_per_worker)
-    """0.5 = two share one (default: 1)"""
-    address: str | None = flag(default=Spread.address, metavar="HOST:PORT")
-    """Ray cluster to work on, host:port or auto (default: here)"""
-    retry_failed: bool = flag(default=False)
-    """try failed files of an earlier run again"""
-
-    def spread(self, readers: int = 0) -> Spread:
-        """Return how the work is spread. Raises UsageError."""
-        return Spread(self.workers, readers, self.gpus_per_worker, self.address)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from avcore.flags import CommonOptions, files_written, flag, out_flag, positiona
 from avcore.programs import parse_command, takes
 from avcore.units import normalise_language
 from avcore.words import KOREAN
-from netflips.bulk.spread import SpreadFlags
+from netflips.bulk.flags import SpreadFlags
 from netflips.cascade.options import CascadeModels
 from netflips.cascade.program import is_chat, require_translate_with
 from netflips.cascade.speakers import SpeakerProgram, usual_speaker

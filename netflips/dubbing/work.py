@@ -180,6 +180,7 @@ def _dub_run(run: _Run, models: Models) -> int | None:
 
 def _dub_side_by_side(run: _Run) -> int | None:
     from netflips.bulk.dubbing import DubModels, DubRecord, VideoToDub, dub_side_by_side
+    from netflips.bulk.spread import Spread
 
     options, pairs, report = run.options, run.pairs, run.report
     if options.out_dir is None:
@@ -193,7 +194,7 @@ def _dub_side_by_side(run: _Run) -> int | None:
         batch,
         DubModels(run.paths, _run_options(options), run.languages),
         options,
-        options.spread(),
+        Spread.of(options),
         options.retry_failed,
         data[0] if data else None,
         options.quiet,
