@@ -221,7 +221,7 @@ def _fill(parser: Parser, options: type) -> Parser:
 
 def options_from(options: type[Asked], given: argparse.Namespace) -> Asked:
     """Return the parsed options. Raises what the dataclass raises, and UsageError or InputError for a file of --config."""
-    files = getattr(given, "config", None) or ()
+    files = (given.config or ()) if keys_of(options) else ()  # one of another meaning stays as it is
     values = {name: value for path in files for name, value in _read_config(options, path).items()}
     for one, spec, _ in _flags(options):
         if spec.make is not None:

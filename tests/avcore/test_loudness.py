@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from avcore.arrays import Samples
@@ -91,6 +91,7 @@ def bursts(rate: int, seconds: float, seed: int, channels: int = 1) -> Samples:
 @example(0, [24_340, 1_661], 2.5)
 @given(st.integers(0, 10**6), st.lists(st.integers(1, 30_000), min_size=1, max_size=6), st.floats(0.1, 30))
 def test_limited_sound_is_as_long_and_stays_below_its_peak(seed: int, sizes: Sequence[int], gain: float) -> None:
+    assume(sum(sizes) >= 100)  # a few samples are no sound whose peak between them can be known
     sound = bursts(16_000, sum(sizes) / 16_000, seed, 2)
     parts = [sound[start:stop] for start, stop in pairwise(np.cumsum([0, *sizes]))]
     whole = np.concatenate(list(limited(parts, 16_000, gain, 0.5)))

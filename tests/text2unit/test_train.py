@@ -130,7 +130,7 @@ def test_all_recordings_of_a_sentence_are_held_out_together(babble: BabbleCorpus
     ],
 )
 def test_settings_that_cannot_work(babble: BabbleCorpus, tmp_path: Path, override: str, kind: type[Exception]) -> None:
-    refused(kind, "", make_task, config_of(babble, tmp_path, override))
+    refused(kind, "", lambda: make_task(config_of(babble, tmp_path, override)))
 
 
 def test_texts_that_cannot_be_read_are_named(babble: BabbleCorpus, tmp_path: Path) -> None:

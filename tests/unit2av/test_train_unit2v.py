@@ -144,7 +144,7 @@ def test_units_are_those_of_both_models(drawn: DrawnCorpus, crops: Path, tmp_pat
     ],
 )  # fmt: skip
 def test_settings_that_cannot_work_are_refused(drawn: DrawnCorpus, crops: Path, tmp_path: Path, change: dict) -> None:
-    refused(UsageError, "", make_task, face_config(drawn, crops, tmp_path, **change))
+    refused(UsageError, "", lambda: make_task(face_config(drawn, crops, tmp_path, **change)))
 
 
 def test_debug_configs_fit_the_data_and_one_another(drawn: DrawnCorpus, crops: Path, tmp_path: Path, expert: Path) -> None:
