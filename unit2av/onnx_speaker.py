@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from avcore.arrays import Samples
 from avcore.compute.onnx import answer, open_network, sound_settings
@@ -99,11 +100,31 @@ class OnnxSpeaker:
 
     def _filter_bank(self, samples: Samples) -> Samples:
         """Return log mel energies every 10 ms less their mean over time, float32 [T, bands], as in the networks' training."""
-        from torchaudio.compliance import kaldi
-
-        sound = torch.from_numpy(samples)[None] * _FULL_SCALE
-        bank = kaldi.fbank(sound, num_mel_bins=self._bands, sample_frequency=self.rate, window_type="hamming")
+        bank = kaldi_filter_bank(torch.from_numpy(samples) * _FULL_SCALE, self._bands, self.rate)
         return np.asarray((bank - bank.mean(dim=0)).numpy())
+
+
+def kaldi_filter_bank(samples: Tensor, num_bands: int, rate: int) -> Tensor:
+    """Return log mel energies as Kaldi's `compute-fbank-feats` without dither, by a Hamming window: float32 [T, num_bands].
+
+    samples: float32 [S] in the range of 16 bits, at least 25 ms.
+    """
+    window, step = int(rate * 0.025), int(rate * 0.010)
+    size = 2 ** (window - 1).bit_length()
+    frames = samples.unfold(0, window, step)
+    frames = frames - frames.mean(dim=1, keepdim=True)
+    frames = frames - 0.97 * torch.cat([frames[:, :1], frames[:, :-1]], dim=1)
+    power = torch.fft.rfft(frames * torch.hamming_window(window, periodic=False), size).abs().square()
+
+    def mel(hz: Tensor) -> Tensor:
+        return 1127.0 * (1 + hz / 700.0).log()
+
+    low, high = mel(torch.tensor(20.0)), mel(torch.tensor(rate / 2))
+    corners = low + (high - low) * torch.arange(num_bands + 2) / (num_bands + 1)
+    slopes = (mel(torch.arange(size // 2 + 1) * (rate / size)) - corners[:, None]) / (corners[1] - corners[0])
+    bands = torch.minimum(slopes[:-2], -slopes[2:]).clamp(min=0)
+    energies: Tensor = power @ bands.T
+    return energies.clamp(min=torch.finfo(torch.float32).eps).log()
 
 
 _CONTRACT: type[Speaker] = OnnxSpeaker

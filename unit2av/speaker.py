@@ -10,12 +10,12 @@ the number, without its optional voice activity detection. The vocoder's trainin
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import log
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
-import torchaudio
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -53,10 +53,20 @@ def slaney_filters(num_mels: int, fft_size: int, sample_rate: int, max_hz: float
     Their scale is that of Slaney's Auditory Toolbox (1998): linear up to 1 kHz, logarithmic above. Multiply them with a power
     spectrum [fft_size // 2 + 1].
     """
-    filters = torchaudio.functional.melscale_fbanks(
-        fft_size // 2 + 1, min_hz, max_hz, num_mels, sample_rate, norm="slaney", mel_scale="slaney"
-    )
-    return filters.T.contiguous()  # type: ignore[no-any-return]
+    mels = torch.linspace(_hz_to_mel(min_hz), _hz_to_mel(max_hz), num_mels + 2)
+    corners = torch.where(mels < _LOG_FROM_MEL, mels * _HZ_PER_MEL, 1000.0 * torch.exp(_LOG_STEP * (mels - _LOG_FROM_MEL)))
+    slopes = corners[:, None] - torch.linspace(0, sample_rate // 2, fft_size // 2 + 1)
+    widths = corners.diff()[:, None]
+    filters = torch.minimum(-slopes[:-2] / widths[:-1], slopes[2:] / widths[1:]).clamp(min=0)
+    return filters * (2.0 / (corners[2:] - corners[:-2]))[:, None]
+
+
+_HZ_PER_MEL, _LOG_FROM_MEL, _LOG_STEP = 200 / 3, 15.0, log(6.4) / 27
+"""Slaney's scale: 15 mels up to 1 kHz, and 27 for each factor of 6.4 above."""
+
+
+def _hz_to_mel(hz: float) -> float:
+    return hz / _HZ_PER_MEL if hz < 1000.0 else _LOG_FROM_MEL + log(hz / 1000.0) / _LOG_STEP
 
 
 def normalise_volume(samples: Samples) -> Samples:

@@ -84,12 +84,41 @@ def _spans(log_probs: Tensor, rows: Ids) -> list[Span]:
         edges = [number * num_steps // len(rows) for number in range(len(rows) + 1)]
         shared = zip(edges, edges[1:], rows.tolist(), strict=False)
         return [Span(a, b, float(log_probs[a : max(b, a + 1), row].float().mean().exp())) for a, b, row in shared]
-    from torchaudio.functional import forced_align, merge_tokens  # takes a second to load, and is needed once there is text
+    scores = log_probs.float().cpu().numpy()
+    path = _aligned(scores, rows)
+    spans = ((int(steps[0]), int(steps[-1]) + 1, row) for row, steps in zip(rows, _runs(path, len(rows)), strict=True))
+    return [
+        Span(first, last, float(np.exp(log_probs[first:last, row].float().contiguous().mean().item())))
+        for first, last, row in spans
+    ]
 
-    target = torch.from_numpy(rows.astype(np.int32))[None]
-    path, scores = forced_align(log_probs[None].float().cpu().contiguous(), target, blank=BLANK_ROW)
-    spans = merge_tokens(path[0], scores[0], blank=BLANK_ROW)
-    return [Span(one.start, one.end, float(np.exp(one.score))) for one in spans]
+
+def _aligned(scores: NDArray[np.float32], rows: Ids) -> Ids:
+    """Return the state of each step on CTC's most probable path of `rows` (Graves et al. 2006): int64 [time]; state 2 n + 1 is
+    rows[n], even states are blanks. scores: log-probabilities, float32 [time, row]."""
+    labels = np.full(2 * len(rows) + 1, BLANK_ROW)
+    labels[1::2] = rows
+    # Over a blank that stands between different letters.
+    can_skip = np.concatenate([[False, False], (labels[2:] != BLANK_ROW) & (labels[2:] != labels[:-2])])
+    best = np.full(len(labels), -np.inf, np.float32)
+    best[:2] = scores[0, labels[:2]]
+    came_from = np.zeros((len(scores), len(labels)), np.int64)
+    for step in range(1, len(scores)):
+        before = np.stack([best, np.append(-np.inf, best[:-1]), np.append([-np.inf, -np.inf], best[:-2])[: len(best)]])
+        before[2, ~can_skip] = -np.inf
+        came_from[step] = before.argmax(axis=0)
+        best = before.max(axis=0).astype(np.float32) + scores[step, labels]
+
+    path = np.zeros(len(scores), np.int64)
+    path[-1] = len(labels) - (1 if best[-1] > best[-2] else 2)
+    for step in range(len(scores) - 1, 0, -1):
+        path[step - 1] = path[step] - came_from[step, path[step]]
+    return path
+
+
+def _runs(path: Ids, num_rows: int) -> list[Ids]:
+    """Return the steps that a path spends in each row."""
+    return [np.flatnonzero(path == 2 * number + 1) for number in range(num_rows)]
 
 
 _CANDIDATES = 3

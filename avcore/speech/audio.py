@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
-from math import ceil, gcd
+from math import ceil, cos, gcd, pi, sin
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SOUND_FLOOR_DBFS = -50.0
 """A 20 ms step with a lower level counts as silence: below quiet speech (-45), above a quiet room (-60)."""
 
-# What torchaudio gives as the equivalent of resampy's `kaiser_best`.
+# The filter that resampy calls `kaiser_best`.
 _LOWPASS_WIDTH = 64
 _ROLLOFF = 0.9475937167399596
 _KAISER_BETA = 14.769656459379492
@@ -28,7 +28,6 @@ _LARGEST_KEPT = 10**6
 _LOUDNESS_BLOCK_S = 0.4
 _PEAK = 0.99
 _LUFS_OF_POWER_1, _LOUDNESS_GATE, _RELATIVE_GATE = -0.691, -70.0, 0.1
-_HEADROOM = 8.0
 _LEAST, _MOST = 0.5, 100.0
 
 
@@ -54,17 +53,29 @@ def resample(samples: Samples, rate: int, new_rate: int) -> Samples:
 def _resampler(rate: int, new_rate: int) -> Callable[["Tensor"], "Tensor"]:
     """Make the filter of two rates; making it takes longer than applying it to a sentence."""
     import torch
-    from torchaudio.transforms import Resample
+    from torch.nn import functional
 
-    resampler: Callable[[Tensor], Tensor] = Resample(
-        rate,
-        new_rate,
-        resampling_method="sinc_interp_kaiser",
-        lowpass_filter_width=_LOWPASS_WIDTH,
-        rolloff=_ROLLOFF,
-        beta=_KAISER_BETA,
-        dtype=torch.float32,
-    )
+    common = gcd(rate, new_rate)
+    step, phases = rate // common, new_rate // common
+    cutoff = min(step, phases) * _ROLLOFF
+    width = ceil(_LOWPASS_WIDTH * step / cutoff)
+    # Each phase of the output is a filter of its own over the input, which advances by `step` samples (Smith, "Digital audio
+    # resampling"). The order of these operations is torchaudio's, and so are the bits.
+    times = torch.arange(-width, width + step, dtype=torch.float32)[None, None] / step
+    times = torch.arange(0, -phases, -1, dtype=torch.float32)[:, None, None] / phases + times
+    times = (times * cutoff).clamp_(-_LOWPASS_WIDTH, _LOWPASS_WIDTH)
+    beta = torch.tensor(_KAISER_BETA)
+    window = torch.i0(beta * torch.sqrt(1 - (times / _LOWPASS_WIDTH) ** 2)) / torch.i0(beta)
+    times *= pi
+    filters = torch.where(times == 0, torch.tensor(1.0), times.sin() / times) * (window * (cutoff / step))
+
+    def resampler(samples: "Tensor") -> "Tensor":
+        length = samples.shape[-1]
+        padded = functional.pad(samples.reshape(-1, length), (width, width + step))
+        found = functional.conv1d(padded[:, None], filters, stride=step).transpose(1, 2).reshape(len(padded), -1)
+        found = found[:, : -(-phases * length // step)]
+        return found.reshape(*samples.shape[:-1], -1)
+
     return resampler
 
 
@@ -100,14 +111,32 @@ def loudness_lufs(samples: Samples, rate: int = SAMPLE_RATE) -> float:
 def _k_weighted(samples: Samples, rate: int) -> NDArray[np.float64]:
     """Apply K-weighting: float32 [time, channel] to float64 of the same shape.
 
-    By torchaudio, not by `loudness.LoudnessMeter`: scipy takes a while to import, and a short clip needs it for nothing else.
+    The standard's two filters, as in Bristow-Johnson's cookbook, applied in the frequency domain: `loudness.LoudnessMeter`
+    needs scipy, which takes a while to import, and a short clip needs it for nothing else.
     """
-    import torch
-    from torchaudio.functional import highpass_biquad, treble_biquad
+    size = len(samples) + rate // 2  # nothing rings on for longer
+    delay = np.exp(-2j * pi * np.arange(size // 2 + 1) / size)
+    response = np.ones(len(delay), np.complex128)
+    for above, below in (_treble(rate, 4.0, 1500.0, 0.5**0.5), _low_cut(rate, 38.0, 0.5)):
+        response *= np.polyval(above[::-1], delay) / np.polyval(below[::-1], delay)
+    spectrum = np.fft.rfft(samples.astype(np.float64), size, axis=0) * response[:, None]
+    return np.asarray(np.fft.irfft(spectrum, size, axis=0)[: len(samples)], np.float64)
 
-    quiet = torch.from_numpy(np.ascontiguousarray(samples.T, np.float64) / _HEADROOM)  # the filters clip at full scale
-    heard = highpass_biquad(treble_biquad(quiet, rate, 4.0, 1500.0, 0.5**0.5), rate, 38.0, 0.5)
-    return np.asarray(heard.numpy().T * _HEADROOM, np.float64)
+
+def _treble(rate: int, gain_db: float, hz: float, q: float) -> tuple[list[float], list[float]]:
+    """Return a high shelf: its coefficients above and below the line."""
+    turn, gain = 2 * pi * hz / rate, 10 ** (gain_db / 40)
+    slope, middle = gain**0.5 * sin(turn) / q, cos(turn)
+    more, less = gain + 1, gain - 1
+    above = [gain * (more + less * middle + slope), -2 * gain * (less + more * middle), gain * (more + less * middle - slope)]
+    return above, [more - less * middle + slope, 2 * (less - more * middle), more - less * middle - slope]
+
+
+def _low_cut(rate: int, hz: float, q: float) -> tuple[list[float], list[float]]:
+    """Return a high-pass filter, as `_treble`."""
+    turn = 2 * pi * hz / rate
+    slope, middle = sin(turn) / 2 / q, cos(turn)
+    return [(1 + middle) / 2, -1 - middle, (1 + middle) / 2], [1 + slope, -2 * middle, 1 - slope]
 
 
 def match_loudness(samples: Samples, reference: Samples, rate: int = SAMPLE_RATE) -> Samples:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torchaudio
 from numpy.typing import NDArray
 
 from avcore.data.prepare.video import CutSettings, cut_at_pauses, cut_exactly
@@ -51,6 +52,16 @@ def test_resampling_removes_what_does_not_fit_and_keeps_levels() -> None:
     assert level_dbfs(sine()) == pytest.approx(-3.01, abs=0.01)
     assert level_dbfs(sine(amplitude=0.1)) == pytest.approx(-23.01, abs=0.01)
     assert (level_dbfs(np.zeros(100, np.float32)), level_dbfs(np.zeros(0, np.float32))) == (-np.inf, -np.inf)
+
+
+@pytest.mark.parametrize(("rate", "new_rate"), [(48000, 16000), (44100, 16000), (16000, 24000), (16000, 8000)])
+def test_resampling_gives_the_bits_of_torchaudio(rate: int, new_rate: int) -> None:
+    sound = np.random.default_rng(0).standard_normal((777, 2)).astype(np.float32)
+    settings = {"lowpass_filter_width": 64, "rolloff": 0.9475937167399596, "beta": 14.769656459379492}
+    theirs = torchaudio.functional.resample(
+        torch.from_numpy(sound.T.copy()), rate, new_rate, resampling_method="sinc_interp_kaiser", **settings
+    )
+    np.testing.assert_allclose(resample(sound, rate, new_rate), theirs.numpy().T, atol=1e-6)
 
 
 def test_loudness_follows_the_standard_and_is_matched_unclipped() -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+import torchaudio.compliance.kaldi
 
 from avcore.errors import CheckpointError, InputError, NoSpeechError
 from avcore.media import write_speech
@@ -18,7 +20,7 @@ from recipes.made.tones import TonesCorpus
 from tests.refusal import refused
 from tests.unit2av.voices import SMALL, random_vocoder, save_renderer
 from unit2av.inference_unit2a import main as speak
-from unit2av.onnx_speaker import OnnxSpeaker
+from unit2av.onnx_speaker import OnnxSpeaker, kaldi_filter_bank
 from unit2av.speaker import (
     SpeakerEncoder,
     encoder_fingerprint,
@@ -65,6 +67,12 @@ def made_encoder(
 
 def noise(seconds: float, seed: int = 0) -> np.ndarray[Any, np.dtype[np.float32]]:
     return (np.random.default_rng(seed).standard_normal(round(seconds * RATE)) / 10).astype(np.float32)
+
+
+def test_the_filter_bank_is_that_of_kaldi() -> None:
+    samples = torch.from_numpy(noise(1.0)) * 2**15
+    theirs = torchaudio.compliance.kaldi.fbank(samples[None], num_mel_bins=80, window_type="hamming")
+    np.testing.assert_allclose(kaldi_filter_bank(samples, 80, RATE), theirs, atol=1e-3)
 
 
 def test_a_network_of_sound_gives_vectors_of_unit_length(tmp_path: Path) -> None:

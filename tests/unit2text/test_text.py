@@ -7,6 +7,7 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 import torch
+import torchaudio
 
 from avcore.contracts import Transcript, Word, of_words
 from avcore.errors import UsageError
@@ -61,6 +62,19 @@ def log_probs(path: list[int], rows: int = 6) -> torch.Tensor:
     scores = torch.full((len(path), rows), 0.01)
     scores[range(len(path)), path] = 1.0
     return (scores / scores.sum(1, keepdim=True)).log()
+
+
+def test_rows_are_aligned_as_by_torchaudio() -> None:
+    chosen = np.random.default_rng(0)
+    for _ in range(50):
+        rows = chosen.choice([row for row in range(8) if row != BLANK_ROW], chosen.integers(1, 9)).astype(np.int64)
+        found = torch.log_softmax(torch.from_numpy(chosen.standard_normal((chosen.integers(18, 60), 8)).astype(np.float32)), -1)
+        targets = torch.from_numpy(rows.astype(np.int32))[None]
+        path, scores = torchaudio.functional.forced_align(found[None], targets, blank=BLANK_ROW)
+        theirs = torchaudio.functional.merge_tokens(path[0], scores[0], blank=BLANK_ROW)
+        ours = align(found, rows)
+        assert [span[:2] for span in ours] == [(one.start, one.end) for one in theirs]
+        assert [span.probability for span in ours] == pytest.approx([np.exp(one.score) for one in theirs], rel=1e-5)
 
 
 def test_the_best_path_and_when_its_rows_were_said() -> None:
