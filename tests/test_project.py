@@ -70,12 +70,9 @@ def test_a_dub_page_and_way_over_text_are_installed_with_nothing_else() -> None:
     assert (dub | gpu) & dev == set()
 
 
-def test_torch_and_torchaudio_are_of_one_build_without_the_lock() -> None:
-    """torchaudio 2.11.1 asks for torch 2.11 or any later one, and does not load beside 2.11.0: each command with sound failed."""
-    lock = (ROOT / "requirements" / "dub.lock").read_text().splitlines()
-    asked = [line for line in PROJECT["dependencies"] if line.startswith("torch")]
-    assert asked == ["torch==2.11.0", "torchaudio==2.11.0"]
-    assert set(asked) <= set(lock)
+def test_no_dependency_is_pinned_to_one_version() -> None:
+    """As in any library: the tested versions are in the locks."""
+    assert [line for line in PROJECT["dependencies"] if "==" in line] == []
 
 
 def test_ci_runs_the_tests_without_uninstalled_programs() -> None:
