@@ -6,7 +6,7 @@ from avcore.loading import loading
 
 if __name__ == "__main__":
     with loading():
-        from netflips.dubbing.command import main
+        from netflips.commands.dub import main
     words = sys.argv[1:]
     # AV2AV's program dubs whatever it is given, so this one goes on where speech is not understood.
     goes_on = [] if {"--ask", "--strict"} & set(words) else ["--yes"]

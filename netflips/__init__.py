@@ -10,7 +10,7 @@ from netflips.version import __version__ as __version__
 
 _HOMES = {
     "netflips.api": ("dub", "lip2speech", "lipsync", "portrait", "say", "transcribe"),
-    "netflips.options": ("LipSpeechOptions", "LipsyncOptions", "PortraitOptions", "SayOptions", "TranscribeOptions"),
+    "netflips.commands.options": ("LipSpeechOptions", "LipsyncOptions", "PortraitOptions", "SayOptions", "TranscribeOptions"),
     "netflips.dubbing.options": ("DubOptions",),
     "netflips.loaded": ("Loaded", "load"),
     "avcore.errors": ("NetflipsError",),

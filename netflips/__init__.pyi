@@ -8,13 +8,13 @@ from netflips.api import lipsync as lipsync
 from netflips.api import portrait as portrait
 from netflips.api import say as say
 from netflips.api import transcribe as transcribe
+from netflips.commands.options import LipSpeechOptions as LipSpeechOptions
+from netflips.commands.options import LipsyncOptions as LipsyncOptions
+from netflips.commands.options import PortraitOptions as PortraitOptions
+from netflips.commands.options import SayOptions as SayOptions
+from netflips.commands.options import TranscribeOptions as TranscribeOptions
 from netflips.dubbing.options import DubOptions as DubOptions
 from netflips.loaded import Loaded as Loaded
 from netflips.loaded import load as load
-from netflips.options import LipSpeechOptions as LipSpeechOptions
-from netflips.options import LipsyncOptions as LipsyncOptions
-from netflips.options import PortraitOptions as PortraitOptions
-from netflips.options import SayOptions as SayOptions
-from netflips.options import TranscribeOptions as TranscribeOptions
 
 __version__: str

@@ -18,9 +18,7 @@ from avcore.command import named_models
 from avcore.files import check_files
 from avcore.flags import CommonOptions, declared_in
 from avcore.progress import Progress, report_to, silent
-from netflips.dubbing.options import DubOptions
-from netflips.loaded import load
-from netflips.options import (
+from netflips.commands.options import (
     LipSpeechCommand,
     LipSpeechOptions,
     LipsyncCommand,
@@ -32,6 +30,8 @@ from netflips.options import (
     TranscribeCommand,
     TranscribeOptions,
 )
+from netflips.dubbing.options import DubOptions
+from netflips.loaded import load
 
 if TYPE_CHECKING:
     from netflips.script.types import Script
@@ -58,7 +58,7 @@ def transcribe(
 
     out: a file for it, whose ending says its form, as .srt.
     """
-    from netflips.transcription import transcribe_files
+    from netflips.commands.transcribe import transcribe_files
 
     scripts: list[Script] = []
     asked = _asked(TranscribeCommand, options or TranscribeOptions(), recordings=(Path(recording),), out=out)
@@ -69,7 +69,7 @@ def transcribe(
 
 def say(text: str, out: StrPath, options: SayOptions | None = None, *, progress: Progress = silent) -> None:
     """Speak Korean text in a given voice, and write it as a wav file."""
-    from netflips.text_voice import say_text
+    from netflips.commands.say import say_text
 
     with report_to(progress):
         say_text(_asked(SayCommand, options or SayOptions(), text=text, out=out))
@@ -79,7 +79,7 @@ def lipsync(
     video: StrPath, speech: StrPath, out: StrPath, options: LipsyncOptions | None = None, *, progress: Progress = silent
 ) -> "Script":
     """Move the lips of a video to speech that you have; returns the script of what was done."""
-    from netflips.dubbing.given_audio import sync_lips
+    from netflips.commands.given_audio import sync_lips
 
     with report_to(progress):
         return sync_lips(_asked(LipsyncCommand, options or LipsyncOptions(), video=video, speech=speech, out=out))
@@ -96,7 +96,7 @@ def portrait(
     progress: Progress = silent,
 ) -> "Script":
     """Let a still portrait speak given speech, text or units; returns the script of what was done."""
-    from netflips.dubbing.portrait import animate
+    from netflips.commands.portrait import animate
 
     said = {"speech": speech, "text": text, "units": units}
     with report_to(progress):
@@ -105,7 +105,7 @@ def portrait(
 
 def lip2speech(video: StrPath, out: StrPath, options: LipSpeechOptions | None = None, *, progress: Progress = silent) -> "Script":
     """Make speech from the lips of a video, at its own times; returns the script of what was done."""
-    from netflips.lip_speech import speak_video
+    from netflips.commands.lip2speech import speak_video
 
     with report_to(progress):
         return speak_video(_asked(LipSpeechCommand, options or LipSpeechOptions(), video=video, out=out))

@@ -24,13 +24,14 @@ from avcore.files import require_own_names
 from avcore.notes import noted_by
 from avcore.progress import Progress, silent
 from avcore.units import Units
-from netflips.dubbing.options import DubCommand, DubOptions
+from netflips.commands.dub_options import DubCommand
+from netflips.dubbing.options import DubOptions
 from netflips.model_paths import RunOptions
 from netflips.models import Models
 from netflips.quality_estimation import Decide
 
 if TYPE_CHECKING:
-    from netflips.recognition import UnitRecognizer
+    from netflips.commands.recognition import UnitRecognizer
     from netflips.script.types import Script
 
 StrPath = str | os.PathLike[str]
@@ -73,7 +74,7 @@ class Loaded:
 
     def voice(self, of: StrPath | Samples) -> SpeakerVoice:
         """Return the voice of a file (x.npy, x.npz, sound or video), of a name, or of float32 [S] speech at 16 kHz."""
-        from netflips.text_voice import speaker_voice
+        from netflips.commands.say import speaker_voice
         from unit2av.speaker import voice_of
 
         if isinstance(of, np.ndarray):
@@ -95,8 +96,8 @@ class Loaded:
 
     def say(self, text: str, voice: Voice = None, *, speed: float = 1.0, progress: Progress = silent) -> tuple[Samples, int]:
         """Return a text as speech, float32 [S], and its sample rate in Hz. speed: above 1 speaks faster."""
-        from netflips.options import Speed
-        from netflips.text_voice import TextVoice
+        from netflips.commands.options import Speed
+        from netflips.commands.say import TextVoice
         from text2unit.inference import warn_of_script
         from text2unit.script import script_of
         from text2unit.stage import TEXT2UNIT
@@ -114,7 +115,7 @@ class Loaded:
         """Return the transcript of a file, or of float32 [S] speech at 16 kHz, in the most probable language. modalities, face: of
         a file, as in `netflips transcribe`."""
         from avcore.media.tracks import select_audio_track
-        from netflips.recognition import as_one, transcribe, transcribe_speech, transcript_of
+        from netflips.commands.recognition import as_one, transcribe, transcribe_speech, transcript_of
 
         asked = self._recognizer.settings(modalities, None, parse_face_choice(face), None)
         if isinstance(recording, np.ndarray):
@@ -150,7 +151,7 @@ class Loaded:
     ) -> "Iterator[tuple[Path, Script | NetflipsError]]":
         """Dub videos or sound files one after another into a folder, as <stem>_<language>; yields each with its script, or with the
         error that it failed with. Raises UsageError, before anything is dubbed, where two would get the same name."""
-        from netflips.dubbing.work import out_name
+        from netflips.commands.dub_videos import out_name
 
         folder = Path(out_dir)
         jobs = [(Path(one), out_name(Path(one), folder, self._languages[1])) for one in videos]
@@ -174,14 +175,14 @@ class Loaded:
 
     @cached_property
     def _recognizer(self) -> "UnitRecognizer":
-        from netflips.recognition import UnitRecognizer
+        from netflips.commands.recognition import UnitRecognizer
         from unit2text.stage import UNIT2TEXT
 
         return UnitRecognizer(self.models.other(UNIT2TEXT), self.models.extractor)
 
     def _voice(self, given: Voice) -> SpeakerVoice:
         if given is None:
-            from netflips.text_voice import speaker_voice
+            from netflips.commands.say import speaker_voice
 
             return speaker_voice(self.models, None)
         return given if isinstance(given, SpeakerVoice) else self.voice(given)

@@ -8,7 +8,6 @@ target language.
 import json
 import re
 import unicodedata
-import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -28,7 +27,7 @@ from avcore.notes import Note, NoteKind
 from avcore.units import Ids, Units, edit_distance
 from avcore.words import ENGLISH, KOREAN, gettext_in, user_language
 from netflips.bundles.confidence import Calibration, Confidence, confidence_of, translation_readings
-from netflips.script.targets import DOUBTFUL
+from netflips.recognizers.loops import is_loop, is_too_long, longest_run
 from netflips.subtitles.sides import script_letters
 from unit2text.text import normalise_for_reading
 
@@ -40,6 +39,8 @@ Cause = Literal[
     "outside", "part", "cut", "loop", "other", "language", "untranslated", "echo", "subtitles", "unsayable", "unheard",
     "unjudged", "too_long", "changed",
 ]  # fmt: skip
+DOUBTFUL = 0.6
+"""Confidence below which a recognized word is doubtful: 27 of 414 words of a talk by Whisper base, of which 13 were wrong."""
 SURE, LOST = 0.9, 0.15
 """Likelihood at or above which words are sure, and up to which they are not understood."""
 _MOSTLY, _READER_ERRS = 0.5, 0.3
@@ -48,13 +49,8 @@ wrong."""
 _LEAST_LOOP, _LEAST_TWICE = 12, 16
 """Units of a loop: a stretch three times in a row with 12 units in all, or a stretch of 16 units twice. Korean reduplications, as
 빨리빨리, are shorter; the 2,357 reference sentences of the demo have no such stretch."""
-_MOST_COMPRESSED, _MOST_LETTERS_A_SECOND = 2.4, 35.0
-"""Compression ratio (zlib) above which Whisper's authors take a text for a loop (Radford et al. 2023, section 4.5); and most
-letters a second, Hangul counted in jamo: people speak 10 to 25."""
 _FUNCTION_LETTERS = 3
 """Letters of English words that may be function words, at most."""
-_LEAST_TIMES, _LEAST_LETTERS = 4, 20
-"""Fewest repetitions in a row, and letters in all, of a repeated stretch of text."""
 
 _TEXTS: Final[Mapping[str, str]] = {
     "sure": "understood: sure ({share}%)",
@@ -254,37 +250,13 @@ def repeats_a_stretch(ids: Ids) -> bool:
     for period in range(1, len(ids) // 2 + 1):
         same = ids[period:] == ids[:-period]
         # A run of n equal places is a stretch of `period` units, (n + period) / period times in a row.
-        run = _longest_run(same)
+        run = longest_run(same)
         if (run >= 2 * period and run + period >= _LEAST_LOOP) or (run >= period >= _LEAST_TWICE):
             return True
     return False
 
 
 # Texts of models
-
-
-def is_loop(text: str, seconds: float | None = None) -> bool:
-    """Return whether a model looped on a text: it compresses too well, repeats a stretch, or nobody says it in its time.
-
-    seconds: length of the speech that was recognized as it, None = it was not recognized.
-    """
-    written = text.encode()
-    if len(written) > _MOST_COMPRESSED * len(zlib.compress(written)) or (seconds is not None and is_too_long(text, seconds)):
-        return True
-
-    letters = np.array([ord(sign) for sign in text.casefold() if sign.isalnum()], np.int64)
-    for period in range(1, len(letters) // _LEAST_TIMES + 1):
-        run = _longest_run(letters[period:] == letters[:-period]) + period
-        # Half of the letters or more: a refrain within a longer text is no loop.
-        if run >= max(_LEAST_TIMES * period, _LEAST_LETTERS, len(letters) // 2):
-            return True
-    return False
-
-
-def is_too_long(text: str, seconds: float) -> bool:
-    """Return whether nobody can say a text in a time, by its letters."""
-    strokes = sum(sign.isalpha() for sign in unicodedata.normalize("NFD", text))
-    return strokes > _MOST_LETTERS_A_SECOND * max(seconds, 1.0)
 
 
 def translation_fault(text: str, source_text: str, target: str, seconds: float) -> Cause | None:
@@ -324,11 +296,6 @@ def errors_in(recognized: str, text: str) -> tuple[int, int]:
     found, wanted = (np.array([ord(sign) for sign in normalise_for_reading(one) if sign != " "]) for one in (recognized, text))
     # At most all of them: a transcript that is far too long would make a share below 0.
     return min(edit_distance(found, wanted), len(wanted)), len(wanted)
-
-
-def _longest_run(same: "np.ndarray[Any, np.dtype[np.bool_]]") -> int:
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(np.int8)))
-    return int((edges[1::2] - edges[::2]).max(initial=0))
 
 
 # Estimating an utterance

@@ -2,7 +2,7 @@
 
 import sys
 
-from netflips.options import convert
+from netflips.commands.options import convert
 
 if __name__ == "__main__":
     sys.exit(convert.main())

@@ -2,7 +2,7 @@
 
 import sys
 
-from netflips.bulk.command import main
+from netflips.commands.extract import main
 
 if __name__ == "__main__":
     sys.exit(main(prog="extract_units.py"))

@@ -68,7 +68,7 @@ def _work(options: TrainDemoOptions) -> None:
     write_recipe_about(folder / "about.json", about(runner, steps, options.seed, folder, options.settings, options.cast))
     bundle_dir = options.bundle_dir or (None if options.cast == DEMO else folder / "bundle")
     where = [] if bundle_dir is None else ["--bundle-dir", str(bundle_dir)]
-    bundle = (sys.executable, "-m", "netflips.bundles.command")
+    bundle = (sys.executable, "-m", "netflips.commands.bundle")
     pack = (
         *bundle, "pack", "--unit-encoder", str(folder / "unit_encoder.safetensors"),
         "--translator", str(folder / "unit2unit" / "checkpoints" / "checkpoint_best.pt"),

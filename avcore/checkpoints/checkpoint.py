@@ -82,6 +82,27 @@ def from_eight_bits(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return tensors
 
 
+def cast_weights(tensors: Mapping[str, Tensor], dtype: torch.dtype, path: Path, least_axes: int = 0) -> dict[str, Tensor]:
+    """Return tensors with the floating-point ones of `least_axes` axes or more in another format.
+
+    All others, such as counters, stay as they are. Shapes stay. Raises CheckpointError naming the file when a value is too large
+    for the format.
+    """
+    casts: dict[int, Tensor] = {}
+    result = {}
+    for name, tensor in tensors.items():
+        if not tensor.is_floating_point() or tensor.dim() < least_axes:
+            result[name] = tensor
+            continue
+
+        # One tensor under several names stays one.
+        cast = casts.setdefault(id(tensor), tensor.to(dtype))
+        if bool((cast.isinf() & ~tensor.isinf()).any()):
+            raise CheckpointError(f"{name} is too large for {dtype}", path=path, hint="use --dtype bfloat16 or keep")
+        result[name] = cast
+    return result
+
+
 HUB_CONFIG = "config.json"
 """Name of the configuration in a model's folder on model hubs."""
 _FORMAT, _FORMAT_EIGHT_BITS = "netflips-checkpoint-1", "netflips-checkpoint-2"

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from avcore.checkpoints.bundle import ABOUT, FORMAT, REFERENCES, Bundle, PackedModel, needed_stages, packed_part
-from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
+from avcore.checkpoints.checkpoint import cast_weights, read_checkpoint, write_checkpoint
 from avcore.checkpoints.layouts import without_places
 from avcore.checkpoints.stages import Checkpoint, Stage, stages
 from avcore.data.unit_store import UnitRow, iter_units, write_units
@@ -17,7 +17,6 @@ from avcore.errors import OutputError, UsageError
 from avcore.files import private_folder, require_writable
 from avcore.units import require_same_vocabulary
 from netflips.bundles.describe import EXTRAS, MOST_BYTES, model_of, total_bytes, write_about
-from netflips.convert import cast_weights
 from unit2av.lipsync.backend import TABLE_FILE
 from unit2av.lipsync.mesh.table import MouthTable
 from unit2av.voice.named import FILE as VOICES_FILE

@@ -16,6 +16,10 @@ from avcore.media.tracks import select_audio_track
 from avcore.programs import parse_command
 from avcore.progress import Progress, bars, silent
 from avcore.words import user_language
+from netflips.commands.options import AvatarOptions
+from netflips.commands.portrait import speak_text, talk
+from netflips.commands.recognition import AnyRecognizer, ListenSettings, as_one, open_recognizer, transcribe, transcript_of
+from netflips.commands.say import TextVoice, choose_voice
 from netflips.dialogue.guards import AnswerGuard, WordList
 from netflips.dialogue.replies import DEMO_REPLIES, PUZZLED, REFUSED, Program, Replier, Replies
 from netflips.dubbing.begin import begin_with_given_audio
@@ -23,17 +27,13 @@ from netflips.dubbing.face_path import paste_lower_face
 from netflips.dubbing.given import track_of
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import DubOptions, settings_as_json
-from netflips.dubbing.portrait import speak_text, talk
 from netflips.dubbing.roads.units import UnitRoad
 from netflips.model_paths import paths_asked
 from netflips.models import models_when_asked
-from netflips.options import AvatarOptions
 from netflips.portraits.head import Portrait
 from netflips.quality_estimation import QualityEstimate
-from netflips.recognition import AnyRecognizer, ListenSettings, as_one, open_recognizer, transcribe, transcript_of
 from netflips.script.targets import Text, WrittenText
 from netflips.script.types import Script
-from netflips.text_voice import TextVoice, choose_voice
 from text2unit.inference import warn_of_script
 from text2unit.script import script_of
 from text2unit.stage import LANGUAGES

@@ -14,7 +14,8 @@ from netflips.cascade.engines import recognizer_of
 from netflips.dubbing.job import LOG
 from netflips.models import Models
 from netflips.published.store import usual_model
-from netflips.quality_estimation import as_read, errors_in, is_loop
+from netflips.quality_estimation import as_read, errors_in
+from netflips.recognizers.loops import is_loop
 from netflips.recognizers.opening import open_speech_recognizer
 from netflips.recognizers.outside import installed_folder, recognizer_fingerprint
 from netflips.recognizers.whisper import as_published

@@ -21,6 +21,7 @@ from avcore.notes import Notes
 from avcore.progress import Progress, StageClock
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, Seconds
 from netflips.cascade.speakers import Speaking
+from netflips.dubbing.licences import terms_of_dub, terms_of_lips
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import Part, part_of
 from netflips.dubbing.preflight import (
@@ -40,7 +41,7 @@ from netflips.dubbing.stems import separated
 from netflips.dubbing.store import CachingReader, Store, require_work_folder
 from netflips.dubbing.video_format import VideoFormat
 from netflips.models import Models
-from netflips.published.terms import terms_of, terms_of_dub, terms_of_lips
+from netflips.published.terms import terms_of
 from netflips.recognizers.language import AUTO as ANY_LANGUAGE
 from netflips.script.files import file_beside
 from netflips.script.people import People, names_in, read_people

@@ -11,11 +11,11 @@ from avcore.contracts import Speaker, SpeechRecognizer, Transcript
 from avcore.errors import NetflipsError, NoSpeechError
 from avcore.speech.figures import count_clicks
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, samples_to_seconds, seconds_to_samples
-from netflips.aligned import phonemes_in
 from netflips.dubbing.check_recognizer import compared
 from netflips.dubbing.job import LOG
 from netflips.dubbing.part import spoken_units
 from netflips.dubbing.store import Store
+from netflips.recognizers.aligned import phonemes_in
 from netflips.recognizers.windows import WindowPart, recognized_together
 from netflips.script.utterance import SPEECH_FAULTS, Checked, SpeechFault, TimeFit, Utterance
 from text2unit.script import as_pronounced

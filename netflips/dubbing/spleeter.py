@@ -1,4 +1,4 @@
-"""Whether Spleeter's weights are here, told before anything heavy is loaded (`netflips.separation` uses them)."""
+"""Whether Spleeter's weights are here, told before anything heavy is loaded (`netflips.dubbing.separation` uses them)."""
 
 from importlib.util import find_spec
 from pathlib import Path

@@ -26,8 +26,8 @@ from avcore.notes import aligned, print_text, several
 from avcore.progress import Progress, bars
 from avcore.statistics import Figure
 from avcore.texts import parse_yaml, read_yaml
-from netflips.checkout import from_checkout
-from netflips.dubbing.options import DubCommand
+from netflips.commands.checkout import from_checkout
+from netflips.commands.dub_options import DubCommand
 from netflips.evaluate.cases import CaseFiles, check_media, read_cases
 from netflips.evaluate.command import BenchOptions
 from netflips.evaluate.metric import DUBS, FigureKind
@@ -139,7 +139,7 @@ def run_road(name: str, road: Mapping[str, Any], clips: Sequence[CaseFiles], fol
 
     A clip that fails is reported, and tried again next time.
     """
-    from netflips.dubbing.work import dub_videos
+    from netflips.commands.dub_videos import dub_videos
 
     out, why = folder / SYSTEMS / name, ""
     for done, clip in enumerate(clips):

@@ -14,7 +14,7 @@ from avcore.files import Input, Output
 from avcore.flags import Command, Commands, CommonOptions, QuietOptions, flag, positional
 from avcore.loading import loading
 from avcore.parts import Part
-from netflips.checkout import from_checkout
+from netflips.commands.checkout import from_checkout
 
 _UNITS, _RIGHT = Input("the hypotheses", may_be_folder=True), Input("the references", may_be_folder=True)
 _FORMS = "JSON lines with id and units, a folder of such or of unit files, or lines of units (ids in FILE.ids beside, else numbers)"

@@ -72,7 +72,7 @@ class UnitHearing:
 
     def __init__(self, name: str, extractor: Extractor, reader: "UnitReader") -> None:
         """name: its name in reports. Raises UsageError for a unit-to-text model that does not read units of sound."""
-        from netflips.recognition import UnitRecognizer
+        from netflips.commands.recognition import UnitRecognizer
         from unit2text.stage import UNITS
 
         if reader.takes != UNITS:
@@ -88,7 +88,7 @@ class UnitHearing:
 
     def transcribe(self, speech: Samples, language: str | None = None) -> Transcript:
         """Return the transcript of speech, float32 [S] at 16 kHz; empty where there is no speech. Raises LanguageError."""
-        from netflips.recognition import transcribe_speech
+        from netflips.commands.recognition import transcribe_speech
 
         return transcribe_speech(speech, self._recognizer, self._recognizer.settings(AUDIO, language, "auto", None))
 

@@ -19,8 +19,8 @@ from avcore.faces.detect import TurnedSquare, segment_person
 from avcore.faces.geometry import Box, Landmarks
 from avcore.media import Frame, MediaInfo, MediaSource
 from avcore.timeline import frames_to_seconds
-from netflips.options import SIZES, PortraitFlags
 from netflips.portraits.motion import accents, blinks, wander
+from netflips.portraits.options import SIZES, PortraitFlags
 from netflips.portraits.still import find_face, read_still, sized
 from unit2av.lipsync.mesh.shape import (
     EYES,

@@ -15,7 +15,6 @@ from avcore.errors import InputError
 from avcore.texts import read_json
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, seconds_to_samples
 from avcore.units import require_language
-from netflips.quality_estimation import is_loop
 from netflips.recognizers.folders import (
     WHISPER,
     Weight,
@@ -30,6 +29,7 @@ from netflips.recognizers.folders import (
     weights_of,
     words_in,
 )
+from netflips.recognizers.loops import is_loop
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel

@@ -11,9 +11,8 @@ from avcore.contracts import Transcript, Word
 from avcore.domain import Stretch
 from avcore.timeline import units_to_seconds
 from avcore.units import Units
+from netflips.quality_estimation import DOUBTFUL
 
-DOUBTFUL = 0.6
-"""Confidence below which a recognized word is doubtful: 27 of 414 words of a talk by Whisper base, of which 13 were wrong."""
 _MARKED = re.compile(r"\w(?:.*\w)?")
 """Words without the punctuation around them."""
 WrittenBy = Literal["person", "subtitles", "reader", "recognizer", "cascade"]

@@ -11,9 +11,9 @@ from typing import Any
 from avcore.files import write_text
 from avcore.notes import json_text
 from avcore.units import UTUT_LANGUAGES
-from netflips.dubbing.options import DubCommand
+from netflips.commands.dub_options import DubCommand
+from netflips.commands.options import AvatarOptions, LipsyncCommand, PortraitCommand, SayCommand, TranscribeCommand
 from netflips.dubbing.segmentation import LENGTH
-from netflips.options import AvatarOptions, LipsyncCommand, PortraitCommand, SayCommand, TranscribeCommand
 from netflips.script.files import write_script
 from netflips.script.targets import SpokenSound, Target, WrittenText
 from netflips.script.types import Script, SpeakerOf, Term, VoiceFile

@@ -12,7 +12,7 @@ from typing import Any
 from avcore.command import COMPLAINT
 from avcore.errors import EXIT_DONE, InputError, Message, NetflipsError, OutputError
 from avcore.files import remove_temporary
-from netflips.run_progress import TimeLeft
+from netflips.commands.run_progress import TimeLeft
 from netflips.serve.jobs import ASKS, DONE, FAILED, RUNNING, STOPPED, WAITING, Job, JobFolders, KeptNote
 from netflips.serve.limits import RESERVE_OF_JOBS, TOO_FULL, RefusedError, require_disk
 from netflips.serve.settings import Settings

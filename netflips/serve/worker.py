@@ -32,7 +32,7 @@ from netflips.serve.worker_process import ENDED_BY_SIGNAL
 _EVERY_S = 0.1
 """Least seconds between two reports of the same stage."""
 _GRACE_S = 5.0
-_WARMED = ("netflips.dubbing.work", "netflips.report.page")
+_WARMED = ("netflips.commands.dub_videos", "netflips.report.page")
 """Modules that take seconds to load and that nearly every job needs."""
 
 

@@ -27,7 +27,7 @@ from avcore.media import read_speech
 from avcore.notes import json_text, print_text
 from avcore.speech.figures import phrases_of, spoken_seconds, syllables
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
-from netflips.dubbing.command import main as dub
+from netflips.commands.dub import main as dub
 from netflips.evaluate.metrics.rhythm import pause_alignment
 from netflips.quality_estimation import as_read, errors_in
 from netflips.recognizers.outside import recognizer_folder

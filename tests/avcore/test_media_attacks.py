@@ -11,7 +11,7 @@ from PIL import Image
 
 from avcore.errors import EXIT_BAD_INPUT, MediaError
 from avcore.media import FrameSource, probe, read_frames, read_gray_video, read_speech
-from netflips.info import main as info
+from netflips.commands.info import main as info
 from tests.avcore.media_samples import Film, at_constant_rate, clicks, numbered_frame
 from tests.refusal import refused
 

@@ -45,7 +45,7 @@ def import_everything() -> None:
 
     torch.set_num_threads(1)
     for name in (
-        "netflips.cli", "netflips.dubbing.command", "netflips.info", "avcore.data.manifest_command", "netflips.dubbing.dub",
+        "netflips.cli", "netflips.commands.dub", "netflips.commands.info", "avcore.data.manifest_command", "netflips.dubbing.dub",
         "av2unit.inference",
         "av2unit.sources", "av2unit.train", "unit2unit.inference", "unit2unit.utut_pretrain.prepare", "unit2av.inference_unit2a",
         "unit2av.inference_unit2av", "avcore.media", "avcore.faces.find", "avcore.data.prepare.kox",

@@ -76,7 +76,7 @@ def main(out: str, *words: str) -> int:
     """Start the cluster, dub on it, lose parts of it; returns the dub's exit code."""
     from ray.cluster_utils import Cluster
 
-    from netflips.dubbing import command
+    from netflips.commands import dub as command
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "_system_config": _SYSTEM, "include_dashboard": False})
     told: list[dict] = []

@@ -17,9 +17,9 @@ from avcore.media import probe, read_speech
 from avcore.speech.espeak import EspeakVoice, TimedSpeech, espeak_speech
 from avcore.timeline import SAMPLE_RATE
 from avcore.units import Units
-from netflips import demo
 from netflips.bundles.pack import pack_bundle
 from netflips.cascade.kokoro import NaturalVoice
+from netflips.commands import demo
 from netflips.script.files import script_from
 from netflips.script.types import Script
 from recipes.demo.random.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, UNIT_ENCODER, write_random_checkpoints

@@ -17,8 +17,8 @@ from netflips.cli import main as netflips
 from netflips.published.catalogue import catalogue
 from tests.integration.pages import check_help, keep_model
 from tests.netflips.cascade.tiny import write_translator
+from tests.netflips.commands.test_say import write_random_text_to_unit
 from tests.netflips.recognizers.tiny import write_whisper
-from tests.netflips.test_say import write_random_text_to_unit
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = ROOT / "docs" / "netflips.ipynb"

@@ -13,8 +13,8 @@ from tests.avcore.data.prepare.made import talking_head
 from tests.avcore.made_speech import talk
 from tests.integration.pages import COMMON, ROOT, Form, check_help, check_settings, commands_of, keep_model, parameters, run_in_form
 from tests.netflips.cascade.tiny import write_translator
+from tests.netflips.commands.test_say import write_random_text_to_unit
 from tests.netflips.recognizers.tiny import write_whisper
-from tests.netflips.test_say import write_random_text_to_unit
 from tests.unit2text.tiny import write_corpus, write_random_unit_to_text
 
 TRAINED_PAGES = "data|data_preparation|training.*|first_dub"

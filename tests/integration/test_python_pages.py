@@ -44,7 +44,7 @@ def test_the_page_names_the_error_that_the_functions_raise() -> None:
 
 
 def test_importing_netflips_loads_no_library() -> None:
-    code = "import sys, netflips; assert not {'torch', 'av', 'netflips.api', 'netflips.options'} & set(sys.modules); "
+    code = "import sys, netflips; assert not {'torch', 'av', 'netflips.api', 'netflips.commands.options'} & set(sys.modules); "
     code += "print(callable(netflips.dub) and callable(netflips.transcribe))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "True\n"

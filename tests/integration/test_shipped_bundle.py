@@ -27,13 +27,13 @@ from netflips.bundles.confidence import confidence_of
 from netflips.bundles.describe import check_bundle
 from netflips.bundles.references import Reference, nearest_reference, read_references
 from netflips.cascade.kokoro import korean_signs
+from netflips.commands.options import transcribe
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.text_speech import natural_units
 from netflips.loaded import Loaded
 from netflips.model_paths import RunOptions, bundle_paths
 from netflips.models import Models, load_models
-from netflips.options import transcribe
 from netflips.quality_estimation import QualityEstimate, ReadUnits, compare_given_text, estimate_utterance
 from netflips.stages import SHIPPED, load_text_to_unit
 from recipes.demo.material.phones import SILENCE

@@ -14,7 +14,7 @@ from avcore.faces.boxes import write_boxes
 from avcore.journal import write_rows
 from avcore.media import FrameSource, VideoWriter, probe, read_gray_video, read_speech, write_lip_video
 from avcore.units import Units
-from netflips.dubbing import command as dub_command
+from netflips.commands import dub as dub_command
 from netflips.script.files import script_from
 from recipes.made.drawn_lips import draw_corpus
 from tests.av2unit.made_clips import NUM_UNITS, VOCABULARY, make_clip, share_in_order, write_corpus

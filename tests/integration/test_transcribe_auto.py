@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 import netflips
 from avcore.arrays import Samples
 from avcore.media import FrameSource, VideoWriter, read_speech, write_speech
-from netflips.options import TranscribeOptions
+from netflips.commands.options import TranscribeOptions
 from unit2text.text import character_errors
 
 CLIP = Path(__file__).resolve().parents[2] / "docs" / "clip" / "clip.mp4"

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from avcore.flags import Command
-from netflips import __version__, cli, info
+from netflips import __version__, cli
 from netflips.cli import EXAMPLES, GROUPS, USUAL, words_of
-from netflips.dubbing import command as dub_command
+from netflips.commands import dub as dub_command
+from netflips.commands import info
 from netflips.model_paths import ModelPaths
 from tests.netflips.conftest import config, model_flags, write_clip
 

@@ -11,10 +11,10 @@ from avcore.command import did_you_mean
 from avcore.errors import InputError, OutputError, UsageError
 from avcore.files import Input, check_files
 from avcore.flags import CommonOptions, declared_in, flag, options_from, out_flag, parser_for, positional, speed_flag, voice_flag
-from netflips.bulk.command import ExtractOptions
 from netflips.cli import parser_of
-from netflips.dubbing.options import DubCommand
-from netflips.options import (
+from netflips.commands.dub_options import DubCommand
+from netflips.commands.extract import ExtractOptions
+from netflips.commands.options import (
     AvatarOptions,
     DemoOptions,
     LipSpeechCommand,

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from avcore.media import VideoWriter
-from netflips import completion, info
 from netflips.cli import COMMANDS
+from netflips.commands import completion, info
 from tests.netflips.conftest import moving_frame
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,7 +19,7 @@ MODULES = (
     "unit2unit.inference",
     "unit2av.inference_unit2a",
     "unit2av.inference_unit2av",
-    "netflips.dubbing.command",
+    "netflips.commands.dub",
 )
 
 

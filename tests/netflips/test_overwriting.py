@@ -16,8 +16,8 @@ from avcore.errors import InputError, OutputError
 from avcore.files import Input, Output, check_files
 from avcore.flags import Command
 from netflips import cli
-from netflips import options as commands
-from netflips.dubbing import command as dub_command
+from netflips.commands import dub as dub_command
+from netflips.commands import options as commands
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.model_paths import bundle_paths
@@ -81,7 +81,7 @@ def _parsers() -> Iterator[tuple[str, Parser]]:
                 yield module, parser
     for name, one in vars(commands).items():
         if isinstance(one, Command):
-            yield f"netflips.{name}", one.parser()
+            yield f"netflips.commands.{name}", one.parser()
 
 
 def _with_subparsers(parser: Parser) -> Iterator[Parser]:
@@ -100,12 +100,12 @@ FOLDERS = {
 OF_THEIR_OWN = (
     "netflips.evaluate.command",
     "netflips.serve.",
-    "netflips.info",
+    "netflips.commands.info",
     "unit2unit.training.prepare_",
     "unit2unit.utut_pretrain.prepare",
     "avcore.data.prepare.",
-    "netflips.published.",
-    "netflips.demo",
+    "netflips.commands.models",
+    "netflips.commands.demo",
 )
 """Commands that compare folders, that read alone, or whose outputs have names that nobody chooses."""
 
@@ -217,7 +217,7 @@ def test_preparing_and_averaging_translators(refused: Run) -> None:
         ("av2unit.kmeans", "align manifest=m.jsonl references=km/m.units.jsonl out_dir=km", "overwrite the references"),
         ("unit2text.train", "data.train=m.jsonl data.units=run run_dir=./run", "the run would be one of its inputs"),
         ("text2unit.train", "data.train=m.jsonl data.units=run run_dir=./run", "the run would be one of its inputs"),
-        ("netflips.synthetic_pairs", "--manifest m.jsonl --target ko --out-dir .", "the output folder is that of the manifest"),
+        ("netflips.commands.pairs", "--manifest m.jsonl --target ko --out-dir .", "the output folder is that of the manifest"),
         ("avcore.data.prepare.kaldi", "--data-root km/audio --out-dir km", "an input lies where"),
         ("recipes.demo.material.pairs", "--data . --units en.jsonl --text2unit v.npz --out-dir .", "overwrite the units"),
         ("avcore.data.prepare.zeroth", "--data-root km/audio --out-dir km", "an input lies where"),

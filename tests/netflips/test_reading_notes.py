@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from avcore.media.tracks import select_audio_track
+from netflips.commands.recognition import UnitRecognizer, transcribe
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.store import Store
 from netflips.loaded import Loaded
 from netflips.models import Models
-from netflips.recognition import UnitRecognizer, transcribe
 from netflips.script.types import Script
 from tests.avcore.media_samples import Film
 from tests.avcore.test_media_frames import film

@@ -22,10 +22,10 @@ from recipes.demo.heads.head import MouthShape, draw
 from tests.avcore.faces.drawn import head_of
 from tests.avcore.made_speech import silence, talk
 from tests.netflips.cascade.tiny import write_translator
+from tests.netflips.commands.test_portrait import write_portraits
+from tests.netflips.commands.test_say import write_random_text_to_unit
 from tests.netflips.conftest import config, write_clip
 from tests.netflips.recognizers.tiny import write_whisper
-from tests.netflips.test_portrait import write_portraits
-from tests.netflips.test_say import write_random_text_to_unit
 from tests.unit2av.mouth_samples import open_mouth
 
 TWO_MODELS = "--av2unit-path {av2unit} --unit2av-path {unit2av} --cpu"

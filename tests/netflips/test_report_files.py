@@ -15,7 +15,7 @@ import pytest
 from avcore.errors import OutputError, UsageError
 from avcore.notes import json_text
 from netflips.bulk.dubbing import DubRecord, VideoToDub
-from netflips.dubbing import command as dub_command
+from netflips.commands import dub as dub_command
 from netflips.report import material, page
 from netflips.report.files import ReportFiles, speed_of
 from netflips.report.material import FinishedDub

@@ -11,10 +11,10 @@ import pytest
 
 from avcore.media import VideoWriter, read_frames, write_speech
 from avcore.media.frames import Frame
-from netflips.dubbing.command import main as dub_main
+from netflips.commands.dub import main as dub_main
+from netflips.commands.options import lipsync, portrait
+from netflips.dubbing.licences import terms_of_lips
 from netflips.model_paths import ModelPaths
-from netflips.options import lipsync, portrait
-from netflips.published.terms import terms_of_lips
 from netflips.serve.service import Service
 from netflips.serve.settings import Settings
 from recipes.demo.heads.camera import Pose

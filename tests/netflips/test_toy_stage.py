@@ -18,13 +18,14 @@ from avcore.checkpoints.bundle import VARIABLE
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.checkpoints.stages import Stage, stages_of
 from avcore.errors import CheckpointError, NetflipsError, UsageError
-from netflips import info, stages
+from netflips import stages
 from netflips.bulk.dubbing import DubModels
-from netflips.bundles import command as bundle_command
 from netflips.bundles.describe import bundle_lines, check_bundle
+from netflips.commands import bundle as bundle_command
+from netflips.commands import info
+from netflips.commands.options import convert
 from netflips.model_paths import ModelPaths, RunOptions, bundle_paths, given_or_bundle
 from netflips.models import Models, load_models
-from netflips.options import convert
 from recipes.demo.random import random_checkpoints
 from tests.netflips.bundles.conftest import ABOUT, write_references
 from tests.refusal import refused

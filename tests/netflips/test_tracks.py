@@ -12,13 +12,13 @@ import pytest
 import netflips
 from avcore.arrays import Samples
 from avcore.media import read_speech
+from netflips.commands.options import TranscribeOptions
 from netflips.dubbing import job
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.loaded import Loaded
 from netflips.model_paths import ModelPaths
 from netflips.models import Models
-from netflips.options import TranscribeOptions
 from netflips.script.types import Script
 from tests.avcore.made_speech import talk
 from tests.avcore.test_sound_tracks import write_tracks

@@ -19,7 +19,7 @@ for package in ("avcore", "av2unit", "unit2unit", "unit2av", "unit2text", "text2
         if not set(parts) & set(found.name.split(".")):
             import_module(found.name)
 from netflips.model_paths import bundle_paths
-from netflips.info import main
+from netflips.commands.info import main
 from netflips.models import load_models
 from netflips.model_paths import RunOptions
 paths = bundle_paths()

@@ -22,7 +22,7 @@ from avcore.train.checkpoints import no_number_in, read_state
 from avcore.train.entry import read_config
 from avcore.train.loop import Trainer
 from avcore.train.task import Task
-from netflips.info import main as info
+from netflips.commands.info import main as info
 from recipes.made.babble import babble_corpus
 from recipes.made.drawn_lips import draw_corpus
 from recipes.made.tones import sing_corpus

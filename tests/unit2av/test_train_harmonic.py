@@ -9,7 +9,7 @@ import torch
 
 from avcore.speech.pitch import Pitch, measure_pitch
 from avcore.train.entry import read_config
-from netflips.convert import convert_checkpoint
+from netflips.commands.convert import convert_checkpoint
 from recipes.made.tones import SPEAKER_DIM, TonesCorpus, random_units
 from tests.avcore.train.toy import history
 from unit2av.stage import RENDERER

@@ -18,7 +18,7 @@ from torch import Tensor
 from avcore.contracts import SpeakerVoice
 from avcore.speech.pitch import Pitch
 from avcore.units import Units
-from netflips.options import convert
+from netflips.commands.options import convert
 from tests.unit2av.voices import SMALL, random_harmonic, random_vocoder, save_renderer
 from unit2av.transformers_folder import PROJECTION
 from unit2av.voice.named import FILE, write_named_voices

@@ -16,8 +16,8 @@ from avcore.checkpoints.layouts import is_same
 from avcore.decoding.beam import SearchConfig, SearchRules
 from avcore.errors import CheckpointError, LanguageError, UsageError
 from avcore.units import END, Units
+from netflips.commands.options import convert
 from netflips.model_paths import bundle_paths
-from netflips.options import convert
 from tests.refusal import refused
 from unit2unit.inference import UnitTranslator
 from unit2unit.model import TranslatorConfig, load_transformer, search_beams

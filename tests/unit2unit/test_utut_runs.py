@@ -24,7 +24,7 @@ from avcore.compute.inference import has_native_bfloat16
 from avcore.errors import VocabularyError
 from avcore.journal import folder_lock
 from avcore.units import Units
-from netflips.options import convert
+from netflips.commands.options import convert
 from tests.forked import start
 from tests.unit2unit.fairseq_side import load_trained, logits_without_ours
 from tests.unit2unit.phrasebook import ENVIRONMENT, LANGUAGES, NUM_UNITS, command, logged, losses, prepare_stage, train_here

@@ -21,10 +21,10 @@ from avcore.speech.voice_activity import find_speech
 from avcore.timeline import FRAME_RATE
 from avcore.units import Ids
 from avcore.units import unit_sync as shifted
-from netflips.aligned import phonemes_in
 from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.lip_sync import FaceClip, cepstra, judge_lip_sync, sync_vectors
 from netflips.evaluate.metric import DUBS, FigureKind, Measured, Missing, metric, rate, sound_of
+from netflips.recognizers.aligned import phonemes_in
 from unit2av.face.syncnet import SyncNet
 
 _AROUND_S = 0.2

@@ -30,6 +30,8 @@ from avcore.progress import Progress, bars
 from avcore.timeline import seconds_to_samples
 from netflips.bundles.describe import file_facts, note
 from netflips.cascade import kokoro
+from netflips.commands.lip2speech import speak_lips
+from netflips.commands.say import speaker_voice
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.evaluate.cases import CaseFiles
@@ -38,10 +40,8 @@ from netflips.evaluate.page import PAGE, RESULTS, TABLE, metrics_json
 from netflips.evaluate.records import AskedFigures, Job, Suite, run_left
 from netflips.evaluate.suite import run_suite
 from netflips.evaluate.table import markdown, row_name
-from netflips.lip_speech import speak_lips
 from netflips.model_paths import RunOptions, bundle_paths
 from netflips.models import Models, load_models
-from netflips.text_voice import speaker_voice
 from recipes.demo.evaluate.documents import is_untouched_noted, note_untouched, require_page, write_table
 from recipes.demo.evaluate.groups import AUDIO, AUTO, ENGLISH, FLITE, GROUPS, SOUNDS, SPELLED, VIDEO, VOICES, Group, lips_of_kind
 from recipes.demo.evaluate.material import (

@@ -16,7 +16,7 @@ from avcore.arrays import Samples
 from avcore.media import VideoWriter
 from avcore.speech.audio import resample
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_covering, samples_to_seconds
-from netflips.aligned import aligned_phonemes
+from netflips.recognizers.aligned import aligned_phonemes
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from recipes.demo.heads.motion import motion, mouth_track

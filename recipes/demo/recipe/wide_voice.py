@@ -139,7 +139,7 @@ def _round(folder: Path, number: int, one: Round, voice: Path) -> list[Step]:
     )
     telling = _module("recipes.demo.recipe.wide_voice", "--run-dir", folder, "--write-about", about)
     pack = _module(
-        "netflips.bundles.command", "pack", *(word for name, file in shipped.items() for word in (f"--{name}", _shipped(file))),
+        "netflips.commands.bundle", "pack", *(word for name, file in shipped.items() for word in (f"--{name}", _shipped(file))),
         "--renderer", renderer, "--references", BUNDLE / "references.jsonl", "--text-to-unit",
         f"ko={folder / TEXT2UNIT.file_for('ko')}", "--mouth-table", BUNDLE / "mouth.npz", "--voices", BUNDLE / "voices.npz",
         "--about", about, "--precision", "int8", "--bundle-dir", bundle,

@@ -14,8 +14,8 @@ import pytest
 from avcore.data.parallel import UnitReading, read_unit_corpus
 from avcore.data.unit_store import read_units
 from netflips import cli
-from netflips.bulk import command
 from netflips.bulk.settings import ExtractModels
+from netflips.commands import extract as command
 from tests.netflips.bulk.conftest import LENGTHS
 from tests.netflips.bulk.planned import write_corpus
 

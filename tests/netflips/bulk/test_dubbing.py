@@ -10,7 +10,7 @@ import torch
 
 from netflips.bulk.dubbing import DubModels, DubRecord, VideoToDub, settings_key
 from netflips.cascade.options import CascadeModels
-from netflips.dubbing import command as dub_command
+from netflips.commands import dub as dub_command
 from netflips.dubbing.options import DubOptions
 from netflips.model_paths import ModelPaths, RunOptions
 from tests.damage import DAMAGES, damaged

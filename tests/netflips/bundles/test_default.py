@@ -31,7 +31,7 @@ from avcore.speech.pitch import Pitch
 from avcore.units import Units
 from netflips.bundles.describe import check_bundle, note, total_bytes, write_about
 from netflips.bundles.pack import pack_bundle
-from netflips.dubbing import command as dub_command
+from netflips.commands import dub as dub_command
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.model_paths import ModelPaths, RunOptions, bundle_paths

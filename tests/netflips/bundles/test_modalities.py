@@ -15,7 +15,7 @@ from avcore.checkpoints.bundle import Bundle
 from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config
 from avcore.domain import Domain
 from avcore.timeline import SAMPLE_RATE
-from netflips.dubbing import command as dub_command
+from netflips.commands import dub as dub_command
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions, Modalities
 from netflips.dubbing.preflight import with_modalities

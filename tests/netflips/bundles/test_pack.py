@@ -15,11 +15,12 @@ from avcore.checkpoints.bundle import ABOUT as ABOUT_FILE
 from avcore.checkpoints.bundle import Bundle
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, NetflipsError, OutputError, UsageError, VocabularyError
-from netflips import info
-from netflips.bundles import command, pack
+from netflips.bundles import pack
 from netflips.bundles.describe import bundle_files, check_bundle, note
 from netflips.bundles.pack import pack_bundle
 from netflips.bundles.references import nearest_reference, read_references
+from netflips.commands import bundle as command
+from netflips.commands import info
 from netflips.model_paths import ModelPaths, RunOptions, bundle_paths
 from netflips.models import load_models
 from tests.netflips.bundles.conftest import ABOUT, write_references

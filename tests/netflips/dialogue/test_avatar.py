@@ -13,20 +13,20 @@ from PIL import Image
 from avcore.contracts import Transcript, Word
 from avcore.flags import options_from
 from avcore.media import probe, read_speech, write_speech
+from netflips.commands.options import AvatarOptions
+from netflips.commands.options import avatar as command
+from netflips.commands.recognition import RecordingRecognizer, open_recognizer
+from netflips.commands.say import END_S
 from netflips.dialogue.guards import WordList
 from netflips.dialogue.replies import PUZZLED, REFUSED, Program
 from netflips.dialogue.work import Avatar, answer_question
-from netflips.options import AvatarOptions
-from netflips.options import avatar as command
 from netflips.quality_estimation import QualityEstimate
-from netflips.recognition import RecordingRecognizer, open_recognizer
-from netflips.text_voice import END_S
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import MouthShape, draw
 from tests.avcore.faces.drawn import head_of
 from tests.avcore.made_speech import silence, talk
+from tests.netflips.commands.test_say import write_random_text_to_unit
 from tests.netflips.conftest import error_line
-from tests.netflips.test_say import write_random_text_to_unit
 from tests.unit2av.mouth_samples import open_mouth
 from tests.unit2text.tiny import write_random_unit_to_text
 

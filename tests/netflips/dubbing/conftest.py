@@ -15,8 +15,8 @@ from avcore.units import Units
 from netflips.dubbing.options import DubOptions
 from netflips.model_paths import ModelPaths
 from netflips.models import Models
+from tests.netflips.commands.test_say import write_random_text_to_unit
 from tests.netflips.dubbing.made import CUT_S, FRAME_RATE, PLAN, RATE, head_frames, speech, steady_times, write_recording
-from tests.netflips.test_say import write_random_text_to_unit
 from unit2av.stage import RENDERER
 
 MARK = 7

@@ -16,7 +16,7 @@ import torch
 from avcore.media import MediaInfo, MediaSource, VideoWriter, probe
 from avcore.media.sound import read_sound
 from netflips.cascade.speakers import KOKORO
-from netflips.dubbing import command as dub_command
+from netflips.commands import dub as dub_command
 from netflips.dubbing import recognize
 from netflips.model_paths import ModelPaths
 from netflips.script.files import script_from
@@ -180,7 +180,7 @@ def test_dubs_of_other_lengths_keep_no_video_from_its_joint_file(
     def other_length(path: Path) -> MediaInfo:
         return replace(info, duration_s=info.duration_s + 1) if path.name in ("a_en.mp4", "c_ko.mp4") else probe(path)
 
-    monkeypatch.setattr("netflips.dubbing.work.probe", other_length)
+    monkeypatch.setattr("netflips.commands.dub_videos.probe", other_length)
     asked = [
         *map(str, clips),
         *arguments[3:],

@@ -12,11 +12,11 @@ import pytest
 from avcore.errors import UsageError
 from avcore.media import probe
 from netflips.dubbing.dub import dub
+from netflips.dubbing.licences import terms_of_dub
 from netflips.dubbing.options import DubOptions
 from netflips.models import Models
 from netflips.provenance.manifest import read_provenance
 from netflips.provenance.options import SPEECH
-from netflips.published.terms import terms_of_dub
 from netflips.report.files import summary_of
 from netflips.report.material import gather
 from netflips.report.page import report_page

@@ -24,8 +24,8 @@ pytest.importorskip("sentencepiece", reason="needs the extra asr")
 
 
 from avcore.media import write_speech
+from netflips.commands.dub import main
 from netflips.dubbing import recognize
-from netflips.dubbing.command import main
 from netflips.dubbing.options import DubOptions
 from netflips.model_paths import ModelPaths
 from netflips.recognizers.outside import installed_folder
@@ -34,10 +34,10 @@ from netflips.script.targets import KeptOriginal, SpokenSound, TranslatedFrom, W
 from netflips.script.types import SpeakerOf, Term
 from tests.avcore.made_speech import babble, talk
 from tests.netflips.cascade.tiny import write_translator
+from tests.netflips.commands.test_say import write_random_text_to_unit
 from tests.netflips.conftest import write_clip
 from tests.netflips.dubbing.made import decode, given_text, why_alone, work_made, write_times
 from tests.netflips.recognizers.tiny import by_pauses, write_whisper
-from tests.netflips.test_say import write_random_text_to_unit
 
 HEARD, SAID = "the bus stops", "그 버스 서요"
 WORDS = {"the": "그", "bus": "버스", "stops": "서요", "we": "우리", "go": "가요", "smile": "ש"}

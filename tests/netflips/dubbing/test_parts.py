@@ -17,15 +17,15 @@ from avcore.arrays import Pixels
 from avcore.contracts import Word
 from avcore.media.source import Part
 from avcore.units import Units
+from netflips.commands.dub_options import DubCommand
+from netflips.commands.dub_videos import _print_draft
 from netflips.dubbing.face_path import FacePath, follow, paste_lower_face
 from netflips.dubbing.mix import Line, Mixer, SoundReader, output_blocks
-from netflips.dubbing.options import DubCommand
 from netflips.dubbing.part import OutputClock, Placed
 from netflips.dubbing.render import PlacedTalk, segment_borders
 from netflips.dubbing.shots import Shots
 from netflips.dubbing.speech import silent_frames
 from netflips.dubbing.track_faces import Face, FaceMeasures, FrameSpan
-from netflips.dubbing.work import _print_draft
 from netflips.script.targets import Text, WrittenText
 from netflips.script.types import Media, Script, Term
 from netflips.script.utterance import TimeSpan, Utterance

@@ -15,11 +15,11 @@ from av2unit.sources import AUDIO
 from avcore.contracts import Transcript, Word
 from avcore.speech.voice_activity import STEP_SAMPLES, SpeechActivity
 from avcore.timeline import SAMPLE_RATE
+from netflips.commands.recognition import ListenSettings, RecordingRecognizer
 from netflips.dubbing.divide import around_wordless, split_at
 from netflips.dubbing.recognize import RecognizedSpeech, RecognizedText
 from netflips.dubbing.segmentation import Span, cut_utterances
 from netflips.dubbing.sound import Sound
-from netflips.recognition import ListenSettings, RecordingRecognizer
 from netflips.recognizers.windows import WindowPart, packed, recognized_together
 
 _WORD_S = 0.3

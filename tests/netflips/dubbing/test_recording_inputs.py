@@ -13,7 +13,7 @@ import pytest
 from avcore.errors import NetflipsError
 from avcore.media import probe
 from avcore.words import error_line as error_line_in
-from netflips.dubbing import command as dub_command
+from netflips.commands import dub as dub_command
 from netflips.dubbing import segments
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions, Modalities

@@ -17,7 +17,7 @@ import pytest
 from avcore.errors import InputError, OutputError
 from avcore.media import iter_sound_blocks, probe, write_speech
 from avcore.speech.audio import loudness_lufs
-from netflips.dubbing import command as dub_command
+from netflips.commands import dub as dub_command
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.model_paths import ModelPaths

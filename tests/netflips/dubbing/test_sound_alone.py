@@ -13,10 +13,10 @@ from av.stream import Disposition
 from avcore.errors import NetflipsError
 from avcore.media import SoundWriter, probe, read_sound
 from avcore.media.sound_writer import SOUND_ENDINGS
-from netflips.dubbing import command as dub_command
+from netflips.commands import dub as dub_command
+from netflips.commands.dub_videos import out_name
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
-from netflips.dubbing.work import out_name
 from netflips.model_paths import ModelPaths
 from netflips.models import Models
 from netflips.report.files import summary_of
@@ -204,7 +204,7 @@ def test_a_folder_of_sound_is_dubbed(
     (tmp_path / "radio" / "one.mp3").write_bytes(episode.read_bytes())
     done: list[tuple[Path, Path]] = []
     one: Callable[..., Any] = lambda source, target, *_: done.append((source, target)) or Script()  # noqa: E731
-    monkeypatch.setattr("netflips.dubbing.work._dub_one", one)
+    monkeypatch.setattr("netflips.commands.dub_videos._dub_one", one)
     words = [str(tmp_path / "radio"), "--out-dir", str(tmp_path / "ko"), "--to", "ko", "--from", "en", *model_flags(paths)]
     assert dub_command.main(words) in (None, 0)
     assert done == [(tmp_path / "radio" / "one.mp3", tmp_path / "ko" / "one_ko.mp3")]

@@ -31,10 +31,10 @@ from netflips.script.targets import KeptOriginal, Text, TranslatedUnits, UnitLis
 from netflips.script.types import Script
 from netflips.script.utterance import SourceUnits, TimeFit, TimeSpan, Utterance
 from netflips.subtitles.beside import Subtitling
+from tests.netflips.commands.test_say import write_random_text_to_unit
 from tests.netflips.conftest import write_clip
 from tests.netflips.dubbing.made import CUT_S, decode, given_text, work_made, write_times
 from tests.netflips.subtitles.test_subtitles import latin_font
-from tests.netflips.test_say import write_random_text_to_unit
 from tests.refusal import refused
 from tests.unit2text.tiny import write_random_unit_to_text
 from unit2av.lipsync.backend import LipSyncChoice

@@ -11,15 +11,16 @@ import pytest
 
 from avcore.errors import InputError, UsageError, VocabularyError
 from avcore.media import VideoWriter
+from netflips.commands.dub_options import DubCommand
 from netflips.dubbing.dub import dub
-from netflips.dubbing.options import DubCommand, DubOptions
+from netflips.dubbing.options import DubOptions
 from netflips.model_paths import ModelPaths
 from netflips.models import Models
 from netflips.script.files import write_script
 from netflips.script.targets import WrittenText
 from netflips.script.utterance import Utterance
+from tests.netflips.commands.test_say import write_random_text_to_unit
 from tests.netflips.dubbing.made import RATE, decode, given_text, work_made, write_times
-from tests.netflips.test_say import write_random_text_to_unit
 from tests.refusal import refused
 from unit2av.lipsync.backend import LipSyncChoice
 from unit2av.stage import RENDERER

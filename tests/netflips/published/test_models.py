@@ -22,10 +22,12 @@ from netflips import cli
 from netflips.cascade import kokoro
 from netflips.cascade.options import CascadeModels
 from netflips.cascade.speakers import ESPEAK, KOKORO
-from netflips.dubbing.options import DubCommand, DubOptions
+from netflips.commands import models as command
+from netflips.commands.dub_options import DubCommand
+from netflips.commands.options import TranscribeOptions, transcribe
+from netflips.dubbing.options import DubOptions
 from netflips.model_paths import ModelPaths
-from netflips.options import TranscribeOptions, transcribe
-from netflips.published import command, fetch, store
+from netflips.published import fetch, store
 from netflips.published.catalogue import SHIPPED, ModelFile, Origin, read_catalogue
 from netflips.stages import MODEL_FLAGS
 from tests.netflips.cascade.tiny import write_translator

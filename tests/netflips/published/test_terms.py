@@ -10,12 +10,13 @@ from avcore.errors import UsageError
 from avcore.media import probe
 from netflips.cascade.speakers import ESPEAK
 from netflips.dubbing.job import Job
+from netflips.dubbing.licences import terms_of_dub
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.roads.units import UnitRoad
 from netflips.model_paths import ModelPaths, RunOptions, bundle_paths
 from netflips.models import models_when_asked
 from netflips.published.catalogue import SHIPPED, Licence, read_catalogue
-from netflips.published.terms import Terms, may_be_sold, require_commercial, terms_of, terms_of_dub
+from netflips.published.terms import Terms, may_be_sold, require_commercial, terms_of
 from tests.netflips.conftest import write_clip
 from unit2av.lipsync.backend import LipSyncChoice
 

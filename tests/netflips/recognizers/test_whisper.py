@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from avcore.errors import InputError, LanguageError, UsageError
-from netflips.options import transcribe
+from netflips.commands.options import transcribe
 from netflips.recognizers import folders, whisper
 from netflips.recognizers.folders import Trial, try_apart, weights_of
 from netflips.recognizers.outside import installed_folder

@@ -16,7 +16,7 @@ import pytest
 
 from avcore.flags import options_from
 from netflips import cli
-from netflips.options import AvatarOptions, SayCommand, avatar, say
+from netflips.commands.options import AvatarOptions, SayCommand, avatar, say
 from netflips.serve import command
 from netflips.serve.command import ServeOptions
 from netflips.serve.kinds import KINDS, Asked

@@ -12,7 +12,7 @@ import pytest
 
 from avcore.data.manifest_command import check_manifest
 from netflips import cli
-from netflips.prepare import CORPORA
+from netflips.commands.prepare import CORPORA
 from tests.avcore.data.prepare.made import talking_head
 from tests.avcore.data.prepare.trees import (
     lip_label,

@@ -18,7 +18,7 @@ from avcore.units import Units
 from netflips.cascade import kokoro
 from netflips.cascade.kokoro import NaturalVoice
 from recipes.demo.voices.phrasebook import phrasebook
-from tests.netflips.test_say import write_random_text_to_unit
+from tests.netflips.commands.test_say import write_random_text_to_unit
 from tests.recipes.demo.heads.test_espeak import KOREAN
 from tests.unit2text.tiny import write_reader
 from text2unit.stage import TEXT2UNIT

@@ -15,9 +15,9 @@ from avcore.flags import declared_in
 from avcore.loading import loading
 from avcore.notes import several
 from avcore.words import error_line
-from netflips.options import TranscribeCommand
+from netflips.commands.options import TranscribeCommand
+from netflips.commands.run_progress import run_bar
 from netflips.quality_estimation import QualityEstimate, report_quality, require_sure
-from netflips.run_progress import run_bar
 from unit2text.stage import UNIT2TEXT
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def transcribe_files(options: TranscribeCommand, found: "list[Script] | None" = 
     with loading():
         from avcore.media import probe, require_media
         from avcore.media.tracks import select_audio_track
+        from netflips.commands.recognition import as_one, open_recognizer, transcribe, transcript_of
         from netflips.dubbing.store import work_beside
-        from netflips.recognition import as_one, open_recognizer, transcribe, transcript_of
 
     if len(options.recordings) == 1:  # of several, each is opened when its turn comes
         require_media(options.recordings[0], "the recording")
@@ -103,7 +103,7 @@ def _form_of(out: Path | None) -> str:
 
 
 def _text(form: str, script: "Script") -> str:
-    from netflips.recognition import transcript_of
+    from netflips.commands.recognition import transcript_of
     from netflips.subtitles.beside import subtitle_text
     from netflips.subtitles.cues import make_cues, rules_for
 
@@ -121,7 +121,7 @@ def _text(form: str, script: "Script") -> str:
 
 def _facts(script: "Script") -> dict[str, Any]:
     """Return the transcript as JSON: every utterance with its words, and times in seconds."""
-    from netflips.recognition import transcript_of
+    from netflips.commands.recognition import transcript_of
 
     utterances = [
         {

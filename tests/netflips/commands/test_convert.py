@@ -13,8 +13,8 @@ from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.checkpoints.layouts import is_same
 from avcore.checkpoints.pickles import Format, load_pickled
 from avcore.errors import CheckpointError
-from netflips.convert import convert_checkpoint
-from netflips.options import convert
+from netflips.commands.convert import convert_checkpoint
+from netflips.commands.options import convert
 from recipes.demo.random.random_checkpoints import write_random_checkpoints
 from unit2av.stage import RENDERER, SPEAKER_ENCODER
 from unit2unit.stage import SHARED_TABLES

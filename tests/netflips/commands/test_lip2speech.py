@@ -17,11 +17,11 @@ from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.media import FrameSource, VideoWriter, probe, read_speech, write_speech
 from avcore.timeline import SAMPLE_RATE
 from netflips.cli import main as netflips
+from netflips.commands.lip2speech import HOP, MELS, require_moving_lips, see_lips, speak_lips, spoken_stretches, write_mel
+from netflips.commands.options import lip2speech
 from netflips.dubbing.job import digest_of
 from netflips.dubbing.store import Store
 from netflips.dubbing.track_faces import KeptFaces
-from netflips.lip_speech import HOP, MELS, require_moving_lips, see_lips, speak_lips, spoken_stretches, write_mel
-from netflips.options import lip2speech
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import MouthShape, draw
 from tests.avcore.faces.drawn import head_of

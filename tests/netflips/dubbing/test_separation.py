@@ -12,7 +12,7 @@ import torch
 from avcore.errors import CheckpointError, UsageError
 from avcore.media import read_sound, write_speech
 from netflips.dubbing.options import DubOptions
-from netflips.separation import RATE, Separator, main
+from netflips.dubbing.separation import RATE, Separator, main
 from tests.refusal import refused
 
 WIDTHS = (2, 3, 4, 5, 6, 7)
@@ -81,7 +81,7 @@ def test_the_program_writes_a_file_and_is_an_option_by_name(package: Path, tmp_p
     assert len(made) / rate == pytest.approx(3.0, abs=0.01)
     assert np.abs(made).max() == pytest.approx(0.3, abs=0.03)
     command = DubOptions(separate_with="spleeter").separation_command
-    assert shlex.join(command) == shlex.join([sys.executable, "-m", "netflips.separation", "{in}", "{background}"])
+    assert shlex.join(command) == shlex.join([sys.executable, "-m", "netflips.dubbing.separation", "{in}", "{background}"])
     assert main([str(tmp_path / "none.wav"), str(out), "--quiet"]) == 2
 
 

@@ -10,7 +10,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from avcore.checkpoints.checkpoint import from_eight_bits, read_checkpoint, require_numbers, to_eight_bits, write_checkpoint
+from avcore.checkpoints.checkpoint import (
+    cast_weights,
+    from_eight_bits,
+    read_checkpoint,
+    require_numbers,
+    to_eight_bits,
+    write_checkpoint,
+)
 from avcore.checkpoints.layouts import is_same
 from avcore.checkpoints.stages import STORED_PRECISIONS, Checkpoint, Stage
 from avcore.command import LOG
@@ -18,8 +25,8 @@ from avcore.errors import CheckpointError, UsageError
 from avcore.files import HUB_WEIGHTS, keep_apart, require_place
 from avcore.units import normalise_language
 from netflips import stages
-from netflips.model_folder import complete_folder, is_model_folder, require_folder
-from netflips.options import ConvertOptions
+from netflips.commands.options import ConvertOptions
+from netflips.published.folder import complete_folder, is_model_folder, require_folder
 from unit2av.stage import RENDERER, RendererCheckpoint, read_vocoder, with_vocoder
 from unit2av.transformers_folder import CLASS as VOICE_CLASS
 from unit2av.transformers_folder import write_transformers as write_voice
@@ -135,27 +142,6 @@ def convert_checkpoint(
     written = read_checkpoint(path, source.stage)
     _compare(from_eight_bits(to_eight_bits(tensors)) if eight_bits else tensors, written)
     return written
-
-
-def cast_weights(tensors: Mapping[str, Tensor], dtype: torch.dtype, path: Path, least_axes: int = 0) -> dict[str, Tensor]:
-    """Return tensors with the floating-point ones of `least_axes` axes or more in another format.
-
-    All others, such as counters, stay as they are. Shapes stay. Raises CheckpointError naming the file when a value is too large
-    for the format.
-    """
-    casts: dict[int, Tensor] = {}
-    result = {}
-    for name, tensor in tensors.items():
-        if not tensor.is_floating_point() or tensor.dim() < least_axes:
-            result[name] = tensor
-            continue
-
-        # One tensor under several names stays one.
-        cast = casts.setdefault(id(tensor), tensor.to(dtype))
-        if bool((cast.isinf() & ~tensor.isinf()).any()):
-            raise CheckpointError(f"{name} is too large for {dtype}", path=path, hint="use --dtype bfloat16 or keep")
-        result[name] = cast
-    return result
 
 
 def _compare(tensors: Mapping[str, Tensor], written: Checkpoint) -> None:

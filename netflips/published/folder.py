@@ -12,7 +12,7 @@ from avcore.checkpoints.stages import Checkpoint
 from avcore.errors import CheckpointError, UsageError
 from avcore.files import HUB_WEIGHTS, write_text
 from avcore.texts import read_json
-from netflips.model_card import card_of
+from netflips.published.card import card_of
 from unit2av.lipsync.backend import TABLE_FILE
 from unit2av.stage import RENDERER
 from unit2av.voice.named import FILE as VOICES_FILE

@@ -15,9 +15,9 @@ from avcore.checkpoints.layouts import is_same
 from avcore.checkpoints.stages import Stage
 from avcore.errors import InputError
 from avcore.units import Units
-from netflips.model_card import AV_HUBERT_NOTICE
-from netflips.options import convert
-from netflips.published.command import main as models
+from netflips.commands.models import main as models
+from netflips.commands.options import convert
+from netflips.published.card import AV_HUBERT_NOTICE
 from netflips.stages import SHIPPED, STAGES, named_model
 from recipes.demo.random.random_checkpoints import RENDERER as PUBLISHED_RENDERER
 from recipes.demo.random.random_checkpoints import UNIT_ENCODER as UNIT_ENCODER_FILE

@@ -12,15 +12,15 @@ import pytest
 
 from avcore.errors import EXIT_BAD_INPUT
 from avcore.media import read_speech, write_speech
+from netflips.commands.options import transcribe
+from netflips.commands.recognition import Reading, UnitRecognizer
 from netflips.dubbing import recognize
-from netflips.options import transcribe
-from netflips.recognition import Reading, UnitRecognizer
 from tests.avcore.made_speech import talk
 from tests.netflips.conftest import write_clip
 
 main = transcribe.main
 
-CLIP = Path(__file__).resolve().parents[2] / "docs" / "clip" / "clip.mp4"
+CLIP = Path(__file__).resolve().parents[3] / "docs" / "clip" / "clip.mp4"
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_a_recognizer_of_sound_takes_the_readers_place(
 _KILLED = """
 import os, signal, sys
 from netflips.dubbing.store import Store
-from netflips.options import transcribe
+from netflips.commands.options import transcribe
 kept, keep = [], Store.keep
 
 def deadly_keep(self, step, made_of, value):

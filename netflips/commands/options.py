@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from avcore.bounds import Count, Number, Positive, Share
+from avcore.bounds import Count, Positive
 from avcore.checkpoints.stages import STORED_PRECISIONS
 from avcore.errors import UsageError
 from avcore.faces.select import FaceWord
@@ -30,12 +30,12 @@ from avcore.flags import (
 from avcore.loading import loading
 from avcore.programs import parse_command
 from netflips import stages
-from netflips.provenance.options import LIPS, VIDEO, Generated, MarkFlags
+from netflips.portraits.options import PortraitFlags
+from netflips.provenance.options import LIPS, Generated, MarkFlags
 from netflips.recognizers.language import AUTO
 from unit2av.inference_options import RenderOptions
 from unit2av.lipsync.backend import LipSyncChoice, lips_flag
 
-SIZES = {"360p": 360, "480p": 480, "720p": 720, "1080p": 1080, "source": None}
 Speed = Annotated[float, Meta(ge=0.4, le=2.5)]
 """How fast somebody speaks, 1 = as learnt."""
 Fit = Literal["speech", "hold", "video"]
@@ -52,30 +52,6 @@ class VoiceFlags(CommonOptions):
     """text-to-unit model (default: the bundle's, if it has one)"""
     speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
     """encoder.pt or x.onnx (default: resemblyzer's weights)"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PortraitFlags(MarkFlags, CommonOptions):
-    """How a portrait is shown."""
-
-    face: int | None = flag(group="video", default=None)
-    """the N-th face from the left, if there are several"""
-    motion: Share = flag(default=0.6, metavar="0..1")
-    """how much the head moves (default: 0.6)"""
-    seed: Number = flag(default=0)
-    """seed of the head's movement (default: 0)"""
-    blinks: bool = flag("--no-blinks", default=True)
-    """leave the eyes as they are"""
-    fill: bool = flag("--no-fill", default=True)
-    """move the background near the head with it, in place of filling what the head uncovers"""
-    size: str = flag(default="source", choices=tuple(SIZES))
-    """height of the result (default: the frame's own)"""
-    lips: LipSyncChoice = lips_flag()
-
-    @property
-    def generated(self) -> Generated:
-        """All frames."""
-        return VIDEO
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -374,7 +350,7 @@ class RenderCommand(MarkFlags, RenderOptions):
     """write what was done: .html is a page to read, any other name is JSON; may be given for each"""
 
 
-_EXAMPLE = Path(__file__).with_name("serve")
+_EXAMPLE = Path(__file__).parents[1] / "serve"
 """The folder of the example of the page: example.mp4, example.jpg, and example.json about the clip."""
 
 
@@ -436,12 +412,12 @@ def _command(options: type[Any], name: str, module: str, work: str) -> Command[A
     return Command(options, f"netflips {name}", run)
 
 
-lipsync = _command(LipsyncCommand, "lipsync", "netflips.dubbing.given_audio", "sync_lips")
-portrait = _command(PortraitCommand, "portrait", "netflips.dubbing.portrait", "animate")
+lipsync = _command(LipsyncCommand, "lipsync", "netflips.commands.given_audio", "sync_lips")
+portrait = _command(PortraitCommand, "portrait", "netflips.commands.portrait", "animate")
 avatar = _command(AvatarOptions, "avatar", "netflips.dialogue.work", "answer_question")
-say = _command(SayCommand, "say", "netflips.text_voice", "say_text")
-lip2speech = _command(LipSpeechCommand, "lip2speech", "netflips.lip_speech", "speak_video")
-transcribe = _command(TranscribeCommand, "transcribe", "netflips.transcription", "transcribe_files")
-render = _command(RenderCommand, "render", "netflips.dubbing.given_audio", "render_units")
-demo = _command(DemoOptions, "demo", "netflips.demo", "run_demo")
-convert = _command(ConvertOptions, "convert", "netflips.convert", "convert")
+say = _command(SayCommand, "say", "netflips.commands.say", "say_text")
+lip2speech = _command(LipSpeechCommand, "lip2speech", "netflips.commands.lip2speech", "speak_video")
+transcribe = _command(TranscribeCommand, "transcribe", "netflips.commands.transcribe", "transcribe_files")
+render = _command(RenderCommand, "render", "netflips.commands.given_audio", "render_units")
+demo = _command(DemoOptions, "demo", "netflips.commands.demo", "run_demo")
+convert = _command(ConvertOptions, "convert", "netflips.commands.convert", "convert")

@@ -51,6 +51,7 @@ from avcore.timeline import (
     seconds_to_samples,
 )
 from avcore.units import Units
+from netflips.commands.options import LipSpeechCommand
 from netflips.dubbing.begin import media_of
 from netflips.dubbing.job import digest_of
 from netflips.dubbing.options import settings_as_json
@@ -63,7 +64,6 @@ from netflips.dubbing.track_faces import Face, FaceSearch, FrameSpan, KeptFaces
 from netflips.dubbing.video_format import VideoFormat, speech_as_it_is
 from netflips.model_paths import paths_asked
 from netflips.models import Models, models_when_asked
-from netflips.options import LipSpeechCommand
 from netflips.script.targets import GivenUnits, UnitList
 from netflips.script.types import SPEAKER, Made, ModelUsed, Script, SpeakerOf, Timing, VoiceFile
 from netflips.script.utterance import SourceUnits, TimeFit, TimeSpan, Utterance

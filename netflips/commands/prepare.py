@@ -19,7 +19,7 @@ CORPORA = {
     "grid": ("avcore.data.prepare.grid", "GRID: six-word sentences of 34 people, with its splits"),
     "lrs": ("avcore.data.prepare.lrs", "LRS2 and LRS3, with their splits"),
     "video": ("avcore.data.prepare.video", "a folder of talking-head videos"),
-    "pairs": ("netflips.synthetic_pairs", "pairs from a corpus of one language, by a text translator and text-to-speech programs"),
+    "pairs": ("netflips.commands.pairs", "pairs from a corpus of one language, by a text translator and text-to-speech programs"),
 }
 
 

@@ -18,10 +18,10 @@ from avcore.notes import several
 from avcore.progress import Progress, bars, silent, track
 from avcore.timeline import seconds_to_samples, seconds_to_units, units_to_seconds
 from avcore.units import Units, write_unit_file
+from netflips.commands.options import SayCommand
 from netflips.dubbing.timing import rest_at_pauses, scale_durations
 from netflips.model_paths import paths_asked
 from netflips.models import Models, models_when_asked
-from netflips.options import SayCommand
 from netflips.quality_estimation import of_text, report_quality, require_sure
 from text2unit.inference import given_script
 from text2unit.korean.phrasing import phrased

@@ -196,7 +196,7 @@ def _separate(options: SeparationOptions) -> None:
     write_speech_pieces(options.out, separator.background(iter_sound_at(source, RATE)), RATE, channels)
 
 
-_COMMAND = Command(SeparationOptions, "python -m netflips.separation", _separate)
+_COMMAND = Command(SeparationOptions, "python -m netflips.dubbing.separation", _separate)
 build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":

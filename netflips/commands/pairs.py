@@ -32,7 +32,7 @@ from avcore.programs import LineProgram, parse_command, program_name
 from avcore.units import normalise_language
 from netflips.bulk.inputs import require_file_names
 from netflips.cascade.program import post_json
-from netflips.quality_estimation import is_loop
+from netflips.recognizers.loops import is_loop
 from unit2text.text import character_errors, normalise_for_reading
 
 _HANGUL, _LATIN = range(ord("가"), ord("힣") + 1), range(ord("a"), ord("z") + 1)

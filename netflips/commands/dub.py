@@ -4,7 +4,7 @@ from avcore.command import LOG
 from avcore.flags import Command
 from avcore.loading import loading
 from netflips.cascade.speakers import ESPEAK
-from netflips.dubbing.options import DubCommand
+from netflips.commands.dub_options import DubCommand
 
 
 def _work(given: DubCommand) -> int | None:
@@ -19,7 +19,7 @@ def _work(given: DubCommand) -> int | None:
             from avcore.media import require_media
 
             require_media(given.videos[0], "the input video")
-        from netflips.dubbing.work import dub_videos
+        from netflips.commands.dub_videos import dub_videos
 
     return dub_videos(asked)
 

@@ -17,7 +17,7 @@ from avcore.texts import read_json
 from avcore.units import normalise_language
 from netflips import stages
 from netflips.bundles.describe import EXTRAS, bundle_lines, check_bundle, note, total_bytes
-from netflips.checkout import from_checkout
+from netflips.commands.checkout import from_checkout
 
 _MEGA = 2**20
 
@@ -128,7 +128,7 @@ def _pack(options: PackOptions) -> None:
     check_files((), {"a file that it is made of": inputs}, {"a file of the bundle": written})
     with loading():
         from netflips.bundles.pack import pack_bundle
-        from netflips.convert import DTYPES
+        from netflips.commands.convert import DTYPES
 
     packed = (*needed_stages(), *_optional())
     precision = {stage: None if stage.part in options.keep else DTYPES[options.precision] for stage in packed}

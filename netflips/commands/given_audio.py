@@ -13,6 +13,8 @@ from avcore.media import MediaInfo, probe, require_media
 from avcore.media.tracks import select_audio_track, select_tracks
 from avcore.notes import several
 from avcore.timeline import samples_to_seconds
+from netflips.commands.options import LipsyncCommand, RenderCommand
+from netflips.commands.run_progress import run_bar
 from netflips.dubbing.begin import begin_with_given_audio
 from netflips.dubbing.fit import fit, with_outputs
 from netflips.dubbing.given import track_of, units_of_track
@@ -32,9 +34,7 @@ from netflips.dubbing.video_format import speech_as_it_is
 from netflips.dubbing.write import write
 from netflips.model_paths import paths_asked
 from netflips.models import models_when_asked
-from netflips.options import LipsyncCommand, RenderCommand
 from netflips.report.files import lines_of_people, with_reports
-from netflips.run_progress import run_bar
 from netflips.script.targets import GivenUnits, SpokenSound, UnitList
 from netflips.script.types import Script, VoiceFile
 from netflips.script.utterance import TimeFit, TimeSpan

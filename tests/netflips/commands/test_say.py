@@ -20,10 +20,10 @@ from avcore.speech.pitch import Pitch
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples, units_to_samples
 from avcore.units import read_unit_file
 from netflips.cli import main as netflips
+from netflips.commands.options import say
+from netflips.commands.say import END_S
 from netflips.dubbing.text_speech import natural_units
 from netflips.loaded import load as netflips_load
-from netflips.options import say
-from netflips.text_voice import END_S
 from tests.unit2av.voices import TINY
 from text2unit.model import ALIGNED, CTC, TextToUnitConfig, network_of
 from text2unit.stage import TEXT2UNIT

@@ -19,8 +19,9 @@ from avcore.notes import require_utf8, several
 from avcore.progress import bars
 from avcore.timeline import exact
 from avcore.words import error_line
+from netflips.commands.dub_options import DubCommand
+from netflips.commands.run_progress import run_bar
 from netflips.dubbing.dub import dub
-from netflips.dubbing.options import DubCommand
 from netflips.dubbing.part import part_of
 from netflips.dubbing.preflight import check_words, checked_lips
 from netflips.dubbing.roads import road_of
@@ -28,7 +29,6 @@ from netflips.model_paths import ModelPaths, RunOptions, given_or_bundle
 from netflips.models import Models, choose_languages, load_models, require_targets
 from netflips.quality_estimation import QualityEstimate, report_quality
 from netflips.report.files import ReportFiles, summary_of
-from netflips.run_progress import run_bar
 from netflips.script.files import script_from
 from netflips.script.terms import term_lines
 from netflips.script.types import Script

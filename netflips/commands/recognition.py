@@ -32,8 +32,9 @@ from netflips.dubbing.shots import kept_shots
 from netflips.dubbing.sound import Sound, stored_sound
 from netflips.dubbing.store import CachingRecognizer, Store
 from netflips.dubbing.track_faces import Face, FaceSearch, FrameSpan, KeptFaces, Lips, frame_span_of
-from netflips.quality_estimation import QualityEstimate, is_loop, of_hearing, of_recording, recognition
+from netflips.quality_estimation import QualityEstimate, of_hearing, of_recording, recognition
 from netflips.recognizers.language import AUTO
+from netflips.recognizers.loops import is_loop
 from netflips.script.targets import Text, WrittenBy
 from netflips.script.types import Media, Script
 from netflips.script.utterance import TimeSpan, Utterance
@@ -43,7 +44,7 @@ from unit2text.stage import LIPS, UNIT2TEXT, UNITS
 from unit2text.unit_reader import UnitReader
 
 if TYPE_CHECKING:
-    from netflips.options import AvatarOptions, TranscribeCommand
+    from netflips.commands.options import AvatarOptions, TranscribeCommand
 
 _SOUND_FILE, _READ = "sound.f32", "transcripts"
 

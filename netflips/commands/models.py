@@ -18,7 +18,7 @@ from avcore.flags import Command, Commands, QuietOptions, flag, positional
 from avcore.loading import loading
 from avcore.notes import json_text, print_text, shown
 from avcore.progress import bars
-from netflips.info import flag_of, model_facts
+from netflips.commands.info import flag_of, model_facts
 from netflips.published.catalogue import NAME, Model, ModelFile, catalogue
 from netflips.published.fetch import Fetcher
 from netflips.published.store import (
@@ -283,7 +283,7 @@ def _require_known(path: Path, model: Model | None, before: dict[str, Any]) -> N
 def _only_model(folder: Path) -> Path:
     """Return the model in an added folder: its only file, the weights of a folder for a hub, or the whole folder."""
     with loading():
-        from netflips.model_folder import is_model_folder
+        from netflips.published.folder import is_model_folder
 
     if is_model_folder(folder):
         return folder / HUB_WEIGHTS

@@ -14,12 +14,12 @@ from avcore.media import read_speech
 from avcore.notes import print_text, shown
 from avcore.progress import bars
 from netflips.bundles.references import Match, nearest_reference, read_references
+from netflips.commands.options import DemoOptions, PortraitCommand
+from netflips.commands.portrait import animate
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
-from netflips.dubbing.portrait import animate
 from netflips.model_paths import RunOptions, bundle_paths, require_bundle
 from netflips.models import load_models
-from netflips.options import DemoOptions, PortraitCommand
 from netflips.report.files import ReportFiles, speed_of
 from netflips.script.types import Script
 from unit2av.stage import RENDERER

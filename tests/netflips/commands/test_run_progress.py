@@ -9,8 +9,8 @@ from itertools import groupby, pairwise
 import pytest
 
 from avcore import progress
-from netflips import run_progress
-from netflips.run_progress import run_bar, seconds_left, share_of
+from netflips.commands import run_progress
+from netflips.commands.run_progress import run_bar, seconds_left, share_of
 
 
 @pytest.fixture

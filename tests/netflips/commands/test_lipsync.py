@@ -11,12 +11,12 @@ import pytest
 
 from avcore.media import VideoWriter, probe, read_frames, read_speech, write_speech
 from avcore.speech.voice_activity import detect_activity
+from netflips.commands.options import lipsync
 from netflips.dubbing import segments
 from netflips.dubbing.segments import SegmentEncoder
 from netflips.dubbing.speech import quiet_moments
 from netflips.dubbing.track_faces import FaceSearch
 from netflips.evaluate.command import main as evaluate
-from netflips.options import lipsync
 from netflips.provenance.manifest import read_provenance
 from netflips.provenance.options import LIPS
 from netflips.script.files import script_from, script_json

@@ -18,9 +18,12 @@ from avcore.progress import Progress
 from avcore.progress import track as tracked
 from avcore.timeline import SAMPLES_PER_FRAME, UNITS_PER_FRAME, frames_to_seconds
 from avcore.units import Units, from_reference_codes, read_unit_file, units_of
+from netflips.commands.given_audio import speak_along
+from netflips.commands.options import PortraitCommand
+from netflips.commands.run_progress import run_bar
+from netflips.commands.say import NEUTRAL, TextVoice, choose_voice, speaker_voice
 from netflips.dubbing.begin import begin_with_given_audio
 from netflips.dubbing.given import track_of
-from netflips.dubbing.given_audio import speak_along
 from netflips.dubbing.job import Job, digest_of
 from netflips.dubbing.options import DubOptions, settings_as_json
 from netflips.dubbing.part import fitted, spoken_units
@@ -33,13 +36,10 @@ from netflips.dubbing.video_format import VideoFormat
 from netflips.dubbing.write import write
 from netflips.model_paths import paths_asked
 from netflips.models import Models, models_when_asked
-from netflips.options import PortraitCommand
 from netflips.portraits.head import MOVING, Portrait
 from netflips.report.files import with_reports
-from netflips.run_progress import run_bar
 from netflips.script.targets import GivenUnits, SpokenSound, Target, UnitList, WrittenText
 from netflips.script.types import Script, VoiceFile
-from netflips.text_voice import NEUTRAL, TextVoice, choose_voice, speaker_voice
 from text2unit.inference import warn_of_script
 from text2unit.script import SpokenScript, script_of
 from unit2av.lipsync import LipSync, SpokenUnits

@@ -13,8 +13,8 @@ from avcore.errors import InputError
 from avcore.faces.detect import FaceDetector
 from avcore.media import VideoWriter, probe, read_frames, read_speech, write_speech
 from avcore.timeline import frames_covering, samples_to_seconds
+from netflips.commands.options import portrait
 from netflips.dubbing import segments
-from netflips.options import portrait
 from netflips.portraits.head import HeadMove, StillHead, layers_of, movements
 from netflips.portraits.still import find_face, read_still, sized
 from netflips.provenance.manifest import read_provenance
@@ -24,14 +24,14 @@ from netflips.script.targets import SpokenSound
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import MouthShape, draw
 from tests.avcore.faces.drawn import head_of
-from tests.netflips.test_say import write_random_text_to_unit
+from tests.netflips.commands.test_say import write_random_text_to_unit
 from tests.unit2av.lip_programs import command
 from tests.unit2av.mouth_samples import open_mouth
 
 main = portrait.main
 
 SIDE = 220
-DEMO_CLIP = Path(__file__).resolve().parents[2] / "docs" / "clip" / "clip.mp4"
+DEMO_CLIP = Path(__file__).resolve().parents[3] / "docs" / "clip" / "clip.mp4"
 REST_S = 0.72
 """Of a portrait before and behind its speech."""
 
@@ -173,7 +173,7 @@ def test_a_portrait_says_text_and_units(folder: Path, tmp_path: Path, parity_dir
 
 
 def test_the_background_stands_still_behind_a_head_that_moves() -> None:
-    path = Path(__file__).resolve().parents[2] / "docs" / "clip" / "portrait.jpg"
+    path = Path(__file__).resolve().parents[3] / "docs" / "clip" / "portrait.jpg"
     still = read_still(path)
     mesh, _ = find_face(still, None, path)
     layers = layers_of(still, mesh)

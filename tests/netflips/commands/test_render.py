@@ -14,7 +14,7 @@ from netflips.script.utterance import DrawnFrames
 from tests.avcore.media_samples import Film
 from tests.unit2av.test_inference_unit2av import BOX, arguments, make_clip, write_rows
 
-CLIP = Path(__file__).resolve().parents[2] / "docs" / "clip" / "clip.mp4"
+CLIP = Path(__file__).resolve().parents[3] / "docs" / "clip" / "clip.mp4"
 
 
 def test_a_report_tells_the_units_and_the_frames(tmp_path: Path, parity_dir: Path) -> None:
