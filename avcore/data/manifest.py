@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import islice
 from pathlib import Path
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, overload
 from unicodedata import normalize
 
 import numpy as np
@@ -26,51 +26,10 @@ from avcore.journal import iter_rows, write_rows
 from avcore.timeline import frames_to_seconds, samples_to_seconds, seconds_to_samples
 from avcore.units import normalise_language
 
-Item = TypeVar("Item")
-
 _LEVEL = 1
 """zlib's level. Names and numbers of similar form get hardly smaller at higher levels."""
-
-
-class Packed(Sequence[Item], Generic[Item]):
-    """A sequence whose items are held packed in blocks. Access in order is as quick as of a list; random access unpacks a block."""
-
-    def __init__(self, items: Iterable[Item], pack: Callable[[Item], Any], unpack: Callable[[Any], Item], block: int = 64) -> None:
-        """pack, unpack: convert an item to a JSON value and back. block: number of items that are packed together."""
-        self._unpack, self._block, self._length = unpack, block, 0
-        self._blocks: list[bytes] = []
-        self._open: tuple[int, list[Item]] = (-1, [])
-        source = iter(items)
-        while part := [pack(item) for item in islice(source, block)]:
-            self._blocks.append(zlib.compress(json.dumps(part).encode(), _LEVEL))
-            self._length += len(part)
-
-    def __len__(self) -> int:
-        return self._length
-
-    @overload
-    def __getitem__(self, at: int) -> Item: ...
-
-    @overload
-    def __getitem__(self, at: slice) -> list[Item]: ...
-
-    def __getitem__(self, at: int | slice) -> Item | list[Item]:
-        if isinstance(at, slice):
-            return [self[one] for one in range(*at.indices(self._length))]
-        if not -self._length <= at < self._length:
-            raise IndexError(at)
-        number, place = divmod(at % self._length, self._block)
-        return self._items(number)[place]
-
-    def __iter__(self) -> Iterator[Item]:
-        for number in range(len(self._blocks)):
-            yield from self._items(number)
-
-    def _items(self, number: int) -> list[Item]:
-        if self._open[0] != number:
-            rows = json.loads(zlib.decompress(self._blocks[number]))
-            self._open = (number, [self._unpack(row) for row in rows])
-        return self._open[1]
+_BLOCK = 64
+"""Entries that are packed together."""
 
 
 PATH_FIELDS = ("audio", "video", "lips", "boxes", "reference")
@@ -153,12 +112,52 @@ class Manifest:
         return self.root / relative if relative else None
 
 
+class PackedEntries(Sequence[Entry]):
+    """Entries that are held packed in blocks. Access in order is as quick as of a list; random access unpacks a block."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self._length = 0
+        self._blocks: list[bytes] = []
+        self._open: tuple[int, list[Entry]] = (-1, [])
+        rows = ([getattr(entry, name) for name in _NAMES] for entry in entries)
+        while part := list(islice(rows, _BLOCK)):
+            self._blocks.append(zlib.compress(json.dumps(part).encode(), _LEVEL))
+            self._length += len(part)
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, at: int) -> Entry: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> list[Entry]: ...
+
+    def __getitem__(self, at: int | slice) -> Entry | list[Entry]:
+        if isinstance(at, slice):
+            return [self[place] for place in range(*at.indices(self._length))]
+        if not -self._length <= at < self._length:
+            raise IndexError(at)
+        number, place = divmod(at % self._length, _BLOCK)
+        return self._entries(number)[place]
+
+    def __iter__(self) -> Iterator[Entry]:
+        for number in range(len(self._blocks)):
+            yield from self._entries(number)
+
+    def _entries(self, number: int) -> list[Entry]:
+        if self._open[0] != number:
+            rows = json.loads(zlib.decompress(self._blocks[number]))
+            self._open = (number, [Entry(*row) for row in rows])
+        return self._open[1]
+
+
 def read_manifest(
     path: str | Path, root: str | Path | None = None, keep: Callable[[Iterable[Entry]], Sequence[Entry]] = tuple
 ) -> Manifest:
     """Read a manifest. Raises InputError naming the first line that is no entry, and doubled ids.
 
-    keep: how the entries are held. `packed_entries` takes a tenth of the memory, for a corpus that is read in its order.
+    keep: how the entries are held. `PackedEntries` takes a tenth of the memory, for a corpus that is read in its order.
     """
     path = require_file(path, "the manifest")
     # A hash takes 8 bytes; a set of the ids would take more than packed entries do.
@@ -182,11 +181,6 @@ def read_manifest(
             seen[entry.id] = number
 
     return Manifest(path.parent if root is None else Path(root), entries)
-
-
-def packed_entries(entries: Iterable[Entry]) -> Packed[Entry]:
-    """Return the same entries, packed to save memory."""
-    return Packed(entries, lambda entry: [getattr(entry, name) for name in _NAMES], lambda row: Entry(*row))
 
 
 def iter_entries(path: str | Path) -> Iterator[tuple[int, Entry]]:

@@ -33,10 +33,9 @@ from avcore.timeline import frames_to_seconds, samples_to_seconds
 from netflips.bulk.inputs import require_file_names
 from netflips.bulk.progress import RunProgress, duration
 from netflips.bulk.records import BatchResult, Costs, MadeFile, Rejected, Source, by_length
-from netflips.bulk.run_folder import require_same
 from netflips.bulk.settings import AUDIO, VIDEO, ExtractModels, ExtractSettings
 from netflips.bulk.spread import Spread, file_size, place_at, resources_here, with_full_paths
-from netflips.bulk.store import ResultStore, ShardWork, open_store
+from netflips.bulk.store import ResultStore, ShardWork, open_store, require_same
 from netflips.bulk.worker import ModelWorker, read_part
 from unit2av.speaker import encoder_fingerprint
 
@@ -277,20 +276,18 @@ def extract(
     models = with_full_paths(prepare_extraction(manifest, settings, models, spread.address))
     key = settings.key() | model_key(models, settings)
 
-    with open_store(settings.out_dir, key, settings.layout, settings.shard_size, overwrite) as store:
-        work = store.plan(manifest, retry_failed)
-        num_before, num_pending = store.num_done, sum(shard.num_pending for shard in work)
-
-        progress = RunProgress(num_pending, total_seconds(iter_pending(work)), is_quiet=is_quiet)
+    with open_store(settings, key, manifest, overwrite, retry_failed) as store:
+        num_pending = sum(shard.num_pending for shard in store.shards)
+        progress = RunProgress(num_pending, total_seconds(iter_pending(store.shards)), is_quiet=is_quiet)
         try:
-            _Run(store, settings, models, spread, progress).do(work)
+            _Run(store, settings, models, spread, progress).do()
         finally:
             progress.close()
             store.tidy()
 
         ids = (entry.id for entry in manifest.entries) if store.failed else ()
         failures = {name: store.failed[name]["reason"] for name in ids if name in store.failed}
-        return Summary(len(manifest), num_before, progress, failures)
+        return Summary(len(manifest), store.num_done, progress, failures)
 
 
 def dry_run(
@@ -304,8 +301,7 @@ def dry_run(
     """Estimate what `extract` would take on this machine; nothing is written. Raises the same errors."""
     models = prepare_extraction(manifest, settings, models)
     require_same(settings.out_dir, settings.key() | model_key(models, settings))
-    store = ResultStore(settings.out_dir, settings.layout, settings.shard_size)
-    work = store.plan(manifest, retry_failed, is_trial=True)
+    work = ResultStore(settings, manifest, retry_failed, is_trial=True).shards
     size = replace(spread, address=None).pool_size(models.device, file_size(models.encoder), resources_here())
     return estimate(work, settings.for_device(models.device), models, size, num_samples)
 
@@ -319,13 +315,9 @@ class _Run:
     _progress: RunProgress
     _left: dict[int, int] = field(default_factory=dict)
 
-    def do(self, work: Sequence[ShardWork]) -> None:
+    def do(self) -> None:
         """Work through what is pending, and close each shard as soon as it is complete."""
-        # A killed run may have finished a shard without closing it.
-        for shard in work:
-            if not shard.num_pending:
-                self._store.close(shard.number)
-        self._left = {shard.number: shard.num_pending for shard in work if shard.num_pending}
+        self._left = {shard.number: shard.num_pending for shard in self._store.shards if shard.num_pending}
         if not self._left:
             return
 
@@ -341,7 +333,7 @@ class _Run:
                 pool.start()
                 self._progress.start()
 
-                for outcome in pool.run(shard_tasks(work, settings)):
+                for outcome in pool.run(shard_tasks(self._store.shards, settings)):
                     if isinstance(outcome, Lost):
                         self._keep(outcome.label, BatchResult([], [Rejected(outcome.item.id, outcome.reason)]))
                     else:
@@ -351,9 +343,9 @@ class _Run:
     def _keep(self, shard: int, result: BatchResult) -> None:
         """Store the outcome of a batch before anything else happens."""
         if result.made:
-            self._store.add(shard, result.made)
+            self._store.add(result.made)
         if result.rejected:
-            self._store.reject(shard, result.rejected)
+            self._store.reject(result.rejected)
 
         num_made, num_rejected = len(result.made), len(result.rejected)
         self._left[shard] -= num_made + num_rejected

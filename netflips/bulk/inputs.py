@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
-from avcore.data.manifest import Entry, Manifest, packed_entries, read_manifest
+from avcore.data.manifest import Entry, Manifest, PackedEntries, read_manifest
 from avcore.data.prepare.sources import walk
 from avcore.errors import InputError
 from avcore.files import LIP_ENDING, SOUND_SUFFIXES, VIDEO_SUFFIXES
@@ -27,7 +27,7 @@ def read_inputs(what: str, root: Path | None = None, language: str = "") -> Mani
     """
     path = Path(what)
     if path.is_file() and path.suffix.lower() in MANIFEST_SUFFIXES:
-        manifest = read_manifest(path, root, lambda entries: packed_entries(_with_language(entries, language)))
+        manifest = read_manifest(path, root, lambda entries: PackedEntries(_with_language(entries, language)))
     elif path.is_file():
         manifest = _of_files([path], path.parent, language)
     elif path.is_dir():
@@ -58,7 +58,7 @@ def require_file_names(ids: Iterable[str]) -> None:
 def _of_files(files: Iterable[Path], root: Path, language: str) -> Manifest:
     files = sorted(files)
     require_utf8(files, "a media file")
-    return Manifest(root, packed_entries(_with_language(_named(files, root), language)))
+    return Manifest(root, PackedEntries(_with_language(_named(files, root), language)))
 
 
 def _named(files: Iterable[Path], root: Path) -> Iterator[Entry]:

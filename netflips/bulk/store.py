@@ -1,20 +1,21 @@
-"""The output folder of a bulk run. A run may be killed at any moment, and continues where it was.
+"""The output folder of an extraction. A run may be killed at any moment, and continues where it was.
 
     run.json              what the results were made with
-    plan.jsonl            which utterance goes into which shard
     work.jsonl            finished rows of shards that are not complete yet
-    shards/00012.jsonl    a complete shard, in the order of the plan
-    closed.jsonl          digest of each complete shard, see `run_folder`
+    shards/00012.jsonl    a complete shard, in the order of the input
     failed.jsonl          utterances that were set aside, with the reason
 
-The file of a shard is used while it is unchanged. Utterances that are neither in it nor in `work.jsonl` nor set aside are left to
-do, and reopen the shard.
+A shard has the rows of as many utterances of the input as `shard_size`; in the layout `files`, shards are in `index` and hold
+everything but the units. An utterance is done when its row is in a shard or in `work.jsonl`, and the files that the row names are
+there. Each row holds a digest of what it was made from: a corpus may move, but its files may not be exchanged.
 """
 
-import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,97 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.data.manifest import Manifest
-from avcore.errors import InputError
-from avcore.journal import Rows, folder_lock
-from avcore.notes import several
+from avcore.errors import InputError, OutputError, UsageError
+from avcore.files import keep_folder_apart, remove_temporary, write_text
+from avcore.journal import Row, Rows, differing, folder_lock, read, write_rows
+from avcore.texts import read_json
 from netflips.bulk.records import MadeFile, Rejected, Source
-from netflips.bulk.run_folder import WAY_OUT, Shard, ShardFiles, digest, packed_shards, prepare_folder, read_plan, write_plan
-from netflips.bulk.settings import ShardLayout
+from netflips.bulk.settings import ExtractSettings
 
-LOG = logging.getLogger("netflips")
-_NOWHERE = -1
+_FOLDERS = ("shards", "index", "units", "features", "speakers", "lips")
+_RUN = "run.json"
+_FILES = ("work.jsonl", "failed.jsonl", _RUN)
+"""Deleted in this order: without run.json, the rest is not recognized as ours."""
+_FORMAT = "netflips-extract-2"
+_MADE_OF = "made_of"
+_BESIDE = ("features", "speaker_path", "lips", "boxes")
+"""Fields of a row that name a file below the output folder."""
+_DIGEST_DIGITS = 16
+_WAY_OUT = "put back a copy of it, choose another --out-dir, or delete the folder if its results are not needed"
+
+
+@contextmanager
+def open_store(
+    settings: ExtractSettings, key: Mapping[str, Any], manifest: Manifest, overwrite: bool = False, retry_failed: bool = False
+) -> Iterator["ResultStore"]:
+    """Open an output folder for this run alone.
+
+    key: what the results are made with. overwrite: delete earlier results first. retry_failed: what was set aside is pending again.
+    Raises UsageError when there are results made with another key, OutputError when another run is at work or other files have the
+    names of ours, InputError when finished results were made from other files.
+    """
+    with folder_lock(settings.out_dir):
+        _prepare(settings.out_dir, key, overwrite)
+        yield ResultStore(settings, manifest, retry_failed)
+
+
+def _prepare(out_dir: Path, key: Mapping[str, Any], overwrite: bool) -> None:
+    path = out_dir / _RUN
+    if path.exists() and overwrite:
+        # Raises for a run.json that is not ours: whatever is beside it must not be deleted.
+        _read_run(path)
+        for name in _FOLDERS:
+            if (out_dir / name).is_symlink():  # the link goes, and what it points to stays
+                (out_dir / name).unlink()
+            elif (out_dir / name).exists():
+                shutil.rmtree(out_dir / name)
+        for name in _FILES:
+            (out_dir / name).unlink(missing_ok=True)
+
+    if not require_same(out_dir, key):
+        taken = [name for name in (*_FOLDERS, *_FILES) if (out_dir / name).exists()]
+        if taken:
+            found = ", ".join(taken)
+            raise OutputError("this folder holds other things", path=out_dir, found=found, hint="choose another --out-dir")
+        write_text(path, json.dumps({"format": _FORMAT, **key}, indent=1) + "\n")
+
+    remove_temporary(out_dir)  # files that a killed run had under a temporary name
+    for name in _FOLDERS:
+        remove_temporary(out_dir / name, below=True)
+
+
+def require_apart(out_dir: Path, inputs: Iterable[Path]) -> None:
+    """Raise OutputError when an input file is also an output file of a run, or is inside a folder where the run writes."""
+    keep_folder_apart(out_dir, _FILES, _FOLDERS, inputs, "choose another --out-dir")
+
+
+def require_same(out_dir: Path, key: Mapping[str, Any]) -> bool:
+    """Return whether there are results in a folder. Raises UsageError when they were not made with `key`."""
+    if not (out_dir / _RUN).exists():
+        return False
+
+    before = _read_run(out_dir / _RUN)
+    changed = differing({name: value for name, value in before.items() if name != "format"}, key)
+    if changed:
+        raise UsageError(
+            f"the results in {out_dir} were made otherwise",
+            expected=_list(before, changed),
+            found=_list(key, changed),
+            hint="choose another --out-dir, or begin anew with --overwrite",
+        )
+    return True
+
+
+def _read_run(path: Path) -> dict[str, Any]:
+    content = read_json(path, "the run.json of an extraction", hint=_WAY_OUT)
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        found = content.get("format") if isinstance(content, dict) else type(content).__name__
+        raise InputError("this is not the run.json of an extraction", path=path, expected=_FORMAT, found=found, hint=_WAY_OUT)
+    return content
+
+
+def _list(key: Mapping[str, Any], names: list[str]) -> str:
+    return ", ".join(f"{name} {key.get(name, 'none')}" for name in names)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +121,12 @@ class ShardWork:
     """The pending work of a shard. Utterances are looked up when they are needed, so that not all are in memory at a time."""
 
     number: int
+    """from 0, in the order of the input"""
     manifest: Manifest
-    places: NDArray[np.int32]
-    """int32, places in the manifest of its utterances that the input has"""
+    first: int
+    """place in the manifest of its first utterance"""
     is_left: NDArray[np.bool_]
-    """bool, which of them were left when this was planned"""
+    """bool, which of its utterances were left when the folder was looked at"""
 
     @property
     def num_pending(self) -> int:
@@ -51,175 +135,135 @@ class ShardWork:
 
     @property
     def planned(self) -> tuple[Source, ...]:
-        """The utterances of the shard that the input has, in order."""
-        return tuple(_source(self.manifest, at) for at in self.places.tolist())
+        """All utterances of the shard, in order."""
+        entries = self.manifest.entries[self.first : self.first + len(self.is_left)]
+        return tuple(Source(entry, self.manifest.root) for entry in entries)
 
     @property
     def pending(self) -> frozenset[str]:
         """Ids of the utterances that are left."""
-        return frozenset(one.id for one, is_left in zip(self.planned, self.is_left, strict=True) if is_left)
-
-
-@contextmanager
-def open_store(
-    out_dir: Path, key: Mapping[str, Any], layout: ShardLayout, shard_size: int, overwrite: bool = False
-) -> Iterator["ResultStore"]:
-    """Open an output folder for this run alone.
-
-    key: what the results are made with. overwrite: delete earlier results first. Raises UsageError when there are results made with
-    another key, OutputError when another run is at work or other files have the names of ours.
-    """
-    with folder_lock(out_dir):
-        prepare_folder(out_dir, key, overwrite)
-        store = ResultStore(out_dir, layout, shard_size)
-        store.repair()
-        yield store
+        return frozenset(source.id for source, is_left in zip(self.planned, self.is_left, strict=True) if is_left)
 
 
 class ResultStore:
-    """What is planned, done and set aside in an output folder. `open_store` makes one that may be written to."""
+    """What is done, left and set aside of an input. `open_store` makes one that may be written to."""
 
-    def __init__(self, out_dir: Path, layout: ShardLayout, shard_size: int) -> None:
-        self._plan_path, self._shard_size = out_dir / "plan.jsonl", shard_size
-        self.files = ShardFiles(out_dir, layout)
-        self.failed = Rows[str](out_dir / "failed.jsonl", "id", "reason")
+    def __init__(self, settings: ExtractSettings, manifest: Manifest, retry_failed: bool = False, is_trial: bool = False) -> None:
+        """is_trial: nothing is written. Raises InputError when finished results were made from other files."""
+        self._out_dir, self._size, self._manifest = settings.out_dir, settings.shard_size, manifest
+        self._has_unit_files = settings.layout == "files"
+        self._folder = self._out_dir / ("index" if self._has_unit_files else "shards")
+        self.failed = Rows[str](self._out_dir / "failed.jsonl", "id", "reason")
         """utterances that were set aside"""
-        self._work = Rows[str](out_dir / "work.jsonl", "id", is_sealed=True)
-
-        self._shards: Sequence[Shard] = ()
-        self._done: dict[int, set[str]] = {}
-        self._whole: set[int] = set()
-        self._num_unlisted = 0
-        self.num_done = 0
-        """Number of utterances of the input that were finished when it was planned."""
-
-    def repair(self) -> None:
-        """Repair the lists at the beginning of a run that writes."""
-        for rows in (self.failed, self._work, self.files.closed):
-            rows.repair()
-
-    def plan(self, manifest: Manifest, retry_failed: bool = False, is_trial: bool = False) -> list[ShardWork]:
-        """Return the pending work, shard by shard. New utterances are added to the plan.
-
-        retry_failed: utterances that were set aside are pending, too. is_trial: nothing is written. Raises InputError when finished
-        results were made from other files.
-        """
-        places = {entry.id: place for place, entry in enumerate(manifest.entries)}
-        before = packed_shards(self._read_plan())
-        # Before the plan is renewed: that refuses finished utterances whose files have changed.
-        self._done = {shard.number: self._done_in(shard, is_trial) for shard in before}
-        if self._num_unlisted:
-            what = "%s: %s neither in a finished shard nor set aside, made again"
-            LOG.warning(what, self.failed.path, several(self._num_unlisted, "utterance"))
-
-        of_shards = list[NDArray[np.int32]]()
-        self._shards = packed_shards(self._renewed(before, manifest, places, of_shards))
+        self._work = Rows[str](self._out_dir / "work.jsonl", "id", _MADE_OF)
         if not is_trial:
-            write_plan(self._plan_path, self._shards)
+            self.failed.repair()
+            self._work.repair()
 
-        again = self.failed.keys() & places.keys() if retry_failed else set()
-        if again and not is_trial:
-            self.failed.forget(again)
-        self.num_done, failed = 0, self.failed.keys() - again
-        works = (self._left(shard, its, manifest, failed) for shard, its in zip(self._shards, of_shards, strict=True))
-        return [work for work in works if work is not None]
+        self._places = {entry.id: place for place, entry in enumerate(manifest.entries)}
+        self._is_done = np.zeros(len(manifest), bool)
+        twice = self._look()
+        self.num_done = int(self._is_done.sum())
+        """number of utterances of the input that earlier runs finished"""
 
-    def add(self, shard: int, made: Sequence[MadeFile]) -> None:
-        """Store finished utterances of a shard."""
-        self._work.add(one.row for one in made)
-        self._done[shard].update(one.id for one in made)
+        again = self.failed.keys() & self._places.keys() if retry_failed else set[str]()
+        is_failed = np.fromiter((name in self.failed and name not in again for name in self._places), bool, len(manifest))
+        is_left = ~(self._is_done | is_failed)
+        starts = range(0, len(manifest), self._size)
+        self.shards = [ShardWork(at, manifest, start, is_left[start : start + self._size]) for at, start in enumerate(starts)]
+        """what is left, shard by shard"""
 
-    def reject(self, shard: int, rejected: Iterable[Rejected]) -> None:
+        if not is_trial:
+            for rows, names in ((self.failed, again), (self._work, twice)):
+                if names:
+                    rows.forget(names)
+            for number in {self._number(name) for name in self._work if name in self._places}:
+                if not self.shards[number].num_pending:
+                    self.close(number)
+
+    def _look(self) -> set[str]:
+        """Find what is done; returns ids that a killed run left both in a shard and in `work.jsonl`."""
+        twice = set[str]()
+        for path in sorted(self._folder.glob("[0-9]*.jsonl")):
+            twice |= {name for name in map(self._look_at, read(path, "id", _MADE_OF)) if name in self._work}
+        for row in self._work.values():
+            self._look_at(row)
+        return twice
+
+    def _look_at(self, row: Row) -> str:
+        """Take an utterance of the input as done when its files are there; returns its id, "" when it is not done."""
+        place = self._places.get(row["id"])
+        if place is None or not self._is_whole(row):
+            return ""
+        self._require_same_files(place, row)
+        self._is_done[place] = True
+        return str(row["id"])
+
+    def add(self, made: Sequence[MadeFile]) -> None:
+        """Store finished utterances."""
+        places = [self._places[one.id] for one in made]
+        self._work.add({**one.row, _MADE_OF: self._digest(place)} for one, place in zip(made, places, strict=True))
+        self._is_done[places] = True
+
+    def reject(self, rejected: Iterable[Rejected]) -> None:
         """Record utterances that cannot be used."""
-        self.failed.add({"id": one.id, "reason": one.reason, "shard": shard} for one in rejected)
+        self.failed.add({"id": one.id, "reason": one.reason} for one in rejected)
 
-    def close(self, shard: int) -> None:
-        """Write a shard to its place. It stays open while any of its utterances is neither done nor set aside."""
-        ids, done = self._shards[shard].ids, self._done[shard]
-        if all(name in done or name in self.failed for name in ids):
-            # In a reopened shard, new rows join those that are still good.
-            rows = {row["id"]: row for row in self.files.read(shard)}
-            rows |= {name: self._work[name] for name in ids if name in self._work}
-            self.files.close(self._shards[shard], [rows[name] for name in ids if name in done])
-            # Only now: a run that is killed before this has the rows twice, and never loses them.
-            self._work.forget(frozenset(ids))
+    def close(self, number: int) -> None:
+        """Write a shard to its place, whole or not at all: the rows that were there and are good, and those made since."""
+        path = self._folder / f"{number:05d}.jsonl"
+        before = (row for row in read(path, "id", _MADE_OF) if not self._is_lost(row["id"]))
+        rows = {row["id"]: row for row in before}
+        new = {name: row for name, row in self._work.items() if self._number(name) == number}
+        write_rows(path, self._in_order((rows | new).values()))
+        # Only now: a run that is killed before this has the rows twice, and never loses them.
+        self._work.forget(new)
 
     def tidy(self) -> None:
-        """Sort the list of what was set aside in the order of the plan."""
-        shards = self._shards if self.failed else ()
-        known = ((name, shard.number) for shard in shards for name in shard.ids if name in self.failed)
-        self.failed.replace([{"id": name, "reason": self.failed[name]["reason"], "shard": number} for name, number in known])
+        """Sort the list of what was set aside in the order of the input."""
+        self.failed.replace(self._in_order(self.failed.values()))
 
-    def _read_plan(self) -> Iterable[Shard]:
-        """Return the plan. Raises InputError when it is damaged, or when there are results without one."""
-        if self._plan_path.exists() and self._plan_path.stat().st_size:
-            return read_plan(self._plan_path)
-        if self._work or any(self.files.folder.glob("[0-9]*")):
-            raise InputError("the plan of these results is missing or empty", path=self._plan_path, hint=WAY_OUT)
-        return []
+    def _in_order(self, rows: Iterable[Row]) -> list[Row]:
+        return sorted(rows, key=lambda row: self._places.get(row["id"], -1))
 
-    def _done_in(self, shard: Shard, is_trial: bool) -> set[str]:
-        """Return the utterances of a shard whose rows can be used. A damaged shard is deleted."""
-        at_work = {name for name in shard.ids if name in self._work}
-        state, ids = self.files.look(shard, bool(at_work))
+    def _is_lost(self, name: str) -> bool:
+        """Return whether an utterance of the input is not done any more, because files of its row were gone."""
+        return name in self._places and not self._is_done[self._places[name]]
 
-        if state == "whole":
-            self._whole.add(shard.number)
-            # In a shard at work, missing rows are what the earlier run was about to make.
-            if not at_work:
-                self._num_unlisted += sum(name not in ids and name not in self.failed for name in shard.ids)
-        elif state == "damaged" and not is_trial:
-            # Its rows would come back when the shard is closed.
-            self.files.path(shard.number).unlink()
-        return at_work | ids
+    def _number(self, name: str) -> int:
+        """Return the number of an utterance's shard, -1 for one that the input does not have."""
+        return self._places.get(name, -1) // self._size
 
-    def _renewed(
-        self, before: Iterable[Shard], manifest: Manifest, places: Mapping[str, int], of_shards: list[NDArray[np.int32]]
-    ) -> Iterator[Shard]:
-        """Yield the shards as they are planned now; new utterances are in further shards at the end.
+    def _is_whole(self, row: Row) -> bool:
+        """Return whether the files that belong to a row are there. They have their names only when they are whole."""
+        beside = [str(row[name]) for name in _BESIDE if row.get(name)]
+        if self._has_unit_files:
+            beside.append(f"units/{row['id']}.unit")
+        return all(_size(self._out_dir / name) > 0 for name in beside)
 
-        of_shards: is filled with the places of each shard's utterances. Raises InputError when a finished utterance would be made
-        from something else now. For unfinished ones, the plan records what they are made from now.
-        """
-        is_new, number = np.ones(len(manifest.entries), bool), 0
-        for shard in before:
-            its = np.fromiter((places.get(name, _NOWHERE) for name in shard.ids), np.int32, len(shard.ids))
-            is_new[its[its != _NOWHERE]] = False
-            of_shards.append(its)
-            number += 1
-            yield self._renew(shard, ["" if at == _NOWHERE else digest(_source(manifest, at)) for at in its.tolist()])
+    def _require_same_files(self, place: int, row: Row) -> None:
+        now = self._digest(place)
+        if now and row[_MADE_OF] and now != row[_MADE_OF]:
+            raise InputError(
+                f"the utterance {row['id']!r} is done, but from another file or with another speaker or language",
+                path=self._out_dir,
+                hint="give each corpus an --out-dir of its own, or begin anew with --overwrite",
+            )
 
-        new = np.flatnonzero(is_new).astype(np.int32)
-        for its in (new[start : start + self._shard_size] for start in range(0, len(new), self._shard_size)):
-            sources = [_source(manifest, at) for at in its.tolist()]
-            of_shards.append(its)
-            self._done[number] = set()
-            yield Shard(number, tuple(one.id for one in sources), tuple(map(digest, sources)))
-            number += 1
-
-    def _renew(self, shard: Shard, now: Sequence[str]) -> Shard:
-        for name, before, after in zip(shard.ids, shard.digests, now, strict=True):
-            if before and after and before != after and name in self._done[shard.number]:
-                raise InputError(
-                    f"the utterance {name!r} is done, but from another file or with another speaker or language",
-                    path=self._plan_path.parent,
-                    hint="give each corpus an --out-dir of its own, or begin anew with --overwrite",
-                )
-        return replace(shard, digests=tuple(after or before for before, after in zip(shard.digests, now, strict=True)))
-
-    def _left(self, shard: Shard, places: NDArray[np.int32], manifest: Manifest, failed: Set[str]) -> ShardWork | None:
-        """Return the pending work of a shard; None for a complete one. failed: utterances that stay set aside."""
-        number, done = shard.number, self._done[shard.number]
-        is_there = places != _NOWHERE
-        planned = [name for name, is_here in zip(shard.ids, is_there.tolist(), strict=True) if is_here]
-        self.num_done += sum(name in done for name in planned)
-
-        is_over = number in self._whole and all(name in done or name in failed for name in shard.ids)
-        if is_over and not any(name in self._work for name in shard.ids):
-            return None
-        is_left = (name not in done and name not in failed for name in planned)
-        return ShardWork(number, manifest, places[is_there], np.fromiter(is_left, bool, len(planned)))
+    def _digest(self, place: int) -> str:
+        """Return a digest of what an utterance is made from: its entry and the sizes of its files; "" where none of them exists."""
+        entry = self._manifest.entries[place]
+        # Sizes and not contents: this is asked of every finished utterance each time that a run begins.
+        sizes = [_size(self._manifest.path(entry, what)) for what in ("audio", "video", "lips")]
+        if max(sizes) < 0:
+            return ""
+        parts = (entry.audio, entry.video, entry.lips, entry.language, entry.speaker, *map(str, sizes))
+        return sha256("\n".join(parts).encode()).hexdigest()[:_DIGEST_DIGITS]
 
 
-def _source(manifest: Manifest, place: int) -> Source:
-    return Source(manifest.entries[place], manifest.root)
+def _size(path: Path | None) -> int:
+    """Return the size of a file, -1 where there is none."""
+    try:
+        return -1 if path is None else path.stat().st_size
+    except (OSError, ValueError):
+        return -1

@@ -11,7 +11,7 @@ from av2unit.stage import UNIT_ENCODER
 from avcore.bounds import Count, Number
 from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.command import LOG
-from avcore.data.manifest import PATH_FIELDS, Manifest, packed_entries
+from avcore.data.manifest import PATH_FIELDS, Manifest, PackedEntries
 from avcore.errors import EXIT_FAILED, UsageError
 from avcore.faces.select import FaceWord
 from avcore.files import Input
@@ -23,9 +23,9 @@ from avcore.parts import Part, folder_of, parts_in, require_parts
 from avcore.units import normalise_language
 from netflips.bulk.flags import SpreadFlags
 from netflips.bulk.inputs import read_inputs
-from netflips.bulk.run_folder import require_apart
 from netflips.bulk.settings import ExtractModels, ExtractSettings, ShardLayout
 from netflips.bulk.spread import Spread
+from netflips.bulk.store import require_apart
 
 _CODES = "Exit code 0: all is done; 1: some utterances failed, see failed.jsonl; 2: bad input or usage."
 _REASONS_SHOWN, _FAILED = 5, "failed.jsonl"
@@ -102,7 +102,7 @@ def extract_corpus(options: ExtractOptions) -> int | None:
     if part is None and (parts := parts_in(options.out_dir)):
         return _count_parts(manifest, options.out_dir, parts)
     if part is not None:
-        manifest = Manifest(manifest.root, packed_entries(entry for entry in manifest.entries if part.has(entry.id)))
+        manifest = Manifest(manifest.root, PackedEntries(entry for entry in manifest.entries if part.has(entry.id)))
         if not manifest.entries:
             LOG.info("part %s: none of the utterances is in it", part)
             return None

@@ -26,8 +26,6 @@ def main(manifest: str, encoder: str, out_dir: str, fatal: str) -> None:
 
     def deadly_append(path: Path, rows: list, **settings: bool) -> None:
         append(path, rows, **settings)
-        if path.name != "work.jsonl":  # the list of closed shards grows too, whenever one is whole
-            return
         pieces[0] += 1
         if pieces[0] == int(fatal):
             with path.open("r+b") as file:

@@ -35,12 +35,12 @@ def plan(folder: Path) -> dict:
     before = _peak_mib()
     settings = ExtractSettings(folder / "out", frozenset({AUDIO})).for_device("cpu")
     manifest = read_inputs(str(folder / "manifest.jsonl"))
-    with open_store(settings.out_dir, {"models": "none"}, settings.layout, settings.shard_size) as store:
-        work = store.plan(manifest)
-        total_seconds(iter_pending(work))
-        num_tasks = sum(1 for _ in shard_tasks(work, settings))
+    with open_store(settings, {"models": "none"}, manifest) as store:
+        total_seconds(iter_pending(store.shards))
+        num_tasks = sum(1 for _ in shard_tasks(store.shards, settings))
         store.tidy()
-    return {"tasks": num_tasks, "shards": len(work), "before_mib": before, "peak_mib": _peak_mib()}
+        num_shards = len(store.shards)
+    return {"tasks": num_tasks, "shards": num_shards, "before_mib": before, "peak_mib": _peak_mib()}
 
 
 def _peak_mib() -> float:

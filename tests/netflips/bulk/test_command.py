@@ -82,8 +82,6 @@ def test_long_corpora_are_planned_in_little_memory(tmp_path: Path) -> None:
     assert told["shards"] == _ROWS / 1000
     assert told["tasks"] > told["shards"]
     assert (told["peak_mib"] - told["before_mib"]) * 2**20 < _ROWS * _MOST_BYTES_A_ROW
-    plan = (tmp_path / "out" / "plan.jsonl").read_text().splitlines()
-    assert sum(len(json.loads(line)["ids"]) for line in plan) == _ROWS
 
 
 def test_parts_of_a_corpus_are_read_as_one(flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.data.manifest import PATH_FIELDS, Entry, packed_entries, read_manifest, write_manifest
+from avcore.data.manifest import PATH_FIELDS, Entry, PackedEntries, read_manifest, write_manifest
 from avcore.data.manifest_command import check_manifest, count, main
 from avcore.data.published.conversions import read_tsv
 from avcore.data.unit_store import UnitRow, iter_units, read_units, write_units
@@ -136,7 +136,7 @@ def test_a_manifest_survives_the_round_trip(tmp_path: Path) -> None:
     assert write_manifest(tmp_path / "m.jsonl", ENTRIES) == 2
     manifest = read_manifest(tmp_path / "m.jsonl")
     assert list(manifest.entries) == ENTRIES
-    assert list(read_manifest(tmp_path / "m.jsonl", keep=packed_entries).entries) == ENTRIES
+    assert list(read_manifest(tmp_path / "m.jsonl", keep=PackedEntries).entries) == ENTRIES
     assert manifest.path(ENTRIES[0], "audio") == tmp_path / "x/a.flac"
     assert manifest.path(ENTRIES[0], "video") is None
     assert read_manifest(tmp_path / "m.jsonl", "/data").path(ENTRIES[1], "video") == Path("/data/b.mp4")
