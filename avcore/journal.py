@@ -11,7 +11,6 @@ import json
 import os
 import stat
 import time
-import zlib
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -29,7 +28,6 @@ Key = TypeVar("Key")
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NAMED = 5
 """Damaged lines that are reported by their number."""
-_CHECKSUM = "crc32"
 _AGAIN = "what stood there is done again"
 
 _LINE = NoteKind("journal_line", "line {lines} is damaged and left out; {again}")
@@ -66,15 +64,14 @@ def put_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
     return count
 
 
-def append(path: Path, rows: Iterable[Mapping[str, Any]], *, is_sealed: bool = False, is_flushed: bool = True) -> None:
+def append(path: Path, rows: Iterable[Mapping[str, Any]], *, is_flushed: bool = True) -> None:
     """Append rows to a journal. Raises OutputError when they cannot be written.
 
-    is_sealed: add a checksum to each row, so that a changed digit is noticed too; `read` removes it from the rows.
     is_flushed: the rows, and all before them, are on the disk before this returns; otherwise only a kill does not lose them. A
     journal that ends with the process is not flushed.
     """
     is_flushed = is_flushed and outlasts(path)
-    text = "".join(json_text(_sealed(row) if is_sealed else row) + "\n" for row in rows)
+    text = "".join(json_text(row) + "\n" for row in rows)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         is_new = not path.exists()
@@ -184,17 +181,9 @@ def _parse(line: bytes, fields: Iterable[str]) -> Row | None:
 
     try:
         row = json.loads(line)
-        if not isinstance(row, dict) or not all(name in row for name in fields):
-            return None
-        checksum = row.pop(_CHECKSUM, None)
-        return row if checksum is None or checksum == _sealed(row)[_CHECKSUM] else None
+        return row if isinstance(row, dict) and all(name in row for name in fields) else None
     except (ValueError, RecursionError):
         return None
-
-
-def _sealed(row: Mapping[str, Any]) -> Row:
-    """Return a row with its checksum."""
-    return {**row, _CHECKSUM: f"{zlib.crc32(json_text(row).encode()):08x}"}
 
 
 class Rows(Mapping[Key, Row]):
@@ -204,11 +193,10 @@ class Rows(Mapping[Key, Row]):
     that were there when it read them.
 
     path: the journal. key: the field that names the work, or several, whose values are a tuple. fields: others that a row needs.
-    is_sealed: each row has a checksum.
     """
 
-    def __init__(self, path: Path, key: str | tuple[str, ...], *fields: str, is_sealed: bool = False) -> None:
-        self.path, self._key, self._is_sealed = path, key, is_sealed
+    def __init__(self, path: Path, key: str | tuple[str, ...], *fields: str) -> None:
+        self.path, self._key = path, key
         self._fields = (*((key,) if isinstance(key, str) else key), *fields)
         self._known: dict[Key, Row] | None = None
 
@@ -233,7 +221,7 @@ class Rows(Mapping[Key, Row]):
     def add(self, rows: Iterable[Mapping[str, Any]], *, is_flushed: bool = True) -> None:
         """Append rows, see `append`. None need be read for that. Raises OutputError when they cannot be written."""
         rows = list(rows)
-        append(self.path, rows, is_sealed=self._is_sealed, is_flushed=is_flushed)
+        append(self.path, rows, is_flushed=is_flushed)
         # As a later run reads them: tuples are lists by then.
         if self._known is not None:
             self._known |= self._by_key(json.loads(json_text(row)) for row in rows)
@@ -242,7 +230,7 @@ class Rows(Mapping[Key, Row]):
         """Write these rows in place of all others, whole or not at all; where there are none, there is no journal."""
         rows = list(rows)
         if rows:
-            write_rows(self.path, map(_sealed, rows) if self._is_sealed else rows)
+            write_rows(self.path, rows)
         else:
             self.path.unlink(missing_ok=True)
         self.refresh()

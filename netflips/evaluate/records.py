@@ -75,7 +75,7 @@ class Record:
 
 def record_rows(folder: Path) -> Rows[Place]:
     """Return the rows of the records in a folder, by place."""
-    return Rows(folder / RECORDS, ("id", "subject", "measure"), "key", is_sealed=True)
+    return Rows(folder / RECORDS, ("id", "subject", "measure"), "key")
 
 
 def read_records(folder: Path) -> dict[Place, Record]:

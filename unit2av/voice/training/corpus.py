@@ -164,7 +164,7 @@ def compute_missing(utterances: Sequence[VoiceClip], run_dir: str | Path, encode
     """
     lacking = [one for one in utterances if one.voice is None]
     made_by = encoder_fingerprint(encoder or None) if lacking else ""
-    rows = Rows[tuple[str, ...]](Path(run_dir) / VOICES_FILE, (*_PLACE, ENCODER_FIELD), VOICE_FIELD, is_sealed=True)
+    rows = Rows[tuple[str, ...]](Path(run_dir) / VOICES_FILE, (*_PLACE, ENCODER_FIELD), VOICE_FIELD)
     rows.repair()  # a run that was killed may have left half a line
     if todo := [one for one in lacking if (*_place(one), made_by) not in rows]:
         LOG.info("computing the voices of %s", several(len(todo), "utterance"))
@@ -199,7 +199,7 @@ def pitch_tracks(utterances: Sequence[VoiceClip], run_dir: str | Path, progress:
     measured: such a file of another run, "" = none. Recordings that cannot be read get no track. Raises InputError where `measured`
     does not exist, UsageError in one of several processes: a single one must compute the tracks beforehand.
     """
-    rows = Rows[tuple[str, ...]](Path(run_dir) / PITCH_FILE, _PLACE, _TRACK, is_sealed=True)
+    rows = Rows[tuple[str, ...]](Path(run_dir) / PITCH_FILE, _PLACE, _TRACK)
     rows.repair()
     others = Rows[tuple[str, ...]](require_file(measured, "the tracks of pitch"), _PLACE, _TRACK) if measured else {}
     missing = (one for one in utterances if _place(one) not in rows and _place(one) not in others)
