@@ -7,7 +7,6 @@ neutral voice where there are none. A progress callback that raises stops the wo
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -25,13 +24,13 @@ from avcore.notes import noted_by
 from avcore.progress import Progress, silent
 from avcore.units import Units
 from netflips.commands.dub_options import DubCommand
-from netflips.dubbing.options import DubOptions
+from netflips.dubbing.options import DubOptions, Modalities
 from netflips.model_paths import RunOptions
 from netflips.models import Models
 from netflips.quality_estimation import Decide
+from unit2av.lipsync.backend import NONE, LipSyncChoice
 
 if TYPE_CHECKING:
-    from netflips.commands.recognition import UnitRecognizer
     from netflips.script.types import Script
 
 StrPath = str | os.PathLike[str]
@@ -115,12 +114,15 @@ class Loaded:
         """Return the transcript of a file, or of float32 [S] speech at 16 kHz, in the most probable language. modalities, face: of
         a file, as in `netflips transcribe`."""
         from avcore.media.tracks import select_audio_track
-        from netflips.commands.recognition import as_one, transcribe, transcribe_speech, transcript_of
+        from netflips.commands.recognition import Transcriber, joined, read_in_memory, transcripts_of
+        from unit2text.stage import UNIT2TEXT
 
-        asked = self._recognizer.settings(modalities, None, parse_face_choice(face), None)
+        reader = self.models.other(UNIT2TEXT)
         if isinstance(recording, np.ndarray):
-            return transcribe_speech(recording, self._recognizer, asked)
-        return as_one(transcript_of(transcribe(select_audio_track(Path(recording)), self._recognizer, asked, progress).utterances))
+            return read_in_memory(recording, self.models.extractor, reader)
+        asked = DubOptions(modalities=checked(modalities, Modalities, "modalities"), face=face, lips=LipSyncChoice(NONE))
+        transcriber = Transcriber.of_units(self.models, reader, asked)
+        return joined(transcripts_of(transcriber.transcribe(select_audio_track(Path(recording)), progress).utterances))
 
     def dub(
         self,
@@ -172,13 +174,6 @@ class Loaded:
     @property
     def _languages(self) -> tuple[str, str]:
         return self.models.how.source, self.models.how.target
-
-    @cached_property
-    def _recognizer(self) -> "UnitRecognizer":
-        from netflips.commands.recognition import UnitRecognizer
-        from unit2text.stage import UNIT2TEXT
-
-        return UnitRecognizer(self.models.other(UNIT2TEXT), self.models.extractor)
 
     def _voice(self, given: Voice) -> SpeakerVoice:
         if given is None:

@@ -44,7 +44,7 @@ def recognizer_of(models: Models, folder: Path) -> SpeechRecognizer:
 
 
 def engines_of(models: Models, asked: CascadeModels, source: str, target: str) -> Engines:
-    """Return the engines of a cascade, which the first call opens. source, target: the languages of a dub.
+    """Return the engines of a cascade, which the first call opens. source, target: the languages of a dub; "": any.
 
     Raises what opening them raises, and LanguageError if one of them lacks a language.
     """
@@ -59,7 +59,8 @@ def engines_of(models: Models, asked: CascadeModels, source: str, target: str) -
         return Engines(recognizer, open_text_translator(asked.translator, device, precision), made)
 
     engines = models.kept((asked.recognizer, asked.translator), load)
-    require_language(source, engines.recognizer.languages, f"the recognizer {engines.recognizer.name}")
+    if source:
+        require_language(source, engines.recognizer.languages, f"the recognizer {engines.recognizer.name}")
     if engines.translator is not None:
         engines.translator.require_languages(source, target)
     return engines

@@ -30,6 +30,7 @@ from avcore.flags import (
 from avcore.loading import loading
 from avcore.programs import parse_command
 from netflips import stages
+from netflips.dubbing.options import Modalities
 from netflips.portraits.options import PortraitFlags
 from netflips.provenance.options import LIPS, Generated, MarkFlags
 from netflips.recognizers.language import AUTO
@@ -286,7 +287,7 @@ class TranscribeOptions(CommonOptions):
     is longer than 20 s)"""
     format: Literal["srt", "vtt", "ttml", "txt", "json"] | None = flag(default=None)
     """srt; vtt; ttml; txt; json (default: by the name of --out; else srt, printed txt)"""
-    modalities: str = flag(default=AUTO, metavar="WHICH")
+    modalities: Modalities = flag(default=AUTO, metavar="WHICH")
     """audio,video or audio or video, or auto: for each utterance its sound, its lips or both, as far as they are there and belong
     together (default: auto; video for a model that reads lips alone)"""
     audio_track: str | None = flag(default=None, metavar="N|LANG")
@@ -313,6 +314,9 @@ class TranscribeOptions(CommonOptions):
         super().__post_init__()
         if self.recognizer is not None and (self.unit2text_path or self.av2unit_path):
             raise UsageError("--recognizer stands in place of --unit2text-path and --av2unit-path", hint="leave those out")
+        if self.recognizer is not None and (self.modalities not in (AUTO, "audio") or self.beam is not None):
+            found = f"--modalities {self.modalities}" if self.beam is None else f"--beam {self.beam}"
+            raise UsageError("--recognizer hears sound, and has a beam of its own", found=found, hint="leave it out")
         if self.source == AUTO:
             object.__setattr__(self, "source", None)
 

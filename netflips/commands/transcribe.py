@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from avcore.checkpoints.bundle import optional_or_bundle
 from avcore.command import LOG
 from avcore.errors import EXIT_BAD_INPUT, NetflipsError, UsageError
-from avcore.faces.select import parse_face_choice
 from avcore.files import check_files, keep_other, require_own_names, require_place, write_text
 from avcore.flags import declared_in
 from avcore.loading import loading
@@ -37,21 +36,24 @@ def transcribe_files(options: TranscribeCommand, found: "list[Script] | None" = 
     with loading():
         from avcore.media import probe, require_media
         from avcore.media.tracks import select_audio_track
-        from netflips.commands.recognition import as_one, open_recognizer, transcribe, transcript_of
+        from netflips.commands.recognition import (
+            Transcriber,
+            joined,
+            transcripts_of,
+        )
         from netflips.dubbing.store import work_beside
 
     if len(options.recordings) == 1:  # of several, each is opened when its turn comes
         require_media(options.recordings[0], "the recording")
-    ear = open_recognizer(options)
-    asked = ear.settings(options.modalities, options.source, parse_face_choice(options.face), options.beam)
+    transcriber = Transcriber.open(options, options.modalities, options.face, options.beam)
 
     failed = 0
     for path, out in outputs.items():
         try:
-            source = select_audio_track(path, options.audio_track, asked.language)
+            source = select_audio_track(path, options.audio_track, options.source)
             with work_beside(out, options.work_dir, probe(source).duration_s) as store:
                 with run_bar(options.quiet) as progress:
-                    script = transcribe(source, ear, asked, progress, store)
+                    script = transcriber.transcribe(source, progress, store)
                 quality = script.quality or QualityEstimate()
                 report_quality(quality, path, options.verdict)
                 if options.strict:
@@ -72,7 +74,7 @@ def transcribe_files(options: TranscribeCommand, found: "list[Script] | None" = 
             failed += 1
             LOG.error("netflips transcribe: error: %s", error_line(error))
             continue
-        words = as_one(transcript_of(script.utterances)).words
+        words = joined(transcripts_of(script.utterances)).words
         LOG.info("%s: %s in %s", out or path, several(len(words), "word"), several(len(script.utterances), "utterance"))
     return EXIT_BAD_INPUT if failed else None
 
@@ -103,14 +105,14 @@ def _form_of(out: Path | None) -> str:
 
 
 def _text(form: str, script: "Script") -> str:
-    from netflips.commands.recognition import transcript_of
+    from netflips.commands.recognition import transcripts_of
     from netflips.subtitles.beside import subtitle_text
     from netflips.subtitles.cues import make_cues, rules_for
 
     if form == "json":
         return json.dumps(_facts(script), indent=1, ensure_ascii=False) + "\n"
 
-    transcripts = transcript_of(script.utterances)
+    transcripts = transcripts_of(script.utterances)
     if form == "txt":
         return "".join(f"{one.text}\n" for one in transcripts)
     languages = [one.language for one in transcripts for _ in one.words]
@@ -121,7 +123,7 @@ def _text(form: str, script: "Script") -> str:
 
 def _facts(script: "Script") -> dict[str, Any]:
     """Return the transcript as JSON: every utterance with its words, and times in seconds."""
-    from netflips.commands.recognition import transcript_of
+    from netflips.commands.recognition import transcripts_of
 
     utterances = [
         {
@@ -133,7 +135,7 @@ def _facts(script: "Script") -> dict[str, Any]:
                 for word in text.words
             ],
         }
-        for one, text in zip(script.utterances, transcript_of(script.utterances), strict=True)
+        for one, text in zip(script.utterances, transcripts_of(script.utterances), strict=True)
     ]  # fmt: skip
     assert script.media is not None  # of what was transcribed
     assert script.quality is not None

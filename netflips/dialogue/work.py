@@ -18,7 +18,11 @@ from avcore.progress import Progress, bars, silent
 from avcore.words import user_language
 from netflips.commands.options import AvatarOptions
 from netflips.commands.portrait import speak_text, talk
-from netflips.commands.recognition import AnyRecognizer, ListenSettings, as_one, open_recognizer, transcribe, transcript_of
+from netflips.commands.recognition import (
+    Transcriber,
+    joined,
+    transcripts_of,
+)
 from netflips.commands.say import TextVoice, choose_voice
 from netflips.dialogue.guards import AnswerGuard, WordList
 from netflips.dialogue.replies import DEMO_REPLIES, PUZZLED, REFUSED, Program, Replier, Replies
@@ -70,10 +74,8 @@ class Answer:
 class Avatar:
     """A portrait that recognizes questions and answers them in a voice."""
 
-    recognizer: AnyRecognizer
+    transcriber: Transcriber
     """of questions"""
-    settings: ListenSettings
-    """of the recognizer"""
     replier: Replier
     """what answers"""
     guards: Sequence[AnswerGuard]
@@ -108,10 +110,10 @@ class Avatar:
         """
         source = select_audio_track(question)
         try:
-            script = transcribe(source, self.recognizer, self.settings, progress)
+            script = self.transcriber.transcribe(source, progress)
         except NoSpeechError:
-            return Transcript("", self.settings.language or ""), None
-        return as_one(transcript_of(script.utterances)), script.quality
+            return Transcript("", self.transcriber.options.source or ""), None
+        return joined(transcripts_of(script.utterances)), script.quality
 
     def reply(self, question_text: Transcript, quality: QualityEstimate | None = None) -> Answer:
         """Answer a question. question_text: its transcript. quality: how well it is understood, None = not known."""
@@ -205,8 +207,7 @@ def answer_question(options: AvatarOptions) -> Script:
     models = models_when_asked(paths, options, _LANGUAGE)
     choose_voice(models, options.voice)
     voice = TextVoice.of(models, _LANGUAGE, 1 / options.speed, options.voice)
-    recognizer = open_recognizer(options)
-    settings = recognizer.settings("audio", options.source, "auto", None)
+    transcriber = Transcriber.open(options)
     info, asked = portrait.info(options.portrait), DubOptions(lips=options.lips, **options.marks)
     opening = opened_lip_sync(options.lips, paths.unit2av, options.device, options.precision, soft_paste=paste_lower_face)
 
@@ -215,7 +216,7 @@ def answer_question(options: AvatarOptions) -> Script:
         def opened(out: Path, progress: Progress) -> AbstractContextManager[Job]:
             return Job.for_given_audio(info, out, models, UnitRoad(), asked, settings_as_json(options, *_SETTINGS), progress)
 
-        avatar = Avatar(recognizer, settings, replier, guards, refused, voice, portrait, opened, puzzled, lips)
+        avatar = Avatar(transcriber, replier, guards, refused, voice, portrait, opened, puzzled, lips)
         answer = avatar.answer(options.listen, options.out, progress)
 
     if options.report is not None:

@@ -58,10 +58,10 @@ def divide(script: Script, job: Job, recording: Recording) -> Script:
     if script.utterances:
         return _named(script, turns)
     if not sound.regions:
-        raise no_speech(job.info.source, has_sound=sound.is_there)
+        raise no_speech(job.info.source, job.schedule.without_speech, has_sound=sound.is_there)
 
     turned = changes(turns, sound.regions)
-    if not turns and options.voice is None:
+    if not turns and options.voice is None and not job.schedule.keeps_voice:
         with job.clock.stage("voice"):
             turned = voices_of(job, sound).changes()
 

@@ -35,7 +35,7 @@ from netflips.dubbing.preflight import (
     with_modalities,
 )
 from netflips.dubbing.road import Road
-from netflips.dubbing.schedules import GivenAudio, Schedule, SourceTimed
+from netflips.dubbing.schedules import GivenAudio, Schedule
 from netflips.dubbing.segments import LONGEST_S, announce
 from netflips.dubbing.stems import separated
 from netflips.dubbing.store import CachingReader, Store, require_work_folder
@@ -192,7 +192,7 @@ class Job:
         """Return the job with its part and its schedule filled in. The script has its utterances by now."""
         options = self.options
         part = part_of(script, self.info.duration_s, options.start, options.end, is_preview=options.preview)
-        return replace(self, part=part, schedule=SourceTimed() if script.is_source_timed else self.schedule)
+        return replace(self, part=part, schedule=self.schedule.of(script))
 
     def keep_if_long(self, seconds: Seconds) -> None:
         """Keep finished work if the output is long or the user named a folder. Raises what `keep_work` raises."""

@@ -19,6 +19,7 @@ from avcore.units import require_same_vocabulary
 from netflips.cascade.speakers import require_spoken
 from netflips.dubbing.options import AUTO, PUBLISHED, DubOptions, Modalities
 from netflips.dubbing.road import Road
+from netflips.dubbing.schedules import Schedule
 from netflips.models import Models
 from netflips.provenance.manifest import Signing
 from netflips.provenance.options import read_consent, require_in_force
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from unit2text.unit_reader import UnitReader
 
 LOG = logging.getLogger("netflips")
-_REPORT_TIMES = "give the times of the utterances with --script-in"
 _SAMPLES = {"ko": "\uac00\ud7a3", "el": "\u03a9\u03bb", "ru": "\u0416\u044f"}
 """Sample letters by language: a font that has them has the others, too. Languages that are not here use Latin letters."""
 _LATIN = "Ag"
@@ -176,7 +176,7 @@ def check_material(info: MediaInfo, road: Road[Any], options: DubOptions, subtit
 
     has_times = subtitles is not None or (options.script is not None and options.script.utterances)
     if options.timing == "source" and not info.has_audio and not has_times:
-        raise no_speech(info.source, has_sound=False)
+        raise no_speech(info.source, Schedule.without_speech, has_sound=False)
 
     speakers = () if options.script is None else options.script.speakers
     has_voice = (
@@ -199,10 +199,10 @@ def check_material(info: MediaInfo, road: Road[Any], options: DubOptions, subtit
         raise UsageError("--start lies behind the end", expected=expected, found=options.start)
 
 
-def no_speech(source: MediaSource, has_sound: bool) -> NoSpeechError:
-    """Return the error of a video in which nobody speaks."""
+def no_speech(source: MediaSource, hint: str, *, has_sound: bool) -> NoSpeechError:
+    """Return the error of a video in which nobody speaks. hint: what a user can do."""
     what = "no speech was found in it" if has_sound else "it has no sound in which to find utterances"
-    return NoSpeechError(_with_face(what, source), path=source.path, hint=_REPORT_TIMES)
+    return NoSpeechError(_with_face(what, source), path=source.path, hint=hint)
 
 
 def _with_face(what: str, source: MediaSource) -> str:

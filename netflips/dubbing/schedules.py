@@ -25,9 +25,15 @@ class Schedule:
     """That of a clip: its frames go forwards and backwards, or the last one stays, for as long as its utterance takes."""
 
     keeps_voice = False
-    """whether the speech is heard in the voice that it has, and in no speaker's"""
+    """whether nothing is said in a speaker's voice: speech is heard in the voice that it has, or nothing is spoken"""
     without_face = "use --modalities audio to dub the speech and leave the video as it is"
     """what a user can do about a video in which no face is found"""
+    without_speech = "give the times of the utterances with --script-in"
+    """what a user can do about a recording in which nobody speaks"""
+
+    def of(self, script: Script) -> "Schedule":
+        """Return the schedule of a script whose utterances are known: a recording is source-timed."""
+        return SourceTimed() if script.is_source_timed else self
 
     def frame_rate(self, info: MediaInfo) -> Fraction:
         """Return the frame rate of the output in Hz. It is the published model's."""
@@ -81,6 +87,19 @@ class SourceTimed(Schedule):
     def carried(self, script: Script, source: MediaSource, clock: OutputClock) -> PassthroughMetadata:
         """Return all that the video has, at the times of the output."""
         return PassthroughMetadata(source, clock.at, clock.at(clock.part.stop), script.titles)
+
+
+@dataclass(frozen=True)
+class Unspoken(Schedule):
+    """That of a recording that is only transcribed: there is no output."""
+
+    keeps_voice = True
+    without_face = "use --modalities audio"
+    without_speech = "use --modalities video to read the lips alone"
+
+    def of(self, script: Script) -> Schedule:
+        """Return this schedule."""
+        return self
 
 
 @dataclass(frozen=True)

@@ -63,11 +63,13 @@ def assign_speakers(script: Script, job: Job, recording: Recording, faces: Faces
             seen[one.number] = replace(one, seen=found if job.lips.draws else replace(found, absent="not_wanted"))
     script = with_more(script, seen)
     shown = [one for one in script.utterances if one.number in seen]
+    if is_own and options.modalities == "video" and faces.seen and not any(faces.chosen(one) for one in shown):
+        raise _no_face(parse_face_choice(options.face), job)
     _warn(shown, faces, options.face, is_own, job.notes)
 
     count = Counter(one.speaker for one in shown)
     is_named = options.script is not None and any(one.speaker for one in options.script.utterances)
-    if len(count) > 1 and not is_named:  # before the work, so that names can be corrected
+    if len(count) > 1 and not is_named and not job.schedule.keeps_voice:  # before the work, so that names can be corrected
         people = ", ".join(f"{name} ({several(number, 'utterance')})" for name, number in count.items())
         LOG.info("%s: %d people speak: %s; netflips script rename joins two", job.info.path, len(count), people)
 
@@ -99,12 +101,7 @@ def _one_person(script: Script, job: Job, sound: Sound, faces: Faces) -> tuple[d
         chosen = frozenset(face.number for face in choose_tracks(list(seen.faces), choice, levels)) if seen.faces else chosen
         needs_face = options.uses_video and options.modalities != AUTO and options.in_lip_path is None
         if not chosen and needs_face:
-            what = (
-                Message("there is no face number {face} in any shot", face=choice)
-                if isinstance(choice, int)
-                else "no face was found in any frame"
-            )
-            raise NoFaceError(what, path=job.info.path, hint=job.schedule.without_face)
+            raise _no_face(choice, job)
     return {one.number: SPEAKER}, {one.number: UtteranceSpeaker(1, chosen)}
 
 
@@ -118,7 +115,8 @@ def _people(script: Script, job: Job, sound: Sound, faces: Faces) -> tuple[dict[
 
     with job.clock.stage("voice"):
         voices, pitches = dict[int, int | None](), dict[int, float | None]()
-        if sound.is_there and (job.options.voice is None or job.options.has_builtin_voice):  # else one voice was given for all
+        is_given = job.options.voice is not None and not job.options.has_builtin_voice  # one voice for all
+        if sound.is_there and not is_given and not job.schedule.keeps_voice:
             heard, places = voices_of(job, sound), [(one.place.start_s, one.place.end_s) for one in spoken]
             voices = {one.number: group for one, group in zip(spoken, heard.groups(places), strict=True)}
             if len(set(voices.values())) > 1:
@@ -138,6 +136,13 @@ def _people(script: Script, job: Job, sound: Sound, faces: Faces) -> tuple[dict[
             new = zip(asked, who_speaks(asked, faces.seen, people), strict=True)
             who |= {one.number: found for one, found in new if one.is_user_given}
     return names, who
+
+
+def _no_face(choice: FaceChoice, job: Job) -> NoFaceError:
+    """Return the error of a video in which the face is not seen whose lips are needed."""
+    is_number = isinstance(choice, int)
+    what = Message("there is no face number {face} in any shot", face=choice) if is_number else "no face was found in any frame"
+    return NoFaceError(what, path=job.info.path, hint=job.schedule.without_face)
 
 
 # Who is seen

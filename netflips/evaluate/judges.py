@@ -10,7 +10,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from av2unit.sources import AUDIO
 from av2unit.stage import UNIT_ENCODER
 from avcore.arrays import Floats, Samples
 from avcore.checkpoints.bundle import bundle_of, find_bundle
@@ -72,7 +71,6 @@ class UnitHearing:
 
     def __init__(self, name: str, extractor: Extractor, reader: "UnitReader") -> None:
         """name: its name in reports. Raises UsageError for a unit-to-text model that does not read units of sound."""
-        from netflips.commands.recognition import UnitRecognizer
         from unit2text.stage import UNITS
 
         if reader.takes != UNITS:
@@ -80,7 +78,7 @@ class UnitHearing:
                 "the recognizer must read units of sound", expected="a unit-to-text model that reads units", found=reader.path
             )
         self.name, self.languages = name, reader.languages
-        self._recognizer = UnitRecognizer(reader, extractor)
+        self._extractor, self._reader = extractor, reader
 
     def languages_in(self, speech: Samples) -> Mapping[str, float]:
         """Return nothing: units do not show their language."""
@@ -88,9 +86,9 @@ class UnitHearing:
 
     def transcribe(self, speech: Samples, language: str | None = None) -> Transcript:
         """Return the transcript of speech, float32 [S] at 16 kHz; empty where there is no speech. Raises LanguageError."""
-        from netflips.commands.recognition import transcribe_speech
+        from netflips.commands.recognition import read_in_memory
 
-        return transcribe_speech(speech, self._recognizer, self._recognizer.settings(AUDIO, language, "auto", None))
+        return read_in_memory(speech, self._extractor, self._reader, language)
 
 
 class Evaluators:

@@ -185,7 +185,7 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("transcribe", "{sound} -o x.srt --from xx", "has no language 'xx'"),
     ("transcribe", "{sound} -o x.srt --from \u202ekr", "has no language"),
     ("transcribe", "{sound} -o x.srt --modalities video", "it has no video track"),
-    ("transcribe", "{sound} -o x.srt --modalities smell", "--modalities cannot be used"),
+    ("transcribe", "{sound} -o x.srt --modalities smell", "unknown value 'smell'"),
     ("transcribe", "{silent} -o x.srt", "no speech was found in it"),
     ("transcribe", "none.wav -o x.srt", "is not there"),
     ("transcribe", "{broken} -o x.srt", "cannot be"),

@@ -110,11 +110,11 @@ class TextRoad:
         made_of = (engines.fingerprints["recognizer"], job.models.arithmetic)
         is_final = job.options.source not in (None, AUTO)
         recognizer = CachingRecognizer(engines.recognizer, job.store, made_of)
-        return RecognizedSpeech(sound, recognizer, job.languages[0], is_final, voices_of(job, sound).is_strange)
+        is_strange = (lambda _: False) if job.schedule.keeps_voice else voices_of(job, sound).is_strange
+        return RecognizedSpeech(sound, recognizer, job.languages[0], is_final, is_strange)
 
     def understand(self, script: Script, job: Job, sound: Sound, lips_of: Callable[[Utterance], Lips | None]) -> Script:
         """Fill in the text of each utterance of the part, by the recognizer, as far as a person did not write it."""
-        LOG.info("%s: %s", job.info.path, who_speaks(job.options.speaker, job.languages[1]))
         utterances, source = job.part.to_understand(script), job.languages[0]
         todo = [one for one in utterances if one.text is None]
         speech = self.recognized(job, sound) if sound.is_there and todo else None
@@ -137,7 +137,7 @@ class TextRoad:
                             for at, (one, share) in sounding.items()
                         }
                     )
-                elif speech.usual != source:
+                elif source and speech.usual != source:
                     job.notes.add(OTHER_LANGUAGE(found=speech.usual, asked=source))
 
         known = dict[int, Utterance]()
@@ -154,8 +154,9 @@ class TextRoad:
             transcript = found[place].text if place in found else Transcript("", source)
             text = Text(transcript.text, transcript.language, "recognizer", transcript.words, transcript.has_loop)
             known[one.number] = replace(one, text=text)
-            # With --speech-in, the given speech is used instead.
-            if place in found and found[place].is_hardly_words and one.target is None and job.options.speech_in is None:
+            # With --speech-in, the given speech is used instead; a transcript has no target at all.
+            is_left = script.target and one.target is None and job.options.speech_in is None
+            if place in found and found[place].is_hardly_words and is_left:
                 # The script says so: a later dub from it keeps the sound, too, whatever translates then.
                 known[one.number] = replace(known[one.number], target=KeptOriginal())
                 job.notes.add(LEFT_ALONE(reason=HARDLY_WORDS.code), one.number)
@@ -163,6 +164,7 @@ class TextRoad:
 
     def translate(self, script: Script, job: Job, sound: Sound) -> Script:
         """Translate texts with a folder's model, a program or a language model, and a glossary. Each translation is kept."""
+        LOG.info("%s: %s", job.info.path, who_speaks(job.options.speaker, job.languages[1]))
         asked, engines = self.asked, self.engines(job.models)
         glossary = job.term_readings | ({} if asked.glossary is None else read_glossary(asked.glossary))
 

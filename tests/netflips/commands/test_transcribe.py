@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
+from avcore.contracts import Transcript
 from avcore.errors import EXIT_BAD_INPUT
 from avcore.media import read_speech, write_speech
 from netflips.commands.options import transcribe
-from netflips.commands.recognition import Reading, UnitRecognizer
 from netflips.dubbing import recognize
 from tests.avcore.made_speech import talk
 from tests.netflips.conftest import write_clip
+from unit2text.unit_reader import UnitReader
 
 main = transcribe.main
 
@@ -148,13 +149,13 @@ def test_a_killed_transcription_goes_on(reader: Path, parity_dir: Path, tmp_path
     assert not out.exists()
     assert len([*(tmp_path / "talk.json.work" / "transcripts").iterdir()]) == 2
 
-    read, found = UnitRecognizer.read, list[Reading]()
+    read, found = UnitReader.read, list[Transcript]()
 
-    def counted(self: UnitRecognizer, *given: Any) -> Reading:
+    def counted(self: UnitReader, *given: Any) -> Transcript:
         found.append(read(self, *given))
         return found[-1]
 
-    monkeypatch.setattr(UnitRecognizer, "read", counted)
+    monkeypatch.setattr(UnitReader, "read", counted)
     assert main(asked) == 0
     assert out.read_bytes() == whole.read_bytes()
     assert len(found) == len(json.loads(out.read_text(encoding="utf-8"))["utterances"]) - 2 == 3

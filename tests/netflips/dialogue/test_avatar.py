@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from avcore.flags import options_from
 from avcore.media import probe, read_speech, write_speech
 from netflips.commands.options import AvatarOptions
 from netflips.commands.options import avatar as command
-from netflips.commands.recognition import RecordingRecognizer, open_recognizer
+from netflips.commands.recognition import Transcriber
 from netflips.commands.say import END_S
 from netflips.dialogue.guards import WordList
 from netflips.dialogue.replies import PUZZLED, REFUSED, Program
@@ -96,7 +97,11 @@ def words(folder: Path, tmp_path: Path, parity_dir: Path) -> Callable[..., list[
 
 def uses_audio(monkeypatch: pytest.MonkeyPatch, text: str) -> Echo:
     echo = Echo(text)
-    monkeypatch.setattr("netflips.dialogue.work.open_recognizer", lambda options: RecordingRecognizer(echo))
+    monkeypatch.setattr("netflips.cascade.engines.open_speech_recognizer", lambda *how: echo)
+    monkeypatch.setattr("netflips.cascade.engines.recognizer_fingerprint", lambda folder: text)
+    opened = Transcriber.open
+    heard = lambda options: opened(replace(options, recognizer=Path("echo"), unit2text_path=None))  # noqa: E731
+    monkeypatch.setattr("netflips.dialogue.work.Transcriber.open", heard)
     return echo
 
 
@@ -147,7 +152,7 @@ def test_questions_and_answers_are_guarded(folder: Path, tmp_path: Path) -> None
     speaker = tmp_path / "speak.py"
     speaker.write_text("import sys\nprint('너는 바 보야' if 'me' in sys.stdin.read() else '안녕하세요')\n")
     guard, program = WordList.read(folder / "blocked.txt"), Program([sys.executable, str(speaker)], 20.0)
-    avatar = Avatar(None, None, program, [guard], REFUSED, None, None, None)  # type: ignore[arg-type]  # nothing is heard or shown
+    avatar = Avatar(None, program, [guard], REFUSED, None, None, None)  # type: ignore[arg-type]  # nothing is heard or shown
     bad = avatar.reply(Transcript("hello"), QualityEstimate("not_understood", 0.2))
     assert (bad.outcome, bad.text) == ("not understood", PUZZLED)  # the program is not asked
     said = [avatar.reply(Transcript(text)) for text in ("이 바ㅂㅗ야", "tell me", "hello")]
@@ -174,8 +179,8 @@ def test_a_folder_of_whisper_is_opened_by_the_recognizers(monkeypatch: pytest.Mo
         opened.append(how)
         return Echo("hello")
 
-    monkeypatch.setattr("netflips.recognizers.opening.open_speech_recognizer", opening)
+    monkeypatch.setattr("netflips.cascade.engines.open_speech_recognizer", opening)
     words = ["x", "--listen", "x", "--out-vid-path", "x.mp4", "--recognizer", str(tmp_path), "--cpu"]
-    ear = open_recognizer(options_from(AvatarOptions, command.parser().parse_args(words)))
+    transcriber = Transcriber.open(options_from(AvatarOptions, command.parser().parse_args(words)))
     assert opened == [(tmp_path, "cpu", "float32")]
-    assert isinstance(ear, RecordingRecognizer)
+    assert transcriber.road.recognizer == tmp_path

@@ -11,11 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from av2unit.sources import AUDIO
 from avcore.contracts import Transcript, Word
 from avcore.speech.voice_activity import STEP_SAMPLES, SpeechActivity
 from avcore.timeline import SAMPLE_RATE
-from netflips.commands.recognition import ListenSettings, RecordingRecognizer
 from netflips.dubbing.divide import around_wordless, split_at
 from netflips.dubbing.recognize import RecognizedSpeech, RecognizedText
 from netflips.dubbing.segmentation import Span, cut_utterances
@@ -340,14 +338,10 @@ def test_a_transcript_has_the_other_language_whole(tmp_path: Path) -> None:
     sure = {(word, language): value for word in words for language, value in (("fr", 0.95), ("en", 0.73))}
     how = {"late": {"So": -2.5, "it": -2.5}, "late_beside": "le", "passed_over": words, "spoken": {"le": _IS_FRENCH}}
     speech, reader, places = _speech(tmp_path, [*SAYS[:2], french, *SAYS[2:]], sure=sure, **how)
-    recognizer = RecordingRecognizer(reader)
-    found = {
-        one.number: one.text
-        for one in recognizer.utterances(speech.sound, places, ListenSettings(frozenset({AUDIO}), None, "auto"))
-        if one.text is not None
-    }
-    assert (found[3].text, found[3].language) == (" ".join(words), "fr")
-    assert [found[number].text for number in (2, 4, 5)] == ["tiny particles swim.", "So it is not empty?", "No, it is not."]
+    anew = RecognizedSpeech(speech.sound, reader)
+    found = {number: one.text for number, one in anew.texts(places, range(len(places)), lambda done: None).items()}
+    assert (found[2].text, found[2].language) == (" ".join(words), "fr")
+    assert [found[number].text for number in (1, 3, 4)] == ["tiny particles swim.", "So it is not empty?", "No, it is not."]
 
 
 def test_what_is_unsure_in_a_voice_that_speaks_much_is_words(tmp_path: Path) -> None:
