@@ -140,7 +140,7 @@ MUTANTS = (
         "netflips/script/test_terms.py"),
     Mutant("text2unit.nouns", "if is_syllable(word[-1]) and not (tail and _is_word(text, found, tail)):", "if False:",
         "text2unit/test_nouns.py"),
-    Mutant("netflips.cascade.amounts", "if one.is_required and not _is_among(one, there)", "if False",
+    Mutant("netflips.cascade.amounts", "if amount.is_required and not _is_among(amount, translated)", "if False",
         f"{_CANDIDATES}what_will_not_do_is_asked_again_with_the_reason"),
     Mutant("netflips.dubbing.store", "            return key in self._checksums\n", "            return True\n",
         "netflips/dubbing/test_store.py"),

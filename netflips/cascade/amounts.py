@@ -7,17 +7,16 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from avcore.words import ENGLISH, KOREAN
-from netflips.cascade.amount_values import CLOCK, DECADE, MONTHS, VAGUE, YEAR, Amount, Value
-from netflips.cascade.english_amounts import english_amounts
-from netflips.cascade.korean_amounts import korean_amounts
+from netflips.cascade.amount_reader import Amount, Value, amounts_in
+from netflips.cascade.amount_tables import CLOCK, DECADE, VAGUE, Unit
 
-_READERS = {ENGLISH: english_amounts, KOREAN: korean_amounts}
+_LANGUAGES = {ENGLISH, KOREAN}
 _EXACT, _AMONG_METRIC, _OF_YEARS, _ROUNDED = 1e-6, 5e-3, 0.01, 0.08
 """How far two values may differ, as a share: of one unit, of units of one system (1.5 kilometers, 1500 meters), of years and
 days, and where a translator rounds (two weeks, 보름; 10 miles, 16 kilometers)."""
 _DEGREES, _OF_DEGREES = 2.0, 0.02
 """The same for temperatures: in degrees, or as a share of them."""
-_WEEK_S, _HALF_DAY = 7 * 86400, 720
+_WEEK_S, _MONTH_S, _YEAR_S, _HALF_DAY = 7 * 86400, 2629800, 31557600, 720
 
 
 class AmountDifference(NamedTuple):
@@ -28,66 +27,69 @@ class AmountDifference(NamedTuple):
     added: tuple[str, ...] = ()
     """amounts of the translation that the original lacks"""
 
-    def __bool__(self) -> bool:
-        return bool(self.missed or self.added)
-
 
 def compare_amounts(source: str, text: str, languages: tuple[str, str], terms: Iterable[str] = ()) -> AmountDifference:
     """Return the amounts that a translation lacks or adds; none where one of the languages is not known here.
 
     languages: of the source and of its translation. terms: of a glossary; what they have may be said.
     """
-    if not set(languages) <= set(_READERS):
+    if not set(languages) <= _LANGUAGES:
         return AmountDifference()
     for term in terms:
         text = text.replace(term, " ")
-    here, there = (_READERS[language](one) for language, one in zip(languages, (source, text), strict=True))
-
-    missed = (one.text for one in here if one.is_required and not _is_among(one, there))
-    added = (one.text for one in there if one.is_sure and not _is_among(one, here))
+    original, translated = amounts_in(source, languages[0]), amounts_in(text, languages[1])
+    missed = (amount.text for amount in original if amount.is_required and not _is_among(amount, translated))
+    added = (amount.text for amount in translated if amount.is_sure and not _is_among(amount, original))
     return AmountDifference(tuple(dict.fromkeys(missed)), tuple(dict.fromkeys(added)))
 
 
 def has_amounts(text: str, language: str) -> bool:
     """Return whether a text has amounts that its translation must have."""
-    return language in _READERS and any(one.is_required for one in _READERS[language](text))
+    return language in _LANGUAGES and any(amount.is_required for amount in amounts_in(text, language))
 
 
 def _is_among(amount: Amount, others: Sequence[Amount]) -> bool:
     """Return whether others have an amount, as a whole or in parts."""
-    if any(_are_same(amount, one) for other in others for one in (other, *other.parts)):
+    if any(_are_same(amount, part) for other in others for part in (other, *other.parts)):
         return True
     return bool(amount.parts) and all(any(_are_same(part, other) for other in others) for part in amount.parts)
 
 
-def _are_same(one: Amount, other: Amount) -> bool:
-    return any(_is_same(value, another) for value in one.values for another in other.values)
+def _are_same(amount: Amount, other: Amount) -> bool:
+    return any(_is_same(value, another) for value in amount.values for another in other.values)
 
 
-def _is_same(one: Value, other: Value) -> bool:
-    first, second = one.unit, other.unit
-    if first is None or second is None:
-        return _is_same_number(*((one, other) if first is None else (other, one)))
-    if {first.dimension, second.dimension} <= {"celsius", "fahrenheit", "degrees"}:
-        return _is_as_warm(one, other)
-    if first.dimension != second.dimension:
+def _is_same(value: Value, other: Value) -> bool:
+    unit, other_unit = value.unit, other.unit
+    if unit is None:
+        return _is_same_number(value, other)
+    if other_unit is None:
+        return _is_same_number(other, value)
+    if {unit.dimension, other_unit.dimension} <= {"celsius", "fahrenheit", "degrees"}:
+        return _is_as_warm(value, other)
+    if unit.dimension != other_unit.dimension:
         return False
-    if first == CLOCK:
-        return (one.number - other.number) % _HALF_DAY == 0 and (
-            {one.below, other.below} & {None} != set() or one.below == other.below
-        )
-    if first == DECADE:
-        return _is_in_decade(one.number, other.number)
-    if first == second:
-        return _is_near(one, other, _EXACT)
+    if unit == CLOCK:
+        is_half_known = value.below is not None and other.below is not None
+        return (value.number - other.number) % _HALF_DAY == 0 and (not is_half_known or value.below == other.below)
+    if unit == DECADE:
+        return _is_in_decade(value.number, other.number)
+    converted = value._replace(number=value.number * unit.factor), other._replace(number=other.number * other_unit.factor)
+    return _is_near(*(converted if unit != other_unit else (value, other)), _tolerance(unit, other_unit))
 
-    limit = _ROUNDED
-    if first.system == second.system == "time":  # a month is no whole number of weeks
-        limit = _EXACT if max(first.factor, second.factor) <= _WEEK_S else limit if MONTHS in (first, second) else _OF_YEARS
-        limit = _OF_YEARS if {first, second} == {MONTHS, YEAR} else limit
-    elif first.system == second.system:
-        limit = _AMONG_METRIC
-    return _is_near(one._replace(number=one.number * first.factor), other._replace(number=other.number * second.factor), limit)
+
+def _tolerance(unit: Unit, other: Unit) -> float:
+    """Return how far values in two units of a dimension may differ."""
+    if unit == other:
+        return _EXACT
+    if unit.system != other.system:
+        return _ROUNDED
+    if unit.system != "time":
+        return _AMONG_METRIC
+    lengths = {unit.factor, other.factor}
+    if max(lengths) <= _WEEK_S:
+        return _EXACT
+    return _ROUNDED if _MONTH_S in lengths and _YEAR_S not in lengths else _OF_YEARS  # a month is no whole number of weeks
 
 
 def _is_same_number(plain: Value, other: Value) -> bool:
@@ -101,28 +103,24 @@ def _is_same_number(plain: Value, other: Value) -> bool:
     return _is_near(plain, other, _EXACT)
 
 
-def _is_in_decade(one: float, other: float) -> bool:
+def _is_in_decade(year: float, other: float) -> bool:
     """Return whether two decades are the same, as the 1990s and the nineties are."""
-    return one == other or (min(one, other) < 100 and (one - other) % 100 == 0)
+    return year == other or (min(year, other) < 100 and (year - other) % 100 == 0)
 
 
-def _is_near(one: Value, other: Value, limit: float) -> bool:
-    low, high = sorted((abs(one.number), abs(other.number)))
-    below = [value.below for value in (one, other) if value.below is not None and abs(value.number) == low]
-    return high - low <= limit * high or any(high < bound for bound in below)
+def _is_near(value: Value, other: Value, limit: float) -> bool:
+    low, high = sorted((abs(value.number), abs(other.number)))
+    bounds = [about.below for about in (value, other) if about.below is not None and abs(about.number) == low]
+    return high - low <= limit * high or any(high < bound for bound in bounds)
 
 
-def _is_as_warm(one: Value, other: Value) -> bool:
+def _is_as_warm(value: Value, other: Value) -> bool:
     """Return whether two temperatures are the same; the scale of plain degrees may be either."""
-    is_plain = "degrees" in {value.unit.dimension for value in (one, other) if value.unit}
-    if (is_plain or one.unit == other.unit) and one.number == other.number:
+    scale, other_scale = (warm.unit.dimension if warm.unit else "" for warm in (value, other))
+    if value.number == other.number and (scale == other_scale or "degrees" in (scale, other_scale)):
         return True
-    scales = [(value.number, value.unit.dimension) for value in (one, other) if value.unit]
-    for (warm, scale), (celsius, other_scale) in (scales, scales[::-1]):
-        if (
-            scale != "celsius"
-            and other_scale != "fahrenheit"
-            and abs((warm - 32) / 1.8 - celsius) <= max(_DEGREES, _OF_DEGREES * abs(celsius))
-        ):
-            return True
-    return False
+    return any(
+        of_warm != "celsius" and of_celsius != "fahrenheit"
+        and abs((warm.number - 32) / 1.8 - celsius.number) <= max(_DEGREES, _OF_DEGREES * abs(celsius.number))
+        for warm, of_warm, celsius, of_celsius in ((value, scale, other, other_scale), (other, other_scale, value, scale))
+    )  # fmt: skip

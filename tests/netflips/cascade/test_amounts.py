@@ -21,7 +21,7 @@ def _share(found: Iterable[bool]) -> float:
 
 
 @pytest.mark.parametrize("is_reversed", [False, True], ids=["into Korean", "into English"])
-@pytest.mark.parametrize("name", ["tuned", "held_out"])
+@pytest.mark.parametrize("name", ["tuned", "held_out", "further"])
 def test_wrong_amounts_are_found_and_right_ones_left_alone(name: str, is_reversed: bool) -> None:
     rows = [(verdict, *((text, source) if is_reversed else (source, text))) for verdict, source, text in _pairs(name)]
     languages = ("ko", "en") if is_reversed else ("en", "ko")
