@@ -76,6 +76,46 @@ def test_every_word_has_an_entry_and_every_entry_a_word() -> None:
     assert not [one for one in clauses if re.sub(r"\{[^{}]*\}", "{x}", one) not in heads]
 
 
+MET = (
+    *(
+        "dubbing",
+        "serve",
+        "recognizers",
+        "cascade",
+        "subtitles",
+        "script",
+        "published",
+        "provenance",
+        "portraits",
+        "report",
+        "models",
+    ),
+    *(
+        f"commands/{name}"
+        for name in ("dub", "dub_options", "dub_videos", "given_audio", "portrait", "recognition", "say", "transcribe")
+    ),
+)
+"""Parts of `netflips` whose errors the page, the notes or a report shows."""
+
+
+def test_errors_that_the_page_shows_have_korean() -> None:
+    paths = [
+        one for name in MET for one in [*(ROOT / "netflips" / name).rglob("*.py"), ROOT / "netflips" / f"{name}.py"] if one.exists()
+    ]
+    paths += (ROOT / "avcore" / "media").rglob("*.py")
+    calls = [
+        node
+        for path in paths
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "").endswith(("Error", "Message"))
+    ]
+    parts = [part for call in calls for part in [*call.args[:1], *(one.value for one in call.keywords if one.arg == "hint")]]
+    texts = {one.value for one in parts if isinstance(one, ast.Constant) and isinstance(one.value, str)}
+    assert len(texts) > 200
+    known = {one.msgid for one in pofile(str(CATALOGUE)) if one.msgctxt == _ERROR}
+    assert texts - known - {"{what}", "there is no sound of the speaker for {reference}"} == set()
+
+
 def test_translations_name_what_their_originals_name() -> None:
     for one in pofile(str(CATALOGUE)):
         there, here = ({name for _, name, _, _ in Formatter().parse(text) if name} for text in (one.msgid, one.msgstr))
@@ -125,4 +165,4 @@ def test_a_hint_is_korean_as_a_whole_or_stays_english() -> None:
     no_voice = InputError("no speech was found in it", hint="give another voice with --voice x.wav")
     assert error_line(no_voice, KOREAN) == "말소리를 찾지 못했습니다; --voice x.wav로 다른 목소리를 지정하세요"
     assert error_line(InputError(Message("give {flag}", flag="--to")), KOREAN) == "--to이(가) 필요합니다"
-    assert error_line(InputError("no speech was found in it", hint="give one of them"), KOREAN).startswith("no speech")
+    assert error_line(InputError("no speech was found in it", hint="in words that nobody knows"), KOREAN).startswith("no speech")
