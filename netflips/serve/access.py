@@ -26,8 +26,10 @@ _PROGRAM = "0" * 32
 _A_YEAR_S = 31_536_000
 _PORT_DIGITS = 5
 _SAFE = ("GET", "HEAD", "OPTIONS")
+_TIME_LINE = "sha256-XGW/cX2BkTPWNNT3NdyASrPEWZfPnKdPJaJ2aN7R+v8="
+"""The style sheet that the time line's library (page/vendor) brings along, with the height of page/timeline.js."""
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
+    f"default-src 'none'; script-src 'self'; style-src 'self' '{_TIME_LINE}'; img-src 'self' data: blob:; media-src 'self' blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 )
 """Nothing is loaded from another server, and only scripts that come with NetfLips run."""

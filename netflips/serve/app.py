@@ -95,6 +95,7 @@ def build_app(settings: Settings, desk: Service | None = None) -> Starlette:
         Route("/jobs/{id}/stop", _stop, methods=["POST"]),
         Route("/jobs/{id}/again", _again, methods=["POST"]),
         Route("/jobs/{id}/edited", _edited, methods=["POST"]),
+        Route("/jobs/{id}/wave", _wave),
         Route("/events", _events),
         Route("/jobs/{id}/files/{name}", _file),
     ]
@@ -255,6 +256,10 @@ async def _again(request: Request) -> Response:
 async def _edited(request: Request) -> Response:
     form = await read_form(request)
     return JSONResponse(_desk(request).edited(_asked_job(request), form))
+
+
+async def _wave(request: Request) -> Response:
+    return FileResponse(await _desk(request).wave(_asked_job(request)), media_type="application/json")
 
 
 async def _events(request: Request) -> Response:

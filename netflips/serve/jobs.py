@@ -26,6 +26,8 @@ LOG = logging.getLogger("netflips")
 WAITING, RUNNING, DONE, FAILED, STOPPED, ASKS = STATES = ("waiting", "running", "done", "failed", "stopped", "asks")
 _ID = re.compile(r"[0-9a-f]{32}")
 _ABOUT, LOG_FILE, QUALITY_FILE, DRAFT_FILE = "job.json", "log.txt", "verdict.json", "draft.json"
+MACHINE_FILE = "machine.json"
+"""The draft of a dub before its visitor corrected it."""
 DRAFT = "--draft"
 """The option of a dub that ends when its texts are known."""
 DAMAGED = ".damaged"

@@ -1,7 +1,7 @@
 """Inspect an upload in a process of its own, so that no faulty file can end the server.
 
 `python -m netflips.serve.preview FILE video|sound|media|image|subtitles` prints one JSON object; for a file of another kind the
-parts of the error, with exit code 2.
+parts of the error, with exit code 2. `wave` in place of a kind prints the loudness of the sound over time, which the page draws.
 """
 
 import json
@@ -10,14 +10,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, MediaError, NetflipsError
 from avcore.files import require_file
 from avcore.media import MediaInfo, iter_speech_blocks, probe
 from avcore.media.opening import require_no_still
 from avcore.notes import print_text
+from avcore.timeline import SAMPLE_RATE
 
 VIDEO, SOUND, MEDIA, IMAGE, SUBTITLES = ("video", "sound", "media", "image", "subtitles")
 """media: either a video or a sound file."""
+WAVE = "wave"
+_PEAK_S, _MOST_PEAKS = 0.02, 20_000
+"""Seconds of sound that a peak stands for at least, and how many peaks there are at most."""
 _LIMITS = {resource.RLIMIT_CPU: 120, resource.RLIMIT_AS: 8 << 30, resource.RLIMIT_CORE: 0}
 """Seconds of computing, bytes of memory; no core dump."""
 _LOOKED_S = 30.0
@@ -47,6 +53,8 @@ def facts(path: Path, wanted: str) -> dict[str, Any]:
         return {"seconds": 0.0, "width": 0, "height": 0, "has_sound": False}
 
     info = probe(path)
+    if wanted == WAVE:
+        return {"seconds": float(info.duration_s), "peaks": _peaks(path, info)}
     if wanted == VIDEO and not info.has_video:
         raise MediaError("it has no video", path=path, expected="a video")
     require_no_still(info.still, path)
@@ -56,6 +64,18 @@ def facts(path: Path, wanted: str) -> dict[str, Any]:
     seen = _seen(path, info) if wanted in (VIDEO, MEDIA) else {}
     facts = {"seconds": round(float(info.duration_s), 3), "width": info.width, "height": info.height, "has_sound": info.has_audio}
     return facts | seen
+
+
+def _peaks(path: Path, info: MediaInfo) -> list[int]:
+    """Return how far the sound of a file departs from silence, in hundredths, for equal pieces of its time."""
+    step = max(int(SAMPLE_RATE * max(_PEAK_S, float(info.duration_s) / _MOST_PEAKS)), 1)
+    found, rest = list[int](), np.zeros(0, np.float32)
+    for block in iter_speech_blocks(path) if info.has_audio else ():
+        rest = np.concatenate((rest, np.abs(block)))
+        whole = len(rest) // step * step
+        found += np.rint(100 * rest[:whole].reshape(-1, step).max(axis=1)).astype(int).tolist()
+        rest = rest[whole:]
+    return found
 
 
 def _seen(path: Path, info: MediaInfo) -> dict[str, bool]:

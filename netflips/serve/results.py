@@ -18,8 +18,8 @@ from netflips.script.files import script_from
 from netflips.script.notes import RECOGNIZED_AGAIN
 from netflips.script.targets import SpokenSound, WrittenText
 from netflips.script.types import Script
-from netflips.script.utterance import TimeSpan
-from netflips.serve.jobs import ASKS, DONE, DRAFT_FILE, Job
+from netflips.script.utterance import TimeSpan, Utterance
+from netflips.serve.jobs import ASKS, DONE, DRAFT_FILE, MACHINE_FILE, Job
 from netflips.serve.kinds import KINDS, SPEECH
 
 _REPORT = "report.json"
@@ -68,9 +68,10 @@ def results(job: Job, folder: Path) -> dict[str, Any]:
 
     script = _report(folder / (_REPORT if job.state == DONE else DRAFT_FILE))
     if script is not None:
+        machine = _machine_texts(folder)
         found |= {
             "languages": [script.source, script.target],
-            "utterances": [_row(one, _asked_of(job, one.number)) for one in on_page(script)],
+            "utterances": [_row(one, _asked_of(job, one.number), machine) for one in on_page(script)],
             "terms": [one._asdict() | {"spoken": job.values.get("terms", {}).get(one.word, one.spoken)} for one in script.terms],
             "cost": _cost(job, script),
         }
@@ -138,12 +139,12 @@ def edited_rows(job: Job, folder: Path, edits: Sequence[Edit]) -> list[dict[str,
     for edit in edits:
         script = edit.of(script)
 
-    rows = []
+    rows, machine = [], _machine_texts(folder)
     for one in script.utterances:
         place = one.place.start_s, one.place.end_s
         names = [row.get("speaker", "") for (start_s, end_s), row in asked.items() if start_s <= place[0] < end_s]
         shown = OnPage(one, one.place, output_span(script, one))
-        rows.append(_row(shown, asked.get(place, {"speaker": names[0] if names else ""})))
+        rows.append(_row(shown, asked.get(place, {"speaker": names[0] if names else ""}), machine))
     return rows
 
 
@@ -180,6 +181,27 @@ def _report(path: Path) -> Script | None:
         return None
 
 
+def first_draft(folder: Path) -> Path:
+    """Return the draft in a job's folder that has the machine's own texts; it may not be there."""
+    return next((path for path in (folder / MACHINE_FILE, folder / DRAFT_FILE) if path.is_file()), folder / DRAFT_FILE)
+
+
+def _machine_texts(folder: Path) -> dict[tuple[float, float], str]:
+    """Return the machine's translations by the times of the utterances, those that it could write."""
+    script = _report(first_draft(folder))
+    shown = () if script is None else on_page(script)
+    return {
+        (one.source.start_s, one.source.end_s): one.utterance.spoken.text
+        for one in shown
+        if one.utterance.spoken is not None and not _corrected(one.utterance)
+    }
+
+
+def _corrected(one: Utterance) -> str:
+    """Return the text that a person gave an utterance to be spoken, "" = none."""
+    return one.target.text if isinstance(one.target, WrittenText) and one.target.by != "cascade" else ""
+
+
 def track_parts(job: Job, folder: Path) -> dict[TimeSpan, SpokenSound]:
     """Return the parts of a track of speech that a dub or its draft used, by the times of the utterances."""
     script = _report(folder / (_REPORT if job.state == DONE else DRAFT_FILE))
@@ -191,16 +213,20 @@ def track_parts(job: Job, folder: Path) -> dict[TimeSpan, SpokenSound]:
     }
 
 
-def _row(one: OnPage, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a sentence of the dub. asked: its visitor's corrections; a later correction has to repeat named and speech."""
+def _row(one: OnPage, asked: Mapping[str, Any], machine: Mapping[tuple[float, float], str]) -> dict[str, Any]:
+    """Return a sentence of the dub. asked: its visitor's corrections; a later correction has to repeat named and speech.
+
+    machine: the translations of the machine by their times.
+    """
     utterance, spoken = one.utterance, one.utterance.spoken
-    corrected = utterance.target.text if isinstance(utterance.target, WrittenText) and utterance.target.by != "cascade" else ""
+    slot = one.fit.slot
     return {
         "number": one.number, "named": asked.get("speaker", ""), "speech": asked.get("speech", ""), "speaker": one.speaker,
         "start_s": one.source.start_s, "end_s": one.source.end_s,
         "output_start_s": one.output.start_s, "output_end_s": one.output.end_s,
         "recognized": "" if utterance.text is None else utterance.text.doubted, "spoken": "" if spoken is None else spoken.text,
-        "corrected": corrected,
+        "corrected": _corrected(utterance), "machine": machine.get((one.source.start_s, one.source.end_s), ""),
+        "natural_s": one.fit.natural_s, "slot_s": one.source.seconds if slot is None else slot.length_s,
         "quality": None if utterance.quality is None else utterance.quality.as_json(),
         "checked": None if (checked := utterance.checked) is None or checked.transcript is None else in_both(
             RECOGNIZED_AGAIN(recognized=checked.transcript, right=checked.right, faults=list(checked.reported))

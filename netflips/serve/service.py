@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -9,12 +10,12 @@ from contextlib import suppress
 from dataclasses import asdict
 from importlib.resources import as_file, files
 from pathlib import Path
-from shutil import which
 from typing import Any
 
 from avcore.checkpoints.bundle import find_bundle
 from avcore.checkpoints.stages import Stage
 from avcore.errors import Message, UsageError
+from avcore.files import write_text
 from avcore.units import normalise_language
 from netflips.bundles.references import read_references
 from netflips.provenance.options import require_in_force
@@ -23,11 +24,11 @@ from netflips.published.store import usual_model
 from netflips.script.files import value_from
 from netflips.script.types import Consent
 from netflips.serve.fields import SOUND_OR_VIDEO, Review, ReviewRow, checked, review_rows, switch, terms_asked, voices_asked
-from netflips.serve.jobs import ASKS, Job, JobFolders, new_id
+from netflips.serve.jobs import ASKS, MACHINE_FILE, Job, JobFolders, new_id
 from netflips.serve.kinds import AGREEMENT, KINDS, SPEECH, Asked, JobKind
 from netflips.serve.limits import RefusedError
 from netflips.serve.queue import Queue
-from netflips.serve.results import Edit, edited_rows, track_parts
+from netflips.serve.results import Edit, edited_rows, first_draft, track_parts
 from netflips.serve.settings import Settings
 from netflips.serve.uploads import HEADED, HEADS, Upload, Uploads
 from netflips.serve.worker_process import WorkerProcess
@@ -43,6 +44,7 @@ _EXAMPLES = {"video": "example.mp4", "image": "example.jpg"}
 """Examples by the kind of upload; one that is not installed is not offered."""
 SAMPLE = ("example.mp4", "example.ko.mp4")
 """A video and its dub by the demo's models, `netflips demo`; example.json has the texts of both."""
+_WAVE = "wave.json"
 _SENTENCES = 20
 _OF_REVIEW = ("rows", "voices", "terms")
 _ANY_SPEECH, _GIGA = "korean-free", 1000
@@ -193,6 +195,16 @@ class Service:
         edits = value_from(tuple[Edit, ...], form.get("edits"), "edits")
         return {"utterances": edited_rows(job, self.queue.folders.of(job.id), edits)}
 
+    async def wave(self, job: Job) -> Path:
+        """Return the file with the length of a dub's original (s) and the peaks of its sound. Raises RefusedError."""
+        folder, name = self.queue.folders.of(job.id), job.names.get("video")
+        if name is None or not (folder / name).is_file():
+            raise RefusedError(404, "this job has no sound to show")
+        path = folder / _WAVE
+        if not path.is_file():
+            write_text(path, json.dumps(await self.uploads.wave(folder / name, job.shown.get(name, name))))
+        return path
+
     def _files(self, kind: JobKind, values: Mapping[str, Any], review: Review) -> dict[str, Upload]:
         """Return the uploads of a form by their names in it, those of its fields first. Raises UsageError, RefusedError."""
         takes = {one.name: one.takes for one in kind.uploads}
@@ -224,6 +236,9 @@ class Service:
             is_sound=first is not None and not first.width,
         )  # fmt: skip
 
+        draft, machine = first_draft(folders.of(before.id)), folders.of(job.id) / MACHINE_FILE
+        if draft.is_file() and not machine.is_file():
+            shutil.copyfile(draft, machine)  # before another draft takes its place
         kind.write(asked, folders.of(job.id))
         job.words, job.names = tuple(kind.words(asked)), names
         job.uploads = {name: one.id for name, one in found.items()}
@@ -292,7 +307,7 @@ def _for_any_speech() -> dict[str, str]:
     """Return the command that downloads models for any speech, as README has it, with their size and licences."""
     models = catalogue().named([_ANY_SPEECH])
     program = Path(sys.executable).with_name("netflips")
-    beside = program.is_relative_to(Path.cwd()) and which("netflips") is None
+    beside = program.is_relative_to(Path.cwd()) and shutil.which("netflips") is None
     return {
         "command": f"{program.relative_to(Path.cwd()) if beside else program.name} models get {_ANY_SPEECH}",
         "gigabytes": f"{sum(one.megabytes or 0.0 for one in models) / _GIGA:.0f}",

@@ -20,7 +20,7 @@ from avcore.texts import read_json
 from netflips.script.files import value_from
 from netflips.serve.jobs import new_id, require_id
 from netflips.serve.limits import TOO_FULL, RefusedError, require_disk
-from netflips.serve.preview import IMAGE, MEDIA, SOUND, SUBTITLES, VIDEO
+from netflips.serve.preview import IMAGE, MEDIA, SOUND, SUBTITLES, VIDEO, WAVE
 from netflips.serve.settings import Settings
 from netflips.subtitles.formats import SUBTITLE_SUFFIXES
 
@@ -131,6 +131,10 @@ class Uploads:
             yield path.read_bytes()
 
         return await self.receive(content(), path.name, kind, visitor, path.stat().st_size)
+
+    async def wave(self, file: Path, name: str) -> Mapping[str, Any]:
+        """Return the length of a file (s) and the peaks of its sound. name: its visitor's. Raises RefusedError."""
+        return await self._look(file, WAVE, name)
 
     def find(self, upload_id: str) -> Upload:
         """Return an upload by its id. Raises RefusedError where there is none."""

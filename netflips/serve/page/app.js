@@ -1,8 +1,8 @@
 // The page: tabs, forms, and the visitor's jobs under the tab that they belong to.
 import { card } from "./jobs.js";
+import { forgetOthers } from "./kept.js";
 import { API, ask, button, element, percent, videoFigure, start, worded } from "./parts.js";
 import { fileBox } from "./record.js";
-import { forgetOthers } from "./review.js";
 import { choose, language, t, translate } from "./words.js";
 
 const TABS = ["dub", "lips", "speak", "transcribe", "avatar"];
@@ -14,6 +14,7 @@ const SILENT_MS = 4000; // the server sends a sign of life every 2 s
 const notice = document.getElementById("notice");
 const announced = document.getElementById("announced");
 const known = document.getElementById("known");
+const begun = document.getElementById("begun");
 const agreement = document.getElementById("agreement");
 for (const one of document.querySelectorAll("[data-agreed]")) one.before(agreement.content.cloneNode(true));
 
@@ -78,8 +79,17 @@ const add = (job) => {
   const made = card(job, page);
   for (const one of place(job.kind)?.children ?? []) cards.get(one.dataset.id)?.close(true); // the newest is seen
   cards.set(job.id, made);
+  if (job.kind === "dub") begun.classList.add("folds");
   place(job.kind)?.prepend(made.root);
 };
+
+// Once there is a dub, the form for a new one waits folded above it.
+const foldForm = () => {
+  const isFirst = !place("dub").children.length;
+  begun.open = isFirst;
+  begun.classList.toggle("folds", !isFirst);
+};
+page.emptied = foldForm;
 
 // What the title of the window says: how far a job is, and that one ended while nobody looked; then a notification says it, too,
 // where the visitor allowed it by the button of a long job.
@@ -136,6 +146,7 @@ page.tell = (text) => {
   announced.textContent = text;
 };
 page.showKnown = () => {
+  begun.open = true;
   known.open = true;
   known.scrollIntoView({ block: "start" });
 };
@@ -145,6 +156,7 @@ page.submit = async (form, boxes = []) => {
     const job = await start(await form);
     add(last.get(job.id) ?? job);
     known.open = false; // the result has its place
+    if (job.kind === "dub") begun.open = false;
     for (const box of boxes) box.fold();
     place(job.kind)?.firstChild.scrollIntoView({ block: "nearest" });
     // A button has it, of a form or of the job before, or had it.
@@ -209,6 +221,7 @@ const forms = new Map(); // boxes of each form, by the kind of its jobs
 page.other = (kind, file, video) => {
   const form = document.querySelector(`form[data-kind=${kind}]`);
   go(form.closest("section").id);
+  if (kind === "dub") begun.open = true;
   const box = forms.get(kind).find((one) => one.name === file);
   box?.take(null, video);
   form.querySelector("textarea, .file:last-of-type input")?.focus();
@@ -356,7 +369,7 @@ const show = async () => {
   const { jobs } = await ask("/jobs");
   forgetOthers(jobs.map((job) => job.id));
   for (const job of jobs.reverse()) add(job);
-  known.open = !jobs.length;
+  foldForm();
 };
 
 const labels = document.getElementById("labels");

@@ -1,6 +1,9 @@
 // Jobs: how a job and its result are shown.
-import { API, ask, button, complaint, element, percent, player, press, sent, single, stageText, stateText } from "./parts.js";
-import { capital, forget, texts, verdict } from "./review.js";
+import { editor } from "./editor.js";
+import { forget } from "./kept.js";
+import { API, ask, button, complaint, element, percent, press, sent, stageText, stateText } from "./parts.js";
+import { player } from "./player.js";
+import { capital, verdict } from "./verdict.js";
 import { duration, language, t } from "./words.js";
 
 const link = (address, text, isDownload, className = "") => {
@@ -51,26 +54,20 @@ const dubbed = (job, page, go) => {
   if (job.lips) made.push(element("p", { className: job.lips.share < LEAST_DRAWN ? "lips warning" : "lips quiet", textContent: `${capital(job.lips[language()])}.` }));
 
   const [video, original] = [find((one) => one.shows === "video" || one.shows === "sound"), find((one) => one.name.startsWith("source"))];
-  let shown = null; // the videos
+  const shown = original ? player(address(original.name), video ? address(video.name) : "", job.stretches ?? [[0, 1e6, 0]]) : null;
   if (video) {
-    shown = player(address(original.name), address(video.name), job.stretches ?? [[0, 1e6, 0]]);
     const downloads = element("p", { className: "buttons" }, link(`${address(video.name)}?download=1`, t("downloadAs", video.as), true, "main"));
     for (const one of job.files.filter((one) => one.name.endsWith(".srt"))) downloads.append(link(`${address(one.name)}?download=1`, one.as, true));
     const report = find((one) => one.shows === "page");
     if (report) downloads.append(link(address(report.name), t("openReport")));
-    made.push(downloads, shown.root);
+    made.push(downloads);
   }
 
   const [isLost, isDoubted] = [job.quality.words === "not_understood", isStrange(job.quality)];
   const wasLost = (job.utterances ?? []).filter((one) => one.quality?.words === "not_understood").length;
   const ways = job.state === "asks" && isLost ? waysOut(job, page) : null;
   if (ways) made.push(ways);
-  if (!job.utterances) return made;
-
-  if (!video && original) {
-    shown = single(address(original.name));
-    made.push(element("details", { open: job.utterances.length > 1 }, element("summary", { textContent: t("original") }), shown.root));
-  }
+  if (!job.utterances) return shown ? [...made, shown.root] : made;
 
   // Texts of a dub that would fail again can be changed.
   const isWhole = job.state === "asks" || (job.state === "done" ? !job.values.preview : job.state === "failed" && !job.goes_on);
@@ -82,7 +79,7 @@ const dubbed = (job, page, go) => {
   const again = (pressed) => submit(pressed, {});
   const draft = (pressed) => submit(pressed, { draft: true });
 
-  const buttons = element("p", { className: "buttons" });
+  const buttons = element("p", { className: "buttons finish" });
   const dub = (form) => (one) => go(async () => ({ ...(await table.form()), ...form }), one);
   const anew = button("again", again, "again");
   anew.disabled = true;
@@ -97,7 +94,7 @@ const dubbed = (job, page, go) => {
   const hear = button("hearSome", (one) => press(one, page, hearSome));
   const offer = (count) => Object.assign(hear, { hidden: count < 2, textContent: t("hearSome", count) });
 
-  const table = texts(job, page, shown, (number, now) => {
+  const table = editor(job, page, shown, (number, now) => {
     if (!hear.disabled) offer(now.some);
     const { cost } = job;
     const about = cost && number ? `, ${t("takesAbout", duration(cost.fixed_s + cost.per_s * now.seconds))}` : "";
@@ -122,7 +119,7 @@ const dubbed = (job, page, go) => {
 
   if (job.state === "asks") buttons.append(anyway, dubIt);
   else if (isWhole) buttons.append(anew);
-  else for (const one of table.root.querySelectorAll("textarea, input, select, .hear, .record, [data-act=split], [data-act=join]")) one.disabled = true;
+  else for (const one of table.root.querySelectorAll("textarea, input, select, .hear, .record, [data-act=split], [data-act=join], [data-act=machineText]")) one.disabled = true;
 
   if (job.state === "asks") buttons.append(hear);
   offer(table.some().length);
@@ -134,6 +131,7 @@ const dubbed = (job, page, go) => {
   if (script) buttons.append(link(`${address(script.name)}?download=1`, t("script"), true));
   buttons.append(count);
 
+  table.begin();
   const kept = job.work?.speech;
   if (kept?.kept) made.push(element("p", { className: "quiet", textContent: t("kept", kept.made, kept.kept) }));
   return made;
@@ -148,7 +146,7 @@ const outcome = (job) => {
   const video = shows("video");
   const original = job.files.find((one) => one.shows === "given" && one.name.startsWith("source"));
   if (video && original) {
-    made.push(player(address(original.name), address(video.name), job.stretches ?? [[0, 1e6, 0]], ["newLips", "newSpeech"]).root);
+    made.push(player(address(original.name), address(video.name), job.stretches ?? [[0, 1e6, 0]], "newLips").root);
   } else if (video) {
     const shown = element("video", { src: `${address(video.name)}#t=0.05`, controls: true, playsInline: true, ariaLabel: job.title, autoplay: job.kind === "avatar" });
     made.push(job.kind === "avatar" ? answered(job, shown) : shown);
@@ -220,6 +218,7 @@ export const card = (facts, page) => {
         page.removed.add(facts.id);
         const next = root.nextElementSibling ?? root.previousElementSibling;
         root.remove();
+        if (!next) page.emptied();
         if (document.activeElement === document.body) next?.querySelector("h3").focus({ preventScroll: true });
       } else if (news === before) show(now); // else the stream of news was quicker
     };

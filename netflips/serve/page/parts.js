@@ -22,6 +22,26 @@ export const button = (key, act, className = "") => {
   return made;
 };
 
+// What has no words of its own is named for those who do not see it.
+export const named = (made, name) => {
+  made.setAttribute("aria-label", name);
+  return made;
+};
+
+// A small button with a picture: path, in a square of 16. Its word is there for those who cannot see it, or point at it.
+export const iconButton = (key, path, act, className = "") => {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  svg.setAttribute("viewBox", "0 0 16 16");
+  svg.setAttribute("aria-hidden", "true");
+  line.setAttribute("d", path);
+  svg.append(line);
+  const made = button(key, act, `icon ${className}`.trim());
+  made.title = t(key);
+  made.replaceChildren(svg, element("span", { className: "unseen", textContent: t(key) }));
+  return made;
+};
+
 // Shows at once that a button was pressed, until its work is done; tells what goes wrong.
 export const press = async (pressed, page, work, word = "starting") => {
   const said = pressed.textContent;
@@ -131,89 +151,10 @@ export const send = (file, as, progress, signal) =>
     request.send(file);
   });
 
-// A result and its original, side by side, in step: which moments belong together is said by the dub's report.
-
-const JUMP_S = 0.25; // further apart than this, the original jumps to where it belongs
-
-// Where the original stands at a time of the dub, and whether it moves.
-export const belongs = (stretches, now) => {
-  let at = stretches[0][2];
-  let moves = false;
-  for (const [start, stop, source] of stretches) {
-    if (now < start) break;
-    at = source + Math.min(now, stop) - start;
-    moves = now < stop;
-  }
-  return { at, moves };
-};
-
 const IS_SOUND = /\.(m4a|mp3|wav|flac|ogg|opus|aac)$/;
 
 export const videoFigure = (address, title) => {
   const video = element(IS_SOUND.test(address) ? "audio" : "video", { src: `${address}#t=0.05`, preload: "metadata", playsInline: true, controls: true });
   video.setAttribute("aria-label", title);
   return { video, figure: element("figure", {}, video, element("figcaption", { textContent: title })) };
-};
-
-// words: keys of what the result is called, and its sound.
-export const player = (original, dub, stretches, words = ["result", "theDub"]) => {
-  const left = videoFigure(original, t("original"));
-  const right = videoFigure(dub, t(words[0]));
-  const box = element("div", { className: "pair" }, left.figure, right.figure);
-  left.video.muted = true;
-  left.video.controls = false;
-  left.video.addEventListener("error", () => left.figure.append(element("p", { className: "quiet", textContent: t("noPlay") })));
-
-  let until = Infinity;
-  const follow = () => {
-    if (right.video.currentTime >= until) {
-      until = Infinity;
-      right.video.pause();
-    }
-    if (!left.video.duration) return;
-    const { at, moves } = belongs(stretches, right.video.currentTime);
-    const goes = moves && !right.video.paused;
-    const apart = Math.abs(left.video.currentTime - at);
-    if (apart > (goes ? JUMP_S : 0.02) && !left.video.seeking) left.video.currentTime = at;
-    if (goes && left.video.paused) left.video.play().catch(() => {});
-    if (!goes && !left.video.paused) left.video.pause();
-  };
-
-  const again = () => {
-    follow();
-    if (!right.video.paused) requestAnimationFrame(again);
-  };
-  right.video.addEventListener("play", again);
-  for (const event of ["timeupdate", "pause", "ended", "seeked"]) right.video.addEventListener(event, follow);
-
-  const hear = element("select", {}, new Option(t(words[1]), "dub"), new Option(t("theOriginal"), "original"));
-  hear.addEventListener("change", () => {
-    left.video.muted = hear.value === "dub";
-    right.video.muted = hear.value !== "dub";
-  });
-
-  const root = element("div", {}, box, element("label", { className: "language" }, element("span", { textContent: t("hear") }), hear));
-  const part = (from, to) => {
-    until = to;
-    right.video.currentTime = from;
-    right.video.play().catch(() => {});
-  };
-  return { root, part: (one) => part(one.output_start_s, one.output_end_s), at: () => left.video.currentTime };
-};
-
-// The original alone, before there is a dub.
-export const single = (address) => {
-  const { video, figure } = videoFigure(address, t("original"));
-  let until = Infinity;
-  video.addEventListener("timeupdate", () => {
-    if (video.currentTime < until) return;
-    until = Infinity;
-    video.pause();
-  });
-  const part = (one) => {
-    until = one.end_s;
-    video.currentTime = one.start_s;
-    video.play().catch(() => {});
-  };
-  return { root: element("div", { className: "single" }, figure), part, at: () => video.currentTime };
 };

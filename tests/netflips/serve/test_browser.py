@@ -39,11 +39,11 @@ def test_dub_play_report_and_a_second_visit(page: Any) -> None:
 
 def test_one_sentence_is_corrected(page: Any) -> None:
     job = dub(page)
-    rows = page.locator(f".job[data-id='{job}'] .rows tbody tr")
+    rows = page.locator(f".job[data-id='{job}'] .rows .row")
     again = f".job[data-id='{job}'] button[data-act=again]"
     assert page.is_disabled(again)
     rows.nth(1).locator("textarea").fill("두 번째예요.")
-    assert rows.nth(1).get_attribute("class") == "changed"
+    assert rows.nth(1).get_attribute("class") == "row changed"
     page.click(again)
     page.wait_for_selector(f"#dub .job[data-state=done]:not([data-id='{job}'])")
     second = page.locator("#dub .job").first.get_attribute("data-id")
@@ -91,11 +91,11 @@ def test_texts_are_corrected_before_drawing_and_one_sentence_tried(page: Any) ->
     assert [page.is_visible(f".job[data-id='{job}'] button[data-act={one}]") for one in ("goOnAnyway", "dubIt")] == [False, True]
     page.locator(f".job[data-id='{job}'] textarea").nth(1).fill("")
     page.locator(f".job[data-id='{job}'] .rows .file input").nth(1).set_input_files(str(CLIP))  # speech for the second
-    page.locator(f".job[data-id='{job}'] .scroll > details:not(.terms) .file input").set_input_files(str(CLIP))
-    page.wait_for_function("() => document.querySelector('#dub .job .scroll > details:not(.terms) select').value.length === 32")
-    page.locator(f".job[data-id='{job}'] .rows summary").nth(1).click()
+    page.locator(f".job[data-id='{job}'] .voices .file input").set_input_files(str(CLIP))
+    page.wait_for_function("() => document.querySelector('#dub .job .voices select').value.length === 32")
+    page.locator(f".job[data-id='{job}'] .unfold").nth(1).click()
     page.locator(f".job[data-id='{job}'] .who").nth(1).fill("Bea")  # and she is in the list of voices
-    page.locator(f".job[data-id='{job}'] .scroll > details:not(.terms) summary").click()
+    page.locator(f".job[data-id='{job}'] .voices summary").click()
     page.get_by_label("Voices of the speakers: Bea").select_option(value="")
     page.locator(f".job[data-id='{job}'] .terms summary").click()
     assert page.get_by_label("Emily").get_attribute("placeholder") == "에밀리"
@@ -244,8 +244,9 @@ def test_sentences_are_divided_joined_and_walked_through_by_keys(page: Any) -> N
     assert card.locator(".hear:visible, [data-act=hearSome]:visible").count() == 0  # there is no text to hear
     texts.nth(0).fill("처음이에요.")
     texts.nth(1).fill("또 보자.")
-    row = [card.locator(f"[data-act={one}]").nth(0).bounding_box() for one in ("play", "split", "join")]
+    row = [card.locator(f"{one}").nth(0).bounding_box() for one in (".row [data-act=play]", ".unfold")]
     assert len({one["y"] for one in row}) == 1  # in one line
+    card.locator(".unfold").nth(0).click()
     card.locator("[data-act=split]").nth(0).click()
     page.wait_for_function("() => document.querySelectorAll('#dub .job[data-state=asks] .rows textarea').length === 3")
     assert [one.input_value() for one in texts.all()] == ["", "", "또 보자."]  # what was typed stays
@@ -256,7 +257,7 @@ def test_sentences_are_divided_joined_and_walked_through_by_keys(page: Any) -> N
     page.wait_for_function("() => document.querySelectorAll('#dub .job[data-state=asks] .rows textarea').length === 2")
     assert texts.nth(0).input_value() == "처음이에요."  # that of the sentence which was divided comes back
     card.locator("button[data-act=hearSome]").click()
-    page.wait_for_function("() => document.querySelectorAll('#dub .job .rows td.spoken audio').length === 2")
+    page.wait_for_function("() => document.querySelectorAll('#dub .job .rows .heard audio').length === 2")
     card.locator("[data-act=join]").nth(0).click()
     page.wait_for_function("() => document.querySelectorAll('#dub .job[data-state=asks] .rows textarea').length === 1")
     texts.nth(0).fill("다 같이.")
@@ -306,7 +307,7 @@ def test_the_bundle_dubs_the_example(chromium: Any, tmp_path: Path) -> None:
         assert "one built-in voice" in page.inner_text("#dub .file[data-file=voice]")
         page.click("#dub button.example")  # one click tries it
         page.wait_for_selector("#dub .job[data-state=asks] .verdict.sure")
-        assert page.inner_text("#dub .rows td[data-label=Heard]") == page.text_content("#known figcaption >> nth=0")
+        assert page.inner_text("#dub .rows .recognized") == page.text_content("#known figcaption >> nth=0")
         assert page.input_value("#dub .rows textarea") == page.text_content("#known figcaption >> nth=1")
         page.click("#dub .job button[data-act=dubIt]")
         card = page.wait_for_selector("#dub .job[data-state=done]")
@@ -452,10 +453,10 @@ def test_a_recording_stops_goes_on_and_one_sentence_is_corrected(live: Any, talk
     assert before["utterances"][0]["recognized"] in opened.value.inner_text("body")
     opened.value.close()
 
-    rows = live.locator(f".job[data-id='{first}'] .rows tbody tr")
+    rows = live.locator(f".job[data-id='{first}'] .rows .row")
     rows.nth(1).locator("textarea").fill(CORRECTION)
     rows.nth(1).locator("button.hear").click()
-    sound = rows.nth(1).locator("td.spoken audio")
+    sound = rows.nth(1).locator(".heard audio")
     sound.wait_for()
     assert 0.8 < sound.evaluate("one => new Promise(yes => { one.onended = () => yes(one.duration); one.play(); })") < 2.5
     assert [one["id"] for one in live.request.get(f"{live.url.partition('#')[0]}api/v1/jobs").json()["jobs"]] == [first]  # not kept

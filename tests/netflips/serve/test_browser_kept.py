@@ -40,6 +40,7 @@ def _questions(page: Any) -> list[str]:
 def test_corrections_are_kept_over_another_language_and_visit(page: Any) -> None:
     card = _asks(page)
     texts = card.locator(".rows textarea")
+    card.locator(".unfold").nth(0).click()
     card.locator("[data-act=split]").nth(0).click()
     page.wait_for_function("() => document.querySelectorAll('#dub .job[data-state=asks] .rows textarea').length === 3")
     texts.nth(0).fill("안녕하세요.")
@@ -47,7 +48,7 @@ def test_corrections_are_kept_over_another_language_and_visit(page: Any) -> None
     page.wait_for_function(
         "() => /[0-9a-f]{32}/.test(localStorage[Object.keys(localStorage).find(one => one.includes('typed'))])"
     )  # sent at once
-    card.locator(".rows summary").nth(2).click()
+    card.locator(".unfold").nth(2).click()
     card.locator(".who").nth(2).fill("Bea")
     for change in ("ko", "en", ""):
         if change:
@@ -59,7 +60,7 @@ def test_corrections_are_kept_over_another_language_and_visit(page: Any) -> None
         assert texts.nth(0).input_value() == "안녕하세요."
         assert card.locator(".who").nth(2).input_value() == "Bea"
         assert "clip.mp4" in str(card.locator(".rows .chosen").nth(2).text_content())
-        assert card.locator("tr.changed").count() == 2
+        assert card.locator(".row.changed").count() == 2
     card.locator("button[data-act=dubIt]").click()
     page.wait_for_selector("#dub .job[data-state=done] .rows")
     rows = state_of(page, str(card.get_attribute("data-id")))["values"]["rows"]
@@ -106,7 +107,7 @@ def test_an_upload_goes_on_in_another_language_and_leaving_is_asked(page: Any) -
     assert asked == ["beforeunload"]
     held[0].continue_()
     page.wait_for_selector("#dub .job[data-state=asks] .rows")
-    assert page.inner_text("#dub form button.main") == "Translate"
+    assert page.text_content("#dub form button.main") == "Translate"
     page.unroute_all(behavior="ignoreErrors")
     _reload(page)
     assert asked == ["beforeunload"]  # nothing is on its way
@@ -143,8 +144,8 @@ def test_the_focus_goes_to_the_example_s_result_and_its_sentences(page: Any) -> 
     for number in range(2):
         card.locator(".rows textarea").nth(number).fill(f"{number + 1} 번째예요.")
     card.locator("button[data-act=hearSome]").click()
-    page.wait_for_function("() => document.querySelectorAll('#dub .job .rows td.spoken audio').length === 2")
-    assert card.locator("td.recognized audio:visible").evaluate_all("all => all.map(one => one.src.split('#')[1])") == [
+    page.wait_for_function("() => document.querySelectorAll('#dub .job .rows .heard audio').length === 2")
+    assert card.locator(".row .texts > audio:visible").evaluate_all("all => all.map(one => one.src.split('#')[1])") == [
         "t=0.00,1.00",
         "t=1.25,1.96",
     ]
@@ -218,6 +219,7 @@ def test_a_doubt_ends_when_the_sentences_not_understood_are_typed(page: Any) -> 
 
 def test_two_windows_on_one_job_lose_nothing_that_was_typed(page: Any) -> None:
     card = _asks(page)
+    card.locator(".unfold").nth(0).click()
     card.locator("[data-act=split]").nth(0).click()
     page.wait_for_function("() => document.querySelectorAll('#dub .job[data-state=asks] .rows textarea').length === 3")
     card.locator(".rows textarea").nth(0).fill("안녕하세요.")
