@@ -21,7 +21,8 @@ from avcore.flags import options_from
 from avcore.media import SoundWriter, VideoWriter
 from avcore.notes import sentence
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE
-from netflips.commands.dub_options import DubCommand, build_parser
+from netflips.commands.dub import build_parser
+from netflips.commands.dub_options import DubCommand
 from netflips.script.files import read_script, require_own_files, write_script
 from netflips.script.targets import SpokenSound, WrittenText
 from netflips.script.types import Made, Script, SpeakerOf, Timing, VoiceFile
