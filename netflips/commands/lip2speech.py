@@ -3,27 +3,24 @@ the person or of somebody else."""
 
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
-from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from av2unit.sources import VIDEO
 from av2unit.stage import UNIT_ENCODER
 from avcore.arrays import Doubles, Samples
 from avcore.checkpoints.bundle import bundle_of
 from avcore.command import LOG
 from avcore.compute.memory import peak_memory_bytes
-from avcore.contracts import Extractor, SpeakerVoice, Speech, Voice
-from avcore.errors import InputError, MediaError, Message, NoFaceError, NoSpeechError, UsageError
-from avcore.faces.select import MIN_VARIATION, FaceChoice, choose_tracks, parse_face_choice
+from avcore.contracts import SpeakerVoice
+from avcore.errors import InputError, MediaError, NoSpeechError, UsageError
+from avcore.faces.select import MIN_VARIATION
 from avcore.files import atomic_output, private_folder
 from avcore.media import (
     AnySource,
@@ -38,8 +35,8 @@ from avcore.media import (
 from avcore.media.passthrough import PassthroughMetadata
 from avcore.media.tracks import select_tracks
 from avcore.media.writer import synthetic_comment
-from avcore.notes import several
-from avcore.progress import Progress, StageClock, bars, silent, track
+from avcore.notes import Notes, several
+from avcore.progress import Progress, bars, silent, track
 from avcore.speech.audio import resample
 from avcore.timeline import (
     SAMPLE_RATE,
@@ -47,37 +44,40 @@ from avcore.timeline import (
     frames_covering,
     frames_to_seconds,
     frames_to_units,
-    samples_to_seconds,
     seconds_to_samples,
 )
 from avcore.units import Units
 from netflips.commands.options import LipSpeechCommand
 from netflips.dubbing.begin import media_of
-from netflips.dubbing.job import digest_of
-from netflips.dubbing.options import settings_as_json
+from netflips.dubbing.job import Job, digest_of
+from netflips.dubbing.options import DubOptions, settings_as_json
 from netflips.dubbing.recording import Recording, sound_of
-from netflips.dubbing.roads.units import as_units
+from netflips.dubbing.roads.units import UnitRoad, as_units
+from netflips.dubbing.schedules import Unspoken
 from netflips.dubbing.segmentation import Span, cut_utterances
 from netflips.dubbing.shots import kept_shots
+from netflips.dubbing.sound import Sound
+from netflips.dubbing.speakers import assign_speakers
+from netflips.dubbing.speech import synthesizer_of
 from netflips.dubbing.store import Store, work_beside
-from netflips.dubbing.track_faces import Face, FaceSearch, FrameSpan, KeptFaces
+from netflips.dubbing.track_faces import track_faces
 from netflips.dubbing.video_format import VideoFormat, speech_as_it_is
+from netflips.dubbing.voices import voice_for
 from netflips.model_paths import paths_asked
 from netflips.models import Models, models_when_asked
 from netflips.script.targets import GivenUnits, UnitList
-from netflips.script.types import SPEAKER, Made, ModelUsed, Script, SpeakerOf, Timing, VoiceFile
-from netflips.script.utterance import SourceUnits, TimeFit, TimeSpan, Utterance
+from netflips.script.types import SPEAKER, Made, ModelUsed, Schedule, Script, Timing, VoiceFile
+from netflips.script.utterance import TimeFit, TimeSpan, Utterance
 from netflips.version import __version__
+from unit2av.lipsync.backend import NONE, LipSyncChoice
 from unit2av.rendering import write_in_step
-from unit2av.speaker import neutral_voice, read_voice, slaney_filters, voice_of
+from unit2av.speaker import neutral_voice, slaney_filters
 from unit2av.stage import RENDERER, RendererCheckpoint, open_renderer_checkpoint
-from unit2av.voice.speech import RENDERING, pieces_at_own_rate, rate_of
+from unit2av.voice.speech import rate_of
 
 _SETTINGS = ("source", "voice", "face", "audio_track", "device", "precision")
 """Options that the script records."""
-_MEL, _STORED, _SPOKEN, _SPOKEN_LIPS = ".npz", (".npy", ".npz"), "speech.wav", "spoken_lips"
-_ENOUGH, _LEAST = seconds_to_samples(20), seconds_to_samples(1)
-"""Samples of speech that a voice is taken from, and the least it needs."""
+_MEL, _SPOKEN = ".npz", "speech.wav"
 _WINDOW = frame_at(0.6)
 """Frames over which a mouth's movement is measured; a stretch that is found is longer by half of it on both sides."""
 _LEAST_MOVING = MIN_VARIATION / 2
@@ -114,28 +114,24 @@ def speak_video(options: LipSpeechCommand) -> Script:
         require_video_name(options.out_vid_path)
 
     info = require_moving_lips(select_tracks(options.video, options.audio_track))
-    clock, checkpoint = StageClock(), open_renderer_checkpoint(paths.unit2av)
-    language = _language(options.source, checkpoint)
-    models = models_when_asked(paths, options, language)
-    vocoder, units = models.vocoder, list[UnitList]()
-
+    checkpoint = open_renderer_checkpoint(paths.unit2av)
+    models = models_when_asked(paths, options, language := _language(options.source, checkpoint))
+    rate = rate_of(models.vocoder)
     with (
         bars(options.quiet) as progress,
         private_folder() as folder,
         work_beside(options.out, options.work_dir, info.duration_s) as store,
     ):
-        digest = digest_of(info)
-        voice, whose = _voice(options, info, models, store, digest)
+        job = _job(info, options.out, models, _asked(options.face, options.voice), store, folder, progress)
+        # A voice that cannot be used is refused before hours of work.
+        given = None if options.voice is None else (voice_for(Script(), job, Sound.none(), SPEAKER), f"that of {options.voice}")
+        script = read_lips(job, "sound" if options.out_vid_path is None else "own")
+        voice, whose = given or _own_voice(script, job)
         LOG.info("voice: %s", whose)
 
         spoken = folder / _SPOKEN  # it is read again, which an output that is a pipe cannot be
-        with clock.stage("faces"):
-            lips = see_lips(info, parse_face_choice(options.face), KeptFaces(store, digest), progress)
-        with clock.stage("speech"):
-            made_by = vocoder.language, str(vocoder.unit_offset), str(RENDERING)
-            made_of, rate = (*models.fingerprints.values(), models.arithmetic, *made_by), rate_of(vocoder)
-            pieces = speech_pieces(lips, models.extractor, vocoder, voice, units.append, progress, made_of)
-            seconds = write_speech_pieces(spoken, pieces, rate) / rate
+        with job.clock.stage("speech"):
+            seconds = write_speech_pieces(spoken, speech_pieces(script, job, voice), rate) / rate
             with atomic_output(options.out) as temporary:
                 shutil.copyfile(spoken, temporary)
         if options.save_mel is not None:
@@ -144,40 +140,19 @@ def speak_video(options: LipSpeechCommand) -> Script:
             source = FrameSource(info.source, info.steady_rate)
             _write_video(source, options.out_vid_path, spoken, checkpoint.source.fingerprint, progress)
 
-    LOG.info("%s: %.2f s, %s in '%s'", options.out, seconds, several(len(units), "utterance"), vocoder.language)
-    return Script(
-        source=language,
-        target=language,
-        schedule="sound" if options.out_vid_path is None else "own",
-        media=media_of(info, digest),
-        cuts=lips.cuts,
-        notes=info.notes,
-        speakers=(SpeakerOf(SPEAKER, "own" if options.voice is None else VoiceFile(str(options.voice)), options.face),),
-        utterances=tuple(_utterance(k, *one) for k, one in enumerate(zip(lips.utterances, units, strict=True), 1)),
-        made=Made(
-            version=__version__,
-            output=str(options.out),
-            duration_s=seconds,
-            models=tuple(ModelUsed(part, fingerprint) for part, fingerprint in models.fingerprints.items()),
-            settings=settings_as_json(options, *_SETTINGS),
-            timings=tuple(Timing(name, took) for name, took in clock.seconds.items()),
-            peak_memory_bytes=peak_memory_bytes(),
-        ),
+    LOG.info("%s: %.2f s, %s in '%s'", options.out, seconds, several(len(script.utterances), "utterance"), language)
+    made = Made(
+        version=__version__,
+        output=str(options.out),
+        duration_s=seconds,
+        models=tuple(ModelUsed(part, fingerprint) for part, fingerprint in models.fingerprints.items()),
+        settings=settings_as_json(options, *_SETTINGS),
+        timings=tuple(Timing(name, took) for name, took in job.clock.seconds.items()),
+        peak_memory_bytes=peak_memory_bytes(),
     )
-
-
-def _utterance(number: int, frames: Stretch, units: UnitList) -> Utterance:
-    """Return the utterance of a stretch of frames with its units, as it is spoken."""
-    place = TimeSpan(*map(_seconds, frames))
-    return Utterance(
-        number=number,
-        place=place,
-        speaker=SPEAKER,
-        source_units=SourceUnits(units, VIDEO),
-        target=GivenUnits(units, by="source"),
-        units=units,
-        fit=TimeFit(place, len(units.ids), place.seconds, place.seconds, durations=units.durations or ()),
-    )
+    own_or_file = "own" if options.voice is None else VoiceFile(str(options.voice))
+    speakers = tuple(replace(speaker, voice=own_or_file) for speaker in script.speakers)
+    return replace(script, speakers=speakers, notes=info.notes, made=made)
 
 
 def _language(asked: str | None, checkpoint: RendererCheckpoint) -> str:
@@ -193,27 +168,16 @@ def _language(asked: str | None, checkpoint: RendererCheckpoint) -> str:
     return learnt[0]
 
 
-def _voice(options: LipSpeechCommand, info: MediaInfo, models: Models, store: Store, digest: str) -> tuple[SpeakerVoice, str]:
-    """Return the voice to speak in, and its origin in words: from --voice, else from the video's own sound, else neutral.
-
-    Raises what `read_voice` raises, and NoSpeechError for a recording shorter than 1 s.
-    """
-    given, dim = options.voice, models.vocoder.speaker_dim
-    if given is not None:
-        is_sound = given.suffix.lower() not in _STORED and given.is_file()
-        if is_sound and (length := probe(given).duration_s) < samples_to_seconds(_LEAST):
-            expected, found = "1 s of speech or more", f"{float(length):.2f} s"
-            raise NoSpeechError("the voice is too short", path=given, expected=expected, found=found)
-        return read_voice(given, lambda: models.speaker_encoder), f"that of {given}"
-
-    if not info.has_audio:
-        return neutral_voice(dim), "neutral, as the video has no sound and no --voice is given"
-    sound = sound_of(info, digest, store, silent)
-    spoken = np.concatenate([np.zeros(0, np.float32), *(sound.between(*one) for one in sound.regions)])[:_ENOUGH]
-    if len(spoken) < _LEAST:
-        return neutral_voice(dim), "neutral, as the video's sound has too little speech and no --voice is given"
-    seconds = float(samples_to_seconds(len(spoken)))
-    return voice_of(spoken, models.speaker_encoder), f"that of the video's own sound, {seconds:.1f} s of it"
+def _own_voice(script: Script, job: Job) -> tuple[SpeakerVoice, str]:
+    """Return the voice in the video's own sound, else a neutral one, and its origin in words."""
+    neutral = neutral_voice(job.models.vocoder.speaker_dim)
+    if not job.info.has_audio:
+        return neutral, "neutral, as the video has no sound and no --voice is given"
+    try:
+        sound = sound_of(job.info, job.digest, job.store, job.progress)
+        return voice_for(script, job, sound, SPEAKER), "that of the video's own sound"
+    except NoSpeechError:
+        return neutral, "neutral, as the video's sound has too little speech and no --voice is given"
 
 
 def _write_video(source: FrameSource, out: Path, speech: Path, made_by: str, progress: Progress) -> None:
@@ -227,95 +191,103 @@ def _write_video(source: FrameSource, out: Path, speech: Path, made_by: str, pro
         write_in_step(writer, frames, sound)
 
 
-# Lips to units to speech
+# Lips to units to speech: the steps of a dub over a face alone
 
 
-@dataclass(frozen=True, eq=False)
-class ReadLips:
-    """The lips that are read, frame by frame at 25 fps, and when they speak."""
+class _LipTimed(Unspoken):
+    """The schedule of speech that takes the time of the lips."""
 
-    kept: KeptFaces
-    """where the lips are"""
-    span: FrameSpan
-    """all its frames"""
-    face: tuple[Face, ...]
-    """the tracks of the face, which do not overlap in time"""
-    cuts: tuple[float, ...] = ()
-    """times (s) of the frames that begin a new shot"""
-
-    @cached_property
-    def track_numbers(self) -> list[int | None]:
-        """The track of each frame's face, None where it is not in the frame."""
-        numbers: list[int | None] = [None] * self.span.length
-        for one in self.face:
-            numbers[one.first : one.last + 1] = [one.number] * len(one.boxes)
-        return numbers
-
-    @cached_property
-    def openings(self) -> Doubles:
-        """The opening of the mouth in each frame, float64 [T]; NaN where the face is not in the frame."""
-        openings = np.full(self.span.length, np.nan)
-        for one in self.face:
-            openings[one.first : one.last + 1] = one.openings
-        return openings
-
-    @cached_property
-    def utterances(self) -> list[Stretch]:
-        """The stretches in which the lips speak."""
-        return spoken_stretches(self.openings, self.track_numbers)
-
-    def between(self, first: int, last: int) -> NDArray[np.uint8]:
-        """Return the lips of frames `first` to `last` - 1, uint8 [T, 96, 96]."""
-        return self.kept.lips(self.span, self.face, first, last)
+    without_face = "there must be a face whose lips can be read"
 
 
-def speak_lips(
-    video: AnySource,
-    vocoder: Voice,
-    extractor: Extractor,
-    speaker: SpeakerVoice | Samples,
-    face: FaceChoice = "auto",
-    progress: Progress = silent,
-) -> Speech:
-    """Return speech from the lips of a video, as long as the video, with silence where the mouth rests or is out of sight.
+def _asked(face: str, voice: Path | None = None) -> DubOptions:
+    return DubOptions(face=face, voice=voice, modalities="video", lips=LipSyncChoice(NONE))
 
-    speaker: the voice, float32 [E], or a voice with its pitch. Returns all samples (float32 [S] at 16 kHz), and the units of the
-    utterances with their durations, without the pauses between them. Raises MediaError, NoFaceError or NoSpeechError as `see_lips`
-    does.
-    """
-    info, spoken = require_moving_lips(video), list[UnitList]()
+
+def _job(info: MediaInfo, out: Path, models: Models, asked: DubOptions, store: Store, scratch: Path, progress: Progress) -> Job:
+    notes = Notes(info.path, is_quiet=True)
+    return Job(
+        info, out, models, UnitRoad(), asked, digest_of(info), asked.lips, store, scratch, progress, notes, {}, schedule=_LipTimed()
+    )
+
+
+def speak_lips(video: AnySource, models: Models, voice: SpeakerVoice, face: str = "auto", progress: Progress = silent) -> Samples:
+    """Return speech from the lips of a video, float32 [S] at 16 kHz, as long as the video, with silence where the mouth rests or is
+    out of sight. Raises MediaError, NoFaceError or NoSpeechError."""
+    info = require_moving_lips(video)
     with private_folder() as folder:
-        lips = see_lips(info, face, KeptFaces(Store(folder), digest_of(info)), progress)
-        pieces = list(speech_pieces(lips, extractor, vocoder, speaker, spoken.append, progress))
-    frames = np.concatenate([as_units(one, vocoder.language).frames() for one in spoken])
-    samples = resample(np.concatenate(pieces), rate_of(vocoder), SAMPLE_RATE)
-    return Speech(samples, Units.from_frames(frames, vocoder.language, spoken[0].vocabulary))
+        job = _job(info, Path(), models, _asked(face), Store(folder), folder, progress)
+        pieces = list(speech_pieces(read_lips(job), job, voice))
+    return resample(np.concatenate(pieces), rate_of(models.vocoder), SAMPLE_RATE)
 
 
-def see_lips(info: MediaInfo, face: FaceChoice, kept: KeptFaces, progress: Progress = silent) -> ReadLips:
-    """Return the lips that are read, and when they speak. The sound is not used.
+def read_lips(job: Job, schedule: Schedule = "sound") -> Script:
+    """Return the script of what the lips of a video say: the utterances in which they move, each with its units, which take its
+    time. The sound is not used. schedule: of the script.
 
     Raises NoFaceError, and NoSpeechError for lips at rest.
     """
-    total = len(FrameSource(info.source))
-    shots = kept_shots(info, info.duration_s, kept.store, kept.digest, progress)
-    span, recording = FrameSpan(0, total, total), Recording(info, shots=shots)
-    (seen,) = FaceSearch(recording, total, kept).find({1: span}, (1,), progress).values()
-    chosen = choose_tracks(list(seen.faces), face)
-    if not chosen:
-        what = Message("there is no face number {face} in any shot", face=face) if seen.faces else "no face was found in any frame"
-        hint = "try --face auto" if seen.faces else "there must be a face whose lips can be read"
-        raise NoFaceError(what, path=info.path, found=several(total, "frame"), hint=hint)
+    info, target = job.info, job.languages[1]
+    recording = Recording(info, shots=kept_shots(info, info.duration_s, job.store, job.digest, job.progress))
+    whole = Utterance(1, TimeSpan(0.0, _seconds(len(job.source))))
+    script = Script(target, target, "ping_pong", media_of(info, job.digest), utterances=(whole,), cuts=recording.shots.cuts)
+    job = job.divided(script)
+    faces = track_faces(script, job, recording)
+    script = assign_speakers(script, job, recording, faces)
 
-    lips = ReadLips(kept, span, tuple(chosen), shots.cuts)
-    if not lips.utterances:
-        raise NoSpeechError(
-            "the lips do not move as those of somebody who speaks",
-            path=info.path,
-            found=f"{several(sum(len(one.boxes) for one in chosen), 'frame')} with the face",
-            hint="--face N chooses another face",
-        )
-    return lips
+    seen, chosen = faces.seen[whole.number], faces.chosen(script.utterances[0])
+    numbers, openings = list[int | None]([None] * seen.span.length), np.full(seen.span.length, np.nan)
+    for face in chosen:
+        numbers[face.first : face.last + 1] = [face.number] * len(face.boxes)
+        openings[face.first : face.last + 1] = face.openings
+    stretches = spoken_stretches(openings, numbers)
+    if not stretches:
+        found = f"{several(sum(len(face.boxes) for face in chosen), 'frame')} with the face"
+        what, hint = "the lips do not move as those of somebody who speaks", "--face N chooses another face"
+        raise NoSpeechError(what, path=info.path, found=found, hint=hint)
+
+    places = (TimeSpan(*map(_seconds, stretch)) for stretch in stretches)
+    utterances = tuple(Utterance(number, place, SPEAKER) for number, place in enumerate(places, 1))
+    script = replace(script, schedule=schedule, utterances=utterances)
+    job = job.divided(script)
+    script = job.road.understand(
+        script, job, recording.sound, lambda one: faces.kept.lips(seen.span, chosen, *stretches[one.number - 1])
+    )
+    return replace(script, utterances=tuple(_in_its_time(one, target) for one in script.utterances))
+
+
+def _in_its_time(utterance: Utterance, language: str) -> Utterance:
+    """Return an utterance whose own units are spoken in the time of its lips."""
+    assert utterance.source_units is not None  # its lips are seen
+    place, steps = utterance.place, frames_to_units(frame_at(utterance.place.seconds))
+    units = as_units(utterance.source_units.units, language)
+    # The encoder may return a step less or more than the lips have.
+    frames = units.frames()[:steps]
+    every = np.append(frames, np.full(steps - len(frames), frames[-1]))
+    timed = UnitList.of(Units.from_frames(every, language, units.vocabulary))
+    fit = TimeFit(place, len(timed.ids), place.seconds, place.seconds, durations=timed.durations or ())
+    source = replace(utterance.source_units, units=timed)
+    return replace(utterance, source_units=source, target=GivenUnits(timed, by="source"), units=timed, fit=fit)
+
+
+def speech_pieces(script: Script, job: Job, voice: SpeakerVoice) -> Iterator[Samples]:
+    """Yield the speech of a script in pieces, float32 [n] at the voice's own rate, together 40 ms for each frame of the video.
+
+    One utterance is held in memory. Raises VocabularyError where the vocoder does not know the encoder's units.
+    """
+    at, rate = 0, rate_of(job.models.vocoder)
+    synthesizer = replace(synthesizer_of(script, job, Sound.none()), voice_of=lambda name: voice)
+    for one in track(script.utterances, "speech", job.progress, len(script.utterances)):
+        first = frame_at(one.place.start_s)
+        yield from _silence(first - at, rate)
+        yield synthesizer.speak(one).samples
+        at = frame_at(one.place.end_s)
+    yield from _silence(len(job.source) - at, rate)
+
+
+def _silence(num_frames: int, rate: int) -> Iterator[Samples]:
+    for start in range(0, num_frames, _PIECE_FRAMES):
+        yield np.zeros(seconds_to_samples(frames_to_seconds(min(_PIECE_FRAMES, num_frames - start)), rate), np.float32)
 
 
 def require_moving_lips(video: AnySource) -> MediaInfo:
@@ -326,52 +298,6 @@ def require_moving_lips(video: AnySource) -> MediaInfo:
     if info.num_frames < 2:
         raise InputError("this is a still image, which says nothing", path=info.path, hint="netflips portrait makes one talk")
     return info
-
-
-class _Spoken(NamedTuple):
-    units: UnitList
-    samples: Samples
-
-
-def speech_pieces(
-    lips: ReadLips,
-    extractor: Extractor,
-    vocoder: Voice,
-    speaker: SpeakerVoice | Samples,
-    take: Callable[[UnitList], object],
-    progress: Progress = silent,
-    made_of: tuple[str, ...] = (),
-) -> Iterator[Samples]:
-    """Yield the speech of a face in pieces, float32 [n] at the voice's own rate, together 40 ms for each frame.
-
-    One utterance is held in memory. take: called with the units of each utterance. made_of: what utterances depend on beside lips
-    and voice, under which they are kept. Raises VocabularyError where the vocoder does not know the encoder's units.
-    """
-    at, rate = 0, rate_of(vocoder)
-    voice = (speaker.vector, str(speaker.pitch)) if isinstance(speaker, SpeakerVoice) else (speaker,)
-    for first, last in track(lips.utterances, "speech", progress, len(lips.utterances)):
-        crops, steps = lips.between(first, last), frames_to_units(last - first)
-
-        # Defaults hold the values of this turn of the loop.
-        def speak(crops: NDArray[np.uint8] = crops, steps: int = steps) -> _Spoken:
-            units = extractor.extract(None, crops)
-            frames = units.frames()[:steps]
-            # The encoder may return a step less or more than the lips have.
-            every = np.append(frames, np.full(steps - len(frames), frames[-1]))
-            timed = Units.from_frames(every, units.language, units.vocabulary)
-            return _Spoken(UnitList.of(timed), np.concatenate(list(pieces_at_own_rate(vocoder, timed, speaker))))
-
-        found = lips.kept.store.kept(_Spoken, _SPOKEN_LIPS, (crops, *voice, rate, *made_of), speak)
-        take(found.units)
-        yield from _silence(first - at, rate)
-        yield found.samples
-        at = last
-    yield from _silence(lips.span.length - at, rate)
-
-
-def _silence(num_frames: int, rate: int) -> Iterator[Samples]:
-    for start in range(0, num_frames, _PIECE_FRAMES):
-        yield np.zeros(seconds_to_samples(frames_to_seconds(min(_PIECE_FRAMES, num_frames - start)), rate), np.float32)
 
 
 def spoken_stretches(openings: Doubles, track_numbers: Sequence[int | None]) -> list[Stretch]:
@@ -433,51 +359,32 @@ def write_mel(path: Path, speech: Path) -> int:
     the magnitudes, 1e-5 or more, of the 640 samples around it (Hann), in 80 bands from 55 to 7,500 Hz. Only a stretch of the sound
     is held in memory.
     """
-    duration = seconds_to_samples(probe(speech).duration_s)
     peak = max((float(np.abs(block).max(initial=0)) for block in iter_speech_blocks(speech)), default=0.0)
-    total = duration // HOP
+    gain = np.float32(_PEAK / peak if peak > 0 else 1.0)
+    filters, window = slaney_filters(MELS, WINDOW, SAMPLE_RATE, _MOST_HZ, _LEAST_HZ), torch.hann_window(WINDOW)
+    edge, before = np.zeros(WINDOW // 2, np.float32), np.zeros(1, np.float32)
 
     with atomic_output(path) as temporary, private_folder(parent=temporary.parent) as folder:
-        stored = folder / "mel.npy"
+        raw, stored = folder / "sound.f32", folder / "mel.npy"
+        with raw.open("wb") as file:
+            # Half a window of silence before and behind the sound: each column is centred on its samples.
+            file.write(edge.tobytes())
+            for block in iter_speech_blocks(speech):
+                scaled = np.append(before, block * gain).astype(np.float32)
+                file.write((scaled[1:] - np.float32(_EMPHASIS) * scaled[:-1]).tobytes())
+                before = scaled[-1:]
+            file.write(edge.tobytes())
+
+        sound = np.memmap(raw, np.float32, "r")
+        total = (len(sound) - WINDOW) // HOP
         mel = np.lib.format.open_memmap(stored, "w+", np.float32, (MELS, total))  # type: ignore[no-untyped-call]
-        at = 0
-        for columns in _columns(speech, _PEAK / peak if peak > 0 else 1.0, total):
-            mel[:, at : at + columns.shape[1]] = columns
-            at += columns.shape[1]
+        for first in range(0, total, _COLUMNS):
+            last = min(first + _COLUMNS, total)
+            piece = torch.from_numpy(np.array(sound[first * HOP : (last - 1) * HOP + WINDOW]))
+            magnitudes = torch.fft.rfft(piece.unfold(0, WINDOW, HOP) * window).abs().T
+            mel[:, first:last] = torch.log((filters @ magnitudes).clamp(min=_FLOOR)).numpy()
         mel.flush()
         del mel
         with zipfile.ZipFile(temporary, "w") as archive:
             archive.write(stored, stored.name)
     return total
-
-
-def _columns(speech: Path, gain: float, total: int) -> Iterator[Samples]:
-    """Yield the columns of a file, float32 [80, n], `total` in all."""
-    filters = slaney_filters(MELS, WINDOW, SAMPLE_RATE, _MOST_HZ, _LEAST_HZ)
-    window = torch.hann_window(WINDOW)
-    edge = WINDOW // 2
-
-    # Half a window of silence before and behind the sound: each column is centred on its samples.
-    held, done = np.zeros(edge, np.float32), 0
-    for block in _emphasised(speech, gain, edge):
-        held = np.append(held, block)
-        while (
-            done < total
-            and (ready := min((len(held) - WINDOW) // HOP + 1, total - done)) > 0
-            and (ready >= _COLUMNS or ready == total - done)
-        ):
-            count = min(ready, _COLUMNS)
-            frames = torch.from_numpy(held[: (count - 1) * HOP + WINDOW].copy()).unfold(0, WINDOW, HOP)
-            magnitudes = torch.fft.rfft(frames * window).abs().T
-            yield torch.log((filters @ magnitudes).clamp(min=_FLOOR)).numpy()
-            held, done = held[count * HOP :], done + count
-
-
-def _emphasised(speech: Path, gain: float, edge: int) -> Iterator[Samples]:
-    """Yield the sound of a file as float32 [n], each sample minus 0.97 of the one before it; then `edge` samples of silence."""
-    before = np.zeros(1, np.float32)
-    for block in iter_speech_blocks(speech):
-        sound = np.append(before, block * np.float32(gain)).astype(np.float32)
-        yield sound[1:] - np.float32(_EMPHASIS) * sound[:-1]
-        before = sound[-1:]
-    yield np.zeros(edge, np.float32)

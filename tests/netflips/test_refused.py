@@ -198,7 +198,6 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("lip2speech", "{clip} --from ko", "no face was found"),
     ("lip2speech", "{rests} --from ko", "the lips do not move"),
     ("lip2speech", "{sound} --from ko", "it has sound only"),
-    ("lip2speech", "{moves} --from ko --voice {half_second}", "the voice is too short"),
     ("lip2speech", "{moves} --out-video x.avi", "this kind of video cannot be written"),
     ("lip2speech", "{moves} --save-mel x.npy", "must end in .npz"),
     ("lip2speech", "no.mp4", "is not there"),
@@ -304,7 +303,6 @@ def files(tmp_path_factory: pytest.TempPathFactory, paths: ModelPaths, parity_di
     write_portraits(at)
     for name, sound in {"sound": talk([0.5, 2.0, 0.5]), "silent": silence(2.0), "short": np.full(160, 0.1)}.items():
         write_speech(at / f"{'talk' if name == 'sound' else name}.wav", sound.astype(np.float32))
-    write_speech(at / "half.wav", np.full(8000, 0.1, np.float32))
     write_speech(at / "tone.wav", np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32))
     for name, opening in (("rests", 0.0), ("moves", 0.5)):
         with VideoWriter(at / f"{name}.mp4", 160, 160, 20, preset="ultrafast") as writer:
@@ -333,7 +331,7 @@ def files(tmp_path_factory: pytest.TempPathFactory, paths: ModelPaths, parity_di
         "av2unit": parity_dir / "mavhubert.pt", "utut": parity_dir / "utut_ko.pt", "unit2av": parity_dir / "unit2av_renderer.pt",
         "published": parity_dir / "utut.pt", "lip_reader": parity_dir / "unit2text" / "finetuned.pt", "reader": reader,
         "pretrained": parity_dir / "unit2text" / "unit_pretrained.pt", "voice": at / "voice.npy", "mouth": at / "mouth.npz",
-        "sound": at / "talk.wav", "half_second": at / "half.wav", "empty": at / "empty", "nothing": at / "nothing.safetensors",
+        "sound": at / "talk.wav", "empty": at / "empty", "nothing": at / "nothing.safetensors",
         "units": at / "units.txt", "cases": at / "cases.jsonl", "text": at / "text.mp4", "cut_short": at / "cut.mp4",
         "text_to_unit": write_random_text_to_unit(at / "text_to_unit.safetensors"),
         "japanese": write_random_text_to_unit(at / "japanese.safetensors", languages=("ja",)),

@@ -246,7 +246,8 @@ class ExamMaker:
         """Turn lips into speech as `netflips lip2speech` does, in the clip's own voice."""
         source = self._source(item)
         voice = voice_of(read_speech(source), self.models.speaker_encoder)
-        dubbed = speak_lips(source, self._english_voice, self.models.extractor, voice).samples
+        how, loaded = replace(self.models.how, target="en"), self.models.loaded | {RENDERER: self._english_voice}
+        dubbed = speak_lips(source, replace(self.models, how=how, loaded=loaded), voice)
         return {"dub": self._write(item, dubbed), "reference": source}
 
     def _unchanged(self, item: PlannedClip) -> Line:

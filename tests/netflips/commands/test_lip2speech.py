@@ -4,6 +4,7 @@ import io
 import os
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,14 +15,13 @@ from av2unit.extractor import UnitExtractor
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import find_bundle
 from avcore.checkpoints.checkpoint import write_checkpoint
+from avcore.flags import options_from
 from avcore.media import FrameSource, VideoWriter, probe, read_speech, write_speech
 from avcore.timeline import SAMPLE_RATE
 from netflips.cli import main as netflips
-from netflips.commands.lip2speech import HOP, MELS, require_moving_lips, see_lips, speak_lips, spoken_stretches, write_mel
-from netflips.commands.options import lip2speech
-from netflips.dubbing.job import digest_of
-from netflips.dubbing.store import Store
-from netflips.dubbing.track_faces import KeptFaces
+from netflips.commands.lip2speech import HOP, MELS, speak_video, spoken_stretches, write_mel
+from netflips.commands.options import LipSpeechCommand, lip2speech
+from netflips.dubbing.roads.units import as_units
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import MouthShape, draw
 from tests.avcore.faces.drawn import head_of
@@ -94,18 +94,18 @@ def test_a_silent_video_speaks_by_lips(
     assert np.array_equal(np.load(mel)["mel"], np.load(io.BytesIO(shown))["mel"])
 
 
-def test_units_of_the_lips_keep_their_durations(silent: Path, parity_dir: Path, tmp_path: Path) -> None:
-    extractor = UnitExtractor.from_checkpoint(parity_dir / "mavhubert.pt")
+def test_units_of_the_lips_keep_their_durations(silent: Path, models: list[str], parity_dir: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "voice.npy", np.full(256, 1 / 16, np.float32))
+    given = options_from(LipSpeechCommand, lip2speech.parser().parse_args([str(silent), "-o", str(tmp_path / "x.wav"), *models]))
+    script = speak_video(replace(given, source="ko", voice=tmp_path / "voice.npy"))
     vocoder = UnitVocoder.from_checkpoint(parity_dir / "unit2av_renderer.pt", "ko")
-    voice = np.full(256, 1 / 16, np.float32)
-    said = speak_lips(silent, vocoder, extractor, voice)
-    info = require_moving_lips(silent)
-    lips = see_lips(info, "auto", KeptFaces(Store(tmp_path), digest_of(info)))
-    expected = [extractor.extract(None, lips.between(*one)).frames() for one in lips.utterances]
-    assert said.units.frames().tolist() == np.concatenate(expected).tolist()
-    (first, last), _ = lips.utterances
-    alone = vocoder.synthesize(extractor.extract(None, lips.between(first, last)), voice).samples
-    np.testing.assert_array_equal(said.samples[first * 640 : last * 640], alone)
+    said = read_speech(tmp_path / "x.wav")
+    for one in script.utterances:
+        units = as_units(one.units, "ko")
+        assert units.num_steps == round(one.place.seconds * 50)
+        alone = vocoder.synthesize(units, np.full(256, 1 / 16, np.float32)).samples
+        first, last = (round(edge * SAMPLE_RATE) for edge in (one.place.start_s, one.place.end_s))
+        np.testing.assert_allclose(said[first:last], alone, atol=2 / 32768)
 
 
 def test_the_voice_is_given_or_the_videos_own(models: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
