@@ -73,8 +73,9 @@ def seconds_left(share: float, took_s: float) -> float | None:
 class TimeLeft:
     """Estimates the remaining time of a run. It falls, unless a stage is much slower than those before, which is reported."""
 
-    def __init__(self, is_draft: bool = False) -> None:
-        self.is_draft = is_draft
+    def __init__(self, is_draft: bool = False, is_resumed: bool = False) -> None:
+        """is_resumed: much of the work is kept from before, so that its pace says nothing about the rest."""
+        self.is_draft, self.is_resumed = is_draft, is_resumed
         self.share = 0.0
         """Finished share of the run, 0 to 1."""
         self._stage, self._done = "", 0
@@ -93,7 +94,7 @@ class TimeLeft:
             self._first, self._began_s = done, took_s
         self._stage, self._done = stage, done
         left_s = self._by_stage(done, total, took_s)
-        if left_s is None and (self._left_s is not None or self.share > _SURE_SHARE):
+        if left_s is None and not self.is_resumed and (self._left_s is not None or self.share > _SURE_SHARE):
             left_s = seconds_left(self.share, took_s)
         if left_s is None:
             return None
@@ -105,13 +106,17 @@ class TimeLeft:
         return self._left_s, self._slow == stage
 
     def _by_stage(self, done: int, total: int | None, took_s: float) -> float | None:
-        """Return the remaining time (s): this stage at its own speed, later stages at the run's; None = too early to estimate."""
-        _, end = _stages(self.is_draft).get(self._stage, (0.0, 0.0))
+        """Return the remaining time (s): this stage at its own speed, later ones at the run's, or at this stage's if it is resumed.
+
+        None = too early to estimate.
+        """
+        begin, end = _stages(self.is_draft).get(self._stage, (0.0, 0.0))
         here_s, new = took_s - self._began_s, done - self._first
         if not total or here_s < _LEAST_S or end < self.share or new < max(_LEAST_SHARE * total, 1):
             return None
         stage_s = here_s * max(total - done, 0) / new
-        return stage_s + (took_s + stage_s) * (1 - end) / end
+        pace_s = (here_s * total / new) / (end - begin) if self.is_resumed else (took_s + stage_s) / end
+        return stage_s + pace_s * (1 - end)
 
 
 class RunBar(Bars):
@@ -126,7 +131,7 @@ class RunBar(Bars):
         if estimate is not None:
             left_s, is_slow = estimate
             self._left = f", about {timedelta(seconds=round(left_s))} left" if left_s >= 1 else ""
-            self._left += ": this takes longer than what was before" if is_slow else ""
+            self._left += ": this step is slower" if is_slow else ""
         super().__call__(stage, done, total)
 
     def _draw(self, stage: str, done: int, total: int | None) -> None:

@@ -161,6 +161,11 @@ class Job:
         return text
 
 
+def first_draft(folder: Path) -> Path | None:
+    """Return the draft in a job's folder that has the machine's own texts; None where there is none."""
+    return next((path for path in (folder / MACHINE_FILE, folder / DRAFT_FILE) if path.is_file()), None)
+
+
 class JobFolders:
     """The folder of all jobs."""
 

@@ -13,7 +13,7 @@ from avcore.command import COMPLAINT
 from avcore.errors import EXIT_DONE, InputError, Message, NetflipsError, OutputError
 from avcore.files import remove_temporary
 from netflips.commands.run_progress import TimeLeft
-from netflips.serve.jobs import ASKS, DONE, FAILED, RUNNING, STOPPED, WAITING, Job, JobFolders, KeptNote
+from netflips.serve.jobs import ASKS, DONE, FAILED, RUNNING, STOPPED, WAITING, Job, JobFolders, KeptNote, first_draft
 from netflips.serve.limits import RESERVE_OF_JOBS, TOO_FULL, RefusedError, require_disk
 from netflips.serve.settings import Settings
 from netflips.serve.worker_process import WorkerEndedError, WorkerProcess
@@ -202,7 +202,7 @@ class Queue:
         self.folders.keep(job)
         self._notify()
 
-        left, self._left = TimeLeft(job.is_draft), None
+        left, self._left = TimeLeft(job.is_draft, first_draft(self.folders.of(job.id)) is not None), None
 
         def reported(stage: str, done: int, total: int | None) -> None:
             self._left = left.report(stage, done, total, time.time() - job.began_s)

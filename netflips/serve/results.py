@@ -19,7 +19,7 @@ from netflips.script.notes import RECOGNIZED_AGAIN
 from netflips.script.targets import SpokenSound, WrittenText
 from netflips.script.types import Script
 from netflips.script.utterance import TimeSpan, Utterance
-from netflips.serve.jobs import ASKS, DONE, DRAFT_FILE, MACHINE_FILE, Job
+from netflips.serve.jobs import ASKS, DONE, DRAFT_FILE, Job, first_draft
 from netflips.serve.kinds import KINDS, SPEECH
 
 _REPORT = "report.json"
@@ -181,14 +181,10 @@ def _report(path: Path) -> Script | None:
         return None
 
 
-def first_draft(folder: Path) -> Path:
-    """Return the draft in a job's folder that has the machine's own texts; it may not be there."""
-    return next((path for path in (folder / MACHINE_FILE, folder / DRAFT_FILE) if path.is_file()), folder / DRAFT_FILE)
-
-
 def _machine_texts(folder: Path) -> dict[tuple[float, float], str]:
     """Return the machine's translations by the times of the utterances, those that it could write."""
-    script = _report(first_draft(folder))
+    draft = first_draft(folder)
+    script = None if draft is None else _report(draft)
     shown = () if script is None else on_page(script)
     return {
         (one.source.start_s, one.source.end_s): one.utterance.spoken.text

@@ -24,11 +24,11 @@ from netflips.published.store import usual_model
 from netflips.script.files import value_from
 from netflips.script.types import Consent
 from netflips.serve.fields import SOUND_OR_VIDEO, Review, ReviewRow, checked, review_rows, switch, terms_asked, voices_asked
-from netflips.serve.jobs import ASKS, MACHINE_FILE, Job, JobFolders, new_id
+from netflips.serve.jobs import ASKS, MACHINE_FILE, Job, JobFolders, first_draft, new_id
 from netflips.serve.kinds import AGREEMENT, KINDS, SPEECH, Asked, JobKind
 from netflips.serve.limits import RefusedError
 from netflips.serve.queue import Queue
-from netflips.serve.results import Edit, edited_rows, first_draft, track_parts
+from netflips.serve.results import Edit, edited_rows, track_parts
 from netflips.serve.settings import Settings
 from netflips.serve.uploads import HEADED, HEADS, Upload, Uploads
 from netflips.serve.worker_process import WorkerProcess
@@ -237,7 +237,7 @@ class Service:
         )  # fmt: skip
 
         draft, machine = first_draft(folders.of(before.id)), folders.of(job.id) / MACHINE_FILE
-        if draft.is_file() and not machine.is_file():
+        if draft is not None and not machine.is_file():
             shutil.copyfile(draft, machine)  # before another draft takes its place
         kind.write(asked, folders.of(job.id))
         job.words, job.names = tuple(kind.words(asked)), names

@@ -205,6 +205,13 @@ export const card = (facts, page) => {
   root.append(element("header", {}, title, about, state, buttons), bar, room);
 
   let news = 0; // how often something was shown
+  let ticking = 0;
+  // The time left is counted down between news.
+  const tick = (job) => {
+    clearInterval(ticking);
+    const since = performance.now();
+    if (job.state === "running") ticking = setInterval(() => (state.textContent = stateText(job, (performance.now() - since) / 1000)), 1000);
+  };
   const told = new Set(); // what a screen reader was told of this state
   // Ask the server for something by a button. wanted: options of the request, or a promise of them.
   const act = (pressed, address, wanted, word) => {
@@ -275,6 +282,7 @@ export const card = (facts, page) => {
     root.dataset.stage = job.stage;
     root.dataset.share = job.share;
     state.textContent = stateText(job);
+    tick(job);
     state.className = `state ${job.state}`;
     bar.hidden = !goes(job);
     bar.value = percent(job.share) / 100;

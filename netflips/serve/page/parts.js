@@ -72,13 +72,18 @@ export const stageText = (job) => {
 // 100 % is only what is done.
 export const percent = (share) => Math.min(99, Math.round(100 * share));
 
-export const stateText = (job) => {
+// What is left (s) of what was told some seconds ago; 0 = unknown, for nothing more was told for long.
+const leftNow = (left, age) => (age > Math.max(3, left / 2) ? 0 : left - age);
+
+// age: seconds since its facts were told.
+export const stateText = (job, age = 0) => {
   if (job.state === "waiting") return job.place > 1 ? t("waiting", job.place) : t("next");
   if (job.state === "done") return t("done", duration(Math.max(1, job.took_s)));
   if (job.state === "asks") return t("asks");
   if (job.state !== "running") return t(job.state);
   if (!job.stage) return t("starting");
-  const left = job.left_s >= 1 ? `, ${t("left", duration(job.left_s))}${job.is_slow ? ` (${t("slow")})` : ""}` : "";
+  const seconds = leftNow(job.left_s ?? 0, age);
+  const left = seconds >= 1 ? `, ${t("left", duration(seconds))}${job.is_slow ? ` (${t("slow")})` : ""}` : "";
   return `${stageText(job)} ${t("running", percent(job.share))}${left}`.trim();
 };
 

@@ -13,14 +13,14 @@ export const colourOf = (speaker) => `var(--speaker-${speaker % SPEAKERS})`;
 
 // What stands in a block: its number and text, and below how much of its time the new speech takes.
 const label = ({ number, text, filled, isLong, isDoubted }) => {
-  const bar = element("span");
+  const [bar, said] = [element("span"), element("span", { textContent: `${number}${isDoubted ? " ?" : ""} ${text}` })];
   Object.assign(bar.style, { position: "absolute", left: 0, bottom: 0, height: "6px", width: `${Math.min(filled, 1) * 100}%`, background: `var(--${isLong ? "bad" : "note"})` });
-  const made = element("div", { textContent: `${number}${isDoubted ? " ?" : ""} ${text}` });
+  Object.assign(said.style, { display: "block", padding: "0 8px", overflow: "hidden", textOverflow: "ellipsis", background: "var(--card)" });
+  const made = element("div", {}, said, bar);
   Object.assign(made.style, {
-    position: "absolute", inset: 0, overflow: "hidden", padding: "1px 5px", fontSize: "12px", lineHeight: "1.3", color: "var(--ink)", whiteSpace: "nowrap",
-    borderTop: isDoubted ? "4px dotted var(--warn)" : "4px solid transparent",
+    position: "absolute", inset: 0, overflow: "hidden", fontSize: "12px", lineHeight: "1.4", color: "var(--ink)", whiteSpace: "nowrap",
+    borderTop: isDoubted ? "3px dashed var(--warn)" : "3px solid transparent",
   });
-  made.append(bar);
   return made;
 };
 
@@ -62,7 +62,7 @@ export const timeline = (job, shown, resize, choose) => {
   const open = ({ seconds, peaks }) => {
     root.hidden = false;
     const made = WaveSurfer.create({
-      container: room, height: HEIGHT, cursorWidth: 2, media: shown.original, duration: seconds, peaks: [peaks.map((one) => one / 100)], normalize: true, plugins: [regions], ...paint(),
+      container: room, height: HEIGHT, cursorWidth: 2, media: shown.original, duration: seconds, peaks: [peaks.map((one) => one / 100)], normalize: true, barHeight: 0.75, barAlign: "bottom", barWidth: 2, barGap: 1, plugins: [regions], ...paint(),
     });
     regions.on("region-updated", resized);
     regions.on("region-clicked", (region) => choose(rows.findIndex((one) => String(one.number) === region.id)));

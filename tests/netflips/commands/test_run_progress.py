@@ -53,6 +53,13 @@ def test_shares_of_a_run_and_the_time_that_is_left() -> None:
     assert seconds_left(0.01, 10) is None
 
 
+def test_a_resumed_run_is_judged_by_the_stage_that_works() -> None:
+    left = run_progress.TimeLeft(is_resumed=True)
+    assert left.report("texts", 9, 9, 5.0) is None  # half of the run is kept work, found in a moment
+    assert left.report("frames", 0, 100, 20.0) is None
+    assert left.report("frames", 10, 100, 24.0) == (pytest.approx(36 + 40 * 0.04 / 0.24), False)
+
+
 TALK = {"listen": 9, "look": 51, "hear": 180, "translate": 60, "speech": 24, "check": 324, "frames": 65, "loudness": 2}
 """Seconds of the stages of a talk of 210 s over text."""
 
@@ -70,7 +77,7 @@ def test_the_time_left_falls_or_a_word_says_why(slow: str | None, clock: list[fl
     left = [(one[1], 3600 * int(one[2]) + 60 * int(one[3]) + int(one[4]), one[5]) for one in told if one]
     assert len(left) > 15
     rises = {doing: why for (_, before, _), (doing, after, why) in pairwise(left) if after > before}
-    assert all("longer than" in why for why in rises.values())
+    assert all("slower" in why for why in rises.values())
     assert not slow or run_progress._doing(slow) in rises
     assert left[-1][1] < 0.05 * clock[0]
     standing = [len([*rows]) for _, rows in groupby(seconds for _, seconds, _ in left)]
