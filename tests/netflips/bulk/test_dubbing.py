@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from netflips.bulk.dubbing import DubModels, DubRecord, VideoToDub, settings_key
-from netflips.cascade.options import CascadeModels
 from netflips.commands import dub as dub_command
 from netflips.dubbing.options import DubOptions
 from netflips.model_paths import ModelPaths, RunOptions
@@ -88,49 +87,36 @@ def test_it_needs_a_folder(arguments: list[str], tmp_path: Path, capsys: pytest.
     assert "--ray dubs into --out-dir" in capsys.readouterr().err
 
 
-def test_another_model_in_the_same_folder_is_another_setting(paths: ModelPaths, tmp_path: Path) -> None:
-    models = DubModels(ModelPaths(None, None, paths.unit2av), RunOptions("cpu"))
-    road = CascadeModels(tmp_path / "whisper", tmp_path / "translator")
-    for folder in (road.recognizer, road.translator):
-        folder.mkdir()
-        for name in ("model.bin", "vocabulary.json", "README.md"):
-            (folder / name).write_bytes(b"as it was")
-    options = DubOptions(cascade=True, recognizer=road.recognizer, text_translator=road.translator)
-    keys = [settings_key(options, models)]
-    for folder in (road.recognizer, road.translator):
-        for name in ("model.bin", "vocabulary.json"):
-            (folder / name).write_bytes(b"another 1")
-            keys.append(settings_key(options, models))
-        (folder / "README.md").write_bytes(b"of no matter")
-        assert settings_key(options, models) == keys[-1]
-    assert len(set(keys)) == 5
+_ROAD = {"cascade": True, "recognizer": "whisper", "text_translator": "translator"}
 
 
-def test_another_network_of_another_recognizer_is_another_setting(paths: ModelPaths, tmp_path: Path) -> None:
-    models, folder = DubModels(ModelPaths(None, None, paths.unit2av), RunOptions("cpu")), tmp_path / "recognizer"
-    networks = folder / "encoder.onnx", folder / "decoder" / "decoder.onnx"
-    for path in networks:
+@pytest.mark.parametrize(
+    ("asked", "files"),
+    [
+        (_ROAD, [f"{folder}/{name}" for folder in ("whisper", "translator") for name in ("model.bin", "vocabulary.json")]),
+        (
+            {"cascade": True, "recognizer": "whisper", "translate_with": "cat"},
+            ["whisper/encoder.onnx", "whisper/decoder/decoder.onnx"],
+        ),
+        ({"voice": "voice.npy", "background_audio": "music.wav"}, ["voice.npy", "music.wav"]),
+    ],
+)
+def test_other_content_of_what_is_named_is_another_setting(
+    paths: ModelPaths, tmp_path: Path, asked: dict[str, object], files: list[str]
+) -> None:
+    named = {name: value if value in (True, "cat") else tmp_path / str(value) for name, value in asked.items()}
+    models, options = DubModels(ModelPaths(None, None, paths.unit2av), RunOptions("cpu")), DubOptions(**named)
+    for path in (tmp_path / name for name in files):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"as it was")
-    options = DubOptions(cascade=True, recognizer=folder, translate_with="cat")
-    keys = [settings_key(options, models)]
-    for path in networks:
-        path.write_bytes(b"another 1")
+    keys = [settings_key(DubOptions(), models), settings_key(options, models)]
+    for name in files:
+        (tmp_path / name).write_bytes(b"another 1")
         keys.append(settings_key(options, models))
-    assert len(set(keys)) == 3
-
-
-def test_another_file_under_the_same_name_is_another_setting(paths: ModelPaths, tmp_path: Path) -> None:
-    models = DubModels(paths, RunOptions("cpu"))
-    voice, music = tmp_path / "voice.npy", tmp_path / "music.wav"
-    voice.write_bytes(b"one voice"), music.write_bytes(b"one sound")
-    options = DubOptions(voice=voice, background_audio=music)
-    keys = [settings_key(options, models), settings_key(options, models)]
-    assert keys[0] == keys[1] != settings_key(DubOptions(), models)
-    for path in (voice, music):
-        path.write_bytes(b"something")
-        keys.append(settings_key(options, models))
-    assert len(set(keys)) == 3
+    if asked is _ROAD:
+        (tmp_path / "whisper" / "README.md").write_bytes(b"of no matter")
+    assert settings_key(options, models) == keys[-1]
+    assert len(set(keys)) == 2 + len(files)
 
 
 def test_the_speaker_encoder_counts_by_its_content(paths: ModelPaths, parity_dir: Path, tmp_path: Path) -> None:

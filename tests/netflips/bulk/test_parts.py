@@ -57,25 +57,31 @@ def test_a_device_settles_what_is_not_said() -> None:
         assert (said.for_device(device).batch_s, said.for_device(device).padding_s) == (5.0, 0.0)
 
 
-def test_workers_share_gpus_by_fractions() -> None:
-    two = {"CPU": 8.0, "GPU": 2.0}
-    assert Spread().pool_size("cuda", 1 << 30, two) == PoolSize(2, 8, gpus=1.0)
-    assert Spread(gpus_per_worker=0.5).pool_size("cuda", 1 << 30, two) == PoolSize(4, 8, gpus=0.5)
-    assert Spread(workers=3, readers=5, gpus_per_worker=0.3).pool_size("cuda:0", 1 << 30, two) == PoolSize(3, 5, gpus=0.3)
-    refused(UsageError, r"at most 2 workers.*found 3 workers, 2 GPUs", Spread(workers=3).pool_size, "cuda", 1 << 30, two)
-    refused(UsageError, "0 GPUs", Spread().pool_size, "cuda", 1 << 30, {"CPU": 8.0})
+_TWO, _CORES = {"CPU": 8.0, "GPU": 2.0}, {"CPU": 16.0}
 
 
-def test_a_cluster_keeps_cores_to_read() -> None:
-    assert Spread(address="auto").pool_size("cpu", 0, {"CPU": 16.0}) == PoolSize(8, 8, cpus=1.0)
-    refused(UsageError, "left to read", Spread(workers=16, address="auto").pool_size, "cpu", 0, {"CPU": 16.0})
-
-
-def test_workers_without_readers_take_all_cores_of_a_cluster() -> None:
-    assert Spread(address="auto").pool_size("cpu", 0, {"CPU": 16.0}, has_readers=False) == PoolSize(16, 1, cpus=1.0)
-    assert Spread(workers=3, address="auto").pool_size("cpu", 0, {"CPU": 3.0}, has_readers=False) == PoolSize(3, 1, cpus=1.0)
-    with pytest.raises(UsageError, match="--workers 16 at most"):
-        Spread(workers=17, address="auto").pool_size("cpu", 0, {"CPU": 16.0}, has_readers=False)
+@pytest.mark.parametrize(
+    ("spread", "device", "resources", "has_readers", "expected"),
+    [
+        ({}, "cuda", _TWO, True, PoolSize(2, 8, gpus=1.0)),
+        ({"gpus_per_worker": 0.5}, "cuda", _TWO, True, PoolSize(4, 8, gpus=0.5)),
+        ({"workers": 3, "readers": 5, "gpus_per_worker": 0.3}, "cuda:0", _TWO, True, PoolSize(3, 5, gpus=0.3)),
+        ({"workers": 3}, "cuda", _TWO, True, r"at most 2 workers.*found 3 workers, 2 GPUs"),
+        ({}, "cuda", {"CPU": 8.0}, True, "0 GPUs"),
+        ({"address": "auto"}, "cpu", _CORES, True, PoolSize(8, 8, cpus=1.0)),
+        ({"address": "auto", "workers": 16}, "cpu", _CORES, True, "left to read"),
+        ({"address": "auto"}, "cpu", _CORES, False, PoolSize(16, 1, cpus=1.0)),
+        ({"address": "auto", "workers": 17}, "cpu", _CORES, False, "--workers 16 at most"),
+        ({}, "cpu", {}, True, PoolSize(default_workers(0), num_cores())),
+    ],
+)
+def test_workers_and_readers_are_as_many_as_there_is_room_for(
+    spread: dict, device: str, resources: dict, has_readers: bool, expected: PoolSize | str
+) -> None:
+    if isinstance(expected, str):
+        refused(UsageError, expected, Spread(**spread).pool_size, device, 0, resources, has_readers)
+    else:
+        assert Spread(**spread).pool_size(device, 0, resources, has_readers) == expected
 
 
 def test_paths_mean_the_same_in_every_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +93,6 @@ def test_paths_mean_the_same_in_every_folder(tmp_path: Path, monkeypatch: pytest
 
 
 def test_here_workers_are_as_many_as_cores_and_memory_allow() -> None:
-    assert Spread().pool_size("cpu", 0, {}) == PoolSize(default_workers(0), num_cores())
     assert (default_workers(0), default_workers(1 << 50)) == (num_cores(), 1)
     for wrong in ({"gpus_per_worker": 0.0}, {"gpus_per_worker": 1.5}):
         refused(UsageError, "", Spread, **wrong)
