@@ -1,9 +1,5 @@
-"""numpy's files are read without believing their headers.
+"""numpy's files are read without believing their headers."""
 
-Packed sequences: what goes in comes out, wherever it is asked for, and in little memory.
-"""
-
-import sys
 import zipfile
 from pathlib import Path
 
@@ -12,7 +8,6 @@ import pytest
 
 from av2unit.sources import map_lips
 from avcore.arrays import load_array, load_arrays
-from avcore.data.manifest import Packed
 from avcore.errors import InputError
 from avcore.statistics import share
 from tests.refusal import refused
@@ -53,28 +48,6 @@ def test_what_is_no_array_or_would_be_unpickled(tmp_path: Path) -> None:
     content = (tmp_path / "a.npz").read_bytes()
     (tmp_path / "a.npz").write_bytes(content.replace((1000).to_bytes(4, "little"), (0xFFFF_FF00).to_bytes(4, "little")))
     refused(InputError, "the voices cannot be read", load_arrays, tmp_path / "a.npz", "the voices")
-
-
-def packed(count: int, block: int = 4) -> Packed[tuple[int, str]]:
-    return Packed(((n, f"name {n}") for n in range(count)), list, lambda row: (row[0], row[1]), block)
-
-
-@pytest.mark.parametrize("count", [0, 1, 4, 11])
-def test_what_goes_in_comes_out(count: int) -> None:
-    items = [(n, f"name {n}") for n in range(count)]
-    found = packed(count)
-    assert (list(found), len(found)) == (items, count)
-    assert bool(found) == bool(count)
-    assert [found[n] for n in (*range(count), *range(-count, 0))] == items + items
-    assert found[1:9:3] == items[1:9:3]
-    with pytest.raises(IndexError):
-        found[count]
-
-
-def test_it_is_small_and_two_may_go_through_it_at_once() -> None:
-    assert sum(map(sys.getsizeof, packed(10_000, 64)._blocks)) < 10_000 * 12
-    nine = packed(9)
-    assert sum(1 for _ in nine for _ in nine) == 81
 
 
 def test_wilson_interval() -> None:

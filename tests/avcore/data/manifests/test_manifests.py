@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -347,3 +348,20 @@ def test_a_root_of_its_own(manifest: Path, tmp_path: Path) -> None:
     write_manifest(elsewhere, read_manifest(manifest).entries)
     assert main(["validate", str(elsewhere)]) == 1
     assert main(["validate", str(elsewhere), "--root", str(manifest.parent), "--workers", "2"]) == 0
+
+
+@pytest.mark.parametrize("count", [0, 1, 64, 150])
+def test_packed_entries_come_out_as_they_went_in(count: int) -> None:
+    entries = [Entry(str(number), text=f"name {number}") for number in range(count)]
+    packed = PackedEntries(entries)
+    assert (list(packed), len(packed), bool(packed)) == (entries, count, bool(count))
+    assert [packed[number] for number in (*range(count), *range(-count, 0))] == entries + entries
+    assert packed[1:140:60] == entries[1:140:60]
+    with pytest.raises(IndexError):
+        packed[count]
+    assert sum(1 for _ in packed for _ in packed) == count**2, "two may go through them at once"
+
+
+def test_packed_entries_are_small() -> None:
+    packed = PackedEntries(Entry(str(number), text=f"name {number}") for number in range(10_000))
+    assert sum(map(sys.getsizeof, packed._blocks)) < 10_000 * 20
