@@ -63,9 +63,9 @@ def test_a_dry_run_says_what_it_would_take(flags: list[str], tmp_path: Path, cap
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(("module", "heavy"), [("command", {"ray"}), ("worker", {"ray", "torch", "ai_edge_litert"})])
+@pytest.mark.parametrize(("module", "heavy"), [("commands.extract", {"ray"}), ("bulk.worker", {"ray", "torch", "ai_edge_litert"})])
 def test_heavy_modules_are_loaded_where_they_work(module: str, heavy: set[str]) -> None:
-    code = f"import sys, netflips.bulk.{module}; sys.exit(bool({heavy!r} & set(sys.modules)))"
+    code = f"import sys, netflips.{module}; sys.exit(bool({heavy!r} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
