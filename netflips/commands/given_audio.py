@@ -28,7 +28,6 @@ from netflips.dubbing.roads.units import UnitRoad
 from netflips.dubbing.schedules import GivenAudio
 from netflips.dubbing.speakers import assign_speakers
 from netflips.dubbing.speech import Speeches, speak
-from netflips.dubbing.target_units import fill_target_units
 from netflips.dubbing.track_faces import track_faces
 from netflips.dubbing.video_format import speech_as_it_is
 from netflips.dubbing.write import write
@@ -118,7 +117,7 @@ def speak_given_audio(script: Script, job: Job, track: GivenAudio | None = None)
     if track is not None:
         script, speech, mixed = speak_along(script, job, track)
     else:
-        script = fit(fill_target_units(script, job, recording), job, recording)
+        script = fit(job.road.encode_targets(script, job, recording.sound), job, recording)
         speech = speak(script, job, recording)
         mixed = mix(script, job, speech, recording)
     script = write(script, job, render(script, job, recording.shots, faces, speech), mixed)

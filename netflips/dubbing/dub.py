@@ -19,7 +19,6 @@ from netflips.dubbing.roads import road_of
 from netflips.dubbing.speakers import assign_speakers
 from netflips.dubbing.speech import speak
 from netflips.dubbing.subtitles import read_units_as_text
-from netflips.dubbing.target_units import fill_target_units
 from netflips.dubbing.timing import measure_rates
 from netflips.dubbing.track_faces import track_faces
 from netflips.dubbing.translate import translate
@@ -61,7 +60,7 @@ def dub(
         script = translate(script, job, recording)  # .target: units or text, unless a person gave it
         script = estimate_quality(script, job, recording)  # .quality, of each and of all
         judge(script.quality or QualityEstimate())  # reported before anything is spoken; may stop
-        script = fill_target_units(script, job, recording)  # .units of every kind of target, with natural durations
+        script = road.encode_targets(script, job, recording.sound)  # .units of every kind of target, with natural durations
         script = fit(script, job, recording)  # .fit: each in its place, or as long as it takes
         script = read_units_as_text(script, job)  # .text and the target's reading, for people
 

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.media import MediaSource
-from avcore.notes import NoteKind
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.recognize import RecognizedSpeech
 from netflips.dubbing.sound import Sound
 from netflips.model_paths import ModelPaths
 from netflips.models import Models
+from netflips.quality_estimation import QualityEstimate
 from netflips.script.types import Script
 from netflips.script.utterance import Utterance
 
@@ -58,8 +58,11 @@ class Road(Protocol[_Job]):
     def translate(self, script: Script, job: _Job, sound: Sound) -> Script:
         """Fill in the target of each utterance that has none."""
 
-    def why_nothing(self, utterance: Utterance) -> NoteKind:
-        """Return why an utterance has no target."""
+    def estimate(self, script: Script, job: _Job, sound: Sound) -> dict[int, QualityEstimate]:
+        """Return how likely the words of each utterance of the part are right, by number; add notes about what is unusual."""
+
+    def encode_targets(self, script: Script, job: _Job, sound: Sound) -> Script:
+        """Fill in the units of each target. Utterances without any are left alone, with a note of the reason."""
 
     def finish(self, script: Script, job: _Job) -> None:
         """Keep what is spoken in the end, after the check."""

@@ -15,7 +15,6 @@ from netflips.cascade.speakers import SpeechError
 from netflips.dubbing.given import SpeechFiles
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more
-from netflips.dubbing.recording import Recording
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.text_speech import ProgramSpeech, TextToUnit, text_speech
 from netflips.dubbing.timing import pauses_in
@@ -26,10 +25,23 @@ from netflips.script.types import Script
 from netflips.script.utterance import Utterance
 
 
-def fill_target_units(script: Script, job: Job, recording: Recording) -> Script:
-    """Fill in the units of each target. Utterances without any are left alone, with a note of the reason."""
+def fill_target_units(script: Script, job: Job, sound: Sound, why_nothing: Callable[[Utterance], NoteKind]) -> Script:
+    """Fill in the units of each target. Utterances without any are left alone, with a note of the reason.
+
+    sound: of the original. why_nothing: returns why an utterance has no target.
+    """
     utterances, found = job.part.utterances(script), dict[int, Utterance]()
-    encoder = target_encoder(script, job, recording.sound)
+    encoder = TargetEncoder(
+        cache(partial(text_speech, script, job, sound)),
+        cache(partial(SpeechFiles.of, job.options, job.store, job.sound_rate)),
+        job.models,
+        job.languages[1],
+        why_nothing,
+        job.options.script_in,
+        job.texts_file,
+        sound,
+        script.slot_s,
+    )
     with job.clock.stage("speech"):
         for done, one in enumerate(utterances, 1):
             result = encoder.encode(one)
@@ -48,21 +60,6 @@ def fill_target_units(script: Script, job: Job, recording: Recording) -> Script:
 def with_target_units(script: Script) -> Iterator[tuple[Utterance, UnitList]]:
     """Yield the utterances that have target units, with these."""
     return ((one, one.units) for one in script.utterances if one.units is not None)
-
-
-def target_encoder(script: Script, job: Job, sound: Sound) -> "TargetEncoder":
-    """Return what turns the job's targets into units."""
-    return TargetEncoder(
-        cache(partial(text_speech, script, job, sound)),
-        cache(partial(SpeechFiles.of, job.options, job.store, job.sound_rate)),
-        job.models,
-        job.languages[1],
-        job.road.why_nothing,
-        job.options.script_in,
-        job.texts_file,
-        sound,
-        script.slot_s,
-    )
 
 
 @dataclass(frozen=True, eq=False)

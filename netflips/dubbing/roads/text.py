@@ -16,6 +16,7 @@ from avcore.media import MediaSource
 from avcore.media.passthrough import titles_in
 from avcore.notes import NoteKind, Notes, json_text
 from avcore.units import require_same_vocabulary
+from netflips.bundles.confidence import Calibration
 from netflips.cascade.chat import ChatTranslator, open_translator
 from netflips.cascade.engines import Engines, engines_of, recognizer_of, require_models
 from netflips.cascade.glossary import read_glossary
@@ -26,11 +27,13 @@ from netflips.dubbing.approved import asked_anew
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import with_more
+from netflips.dubbing.quality import SpokenTexts
 from netflips.dubbing.recognize import RecognizedSpeech, RecognizedText, spoken_language
 from netflips.dubbing.sentence_translator import SentenceTranslator
 from netflips.dubbing.sentences import sentences_in
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import CachingRecognizer, Store
+from netflips.dubbing.target_units import fill_target_units
 from netflips.dubbing.text_speech import text_speech
 from netflips.dubbing.titles import TitlesByModel, TitlesByProgram, translated_titles
 from netflips.dubbing.track_faces import Lips
@@ -38,26 +41,60 @@ from netflips.dubbing.translators import AnyTranslator, CachingTranslator
 from netflips.dubbing.voice_groups import voices_of
 from netflips.model_paths import ModelPaths
 from netflips.models import Models
+from netflips.quality_estimation import GIVEN, Cause, QualityEstimate, broken, likely, of_hearing, recognition, worst
 from netflips.recognizers.language import AUTO
 from netflips.script.files import script_json
 from netflips.script.notes import (
+    AMOUNTS_DIFFER,
+    ANSWERS_OVERLAP,
+    ANSWERS_SHIFTED,
+    ECHOED,
     EMPTY,
     FOREIGN,
+    HALF_LOST,
     HARDLY_WORDS,
     LEFT_ALONE,
+    NAMES_EXCHANGED,
+    NAMES_SPELLED_OUT,
+    NEGATION_TURNED,
+    NO_TRANSLATION,
+    NOT_TRANSLATED,
     OTHER_LANGUAGE,
     RECOGNIZER_LOOP,
+    REPEATED,
     SILENT,
     SOUNDS_FOREIGN,
     TEXT_STAYS,
+    TOO_LONG,
 )
-from netflips.script.targets import KeptOriginal, Text, WrittenText
+from netflips.script.targets import KeptOriginal, Text, TranslatedUnits, WrittenText
 from netflips.script.terms import find_terms
 from netflips.script.types import Script
 from netflips.script.utterance import Utterance
 from text2unit.stage import TEXT2UNIT
 
 LOG = logging.getLogger("netflips")
+
+_DOUBTFUL = 0.5
+"""Probability that a translation is right that shows such a fault."""
+_CAUSES: Mapping[str, Cause] = {
+    NOT_TRANSLATED.code: "untranslated",
+    EMPTY.code: "untranslated",
+    NO_TRANSLATION.code: "untranslated",
+    NAMES_SPELLED_OUT.code: "unsayable",
+    REPEATED.code: "loop",
+    TOO_LONG.code: "too_long",
+    ECHOED.code: "echo",
+}
+"""Causes for the estimate, by the reason why an utterance was left alone."""
+_CHANGED: Mapping[str, QualityEstimate] = {
+    **dict.fromkeys(
+        (AMOUNTS_DIFFER.code, NEGATION_TURNED.code, NAMES_EXCHANGED.code, HALF_LOST.code, ANSWERS_OVERLAP.code),
+        likely(_DOUBTFUL, "changed"),
+    ),
+    ANSWERS_SHIFTED.code: broken("changed"),
+}
+"""The estimate of a translation by a note of what it changed."""
 
 
 @dataclass(frozen=True)
@@ -208,11 +245,15 @@ class TextRoad:
         _keep_texts(script, job.store, job.texts_file)
         return script
 
-    def why_nothing(self, utterance: Utterance) -> NoteKind:
-        """Return why an utterance has no target."""
-        if utterance.text is None or not utterance.text.text:
-            return RECOGNIZER_LOOP if utterance.text is not None and utterance.text.has_loop else SILENT
-        return EMPTY
+    def estimate(self, script: Script, job: Job, sound: Sound) -> dict[int, QualityEstimate]:
+        """Estimate the utterances by their transcripts, and by what their translation and its reading show."""
+        with job.clock.stage("speech"):
+            texts, known = SpokenTexts(script, job, sound), recognition()
+            return {one.number: _estimated(one, script, job.notes, known, texts) for one in job.part.to_understand(script)}
+
+    def encode_targets(self, script: Script, job: Job, sound: Sound) -> Script:
+        """Fill in the units of each target."""
+        return fill_target_units(script, job, sound, _why_nothing)
 
     def finish(self, script: Script, job: Job) -> None:
         """Replace the planned texts in the work folder by those that are spoken, after the check."""
@@ -223,6 +264,35 @@ class TextRoad:
         if there != content:
             job.store.keep("spoken", (content,), _before_check(job.store, there))
             write_text(path, content)
+
+
+def _why_nothing(utterance: Utterance) -> NoteKind:
+    """Return why an utterance has no target."""
+    if utterance.text is None or not utterance.text.text:
+        return RECOGNIZER_LOOP if utterance.text is not None and utterance.text.has_loop else SILENT
+    return EMPTY
+
+
+def _estimated(one: Utterance, script: Script, notes: Notes, known: Calibration | None, texts: SpokenTexts) -> QualityEstimate:
+    """Estimate an utterance. known: calibration of a speech recognizer, None = not measured."""
+    target = one.target
+    if isinstance(target, TranslatedUnits):
+        return QualityEstimate()  # from a script of the unit pipeline
+    if target is not None and not isinstance(target, WrittenText):
+        return GIVEN  # speech that was given
+
+    is_own = target is not None and not target.is_translated
+    recognized = GIVEN if is_own else QualityEstimate()
+    if one.text is not None and not is_own:
+        recognized = of_hearing(one.text.transcript, known, script.source, script.target)
+
+    of_it = notes.of.get(one.number, ())
+    if target is None:  # a note says why, where there was something to translate
+        reasons = [note.values["reason"] for note in of_it if note.code == LEFT_ALONE.code]
+        faults = [broken(_CAUSES[str(reason)]) for reason in reasons if reason in _CAUSES]
+        return worst(recognized, *faults[:1])
+    changed = [_CHANGED[note.code] for note in of_it if note.code in _CHANGED]
+    return worst(recognized, *changed, texts.estimate(target.text))
 
 
 def _texts_that_stay(script: Script, done: Mapping[int, Utterance], notes: Notes, job: Job) -> dict[int, Utterance]:

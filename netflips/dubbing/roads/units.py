@@ -12,9 +12,10 @@ from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.compute.inference import resolve_device
 from avcore.compute.threads import map_in_threads, workers_on
 from avcore.contracts import Extraction, Extractor
+from avcore.domain import OUTSIDE
 from avcore.errors import UsageError
 from avcore.media import MediaSource
-from avcore.notes import Note, NoteKind
+from avcore.notes import Note
 from avcore.timeline import frames_to_units, units_to_samples
 from avcore.units import Units
 from netflips.dubbing.candidates import with_best_units
@@ -22,17 +23,21 @@ from netflips.dubbing.job import Job
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import with_more
 from netflips.dubbing.preflight import require_unit_reader
+from netflips.dubbing.quality import SpokenTexts
 from netflips.dubbing.sound import Sound
+from netflips.dubbing.target_units import fill_target_units
 from netflips.dubbing.timing import duration_scale
 from netflips.dubbing.track_faces import Lips, frames_of
 from netflips.model_paths import ModelPaths
 from netflips.models import Models
+from netflips.quality_estimation import GIVEN, QualityEstimate, compare_given_text, estimate_utterance, worst
 from netflips.recognizers.language import AUTO
 from netflips.script.notes import NO_TEXT, UNHEARD
-from netflips.script.targets import TranslatedUnits, UnitList
+from netflips.script.targets import TranslatedUnits, UnitList, WrittenText
 from netflips.script.types import Script
 from netflips.script.utterance import Agreement, SourceUnits, Utterance
 from unit2text.stage import UNIT2TEXT
+from unit2unit.inference import TRUNCATED
 from unit2unit.stage import TRANSLATOR
 
 _MAX_WORKERS = 2
@@ -150,9 +155,41 @@ class UnitRoad:
             models.done_with(TRANSLATOR)
         return with_more(script, translated)
 
-    def why_nothing(self, utterance: Utterance) -> NoteKind:
-        """Return why an utterance has no target."""
-        return UNHEARD if utterance.source_units is None else NO_TEXT
+    def estimate(self, script: Script, job: Job, sound: Sound) -> dict[int, QualityEstimate]:
+        """Estimate the utterances by their units and their translation, or by the text that a person gave for them."""
+        utterances = [(one, one.source_units) for one in job.part.to_understand(script) if one.source_units is not None]
+        if job.reader is not None:
+            # Reading takes longer than all the rest of a talk by sound, and an utterance is read by one core.
+            sides = list[Units]()
+            for one, source in utterances:
+                if isinstance(one.target, TranslatedUnits):
+                    sides += as_units(source.units, script.source), as_units(one.target.units, script.target)
+            with job.clock.stage("texts"):
+                job.reader.read_ahead(sides, lambda done: job.progress("texts", done, len(sides)))
+
+        found, notes = dict[int, QualityEstimate](), list[tuple[int, Note]]()
+        with job.clock.stage("speech"):
+            texts = SpokenTexts(script, job, sound)
+            for one, source in utterances:
+                if isinstance(one.target, WrittenText):
+                    found[one.number] = texts.estimate(one.target.text)
+                elif not isinstance(one.target, TranslatedUnits):
+                    found[one.number] = GIVEN  # speech that was given
+                else:
+                    found[one.number], own = _estimated(one, selected_units(script, source), one.target, script, job)
+                    notes += ((one.number, note) for note in own)
+
+        # What is outside of all that the models know is told once, with the number of utterances that it is of.
+        outside = {number: note.values for number, note in notes if note.code == OUTSIDE.code}
+        job.notes.add_each({number: OUTSIDE(**{**values, "among": len(found)}) for number, values in outside.items()})
+        for number, note in notes:
+            if note.code != OUTSIDE.code:
+                job.notes.add(note, number)
+        return found
+
+    def encode_targets(self, script: Script, job: Job, sound: Sound) -> Script:
+        """Fill in the units of each target."""
+        return fill_target_units(script, job, sound, lambda one: UNHEARD if one.source_units is None else NO_TEXT)
 
     def finish(self, script: Script, job: Job) -> None:
         """Do nothing: there is no file of texts."""
@@ -186,6 +223,21 @@ def _source_units(
         agreement=None if found.agreement is None else Agreement(found.agreement, *found.figures[1:]),
         known=found.extraction.known,
     )
+
+
+def _estimated(
+    one: Utterance, source: SelectedUnits, target: TranslatedUnits, script: Script, job: Job
+) -> tuple[QualityEstimate, tuple[Note, ...]]:
+    """Estimate an utterance by its units and their translation; also returns notes."""
+    units, read = as_units(target.units, script.target), None if job.reader is None else job.reader.text
+    found, notes = estimate_utterance(
+        job.models, source, units, target.score, target.weakest, read=read, is_cut=target.is_truncated
+    )
+    if target.is_truncated:
+        notes += (TRUNCATED(units=len(target.units.ids)),)
+    if one.text is not None and one.text.is_by_person and read and (question := read(source.extraction.units)) is not None:
+        found = worst(found, compare_given_text(question, one.text.text))
+    return found, notes
 
 
 def selected_units(script: Script, found: SourceUnits) -> SelectedUnits:
