@@ -6,6 +6,7 @@ rounded to the microsecond first, so that k / 25 seconds is frame k and not k - 
 
 import re
 from fractions import Fraction
+from typing import NamedTuple
 
 SAMPLE_RATE = 16_000
 """Hz, speech inside NetfLips."""
@@ -29,6 +30,36 @@ def exact(seconds: Seconds) -> Fraction:
     if isinstance(seconds, float):
         return Fraction(round(seconds * _MICROSECONDS), _MICROSECONDS)
     return Fraction(seconds)
+
+
+class Interval(NamedTuple):
+    """A stretch of time."""
+
+    start_s: float
+    """its begin in seconds"""
+    end_s: float
+    """its end in seconds"""
+
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return self.end_s - self.start_s
+
+    def within(self, other: "Interval") -> "Interval":
+        """Return the part of it that is in another; its length is 0 or less where they do not meet."""
+        return Interval(max(self.start_s, other.start_s), min(self.end_s, other.end_s))
+
+    def shared_s(self, other: "Interval") -> float:
+        """Return for how many seconds both last at once."""
+        return max(self.within(other).seconds, 0.0)
+
+    def samples(self, rate: int = SAMPLE_RATE) -> tuple[int, int]:
+        """Return its first sample and the one after its last."""
+        return seconds_to_samples(self.start_s, rate), seconds_to_samples(self.end_s, rate)
+
+    def frames(self, rate: Fraction | int = FRAME_RATE) -> tuple[int, int]:
+        """Return the frame on screen at its begin, and the one after the last that it reaches."""
+        return frame_at(self.start_s, rate), frames_covering(self.end_s, rate)
 
 
 def units_to_samples(units: int) -> int:

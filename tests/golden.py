@@ -37,12 +37,12 @@ from avcore.media import FrameSource, VideoJoiner, VideoWriter, probe, read_spee
 from avcore.media.colour import planes
 from avcore.media.writer import _INSTRUCTIONS
 from avcore.speech.audio import resample
-from avcore.timeline import SAMPLE_RATE
+from avcore.timeline import SAMPLE_RATE, Interval
 from netflips import cli
 from netflips.script.files import write_script
 from netflips.script.targets import WrittenText
 from netflips.script.types import Script, SpeakerOf, VoiceFile
-from netflips.script.utterance import TimeSpan, Utterance
+from netflips.script.utterance import Utterance
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE = Path(cli.__file__).resolve().parents[1]
@@ -130,13 +130,13 @@ def write_material(folder: Path) -> dict[str, Path]:
     korean = WrittenText("만나서 반갑습니다.")
     voice = SpeakerOf("Ann", VoiceFile(made["clip245"].name), face="none")
     scripts = {
-        "texts": Script(utterances=(Utterance(place=TimeSpan(*places[0])), Utterance(place=TimeSpan(*places[1]), target=korean))),
+        "texts": Script(utterances=(Utterance(place=Interval(*places[0])), Utterance(place=Interval(*places[1]), target=korean))),
         "short": Script(
-            utterances=tuple(Utterance(place=TimeSpan(*one)) for one in ((1.2, 2.5), (2.6, 3.7), (4.8, 6.1), (6.2, 7.3)))
+            utterances=tuple(Utterance(place=Interval(*one)) for one in ((1.2, 2.5), (2.6, 3.7), (4.8, 6.1), (6.2, 7.3)))
         ),
         "speakers": Script(
             speakers=(voice,),
-            utterances=(Utterance(place=TimeSpan(*places[0])), Utterance(place=TimeSpan(*places[1]), speaker="Ann")),
+            utterances=(Utterance(place=Interval(*places[0])), Utterance(place=Interval(*places[1]), speaker="Ann")),
         ),
     }
     for name, script in scripts.items():

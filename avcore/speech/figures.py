@@ -35,7 +35,7 @@ def syllables(text: str) -> int:
 
 def phrases_of(speech: Samples) -> list[Phrase]:
     """Return the stretches of speech float32 [S] that last 0.3 s or longer."""
-    regions = ((seconds_to_samples(one.start_s), seconds_to_samples(one.end_s)) for one in find_speech(speech))
+    regions = (one.samples() for one in find_speech(speech))
     return [one for one in regions if one[1] - one[0] >= seconds_to_samples(_LEAST_S)]
 
 

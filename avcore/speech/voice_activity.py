@@ -14,7 +14,6 @@ from fractions import Fraction
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,7 +22,7 @@ from torch import Tensor, nn
 
 from avcore.arrays import Samples
 from avcore.errors import InputError
-from avcore.timeline import SAMPLE_RATE, frame_at, frames_covering, frames_to_seconds, samples_to_seconds
+from avcore.timeline import SAMPLE_RATE, Interval, frame_at, frames_covering, frames_to_seconds, samples_to_seconds
 
 STEP_SAMPLES = 512
 """Samples at 16 kHz for each probability, 32 ms."""
@@ -142,18 +141,6 @@ _PROBABILITY_IN_DB = 40.0
 """Weight of a speech probability of 1 against level, in the search for the best place to cut."""
 
 
-class Region(NamedTuple):
-    """A stretch of time in seconds from the beginning of the sound."""
-
-    start_s: float
-    end_s: float
-
-    @property
-    def seconds(self) -> float:
-        """Its length."""
-        return self.end_s - self.start_s
-
-
 @dataclass(frozen=True)
 class SpeechSettings:
     """Settings of voice activity detection.
@@ -198,7 +185,7 @@ class SpeechActivity:
         """Length of the sound."""
         return float(samples_to_seconds(self.num_samples))
 
-    def regions(self, settings: SpeechSettings | None = None) -> list[Region]:
+    def regions(self, settings: SpeechSettings | None = None) -> list[Interval]:
         """Return the stretches of speech in order; they do not touch."""
         settings = settings or SpeechSettings()
         runs: list[tuple[int, int]] = []
@@ -208,7 +195,7 @@ class SpeechActivity:
             else:
                 runs.append((first, last))
         spoken = [(a, b) for a, b in runs if _seconds(b - a) >= settings.min_speech_s and not self._is_music(a, b, settings)]
-        return self.padded([Region(_seconds(a), min(_seconds(b), self.seconds)) for a, b in spoken], settings.pad_s)
+        return self.padded([Interval(_seconds(a), min(_seconds(b), self.seconds)) for a, b in spoken], settings.pad_s)
 
     def _is_music(self, first: int, last: int, settings: SpeechSettings) -> bool:
         """Return whether the steps first to last - 1 are steady tones, with few steps of high probability."""
@@ -220,14 +207,14 @@ class SpeechActivity:
         loud = levels > levels.max() - _LOUD_DB
         return bool(np.median(self.flatness[first:last][loud]) < settings.tonal)
 
-    def padded(self, regions: list[Region], pad_s: float) -> list[Region]:
+    def padded(self, regions: list[Interval], pad_s: float) -> list[Interval]:
         """Return regions extended by `pad_s` on both sides, at most to the middle of a gap and to the ends of the sound."""
         edges = [0.0, *(edge for region in regions for edge in region), self.seconds]
         longer = []
         for number, region in enumerate(regions):
             before, after = region.start_s - edges[2 * number], edges[2 * number + 3] - region.end_s
             before, after = (before if number == 0 else before / 2), (after if number == len(regions) - 1 else after / 2)
-            longer.append(Region(region.start_s - min(pad_s, before), region.end_s + min(pad_s, after)))
+            longer.append(Interval(region.start_s - min(pad_s, before), region.end_s + min(pad_s, after)))
         return longer
 
     def quietest_s(self, start_s: float, end_s: float) -> float:
@@ -247,7 +234,7 @@ class SpeechActivity:
         return min(max(middle_s, start_s), end_s)
 
 
-def find_speech(speech: Samples, settings: SpeechSettings | None = None) -> list[Region]:
+def find_speech(speech: Samples, settings: SpeechSettings | None = None) -> list[Interval]:
     """Find the stretches of speech in float32 [samples] at 16 kHz; none in silence, noise or music."""
     return detect_activity([speech]).regions(settings)
 

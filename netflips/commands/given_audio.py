@@ -12,7 +12,7 @@ from avcore.errors import InputError
 from avcore.media import MediaInfo, probe, require_media
 from avcore.media.tracks import select_audio_track, select_tracks
 from avcore.notes import several
-from avcore.timeline import samples_to_seconds
+from avcore.timeline import Interval, samples_to_seconds
 from netflips.commands.options import LipsyncCommand, RenderCommand
 from netflips.commands.run_progress import run_bar
 from netflips.dubbing.begin import begin_with_given_audio
@@ -36,7 +36,7 @@ from netflips.models import models_when_asked
 from netflips.report.files import lines_of_people, with_reports
 from netflips.script.targets import GivenUnits, SpokenSound, UnitList
 from netflips.script.types import Script, VoiceFile
-from netflips.script.utterance import TimeFit, TimeSpan
+from netflips.script.utterance import TimeFit
 from unit2av.lipsync.backend import backend_of, resolve_backend
 from unit2av.rendering import SoundFeed
 from unit2av.speaking import timed_units
@@ -136,7 +136,7 @@ def speak_along(script: Script, job: Job, track: GivenAudio) -> tuple[Script, Sp
         units = units_of_track(track, job.models, job.store, job.progress)
     natural_s, length_s = float(samples_to_seconds(track.sound.activity.num_samples)), float(track.seconds)
     spoken_s, cut_s = min(natural_s, length_s), max(natural_s - length_s, 0.0)
-    time_fit = TimeFit(TimeSpan(0.0, 0.0), len(units.ids), natural_s, spoken_s, cut_s=cut_s, durations=units.durations or ())
+    time_fit = TimeFit(Interval(0.0, 0.0), len(units.ids), natural_s, spoken_s, cut_s=cut_s, durations=units.durations or ())
     script = with_more(script, {utterance.number: replace(utterance, units=units, fit=time_fit)})
     speech = Speeches(job.store, {utterance.number: (digest_of(probe(track.source)),)}, track.sound)
     script = with_outputs(script, job.part, job.own_rate)

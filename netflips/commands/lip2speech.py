@@ -40,6 +40,7 @@ from avcore.progress import Progress, bars, silent, track
 from avcore.speech.audio import resample
 from avcore.timeline import (
     SAMPLE_RATE,
+    Interval,
     frame_at,
     frames_covering,
     frames_to_seconds,
@@ -54,7 +55,7 @@ from netflips.dubbing.options import DubOptions, settings_as_json
 from netflips.dubbing.recording import Recording, sound_of
 from netflips.dubbing.roads.units import UnitRoad, as_units
 from netflips.dubbing.schedules import Unspoken
-from netflips.dubbing.segmentation import Span, cut_utterances
+from netflips.dubbing.segmentation import cut_utterances
 from netflips.dubbing.shots import kept_shots
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speakers import assign_speakers
@@ -67,7 +68,7 @@ from netflips.model_paths import paths_asked
 from netflips.models import Models, models_when_asked
 from netflips.script.targets import GivenUnits, UnitList
 from netflips.script.types import SPEAKER, Made, ModelUsed, Schedule, Script, Timing, VoiceFile
-from netflips.script.utterance import TimeFit, TimeSpan, Utterance
+from netflips.script.utterance import TimeFit, Utterance
 from netflips.version import __version__
 from unit2av.lipsync.backend import NONE, LipSyncChoice
 from unit2av.rendering import write_in_step
@@ -229,7 +230,7 @@ def read_lips(job: Job, schedule: Schedule = "sound") -> Script:
     """
     info, target = job.info, job.languages[1]
     recording = Recording(info, shots=kept_shots(info, info.duration_s, job.store, job.digest, job.progress))
-    whole = Utterance(1, TimeSpan(0.0, _seconds(len(job.source))))
+    whole = Utterance(1, Interval(0.0, _seconds(len(job.source))))
     script = Script(target, target, "ping_pong", media_of(info, job.digest), utterances=(whole,), cuts=recording.shots.cuts)
     job = job.divided(script)
     faces = track_faces(script, job, recording)
@@ -246,7 +247,7 @@ def read_lips(job: Job, schedule: Schedule = "sound") -> Script:
         what, hint = "the lips do not move as those of somebody who speaks", "--face N chooses another face"
         raise NoSpeechError(what, path=info.path, found=found, hint=hint)
 
-    places = (TimeSpan(*map(_seconds, stretch)) for stretch in stretches)
+    places = (Interval(*map(_seconds, stretch)) for stretch in stretches)
     utterances = tuple(Utterance(number, place, SPEAKER) for number, place in enumerate(places, 1))
     script = replace(script, schedule=schedule, utterances=utterances)
     job = job.divided(script)
@@ -307,7 +308,7 @@ def spoken_stretches(openings: Doubles, track_numbers: Sequence[int | None]) -> 
     """
     total = len(openings)
     movement = np.zeros(total)
-    spans, borders = list[Span](), list[float]()
+    spans, borders = list[Interval](), list[float]()
 
     for first, last in _runs(track_numbers):
         mean, square = _mean(openings[first:last]), _mean(np.square(openings[first:last]))
@@ -318,7 +319,7 @@ def spoken_stretches(openings: Doubles, track_numbers: Sequence[int | None]) -> 
         for a, b in _runs(moving):
             is_at_end = a == 0 or b == last - first
             if b - a >= _SHORTEST - is_at_end * (_WINDOW // 2):
-                spans.append((_seconds(max(first, first + a - _AROUND)), _seconds(min(first + b + _AROUND, last))))
+                spans.append(Interval(_seconds(max(first, first + a - _AROUND)), _seconds(min(first + b + _AROUND, last))))
 
     def quietest(start_s: float, end_s: float) -> float:
         start = frame_at(start_s)

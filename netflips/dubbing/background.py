@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from avcore.arrays import Samples
 from avcore.speech.audio import level_dbfs
-from avcore.speech.voice_activity import Region
-from avcore.timeline import seconds_to_samples
+from avcore.timeline import Interval, seconds_to_samples
 from netflips.dubbing.sound import Sound
 
 _AROUND_S = 1.0
@@ -43,7 +42,7 @@ Span = tuple[int, int]
 Spectrum = NDArray[np.float32]
 
 
-def spoken_spans(regions: Iterable[Region], rate: int) -> list[Span]:
+def spoken_spans(regions: Iterable[Interval], rate: int) -> list[Span]:
     """Return where a voice may be, in samples at `rate` Hz: detected speech with a margin; spans that nearly touch are joined."""
     found: list[Span] = []
     for one in regions:

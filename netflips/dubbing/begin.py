@@ -10,7 +10,7 @@ from avcore.errors import InputError, VocabularyError
 from avcore.media import MediaInfo, iter_sound_blocks
 from avcore.notes import Note
 from avcore.speech.audio import level_dbfs
-from avcore.timeline import SAMPLE_RATE
+from avcore.timeline import SAMPLE_RATE, Interval
 from avcore.units import require_same_vocabulary
 from netflips.dubbing.approved import approved_targets
 from netflips.dubbing.background import LOUD_DBFS, background_level, spoken_spans
@@ -18,7 +18,7 @@ from netflips.dubbing.coverage import in_step, to_edges
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.recording import Recording
-from netflips.dubbing.segmentation import Span, cut_utterances, rounded_places
+from netflips.dubbing.segmentation import cut_utterances, rounded_places
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.terms import with_script_terms
 from netflips.models import Models
@@ -26,7 +26,7 @@ from netflips.script.files import other_files
 from netflips.script.notes import ONLY_TIMES, OTHER_MEDIA, OTHER_SOUND, SHOWN_ONLY, TEXTS_LEFT_OUT
 from netflips.script.targets import Target, Text, TranslatedUnits, WrittenText
 from netflips.script.types import SPEAKER, Media, Schedule, Script, SpeakerOf, VoiceFile
-from netflips.script.utterance import TimeSpan, Utterance
+from netflips.script.utterance import Utterance
 from netflips.subtitles.beside import SOURCE, TARGET
 from netflips.subtitles.formats import LEAST_S
 from netflips.subtitles.given import SLACK_S, GivenSubtitles
@@ -68,7 +68,7 @@ def begin_with_given_audio(job: Job, schedule: Schedule, target: Target, voice: 
 
     target: what is spoken. voice: whose voice it is.
     """
-    place = TimeSpan(0.0, float(job.info.duration_s))
+    place = Interval(0.0, float(job.info.duration_s))
     utterance = Utterance(1, place, SPEAKER, target=target)
     media = media_of(job.info, job.digest)
     return Script(*job.languages, schedule, media, speakers=(SpeakerOf(SPEAKER, voice),), utterances=(utterance,))
@@ -120,7 +120,7 @@ def _of_script(job: Job, script: Script, texts: "TextCheck") -> tuple[tuple[Spea
         job.notes.add(OTHER_MEDIA(name=path.name))
     for name in other_files(script, path):
         job.notes.add(OTHER_SOUND(name=name))
-    spans = [(one.place.start_s, one.place.end_s) for one in script.utterances]
+    spans = [one.place for one in script.utterances]
     _check_times(path, spans, duration_s)
 
     # Faults of what is spoken as it stands are found here, before any work is done.
@@ -143,7 +143,7 @@ def _of_script(job: Job, script: Script, texts: "TextCheck") -> tuple[tuple[Spea
         if text is None and one.text is not None and one.text.is_by_person and one.text.text.strip():
             text = one.text if one.text.by == "subtitles" else Text(one.text.text, one.text.language)
         takes = one.alternatives if target else ()
-        utterances.append(Utterance(one.number, TimeSpan(*place), one.speaker, text=text, target=target, alternatives=takes))
+        utterances.append(Utterance(one.number, place, one.speaker, text=text, target=target, alternatives=takes))
 
     left_out = [
         word for one in script.utterances if isinstance(one.target, WrittenText) for word in clean_text(one.target.text).left_out
@@ -178,11 +178,11 @@ def _of_subtitles(
 
     language: of the source. duration_s: length of the recording. sound: its sound, to whose speech the cues reach.
     """
-    found, spans = [], [(cue.start_s, cue.end_s) for cue in given.cues]
+    found, spans = [], [Interval(cue.start_s, cue.end_s) for cue in given.cues]
     places = rounded_places(to_edges(spans, sound.regions, sound.activity) if sound.is_there else spans, duration_s)
 
     for number, (cue, place) in enumerate(zip(given.cues, places, strict=True), 1):
-        one = Utterance(number, TimeSpan(*place), cue.speaker)
+        one = Utterance(number, place, cue.speaker)
         if source_text := cue.text if given.side == SOURCE else cue.source_text:
             one = replace(one, text=Text(source_text, language, "subtitles"))
         if cue.text and given.side == TARGET:
@@ -249,7 +249,7 @@ def _require_voice(voice: Voice, path: Path, approved: Sequence[Utterance]) -> N
             raise VocabularyError(what, path=path, expected=f"0..{voice.num_units - 1}", found=unit, hint=hint)
 
 
-def _check_times(path: Path, spans: Sequence[Span], duration_s: float) -> None:
+def _check_times(path: Path, spans: Sequence[Interval], duration_s: float) -> None:
     before = 0.0
     for number, (start, end) in enumerate(spans, 1):
         found = f"{start:g} to {end:g} s"

@@ -19,7 +19,7 @@ from avcore.progress import Progress, silent
 from avcore.speech.audio import resample
 from avcore.speech.figures import is_spoken, leak
 from avcore.speech.voice_activity import STEP_RATE
-from avcore.timeline import SAMPLE_RATE, seconds_to_samples
+from avcore.timeline import SAMPLE_RATE, Interval, seconds_to_samples
 from netflips.dubbing import check_recognizer
 from netflips.dubbing.job import LOG, Job
 from netflips.dubbing.measures import APART_S, Measurer, Spoken, in_order, rounded
@@ -235,20 +235,19 @@ def _background_share(sound: Sound) -> float:
 
 def _mixed_pieces(
     script: Script, clock: OutputClock, mixed: Iterable[Samples], rate: int
-) -> Iterator[tuple[int, tuple[float, float], Samples]]:
+) -> Iterator[tuple[int, Interval, Samples]]:
     """Yield each utterance's number, place in the recording (s) and mixed sound, float32 [S] at 16 kHz.
 
     mixed: sound of the output in blocks, float32 [time, channel] at `rate` Hz.
     """
-    places = ((one.number, (one.place.start_s, one.place.end_s)) for one, _ in fitted(script))
-    wanted = [(number, place, seconds_to_samples(clock.at(place[0]), rate)) for number, place in places]
+    wanted = [(one.number, one.place, seconds_to_samples(clock.at(one.place.start_s), rate)) for one, _ in fitted(script)]
     held, first = np.zeros(0, np.float32), 0
 
     for block in mixed:
         held = np.concatenate([held, block.mean(axis=1, dtype=np.float32)])
         while wanted:
             number, place, start = wanted[0]
-            stop = start + seconds_to_samples(place[1] - place[0], rate)
+            stop = start + seconds_to_samples(place.seconds, rate)
             if first + len(held) < stop:
                 break
             yield number, place, resample(held[start - first : stop - first], rate, SAMPLE_RATE)

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.speech.voice_activity import SpeechActivity
+from avcore.timeline import Interval
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import AUTO
 from netflips.dubbing.recording import Recording
-from netflips.dubbing.segmentation import Span, spoken_s
+from netflips.dubbing.segmentation import spoken_s
 from netflips.dubbing.sound import Sound
 from netflips.script.notes import NO_SPEECH_THERE, OFFSET, OFFSET_UNKNOWN, SUBTITLES_MOVED, UNCOVERED
 from netflips.script.types import Script
@@ -46,7 +47,7 @@ def in_step(given: GivenSubtitles, job: Job, sound: Sound) -> GivenSubtitles:
     asked, name = job.options.subtitle_offset, given.path.name
     seconds = asked if isinstance(asked, float) else 0.0
     if asked in (None, AUTO) and sound.is_there:
-        late_s = offset_of([(one.start_s, one.end_s) for one in given.cues], sound.regions)
+        late_s = offset_of([Interval(one.start_s, one.end_s) for one in given.cues], sound.regions)
         if asked == AUTO and late_s is None:
             job.notes.add(OFFSET_UNKNOWN(name=name))
         elif late_s is not None and abs(late_s) >= _LEAST_OFFSET_S:
@@ -59,16 +60,16 @@ def in_step(given: GivenSubtitles, job: Job, sound: Sound) -> GivenSubtitles:
     return given.moved(seconds)
 
 
-def offset_of(cues: Sequence[Span], speech: Sequence[Span]) -> float | None:
+def offset_of(cues: Sequence[Interval], speech: Sequence[Interval]) -> float | None:
     """Return by how many seconds cues come later than the speech that they are of, None where that is not sure.
 
     Both become masks over time, and the offset is where these correlate most (as ffsubsync finds it); then it is that of the edges
     at which cues begin, since many are shown longer than their speech.
     """
-    cues = [one for one in cues if speech and one[0] < speech[-1][1] + _FARTHEST_S]  # others may have mistyped times
+    cues = [one for one in cues if speech and one.start_s < speech[-1].end_s + _FARTHEST_S]  # others may have mistyped times
     if len(cues) < _LEAST_CUES:
         return None
-    length = max(cues[-1][1], speech[-1][1]) + _FARTHEST_S  # silence between the end and the beginning, for lags wrap around
+    length = max(cues[-1].end_s, speech[-1].end_s) + _FARTHEST_S  # silence between the end and the beginning, for lags wrap around
     shown, spoken = (_mask(spans, length) for spans in (cues, speech))
     farthest = round(_FARTHEST_S / _STEP_S)
     together = np.fft.irfft(np.fft.rfft(shown) * np.conj(np.fft.rfft(spoken)), len(shown))
@@ -84,7 +85,7 @@ def offset_of(cues: Sequence[Span], speech: Sequence[Span]) -> float | None:
     if alike[best] < _ALIKE or bound < others.max():
         return None
     late_s = float(lags[best]) * _STEP_S
-    starts = np.array([start for start, _ in speech])
+    starts = np.array([one.start_s for one in speech])
     early = [starts[np.abs(starts + late_s - start).argmin()] - (start - late_s) for start, _ in cues]
     near = [-one for one in early if abs(one) <= _NEAR_S]
     exact_s = late_s + float(np.median(near)) if len(near) >= _LEAST_CUES else late_s
@@ -92,7 +93,7 @@ def offset_of(cues: Sequence[Span], speech: Sequence[Span]) -> float | None:
     return round(exact_s, 2) if is_better or abs(exact_s) < _LEAST_OFFSET_S else None
 
 
-def _mask(spans: Iterable[Span], length_s: float) -> NDArray[np.float32]:
+def _mask(spans: Iterable[Interval], length_s: float) -> NDArray[np.float32]:
     """Return 1 within spans and 0 elsewhere, float32 [steps of `_STEP_S`]."""
     mask = np.zeros(math.ceil(length_s / _STEP_S), np.float32)
     for start, end in spans:
@@ -100,14 +101,15 @@ def _mask(spans: Iterable[Span], length_s: float) -> NDArray[np.float32]:
     return mask
 
 
-def to_edges(places: Sequence[Span], speech: Sequence[Span], activity: SpeechActivity) -> list[Span]:
+def to_edges(places: Sequence[Interval], speech: Sequence[Interval], activity: SpeechActivity) -> list[Interval]:
     """Return places of cues, in order, that reach to the edges of the speech that they cover: none of it is left beside them.
 
     Speech that goes on for long before or behind a cue is not its own: then the edge is the quietest moment near it.
     """
     starts, ends = [start for start, _ in places], [end for _, end in places]
-    for first, last in speech:
-        own = [number for number in _meeting(places, (first, last)) if _is_of(places[number], [(first, last)])]
+    for stretch in speech:
+        first, last = stretch
+        own = [number for number in _meeting(places, stretch) if _is_of(places[number], [stretch])]
         if not own:
             continue
         if first < starts[own[0]]:
@@ -121,18 +123,18 @@ def to_edges(places: Sequence[Span], speech: Sequence[Span], activity: SpeechAct
                 ends[number] = _edge(math.inf, ends[number], activity, is_start=False)
                 starts[following] = _edge(-math.inf, starts[following], activity, is_start=True)
     for number in range(1, len(places)):  # a cue between two stretches of speech may have gone into its neighbour's
-        starts[number] = max(starts[number], ends[number - 1]) if starts[number] < places[number][0] else starts[number]
+        starts[number] = max(starts[number], ends[number - 1]) if starts[number] < places[number].start_s else starts[number]
         ends[number - 1] = min(ends[number - 1], starts[number])
-    return list(zip(starts, ends, strict=True))
+    return list(map(Interval, starts, ends))
 
 
-def _meeting(spans: Sequence[Span], span: Span) -> range:
+def _meeting(spans: Sequence[Interval], span: Interval) -> range:
     """Return the places in a list of those spans, which are in order and apart, that share some time with another."""
-    return range(bisect_right(spans, span[0], key=itemgetter(1)), bisect_left(spans, span[1], key=itemgetter(0)))
+    return range(bisect_right(spans, span.start_s, key=itemgetter(1)), bisect_left(spans, span.end_s, key=itemgetter(0)))
 
 
-def _is_of(place: Span, speech: Sequence[Span]) -> bool:
-    return spoken_s(place, speech) > min(_LEAST_SHARED_S, (place[1] - place[0]) / 2)
+def _is_of(place: Interval, speech: Sequence[Interval]) -> bool:
+    return spoken_s(place, speech) > min(_LEAST_SHARED_S, place.seconds / 2)
 
 
 def _edge(speech_s: float, cue_s: float, activity: SpeechActivity, *, is_start: bool) -> float:
@@ -146,31 +148,31 @@ def _edge(speech_s: float, cue_s: float, activity: SpeechActivity, *, is_start: 
 # Speech that no utterance has
 
 
-def uncovered_in(script: Script, job: Job, sound: Sound) -> list[Span]:
+def uncovered_in(script: Script, job: Job, sound: Sound) -> list[Interval]:
     """Return the stretches of speech of the part that lie in no utterance; what is hardly words, as a laugh, is none."""
-    first, last = float(job.part.start), float(job.part.stop)
-    places = [(one.place.start_s, one.place.end_s) for one in script.utterances]
-    found = [(max(start, first), min(end, last)) for start, end in outside(sound.regions, places)]
+    part = Interval(float(job.part.start), float(job.part.stop))
+    found = [one.within(part) for one in outside(sound.regions, [one.place for one in script.utterances])]
     if any(_is_long(one) for one in found) and (speech := job.road.recognized(job, sound)) is not None:
         laughs = {one.place for span in found if _is_long(span) for one in speech.between(*span) if one.is_hardly_words}
         found = outside(found, sorted(laughs))
     return [one for one in found if _is_long(one)]
 
 
-def _is_long(span: Span) -> bool:
-    return span[1] - span[0] >= _LEAST_SPEECH_S
+def _is_long(span: Interval) -> bool:
+    return span.seconds >= _LEAST_SPEECH_S
 
 
-def outside(speech: Iterable[Span], places: Sequence[Span]) -> list[Span]:
+def outside(speech: Iterable[Interval], places: Sequence[Interval]) -> list[Interval]:
     """Return what is left of stretches of speech without some places; both are in order."""
-    found = list[Span]()
-    for start, end in speech:
-        for first, last in (places[number] for number in _meeting(places, (start, end))):
+    found = list[Interval]()
+    for stretch in speech:
+        start, end = stretch
+        for first, last in (places[number] for number in _meeting(places, stretch)):
             if start < first:
-                found.append((start, first))
+                found.append(Interval(start, first))
             start = max(start, last)
         if start < end:
-            found.append((start, end))
+            found.append(Interval(start, end))
     return found
 
 
@@ -181,7 +183,7 @@ def compare_with_speech(script: Script, job: Job, recording: Recording) -> None:
         return
     has_subtitles = is_subtitles(path)
     if spans := uncovered_in(script, job, sound):
-        seconds = sum(end - start for start, end in spans)
+        seconds = sum(one.seconds for one in spans)
         is_muted = job.options.other_speech == "mute" or job.options.background == "mute"
         values = {"seconds": round(seconds, 2), "is_subtitles": has_subtitles, "is_muted": is_muted}
         job.notes.add(UNCOVERED(spans=_rounded(spans), heard=_heard_in(spans, job, sound), **values))
@@ -190,13 +192,13 @@ def compare_with_speech(script: Script, job: Job, recording: Recording) -> None:
         job.notes.add(NO_SPEECH_THERE(spans=_rounded(silent)))
 
 
-def silent_places(script: Script, job: Job, sound: Sound) -> list[Span]:
+def silent_places(script: Script, job: Job, sound: Sound) -> list[Interval]:
     """Return the places of the part's utterances in which nobody speaks."""
-    spans = [(one.place.start_s, one.place.end_s) for one in job.part.utterances(script)]
+    spans = [one.place for one in job.part.utterances(script)]
     return [one for one in spans if not _is_of(one, [sound.regions[number] for number in _meeting(sound.regions, one)])]
 
 
-def _heard_in(spans: Sequence[Span], job: Job, sound: Sound) -> str:
+def _heard_in(spans: Sequence[Interval], job: Job, sound: Sound) -> str:
     """Return the first words that are recognized in stretches of speech; "" over units."""
     speech = job.road.recognized(job, sound)
     if speech is None:
@@ -206,5 +208,5 @@ def _heard_in(spans: Sequence[Span], job: Job, sound: Sound) -> str:
     return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}..."
 
 
-def _rounded(spans: Sequence[Span]) -> list[list[float]]:
+def _rounded(spans: Sequence[Interval]) -> list[list[float]]:
     return [[round(start, 2), round(end, 2)] for start, end in spans]

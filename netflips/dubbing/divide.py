@@ -7,7 +7,6 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,18 +17,18 @@ from avcore.media import write_speech_pieces
 from avcore.notes import shown
 from avcore.programs import command_key, filled, program_name, run_program
 from avcore.texts import read_foreign_text
-from avcore.timeline import SAMPLE_RATE
+from avcore.timeline import SAMPLE_RATE, Interval
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import DIARIZE_WITH
 from netflips.dubbing.preflight import no_speech
 from netflips.dubbing.recognize import RecognizedSpeech
 from netflips.dubbing.recording import Recording
-from netflips.dubbing.segmentation import Span, cut_utterances
+from netflips.dubbing.segmentation import cut_utterances
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.voice_groups import voices_of
 from netflips.script.notes import NOISE_ONLY
 from netflips.script.types import Script
-from netflips.script.utterance import TimeSpan, Utterance
+from netflips.script.utterance import Utterance
 
 LOG = logging.getLogger("netflips")
 
@@ -47,7 +46,7 @@ def divide(script: Script, job: Job, recording: Recording) -> Script:
             return script
         if sound.is_there and not sound.regions and options.uses_audio and not options.is_speech_given:
             job.notes.add(NOISE_ONLY())
-        return replace(script, utterances=(Utterance(1, TimeSpan(0.0, float(job.info.duration_s))),))
+        return replace(script, utterances=(Utterance(1, Interval(0.0, float(job.info.duration_s))),))
 
     turns, command = tuple[Turn, ...](), options.diarization_command
     if command and sound.is_there:
@@ -68,12 +67,12 @@ def divide(script: Script, job: Job, recording: Recording) -> Script:
     borders, wordless = [*shots.cuts, *turned], list[float]()
     if options.speech_in is None and (speech := job.road.recognized(job, sound)) is not None:
         with job.clock.stage("text"):
-            end_s = speech.places[0][1] if options.preview else options.end
+            end_s = speech.places[0].end_s if options.preview else options.end
             wordless = around_wordless(speech, options.start or 0.0, sound.activity.seconds if end_s is None else end_s)
 
     stretches, quietest = split_at(sound.regions, [*turned, *wordless]), sound.activity.quietest_s
     spans = cut_utterances(stretches, float(job.info.duration_s), [*borders, *wordless], options.utterance_length, quietest)
-    return _named(replace(script, utterances=tuple(Utterance(k, TimeSpan(*span)) for k, span in enumerate(spans, 1))), turns)
+    return _named(replace(script, utterances=tuple(Utterance(k, span) for k, span in enumerate(spans, 1))), turns)
 
 
 def around_wordless(speech: RecognizedSpeech, start_s: float, end_s: float) -> list[float]:
@@ -183,7 +182,7 @@ def _joined(turns: Sequence[Turn]) -> list[Turn]:
     return found
 
 
-def changes(turns: Sequence[Turn], regions: Sequence[Span]) -> list[float]:
+def changes(turns: Sequence[Turn], regions: Sequence[Interval]) -> list[float]:
     """Return the times (s) at which another speaker goes on: in the middle of the gap, or of the overlap, between two turns.
 
     turns: in order. A time just beside an edge of speech is moved onto the edge: no sliver of speech is cut off. A turn within
@@ -204,17 +203,17 @@ def changes(turns: Sequence[Turn], regions: Sequence[Span]) -> list[float]:
     return found
 
 
-def split_at(regions: Sequence[Span], times: Sequence[float]) -> list[Span]:
+def split_at(regions: Sequence[Interval], times: Sequence[float]) -> list[Interval]:
     """Return stretches of speech, split at the times that lie within them."""
-    found = list[Span]()
+    found = list[Interval]()
     ordered = sorted(times)
     for start, end in regions:
         edges = [start, *ordered[bisect_right(ordered, start) : bisect_left(ordered, end)], end]
-        found += pairwise(edges)
+        found += map(Interval, edges, edges[1:])
     return found
 
 
-def speaker_in(place: TimeSpan, turns: Sequence[Turn]) -> str:
+def speaker_in(place: Interval, turns: Sequence[Turn]) -> str:
     """Return the speaker with the longest speech within a stretch of time; "" = nobody."""
     seconds: dict[str, float] = defaultdict(float)
     for one in turns[: bisect_left(turns, place.end_s, key=lambda turn: turn.start_s)]:

@@ -15,6 +15,7 @@ from avcore.errors import UnitError
 from avcore.notes import Note
 from avcore.timeline import (
     UNIT_RATE,
+    Interval,
     exact,
     frame_at,
     frames_covering,
@@ -40,7 +41,7 @@ from netflips.dubbing.timing import (
 from netflips.script.notes import CUT, HURRIED
 from netflips.script.targets import UnitList
 from netflips.script.types import Script
-from netflips.script.utterance import Slot, TimeFit, TimeSpan, Utterance
+from netflips.script.utterance import Slot, TimeFit, Utterance
 
 _SLOWER = 1.1
 """Factor on durations that nobody hears as slow."""
@@ -71,7 +72,7 @@ def with_outputs(script: Script, part: Part, rate: Fraction) -> Script:
     clock, placed = OutputClock(script, part, rate), dict[int, Utterance]()
     for one, time_fit in fitted(script):
         begin = float(clock.at(one.place.start_s))
-        placed[one.number] = replace(one, fit=replace(time_fit, output=TimeSpan(begin, begin + time_fit.spoken_s)))
+        placed[one.number] = replace(one, fit=replace(time_fit, output=Interval(begin, begin + time_fit.spoken_s)))
     return with_more(script, placed)
 
 
@@ -120,7 +121,7 @@ class Fitter:
         total, count = int(natural.sum()), len(units.ids)
         slot_s = self.script.slot_s(one)
         if slot_s is None:  # it takes as long as it takes
-            return TimeFit(TimeSpan(0.0, 0.0), count, _s(total), _s(total), durations=tuple(natural.tolist())), None
+            return TimeFit(Interval(0.0, 0.0), count, _s(total), _s(total), durations=tuple(natural.tolist())), None
 
         length, slack = exact(slot_s), self.slack[one.number]
         slot = max(frame_at(length, UNIT_RATE), 1)
@@ -150,7 +151,7 @@ class Fitter:
 
         frozen = frames_covering(units_to_seconds(spoken.overrun), self.frame_rate) if self.freezes_frame else 0
         found = TimeFit(
-            output=TimeSpan(0.0, 0.0),
+            output=Interval(0.0, 0.0),
             units=count,
             natural_s=_s(total),
             spoken_s=_s(spoken.steps),

@@ -21,6 +21,7 @@ from avcore.progress import track as tracked
 from avcore.speech.audio import faster, resample
 from avcore.timeline import (
     SAMPLE_RATE,
+    Interval,
     samples_to_seconds,
     samples_to_units,
     seconds_to_samples,
@@ -35,7 +36,6 @@ from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import with_more
 from netflips.dubbing.recording import sound_of
 from netflips.dubbing.schedules import GivenAudio
-from netflips.dubbing.segmentation import Span
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech_files import SPEECH_IN, match_pauses, numbered_files, speech_in, stretches_in
 from netflips.dubbing.store import Store
@@ -57,7 +57,7 @@ def with_given_speech(script: Script, job: Job, path: Path) -> Script:
     track that does not belong to the recording.
     """
     utterances = [one for one in job.part.utterances(script) if not isinstance(one.target, SpokenSound | GivenUnits | KeptOriginal)]
-    found: dict[int, tuple[str, Span | None]]
+    found: dict[int, tuple[str, Interval | None]]
     if path.is_dir():
         found = {number: (file.name, None) for number, file in numbered_files(path, len(script.utterances)).items()}
     else:
@@ -84,12 +84,11 @@ def with_given_speech(script: Script, job: Job, path: Path) -> Script:
     return with_more(script, targets)
 
 
-def _in_track(path: Path, sound: Sound, utterances: Sequence[Utterance], notes: Notes) -> dict[int, Span]:
+def _in_track(path: Path, sound: Sound, utterances: Sequence[Utterance], notes: Notes) -> dict[int, Interval]:
     """Return the span of a track that belongs to each utterance, by number. sound: of the track. Raises InputError for silence."""
-    stretches = [(one.start_s, one.end_s) for one in sound.regions]
-    if not stretches:
+    if not sound.regions:
         raise InputError("no speech was found in it", path=path, hint=f"{SPEECH_IN} takes speech along the recording")
-    taken, unsaid = match_pauses(stretches, utterances)
+    taken, unsaid = match_pauses(sound.regions, utterances)
     if unsaid:
         spans = ", ".join(f"{start:.2f} to {end:.2f} s" for start, end in unsaid)
         notes.add(SPEECH_LEFT_OUT(name=path.name, spans=spans))

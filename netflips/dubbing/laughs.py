@@ -8,8 +8,7 @@ import numpy as np
 
 from avcore.contracts import Transcript, Word, of_words
 from avcore.speech.voice_activity import STEP_RATE, SpeechActivity
-from avcore.timeline import frame_at
-from netflips.dubbing.segmentation import Span
+from avcore.timeline import Interval, frame_at
 from netflips.recognizers.language import UNSURE
 
 _TIMES, _MANY_TIMES = 3, 5
@@ -43,8 +42,8 @@ def is_no_words(text: str) -> bool:
 
 
 def without_laughs(
-    place: Span, text: Transcript, activity: SpeechActivity, alone: Callable[[Span], Transcript]
-) -> list[tuple[Span, Transcript | None]]:
+    place: Interval, text: Transcript, activity: SpeechActivity, alone: Callable[[Interval], Transcript]
+) -> list[tuple[Interval, Transcript | None]]:
     """Return a stretch of speech in parts with their words, None for a laugh.
 
     A short doubtful word in a laugh is none; it begins the sentence behind, if that begins in small letters. text: of the stretch,
@@ -57,14 +56,14 @@ def without_laughs(
     if not words or not laughs:
         return [(place, text)]
 
-    parts, at, used = list[tuple[Span, Transcript | None]](), place[0], 0
-    for first, last, count in [*laughs, _Laugh(place[1], place[1], len(words))]:
+    parts, at, used = list[tuple[Interval, Transcript | None]](), place.start_s, 0
+    for first, last, count in [*laughs, _Laugh(place.end_s, place.end_s, len(words))]:
         if first > at:
             own = [*words[used:count], *(word for word in strays if at <= middle_of(word) < first)]
             said = (_within(word, at, first) for word in sorted(own, key=middle_of))
-            parts.append(((at, first), of_words(said, text.language)))
+            parts.append((Interval(at, first), of_words(said, text.language)))
         if last > first:
-            parts.append(((first, last), None))
+            parts.append((Interval(first, last), None))
         begun = [word for word in strays if first <= middle_of(word) < last]
         if begun and count < len(words) and words[count].text[:1].islower():
             words[count] = words[count]._replace(text=f"{begun[-1].text} {words[count].text}")
@@ -84,10 +83,10 @@ class _Laugh(NamedTuple):
 
 
 def _laughs_in(
-    place: Span, text: Transcript, words: list[Word], activity: SpeechActivity, alone: Callable[[Span], Transcript]
+    place: Interval, text: Transcript, words: list[Word], activity: SpeechActivity, alone: Callable[[Interval], Transcript]
 ) -> list[_Laugh]:
     """Return the laughs in a stretch. words: those that are neither heard in a laugh nor are its own."""
-    edges, found = [place[0], *(edge for word in words for edge in (word.start_s, word.end_s)), place[1]], list[_Laugh]()
+    edges, found = [place.start_s, *(edge for word in words for edge in (word.start_s, word.end_s)), place.end_s], list[_Laugh]()
 
     for count, (start, end) in enumerate(zip(edges[::2], edges[1::2], strict=True)):
         if not _LAUGH_S <= end - start <= _LONGEST_S:
@@ -102,13 +101,13 @@ def _laughs_in(
         is_heard = any(_LAUGH.fullmatch(plain(word)) and start <= middle_of(word) < end for word in text.words)
         if last - first < _LAUGH_S / 2 or not (is_heard or all(_is_dip(activity, edge) for edge in {first, last} - {*place})):
             continue  # a word that is drawn out has no quiet moment behind it
-        said = None if is_heard else alone((first, last))
+        said = None if is_heard else alone(Interval(first, last))
         if said is None or said.confidence < UNSURE or is_no_words(said.text):  # else words were skipped
             found.append(_Laugh(first, last, count))
     return found
 
 
-def _is_stray(text: Transcript, number: int, place: Span) -> bool:
+def _is_stray(text: Transcript, number: int, place: Interval) -> bool:
     """Return whether a word of a stretch is short, doubtful, and apart from all others."""
     word, before_s, after_s = text.words[number], *place
     before_s = text.words[number - 1].end_s if number else before_s

@@ -7,6 +7,7 @@ import numpy as np
 from avcore.contracts import SpeakerVoice
 from avcore.speech.pitch import pitch_track
 from avcore.speech.timbre import Timbre
+from avcore.timeline import Interval
 from netflips.dubbing.job import Job
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.voice_groups import voices_of
@@ -41,12 +42,12 @@ def like_speaker(voice: SpeakerVoice, script: Script, job: Job, sound: Sound, na
         return voice
     speller = models.other(TEXT2UNIT, script.target)
 
-    spans, left = list[tuple[float, float]](), _ENOUGH_S
+    spans, left = list[Interval](), _ENOUGH_S
     for place in (one.place for one in script.utterances if one.speaker == name and left > 0):
-        spans.append((place.start_s, min(place.end_s, place.start_s + left)))
-        left -= spans[-1][1] - spans[-1][0]
+        spans.append(Interval(place.start_s, min(place.end_s, place.start_s + left)))
+        left -= spans[-1].seconds
 
-    if sum(end - start for start, end in spans) < _LEAST_S:
+    if sum(span.seconds for span in spans) < _LEAST_S:
         return voice
 
     def measured() -> Timbre | None:

@@ -15,7 +15,7 @@ from avcore.media import MediaInfo, MediaSource, iter_sound_at, iter_sound_block
 from avcore.media.sound_writer import AlternateTrack, SoundBlocks, can_copy_sound
 from avcore.media.writer import synthetic_comment
 from avcore.speech.voice_activity import STEP_RATE
-from avcore.timeline import frame_at, seconds_to_samples, units_to_seconds
+from avcore.timeline import Interval, frame_at, seconds_to_samples, units_to_seconds
 from netflips.dubbing.background import LOUD_DBFS, Span, background_level, spoken_spans, with_background
 from netflips.dubbing.coverage import uncovered_in
 from netflips.dubbing.job import Job
@@ -142,10 +142,9 @@ def parts_of_sound(script: Script, job: Job, speech: Speeches, sound: Sound) -> 
             yield mixer.parts(start, block, None if effects is None else effects.take(len(block)))
 
 
-def _voices_in(script: Script, sound: Sound, rate: int, muted: Sequence[tuple[float, float]]) -> list[Span]:
+def _voices_in(script: Script, sound: Sound, rate: int, muted: Sequence[Interval]) -> list[Span]:
     """Return the spans of voices that get new speech, or are muted (s), in samples of the recording at `rate` Hz."""
-    spans = [*((one.place.start_s, one.place.end_s) for one, _ in fitted(script)), *muted]
-    places = [(seconds_to_samples(start, rate), seconds_to_samples(end, rate)) for start, end in spans]
+    places = [place.samples(rate) for place in (*(one.place for one, _ in fitted(script)), *muted)]
     return [span for span in spoken_spans(sound.regions, rate) if any(span[0] < stop and start < span[1] for start, stop in places)]
 
 
@@ -155,7 +154,7 @@ def _lines(
     rate: int,
     speech: Speeches,
     voices: Sequence[Span],
-    muted: Sequence[tuple[float, float]],
+    muted: Sequence[Interval],
     sound: Sound,
 ) -> "list[Line]":
     """Return the new speech of all utterances, and a silent line for each stretch of speech that is muted (s).
@@ -171,7 +170,7 @@ def _lines(
         start, stop = (seconds_to_samples(clock.at(edge), rate) for edge in edges)
         lines.append(Line(start, stop, 0, lambda: np.zeros(0, np.float32)))
     numbers = [one.number for one, _ in fitted(script)]
-    places = [(one.place.start_s, one.place.end_s) for one, _ in fitted(script)]
+    places = [one.place for one, _ in fitted(script)]
     softly = dict(zip(numbers, soft_edges(places, sound), strict=True))
     for one, fit in fitted(script):
         start = seconds_to_samples(clock.at(one.place.start_s), rate)
@@ -180,14 +179,14 @@ def _lines(
         length = seconds_to_samples(units_to_seconds(sum(fit.durations)), rate)
 
         # An utterance that was not detected as speech for the most part has a voice that cannot be parted from its background.
-        first, last = (seconds_to_samples(at, rate) for at in (one.place.start_s, one.place.end_s))
+        first, last = one.place.samples(rate)
         detected = sum(max(min(end, last) - max(begin, first), 0) for begin, end in voices)
         spoken = partial(read, one.number, length)
         lines.append(Line(start, stop, length, spoken, 2 * detected >= last - first, before, behind))
     return sorted(lines, key=lambda line: line.start)
 
 
-def soft_edges(places: Sequence[tuple[float, float]], sound: Sound) -> list[tuple[float, float]]:
+def soft_edges(places: Sequence[Interval], sound: Sound) -> list[tuple[float, float]]:
     """Return for how many seconds speech is heard before each place in which it was detected, and behind it.
 
     The detector finds soft beginnings late, and ends early. Speech reaches to the quietest moment near by: breaths and rooms stay.

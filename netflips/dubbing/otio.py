@@ -16,13 +16,13 @@ from urllib.parse import quote
 from avcore.files import write_text
 from avcore.media import MediaInfo, probe
 from avcore.notes import json_text, sentence
-from avcore.timeline import FRAME_RATE, Seconds, frame_at, frames_covering, nearest_frame, plain_rate, timecode_frames
+from avcore.timeline import FRAME_RATE, Interval, Seconds, frame_at, frames_covering, nearest_frame, plain_rate, timecode_frames
 from avcore.words import user_language
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import OutputClock, fitted
 from netflips.script.notes import FOUND_FAULTS
 from netflips.script.types import Script
-from netflips.script.utterance import TimeSpan, Utterance
+from netflips.script.utterance import Utterance
 
 Json = dict[str, Any]
 _MOST_NAMED = 40
@@ -75,18 +75,18 @@ class _Layout:
             end = one.stop
         return {"OTIO_SCHEMA": "Track.1", "name": name, "kind": kind, "enabled": is_on, "children": children}
 
-    def marker(self, one: Utterance, place: TimeSpan) -> Json:
+    def marker(self, one: Utterance, place: Interval) -> Json:
         """Return the marker of an utterance that has notes, at a place on the timeline (s): red where a check found faults."""
         faults = () if one.checked is None else one.checked.reported
         what = faults or dict.fromkeys(note.code for note in one.notes)
         notes = sorted(one.notes, key=lambda note: note.code != FOUND_FAULTS.code)  # what the check found comes first
         comment = "\n".join(sentence(note, user_language(), who="", hint=False) for note in notes)
-        start = frame_at(place.start_s, self.rate)
+        start, stop = place.frames(self.rate)
         return {
             "OTIO_SCHEMA": "Marker.2",
             "name": f"{one.number}: {', '.join(name.replace('_', ' ') for name in what)}",
             "color": "RED" if faults else "YELLOW",
-            "marked_range": self.range(start, max(frames_covering(place.end_s, self.rate) - start, 1)),
+            "marked_range": self.range(start, max(stop - start, 1)),
             "comment": comment,
             "metadata": {"Resolve_OTIO": {"Note": comment}},
         }
@@ -131,7 +131,7 @@ def write_timeline(path: Path, script: Script, job: Job, clock: OutputClock) -> 
 
     places = {one.number: fit.output for one, fit in fitted(script)}
     for one in job.part.utterances(script):  # those that are left alone stay where they are
-        places.setdefault(one.number, TimeSpan(float(clock.at(one.place.start_s)), float(clock.at(one.place.end_s))))
+        places.setdefault(one.number, Interval(float(clock.at(one.place.start_s)), float(clock.at(one.place.end_s))))
     markers = [layout.marker(one, places[one.number]) for one in script.utterances if one.notes and one.number in places]
     begin = timecode_frames(original.timecode, rate) + nearest_frame(clock.part.start, rate)
     content = {

@@ -16,10 +16,9 @@ from avcore.files import private_folder, require_file
 from avcore.media import MediaSource, probe, write_speech
 from avcore.notes import Notes
 from avcore.progress import silent
-from avcore.timeline import seconds_to_samples
+from avcore.timeline import Interval, seconds_to_samples
 from netflips.dubbing.job import digest_of
 from netflips.dubbing.recording import sound_of
-from netflips.dubbing.segmentation import Span
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import Store
 from netflips.dubbing.voice_groups import Voices, without_background
@@ -50,7 +49,7 @@ def known_names(script: Script, people: People, voices: Voices, names: Mapping[i
     """
     ranked = list[list[tuple[float, str, str]]]()
     for name in dict.fromkeys(name for name in names.values() if not is_named(name)):
-        places = [(one.place.start_s, one.place.end_s) for one in script.utterances if names[one.number] == name]
+        places = [one.place for one in script.utterances if names[one.number] == name]
         voice, seconds = voices.mean(places)
         if voice is not None and seconds >= LEAST_S:
             ranked.append(sorted(((people.likeness(person, voice), person, name) for person in people.voices), reverse=True))
@@ -90,7 +89,7 @@ def store_people(script: Script, path: Path, video: Path | None, folder: Path, e
         sound = sound_of(info, digest, store, silent)
         voices, alone = Voices(sound, store, digest, encoder), without_background(sound, store, digest, None)
         for name in names:
-            places = [(one.place.start_s, one.place.end_s) for one in script.utterances if normalize("NFC", one.speaker) == name]
+            places = [one.place for one in script.utterances if normalize("NFC", one.speaker) == name]
             voice, length = voices.mean(places)
             if voice is None or length < LEAST_S:
                 LOG.warning("%s says too little to be known again: %.1f s, at least %.0f s are needed", name, length, LEAST_S)
@@ -126,8 +125,8 @@ def _source_of(script: Script, path: Path, video: Path | None) -> MediaSource:
     return MediaSource(found, *tracks)
 
 
-def _clip(sound: Sound, places: Sequence[Span]) -> Samples:
+def _clip(sound: Sound, places: Sequence[Interval]) -> Samples:
     """Return some places, the longest first, with pauses between them, up to `_CLIP_S`: float32 [S]."""
-    pause, ordered = np.zeros(seconds_to_samples(_PAUSE_S), np.float32), sorted(places, key=lambda place: place[0] - place[1])
+    pause, ordered = np.zeros(seconds_to_samples(_PAUSE_S), np.float32), sorted(places, key=lambda place: -place.seconds)
     pieces = [piece for place in ordered for piece in (sound.between(*place), pause)]
     return np.concatenate(pieces)[: seconds_to_samples(_CLIP_S)]

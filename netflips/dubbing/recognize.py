@@ -17,8 +17,9 @@ from avcore.contracts import SpeechRecognizer, Transcript, Word, of_words
 from avcore.errors import NoSpeechError
 from avcore.files import private_folder
 from avcore.media import MediaSource, iter_speech_blocks
+from avcore.timeline import Interval
 from netflips.dubbing.laughs import EDGE_S, is_no_words, middle_of, plain, without_laughs
-from netflips.dubbing.segmentation import Span, cut_stretch
+from netflips.dubbing.segmentation import cut_stretch
 from netflips.dubbing.sound import Sound, stored_sound
 from netflips.recognizers.language import (
     LEAST_S,
@@ -52,7 +53,7 @@ _SENTENCE_END, _PHRASE_END = 0.6, 0.1
 class Stretch(NamedTuple):
     """A stretch of speech and its transcript."""
 
-    place: Span
+    place: Interval
     text: Transcript
     """with times of the recording; empty where it is hardly words"""
     is_hardly_words: bool = False
@@ -79,7 +80,7 @@ class RecognizedSpeech:
     """the spoken language; "": it is detected"""
     is_final: bool = False
     """whether the user named the language: no stretch is in another one then"""
-    is_strange: Callable[[Span], bool] = lambda _: False
+    is_strange: Callable[[Interval], bool] = lambda _: False
     """returns whether the voice of a stretch speaks little elsewhere: with a low confidence besides, the stretch is a laugh"""
     windows: dict[int, list[Stretch]] = field(default_factory=dict)
     """windows that were recognized, by the index of their first stretch"""
@@ -87,10 +88,10 @@ class RecognizedSpeech:
     """indices of stretches in another language"""
 
     @cached_property
-    def places(self) -> list[Span]:
+    def places(self) -> list[Interval]:
         """The stretches of speech, in order, each short enough for a window."""
         quietest = self.sound.activity.quietest_s
-        return [piece for one in self.sound.regions for piece in cut_stretch((one.start_s, one.end_s), _STRETCH_S, quietest)]
+        return [piece for one in self.sound.regions for piece in cut_stretch(one, _STRETCH_S, quietest)]
 
     @cached_property
     def usual(self) -> str:
@@ -99,7 +100,7 @@ class RecognizedSpeech:
             return self.recognizer.languages[0]
 
         def seconds(pack: range) -> float:
-            return sum(self._extents[k][1] - self._extents[k][0] for k in pack)
+            return sum(self._extents[k].seconds for k in pack)
 
         longest = sorted(self._packs, key=seconds, reverse=True)[:LONGEST]
         return main_language(self.recognizer, (self._joined(pack) for pack in longest), self.language)
@@ -112,20 +113,22 @@ class RecognizedSpeech:
                 self.windows[pack.start] = self._recognized(pack)
         return [one for pack in packs for one in self.windows[pack.start]]
 
-    def transcripts_in(self, utterances: Sequence[Span], numbers: Iterable[int]) -> Iterator[tuple[int, RecognizedText]]:
+    def transcripts_in(self, utterances: Sequence[Interval], numbers: Iterable[int]) -> Iterator[tuple[int, RecognizedText]]:
         """Yield the transcripts of some utterances in the language of the recording, each with its index among all."""
         for number in numbers:
-            start, end = utterances[number]
-            own = [one for one in self.between(start, end) if min(one.place[1], end) - max(one.place[0], start) > 0]
+            place = utterances[number]
+            own = [one for one in self.between(*place) if one.place.shared_s(place) > 0]
             if not own:  # no speech was detected, but the user's script has an utterance here
-                text = self._alone((start, end))
-                is_hardly = self._is_hardly_words(text, (start, end))
+                text = self._alone(place)
+                is_hardly = self._is_hardly_words(text, place)
                 yield number, RecognizedText(Transcript("", text.language), True) if is_hardly else RecognizedText(text)
                 continue
             text = self._words_of(utterances, number)
             yield number, RecognizedText(text, not text.text and all(one.is_hardly_words for one in own))
 
-    def texts(self, utterances: Sequence[Span], numbers: Iterable[int], report: Callable[[int], None]) -> dict[int, RecognizedText]:
+    def texts(
+        self, utterances: Sequence[Interval], numbers: Iterable[int], report: Callable[[int], None]
+    ) -> dict[int, RecognizedText]:
         """Return the texts of some utterances, each in its own language, by their index among all. report: called with the number
         of those that are done."""
         found = dict[int, RecognizedText]()
@@ -139,13 +142,13 @@ class RecognizedSpeech:
             found |= self.transcripts_in(utterances, [number for number in found if number not in foreign])
         return found | {number: found[number]._replace(text=text) for number, text in foreign.items()}
 
-    def known_in(self, utterances: Sequence[Span], number: int) -> Transcript | None:
+    def known_in(self, utterances: Sequence[Interval], number: int) -> Transcript | None:
         """Return the transcript of an utterance if all of it was recognized already, else None."""
         packs = [pack for pack in self._packs if self._reaches(pack, *utterances[number])]
         is_known = bool(packs) and all(pack.start in self.windows for pack in packs)
         return self._words_of(utterances, number) if is_known else None
 
-    def in_another_language(self, utterances: Sequence[Span], texts: Mapping[int, RecognizedText]) -> dict[int, Transcript]:
+    def in_another_language(self, utterances: Sequence[Interval], texts: Mapping[int, RecognizedText]) -> dict[int, Transcript]:
         """Return the transcripts of utterances that are surely in another language than most, by their index among all.
 
         From then on their stretches are left out of the windows: in speech of two languages a recognizer skips one language, or
@@ -153,19 +156,19 @@ class RecognizedSpeech:
         """
         found = list[Candidate]()
         for number, one in {} if self.is_final else texts.items():
-            start, end = utterances[number]
-            is_clear = not is_doubtful(one.text, end - start) and all(other.is_usual for other in self.between(start, end))
-            if end - start < LEAST_S or is_clear:
+            place = utterances[number]
+            is_clear = not is_doubtful(one.text, place.seconds) and all(other.is_usual for other in self.between(*place))
+            if place.seconds < LEAST_S or is_clear:
                 continue
 
-            speech = self.sound.between(start, end)
+            speech = self.sound.between(*place)
             other = spoken_in(self.recognizer.languages_in(speech), self.recognizer.languages, self.usual)
             if other in ("", self.usual):  # "": no language is sure
                 continue
 
             text = self.recognizer.transcribe(speech, other)
             if not text.has_loop:
-                found.append(Candidate(number, end - start, text, self._alone((start, end)).confidence))
+                found.append(Candidate(number, place.seconds, text, self._alone(place).confidence))
         foreign = in_another(found)
         spans = [utterances[number] for number in foreign]
         for pack in self._packs:
@@ -175,17 +178,17 @@ class RecognizedSpeech:
                 self.windows.pop(pack.start, None)
         return foreign
 
-    def sounding_foreign(self, utterances: Sequence[Span], texts: Mapping[int, RecognizedText]) -> dict[int, tuple[str, float]]:
+    def sounding_foreign(self, utterances: Sequence[Interval], texts: Mapping[int, RecognizedText]) -> dict[int, tuple[str, float]]:
         """Return another language that doubtful utterances clearly sound like, with its probability, by their index among all.
 
         What the user named as the language is not detected; this only tells where it is hardly true.
         """
         found = dict[int, tuple[str, float]]()
         for number, one in texts.items():
-            start, end = utterances[number]
-            if end - start < LEAST_S or not one.text.words or not is_doubtful(one.text, end - start):
+            place = utterances[number]
+            if place.seconds < LEAST_S or not one.text.words or not is_doubtful(one.text, place.seconds):
                 continue
-            likely = self.recognizer.languages_in(self.sound.between(start, end))
+            likely = self.recognizer.languages_in(self.sound.between(*place))
             other = spoken_in(likely, self.recognizer.languages, self.language)
             if other not in ("", self.language):
                 found[number] = other, likely[other]
@@ -194,25 +197,27 @@ class RecognizedSpeech:
     # Windows
 
     @cached_property
-    def _extents(self) -> list[Span]:
+    def _extents(self) -> list[Interval]:
         """The span of sound that is recognized for each stretch: with some sound around it, up to the middle of a pause."""
         edges = [0.0, *(edge for place in self.places for edge in place), self.sound.activity.seconds]
         # The sound before the first stretch has no other neighbour, so it is not shared.
         return [
-            (start - min(_AROUND_S, (start - edges[2 * k]) / (2 if k else 1)), end + min(_AROUND_S, (edges[2 * k + 3] - end) / 2))
+            Interval(
+                start - min(_AROUND_S, (start - edges[2 * k]) / (2 if k else 1)), end + min(_AROUND_S, (edges[2 * k + 3] - end) / 2)
+            )
             for k, (start, end) in enumerate(self.places)
         ]
 
     @cached_property
     def _packs(self) -> list[range]:
-        pauses = [after[0] - before[1] for before, after in pairwise(self.places)]
-        return packed([end - start for start, end in self._extents], [*pauses, 0.0])
+        pauses = [after.start_s - before.end_s for before, after in pairwise(self.places)]
+        return packed([one.seconds for one in self._extents], [*pauses, 0.0])
 
     def _reaches(self, pack: range, start_s: float, end_s: float) -> bool:
-        return self._extents[pack[0]][0] < end_s and start_s < self._extents[pack[-1]][1]
+        return self._extents[pack[0]].start_s < end_s and start_s < self._extents[pack[-1]].end_s
 
     def _pieces(self, pack: Iterable[int]) -> list[WindowPart]:
-        return [WindowPart(self.sound.between(*self._extents[k]), self._extents[k][0]) for k in pack]
+        return [WindowPart(self.sound.between(*self._extents[k]), self._extents[k].start_s) for k in pack]
 
     def _joined(self, pack: Iterable[int]) -> Samples:
         return np.concatenate([piece.samples for piece in self._pieces(pack)])
@@ -228,7 +233,7 @@ class RecognizedSpeech:
         for number, (k, piece) in enumerate(zip(pack, pieces, strict=True)):
             text, place = texts[number], self.places[k]
             letters = sum(map(str.isalnum, text.text))
-            if text.has_loop or letters < _LEAST_LETTERS_A_SECOND * (place[1] - place[0]):
+            if text.has_loop or letters < _LEAST_LETTERS_A_SECOND * place.seconds:
                 alone = self._transcribe(piece.samples).shifted(piece.start_s)
                 # A recognizer may invent words for a short sound without context: those do not replace surer ones.
                 if text.has_loop or alone.confidence >= max(text.confidence, UNSURE) or not text.text:
@@ -253,7 +258,7 @@ class RecognizedSpeech:
         """Return the numbers of the utterances in which hardly any words are recognized, such as laughs."""
         found = set[int]()
         for one in (one for one in utterances if one.text is None and one.target is None):
-            start, end = one.place.start_s, one.place.end_s
+            start, end = one.place
             own = [other for other in self.between(start, end) if start <= sum(other.place) / 2 < end]
             if own and all(other.is_hardly_words for other in own):
                 found.add(one.number)
@@ -263,11 +268,11 @@ class RecognizedSpeech:
         language = self.language if self.is_final else self.usual
         return self.recognizer.transcribe(speech, language or None)
 
-    def _alone(self, place: Span) -> Transcript:
+    def _alone(self, place: Interval) -> Transcript:
         """Return the transcript of a stretch of the recording by itself, with times from its beginning."""
         return self._transcribe(self.sound.between(*place))
 
-    def _is_hardly_words(self, text: Transcript, place: Span) -> bool:
+    def _is_hardly_words(self, text: Transcript, place: Interval) -> bool:
         """Return whether a stretch of speech is hardly words.
 
         Its transcript is empty; or it is short, and either has no real words, or a very low confidence and a strange voice.
@@ -275,12 +280,12 @@ class RecognizedSpeech:
         if text.has_loop:
             return False
         if not text.words or is_no_words(text.text):
-            return not text.words or place[1] - place[0] <= _SHORT_S
-        return place[1] - place[0] <= _SHORT_S and text.confidence < _HARDLY and self.is_strange(place)
+            return not text.words or place.seconds <= _SHORT_S
+        return place.seconds <= _SHORT_S and text.confidence < _HARDLY and self.is_strange(place)
 
     # Utterances
 
-    def _words_of(self, utterances: Sequence[Span], number: int) -> Transcript:
+    def _words_of(self, utterances: Sequence[Interval], number: int) -> Transcript:
         start, end = utterances[number]
         first, last = (self._border(utterances, k) for k in (number - 1, number))
         first, last = max(first, start - _AROUND_S), min(last, end + _AROUND_S)
@@ -300,7 +305,7 @@ class RecognizedSpeech:
         text = of_words(own, near[0].text.language if near else self.language)
         return Transcript(text.text, text.language, text.words, has_loop)
 
-    def _border(self, utterances: Sequence[Span], number: int) -> float:
+    def _border(self, utterances: Sequence[Interval], number: int) -> float:
         """Return the time that splits the words of an utterance from those of the next (s).
 
         It is the middle of the pause between them, or a place near it where the words pause and a sentence or a phrase ends.

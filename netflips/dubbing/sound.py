@@ -10,8 +10,8 @@ import numpy as np
 from avcore.arrays import Samples
 from avcore.progress import Progress, silent
 from avcore.speech import voice_activity as regions
-from avcore.speech.voice_activity import Region, SpeechActivity
-from avcore.timeline import samples_to_seconds, seconds_to_samples
+from avcore.speech.voice_activity import SpeechActivity
+from avcore.timeline import Interval, samples_to_seconds, seconds_to_samples
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Sound:
         return self.activity.num_samples > 0
 
     @cached_property
-    def regions(self) -> list[Region]:
+    def regions(self) -> list[Interval]:
         """The stretches of speech, in order."""
         return self.activity.regions()
 

@@ -117,7 +117,7 @@ def _people(script: Script, job: Job, sound: Sound, faces: Faces) -> tuple[dict[
         voices, pitches = dict[int, int | None](), dict[int, float | None]()
         is_given = job.options.voice is not None and not job.options.has_builtin_voice  # one voice for all
         if sound.is_there and not is_given and not job.schedule.keeps_voice:
-            heard, places = voices_of(job, sound), [(one.place.start_s, one.place.end_s) for one in spoken]
+            heard, places = voices_of(job, sound), [one.place for one in spoken]
             voices = {one.number: group for one, group in zip(spoken, heard.groups(places), strict=True)}
             if len(set(voices.values())) > 1:
                 pitches = {one.number: heard.pitch([place]) for one, place in zip(spoken, places, strict=True)}

@@ -123,7 +123,7 @@ class Synthesizer:
     def keep(self, one: Utterance) -> tuple[object, ...]:
         """Speak a fitted utterance unless its speech is kept already; returns its key in the store."""
         units, rate = spoken_units(one, self.language), self.rate
-        original = self.sound.between(one.place.start_s, one.place.end_s) if self.sound.is_there else None
+        original = self.sound.between(*one.place) if self.sound.is_there else None
 
         length = seconds_to_samples(units_to_seconds(units.num_steps), rate)
         is_from_outside = isinstance(one.target, SpokenSound | WrittenText)
@@ -175,8 +175,8 @@ def quiet_moments(activity: SpeechActivity) -> NDArray[np.bool_] | None:
     count = frames_covering(activity.seconds)
 
     is_spoken = np.zeros(count, bool)
-    for start, stop in regions:
-        is_spoken[frame_at(start) : frames_covering(stop)] = True
+    for region in regions:
+        is_spoken[slice(*region.frames())] = True
 
     is_loud: NDArray[np.bool_] = np.zeros(count, bool)
     loud = np.flatnonzero(activity.levels > activity.levels.max() - _LOUD_DB).tolist()

@@ -11,8 +11,7 @@ from avcore.arrays import Samples
 from avcore.errors import InputError
 from avcore.media import iter_speech_blocks, probe
 from avcore.speech.audio import SOUND_FLOOR_DBFS, level_dbfs
-from avcore.timeline import SAMPLE_RATE, seconds_to_samples
-from netflips.dubbing.segmentation import Span
+from avcore.timeline import SAMPLE_RATE, Interval, seconds_to_samples
 from netflips.script.utterance import Utterance
 
 _NUMBERED = re.compile(r"\D*?0*(\d{1,9})", re.ASCII)
@@ -113,14 +112,14 @@ def sounding(samples: Samples, rate: int) -> Samples:
     return samples[max(int(loud[0]) * size - margin, 0) : (int(loud[-1]) + 1) * size + margin]
 
 
-def stretches_in(path: Path, spans: Mapping[int, Span], rate: int) -> Iterator[tuple[int, Samples]]:
+def stretches_in(path: Path, spans: Mapping[int, Interval], rate: int) -> Iterator[tuple[int, Samples]]:
     """Yield stretches of a sound by number, in order, each without the silence around it. Only one is in memory."""
     waiting = sorted(spans.items(), key=lambda one: one[1])
     position, parts = 0, list[Samples]()
     for block in iter_speech_blocks(path, rate):
         while waiting:
             number, span = waiting[0]
-            start, stop = seconds_to_samples(span[0], rate), seconds_to_samples(span[1], rate)
+            start, stop = span.samples(rate)
             parts.append(block[max(start - position, 0) : max(stop - position, 0)])
             if stop > position + len(block):
                 break
@@ -135,7 +134,7 @@ def stretches_in(path: Path, spans: Mapping[int, Span], rate: int) -> Iterator[t
 # One track along a recording
 
 
-def match_pauses(stretches: Sequence[Span], utterances: Sequence[Utterance]) -> tuple[dict[int, Span], list[Span]]:
+def match_pauses(stretches: Sequence[Interval], utterances: Sequence[Utterance]) -> tuple[dict[int, Interval], list[Interval]]:
     """Match stretches of speech to utterances, both in order, by dynamic programming over how far apart they begin and end.
 
     stretches: the speech between the pauses of a track, in seconds; all may be late by one lag. Returns the span of each
@@ -146,7 +145,7 @@ def match_pauses(stretches: Sequence[Span], utterances: Sequence[Utterance]) -> 
     taken = min(tried, key=lambda one: one[0])[1]
 
     used = {place for places in taken.values() for place in places}
-    spans = {number: (stretches[places[0]][0], stretches[places[-1]][1]) for number, places in taken.items()}
+    spans = {number: Interval(stretches[places[0]].start_s, stretches[places[-1]].end_s) for number, places in taken.items()}
     return spans, [one for place, one in enumerate(stretches) if place not in used]
 
 
@@ -165,7 +164,7 @@ _States = dict[int, tuple[float, _Way | None]]
 """The best cost and path by the number of stretches that are used or left out."""
 
 
-def _matched(stretches: Sequence[Span], utterances: Sequence[Utterance], lag: float) -> tuple[float, dict[int, range]]:
+def _matched(stretches: Sequence[Interval], utterances: Sequence[Utterance], lag: float) -> tuple[float, dict[int, range]]:
     """Return the least cost, and the stretches of each utterance."""
     best: _States = {0: (0.0, None)}
     for one in utterances:
@@ -178,11 +177,11 @@ def _matched(stretches: Sequence[Span], utterances: Sequence[Utterance], lag: fl
             # It may take several stretches, since people pause within a sentence; the pauses cost, since a long one ends it.
             pauses = 0.0
             for stop in range(done + 1, min(done + _MOST_STRETCHES, len(stretches)) + 1):
-                start_s, end_s = stretches[done][0] - lag, stretches[stop - 1][1] - lag
+                start_s, end_s = stretches[done].start_s - lag, stretches[stop - 1].end_s - lag
                 if abs(start_s - one.place.start_s) > _REACH_S:
                     break
                 if stop > done + 1:
-                    pauses += stretches[stop - 1][0] - stretches[stop - 2][1]
+                    pauses += stretches[stop - 1].start_s - stretches[stop - 2].end_s
                 price = abs(start_s - one.place.start_s) + _END_COST * abs(end_s - one.place.end_s) + _PAUSE_COST * pauses
                 _better(following, stop, cost + price, _Way(way, one.number, range(done, stop)))
         best = following
@@ -197,18 +196,18 @@ def _matched(stretches: Sequence[Span], utterances: Sequence[Utterance], lag: fl
     return cost, taken
 
 
-def _leave_out(best: _States, stretches: Sequence[Span], before_s: float) -> None:
+def _leave_out(best: _States, stretches: Sequence[Interval], before_s: float) -> None:
     """Add states in which stretches are left out, at a cost. States whose next stretch begins before a time are dropped: no later
     utterance reaches it."""
     for done in range(min(best), len(stretches)):
         if done not in best:
             continue
-        start_s, end_s = stretches[done]
-        if start_s > before_s + 2 * _REACH_S:
+        stretch = stretches[done]
+        if stretch.start_s > before_s + 2 * _REACH_S:
             break
         cost, way = best[done]
-        _better(best, done + 1, cost + _UNSAID_COST * (1 + end_s - start_s), way)
-        if start_s < before_s:
+        _better(best, done + 1, cost + _UNSAID_COST * (1 + stretch.end_s - stretch.start_s), way)
+        if stretch.start_s < before_s:
             del best[done]
 
 

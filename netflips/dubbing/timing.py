@@ -17,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.speech.figures import syllables
-from avcore.timeline import seconds_to_units
+from avcore.timeline import Interval, seconds_to_units
 from avcore.units import Ids
 from netflips.dubbing.sound import Sound
 from netflips.script.types import Script
-from netflips.script.utterance import TimeSpan
 from text2unit.text_to_units import SHORT_PAUSE_S
 
 USUAL: Mapping[str, float] = MappingProxyType({"en": 5.0})
@@ -62,7 +61,7 @@ def measure_rates(script: Script, sound: Sound) -> Script:
             continue
         if text.text and text.language == script.source:
             count, seconds = spoken.get(one.speaker, (0, 0.0))
-            speech_s = sum(end - start for start, end in spoken_in(sound, one.place))
+            speech_s = sum(stretch.seconds for stretch in spoken_in(sound, one.place))
             spoken[one.speaker] = count + syllables(text.text), seconds + speech_s
 
     rates = {
@@ -82,13 +81,13 @@ def duration_scale(rate: float | None, keep_sound: bool) -> float:
     return 1.0 if rate is None or keep_sound else 1 / rate
 
 
-def pauses_in(sound: Sound, place: TimeSpan) -> list[Pause]:
+def pauses_in(sound: Sound, place: Interval) -> list[Pause]:
     """Return the pauses within an utterance of the original."""
     spans = spoken_in(sound, place)
-    whole, before, found = sum(end - start for start, end in spans), 0.0, list[Pause]()
-    for (start, end), (following, _) in pairwise(spans):
-        before += end - start
-        found.append(Pause(before / whole, seconds_to_units(following - end)))
+    whole, before, found = sum(one.seconds for one in spans), 0.0, list[Pause]()
+    for one, following in pairwise(spans):
+        before += one.seconds
+        found.append(Pause(before / whole, seconds_to_units(following.start_s - one.end_s)))
     return found
 
 
@@ -109,10 +108,9 @@ def parted_at_marks(text: str) -> list[str]:
     return [text[start:end].strip() for start, end in pairwise(edges)]
 
 
-def spoken_in(sound: Sound, place: TimeSpan) -> list[tuple[float, float]]:
+def spoken_in(sound: Sound, place: Interval) -> list[Interval]:
     """Return the stretches of speech inside a place (s)."""
-    cut = ((max(one.start_s, place.start_s), min(one.end_s, place.end_s)) for one in sound.regions)
-    return [(start, end) for start, end in cut if start < end]
+    return [part for one in sound.regions if (part := one.within(place)).seconds > 0]
 
 
 # Durations that fit a slot

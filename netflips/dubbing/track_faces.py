@@ -24,13 +24,13 @@ from avcore.journal import key_of
 from avcore.media import read_frames
 from avcore.media.frames import LONGEST_STAY_S, read_lip_crops
 from avcore.progress import Progress
-from avcore.timeline import exact, frame_at, frames_covering, frames_to_seconds, frames_to_units, units_to_samples
+from avcore.timeline import Interval, exact, frame_at, frames_covering, frames_to_seconds, frames_to_units, units_to_samples
 from netflips.dubbing.job import Job
 from netflips.dubbing.recording import Recording
 from netflips.dubbing.shots import num_ahead, with_following
 from netflips.dubbing.store import Store
 from netflips.script.types import Script
-from netflips.script.utterance import TimeSpan, Utterance
+from netflips.script.utterance import Utterance
 
 SPEAKS = 0.6
 """Evidence (see `speech_evidence`) at or above which a face is taken for the speaker's: a real talker has 1.6, drawn faces that
@@ -218,7 +218,7 @@ class Faces:
 
     def lips(self, one: Utterance) -> Lips | None:
         """Return the speaker's lips in each of the utterance's own frames, uint8 [T, 96, 96]; None if there are no usable ones."""
-        start, stop = frames_of(one.place)
+        start, stop = one.place.frames()
         if self.side_lips is not None:
             crops = self.side_lips[start:stop]
         else:
@@ -229,11 +229,6 @@ class Faces:
         if not len(crops):
             return None
         return np.pad(crops, ((0, stop - start - len(crops)), (0, 0), (0, 0)), mode="edge")
-
-
-def frames_of(place: TimeSpan) -> tuple[int, int]:
-    """Return the frames at 25 fps that a place touches: the first, and the one after the last."""
-    return frame_at(place.start_s), frames_covering(place.end_s)
 
 
 def track_faces(script: Script, job: Job, recording: Recording) -> Faces:
@@ -257,9 +252,9 @@ def track_faces(script: Script, job: Job, recording: Recording) -> Faces:
         return replace(faces, seen=search.find(spans, job.part.numbers, job.progress))
 
 
-def frame_span_of(place: TimeSpan, total: int, slack_s: Fraction = Fraction(0)) -> FrameSpan:
+def frame_span_of(place: Interval, total: int, slack_s: Fraction = Fraction(0)) -> FrameSpan:
     """Return the frames of an utterance and of the pause that it may take. total: frames of the video."""
-    first, own_stop = frames_of(place)
+    first, own_stop = place.frames()
     stop = min(frames_covering(exact(place.end_s) + slack_s), total)
     return FrameSpan(first, min(own_stop, stop) - first, stop)
 

@@ -15,10 +15,9 @@ from avcore.journal import file_digest, key_of
 from avcore.media import iter_sound_at
 from avcore.speech.pitch import pitch_of, pitch_track
 from avcore.speech.voice_activity import SpeechSettings
-from avcore.timeline import SAMPLE_RATE
+from avcore.timeline import SAMPLE_RATE, Interval
 from netflips.dubbing.background import spoken_spans, with_background
 from netflips.dubbing.job import Job
-from netflips.dubbing.segmentation import Span
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import Store
 from netflips.dubbing.voices import embedded, mean_voice
@@ -55,7 +54,7 @@ _BANDS = np.geomspace(60, 7000, 17)
 class _Group:
     """Stretches of speech that sound like one person."""
 
-    rows: tuple[tuple[Span, Samples], ...]
+    rows: tuple[tuple[Interval, Samples], ...]
     """each stretch with its voice, float32 [E]"""
 
     @cached_property
@@ -83,17 +82,17 @@ class Voices:
     separated: Callable[[], Path | None] = lambda: None
     """returns the background that a program separates; None: it is estimated"""
 
-    def groups(self, places: Sequence[Span]) -> list[int | None]:
+    def groups(self, places: Sequence[Interval]) -> list[int | None]:
         """Return which stretches sound like one person: a number for each, None without a voice.
 
         Groups of `group_voices` that are alike in voice and pitch are joined, the most alike first.
         """
         return self._groups(places)[1]
 
-    def _groups(self, places: Sequence[Span]) -> tuple[dict[int, _Group], list[int | None]]:
+    def _groups(self, places: Sequence[Interval]) -> tuple[dict[int, _Group], list[int | None]]:
         voices = [self.voice(place) for place in places]
         # clusters of embeddings first; another background, or another way of speaking, may have split a person
-        found = group_voices(voices, [end - start for start, end in places])
+        found = group_voices(voices, [place.seconds for place in places])
         rows = list(zip(places, voices, found, strict=True))
         groups = {
             number: _Group(tuple((place, voice) for place, voice, of in rows if of == number and voice is not None))
@@ -107,20 +106,20 @@ class Voices:
         number_of = {place: number for number, group in groups.items() for place, _ in group.rows}
         return groups, [number_of.get(place) for place in places]
 
-    def voice(self, place: Span) -> Samples | None:
+    def voice(self, place: Interval) -> Samples | None:
         """Return the voice between two times (s), float32 [E], None if there is too little speech."""
         made_of = (self.alone.path.name, *place, self.encoder.fingerprint)
         found = self.store.kept(np.ndarray, "voices", made_of, lambda: embedded(self.encoder, self.alone.between(*place)))
         return found if len(found) else None
 
-    def mean(self, places: Sequence[Span]) -> tuple[Samples | None, float]:
+    def mean(self, places: Sequence[Interval]) -> tuple[Samples | None, float]:
         """Return the mean voice of stretches that are long enough to be reliable, float32 [E] of unit length, and their seconds."""
         none = np.zeros(0, np.float32)
-        reliable = [(start, end) for start, end in places if end - start >= _RELIABLE_S]
+        reliable = [place for place in places if place.seconds >= _RELIABLE_S]
         mean, used = mean_voice(reliable, lambda place: none if (voice := self.voice(place)) is None else voice)
-        return mean, sum(end - start for start, end in used)
+        return mean, sum(place.seconds for place in used)
 
-    def pitch(self, places: Sequence[Span]) -> float | None:
+    def pitch(self, places: Sequence[Interval]) -> float | None:
         """Return the median pitch of some stretches, ln Hz; None where hardly anything of them is voiced."""
         pitch = pitch_of(np.concatenate([self._pitch(place) for place in places]))
         return None if pitch is None else pitch.median
@@ -134,7 +133,7 @@ class Voices:
         found, before, of_before = list[float](), 0, -1
 
         for place, piece in enumerate(pieces if len(means) > 1 else ()):
-            voice = self.voice((piece.start_s, piece.end_s))
+            voice = self.voice(piece)
             likeness = (
                 [] if voice is None else sorted(((_cosine(mean, voice), number) for number, mean in means.items()), reverse=True)
             )
@@ -147,7 +146,7 @@ class Voices:
             before, of_before = place, of
         return found
 
-    def is_strange(self, place: Span) -> bool:
+    def is_strange(self, place: Interval) -> bool:
         """Return whether the voice of a stretch is of nobody who speaks much, or the stretch is too short to have one."""
         least = _MUCH * sum(group.seconds for group in self._all.values())
         voice = self.voice(place)
@@ -156,7 +155,7 @@ class Voices:
     @cached_property
     def _all(self) -> dict[int, _Group]:
         """All groups of the recording."""
-        return self._groups([(one.start_s, one.end_s) for one in self.sound.regions])[0]
+        return self._groups(self.sound.regions)[0]
 
     def _are_one(self, one: _Group, other: _Group) -> bool:
         """Return whether two groups are one person, split by the background or by the way of speaking."""
@@ -178,7 +177,7 @@ class Voices:
         behind = [self.sound.between(*place) - self.alone.between(*place) for place, _ in group.rows]
         return np.asarray(np.mean([_band_levels(one) for one in behind], axis=0))
 
-    def _pitch(self, place: Span) -> Samples:
+    def _pitch(self, place: Interval) -> Samples:
         made_of = (self.digest, *place)
         return self.store.kept(np.ndarray, "pitch", made_of, lambda: pitch_track(self.sound.between(*place)))
 

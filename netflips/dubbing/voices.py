@@ -9,8 +9,9 @@ from avcore.arrays import Samples
 from avcore.contracts import Speaker, SpeakerVoice
 from avcore.errors import NoSpeechError
 from avcore.speech.pitch import pitch_of, pitch_track
+from avcore.timeline import Interval
 from netflips.dubbing.job import Job
-from netflips.dubbing.segmentation import Span, spoken_s
+from netflips.dubbing.segmentation import spoken_s
 from netflips.dubbing.sound import Sound
 from netflips.script.notes import listed
 from netflips.script.types import Script
@@ -45,14 +46,14 @@ def voice_for(script: Script, job: Job, sound: Sound, name: str) -> SpeakerVoice
 
     encoder, store = models.speaker_encoder, job.store
 
-    def voice_in(span: Span) -> Samples:
+    def voice_in(span: Interval) -> Samples:
         made_of = (job.digest, *span, encoder.fingerprint, models.arithmetic)
         return store.kept(np.ndarray, "voices", made_of, lambda: embedded(encoder, sound.between(*span)))
 
-    def pitch_in(span: Span) -> Samples:
+    def pitch_in(span: Interval) -> Samples:
         return store.kept(np.ndarray, "pitch", (job.digest, *span), lambda: pitch_track(sound.between(*span)))
 
-    spans_of_all = [(one.place.start_s, one.place.end_s) for one in script.utterances]
+    spans_of_all = [one.place for one in script.utterances]
     own = [span for span, one in zip(spans_of_all, script.utterances, strict=True) if one.speaker == name]
     mean, spans = mean_voice(own, voice_in)
     if mean is None:
@@ -65,16 +66,16 @@ def voice_for(script: Script, job: Job, sound: Sound, name: str) -> SpeakerVoice
     return SpeakerVoice(mean, pitch_of(np.concatenate(tracks)) if tracks else None, encoder.fingerprint)
 
 
-def _no_voice(spans: Sequence[Span], speech: Sequence[Span], path: Path) -> NoSpeechError:
+def _no_voice(spans: Sequence[Interval], speech: Sequence[Interval], path: Path) -> NoSpeechError:
     """Return the error of utterances without a voice. spans: their places (s). speech: where it is found."""
-    if 2 * sum(spoken_s(one, speech) for one in spans) >= sum(end - start for start, end in speech):
+    if 2 * sum(spoken_s(one, speech) for one in spans) >= sum(one.seconds for one in speech):
         return NoSpeechError("there is no usable speech to take the voice from", path=path, hint=_WAY_OUT)
     what, hint = "the utterances lie where hardly anybody speaks", f"subtitle_offset moves subtitles; or {_WAY_OUT}"
     expected, found = f"speech at {listed(speech)} s", f"they lie at {listed(spans)} s"
     return NoSpeechError(what, path=path, expected=expected, found=found, hint=hint)
 
 
-def mean_voice(spans: Sequence[Span], voice_in: Callable[[Span], Samples]) -> tuple[Samples | None, list[Span]]:
+def mean_voice(spans: Sequence[Interval], voice_in: Callable[[Interval], Samples]) -> tuple[Samples | None, list[Interval]]:
     """Return the mean voice of stretches of speech (s), weighted by their lengths, and the stretches that have a voice.
 
     It is float32 [E] of unit length; None if none has one. voice_in: returns the voice of a stretch, empty if there is too little.
@@ -82,5 +83,5 @@ def mean_voice(spans: Sequence[Span], voice_in: Callable[[Span], Samples]) -> tu
     voices = [(span, voice) for span in spans if len(voice := voice_in(span))]
     if not voices:
         return None, []
-    total = np.sum([voice * (end - start) for (start, end), voice in voices], axis=0)
+    total = np.sum([voice * span.seconds for span, voice in voices], axis=0)
     return np.asarray(total / np.linalg.norm(total), np.float32), [span for span, _ in voices]

@@ -12,6 +12,7 @@ from avcore.faces.geometry import MOUTH_HIDDEN
 from avcore.journal import file_digest
 from avcore.media import SoundWriter
 from avcore.media.copying import CopiedFrames, VideoCopier
+from avcore.timeline import Interval
 from netflips.dubbing.job import Job
 from netflips.dubbing.otio import write_timeline
 from netflips.dubbing.part import OutputClock
@@ -25,7 +26,7 @@ from netflips.provenance.options import LIPS, SPEECH_AND_LIPS, VIDEO, Generated
 from netflips.published.terms import Terms, may_be_sold
 from netflips.script.targets import Target, TranslatedUnits
 from netflips.script.types import DrawnFrame, Made, ModelUsed, Script, Timing, WorkKept
-from netflips.script.utterance import DrawnFrames, TimeSpan, Utterance
+from netflips.script.utterance import DrawnFrames, Utterance
 from netflips.version import __version__
 from unit2av.rendering import Reason, SoundFeed
 
@@ -98,7 +99,7 @@ def write(script: Script, job: Job, frames: Sequence[Encoded] | CopiedFrames, so
         may_be_sold=may_be_sold(provenance.terms),
         signed="" if provenance.signing is None else provenance.signing.by,
         bundle=_bundle_of(job.models.paths.all),
-        part=TimeSpan(float(clock.part.start), float(clock.part.stop)) if script.is_source_timed else None,
+        part=Interval(float(clock.part.start), float(clock.part.stop)) if script.is_source_timed else None,
         work=work_folder_summary(job.store) if job.keeps_work else None,
         settings=job.settings,
         timings=tuple(Timing(name, seconds, name in _READING) for name, seconds in job.clock.seconds.items()),

@@ -14,10 +14,11 @@ from avcore.errors import NetflipsError
 from avcore.media import AnySource, FrameSource, MediaSource, frames_at
 from avcore.notes import report_note
 from avcore.progress import Progress, silent, track
+from avcore.timeline import Interval
 from netflips.report.story import OnPage, dubbed_part, moments_in, on_page, output_time, paths_of, source_time, speaker_box
 from netflips.script.notes import REPORT_LACKS
 from netflips.script.types import Script
-from netflips.script.utterance import TimeSpan, Utterance
+from netflips.script.utterance import Utterance
 
 Region = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels."""
@@ -156,7 +157,7 @@ def _poster(script: Script, own: range) -> _Moment:
     """Return the middle of the first dubbed utterance, else of the first utterance, or of the whole dub where there is none."""
     utterances = on_page(script)
     length_s = 0.0 if script.made is None else script.made.duration_s
-    all_of_it = OnPage(Utterance(), TimeSpan(*dubbed_part(script)), TimeSpan(0.0, length_s))
+    all_of_it = OnPage(Utterance(), dubbed_part(script), Interval(0.0, length_s))
     first = next((one for one in utterances if one.alone is None), next(iter(utterances), all_of_it))
     (middle,) = moments_in(first.output, 1)
     return _Moment(first, source_time(script, first, middle, own), middle, None, is_poster=True)

@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 from avcore.media.frames import LONGEST_STAY_S
 from avcore.notes import Note
-from avcore.timeline import exact, frame_at, frames_to_seconds, pingpong
+from avcore.timeline import Interval, exact, frame_at, frames_to_seconds, pingpong
 from netflips.script.types import Script
-from netflips.script.utterance import DrawnFrames, TimeFit, TimeSpan, Utterance
+from netflips.script.utterance import DrawnFrames, TimeFit, Utterance
 
 _BELOW = 0.1
 """How much less likely right than the median an utterance must be to be shown."""
@@ -54,9 +54,9 @@ class OnPage:
     """An utterance as the page shows it."""
 
     utterance: Utterance
-    source: TimeSpan
+    source: Interval
     """in the original; as `output` where it has no place there"""
-    output: TimeSpan
+    output: Interval
     """in the dub"""
 
     @property
@@ -91,14 +91,14 @@ def on_page(script: Script) -> list[OnPage]:
     return [OnPage(one, one.place or output, output) for one, output in outputs]
 
 
-def output_span(script: Script, one: Utterance) -> TimeSpan:
+def output_span(script: Script, one: Utterance) -> Interval:
     """Return where an utterance is in the output; if it was left alone, where its original is."""
     if one.fit is not None:
         return one.fit.output
 
-    place = one.place or TimeSpan(0.0, 0.0)
-    begin = place.start_s - dubbed_part(script)[0] + sum(hold.seconds for hold in holds_of(script) if hold.at <= place.start_s)
-    return TimeSpan(begin, begin + place.seconds)
+    place = one.place or Interval(0.0, 0.0)
+    begin = place.start_s - dubbed_part(script).start_s + sum(hold.seconds for hold in holds_of(script) if hold.at <= place.start_s)
+    return Interval(begin, begin + place.seconds)
 
 
 def speakers_of(utterances: Sequence[OnPage]) -> list[str]:
@@ -145,14 +145,14 @@ def stretches_of(script: Script) -> list[ShownStretch]:
     return [*found, ShownStretch(played, played + stop - position, position)]
 
 
-def dubbed_part(script: Script) -> tuple[float, float]:
-    """Return the part of the original that was dubbed, from and to (s)."""
+def dubbed_part(script: Script) -> Interval:
+    """Return the part of the original that was dubbed."""
     if script.made is not None and script.made.part is not None:
-        return script.made.part.start_s, script.made.part.end_s
-    return 0.0, 0.0 if script.media is None else script.media.duration_s
+        return script.made.part
+    return Interval(0.0, 0.0 if script.media is None else script.media.duration_s)
 
 
-def moments_in(output: TimeSpan, count: int) -> list[Fraction]:
+def moments_in(output: Interval, count: int) -> list[Fraction]:
     """Return times of the output (s), spread evenly over the new speech."""
     start, length = exact(output.start_s), exact(output.end_s) - exact(output.start_s)
     return [start + length * (2 * k + 1) / (2 * count) for k in range(count)]

@@ -9,9 +9,10 @@ from itertools import pairwise
 
 from avcore.contracts import Word
 from avcore.errors import Message, UsageError
+from avcore.timeline import Interval
 from netflips.script.targets import KeptOriginal, SpokenSound, Target, Text, WrittenText
 from netflips.script.types import Script
-from netflips.script.utterance import TimeSpan, Utterance
+from netflips.script.utterance import Utterance
 
 LEAST_S = 0.2
 """The shortest utterance in seconds."""
@@ -40,7 +41,7 @@ def split(script: Script, number: int, at_s: float | None = None) -> Script:
             Message("utterance {number} cannot be divided there", number=number), expected=expected, found=f"{at:.2f} s"
         )
 
-    spans = TimeSpan(place.start_s, at), TimeSpan(at, place.end_s)
+    spans = Interval(place.start_s, at), Interval(at, place.end_s)
     share = (at - place.start_s) / place.seconds
     texts = (None, None) if one.text is None else _parts_of(one.text, at - place.start_s, share)
     targets = _targets(one.target, at - place.start_s, share)
@@ -62,7 +63,7 @@ def join(script: Script, number: int) -> Script:
         words = (*one.text.words, *moved) if one.text.words and other.text.words else ()
         text = replace(one.text, text=_joined(one.text.text, other.text.text), words=words)
 
-    span = TimeSpan(one.place.start_s, max(one.place.end_s, other.place.end_s))
+    span = Interval(one.place.start_s, max(one.place.end_s, other.place.end_s))
     made = Utterance(0, span, one.speaker, text=text, target=_target(one, other))
     return _numbered(script, (*script.utterances[: number - 1], made, *script.utterances[number + 1 :]))
 

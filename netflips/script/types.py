@@ -9,9 +9,9 @@ from typing import Any, Literal, NamedTuple
 
 from avcore.faces.geometry import TransitionKind
 from avcore.notes import GroupedNote, Note, grouped, sentence
-from avcore.timeline import SAMPLE_RATE
+from avcore.timeline import SAMPLE_RATE, Interval
 from netflips.quality_estimation import QualityEstimate
-from netflips.script.utterance import TimeSpan, Utterance
+from netflips.script.utterance import Utterance
 
 FORMAT = "netflips-script-3"
 SPEAKER = "speaker 1"
@@ -166,7 +166,7 @@ class Made:
     """the drawn frames to look at first, in order of time"""
     lips: str = ""
     """the lip-sync backend"""
-    part: TimeSpan | None = None
+    part: Interval | None = None
     """the part of the media that was dubbed"""
     models: tuple[ModelUsed, ...] = ()
     bundle: str = ""

@@ -11,6 +11,7 @@ from typing import Final, Literal, NamedTuple, get_args
 from av2unit.modality_selection import reason_words
 from avcore.domain import Stretch
 from avcore.notes import Note
+from avcore.timeline import Interval
 from netflips.quality_estimation import QualityEstimate
 from netflips.script.targets import GivenUnits, SpokenSound, Target, Text, TranslatedUnits, UnitList, WrittenText
 
@@ -20,21 +21,6 @@ NATURAL_SPEED, _NEARLY = (0.9, 1.1), 0.005
 """The slowest and the fastest speed of speaking that sounds natural, 1 = as by itself; and the tolerance."""
 _WHOLE = 0.999
 """Speech of this share of its natural length, or more, is not spoken faster."""
-
-
-@dataclass(frozen=True)
-class TimeSpan:
-    """A stretch of time."""
-
-    start_s: float
-    """its begin in seconds"""
-    end_s: float
-    """its end in seconds"""
-
-    @property
-    def seconds(self) -> float:
-        """How long it is."""
-        return self.end_s - self.start_s
 
 
 class Agreement(NamedTuple):
@@ -134,7 +120,7 @@ class Slot(NamedTuple):
 class TimeFit:
     """How the new speech was fitted into its time."""
 
-    output: TimeSpan
+    output: Interval
     """where it is in the output"""
     units: int = 0
     """number of its units"""
@@ -244,7 +230,7 @@ class Utterance:
 
     number: int = 0
     """from 1, in the order of the recording"""
-    place: TimeSpan = TimeSpan(0.0, 0.0)
+    place: Interval = Interval(0.0, 0.0)
     """where it is in the media"""
     speaker: str = ""
     """name of its speaker"""

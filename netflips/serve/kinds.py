@@ -10,6 +10,7 @@ from typing import Any
 
 from avcore.files import write_text
 from avcore.notes import json_text
+from avcore.timeline import Interval
 from avcore.units import UTUT_LANGUAGES
 from netflips.commands.dub_options import DubCommand
 from netflips.commands.options import AvatarOptions, LipsyncCommand, PortraitCommand, SayCommand, TranscribeCommand
@@ -17,7 +18,7 @@ from netflips.dubbing.segmentation import LENGTH
 from netflips.script.files import write_script
 from netflips.script.targets import SpokenSound, Target, WrittenText
 from netflips.script.types import Script, SpeakerOf, Term, VoiceFile
-from netflips.script.utterance import TimeSpan, Utterance
+from netflips.script.utterance import Utterance
 from netflips.serve.fields import (
     AUTO,
     SOUND_OR_VIDEO,
@@ -76,7 +77,7 @@ class Asked:
     """files by speaker"""
     terms: Mapping[str, str] = field(default_factory=dict)
     """how names and terms are spoken, by word"""
-    parts: Mapping[TimeSpan, SpokenSound] = field(default_factory=dict)
+    parts: Mapping[Interval, SpokenSound] = field(default_factory=dict)
     """of a track of speech, by the times of the row"""
     is_draft: bool = False
     """whether only the texts of a dub are wanted"""
@@ -90,7 +91,7 @@ class Asked:
             return SpokenSound(name, keep_sound=keeps)
         if row.spoken or track is None:
             return WrittenText(row.spoken) if row.spoken else None
-        place = TimeSpan(row.start_s, row.end_s)
+        place = Interval(row.start_s, row.end_s)
         return self.parts.get(place, SpokenSound(track, from_s=place.start_s, to_s=place.end_s, keep_sound=keeps))
 
 
@@ -221,7 +222,7 @@ def _write_script(asked: Asked, folder: Path) -> None:
     _write_readings(asked, folder)
     if asked.rows:
         utterances = (
-            Utterance(place=TimeSpan(one.start_s, one.end_s), speaker=one.speaker, target=asked.target(number, one))
+            Utterance(place=Interval(one.start_s, one.end_s), speaker=one.speaker, target=asked.target(number, one))
             for number, one in enumerate(asked.rows, 1)
         )
         speakers = (SpeakerOf(name, VoiceFile(file)) for name, file in asked.voices.items())

@@ -9,6 +9,7 @@ from avcore.checkpoints.bundle import find_bundle
 from avcore.errors import NetflipsError, UsageError
 from avcore.notes import GroupedNote, Note, sentence
 from avcore.texts import read_json
+from avcore.timeline import Interval
 from avcore.words import LANGUAGES
 from netflips.bundles.confidence import confidence_of
 from netflips.report.story import OnPage, on_page, output_span, stretches_of
@@ -18,7 +19,7 @@ from netflips.script.files import script_from
 from netflips.script.notes import RECOGNIZED_AGAIN
 from netflips.script.targets import SpokenSound, WrittenText
 from netflips.script.types import Script
-from netflips.script.utterance import TimeSpan, Utterance
+from netflips.script.utterance import Utterance
 from netflips.serve.jobs import ASKS, DONE, DRAFT_FILE, Job, first_draft
 from netflips.serve.kinds import KINDS, SPEECH
 
@@ -134,17 +135,16 @@ def edited_rows(job: Job, folder: Path, edits: Sequence[Edit]) -> list[dict[str,
     script = _report(folder / (_REPORT if job.state == DONE else DRAFT_FILE))
     if script is None:
         raise UsageError("this job has no sentences")
-    asked = {(one.source.start_s, one.source.end_s): _asked_of(job, one.number) for one in on_page(script)}
+    asked = {one.source: _asked_of(job, one.number) for one in on_page(script)}
 
     for edit in edits:
         script = edit.of(script)
 
     rows, machine = [], _machine_texts(folder)
     for one in script.utterances:
-        place = one.place.start_s, one.place.end_s
-        names = [row.get("speaker", "") for (start_s, end_s), row in asked.items() if start_s <= place[0] < end_s]
+        names = [row.get("speaker", "") for source, row in asked.items() if source.start_s <= one.place.start_s < source.end_s]
         shown = OnPage(one, one.place, output_span(script, one))
-        rows.append(_row(shown, asked.get(place, {"speaker": names[0] if names else ""}), machine))
+        rows.append(_row(shown, asked.get(one.place, {"speaker": names[0] if names else ""}), machine))
     return rows
 
 
@@ -181,15 +181,13 @@ def _report(path: Path) -> Script | None:
         return None
 
 
-def _machine_texts(folder: Path) -> dict[tuple[float, float], str]:
+def _machine_texts(folder: Path) -> dict[Interval, str]:
     """Return the machine's translations by the times of the utterances, those that it could write."""
     draft = first_draft(folder)
     script = None if draft is None else _report(draft)
     shown = () if script is None else on_page(script)
     return {
-        (one.source.start_s, one.source.end_s): one.utterance.spoken.text
-        for one in shown
-        if one.utterance.spoken is not None and not _corrected(one.utterance)
+        one.source: one.utterance.spoken.text for one in shown if one.utterance.spoken is not None and not _corrected(one.utterance)
     }
 
 
@@ -198,7 +196,7 @@ def _corrected(one: Utterance) -> str:
     return one.target.text if isinstance(one.target, WrittenText) and one.target.by != "cascade" else ""
 
 
-def track_parts(job: Job, folder: Path) -> dict[TimeSpan, SpokenSound]:
+def track_parts(job: Job, folder: Path) -> dict[Interval, SpokenSound]:
     """Return the parts of a track of speech that a dub or its draft used, by the times of the utterances."""
     script = _report(folder / (_REPORT if job.state == DONE else DRAFT_FILE))
     targets = {one.place: one.target for one in script.utterances} if script is not None else {}
@@ -209,7 +207,7 @@ def track_parts(job: Job, folder: Path) -> dict[TimeSpan, SpokenSound]:
     }
 
 
-def _row(one: OnPage, asked: Mapping[str, Any], machine: Mapping[tuple[float, float], str]) -> dict[str, Any]:
+def _row(one: OnPage, asked: Mapping[str, Any], machine: Mapping[Interval, str]) -> dict[str, Any]:
     """Return a sentence of the dub. asked: its visitor's corrections; a later correction has to repeat named and speech.
 
     machine: the translations of the machine by their times.
@@ -221,7 +219,7 @@ def _row(one: OnPage, asked: Mapping[str, Any], machine: Mapping[tuple[float, fl
         "start_s": one.source.start_s, "end_s": one.source.end_s,
         "output_start_s": one.output.start_s, "output_end_s": one.output.end_s,
         "recognized": "" if utterance.text is None else utterance.text.doubted, "spoken": "" if spoken is None else spoken.text,
-        "corrected": _corrected(utterance), "machine": machine.get((one.source.start_s, one.source.end_s), ""),
+        "corrected": _corrected(utterance), "machine": machine.get(one.source, ""),
         "natural_s": one.fit.natural_s, "slot_s": one.source.seconds if slot is None else slot.length_s,
         "quality": None if utterance.quality is None else utterance.quality.as_json(),
         "checked": None if (checked := utterance.checked) is None or checked.transcript is None else in_both(

@@ -26,7 +26,7 @@ from avcore.flags import Command, QuietOptions, flag, positional
 from avcore.media import read_speech
 from avcore.notes import json_text, print_text
 from avcore.speech.figures import phrases_of, spoken_seconds, syllables
-from avcore.timeline import SAMPLE_RATE, seconds_to_samples
+from avcore.timeline import SAMPLE_RATE, Interval, seconds_to_samples
 from netflips.commands.dub import main as dub
 from netflips.evaluate.metrics.rhythm import pause_alignment
 from netflips.quality_estimation import as_read, errors_in
@@ -35,7 +35,7 @@ from netflips.recognizers.whisper import open_whisper
 from netflips.script.files import script_from
 from netflips.script.targets import KeptOriginal
 from netflips.script.types import Script
-from netflips.script.utterance import NATURAL_SPEED, TimeSpan
+from netflips.script.utterance import NATURAL_SPEED
 from recipes.talk.make import MadeTalk, Spoken, Truth, made_talk
 from recipes.talk.stand_in import server
 from unit2text.text import normalise_for_reading, word_errors
@@ -124,11 +124,11 @@ def _heard(script: Script, truth: Truth) -> dict[str, Any]:
     pairs = Counter(
         (max(truth.spoken, key=partial(_line_share_s, one.place)).speaker, one.speaker)
         for one in script.utterances
-        if not any(_shared_s(laugh, one.place) > 0.5 * (one.place.end_s - one.place.start_s) for laugh in truth.laughs)
+        if not any(one.place.shared_s(laugh) > 0.5 * one.place.seconds for laugh in truth.laughs)
     )
     names = {who: max(((n, name) for (person, name), n in pairs.items() if person == who))[1] for who, _ in pairs}
     dubbed = [one.place for one in script.utterances if one.fit is not None and not isinstance(one.target, KeptOriginal)]
-    kept = [laugh for laugh in truth.laughs if sum(_shared_s(laugh, place) for place in dubbed) < 0.2 * (laugh[1] - laugh[0])]
+    kept = [laugh for laugh in truth.laughs if sum(place.shared_s(laugh) for place in dubbed) < 0.2 * laugh.seconds]
     return {
         "source words wrong": round(wrong / max(words, 1), 3),
         "people": len({one.speaker for one in script.utterances}),
@@ -137,12 +137,8 @@ def _heard(script: Script, truth: Truth) -> dict[str, Any]:
     }
 
 
-def _line_share_s(place: TimeSpan, line: Spoken) -> float:
-    return _shared_s((line.start_s, line.end_s), place)
-
-
-def _shared_s(span: tuple[float, float], place: TimeSpan) -> float:
-    return max(0.0, min(span[1], place.end_s) - max(span[0], place.start_s))
+def _line_share_s(place: Interval, line: Spoken) -> float:
+    return place.shared_s(Interval(line.start_s, line.end_s))
 
 
 def _of_all(counts: Any) -> float:

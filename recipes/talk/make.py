@@ -15,7 +15,7 @@ import numpy as np
 from avcore.arrays import Samples
 from avcore.media import VideoWriter, read_speech
 from avcore.speech.audio import resample
-from avcore.timeline import SAMPLE_RATE, seconds_to_samples
+from avcore.timeline import SAMPLE_RATE, Interval, seconds_to_samples
 from recipes.demo.voices.cast import FliteVoice, flite_speech
 from recipes.talk.stand_in import lines
 
@@ -42,8 +42,7 @@ class Truth(NamedTuple):
     """What is in a made talk."""
 
     spoken: tuple[Spoken, ...]
-    laughs: tuple[tuple[float, float], ...]
-    """from, until (s)"""
+    laughs: tuple[Interval, ...]
 
 
 class MadeTalk(NamedTuple):
@@ -84,22 +83,22 @@ def made_talk(
 def _speech(count: int, laughs: Sequence[Path]) -> tuple[Samples, Truth]:
     """Return the sound of the sentences with laughs between them, and where each is."""
     parts, at = [np.zeros(SAMPLE_RATE, np.float32)], SAMPLE_RATE
-    spoken, places, inner = list[Spoken](), list[tuple[float, float]](), cycle(_INNER_S)
+    spoken, places, inner = list[Spoken](), list[Interval](), cycle(_INNER_S)
     after = {round((number + 1) * count / (len(laughs) + 1)) - 1: one for number, one in enumerate(laughs)}
 
-    def add(samples: Samples, pause_s: float) -> tuple[float, float]:
+    def add(samples: Samples, pause_s: float) -> Interval:
         nonlocal at
         start, at = at, at + len(samples) + seconds_to_samples(pause_s)
         parts.extend((samples, np.zeros(seconds_to_samples(pause_s), np.float32)))
-        return start / SAMPLE_RATE, (start + len(samples)) / SAMPLE_RATE
+        return Interval(start / SAMPLE_RATE, (start + len(samples)) / SAMPLE_RATE)
 
     for number, line in enumerate(lines()[:count]):
-        times = list[tuple[float, float]]()
+        times = list[Interval]()
         for last, piece in zip([*[False] * (len(line.pieces) - 1), True], line.pieces, strict=True):
             said = flite_speech(piece, _VOICES[line.speaker])
             pause_s = next(inner) if not last else _BEFORE_LAUGH_S if number in after else _BETWEEN_S
             times.append(add(resample(said.samples, said.rate, SAMPLE_RATE), pause_s))
-        spoken.append(Spoken(times[0][0], times[-1][1], line.speaker, " ".join(line.pieces)))
+        spoken.append(Spoken(times[0].start_s, times[-1].end_s, line.speaker, " ".join(line.pieces)))
 
         if number in after:
             laugh = read_speech(after[number])

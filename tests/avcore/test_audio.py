@@ -19,7 +19,6 @@ from avcore.speech.audio import faster, level_dbfs, loudness_lufs, match_loudnes
 from avcore.speech.pitch import PITCH_STEP, filled_log, measure_pitch, pitch_of, pitch_track, without_jumps
 from avcore.speech.voice_activity import (
     STEP_SAMPLES,
-    Region,
     SpeechActivity,
     SpeechSettings,
     _network,
@@ -27,7 +26,7 @@ from avcore.speech.voice_activity import (
     find_speech,
     speech_probabilities,
 )
-from avcore.timeline import SAMPLE_RATE
+from avcore.timeline import SAMPLE_RATE, Interval
 from tests.avcore.made_speech import babble, silence, talk
 
 
@@ -250,7 +249,7 @@ def test_short_pauses_are_bridged_and_padded_by_half() -> None:
     assert np.round(activity.regions(SpeechSettings(pad_s=0)), 1).tolist() == [[1.0, 3.0], [6.0, 7.0]]
     assert len(activity.regions(SpeechSettings(pad_s=0, min_pause_s=0.1))) == 3
     activity = made_up([(0.05, 1), (1.4, 2)], 2.02)
-    first, second = activity.padded([Region(0.05, 1.0), Region(1.4, 2.0)], 0.5)
+    first, second = activity.padded([Interval(0.05, 1.0), Interval(1.4, 2.0)], 0.5)
     assert first == pytest.approx((0.0, 1.2))
     assert second == pytest.approx((1.2, activity.seconds))
 

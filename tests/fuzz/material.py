@@ -15,11 +15,12 @@ from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.faces.boxes import write_boxes
 from avcore.media import read_speech, write_speech
 from avcore.speech.audio import resample
+from avcore.timeline import Interval
 from netflips.provenance.manifest import Signing, machine_file
 from netflips.provenance.options import MarkFlags
 from netflips.script.files import write_script
 from netflips.script.types import Script, SpeakerOf, VoiceFile
-from netflips.script.utterance import TimeSpan, Utterance
+from netflips.script.utterance import Utterance
 from recipes.demo.random.random_checkpoints import (
     KOREAN_TRANSLATOR,
     RENDERER,
@@ -88,7 +89,7 @@ def _texts(folder: Path) -> None:
         for number in range(6)
     ]  # fmt: skip
     write_lines(folder / "manifest.jsonl", manifest)
-    said = (Utterance(place=TimeSpan(0.1, 0.5), speaker="Ann"), Utterance(place=TimeSpan(0.55, 0.9), speaker="Ben"))
+    said = (Utterance(place=Interval(0.1, 0.5), speaker="Ann"), Utterance(place=Interval(0.55, 0.9), speaker="Ben"))
     people = (SpeakerOf("Ann", face="none"), SpeakerOf("Ben", VoiceFile("voice.wav")))
     write_script(folder / "script.json", Script(speakers=people, utterances=said))
     (folder / "subtitles.srt").write_text("1\n00:00:00,100 --> 00:00:00,500\n[1]\n\n2\n00:00:00,550 --> 00:00:00,900\n[2]\n")

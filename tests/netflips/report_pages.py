@@ -10,12 +10,13 @@ import numpy as np
 from avcore.contracts import Word
 from avcore.media import VideoWriter
 from avcore.notes import Note
+from avcore.timeline import Interval
 from netflips.dubbing.options import DubOptions
 from netflips.quality_estimation import QualityEstimate
 from netflips.script.notes import CUT
 from netflips.script.targets import Text, TranslatedUnits, UnitList, WrittenText
 from netflips.script.types import Made, Media, ModelUsed, Script, SpeakerOf, Timing, WorkKept
-from netflips.script.utterance import DrawnFrames, FaceQuality, SeenFaces, Slot, SourceUnits, TimeFit, TimeSpan, Utterance
+from netflips.script.utterance import DrawnFrames, FaceQuality, SeenFaces, Slot, SourceUnits, TimeFit, Utterance
 
 VOID = {"meta", "img", "br", "hr", "input"}
 WIDTH, HEIGHT, RATE = 160, 120, 25
@@ -86,11 +87,11 @@ class Outline(HTMLParser):
 
 def utterance(number: int, start: float, end: float, **changes: Any) -> Utterance:
     """An utterance that fits its place: its speech would be longer by itself. changes: of the utterance, or of its `TimeFit`."""
-    fit = TimeFit(TimeSpan(start, end), 40, natural_s=(end - start) / 0.91, spoken_s=end - start, slot=Slot(end - start))
+    fit = TimeFit(Interval(start, end), 40, natural_s=(end - start) / 0.91, spoken_s=end - start, slot=Slot(end - start))
     fit = replace(fit, **{name: changes.pop(name) for name in TIMES & changes.keys()})
     heard = SourceUnits(UnitList((0,) * 50), confidence=changes.pop("confidence", None))
     plain = {"source_units": heard, "target": TranslatedUnits(score=-1.25), "fit": fit, "drawn": DrawnFrames(25, 25)}
-    return Utterance(number, TimeSpan(start, end), **{"speaker": "speaker 1", "seen": SeenFaces(), **plain, **changes})
+    return Utterance(number, Interval(start, end), **{"speaker": "speaker 1", "seen": SeenFaces(), **plain, **changes})
 
 
 def left_alone(number: int, start: float, end: float, reason: str) -> Utterance:
@@ -114,7 +115,7 @@ def dub_report(source: Path, output: Path, seconds: float, utterances: list[Utte
     }  # fmt: skip
     made = Made(**plain | changes)
     if utterances is None:
-        fit = TimeFit(TimeSpan(0.0, made.duration_s), 40, natural_s=made.duration_s, spoken_s=made.duration_s)
+        fit = TimeFit(Interval(0.0, made.duration_s), 40, natural_s=made.duration_s, spoken_s=made.duration_s)
         utterances = [utterance(1, 0.0, seconds, fit=fit, drawn=DrawnFrames(made.frames, 25))]
         return Script(
             "en",
@@ -141,7 +142,7 @@ def four_utterances(source: Path, output: Path) -> Script:
     utterances = [
         utterance(1, 0.2, 0.9, text=read("Where <is> it?", 0.943), target=spoken, slot=Slot(0.75)),
         utterance(
-            2, 1.0, 1.8, output=TimeSpan(1.0, 1.9), spoken_s=0.9, slot=Slot(0.8, 0.1), notes=(truncated,),
+            2, 1.0, 1.8, output=Interval(1.0, 1.9), spoken_s=0.9, slot=Slot(0.8, 0.1), notes=(truncated,),
             drawn=DrawnFrames(25, 20, {"profile": 5}), text=Text("Over there."), target=WrittenText("저기요."),
         ),
         utterance(3, 2.0, 2.6, speaker="<script>alert(1)</script>", seen=SeenFaces(quality=quality), **fast),
@@ -168,7 +169,7 @@ def told_recording(source: Path, output: Path) -> Script:
     full = utterance(
         5, 4.0, 4.9, text=read("hello", 0.9), target=TranslatedUnits(score=-1.25, reading=read("안녕하세요", 0.8)),
         seen=SeenFaces(evidence=1.7, quality=quality), drawn=DrawnFrames(25, 23, {"profile": 2}), cut_s=0.1, slot=Slot(1.0),
-        source_units=SourceUnits(UnitList((0,) * 50), "video", -0.5, reason="other_lips"), output=TimeSpan(3.6, 4.5), quality=bad,
+        source_units=SourceUnits(UnitList((0,) * 50), "video", -0.5, reason="other_lips"), output=Interval(3.6, 4.5), quality=bad,
         notes=(Note("truncated", {"units": 40}), CUT(units=5)),
     )  # fmt: skip
     held = {"spoken_s": 1.1, "overrun_s": 0.1, "freeze_s": 0.1, "slot": Slot(0.9, 0.1)}

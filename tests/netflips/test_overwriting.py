@@ -15,6 +15,7 @@ from avcore.command import Parser
 from avcore.errors import InputError, OutputError
 from avcore.files import Input, Output, check_files
 from avcore.flags import Command
+from avcore.timeline import Interval
 from netflips import cli
 from netflips.commands import dub as dub_command
 from netflips.commands import options as commands
@@ -23,7 +24,7 @@ from netflips.dubbing.options import DubOptions
 from netflips.model_paths import bundle_paths
 from netflips.script.files import write_script
 from netflips.script.types import Script, SpeakerOf, VoiceFile
-from netflips.script.utterance import TimeSpan, Utterance
+from netflips.script.utterance import Utterance
 from unit2unit.utut_finetune import add_language, average
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("s.json").write_text('{"utterances": []}')
     Path("music.yaml").write_text("background_audio: music.mp4\n")
     voice = SpeakerOf("Ann", VoiceFile("v.mp4"))
-    said = Utterance(place=TimeSpan(0, 1), speaker="Ann")
+    said = Utterance(place=Interval(0, 1), speaker="Ann")
     write_script(Path("voices.json"), Script(speakers=(voice,), utterances=(said,)))
     Path("u.txt").write_text("1 2 3\n")
     Path("box.pkl").write_bytes(b"boxes")

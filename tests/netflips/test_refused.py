@@ -11,12 +11,13 @@ import pytest
 import yaml
 
 from avcore.media import VideoWriter, write_speech
+from avcore.timeline import Interval
 from netflips import cli
 from netflips.model_paths import ModelPaths
 from netflips.script.files import write_script
 from netflips.script.targets import Text
 from netflips.script.types import FORMAT, Script
-from netflips.script.utterance import TimeSpan, Utterance
+from netflips.script.utterance import Utterance
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import MouthShape, draw
 from tests.avcore.faces.drawn import head_of
@@ -318,8 +319,8 @@ def files(tmp_path_factory: pytest.TempPathFactory, paths: ModelPaths, parity_di
     (at / "broken.json").write_text("[[1, 3], [2, 4]]")
     row = {"place": {"start_s": 0.5, "end_s": 1.5}, "text": {"text": 7}}
     (at / "times.json").write_text(json.dumps({"format": FORMAT, "utterances": [row]}))
-    first = Utterance(1, TimeSpan(2.0, 4.0), text=Text("Take care. See you.", "en"))
-    write_script(at / "script.json", Script(utterances=(first, Utterance(2, TimeSpan(5.0, 6.0)))))
+    first = Utterance(1, Interval(2.0, 4.0), text=Text("Take care. See you.", "en"))
+    write_script(at / "script.json", Script(utterances=(first, Utterance(2, Interval(5.0, 6.0)))))
     case = {"id": "a", "source": "tone.wav", "dub": "talk.wav", "reference_text": "가"}
     (at / "cases.jsonl").write_text(json.dumps(case) + "\n", encoding="utf-8")
     own = {one: at / f"{one}.mp4" for one in ("clip", "rests", "moves")} | {

@@ -14,6 +14,7 @@ import pytest
 
 from avcore.errors import OutputError, UsageError
 from avcore.notes import json_text
+from avcore.timeline import Interval
 from netflips.bulk.dubbing import DubRecord, VideoToDub
 from netflips.commands import dub as dub_command
 from netflips.report import material, page
@@ -22,7 +23,6 @@ from netflips.report.material import FinishedDub
 from netflips.report.story import ShownStretch, address, stretches_of
 from netflips.script.files import script_from, script_json
 from netflips.script.types import Script
-from netflips.script.utterance import TimeSpan
 from tests.netflips.report_pages import Reader, dub_report, four_utterances, numbered, utterance
 from tests.refusal import refused
 
@@ -140,7 +140,7 @@ def _read(report: Script, folder: Path) -> Reader:
 
 
 def test_videos_are_named_as_seen_from_the_page(tmp_path: Path) -> None:
-    report = dub_report(*_videos(tmp_path), 4.0, [utterance(1, 0.5, 1.5, output=TimeSpan(0.5, 1.75))])
+    report = dub_report(*_videos(tmp_path), 4.0, [utterance(1, 0.5, 1.5, output=Interval(0.5, 1.75))])
     page.write_report_page(tmp_path / "x.html", [FinishedDub(report)], {})
     reader = Reader((tmp_path / "x.html").read_text(encoding="utf-8"))
     videos = [attributes for name, attributes in reader.elements if name == "video"]
@@ -187,9 +187,9 @@ def test_only_the_page_s_own_script_and_style_are_allowed(tmp_path: Path) -> Non
 
 
 def test_the_original_waits_where_its_frame_is_held(tmp_path: Path) -> None:
-    held = utterance(1, 1.0, 2.0, spoken_s=1.5, freeze_s=0.5, overrun_s=0.5, output=TimeSpan(1.0, 2.5))
-    report = dub_report(*_videos(tmp_path), 4.5, [held, utterance(2, 3.0, 3.5, output=TimeSpan(3.5, 4.0))])
-    report = replace(report, made=replace(report.result, part=TimeSpan(0.5, 4.5)))
+    held = utterance(1, 1.0, 2.0, spoken_s=1.5, freeze_s=0.5, overrun_s=0.5, output=Interval(1.0, 2.5))
+    report = dub_report(*_videos(tmp_path), 4.5, [held, utterance(2, 3.0, 3.5, output=Interval(3.5, 4.0))])
+    report = replace(report, made=replace(report.result, part=Interval(0.5, 4.5)))
     expected = [ShownStretch(0.0, 1.5, 0.5), ShownStretch(2.0, 4.5, 2.0)]
     assert stretches_of(report) == expected
     told = _read(report, tmp_path).values("data-stretches")

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from avcore.media import VideoWriter, frames_at, read_frames
+from avcore.timeline import Interval
 from netflips.dubbing.options import DubOptions
 from netflips.quality_estimation import GIVEN, broken, likely
 from netflips.report import material, page, story, words
@@ -24,7 +25,7 @@ from netflips.report.material import FinishedDub
 from netflips.report.story import below_usual
 from netflips.script.files import script_from, script_json
 from netflips.script.types import Consent, Script
-from netflips.script.utterance import FaceTrackSummary, SeenFaces, TimeFit, TimeSpan, Utterance
+from netflips.script.utterance import FaceTrackSummary, SeenFaces, TimeFit, Utterance
 from tests.netflips.report_pages import (
     HEIGHT,
     RATE,
@@ -84,7 +85,7 @@ def test_the_verdict_on_one_sentence_stands_once(tmp_path: Path) -> None:
 def test_a_sentence_has_its_verdict_where_it_is_below_the_usual() -> None:
     usual = [likely(share, "unheard") for share in (0.79, 0.81, 0.85, 0.78, 0.8)]
     rows = [*usual, likely(0.6, "unheard"), likely(0.95), broken("loop"), GIVEN, likely(0.8, "unsayable")]
-    said = tuple(Utterance(number, quality=found, fit=TimeFit(TimeSpan(0, 1))) for number, found in enumerate(rows, 1))
+    said = tuple(Utterance(number, quality=found, fit=TimeFit(Interval(0, 1))) for number, found in enumerate(rows, 1))
     assert below_usual(Script("en", "ko", utterances=said)) == {6, 8, 10}
     assert below_usual(Script("en", "ko", utterances=said[:5])) == set()
     assert below_usual(Script()) == set()

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from avcore.contracts import Word
+from avcore.timeline import Interval
 from netflips import cli
 from netflips.model_paths import ModelPaths
 from netflips.script.files import write_script
 from netflips.script.targets import Text
 from netflips.script.types import Script
-from netflips.script.utterance import TimeSpan, Utterance
+from netflips.script.utterance import Utterance
 from tests.avcore.made_speech import talk
 from tests.avcore.test_streams import Reader
 from tests.netflips.conftest import config, model_flags, write_clip
@@ -26,7 +27,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paths: ModelPaths, read
     """Runs a command with an output, for which OUT stands."""
     monkeypatch.chdir(tmp_path)
     clip = write_clip(Path("clip.mp4"), talk([0.2, 1.5, 0.3]))
-    write_script(Path("s.json"), Script(utterances=(Utterance(1, TimeSpan(0.0, 2.0), text=SAID),)))
+    write_script(Path("s.json"), Script(utterances=(Utterance(1, Interval(0.0, 2.0), text=SAID),)))
     models, reads = model_flags(paths), ["--unit2text-path", str(reader)]
     encoder, heard = models[:2], [str(clip), "--modalities", "audio", "--cpu"]
     dub = ["dub", *heard, "-y", "--from", "en", "--to", "ko", "--beam", "1", "--max-target-units", "20", *models]

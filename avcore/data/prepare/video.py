@@ -22,8 +22,8 @@ from avcore.files import VIDEO_SUFFIXES
 from avcore.flags import Command, flag
 from avcore.media import MediaSource, probe
 from avcore.notes import several
-from avcore.speech.voice_activity import Region, SpeechActivity
-from avcore.timeline import FRAME_RATE, frame_at, frames_covering, frames_to_seconds
+from avcore.speech.voice_activity import SpeechActivity
+from avcore.timeline import FRAME_RATE, Interval, frame_at, frames_covering, frames_to_seconds
 from avcore.units import normalise_language
 
 
@@ -45,9 +45,9 @@ class CutSettings:
 class SpeechCuts:
     """Pieces of speech, and stretches that are too short for one."""
 
-    items: list[Region]
+    items: list[Interval]
     """in order, without overlap"""
-    too_short: list[Region]
+    too_short: list[Interval]
 
 
 def cut_at_pauses(activity: SpeechActivity, settings: CutSettings) -> SpeechCuts:
@@ -71,8 +71,8 @@ def cut_exactly(activity: SpeechActivity, length_s: float, settings: CutSettings
     A shorter stretch is padded with the sound around it. It is too short if it fills less than half of a piece, or if there is not
     enough sound around it.
     """
-    pieces: list[Region] = []
-    too_short: list[Region] = []
+    pieces: list[Interval] = []
+    too_short: list[Interval] = []
     free_from = 0.0
     for stretch in _joined(activity.regions(), float("inf"), settings.max_pause_s):
         # Lengths are floats: rounding must not take a piece away.
@@ -84,30 +84,30 @@ def cut_exactly(activity: SpeechActivity, length_s: float, settings: CutSettings
         if count == 0 or start_s + count * length_s > activity.seconds + 1e-6:
             too_short.append(stretch)
             continue
-        pieces += [Region(start_s + number * length_s, start_s + (number + 1) * length_s) for number in range(count)]
+        pieces += [Interval(start_s + number * length_s, start_s + (number + 1) * length_s) for number in range(count)]
         free_from = pieces[-1].end_s
 
     return SpeechCuts(pieces, too_short)
 
 
-def _split(activity: SpeechActivity, region: Region, longest: float) -> Iterator[Region]:
+def _split(activity: SpeechActivity, region: Interval, longest: float) -> Iterator[Interval]:
     """Yield a region in parts no longer than `longest`, cut at quiet moments."""
     while region.seconds > longest:
         # In the second half of the allowed length, with at least a quarter of it left for the last part.
         latest = min(region.start_s + longest, region.end_s - longest / 4)
         cut_s = activity.quietest_s(min(region.start_s + longest / 2, latest), latest)
-        yield Region(region.start_s, cut_s)
-        region = Region(cut_s, region.end_s)
+        yield Interval(region.start_s, cut_s)
+        region = Interval(cut_s, region.end_s)
     yield region
 
 
-def _joined(regions: list[Region], longest: float, max_pause_s: float) -> Iterator[Region]:
+def _joined(regions: list[Interval], longest: float, max_pause_s: float) -> Iterator[Interval]:
     """Join neighbours while the result is at most `longest` and the pause between them at most `max_pause_s`."""
-    held: Region | None = None
+    held: Interval | None = None
     for region in regions:
         fits = held is not None and region.end_s - held.start_s <= longest and region.start_s - held.end_s <= max_pause_s
         if held is None or fits:
-            held = Region(region.start_s if held is None else held.start_s, region.end_s)
+            held = Interval(region.start_s if held is None else held.start_s, region.end_s)
         else:
             yield held
             held = region
@@ -354,12 +354,12 @@ def _other_rate(video: MediaSource) -> dict[str, float]:
     return {} if abs(rate - FRAME_RATE) < _SAME_RATE_HZ else {"source_fps": round(float(rate), 3)}
 
 
-def _is_shown(piece: Region, own: range) -> bool:
+def _is_shown(piece: Interval, own: range) -> bool:
     """Return whether a stretch of speech has frames, except for a margin at its ends."""
     return frame_at(piece.start_s + _UNSEEN_S) >= own.start and frames_covering(piece.end_s - _UNSEEN_S) <= own.stop
 
 
-def _in_frames(piece: Region, own: range, max_s: float) -> FrameStretch:
+def _in_frames(piece: Interval, own: range, max_s: float) -> FrameStretch:
     """Return the frames that cover a stretch of time, within the video's own frames and at most `max_s` long."""
     first, last = max(frame_at(piece.start_s), own.start), min(frames_covering(piece.end_s), own.stop)
     return first, min(last - first, frame_at(max_s))

@@ -155,7 +155,7 @@ class TextRoad:
         utterances, source = job.part.to_understand(script), job.languages[0]
         todo = [one for one in utterances if one.text is None]
         speech = self.recognized(job, sound) if sound.is_there and todo else None
-        places = [(one.place.start_s, one.place.end_s) for one in script.utterances]
+        places = [one.place for one in script.utterances]
         at = {one.number: place for place, one in enumerate(script.utterances)}
         found = dict[int, RecognizedText]()
 

@@ -27,7 +27,7 @@ from netflips.dubbing.quality import SpokenTexts
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.target_units import fill_target_units
 from netflips.dubbing.timing import duration_scale
-from netflips.dubbing.track_faces import Lips, frames_of
+from netflips.dubbing.track_faces import Lips
 from netflips.model_paths import ModelPaths
 from netflips.models import Models
 from netflips.quality_estimation import GIVEN, QualityEstimate, compare_given_text, estimate_utterance, worst
@@ -87,7 +87,7 @@ class UnitRoad:
 
             if options.uses_audio and sound.is_there:
                 # Sound and lips begin and end with the same frame, so that the encoder finds them in step.
-                speech = sound.read(*(units_to_samples(frames_to_units(edge)) for edge in frames_of(one.place)))
+                speech = sound.read(*(units_to_samples(frames_to_units(edge)) for edge in one.place.frames()))
             if speech is None and lips is None:
                 return None
             made_of = (speech, lips, *made_by, str(threshold))

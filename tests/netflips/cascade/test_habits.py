@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from avcore.notes import Note
+from avcore.timeline import Interval
 from netflips.cascade.adequacy import fault_in, is_no_question, names_spelled_out
 from netflips.cascade.chat import ChatTranslator
 from netflips.cascade.habits import cleaned
@@ -19,7 +20,7 @@ from netflips.dubbing.store import Store
 from netflips.dubbing.titles import TitlesByProgram, translated_titles
 from netflips.script.targets import Text
 from netflips.script.types import Script
-from netflips.script.utterance import TimeSpan, Utterance
+from netflips.script.utterance import Utterance
 from tests.answering import answering
 
 TALK = {
@@ -98,7 +99,7 @@ def translate(server: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> An
     """Translates the talk by the server; returns what is said of each line, and the codes of notes."""
     texts: Any = SimpleNamespace(seconds_of=lambda text: 2.0, syllable_s=0.1, readings={})
     monkeypatch.setattr(SentenceTranslator, "_times", lambda self, sentence: (2.0, 2.2))
-    said = [Utterance(k, TimeSpan(3 * k, 3 * k + 2), "Ann", text=Text(line, "en")) for k, line in enumerate(TALK, 1)]
+    said = [Utterance(k, Interval(3 * k, 3 * k + 2), "Ann", text=Text(line, "en")) for k, line in enumerate(TALK, 1)]
     script, notes = Script("en", "ko", utterances=tuple(said)), list[Note]()
 
     def run() -> tuple[dict[str, str], list[Note]]:

@@ -11,6 +11,7 @@ import pytest
 
 from avcore.media import VideoWriter, probe, read_frames, read_speech, write_speech
 from avcore.speech.voice_activity import detect_activity
+from avcore.timeline import Interval
 from netflips.commands.options import lipsync
 from netflips.dubbing import segments
 from netflips.dubbing.segments import SegmentEncoder
@@ -21,7 +22,7 @@ from netflips.provenance.manifest import read_provenance
 from netflips.provenance.options import LIPS
 from netflips.script.files import script_from, script_json
 from netflips.script.targets import SpokenSound
-from netflips.script.utterance import DrawnFrames, TimeSpan
+from netflips.script.utterance import DrawnFrames
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import MouthShape, draw
 from recipes.demo.heads.motion import motion
@@ -87,7 +88,7 @@ def test_each_mouth_moves_the_lips_and_the_speech_is_heard(
     assert (script.schedule, script.result.lips, script.result.frames) == ("ping_pong", mouth, 2 * RATE)
     assert isinstance(one.target, SpokenSound)
     assert (one.target.file, one.target.keep_sound) == (str(voice), True)
-    assert (one.fit.output, one.drawn) == (TimeSpan(0, 2), DrawnFrames(2 * RATE, 2 * RATE))
+    assert (one.fit.output, one.drawn) == (Interval(0, 2), DrawnFrames(2 * RATE, 2 * RATE))
     page = (tmp_path / "out.html").read_text()
     assert "voice.wav" in page
     assert "40 frames, 20 a second" in page

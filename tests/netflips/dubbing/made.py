@@ -13,12 +13,12 @@ from av.video.reformatter import VideoReformatter
 
 from avcore.media import VideoWriter
 from avcore.speech.audio import resample
-from avcore.timeline import SAMPLE_RATE
+from avcore.timeline import SAMPLE_RATE, Interval
 from netflips.script.files import write_script
 from netflips.script.notes import why_left
 from netflips.script.targets import Text, WrittenText
 from netflips.script.types import Script
-from netflips.script.utterance import TimeSpan, Utterance
+from netflips.script.utterance import Utterance
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import MouthShape, draw
 from recipes.demo.heads.motion import motion
@@ -114,7 +114,7 @@ def decode(path: Path) -> Decoded:
 
 def write_times(path: Path, *rows: tuple[Any, ...]) -> Path:
     """Write a script of some utterances: beginning, end (s), and if need be the text that is said and the one that is heard."""
-    filled = [(TimeSpan(start, end), *texts, "", "")[:3] for start, end, *texts in rows]
+    filled = [(Interval(start, end), *texts, "", "")[:3] for start, end, *texts in rows]
     said = [(place, said and WrittenText(said), heard and Text(heard)) for place, said, heard in filled]
     utterances = tuple(Utterance(place=place, target=target or None, text=text or None) for place, target, text in said)
     write_script(path, Script(utterances=utterances))

@@ -8,13 +8,13 @@ import pytest
 
 from avcore.arrays import Samples
 from avcore.speech.audio import level_dbfs
-from avcore.speech.voice_activity import Region
+from avcore.timeline import Interval
 from netflips.dubbing import background
 from netflips.dubbing.background import spoken_spans, with_background
 from tests.avcore.made_speech import babble
 
 RATE = 16_000
-REGIONS = [Region(2.0, 4.0), Region(4.2, 5.0), Region(7.0, 8.0)]
+REGIONS = [Interval(2.0, 4.0), Interval(4.2, 5.0), Interval(7.0, 8.0)]
 
 
 def _bed(kind: str, length: int) -> Samples:
@@ -68,7 +68,7 @@ def test_silence_stays_silent_and_blocks_of_any_size_give_the_same() -> None:
 def test_a_sound_all_of_speech_takes_the_side_that_there_is() -> None:
     bed, voice = _bed("room", 10 * RATE), _voice(10 * RATE)
     cut = slice(round(2.5 * RATE), round(7.5 * RATE))
-    regions = [Region(0.0, 2.5), Region(4.5, 5.0)]
+    regions = [Interval(0.0, 2.5), Interval(4.5, 5.0)]
     both = np.concatenate(list(with_background([(bed + voice)[cut, None]], spoken_spans(regions, RATE), RATE)))
     assert len(both) == 5 * RATE
     assert level_dbfs(both[: 2 * RATE, 1]) == pytest.approx(-36, abs=2)
@@ -87,7 +87,7 @@ def test_speech_without_a_pause_is_estimated_in_pieces_without_a_seam(monkeypatc
         longest.append(len(self.held))
 
     monkeypatch.setattr(background._Estimate, "_join", noted)
-    sound, regions = np.stack([bed + voice, bed], axis=1), [Region(2.0, 98.0)]
+    sound, regions = np.stack([bed + voice, bed], axis=1), [Interval(2.0, 98.0)]
     blocks = (sound[start : start + 1000] for start in range(0, length, 1000))
     found = np.concatenate(list(with_background(blocks, spoken_spans(regions, RATE), RATE)))[:, 2]
     assert max(longest) < 34 * RATE
@@ -114,12 +114,12 @@ def test_a_long_stretch_at_the_start_takes_the_background_behind_it(monkeypatch:
         join(self)
         longest.append(len(self.held))
 
-    def found(regions: list[Region], length: int, size: int) -> Samples:
+    def found(regions: list[Interval], length: int, size: int) -> Samples:
         blocks = (sound[start : min(start + size, length), None] for start in range(0, length, size))
         return np.concatenate(list(with_background(blocks, spoken_spans(regions, RATE), RATE)))[:, 1]
 
     monkeypatch.setattr(background._Estimate, "_join", noted)
-    regions = [Region(0.0, 80.0), Region(80.8, 81.5)]  # the second lies within the second behind the first
+    regions = [Interval(0.0, 80.0), Interval(80.8, 81.5)]  # the second lies within the second behind the first
     made = found(regions, 83 * RATE, 1000)
     assert max(longest) < 34 * RATE
     assert np.abs(made - found(regions, 83 * RATE, 83 * RATE)).max() < 1e-6
@@ -127,7 +127,7 @@ def test_a_long_stretch_at_the_start_takes_the_background_behind_it(monkeypatch:
         assert level_dbfs(made[start * RATE : (start + 4) * RATE]) == pytest.approx(-36, abs=2)
     assert not found(regions, 80 * RATE, 1000).any()
     assert not found(regions, 10 * RATE, 1000).any()  # it ends before the last piece
-    assert np.array_equal(found([Region(0.5, 80.0)], 83 * RATE, 1000)[: RATE // 4], sound[: RATE // 4])
+    assert np.array_equal(found([Interval(0.5, 80.0)], 83 * RATE, 1000)[: RATE // 4], sound[: RATE // 4])
 
     monkeypatch.setattr(background, "_LONGEST_S", 100.0)
     assert level_dbfs(made - found(regions, 83 * RATE, 1000)) < -50
@@ -138,7 +138,7 @@ def test_memory_does_not_grow_with_the_recording() -> None:
         for _ in range(600):
             yield np.zeros((RATE, 2), np.float32)
 
-    regions = [Region(float(start), start + 3.0) for start in range(5, 590, 10)]
+    regions = [Interval(float(start), start + 3.0) for start in range(5, 590, 10)]
     tracemalloc.start()
     total = sum(len(block) for block in with_background(blocks(), spoken_spans(regions, RATE), RATE))
     _, peak = tracemalloc.get_traced_memory()

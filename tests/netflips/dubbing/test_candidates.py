@@ -13,6 +13,7 @@ import pytest
 from avcore.contracts import Transcript
 from avcore.notes import Note, Notes
 from avcore.progress import StageClock
+from avcore.timeline import Interval
 from avcore.units import Units
 from netflips.cascade.translator import TextTranslation
 from netflips.dubbing.candidates import TranslationCandidate, best_candidate, with_best_units
@@ -28,11 +29,11 @@ from netflips.script.files import read_script, write_script
 from netflips.script.notes import QUESTION_LOST
 from netflips.script.targets import Text, TranslatedUnits, UnitList, WrittenText
 from netflips.script.types import Script
-from netflips.script.utterance import Slot, TimeFit, TimeSpan, Utterance
+from netflips.script.utterance import Slot, TimeFit, Utterance
 
 
 def _said(*rows: tuple[float, float, str, str]) -> list[Utterance]:
-    return [Utterance(number, TimeSpan(*row[:2]), row[2], text=Text(row[3], "en")) for number, row in enumerate(rows, 1)]
+    return [Utterance(number, Interval(*row[:2]), row[2], text=Text(row[3], "en")) for number, row in enumerate(rows, 1)]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_of_a_unit_translator_s_wordings_the_one_that_fits_is_spoken(slot_s: flo
     scores = ((4, -0.1), (8, -0.2), (12, -0.3), (2, -2.0), (0, -0.1))
     made = [TranslatedUnits(UnitList(tuple(range(units))), score) for units, score in scores]
     voice: Any = SimpleNamespace(language="ko", predict_durations=lambda units: Units(units.ids, np.full(len(units), 5), "ko"))
-    one = Utterance(1, TimeSpan(0, slot_s), "Ann")
+    one = Utterance(1, Interval(0, slot_s), "Ann")
     script = Script("en", "ko", "ping_pong", utterances=(one,))  # a clip: no pause behind it
     part = part_of(script, Fraction(slot_s))
     found = with_best_units(one, made, voice, 0.0, 1.0)

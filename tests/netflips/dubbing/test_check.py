@@ -16,6 +16,7 @@ from avcore.notes import KINDS, Notes
 from avcore.speech.audio import resample
 from avcore.speech.espeak import EspeakVoice, espeak_speech
 from avcore.speech.figures import leak
+from avcore.timeline import Interval
 from netflips.dubbing import check_recognizer
 from netflips.dubbing.check import _Checker, packs_of
 from netflips.dubbing.check_recognizer import CheckRecognizer, compared, longest_gaps
@@ -26,7 +27,7 @@ from netflips.models import Models
 from netflips.script.files import read_script, write_script
 from netflips.script.targets import Text, UnitList, WrittenText
 from netflips.script.types import Script
-from netflips.script.utterance import SPEECH_FAULTS, Checked, TimeFit, TimeSpan, Utterance
+from netflips.script.utterance import SPEECH_FAULTS, Checked, TimeFit, Utterance
 from tests.netflips.dubbing.made import work_made, write_times
 from unit2av.lipsync.backend import LipSyncChoice
 
@@ -124,7 +125,7 @@ def test_what_cannot_be_measured_is_reported_but_no_bug(error: Exception) -> Non
     def speak(one: Utterance) -> np.ndarray:
         raise error
 
-    place = TimeSpan(0, 2.5)
+    place = Interval(0, 2.5)
     one = Utterance(1, place, target=WrittenText("네"), units=UnitList((1,), (125,)), fit=TimeFit(place, durations=(125,)))
     checker = _checker(Script("en", "ko", utterances=(one,)), speak=speak)
     if isinstance(error, InputError):
@@ -154,7 +155,7 @@ def test_lips_that_stay_open_where_they_are_to_close_are_found(opening: float, c
     speech = resample(said.samples, said.rate, 16_000)
     count = len(speech) // 640 + 1
     mouth = SimpleNamespace(parameters=lambda units: np.tile([opening, 0.0, 0.0], (count, 1)))
-    one = Utterance(1, TimeSpan(0, 3), units=UnitList((1, 2), (5, 5)), fit=TimeFit(TimeSpan(0, 3), durations=(5, 5)))
+    one = Utterance(1, Interval(0, 3), units=UnitList((1, 2), (5, 5)), fit=TimeFit(Interval(0, 3), durations=(5, 5)))
     shut, stay = _checker(Script("en", "ko"), mouth=mouth).measurer.closed(one, speech, text)
     assert shut + stay >= 6
     assert (stay == 0) == closed
@@ -186,9 +187,9 @@ def test_what_is_heard_is_compared_with_the_text(heard: str, faults: set[str]) -
 
 def test_half_a_minute_is_heard_at_once_and_words_go_by_time(tmp_path: Path) -> None:
     lengths = enumerate((2, 2, 20, 9, 40), 1)
-    placed = [Utterance(number, TimeSpan(0, seconds), fit=TimeFit(TimeSpan(0, 0))) for number, seconds in lengths]
+    placed = [Utterance(number, Interval(0, seconds), fit=TimeFit(Interval(0, 0))) for number, seconds in lengths]
     assert [*packs_of(placed)] == [[1, 2, 3], [4], [5]]
-    spoken = [replace(one, fit=None if one.number == 2 else TimeFit(TimeSpan(0, 0), spoken_s=9.0)) for one in placed]
+    spoken = [replace(one, fit=None if one.number == 2 else TimeFit(Interval(0, 0), spoken_s=9.0)) for one in placed]
     assert [*packs_of(spoken)] == [[1, 2, 3], [4], [5]]  # one that is said otherwise, or not at all, moves none
     assert [*packs_of([])] == []
     words = (Word("가", 0.6, 1.0, 1.0), Word("나", 2.0, 2.6, 1.0), Word("다", 3.5, 4.0, 1.0))

@@ -9,23 +9,29 @@ import pytest
 
 from avcore.errors import NoSpeechError, UsageError
 from avcore.speech.audio import level_dbfs
-from avcore.speech.voice_activity import STEP_SAMPLES, Region, SpeechActivity
+from avcore.speech.voice_activity import STEP_SAMPLES, SpeechActivity
+from avcore.timeline import Interval
 from netflips.dubbing.coverage import offset_of, outside, to_edges
 from netflips.dubbing.dub import dub
 from netflips.dubbing.mix import soft_edges
 from netflips.dubbing.options import DubOptions
-from netflips.dubbing.segmentation import Span
 from netflips.dubbing.sound import Sound
 from netflips.models import Models
 from netflips.report.files import summary_of
 from tests.netflips.dubbing.made import PLAN, RATE, decode
 from unit2av.lipsync.backend import LipSyncChoice
 
-TALK = [(0.5, 2.5), (3.4, 7.0), (7.6, 9.0), (10.4, 15.0), (15.5, 17.2), (18.9, 22.0), (22.8, 25.0), (27.0, 31.0)]
+
+def spans(*pairs: tuple[float, float]) -> list[Interval]:
+    return [Interval(*pair) for pair in pairs]
 
 
-def moved(spans: list[Span], seconds: float, early: float = 0.0) -> list[Span]:
-    return [(max(start + seconds + 0.05, 0.0), end + seconds - early) for start, end in spans if end + seconds > 0.2]
+TALK = spans((0.5, 2.5), (3.4, 7.0), (7.6, 9.0), (10.4, 15.0), (15.5, 17.2), (18.9, 22.0), (22.8, 25.0), (27.0, 31.0))
+EVEN = np.arange(0.0, 40.0, 2.0)
+
+
+def moved(talk: list[Interval], seconds: float, early: float = 0.0) -> list[Interval]:
+    return spans(*((max(start + seconds + 0.05, 0.0), end + seconds - early) for start, end in talk if end + seconds > 0.2))
 
 
 @pytest.mark.parametrize(
@@ -34,20 +40,24 @@ def moved(spans: list[Span], seconds: float, early: float = 0.0) -> list[Span]:
         (moved(TALK, 1.5), TALK, 1.5),
         (moved(TALK, -0.6), TALK, -0.6),
         (moved(TALK, 40.0, early=-0.6), TALK, 40.0),  # each is shown for longer than it is spoken
-        ([(1.2, 3.3), (5.2, 7.3)], [(0.2, 2.2), (4.2, 6.2)], 1.0),
+        (spans((1.2, 3.3), (5.2, 7.3)), spans((0.2, 2.2), (4.2, 6.2)), 1.0),
         (moved(TALK, 0.0), TALK, 0.0),
         (moved(TALK[4:], 0.0), TALK, None),  # the first half has none
-        ([(4.1, 6.4)], [(0.2, 2.2), (4.2, 6.2)], None),  # one cue fits anywhere
-        ([(0.0, 30.0), (30.0, 60.0)], [(0.0, 61.0)], None),  # speech without a pause says nothing
-        ([(k, k + 1.0) for k in range(0, 40, 2)], [(k + 1.0, k + 2.0) for k in range(0, 40, 2)], None),  # even ones fit twice
+        (spans((4.1, 6.4)), spans((0.2, 2.2), (4.2, 6.2)), None),  # one cue fits anywhere
+        (spans((0.0, 30.0), (30.0, 60.0)), spans((0.0, 61.0)), None),  # speech without a pause says nothing
+        (
+            spans(*((k, k + 1.0) for k in range(0, 40, 2))),
+            spans(*((k + 1.0, k + 2.0) for k in range(0, 40, 2))),
+            None,
+        ),  # even ones fit twice
         ([], TALK, None),
     ],
 )
-def test_how_late_subtitles_are(cues: list[Span], speech: list[Span], late: float | None) -> None:
+def test_how_late_subtitles_are(cues: list[Interval], speech: list[Interval], late: float | None) -> None:
     assert offset_of(cues, speech) == (None if late is None else pytest.approx(late, abs=0.12))
 
 
-def activity(speech: list[Span], quiet: float) -> SpeechActivity:
+def activity(speech: list[Interval], quiet: float) -> SpeechActivity:
     """Speech of 12 s with one quiet moment."""
     times = np.arange(round(12 * 31.25)) / 31.25
     spoken = np.any([(start <= times) & (times < end) for start, end in speech], axis=0) & (np.abs(times - quiet) > 0.05)
@@ -68,14 +78,14 @@ def activity(speech: list[Span], quiet: float) -> SpeechActivity:
         ([(7.0, 9.0)], [(1.0, 3.0)], [(7.0, 9.0)]),
     ],
 )
-def test_cues_reach_to_the_edges_of_their_speech(places: list[Span], speech: list[Span], found: list[Span]) -> None:
-    edges = to_edges(places, speech, activity(speech, quiet=3.0))
+def test_cues_reach_to_the_edges_of_their_speech(places: list[Interval], speech: list[Interval], found: list[Interval]) -> None:
+    edges = to_edges(spans(*places), spans(*speech), activity(speech, quiet=3.0))
     assert np.allclose(edges, found, atol=0.26 if found[-1][0] == 4.75 else 0.03)
     assert all(before[1] <= after[0] for before, after in pairwise(edges))
 
 
 def test_what_is_left_of_speech() -> None:
-    assert outside([(1, 3), (4, 8)], [(0, 1.5), (2, 2.5), (5, 6), (7, 9)]) == [(1.5, 2), (2.5, 3), (4, 5), (6, 7)]
+    assert outside(spans((1, 3), (4, 8)), spans((0, 1.5), (2, 2.5), (5, 6), (7, 9))) == [(1.5, 2), (2.5, 3), (4, 5), (6, 7)]
 
 
 @pytest.mark.parametrize(
@@ -87,13 +97,13 @@ def test_what_is_left_of_speech() -> None:
         ((1.0, 2.5), (0.1, 0.0)),
     ],
 )
-def test_speech_is_heard_beyond_its_detected_edges(tmp_path: Path, place: Span, softly: tuple[float, float]) -> None:
+def test_speech_is_heard_beyond_its_detected_edges(tmp_path: Path, place: Interval, softly: tuple[float, float]) -> None:
     speech = [(1.0, 3.0), (6.0, 8.0)]
     found = activity(speech, quiet=11.0)
     times = np.arange(len(found.levels)) / 31.25
     levels = np.where((times >= 0.9) & (times < 3.12), -20.0, found.levels).astype(np.float32)
     sound = Sound(tmp_path / "x.f32", replace(found, levels=levels))
-    sound.__dict__["regions"] = [Region(*one) for one in speech]
+    sound.__dict__["regions"] = [Interval(*one) for one in speech]
     assert soft_edges([place], sound)[0] == pytest.approx(softly, abs=0.13)
     assert [bool(one) for one in soft_edges([place], sound)[0]] == [bool(one) for one in softly]
     assert soft_edges([place], Sound(tmp_path / "x.f32", replace(found, probabilities=0 * found.probabilities))) == [(0.0, 0.0)]
@@ -104,7 +114,7 @@ def quick(settings: DubOptions) -> DubOptions:
     return replace(settings, modalities="audio", lips=LipSyncChoice("none"), check="off")
 
 
-def srt(path: Path, *cues: Span) -> Path:
+def srt(path: Path, *cues: Interval) -> Path:
     rows = (f"{number}\n00:00:{a:06.3f} --> 00:00:{b:06.3f}\n네, 있어요.\n" for number, (a, b) in enumerate(cues, 1))
     path.write_text("\n".join(rows), encoding="utf-8")
     return path

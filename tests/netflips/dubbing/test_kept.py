@@ -12,6 +12,7 @@ import pytest
 
 from avcore.notes import Notes
 from avcore.progress import StageClock, silent
+from avcore.timeline import Interval
 from avcore.units import Units
 from netflips.cascade import chat
 from netflips.cascade.translator import TextTranslation
@@ -23,10 +24,10 @@ from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import Store
 from netflips.script.targets import Text, UnitList
 from netflips.script.types import Script, SpeakerOf
-from netflips.script.utterance import SourceUnits, TimeSpan, Utterance
+from netflips.script.utterance import SourceUnits, Utterance
 from unit2unit.translator import SearchConfig
 
-PLACE = TimeSpan(0.0, 2.0)
+PLACE = Interval(0.0, 2.0)
 
 
 def _job(store: Store, script: Script, models: Any, **more: Any) -> Any:
@@ -142,7 +143,7 @@ def translated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
         content: str = PROGRAM, patched: tuple[str, Any] = ("_SYSTEM", chat._SYSTEM)) -> int:  # fmt: skip
         (tmp_path / "program.py").write_text(content)
         (tmp_path / "glossary.tsv").write_text(glossary)
-        place = TimeSpan(0.0, seconds)
+        place = Interval(0.0, seconds)
         script = Script(
             source,
             target,

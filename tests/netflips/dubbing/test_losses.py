@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from avcore.notes import Notes, sentence
+from avcore.timeline import Interval
 from netflips.cascade.adequacy import is_half
 from netflips.cascade.negation import is_negation_turned
 from netflips.dubbing.losses import losses_in
@@ -19,7 +20,7 @@ from netflips.dubbing.sentences import sentences_in
 from netflips.dubbing.store import Store
 from netflips.script.targets import Text, WrittenText
 from netflips.script.types import Script
-from netflips.script.utterance import TimeSpan, Utterance
+from netflips.script.utterance import Utterance
 
 TALK = {
     "We began in 1991.": "우리는 1991년에 시작했어요.",
@@ -70,7 +71,7 @@ class _Program:
 
 @pytest.fixture
 def translate(tmp_path: Path) -> Any:
-    said = [Utterance(k, TimeSpan(3 * k, 3 * k + 2), "Ann", text=Text(line, "en")) for k, line in enumerate(LINES, 1)]
+    said = [Utterance(k, Interval(3 * k, 3 * k + 2), "Ann", text=Text(line, "en")) for k, line in enumerate(LINES, 1)]
     texts: Any = SimpleNamespace(seconds_of=lambda text: 2.0 if len(text) < 40 else 0.2 * len(text), syllable_s=0.1, readings={})
 
     def run(habit: str, is_stubborn: bool, **more: Any) -> tuple[dict[int, str], Notes, _Program]:

@@ -16,6 +16,7 @@ import torch
 from avcore.arrays import Pixels
 from avcore.contracts import Word
 from avcore.media.source import Part
+from avcore.timeline import Interval
 from avcore.units import Units
 from netflips.commands.dub_options import DubCommand
 from netflips.commands.dub_videos import _print_draft
@@ -28,7 +29,7 @@ from netflips.dubbing.speech import silent_frames
 from netflips.dubbing.track_faces import Face, FaceMeasures, FrameSpan
 from netflips.script.targets import Text, WrittenText
 from netflips.script.types import Media, Script, Term
-from netflips.script.utterance import TimeSpan, Utterance
+from netflips.script.utterance import Utterance
 from tests.unit2av.mouth_samples import open_mouth
 from unit2av.lipsync import Scene, SpokenUnits
 from unit2av.lipsync.mesh.lip_sync import MeshLipSync
@@ -324,8 +325,8 @@ def test_pieces_begin_with_utterances_and_are_not_long() -> None:
 
 
 def test_a_draft_shows_what_subtitles_say_and_lists_terms(caplog: pytest.LogCaptureFixture) -> None:
-    given = Utterance(1, TimeSpan(0.0, 2.0), target=WrittenText("첫 번째입니다."))
-    heard = Utterance(2, TimeSpan(2.0, 4.0), text=Text("Hello."))
+    given = Utterance(1, Interval(0.0, 2.0), target=WrittenText("첫 번째입니다."))
+    heard = Utterance(2, Interval(2.0, 4.0), text=Text("Hello."))
     media, terms = Media("x.mp4", duration_s=5.0), (Term("Hello", "", "헬로"), Term("Emily", "에밀리", "엠"))
     script = Script("en", "ko", media=media, utterances=(given, heard), terms=terms)
     with caplog.at_level("INFO", "netflips"):
@@ -339,7 +340,7 @@ def test_a_draft_marks_what_was_heard_unsurely(caplog: pytest.LogCaptureFixture)
     said = "A lab admit, U-Band plastic stress scientist."
     words = tuple(Word(one, 0.0, 1.0, 0.4 if one[0] in "aUp" else 0.9) for one in said.split())
     text = Text(said, "en", "recognizer", words)
-    one = Utterance(1, TimeSpan(0.0, 2.0), text=text, target=WrittenText("네."))
+    one = Utterance(1, Interval(0.0, 2.0), text=text, target=WrittenText("네."))
     with caplog.at_level("INFO", "netflips"):
         _print_draft(DubCommand(videos=(Path("x.mp4"),), draft=Path("d.json")), Script("en", "ko", utterances=(one,)))
     assert caplog.messages[0] == "1: A lab (?admit, U-Band plastic) stress scientist. -> 네."

@@ -15,6 +15,7 @@ from avcore.contracts import SpeakerVoice
 from avcore.errors import InputError, UsageError
 from avcore.media import read_speech, write_speech
 from avcore.notes import Notes
+from avcore.timeline import Interval
 from netflips import cli
 from netflips.dubbing import people as people_module
 from netflips.dubbing import speakers
@@ -26,7 +27,7 @@ from netflips.models import Models
 from netflips.script.files import read_script, write_script
 from netflips.script.people import People, read_people
 from netflips.script.types import Media, Script
-from netflips.script.utterance import TimeSpan, Utterance
+from netflips.script.utterance import Utterance
 from tests.avcore.made_speech import babble, silence
 from tests.netflips.conftest import error_line
 from tests.netflips.dubbing.made import plain_frames, steady_times, write_recording
@@ -55,7 +56,7 @@ def _talk(path: Path, pitches: Sequence[float], seed: int) -> Path:
 
 def _script(path: Path, names: Sequence[str], media: Path) -> Path:
     starts = [PAUSE_S + number * (SAID_S + PAUSE_S) for number in range(len(names))]
-    places = [TimeSpan(start, start + SAID_S) for start in starts]
+    places = [Interval(start, start + SAID_S) for start in starts]
     utterances = tuple(Utterance(place=place, speaker=name) for place, name in zip(places, names, strict=True))
     write_script(path, Script("en", "ko", media=Media(str(media)), utterances=utterances))
     return path
@@ -204,7 +205,7 @@ def test_who_is_known(
     folder = {"Ann": [0.0], "Bob": [1.5, 2.6], "Çy": [1.7, 4.0]}
     known = {name: {Path(f"{name}~{place}"): voice(at) for place, at in enumerate(of)} for name, of in folder.items()}
     names = dict(enumerate([*(f"speaker {number}" for number in range(1, len(angles) + 1)), *also], 1))
-    utterances = tuple(Utterance(number, TimeSpan(number, number + 1), name) for number, name in names.items())
+    utterances = tuple(Utterance(number, Interval(number, number + 1), name) for number, name in names.items())
 
     def mean(places: Sequence[tuple[float, float]]) -> tuple[np.ndarray | None, float]:
         angle = angles[int(places[0][0]) - 1]
@@ -237,7 +238,7 @@ def test_what_does_not_fit_is_refused_in_a_line(
     }.items():
         assert _store(_script(script, [name], talk), new) == 2
         assert said in error_line(capsys)
-    write_script(script, replace(read_script(script), utterances=(Utterance(place=TimeSpan(1.2, 3.0), speaker="Ann"),)))
+    write_script(script, replace(read_script(script), utterances=(Utterance(place=Interval(1.2, 3.0), speaker="Ann"),)))
     assert _store(script, new) == 2
     assert "Ann says too little to be known again: 1.8 s, at least 3 s are needed" in (error := capsys.readouterr().err)
     assert "nobody who has a name says enough to be known again" in error

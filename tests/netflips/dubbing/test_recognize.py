@@ -13,10 +13,10 @@ import pytest
 
 from avcore.contracts import Transcript, Word
 from avcore.speech.voice_activity import STEP_SAMPLES, SpeechActivity
-from avcore.timeline import SAMPLE_RATE
+from avcore.timeline import SAMPLE_RATE, Interval
 from netflips.dubbing.divide import around_wordless, split_at
 from netflips.dubbing.recognize import RecognizedSpeech, RecognizedText
-from netflips.dubbing.segmentation import Span, cut_utterances
+from netflips.dubbing.segmentation import cut_utterances
 from netflips.dubbing.sound import Sound
 from netflips.recognizers.windows import WindowPart, packed, recognized_together
 
@@ -76,14 +76,14 @@ class Reader:
         return self.spoken.get(next(iter(self._runs(speech)), ("", 0, 0))[0], {"en": 1.0})
 
 
-def _sound(path: Path, says: Sequence[str], vocabulary: Sequence[str], pause_s: float = 0.8) -> tuple[Sound, list[Span]]:
+def _sound(path: Path, says: Sequence[str], vocabulary: Sequence[str], pause_s: float = 0.8) -> tuple[Sound, list[Interval]]:
     """Write sentences with pauses between them, and say where each of them is."""
-    parts, places = [np.zeros(SAMPLE_RATE, np.float32)], list[Span]()
+    parts, places = [np.zeros(SAMPLE_RATE, np.float32)], list[Interval]()
     for sentence in says:
         start = sum(map(len, parts)) / SAMPLE_RATE
         codes = [vocabulary.index(word) + 1 for word in sentence.split("|")]
         parts += [np.full(round(_WORD_S * SAMPLE_RATE), code * _STEP, np.float32) for code in codes]
-        places.append((start, sum(map(len, parts)) / SAMPLE_RATE))
+        places.append(Interval(start, sum(map(len, parts)) / SAMPLE_RATE))
         parts.append(np.zeros(round(pause_s * SAMPLE_RATE), np.float32))
     sound = np.concatenate(parts)
     sound.tofile(path)
@@ -96,14 +96,14 @@ def _sound(path: Path, says: Sequence[str], vocabulary: Sequence[str], pause_s: 
 
 def _speech(
     path: Path, says: Sequence[str], pause_s: float = 0.8, is_final: bool = True, **how: object
-) -> tuple[RecognizedSpeech, Reader, list[Span]]:
+) -> tuple[RecognizedSpeech, Reader, list[Interval]]:
     vocabulary = list(dict.fromkeys(word for sentence in says for word in sentence.split("|")))
     reader = Reader(vocabulary, **how)  # type: ignore[arg-type]
     sound, places = _sound(path / "sound.f32", says, vocabulary, pause_s)
     return RecognizedSpeech(sound, reader, "en", is_final), reader, places
 
 
-def _texts(speech: RecognizedSpeech, places: Sequence[Span]) -> list[str]:
+def _texts(speech: RecognizedSpeech, places: Sequence[Interval]) -> list[str]:
     return [said.text.text for _, said in speech.transcripts_in(places, range(len(places)))]
 
 
@@ -138,9 +138,9 @@ def test_no_corrected_utterance_is_recognized_again(tmp_path: Path) -> None:
     asked = len(reader.asked)
     assert asked == len([*packed([2.4] * 40)]) or asked < 6
     (start, end) = places[2]
-    divided = [*places[:2], (start, start + 0.6), (start + 0.6, end), *places[3:]]
+    divided = [*places[:2], Interval(start, start + 0.6), Interval(start + 0.6, end), *places[3:]]
     assert _texts(speech, divided) == [*texts[:2], "So it", "is not empty?", *texts[3:]]
-    joined = [*places[:2], (places[2][0], places[3][1]), *places[4:]]
+    joined = [*places[:2], Interval(places[2].start_s, places[3].end_s), *places[4:]]
     assert _texts(speech, joined)[2] == f"{texts[2]} {texts[3]}"
     others = [number for number in range(len(places)) if number != 4]
     assert [said.text.text for _, said in speech.transcripts_in(places, others)] == [texts[number] for number in others]
@@ -360,7 +360,7 @@ def test_the_language_of_most_is_taken_where_none_was_asked_for(tmp_path: Path) 
 def test_speech_where_none_was_found_is_recognized_by_itself(tmp_path: Path) -> None:
     speech, reader, _ = _speech(tmp_path, SAYS)
     end = speech.sound.activity.seconds
-    assert [*speech.transcripts_in([(end - 0.7, end - 0.1)], [0])] == [
+    assert [*speech.transcripts_in([Interval(end - 0.7, end - 0.1)], [0])] == [
         (0, RecognizedText(Transcript("", "en"), is_hardly_words=True))
     ]
     assert reader.asked[-1][0] == pytest.approx(0.6)

@@ -10,19 +10,19 @@ import pytest
 from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.media import probe, read_speech, write_speech
 from avcore.notes import json_text, sentence
-from avcore.timeline import SAMPLE_RATE
+from avcore.timeline import SAMPLE_RATE, Interval
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.models import Models
 from netflips.script.files import read_script, script_json, write_script
 from netflips.script.targets import GivenUnits, KeptOriginal, SpokenSound, TranslatedUnits, UnitList, WrittenText
 from netflips.script.types import Media, Script, SpeakerOf, VoiceFile
-from netflips.script.utterance import TimeSpan, Utterance
+from netflips.script.utterance import Utterance
 from tests.avcore.made_speech import babble
 from tests.refusal import refused
 
 pytestmark = pytest.mark.usefixtures("work")
-_PLACES = (TimeSpan(0.4, 1.2), TimeSpan(1.6, 2.4), TimeSpan(2.6, 3.0))
+_PLACES = (Interval(0.4, 1.2), Interval(1.6, 2.4), Interval(2.6, 3.0))
 
 
 def _script(**changes: object) -> Script:
@@ -126,9 +126,9 @@ def test_what_a_script_cannot_give_is_told(recording: Path, models: Models, sett
     one = Utterance(place=_PLACES[0], speaker="Ann")
     for script, said in (
         (_script(utterances=(Utterance(),)), "utterance 1 has no length"),
-        (_script(utterances=(Utterance(place=TimeSpan(2, 2.00001)),)), "utterance 1 is too short"),
-        (_script(utterances=(Utterance(place=TimeSpan(1, 3)), Utterance(place=TimeSpan(2, 4)))), "utterance 2 begins before"),
-        (_script(utterances=(Utterance(place=TimeSpan(8, 1e3)),)), "utterance 1 ends behind"),
+        (_script(utterances=(Utterance(place=Interval(2, 2.00001)),)), "utterance 1 is too short"),
+        (_script(utterances=(Utterance(place=Interval(1, 3)), Utterance(place=Interval(2, 4)))), "utterance 2 begins before"),
+        (_script(utterances=(Utterance(place=Interval(8, 1e3)),)), "utterance 1 ends behind"),
         (_script(speakers=(SpeakerOf("Bob"),), utterances=(one,)), "somebody who says nothing; expected Ann; found Bob"),
         (_script(speakers=(SpeakerOf("Ann", face="left"),), utterances=(one,)), "the face of 'Ann' in the script cannot be used"),
         (_script(speakers=(), utterances=(Utterance(place=_PLACES[0], target=strange),)), "json: a unit of utterance 1 .* 5000"),

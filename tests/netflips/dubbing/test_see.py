@@ -19,6 +19,7 @@ from avcore.media import FrameSource, read_frames
 from avcore.media.frames import read_small_frames
 from avcore.notes import Notes
 from avcore.progress import silent
+from avcore.timeline import Interval
 from netflips.dubbing import shots as cutting
 from netflips.dubbing import track_faces as seeing
 from netflips.dubbing.job import Job
@@ -29,7 +30,7 @@ from netflips.dubbing.shots import Shots
 from netflips.dubbing.store import Store
 from netflips.dubbing.track_faces import Faces, FrameSpan, track_faces
 from netflips.script.types import Script
-from netflips.script.utterance import TimeSpan, Utterance
+from netflips.script.utterance import Utterance
 from tests.netflips.dubbing.made import plain_frames, uneven_times, write_recording
 from unit2av.lipsync.backend import LipSyncChoice
 
@@ -92,7 +93,7 @@ class Seeing:
 
 
 def _script(shots: Sequence[float], places: Sequence[tuple[float, float]]) -> Script:
-    utterances = tuple(Utterance(number, TimeSpan(*place)) for number, place in enumerate(places, 1))
+    utterances = tuple(Utterance(number, Interval(*place)) for number, place in enumerate(places, 1))
     return Script(schedule="own", utterances=utterances, cuts=tuple(shots))
 
 

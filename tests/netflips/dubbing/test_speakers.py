@@ -11,6 +11,7 @@ import pytest
 
 from avcore.contracts import SpeakerVoice
 from avcore.errors import InputError, NoSpeechError
+from avcore.timeline import Interval
 from netflips.dubbing.diarization import UtteranceSpeaker, UtteranceVoice, recognize, who_speaks
 from netflips.dubbing.shots import Shots
 from netflips.dubbing.sound import Sound
@@ -20,7 +21,7 @@ from netflips.dubbing.track_faces import Face, FaceMeasures, Faces, FoundFaces, 
 from netflips.dubbing.voice_groups import group_voices
 from netflips.dubbing.voices import voice_for
 from netflips.script.types import Script
-from netflips.script.utterance import FaceTrackSummary, SeenFaces, TimeSpan, Utterance
+from netflips.script.utterance import FaceTrackSummary, SeenFaces, Utterance
 from unit2av.speaker import write_voice
 
 OWN = 100
@@ -178,7 +179,7 @@ def test_faces_are_kept_as_they_are(tmp_path: Path) -> None:
 
 
 def test_lips_are_those_of_the_chosen_and_of_the_nearest_frame(tmp_path: Path) -> None:
-    place, kept, seen = TimeSpan(0.0, 0.24), KeptFaces(Store(tmp_path), "digest"), FrameSpan(0, 6, 6)
+    place, kept, seen = Interval(0.0, 0.24), KeptFaces(Store(tmp_path), "digest"), FrameSpan(0, 6, 6)
     tracks = (face(0, ANN, 1, last=2), replace(face(1, ANN, 1, first=3, last=4), row=3))
     crops = np.arange(5, dtype=np.uint8)[:, None, None] * np.ones((1, 96, 96), np.uint8)
     faces = Faces(kept, {1: seen}, {1: kept.keep(FoundFaces(seen, tracks), iter([crops[:3], crops[3:]]), len(crops))})
@@ -227,12 +228,12 @@ def test_a_voice_is_the_mean_of_what_its_person_says_by_length(tmp_path: Path) -
         return _voice(float(samples[0]))
 
     encoder, vocoder = SimpleNamespace(embed=embed, fingerprint="one"), SimpleNamespace(takes_pitch=False)
-    sound: Any = SimpleNamespace(between=lambda start, _: np.array([start]), regions=[(7.0, 8.0)], is_there=True)
+    sound: Any = SimpleNamespace(between=lambda start, _: np.array([start]), regions=[Interval(7.0, 8.0)], is_there=True)
     job: Any = SimpleNamespace(
         digest="digest", store=Store(tmp_path), voice_file=lambda _: None, info=SimpleNamespace(path=Path("talk.mp4")),
         models=SimpleNamespace(arithmetic="float32", speaker_encoder=encoder, vocoder=vocoder),
     )  # fmt: skip
-    places = [TimeSpan(0.0, 3.0), TimeSpan(1.0, 2.0), TimeSpan(7.0, 8.0)]
+    places = [Interval(0.0, 3.0), Interval(1.0, 2.0), Interval(7.0, 8.0)]
     script = Script(utterances=tuple(Utterance(k, place, "Ann" if k < 3 else "Bob") for k, place in enumerate(places, 1)))
     mean = voice_for(script, job, sound, "Ann").vector
     assert np.linalg.norm(mean) == pytest.approx(1)

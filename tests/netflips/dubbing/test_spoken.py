@@ -15,14 +15,14 @@ from avcore.errors import InputError, UnitError
 from avcore.flags import options_from, parser_for
 from avcore.media import write_speech
 from avcore.speech.audio import resample
-from avcore.timeline import SAMPLE_RATE
+from avcore.timeline import SAMPLE_RATE, Interval
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.speech_files import match_pauses, numbered_files, sounding
 from netflips.model_paths import ModelPaths, RunOptions
 from netflips.models import Models, load_models
 from netflips.script.targets import SpokenSound
-from netflips.script.utterance import TimeSpan, Utterance
+from netflips.script.utterance import Utterance
 from tests.avcore.made_speech import babble
 from tests.netflips.conftest import config
 from tests.netflips.dubbing.made import RATE, decode, given_text, why_alone, work_made, write_times
@@ -214,8 +214,8 @@ def test_a_track_along_the_recording_is_cut_at_its_pauses(recording: Path, speak
     ],
 )
 def test_stretches_go_to_the_utterances_that_they_belong_to(stretches: Any, places: Any) -> None:
-    utterances = [Utterance(1, TimeSpan(1, 3)), Utterance(2, TimeSpan(5, 7)), Utterance(3, TimeSpan(9, 10))]
-    found, unsaid = match_pauses(stretches, utterances)
+    utterances = [Utterance(1, Interval(1, 3)), Utterance(2, Interval(5, 7)), Utterance(3, Interval(9, 10))]
+    found, unsaid = match_pauses([Interval(*one) for one in stretches], utterances)
     assert found == places
     assert unsaid == [one for one in stretches if one[0] >= 60]
 

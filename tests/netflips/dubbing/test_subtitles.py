@@ -16,6 +16,7 @@ from av.stream import Disposition
 from avcore.checkpoints.bundle import find_bundle
 from avcore.contracts import Word
 from avcore.errors import LanguageError, UsageError, VocabularyError
+from avcore.timeline import Interval
 from avcore.units import Units
 from netflips.bundles.references import Reference, known_sentence, read_references
 from netflips.dubbing.dub import dub
@@ -29,7 +30,7 @@ from netflips.report.files import summary_of
 from netflips.script.files import write_script
 from netflips.script.targets import KeptOriginal, Text, TranslatedUnits, UnitList, WrittenText
 from netflips.script.types import Script
-from netflips.script.utterance import SourceUnits, TimeFit, TimeSpan, Utterance
+from netflips.script.utterance import SourceUnits, TimeFit, Utterance
 from netflips.subtitles.beside import Subtitling
 from tests.netflips.commands.test_say import write_random_text_to_unit
 from tests.netflips.conftest import write_clip
@@ -192,8 +193,8 @@ def clock(one: Script) -> OutputClock:
 def said(number: int, start_s: float, text: str, words: tuple[Word, ...] = (), seconds: float = 2.0) -> Utterance:
     """An utterance that is spoken 0.5 s later than it was heard."""
     target = TranslatedUnits(UnitList((1,)), reading=Text(text, "ko", "reader", words)) if words else WrittenText(text)
-    fit = TimeFit(TimeSpan(start_s + 0.5, start_s + 0.5 + seconds), spoken_s=seconds)
-    return Utterance(number, TimeSpan(start_s, start_s + 1.0), target=target, fit=fit)
+    fit = TimeFit(Interval(start_s + 0.5, start_s + 0.5 + seconds), spoken_s=seconds)
+    return Utterance(number, Interval(start_s, start_s + 1.0), target=target, fit=fit)
 
 
 def script(*utterances: Utterance) -> Script:
@@ -211,9 +212,9 @@ def test_a_text_stands_where_it_is_spoken() -> None:
 
 
 def test_a_side_that_was_not_read_has_no_subtitles() -> None:
-    heard = script(Utterance(1, TimeSpan(1.0, 2.0), source_units=SourceUnits(UnitList((1, 2)), "audio")))
+    heard = script(Utterance(1, Interval(1.0, 2.0), source_units=SourceUnits(UnitList((1, 2)), "audio")))
     assert cues_of(heard, clock(heard), "source") is None
-    written = script(Utterance(1, TimeSpan(1.0, 2.0), text=Text("yes it is", "en", "person")))
+    written = script(Utterance(1, Interval(1.0, 2.0), text=Text("yes it is", "en", "person")))
     cues = cues_of(written, clock(written), "source")
     assert cues is not None
     assert [(cue.start_s, cue.end_s, cue.lines) for cue in cues] == [(1.0, 2.0, ("yes it is",))]
@@ -248,8 +249,8 @@ def test_the_reader_s_misspelling_is_not_shown() -> None:
     units = UnitList.of(row.units)
     assert units.durations is not None
     reader: Any = UnitReader.from_checkpoint(bundle.folder / "unit_to_text.safetensors")
-    fit = TimeFit(TimeSpan(0.0, 2.0), spoken_s=2.0, durations=units.durations)
-    one = Utterance(1, TimeSpan(0.0, 2.0), target=TranslatedUnits(units), units=units, fit=fit)
+    fit = TimeFit(Interval(0.0, 2.0), spoken_s=2.0, durations=units.durations)
+    one = Utterance(1, Interval(0.0, 2.0), target=TranslatedUnits(units), units=units, fit=fit)
     texts = [read_target(one, reader, "ko", sentences).target.reading.text for sentences in ((), known)]
     assert texts == ["지하철격까지 어떻게 가요?", "지하철역까지 어떻게 가요?"]
     read = "How do I get to the sub way stashun?"
@@ -263,7 +264,7 @@ def test_the_reader_s_misspelling_is_not_shown() -> None:
 def test_what_is_not_understood_is_not_shown_and_what_is_kept_may_be() -> None:
     heard = Text("a b", "en", "recognizer", READ)
     lost = [replace(said(k, k, "네"), text=text, quality=likely(0.1)) for k, text in enumerate([heard, Text("Hello.", "en")], 1)]
-    dubbed = script(*lost, Utterance(3, TimeSpan(4.0, 6.0), text=heard, target=KeptOriginal("조금씩, 새는")))
+    dubbed = script(*lost, Utterance(3, Interval(4.0, 6.0), text=heard, target=KeptOriginal("조금씩, 새는")))
     cues = {side: cues_of(dubbed, clock(dubbed), side) or [] for side in ("source", "target")}
     assert [cue.lines for cue in cues["source"]] == [("Hello.",), ("a b",)]  # a person's text stands
     assert [cue.lines for cue in cues["target"]] == [("네",), ("네",), ("조금씩, 새는",)]

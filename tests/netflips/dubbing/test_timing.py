@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from avcore.errors import UsageError
-from avcore.speech.voice_activity import Region, SpeechActivity, detect_activity
-from avcore.timeline import exact
+from avcore.speech.voice_activity import SpeechActivity, detect_activity
+from avcore.timeline import Interval, exact
 from netflips.dubbing.fit import Fitter, rested
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import OutputClock, exact_place, part_of, slack_of
-from netflips.dubbing.segmentation import LENGTH, Span, cut_utterances
+from netflips.dubbing.segmentation import LENGTH, cut_utterances
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import Store
 from netflips.dubbing.text_speech import TextToUnit
@@ -34,7 +34,7 @@ from netflips.dubbing.timing import (
 )
 from netflips.script.targets import Text, UnitList
 from netflips.script.types import Script, SpeakerOf
-from netflips.script.utterance import TimeFit, TimeSpan, Utterance
+from netflips.script.utterance import TimeFit, Utterance
 from tests.avcore.made_speech import talk
 from tests.refusal import refused
 
@@ -58,7 +58,7 @@ def test_a_clip_keeps_its_length(
     given: list[tuple[int, int]], start_s: float | None, length_s: float, wanted: list[tuple[int, int]]
 ) -> None:
     units = UnitList(tuple(unit for unit, _ in given), tuple(steps for _, steps in given), "v")
-    sound: Any = SimpleNamespace(regions=[] if start_s is None else [Region(start_s, start_s + 0.5)])
+    sound: Any = SimpleNamespace(regions=[] if start_s is None else [Interval(start_s, start_s + 0.5)])
     found = rested(units, 0, sound, length_s)
     assert found.vocabulary == "v"
     assert list(zip(found.ids, found.durations or (), strict=True)) == wanted
@@ -145,14 +145,14 @@ def test_bounds_that_cannot_be_are_refused(bounds: tuple[float, float]) -> None:
 
 
 def test_slack_ends_before_the_next_utterance_and_the_end() -> None:
-    places = TimeSpan(1.0, 4.0), TimeSpan(4.1, 5.0), TimeSpan(30.0, 38.0)
+    places = Interval(1.0, 4.0), Interval(4.1, 5.0), Interval(30.0, 38.0)
     script = Script(utterances=tuple(Utterance(number, place) for number, place in enumerate(places, 1)))
     assert list(slack_of(script, Fraction(40)).values()) == [Fraction("0.05"), Fraction(2), Fraction(2)]
     assert list(slack_of(script, Fraction(38)).values()) == [Fraction("0.05"), Fraction(2), Fraction(0)]
 
 
 def test_a_part_ends_with_its_speech_and_begins_with_an_utterance() -> None:
-    script = Script(utterances=tuple(Utterance(number, TimeSpan(4.0 * number, 4.0 * number + 2)) for number in (1, 2, 3)))
+    script = Script(utterances=tuple(Utterance(number, Interval(4.0 * number, 4.0 * number + 2)) for number in (1, 2, 3)))
     whole = part_of(script, Fraction(20))
     assert (whole.start, whole.stop, whole.is_all, whole.numbers) == (0, 20, True, {1, 2, 3})
     within = part_of(script, Fraction(20), 5.0, 9.0)
@@ -167,8 +167,8 @@ def test_a_part_ends_with_its_speech_and_begins_with_an_utterance() -> None:
 
 def test_a_held_frame_lasts_whole_frames_and_moves_what_follows() -> None:
     rate = Fraction(30000, 1001)
-    fit = TimeFit(TimeSpan(0, 0), 10, 2.0, 1.6, overrun_s=0.4, freeze_s=float(12 / rate), durations=(8,) * 10)
-    one = Utterance(1, TimeSpan(1.0, 2.0), fit=fit)
+    fit = TimeFit(Interval(0, 0), 10, 2.0, 1.6, overrun_s=0.4, freeze_s=float(12 / rate), durations=(8,) * 10)
+    one = Utterance(1, Interval(1.0, 2.0), fit=fit)
     place = exact_place(one, fit, rate)
     assert (place.end, place.freeze) == (Fraction(11, 5), 12 / rate)  # 0.4 s are 11.99 frames
     script = Script(utterances=(one,))
@@ -177,11 +177,11 @@ def test_a_held_frame_lasts_whole_frames_and_moves_what_follows() -> None:
     assert clock.at(place.end) == place.end - Fraction(1, 2) + place.freeze
 
 
-def placed(place: TimeSpan, natural: int, *, rate: float | None = None, following_s: float | None = None) -> TimeFit:
+def placed(place: Interval, natural: int, *, rate: float | None = None, following_s: float | None = None) -> TimeFit:
     """Where twenty units of `natural` steps in all go. rate: of the speaker; following_s: when the next one begins."""
     durations = np.full(20, natural // 20) + (np.arange(20) < natural % 20)
     one = Utterance(1, place, "Ann", units=UnitList(tuple(range(20)), tuple(durations.tolist())))
-    others = () if following_s is None else (Utterance(2, TimeSpan(following_s, following_s + 1), "Ann"),)
+    others = () if following_s is None else (Utterance(2, Interval(following_s, following_s + 1), "Ann"),)
     script = Script("en", "ko", "own", speakers=(SpeakerOf("Ann", rate=rate),), utterances=(one, *others))
     slack = slack_of(script, Fraction(60))
     fitter = Fitter(
@@ -195,15 +195,15 @@ def placed(place: TimeSpan, natural: int, *, rate: float | None = None, followin
 @pytest.mark.parametrize(
     ("place", "natural", "steps"),
     [
-        (TimeSpan(1.0, 2.0), 50, 50),  # exact: not a unit more
-        (TimeSpan(1.0, 2.0), 45, 50),
-        (TimeSpan(1.0, 2.0), 40, 50),
-        (TimeSpan(1.0, 2.0), 36, 45),  # as slow as may be
-        (TimeSpan(0.013, 1.012), 45, 49),  # 49.95 steps are not 50
-        (TimeSpan(1.0, 1.01), 25, 20),  # one step a unit, in the pause
+        (Interval(1.0, 2.0), 50, 50),  # exact: not a unit more
+        (Interval(1.0, 2.0), 45, 50),
+        (Interval(1.0, 2.0), 40, 50),
+        (Interval(1.0, 2.0), 36, 45),  # as slow as may be
+        (Interval(0.013, 1.012), 45, 49),  # 49.95 steps are not 50
+        (Interval(1.0, 1.01), 25, 20),  # one step a unit, in the pause
     ],
 )
-def test_an_utterance_gets_the_steps_of_its_place(place: TimeSpan, natural: int, steps: int) -> None:
+def test_an_utterance_gets_the_steps_of_its_place(place: Interval, natural: int, steps: int) -> None:
     fit = placed(place, natural)
     assert round(fit.spoken_s / 0.02) == steps
     assert fit.slot.length_s == max(int(exact(place.seconds) * 50 + Fraction(1, 1000)), 1) * 0.02
@@ -211,12 +211,12 @@ def test_an_utterance_gets_the_steps_of_its_place(place: TimeSpan, natural: int,
 
 @pytest.mark.parametrize(("natural", "steps"), [(30, 47), (36, 50), (44, 50), (50, 50), (52, 52)])
 def test_who_speaks_slowly_fills_the_place_and_does_not_run_over_it(natural: int, steps: int) -> None:
-    assert round(placed(TimeSpan(1.0, 2.0), natural, rate=0.8).spoken_s / 0.02) == steps
-    assert round(placed(TimeSpan(1.0, 2.0), natural, rate=0.8, following_s=2.0).spoken_s / 0.02) == min(steps, 50)
+    assert round(placed(Interval(1.0, 2.0), natural, rate=0.8).spoken_s / 0.02) == steps
+    assert round(placed(Interval(1.0, 2.0), natural, rate=0.8, following_s=2.0).spoken_s / 0.02) == min(steps, 50)
 
 
 SLOW = "I went to the station and then we saw the sea"  # 14 syllables as they are counted
-REGIONS = [Region(0.0, 3.5), Region(4.5, 8.0), Region(9.0, 11.0), Region(12.0, 14.0), Region(15.0, 17.0)]
+REGIONS = [Interval(0.0, 3.5), Interval(4.5, 8.0), Interval(9.0, 11.0), Interval(12.0, 14.0), Interval(15.0, 17.0)]
 
 
 @pytest.fixture
@@ -228,7 +228,7 @@ def sound(monkeypatch: pytest.MonkeyPatch) -> Sound:
 def script_of(*speakers: SpeakerOf, language: str = "en") -> Script:
     places = [(0.0, 8.0, "A"), (9.0, 11.0, "B"), (12.0, 14.0, "B"), (15.0, 17.0, "B")]
     said = (
-        Utterance(k, TimeSpan(a, b), who, text=Text(SLOW * (1 + (who == "B")), language)) for k, (a, b, who) in enumerate(places)
+        Utterance(k, Interval(a, b), who, text=Text(SLOW * (1 + (who == "B")), language)) for k, (a, b, who) in enumerate(places)
     )
     return Script(source="en", target="ko", utterances=tuple(said), speakers=speakers or (SpeakerOf("A"), SpeakerOf("B")))
 
@@ -251,9 +251,9 @@ def test_durations_follow_the_rate_but_not_of_sound_that_is_kept() -> None:
 
 
 def test_stretches_of_speech_are_cut_at_the_place_and_pauses_told(sound: Sound) -> None:
-    assert spoken_in(sound, TimeSpan(3.0, 9.5)) == [(3.0, 3.5), (4.5, 8.0), (9.0, 9.5)]
-    assert pauses_in(sound, TimeSpan(0.0, 8.0)) == [Pause(0.5, 50)]
-    assert pauses_in(sound, TimeSpan(0.0, 4.0)) == []
+    assert spoken_in(sound, Interval(3.0, 9.5)) == [(3.0, 3.5), (4.5, 8.0), (9.0, 9.5)]
+    assert pauses_in(sound, Interval(0.0, 8.0)) == [Pause(0.5, 50)]
+    assert pauses_in(sound, Interval(0.0, 4.0)) == []
 
 
 def test_a_text_is_parted_at_the_mark_next_to_a_pause() -> None:
@@ -306,7 +306,7 @@ def test_a_text_with_time_to_spare_rests_at_its_phrases(monkeypatch: pytest.Monk
     ],
 )
 def test_time_to_spare_is_rested_before_speech_is_drawn_out(slot_s: float, rest: int, sounds: int) -> None:
-    one = Utterance(1, TimeSpan(1.0, 1.0 + slot_s), "Ann", units=UnitList((1, 0, 1), (45, 10, 45)))
+    one = Utterance(1, Interval(1.0, 1.0 + slot_s), "Ann", units=UnitList((1, 0, 1), (45, 10, 45)))
     script = Script("en", "ko", "own", speakers=(SpeakerOf("Ann"),), utterances=(one,))
     slack = slack_of(script, Fraction(60))
     fitter = Fitter(
@@ -318,7 +318,7 @@ def test_time_to_spare_is_rested_before_speech_is_drawn_out(slot_s: float, rest:
     assert fit.natural_s == pytest.approx(2.0 if slot_s == 2 else 2.06)
 
 
-def _words(plan: list[float]) -> list[Span]:
+def _words(plan: list[float]) -> list[Interval]:
     """Where the speech of a `talk` is."""
     edges = np.cumsum([0.0, *plan])
     return [(edges[k], edges[k + 1]) for k in range(1, len(plan), 2)]

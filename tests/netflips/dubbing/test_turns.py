@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from avcore.errors import InputError
+from avcore.timeline import Interval
 from netflips.dubbing.divide import Turn, changes, read_rttm, speaker_in, split_at
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.models import Models
-from netflips.script.utterance import TimeSpan
 
 RTTM = """Loading
 SPEAKER talk 1 4.00 3.00 <NA> <NA> SPEAKER_01 <NA> <NA>
@@ -28,7 +28,7 @@ def test_turns_are_read_and_part_what_is_said() -> None:
     assert changes(turns, [(0.5, 7.0)]) == [3.8]  # nobody stops for what is put in
     assert changes(turns, [(0.5, 3.7), (3.9, 7.0)])[0] in (3.7, 3.9)
     assert split_at([(0.5, 3.0), (3.1, 7.0)], [3.8]) == [(0.5, 3.0), (3.1, 3.8), (3.8, 7.0)]
-    assert [speaker_in(TimeSpan(*place), turns) for place in ((3, 4.5), (3, 5), (8, 9))] == ["SPEAKER_00", "SPEAKER_01", ""]
+    assert [speaker_in(Interval(*place), turns) for place in ((3, 4.5), (3, 5), (8, 9))] == ["SPEAKER_00", "SPEAKER_01", ""]
 
 
 @pytest.mark.parametrize(

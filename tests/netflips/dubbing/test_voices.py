@@ -9,8 +9,7 @@ import pytest
 
 from avcore.speech.audio import level_dbfs
 from avcore.speech.voice_activity import STEP_SAMPLES, SpeechActivity
-from avcore.timeline import SAMPLE_RATE
-from netflips.dubbing.segmentation import Span
+from avcore.timeline import SAMPLE_RATE, Interval
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import Store
 from netflips.dubbing.voice_groups import Voices, without_background
@@ -37,7 +36,7 @@ def _voices(folder: Path, sound: Sound) -> Voices:
     return Voices(sound, Store(folder), "digest", encoder)
 
 
-def _sound(folder: Path, said: Sequence[tuple[float, float, float, float]], music: Sequence[Span] = ()) -> Sound:
+def _sound(folder: Path, said: Sequence[tuple[float, float, float, float]], music: Sequence[Interval] = ()) -> Sound:
     """Write buzzes from when to when (s), each with an angle and a pitch (Hz), over a chord at some times."""
     length = int((max(end for _, end, _, _ in said) + 1) * SAMPLE_RATE)
     times, sound = np.arange(length) / SAMPLE_RATE, np.zeros(length)
@@ -95,7 +94,7 @@ def test_music_makes_no_two_of_one(
     sound = _sound(tmp_path, said, music=[(11.5, 23.0)] if music else [])
     monkeypatch.setattr(_Encoder, "embed", lambda self, speech: _voice(0.0 if len(speech) == 4 * SAMPLE_RATE else angle))
     monkeypatch.setattr("netflips.dubbing.voice_groups.SAME_VOICE", 0.95)  # so that they are two at first
-    assert len({*_voices(tmp_path, sound).groups([(start, end) for start, end, _, _ in said])}) == people
+    assert len({*_voices(tmp_path, sound).groups([Interval(start, end) for start, end, _, _ in said])}) == people
 
 
 def test_a_laugh_is_in_a_strange_voice(tmp_path: Path) -> None:

@@ -3,13 +3,14 @@
 import pytest
 
 from avcore.notes import sentence
+from avcore.timeline import Interval
 from netflips.script.drawn import lips_drawn
 from netflips.script.types import Made, Script
-from netflips.script.utterance import DrawnFrames, SeenFaces, TimeFit, TimeSpan, Utterance
+from netflips.script.utterance import DrawnFrames, SeenFaces, TimeFit, Utterance
 
 
 def _said(number: int, drawn: DrawnFrames, absent: str = "") -> Utterance:
-    place = TimeSpan(2.0 * number, 2.0 * number + 2)
+    place = Interval(2.0 * number, 2.0 * number + 2)
     return Utterance(number, place, fit=TimeFit(place), drawn=drawn, seen=SeenFaces(absent=absent))  # type: ignore[arg-type]
 
 

@@ -11,6 +11,7 @@ from avcore.contracts import Word
 from avcore.errors import InputError, UsageError
 from avcore.journal import file_digest
 from avcore.notes import json_text
+from avcore.timeline import Interval
 from netflips import cli
 from netflips.script.edit import join, split
 from netflips.script.files import file_beside, other_files, read_script, require_own_files, script_from, script_json, write_script
@@ -26,7 +27,7 @@ from netflips.script.targets import (
     WrittenText,
 )
 from netflips.script.types import FORMAT, Media, Script, SpeakerOf, Term, VoiceFile
-from netflips.script.utterance import SourceUnits, TimeFit, TimeSpan, Utterance
+from netflips.script.utterance import SourceUnits, TimeFit, Utterance
 from tests.refusal import refused
 
 _PAGE = Path(__file__).parents[3] / "docs" / "formats.md"
@@ -156,7 +157,7 @@ def test_files_that_changed_since_the_script_was_made_are_named(tmp_path: Path) 
 
 
 def test_numbers_come_from_the_order_and_what_is_made_anew_is_dropped(tmp_path: Path) -> None:
-    told = Utterance(9, TimeSpan(1.0, 2.0), target=WrittenText("네."), fit=TimeFit(TimeSpan(1.0, 2.0)))
+    told = Utterance(9, Interval(1.0, 2.0), target=WrittenText("네."), fit=TimeFit(Interval(1.0, 2.0)))
     write_script(tmp_path / "x.json", Script("en", "ko", utterances=(told, told)))
     script = read_script(tmp_path / "x.json")
     assert [one.number for one in script.utterances] == [1, 2]
@@ -186,8 +187,8 @@ def test_files_of_a_scripts_folder_are_found_and_links_not_followed(tmp_path: Pa
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    first = Utterance(1, TimeSpan(2.0, 4.0), "Ann", text=Text("Take care. See you.", "en"), target=WrittenText("잘 가. 또 보자."))
-    write_script(tmp_path / "talk.json", Script(utterances=(first, Utterance(2, TimeSpan(5.0, 6.0), text=Text("Bye.", "en")))))
+    first = Utterance(1, Interval(2.0, 4.0), "Ann", text=Text("Take care. See you.", "en"), target=WrittenText("잘 가. 또 보자."))
+    write_script(tmp_path / "talk.json", Script(utterances=(first, Utterance(2, Interval(5.0, 6.0), text=Text("Bye.", "en")))))
     return tmp_path / "talk.json"
 
 
@@ -206,7 +207,7 @@ def test_an_utterance_is_divided_and_joined_again(path: Path, capsys: pytest.Cap
 
 def test_the_files_of_a_script_must_be_there_from_where_it_goes(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path.with_name("ann.wav").write_bytes(b"a voice")
-    said = Utterance(1, TimeSpan(0, 2), "Ann", target=SpokenSound("ann.wav"))
+    said = Utterance(1, Interval(0, 2), "Ann", target=SpokenSound("ann.wav"))
     write_script(path, Script(speakers=(SpeakerOf("Ann", VoiceFile("ann.wav")),), utterances=(said,)))
     (path.parent / "other").mkdir()
     assert cli.main(["script", "split", str(path), "1", "-o", str(path.with_name("new.json"))]) == 0
@@ -221,15 +222,15 @@ TRANSLATED = WrittenText("잘 가. 또 보자.", "cascade", TranslatedFrom(HEARD
 
 
 def _script(target: Target | None = None) -> Script:
-    first = Utterance(1, TimeSpan(2.0, 4.4), "Ann", SourceUnits(), HEARD, target=target)
-    return Script(utterances=(first, Utterance(2, TimeSpan(5.0, 6.0), "Ben", text=Text("Bye.", "en"))))
+    first = Utterance(1, Interval(2.0, 4.4), "Ann", SourceUnits(), HEARD, target=target)
+    return Script(utterances=(first, Utterance(2, Interval(5.0, 6.0), "Ben", text=Text("Bye.", "en"))))
 
 
 def test_an_utterance_is_divided_at_its_longest_pause() -> None:
     made = split(_script(TRANSLATED), 1)
     first, second, last = made.utterances
     assert [one.number for one in made.utterances] == [1, 2, 3]
-    assert (first.place, second.place) == (TimeSpan(2.0, 3.2), TimeSpan(3.2, 4.4))
+    assert (first.place, second.place) == (Interval(2.0, 3.2), Interval(3.2, 4.4))
     assert (first.text, second.text) != (None, None)
     assert [one.text.text for one in made.utterances if one.text] == ["Take care.", "See you.", "Bye."]
     assert [(word.text, round(word.start_s, 3)) for word in second.text.words] == [("See", 0.3), ("you.", 0.6)]
@@ -251,7 +252,7 @@ def test_what_a_person_gave_is_divided_with_it_and_joined_again(target: Target, 
     made = split(_script(target), 1, 3.2)
     assert tuple(one.target for one in made.utterances[:2]) == wanted
     again = join(made, 1).utterances[0]
-    assert (again.target, again.place, again.text) == (None if wanted[0] is None else target, TimeSpan(2.0, 4.4), HEARD)
+    assert (again.target, again.place, again.text) == (None if wanted[0] is None else target, Interval(2.0, 4.4), HEARD)
 
 
 def test_a_translation_beside_a_persons_text_stays_its_text() -> None:

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from avcore.contracts import Word
 from avcore.notes import Note
+from avcore.timeline import Interval
 from netflips import cli
 from netflips.quality_estimation import QualityEstimate
 from netflips.script.files import write_script
 from netflips.script.spreadsheet import COLUMNS, table_of
 from netflips.script.targets import KeptOriginal, Text, TranslatedFrom, TranslatedUnits, UnitList, WrittenText
 from netflips.script.types import Script
-from netflips.script.utterance import Slot, TimeFit, TimeSpan, Utterance
+from netflips.script.utterance import Slot, TimeFit, Utterance
 from tests.netflips.conftest import error_line
 
 HEARD = Text("Hello.", "en", "recognizer", (Word("Hello.", 0.0, 0.4, 0.9),))
@@ -25,15 +26,15 @@ SCRIPT = Script(
     "ko",
     utterances=(
         Utterance(
-            1, TimeSpan(0.8, 1.3), "Ann", text=HEARD,
+            1, Interval(0.8, 1.3), "Ann", text=HEARD,
             target=WrittenText("안녕하세요?", "cascade", TranslatedFrom("Hello.", "안녕하세요?")),
-            fit=TimeFit(TimeSpan(0.8, 1.3), 3, 0.6, 0.5, slot=Slot(0.5, 0.7), durations=(25,)),
+            fit=TimeFit(Interval(0.8, 1.3), 3, 0.6, 0.5, slot=Slot(0.5, 0.7), durations=(25,)),
             notes=(Note("sound_alone", {"reason": "other_lips", "share": 0.16, "usual": 0.74}),),
             quality=QualityEstimate("sure", 0.9),
         ),
-        Utterance(2, TimeSpan(2.1, 62.62), "=Bob", text=Text('- "Yes", he said', "en"), target=WrittenText("네, 그래요")),
-        Utterance(3, TimeSpan(63, 64), "Ann", target=TranslatedUnits(UnitList((1, 2)), reading=Text("잘 가요", "ko", "reader"))),
-        Utterance(4, TimeSpan(65, 66), "Ann", target=KeptOriginal()),
+        Utterance(2, Interval(2.1, 62.62), "=Bob", text=Text('- "Yes", he said', "en"), target=WrittenText("네, 그래요")),
+        Utterance(3, Interval(63, 64), "Ann", target=TranslatedUnits(UnitList((1, 2)), reading=Text("잘 가요", "ko", "reader"))),
+        Utterance(4, Interval(65, 66), "Ann", target=KeptOriginal()),
     ),
 )  # fmt: skip
 
@@ -78,7 +79,7 @@ TEXTS = st.text(st.sampled_from("'=-+@ \t\n\",;a가") | st.characters(exclude_ca
 @settings(deadline=None, derandomize=True)
 def test_no_text_moves_a_cell_or_is_computed(source: str, target: str) -> None:
     script = Script(
-        "en", "ko", utterances=(Utterance(1, TimeSpan(0, 1), "Ann", text=Text(source, "en"), target=WrittenText(target)),)
+        "en", "ko", utterances=(Utterance(1, Interval(0, 1), "Ann", text=Text(source, "en"), target=WrittenText(target)),)
     )
     (row,) = csv.DictReader(io.StringIO(table_of(script).removeprefix("\ufeff"), newline=""))
     for name, text in (("source", source), ("target", target)):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from avcore.errors import InputError
+from avcore.timeline import Interval
 from netflips import cli
 from netflips.dubbing.approved import approved_targets
 from netflips.dubbing.terms import with_script_terms
@@ -16,7 +17,7 @@ from netflips.script.files import read_script, script_from, script_json, write_s
 from netflips.script.targets import Text, TranslatedFrom, WrittenText
 from netflips.script.terms import as_it_sounds, find_terms, terms_of_script
 from netflips.script.types import Script, Term
-from netflips.script.utterance import TimeSpan, Utterance
+from netflips.script.utterance import Utterance
 
 pytest.importorskip("espeakng_loader")
 
@@ -35,7 +36,7 @@ def _said(rows: dict[str, str], *terms: Term) -> Script:
     said = tuple(
         Utterance(
             number,
-            TimeSpan(number, number + 1),
+            Interval(number, number + 1),
             text=Text(heard, "en", "recognizer"),
             target=WrittenText(text, "cascade", TranslatedFrom(heard, text), seconds=1.0),
         )

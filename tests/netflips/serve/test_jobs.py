@@ -20,13 +20,13 @@ from starlette.testclient import TestClient
 from avcore.flags import options_from
 from avcore.media import SoundWriter, VideoWriter
 from avcore.notes import sentence
-from avcore.timeline import FRAME_RATE, SAMPLE_RATE
+from avcore.timeline import FRAME_RATE, SAMPLE_RATE, Interval
 from netflips.commands.dub import build_parser
 from netflips.commands.dub_options import DubCommand
 from netflips.script.files import read_script, require_own_files, write_script
 from netflips.script.targets import SpokenSound, WrittenText
 from netflips.script.types import Made, Script, SpeakerOf, Timing, VoiceFile
-from netflips.script.utterance import TimeFit, TimeSpan, Utterance
+from netflips.script.utterance import TimeFit, Utterance
 from netflips.serve.jobs import Job, JobFolders, KeptNote
 from netflips.serve.preview import MEDIA, VIDEO, facts
 from netflips.serve.queue import Queue
@@ -131,8 +131,8 @@ def test_a_dub_and_its_review(client: TestClient, tmp_path: Path) -> None:
     second = until(client, client.post("/api/v1/jobs", json=form).json(), over)
     folder = tmp_path / "page" / "jobs" / second["id"]
     one, other = read_script(folder / "script.json").utterances
-    assert (one.place, one.speaker, one.target) == (TimeSpan(0.0, 1.0), "", None)
-    assert (other.place, other.speaker, other.target) == (TimeSpan(1.25, 1.96), "Ann", WrittenText("두 번째예요."))
+    assert (one.place, one.speaker, one.target) == (Interval(0.0, 1.0), "", None)
+    assert (other.place, other.speaker, other.target) == (Interval(1.25, 1.96), "Ann", WrittenText("두 번째예요."))
     assert [one["named"] for one in second["utterances"]] == ["", "Ann"]  # the next correction says it again
     rows[1]["spoken"] = "다시요."
     third = until(client, client.post("/api/v1/jobs", json=form | {"after": second["id"]}).json(), over)
@@ -192,7 +192,7 @@ def test_subtitles_of_a_visitor_are_what_is_said(client: TestClient, tmp_path: P
     assert words[words.index("--timing") + 1] == "source"
     build_parser().parse_args(words[1:])
     script = tmp_path / "talk.script.json"
-    place = TimeSpan(0.1, 1.9)
+    place = Interval(0.1, 1.9)
     write_script(script, Script("en", "ko", utterances=(Utterance(place=place, target=WrittenText("네.")),)))
     given["subtitles"] = upload(client, script, "subtitles")["id"]
     job = dubbed(client, given)
@@ -220,7 +220,7 @@ def test_speech_is_said_and_speakers_have_voices(client: TestClient, tmp_path: P
     taken = SpokenSound("speech.mp4", from_s=0.25, to_s=0.75, keep_sound=True)  # what the draft found of it for the first
     rows = [{"start_s": 0.0, "end_s": 1.0}, {"start_s": 1.25, "end_s": 1.75, "speech": own}, {"start_s": 1.8, "end_s": 1.96}]
     rows += [{"start_s": 2.0, "end_s": 2.4, "spoken": "네."}]
-    places = [TimeSpan(one["start_s"], one["end_s"]) for one in rows]
+    places = [Interval(one["start_s"], one["end_s"]) for one in rows]
     write_script(folder / "draft.json", Script(utterances=(Utterance(place=places[0], target=taken),)))
     voices = {"speaker 1": voice}
     assert client.post(f"/api/v1/jobs/{job['id']}/again", json={"rows": rows, "voices": voices}).status_code == 200
@@ -567,7 +567,7 @@ def test_a_video_with_a_silent_track_before_the_speaker_s_has_speech(tmp_path: P
 def test_a_correction_has_what_is_opened_and_half_a_minute_again(tmp_path: Path, spoken_s: float, fixed_s: float) -> None:
     # 3 s are in no step, 1 s reads and writes, 6 s hear it
     steps = (("read", 0.5), ("faces", 8.0), ("speech", 2.0), ("frames", 4.0), ("check", 6.0), ("write", 0.5))
-    said = Utterance(1, TimeSpan(0, spoken_s), fit=TimeFit(TimeSpan(0, spoken_s), spoken_s=spoken_s))
+    said = Utterance(1, Interval(0, spoken_s), fit=TimeFit(Interval(0, spoken_s), spoken_s=spoken_s))
     timings = tuple(Timing(name, seconds) for name, seconds in steps)
     write_script(tmp_path / "report.json", Script(utterances=(said,), made=Made(timings=timings)))
     job = Job("0" * 32, visitor="", kind="dub", title="", words=(), values={}, state="done", began_s=100.0, ended_s=124.0)
