@@ -74,6 +74,21 @@ def test_a_head_says_another_talk_with_its_own_mouths() -> None:
     assert gaps[asked[:, 2] > 0.9].max() < closed + 0.005
 
 
+def test_a_mouth_is_hardly_opened_beyond_its_own_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[float]()
+
+    def seen(shape: np.ndarray, gap: float, *others: object) -> np.ndarray:
+        asked.append(gap)
+        return shape
+
+    monkeypatch.setattr("unit2av.lipsync.mesh.rewrite.moved_to", seen)
+    wide = Footage(np.tile([1.5, 0.0, 0.0], (100, 1)), lambda time: speaker()[1], lambda face: repertoire())
+    list(wide.drawn_by(speaker()[0][0]).frames(speaker()[0][:30]))
+    most = float(repertoire().album.mouths["gap"].max())
+    assert repertoire().chooser.range.wanted(np.array([[1.5, 0, 0]]))[0, 0] > 1.3 * most
+    assert most < max(asked) < 1.2 * most + 0.005
+
+
 def test_outside_of_the_mouth_the_frame_is_warped_and_no_more() -> None:
     scene, mouth = speaker()[0][40], speaker()[1].mouths[40]
     place, album = place_of(mouth), repertoire().album
@@ -164,6 +179,15 @@ def test_lips_do_not_stand_still_nor_go_to_and_fro() -> None:
     steps = np.diff(np.array(chosen(made(gaps).chooser, np.tile([0.3, 0.0, 0.0], (50, 1)))))
     assert (steps == 0).mean() < 0.5
     assert (steps[1:] * steps[:-1] < 0).mean() < 0.3
+
+
+def test_a_bitten_lip_is_passed_over() -> None:
+    gaps = np.concatenate([waves(100), np.full(30, 0.06)])
+    person = made(gaps)
+    person.album.mouths["visible"][100:] += 0.04
+    costs = person.chooser.costs(np.array([0.3, 0.0, 0.0]), person.album.mouths[0])
+    alike = np.abs(gaps[:100] - 0.06) < 0.004
+    assert costs[100:].min() > costs[:100][alike].max()
 
 
 def test_the_work_of_a_search_grows_with_the_frames_alone() -> None:

@@ -18,7 +18,7 @@ from avcore.faces.geometry import Box, Landmarks
 from avcore.timeline import Seconds, frames_to_units, units_to_samples
 from avcore.units import Units
 
-RENDERING = 16
+RENDERING = 17
 """Raised whenever a backend draws the same input in another way, so that kept frames are made anew."""
 LIPS_WITH = "--lips-with"
 

@@ -39,6 +39,9 @@ blurred."""
 _TREMBLE, _ASIDE = 0.006, 0.015
 """What costs 1 (widths of the face): how far the mesh's lips are from those of the frames around, and from their usual place under
 the nose. Where the mesh is wrong, as in a quick turn, the mouth would be cut out beside itself."""
+_BITTEN = 0.02
+"""Gap that the pixels show beyond the mesh's, over the person's usual, that costs 1 (widths of the face): there the mesh lies
+beside the lips, or one is bitten, as in an f, and would be seen as two."""
 _FORWARDS, _BACKWARDS, _HOLD, _TURN = {1: 0.0, 2: 0.1, 3: 0.4}, {-1: 0.15, -2: 0.3}, 0.6, 0.6
 """Costs of going on in the footage by so many frames, of staying, and of going the other way than before: lips that stand still, or
 go to and fro between two frames, are seen."""
@@ -104,9 +107,12 @@ class Chooser:
 
     @cached_property
     def _own(self) -> Floats:
-        """Cost of a mesh that may be wrong, [n]."""
-        mouths, usual = self.album.mouths, float(np.median(self.album.every["aside"]))
-        return np.asarray(np.square(mouths["tremble"] / _TREMBLE) + np.square((mouths["aside"] - usual) / _ASIDE), np.float32)
+        """Cost of a mesh that may be wrong, and of a bitten lip, [n]."""
+        mouths, every = self.album.mouths, self.album.every
+        aside = mouths["aside"] - np.median(every["aside"])
+        bitten = np.maximum(mouths["visible"] - mouths["gap"] - np.median(every["visible"] - every["gap"]), 0)
+        own = np.square(mouths["tremble"] / _TREMBLE) + np.square(aside / _ASIDE) + np.square(bitten / _BITTEN)
+        return np.asarray(own, np.float32)
 
     def turned(self, turn: Floats) -> Floats:
         """Return what it costs that heads are turned, and of a size, unlike one [4]: [n]."""

@@ -27,6 +27,8 @@ _SHAPE_SIGMA, _REACH = 0.8, 3
 """Frames over which the shape is averaged where mouths of different moments follow each other, and how far that reaches."""
 _FADE = (0.7,)
 """Opacity of a frame's own run beside a jump, and one frame further."""
+_MOST_OPENED, _PARTED_BY = 1.15, 0.004
+"""How far a mouth is opened at most: so many times its own gap, and so many widths of the face more. Beyond, its teeth get long."""
 _FEWEST, _LEAST_RANGE = 25, 0.03
 """Fewest mouths to choose from, and least range of their gaps (nobody speaks, or holds a smile), in widths of the face."""
 _TURNED = 6.0
@@ -188,6 +190,7 @@ class Rewrite:
         if here.place is None or here.number < 0:
             return here.scene.rgb
         gap, width = self.repertoire.chooser.range.wanted(here.asked[None])[0]
+        gap = min(gap, _MOST_OPENED * float(self.repertoire.album.mouths["gap"][here.number]) + _PARTED_BY)
         line = float(1 - self.repertoire.parted[here.number]) * self.repertoire.chooser.range.closed
         shape = moved_to(self._shape(window, here.place), gap, width, self.repertoire.person, float(here.asked[2]), line)
         return draw(here.scene.rgb, here.place, shape, self._donors(window), float(here.asked[2]), here.soft)
