@@ -1,1 +1,2 @@
-"""The commands that run all below them: their options, and the work of each that is not a step of a dub."""
+"""The commands: the options of each, and its work but for the steps of a dub. Commands of whole folders (`evaluate`, `serve`, the
+avatar's `dialogue`) lie there, above this one."""

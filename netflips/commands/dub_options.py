@@ -1,4 +1,4 @@
-"""The options of `netflips dub`: what a dub depends on, and its files, models and languages."""
+"""The options of `netflips dub`: those of any dub (`DubOptions`), and its files, models and languages."""
 
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Divide and join utterances of a script, and name speakers and terms: for `netflips script` and the page.
+"""Divide and join utterances of a script, and rename speakers: for `netflips script` and the page.
 
 What a person wrote stays with its utterance. What the models found (units, faces, a translation, the fit) is dropped and found
 again.
