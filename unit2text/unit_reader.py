@@ -25,14 +25,14 @@ from avcore.decoding.beam import SearchConfig
 from avcore.decoding.layers import DecoderLayer
 from avcore.errors import CheckpointError, UnitError, UnitRangeError, UsageError
 from avcore.progress import Progress, silent
-from avcore.timeline import FRAME_RATE, UNIT_RATE, frames_to_seconds
+from avcore.timeline import FRAME_RATE, UNIT_RATE, Interval, frames_to_seconds
 from avcore.units import NUM_MARKS, Ids, Units, require_language, require_same_vocabulary
 from unit2text.config import OWNER, UnitToTextConfig
 from unit2text.model import EncodedUnits, LipText, UnitText, UnitToTextNetwork, load_unit_to_text_network
 from unit2text.search import PUBLISHED_SEARCH, Found, ReadOptions, Span, align, find_text
 from unit2text.stage import LIPS, UNIT2TEXT, UNITS
 from unit2text.text import TextVocabulary
-from unit2text.windows import SURE, Pause, WindowSettings, best_cut, join_windows, pauses_of, plan_windows
+from unit2text.windows import SURE, WindowSettings, best_cut, join_windows, pauses_of, plan_windows
 
 _STRETCHES_AT_ONCE = 6
 """Stretches that are encoded together."""
@@ -128,7 +128,7 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
         spoken: ReaderInput,
         language: str | None = None,
         options: ReadOptions | None = None,
-        pauses: Sequence[Pause] | None = None,
+        pauses: Sequence[Interval] | None = None,
         progress: Progress = silent,
     ) -> Transcript:
         """Read input of any length.
@@ -144,7 +144,7 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
         spoken: ReaderInput,
         language: str | None = None,
         options: ReadOptions | None = None,
-        pauses: Sequence[Pause] | None = None,
+        pauses: Sequence[Interval] | None = None,
         progress: Progress = silent,
         windows: WindowSettings | None = None,
     ) -> Reading:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from avcore.contracts import Word
 from avcore.errors import UsageError
-from avcore.timeline import frames_to_seconds, seconds_to_samples, seconds_to_units, units_to_seconds
+from avcore.timeline import Interval, frames_to_seconds, seconds_to_samples, seconds_to_units, units_to_seconds
 from avcore.units import Units
 from unit2text.text import normalise_for_reading
 
@@ -50,8 +50,6 @@ def _surest(cuts: Sequence[int], num_steps: int, log_probs: LogProbs) -> int:
     return cuts[int(np.argmax(scores.cpu().numpy()))]
 
 
-Pause = tuple[float, float]
-"""Start and end (s) of a stretch without speech."""
 _LONG_S = 0.24
 """A unit of this length or more is taken for a pause."""
 _SAME_S = 0.5
@@ -95,7 +93,7 @@ class Window(NamedTuple):
     """the step behind its last one"""
 
 
-def pauses_of(units: Units) -> list[Pause]:
+def pauses_of(units: Units) -> list[Interval]:
     """Return the stretches of long units, which are silence or breath. Raises UnitError for units without durations."""
     merged = Units.from_frames(units.frames())
     assert merged.durations is not None  # as counted
@@ -103,10 +101,10 @@ def pauses_of(units: Units) -> list[Pause]:
     least = seconds_to_units(_LONG_S)
     long = np.flatnonzero(merged.durations >= least)
     spans = ((int(ends[at] - merged.durations[at]), int(ends[at])) for at in long)
-    return [(float(units_to_seconds(first)), float(units_to_seconds(last))) for first, last in spans]
+    return [Interval(float(units_to_seconds(first)), float(units_to_seconds(last))) for first, last in spans]
 
 
-def plan_windows(num_steps: int, rate: int, pauses: Iterable[Pause], settings: WindowSettings) -> list[Window]:
+def plan_windows(num_steps: int, rate: int, pauses: Iterable[Interval], settings: WindowSettings) -> list[Window]:
     """Return windows that cover 0 to num_steps - 1, in order. rate: steps a second.
 
     A window ends in the middle of the longest pause within its possible lengths, or of the latest of equal pauses.
@@ -114,7 +112,7 @@ def plan_windows(num_steps: int, rate: int, pauses: Iterable[Pause], settings: W
     longest, shortest, overlap = (
         max(1, seconds_to_samples(one, rate)) for one in (settings.longest_s, settings.shortest_s, settings.overlap_s)
     )
-    quiet = [(seconds_to_samples(start, rate), seconds_to_samples(end, rate)) for start, end in pauses]
+    quiet = [pause.samples(rate) for pause in pauses]
 
     windows: list[Window] = []
     begin, fresh = 0, 0  # fresh: the first step that is in no window yet, or in the middle of an overlap

@@ -11,7 +11,7 @@ import torchaudio
 
 from avcore.contracts import Transcript, Word, of_words
 from avcore.errors import UsageError
-from avcore.timeline import UNIT_RATE
+from avcore.timeline import UNIT_RATE, Interval
 from avcore.units import END, PAD, Units
 from tests.unit2text.tiny import SMALL
 from unit2text.model import EncodedUnits, UnitText
@@ -238,7 +238,7 @@ def test_short_input_is_one_window_long_windows_overlap() -> None:
 
 
 def test_cuts_lie_in_the_longest_pause_that_a_window_may_end_at() -> None:
-    windows = plan_windows(800, 50, [(1.0, 1.9), (5.0, 5.4), (7.0, 7.6), (12.0, 12.3)], SETTINGS)
+    windows = plan_windows(800, 50, [Interval(1.0, 1.9), Interval(5.0, 5.4), Interval(7.0, 7.6), Interval(12.0, 12.3)], SETTINGS)
     covered(windows, 800)
     assert windows == [Window(0, 365), Window(365, 800)]
 
@@ -247,7 +247,7 @@ def test_cuts_lie_in_the_longest_pause_that_a_window_may_end_at() -> None:
 def test_any_input_is_covered_once(seed: int) -> None:
     random = np.random.default_rng(seed)
     starts = np.sort(random.uniform(0, 100, 20))
-    pauses = [(float(start), float(start + random.uniform(0.1, 1))) for start in starts]
+    pauses = [Interval(float(start), float(start + random.uniform(0.1, 1))) for start in starts]
     covered(plan_windows(5000, 50, pauses, SETTINGS), 5000)
 
 

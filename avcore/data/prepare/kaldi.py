@@ -15,6 +15,7 @@ from avcore.data.prepare.sources import CorpusFile
 from avcore.data.published.kaldi import KaldiUtterance, read_kaldi
 from avcore.errors import InputError
 from avcore.flags import Command, flag
+from avcore.timeline import Interval
 from avcore.units import normalise_language
 
 LOG = logging.getLogger("netflips")
@@ -58,8 +59,8 @@ def recording_of(one: KaldiUtterance, language: str) -> CorpusRecording:
         translation=one.translation,
         extra={"split": one.split} if one.split else {},
     )
-    part_s = None if one.start_s is None or one.end_s is None else (one.start_s, one.end_s)
-    return CorpusRecording(CorpusFile(one.path.name, (one.path,)), entry, part_s=part_s)
+    part = None if one.start_s is None or one.end_s is None else Interval(one.start_s, one.end_s)
+    return CorpusRecording(CorpusFile(one.path.name, (one.path,)), entry, part=part)
 
 
 _COMMAND = Command(KaldiCorpus, "netflips prepare kaldi", KaldiCorpus.prepare)

@@ -20,6 +20,7 @@ from avcore.data.prepare.recordings import CorpusRecording, RecordedCorpus
 from avcore.data.prepare.sources import CorpusFile
 from avcore.errors import InputError
 from avcore.flags import Command, flag
+from avcore.timeline import Interval
 from avcore.units import normalise_language
 
 _RECORDINGS, _SUPERVISIONS = "recordings", "supervisions"
@@ -74,8 +75,8 @@ class LhotseCorpus(RecordedCorpus):
                 name, f"audio/{name}.wav", language=self.language, speaker=str(row.get("speaker") or ""),
                 text=text.capitalize() if text.isupper() else text, extra={"split": split} if split else {},
             )  # fmt: skip
-            part_s = None if is_whole else (start, start + seconds)
-            yield CorpusRecording(CorpusFile(sound.name, (sound,)), entry, part_s=part_s)
+            part = None if is_whole else Interval(start, start + seconds)
+            yield CorpusRecording(CorpusFile(sound.name, (sound,)), entry, part=part)
 
     def _sound(self, recording: Mapping[str, Any]) -> Path | None:
         """Return the file of a recording; None if it is not there, or no file."""

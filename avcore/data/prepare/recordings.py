@@ -17,7 +17,7 @@ from avcore.data.prepare.workplace import MANIFEST, ItemRecord, Journal
 from avcore.errors import MediaError
 from avcore.media import read_speech, write_speech
 from avcore.speech.audio import level_dbfs
-from avcore.timeline import samples_to_seconds, seconds_to_samples
+from avcore.timeline import Interval, samples_to_seconds
 
 MIN_SECONDS = 0.1
 SILENT_DBFS = -70.0
@@ -64,8 +64,8 @@ class CorpusRecording:
     """its entry without lengths; `audio` is the path for its wav"""
     manifest: str = MANIFEST
     """name of the manifest that the entry goes to"""
-    part_s: tuple[float, float] | None = None
-    """begin and end (s) in the sound, None = all of it"""
+    part: Interval | None = None
+    """where it is in the sound, None = all of it"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,10 +90,10 @@ class RecordedCorpus(SourceCorpus):
         """Write a recording as 16 kHz wav."""
         one: CorpusRecording = piece.work
         with self.opened(one) as path:
-            if one.part_s is None:
+            if one.part is None:
                 stored = store_sound(path, self.out_dir, one.entry.audio)
             else:
-                start, stop = map(seconds_to_samples, one.part_s)
+                start, stop = one.part.samples()
                 stored = store_speech(_whole(path)[start:stop], self.out_dir, one.entry.audio, f"{path.name}: {one.entry.id}")
 
         entry = replace(one.entry, duration_s=stored.seconds, samples=stored.samples)
