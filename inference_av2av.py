@@ -9,5 +9,5 @@ if __name__ == "__main__":
         from netflips.commands.dub import main
     words = sys.argv[1:]
     # AV2AV's program dubs whatever it is given, so this one goes on where speech is not understood.
-    goes_on = [] if {"--ask", "--strict"} & set(words) else ["--yes"]
+    goes_on = [] if "--strict" in words else ["--yes"]
     sys.exit(main([*goes_on, *words], prog="inference_av2av.py"))

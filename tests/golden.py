@@ -43,6 +43,7 @@ from netflips.script.files import write_script
 from netflips.script.targets import WrittenText
 from netflips.script.types import Script, SpeakerOf, VoiceFile
 from netflips.script.utterance import Utterance
+from tests.netflips.conftest import config
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE = Path(cli.__file__).resolve().parents[1]
@@ -67,14 +68,14 @@ RUNS: dict[str, list[str]] = {
     "clip": [*_CLIP, "--lips", "units", "--subtitles", "source,target"],
     "clip mesh": [*_CLIP, "--lips", "mesh", "--embed-subtitles", "--subtitles", "source,target"],
     "clip wav2lip": [*_CLIP, *_SOUND, "--burn-label", "made"],
-    "clip hard": [*_CLIP, "--hard-paste", "--modalities", "audio"],
+    "clip hard": [*_CLIP, "--config", "{hard}", "--modalities", "audio"],
     "clip burnt": [*_CLIP, "--subtitles", "source,target", "--burn-subtitles", "target", "--burn-label", "made"],
     "clip of 2.45 s": ["dub", "{clip245}", "--out-vid-path", "{out}.mp4"],
     "clip of odd size": ["dub", "{odd}", "--out-vid-path", "{out}.mkv", "--lips", "units"],
     "clip of odd size mesh": ["dub", "{odd}", "--out-vid-path", "{out}.mp4", "--lips", "mesh"],
     "film": [*_FILM, "--lips", "units", "--subtitles", "source,target"],
     "film mesh": [*_FILM, "--lips", "mesh"],
-    "film wav2lip": [*_FILM, *_SOUND, "--hard-paste"],
+    "film wav2lip": [*_FILM, *_SOUND, "--config", "{hard}"],
     "film held": [*_FILM, *_HELD],
     "film part": [*_FILM, "--start", "4.75", "--end", "7.9", "--burn-label", "made", "--lips", "units"],
     "film preview": [*_FILM, "--preview", "--lips", "units"],
@@ -148,6 +149,7 @@ def write_material(folder: Path) -> dict[str, Path]:
         ("held", "freeze_frame: true\npace: [1, 1.1]\n"),
         ("muted", f"background_audio: {folder / 'other.mov'}\n"),
         ("frozen", "freeze_frame: true\n"),
+        ("hard", "hard_paste: true\n"),
     ):
         made[name] = folder / f"{name}.yaml"
         made[name].write_text(options, encoding="utf-8")
@@ -248,7 +250,7 @@ def take(name: str, material: dict[str, Path], folder: Path) -> Mark:
 
 def _kill(argv: Sequence[str], folder: Path) -> None:
     """Begin a run in a process of its own, and kill that when the first frames are kept."""
-    unchecked = ["--check", "off"] if argv[0] == "dub" else []  # whatever recognizer is here
+    unchecked = config(check="off") if argv[0] == "dub" else []  # whatever recognizer is here
     words, nowhere = [sys.executable, "-m", "netflips.cli", *argv, *unchecked], subprocess.DEVNULL
     running = subprocess.Popen(words, cwd=CODE, stdout=nowhere, stderr=nowhere)
     while running.poll() is None and not any(folder.glob("*/frames/*.mp4")):

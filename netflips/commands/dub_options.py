@@ -70,7 +70,7 @@ class DubCommand(DubOptions, SpreadFlags, CommonOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.ask + self.yes + self.strict > 1:
-            raise UsageError("--ask, --yes and --strict do not go together", hint="give one of them")
+            raise UsageError("ask, --yes and --strict do not go together", hint="give one of them")
         if not self.videos:
             raise UsageError("give a video to dub", hint="as in: netflips dub talk.mp4")
         if self.out is not None and self.out_dir is not None:
@@ -101,7 +101,7 @@ class DubCommand(DubOptions, SpreadFlags, CommonOptions):
         if self.one_file and apart:
             raise UsageError(Message("{what} does not go with one_file", what=apart[0]), hint="leave one of them out")
 
-        of_one = {"--glossary": self.glossary, "--pronounce": self.pronounce, SPEECH_IN: self.speech_in, SCRIPT_IN: self.script}
+        of_one = {"--glossary": self.glossary, "pronounce": self.pronounce, SPEECH_IN: self.speech_in, SCRIPT_IN: self.script}
         if one := next((flag for flag, given in of_one.items() if given is not None), None):
             hint = "dub each language by itself; with the same --work-dir all that is found in the video is found once"
             raise UsageError(f"{one} holds words of one language", expected="one language in --to", found=self.to, hint=hint)

@@ -184,9 +184,9 @@ def _dub_side_by_side(run: _Run) -> int | None:
 
     options, pairs, report = run.options, run.pairs, run.report
     if options.out_dir is None:
-        raise UsageError("--ray dubs into --out-dir")
+        raise UsageError("ray dubs into --out-dir")
     if options.ask:
-        raise UsageError("--ask has nobody to ask with --ray", hint="what is not understood is left out; --yes dubs it")
+        raise UsageError("ask has nobody to ask with ray", hint="what is not understood is left out; --yes dubs it")
     require_utf8([path for pair in pairs for path in pair], "a video")
 
     batch, data = [VideoToDub(*pair, run.works.get(pair[1])) for pair in pairs], report.data_paths

@@ -104,7 +104,7 @@ class SpeakersOptions(QuietOptions):
     script: Path = positional("SCRIPT", file=Input("the script"))
     """of --draft or --report"""
     out: Path | None = flag("-o", "--out", default=None, file=Output("the folder of people", is_folder=True), metavar="DIR")
-    """folder of people, for netflips dub --people; whoever is in it already, and sounds otherwise, gets another sound"""
+    """folder of people, for the key people of netflips dub; whoever is in it already, and sounds otherwise, gets another sound"""
     video: Path | None = flag(default=None, file=Input("the script's video"))
     """where the script's video is, if it was moved"""
 

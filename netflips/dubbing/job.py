@@ -217,12 +217,12 @@ class Job:
 
     @cached_property
     def readings(self) -> dict[str, str]:
-        """Readings of words, of --pronounce and of the script's terms."""
+        """Readings of words, of `pronounce` and of the script's terms."""
         path = self.options.pronounce
         return self.term_readings | ({} if path is None else read_readings(path, self.languages[1]))
 
     def with_readings(self, text: str) -> str:
-        """Return a text in which words are replaced by the readings of --pronounce and of the script's terms."""
+        """Return a text in which words are replaced by the readings of `pronounce` and of the script's terms."""
         return as_pronounced(text, self.readings)
 
     @property

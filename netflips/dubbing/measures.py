@@ -67,7 +67,7 @@ class Measurer:
     language: str
     """the target language"""
     readings: Mapping[str, str]
-    """how words are read, as of --pronounce"""
+    """how words are read, as of `pronounce`"""
 
     def measured(self, one: Utterance, transcript: Transcript | None = None) -> Spoken:
         """Speak an utterance, transcribe and measure it. transcript: if it is known. Raises NetflipsError where that fails."""

@@ -93,10 +93,12 @@ class DubOptions(MarkFlags):
     """
 
     keys: ClassVar[frozenset[str]] = frozenset((
-        "address", "background_audio", "diarize_with", "freeze_frame", "gpus_per_worker", "keep_sound",
-        "leave_faulty", "loudness", "one_file", "other_speech", "pace", "retry_failed", "revoice",
+        "address", "ask", "background_audio", "check", "diarize_with", "freeze_frame", "gpus_per_worker", "hard_paste",
+        "keep_sound", "leave_faulty", "loudness", "one_file", "operator", "other_speech", "pace", "people", "pronounce", "ray",
+        "retry_failed", "revoice",
         "separate_with", "sign_certificate", "sign_key", "speech_level", "stems", "subtitle_font", "subtitle_offset", "timeline",
         "tracks", "translator_unit_offset", "utterance_length", "video_track", "vocoder_unit_offset",
+        "workers",
     ))  # fmt: skip
     """Options that few people ask for."""
 
@@ -160,7 +162,7 @@ class DubOptions(MarkFlags):
     voice: Path | None = voice_flag(may_be_name=True, group="voice")
     """voice to use instead of the source's: a recording or a stored voice; builtin: the source's as the vocoder has it, without the
     colour, breath and melody that are measured on the speaker"""
-    people: Path | None = flag(default=None, file=Input("the people (--people)", may_be_folder=True), metavar="DIR")
+    people: Path | None = flag(default=None, file=Input("the people (people)", may_be_folder=True), metavar="DIR")
     """people who are known from other recordings, a folder with a sound of each, as netflips script speakers writes it: who surely
     is one of them gets the name and that voice"""
     speak_with: str | None = flag(
@@ -262,7 +264,7 @@ class DubOptions(MarkFlags):
         if self.other_speech != "keep" and self.script_in is None:
             raise UsageError("other_speech belongs to --script-in", hint=f"add {SCRIPT_IN} talk.srt, or leave it out")
         if self.people is not None and self.voice is not None:
-            raise UsageError("--people has a voice for each, --voice is one for all", hint="leave one of them out")
+            raise UsageError("people has a voice for each, --voice is one for all", hint="leave one of them out")
         if self.retranslate and self.script_in is None:
             raise UsageError("--retranslate belongs to --script-in", hint=f"add {SCRIPT_IN} draft.json, or leave it out")
         if self.timeline is not None and self.timeline.suffix.lower() != ".otio":

@@ -70,7 +70,7 @@ class Provenance:
             if consent:
                 require_in_force(consent, options.script_in)
             if options.operator and not consent:
-                raise UsageError("--operator needs the consent of those who are seen and heard", hint="give --consent FILE")
+                raise UsageError("an operator needs the consent of those who are seen and heard", hint="give --consent FILE")
         return cls(terms, consent, Signing.of(options) if options.sign and not options.is_draft else None)
 
 
@@ -157,7 +157,7 @@ def for_media(options: DubOptions, info: MediaInfo, out: Path) -> DubOptions:
         raise OutputError("the dub of a sound file is a sound file", path=info.path, expected=expected, found=out.name)
 
     needing = {
-        "--operator": options.operator, "--burn-label": options.label, "--burn-subtitles": options.burn_subtitles,
+        "operator": options.operator, "--burn-label": options.label, "--burn-subtitles": options.burn_subtitles,
         "--embed-subtitles": options.embed_subtitles, "--in-bbox-path": options.in_bbox_path,
         "--lips": options.lips.name not in (AUTO, NONE) or any(options.lips.values.values()),
     }  # fmt: skip

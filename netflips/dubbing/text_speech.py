@@ -61,7 +61,7 @@ def text_speech(script: Script, job: Job, sound: Sound) -> "TextToUnit | Program
 
 
 def readings_of(script: Script, job: Job) -> dict[str, str]:
-    """Return how words are read: as --pronounce and the script's terms say, else as the terms propose."""
+    """Return how words are read: as `pronounce` and the script's terms say, else as the terms propose."""
     return proposed_readings(script) | job.readings
 
 

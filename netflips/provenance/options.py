@@ -81,7 +81,9 @@ class MarkFlags(Options):
         if (self.sign_key is None) != (self.sign_certificate is None):
             raise UsageError("--sign-key and --sign-certificate go together", hint="give both, or neither")
         if self.operator and (len(self.operator) > _MOST_LETTERS or not self.operator.isprintable()):
-            raise UsageError("--operator takes a name", expected=f"up to {_MOST_LETTERS} letters", found=self.operator[:40])
+            raise UsageError(
+                "the operator's name cannot be used", expected=f"up to {_MOST_LETTERS} letters", found=self.operator[:40]
+            )
 
         if self.operator or self.sign_key is not None:
             object.__setattr__(self, "sign", True)

@@ -1,4 +1,4 @@
-"""People who are known from other recordings: a folder with the sound of each, named after them (--people).
+"""People who are known from other recordings: a folder with the sound of each, named after them (`people`).
 
 `Ann.wav` is the voice that dubs speak with. By it, and by `Ann~2.wav` from a recording in which she sounds otherwise, she is known.
 """

@@ -1,4 +1,4 @@
-"""A cluster on this machine that loses a worker and then a machine while `netflips dub --ray` runs; the dub's own words follow.
+"""A cluster on this machine that loses a worker and then a machine while `netflips dub` runs with Ray; the dub's own words follow.
 
 There is a worker for each of its cores, so that when the machine has gone there is no place for one of them.
 `python -m tests.integration.losing_cluster OUT --in-vid-path ...`: prints what was lost, and when, as a line of JSON.
@@ -84,7 +84,7 @@ def main(out: str, *words: str) -> int:
         for _ in range(NODES):
             cluster.add_node(num_cpus=1)
         threading.Thread(target=lose, args=(cluster, Path(out), 2, 5, told), daemon=True).start()
-        code = command.main(["--out-dir", out, "--ray", *config(address=cluster.address), *words])
+        code = command.main(["--out-dir", out, *config(ray=True, address=cluster.address), *words])
         print(json.dumps(told))
         return code
     finally:

@@ -188,6 +188,7 @@ def _write_corpora(folder: Path) -> None:
     for program, code in (("nllb", TRANSLATE), ("whisper", HEAR)):
         write_program(folder / "bin" / program, code)
     (folder / "my_configs" / "unit2av").mkdir(parents=True)
+    (folder / "ray.yaml").write_text("ray: true\n")
     (folder / "my_configs" / "unit2av" / "our_voice.yaml").write_text(_yaml_of(ROOT / "docs" / "training.md"))
     copytree(ROOT / "docs" / "clip", folder / "docs" / "clip")
     for seed, name in enumerate(("anna", "ben", "carl"), 2):

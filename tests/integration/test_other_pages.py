@@ -83,6 +83,7 @@ def _write_what_is_read(folder: Path) -> None:
     (folder / "talk.ko.srt").write_text("1\n00:00:00,200 --> 00:00:02,100\n네, 좋아요.\n", encoding="utf-8")
     (folder / "consent.yaml").write_text("- {who: A. Kim, agreed_to: all of it}\n")
     (folder / "tracks.yaml").write_text("tracks: dub,original,background\n")
+    (folder / "people.yaml").write_text("people: people\n")
     (folder / "editor.yaml").write_text("timeline: talk_ko.otio\nstems: stems\n")
     write_random_unit_to_text(folder / "reader.safetensors")
     write_whisper(folder / "faster-whisper-small", "where is the bus stop")

@@ -21,6 +21,7 @@ from recipes.demo.random.random_checkpoints import (
     UNIT_ENCODER,
     write_random_checkpoints,
 )
+from tests.netflips.conftest import config
 from tests.signals import hear_ctrl_c
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,7 +41,7 @@ def _dub_command(checkpoints: Path, out: Path, *more: str) -> list[str]:
         sys.executable, str(ROOT / "inference_av2av.py"), "--in-vid-path", str(CLIP), "--out-vid-path", str(out),
         "--src-lang", "en", "--tgt-lang", "ko", "--av2unit-path", str(checkpoints / UNIT_ENCODER),
         "--utut-path", str(checkpoints / KOREAN_TRANSLATOR), "--unit2av-path", str(checkpoints / RENDERER),
-        "--speaker-encoder-path", str(checkpoints / SPEAKER_ENCODER), "--beam", "2", "--cpu", "--check", "off", *more,
+        "--speaker-encoder-path", str(checkpoints / SPEAKER_ENCODER), "--beam", "2", "--cpu", *config(check="off"), *more,
     ]  # fmt: skip
 
 
@@ -48,7 +49,7 @@ def _dub_command(checkpoints: Path, out: Path, *more: str) -> list[str]:
 def dubbed(checkpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a dub and its report."""
     folder = tmp_path_factory.mktemp("dubbed")
-    more = ("--report", "report.json", "--hard-paste", "--max-target-units", "60")
+    more = ("--report", "report.json", *config(hard_paste=True), "--max-target-units", "60")
     command = _dub_command(checkpoints, Path("dubbed.mp4"), *more)
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

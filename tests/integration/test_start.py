@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from netflips.cli import COMMANDS
+from tests.netflips.conftest import config
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {
@@ -41,7 +42,7 @@ print(code, *({HEAVY!r} & set(sys.modules)))
 """
     clip = ROOT / "docs" / "clip" / "clip.mp4"
     words = ["dub", str(clip), "--out", str(tmp_path / "out.mp4"), "--report", str(tmp_path / "a.html")]
-    done = _python(code, *words, "--quiet", "--check", "off")
+    done = _python(code, *words, "--quiet", *config(check="off"))
     assert (done.stdout, done.stderr) == ("0\n", "")
 
 
@@ -50,6 +51,7 @@ def test_libraries_are_left_out_of_garbage_searches_at_work() -> None:
 import gc
 from avcore.command import Parser, run
 from avcore.loading import loading
+from tests.netflips.conftest import config
 def work(_):
     with loading():
         print(gc.isenabled())

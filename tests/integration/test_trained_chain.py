@@ -18,6 +18,7 @@ from netflips.commands import dub as dub_command
 from netflips.script.files import script_from
 from recipes.made.drawn_lips import draw_corpus
 from tests.av2unit.made_clips import NUM_UNITS, VOCABULARY, make_clip, share_in_order, write_corpus
+from tests.netflips.conftest import config
 from unit2av import train_unit2a, train_unit2v
 from unit2unit.utut_finetune import finetune, prepare_pairs
 
@@ -101,7 +102,7 @@ def test_what_the_entry_points_train_dubs_a_clip(corpus: Path, encoder: Path, tm
     given = ["--in-vid-path", f"{tmp_path}/talk.mp4", "--out-vid-path", f"{tmp_path}/talk_ko.mp4"]
     given += ["--src-lang", "en", "--tgt-lang", "ko", "--max-target-units", "60", "--cpu", "--yes"]
     more = ["--voice", f"{tmp_path}/voice.npy", "--timing", "free", "--report", f"{tmp_path}/report.json"]
-    more += ["--hard-paste"]  # of a mouth as wide and dark as that of this drawing, something might be before it
+    more += config(hard_paste=True)  # of a mouth as wide and dark as that of this drawing, something might be before it
     assert dub_command.main([*given, *paths, *side_files, *more]) == 0
     report = script_from(json.loads((tmp_path / "report.json").read_text()))
     assert report.num_target_units > 0

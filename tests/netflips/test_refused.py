@@ -141,7 +141,7 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("dub", "--lips-with 'nobody-has-this {{video}} {{audio}} {{dir}}'", "is not there"),
     ("dub", "--lips-with true --lips-size 100", "--lips-size cannot be used; expected a multiple of 16 from 64 to 1024; found 100"),
     ("dub", "sign_key=x.pem", "sign"),
-    ("dub", "--operator 'a\nb'", "operator"),
+    ("dub", "operator='\"a\\nb\"'", "operator"),
     ("dub", "--consent none.yaml", "consent"),
     ("bundle", "--to kr", "from en into ko only; expected into ko; found kr; did you mean ko?"),
     ("bundle", "--to fr", "from en into ko only; expected into ko; found fr; for other languages give checkpoints"),

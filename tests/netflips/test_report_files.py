@@ -23,6 +23,7 @@ from netflips.report.material import FinishedDub
 from netflips.report.story import ShownStretch, address, stretches_of
 from netflips.script.files import script_from, script_json
 from netflips.script.types import Script
+from tests.netflips.conftest import config
 from tests.netflips.report_pages import Reader, dub_report, four_utterances, numbered, utterance
 from tests.refusal import refused
 
@@ -99,7 +100,7 @@ def test_videos_dubbed_side_by_side_have_a_page_too(
     monkeypatch.setattr("netflips.bulk.dubbing.dub_side_by_side", dub_side_by_side)
     (tmp_path / "none.pt").write_bytes(b"no model")
     flags = [f"--{name}-path={tmp_path / 'none.pt'}" for name in ("av2unit", "utut", "unit2av")]
-    flags += ["--src-lang=en", "--tgt-lang=ko", "--ray"]
+    flags += ["--src-lang=en", "--tgt-lang=ko", *config(ray=True)]
     reports = [f"--report={name}" for name in (first, tmp_path / "x.html", tmp_path / "y.json")]
     inputs = ["--in-vid-path", str(files[0]), str(files[1]), "--out-dir", str(out_dir)]
     assert dub_command.main([*inputs, *flags, *reports]) == 1

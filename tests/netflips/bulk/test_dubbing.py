@@ -1,4 +1,4 @@
-"""`netflips dub --ray`: a folder of videos, what is complete is not done again."""
+"""`netflips dub` with `ray`: a folder of videos, what is complete is not done again."""
 
 import json
 from dataclasses import replace
@@ -24,9 +24,10 @@ def arguments(paths: ModelPaths, speech: np.ndarray, tmp_path: Path) -> list[str
         write_clip(folder / name, speech, num_frames=10)
     (folder / "b.mp4").write_text("not a video")
     return [
-        "--in-vid-path", str(folder), "--out-dir", str(tmp_path / "out"), "--ray", "--workers", "1", "--src-lang", "en",
+        "--in-vid-path", str(folder), "--out-dir", str(tmp_path / "out"),
+        *config(ray=True, workers=1, check="off"), "--src-lang", "en",
         "--tgt-lang", "ko", "--modalities", "audio", "--timing", "free", "--cpu", *model_flags(paths),
-        "--beam", "1", "--max-target-units", "20", "--check", "off", "--yes",
+        "--beam", "1", "--max-target-units", "20", "--yes",
         "--report", str(tmp_path / "report.json"),
     ]  # fmt: skip
 
@@ -84,7 +85,7 @@ def test_it_needs_a_folder(arguments: list[str], tmp_path: Path, capsys: pytest.
     del arguments[2:4]
     arguments[1] = str(tmp_path / "in" / "a.mp4")
     assert dub_command.main([*arguments, "--out-vid-path", str(tmp_path / "x.mp4")]) == 2
-    assert "--ray dubs into --out-dir" in capsys.readouterr().err
+    assert "ray dubs into --out-dir" in capsys.readouterr().err
 
 
 _ROAD = {"cascade": True, "recognizer": "whisper", "text_translator": "translator"}

@@ -39,6 +39,7 @@ from netflips.models import load_models
 from netflips.quality_estimation import estimate_utterance
 from netflips.script.files import script_from, script_json
 from tests.netflips.bundles.conftest import ABOUT
+from tests.netflips.conftest import config
 from tests.netflips.dubbing.made import write_times
 from tests.refusal import refused
 from unit2av import inference_unit2a
@@ -146,8 +147,8 @@ def test_speech_outside_is_told_in_one_warning_and_in_the_report(packed: Bundle,
     ("flags", "answer", "code", "told"),
     [
         (["--strict"], "", 3, "error: {0}: not all of it is surely understood; found 1 of 1 not understood"),
-        (["--ask"], "y\n", 0, "go on all the same? [y/N] "),
-        (["--ask"], "\n", 3, "error: {0}: it is not understood, and nothing is written"),
+        (config(ask=True), "y\n", 0, "go on all the same? [y/N] "),
+        (config(ask=True), "\n", 3, "error: {0}: it is not understood, and nothing is written"),
         (["--yes"], "", 0, "lips by"),
         ([], "", 3, "error: {0}: it is not understood, and nothing is written\n  --yes goes on all the same\n  --draft talk.json "),
         ([], "", 3, "\n  --cascade dubs any English speech, once its models are here: netflips models get korean-free\n"),

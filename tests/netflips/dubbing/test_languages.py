@@ -40,7 +40,7 @@ def arguments(recording: Path, paths: ModelPaths, tmp_path: Path) -> list[str]:
     """French into Korean and English: random models, whose translator has twenty languages and whose renderer has two voices."""
     return [
         str(recording), "-o", str(tmp_path / "out.mp4"), "--from", "fr", "--to", "ko,eng", "--beam", "1",
-        "--max-target-units", "30", "--cpu", "--quiet", "--check", "off", "--yes", *model_flags(paths),
+        "--max-target-units", "30", "--cpu", "--quiet", *config(check="off"), "--yes", *model_flags(paths),
     ]  # fmt: skip
 
 
@@ -150,7 +150,7 @@ def test_a_folder_s_dubs_and_joint_files_are_not_dubbed_again(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("more", [[], ["--ray", "--workers", "1"]])
+@pytest.mark.parametrize("more", [[], config(ray=True, workers=1)])
 def test_a_video_that_fails_keeps_no_other_from_its_joint_file(
     more: list[str], arguments: list[str], recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -265,8 +265,7 @@ def test_over_text_speech_is_recognized_once_for_all_languages(
         "--cascade",
         "--cpu",
         "--quiet",
-        "--check",
-        "off",
+        *config(check="off"),
         "--subtitles",
         "source,target",
     ]
@@ -318,8 +317,7 @@ def test_over_text_a_missing_language_is_refused_before_the_work(
         (["--to", "ko,xx"], "unit translator utut_ko.pt has no language 'xx'; expected one of en, es, fr"),
         (["--script-in", "{script}"], "--script-in holds words of one language; expected one language in --to; found ko,en"),
         (["--speech-in", "{script}"], "--speech-in holds words of one language"),
-        (["--pronounce", "{script}"], "the same --work-dir"),
-        (["--ray", "--to", "ko,es"], "has no language 'es'"),
+        ([*config(ray=True), "--to", "ko,es"], "has no language 'es'"),
     ],
 )
 def test_what_is_for_one_language_is_refused_before_the_work(
@@ -336,7 +334,7 @@ def test_several_videos_have_a_work_folder_each_also_side_by_side(arguments: lis
     clips = [str(write_clip(tmp_path / "in" / name, speech)) for name in ("a.mp4", "b.mp4")]
     asked = [*clips, *arguments[3:], "--out-dir", str(tmp_path / "out"), "--modalities", "audio", "--timing", "free"]
     names = {f"{video}_{language}.mp4" for video in "ab" for language in ("ko", "en")}
-    for more in ([], ["--ray", "--workers", "1"]):
+    for more in ([], config(ray=True, workers=1)):
         report = tmp_path / f"made{len(more)}.json"
         assert dub_command.main([*asked, *more, "--report", str(report)]) == 0
         assert {one.name for one in (tmp_path / "out").glob("*.mp4")} == names
@@ -346,5 +344,5 @@ def test_several_videos_have_a_work_folder_each_also_side_by_side(arguments: lis
         assert all(not {*ANALYSIS} & {*work_made(one)} for one in dubs)
     before = {one: one.stat().st_mtime_ns for one in (tmp_path / "out").glob("*.mp4")}
     (tmp_path / "out" / "b_en.mp4").unlink()
-    assert dub_command.main([*asked, "--ray", "--workers", "1"]) == 0
+    assert dub_command.main([*asked, *config(ray=True, workers=1)]) == 0
     assert [one.name for one, made in before.items() if one.stat().st_mtime_ns != made] == ["b_en.mp4"]

@@ -29,7 +29,7 @@ from netflips.script.people import People, read_people
 from netflips.script.types import Media, Script
 from netflips.script.utterance import Utterance
 from tests.avcore.made_speech import babble, silence
-from tests.netflips.conftest import error_line
+from tests.netflips.conftest import config, error_line
 from tests.netflips.dubbing.made import plain_frames, steady_times, write_recording
 from tests.refusal import refused
 from unit2av.speaker import SpeakerEncoder, read_voice
@@ -246,13 +246,13 @@ def test_what_does_not_fit_is_refused_in_a_line(
     assert cli.main(["script", "speakers", str(script)]) == 0
     assert capsys.readouterr().out == "Ann: 1 utterance, 1.8 s\n"
 
-    refused(UsageError, "--people has a voice for each, --voice is one for all", DubOptions, people=stored, voice=talk)
+    refused(UsageError, "people has a voice for each, --voice is one for all", DubOptions, people=stored, voice=talk)
     new.mkdir()
     with pytest.raises(InputError, match=r"this is no folder with the sound of a person.*netflips script speakers"):
         dub(talk, tmp_path / "dub.mp4", models, DubOptions(people=new))
     (new / "Ann.wav").write_bytes(b"no sound")
     refused(InputError, r"Ann\.wav", dub, talk, tmp_path / "dub.mp4", models, DubOptions(people=new))
     report = str(stored / "Ann.wav")
-    assert cli.main(["dub", str(talk), "-o", str(tmp_path / "dub.mp4"), "--people", str(stored), "--report", report]) == 2
-    assert "would overwrite the people (--people)" in capsys.readouterr().err
+    assert cli.main(["dub", str(talk), "-o", str(tmp_path / "dub.mp4"), *config(people=stored), "--report", report]) == 2
+    assert "would overwrite the people (people)" in capsys.readouterr().err
     assert not (tmp_path / "dub.mp4").exists()

@@ -26,7 +26,7 @@ from netflips.report.files import summary_of
 from netflips.script.files import script_from, script_json, write_script
 from netflips.script.types import Script, SpeakerOf, VoiceFile
 from tests.forked import start
-from tests.netflips.conftest import model_flags
+from tests.netflips.conftest import config, model_flags
 from tests.netflips.dubbing.made import (
     CUT_S,
     FRAME_RATE,
@@ -175,7 +175,7 @@ def test_a_killed_run_goes_on_and_gives_the_same(
 ) -> None:
     arguments = [
         "--src-lang", "en", "--tgt-lang", "ko", "--cpu", "--beam", "1", "--max-target-units", "30", "--quiet",
-        "--check", "off", "--yes", *model_flags(paths),
+        *config(check="off"), "--yes", *model_flags(paths),
         "--in-vid-path", str(recording), "--out-vid-path", str(tmp_path / "x.mp4"), "--work-dir", str(tmp_path / "work"),
     ]  # fmt: skip
     (tmp_path / "work").mkdir()

@@ -167,7 +167,7 @@ def test_the_sound_of_a_video_can_be_dubbed_alone(recording: Path, models: Model
         ({"modalities": "video"}, "found --modalities video"),
         ({"lips": "mesh"}, "found --lips"),
         ({"lips": LipSyncChoice(values={"lips_with": "draw {video} {out}"})}, "found --lips"),
-        ({"operator": "Studio"}, "found --operator"),
+        ({"operator": "Studio"}, "found operator"),
         ({"video_track": 1}, "it has no such video track"),
     ],
 )

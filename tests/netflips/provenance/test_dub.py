@@ -73,7 +73,7 @@ def test_a_dub_carries_who_agreed_and_what_made_it(clip: Path, models: Models, c
 
 
 def test_an_operator_labels_signs_and_asks(clip: Path, models: Models, consent: Path, tmp_path: Path) -> None:
-    refused(UsageError, "--operator needs the consent", dub, clip, tmp_path / "none.mp4", models, quick(operator="Studio"))
+    refused(UsageError, "an operator needs the consent", dub, clip, tmp_path / "none.mp4", models, quick(operator="Studio"))
     assert not (tmp_path / "none.mp4").exists()
     options = quick(operator="Studio", consent=consent)
     assert (options.label, options.sign) == (SPEECH_AND_LIPS.label, True)

@@ -53,10 +53,9 @@ def test_a_project_s_consent_is_asked_once_and_goes_to_the_command(operated: Tes
     done = dubbed(operated, {"video": upload(operated)["id"], "label": True} | AGREED)
     folder = operated.folder / done["id"]  # type: ignore[attr-defined]
     words = json.loads((folder / "job.json").read_text(encoding="utf-8"))["words"]
-    assert words[words.index("--operator") + 1] == "A <b>Studio</b>"
     assert words[words.index("--consent") :][:2] == ["--consent", "consent.json"]
     assert words[-2:] == ["--config", "options.yaml"]
-    signing = {"sign_key": "/k.pem", "sign_certificate": "/c.pem"}
+    signing = {"operator": "A <b>Studio</b>", "sign_key": "/k.pem", "sign_certificate": "/c.pem"}
     assert json.loads((folder / "options.yaml").read_text(encoding="utf-8")) == signing
     assert "--burn-label" not in words  # the label is the operator's
     (consent,) = read_consent(folder / "consent.json")
