@@ -25,7 +25,7 @@ _PURPOSES = {
 
 def fit_centroids(config: KMeansConfig) -> None:
     """Fit a k-means model to a sample of the frames of a corpus."""
-    # Loads scikit-learn and the media decoders, which --help and --print-config do without.
+    # Loads scikit-learn and the media decoders, which --help and --cfg do without.
     from av2unit.clustering.fit import fit_quantizer
 
     with bars() as progress:

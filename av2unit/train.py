@@ -39,7 +39,7 @@ _FROM_TENSORS = ("resnet_width", "mask_dim", "num_classes")
 
 def make_task(config: TrainConfig) -> "UnitEncoderTask":
     """Read and check the data and the configuration of a run."""
-    # Loads accelerate and the media decoders, which --help and --print-config do without.
+    # Loads accelerate and the media decoders, which --help and --cfg do without.
     from av2unit.training.task import UnitEncoderTask
 
     with bars() as progress:

@@ -50,7 +50,7 @@ TRAININGS = {
         ("-m", "recipes.kox.true_shape", "--out-dir", "{data}/shape", "--pairs", "60", "--held-out", "4"),
         "unit2unit.utut_finetune.finetune",
         (
-            "--config", "unit2unit/finetune_large_batch", "init=null", "data_dir={data}/pairs", "fairseq.task.langs=[en,ko]",
+            "--config-name", "unit2unit/finetune_large_batch", "init=null", "data_dir={data}/pairs", "fairseq.task.langs=[en,ko]",
             "fairseq.task.text_weight=0", "update_tokens=1024", "fairseq.dataset.num_workers=0", "fairseq.checkpoint.no_save=true",
             "fairseq.dataset.disable_validation=true",
         ),
@@ -73,8 +73,8 @@ TRAININGS = {
         "the text-to-unit model (text2unit/aligned), 60 s of speech",
         ("-m", "recipes.made.babble", "--out-dir", "{data}"),
         "text2unit.train",
-        ("--config", "text2unit/aligned", "data.train={data}/manifest.jsonl", "data.units={data}/units.jsonl", "data.hold_out=4",
-         "batch.max_length_sum=3000", *_LOOP),
+        ("--config-name", "text2unit/aligned", "data.train={data}/manifest.jsonl", "data.units={data}/units.jsonl",
+         "data.hold_out=4", "batch.max_length_sum=3000", *_LOOP),
     ),
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 _OUTPUTS = ("-o", "--out", "--out-dir", "--json", "--rows", "--out-path", "--out-unit-path")
-_RUN, _CONFIG, _CHECK = "run_dir=", "--config", "check_only=true"
+_RUN, _CONFIG, _CHECK = "run_dir=", "--config-name", "check_only=true"
 _BY_CONTENT = 1 << 30
 """Bytes up to which content counts; larger files and folders go by names, sizes and times."""
 

@@ -1,7 +1,7 @@
 """Train a text-to-unit model, and export it as a checkpoint.
 
     python -m text2unit.train data.train=train.jsonl data.units=units.jsonl run_dir=runs/say           # small, CTC
-    python -m text2unit.train --config text2unit/aligned data.train=... data.units=...                 # for units by the hundred
+    python -m text2unit.train --config-name text2unit/aligned data.train=... data.units=...            # for units by the hundred
     python -m text2unit.train export --checkpoint runs/say/checkpoints/best.pt --out-path text2unit.safetensors
 
 On several GPUs or machines: `accelerate launch -m text2unit.train ...`.

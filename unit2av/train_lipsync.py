@@ -5,7 +5,7 @@
     python -m unit2av.train_lipsync data.train=train.jsonl losses.sync_checkpoint=lipsync_expert.pth run_dir=runs/lipsync
     python -m unit2av.train_lipsync export --checkpoint runs/lipsync/checkpoints/last.pt --out-path wav2lip.pth
 
-`--config unit2av/lipsync_hq` trains a discriminator beside the generator. On several GPUs or machines:
+`--config-name unit2av/lipsync_hq` trains a discriminator beside the generator. On several GPUs or machines:
 `accelerate launch -m unit2av.train_lipsync ...`.
 """
 

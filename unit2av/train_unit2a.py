@@ -1,7 +1,7 @@
 """Train the unit vocoder of one language, and put it into a renderer checkpoint.
 
-    python -m unit2av.train_unit2a --config unit2av/unit2a data.train=train.jsonl data.units=units.jsonl run_dir=runs/ko
-    python -m unit2av.train_unit2a model=harmonic data.train=...      # a voice with a pitch: --config unit2av/unit2a_harmonic
+    python -m unit2av.train_unit2a --config-name unit2av/unit2a data.train=train.jsonl data.units=units.jsonl run_dir=runs/ko
+    python -m unit2av.train_unit2a model=harmonic data.train=...      # a voice with a pitch: --config-name unit2av/unit2a_harmonic
     python -m unit2av.train_unit2a export --checkpoint runs/ko/checkpoints/best.pt --out-path renderer.safetensors
 
 On several GPUs or machines: `accelerate launch -m unit2av.train_unit2a ...`.
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _as_config(word: str) -> str:
     """`model=harmonic`, short for the config that trains such a model: its losses and its optimiser belong to it."""
     name = word.removeprefix(_MODEL)
-    return word if name == word or not name.isidentifier() else f"--config=unit2av/unit2a_{name}"
+    return word if name == word or not name.isidentifier() else f"--config-name=unit2av/unit2a_{name}"
 
 
 def export_vocoder(checkpoint: str | Path, out_path: str | Path, into: str | Path | None = None, language: str = "") -> Path:

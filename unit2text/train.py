@@ -1,6 +1,6 @@
 """Train a unit-to-text model, and export it.
 
-    python -m unit2text.train --config unit2text/train data.train=train.jsonl data.units=units.jsonl run_dir=runs/x
+    python -m unit2text.train --config-name unit2text/train data.train=train.jsonl data.units=units.jsonl run_dir=runs/x
     python -m unit2text.train export --checkpoint runs/x/checkpoints/best.pt --out-path reader.safetensors
 
 On several GPUs or machines: `accelerate launch -m unit2text.train ...`.

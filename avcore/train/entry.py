@@ -1,6 +1,6 @@
 """The command line of every trainer: a yaml in configs/ and overrides become a frozen dataclass.
 
-    python -m av2unit.train --config av2unit/debug data.train=... loop.max_steps=100
+    python -m av2unit.train --config-name av2unit/debug data.train=... loop.max_steps=100
 
 A wrong key, type or value is one clear error before anything is loaded; so is a run that would overwrite its inputs. hydra,
 OmegaConf and the other packages of the extra `train` are imported when training begins: exports and `--help` do not need them.
@@ -207,22 +207,27 @@ def main_of(
     purpose: str,
     argv: Sequence[str] | None = None,
 ) -> int:
-    """Run a command line of `--config NAME` and overrides, and return the exit code.
+    """Run a command line of `--config-name NAME` and overrides, and return the exit code.
 
-    With `--print-config` the resolved config is printed and nothing runs. Configs are looked for in the folder that `--config-dir`
+    With `--cfg job` the resolved config is printed and nothing runs. Configs are looked for in the folder that `--config-dir`
     names, if any, then in `configs/` of NetfLips.
     """
     parser = Parser(prog=prog, description=purpose)
-    parser.add_argument("--config", default=default, help=f"name of a yaml below the config folder (default: {default})")
-    parser.add_argument("--config-dir", type=Path, default=CONFIG_FOLDER, help="folder of yaml files of your own, on top of ours")
-    parser.add_argument("--print-config", action="store_true", help="show the resolved config and stop")
+    # The names of these three are hydra's own.
+    parser.add_argument(
+        "--config-name", "-cn", default=default, help=f"name of a yaml below the config folder (default: {default})"
+    )
+    parser.add_argument(
+        "--config-dir", "-cd", type=Path, default=CONFIG_FOLDER, help="folder of yaml files of your own, on top of ours"
+    )
+    parser.add_argument("--cfg", "-c", choices=("job",), help="job: show the resolved config and stop")
     add_quiet_options(parser)
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that differ from the yaml")
 
     def do(options: argparse.Namespace) -> int | None:
         stamp_training_lines()
-        config = read_config(schema, options.config, options.overrides, options.config_dir.resolve())
-        if options.print_config:
+        config = read_config(schema, options.config_name, options.overrides, options.config_dir.resolve())
+        if options.cfg is not None:
             from avcore.train.settings import as_yaml
 
             os.write(1, as_yaml(config).encode())

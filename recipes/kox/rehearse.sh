@@ -15,7 +15,7 @@ set -f
 
 run_stage 1 "made-up pairs" python recipes/kox/true_shape.py --out-dir "$exp/shape" --pairs "$pairs" --held-out "$held_out" --scale "$scale"
 run_stage 2 "pairs" python -m unit2unit.utut_finetune.prepare_pairs --splits "$exp/shape" --out "$exp/pairs" --overwrite
-run_stage 3 "train" python -m unit2unit.utut_finetune.finetune --config-dir recipes/kox/configs --config rehearsal \
+run_stage 3 "train" python -m unit2unit.utut_finetune.finetune --config-dir recipes/kox/configs --config-name rehearsal \
     data_dir="$exp/pairs" run_dir="$exp/run" $train_with
 run_stage 4 "evaluate" netflips evaluate translate --pairs "$exp/pairs" --utut-path "$exp/run/checkpoints/checkpoint_best.pt" \
     --json "$exp/translate.json" $evaluate_with

@@ -26,7 +26,7 @@ hear_options=
 read_options "$@"
 set -f # words of the options are no patterns of files
 
-check_training 6 --config "$config" init="${translator:-null}" run_dir="$exp/$run" fairseq.task.text_weight="$text_weight" $train_with
+check_training 6 --config-name "$config" init="${translator:-null}" run_dir="$exp/$run" fairseq.task.text_weight="$text_weight" $train_with
 launch=$prepare_launch some_may_fail=1 run_stage 1 "prepare both sides" \
     netflips prepare kox --data-root "$corpus" --out-dir "$exp/data" ${speak_with:+--synthesise-with "$speak_with"} $prepare_with
 for side in en "$target"; do
@@ -40,7 +40,7 @@ if [[ $translator ]]; then
     start=$exp/start.pt
     made=$start run_stage 5 "the tag of $target" python -m unit2unit.utut_finetune.add_language "$translator" "$start" --language "$target"
 fi
-launch=$train_launch run_stage 6 "fine-tune" python -m unit2unit.utut_finetune.finetune --config "$config" data_dir="$exp/pairs" init="$start" \
+launch=$train_launch run_stage 6 "fine-tune" python -m unit2unit.utut_finetune.finetune --config-name "$config" data_dir="$exp/pairs" init="$start" \
     run_dir="$exp/$run" fairseq.task.text_weight="$text_weight" $train_with
 launch=$score_launch run_stage 7 "evaluate" netflips evaluate translate --pairs "$exp/pairs" --utut-path "$exp/$run/checkpoints/checkpoint_best.pt" \
     --json "$exp/$run/translate.json" --rows "$exp/$run/translate.jsonl" $evaluate_with

@@ -16,7 +16,7 @@ set -f
 
 run_stage 1 "made-up pairs" python recipes/kox/true_shape.py --out-dir "$exp/shape" --pairs "$pairs" --held-out "$held_out" --scale "$scale"
 run_stage 2 "pairs" python -m unit2unit.utut_finetune.prepare_pairs --splits "$exp/shape" --out "$exp/pairs" --overwrite
-launch=$train_launch run_stage 3 "updates" python -m unit2unit.utut_finetune.finetune --config-dir recipes/public/configs --config from_nothing \
+launch=$train_launch run_stage 3 "updates" python -m unit2unit.utut_finetune.finetune --config-dir recipes/public/configs --config-name from_nothing \
     data_dir="$exp/pairs" run_dir="$exp/run" fairseq.task.text_weight=0 update_tokens="$update_tokens" \
     fairseq.optimizer.max_update="$updates" fairseq.common.log_interval=1 fairseq.dataset.num_workers=0 \
     fairseq.dataset.disable_validation=true fairseq.checkpoint.no_save=true $train_with

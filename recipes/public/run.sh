@@ -44,7 +44,7 @@ if [[ $lhotse && ! $text2unit && ! $zeroth ]]; then
     echo "$0: error: --lhotse needs --text2unit FILE, or --zeroth to train one on" >&2
     exit 2
 fi
-check_training 23 --config-dir "$config_dir" --config "$config" init="${translator:-null}" run_dir="$exp/$run" fairseq.task.text_weight="$text_weight" $train_with
+check_training 23 --config-dir "$config_dir" --config-name "$config" init="${translator:-null}" run_dir="$exp/$run" fairseq.task.text_weight="$text_weight" $train_with
 sets=() # folders of pairs with sound on both sides
 if [[ $fleurs ]]; then
     launch=$prepare_launch some_may_fail=1 run_stage 1 "FLEURS, both sides read by people" \
@@ -86,7 +86,7 @@ if [[ $lhotse ]]; then
         text2unit=$exp/text2unit.safetensors
         launch=$extract_launch some_may_fail=1 run_stage 12 "units of Zeroth" \
             netflips extract "$exp/zeroth/train.jsonl" --out-dir "$exp/units/zeroth" --av2unit-path "$encoder" $extract_with
-        launch=$train_launch run_stage 13 "a model that says text in units" python -m text2unit.train --config "$text2unit_config" \
+        launch=$train_launch run_stage 13 "a model that says text in units" python -m text2unit.train --config-name "$text2unit_config" \
             data.train="$exp/zeroth/train.jsonl" data.units="$exp/units/zeroth" run_dir="$exp/text2unit" $text2unit_with
         run_stage 14 "it as a model" python -m text2unit.train export \
             --checkpoint "$exp/text2unit/checkpoints/best.pt" --out-path "$text2unit"
@@ -113,7 +113,7 @@ if [[ $translator ]]; then
     made=$start run_stage 22 "the tag of $target" \
         python -m unit2unit.utut_finetune.add_language "$translator" "$start" --language "$target"
 fi
-launch=$train_launch run_stage 23 "fine-tune" python -m unit2unit.utut_finetune.finetune --config-dir "$config_dir" --config "$config" \
+launch=$train_launch run_stage 23 "fine-tune" python -m unit2unit.utut_finetune.finetune --config-dir "$config_dir" --config-name "$config" \
     data_dir="$exp/pairs" init="$start" run_dir="$exp/$run" fairseq.task.text_weight="$text_weight" $train_with
 launch=$score_launch run_stage 24 "evaluate" netflips evaluate translate --pairs "$exp/pairs" \
     --utut-path "$exp/$run/checkpoints/checkpoint_best.pt" --json "$exp/$run/translate.json" --rows "$exp/$run/translate.jsonl" $evaluate_with

@@ -28,12 +28,12 @@ from tests.refusal import refused
 
 def _fit(corpus: Path, model: Path, *more: str, config: str = "av2unit/kmeans_debug") -> int:
     given = [f"manifest={corpus}/train.jsonl", f"model={model}", f"fit.num_clusters={NUM_UNITS}", "num_workers=0", *more]
-    return kmeans.main(["fit", "--config", config, *given])
+    return kmeans.main(["fit", "--config-name", config, *given])
 
 
 def _apply(corpus: Path, model: Path, out_dir: Path, *more: str) -> int:
     given = [f"manifest={corpus}/train.jsonl", f"model={model}", f"out_dir={out_dir}", "num_workers=0", *more]
-    return kmeans.main(["apply", "--config", "av2unit/kmeans_debug", *given])
+    return kmeans.main(["apply", "--config-name", "av2unit/kmeans_debug", *given])
 
 
 @pytest.fixture(scope="module")
@@ -234,7 +234,7 @@ def test_bad_clips_are_named_and_their_lines_left_empty(corpus: Path, model: Pat
     rows = [json.loads(line) for line in (corpus / "train.jsonl").read_text().splitlines()]
     rows[2]["audio"] = "audio/none.wav"
     (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    options = ["apply", "--config", "av2unit/kmeans_debug", f"manifest={tmp_path}/train.jsonl", f"root={corpus}"]
+    options = ["apply", "--config-name", "av2unit/kmeans_debug", f"manifest={tmp_path}/train.jsonl", f"root={corpus}"]
     assert kmeans.main([*options, f"model={model}", f"out_dir={tmp_path}", "num_workers=1"]) == 0
     assert list(json.loads((tmp_path / "train.report.json").read_text())["bad_clips"]) == [rows[2]["id"]]
     assert (tmp_path / "train.km").read_text().splitlines()[2] == ""
@@ -246,10 +246,10 @@ def test_a_layer_of_an_encoder_is_clustered(corpus: Path, encoder_path: Path, tm
     options = [f"manifest={tmp_path}/train.jsonl", f"root={corpus}", f"model={tmp_path}/km.safetensors", f"out_dir={tmp_path}"]
     options += ["num_workers=0", "device=cpu", "features.kind=encoder", "features.layer=1", "fit.num_clusters=5"]
     options += ["features.modalities=[audio]"]
-    assert kmeans.main(["fit", "--config", "av2unit/kmeans_debug", *options]) == 2  # no checkpoint
+    assert kmeans.main(["fit", "--config-name", "av2unit/kmeans_debug", *options]) == 2  # no checkpoint
     given = [*options, f"checkpoint={encoder_path}"]
-    assert kmeans.main(["fit", "--config", "av2unit/kmeans_debug", *given]) == 0
-    assert kmeans.main(["apply", "--config", "av2unit/kmeans_debug", *given]) == 0
+    assert kmeans.main(["fit", "--config-name", "av2unit/kmeans_debug", *given]) == 0
+    assert kmeans.main(["apply", "--config-name", "av2unit/kmeans_debug", *given]) == 0
     quantizer = load_quantizer(tmp_path / "km.safetensors")
     assert quantizer.features["encoder"] == extractor.fingerprint
     name, units = next(iter(read_units(tmp_path / "train.units.jsonl").items()))

@@ -17,7 +17,7 @@ def settings(corpus: Path, run_dir: Path, *more: str, labels: str = "units.jsonl
     files = {split: ",".join(f"{corpus}/{split}.{name}" for name in labels.split(",")) for split in ("train", "valid")}
     given = [f"data.train={corpus}/train.{kind}", f"data.train_labels=[{files['train']}]", f"run_dir={run_dir}"]
     given += [f"data.valid={corpus}/valid.{kind}", f"data.valid_labels=[{files['valid']}]", f"model.image_crop_size={CROP}"]
-    return ["--config", "av2unit/train_debug", *given, "loop.device=cpu", *more]
+    return ["--config-name", "av2unit/train_debug", *given, "loop.device=cpu", *more]
 
 
 def config_of(corpus: Path, run_dir: Path, *more: str, **forms: str) -> TrainConfig:

@@ -138,7 +138,7 @@ def _texts() -> Iterator[Target]:
     yield Target("text: unit rows", "units.jsonl", prepare, JSON, (), ("o",), 14)
     published = ("manifest", "from-unit2a", "train.txt", "-o", "o.jsonl", "--quiet")
     yield Target("text: published", "train.txt", published, TEXT, ("x.wav",), ("o.jsonl",), 10)
-    train = ("av2unit.train", "--config", "av2unit/train_debug", "data.train=train.tsv", "data.train_labels=[train.km]")
+    train = ("av2unit.train", "--config-name", "av2unit/train_debug", "data.train=train.tsv", "data.train_labels=[train.km]")
     train += ("data.label_rate=50", "data.dictionaries=[dict.km.txt]", "run_dir=o", "check_only=true", "--quiet")
     beside = ("train.tsv", "train.km", "dict.km.txt")
     for name in beside:
@@ -146,7 +146,7 @@ def _texts() -> Iterator[Target]:
         yield Target("text: labels", name, train, TEXT, others, ("o",), 6)
     layout = ("avcore.data.prepare.kox", "--data-root", f"{GOOD}/bundle", "--out-dir", "o", "--layout", "kox.yaml", "--quiet")
     yield Target("text: yaml", "kox.yaml", layout, TEXT, (), ("o",), 12)
-    shown = ("av2unit.train", "--config", "train_debug", "--config-dir", ".", "--print-config", "run_dir=o", "data.train=x")
+    shown = ("av2unit.train", "--config-name", "train_debug", "--config-dir", ".", "--cfg", "job", "run_dir=o", "data.train=x")
     shown += ("data.train_labels=[y]",)
     yield Target("text: yaml", "train_debug.yaml", shown, TEXT, (), (), 12)
 

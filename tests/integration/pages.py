@@ -117,7 +117,7 @@ def check_settings(words: list[str]) -> None:
         named = {word.partition("=")[0] for word in settings}
         units = "data.train_labels=[x]" if module.startswith("av2unit") else "data.units=x"
         settings += [one for one in ("run_dir=x", "data.train=x", units) if one.partition("=")[0] not in named]
-    assert import_module(module).main([*settings, "--print-config"]) == 0
+    assert import_module(module).main([*settings, "--cfg", "job"]) == 0
 
 
 def check_buildable(words: list[str]) -> None:

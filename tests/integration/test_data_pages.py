@@ -61,9 +61,9 @@ FAILED = {
 
 FEW_UPDATES = "fairseq.optimizer.max_update=4 fairseq.checkpoint.save_interval_updates=4 fairseq.dataset.num_workers=0"
 FEW_STEPS = "loop.max_steps=2 loop.num_workers=0 loop.device=cpu"
-SMALL_VOICE = "batch.batch_size=2 data.hold_out=1 --config unit2av/unit2a_debug"
-SMALL_LIPS = f"data.train=data/talks/manifest.jsonl data.hold_out=1 {FEW_STEPS} batch.batch_size=1 --config unit2av"
-OF_LIPS = r"--config \S+|data\.train=\S+"
+SMALL_VOICE = "batch.batch_size=2 data.hold_out=1 --config-name unit2av/unit2a_debug"
+SMALL_LIPS = f"data.train=data/talks/manifest.jsonl data.hold_out=1 {FEW_STEPS} batch.batch_size=1 --config-name unit2av"
+OF_LIPS = r"--config-name \S+|data\.train=\S+"
 
 
 TRANSLATE = """
@@ -133,13 +133,13 @@ FORMS = (
     Form(r"train_lipsync export", "of a run of days", check=check_help),
     Form(r"train_lipsync .*debug", "a minute", more="loop.max_steps=2 loop.device=cpu"),
     Form(r"train_unit2a .*tones/units", "minutes", more=FEW_STEPS),
-    Form(r"train_unit2a (model=harmonic|--config shipped)", "days on a GPU", check=check_settings),
+    Form(r"train_unit2a (model=harmonic|--config-name shipped)", "days on a GPU", check=check_settings),
     Form(r"train_unit2a \.\.\.", "days on a GPU; its beginning stands above it on the page", check=check_settings),
     Form(r"inference_unit2a .*unit2av-path unit_av_renderer_ko", "no units of this name are here", check=check_help),
     Form(r"av2unit.train .*train_debug", "a minute", more="loop.max_steps=4 loop.num_workers=0"),
-    Form(r"av2unit.kmeans|av2unit.train (--config|run_dir)", "hours, of corpora that are not here", check=check_settings),
+    Form(r"av2unit.kmeans|av2unit.train (--config-name|run_dir)", "hours, of corpora that are not here", check=check_settings),
     Form(r"av2unit.train export --run-dir runs/it1", "of a run of hours", check=check_help),
-    Form(r"text2unit.train --config text2unit/aligned", "days on a GPU", check=check_settings),
+    Form(r"text2unit.train --config-name text2unit/aligned", "days on a GPU", check=check_settings),
     Form(r"netflips say .*runs/say_kss", "of a run of days", check=check_help),
 )
 

@@ -38,7 +38,9 @@ FORMS = (
     Form(r"netflips dub (?!.*--(ask|strict|yes))", "nobody understands babble", more="--yes"),
     Form(r"netflips avatar ", "a recognizer's folder, and a text-to-unit model, which a bundle may lack", check=check_help),
     Form(
-        r"unit2text.train data", "minutes of both cores", more="loop.max_steps=4 loop.save_every=2 --config unit2text/train_debug"
+        r"unit2text.train data",
+        "minutes of both cores",
+        more="loop.max_steps=4 loop.save_every=2 --config-name unit2text/train_debug",
     ),
     *COMMON,
 )

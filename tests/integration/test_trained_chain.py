@@ -40,7 +40,7 @@ def encoder(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     data += [f"data.valid={corpus}/valid.jsonl", f"data.valid_labels=[{corpus}/valid.units.jsonl]"]
     settings = [f"run_dir={folder}/encoder", "masking.mask_prob_audio=0", "masking.mask_prob_image=0", "loop.max_steps=60"]
     settings += ["loop.device=cpu"]
-    assert unit_encoder.main(["--config", "av2unit/train_debug", *data, *settings]) == 0
+    assert unit_encoder.main(["--config-name", "av2unit/train_debug", *data, *settings]) == 0
     assert unit_encoder.main(["export", "--run-dir", f"{folder}/encoder", "--out-path", f"{folder}/encoder.safetensors"]) == 0
     return folder / "encoder.safetensors"
 
@@ -57,7 +57,7 @@ def train_translator(folder: Path) -> Path:
         write_units(folder / f"{language}.jsonl", rows)
     given = ["--source", f"{folder}/en.jsonl", "--target", f"{folder}/ko.jsonl", "--num-units", str(NUM_UNITS)]
     assert prepare_pairs.main([*given, "--out", f"{folder}/pairs"]) == 0
-    settings = ["--config", "unit2unit/finetune_debug", f"data_dir={folder}/pairs", f"run_dir={folder}/translator"]
+    settings = ["--config-name", "unit2unit/finetune_debug", f"data_dir={folder}/pairs", f"run_dir={folder}/translator"]
     settings += ["fairseq.optimizer.max_update=20", "fairseq.dataset.num_workers=0"]
     assert finetune.main(settings) == 0
     return folder / "translator" / "checkpoints" / "checkpoint_best.pt"
@@ -70,7 +70,8 @@ def train_renderer(corpus: Path, folder: Path) -> Path:
     write_units(corpus / "voiced.jsonl", units)
     settings = [f"data.train={corpus}/train.jsonl", f"data.units={corpus}/voiced.jsonl", f"run_dir={folder}/voice"]
     assert (
-        train_unit2a.main(["--config", "unit2av/unit2a_debug", *settings, f"model.num_units={NUM_UNITS}", "loop.max_steps=10"]) == 0
+        train_unit2a.main(["--config-name", "unit2av/unit2a_debug", *settings, f"model.num_units={NUM_UNITS}", "loop.max_steps=10"])
+        == 0
     )
     best = f"{folder}/voice/checkpoints/best.pt"
     assert train_unit2a.main(["export", "--checkpoint", best, "--out-path", f"{folder}/voice.safetensors", "--language", "ko"]) == 0
@@ -78,7 +79,7 @@ def train_renderer(corpus: Path, folder: Path) -> Path:
     plain = [row.to_row() | {"vocabulary": VOCABULARY} for row in iter_units(drawn.units)]
     write_rows(drawn.units, plain)  # the mouths are another corpus's; only the chain is looked at here
     settings = [f"data.train={drawn.manifest}", f"data.units={drawn.units}", f"run_dir={folder}/lips", "loop.max_steps=10"]
-    assert train_unit2v.main(["--config", "unit2av/unit2v_debug", *settings]) == 0
+    assert train_unit2v.main(["--config-name", "unit2av/unit2v_debug", *settings]) == 0
     export = ["export", "--checkpoint", f"{folder}/lips/checkpoints/best.pt", "--into", f"{folder}/voice.safetensors"]
     assert train_unit2v.main([*export, "--out-path", f"{folder}/renderer.safetensors"]) == 0
     return folder / "renderer.safetensors"

@@ -141,7 +141,7 @@ def test_a_corpus_is_prepared(programs: Path, tmp_path: Path) -> None:
 def test_a_training_starts(programs: Path, tmp_path: Path) -> None:
     sing_corpus(tmp_path / "tones", utterances=12)
     run(
-        programs, tmp_path, "python", "-m", "unit2av.train_unit2a", "--config", "unit2av/unit2a_debug", "run_dir=run",
+        programs, tmp_path, "python", "-m", "unit2av.train_unit2a", "--config-name", "unit2av/unit2a_debug", "run_dir=run",
         "data.train=tones/manifest.jsonl", "data.units=tones/units.jsonl", "loop.max_steps=2", "loop.num_workers=0",
     )  # fmt: skip
     assert (tmp_path / "run" / "checkpoints" / "last.pt").is_file()

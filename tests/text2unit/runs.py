@@ -10,7 +10,7 @@ from text2unit.training.config import TextToUnitTrainConfig
 
 def words(corpus: BabbleCorpus, run_dir: Path, *overrides: str, config: str = "train_debug") -> list[str]:
     data = [f"data.train={corpus.manifest}", f"data.units={corpus.units}", f"run_dir={run_dir}"]
-    return ["--config", f"text2unit/{config}", *data, *overrides]
+    return ["--config-name", f"text2unit/{config}", *data, *overrides]
 
 
 def config_of(corpus: BabbleCorpus, run_dir: Path, *overrides: str, config: str = "train_debug") -> TextToUnitTrainConfig:

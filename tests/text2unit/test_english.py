@@ -69,7 +69,7 @@ def english(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [f'{{"id": "s{n}", "units": {_units(one)}, "durations": {[2] * len(_units(one))}}}\n' for n, one in enumerate(texts)]
     (folder / "u.jsonl").write_text("".join(rows))
     data = [f"data.train={folder / 'm.jsonl'}", f"data.units={folder / 'u.jsonl'}", "data.language=en", "data.trim=''"]
-    assert main(["--config", "text2unit/train_debug", *data, f"run_dir={folder / 'run'}", "--quiet"]) == 0
+    assert main(["--config-name", "text2unit/train_debug", *data, f"run_dir={folder / 'run'}", "--quiet"]) == 0
     assert export(folder / "run", folder / "t.safetensors", "--quiet") == 0
     return folder
 

@@ -92,7 +92,7 @@ def test_the_recipe_of_the_demo_trains(babble: BabbleCorpus, tmp_path: Path) -> 
     more = (f"data.train={tmp_path / 'some.jsonl'}", "data.hold_out=4", "loop.max_minutes=0", "loop.max_steps=2", "loop.device=cpu")
     task = make_task(read_config(TextToUnitTrainConfig, "demo/text2unit", [*words(babble, run)[2:], *more]))
     assert len(task.train) == len(rows) // 2 - 4
-    assert main(["--config", "demo/text2unit", *words(babble, run, *more)[2:]]) == 0
+    assert main(["--config-name", "demo/text2unit", *words(babble, run, *more)[2:]]) == 0
     assert export(run, tmp_path / "text2unit.safetensors", "--eight-bits") == 0
 
 

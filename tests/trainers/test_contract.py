@@ -115,7 +115,7 @@ class Contract:
     """A trainer. falls: its figures and the share that is left at the end; Wav2Lip's expert needs more steps than are made here.
 
     idle: weights that need no gradient. resized: a setting that makes another network. real: the config that is trained without
-    --config. small: settings for these tests. used: what takes its export, or its run's checkpoint.
+    --config-name. small: settings for these tests. used: what takes its export, or its run's checkpoint.
     """
 
     module: str
@@ -136,7 +136,7 @@ class Contract:
         return [*corpus_of(self.data), *LOOP, "loop.device=cpu", *self.small, f"run_dir={run_dir}", *more]
 
     def main(self, *more: str, run_dir: Path, config: str = "") -> int:
-        line = [*self.words, "--config", config or self.config, *self.given(*more, run_dir=run_dir)]
+        line = [*self.words, "--config-name", config or self.config, *self.given(*more, run_dir=run_dir)]
         return int(importlib.import_module(self.module).main(line))
 
     @property
@@ -419,9 +419,9 @@ def test_an_export_is_taken_by_what_comes_next(trainer: Contract, whole: Path, t
 
 def test_without_a_config_the_real_one_is_trained(trainer: Contract, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     module, told = importlib.import_module(trainer.module), []
-    for config in ([], ["--config", trainer.real]):
+    for config in ([], ["--config-name", trainer.real]):
         capfd.readouterr()
-        assert module.main([*trainer.words, *config, "--print-config", *trainer.given(run_dir=tmp_path)]) == 0
+        assert module.main([*trainer.words, *config, "--cfg", "job", *trainer.given(run_dir=tmp_path)]) == 0
         told.append(capfd.readouterr().out)
     assert told[0] == told[1] != ""
     assert "debug" not in trainer.real

@@ -47,5 +47,5 @@ def trained(tones: TonesCorpus, tmp_path_factory: pytest.TempPathFactory) -> Pat
     run_dir = tmp_path_factory.mktemp("trained")
     data = [f"data.train={tones.manifest}", f"data.units={tones.units}", f"run_dir={run_dir}", "edge_unit=auto"]
     loop = ["loop.max_steps=60", "loop.log_every=5", "loop.validate_every=30"]
-    assert train_unit2a(["--config", "unit2av/unit2a_debug", *data, *loop]) == 0
+    assert train_unit2a(["--config-name", "unit2av/unit2a_debug", *data, *loop]) == 0
     return run_dir

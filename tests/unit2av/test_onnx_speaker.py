@@ -148,7 +148,7 @@ def test_a_vocoder_states_its_encoder_and_refuses_another(
     kept = [{name: value for name, value in row.items() if name != "speaker_embedding"} for row in rows]
     units.write_text("".join(json.dumps(row) + "\n" for row in kept))
     mine, other = (made_encoder(tmp_path / f"{name}.onnx", name=name) for name in ("mine", "other"))
-    config = ["--config", "unit2av/unit2a_debug", f"data.train={songs.manifest}", f"data.units={units}", "loop.num_workers=0"]
+    config = ["--config-name", "unit2av/unit2a_debug", f"data.train={songs.manifest}", f"data.units={units}", "loop.num_workers=0"]
     config += ["loop.max_steps=1", "loop.validate_every=1", "batch.batch_size=4"]
     assert train_unit2a([*config, f"data.speaker_encoder={mine}", f"run_dir={tmp_path / 'run'}"]) == 0
     renderer = export_vocoder(tmp_path / "run" / "checkpoints" / "last.pt", tmp_path / "renderer.safetensors")

@@ -126,7 +126,7 @@ def test_the_expert_judges_in_evaluation_mode_and_does_not_drift(heard: DrawnCor
 
 def test_the_generators_export_is_a_published_file(heard: DrawnCorpus, crops: Path, tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
-    assert main(["--config", "unit2av/lipsync_hq_debug", "loop.max_steps=2", *words(heard, crops, run_dir)]) == 0
+    assert main(["--config-name", "unit2av/lipsync_hq_debug", "loop.max_steps=2", *words(heard, crops, run_dir)]) == 0
     last, out, quality = run_dir / "checkpoints" / "last.pt", tmp_path / "wav2lip.pth", tmp_path / "quality.pth"
     command = ["export", "--checkpoint", str(last), "--out-path", str(out), "--quality-path", str(quality)]
     assert main(command) == 0
@@ -146,7 +146,7 @@ def test_the_generators_export_is_a_published_file(heard: DrawnCorpus, crops: Pa
 
 @pytest.mark.slow
 def test_the_expert_learns(heard: DrawnCorpus, crops: Path, tmp_path: Path) -> None:
-    assert main(["expert", "--config", "unit2av/lipsync_expert_debug", *words(heard, crops, tmp_path)]) == 0
+    assert main(["expert", "--config-name", "unit2av/lipsync_expert_debug", *words(heard, crops, tmp_path)]) == 0
     losses = list(history(tmp_path).values())
     assert losses[-1] < 0.9 * losses[0]  # 0.86 of it was seen once
 
@@ -154,7 +154,7 @@ def test_the_expert_learns(heard: DrawnCorpus, crops: Path, tmp_path: Path) -> N
 def test_the_experts_export_is_a_published_file(heard: DrawnCorpus, crops: Path, tmp_path: Path) -> None:
     run_dir, out = tmp_path / "run", tmp_path / "lipsync_expert.pth"
     few = {"loop__max_steps": 2, "loop__validate_every": 2, "data__valid_windows": 8, "batch__batch_size": 4}
-    assert main(["expert", "--config", "unit2av/lipsync_expert_debug", *words(heard, crops, run_dir, **few)]) == 0
+    assert main(["expert", "--config-name", "unit2av/lipsync_expert_debug", *words(heard, crops, run_dir, **few)]) == 0
     best = run_dir / "checkpoints" / "best.pt"
     assert main(["export", "--checkpoint", str(best), "--out-path", str(out)]) == 0
     trained, stored = read_state(best)["modules"]["expert"], load_expert(str(out)).state_dict()
@@ -181,7 +181,7 @@ def test_published_files_are_gone_on_from(heard: DrawnCorpus, crops: Path, tmp_p
 
 
 def test_bad_input_is_told_in_a_line(heard: DrawnCorpus, crops: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    command = ["--config", "unit2av/lipsync_debug", *words(heard, crops, tmp_path / "run")]
+    command = ["--config-name", "unit2av/lipsync_debug", *words(heard, crops, tmp_path / "run")]
     assert main([*command, "data.hold_out=0"]) == 2
     assert "nothing to validate on" in capfd.readouterr().err
     assert main([*command, "losses.quality=0.99", "losses.sync=0.01"]) == 2

@@ -57,7 +57,7 @@ def test_an_expert_is_loaded_frozen_with_its_vocabulary(sync_run: Path, drawn: D
 
 
 def test_the_command_checks_and_exits(drawn: DrawnCorpus, crops: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    words = ["--config", "unit2av/sync_debug", *overrides(drawn, crops, tmp_path / "run")]
+    words = ["--config-name", "unit2av/sync_debug", *overrides(drawn, crops, tmp_path / "run")]
     assert main([*words, "model.num_units=7"]) == 2
     assert "drawn_000: unit at position 7 is out of range" in capfd.readouterr().err
     assert (main([*words, "model.frames=4"]), main([*words, "data.hold_out=0"])) == (2, 2)

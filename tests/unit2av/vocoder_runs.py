@@ -27,7 +27,7 @@ def data_config(**changes: Any) -> VoiceDataConfig:
 
 def words(corpus: TonesCorpus, run_dir: Path, *overrides: str) -> list[str]:
     data = [f"data.train={corpus.manifest}", f"data.units={corpus.units}", f"run_dir={run_dir}"]
-    return ["--config", "unit2av/unit2a_debug", *data, *TINY, *overrides]
+    return ["--config-name", "unit2av/unit2a_debug", *data, *TINY, *overrides]
 
 
 def config_of(corpus: TonesCorpus, run_dir: Path, *overrides: str) -> Unit2aConfig:

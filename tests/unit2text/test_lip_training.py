@@ -34,7 +34,7 @@ def train(folder: Path, run: str, parity_dir: Path, *more: str) -> int:
     init = (f"init.checkpoint={files / 'unit_pretrained.pt'}", f"init.av_hubert={files / 'mavhubert.pt'}")
     steps = ("batch.batch_size=3", *(f"loop.{name}" for name in ("validate_every=2", "save_every=2", "log_every=1")))
     settings = (*data, *init, *steps, "optim.lr=1e-3", "optim.warmup_steps=0")
-    return main(["--config", "unit2text/train_debug", *settings, *more])
+    return main(["--config-name", "unit2text/train_debug", *settings, *more])
 
 
 def weights(run: Path, name: str = "last") -> dict[str, torch.Tensor]:

@@ -34,7 +34,14 @@ from unit2text.unit_reader import UnitReader
 
 def overrides(folder: Path, run: str, *more: str) -> list[str]:
     manifest, units = folder / "texts.jsonl", folder / "units.jsonl"
-    return ["--config", "unit2text/train_debug", f"data.train={manifest}", f"data.units={units}", f"run_dir={folder / run}", *more]
+    return [
+        "--config-name",
+        "unit2text/train_debug",
+        f"data.train={manifest}",
+        f"data.units={units}",
+        f"run_dir={folder / run}",
+        *more,
+    ]
 
 
 @pytest.fixture(scope="module")

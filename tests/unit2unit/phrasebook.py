@@ -89,7 +89,7 @@ def train_here(stage: str, *settings: str) -> int:
     handlers, level, root.handlers = root.handlers, root.level, []
     torch.set_num_threads(1)  # as ENVIRONMENT has it
     try:
-        return int(getattr(entry, stage)(["--config", f"unit2unit/{stage}_debug", *settings]))
+        return int(getattr(entry, stage)(["--config-name", f"unit2unit/{stage}_debug", *settings]))
     finally:
         for mine in root.handlers:
             mine.close()

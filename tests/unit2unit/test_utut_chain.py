@@ -29,7 +29,7 @@ def test_a_random_checkpoint_is_finetuned_and_translates(folder: Path, tmp_path:
     """By the published recipe; the one for trials has tests of its own."""
     settings = [f"data_dir={folder / 'data'}", f"init={folder / 'start.pt'}", f"run_dir={tmp_path / 'run'}"]
     settings += ["fairseq.optimization.max_update=2", "fairseq.dataset.num_workers=0"]
-    done = run(_FINETUNE, "--config", "unit2unit/finetune", *settings)
+    done = run(_FINETUNE, "--config-name", "unit2unit/finetune", *settings)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "2 + 2 layers of width 64" in done.stderr
     if not torch.cuda.is_available():

@@ -67,7 +67,7 @@ def tell(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Tell
     def run(*settings: str, code: int = 0, folder: str = "pairs", main: Callable[[list[str]], int] = finetune) -> str:
         name = "finetune" if main is finetune else "pretrain"
         given = [f"data_dir={data / folder / 'data'}", f"run_dir={tmp_path / 'run'}", "check_only=true", *settings]
-        assert main(["--config", f"unit2unit/{name}_debug", *given]) == code
+        assert main(["--config-name", f"unit2unit/{name}_debug", *given]) == code
         assert not (tmp_path / "run").exists()
         return capsys.readouterr().err
 
@@ -119,9 +119,9 @@ def test_the_pair_is_that_of_the_data_where_none_is_stated(tmp_path: Path, capsy
     given = ["--source", folders["en"], "--target", folders["es"], "--target-lang", "es", "--num-units", NUM_UNITS]
     assert prepare_pairs([*map(str, given), "--valid", "2", "--test", "2", "--out", str(tmp_path / "data")]) == 0
     settings = [f"data_dir={tmp_path / 'data'}", f"run_dir={tmp_path / 'run'}", "check_only=true", f"init={_translator(tmp_path)}"]
-    assert finetune(["--config", "unit2unit/finetune_debug", *settings]) == 0
+    assert finetune(["--config-name", "unit2unit/finetune_debug", *settings]) == 0
     assert "pairs of en and es: taken from it" in capsys.readouterr().err
-    assert finetune(["--config", "unit2unit/finetune_debug", *settings, "fairseq.task.target_lang=ko"]) == 2
+    assert finetune(["--config-name", "unit2unit/finetune_debug", *settings, "fairseq.task.target_lang=ko"]) == 2
     assert "no dict.ko.txt" in capsys.readouterr().err
 
 
@@ -222,7 +222,7 @@ def test_options_work_in_fairseqs_own_sections(tell: Tell) -> None:
     assert (run.option("max_update"), run.option("warmup_updates"), run.option("dropout")) == (7, 3, 0.2)
     assert resolve_backend("fairseq.optimizer.max_update=8", "fairseq.regularization.dropout=0.3").option("max_update") == 8
     tell("fairseq.optimization.max_update=7", "fairseq.optimization.lr=[1.0e-3]")
-    assert finetune(["--config", "unit2unit/finetune_debug"]) == 2
+    assert finetune(["--config-name", "unit2unit/finetune_debug"]) == 2
 
 
 def test_a_folder_with_a_run_is_not_taken_for_another(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -231,13 +231,13 @@ def test_a_folder_with_a_run_is_not_taken_for_another(data: Path, tmp_path: Path
     last.parent.mkdir(parents=True)
     start.rename(last)
     settings = [f"data_dir={data / 'pairs' / 'data'}", f"run_dir={tmp_path / 'run'}", "check_only=true", *_SIZES]
-    assert finetune(["--config", "unit2unit/finetune_debug", *settings]) == 0
+    assert finetune(["--config-name", "unit2unit/finetune_debug", *settings]) == 0
     assert f"going on from {last}" in capsys.readouterr().err
-    assert finetune(["--config", "unit2unit/finetune_debug", *settings, "resume=never"]) == 0
+    assert finetune(["--config-name", "unit2unit/finetune_debug", *settings, "resume=never"]) == 0
     assert "going on" not in capsys.readouterr().err
     assert last.exists(), "a check puts nothing aside"
     last.write_bytes(last.read_bytes()[:1000])
-    assert finetune(["--config", "unit2unit/finetune_debug", *settings]) == 2
+    assert finetune(["--config-name", "unit2unit/finetune_debug", *settings]) == 2
     told = capsys.readouterr().err
     assert str(last) in told
     assert "resume=never starts anew" in told
@@ -373,9 +373,11 @@ def test_the_recommended_training_stops_early_and_can_be_averaged() -> None:
 
 
 def test_a_training_whose_config_is_not_named_is_the_recommended_one(capfd: pytest.CaptureFixture[str]) -> None:
-    assert finetune(["--print-config", "data_dir=d", "run_dir=r", "init=i.pt"]) == 0
+    assert finetune(["--cfg", "job", "data_dir=d", "run_dir=r", "init=i.pt"]) == 0
     plain = capfd.readouterr().out
-    assert finetune(["--config", "unit2unit/finetune_large_batch", "--print-config", "data_dir=d", "run_dir=r", "init=i.pt"]) == 0
+    assert (
+        finetune(["--config-name", "unit2unit/finetune_large_batch", "--cfg", "job", "data_dir=d", "run_dir=r", "init=i.pt"]) == 0
+    )
     assert capfd.readouterr().out == plain
     assert "update_tokens: 65536" in plain
     assert "text_weight: 1.0" in plain

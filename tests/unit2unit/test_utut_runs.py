@@ -73,7 +73,7 @@ class Stage:
     def line(self, run_dir: Path, *more: str) -> list[str]:
         """Its command line."""
         return command(
-            f"unit2unit.utut_{self.name}.{self.name}", "--config", f"unit2unit/{self.name}_debug", *self.given(run_dir, *more)
+            f"unit2unit.utut_{self.name}.{self.name}", "--config-name", f"unit2unit/{self.name}_debug", *self.given(run_dir, *more)
         )
 
     @property
@@ -366,7 +366,7 @@ def test_a_run_ends_after_its_minutes_at_a_low_rate(finetuned: Stage, tmp_path: 
 
 
 def _finetune(settings: list[str]) -> int:
-    return finetune(["--config", "unit2unit/finetune_debug", *settings])
+    return finetune(["--config-name", "unit2unit/finetune_debug", *settings])
 
 
 def _forked(settings: list[str], run_dir: Path) -> BaseProcess:

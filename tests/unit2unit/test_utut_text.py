@@ -175,7 +175,7 @@ def test_a_sentence_that_several_people_read_is_in_one_split_only(tmp_path: Path
 def test_a_folder_without_texts_is_refused(parts: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = shutil.copytree(parts[3], tmp_path / "data")
     transcript_file(data, "valid").unlink()
-    given = ["--config", "unit2unit/finetune_debug", f"data_dir={data}", f"run_dir={tmp_path / 'run'}", "check_only=true"]
+    given = ["--config-name", "unit2unit/finetune_debug", f"data_dir={data}", f"run_dir={tmp_path / 'run'}", "check_only=true"]
     assert finetune([*given, "fairseq.task.text_weight=1"]) == 2
     told = capsys.readouterr().err
     assert "found no text/valid.transcript; make it with python -m unit2unit.utut_finetune.prepare_pairs --texts" in told

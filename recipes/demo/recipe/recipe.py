@@ -68,7 +68,7 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
 
     def training(name: str, config: str, *words: object) -> tuple[str, ...]:
         own = [override.partition(":")[2] for override in overrides if override.startswith(f"{config}:")]
-        return module(name, "--config", f"{people}/{config}", f"run_dir={folder / config}", *words, *own)
+        return module(name, "--config-name", f"{people}/{config}", f"run_dir={folder / config}", *words, *own)
 
     def script(name: str, *words: object) -> tuple[str, ...]:
         return (sys.executable, str(_REPOSITORY / "scripts" / name), *map(str, words))

@@ -113,8 +113,8 @@ def _text_to_unit(folder: Path) -> tuple[tuple[str, ...], ...]:
     run = folder / "text2unit"
     return (
         _module(
-            "text2unit.train", "--config", "shipped/text2unit_wide", f"run_dir={run}", f"data.train={folder / 'readings.jsonl'}",
-            f"init={BUNDLE / TEXT2UNIT.file_for('ko')}",
+            "text2unit.train", "--config-name", "shipped/text2unit_wide", f"run_dir={run}",
+            f"data.train={folder / 'readings.jsonl'}", f"init={BUNDLE / TEXT2UNIT.file_for('ko')}",
         ),
         _module(
             "text2unit.train", "export", "--checkpoint", run / "checkpoints" / "best.pt", "--out-path",
@@ -130,7 +130,7 @@ def _round(folder: Path, number: int, one: Round, voice: Path) -> list[Step]:
     renderer, about = _renderer(folder, number), folder / f"about_{number}.json"
     shipped = {"unit-encoder": "unit_encoder", "translator": "translator", "unit-to-text": UNIT2TEXT.file.partition(".")[0]}
     training = _module(
-        "unit2av.train_unit2a", "--config", "shipped/vocoder", f"run_dir={run}", f"data.train={data}/vocoder.jsonl",
+        "unit2av.train_unit2a", "--config-name", "shipped/vocoder", f"run_dir={run}", f"data.train={data}/vocoder.jsonl",
         f"data.units={data}/{LABELS}", f"init.checkpoint={voice}", "init.language=ko", f"loop.max_steps={one.steps}",
         f"generator_optim.lr={one.rate}", "data.preload=false",
     )  # fmt: skip

@@ -274,7 +274,7 @@ def test_the_command_line_returns_exit_codes(tmp_path: Path, capfd: pytest.Captu
     seen: list[ToyRun] = []
     assert main_of(ToyRun, seen.append, "group/debug", "toy", "Train a toy.", ["--config-dir", folder, "width=5"]) == 0
     assert seen[0].width == 5
-    assert main_of(ToyRun, seen.append, "group/debug", "toy", "Train a toy.", ["--config-dir", folder, "--print-config"]) == 0
+    assert main_of(ToyRun, seen.append, "group/debug", "toy", "Train a toy.", ["--config-dir", folder, "--cfg", "job"]) == 0
     assert "width: 4" in capfd.readouterr().out
     assert main_of(ToyRun, seen.append, "none", "toy", "Train a toy.", ["--config-dir", folder]) == 2
     refused(UsageError, "group/debug", read_config, ToyRun, "none", [], _write(tmp_path, "width: 1\n"))

@@ -188,7 +188,7 @@ def test_each_round_trains_on_all_so_far_and_ends_with_a_bundle(tmp_path: Path) 
         assert done.issuperset(step.needs)
         done.add(step.name)
     words = {step.name: [word for command in step.commands for word in command] for step in steps}
-    configs = {word for own in words.values() for flag, word in pairwise(own) if flag == "--config"}
+    configs = {word for own in words.values() for flag, word in pairwise(own) if flag == "--config-name"}
     assert all((CONFIG_FOLDER / f"{name}.yaml").is_file() for name in configs)
     assert [word for word in words["data_wide_2"] if "material" in word][-1].endswith("wide_003")
     assert f"init.checkpoint={tmp_path}/renderer_1.safetensors" in words["vocoder_wide_2"]

@@ -79,7 +79,7 @@ def test_the_recipe_can_be_run_from_its_start_to_its_end(tmp_path: Path, people:
         assert ready
         done.update(ready)
     words = [pair for step in steps for command in step.commands for pair in pairwise(command)]
-    named = {value for flag, value in words if flag == "--config"}
+    named = {value for flag, value in words if flag == "--config-name"}
     assert {name.partition("/")[0] for name in named} == {people}
     assert all((CONFIG_FOLDER / f"{name}.yaml").is_file() for name in named)
     assert next(step for step in steps if step.name == "lips").commands[0][-1] == "loop.max_minutes=1"
