@@ -3,16 +3,14 @@
 A stage package exports `STAGE` from its module `stage`, one kind of checkpoint or a tuple of them; every command imports that
 module, so it imports nothing heavy. Models are loaded by the installation's table of loaders.
 
-avcore names no package above it. The module that lists the kinds, their loaders and the bundle of this installation is an entry
-point of the project (`[project.entry-points]` in pyproject.toml). It is looked up only where it is needed: when a file is of
-another kind than the one that was asked for, and for the default models.
+The module that lists the kinds, their loaders and the bundle of this installation (`TABLE`) is imported only where it is needed:
+when a file is of another kind than the one that was asked for, and for the default models.
 """
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast, get_args
 
@@ -34,8 +32,8 @@ Place = Literal["needed", "optional", "no"]
 Recognizes = Callable[[Collection[str]], bool]
 
 SUFFIX = ".safetensors"
-PROJECT, GROUP, NAME = "netflips", "netflips.house", "stages"
-"""Name of the project, and group and name of its entry point."""
+TABLE = "netflips.stages"
+"""The module that lists what is installed, see `StageTable`."""
 
 
 @dataclass(frozen=True)
@@ -240,7 +238,8 @@ def named_model(name: str, flag: str) -> Path | None:
 @cache
 def _stage_table() -> StageTable | None:
     try:
-        found = distribution(PROJECT).entry_points.select(group=GROUP, name=NAME)
-    except PackageNotFoundError:
+        return cast(StageTable, import_module(TABLE))
+    except ModuleNotFoundError as error:
+        if error.name not in (TABLE, TABLE.partition(".")[0]):
+            raise
         return None
-    return next((cast(StageTable, import_module(one.value)) for one in found), None)

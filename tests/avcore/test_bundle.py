@@ -92,18 +92,11 @@ def test_a_folder_that_is_no_bundle(folder: Path, content: str | None, error: ty
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_installation_says_it_in_its_metadata(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_installations_table_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert installed.stages() is stages.STAGES
     assert installed.shipped_bundle() == ROOT / "netflips" / "bundle"
-    folder = tmp_path / "netflips-9.0.dist-info"
-    folder.mkdir()
-    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: netflips\nVersion: 9.0\n")
-    (folder / "entry_points.txt").write_text("[console_scripts]\nnetflips = netflips.cli:main\n")
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(installed, "TABLE", "nowhere.stages")
     assert installed._stage_table.__wrapped__() is None
-    (tmp_path / "a_list.py").write_text("STAGES, SHIPPED = (), 'here'\n")
-    (folder / "entry_points.txt").write_text("[netflips.house]\nstages = a_list\n")
-    assert installed._stage_table.__wrapped__().SHIPPED == "here"
 
 
 def test_the_ground_floor_has_no_stages_and_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
