@@ -5,11 +5,11 @@ of the unit of the nearest known sentence, less that of the best unit. Another v
 sentence has at this place lowers only the first.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,64 +93,37 @@ class KnownSentences:
         return found
 
     @cached_property
-    def _tree(self) -> "_Tree":
-        return _Tree.of(self.sentences)
+    def _tree(self) -> tuple[Ids, Ids, Ids]:
+        """A prefix tree: unit and parent of each node, int64 [nodes], and the node of each sentence's last unit, int64 [sentences].
+
+        Node 0 is before the first unit, and is its own parent.
+        """
+        nodes, ends = {(0, 0): 0}, list[int]()
+        for ids in self.sentences:
+            node = 0
+            for unit in ids.tolist():
+                node = nodes.setdefault((node, unit + 1), len(nodes))
+            ends.append(node)
+        parents, units = np.array(list(nodes)).T
+        return np.maximum(units - 1, 0), parents, np.array(ends)
 
     def _nearest(self, by_unit: LogProbs) -> int:
         """Return the number of the sentence with the likeliest path through float32 [steps, units]."""
-        tree = self._tree
-        # A node is scored once for all sentences that begin with it.
-        totals = np.full(len(tree.units), _NEVER, np.float32)
-        totals[tree.depths == 1] = 0
-        totals[tree.depths == 2] = -_LEAP
-        totals += by_unit[0, tree.units]
+        units, parents, ends = self._tree
+        before_parents = parents[parents]
+        # A node is scored once for all sentences that begin with it. Each begins with its first unit, or with the second.
+        totals = np.where(parents == 0, 0.0, np.where(before_parents == 0, -_LEAP, _NEVER)).astype(np.float32)
+        totals += by_unit[0, units]
 
         # At each step a path stays in its unit, goes on to the next, or skips one. All sentences are searched at once.
-        before_parents = tree.parents[tree.parents]
         for row in by_unit[1:]:
             # Node 0 stands for no unit, so no path may rest in it.
             totals[0] = _NEVER
-            entered = np.maximum(totals[tree.parents], totals[before_parents] - _LEAP)
-            totals = np.maximum(totals, entered) + row[tree.units]
+            entered = np.maximum(totals[parents], totals[before_parents] - _LEAP)
+            totals = np.maximum(totals, entered) + row[units]
 
         totals[0] = _NEVER
-        return int(np.maximum(totals[tree.ends], totals[tree.parents[tree.ends]] - _LEAP).argmax())
-
-
-class _Tree(NamedTuple):
-    """A prefix tree of sentences. Node 0 is before the first unit, and is its own parent."""
-
-    units: Ids
-    """unit of each node, int64 [nodes]"""
-    parents: Ids
-    """parent of each node, int64 [nodes]"""
-    depths: Ids
-    """units from the start to each node, int64 [nodes]"""
-    ends: Ids
-    """node of each sentence's last unit, int64 [sentences]"""
-
-    @classmethod
-    def of(cls, sentences: Sequence[Ids]) -> "_Tree":
-        """Join sentences that begin alike: once they are sorted, they are neighbours."""
-        lengths = np.array([len(ids) for ids in sentences])
-        is_speech = np.arange(lengths.max()) < lengths[:, None]
-        table = np.full(is_speech.shape, -1, np.int64)
-        table[is_speech] = np.concatenate(sentences)
-
-        # `lexsort` sorts by its last key first, so the columns are turned round.
-        order = np.lexsort(table.T[::-1])
-        table, is_speech = table[order], is_speech[order]
-        is_as_before = np.logical_and.accumulate(table[1:] == table[:-1], axis=1)
-        is_new = is_speech & np.vstack([np.ones_like(is_speech[:1]), ~is_as_before])
-        nodes = np.zeros((len(table), table.shape[1] + 1), np.int64)
-        nodes[:, 1:][is_new] = np.arange(1, is_new.sum() + 1)
-        nodes = np.maximum.accumulate(nodes, axis=0)  # a shared unit has the newest node of the sentences before
-
-        ends = np.empty(len(table), np.int64)
-        ends[order] = nodes[np.arange(len(table)), lengths[order]]
-        rows = table[is_new], nodes[:, :-1][is_new], np.nonzero(is_new)[1] + 1
-        units, parents, depths = (np.concatenate([[0], row]) for row in rows)
-        return cls(units, parents, depths, ends)
+        return int(np.maximum(totals[ends], totals[parents[ends]] - _LEAP).argmax())
 
 
 def _best_path(aligned: LogProbs) -> Ids:

@@ -10,14 +10,14 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 
 from av2unit.modality_selection import SelectedUnits
-from avcore.checkpoints.bundle import bundle_of, find_bundle
+from avcore.checkpoints.bundle import bundle_of
 from avcore.command import LOG
 from avcore.contracts import Transcript
 from avcore.domain import VIDEO_CAUSE, DomainScore, Stretch, outside_note
@@ -26,7 +26,7 @@ from avcore.files import write_text
 from avcore.notes import Note, NoteKind
 from avcore.units import Ids, Units, edit_distance
 from avcore.words import ENGLISH, KOREAN, gettext_in, user_language
-from netflips.bundles.confidence import Calibration, Confidence, confidence_of, translation_readings
+from netflips.bundles.confidence import Calibration, confidence_of, translation_readings
 from netflips.recognizers.loops import is_loop, is_too_long, longest_run
 from netflips.subtitles.sides import script_letters
 from unit2text.text import normalise_for_reading
@@ -112,42 +112,46 @@ GIVEN: Final = QualityEstimate("given")
 """The estimate of a text that a person gave."""
 
 
-def likely(share: float, *causes: Cause) -> QualityEstimate:
+def estimate(share: float, *causes: Cause) -> QualityEstimate:
     """Return the estimate of words that are right with likelihood `share`. With a cause against them they are never sure."""
     words: Words = "not_understood" if share <= LOST else "sure" if share >= SURE and not causes else "unsure"
-    return QualityEstimate(
-        words, round(share, 4), causes=causes, lost=int(words == "not_understood"), unsure=int(words == "unsure")
-    )
+    ordered = tuple(cause for cause in get_args(Cause) if cause in causes)
+    return QualityEstimate(words, round(share, 4), ordered, int(words == "not_understood"), unsure=int(words == "unsure"))
 
 
-def broken(cause: Cause) -> QualityEstimate:
-    """Return the estimate of an utterance whose words are lost."""
-    return likely(0.0, cause)
+def combine(*estimates: QualityEstimate) -> QualityEstimate:
+    """Return the estimate of an utterance from several of it: the least share, with the causes of all."""
+    shares = [measure.share for measure in estimates if measure.share is not None]
+    if shares:
+        return estimate(min(shares), *(cause for measure in estimates for cause in measure.causes))
+    return GIVEN if GIVEN in estimates else QualityEstimate()
 
 
-def of_text(text: str, spelled_out: Sequence[str]) -> QualityEstimate:
+def estimate_text(text: str, spelled_out: Sequence[str]) -> QualityEstimate:
     """Estimate a text that is spoken as it was given. spelled_out: its words without a reading, spelled letter by letter."""
+    if not spelled_out:
+        return GIVEN
     read = 1 - min(sum(map(len, spelled_out)) / max(sum(map(str.isalnum, text)), 1), 1.0)
-    return GIVEN if not spelled_out else likely(read, "unsayable") if read > _MOSTLY else broken("unsayable")
+    return estimate(read if read > _MOSTLY else 0.0, "unsayable")
 
 
-def of_hearing(transcript: Transcript, known: Calibration | None, source: str = "", target: str = "") -> QualityEstimate:
+def estimate_transcript(transcript: Transcript, known: Calibration | None, source: str = "", target: str = "") -> QualityEstimate:
     """Estimate a transcript, recognized or read.
 
     known: calibration of its confidence, None = not measured. source: the language that was asked for, "" = any; target: the
     language of the dub.
     """
     if transcript.has_loop:  # whose tokens have a high confidence
-        return broken("loop")
-    if source and transcript.language and transcript.language != source:
-        return likely(1.0) if transcript.language == target else broken("language")  # speech in the target language stays as it is
+        return estimate(0.0, "loop")
+    if source and transcript.language not in ("", source):  # speech in the target language stays as it is
+        return estimate(1.0) if transcript.language == target else estimate(0.0, "language")
     if not transcript.words or known is None:
         return QualityEstimate()
     share = known.share({"confidence": transcript.confidence})
     weakest = min((word.confidence for place, word in enumerate(transcript.words) if _has_meaning(word.text, place)), default=1.0)
     if weakest < DOUBTFUL:  # the mean hides one wrong name or number; about half of such words are wrong
         share = min(share, max(weakest, _MOSTLY))
-    return likely(share) if share >= SURE else likely(share, "unheard")
+    return estimate(share) if share >= SURE else estimate(share, "unheard")
 
 
 def _has_meaning(word: str, place: int) -> bool:
@@ -157,67 +161,29 @@ def _has_meaning(word: str, place: int) -> bool:
     """
     letters = "".join(filter(str.isalnum, word))
     is_name = place > 0 and letters[:1].isupper() and len(letters) > 1
-    return (
-        any(map(str.isdigit, letters)) or is_name or len(letters) > _FUNCTION_LETTERS or any(sign >= "\u1100" for sign in letters)
-    )
+    return len(letters) > _FUNCTION_LETTERS or is_name or any(sign.isdigit() or sign >= "\u1100" for sign in letters)
 
 
-def recognition() -> Calibration | None:
-    """Return the calibration of a speech recognizer in the bundle that comes with NetfLips; None if there is none."""
-    known = confidence_of(find_bundle())
-    return None if known is None else known.recognition
-
-
-def strange_causes(readings: Iterable[DomainScore], known: float | None) -> tuple[Cause, ...]:
-    """Return whether all or a part lies outside of the models' domains. known: share of the speech that is like what they know."""
-    strange = [one.of for one in readings if one.is_strange]
-    is_all = "least" in strange or known is None or known <= _MOSTLY
-    return () if not strange else ("outside",) if is_all else ("part",)
-
-
-def _by_bounds(strange: Sequence[Cause]) -> QualityEstimate:
-    """Return the estimate for models without a calibration: only what lies outside of their domains is known."""
-    return likely(LOST if "outside" in strange else _MOSTLY, *strange) if strange else QualityEstimate()
-
-
-def worst(*measures: QualityEstimate) -> QualityEstimate:
-    """Return the worst of several estimates of one utterance, with the causes of all and the least share."""
-    rank: Sequence[Words] = ("not_understood", "unsure", "sure", "given", "unknown")
-    found = min(measures, key=lambda one: rank.index(one.words))
-    shares = [one.share for one in measures if one.share is not None]
-    return replace(found, share=min(shares, default=None), causes=_causes_of(measures))
-
-
-def of_recording(utterances: Iterable[tuple[QualityEstimate, float]]) -> QualityEstimate:
+def estimate_recording(utterances: Iterable[tuple[QualityEstimate, float]]) -> QualityEstimate:
     """Estimate a whole recording from its utterances with their lengths in seconds: the mean over time of those that have a share.
 
     It is not understood if half of its time or more is not, and sure if nine tenths are and no utterance is lost.
     """
     rows = list(utterances)
-    known = [(one, seconds) for one, seconds in rows if one.share is not None]
-    lost, unsure = (sum(one.words == words for one, _ in known) for words in ("not_understood", "unsure"))
-    parts: dict[Words, float] = {words: sum(seconds for one, seconds in rows if one.words == words) for words in get_args(Words)}
-    graded_s = parts["sure"] + parts["unsure"] + parts["not_understood"]
+    seconds_of: dict[Words, float] = {words: sum(s for measure, s in rows if measure.words == words) for words in get_args(Words)}
+    lost, unsure = sum(measure.lost for measure, _ in rows), sum(measure.unsure for measure, _ in rows)
+    known = [(measure.share, seconds) for measure, seconds in rows if measure.share is not None]
+    judged_s = seconds_of["sure"] + seconds_of["unsure"] + seconds_of["not_understood"]
 
-    words: Words = "given" if parts["given"] else "unknown"
-    if lost and parts["not_understood"] >= _MOSTLY * graded_s:
+    words: Words = "given" if seconds_of["given"] else "unknown"
+    if lost and seconds_of["not_understood"] >= _MOSTLY * judged_s:
         words = "not_understood"
     elif known:
-        words = "sure" if not lost and parts["sure"] >= SURE * graded_s else "unsure"
-    causes = _causes_of([one for one, _ in rows]) if words != "sure" else ()
-    return QualityEstimate(words, _mean_share(known), causes, lost, len(rows), unsure)
-
-
-def _causes_of(measures: Iterable[QualityEstimate]) -> tuple[Cause, ...]:
-    found = {cause for one in measures for cause in one.causes}
-    return tuple(cause for cause in get_args(Cause) if cause in found)
-
-
-def _mean_share(rows: Iterable[tuple[QualityEstimate, float]]) -> float | None:
-    """Return the mean share over the time of the estimates that have one, None if none has."""
-    known = [(one.share, seconds) for one, seconds in rows if one.share is not None]
-    length = sum(seconds for _, seconds in known)
-    return round(sum(share * seconds for share, seconds in known) / length, 4) if length > 0 else None
+        words = "sure" if not lost and seconds_of["sure"] >= SURE * judged_s else "unsure"
+    causes = {cause for measure, _ in rows for cause in measure.causes} if words != "sure" else ()
+    ordered = tuple(cause for cause in get_args(Cause) if cause in causes)
+    share = round(sum(share * seconds for share, seconds in known) / judged_s, 4) if judged_s else None
+    return QualityEstimate(words, share, ordered, lost, len(rows), unsure)
 
 
 _PLAIN = ("without --strict it goes on all the same",)
@@ -281,7 +247,7 @@ def translation_fault(text: str, source_text: str, target: str, seconds: float) 
 # What is spoken
 
 
-def as_read(text: str, language: str) -> str:
+def spell(text: str, language: str) -> str:
     """Return a text as it is read aloud, if that is known: recognizers write numbers and foreign words in different ways."""
     from text2unit.script import script_of  # imported late: its tables are large, and every command imports this module
 
@@ -291,9 +257,9 @@ def as_read(text: str, language: str) -> str:
     return text
 
 
-def errors_in(recognized: str, text: str) -> tuple[int, int]:
+def count_errors(recognized: str, text: str) -> tuple[int, int]:
     """Return how many characters of a text are wrong in a transcript, and its number of characters, without blanks and marks."""
-    found, wanted = (np.array([ord(sign) for sign in normalise_for_reading(one) if sign != " "]) for one in (recognized, text))
+    found, wanted = (np.array([ord(sign) for sign in normalise_for_reading(side) if sign != " "]) for side in (recognized, text))
     # At most all of them: a transcript that is far too long would make a share below 0.
     return min(edit_distance(found, wanted), len(wanted)), len(wanted)
 
@@ -337,53 +303,42 @@ def estimate_utterance(
     if score is None:
         return GIVEN, ()  # no model decided the words
 
-    known, extraction = _known(models), source.extraction
-    readings = [
-        *extraction.readings(models.extractor.domain),
-        *(models.translator.readings(score, weakest) if models.paths.utut else ()),
-    ]
-    strange = strange_causes(readings, extraction.known)
-    others = [] if known is None or read is None else _other_words(models, known, read, source, spoken)
-    if known is None:
-        found = _by_bounds(strange)
+    extraction, path = source.extraction, models.paths.utut
+    known = None if path is None else models.kept("confidence", lambda: confidence_of(bundle_of(path)))
+    readings = [*extraction.readings(models.extractor.domain), *(models.translator.readings(score, weakest) if path else ())]
+    causes, others = find_strange(readings, extraction.known), list[tuple[str, str]]()
+    if known is not None and read is not None and len(spoken):
+        question = read(extraction.units)
+        answer = question and read(spoken if spoken.durations is not None else models.vocoder.predict_durations(spoken))
+        others = known.words.other_words(question, answer) if question and answer else []
+
+    if known is None:  # only what lies outside of their domains is known
+        share = None if not causes else LOST if "outside" in causes else _MOSTLY
     else:
         nearest = None if extraction.nearest is None else extraction.nearest.score
         share = known.translation.share(translation_readings(score, nearest, others))
-        found = likely(share, *strange, *(("other",) if others else ()))
-
-    faults: dict[Cause, bool] = {
-        "cut": is_cut,
-        "loop": repeats_a_stretch(spoken.ids) and not repeats_a_stretch(extraction.units.ids),
-    }
-    notes = [outside_note(readings, VIDEO_CAUSE if source.may_be_misled else None), REPEATS() if faults["loop"] else None]
+    notes = [outside_note(readings, VIDEO_CAUSE if source.may_be_misled else None)]
+    if is_cut:
+        share, causes = 0.0, [*causes, "cut"]
+    if repeats_a_stretch(spoken.ids) and not repeats_a_stretch(extraction.units.ids):
+        share, causes = 0.0, [*causes, "loop"]
+        notes.append(REPEATS())
     if others:
-        notes.append(
-            SAYS_OTHER(recognized=", ".join(one for one, _ in others if one), spoken=", ".join(other for _, other in others))
-        )
-    return worst(found, *(broken(cause) for cause, is_there in faults.items() if is_there)), tuple(filter(None, notes))
+        causes = [*causes, "other"]
+        recognized, said = (", ".join(filter(None, words)) for words in zip(*others, strict=True))
+        notes.append(SAYS_OTHER(recognized=recognized, spoken=said))
+    return QualityEstimate() if share is None else estimate(share, *causes), tuple(filter(None, notes))
+
+
+def find_strange(readings: Iterable[DomainScore], known: float | None) -> list[Cause]:
+    """Return whether all or a part lies outside of the models' domains. known: share of the speech that is like what they know."""
+    strange = [reading.of for reading in readings if reading.is_strange]
+    is_all = "least" in strange or known is None or known <= _MOSTLY
+    return [] if not strange else ["outside"] if is_all else ["part"]
 
 
 def compare_given_text(read: str, text: str) -> QualityEstimate:
     """Estimate an utterance by comparing the user's text with the reading of its units, which are what is translated."""
-    errors, length = errors_in(read, text)
+    errors, length = count_errors(read, text)
     share = 1 - errors / max(length, 1)
-    if share <= _MOSTLY:
-        return broken("subtitles")
-    return likely(share, "subtitles") if share < 1 - _READER_ERRS else QualityEstimate()
-
-
-def _known(models: "Models") -> Confidence | None:
-    """Return the confidence data of the bundle that the translator is from; None if it is from none."""
-    path = models.paths.utut
-    return None if path is None else models.kept("confidence", lambda: confidence_of(bundle_of(path)))
-
-
-def _other_words(
-    models: "Models", known: Confidence, read: ReadUnits, source: SelectedUnits, spoken: Units
-) -> list[tuple[str, str]]:
-    """Return pairs of a word of the source and the other word in the translation; none if no model reads the units."""
-    if not len(spoken):
-        return []
-    question = read(source.extraction.units)
-    answer = question and read(spoken if spoken.durations is not None else models.vocoder.predict_durations(spoken))
-    return known.words.other_words(question, answer) if question and answer else []
+    return QualityEstimate() if share >= 1 - _READER_ERRS else estimate(share if share > _MOSTLY else 0.0, "subtitles")

@@ -8,11 +8,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import numpy as np
+from msgspec import Meta, ValidationError, convert
 
-from avcore.checkpoints.bundle import ABOUT, Bundle
+from avcore.checkpoints.bundle import ABOUT, Bundle, find_bundle
 from avcore.errors import CheckpointError
 
 KEY: Final = "confidence"
@@ -39,6 +40,12 @@ class Table:
     shares: tuple[float, ...]
     """share of the recordings with these figures that was right, 0 to 1 (isotonic regression, Zadrozny and Elkan 2002)"""
 
+    def __post_init__(self) -> None:
+        # np.interp does not complain about figures that fall; it returns nonsense.
+        rows = self.figures, self.shares
+        if not 0 < len(self.figures) == len(self.shares) or any(list(row) != sorted(row) for row in rows):
+            raise ValueError("figures and shares do not rise together")
+
     def share(self, readings: Mapping[str, float]) -> float:
         """Return the probability that it is right, 0 to 1. readings: all that have a weight."""
         figure = sum(weight * readings[name] for name, weight in self.weights.items())
@@ -49,7 +56,7 @@ class Table:
 class Calibration:
     """How often a model is right, by its own readings, such as its confidence."""
 
-    tables: tuple[Table, ...]
+    tables: Annotated[tuple[Table, ...], Meta(min_length=1)]
     """the least of them counts: no other reading makes up for a bad one"""
     recordings: int
     """number of recordings that they were fitted on"""
@@ -68,12 +75,12 @@ class Word(NamedTuple):
     """its place among those of the kind"""
 
 
-@dataclass(frozen=True, eq=False)
 class WordPairs:
     """Words in the source and in the target language (Korean)."""
 
-    pairs: Mapping[str, Sequence[tuple[str, str]]]
-    """source and target of each word, by kind; words of one kind can replace each other"""
+    def __init__(self, pairs: Mapping[str, Sequence[tuple[str, str]]]) -> None:
+        """Keep pairs of source and target, by kind; words of one kind can replace each other."""
+        self.pairs = pairs
 
     def other_words(self, source: str, target: str) -> list[tuple[str, str]]:
         """Return words that a translation has in place of those of the source, in the source language: pairs of the source's word,
@@ -133,30 +140,19 @@ def confidence_of(bundle: Bundle | None) -> Confidence | None:
     stored = None if bundle is None else bundle.about.get(KEY)
     if bundle is None or stored is None:
         return None
-
     try:
-        translation, reading, recognition = (_calibration(stored[name]) for name in ("translation", "reading", "recognition"))
-        words = WordPairs({kind: tuple((str(one), str(other)) for one, other in rows) for kind, rows in stored["words"].items()})
-        return Confidence(translation, reading, recognition, words)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return convert(
+            stored, Confidence, dec_hook=lambda _, pairs: WordPairs(convert(pairs, dict[str, tuple[tuple[str, str], ...]]))
+        )
+    except ValidationError as error:
         path, hint = bundle.folder / ABOUT, "python -m recipes.demo.recipe.confidence fits it anew"
         raise CheckpointError("its confidence cannot be read", path=path, found=error, hint=hint) from error
 
 
-def _calibration(stored: Mapping[str, Any]) -> Calibration:
-    tables = tuple(
-        Table({str(name): float(one) for name, one in table["weights"].items()}, tuple(table["figures"]), tuple(table["shares"]))
-        for table in stored["tables"]
-    )
-
-    # np.interp does not complain about figures that fall; it returns nonsense.
-    for one in tables:
-        if not 0 < len(one.figures) == len(one.shares) or any(list(steps) != sorted(steps) for steps in (one.figures, one.shares)):
-            raise ValueError("figures and shares do not rise together")
-
-    if not tables:
-        raise ValueError("no tables")
-    return Calibration(tables, int(stored["recordings"]))
+def recognizer_calibration() -> Calibration | None:
+    """Return the calibration of a speech recognizer in the bundle that comes with NetfLips; None if there is none."""
+    known = confidence_of(find_bundle())
+    return None if known is None else known.recognition
 
 
 def translation_readings(score: float, nearest: float | None, others: Sequence[Any]) -> dict[str, float]:

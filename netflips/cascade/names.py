@@ -11,7 +11,7 @@ from types import MappingProxyType
 from unicodedata import normalize
 
 from avcore.words import KOREAN
-from netflips.quality_estimation import as_read
+from netflips.quality_estimation import spell
 from text2unit.nouns import stands_in
 
 _LEAST = 2, 3
@@ -73,8 +73,8 @@ def _is_there(name: str, text: str, spoken: str) -> bool:
     if spoken and stands_in(text, spoken):
         return True
     if name.isupper():  # as it is spelled, or read as a word
-        read = as_read(name, KOREAN).strip(" .")
-        if read and read.replace(" ", "") in as_read(text, KOREAN).replace(" ", ""):
+        read = spell(name, KOREAN).strip(" .")
+        if read and read.replace(" ", "") in spell(text, KOREAN).replace(" ", ""):
             return True
     if spoken and len(_sounds_of(name)) < _LEAST[True]:  # anything would sound like it
         return False

@@ -16,7 +16,7 @@ from avcore.media import FrameSource, MediaInfo, MediaSource, probe
 from avcore.notes import Notes
 from avcore.progress import Progress, silent
 from avcore.units import Units
-from netflips.bundles.confidence import Calibration, confidence_of
+from netflips.bundles.confidence import Calibration, confidence_of, recognizer_calibration
 from netflips.cascade.options import CascadeModels
 from netflips.dubbing.begin import media_of
 from netflips.dubbing.divide import divide
@@ -34,7 +34,7 @@ from netflips.dubbing.store import Store
 from netflips.dubbing.track_faces import Lips, track_faces
 from netflips.model_paths import ModelPaths
 from netflips.models import Models, models_when_asked
-from netflips.quality_estimation import of_hearing, of_recording, recognition
+from netflips.quality_estimation import estimate_recording, estimate_transcript
 from netflips.recognizers.loops import is_loop
 from netflips.script.targets import Text
 from netflips.script.types import Script
@@ -130,7 +130,7 @@ class Transcriber:
             if self.reader is None or self.reader.takes == UNITS:
                 script = self.road.understand(script, job, recording.sound, faces.lips)
             utterances = self._with_texts(script, job, faces.lips)
-        whole = of_recording((one.quality, one.place.seconds) for one in utterances if one.quality is not None)
+        whole = estimate_recording((one.quality, one.place.seconds) for one in utterances if one.quality is not None)
         return replace(script, speakers=(), utterances=utterances, quality=whole, notes=info.notes)
 
     def _with_texts(self, script: Script, job: Job, lips_of: Callable[[Utterance], Lips | None]) -> tuple[Utterance, ...]:
@@ -148,7 +148,7 @@ class Transcriber:
                 if spoken is not None:
                     text = self._read(spoken, utterance.place.seconds, job.store)
             # Nobody's voice was compared, so that nobody has a name.
-            quality = of_hearing(text.transcript, known, language)
+            quality = estimate_transcript(text.transcript, known, language)
             found.append(replace(utterance, speaker="", text=text, quality=quality))
             job.progress("transcribe", len(found), len(script.utterances))
         return tuple(found)
@@ -168,7 +168,7 @@ class Transcriber:
     def _calibration(self) -> Calibration | None:
         """The calibration of the confidence of texts, None = not measured."""
         if self.reader is None:
-            return recognition()
+            return recognizer_calibration()
         packed = confidence_of(bundle_of(self.reader.path))
         return None if packed is None else packed.reading
 

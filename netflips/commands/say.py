@@ -22,7 +22,7 @@ from netflips.commands.options import SayCommand
 from netflips.dubbing.timing import rest_at_pauses, scale_durations
 from netflips.model_paths import paths_asked
 from netflips.models import Models, models_when_asked
-from netflips.quality_estimation import of_text, report_quality, require_sure
+from netflips.quality_estimation import estimate_text, report_quality, require_sure
 from text2unit.inference import given_script
 from text2unit.korean.phrasing import phrased
 from text2unit.script import SpokenScript, read_readings
@@ -49,7 +49,7 @@ def say_text(options: SayCommand) -> None:
     text_to_unit = models.other(TEXT2UNIT, options.to)
     text_to_unit.require_language(options.to)  # before the voice is loaded
 
-    quality = of_text(" ".join(script.sentences), script.spelled_out)
+    quality = estimate_text(" ".join(script.sentences), script.spelled_out)
     report_quality(quality, options.text_path or "the text", options.verdict)
     if options.strict:
         require_sure(quality)

@@ -14,7 +14,7 @@ from netflips.cascade.engines import recognizer_of
 from netflips.dubbing.job import LOG
 from netflips.models import Models
 from netflips.published.store import usual_model
-from netflips.quality_estimation import as_read, errors_in
+from netflips.quality_estimation import count_errors, spell
 from netflips.recognizers.loops import is_loop
 from netflips.recognizers.opening import open_speech_recognizer
 from netflips.recognizers.outside import installed_folder, recognizer_fingerprint
@@ -76,8 +76,8 @@ def compared(recognized: Transcript, text: str, language: str, num_samples: int)
 
     num_samples: length of the speech, at 16 kHz.
     """
-    found, wanted = as_read(recognized.text, language), as_read(text, language)
-    errors, length = errors_in(found, wanted)
+    found, wanted = spell(recognized.text, language), spell(text, language)
+    errors, length = count_errors(found, wanted)
     right, faults = 1 - errors / max(length, 1), set[SpeechFault]()
 
     if right <= _LITTLE:

@@ -7,7 +7,7 @@ from netflips.dubbing.part import with_more
 from netflips.dubbing.recording import Recording
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.text_speech import ProgramSpeech, TextToUnit, text_speech
-from netflips.quality_estimation import GIVEN, QualityEstimate, broken, of_recording, of_text
+from netflips.quality_estimation import GIVEN, QualityEstimate, estimate, estimate_recording, estimate_text
 from netflips.script.targets import WrittenText
 from netflips.script.types import Script
 from text2unit.script import as_pronounced, script_of
@@ -17,7 +17,7 @@ def estimate_quality(script: Script, job: Job, recording: Recording) -> Script:
     """Fill in the quality of each utterance of the part, and of the whole; add notes about what is unusual."""
     estimates = job.road.estimate(script, job, recording.sound)
     known = {one.number: replace(one, quality=estimates[one.number]) for one in script.utterances if one.number in estimates}
-    whole = of_recording((estimates[number], one.place.seconds) for number, one in known.items())
+    whole = estimate_recording((estimates[number], one.place.seconds) for number, one in known.items())
     # The text of a machine translation shows only plain faults; its meaning is not known.
     utterances = job.part.to_understand(script)
     if any(isinstance(one.target, WrittenText) and one.target.is_translated for one in utterances):
@@ -40,5 +40,5 @@ class SpokenTexts:
         if not text or texts is None or isinstance(texts, ProgramSpeech):
             return GIVEN
         if texts.seconds_of(text) is None:  # the note about it is added where it is spoken
-            return broken("unsayable")
-        return of_text(text, script_of(as_pronounced(text, texts.readings), self._language).spelled_out)
+            return estimate(0.0, "unsayable")
+        return estimate_text(text, script_of(as_pronounced(text, texts.readings), self._language).spelled_out)

@@ -251,7 +251,7 @@ def remarks_on(script: Script, missing: Sequence[str]) -> list[Remark]:
 
 def _warning(grouped: GroupedNote, script: Script, utterances: Sequence[OnPage]) -> Remark:
     """Return a note with links to its utterances; where several share it with different figures, with the reason for each."""
-    before, mark, after = sentence(grouped, who=_MARK if grouped.numbers else None, in_shares=True).partition(_MARK)
+    before, mark, after = sentence(grouped, who=_MARK if grouped.numbers else None).partition(_MARK)
     pieces = [SentencePart(before)]
     if mark:
         plural = "s" if len(grouped.numbers) > 1 else ""
@@ -263,14 +263,14 @@ def _warning(grouped: GroupedNote, script: Script, utterances: Sequence[OnPage])
 
     strange = [one for one in utterances if one.number in grouped.numbers] if grouped.note.code == OUTSIDE.code else []
     among = f" ({len(strange)} of {grouped.note.values['among']})" if len(strange) > 1 and "among" in grouped.note.values else ""
-    reasons, korean = [_why(one, script) for one in strange], sentence(grouped, KOREAN, hint=False, in_shares=True)
+    reasons, korean = [_why(one, script) for one in strange], sentence(grouped, KOREAN, hint=False)
     return Remark([*pieces, SentencePart(among + after)], is_warning=True, reasons=reasons, korean=korean)
 
 
 def _why(one: OnPage, script: Script) -> list[SentencePart]:
     reasons = [f"sure of the {what}: {sure(score, usual)}" for what, score, usual in _scores(script, one) if unusual(score, usual)]
     note = one.utterance.note(OUTSIDE.code)
-    why = "; ".join(reasons) or ("" if note is None else sentence(note, in_shares=True))
+    why = "; ".join(reasons) or ("" if note is None else sentence(note))
     return [SentencePart(f"Utterance {one.number}", one.number), SentencePart(f" ({clock(one.source.start_s)}): {why}")]
 
 

@@ -29,7 +29,7 @@ from avcore.speech.figures import phrases_of, spoken_seconds, syllables
 from avcore.timeline import SAMPLE_RATE, Interval, seconds_to_samples
 from netflips.commands.dub import main as dub
 from netflips.evaluate.metrics.rhythm import pause_alignment
-from netflips.quality_estimation import as_read, errors_in
+from netflips.quality_estimation import count_errors, spell
 from netflips.recognizers.outside import recognizer_folder
 from netflips.recognizers.whisper import open_whisper
 from netflips.script.files import script_from
@@ -157,7 +157,7 @@ def measured(script: Script, sound: Samples, original: Samples, truth: Truth, he
         span = slice(*(seconds_to_samples(at) for at in (fit.output.start_s, fit.output.start_s + fit.spoken_s)))
         texts = (hear(sound[span]), one.spoken.text if one.spoken is not None else "")
         is_natural = abs(fit.spoken_s - fit.natural_s) <= _NATURAL * fit.natural_s
-        counts[is_natural] += errors_in(*(as_read(text, script.target) for text in texts))
+        counts[is_natural] += count_errors(*(spell(text, script.target) for text in texts))
 
     return {
         "utterances": len(script.utterances),

@@ -14,30 +14,34 @@ from netflips.bundles.confidence import Calibration, Table, WordPairs, confidenc
 from netflips.quality_estimation import (
     GIVEN,
     QualityEstimate,
-    as_read,
-    broken,
-    likely,
-    of_hearing,
-    of_recording,
+    combine,
+    estimate,
+    estimate_recording,
+    estimate_transcript,
+    find_strange,
     repeats_a_stretch,
     report_quality,
     require_sure,
-    strange_causes,
+    spell,
     translation_fault,
-    worst,
 )
 from tests.refusal import refused
 
-SURE, UNSURE, LOST = likely(0.95), likely(0.6), likely(0.1)
+SURE, UNSURE, LOST = estimate(0.95), estimate(0.6), estimate(0.1)
 TABLE = Calibration((Table({"confidence": 2.0}, (0.0, 1.0, 2.0), (0.02, 0.5, 0.98)),), 100)
 
 
 def test_words_are_sure_only_where_nothing_speaks_against_them() -> None:
-    assert [likely(share).words for share in (0.9, 0.89, 0.16, 0.15, 0.0)] == ["sure", "unsure", "unsure", *["not_understood"] * 2]
-    assert likely(0.95, "part") == QualityEstimate("unsure", 0.95, causes=("part",), unsure=1)
-    assert broken("loop") == QualityEstimate("not_understood", 0.0, causes=("loop",), lost=1)
-    assert worst(SURE, GIVEN) == QualityEstimate("sure", 0.95)
-    assert worst(UNSURE, broken("subtitles"), broken("cut")) == QualityEstimate(
+    assert [estimate(share).words for share in (0.9, 0.89, 0.16, 0.15, 0.0)] == [
+        "sure",
+        "unsure",
+        "unsure",
+        *["not_understood"] * 2,
+    ]
+    assert estimate(0.95, "part") == QualityEstimate("unsure", 0.95, causes=("part",), unsure=1)
+    assert estimate(0.0, "loop") == QualityEstimate("not_understood", 0.0, causes=("loop",), lost=1)
+    assert combine(SURE, GIVEN) == QualityEstimate("sure", 0.95)
+    assert combine(UNSURE, estimate(0.0, "subtitles"), estimate(0.0, "cut")) == QualityEstimate(
         "not_understood", 0.0, causes=("cut", "subtitles"), lost=1
     )
 
@@ -58,13 +62,13 @@ def test_words_are_sure_only_where_nothing_speaks_against_them() -> None:
     ],
 )
 def test_a_recording(rows: list[tuple[QualityEstimate, float]], words: str, share: float | None, lost: int) -> None:
-    found = of_recording(rows)
+    found = estimate_recording(rows)
     assert (found.words, found.lost, found.of) == (words, lost, len(rows))
     assert found.share == pytest.approx(share)
 
 
 def test_nonsense_beside_right_sentences_stops_what_is_strict(tmp_path: Path) -> None:
-    one = of_recording([(SURE, 9.0), (LOST, 1.0), (UNSURE, 1.0), (QualityEstimate("sure", 0.95), 3.0)])
+    one = estimate_recording([(SURE, 9.0), (LOST, 1.0), (UNSURE, 1.0), (QualityEstimate("sure", 0.95), 3.0)])
     refused(NotUnderstoodError, r"surely understood; found 1 of 4 not understood, 1 of 4 unsure", require_sure, one)
     report_quality(one, "x.mp4", tmp_path / "verdict.json")
     assert '"lost": 1' in (tmp_path / "verdict.json").read_text()
@@ -88,10 +92,10 @@ def heard(sure: float, language: str = "en", text: str = "the bus stops", has_lo
     ],
 )
 def test_what_is_recognized(said: Transcript, words: str, share: float | None, causes: tuple[str, ...]) -> None:
-    found = of_hearing(said, TABLE, "en", "ko")
+    found = estimate_transcript(said, TABLE, "en", "ko")
     assert (found.words, found.causes) == (words, causes)
     assert found.share == pytest.approx(share, abs=1e-3)
-    assert of_hearing(heard(0.9), None) == QualityEstimate()
+    assert estimate_transcript(heard(0.9), None) == QualityEstimate()
 
 
 @pytest.mark.parametrize(
@@ -106,7 +110,7 @@ def test_what_is_recognized(said: Transcript, words: str, share: float | None, c
 )
 def test_one_doubtful_word_that_has_a_meaning_counts(text: str, weak: str, words: str) -> None:
     said = Transcript(text, "en", tuple(Word(one, 0.0, 1.0, 0.41 if one == weak else 1.0) for one in text.split()))
-    found = of_hearing(said, Calibration((Table({"confidence": 1.0}, (0.0, 0.8), (0.0, 0.99)),), 1), "en", "ko")
+    found = estimate_transcript(said, Calibration((Table({"confidence": 1.0}, (0.0, 0.8), (0.0, 0.99)),), 1), "en", "ko")
     assert (found.words, found.share) == (words, 0.99 if words == "sure" else 0.5)
 
 
@@ -180,8 +184,8 @@ def test_what_is_strange_is_named_by_how_much_of_it_is_known() -> None:
     domain = Domain("a phrase", -0.4, 0.01, 40, weakest=-0.9, nearest=-1.3)
     usual, odd = (DomainScore("the likeness", score, domain, "nearest") for score in (-0.2, -2.0))
     mean = DomainScore("the mean", -2.0, domain)
-    found = [strange_causes([one], known) for one, known in ((usual, 0.1), (odd, 0.8), (odd, 0.4), (odd, None), (mean, 1.0))]
-    assert found == [(), ("part",), *[("outside",)] * 3]
+    found = [find_strange([one], known) for one, known in ((usual, 0.1), (odd, 0.8), (odd, 0.4), (odd, None), (mean, 1.0))]
+    assert found == [[], ["part"], *[["outside"]] * 3]
 
 
 @pytest.mark.parametrize(
@@ -212,8 +216,8 @@ def test_a_translation_that_is_none(text: str, of: str, target: str, fault: str 
 )
 def test_what_is_heard_is_compared_as_it_is_read(heard: str, text: str) -> None:
     """A recognizer writes numbers and foreign words as it likes; what has no reading stays as it is."""
-    assert as_read(heard, "ko").replace(" ", "").strip(".") == as_read(text, "ko").replace(" ", "").strip(".")
-    assert as_read(text, "de") == text
+    assert spell(heard, "ko").replace(" ", "").strip(".") == spell(text, "ko").replace(" ", "").strip(".")
+    assert spell(text, "de") == text
 
 
 def test_the_verdict_is_told_in_both_languages() -> None:
@@ -222,7 +226,7 @@ def test_the_verdict_is_told_in_both_languages() -> None:
         "not understood (27%): it most likely means nothing; 2 of 3 not understood; these models know other"
     )
     assert one.text("ko").startswith("이해하지 못함 (27%)")
-    assert likely(0.9999).text() == "understood: sure (99%)"
+    assert estimate(0.9999).text() == "understood: sure (99%)"
     assert QualityEstimate().text() == "these models do not say what they know"
     assert one.as_json()["text"]["ko"] == one.text("ko")
 

@@ -19,7 +19,7 @@ import pytest
 from avcore.media import VideoWriter, frames_at, read_frames
 from avcore.timeline import Interval
 from netflips.dubbing.options import DubOptions
-from netflips.quality_estimation import GIVEN, broken, likely
+from netflips.quality_estimation import GIVEN, estimate
 from netflips.report import material, page, story, words
 from netflips.report.material import FinishedDub
 from netflips.report.story import below_usual
@@ -70,7 +70,7 @@ def test_the_verdict_on_one_sentence_stands_once(tmp_path: Path) -> None:
     videos = tmp_path / "a.mp4", tmp_path / "b.mp4"
     for video in videos:
         video.write_bytes(b"a video")
-    told, bad = told_clip(*videos), broken("loop")
+    told, bad = told_clip(*videos), estimate(0.0, "loop")
     one = replace(told, quality=bad, utterances=(replace(told.utterances[0], quality=bad),))
     told = told_recording(*videos)
     two = replace(told, quality=bad, utterances=tuple(replace(utterance, quality=bad) for utterance in told.utterances))
@@ -83,8 +83,8 @@ def test_the_verdict_on_one_sentence_stands_once(tmp_path: Path) -> None:
 
 
 def test_a_sentence_has_its_verdict_where_it_is_below_the_usual() -> None:
-    usual = [likely(share, "unheard") for share in (0.79, 0.81, 0.85, 0.78, 0.8)]
-    rows = [*usual, likely(0.6, "unheard"), likely(0.95), broken("loop"), GIVEN, likely(0.8, "unsayable")]
+    usual = [estimate(share, "unheard") for share in (0.79, 0.81, 0.85, 0.78, 0.8)]
+    rows = [*usual, estimate(0.6, "unheard"), estimate(0.95), estimate(0.0, "loop"), GIVEN, estimate(0.8, "unsayable")]
     said = tuple(Utterance(number, quality=found, fit=TimeFit(Interval(0, 1))) for number, found in enumerate(rows, 1))
     assert below_usual(Script("en", "ko", utterances=said)) == {6, 8, 10}
     assert below_usual(Script("en", "ko", utterances=said[:5])) == set()

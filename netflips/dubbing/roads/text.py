@@ -16,7 +16,7 @@ from avcore.media import MediaSource
 from avcore.media.passthrough import titles_in
 from avcore.notes import NoteKind, Notes, json_text
 from avcore.units import require_same_vocabulary
-from netflips.bundles.confidence import Calibration
+from netflips.bundles.confidence import Calibration, recognizer_calibration
 from netflips.cascade.chat import ChatTranslator, open_translator
 from netflips.cascade.engines import Engines, engines_of, recognizer_of, require_models
 from netflips.cascade.glossary import read_glossary
@@ -41,7 +41,7 @@ from netflips.dubbing.translators import AnyTranslator, CachingTranslator
 from netflips.dubbing.voice_groups import voices_of
 from netflips.model_paths import ModelPaths
 from netflips.models import Models
-from netflips.quality_estimation import GIVEN, Cause, QualityEstimate, broken, likely, of_hearing, recognition, worst
+from netflips.quality_estimation import GIVEN, Cause, QualityEstimate, combine, estimate, estimate_transcript
 from netflips.recognizers.language import AUTO
 from netflips.script.files import script_json
 from netflips.script.notes import (
@@ -90,9 +90,9 @@ _CAUSES: Mapping[str, Cause] = {
 _CHANGED: Mapping[str, QualityEstimate] = {
     **dict.fromkeys(
         (AMOUNTS_DIFFER.code, NEGATION_TURNED.code, NAMES_EXCHANGED.code, HALF_LOST.code, ANSWERS_OVERLAP.code),
-        likely(_DOUBTFUL, "changed"),
+        estimate(_DOUBTFUL, "changed"),
     ),
-    ANSWERS_SHIFTED.code: broken("changed"),
+    ANSWERS_SHIFTED.code: estimate(0.0, "changed"),
 }
 """The estimate of a translation by a note of what it changed."""
 
@@ -248,7 +248,7 @@ class TextRoad:
     def estimate(self, script: Script, job: Job, sound: Sound) -> dict[int, QualityEstimate]:
         """Estimate the utterances by their transcripts, and by what their translation and its reading show."""
         with job.clock.stage("speech"):
-            texts, known = SpokenTexts(script, job, sound), recognition()
+            texts, known = SpokenTexts(script, job, sound), recognizer_calibration()
             return {one.number: _estimated(one, script, job.notes, known, texts) for one in job.part.to_understand(script)}
 
     def encode_targets(self, script: Script, job: Job, sound: Sound) -> Script:
@@ -284,15 +284,15 @@ def _estimated(one: Utterance, script: Script, notes: Notes, known: Calibration 
     is_own = target is not None and not target.is_translated
     recognized = GIVEN if is_own else QualityEstimate()
     if one.text is not None and not is_own:
-        recognized = of_hearing(one.text.transcript, known, script.source, script.target)
+        recognized = estimate_transcript(one.text.transcript, known, script.source, script.target)
 
     of_it = notes.of.get(one.number, ())
     if target is None:  # a note says why, where there was something to translate
         reasons = [note.values["reason"] for note in of_it if note.code == LEFT_ALONE.code]
-        faults = [broken(_CAUSES[str(reason)]) for reason in reasons if reason in _CAUSES]
-        return worst(recognized, *faults[:1])
+        faults = [estimate(0.0, _CAUSES[str(reason)]) for reason in reasons if reason in _CAUSES]
+        return combine(recognized, *faults[:1])
     changed = [_CHANGED[note.code] for note in of_it if note.code in _CHANGED]
-    return worst(recognized, *changed, texts.estimate(target.text))
+    return combine(recognized, *changed, texts.estimate(target.text))
 
 
 def _texts_that_stay(script: Script, done: Mapping[int, Utterance], notes: Notes, job: Job) -> dict[int, Utterance]:

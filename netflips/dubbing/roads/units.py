@@ -30,7 +30,7 @@ from netflips.dubbing.timing import duration_scale
 from netflips.dubbing.track_faces import Lips
 from netflips.model_paths import ModelPaths
 from netflips.models import Models
-from netflips.quality_estimation import GIVEN, QualityEstimate, compare_given_text, estimate_utterance, worst
+from netflips.quality_estimation import GIVEN, QualityEstimate, combine, compare_given_text, estimate_utterance
 from netflips.recognizers.language import AUTO
 from netflips.script.notes import NO_TEXT, UNHEARD
 from netflips.script.targets import TranslatedUnits, UnitList, WrittenText
@@ -236,7 +236,7 @@ def _estimated(
     if target.is_truncated:
         notes += (TRUNCATED(units=len(target.units.ids)),)
     if one.text is not None and one.text.is_by_person and read and (question := read(source.extraction.units)) is not None:
-        found = worst(found, compare_given_text(question, one.text.text))
+        found = combine(found, compare_given_text(question, one.text.text))
     return found, notes
 
 

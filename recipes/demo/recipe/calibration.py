@@ -17,7 +17,7 @@ from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import Bundle
 from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config
 from avcore.checkpoints.stages import Stage
-from avcore.domain import KEY, Domain, common_bounds
+from avcore.domain import KEY, Domain
 from avcore.errors import InputError
 from avcore.progress import Progress
 from netflips.bundles.describe import check_bundle, write_about
@@ -29,6 +29,8 @@ from unit2unit.stage import TRANSLATOR
 LOG = logging.getLogger("netflips")
 
 _NAMES = {UNIT_ENCODER: "unit_confidence", TRANSLATOR: "translation_score"}
+_HALVINGS = 30
+"""Steps of the bisection for the share of each bound."""
 _WHAT = "a sentence of the demo's phrasebook"
 
 
@@ -117,3 +119,24 @@ def _by_voice(is_warned: NDArray[np.bool_], voices: NDArray[np.str_]) -> dict[st
 
 def _share(is_warned: NDArray[np.bool_]) -> dict[str, Any]:
     return {"samples": len(is_warned), "share": float(is_warned.mean()) if len(is_warned) else 0.0}
+
+
+def common_bounds(scores: NDArray[np.floating[Any]], parts: Sequence[float], share: float) -> NDArray[np.float64]:
+    """Find one bound for each row of scores, such that at most `share` of the utterances fall below any of them.
+
+    scores: float of shape [readings, utterances] of held-out speech of the domain. parts: the weight of each reading in the
+    share; readings that detect more of what is outside deserve more. Returns float64 [readings]. Raises InputError.
+    """
+    if not scores.size or not np.isfinite(scores).all():
+        raise InputError("a domain needs scores of its own speech", expected="finite numbers", found=f"{scores.shape[-1]} scores")
+
+    def bounds(level: float) -> NDArray[np.float64]:
+        return np.array([np.quantile(row, min(level * part, 1.0)) for row, part in zip(scores, parts, strict=True)])
+
+    # An utterance that is low in several readings counts once, so the level at which the share is used up has to be searched for.
+    low, high = 0.0, 1.0 / max(parts)
+    for _ in range(_HALVINGS):
+        level = (low + high) / 2
+        missed = float((scores < bounds(level)[:, None]).any(axis=0).mean())
+        low, high = (level, high) if missed <= share else (low, level)
+    return bounds(low)

@@ -32,7 +32,7 @@ from netflips.bundles.confidence import KEY, Calibration, Table, WordPairs, tran
 from netflips.bundles.describe import check_bundle, note
 from netflips.model_paths import RunOptions, bundle_paths
 from netflips.models import load_models
-from netflips.quality_estimation import LOST, SURE, errors_in
+from netflips.quality_estimation import LOST, SURE, count_errors
 from netflips.recognizers.outside import recognizer_folder
 from netflips.recognizers.whisper import open_whisper
 from netflips.stages import SHIPPED
@@ -142,7 +142,7 @@ def is_heard(found: str, text: str) -> bool:
     from whisper_normalizer.english import EnglishTextNormalizer
 
     normal = EnglishTextNormalizer()
-    errors, length = errors_in(normal(found), normal(text))
+    errors, length = count_errors(normal(found), normal(text))
     return errors <= _MOST_WRONG * length
 
 

@@ -1,6 +1,7 @@
 """Where a bundle's domain ends, found with made-up speech in place of a synthesiser's."""
 
 import shutil
+from math import nan
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,7 +21,7 @@ from avcore.timeline import SAMPLE_RATE
 from netflips.bundles.describe import bundle_lines, check_bundle
 from netflips.cascade.kokoro import NaturalVoice
 from recipes.demo.recipe import calibration, probes
-from recipes.demo.recipe.calibration import calibrate_bundle, find_domains, is_right, summary
+from recipes.demo.recipe.calibration import calibrate_bundle, common_bounds, find_domains, is_right, summary
 from recipes.demo.recipe.probes import ESPEAK, NATURAL, READINGS, Scores, one_word_sentences, outside_sentences, unknown_words
 from recipes.demo.voices.cast import Voice, cast
 from recipes.demo.voices.phrasebook import phrasebook
@@ -143,3 +144,23 @@ def test_what_is_called_outside_and_single_words_are_in_no_phrasebook() -> None:
     for slot, words in unknown_words().items():
         assert slot in phrasebook().slots
         assert not known & set(words)
+
+
+def test_one_bound_is_what_a_share_of_the_scores_falls_below() -> None:
+    (least,) = common_bounds(np.random.default_rng(0).permutation(np.linspace(-1, 0, 1001))[None], [1.0], 0.05)
+    assert least == pytest.approx(-0.95, abs=2e-3)
+    domain = Domain("a test", -0.95, 0.05, 1001)
+    assert [domain.knows(score) for score in (0.0, -0.949, -0.951, -5.0, nan)] == [True, True, False, False, False]
+    for none in ([], [0.0, nan]):
+        refused(InputError, "scores of its own speech", common_bounds, np.array([none]), [1.0], 0.01)
+
+
+def test_all_bounds_together_miss_no_more_than_the_share() -> None:
+    scores = np.random.default_rng(1).normal(size=(3, 4000))
+    bounds = common_bounds(scores, [1.0, 1.0, 0.25], 0.06)
+    missed = scores < bounds[:, None]
+    assert 0.055 < missed.any(axis=0).mean() <= 0.06
+    each = missed.mean(axis=1)
+    assert (each[0], each[2]) == (pytest.approx(each[1], abs=2e-3), pytest.approx(each[0] / 4, abs=2e-3))
+    alike = np.repeat(scores[:1], 3, axis=0)  # bounds that miss the same utterances leave one another room
+    assert common_bounds(alike, [1.0, 1.0, 1.0], 0.06)[0] > bounds[0]

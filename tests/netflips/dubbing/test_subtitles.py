@@ -25,7 +25,7 @@ from netflips.dubbing.part import OutputClock, part_of
 from netflips.dubbing.store import Store
 from netflips.dubbing.subtitles import cues_of, read_target, write_subtitles
 from netflips.models import Models
-from netflips.quality_estimation import likely
+from netflips.quality_estimation import estimate
 from netflips.report.files import summary_of
 from netflips.script.files import write_script
 from netflips.script.targets import KeptOriginal, Text, TranslatedUnits, UnitList, WrittenText
@@ -255,7 +255,7 @@ def test_the_reader_s_misspelling_is_not_shown() -> None:
     assert texts == ["지하철격까지 어떻게 가요?", "지하철역까지 어떻게 가요?"]
     read = "How do I get to the sub way stashun?"
     words = tuple(Word(text, place, place + 1.0, 1.0) for place, text in enumerate(read.split()))
-    heard = replace(one, text=Text(read, "en", "reader", words), quality=likely(0.95))
+    heard = replace(one, text=Text(read, "en", "reader", words), quality=estimate(0.95))
     text = read_target(heard, reader, "ko", known).text
     assert (text.text, text.words[0].start_s, text.words[-1].end_s) == (row.translation, 0.0, 9.0)
     assert not text.is_by_person
@@ -263,7 +263,7 @@ def test_the_reader_s_misspelling_is_not_shown() -> None:
 
 def test_what_is_not_understood_is_not_shown_and_what_is_kept_may_be() -> None:
     heard = Text("a b", "en", "recognizer", READ)
-    lost = [replace(said(k, k, "네"), text=text, quality=likely(0.1)) for k, text in enumerate([heard, Text("Hello.", "en")], 1)]
+    lost = [replace(said(k, k, "네"), text=text, quality=estimate(0.1)) for k, text in enumerate([heard, Text("Hello.", "en")], 1)]
     dubbed = script(*lost, Utterance(3, Interval(4.0, 6.0), text=heard, target=KeptOriginal("조금씩, 새는")))
     cues = {side: cues_of(dubbed, clock(dubbed), side) or [] for side in ("source", "target")}
     assert [cue.lines for cue in cues["source"]] == [("Hello.",), ("a b",)]  # a person's text stands
