@@ -211,6 +211,11 @@ def gain_to(target: float, sound: Callable[[], Iterable[Samples]], rate: int, nu
     return Gain(_factor(gain_db), reached)
 
 
+def loudness_of(sound: Iterable[Samples], rate: int, num_channels: int, factor: float = 1.0) -> float:
+    """Return the loudness (LUFS) of sound, float32 [time, channel], that is amplified by a gain and limited; -inf = silent."""
+    return _measured(limited(sound, rate, factor), rate, num_channels).lufs
+
+
 def _factor(decibels: float) -> float:
     return float(10 ** (decibels / 20))
 

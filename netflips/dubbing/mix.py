@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Samples
-from avcore.media import MediaInfo, MediaSource, iter_sound_at, iter_sound_blocks, iter_speech_blocks, probe
+from avcore.media import MediaSource, iter_sound_at, iter_sound_blocks, iter_speech_blocks, probe
 from avcore.media.sound_writer import AlternateTrack, SoundBlocks, can_copy_sound
 from avcore.media.writer import synthetic_comment
 from avcore.speech.voice_activity import STEP_RATE
@@ -35,6 +35,8 @@ _SOFT_S, _AT_EDGE_S, _HEARD_DB, _LOOKED = 0.25, 0.1, 10.0, 9
 louder than the quietest moment there; and at how many moments between them that is looked at."""
 _AS_LOUD_LU = 0.5
 """A loudness that misses its target by more than this is reported."""
+_LOUDNESS = "loudness"
+"""Step of the store, for the gain of a mix."""
 _CENTRE = 2
 """Index of the front centre among 3 channels or more, in FFmpeg's order."""
 
@@ -46,7 +48,7 @@ def mix(script: Script, job: Job, speech: Speeches, recording: Recording) -> Sou
     new speech is music and effects, where a file of them is given or made, else an estimate from the old sound. The original and
     the background are tracks beside it, where tracks asks for them.
     """
-    rate, is_own, target = job.sound_rate, script.is_source_timed, job.options.loudness
+    rate, is_own, target = job.sound_rate, script.is_source_timed, job.options.target_loudness
     channels = job.num_channels if is_own else 1
 
     def parts(files: Sequence[Path] = ()) -> Iterator[tuple[Samples, Samples]]:
@@ -67,7 +69,7 @@ def mix(script: Script, job: Job, speech: Speeches, recording: Recording) -> Sou
     blocks = mixed(pairs)
 
     if target is not None:
-        from avcore.speech.loudness import gain_to, limited  # with scipy, for which a short clip need not wait
+        from avcore.speech.loudness import limited  # with scipy, for which a short clip need not wait
 
         def measured() -> Iterator[Samples]:
             done, total = 0, int(job.info.duration_s)
@@ -78,14 +80,12 @@ def mix(script: Script, job: Job, speech: Speeches, recording: Recording) -> Sou
 
         # The loudness of a stream is known at its end only, so it is mixed twice: memory stays flat.
         with job.clock.stage("write"):
-            gain = gain_to(target, measured, rate, channels)
-        if abs(gain.lufs - target) > _AS_LOUD_LU:
-            job.notes.add(LOUDNESS_MISSED(level=gain.lufs, target=target))
-        blocks, behind = (limited(one, rate, gain.factor) for one in (blocks, behind))
+            factor = _kept_gain(job, target, measured, rate, channels)
+        blocks, behind = (limited(one, rate, factor) for one in (blocks, behind))
 
     clock = OutputClock(script, job.part, job.own_rate)
     alternates = tuple(
-        _original(job.info, script.source, job.out, clock)
+        _original(job, script.source, clock)
         if one == ORIGINAL
         else AlternateTrack("", "Background", SoundBlocks(behind, rate, channels))
         for one in job.options.alternates
@@ -93,18 +93,52 @@ def mix(script: Script, job: Job, speech: Speeches, recording: Recording) -> Sou
     return SoundFeed(blocks, rate, channels, alternates)
 
 
-def _original(info: MediaInfo, language: str, out: Path, clock: OutputClock) -> AlternateTrack:
-    """Return a recording's sound as a track of its dub: copied, or encoded where it is cut or the output cannot hold it.
+def _kept_gain(job: Job, target: float, sound: Callable[[], Iterable[Samples]], rate: int, channels: int) -> float:
+    """Return the gain that brings the mix to a loudness (LUFS): that of an earlier dub of the same part while it still does.
 
-    language: of the speech, where the file does not state it. out: the output.
+    So a sentence that is corrected leaves all other samples as they were.
     """
-    part, rate, track = clock.part, info.audio_rate, info.tracks[info.track - 1]
+    from avcore.speech.loudness import Gain, gain_to, loudness_of
+
+    made_of = (job.digest, str(job.part), target)
+    kept = job.store.find(Gain, _LOUDNESS, made_of)
+    if kept is not None and abs(loudness_of(sound(), rate, channels, kept.factor) - target) <= _AS_LOUD_LU:
+        return kept.factor
+    gain = gain_to(target, sound, rate, channels)
+    if abs(gain.lufs - target) > _AS_LOUD_LU:
+        job.notes.add(LOUDNESS_MISSED(level=gain.lufs, target=target))
+    else:
+        job.store.keep(_LOUDNESS, made_of, gain)
+    return gain.factor
+
+
+def _original(job: Job, language: str, clock: OutputClock) -> AlternateTrack:
+    """Return a recording's sound as a track of its dub: copied, or encoded where it is cut, made as loud, or the output cannot
+    hold it.
+
+    language: of the speech, where the file does not state it.
+    """
+    info, level = job.info, job.options.target_loudness
     sound: MediaSource | SoundBlocks = info.source
-    if not part.is_all or clock.freezes or not can_copy_sound(info.source, out):
-        end = seconds_to_samples(clock.at(part.stop), rate)
-        placed = output_blocks(iter_sound_blocks(info.source), clock, rate, end, None if part.is_all else end)
-        sound = SoundBlocks((block for _, block in placed), rate, info.audio_channels)
-    return AlternateTrack(track.language or language, "Original", sound)
+    if level is not None or not clock.part.is_all or clock.freezes or not can_copy_sound(info.source, job.out):
+        sound = SoundBlocks(original_blocks(job, clock, level), info.audio_rate, info.audio_channels)
+    return AlternateTrack(info.tracks[info.track - 1].language or language, "Original", sound)
+
+
+def original_blocks(job: Job, clock: OutputClock, level: float | None) -> Iterator[Samples]:
+    """Yield a recording's own sound in step with its dub, float32 [time, channel]. level: its loudness (LUFS); None: as it is."""
+    info, part = job.info, clock.part
+    end = seconds_to_samples(clock.at(part.stop), info.audio_rate)
+
+    def placed() -> Iterator[Samples]:
+        blocks = output_blocks(iter_sound_blocks(info.source), clock, info.audio_rate, end, None if part.is_all else end)
+        return (block for _, block in blocks)
+
+    if level is None:
+        return placed()
+    from avcore.speech.loudness import gain_to, limited
+
+    return limited(placed(), info.audio_rate, gain_to(level, placed, info.audio_rate, info.audio_channels).factor)
 
 
 def parts_of_sound(script: Script, job: Job, speech: Speeches, sound: Sound) -> Iterator[tuple[Samples, Samples]]:

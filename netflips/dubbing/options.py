@@ -65,6 +65,8 @@ def _subtitle_offset(text: str) -> SubtitleOffset:
     return AUTO if text == AUTO else seconds
 
 
+PLATFORM_LUFS: Final = -14.0
+"""How loud platforms play sound, to which louder sound is turned down."""
 UNDER_DB: Final = -18.0
 """How loud the original is below a voice-over, where nobody says."""
 SPEECH_IN, KEEP_SOUND, SCRIPT_IN = "--speech-in", "keep_sound", "--script-in"
@@ -217,6 +219,9 @@ class DubOptions(MarkFlags):
     timeline: Path | None = flag(default=None, file=Output("the timeline"), metavar="OTIO")
     """write the dub for a video editor as OpenTimelineIO (.otio): dub, original and stems on tracks, each utterance a clip, markers
     at faults"""
+    publish: Path | None = flag(default=None, metavar="DIR")
+    """folder for all that a platform asks for: the video, its sound and the original's alone, both as loud as --loudness (default:
+    -14), subtitles, title, description and chapters in both languages, a picture, the label"""
     tracks: str | None = flag(default=None, metavar="WHICH")
     """sound tracks of the output, of which players play the first and offer the others: dub, and original, background or both, as
     dub,original (default: the dub alone)"""
@@ -398,10 +403,24 @@ class DubOptions(MarkFlags):
         """Return the files of stems for an output: speech, background and mix; none where nobody asks for them."""
         return [] if self.stems is None else [self.stems / f"{out.stem}.{name}.wav" for name in ("speech", "background", "mix")]
 
+    @property
+    def target_loudness(self) -> float | None:
+        """How loud the sound is made (LUFS); None = as it is."""
+        return PLATFORM_LUFS if self.loudness is None and self.publish is not None else self.loudness
+
+    def published(self, out: Path, source: str, target: str) -> list[Path]:
+        """Return the files of `publish` for an output: video, its sound, the original's, a picture, then for source and target
+        subtitles and description. None where nobody asks for them."""
+        if self.publish is None:
+            return []
+        sounds = (f"{target}.m4a", f"{source}.m4a") if source != target else (f"{target}.m4a", "original.m4a")
+        endings = (*sounds, "jpg", f"{source}.srt", f"{source}.txt", f"{target}.srt", f"{target}.txt")
+        return [self.publish / out.name, *(self.publish / f"{out.stem}.{one}" for one in endings)]
+
     def own_name(self, out: Path) -> Path:
         """Return what no two outputs of a run may share: their path, without its ending where subtitles, stems or a manifest are
         named after it."""
-        return out.with_suffix("") if self.subtitles or self.stems is not None or self.sign else out
+        return out.with_suffix("") if self.subtitles or self.stems or self.publish or self.sign else out
 
     @cached_property
     def alternates(self) -> tuple[str, ...]:

@@ -110,10 +110,18 @@ def check_paths(video: Path, out: Path, languages: tuple[str, str], options: Dub
     written = {"the dubbed video": [] if options.is_draft else [out], "the subtitles": beside}
     written["the timeline"] = [] if options.timeline is None else [options.timeline]
     written["the stems"] = stems = [] if options.is_draft else options.stem_files(out)
+    published = [] if options.is_draft else options.published(out, *languages)
+    # The video there may be another name of the output.
+    published = [
+        one for one in published if one.resolve() != out.resolve() and not (one.exists() and out.exists() and one.samefile(out))
+    ]
+    written["what is published"] = published
     keep_apart(written | {"the manifest": [] if options.is_draft else options.sidecars(out)}, inputs)
 
     for one in written["the timeline"]:
         require_place(one, "the timeline")
+    for one in published:
+        require_place(one, "what is published")
     if options.alternates:
         require_several_tracks(out)
     if not options.is_draft:

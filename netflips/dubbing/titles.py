@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from avcore.errors import InputError
+from avcore.media import MediaInfo
 from netflips.cascade.adequacy import ask_for_hangul_names, fault_in, names_spelled_out, why_again
 from netflips.cascade.chat import ChatTranslator
 from netflips.cascade.glossary import terms_in
@@ -45,6 +46,12 @@ def translated_titles(titles: Iterable[str], given: Mapping[str, str], asked: "T
     except InputError:  # the translator no longer answers: titles are not worth a failure
         LOG.debug("titles", exc_info=True)
     return {**given, **{title: text for title, text in found.items() if text and title not in asked.doubtful}}
+
+
+def description_lines(info: MediaInfo) -> list[str]:
+    """Return the lines of a video's own description."""
+    tags = {name.lower(): value for name, value in info.tags}
+    return [line for line in (tags.get("description") or tags.get("synopsis") or "").splitlines() if line.strip()]
 
 
 def _seconds(title: str) -> float:

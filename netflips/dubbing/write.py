@@ -17,6 +17,7 @@ from netflips.dubbing.job import Job
 from netflips.dubbing.otio import write_timeline
 from netflips.dubbing.part import OutputClock
 from netflips.dubbing.preflight import Provenance
+from netflips.dubbing.publish import publish
 from netflips.dubbing.segments import Encoded, join_segments, num_hidden
 from netflips.dubbing.store import Store
 from netflips.dubbing.subtitles import tracks_of, write_subtitles
@@ -75,6 +76,8 @@ def write(script: Script, job: Job, frames: Sequence[Encoded] | CopiedFrames, so
         job.store.record_output(job.out)
     if subtitling is not None:
         write_subtitles(script, clock, subtitling, job.out, job.store)
+    if job.options.publish is not None:
+        publish(script, job, clock, comment)
 
     drawn, utterances = _drawn(pieces), script.utterances
     if job.lips.draws:

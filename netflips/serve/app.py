@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import uvicorn
 from starlette.applications import Starlette
@@ -22,7 +23,8 @@ from starlette.staticfiles import StaticFiles
 from avcore.errors import NetflipsError, OutputError
 from avcore.files import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from netflips.serve.access import POLICY, Access
-from netflips.serve.jobs import Job
+from netflips.serve.exports import exports_of, files_to_export, zipped
+from netflips.serve.jobs import DONE, Job
 from netflips.serve.limits import OPENAI, TOO_FULL, RefusedError, read_form, refusal
 from netflips.serve.openai_speech import speech
 from netflips.serve.results import files_of, results
@@ -96,6 +98,7 @@ def build_app(settings: Settings, desk: Service | None = None) -> Starlette:
         Route("/jobs/{id}/again", _again, methods=["POST"]),
         Route("/jobs/{id}/edited", _edited, methods=["POST"]),
         Route("/jobs/{id}/wave", _wave),
+        Route("/jobs/{id}/exports/{name}", _export),
         Route("/events", _events),
         Route("/jobs/{id}/files/{name}", _file),
     ]
@@ -260,6 +263,16 @@ async def _edited(request: Request) -> Response:
 
 async def _wave(request: Request) -> Response:
     return FileResponse(await _desk(request).wave(_asked_job(request)), media_type="application/json")
+
+
+async def _export(request: Request) -> Response:
+    job, name = _asked_job(request), request.path_params["name"]
+    folder = _desk(request).queue.folders.of(job.id)
+    if job.state != DONE or name not in exports_of(folder):
+        raise RefusedError(404, "this job has no such file")
+    title = f"{Path(job.title).stem}_{job.values.get('target', 'dub')}"
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(f'{title}_{name}.zip')}"}
+    return StreamingResponse(zipped(files_to_export(folder, name, title)), media_type="application/zip", headers=headers)
 
 
 async def _events(request: Request) -> Response:

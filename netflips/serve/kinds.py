@@ -19,6 +19,7 @@ from netflips.script.files import write_script
 from netflips.script.targets import SpokenSound, Target, WrittenText
 from netflips.script.types import Script, SpeakerOf, Term, VoiceFile
 from netflips.script.utterance import Utterance
+from netflips.serve.exports import words_of
 from netflips.serve.fields import (
     AUTO,
     SOUND_OR_VIDEO,
@@ -189,6 +190,7 @@ def _more_of_dub(asked: Asked) -> list[str]:
     if SPEECH in asked.names and not asked.rows:
         words += ["--speech-in", asked.names[SPEECH], *(["--keep-sound"] if values["keep_sound"] else [])]
     # Whoever has seen the texts knows how good they are, so the command need not ask.
+    words += [] if asked.is_draft else words_of(values.get("export", ""))
     words += ["--yes", "--verdict", QUALITY_FILE, *([DRAFT, DRAFT_FILE] if asked.is_draft else [])]
 
     if is_over_text:

@@ -20,6 +20,7 @@ from netflips.script.notes import RECOGNIZED_AGAIN
 from netflips.script.targets import SpokenSound, WrittenText
 from netflips.script.types import Script
 from netflips.script.utterance import Utterance
+from netflips.serve.exports import exports_of
 from netflips.serve.jobs import ASKS, DONE, DRAFT_FILE, Job, first_draft
 from netflips.serve.kinds import KINDS, SPEECH
 
@@ -90,6 +91,7 @@ def results(job: Job, folder: Path) -> dict[str, Any]:
             "stretches": [[round(value, 3) for value in one] for one in stretches_of(script)],
             "work": script.result.work_counts,
             "lips": _lips(script),
+            "exports": exports_of(folder),
         }
 
     for one in found["files"]:

@@ -23,8 +23,9 @@ from netflips.published.catalogue import catalogue
 from netflips.published.store import usual_model
 from netflips.script.files import value_from
 from netflips.script.types import Consent
+from netflips.serve.exports import EXPORTS
 from netflips.serve.fields import SOUND_OR_VIDEO, Review, ReviewRow, checked, review_rows, switch, terms_asked, voices_asked
-from netflips.serve.jobs import ASKS, MACHINE_FILE, Job, JobFolders, first_draft, new_id
+from netflips.serve.jobs import ASKS, DONE, MACHINE_FILE, Job, JobFolders, first_draft, new_id
 from netflips.serve.kinds import AGREEMENT, KINDS, SPEECH, Asked, JobKind
 from netflips.serve.limits import RefusedError
 from netflips.serve.queue import Queue
@@ -170,19 +171,24 @@ class Service:
     def go_on(self, job: Job, form: Mapping[str, Any]) -> None:
         """Put a job that is over into the queue again; it resumes from what is finished. Raises UsageError, RefusedError.
 
-        form: {"rows"?, "voices"?, "terms"?, "preview"?, "draft"?}: for a dub whose texts were shown: its corrected rows, whether
-        only the first is wanted, and whether the visitor sees the texts again first.
+        form: {"rows"?, "voices"?, "terms"?, "preview"?, "draft"?, "export"?}: for a dub whose texts were shown: its corrected rows,
+        whether only the first is wanted, and whether the visitor sees the texts again first; for one that is done, what it is
+        exported as.
         """
         if not job.is_over:
             raise UsageError("this job is not over yet")
-        if set(form) - {*_OF_REVIEW, "preview", "draft"}:
-            raise UsageError("the form cannot be read", expected="rows, voices, terms, preview, draft")
+        if set(form) - {*_OF_REVIEW, "preview", "draft", "export"}:
+            raise UsageError("the form cannot be read", expected="rows, voices, terms, preview, draft, export")
+        export = form.get("export", "")
+        if export and (export not in EXPORTS or job.state != DONE or job.kind != "dub"):
+            raise UsageError("this cannot be exported", expected=f"a dub that is done, as {' or '.join(EXPORTS)}")
 
         if job.kind == "dub" and (job.state == ASKS or form):
             review = _reviewed(job.values if job.values.get("rows") and "rows" not in form else form)
             self._require_sayable(review.rows, job.values)
             found = self._files(KINDS[job.kind], job.values, review)
-            job.values = job.values | {"preview": bool(form.get("preview"))}
+            is_preview = job.values["preview"] if export else bool(form.get("preview"))
+            job.values = job.values | {"preview": is_preview, "export": export}
             self._ask(job, found, review, job, is_draft=bool(form.get("draft")) and bool(review.rows))
         self.queue.add(job)
 

@@ -35,7 +35,7 @@ from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import CachingRecognizer, Store
 from netflips.dubbing.target_units import fill_target_units
 from netflips.dubbing.text_speech import text_speech
-from netflips.dubbing.titles import TitlesByModel, TitlesByProgram, translated_titles
+from netflips.dubbing.titles import TitlesByModel, TitlesByProgram, description_lines, translated_titles
 from netflips.dubbing.track_faces import Lips
 from netflips.dubbing.translators import AnyTranslator, CachingTranslator
 from netflips.dubbing.voice_groups import voices_of
@@ -240,6 +240,7 @@ class TextRoad:
             else:
                 titles = TitlesByProgram(translator, job.languages, job.store, job.info.path.stem, glossary, job.readings)
             there = titles_in(job.info.source, job.part.start, job.part.stop)
+            there += description_lines(job.info) if job.options.publish is not None else []
             script = replace(script, titles=translated_titles(there, script.titles, titles))
         script = replace(script, terms=find_terms(script))
         _keep_texts(script, job.store, job.texts_file)

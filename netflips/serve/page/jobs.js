@@ -33,7 +33,7 @@ const waysOut = (job, page) => {
   way(t("giveSpeech"));
 
   if (about.has_cascade && !isText) {
-    const { rows: _, voices: __, terms: ___, ...asked } = job.values;
+    const { rows: _, voices: __, terms: ___, export: ____, ...asked } = job.values;
     const anew = () => page.submit({ kind: "dub", values: { ...asked, road: "text", preview: false } });
     way(button("anySpeech", (one) => press(one, page, anew), "main"));
   } else if (!about.has_cascade) {
@@ -43,6 +43,18 @@ const waysOut = (job, page) => {
   }
 
   return element("div", {}, element("p", { textContent: t("waysOut") }), ways);
+};
+
+// What a dub can be taken along as: made when it is asked for, and then one file.
+const exports = (job, go) => {
+  const rows = ["edit", "publish"].map((name) => {
+    const isMade = job.exports?.includes(name);
+    const way = isMade ? link(`${API}/jobs/${job.id}/exports/${name}`, t(`${name}Zip`), true) : button(`${name}Make`, (one) => go(async () => ({ export: name }), one, true));
+    return element("li", {}, way, " ", element("span", { className: "quiet", textContent: t(`${name}Why`) }));
+  });
+  const texts = job.files.filter((one) => /\.vtt$/.test(one.name)).map((one) => link(`${API}/jobs/${job.id}/files/${one.name}?download=1`, one.as, true));
+  if (texts.length) rows.push(element("li", { className: "buttons" }, ...texts));
+  return element("details", { className: "exports", open: Boolean(job.exports?.length) }, element("summary", { textContent: t("export") }), element("ul", {}, ...rows));
 };
 
 // A dub: how much is understood, both texts, and as soon as it is there the result beside the original.
@@ -60,6 +72,7 @@ const dubbed = (job, page, go) => {
     for (const one of job.files.filter((one) => one.name.endsWith(".srt"))) downloads.append(link(`${address(one.name)}?download=1`, one.as, true));
     const report = find((one) => one.shows === "page");
     if (report) downloads.append(link(address(report.name), t("openReport")));
+    if (job.state === "done") downloads.append(exports(job, go));
     made.push(downloads);
   }
 
@@ -72,7 +85,7 @@ const dubbed = (job, page, go) => {
   // Texts of a dub that would fail again can be changed.
   const isWhole = job.state === "asks" || (job.state === "done" ? !job.values.preview : job.state === "failed" && !job.goes_on);
   const count = element("span", { className: "quiet" });
-  const { rows: _, voices: __, terms: ___, ...asked } = job.values;
+  const { rows: _, voices: __, terms: ___, export: ____, ...asked } = job.values;
   const changed = (form) => ({ kind: "dub", values: { ...asked, preview: false }, after: job.id, ...form });
   const submit = (pressed, more) =>
     press(pressed, page, async () => (await page.submit(table.form().then((form) => changed({ ...form, ...more })))) && forget(job.id));
@@ -100,6 +113,7 @@ const dubbed = (job, page, go) => {
     const about = cost && number ? `, ${t("takesAbout", duration(cost.fixed_s + cost.per_s * now.seconds))}` : "";
     count.textContent = number ? t("changed", number) + about : "";
     anew.disabled = !number;
+    anew.classList.toggle("main", number > 0);
     reread.hidden = !now.isUntold;
     // What was not understood, and is typed by now, is understood.
     const isMended = isDoubted && (now.isTyped || (wasLost > 0 && !now.lost && (isLost || !now.doubted)));
@@ -213,14 +227,14 @@ export const card = (facts, page) => {
     if (job.state === "running") ticking = setInterval(() => (state.textContent = stateText(job, (performance.now() - since) / 1000)), 1000);
   };
   const told = new Set(); // what a screen reader was told of this state
-  // Ask the server for something by a button. wanted: options of the request, or a promise of them.
-  const act = (pressed, address, wanted, word) => {
+  // Ask the server for something by a button. wanted: options of the request, or a promise of them. keeps: what was typed stays.
+  const act = (pressed, address, wanted, word, keeps = false) => {
     const work = async () => {
       const before = news;
       title.focus({ preventScroll: true });
       const options = await wanted;
       const now = await ask(address, options);
-      if (options.body || options.method === "DELETE") forget(facts.id); // what was typed is dubbed now
+      if ((options.body && !keeps) || options.method === "DELETE") forget(facts.id); // what was typed is dubbed now
       if (options.method === "DELETE") {
         page.removed.add(facts.id);
         const next = root.nextElementSibling ?? root.previousElementSibling;
@@ -242,7 +256,7 @@ export const card = (facts, page) => {
     }, SURE_MS);
   };
   // form: promises what is asked of a dub, when speech that it needs is sent.
-  const go = (form, pressed) => act(pressed, `/jobs/${facts.id}/again`, form().then(sent));
+  const go = (form, pressed, keeps) => act(pressed, `/jobs/${facts.id}/again`, form().then(sent), "starting", keeps);
 
   const fill = async (job, isNews) => {
     const whole = await ask(`/jobs/${job.id}`).catch(() => null);

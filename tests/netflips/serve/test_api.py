@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -106,6 +107,22 @@ def test_a_dub_goes_through_at_once_where_that_is_asked_for(client: TestClient) 
     assert until(client, client.post(f"{API}/jobs", json=form).json(), over)["state"] == "asks"
     refused = client.post(f"{API}/jobs", json=form | {"draft": "no"})
     assert (refused.status_code, refused.json()["error"]) == (400, "draft cannot be used; expected true or false; found no")
+
+
+def test_the_wave_and_exports_of_a_dub(client: TestClient) -> None:
+    job = dubbed(client, {"video": upload(client)["id"]})
+    address = f"{API}/jobs/{job['id']}"
+    wave = client.get(f"{address}/wave").json()
+    assert len(wave["peaks"]) == pytest.approx(wave["seconds"] / 0.02, abs=3)
+    assert 10 < max(wave["peaks"]) <= 100
+    assert client.get(f"{address}/exports/publish").status_code == 404
+    for export, names in (("publish", ["clip_ko.ko.txt"]), ("edit", ["result.mp4", "result.otio", "source.mp4", "stems/a.wav"])):
+        assert client.post(f"{address}/again", json={"export": export}).status_code == 200
+        assert export in until(client, job, lambda now: now["state"] == "done")["exports"]
+        with zipfile.ZipFile(io.BytesIO(client.get(f"{address}/exports/{export}").content)) as archive:
+            assert sorted(archive.namelist()) == names
+            assert archive.testzip() is None
+    assert client.post(f"{address}/again", json={"export": "all"}).status_code == 400
 
 
 def test_programs_with_the_token_are_one_visitor_others_refused(tmp_path: Path) -> None:
