@@ -24,13 +24,13 @@ _SKIPPED: dict[str, tuple[str, bool]] = {}
 _SLOW = (
     "test_losing_cluster.py", "test_data_pages.py", "test_recipes.py", "test_other_pages.py", "test_python_pages.py",
     "test_notebook.py", "test_wheel.py", "test_slurm_scripts.py", "test_fuzz.py", "test_device_path.py",
-    "test_exam.py", "test_bench_clips.py", "test_small_model.py", "test_material.py", "test_phrasebook.py", "test_head.py",
+    "test_exam.py", "test_bench_clips.py", "test_small_model.py", "test_material.py", "test_head.py",
     "test_trained_chain.py",
 )  # fmt: skip
 """Modules of `make test-slow`: the pages' commands, recipes, the wheel, a cluster, damaged files, all trainings in a row: not each
 time."""
 _LONGEST = (
-    *_SLOW, "test_contract.py", "test_utut_runs.py", "test_golden.py", "test_resume.py", "test_browser.py",
+    *_SLOW, "test_contract.py", "test_utut_runs.py", "test_golden.py", "test_browser.py",
     "test_extraction.py", "test_recordings.py", "test_spoken.py", "test_over_text.py", "test_loop.py", "test_scripts.py",
 )  # fmt: skip
 """Modules that take longest: they begin first, so that no process is left with one at the end."""

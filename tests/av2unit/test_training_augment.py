@@ -11,16 +11,7 @@ from av2unit.features import HOP, log_filterbank, warp_frequencies
 from av2unit.training.augment import WrongLips, augmented_filterbank, cut_lips, draw_hop, steps_at
 from av2unit.training.config import MicrophoneConfig, MismatchConfig
 from av2unit.training.items import draw_spans, replace_spans, spans_mask
-from av2unit.training.noise import (
-    BANDS,
-    CODECS,
-    Degradation,
-    coloured_noise,
-    draw_channel,
-    mix_in,
-    pass_through,
-    recoded,
-)
+from av2unit.training.noise import BANDS, CODECS, Degradation, coloured_noise, draw_channel, mix_in, pass_through, recoded
 from avcore.arrays import Doubles, Frames
 from avcore.bounds import require_bounds
 from avcore.errors import UsageError

@@ -199,13 +199,7 @@ def test_a_clip_is_what_a_recording_of_one_utterance_is(tmp_path: Path) -> None:
     write_times(tmp_path / "whole.json", (0, 2.44))
     made: dict[str, dict[str, Any]] = {}
     sound: dict[str, np.ndarray] = {}
-    source_timed = [
-        "--timing",
-        "source",
-        "--script-in",
-        str(tmp_path / "whole.json"),
-        *config(pace=[1, 1.1], freeze_frame=True),
-    ]
+    source_timed = ["--timing", "source", "--script-in", str(tmp_path / "whole.json"), *config(pace=[1, 1.1], freeze_frame=True)]
     for name, more in (("clip", []), ("recording", [*source_timed, "--work-dir", str(tmp_path / "work")])):
         out, report = tmp_path / f"{name}.mp4", tmp_path / f"{name}.report.json"
         words = ["dub", str(CLIP), "-o", str(out), "--report", str(report), "--lips", "units", "--cpu", "--precision", "float32"]

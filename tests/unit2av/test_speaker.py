@@ -13,15 +13,7 @@ from avcore.speech.audio import require_sound
 from avcore.speech.pitch import Pitch
 from tests.refusal import refused
 from unit2av import speaker
-from unit2av.speaker import (
-    SpeakerEncoder,
-    SpeakerNetwork,
-    main,
-    normalise_volume,
-    power_mel,
-    read_voice,
-    write_voice,
-)
+from unit2av.speaker import SpeakerEncoder, SpeakerNetwork, main, normalise_volume, power_mel, read_voice, write_voice
 from unit2av.voice.named import read_named_voices, write_named_voices
 
 

@@ -21,13 +21,7 @@ from unit2text.stage import UNIT2TEXT
 from unit2text.train import main
 from unit2text.training.config import UnitToTextDataConfig, UnitToTextNoiseConfig
 from unit2text.training.corpus import UnitToTextCorpus, read_unit_to_text_corpus
-from unit2text.training.items import (
-    Utterances,
-    fade,
-    masked,
-    text_vocabulary,
-    with_noise,
-)
+from unit2text.training.items import Utterances, fade, masked, text_vocabulary, with_noise
 from unit2text.training.task import path_errors
 from unit2text.unit_reader import UnitReader
 

@@ -184,9 +184,7 @@ def test_a_search_as_on_a_gpu_finds_the_same(limits: tuple[int, int], least: int
     assert all(len(one) == 4 for one in wanted)
 
 
-def test_a_search_short_of_memory_puts_half_off_and_finds_the_same(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_search_short_of_memory_puts_half_off_and_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     model, sizes = tiny_model(3), list[int]()
     sources = [np.array([0, *range(5, 8 + 3 * one), 2, 34]) for one in range(5)]
     rules = [SearchRules(34, (0,), 30)] * len(sources)

@@ -156,9 +156,7 @@ def test_a_part_of_a_split_is_the_same_each_time() -> None:
     assert part_of(30, 0, 2).tolist() == part_of(30, 30, 2).tolist() == list(range(30))
 
 
-def test_a_collapsed_translator_is_seen_and_cuts_are_counted(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_a_collapsed_translator_is_seen_and_cuts_are_counted(caplog: pytest.LogCaptureFixture) -> None:
     vocabulary, counts = TranslatorVocabulary(20, ("en", "ko")), Translations()
     end, tag = 2, vocabulary.tag("ko")
     whole = [np.array([5, 6, 7, 8, 6, 9, end, tag]), np.array([7, end, tag]), np.array([end, tag])]
@@ -308,9 +306,7 @@ def test_an_update_that_processes_cannot_share_is_refused(asked: int, processes:
         divide_update(asked, processes, 1024, 5376, **stated)
 
 
-def test_published_batches_and_larger_ones_validate(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_published_batches_and_larger_ones_validate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "has_gpu", lambda run: True)
     for gib, tokens in ((16, 8192), (80, 8192), (8, 1024)):
         monkeypatch.setattr(machine, "device_bytes", lambda has_cuda, gib=gib: gib * GIB)

@@ -237,12 +237,7 @@ def test_a_run_killed_in_its_second_language_keeps_the_first(arguments: list[str
 
 
 def test_over_text_speech_is_recognized_once_for_all_languages(
-    recording: Path,
-    paths: ModelPaths,
-    ko_fr: Path,
-    work: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    recording: Path, paths: ModelPaths, ko_fr: Path, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recognize, "packed", by_pauses)
     monkeypatch.setenv("SAY_LOG", str(tmp_path / "log"))

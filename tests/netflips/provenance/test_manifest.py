@@ -16,16 +16,7 @@ from avcore.errors import InputError, NetflipsError, OutputError, UsageError
 from avcore.media import FrameSource, VideoWriter, read_speech, write_speech
 from netflips import cli
 from netflips.provenance import manifest
-from netflips.provenance.manifest import (
-    COMPOSITE,
-    MADE,
-    Signing,
-    machine_file,
-    machine_key,
-    read_key,
-    read_provenance,
-    sidecar,
-)
+from netflips.provenance.manifest import COMPOSITE, MADE, Signing, machine_file, machine_key, read_key, read_provenance, sidecar
 from netflips.provenance.options import MarkFlags
 from tests.netflips.conftest import moving_frame, write_clip
 from tests.refusal import refused

@@ -1,4 +1,4 @@
-"""Manifests and unit stores: what is written is read back, what is wrong is named, other forms there and back, by command too."""
+"""Manifests and unit stores: what is written is read back, what is wrong is named, other forms there and back, what is held out."""
 
 import ast
 import json
@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import torch
 
+from avcore.data.corpus import CorpusConfig
 from avcore.data.manifest import PATH_FIELDS, Entry, PackedEntries, read_manifest, write_manifest
 from avcore.data.manifest_command import check_manifest, count, main
 from avcore.data.published.conversions import read_tsv
 from avcore.data.unit_store import UnitRow, iter_units, read_units, write_units
-from avcore.errors import InputError, UnitError
+from avcore.errors import InputError, UnitError, UsageError
 from avcore.faces.boxes import write_boxes
 from avcore.media import write_lip_video, write_speech
 from avcore.units import Units, write_unit_file
@@ -365,3 +366,27 @@ def test_packed_entries_come_out_as_they_went_in(count: int) -> None:
 def test_packed_entries_are_small() -> None:
     packed = PackedEntries(Entry(str(number), text=f"name {number}") for number in range(10_000))
     assert sum(map(sys.getsizeof, packed._blocks)) < 10_000 * 20
+
+
+SEEDS = range(4)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_corpus_that_grows_holds_out_nothing_that_was_trained_on(seed: int) -> None:
+    config = CorpusConfig(hold_out=100)
+    before, after = ([f"clip {number}" for number in range(count)] for count in (1000, 1100))
+    train, _ = config.held_out(before, seed, str, "clips")
+    grown, held_out = config.held_out(after[::-1], seed, str, "clips")
+    assert not set(train) & set(held_out)
+    assert sorted([*grown, *held_out]) == sorted(after)
+    assert len(held_out) == 100
+    assert held_out != config.held_out(after[::-1], seed + 1, str, "clips")[1]
+
+
+def test_what_is_alike_stays_together() -> None:
+    items = [(f"sentence {number % 7}", number) for number in range(40)]
+    train, held_out = CorpusConfig(hold_out=3).held_out(items, 0, lambda one: one[0], "sentences")
+    assert len({name for name, _ in held_out}) == 3
+    assert not {name for name, _ in train} & {name for name, _ in held_out}
+    with pytest.raises(UsageError, match=r"expected data\.hold_out below 7, the number of sentences; found 7"):
+        CorpusConfig(hold_out=7).held_out(items, 0, lambda one: one[0], "sentences")

@@ -15,13 +15,7 @@ from avcore.data.manifest import read_manifest
 from avcore.files import _HOST
 from avcore.media import read_speech
 from tests.avcore.data.prepare.made import failures, prepare, sound_bytes
-from tests.avcore.data.prepare.trees import (
-    write_kosp2e,
-    write_lhotse,
-    write_lhotse_kspon,
-    write_spreadsheet,
-    write_zeroth,
-)
+from tests.avcore.data.prepare.trees import write_kosp2e, write_lhotse, write_lhotse_kspon, write_spreadsheet, write_zeroth
 
 ROOT = Path(__file__).resolve().parents[4]
 
