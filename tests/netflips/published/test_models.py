@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from string import Template
 from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZipFile
 
 import pytest
@@ -37,57 +38,8 @@ from tests.refusal import refused
 from unit2text.training.config import UnitToTextTrainConfig
 from unit2unit.utut_finetune import add_language
 
-_LIST = """
-hosts: {{hub: "{hub}", drive: "{hub}"}}
-licences:
-  mit: {{title: MIT, allows: any use}}
-  strict: {{title: Strict, allows: nothing, asks: true}}
-sets: {{korean: {{about: a set, models: [ear, words, encoder, voice]}}}}
-models:
-  ear:
-    flag: --recognizer
-    about: hears
-    languages: en
-    licence: mit
-    from: [{{hub: a/ear, commit: "{commit}"}}]
-    files: {{model.bin: {{sha256: "{ear}"}}, config.json: , tokenizer.json: , vocabulary.*: }}
-  words:
-    flag: --text-translator
-    about: translates
-    languages: 3
-    licence: mit
-    from: [{{hub: a/words}}]
-    files: {{model.bin: , config.json: , shared_vocabulary.*: , "sentencepiece.bpe.model": {{from: [{{hub: b/pieces}}]}}}}
-  gone:
-    flag: --recognizer
-    about: of a commit that is no more
-    languages: en
-    licence: mit
-    from: [{{hub: a/ear, commit: "{other}"}}]
-    files: {{model.bin: , config.json: , tokenizer.json: , vocabulary.*: }}
-  encoder:
-    flag: --av2unit-path
-    about: units
-    languages: any
-    licence: strict
-    file: encoder.pt
-    from: [{{drive: D1}}, {{hub: a/mirror, path: deep/}}]
-    not_this: {{7: "another model of this name"}}
-  voice:
-    flag: --unit2av-path
-    about: speaks
-    languages: ko
-    licence: mit
-    file: renderer.pt
-    from: [{{hub: a/voice}}]
-  zipped:
-    flag: --av2unit-path
-    about: in a zip
-    languages: any
-    licence: mit
-    file: encoder.pt
-    from: [{{unzip: "{hub}/zips/all.zip"}}]
-"""
+_LIST = Path(__file__).with_name("catalogue.yaml").read_text(encoding="utf-8")
+"""Of a host that is made here: what begins with $ is filled in."""
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +64,7 @@ def hosts(folders: dict[str, Path], paths: ModelPaths, tmp_path: Path, monkeypat
         served.files[("zips", "all.zip")] = (tmp_path / "all.zip").read_bytes()
         listed = tmp_path / "list.yaml"
         digest = hashlib.sha256(served.files[("a/ear", "model.bin")]).hexdigest()
-        listed.write_text(_LIST.format(hub=served.hub, commit=COMMIT, other="6" * 40, ear=digest))
+        listed.write_text(Template(_LIST).substitute(hub=served.hub, commit=COMMIT, other="6" * 40, ear=digest))
         monkeypatch.setenv("NETFLIPS_CATALOGUE", str(listed))
         monkeypatch.setenv("NETFLIPS_MODELS", str(tmp_path / "kept"))
         monkeypatch.setattr(fetch, "PAUSES_S", (0.0, 0.0, 0.0))
@@ -307,17 +259,17 @@ def test_a_damaged_note_is_one_line(hosts: Hosts, models: Call, change: dict[str
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (("hosts: {{", "nosts: {{"), "no host for hub"),
-        (('from: [{{hub: a/ear, commit: "{commit}"}}]', ""), "missing required field `from`"),
-        (("{{hub: a/voice}}", "{{ftp: a/voice}}"), "a source that is none of hub, drive, url, unzip"),
-        (("{{hub: a/voice}}", "{{hub: [1]}}"), "Expected `str`, got `array`"),
-        (('sha256: "{ear}"', "sha256: 5"), "Expected `str | null`, got `int`"),
+        (("hosts: {", "nosts: {"), "no host for hub"),
+        (('from: [{hub: a/ear, commit: "$commit"}]', ""), "missing required field `from`"),
+        (("{hub: a/voice}", "{ftp: a/voice}"), "a source that is none of hub, drive, url, unzip"),
+        (("{hub: a/voice}", "{hub: [1]}"), "Expected `str`, got `array`"),
+        (('sha256: "$ear"', "sha256: 5"), "Expected `str | null`, got `int`"),
         (("languages: en", "languages: en\n    megabytes: many"), "got `str`"),
     ],
 )
 def test_a_list_of_ones_own_that_is_odd(hosts: Hosts, models: Call, tmp_path: Path, change: tuple[str, str], words: str) -> None:
     values = {"hub": hosts.hub, "commit": COMMIT, "other": "6" * 40, "ear": "0" * 64}
-    (tmp_path / "list.yaml").write_text(_LIST.replace(*change).format(**values))
+    (tmp_path / "list.yaml").write_text(Template(_LIST.replace(*change)).substitute(values))
     assert words in _refused(models, "get", "ear")
 
 
