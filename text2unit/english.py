@@ -150,12 +150,6 @@ def _clock(found: re.Match[str]) -> str:
     return f"{cardinal(hour)} " + ("o'clock" if not minute else f"oh {cardinal(minute)}" if minute < 10 else cardinal(minute))
 
 
-def words_of_number(number: int) -> tuple[str, ...]:
-    """Return the ways to say a whole number of 10 or more: as a count, an ordinal, a year, and the years from it on."""
-    count, year = cardinal(number), _in_two(number)
-    return count, _nth(number), _many(count), year, _many(year)
-
-
 def _year(found: re.Match[str]) -> str:
     year = _in_two(int(found[1]))
     return _many(year) if found[2] else year

@@ -43,20 +43,6 @@ def _units_stand(one: Utterance, target: TranslatedUnits) -> bool:
     return bool(target.units.ids) and not is_corrected and (one.text is None or one.text.text.split() == target.of.split())
 
 
-def targets_given(script: Script | None, anew: frozenset[int]) -> frozenset[int]:
-    """Return the numbers of the utterances whose target is fixed by the given script: a person wrote or approved it.
-
-    Nothing else may be spoken there. anew: numbers of utterances that are translated once more where no person wrote them.
-    """
-    if script is None:
-        return frozenset()
-    written = ((one.number, one.target) for one in script.utterances)
-    theirs = frozenset(
-        number for number, text in written if isinstance(text, WrittenText) and text.text.strip() and not text.is_translated
-    )
-    return theirs | (approved_targets(script) - anew)
-
-
 def asked_anew(script: Script, anew: frozenset[int]) -> frozenset[int]:
     """Return the numbers of the utterances that are to be translated once more: those whose target was deleted from a draft, and
     those of `anew` whose target no person wrote."""

@@ -348,12 +348,6 @@ def _whole(footage: Footage, own: range) -> int:
     return frame_at(end) if unseen else own.stop
 
 
-def _other_rate(video: MediaSource) -> dict[str, float]:
-    """Return the frame rate of a video (Hz) as a field of its entries; {} if it is that of the clips."""
-    rate = probe(video).frame_rate
-    return {} if abs(rate - FRAME_RATE) < _SAME_RATE_HZ else {"source_fps": round(float(rate), 3)}
-
-
 def _is_shown(piece: Interval, own: range) -> bool:
     """Return whether a stretch of speech has frames, except for a margin at its ends."""
     return frame_at(piece.start_s + _UNSEEN_S) >= own.start and frames_covering(piece.end_s - _UNSEEN_S) <= own.stop
