@@ -18,6 +18,7 @@ from netflips.version import __version__
 COMMANDS = {
     "demo": ("netflips.commands.options:demo", "dub the clip that comes with NetfLips, and let a portrait say it"),
     "dub": ("netflips.commands.dub", "dub videos into another language"),
+    "live": ("netflips.commands.live", "dub while somebody speaks, a few seconds later"),
     "script": (
         "netflips.commands.script",
         "list, divide and join the sentences of a dub's script, list its terms, and store who speaks",
@@ -112,7 +113,7 @@ def program() -> NoReturn:
 # What `netflips help` prints: the commands by their use, examples of each, and the usual options of a command that has many
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "Start": ("demo", "dub", "script", "serve", "info", "completion"),
+    "Start": ("demo", "dub", "live", "script", "serve", "info", "completion"),
     "Make": ("say", "transcribe", "lipsync", "portrait", "avatar", "lip2speech"),
     "Stages": ("units", "translate", "speak", "render"),
     "Train and measure": ("prepare", "manifest", "extract", "evaluate"),
@@ -151,6 +152,11 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("give a speaker a name", 'netflips script rename talk.json "speaker 1" Ann -o named.json'),
         ("keep the named voices for the next dub", "netflips script speakers named.json -o people"),
         ("names and terms, to decide how they are said", "netflips script terms talk.json"),
+    ),
+    "live": (
+        ("a file at its own pace, to try it", "netflips live talk.mp4 -o talk_live.mkv --clock virtual"),
+        ("a stream, over text", "netflips live rtmp://localhost/talk -o talk_live.mkv --cascade --record talk.json"),
+        ("a microphone, into a folder of HLS", "netflips live mic -o live --subtitles source,target"),
     ),
     "serve": (
         ("a page on this computer", "netflips serve"),

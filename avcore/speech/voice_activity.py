@@ -76,15 +76,27 @@ def speech_probabilities(blocks: Iterable[Samples]) -> Iterator[NDArray[np.float
     for each 512 samples (the last may have fewer). About 16 s of sound are held in memory. Raises InputError when silero-vad is
     missing or of an unknown release.
     """
-    network = _network()
-    state: DetectorState | None = None
-    context = np.zeros(_CONTEXT, np.float32)
+    stream = SpeechStream()
     for piece in _pieces(blocks):
-        joined = torch.from_numpy(np.concatenate([context, piece]))
-        context = piece[-_CONTEXT:]
+        yield stream.hear(piece)
+
+
+class SpeechStream:
+    """Finds the probability of speech in one stream of sound, in pieces of whole steps as they come. Raises InputError as
+    `speech_probabilities` does."""
+
+    def __init__(self) -> None:
+        self._network, self._state = _network(), None
+        self._context = np.zeros(_CONTEXT, np.float32)
+
+    def hear(self, piece: Samples) -> NDArray[np.float32]:
+        """Return the probability of each step of the next piece: float32 [n x 512] at 16 kHz to float32 [n]."""
+        joined = torch.from_numpy(np.concatenate([self._context, piece]))
+        self._context = piece[-_CONTEXT:]
         with torch.inference_mode():
-            probabilities, state = network(joined.unfold(0, _CONTEXT + STEP_SAMPLES, STEP_SAMPLES), state)
-        yield probabilities.numpy()
+            probabilities, self._state = self._network(joined.unfold(0, _CONTEXT + STEP_SAMPLES, STEP_SAMPLES), self._state)
+        found: NDArray[np.float32] = probabilities.numpy()
+        return found
 
 
 def _pieces(blocks: Iterable[Samples]) -> Iterator[Samples]:
@@ -133,6 +145,7 @@ _SILENCE_DBFS = -100.0
 _POWER_FLOOR = 1e-9
 _FLATNESS_BINS = slice(7, 129)
 """220 to 4000 Hz of the spectrum of a step."""
+_WINDOW = np.hanning(STEP_SAMPLES).astype(np.float32)
 _LOUD_DB = 20.0
 """Steps of a stretch within this distance of its loudest step are examined for music."""
 _SMOOTHED = 3
@@ -254,7 +267,6 @@ class _Measures:
         self._rest = np.zeros(0, np.float32)
         self._levels: list[NDArray[np.float32]] = []
         self._flatness: list[NDArray[np.float32]] = []
-        self._window = np.hanning(STEP_SAMPLES).astype(np.float32)
 
     def passed(self, blocks: Iterable[Samples]) -> Iterable[Samples]:
         """Yield the same blocks."""
@@ -277,12 +289,19 @@ class _Measures:
         return np.concatenate([np.zeros(0, np.float32), *self._flatness])
 
     def _measure(self, steps: Samples) -> None:
-        power = np.square(steps, dtype=np.float64).mean(axis=1)
-        floor = 10 ** (_SILENCE_DBFS / 10)
-        self._levels.append((10 * np.log10(np.maximum(power, floor))).astype(np.float32))
-        padded = np.pad(steps, ((0, 0), (0, STEP_SAMPLES - steps.shape[1])))
-        spectrum = np.square(np.abs(np.fft.rfft(padded * self._window))[:, _FLATNESS_BINS]) + _POWER_FLOOR
-        self._flatness.append((np.exp(np.log(spectrum).mean(axis=1)) / spectrum.mean(axis=1)).astype(np.float32))
+        levels, flatness = measured_steps(steps)
+        self._levels.append(levels)
+        self._flatness.append(flatness)
+
+
+def measured_steps(steps: Samples) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return level (dBFS) and spectral flatness of steps, float32 [n, up to 512] at 16 kHz: both float32 [n]."""
+    power = np.square(steps, dtype=np.float64).mean(axis=1)
+    floor = 10 ** (_SILENCE_DBFS / 10)
+    padded = np.pad(steps, ((0, 0), (0, STEP_SAMPLES - steps.shape[1])))
+    spectrum = np.square(np.abs(np.fft.rfft(padded * _WINDOW))[:, _FLATNESS_BINS]) + _POWER_FLOOR
+    flatness = np.exp(np.log(spectrum).mean(axis=1)) / spectrum.mean(axis=1)
+    return (10 * np.log10(np.maximum(power, floor))).astype(np.float32), flatness.astype(np.float32)
 
 
 def _runs(probabilities: NDArray[np.float32], settings: SpeechSettings) -> list[tuple[int, int]]:

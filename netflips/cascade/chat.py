@@ -72,14 +72,15 @@ class ChatTranslator:
     examples: Mapping[str, str] = {text: line for line, texts in _EXAMPLES.items() for text in texts}
     """what the model is shown: the sentence by each translation"""
 
-    def __init__(self, given: str, model: str | None = None, level: str = "") -> None:
+    def __init__(self, given: str, model: str | None = None, level: str = "", limit_s: float | None = None) -> None:
         """given: address of the server, with or without /chat/completions. model: None = the only one that the server has. level:
-        of speech, "" = 해요체. Raises UsageError for an address or a model that cannot be used."""
+        of speech, "" = 해요체. limit_s: as of `ProgramTranslator`. Raises UsageError for an address or a model that cannot be
+        used."""
         require_translate_with(given, model)
         base = given.rstrip("/").removesuffix("/chat/completions")
         base = base if base.endswith("/v1") or given.rstrip("/") != base else f"{base}/v1"
 
-        self._server = ChatServer(base, model)
+        self._server = ChatServer(base, model, limit_s)
         self.other_machine = self._server.other_machine
         self.name = f"{model or 'language model'} at {host_of(given) or ''}"
         self.level = _LEVELS.get(level, _ENDINGS[0])
@@ -109,13 +110,15 @@ class ChatTranslator:
         """Do nothing: no program was started."""
 
 
-def open_translator(given: str, model: str | None = None, level: str = "") -> ProgramTranslator | ChatTranslator:
-    """Open the translator that --translate-with names. level: of speech, for a language model. Raises UsageError if it cannot be
-    used."""
+def open_translator(
+    given: str, model: str | None = None, level: str = "", limit_s: float | None = None
+) -> ProgramTranslator | ChatTranslator:
+    """Open the translator that --translate-with names. level: of speech, for a language model. limit_s: as of `ProgramTranslator`.
+    Raises UsageError if it cannot be used."""
     require_translate_with(given, model)
     if not is_chat(given, model):
-        return ProgramTranslator(given)
-    found = ChatTranslator(given, model, level)
+        return ProgramTranslator(given, limit_s)
+    found = ChatTranslator(given, model, level, limit_s)
     if found.other_machine:
         LOG.info("the texts of the recording are sent to %s, as %s says", found.other_machine, TRANSLATE_WITH)
     return found

@@ -54,9 +54,11 @@ _NAMES: Mapping[str, str] = {
 class ChatServer:
     """A server, with the parameters that it accepts. `other_machine` is its host, "" = this machine."""
 
-    def __init__(self, base: str, model: str | None) -> None:
-        """base: its address, up to /v1. model: None = the only one that it has."""
+    def __init__(self, base: str, model: str | None, limit_s: float | None = None) -> None:
+        """base: its address, up to /v1. model: None = the only one that it has. limit_s: as of `ProgramTranslator`; then a request
+        that failed is not sent again, either."""
         self.base, self.model = base, model
+        self._limit_s, self._is_patient = limit_s or _LIMIT_S, limit_s is None
         host = host_of(base) or ""
         self.other_machine = "" if is_this_machine(host) else host
         self._failures = self._thoughts = 0
@@ -97,7 +99,7 @@ class ChatServer:
 
         Raises InputError if there is no answer; after a few failures in a row, without asking again.
         """
-        if self._failures >= _MOST_FAILURES or self._thoughts >= _MOST_THOUGHTS:
+        if self._is_patient and (self._failures >= _MOST_FAILURES or self._thoughts >= _MOST_THOUGHTS):
             why = "only thinks" if self._thoughts >= _MOST_THOUGHTS else f"failed {_MOST_FAILURES} times in a row"
             raise InputError(f"{WHAT} {why}, and is not asked any more", hint=_NO_THINKER if self._thoughts else None)
 
@@ -154,9 +156,9 @@ class ChatServer:
         """Ask, and ask again if the server is busy or the connection broke. Raises InputError if that does not help."""
         for tried in range(1, _TRIES + 1):
             try:
-                return self._ask("chat/completions", body, _LIMIT_S)
+                return self._ask("chat/completions", body, self._limit_s)
             except InputError as error:
-                wait_s = _wait_s(error.__cause__, tried)
+                wait_s = _wait_s(error.__cause__, tried) if self._is_patient else None
                 if wait_s is None or tried == _TRIES:
                     raise
                 time.sleep(wait_s)

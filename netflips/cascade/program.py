@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from http.client import HTTPException
 from ipaddress import ip_address
+from math import inf
 from types import MappingProxyType
 from typing import Any
 from unicodedata import normalize
@@ -93,14 +94,16 @@ class ProgramTranslator:
     together = 1
     """sentences in one request"""
 
-    def __init__(self, given: str) -> None:
-        """given: a command line, or an address. Raises UsageError if it cannot be used."""
+    def __init__(self, given: str, limit_s: float | None = None) -> None:
+        """given: a command line, or an address. limit_s: seconds for an answer, and then it is asked again however often it failed;
+        None = it has long, and five failures. Raises UsageError if it cannot be used."""
         require_translate_with(given)
         self._url = given if given.startswith("http://") else ""
         words = () if self._url else parse_command(given, TRANSLATE_WITH)
         self.name = self._url or program_name(words)
         self.key: list[Any] = [self._url] if self._url else command_key(words)
-        self._program = None if self._url else LineProgram(words, _LIMIT_S, _WHAT)
+        self._limit_s, self._most_failures = limit_s or _LIMIT_S, _MOST_FAILURES if limit_s is None else inf
+        self._program = None if self._url else LineProgram(words, self._limit_s, _WHAT)
         self._failures = 0
 
     def candidates(self, requests: Sequence[Mapping[str, Any]]) -> dict[int, list[str]]:
@@ -112,12 +115,12 @@ class ProgramTranslator:
         return {number: texts for number, texts in found.items() if texts}
 
     def _candidates(self, request: Mapping[str, Any]) -> list[str]:
-        if self._failures >= _MOST_FAILURES:
+        if self._failures >= self._most_failures:
             raise InputError(f"{_WHAT} failed {_MOST_FAILURES} times in a row, and is not asked any more")
         try:
             if self._program is None:
                 # An address of this machine must not be asked through a proxy that the environment names.
-                answer = post_json(self._url, request, _LIMIT_S, _WHAT, handlers=(ProxyHandler({}), NoRedirect()))
+                answer = post_json(self._url, request, self._limit_s, _WHAT, handlers=(ProxyHandler({}), NoRedirect()))
             else:
                 answer = self._program.ask(request, is_ok_enough=False)
             texts = answer.get("texts", [answer.get("text")])

@@ -114,6 +114,8 @@ class SentenceTranslator:
     """a key for the request of each utterance that is to be translated once more, by its number"""
     leave_faulty: bool = False
     """whether a sentence whose translation has a fault after all tries keeps its sound"""
+    again: int = AGAIN
+    """times that a sentence is asked for again"""
     sources: dict[str, str] = field(default_factory=dict)
     """the source sentence of each translation, by the letters of the translation"""
     _amounts: dict[int, Note] = field(default_factory=dict)
@@ -363,7 +365,7 @@ class SentenceTranslator:
         todo = {one.number: (one, reasons.get(one.number, {})) for one in sentences}
 
         # Each round asks for all open sentences together: a language model gets neighbours in one request.
-        for tried in range(AGAIN + 1):
+        for tried in range(self.again + 1):
             answers = self._answers(translator, [self._request(one, again) for one, again in todo.values()])
             if isinstance(answers, InputError):
                 why = "; ".join(filter(None, (f"{answers.what}: {answers.found}" if answers.found else answers.what, answers.hint)))

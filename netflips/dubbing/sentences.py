@@ -28,6 +28,8 @@ _CONTINUES = re.compile(r"(?:and|but|or|because|which|who|where|while|so that|th
 _SHORT_S, _LONG_S = 0.35, 2.5
 """Pauses in seconds. Up to the first, such words continue a sentence; a lower-case letter does so up to the second; beyond that, a
 new sentence begins."""
+_SCRAP = 2
+"""Words that are too few to be translated alone."""
 _ENDINGS = (
     (r"[,;:\u2026\u2014-]$", 0.0),
     (r"(?:고|서|면|며|니까|지만|는데|은데|도록|려고|때|다가|거나)$", 0.05),
@@ -99,6 +101,15 @@ def _goes_on(text: str, following: str, pause_s: float) -> bool:
         return False
     hints = (_NEVER_LAST.search(text), _BEFORE_MAIN.match(text), following[:1].islower())
     return not _ends(text) or any(hints) or (pause_s <= _SHORT_S and bool(_CONTINUES.match(following)))
+
+
+def is_unfinished(text: str) -> bool:
+    """Return whether an English text is surely half a sentence: it ends in a word that ends none, is a clause before its main
+    clause, or a word or two without a stop."""
+    text = text.strip().rstrip(_CLOSING)
+    stopped = f"{text.rstrip(_STOPS + ',-')}."
+    is_scrap = not _ends(text) and len(text.split()) <= _SCRAP
+    return is_scrap or bool(_NEVER_LAST.search(stopped) or (not text.endswith(("?", "!")) and _BEFORE_MAIN.match(stopped)))
 
 
 def shared_out(text: str, lengths: Sequence[float]) -> list[str] | None:

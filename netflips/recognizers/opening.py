@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avcore.contracts import SpeechRecognizer
-from netflips.recognizers.whisper import open_whisper, require_whisper_folder
+from netflips.recognizers.whisper import open_quick_whisper, open_whisper, require_whisper_folder
 
 
 @dataclass(frozen=True)
@@ -44,3 +44,10 @@ def open_speech_recognizer(folder: Path, device: str = "auto", precision: str = 
     not installed or the device is not here.
     """
     return kind_of_recognizer(folder).open(folder, device, precision)
+
+
+def open_quick_recognizer(folder: Path, device: str = "auto") -> SpeechRecognizer:
+    """Open the folder of a recognizer for turns of a few seconds, the quickest way that its kind has. Raises what
+    `open_speech_recognizer` raises."""
+    kind = kind_of_recognizer(folder)
+    return open_quick_whisper(folder, device) if kind is WHISPER else kind.open(folder, device, "float32")

@@ -29,7 +29,7 @@ from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import with_more
 from netflips.dubbing.quality import SpokenTexts
 from netflips.dubbing.recognize import RecognizedSpeech, RecognizedText, spoken_language
-from netflips.dubbing.sentence_translator import SentenceTranslator
+from netflips.dubbing.sentence_translator import AGAIN, SentenceTranslator
 from netflips.dubbing.sentences import sentences_in
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import CachingRecognizer, Store
@@ -200,11 +200,35 @@ class TextRoad:
         return with_more(script, known)
 
     def translate(self, script: Script, job: Job, sound: Sound) -> Script:
-        """Translate texts with a folder's model, a program or a language model, and a glossary. Each translation is kept."""
+        """Translate texts and titles with a folder's model, a program or a language model, and a glossary. Each translation is
+        kept."""
+        asked = self.asked
         LOG.info("%s: %s", job.info.path, who_speaks(job.options.speaker, job.languages[1]))
-        asked, engines = self.asked, self.engines(job.models)
-        glossary = job.term_readings | ({} if asked.glossary is None else read_glossary(asked.glossary))
+        with ExitStack() as opened, job.clock.stage("text"):
+            translator: AnyTranslator
+            if asked.program or asked.translator is None:
+                translator = opened.enter_context(closing(open_translator(asked.program, asked.chat_model, asked.speech_level)))
+                if isinstance(translator, ChatTranslator):
+                    translator.check()  # which asks for the model where none is named: answers are kept by it
+            else:
+                translator = self.translator_of_folder(job)
+            script = self.translated(script, job, sound, translator)
 
+            titles: TitlesByModel | TitlesByProgram
+            if isinstance(translator, CachingTranslator):
+                titles = TitlesByModel(translator, job.languages)
+            else:
+                glossary = self.glossary(job)
+                titles = TitlesByProgram(translator, job.languages, job.store, job.info.path.stem, glossary, job.readings)
+            there = titles_in(job.info.source, job.part.start, job.part.stop)
+            there += description_lines(job.info) if job.options.publish is not None else []
+            script = replace(script, titles=translated_titles(there, script.titles, titles))
+        script = replace(script, terms=find_terms(script))
+        _keep_texts(script, job.store, job.texts_file)
+        return script
+
+    def translated(self, script: Script, job: Job, sound: Sound, translator: AnyTranslator, again: int = AGAIN) -> Script:
+        """Fill in the translations of the part's sentences by an opened translator. again: times that it is asked again."""
         with_text = [(one, one.text) for one in job.part.utterances(script) if one.text is not None and one.text.text]
         for one, text in with_text:
             if text.language != script.source and one.target is None:
@@ -214,37 +238,26 @@ class TextRoad:
         # Pieces that have a target count as well: half a sentence cannot be translated.
         todo = [one for one in sentences_in(own) if any(piece.target is None for piece in one.pieces)]
 
-        with ExitStack() as opened, job.clock.stage("text"):
-            translator: AnyTranslator
-            if asked.program or engines.translator is None:
-                translator = opened.enter_context(closing(open_translator(asked.program, asked.chat_model, asked.speech_level)))
-                if isinstance(translator, ChatTranslator):
-                    translator.check()  # which asks for the model where none is named: answers are kept by it
-            else:
-                made_of = engines.fingerprints["text translator"], job.models.arithmetic
-                translator = CachingTranslator(engines.translator, job.store, made_of)
+        # A translator is asked to write names in Hangul; what the terms propose counts only where it did not.
+        texts = text_speech(replace(script, terms=()), job, sound)
+        notes = Notes(is_quiet=True) if job.options.retranslated else job.notes
+        candidates = SentenceTranslator(
+            script, job.part, translator, texts, job.store, notes, self.glossary(job), job.info.path.stem,
+            job.options.keep_sound, _anew(job.options), job.options.leave_faulty, again,
+        )  # fmt: skip
+        done = candidates.of(todo, job.progress)
+        return with_more(script, done if notes is job.notes else done | _texts_that_stay(script, done, notes, job))
 
-            # A translator is asked to write names in Hangul; what the terms propose counts only where it did not.
-            texts = text_speech(replace(script, terms=()), job, sound)
-            notes = Notes(is_quiet=True) if job.options.retranslated else job.notes
-            candidates = SentenceTranslator(
-                script, job.part, translator, texts, job.store, notes, glossary, job.info.path.stem,
-                job.options.keep_sound, _anew(job.options), job.options.leave_faulty,
-            )  # fmt: skip
-            done = candidates.of(todo, job.progress)
-            script = with_more(script, done if notes is job.notes else done | _texts_that_stay(script, done, notes, job))
+    def translator_of_folder(self, job: Job) -> CachingTranslator:
+        """Return the text translator of a folder. Its translations are kept in the job's store."""
+        engines = self.engines(job.models)
+        assert engines.translator is not None  # no program translates
+        made_of = engines.fingerprints["text translator"], job.models.arithmetic
+        return CachingTranslator(engines.translator, job.store, made_of)
 
-            titles: TitlesByModel | TitlesByProgram
-            if isinstance(translator, CachingTranslator):
-                titles = TitlesByModel(translator, job.languages)
-            else:
-                titles = TitlesByProgram(translator, job.languages, job.store, job.info.path.stem, glossary, job.readings)
-            there = titles_in(job.info.source, job.part.start, job.part.stop)
-            there += description_lines(job.info) if job.options.publish is not None else []
-            script = replace(script, titles=translated_titles(there, script.titles, titles))
-        script = replace(script, terms=find_terms(script))
-        _keep_texts(script, job.store, job.texts_file)
-        return script
+    def glossary(self, job: Job) -> dict[str, str]:
+        """Return the user's translations of words: of the script's terms and of the glossary."""
+        return job.term_readings | ({} if self.asked.glossary is None else read_glossary(self.asked.glossary))
 
     def estimate(self, script: Script, job: Job, sound: Sound) -> dict[int, QualityEstimate]:
         """Estimate the utterances by their transcripts, and by what their translation and its reading show."""
