@@ -17,7 +17,7 @@ from avcore.media import MediaInfo
 from avcore.media.media_source import MediaSource
 from avcore.notes import Notes
 from avcore.progress import silent
-from avcore.timeline import exact, units_to_seconds
+from avcore.timeline import Interval, exact, units_to_seconds
 from avcore.units import Units
 from netflips.cascade.speakers import Speaking, words_of
 from netflips.dubbing.job import Job
@@ -39,7 +39,7 @@ from netflips.live.voices import LiveVoices
 from netflips.models import Models
 from netflips.script.notes import LEFT_ALONE, NOT_TRANSLATED
 from netflips.script.types import Script
-from netflips.script.utterance import TimeFit, TimeSpan, Utterance
+from netflips.script.utterance import TimeFit, Utterance
 from unit2av.lipsync.backend import NONE, LipSyncChoice
 from unit2text.unit_reader import UnitReader
 
@@ -103,7 +103,7 @@ class TurnDubber:
             own = turn.start_s - turn.base_s, turn.end_s - turn.base_s
             speaker = self.voices.speaker_of(turn.sound.between(*own))
             number = len(self.past) + 2  # not the next one: no sentence goes on from one that was spoken
-            utterance = Utterance(number=number, place=TimeSpan(*own), speaker=speaker)
+            utterance = Utterance(number=number, place=Interval(*own), speaker=speaker)
             try:
                 utterance, is_whole = self._understood(utterance, turn, job)
                 if not is_whole:
@@ -126,7 +126,7 @@ class TurnDubber:
         script = self.road.understand(script, job, turn.sound, lambda _: None)
         utterance = script.utterances[-1]
         if held is not None and held.text is not None and utterance.text is not None:
-            self.held, place = None, TimeSpan(held.place.start_s - turn.base_s, utterance.place.end_s)
+            self.held, place = None, Interval(held.place.start_s - turn.base_s, utterance.place.end_s)
             joined = replace(utterance.text, text=f"{held.text.text} {utterance.text.text}".strip(), words=())
             utterance = replace(utterance, place=place, text=joined)
         is_short = utterance.place.seconds < _HELD_S
@@ -156,7 +156,7 @@ class TurnDubber:
         steps = self.timeline.steps(turn, natural, self.clock.now())
         durations = scale_durations(np.array(utterance.units.durations, np.int64), max(steps, len(utterance.units.ids)))
         total = int(durations.sum())
-        fit = TimeFit(TimeSpan(0.0, 0.0), len(durations), _s(natural), _s(total), durations=tuple(durations.tolist()))
+        fit = TimeFit(Interval(0.0, 0.0), len(durations), _s(natural), _s(total), durations=tuple(durations.tolist()))
         utterance = replace(utterance, fit=fit)
         voice_of: Callable[[str], object] = cache(self.voices.voice)
         speech = replace(synthesizer_of(script, job, turn.sound), voice_of=voice_of).speak(utterance)  # type: ignore[arg-type]
@@ -184,7 +184,7 @@ class TurnDubber:
 
 def moved(utterance: Utterance, seconds: float) -> Utterance:
     """Return an utterance so many seconds later."""
-    place = TimeSpan(utterance.place.start_s + seconds, utterance.place.end_s + seconds)
+    place = Interval(utterance.place.start_s + seconds, utterance.place.end_s + seconds)
     return replace(utterance, place=place)
 
 

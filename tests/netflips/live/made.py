@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from avcore.timeline import SAMPLE_RATE, seconds_to_samples, seconds_to_units
+from avcore.timeline import SAMPLE_RATE, Interval, seconds_to_samples, seconds_to_units
 from netflips.live.clock import VirtualClock
 from netflips.live.feed import Piece
 from netflips.live.mix import LiveMix
@@ -17,7 +17,7 @@ from netflips.live.steps import RATE, Spoken
 from netflips.live.timeline import Timeline
 from netflips.live.turns import Ear, Turn
 from netflips.script.targets import Text, WrittenText
-from netflips.script.utterance import TimeSpan, Utterance
+from netflips.script.utterance import Utterance
 from tests.avcore.made_speech import talk
 
 FACTOR = RATE // SAMPLE_RATE
@@ -86,7 +86,7 @@ class Work:
         begin = self.timeline.place(turn, steps, ready)
         speech = np.full(steps * RATE // 50, 0.5, np.float32)
         utterance = Utterance(
-            place=TimeSpan(turn.start_s, turn.end_s), text=Text(f"word {number}"), target=WrittenText(f"말 {number}")
+            place=Interval(turn.start_s, turn.end_s), text=Text(f"word {number}"), target=WrittenText(f"말 {number}")
         )
         return Spoken(utterance, ready, begin, speech)
 

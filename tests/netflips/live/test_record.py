@@ -7,16 +7,17 @@ from pathlib import Path
 import pytest
 
 from avcore.errors import InputError, OutputError
+from avcore.timeline import Interval
 from netflips.live.record import GrowingSubtitles, Record, subtitle_file
 from netflips.script.files import read_script
 from netflips.script.targets import Text, WrittenText
-from netflips.script.utterance import TimeSpan, Utterance
+from netflips.script.utterance import Utterance
 from netflips.subtitles.formats import read_cues
 from tests.refusal import refused
 
 
 def _said(start_s: float, text: str = "the bus") -> Utterance:
-    return Utterance(place=TimeSpan(start_s, start_s + 2), speaker="speaker 1", text=Text(text), target=WrittenText("버스"))
+    return Utterance(place=Interval(start_s, start_s + 2), speaker="speaker 1", text=Text(text), target=WrittenText("버스"))
 
 
 def test_a_record_is_a_script_after_each_utterance(tmp_path: Path) -> None:
