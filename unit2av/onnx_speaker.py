@@ -1,7 +1,7 @@
 """A speaker encoder in an ONNX file, instead of the one that comes with NetfLips: ECAPA-TDNN, WavLM-SV or another.
 
     python -m unit2av.train_unit2a data.speaker_encoder=ecapa.onnx ...
-    netflips dub talk.mp4 -o talk_ko.mp4 --unit2av-path mine.safetensors --speaker-encoder-path ecapa.onnx
+    netflips say 안녕 -o x.wav --unit2av-path mine.safetensors --speaker-encoder-path ecapa.onnx
 
 Its input is sound, float32 [1, S], or a log mel filter bank, float32 [1, T, bands], as in networks of WeSpeaker and 3D-Speaker. Its
 output is a vector. The sample rate is the file's own `sample_rate`, as sherpa-onnx writes it, or that of

@@ -97,10 +97,9 @@ class DubOptions(MarkFlags):
     keys: ClassVar[frozenset[str]] = frozenset((
         "address", "ask", "background_audio", "check", "diarize_with", "freeze_frame", "gpus_per_worker", "hard_paste",
         "keep_sound", "leave_faulty", "loudness", "one_file", "operator", "other_speech", "pace", "people", "pronounce", "ray",
-        "retry_failed", "revoice",
-        "separate_with", "sign_certificate", "sign_key", "speech_level", "stems", "subtitle_font", "subtitle_offset", "timeline",
-        "tracks", "translator_unit_offset", "utterance_length", "video_track", "vocoder_unit_offset",
-        "workers",
+        "retry_failed", "revoice", "separate_with", "sign_certificate", "sign_key", "speaker_encoder_path", "speech_level",
+        "stems", "subtitle_font", "subtitle_offset", "timeline", "tracks", "translator_unit_offset", "unit2text_path",
+        "utterance_length", "video_track", "vocoder_unit_offset", "workers",
     ))  # fmt: skip
     """Options that few people ask for."""
 

@@ -7,6 +7,7 @@ from random import Random
 
 from tests.fuzz.material import ENCODER, OWN, SOUNDS, SPEAKER, TRANSLATOR, VIDEOS, VOICES
 from tests.fuzz.mutations import BYTES, JSON, TEXT, Mutation, other_number, other_text
+from tests.netflips.conftest import config
 
 GOOD = "{good}"
 """In a command: the folder of good files."""
@@ -75,7 +76,7 @@ def dub(video: str, *more: str) -> tuple[str, ...]:
     return (
         "dub", "--in-vid-path", video, "--out-vid-path", "o.mp4", "--report", "o.json", "--src-lang", "en", "--tgt-lang", "ko",
         "--av2unit-path", f"{GOOD}/{ENCODER}", "--utut-path", f"{GOOD}/{TRANSLATOR}", "--unit2av-path", f"{GOOD}/{VOICES}",
-        "--speaker-encoder-path", f"{GOOD}/{SPEAKER}", "--beam", "2", "--max-target-units", "30", "--yes", *_QUIET, *more,
+        *config(speaker_encoder_path=f"{GOOD}/{SPEAKER}"), "--beam", "2", "--max-target-units", "30", "--yes", *_QUIET, *more,
     )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def _dub_command(checkpoints: Path, out: Path, *more: str) -> list[str]:
         sys.executable, str(ROOT / "inference_av2av.py"), "--in-vid-path", str(CLIP), "--out-vid-path", str(out),
         "--src-lang", "en", "--tgt-lang", "ko", "--av2unit-path", str(checkpoints / UNIT_ENCODER),
         "--utut-path", str(checkpoints / KOREAN_TRANSLATOR), "--unit2av-path", str(checkpoints / RENDERER),
-        "--speaker-encoder-path", str(checkpoints / SPEAKER_ENCODER), "--beam", "2", "--cpu", *config(check="off"), *more,
+        *config(speaker_encoder_path=checkpoints / SPEAKER_ENCODER, check="off"), "--beam", "2", "--cpu", *more,
     ]  # fmt: skip
 
 

@@ -76,7 +76,7 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("dub", "--utut-path {av2unit}", "--utut-path"),
     ("dub", "--av2unit-path {unit2av}", "--av2unit-path"),
     ("dub", "--unit2av-path none.pt", "none.pt"),
-    ("dub", "--speaker-encoder-path {utut}", "speaker encoder"),
+    ("dub", "speaker_encoder_path={utut}", "speaker encoder"),
     ("dub", "--device toaster", "toaster"),
     ("dub", "--utut-path {published}", "en, es, fr, it, pt"),
     ("dub", "--utut-path {published}", "utut_finetune"),
@@ -96,13 +96,13 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("dub", "--start 500", "--start lies behind the end"),
     ("dub", "--preview --end 4", "--preview"),
     ("dub", "--work-dir {broken}", "--work-dir"),
-    ("dub", "--subtitles both --unit2text-path {reader}", "--subtitles cannot be used"),
-    ("dub", "--subtitles target --unit2text-path {lip_reader}", "reads no units of a dub"),
-    ("dub", "--subtitles target --unit2text-path {utut}", "this is no unit-to-text model checkpoint"),
-    ("dub", "--unit2text-path {lip_reader}", "reads no units of a dub"),
+    ("dub", "--subtitles both unit2text_path={reader}", "--subtitles cannot be used"),
+    ("dub", "--subtitles target unit2text_path={lip_reader}", "reads no units of a dub"),
+    ("dub", "--subtitles target unit2text_path={utut}", "this is no unit-to-text model checkpoint"),
+    ("dub", "unit2text_path={lip_reader}", "reads no units of a dub"),
     ("dub", "--subtitles target", "subtitles need a unit-to-text model"),
-    ("dub", "--embed-subtitles --unit2text-path {reader}", "--embed-subtitles belongs to --subtitles"),
-    ("dub", "subtitle_font={clip} --unit2text-path {reader}", "subtitle_font belongs to --burn-subtitles"),
+    ("dub", "--embed-subtitles unit2text_path={reader}", "--embed-subtitles belongs to --subtitles"),
+    ("dub", "subtitle_font={clip} unit2text_path={reader}", "subtitle_font belongs to --burn-subtitles"),
     ("dub", "--speak-with 'no-such-program {{text}} {{out}}'", "the program of --speak-with is not there"),
     ("dub", "--speak-with 'echo {{text}}'", "says nowhere where the sound is to be written"),
     ("dub", "--speak-with 'echo {{out}}'", "says nowhere what is to be said"),
@@ -353,7 +353,7 @@ def refused(
     def run(line: str) -> str:
         try:
             words = shlex.split(line.format_map(files))
-            keys = dict(word.split("=", 1) for word in words if words[0] == "dub" and re.match("[a-z_]+=", word))
+            keys = dict(word.split("=", 1) for word in words if words[0] == "dub" and re.match("[a-z0-9_]+=", word))
             read = config(**{key: yaml.safe_load(value) for key, value in keys.items()}) if keys else []
             code = cli.main([*(word for word in words if word.split("=")[0] not in keys), *read])
         except SystemExit as end:

@@ -42,8 +42,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paths: ModelPaths, read
         "timeline": [*dub, "-o", "o.mp4"],
     }
     words["all of a dub"] = [
-        *dub, *reads, "-o", "OUT", "--report", "out.json", "--report", "out.html", "--verdict", "sure.json",
-        *config(timeline="out.otio"), "--subtitles", "source",
+        *dub, "-o", "OUT", "--report", "out.json", "--report", "out.html", "--verdict", "sure.json",
+        *config(timeline="out.otio", unit2text_path=reader), "--subtitles", "source",
     ]  # fmt: skip
     return lambda what, out: cli.main(
         [*(str(out) if word == "OUT" else word for word in words[what]), *(config(timeline=out) if what == "timeline" else [])]
