@@ -9,6 +9,8 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
 from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
@@ -210,6 +212,12 @@ def parse_yaml(text: str) -> Any:
         raise ValueError(f"nested more than {MOST_DEPTH} deep") from error
     except yaml.YAMLError as error:
         raise ValueError(describe_yaml_error(error)) from error
+
+
+@cache
+def read_table(package: str | None, name: str) -> Any:
+    """Return the YAML file of words or numbers that lies in a package; nobody changes what is returned."""
+    return parse_yaml(files(package or "").joinpath(name).read_text(encoding="utf-8"))
 
 
 def describe_yaml_error(error: yaml.YAMLError) -> str:

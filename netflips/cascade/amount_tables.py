@@ -2,10 +2,9 @@
 
 import re
 from functools import cache
-from importlib.resources import files
 from typing import Any, NamedTuple
 
-from avcore.texts import parse_yaml
+from avcore.texts import read_table
 
 
 class Unit(NamedTuple):
@@ -43,7 +42,7 @@ class Tables:
     """What amounts are made of in a language."""
 
     def __init__(self, language: str) -> None:
-        content: Any = _read(f"amounts_{language}.yaml")
+        content = read_table(__package__, f"amounts_{language}.yaml")
         rows = {name: [row.split(" = ", 1) for row in content[name].splitlines()] for name in _ROWS}
         self.units, unit_names, prefixed = _units()[language]
         self.values = {name: dict(zip(row.split()[::2], row.split()[1::2], strict=True)) for name, row in content["values"].items()}
@@ -96,10 +95,6 @@ def tables(language: str) -> Tables:
     return Tables(language)
 
 
-def _read(name: str) -> Any:
-    return parse_yaml(files(__package__).joinpath(name).read_text(encoding="utf-8"))
-
-
 def _unit_names(names: list[str], content: Any) -> str:
     unless, end = content["unless_behind"], content["unit_end"]
     ends = {name: f"(?![{unless[name]}])" if name in unless else end if name.isascii() else "" for name in names}
@@ -113,7 +108,7 @@ def _one_of(words: Any) -> str:
 @cache
 def _units() -> dict[str, tuple[dict[str, list[Unit]], list[str], str]]:
     """Return for English and Korean the units by their names, the names without a prefix, and a pattern of the others."""
-    content, found = _read("amounts.yaml"), dict[str, dict[str, list[Unit]]](en={}, ko={})
+    content, found = read_table(__package__, "amounts.yaml"), dict[str, dict[str, list[Unit]]](en={}, ko={})
 
     def add(unit: Unit, **names: str) -> None:
         for language, row in names.items():

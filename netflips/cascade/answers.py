@@ -22,31 +22,10 @@ _BEGINS = re.compile(r"[\[{]")
 _OBJECT = re.compile(r'(?:[^"{}]|"(?:[^"\\]|\\.)*"?)*')
 """The rest of an object of texts, up to its end or the beginning of another."""
 _STATED = re.compile(r"[\"'](short|natural|full|text)[\"']\s*:\s*\"((?:[^\"\\\n]|\\.)*)\"(?=\s*(?:[,}\]]|$))")
-_BESIDE = frozenset(
-    [
-        "before",
-        "after",
-        "next",
-        "previous",
-        "note",
-        "notes",
-        "comment",
-        "comments",
-        "remark",
-        "remarks",
-        "summary",
-        "explanation",
-        "reasoning",
-        "thoughts",
-        "thought",
-        "analysis",
-        "context",
-        "talk",
-        "glossary",
-        "again",
-        "example",
-        "examples",
-    ]
+_BESIDE = re.compile(
+    "before|after|next|previous|notes?|comments?|remarks?|summary|explanation|reasoning|thoughts?|analysis|context|talk|glossary|"
+    "again|examples?",
+    re.IGNORECASE,
 )
 """Names of what is no line."""
 _OTHER_NAMES = ("text", "translation", "translated", "korean", "said", "번역", "한국어")
@@ -166,7 +145,7 @@ def _lines_of(value: Any) -> Any:
     """Return what holds the lines of an answer: "lines", where it is there, else all but what models put beside them."""
     if not isinstance(value, dict):
         return value
-    return value["lines"] if "lines" in value else {name: one for name, one in value.items() if name.lower() not in _BESIDE}
+    return value["lines"] if "lines" in value else {name: one for name, one in value.items() if not _BESIDE.fullmatch(name)}
 
 
 def _in_order(rows: Sequence[Row], count: int) -> list[list[str]] | None:

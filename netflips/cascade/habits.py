@@ -1,7 +1,9 @@
 """Takes off what programs and language models put around a translation. What the original says itself stays."""
 
 import re
+from functools import cache
 
+from avcore.texts import read_table
 from netflips.cascade.answers import THOUGHT, THOUGHT_ENDS
 from text2unit.cleaning import clean_text
 
@@ -40,51 +42,11 @@ _ENGLISH_BEHIND = re.compile(r"(?<=[.?!\u2026])\s*[A-Za-z][^가-힣]*$")
 _ENGLISH_BEFORE = re.compile(r"^[A-Za-z][^가-힣]*[.?!:]\s+(?=[\"\u201c]?[가-힣])")
 
 
-def _pattern(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE)
-
-
-_HABITS = (
-    (
-        _pattern(r"^(?:(?:네|예)[,.!]\s*)?(?:물론(?:이죠|이지요|입니다|이에요)|알겠(?:습니다|어요)|그럼요)[!.~,]+\s*(?=\S)"),
-        _pattern(
-            r"\b(?:course|sure\w*|certain\w*|absolute\w*|definite\w*|ye[sap]\w*|ok\w*|all right|got it|copy|roger|noted|"
-            r"underst\w+|i see|gladly|why not|no problem|very well|exactly|indeed|right|fine|will do)\b"
-        ),
-    ),
-    (
-        _pattern(
-            r"(?<=[.?!\u2026\"\u201d\u2019])\s*(?:\u203b|\*+\s|[\[(]?\s*(?:참고|역주|주석|비고|참조|해설|설명|notes?|p\.?s\.?)\s*[\])]?\s*:|"
-            r"[\[(]\s*(?:참고|역주|note)\s*[\])]).*$"
-        ),
-        _pattern(r"\bnotes?\b|\bn\.?b\b|\bp\.?s\b|reference|explan|[*\u203b:]"),
-    ),
-    (_pattern(r"(?<=[.?!\u2026])\s*(?:또는|혹은)[\s,:].*$"), _pattern(r"\b(?:x?or|otherwise|alternatively|either|maybe)\b")),
-)
-"""What models say beside a translation, and words of originals that say it themselves."""
-_DONE = (
-    "옮겼|옮긴|번역했|번역하였|의역|직역|생략했|생략하였|생략한|표현했|바꿨|바꾸었|다듬었|살렸|유지했|조정했|반영했|사용했|처리했|맞췄|"
-    "맞추었|줄였"
-)
-_REMARKS = (
-    (
-        _pattern(
-            rf"(?:문장|표현|번역|대사|문구|원문|여기서|톤|어조|뉘앙스|문맥|맥락|높임말|존댓말|반말|구어체)[^.!?]{{0,40}}(?:{_DONE})"
-        ),
-        _pattern(
-            r"translat|sentence|\blines?\b|tone|nuance|\bwords?\b|wording|phras|express|omit|skip|left out|languag|version|polite|"
-            r"formal|subtitle|script|rewr|shorten|slogan|quot|motto|caption|\btitle|\btext|naturally|accent|slang"
-        ),
-    ),
-    (
-        _pattern(
-            r"(?:궁금|필요하|필요한|원하시|수정)[^.!?]{0,20}(?:있으시면|있으면|시면)[^.!?]{0,20}(?:말씀|알려|문의|요청|물어)[^.!?]*주(?:세|십)"
-        ),
-        _pattern(r"question|\bask|know|need|help|contact|reach|feel free|wonder|curious|tell|want|call|write|e-?mail"),
-    ),
-    (_pattern(r"도움이 (?:되었|됐|되)(?:기를|으면|길)"), _pattern(r"help|useful|service|benefit|serve|hope|good")),
-)
-"""Sentences about the translation, and to the one who asked for it, with words of originals that say such."""
+@cache
+def _phrases(name: str) -> list[tuple[re.Pattern[str], re.Pattern[str]]]:
+    """Return phrases of habits.yaml, each with the words of originals that say it themselves."""
+    rows = read_table(__package__, "habits.yaml")[name]
+    return [(re.compile(row["said"], re.IGNORECASE), re.compile(row["unless"], re.IGNORECASE)) for row in rows]
 
 
 def cleaned(text: str, source: str, speaker: str | None = None) -> str:
@@ -96,7 +58,7 @@ def cleaned(text: str, source: str, speaker: str | None = None) -> str:
     """
     text = _TOKEN.sub(" ", clean_text(_unescaped(_without_thoughts(text), source).translate(_NARROW)).text)
     text = text if _COUNT.search(source) else _COUNT.sub("", text)
-    for habit, cue in _HABITS:
+    for habit, cue in _phrases("beside"):
         rest = habit.sub("", text).strip()
         text = rest if rest and not cue.search(source) else text
     text = _without_remarks(_without_source(text, source), source)
@@ -162,7 +124,7 @@ def _without_remarks(text: str, source: str) -> str:
 
 
 def _is_remark(sentence: str, source: str) -> bool:
-    return any(remark.search(sentence) and not cue.search(source) for remark, cue in _REMARKS)
+    return any(remark.search(sentence) and not cue.search(source) for remark, cue in _phrases("remarks"))
 
 
 def as_compared(text: str) -> str:

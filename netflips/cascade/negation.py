@@ -6,17 +6,15 @@ Only plain cases are told: questions, two negations in one sentence, and phrases
 
 import re
 from functools import cache
-from importlib.resources import files
-from typing import Any
 
-from avcore.texts import parse_yaml
+from avcore.texts import read_table
 from avcore.words import ENGLISH, KOREAN
 
 
 @cache
 def _patterns() -> dict[str, re.Pattern[str]]:
     """Return the patterns of negation.yaml by their names."""
-    content: Any = parse_yaml(files(__package__).joinpath("negation.yaml").read_text(encoding="utf-8"))
+    content = read_table(__package__, "negation.yaml")
     rows = {name: lines.split("\n") for name, lines in content.items()} | {
         "mild": [rf"\b(?:{'|'.join(content['mild'].split())})(?!\w)"]
     }

@@ -16,6 +16,7 @@ from unicodedata import normalize
 
 from avcore.errors import InputError, UsageError
 from avcore.speech.espeak import EspeakVoice, phonemize_ipa
+from avcore.texts import read_table
 from avcore.words import ENGLISH, KOREAN
 from netflips.cascade.adequacy import names_spelled_out
 from netflips.cascade.chat import ChatTranslator
@@ -34,37 +35,8 @@ _TOKEN = re.compile(r"[A-Za-z\u00c0-\u024f](?:[A-Za-z0-9\u00c0-\u024f]|[-'\u2019
 _OWNED = re.compile(r"['\u2019]s$")
 _OPENS = re.compile(r"[.!?:\u2026\"\u201c]")
 """A mark between two words behind which a sentence may begin."""
-_NO_NAMES_WORDS = """
-i i'm i'll i've i'd ok okay monday tuesday wednesday thursday friday saturday sunday january february march april may june july
-august september october november december
-"""
-"""Words with a capital that are no names; below, everyday words."""
-_NO_NAMES = frozenset(_NO_NAMES_WORDS.split())
 _LEAST_LETTERS, _LEAST_TIMES, _MOST_WORDS = 5, 3, 12
 """The fewest letters and occurrences of a repeated word; and how many such words are listed, the most frequent first."""
-_COMMON_WORDS = """
-about above across after again against almost along already although always among another anybody anyone anything around asked
-away because become before began begin behind being below better between beyond bring called cannot certain change close comes
-could course doing don't during early either enough every everybody everyone everything exactly first found front further gives
-giving going great group happen happened hello herself himself house however human inside instead isn't itself known large later
-least leave letters light likely listen little longer looked looking makes making maybe means might minute minutes moment money
-months morning mostly mother moved myself nearly needs never night nobody nothing number often okay others ought outside people
-perhaps person place places please point probably problem question questions quite rather really reason right round second
-seconds seems several shall should simple simply since small somebody someone something sometimes somewhere speak start started
-still stopped story stuff such sure takes taken taking talking tell thank thanks their theirs themselves there therefore these
-they'll they're thing things think third those though thought three through times today together tomorrow tonight toward trying
-turned under understand unless until upon using usually want wanted wants watch we're we've weeks welcome what's where whether
-which while white whole whose within without woman wonder words working works world would wouldn't write wrong years yesterday
-you'll you're you've young yours yourself
-"""
-_COMMON = frozenset(_COMMON_WORDS.split())
-_UNIT_WORDS = """
-percent degree kilometer kilometre centimeter millimeter meter metre mile inch inche kilogram kilo gram ton tonne pound liter litre
-gallon watt kilowatt megawatt gigawatt terawatt volt megabyte gigabyte terabyte hertz dollar euro cent hundred thousand million
-billion trillion
-"""
-_UNITS = frozenset(_UNIT_WORDS.split())
-"""Units of measurement and scales without a last s: they are read rightly, and are no terms."""
 _SURNAMES = {"lee": "이", "park": "박", "choi": "최", "jung": "정", "jeong": "정", "yoon": "윤", "kang": "강", "cho": "조"}
 """Korean names that sound otherwise in English."""
 _ALIKE = 0.6
@@ -75,6 +47,12 @@ translates it."""
 _LONGEST = 60
 """Most letters of a translator's answer for a term; a longer answer is a sentence."""
 _HANGUL = re.compile(r"[가-힣]+")
+
+
+@cache
+def _words(name: str) -> frozenset[str]:
+    """Return a list of terms.yaml."""
+    return frozenset(read_table(__package__, "terms.yaml")[name].split())
 
 
 def find_terms(script: Script, translator: ProgramTranslator | ChatTranslator | None = None) -> tuple[Term, ...]:
@@ -226,7 +204,7 @@ class _Talk:
             for word, times in counted.most_common()
             if times >= _LEAST_TIMES
             and len(word) >= _LEAST_LETTERS
-            and not {word, word.removesuffix("s")} & (_COMMON | _UNITS | names)
+            and not {word, word.removesuffix("s")} & (_words("common") | _words("units") | names)
         ]
         return often[:_MOST_WORDS]
 
@@ -331,7 +309,7 @@ def _is_unit(word: str, before: str) -> bool:
 
 
 def _is_capital(word: str) -> bool:
-    return word[0].isupper() and word.lower() not in _NO_NAMES and "'" not in word and "\u2019" not in word
+    return word[0].isupper() and word.lower() not in _words("no_names") and "'" not in word and "\u2019" not in word
 
 
 def _stems_of(word: str) -> Iterable[str]:

@@ -9,10 +9,9 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from importlib.resources import files
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from avcore.texts import parse_yaml
+from avcore.texts import read_table
 from netflips.subtitles.formats import Cue
 from text2unit.cleaning import is_direction
 
@@ -59,23 +58,10 @@ class _Found(NamedTuple):
     """where the text behind it begins in the line"""
 
 
-@dataclass(frozen=True)
-class _Words:
-    """The lists of names.yaml, in small letters."""
-
-    roles: frozenset[str]
-    titles: frozenset[str]
-    honorifics: frozenset[str]
-    given: frozenset[str]
-    surnames: frozenset[str]
-    first: frozenset[str]
-    last: frozenset[str]
-
-
 @cache
-def _words() -> _Words:
-    content: Any = parse_yaml(files(__package__).joinpath("names.yaml").read_text(encoding="utf-8"))
-    return _Words(**{name: frozenset(content[name].split()) for name in content})
+def _words(name: str) -> frozenset[str]:
+    """Return a list of names.yaml, in small letters."""
+    return frozenset(read_table(__package__, "names.yaml")[name].split())
 
 
 @dataclass(frozen=True)
@@ -187,16 +173,16 @@ class _Names:
 
     def _is_sure(self, name: str) -> bool:
         """Return whether a name is a speaker's whatever else the file says."""
-        known, small = _words(), name.lower().replace(".", "")
+        small = name.lower().replace(".", "")
         parts = small.split()
         if name in self._led or name.casefold() in self._known or _NUMBERED.fullmatch(name):
             return True
         parts = parts[:-1] if len(parts) > 1 and parts[-1].isdigit() else parts
-        if parts[-1] in known.roles or (len(parts) > 1 and (parts[0] in known.titles or parts[-1] in known.honorifics)):
+        if parts[-1] in _words("roles") or (len(parts) > 1 and (parts[0] in _words("titles") or parts[-1] in _words("honorifics"))):
             return True
         if not name[0].isascii():
-            return parts[0] in known.given or (parts[0][:1] in known.surnames and parts[0][1:] in known.given)
-        return name[0].isupper() and parts[0] in known.given and (len(parts) == 1 or _LATIN.fullmatch(name) is not None)
+            return parts[0] in _words("given") or (parts[0][:1] in _words("surnames") and parts[0][1:] in _words("given"))
+        return name[0].isupper() and parts[0] in _words("given") and (len(parts) == 1 or _LATIN.fullmatch(name) is not None)
 
     def _is_frequent(self, name: str) -> bool:
         return self.counts[name] >= max(_LEAST_TIMES, _LEAST_SHARE * self._total)
@@ -217,5 +203,4 @@ def _is_likely(name: str) -> bool:
 
 def _is_korean_name(name: str) -> bool:
     """Return whether three or four syllables are a Korean surname and such syllables as given names are of."""
-    known = _words()
-    return len(name) in (3, 4) and name[:-2] in known.surnames and name[-2] in known.first and name[-1] in known.last
+    return len(name) in (3, 4) and name[:-2] in _words("surnames") and name[-2] in _words("first") and name[-1] in _words("last")

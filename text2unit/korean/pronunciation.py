@@ -10,11 +10,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from itertools import pairwise
-from typing import Any
 
-from avcore.texts import parse_yaml
+from avcore.texts import read_table
 
 ONSETS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
 VOWELS = "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ"
@@ -329,7 +327,7 @@ def _coda(sign: str) -> str:
 
 @cache
 def _lexicon() -> _Lexicon:
-    content: Any = parse_yaml(files(__package__).joinpath("pronunciation.yaml").read_text(encoding="utf-8"))
+    content = read_table(__package__, "pronunciation.yaml")
     words = dict(map(_marked, content["words"].split())) | {word: {} for word in content["plain"].split()}
     words |= {f"{before}십": {1: _LENIS} for before in content["tens"].split()}
     stems = "|".join(f"{stem}(?=(?:{'|'.join(endings.split())}))" for stem, endings in content["stems"].items())

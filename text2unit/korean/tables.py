@@ -4,10 +4,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
-from typing import Any
 
-from avcore.texts import parse_yaml
+from avcore.texts import read_table
 
 Rule = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
 """A pattern, and what it is replaced by."""
@@ -73,7 +71,7 @@ class Tables:
 @cache
 def tables() -> Tables:
     """Read the tables that come with the package."""
-    content: Any = parse_yaml(files(__package__).joinpath("tables.yaml").read_text(encoding="utf-8"))
+    content = read_table(__package__, "tables.yaml")
     lists = {name: tuple(value) for name, value in content.items() if isinstance(value, list)}
     words = {
         name: frozenset(content[name].split())

@@ -22,7 +22,7 @@ from avcore.domain import Bounded
 from avcore.errors import InputError
 from avcore.progress import Progress, track
 from avcore.speech.audio import resample
-from avcore.texts import parse_yaml
+from avcore.texts import read_table
 from avcore.timeline import SAMPLE_RATE
 from netflips.bundles.references import nearest_reference, read_references
 from netflips.cascade.kokoro import require_packages
@@ -72,7 +72,7 @@ def _filled(template: str, rng: np.random.Generator, given: Mapping[str, str]) -
 
 @cache
 def _content() -> Mapping[str, Any]:
-    content = parse_yaml(files(__package__).joinpath("one_word.yaml").read_text(encoding="utf-8"))
+    content = read_table(__package__, "one_word.yaml")
     assert isinstance(content, dict)
     return {str(name): value for name, value in content.items()}
 

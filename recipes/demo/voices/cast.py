@@ -18,7 +18,7 @@ from avcore.media import read_speech
 from avcore.speech import espeak
 from avcore.speech.audio import resample
 from avcore.speech.espeak import EspeakVoice, TimedSpeech
-from avcore.texts import parse_yaml
+from avcore.texts import read_table
 from avcore.timeline import SAMPLE_RATE
 from netflips.cascade import kokoro
 from netflips.cascade.kokoro import NaturalVoice, Styles
@@ -222,7 +222,7 @@ def cast(name: str = DEMO) -> Cast:
 
 
 def _read(name: str) -> dict[str, Any]:
-    content = parse_yaml(files(__package__).joinpath(name).read_text(encoding="utf-8"))
+    content = read_table(__package__, name)
     assert isinstance(content, dict)
     return {str(key): value for key, value in content.items()}
 

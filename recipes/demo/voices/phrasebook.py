@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from avcore.errors import InputError
-from avcore.texts import parse_yaml
+from avcore.texts import read_table
 from text2unit.normalise import normalise, with_particles
 
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -124,7 +124,7 @@ def _evenly(pairs: Sequence[SentencePair], most: int, template: int) -> list[Sen
 @cache
 def phrasebook() -> Phrasebook:
     """Read the phrasebook that comes with NetfLips. Raises InputError for a template whose slots do not match."""
-    content = parse_yaml(files(__package__).joinpath("phrasebook.yaml").read_text(encoding="utf-8"))
+    content = read_table(__package__, "phrasebook.yaml")
     assert isinstance(content, dict)
     slots = {name: tuple((one[0], one[1]) for one in map(_split, lines)) for name, lines in content["slots"].items()}
     rows = [_split(line) for line in content["templates"]]
@@ -181,6 +181,6 @@ def _filling(slots: Mapping[str, Sequence[str]], slot: str, rng: np.random.Gener
 @cache
 def _content(*names: str) -> Any:
     """Return slots, templates and sentences of some files together."""
-    read: list[Any] = [parse_yaml(files(__package__).joinpath(f"{name}.yaml").read_text(encoding="utf-8")) for name in names]
+    read: list[Any] = [read_table(__package__, f"{name}.yaml") for name in names]
     slots = {name: words.split() for one in read for name, words in one["slots"].items()}
     return {"slots": slots, **{part: [line for one in read for line in one[part]] for part in ("templates", "sentences")}}

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from heapq import heapify, heappop, heappush
-from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from avcore.errors import InputError
 from avcore.files import Output
 from avcore.flags import Command, QuietOptions, flag, positional
 from avcore.journal import write_rows
-from avcore.texts import parse_yaml
+from avcore.texts import read_table
 from netflips.cascade.kokoro import korean_signs
 from recipes.demo.voices.cast import SHIPPED, cast, training_pairs
 from recipes.demo.voices.phrasebook import free_sentences, held_out_free
@@ -198,7 +197,7 @@ class Grammar:
 
     def __init__(self, words: Mapping[tuple[str, str], Mapping[str, int]], seed: int) -> None:
         """words: see `words_of`."""
-        content = parse_yaml(files(__package__).joinpath("words_korean.yaml").read_text(encoding="utf-8"))
+        content = read_table(__package__, "words_korean.yaml")
         assert isinstance(content, dict)
         self._rules = {str(name): str(lines).split("\n")[:-1] for name, lines in content.items()}
         self._rng = np.random.default_rng([seed, 29])
