@@ -81,17 +81,6 @@ def iter_pending(work: Iterable[ShardWork]) -> Iterator[Source]:
             yield from (source for source in shard.planned if source.id in pending)
 
 
-def total_seconds(sources: Iterable[Source]) -> float:
-    """Return the length (s) that the manifest states for all together, 0 when it states none for one of them."""
-    total = 0.0
-    for source in sources:
-        seconds = stated_seconds(source.entry)
-        if not seconds:
-            return 0.0
-        total += seconds
-    return total
-
-
 def shard_tasks(work: Iterable[ShardWork], settings: ExtractSettings) -> Iterator[tuple[int, PoolTask[Source]]]:
     """Yield the tasks of each shard with its number: one batch a task, read in parts.
 
@@ -277,8 +266,7 @@ def extract(
     key = settings.key() | model_key(models, settings)
 
     with open_store(settings, key, manifest, overwrite, retry_failed) as store:
-        num_pending = sum(shard.num_pending for shard in store.shards)
-        progress = RunProgress(num_pending, total_seconds(iter_pending(store.shards)), is_quiet=is_quiet)
+        progress = RunProgress(sum(shard.num_pending for shard in store.shards), is_quiet=is_quiet)
         try:
             _Run(store, settings, models, spread, progress).do()
         finally:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from avcore.data.manifest import Entry, write_manifest
-from netflips.bulk.extraction import iter_pending, shard_tasks, total_seconds
+from netflips.bulk.extraction import iter_pending, shard_tasks
 from netflips.bulk.inputs import read_inputs
 from netflips.bulk.settings import AUDIO, ExtractSettings
 from netflips.bulk.store import open_store
@@ -36,7 +36,7 @@ def plan(folder: Path) -> dict:
     settings = ExtractSettings(folder / "out", frozenset({AUDIO})).for_device("cpu")
     manifest = read_inputs(str(folder / "manifest.jsonl"))
     with open_store(settings, {"models": "none"}, manifest) as store:
-        total_seconds(iter_pending(store.shards))
+        assert sum(1 for _ in iter_pending(store.shards)) == len(manifest)
         num_tasks = sum(1 for _ in shard_tasks(store.shards, settings))
         store.tidy()
         num_shards = len(store.shards)
