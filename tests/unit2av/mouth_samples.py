@@ -16,7 +16,7 @@ from tests.avcore.faces.drawn import head_of
 from unit2av.lipsync import Scene, SpokenUnits
 from unit2av.lipsync.mesh.learn import Examples, learn_table
 from unit2av.lipsync.mesh.shape import NUM_FACE
-from unit2av.lipsync.mesh.table import MouthTable
+from unit2av.lipsync.mesh.table import DOMINANCE_STEPS, MouthTable
 
 VOCABULARY = "sha256:0000000000000001"
 SIDE = 200
@@ -42,8 +42,15 @@ def table(*wanted: tuple[float, float, float]) -> MouthTable:
 
 
 def open_mouth(num_units: int = 1000) -> MouthTable:
-    shift, axes = np.zeros((5, num_units, 3), np.float32), np.eye(3, dtype=np.float32)[None]
-    return MouthTable(shift, np.array([0.8, 0, 0], np.float32), axes)
+    return fixed_table(np.zeros((num_units, 3)), bias=(0.8, 0.0, 0.0))
+
+
+def fixed_table(targets: np.ndarray, bias: Sequence[float] = (0.0, 0.0, 0.0), vocabulary: str = "") -> MouthTable:
+    """A table in which a frame shows the targets [units, 3] of its own two units."""
+    strengths = np.full((DOMINANCE_STEPS, len(targets)), -99.0, np.float32)
+    strengths[DOMINANCE_STEPS // 2 - 1 : DOMINANCE_STEPS // 2 + 1] = 0
+    weights = np.broadcast_to(np.asarray(targets, np.float32), (DOMINANCE_STEPS, *targets.shape))
+    return MouthTable(weights, strengths, np.array(bias, np.float32), vocabulary)
 
 
 def said(*units: int) -> SpokenUnits:

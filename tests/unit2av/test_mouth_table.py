@@ -8,7 +8,7 @@ import pytest
 from avcore.errors import CheckpointError, InputError, UnitRangeError, VocabularyError
 from avcore.units import Units
 from tests.refusal import refused
-from tests.unit2av.mouth_samples import VOCABULARY, learn_quickly, said, table
+from tests.unit2av.mouth_samples import VOCABULARY, fixed_table, learn_quickly, said, table
 from unit2av.lipsync.mesh.learn import Examples, learn_table
 from unit2av.lipsync.mesh.table import MouthTable, parameters_at
 
@@ -27,11 +27,7 @@ def test_small_movements_are_none_and_others_whole() -> None:
     frames = np.arange(80)
     raw = np.zeros((40, 3), np.float32)
     raw[:, 0], raw[:, 1] = np.linspace(0, 0.4, 40), np.linspace(-0.8, 0.8, 40)
-    weights = np.zeros((5, 80, 3), np.float32)
-    weights[2] = np.repeat(raw, 2, axis=0)
-    found = MouthTable(weights, np.zeros(3, np.float32), np.eye(3, dtype=np.float32)[None]).parameters(
-        Units(frames, np.ones(80, int))
-    )
+    found = fixed_table(np.repeat(raw, 2, axis=0)).parameters(Units(frames, np.ones(80, int)))
     opening, width = raw[:, 0], np.abs(raw[:, 1])
     assert not found[opening < 0.03, 0].any()
     assert not found[width < 0.06, 1].any()
@@ -40,14 +36,14 @@ def test_small_movements_are_none_and_others_whole() -> None:
     assert (np.diff(found[:, 0]) >= 0).all()
 
 
-def test_a_large_vocabulary_is_learnt_by_unit() -> None:
+def test_a_large_vocabulary_is_learnt_() -> None:
     rng = np.random.default_rng(1)
     truth = rng.uniform(0, 1, 400)
     examples = Examples(400)
     for _ in range(30):
         frames = np.repeat(rng.integers(0, 400, 100), 4)
         examples.add(frames, np.stack([truth[frames[::2]], 0 * frames[::2], 0 * frames[::2]], axis=1))
-    assert np.corrcoef(learn_table(examples, VOCABULARY).raw(frames)[:, 0], truth[frames[::2]])[0, 1] > 0.9
+    assert np.corrcoef(learn_quickly(examples).raw(frames)[:, 0], truth[frames[::2]])[0, 1] > 0.9
 
 
 def test_a_unit_that_insists_closes_the_lips_whatever_is_beside_it() -> None:
@@ -71,15 +67,6 @@ def test_a_unit_that_insists_closes_the_lips_whatever_is_beside_it() -> None:
     assert np.corrcoef(found, true(frames))[0, 1] > 0.98
     assert found[[6, 7]].min() < 0.12
     assert found[3] > 0.8
-
-
-def test_a_table_without_strengths_adds_up_what_units_say(tmp_path) -> None:
-    weights = np.zeros((5, 2, 3), np.float32)
-    weights[2, 1, 0] = 0.5  # of the frame's own units alone
-    MouthTable(weights, np.full(3, 0.1, np.float32), np.eye(3, dtype=np.float32)[None], VOCABULARY).save(tmp_path / "old.npz")
-    again = MouthTable.load(tmp_path / "old.npz")
-    assert again.strengths is None
-    np.testing.assert_allclose(again.raw(np.array([0, 0, 0, 1, 1, 1, 0]))[:, 0], [0.1, 0.35, 0.6, 0.1], atol=1e-6)
 
 
 def test_a_table_is_kept_whole_and_another_file_is_refused(tmp_path) -> None:

@@ -42,9 +42,9 @@ from tests.netflips.bundles.conftest import ABOUT
 from tests.netflips.conftest import config
 from tests.netflips.dubbing.made import write_times
 from tests.refusal import refused
+from tests.unit2av.mouth_samples import fixed_table
 from unit2av import inference_unit2a
 from unit2av.lipsync.backend import TABLE_FILE, LipSyncChoice, resolve_backend
-from unit2av.lipsync.mesh.table import MouthTable
 from unit2av.stage import RENDERER
 from unit2av.voice.named import read_named_voices, write_named_voices
 from unit2unit import inference as unit2unit_inference
@@ -229,8 +229,7 @@ def test_stages_warn_by_their_score(packed: Bundle, speech: np.ndarray, tmp_path
 
 
 def table(path: Path, vocabulary: str) -> Path:
-    still, rest, basis = np.zeros((5, 1000, 3), np.float32), np.zeros(3, np.float32), np.eye(3, dtype=np.float32)[None]
-    MouthTable(still, rest, basis, vocabulary).save(path)
+    fixed_table(np.zeros((1000, 3)), vocabulary=vocabulary).save(path)
     return path
 
 

@@ -3,7 +3,7 @@
 The training targets are measured with the face mesh: the gap between the lips and their width, in widths of the face. People
 differ, so values are relative to each person's own range.
 
-For a small vocabulary, each unit has a target and a dominance, after Cohen & Massaro, "Modeling coarticulation in synthetic visual
+Each unit has a target and a dominance, after Cohen & Massaro, "Modeling coarticulation in synthetic visual
 speech" (1993): a frame shows the mean of the targets of the units around it, weighted by their dominance there. A sum of shares (a
 linear map) cannot express that p closes the lips next to any unit.
 """
@@ -32,13 +32,10 @@ from avcore.timeline import UNITS_PER_FRAME, units_to_seconds
 from avcore.units import Ids, Units, fingerprint
 from unit2av.lipsync.mesh.follow import MeshFinder
 from unit2av.lipsync.mesh.shape import Points, fit_pose, measure_movements
-from unit2av.lipsync.mesh.table import CONTEXT, DOMINANCE_STEPS, MouthTable, Parameters, Weights, shifted, steps_around
+from unit2av.lipsync.mesh.table import DOMINANCE_STEPS, MouthTable, Parameters, Weights, steps_around
 
-_FILTER_CONTEXT = 3
-_MOST_UNITS = 240
-"""Largest vocabulary in which each unit has its own targets and strengths."""
 _LEAST_FRAMES = 250
-_RIDGE, _SHRINKAGE = 1.0, 4.0
+_RIDGE = 0.3
 _ROUNDS, _BATCH, _RATE = 1500, 4096, 0.1
 _FALL = 0.03
 """Seconds in which dominance falls to a third before and after a unit, at the start of learning."""
@@ -69,15 +66,14 @@ class Examples:
 
 
 def learn_table(examples: Examples, vocabulary: str) -> MouthTable:
-    """Learn a table. Raises InputError for less than ten seconds of material."""
+    """Learn a target and a strength of each unit, at each position of the window.
+
+    Raises InputError for less than ten seconds of material.
+    """
     if examples.num_frames < _LEAST_FRAMES:
         found = f"{examples.num_frames} frames"
         raise InputError("this is too little to learn a mouth from", expected="ten seconds with a face", found=found)
-    return (_by_dominance if examples.num_units <= _MOST_UNITS else _by_unit)(examples, vocabulary)
 
-
-def _by_dominance(examples: Examples, vocabulary: str) -> MouthTable:
-    """Learn a target and a strength of each unit, at each position of the window."""
     wanted = np.concatenate(examples.parameters)
     is_known = np.isfinite(wanted).all(axis=1)
     windows = np.concatenate([steps_around(frames) for frames in examples.frames])
@@ -86,42 +82,7 @@ def _by_dominance(examples: Examples, vocabulary: str) -> MouthTable:
     middle = (DOMINANCE_STEPS - 1) / 2
     away = tuple(float(units_to_seconds(1)) * abs(step - middle) for step in range(DOMINANCE_STEPS))
     targets, strengths = _learn_dominance(windows[is_known], wanted[is_known] - mean, examples.num_units, away)
-    return MouthTable(targets, mean.astype(np.float32), np.eye(3, dtype=np.float32)[None], vocabulary, strengths)
-
-
-def _by_unit(examples: Examples, vocabulary: str) -> MouthTable:
-    """Learn for each unit the mean of the frames around it, and a filter over their sum."""
-    taps = 2 * CONTEXT + 1
-    mean = np.nanmean(np.concatenate(examples.parameters), axis=0)
-    # Counts begin above 0, so that a unit with few examples stays near the mean.
-    sums, counts = np.zeros((taps, examples.num_units, 3)), np.full((taps, examples.num_units, 1), _SHRINKAGE)
-    for frames, wanted in zip(examples.frames, examples.parameters, strict=True):
-        is_known = np.isfinite(wanted).all(axis=1)
-        for place, offset in enumerate(range(-CONTEXT, CONTEXT + 1)):
-            there = np.arange(len(wanted)) + offset
-            used = is_known & (there >= 0) & (there < len(wanted))
-            for step in range(UNITS_PER_FRAME):
-                unit = frames[UNITS_PER_FRAME * there[used] + step]
-                np.add.at(sums[place], unit, wanted[used] - mean)
-                np.add.at(counts[place], unit, 1.0)
-
-    table = MouthTable((sums / counts / taps).astype(np.float32), np.zeros(3, np.float32), np.eye(3, dtype=np.float32)[None])
-    filter_ = _learn_filter(zip((table.raw(frames) for frames in examples.frames), examples.parameters, strict=True), mean)
-    return MouthTable(table.weights, mean.astype(np.float32), filter_, vocabulary)
-
-
-def _learn_filter(pairs: Iterable[tuple[Parameters, Parameters]], mean: Parameters) -> Weights:
-    """Fit the filter over neighbouring frames from predicted movements [n, 3] to measured ones: float32 [7, 3, 3]."""
-    taps = 2 * _FILTER_CONTEXT + 1
-    left, right = np.eye(3 * taps) * _RIDGE, np.zeros((3 * taps, 3))
-    for raw, wanted in pairs:
-        is_known = np.isfinite(wanted).all(axis=1)
-        window = [shifted(raw, offset) for offset in range(-_FILTER_CONTEXT, _FILTER_CONTEXT + 1)]
-        rows = np.concatenate(window, axis=1)[is_known]
-        # Normal equations, summed clip by clip: the windows of all clips are never in memory together.
-        left += rows.T @ rows
-        right += rows.T @ (wanted[is_known] - mean)
-    return np.linalg.solve(left, right).reshape(taps, 3, 3).astype(np.float32)
+    return MouthTable(targets, strengths, mean.astype(np.float32), vocabulary)
 
 
 def _learn_dominance(windows: Ids, wanted: Parameters, num_units: int, away_s: tuple[float, ...]) -> tuple[Weights, Weights]:

@@ -1,8 +1,7 @@
 """Units to mouth movements, 25 times a second: opening, width, and how much the lips are pressed together.
 
-The table has a few KiB and is learnt in seconds (`unit2av.lipsync.mesh.learn`). With a small vocabulary, a frame is the weighted
-mean of the targets of the units around it, and each unit has its own weight (strength). With a large vocabulary, each unit adds to
-the frames around it, and a filter smooths the sum.
+The table has a few KiB and is learnt in seconds (`unit2av.lipsync.mesh.learn`). A frame is the weighted mean of the targets of the
+units around it, and each unit has its own weight (strength).
 """
 
 import zipfile
@@ -25,10 +24,8 @@ from unit2av.lipsync.mesh.shape import smoothstep
 Weights = NDArray[np.float32]
 Parameters = NDArray[np.float64]
 """float64 [n, 3], one row for each frame at 25 Hz: opening 0..1, width -1 (round) to 1 (spread), press 0..1."""
-CONTEXT = 2
-"""Frames on either side whose units count, in a table without strengths."""
 DOMINANCE_STEPS = 10
-"""Steps of 20 ms around a frame's middle whose units count, in a table with strengths."""
+"""Steps of 20 ms around a frame's middle whose units count."""
 _LOW, _HIGH = (0.0, -1.0, 0.0), (1.0, 1.0, 1.0)
 _QUIET_OPENING, _QUIET_WIDTH = 0.03, 0.06
 """Smaller movements are set to 0, so that the mouth is still in silence; from three times as much on they are unchanged."""
@@ -40,8 +37,7 @@ _FASTEST = 0.25
 """Largest change of the opening in a frame: wide open lips take about 100 ms to meet, and open less in fast speech."""
 _CLOSED_FOR = 1.0
 """Frames of 40 ms before and after the middle of a closure in which the lips meet, so that it is visible at any frame rate."""
-_FORMATS = "netflips-mouth-1", "netflips-mouth-2"
-"""Without strengths, and with them."""
+_FORMAT = "netflips-mouth-2"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,16 +45,13 @@ class MouthTable:
     """Mouth movements of units."""
 
     weights: Weights
-    """float32 [5, units, 3] for a frame and two on either side, to be added; with strengths [10, units, 3] for the steps around a
-    frame, to be averaged"""
+    """targets of the units at the steps around a frame, less `bias`, float32 [10, units, 3]"""
+    strengths: Weights
+    """logarithms of the weights with which they are averaged, float32 [10, units]"""
     bias: Weights
     """float32 [3]"""
-    filter: Weights
-    """float32 [n, 3, 3], over neighbouring frames"""
     vocabulary: str = ""
     """fingerprint of the units' quantizer; "" = unknown"""
-    strengths: Weights | None = None
-    """logarithms of the weights of this mean, float32 [10, units]; None = `weights` are added"""
 
     @property
     def num_units(self) -> int:
@@ -111,26 +104,18 @@ class MouthTable:
     def raw(self, frames: Ids) -> Parameters:
         """Return movements for units int64 [T], one every 20 ms, as they were learnt: small ones are kept, and nothing is
         clipped."""
-        if self.strengths is None:
-            summed = sum(shifted(_by_frame(weights[frames]), tap - CONTEXT) for tap, weights in enumerate(self.weights))
-        else:
-            windows, steps = steps_around(frames), np.arange(DOMINANCE_STEPS)
-            strengths = self.strengths[steps, windows].astype(np.float64)
-            # Less the largest, so that the exponential cannot overflow.
-            counts = np.exp(strengths - strengths.max(axis=1, keepdims=True))
-            counts /= counts.sum(axis=1, keepdims=True)
-            summed = (counts[..., None] * self.weights[steps, windows]).sum(axis=1)
-
-        values, middle = np.asarray(summed, np.float64), len(self.filter) // 2
-        filtered = sum(shifted(values, tap - middle) @ weights for tap, weights in enumerate(self.filter))
-        return np.asarray(filtered, np.float64) + self.bias
+        windows, steps = steps_around(frames), np.arange(DOMINANCE_STEPS)
+        strengths = self.strengths[steps, windows].astype(np.float64)
+        # Less the largest, so that the exponential cannot overflow.
+        counts = np.exp(strengths - strengths.max(axis=1, keepdims=True))
+        counts /= counts.sum(axis=1, keepdims=True)
+        return np.asarray((counts[..., None] * self.weights[steps, windows]).sum(axis=1) + self.bias, np.float64)
 
     def save(self, path: str | Path) -> None:
         """Write the table to a file, which is replaced as a whole or stays as it was. Raises OutputError."""
-        arrays = {"weights": self.weights, "bias": self.bias, "filter": self.filter}
-        arrays |= {} if self.strengths is None else {"strengths": self.strengths}
+        arrays = {"weights": self.weights, "strengths": self.strengths, "bias": self.bias}
         with atomic_output(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, format=_FORMATS[self.strengths is not None], vocabulary=self.vocabulary, **arrays)
+            np.savez_compressed(file, format=_FORMAT, vocabulary=self.vocabulary, **arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> "MouthTable":
@@ -138,24 +123,20 @@ class MouthTable:
         path = require_file(path, "the mouth's table", hint="python -m unit2av.train_mouth makes one")
         try:
             with np.load(path, allow_pickle=False) as stored:
-                if str(stored["format"]) not in _FORMATS:
-                    expected = " or ".join(_FORMATS)
-                    raise CheckpointError("unknown format of table", path=path, expected=expected, hint="update NetfLips")
-                names = ("weights", "bias", "filter", "strengths")[: 3 + _FORMATS.index(str(stored["format"]))]
-                arrays = [np.asarray(stored[name], np.float32) for name in names]
+                if str(stored["format"]) != _FORMAT:
+                    found, hint = str(stored["format"]), "learn it again with python -m unit2av.train_mouth"
+                    raise CheckpointError("unknown format of table", path=path, expected=_FORMAT, found=found, hint=hint)
+                weights, strengths, bias = (np.asarray(stored[name], np.float32) for name in ("weights", "strengths", "bias"))
                 vocabulary = str(stored["vocabulary"])
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise CheckpointError("this is no mouth's table", path=path, expected="a file of train_mouth", found=error) from error
 
-        weights, bias, filter_, *strengths = arrays
-        taps = DOMINANCE_STEPS if strengths else 2 * CONTEXT + 1
-        is_whole = weights.ndim == 3 and weights.shape[::2] == (taps, 3) and bias.shape == (3,)
-        is_whole &= all(one.shape == weights.shape[:2] for one in strengths)
-        if not is_whole or filter_.ndim != 3 or filter_.shape[1:] != (3, 3) or not all(np.isfinite(one).all() for one in arrays):
-            expected = f"weights [{taps}, units, 3], bias [3], filter [n, 3, 3]" + f", strengths [{taps}, units]" * len(strengths)
+        shapes = (DOMINANCE_STEPS, *weights.shape[1:2], 3), weights.shape[:2], (3,)
+        is_finite = all(np.isfinite(values).all() for values in (weights, strengths, bias))
+        if shapes != (weights.shape, strengths.shape, bias.shape) or not is_finite:
+            expected = f"weights [{DOMINANCE_STEPS}, units, 3], strengths [{DOMINANCE_STEPS}, units], bias [3]"
             raise CheckpointError("this is no mouth's table", path=path, expected=expected)
-
-        return cls(weights, bias, filter_, vocabulary, *strengths)
+        return cls(weights, strengths, bias, vocabulary)
 
 
 def steps_around(frames: Ids) -> Ids:
@@ -184,20 +165,3 @@ def parameters_at(codes: Parameters, time: Seconds) -> Parameters:
     before = int(place)
     after = min(before + 1, len(codes) - 1)
     return np.asarray(codes[before] + (place - before) * (codes[after] - codes[before]), np.float64)
-
-
-def _by_frame(values: NDArray[np.floating]) -> Parameters:  # type: ignore[type-arg]
-    """Return the means over the steps of each frame: [T, c] to [ceil(T / 2), c]; an odd last step is repeated."""
-    if len(values) % UNITS_PER_FRAME:
-        values = np.concatenate([values, values[-1:]])
-    return np.asarray(values.reshape(-1, UNITS_PER_FRAME, values.shape[-1]).mean(axis=1), np.float64)
-
-
-def shifted(rows: Parameters, offset: int) -> Parameters:
-    """Shift rows: row t becomes the former row t + offset, or zeros where there is none."""
-    if not offset:
-        return rows
-    result = np.zeros_like(rows)
-    if abs(offset) < len(rows):
-        result[max(-offset, 0) : len(rows) - max(offset, 0)] = rows[max(offset, 0) : len(rows) + min(offset, 0)]
-    return result
