@@ -16,7 +16,7 @@ from markupsafe import Markup
 from avcore.domain import OUTSIDE
 from avcore.files import write_text
 from avcore.notes import GroupedNote, Note, sentence, several
-from avcore.words import KOREAN, LANGUAGES
+from avcore.words import KOREAN, LANGUAGES, user_language
 from netflips.dubbing.diarization import SPEAKS_KNOWN
 from netflips.dubbing.face_path import MIN_SHARPNESS
 from netflips.dubbing.track_faces import SPEAKS
@@ -308,6 +308,7 @@ def report_page(dubs: Sequence[FinishedDub], failures: Mapping[str, str], folder
     return environment.get_template("page.html").render(
         name=Path(dubs[0].script.result.output).name if is_single else several(len(dubs) + len(failures), "video"),
         is_single=is_single,
+        language=user_language(),
         versions=" and ".join(dict.fromkeys(finished.script.result.version for finished in dubs)),
         dubs=[_dub(finished, "" if is_single else f"d{count}-", folder) for count, finished in enumerate(dubs, 1)],
         failures=failures,

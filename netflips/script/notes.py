@@ -30,7 +30,7 @@ NO_SUCH_FACE = NoteKind(
 )
 OUT_OF_SIGHT = NoteKind(
     "out_of_sight",
-    "nobody in sight seems to say {who}: the video stays as it is there",
+    "no visible speaker in {who}: the lips are not changed there",
     " (--face largest draws one all the same)",
     rank=1,
 )
@@ -185,7 +185,7 @@ FONT_LACKS = NoteKind("font_lacks", "this font has no sign for {signs}; the subt
 FOUND_FAULTS = NoteKind(
     "found_faults",
     lambda one, say: (
-        say("{u}checked as it is spoken: ") + ", ".join(say("{reason:@}", reason=f"fault_{name}") for name in one["faults"])
+        say("{u}check of the spoken audio: ") + ", ".join(say("{reason:@}", reason=f"fault_{name}") for name in one["faults"])
     ),
     rank=2,
 )
@@ -195,14 +195,14 @@ NoteKind("fault_missing", "a word of its text is not heard")
 NoteKind("fault_repeated", "more is heard than its text")
 NoteKind("fault_voice", "it is another's voice")
 NoteKind("fault_hurried", "it is too fast, or cut")
-NoteKind("fault_slow", "it is slower than by itself")
+NoteKind("fault_slow", "it is spoken slower than natural to fill the time")
 NoteKind("fault_clicks", "it clicks")
 NoteKind("fault_leak", "the original voice is heard under it")
 NoteKind("fault_open_lips", "the lips stay open where b, m and p close them")
 RECOGNIZED_AGAIN = NoteKind(
     "heard_again",
     lambda one, say: (
-        say('heard as it is spoken: "{recognized}" ({right:.0%})')
+        say('heard back: "{recognized}" ({right:.0%})')
         + "".join("; " + say("{reason:@}", reason=f"fault_{name}") for name in one["faults"])
     ),
 )

@@ -253,7 +253,7 @@ def test_a_lost_file_costs_its_part_and_a_failed_run_has_a_page(files: tuple[Pat
     assert text.count("gone.mp4: the video or sound file is not there") == 1
     page.write_report_page(tmp_path / "x.html", [], {"a.mp4": "no face", "b.mp4": "no sound"})
     text = Reader((tmp_path / "x.html").read_text(encoding="utf-8")).text
-    assert "Failed: 2" in text
+    assert "Failed:실패: 2" in text
     assert "no sound" in text
 
 

@@ -8,6 +8,22 @@
 
   document.documentElement.classList.add("scripted");
 
+  // The reader's language: as chosen on the page of `netflips serve`, else that of the browser.
+  let chosen = null;
+  try {
+    chosen = localStorage.getItem("netflips-labels");
+  } catch {
+    // a file has no storage
+  }
+  document.documentElement.lang = (chosen ?? navigator.language).startsWith("ko") ? "ko" : "en";
+  if (document.documentElement.lang === "ko") {
+    for (const one of document.querySelectorAll("[data-ko]")) one.textContent = one.dataset.ko;
+    for (const one of document.querySelectorAll("[data-play-ko]")) {
+      Object.assign(one.dataset, { play: one.dataset.playKo, stop: one.dataset.stopKo });
+      one.textContent = one.dataset.play;
+    }
+  }
+
   const clock = (seconds) => {
     const tenths = Math.floor((seconds || 0) * 10 + 0.01);
     return `${Math.floor(tenths / 600)}:${String(Math.floor(tenths / 10) % 60).padStart(2, "0")}.${tenths % 10}`;

@@ -84,7 +84,7 @@ def test_what_was_heard_and_measured_is_told_and_kept(
     assert third.checked is None
     assert [note.code for note in other.notes] == ["found_faults"]
     assert [note.values["error"] for note in third.notes if note.code == "not_checked"] == ["the recognizer broke"]
-    assert any("utterance 2: checked as it is spoken: " in told for told in report.warnings)
+    assert any("utterance 2: check of the spoken audio: " in told for told in report.warnings)
     write_script(tmp_path / "script.json", report)
     assert read_script(tmp_path / "script.json").utterances[0].checked is None  # it is checked anew
     asked, listener.answers = listener.asked, ["nothing of it"]

@@ -125,7 +125,7 @@ def test_an_editor_finds_dub_original_stems_and_faults_at_their_times(
     first, second = timeline.tracks.markers
     assert (first.name, first.color) == ("1: misheard, clicks", "RED")
     assert first.marked_range.start_time == tracks["Audio", "speech"][1].range_in_parent().start_time
-    assert first.comment.startswith("checked as it is spoken: half of its text or more is misheard, it clicks\n")
+    assert first.comment.startswith("check of the spoken audio: half of its text or more is misheard, it clicks\n")
     assert second.color == "YELLOW"
     assert second.comment == second.metadata["Resolve_OTIO"]["Note"] != ""
     assert otio.adapters.write_to_string(timeline, "otio_json")  # the library writes it again
