@@ -43,20 +43,21 @@ def numbers_in(text: str, tables: Tables) -> Iterator[Number]:
 def _number_at(text: str, place: int, tables: Tables) -> Number | None:
     if time := _TIME.match(text, place):
         return Number(place, time.end(), (60.0 * int(time[1]) + int(time[2]),), "time")
-    if (letters := tables.patterns["roman_sign"].match(text, place)) and roman(letters[0]):
+    if (letters := tables.match("roman_sign", text, place)) and roman(letters[0]):
         return Number(place, letters.end(), (float(roman(letters[0])),), "roman", is_sure=False)
     if digits := _DIGITS.match(text, place):
         return _in_digits(text, digits, tables)
 
     lead = next(((float(value), found.end()) for value, pattern in tables.leads if (found := pattern.match(text, place))), None)
-    if lead is None and not tables.patterns["first_word"].match(text, place):
+    if lead is None and not tables.match("first_word", text, place):
         return None
     digits_said, end = _digits_at(text, place, tables)
     number = Number(place, end, (float(digits_said),)) if len(digits_said) > 2 else _Sum(text, place, tables).number(lead)
     if number is None:
         return None
     end = number.end
-    answer = next(sure for sure, said, behind in tables.numbers if said.fullmatch(text, place, end) and behind.match(text, end))
+    answers = (sure for sure, said, behind in tables.numbers if said.fullmatch(text, place, end) and behind.match(text, end))
+    answer = next(answers, "no")
     return None if answer == "no" else number._replace(is_sure=answer == "sure")
 
 
@@ -64,11 +65,11 @@ def _in_digits(text: str, digits: re.Match[str], tables: Tables) -> Number | Non
     """Read 1,500, 5M, 3rd, 80s, and what begins with digits: 1.2 billion, 3만 5천."""
     start, end = digits.span()
     value, is_money = float(digits[0].replace(",", "")), text[max(start - 1, 0)] in _MONEY
-    if behind := tables.patterns["ordinal_sign"].match(text, end):
+    if behind := tables.match("ordinal_sign", text, end):
         return Number(start, behind.end(), (value,), "ordinal")
-    if value and value % 10 == 0 and (behind := tables.patterns["decade_sign"].match(text, end)):
+    if value and value % 10 == 0 and (behind := tables.match("decade_sign", text, end)):
         return Number(start, behind.end(), (value,), "decade")
-    if (behind := tables.patterns["suffix"].match(text, end)) and (is_money or behind[0] != "m"):  # 5m are meters
+    if (behind := tables.match("suffix", text, end)) and (is_money or behind[0] != "m"):  # 5m are meters
         scale = float(tables.values["suffixes"][behind[0]])
         return Number(start, behind.end(), (value * scale,) if is_money else (value * scale, value), "digits", scale=scale)
     return _Sum(text, start, tables).number()
@@ -77,9 +78,7 @@ def _in_digits(text: str, digits: re.Match[str], tables: Tables) -> Number | Non
 def _digits_at(text: str, place: int, tables: Tables) -> tuple[str, int]:
     """Return the digits that are said one by one (nine one one, 이오 of 삼 점 이오), and where they end."""
     digits, end = "", place
-    while word := tables.patterns["word"].match(
-        text, gap.end() if digits and (gap := tables.patterns["gap"].match(text, end)) else end
-    ):
+    while word := tables.match("word", text, gap.end() if digits and (gap := tables.match("gap", text, end)) else end):
         kind, values = tables.words[word[0].lower()]
         if kind != "small" or values[0] > 9:
             break
@@ -102,7 +101,7 @@ class _Sum:
         if lead is not None:
             self.parts, end = [(lead[0], 0.0)], lead[1]
         while self.kind not in ("ordinal", "decade"):
-            gap = self.tables.patterns["gap"].match(self.text, end) if self.parts and lead is None else None
+            gap = self.tables.match("gap", self.text, end) if self.parts and lead is None else None
             if self.parts and lead is None and (gap is None or ("and" in gap[0] and not 20 <= self.parts[-1][1] < inf)):
                 break
             lead, before = None, (list(self.parts), end)
@@ -113,17 +112,15 @@ class _Sum:
             if kind != "scales" and (not kind or not self._add(kind, values)):
                 break
             end, last = after, last if kind == "scales" else before
-            for value, more in self.tables.more:
+            for share, more in self.tables.more:
                 if found := more.match(self.text, end):
-                    self.parts[-1], end = (
-                        (self.parts[-1][0] + float(value) * (self.scale if self.is_scaled else 1), 0.0),
-                        found.end(),
-                    )
+                    end, scale = found.end(), self.scale if self.is_scaled else 1.0
+                    self.parts[-1] = self.parts[-1][0] + float(share) * scale, 0.0
         if not self.parts or end == self.place:
             return None
 
         value, below = sum(part for part, _ in self.parts), None
-        if about := self.tables.patterns["about"].match(self.text, end):
+        if about := self.tables.match("about", self.text, end):
             below, end = value + 10 ** (len(f"{value:.0f}") - len(f"{value:.0f}".rstrip("0"))), about.end()
         return Number(self.place, end, (value, self.high) if self.high else (value,), self.kind, True, below, self.scale)
 
@@ -132,13 +129,12 @@ class _Sum:
         if digits := _DIGITS.match(self.text, place):
             is_whole = not self.parts or ("." not in digits[0] and self.parts[-1][1] > 0)
             return "digits" if is_whole else "", (float(digits[0].replace(",", "")),), digits.end()
-        if not (word := self.tables.patterns["word"].match(self.text, place)):
+        if not (word := self.tables.match("word", self.text, place)):
             return "", (), place
         kind, values = self.tables.words[word[0].lower()]
         if kind == "points":
-            said, end = _digits_at(
-                self.text, gap.end() if (gap := self.tables.patterns["gap"].match(self.text, word.end())) else place, self.tables
-            )
+            gap = self.tables.match("gap", self.text, word.end())
+            said, end = _digits_at(self.text, gap.end() if gap else place, self.tables)
             return "points" if said else "", (float(f"0.{said}"),), end
         return "" if self.kind == "digits" and kind != "scales" else kind, values, word.end()
 

@@ -14,11 +14,9 @@ from unicodedata import normalize
 from netflips.cascade.amount_numbers import Number, numbers_in
 from netflips.cascade.amount_tables import CENTURY, CLOCK, DECADE, PERCENT, SHARE, SIGNS, VAGUE, Rule, Tables, Unit, tables
 
-_LARGE, _MEASURES, _WARM = (
-    1000.0,
-    ("length", "mass", "volume", "area", "degrees", "fahrenheit"),
-    ("degrees", "celsius", "fahrenheit"),
-)
+_LARGE = 1000.0
+_WARM = ("degrees", "celsius", "fahrenheit")
+_MEASURES = ("length", "mass", "volume", "area", "degrees", "fahrenheit")
 
 
 class Value(NamedTuple):
@@ -66,13 +64,10 @@ def amounts_in(text: str, language: str) -> list[Amount]:
     amounts = _with_ranges(_with_units_of_before(_join_sums(_read(text, words), text, words)), text, words)
     amounts = _join_shares(amounts, text, words)
 
-    for idiom in words.idioms.finditer(text):
-        amounts = [
-            replace(amount, is_required=False, is_sure=False)
-            if idiom.start() < amount.end and amount.start < idiom.end()
-            else amount
-            for amount in amounts
-        ]
+    for start, end in (idiom.span() for idiom in words.idioms.finditer(text)):
+        for place, amount in enumerate(amounts):
+            if start < amount.end and amount.start < end:
+                amounts[place] = replace(amount, is_required=False, is_sure=False)
     hints = ((value, word[0]) for value, hint in words.hints for word in hint.finditer(text))
     return amounts + [Amount(word, (Value(float(value)),), is_required=False, is_sure=False) for value, word in hints]
 
@@ -127,9 +122,8 @@ class _Form:
         """Return the amount. start, end: its place in the text."""
         (whole, *parts), (kind, flag, _) = self.values, self.rule
         number, unit = whole[0].number, whole[0].unit
-        is_idle = (number in (0, 1) and unit not in (SHARE, CLOCK)) or (
-            number == 100 and unit is not None and unit.dimension == "share"
-        )
+        is_all = number == 100 and unit is not None and unit.dimension == "share"
+        is_idle = is_all or (number in (0, 1) and unit not in (SHARE, CLOCK))
         is_sure = not is_idle and (kind in ("part", "vague") or self.number is None or self.number.is_sure)
         return Amount(
             text[start:end].strip(" ,"), tuple(whole), start, end, tuple(Amount("", tuple(part)) for part in parts),
@@ -224,7 +218,7 @@ def _measure(form: _Form) -> list[list[Value]]:
 
 def _said(form: _Form) -> list[list[Value]]:
     word = form["said"].lower()
-    return [[Value(*amount) for amount in form.words.said.get(word) or form.words.said[word[:3]]]]
+    return [[Value(*amount) for amount in form.words.said.get(word) or form.words.said[word[:3]]]]  # sept, january
 
 
 def _number(form: _Form) -> list[list[Value]]:
@@ -244,18 +238,14 @@ def _join_sums(amounts: Sequence[Amount], text: str, words: Tables) -> list[Amou
     """Return amounts with those joined that are one: 1 hour 30 minutes, 1미터 80센티."""
     found = list[Amount]()
     for amount in amounts:
-        before = (
-            found[-1]
-            if found and amount.is_required and words.patterns["sum"].fullmatch(text, found[-1].end, amount.start)
-            else None
-        )
+        before = found[-1] if found and words.patterns["sum"].fullmatch(text, found[-1].end, amount.start) else None
         units = (
             (value.unit, smaller.unit) for value in (before.values if before else ()) for smaller in amount.values
             if value.unit and smaller.unit and value.unit.dimension == smaller.unit.dimension != "share"
             and value.unit.factor > smaller.unit.factor
         )  # fmt: skip
         pair = next(units, None)
-        if before is None or pair is None:
+        if before is None or pair is None or not amount.is_required:
             found.append(amount)
             continue
         whole = Value(before.values[0].number + amount.values[0].number * pair[1].factor / pair[0].factor, pair[0])
@@ -299,9 +289,8 @@ def _join_shares(amounts: Sequence[Amount], text: str, words: Tables) -> list[Am
         part, whole = (share.values[0].number for share in ((before, amount) if is_part_first else (amount, before)))
         if 0 < part < whole and not (is_part_first and _LARGE < whole < 2 * _LARGE + 100):  # three in 2019
             is_sure, values = before.is_sure or is_part_first, (Value(part / whole, SHARE),)
-            found[-1] = Amount(
-                text[before.start : amount.end], values, before.start, amount.end, (before, amount), is_sure, is_sure
-            )
+            place, parts = (before.start, amount.end), (before, amount)
+            found[-1] = Amount(text[slice(*place)], values, *place, parts, is_sure, is_sure)
         else:
             found.append(amount)
     return found

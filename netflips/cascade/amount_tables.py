@@ -73,6 +73,10 @@ class Tables:
         self.is_part_first = bool(content["part_first"])
         """whether 3 in 10 has the 3 first"""
 
+    def match(self, name: str, text: str, place: int) -> re.Match[str] | None:
+        """Match one of the patterns at a place in a text."""
+        return self.patterns[name].match(text, place)
+
     def _amounts(self, text: str) -> list[tuple[float, Unit | None]]:
         found = (amount.partition(" ") for amount in text.split(", "))
         return [(float(value), self.units[unit][0] if unit else None) for value, _, unit in found]
