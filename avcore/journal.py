@@ -18,10 +18,10 @@ from typing import IO, Any, TypeVar, cast
 
 import numpy as np
 
-from avcore.errors import InputError, OutputError
+from avcore.errors import InputError, OutputError, UsageError
 from avcore.files import atomic_output, flush_folder, outlasts, require_writable
 from avcore.notes import NoteKind, json_text, report_note
-from avcore.texts import iter_lines, parse_json
+from avcore.texts import iter_lines, parse_json, read_json
 
 Row = dict[str, Any]
 Key = TypeVar("Key")
@@ -286,14 +286,33 @@ def key_of(*parts: object) -> str:
     return digest.hexdigest()[:32]
 
 
-def differing(before: Mapping[str, Any], wanted: Mapping[str, Any], is_unsaid_fitting: bool = False) -> list[str]:
-    """Return the names of settings that differ between those of earlier results and those wanted now.
+_MEND = "put back a copy of it, or choose another --out-dir"
 
-    is_unsaid_fitting: one that `before` lacks, or that is None in either of them, fits any value. One that only `before` has does
-    not: its results are of another form of the settings.
+
+def require_settings(
+    path: Path, wanted: Mapping[str, Any], what: str, place: Path, hint: str, is_unsaid_fitting: bool = False
+) -> dict[str, Any]:
+    """Return the settings that earlier results were made with, from their file; {} where there are none.
+
+    what, place, hint: of the UsageError that is raised where they differ from those wanted now. is_unsaid_fitting: a setting that
+    the file lacks, or that is None in either of them, fits any value. One that only the file has does not: its results are of
+    another form of the settings. Raises InputError for a damaged file.
     """
-    names = [name for name in {**before, **wanted} if before.get(name) != wanted.get(name)]
-    return [name for name in names if not is_unsaid_fitting or None not in (before.get(name), wanted.get(name, ""))]
+    if not path.exists():
+        return {}
+    before = read_json(path, "the file of the earlier run's settings", hint=_MEND)
+    if not isinstance(before, dict):
+        raise InputError("the settings of the earlier run cannot be read", path=path, hint=_MEND)
+    changed = [name for name in {**before, **wanted} if before.get(name) != wanted.get(name)]
+    if is_unsaid_fitting:
+        changed = [name for name in changed if None not in (before.get(name), wanted.get(name, ""))]
+    if changed:
+        raise UsageError(what, path=place, expected=_list(before, changed), found=_list(wanted, changed), hint=hint)
+    return before
+
+
+def _list(settings: Mapping[str, Any], names: Iterable[str]) -> str:
+    return ", ".join(f"{name}={settings[name]}" if name in settings else f"no {name}" for name in names)
 
 
 def file_digest(path: str | Path) -> str:

@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.data.manifest import Manifest
-from avcore.errors import InputError, OutputError, UsageError
+from avcore.errors import InputError, OutputError
 from avcore.files import keep_folder_apart, remove_temporary, write_text
-from avcore.journal import Row, Rows, differing, folder_lock, read, write_rows
+from avcore.journal import Row, Rows, folder_lock, read, require_settings, write_rows
 from avcore.texts import read_json
 from netflips.bulk.records import MadeFile, Rejected, Source
 from netflips.bulk.settings import ExtractSettings
@@ -39,7 +39,6 @@ _MADE_OF = "made_of"
 _BESIDE = ("features", "speaker_path", "lips", "boxes")
 """Fields of a row that name a file below the output folder."""
 _DIGEST_DIGITS = 16
-_WAY_OUT = "put back a copy of it, choose another --out-dir, or delete the folder if its results are not needed"
 
 
 @contextmanager
@@ -60,8 +59,10 @@ def open_store(
 def _prepare(out_dir: Path, key: Mapping[str, Any], overwrite: bool) -> None:
     path = out_dir / _RUN
     if path.exists() and overwrite:
-        # Raises for a run.json that is not ours: whatever is beside it must not be deleted.
-        _read_run(path)
+        # Whatever is beside a run.json that is not ours must not be deleted.
+        content = read_json(path, "the run.json of an extraction")
+        if not isinstance(content, dict) or not str(content.get("format")).startswith(_FORMAT[:-1]):
+            raise InputError("this is not the run.json of an extraction", path=path, hint="choose another --out-dir")
         for name in _FOLDERS:
             if (out_dir / name).is_symlink():  # the link goes, and what it points to stays
                 (out_dir / name).unlink()
@@ -89,31 +90,8 @@ def require_apart(out_dir: Path, inputs: Iterable[Path]) -> None:
 
 def require_same(out_dir: Path, key: Mapping[str, Any]) -> bool:
     """Return whether there are results in a folder. Raises UsageError when they were not made with `key`."""
-    if not (out_dir / _RUN).exists():
-        return False
-
-    before = _read_run(out_dir / _RUN)
-    changed = differing({name: value for name, value in before.items() if name != "format"}, key)
-    if changed:
-        raise UsageError(
-            f"the results in {out_dir} were made otherwise",
-            expected=_list(before, changed),
-            found=_list(key, changed),
-            hint="choose another --out-dir, or begin anew with --overwrite",
-        )
-    return True
-
-
-def _read_run(path: Path) -> dict[str, Any]:
-    content = read_json(path, "the run.json of an extraction", hint=_WAY_OUT)
-    if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        found = content.get("format") if isinstance(content, dict) else type(content).__name__
-        raise InputError("this is not the run.json of an extraction", path=path, expected=_FORMAT, found=found, hint=_WAY_OUT)
-    return content
-
-
-def _list(key: Mapping[str, Any], names: list[str]) -> str:
-    return ", ".join(f"{name} {key.get(name, 'none')}" for name in names)
+    wanted, way_out = {"format": _FORMAT, **key}, "choose another --out-dir, or begin anew with --overwrite"
+    return bool(require_settings(out_dir / _RUN, wanted, "the results were made otherwise", out_dir, way_out))
 
 
 @dataclass(frozen=True, eq=False)

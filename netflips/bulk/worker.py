@@ -1,10 +1,8 @@
 """The workers of a bulk run: readers decode sound and frames and find faces, on the CPU and without torch; model workers make
 units, features and voice vectors from what was read."""
 
-import logging
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -24,6 +22,7 @@ from avcore.faces.find import find_faces
 from avcore.files import BOXES_ENDING, LIP_ENDING, atomic_output, write_text
 from avcore.media import FrameSource, MediaSource, read_speech, write_lip_video
 from avcore.media.tracks import select_audio_track
+from avcore.notes import GroupedNote, noted_by, sentence
 from avcore.progress import StageClock
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_to_seconds, samples_to_seconds
 from avcore.units import Units, format_units
@@ -48,12 +47,14 @@ def read_part(settings: ExtractSettings, sources: Sequence[Source]) -> list[Load
 
 def read_source(settings: ExtractSettings, source: Source) -> Loaded:
     """Read one utterance, and write its lip crops and boxes if asked for. Raises NetflipsError."""
-    clock, row = StageClock(), dict[str, Any]()
-    with _warnings(row):
+    clock, row, notes = StageClock(), dict[str, Any](), list[GroupedNote]()
+    with noted_by(notes.append):  # nobody sees the log of a worker
         speech, sound_source = _speech(settings, source, clock)
         lips = _lips(settings, source, speech, sound_source, clock, row)
         if speech is not None and lips is not None and settings.uses_audio and settings.uses_video:
             compare_lengths(source.id, speech, lips)
+    if notes:
+        row["warnings"] = [sentence(note) for note in notes]
 
     seconds = frames_to_seconds(len(lips)) if lips is not None else samples_to_seconds(0 if speech is None else len(speech))
     return Loaded(
@@ -141,28 +142,6 @@ def _lips(
             write_boxes(settings.out_dir / box_path, face.boxes)
             row |= {"lips": lip_path, "boxes": box_path, "frames": len(face.lips)}
         return face.lips
-
-
-class _Collector(logging.Handler):
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.texts: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.texts.append(record.getMessage())
-
-
-@contextmanager
-def _warnings(row: dict[str, Any]) -> Iterator[None]:
-    """Put warnings from inside the block into the row, because nobody sees the log of a worker."""
-    collector = _Collector()
-    logging.getLogger().addHandler(collector)
-    try:
-        yield
-    finally:
-        logging.getLogger().removeHandler(collector)
-        if collector.texts:
-            row["warnings"] = collector.texts
 
 
 # What models make

@@ -10,11 +10,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from avcore.errors import InputError, UsageError
 from avcore.files import remove_temporary, write_text
-from avcore.journal import Rows, differing, folder_lock, write_rows
+from avcore.journal import Rows, folder_lock, require_settings, write_rows
 from avcore.notes import several, shown
-from avcore.texts import read_json
 
 Status = Literal["kept", "rejected", "failed", "done"]
 LOG = logging.getLogger("netflips")
@@ -196,29 +194,13 @@ class Workplace:
         path = self._work / "settings.json"
         # As they will be read: tuples are lists by then.
         wanted = json.loads(json.dumps(settings))
-        before = _read_settings(path) if path.exists() else wanted
-
-        changed = differing(before, wanted, is_unsaid_fitting=True)
-        if changed:
-            raise UsageError(
-                "this folder was begun with other settings",
-                path=self.out,
-                expected=", ".join(f"{name}={before[name]}" for name in changed),
-                found=", ".join(f"{name}={wanted[name]}" if name in wanted else f"no {name}" for name in changed),
-                hint="choose another --out-dir, or remove this one",
-            )
-
+        way_out = "choose another --out-dir, or remove this one"
+        before = require_settings(
+            path, wanted, "this folder was begun with other settings", self.out, way_out, is_unsaid_fitting=True
+        )
         stated = {name: value for name, value in wanted.items() if value is not None}
         write_text(path, json.dumps(before | stated, ensure_ascii=False, indent=1) + "\n")
 
 
 def _has_texts(rows: Iterable[Mapping[str, Any]]) -> bool:
     return any(row.get("text") for row in rows)
-
-
-def _read_settings(path: Path) -> dict[str, Any]:
-    hint = "delete this file if they were the same as now; otherwise choose another --out-dir"
-    content = read_json(path, "the file of the earlier run's settings", hint=hint)
-    if not isinstance(content, dict):
-        raise InputError("the settings of the earlier run cannot be read", path=path, hint=hint)
-    return content

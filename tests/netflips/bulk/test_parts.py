@@ -227,3 +227,11 @@ def test_a_loaded_worker_has_its_weights_laid_out(encoder: ExtractModels, sound_
 
 def test_what_is_wrong_with_the_models_is_said_in_one_line(sound_only: ExtractSettings, manifest: Manifest) -> None:
     assert "gone.pt" in ModelWorker(ExtractModels(manifest.root / "gone.pt"), sound_only).load()
+
+
+def test_what_is_odd_about_an_utterance_stands_in_its_row(sound_only: ExtractSettings, manifest: Manifest) -> None:
+    odd = replace(manifest.entries[0], lips=manifest.entries[1].lips)
+    read = read_part(replace(sound_only, modalities=BOTH), [Source(entry, manifest.root) for entry in (odd, manifest.entries[1])])
+    first, second = (one.row.get("warnings") for one in read)
+    assert first == ["2.01 s of sound and 0.80 s of lips: the sound is cut to fit"]
+    assert second is None

@@ -159,7 +159,7 @@ def test_other_settings_are_refused_and_overwritten_on_demand(inputs: Manifest, 
         store.add(made("a"))
     (out / "notes.txt").write_text("mine")
     with (
-        pytest.raises(UsageError, match=r"encoder sha256:1; found encoder sha256:2; .*--overwrite"),
+        pytest.raises(UsageError, match=r"expected encoder=sha256:1; found encoder=sha256:2; .*--overwrite"),
         opened(inputs, out, encoder="sha256:2"),
     ):
         pass
