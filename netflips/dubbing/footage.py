@@ -10,9 +10,11 @@ from fractions import Fraction
 from functools import cache, cached_property, lru_cache, partial
 from itertools import pairwise
 from math import ceil
+from operator import attrgetter
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
+from avcore.faces.geometry import overlap
 from avcore.journal import key_of
 from avcore.progress import Progress
 from avcore.timeline import Seconds, frames_to_seconds
@@ -20,7 +22,7 @@ from netflips.dubbing.diarization import recognize
 from netflips.dubbing.face_path import FacePath, follow
 from netflips.dubbing.shots import Shots
 from netflips.dubbing.store import Store
-from netflips.dubbing.track_faces import Faces
+from netflips.dubbing.track_faces import Face, Faces
 from netflips.script.utterance import Utterance
 from unit2av.lipsync import RENDERING, FootageLipSync, Scene
 
@@ -41,6 +43,8 @@ _LEAST_MOUTHS = 50
 """Pictures of mouths that are kept of a stretch at least, however many there are."""
 _AROUND_S = Fraction(1, 2)
 """Footage before and after a stretch that helps to follow its faces (s)."""
+_MOST_LOST, _SAME_PLACE = 3, 0.5
+"""Frames to the next track, at most, and overlap of their boxes, at least, where one face goes on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,8 +138,13 @@ class SeenFootage:
     def _people_in(self, one: Utterance) -> dict[int, _Person]:
         """Return who the faces are that are drawn in an utterance, by their numbers. One that nobody recognized is its own
         person."""
-        drawn = {face_number(face.shot, face.number): (one.number, face.shot, face.number) for face in self.faces.drawn(one)}
-        return {face: self._recognized.get(seen, (one.number, face)) for face, seen in drawn.items()}
+        drawn = sorted(self.faces.drawn(one), key=attrgetter("first"))
+        numbers = [face_number(face.shot, face.number) for face in drawn]
+        people: list[_Person] = [
+            self._recognized.get((one.number, face.shot, face.number), (one.number, number))
+            for face, number in zip(drawn, numbers, strict=True)
+        ]
+        return dict(zip(numbers, uncovered_people(drawn, people), strict=True))
 
     def _person_of(self, one: Utterance, face: int) -> _Person:
         # Boxes of a file have no shots: there each shot shows somebody else.
@@ -186,6 +195,26 @@ class SeenFootage:
             return self.lips.acquaint(seen)
 
         return cache(acquaint)
+
+
+def uncovered_people(faces: Sequence[Face], people: Sequence[_Person]) -> list[_Person]:
+    """Return who each face is: a track between two of one person, at their place, is that person with something before the face.
+
+    faces: tracks in order of time. people: who they are by their looks, which a cup or a hand changes.
+    """
+    found = list(people)
+    for at in range(1, len(faces) - 1):
+        before, face, after = faces[at - 1 : at + 2]
+        steps = (before, face), (face, after)
+        goes_on = all(
+            earlier.shot == later.shot
+            and 0 < later.first - earlier.last <= _MOST_LOST
+            and overlap(earlier.boxes[-1], later.boxes[0]) >= _SAME_PLACE
+            for earlier, later in steps
+        )
+        if goes_on and found[at - 1] == people[at + 1]:
+            found[at] = found[at - 1]
+    return found
 
 
 _TRACKS = 100_000

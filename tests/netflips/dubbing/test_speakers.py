@@ -13,6 +13,7 @@ from avcore.contracts import SpeakerVoice
 from avcore.errors import InputError, NoSpeechError
 from avcore.timeline import Interval
 from netflips.dubbing.diarization import UtteranceSpeaker, UtteranceVoice, recognize, who_speaks
+from netflips.dubbing.footage import uncovered_people
 from netflips.dubbing.shots import Shots
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speakers import is_seen_twice
@@ -242,3 +243,17 @@ def test_a_voice_is_the_mean_of_what_its_person_says_by_length(tmp_path: Path) -
     short = Script(utterances=(script.utterances[2],))
     with pytest.raises(NoSpeechError, match=r"talk\.mp4.*--voice"):
         voice_for(short, job, sound, "Bob")
+
+
+@pytest.mark.parametrize(
+    ("second", "who"),
+    [
+        ({}, [1, 1, 1]),
+        ({"left": RIGHT}, [1, 2, 1]),  # somebody beside
+        ({"first": 50}, [1, 2, 1]),  # somebody later
+    ],
+)
+def test_a_face_between_two_of_one_person_is_covered(second: dict[str, Any], who: list[int]) -> None:
+    faces = [face(0, ANN, 0, last=39), face(1, BOB, 0, **{"first": 40, "last": 59} | second), face(2, ANN, 0, first=60)]
+    assert uncovered_people(faces, [1, 2, 1]) == who
+    assert uncovered_people(faces, [1, 2, 3]) == [1, 2, 3]
