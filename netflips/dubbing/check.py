@@ -53,6 +53,7 @@ def check(script: Script, job: Job, recording: Recording) -> Script:
     if options.check == "off" or (options.check is None and not is_usual):
         return script
 
+    job.progress("check", 0, len(script.utterances))
     # The recognizer is opened here, before the clock of the step runs, as all models are.
     measurer = _measurer(script, job, recording.sound)
     if measurer.recognizer is None and options.check is not None:

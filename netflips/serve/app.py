@@ -15,6 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
@@ -106,7 +107,7 @@ def build_app(settings: Settings, desk: Service | None = None) -> Starlette:
         Mount(API, routes=api),
         Route(f"{OPENAI}/audio/speech", speech, methods=["POST"]),
         Route("/sample/{name}", _sample),
-        Mount("/", StaticFiles(packages=[("netflips.serve", "page")], html=True)),
+        Mount("/", GZipMiddleware(StaticFiles(packages=[("netflips.serve", "page")], html=True))),
     ]
 
     app = Starlette(

@@ -56,6 +56,7 @@ export const row = (one, job, page, typed, shown, changes, edit) => {
   let isSetting = true;
   const at = (key) => `${t(key)} ${one.number}`;
   const text = one.corrected || one.spoken; // what is said by now, to be corrected in its place
+  const isStale = Boolean(one.corrected) && !["asks", "done"].includes(job.state); // what was found is of the text before
   const isOpen = page.about.has_speller || job.values.road === "text";
 
   const said = named(element("textarea", { rows: 1, maxLength: 500, value: text, lang: job.languages[1], disabled: !isOpen }), at("spoken"));
@@ -72,7 +73,7 @@ export const row = (one, job, page, typed, shown, changes, edit) => {
     const own = said.value.trim() && (one.corrected || said.value.trim() !== text);
     const word = one.left_alone ? "left_alone" : own ? "yourText" : said.value.trim() ? "" : "no_text";
     const found = word ? "unknown" : (one.quality?.words ?? "unknown");
-    Object.assign(grade, { className: `verdict ${found}`, textContent: word ? t(word) : capital(told(one.quality)[0].replace(/^[^:]+: /, "")) });
+    Object.assign(grade, { className: `verdict ${found}`, textContent: word ? t(word) : capital(told(one.quality)[0].match(/[^:]*\(\d+%\)/)?.[0].trim() ?? told(one.quality)[0]) });
     return word || found;
   };
 
@@ -131,7 +132,7 @@ export const row = (one, job, page, typed, shown, changes, edit) => {
   const isAlone = job.utterances.length === 1;
   const long = one.too_long_s ? t("longerBy", one.too_long_s.toFixed(1)) : "";
   const notes = [long, one.checked?.[language()], one.left_alone?.[language()], isAlone ? "" : told(one.quality)[1]].filter(Boolean);
-  const noted = element("div", {}, ...notes.map((text) => element("p", { className: "quiet", textContent: capital(text) })));
+  const noted = element("div", {}, ...(isStale ? [] : notes).map((text) => element("p", { className: "quiet", textContent: capital(text) })));
 
   const recognized = element("p", { className: "recognized", lang: job.languages[0], textContent: one.recognized || t("noText") });
   const about = element("div", { className: "about" }, count, times, name, length, isAlone && !one.left_alone ? "" : grade);
@@ -163,7 +164,7 @@ export const row = (one, job, page, typed, shown, changes, edit) => {
     other.hidden = !isOther();
     edits.hidden = own.has() || said.disabled; // speech of one's own belongs to the whole sentence
     times.textContent = `${clock(Number(from.value))}–${clock(Number(to.value))}`;
-    const needs = value === text && one.natural_s;
+    const needs = value === text && !isStale && one.natural_s;
     length.textContent = needs ? t("takes", one.natural_s.toFixed(1), one.slot_s.toFixed(1)) : "";
     length.className = needs && one.too_long_s ? "long" : "quiet";
     judge();
@@ -215,7 +216,7 @@ export const row = (one, job, page, typed, shown, changes, edit) => {
       from.dispatchEvent(new Event("input", { bubbles: true }));
     },
     block: () => {
-      const isSame = said.value.trim() === text && one.natural_s > 0;
+      const isSame = said.value.trim() === text && !isStale && one.natural_s > 0;
       const found = judge();
       return { number: place, start_s: time(from, one.start_s), end_s: time(to, one.end_s), text: said.value.trim() || one.recognized, filled: isSame ? one.natural_s / one.slot_s : 0, isLong: isSame && one.too_long_s > 0, isDoubted: ["not_understood", "unsure"].includes(found), isOpen: isOpen && job.isOpen };
     },

@@ -125,6 +125,13 @@ def test_the_wave_and_exports_of_a_dub(client: TestClient) -> None:
     assert client.post(f"{address}/again", json={"export": "all"}).status_code == 400
 
 
+def test_what_the_page_loads_of_our_own_is_small(client: TestClient) -> None:
+    names = [one.name for one in (ROOT / "netflips" / "serve" / "page").iterdir() if one.is_file()]
+    sent = [client.get(f"/{name}", headers={"Accept-Encoding": "gzip"}) for name in names]
+    assert {one.headers["Content-Encoding"] for one in sent} <= {"gzip"}
+    assert sum(one.num_bytes_downloaded for one in sent) < 60_000
+
+
 def test_programs_with_the_token_are_one_visitor_others_refused(tmp_path: Path) -> None:
     app = app_of(tmp_path, host="0.0.0.0", token="a long secret")
     with TestClient(app, base_url="http://dub.example", headers=BEARER) as program:
