@@ -95,7 +95,7 @@ def _with_subparsers(parser: Parser) -> Iterator[Parser]:
 
 FOLDERS = {
     *("root", "out_dir", "output_folder", "run_dir", "work_dir", "bundle_dir", "bundle", "cache", "data", "folder", "pairs"),
-    *("data_root", "english_root", "sound_root", "docs", "stems", "packages", "faces"),
+    *("data_root", "english_root", "sound_root", "docs", "stems", "packages", "faces", "publish"),
 }
 """Options that name no file. What is written into a folder is compared by whoever knows the names (`test_names_that_are_made`)."""
 OF_THEIR_OWN = (
