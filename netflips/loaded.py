@@ -28,7 +28,6 @@ from netflips.dubbing.options import DubOptions, Modalities
 from netflips.model_paths import RunOptions
 from netflips.models import Models
 from netflips.quality_estimation import Decide
-from unit2av.lipsync.backend import NONE, LipSyncChoice
 
 if TYPE_CHECKING:
     from netflips.script.types import Script
@@ -120,7 +119,7 @@ class Loaded:
         reader = self.models.other(UNIT2TEXT)
         if isinstance(recording, np.ndarray):
             return read_in_memory(recording, self.models.extractor, reader)
-        asked = DubOptions(modalities=checked(modalities, Modalities, "modalities"), face=face, lips=LipSyncChoice(NONE))
+        asked = DubOptions(modalities=checked(modalities, Modalities, "modalities"), face=face)
         transcriber = Transcriber.of_units(self.models, reader, asked)
         return joined(transcripts_of(transcriber.transcribe(select_audio_track(Path(recording)), progress).utterances))
 

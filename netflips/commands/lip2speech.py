@@ -35,7 +35,7 @@ from avcore.media import (
 from avcore.media.passthrough import PassthroughMetadata
 from avcore.media.tracks import select_tracks
 from avcore.media.writer import synthetic_comment
-from avcore.notes import Notes, several
+from avcore.notes import several
 from avcore.progress import Progress, bars, silent, track
 from avcore.speech.audio import resample
 from avcore.timeline import (
@@ -50,7 +50,7 @@ from avcore.timeline import (
 from avcore.units import Units
 from netflips.commands.options import LipSpeechCommand
 from netflips.dubbing.begin import media_of
-from netflips.dubbing.job import Job, digest_of
+from netflips.dubbing.job import Job
 from netflips.dubbing.options import DubOptions, settings_as_json
 from netflips.dubbing.recording import Recording, sound_of
 from netflips.dubbing.roads.units import UnitRoad, as_units
@@ -70,7 +70,6 @@ from netflips.script.targets import GivenUnits, UnitList
 from netflips.script.types import SPEAKER, Made, ModelUsed, Schedule, Script, Timing, VoiceFile
 from netflips.script.utterance import TimeFit, Utterance
 from netflips.version import __version__
-from unit2av.lipsync.backend import NONE, LipSyncChoice
 from unit2av.rendering import write_in_step
 from unit2av.speaker import neutral_voice, slaney_filters
 from unit2av.stage import RENDERER, RendererCheckpoint, open_renderer_checkpoint
@@ -123,7 +122,8 @@ def speak_video(options: LipSpeechCommand) -> Script:
         private_folder() as folder,
         work_beside(options.out, options.work_dir, info.duration_s) as store,
     ):
-        job = _job(info, options.out, models, _asked(options.face, options.voice), store, folder, progress)
+        asked = DubOptions(face=options.face, voice=options.voice, modalities="video")
+        job = Job.to_understand(info, models, UnitRoad(), asked, _LipTimed(), store, folder, progress)
         # A voice that cannot be used is refused before hours of work.
         given = None if options.voice is None else (voice_for(Script(), job, Sound.none(), SPEAKER), f"that of {options.voice}")
         script = read_lips(job, "sound" if options.out_vid_path is None else "own")
@@ -201,23 +201,13 @@ class _LipTimed(Unspoken):
     without_face = "there must be a face whose lips can be read"
 
 
-def _asked(face: str, voice: Path | None = None) -> DubOptions:
-    return DubOptions(face=face, voice=voice, modalities="video", lips=LipSyncChoice(NONE))
-
-
-def _job(info: MediaInfo, out: Path, models: Models, asked: DubOptions, store: Store, scratch: Path, progress: Progress) -> Job:
-    notes = Notes(info.path, is_quiet=True)
-    return Job(
-        info, out, models, UnitRoad(), asked, digest_of(info), asked.lips, store, scratch, progress, notes, {}, schedule=_LipTimed()
-    )
-
-
 def speak_lips(video: AnySource, models: Models, voice: SpeakerVoice, face: str = "auto", progress: Progress = silent) -> Samples:
     """Return speech from the lips of a video, float32 [S] at 16 kHz, as long as the video, with silence where the mouth rests or is
     out of sight. Raises MediaError, NoFaceError or NoSpeechError."""
     info = require_moving_lips(video)
     with private_folder() as folder:
-        job = _job(info, Path(), models, _asked(face), Store(folder), folder, progress)
+        asked = DubOptions(face=face, modalities="video")
+        job = Job.to_understand(info, models, UnitRoad(), asked, _LipTimed(), Store(folder), folder, progress)
         pieces = list(speech_pieces(read_lips(job), job, voice))
     return resample(np.concatenate(pieces), rate_of(models.vocoder), SAMPLE_RATE)
 

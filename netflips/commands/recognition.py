@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from av2unit.stage import UNIT_ENCODER
@@ -13,14 +12,13 @@ from avcore.contracts import Extractor, Transcript
 from avcore.errors import MediaError, UsageError
 from avcore.files import private_folder
 from avcore.media import FrameSource, MediaInfo, MediaSource, probe
-from avcore.notes import Notes
 from avcore.progress import Progress, silent
 from avcore.units import Units
 from netflips.bundles.confidence import Calibration, confidence_of, recognizer_calibration
 from netflips.cascade.options import CascadeModels
 from netflips.dubbing.begin import media_of
 from netflips.dubbing.divide import divide
-from netflips.dubbing.job import Job, digest_of
+from netflips.dubbing.job import Job
 from netflips.dubbing.options import AUTO, DubOptions, Modalities
 from netflips.dubbing.recording import read
 from netflips.dubbing.road import Road
@@ -40,7 +38,6 @@ from netflips.script.targets import Text
 from netflips.script.types import Script
 from netflips.script.utterance import Utterance
 from netflips.stages import load_unit_to_text
-from unit2av.lipsync.backend import NONE, LipSyncChoice
 from unit2text.search import ReadOptions
 from unit2text.stage import LIPS, UNIT2TEXT, UNITS
 from unit2text.unit_reader import ReaderInput, UnitReader
@@ -77,7 +74,7 @@ class Transcriber:
         Raises InputError, CheckpointError, LanguageError, or UsageError for a model that reads units of pre-training, which no
         encoder of ours makes.
         """
-        asked = DubOptions(source=options.source, face=face, modalities=modalities, lips=LipSyncChoice(NONE))
+        asked = DubOptions(source=options.source, face=face, modalities=modalities)
         if options.recognizer is not None:
             models = models_when_asked(ModelPaths.of({}, None, {}), options)
             models = replace(models, how=replace(models.how, source=asked.source or ""))
@@ -116,10 +113,8 @@ class Transcriber:
         info = probe(source)
         options = _for_media(self.options, info, can_compare=self.models.agreement is not None)
         with private_folder() as scratch:
-            job = Job(
-                info, Path(), self.models, self.road, options, digest_of(info), options.lips, store or Store(scratch), scratch,
-                progress, Notes(info.path, is_quiet=True), {}, schedule=Unspoken(),
-            )  # fmt: skip
+            where = store or Store(scratch)
+            job = Job.to_understand(info, self.models, self.road, options, Unspoken(), where, scratch, progress)
             recording = read(job)
             is_own = options.uses_audio or bool(recording.sound.regions)  # else lips are read of all of it
             script = Script(schedule="own" if is_own else "ping_pong", media=media_of(info, job.digest))

@@ -50,7 +50,7 @@ from netflips.script.types import Script, VoiceFile
 from netflips.stages import STAGES
 from netflips.subtitles.given import GivenSubtitles, is_subtitles, read_subtitles
 from text2unit.script import as_pronounced, read_readings
-from unit2av.lipsync.backend import LipSyncChoice, resolve_backend
+from unit2av.lipsync.backend import NONE, LipSyncChoice, resolve_backend
 from unit2av.stage import RENDERER
 from unit2text.stage import UNIT2TEXT
 
@@ -181,6 +181,24 @@ class Job:
                 info, out, models, road, options, digest_of(info), lips, store, scratch, progress, Notes(info.path), settings,
                 provenance=provenance,
             )  # fmt: skip
+
+    @classmethod
+    def to_understand(
+        cls,
+        info: MediaInfo,
+        models: Models,
+        road: "Road[Job]",
+        options: DubOptions,
+        schedule: Schedule,
+        store: Store,
+        scratch: Path,
+        progress: Progress,
+    ) -> "Job":
+        """Return the job of a run that ends when its recording is understood: no lips are drawn, and no file is written."""
+        digest, lips, notes = digest_of(info), LipSyncChoice(NONE), Notes(info.path, is_quiet=True)
+        return cls(
+            info, Path(), models, road, options, digest, lips, store, scratch, progress, notes, settings={}, schedule=schedule
+        )
 
     def on(self, track: GivenAudio) -> "Job":
         """Return the job with its given speech, and keep finished work if that is long. Raises what `keep_work` raises."""

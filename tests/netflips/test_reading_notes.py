@@ -18,7 +18,6 @@ from netflips.script.types import Script
 from tests.avcore.media_samples import Film
 from tests.avcore.test_media_frames import film
 from tests.netflips.dubbing.made import speech as made_speech
-from unit2av.lipsync.backend import NONE, LipSyncChoice
 from unit2text.unit_reader import UnitReader
 
 SPEECH = made_speech([0.3, 1.4, 0.3], 16_000, channels=1)[:, 0]
@@ -76,7 +75,7 @@ def test_notes_of_reading_survive(make: Callable[[Path], Path], code: str, model
 def test_a_second_transcript_has_them(
     make: Callable[[Path], Path], code: str, reader: Path, models: Models, tmp_path: Path
 ) -> None:
-    path, asked = make(tmp_path / "talk"), DubOptions(modalities="audio", source="en", lips=LipSyncChoice(NONE))
+    path, asked = make(tmp_path / "talk"), DubOptions(modalities="audio", source="en")
     transcriber = Transcriber.of_units(models, UnitReader.from_checkpoint(reader), asked)
     first, again = (transcriber.transcribe(select_audio_track(path), store=Store(tmp_path / "work")) for _ in range(2))
     assert codes(first) == codes(again) == [code]
