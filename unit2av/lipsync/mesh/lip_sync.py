@@ -1,12 +1,12 @@
 """The lip-sync backend that moves the person's own pixels. It is a stream that returns frames some time after it read them.
 
-It reads a second ahead, to learn how the person looks at rest, where the face moves, and when something hides the mouth.
-What it knows of a person gets better with every frame and is kept until the next cut. A second thread analyses single frames beside
-the drawing.
+It reads a second ahead, to learn how the person looks at rest, where the face moves, and when something hides the mouth. How a
+person's mouth moves is known from all footage, or else learnt in that second. A second thread analyses single frames beside the
+drawing.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import chain, groupby
 
 import numpy as np
@@ -18,9 +18,9 @@ from avcore.errors import UnitError
 from avcore.timeline import FRAME_RATE, Seconds
 from unit2av.lipsync import Scene, SpokenUnits
 from unit2av.lipsync.mesh.album import MOST_MOUTHS, Album, Stretch, look
-from unit2av.lipsync.mesh.follow import REACH, Look, MeshFinder, Place, Sight, Steady, sights
+from unit2av.lipsync.mesh.follow import REACH, MeshFinder, Place, Sight, Steady, sights
 from unit2av.lipsync.mesh.inside import Appearance, draw_inside, draw_line
-from unit2av.lipsync.mesh.person import Person, acquaint, eased, influence
+from unit2av.lipsync.mesh.person import Person, acquaint, influence
 from unit2av.lipsync.mesh.rewrite import Footage, Repertoire
 from unit2av.lipsync.mesh.seen import lip_source
 from unit2av.lipsync.mesh.shape import INNER_LOWER, INNER_UPPER, NUM_FACE, HeadPose, Points, smoothstep
@@ -33,55 +33,11 @@ _SIGHTS_AHEAD = 2
 """Frames that are analysed beside the drawing, on another core: a third of the time."""
 _CLOSING = (0.75, 0.45, 0.2, 0.05, 0.0)
 """Shares of its last shape by which a mouth closes after the speech."""
-_EASE = 0.06
-_LEARN_EVERY = 12
-_MOST_KEPT = 200
 _LOOK_EVERY = 4
-"""Every n-th frame of the first second is measured for how the person looks."""
+"""Every n-th frame of the first second is measured for the colours of the face."""
 _SEEN_OPEN, _MET = (0.004, 0.01), 0.006
 """Gaps between the lips, in widths of the face: at which a source begins to count as open, the range over which it does, and
 up to which lips meet."""
-
-
-@dataclass
-class Acquaintance:
-    """What is known of the person in a shot, from its frames so far."""
-
-    heads: list[Points] = field(default_factory=list)
-    first: list[tuple[Pixels, Points, Points, HeadPose]] = field(default_factory=list)
-    """the frames of the first second, for `Appearance.of`, until it is known"""
-    num_seen: int = 0
-    step: int = 1
-    learn_at: int = 0
-    person: Person | None = None
-    aim: Person | None = None
-    appearance: Appearance | None = None
-
-    def meet(self, frame: Pixels, look: Look) -> None:
-        """Measure a frame whose mouth is not hidden; the longer a shot, the fewer of its frames are measured."""
-        self.num_seen += 1
-        if self.heads and self.num_seen % self.step:
-            return
-
-        self.heads.append(look.head)
-        if self.appearance is None and self.num_seen % _LOOK_EVERY == 1:
-            self.first.append((frame, look.mesh, look.head, look.pose))
-        # Every second frame is dropped, and half as many are added from now on: they stay spread over the shot, and memory stays
-        # flat.
-        if len(self.heads) > _MOST_KEPT:
-            self.heads, self.step = self.heads[::2], 2 * self.step
-
-    def learn(self) -> None:
-        """Compute how the person looks at rest from all measurements, every few frames; what is shown moves towards it a little."""
-        if self.person is not None and self.aim is not None:
-            self.person = eased(self.person, self.aim, _EASE)
-        if not self.heads or self.num_seen < self.learn_at:
-            return
-        self.learn_at = self.num_seen + _LEARN_EVERY
-        self.aim = acquaint(self.heads)
-        self.person = self.person or self.aim
-        if self.appearance is None:
-            self.appearance, self.first = Appearance.of(self.first), []
 
 
 class MeshLipSync:
@@ -137,10 +93,13 @@ class MeshLipSync:
             shown = iter(group)
             own = codes.drawn_by(first := next(shown))
             shown = chain([first], shown)
-            yield from self._followed(codes.codes, map(codes.known, shown)) if own is None else own.frames(shown)
+            if own is not None:
+                yield from own.frames(shown)
+            else:
+                yield from self._followed(codes.codes, map(codes.known, shown), codes.person_in(first))
 
-    def _followed(self, codes: Parameters, scenes: Iterable[Scene]) -> Iterator[Pixels]:
-        """Draw faces that are followed as they come, by moving their own lips."""
+    def _followed(self, codes: Parameters, scenes: Iterable[Scene], person: Person | None = None) -> Iterator[Pixels]:
+        """Draw faces that are followed as they come, by moving their own lips. person: whose they are; None: it is learnt."""
         shot: _Shot | None = None
 
         # In a second thread: OpenCV and LiteRT release the interpreter's lock, so that two cores work.
@@ -155,7 +114,7 @@ class MeshLipSync:
 
             if shot is None:
                 height, width = sight.scene.rgb.shape[:2]
-                shot = _Shot(codes, frames_at_once(width, height, LOOK_AHEAD))
+                shot = _Shot(codes, frames_at_once(width, height, LOOK_AHEAD), person)
             yield from shot.add(sight)
 
         if shot is not None:
@@ -165,15 +124,18 @@ class MeshLipSync:
 class _Shot:
     """One face from one cut to the next. Frames come out some time after they went in."""
 
-    def __init__(self, codes: Parameters, held: int) -> None:
+    def __init__(self, codes: Parameters, held: int, person: Person | None) -> None:
         # A face is placed by the frames on both sides, so as many after the one that is drawn must have been read.
-        self._codes, self._known, self._steady = codes, Acquaintance(), Steady(max(held, REACH + 1))
+        self._codes, self._steady = codes, Steady(max(held, REACH + 1))
+        self._person = person
+        self._appearance: Appearance | None = None
+        self._first = list[tuple[Pixels, Points, Points, HeadPose]]()
 
     def add(self, sight: Sight) -> Iterator[Pixels]:
         """Take a frame in; one comes out if enough are held."""
         look = self._steady.add(sight)
-        if look is not None:
-            self._known.meet(sight.scene.rgb, look)
+        if look is not None and self._appearance is None:
+            self._first.append((sight.scene.rgb, look.mesh, look.head, look.pose))
         if self._steady.is_full:
             yield self._next(*self._steady.next())
 
@@ -182,18 +144,19 @@ class _Shot:
         yield from (self._next(*found) for found in self._steady.rest())
 
     def _next(self, scene: Scene, place: Place | None) -> Pixels:
-        self._known.learn()
+        if self._appearance is None and self._first:
+            self._person = self._person or acquaint([head for _, _, head, _ in self._first])
+            self._appearance, self._first = Appearance.of(self._first[::_LOOK_EVERY]), []
         if place is not None:
             place = replace(place, strength=place.strength * scene.strength)
         asked = parameters_at(self._codes, scene.time)
         return self._drawn(scene.rgb, place, asked)
 
     def _drawn(self, rgb: Pixels, place: Place | None, asked: Points) -> Pixels:
-        known = self._known
-        if place is None or place.strength <= 0 or known.person is None or known.appearance is None:
+        if place is None or place.strength <= 0 or self._person is None or self._appearance is None:
             return rgb
         frame = rgb.copy()
-        draw_mouth(frame, place, known.person, asked, known.appearance)
+        draw_mouth(frame, place, self._person, asked, self._appearance)
         return frame
 
 

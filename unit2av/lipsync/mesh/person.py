@@ -138,22 +138,6 @@ def acquaint(heads: Sequence[Points]) -> Person:
     return Person(rest, _opening(rest), _amount(gaps, range_), float(gaps[closed].mean()), smile)
 
 
-def eased(before: Person, after: Person, share: float) -> Person:
-    """Return the person at `share` of the way from one to the other, so that nothing jumps when more is known."""
-
-    def between(one: float, other: float) -> float:
-        return one + share * (other - one)
-
-    rest, opening = before.rest + share * (after.rest - before.rest), before.opening + share * (after.opening - before.opening)
-
-    numbers = (
-        (before.amount, after.amount),
-        (before.seen_gap, after.seen_gap),
-        (before.smile, after.smile),
-    )
-    return Person(rest, opening, *(between(*pair) for pair in numbers))
-
-
 def _widths(heads: Points) -> Points:
     """Return the widths of the mouths of heads [..., n, 3], in widths of the neutral mouth: [...]."""
     return np.asarray(np.ptp(heads[..., OUTER_CORNERS, 0], axis=-1) / np.ptp(neutral_face().points[list(OUTER_CORNERS), 0]))

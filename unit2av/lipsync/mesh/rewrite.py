@@ -109,6 +109,13 @@ class Footage:
         step = float(np.median(np.diff(mouths["time"]))) if len(mouths) > 1 else float(frames_to_seconds(1))
         return Rewrite(self, repertoire, float(frames_to_seconds(1)) / max(step, 1e-3))
 
+    def person_in(self, first: Scene) -> Person | None:
+        """Return how the mouth of a scene's face moves; None: too little was seen of it."""
+        if first.source is None or self.stretch_at(first.source) is None:
+            return None
+        repertoire = self.person(first.face)
+        return repertoire.person if len(repertoire.album) >= _FEWEST else None
+
     def known(self, scene: Scene) -> Scene:
         """Return a scene with what is known of it, for who follows its face anew."""
         stretch = None if scene.source is None else self.stretch_at(scene.source)
