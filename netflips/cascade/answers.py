@@ -73,7 +73,7 @@ def parse_answer(answer: Mapping[str, Any]) -> ChatAnswer:
     # Thoughts that ended at a limit hold a sketch, and no answer.
     if not content.strip() and thoughts and finish == "stop":
         values = [*_values(thoughts)]
-        content = json.dumps(values[-1], ensure_ascii=False) if values else ""
+        content = json.dumps(values[-1][1], ensure_ascii=False) if values else ""
     return ChatAnswer(content, thoughts, finish if isinstance(finish, str) else "")
 
 
@@ -129,10 +129,11 @@ def parse_candidates(content: str, count: int, target: str = "") -> list[list[st
     order. target: language of the answer, in whose letters a bare sentence must be, "" = any.
     """
     values = list(_values(content))
-    rows = [row for value in values for row in _rows(_lines_of(value))]
+    rows = [row for _, value in values for row in _rows(_lines_of(value))]
     begin = _BEGINS.search(content)
     # Only JSON that does not parse as a whole is read in parts: in one that does, they are what its rows are.
-    torn = list(_torn(content)) if begin is None or not _is_json(content, begin.start()) else []
+    is_whole = begin is not None and [place for place, _ in values[:1]] == [begin.start()]
+    torn = [] if is_whole else list(_torn(content))
     if not rows and not torn and count == 1 and not re.search(r'[{}]|"\s*:', content):
         lines = [line for line in (one_line(line.strip("`*\"' ")) for line in content.splitlines()) if line]
         is_said = len(lines) == 1 and len(lines[0]) <= _LONGEST_LINE
@@ -159,8 +160,8 @@ def _in_order(rows: Sequence[Row], count: int) -> list[list[str]] | None:
     return [by_number[place] for place in range(1, count + 1)]
 
 
-def _values(content: str) -> Iterator[Any]:
-    """Yield the JSON objects and lists in a text, which may have other text around them."""
+def _values(content: str) -> Iterator[tuple[int, Any]]:
+    """Yield the JSON objects and lists in a text, which may have other text around them, each with its place."""
     decoder, place = json.JSONDecoder(), 0
     # Each start that fails may read to the end: without a limit, an answer of many brackets would take quadratic time.
     for _ in range(_MOST_STARTS):
@@ -169,17 +170,9 @@ def _values(content: str) -> Iterator[Any]:
             return
         try:
             value, place = decoder.raw_decode(content, begin.start())
-            yield value
+            yield begin.start(), value
         except (ValueError, RecursionError):
             place = begin.end()
-
-
-def _is_json(content: str, place: int) -> bool:
-    try:
-        json.JSONDecoder().raw_decode(content, place)
-    except (ValueError, RecursionError):
-        return False
-    return True
 
 
 def _rows(value: Any, number: int | None = None) -> Iterator[Row]:
