@@ -1,4 +1,5 @@
-"""Make the README's images of the demo from a real result: source and dub side by side, both sounds, the talking portrait."""
+"""Make the README's pictures of the demo from a real result: source and dub side by side, both one after the other with sound, the
+talking portrait, and both sounds as spectrograms."""
 
 import sys
 from collections.abc import Mapping
@@ -16,26 +17,27 @@ from avcore.errors import NoFaceError
 from avcore.faces.detect import FaceDetector
 from avcore.files import atomic_output
 from avcore.flags import Command, QuietOptions, flag
-from avcore.media import FrameSource, read_speech
+from avcore.media import FrameSource, VideoWriter, read_speech
+from avcore.texts import read_json
 from avcore.timeline import FRAME_RATE
+from netflips.subtitles.cues import Cue
+from netflips.subtitles.drawing import Painter, font_file
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 Pixels = NDArray[np.uint8]
-Part = tuple[slice, slice]
-"""Rows and columns of a frame."""
 
 _WINDOW_S, _HOP_S, _RANGE_DB = 0.025, 0.005, 70.0
 SOUND_RATE = 24_000
 """Hz; that of the bundle's voice. A source of 16 kHz is empty above 8 kHz."""
-_HEAD_ROOM = 0.5
-"""Space that is shown around the face of a portrait, in widths of the face."""
-_EVERY, _WEBP_QUALITY = 2, 60
+_SIDE = 480
+"""Pixels of the square that is shown of each video."""
+_EVERY, _WEBP_QUALITY = 2, 70
 _JPEG_QUALITY = 90  # a quarter of the size of PNG; the files are made anew for every bundle
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImagesOptions(QuietOptions):
-    """Make the README's images of the demo from a real result: source and dub side by side, both sounds, the talking portrait."""
+    """Make the README's pictures of the demo from a real result."""
 
     source: Path = flag(default=REPOSITORY / "docs" / "clip" / "clip.mp4")
     """default: the demo clip"""
@@ -45,36 +47,49 @@ class ImagesOptions(QuietOptions):
     """default: of `make demo`"""
     out_dir: Path = flag(default=REPOSITORY / "docs" / "images", metavar="DIR")
     """default: docs/images"""
-    frames: int = flag(default=6)
-    """of the portrait (default: 6)"""
-    height: int = flag(default=180)
-    """of a frame, in pixels (default: 180)"""
 
 
 def _work(options: ImagesOptions) -> None:
-    write_moving(options.out_dir / "demo.webp", options.source, options.dub, options.height)
-    row = row_of_frames(options.portrait, options.frames, options.height, head_in(options.portrait))
-    with atomic_output(options.out_dir / "portrait.jpg") as work:
-        Image.fromarray(row).save(work, quality=_JPEG_QUALITY)
+    facts = read_json(options.source.with_suffix(".json"), "the clip's description")
+    sides = [titled(options.source, facts["sentence"]), titled(options.dub, facts["korean"])]
+    count = max(map(len, sides))
+    beside = [np.hstack([side[min(number, len(side) - 1)] for side in sides]) for number in range(count)]
+    write_moving(options.out_dir / "demo.webp", beside)
+    write_both(options.out_dir / "demo.mp4", sides, [options.source, options.dub])
+    write_moving(options.out_dir / "portrait.webp", square(options.portrait))
     files = {"source: English": options.source, "dub: Korean": options.dub}
     figure = sounds({title: read_speech(path, SOUND_RATE) for title, path in files.items()})
     with atomic_output(options.out_dir / "demo_sound.jpg") as work:
         figure.savefig(work, pil_kwargs={"quality": _JPEG_QUALITY})
 
 
-def write_moving(path: Path, source: Path, dub: Path, height: int) -> None:
-    """Write both videos side by side as an animated WebP, every second frame; the shorter one holds its last frame."""
+def square(video: Path) -> list[Pixels]:
+    """Return a video's frames, cut to the square around the face of the first: uint8 [480, 480, 3]."""
+    frames = [image.rgb for image in FrameSource(video)]
+    with FaceDetector() as detector:
+        found = detector.boxes(frames[0]) or detector.far_boxes(frames[0])
+    if not found:
+        raise NoFaceError("no face was found", path=video)
 
-    def scaled(rgb: Pixels) -> Pixels:
-        size = round(rgb.shape[1] * height / rgb.shape[0]), height
-        return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+    height, width = frames[0].shape[:2]
+    side, x = min(height, width), float(found[0][0] + found[0][2]) / 2
+    left = round(min(max(x - side / 2, 0), width - side))
+    return [
+        np.asarray(cv2.resize(one[:side, left : left + side], (_SIDE, _SIDE), interpolation=cv2.INTER_AREA), np.uint8)
+        for one in frames
+    ]
 
-    sides = [[scaled(one.rgb) for one in FrameSource(video)][::_EVERY] for video in (source, dub)]
-    count = max(map(len, sides))
-    shown = [np.hstack([side[min(number, len(side) - 1)] for side in sides]) for number in range(count)]
-    images = [Image.fromarray(one) for one in shown]
+
+def titled(video: Path, text: str) -> list[Pixels]:
+    """Return a video's frames as `square`, with a subtitle in each."""
+    painter = Painter([Cue(0.0, 3600.0, (text,))], font_file(None))
+    return [painter.paint(one, 0) for one in square(video)]
+
+
+def write_moving(path: Path, frames: list[Pixels]) -> None:
+    """Write every second frame as an animated WebP."""
+    images = [Image.fromarray(one) for one in frames[::_EVERY]]
     step_ms = round(1000 * _EVERY / FRAME_RATE)
-
     with atomic_output(path) as work:
         images[0].save(
             work, "WEBP", save_all=True, append_images=images[1:], duration=step_ms, loop=0, quality=_WEBP_QUALITY, method=6
@@ -82,27 +97,15 @@ def write_moving(path: Path, source: Path, dub: Path, height: int) -> None:
     LOG.info("%s", path)
 
 
-def row_of_frames(path: Path, count: int, height: int, part: Part) -> Pixels:
-    """Return a part of `count` frames, evenly spaced in time, side by side: uint8 [height, width, 3]."""
-    source = FrameSource(path)
-    wanted = set(np.linspace(0, len(source) - 1, count).round().astype(int).tolist())
-    frames = [image.rgb[part] for image in source if image.index in wanted]
-    width = round(frames[0].shape[1] * height / frames[0].shape[0])
-    return np.hstack([cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA) for frame in frames])
-
-
-def head_in(path: Path) -> Part:
-    """Return the square from the upper left corner of a video, where its label is, to a little beyond the head in its first
-    frame."""
-    image = next(iter(FrameSource(path))).rgb
-    with FaceDetector() as detector:
-        found = detector.boxes(image) or detector.far_boxes(image)
-    if not found:
-        raise NoFaceError("no face was found in the talking portrait", path=path)
-
-    x1, _, x2, y2 = found[0].tolist()
-    side = round(min(max(x2, y2) + _HEAD_ROOM * (x2 - x1), *image.shape[:2]))
-    return slice(0, side), slice(0, side)
+def write_both(path: Path, sides: list[list[Pixels]], videos: list[Path]) -> None:
+    """Write videos one after the other, with their sound."""
+    with VideoWriter(path, _SIDE, _SIDE, FRAME_RATE, SOUND_RATE) as writer:
+        for frames, video in zip(sides, videos, strict=True):
+            length = round(len(frames) * SOUND_RATE / FRAME_RATE)
+            writer.write_sound(np.resize(np.append(read_speech(video, SOUND_RATE), np.zeros(length, np.float32)), length))
+            for one in frames:
+                writer.write_rgb(one)
+    LOG.info("%s", path)
 
 
 def sounds(named: Mapping[str, NDArray[np.float32]]) -> Figure:

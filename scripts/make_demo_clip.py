@@ -37,10 +37,12 @@ class ClipOptions(QuietOptions):
     """seconds of silence before and after (default: 0.2)"""
     head: int = flag(default=1)
     """which of the heads that are held out"""
-    size: tuple[int, int] = flag(default=(360, 480), metavar=("HEIGHT", "WIDTH"))
+    size: tuple[int, int] = flag(default=(720, 960), metavar=("HEIGHT", "WIDTH"))
     """of the frame, in pixels"""
-    shift: tuple[float, float] = flag(default=(0.2, 0.06), metavar=("RIGHT", "DOWN"))
+    shift: tuple[float, float] = flag(default=(0.1, 0.05), metavar=("RIGHT", "DOWN"))
     """shares of the height"""
+    articulation: float = flag(default=1.3)
+    """how clearly the mouth moves, 1 = as in the training material (default: 1.3)"""
 
 
 def _work(options: ClipOptions) -> None:
@@ -50,9 +52,9 @@ def _work(options: ClipOptions) -> None:
 
     pair, voice = _held_out_pair(options.text), NaturalVoice(voices[options.voice], options.speed)
     seed = cast().unheard_head(options.head)
-    around = Pose(yaw=-0.12, shift=options.shift, scale=0.36)
+    around = Pose(yaw=-0.12, shift=options.shift, scale=0.44)
     speech = between_pauses(natural_speech(pair.english, voice), options.pause)
-    write_talking_head(options.out_path, speech, Head(seed), "en", options.size, seed, around)
+    write_talking_head(options.out_path, speech, Head(seed), "en", options.size, seed, around, options.articulation)
 
     name = " and ".join(style for style, _ in voice.styles)
     facts = {
@@ -63,6 +65,7 @@ def _work(options: ClipOptions) -> None:
         "speed": voice.speed,
         "head_seed": seed,
         "shift": list(options.shift),
+        "articulation": options.articulation,
     }
     write_text(options.out_path.with_suffix(".json"), json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
     LOG.info("%s: %s says %r", options.out_path, facts["voice"], pair.english)

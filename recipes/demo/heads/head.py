@@ -320,14 +320,15 @@ def write_talking_head(
     size: tuple[int, int],
     seed: int,
     around: Pose | None = None,
+    articulation: float = 1.0,
 ) -> None:
     """Write a video of a head that speaks `speech`, 25 fps and 16 kHz.
 
     size: height and width of the frames. language: of the phonemes, for the mouth. seed: of the head's movement around the pose
-    `around`, None = in the middle.
+    `around`, None = in the middle. articulation: as in `mouth_track`.
     """
     num_frames = frames_covering(samples_to_seconds(len(speech.samples), speech.rate))
-    openings, widths = mouth_track(speech.phonemes, num_frames, language)
+    openings, widths = mouth_track(speech.phonemes, num_frames, language, articulation)
     with VideoWriter(path, size[1], size[0], FRAME_RATE, SAMPLE_RATE) as writer:
         writer.write_sound(resample(speech.samples, speech.rate, SAMPLE_RATE))
         for pose, opening, width in zip(motion(seed, num_frames, around), openings, widths, strict=True):

@@ -146,25 +146,28 @@ def visemes_of(mnemonic: str, language: str) -> tuple[Viseme, ...]:
     return table[name]
 
 
-def mouth_track(phonemes: Sequence[Phoneme], num_frames: int, language: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def mouth_track(
+    phonemes: Sequence[Phoneme], num_frames: int, language: str, articulation: float = 1.0
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Move the mouth through timed phonemes at 25 fps.
 
-    language: "en" or "ko". Returns opening (0 to 1) and width (-1 to 1), float32 [num_frames] each, at the times at which the
+    language: "en" or "ko". articulation: above 1, the mouth opens wider and neighbours blend less, as in clear speech. Returns opening (0 to 1) and width (-1 to 1), float32 [num_frames] each, at the times at which the
     frames appear.
     """
     times = np.array([float(frames_to_seconds(frame)) for frame in range(num_frames)])
     weighted = np.tile(np.array([_REST.opening, _REST.width], dtype=np.float64) * _REST.strength, (num_frames, 1))
     total = np.full(num_frames, _REST.strength)
+    spread = _SPREAD / articulation**2
     for target, start, end in _targets(phonemes, language):
         edge = (end - start) * (1 - _CORE) / 2
-        first, last = np.searchsorted(times, [start - 6 * _SPREAD, end + 6 * _SPREAD])
+        first, last = np.searchsorted(times, [start - 6 * spread, end + 6 * spread])
         near = times[first:last]
         outside = np.maximum(np.maximum(start + edge - near, near - end + edge), 0)
-        influence = target.strength * np.exp(-outside / _SPREAD)
+        influence = target.strength * np.exp(-outside / spread)
         weighted[first:last] += influence[:, None] * (target.opening, target.width)
         total[first:last] += influence
     opening, width = (weighted / total[:, None]).T.astype(np.float32)
-    return np.clip(opening, 0, 1), np.clip(width, -1, 1)
+    return np.clip(articulation * opening, 0, 1), np.clip(width, -1, 1)
 
 
 def _targets(phonemes: Sequence[Phoneme], language: str) -> Iterator[tuple[Viseme, float, float]]:
