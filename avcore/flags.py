@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from avcore.bounds import checked
-from avcore.checkpoints.stages import PRECISIONS
+from avcore.checkpoints.stages import Precision
 from avcore.command import Parser, did_you_mean, named_models, run, speed
 from avcore.errors import InputError, UsageError
 from avcore.files import Input, Output
@@ -140,7 +140,7 @@ class CommonOptions(QuietOptions):
 
     device: str = flag(group="running", default="auto")
     """auto, cpu, cuda, cuda:N or mps (default: auto); --cpu is --device cpu"""
-    precision: str = flag(default="float32", choices=PRECISIONS)
+    precision: Precision = flag(default="float32")
     """number format (default: float32)"""
 
 

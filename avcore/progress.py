@@ -46,7 +46,7 @@ class Bars:
     def __init__(self, is_quiet: bool = False, prefix: str = "") -> None:
         self._listeners = _LISTENERS.get()  # here, since threads report as well
         self._is_off = is_quiet or sys.stderr is None
-        self._is_drawn = not self._is_off and sys.stderr.isatty()
+        self._is_drawn = not self._is_off and (sys.stderr.isatty() or "ipykernel" in sys.modules)  # a notebook draws it, too
         self._prefix = shown(prefix)
         self._stage = ""
         self._bar: Any = None

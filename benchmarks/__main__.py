@@ -289,7 +289,7 @@ class MinuteRow:
 
 
 _MINUTE = MinuteRow(
-    "over units, published size, 60 s of 720p",
+    "via units, published size, 60 s of 720p",
     "{cores} CPU cores ({cpu}), {gb:.1f} GB",
     "{s:.0f} s, with `--beam 5` {quick:.0f} s, `--precision auto`",
 )

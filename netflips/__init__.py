@@ -9,7 +9,7 @@ from avcore.loading import names_from
 from netflips.version import __version__ as __version__
 
 _HOMES = {
-    "netflips.api": ("dub", "lip2speech", "lipsync", "portrait", "say", "transcribe"),
+    "netflips.api": ("dub", "info", "lip2speech", "lipsync", "portrait", "read_script", "say", "transcribe", "write_script"),
     "netflips.commands.options": ("LipSpeechOptions", "LipsyncOptions", "PortraitOptions", "SayOptions", "TranscribeOptions"),
     "netflips.dubbing.options": ("DubOptions",),
     "netflips.loaded": ("Loaded", "load"),

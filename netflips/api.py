@@ -3,12 +3,13 @@
     import netflips
     netflips.dub("talk.mp4", "talk_ko.mp4", netflips.DubOptions(subtitles="source,target"))
 
-`progress` is called with a step's name, the amount done, and the total or None. Errors that you can put right are `NetflipsError`.
+`progress` is called with a step's name, the amount done, and the total or None; without it, a bar is drawn in a terminal and in a
+notebook. Errors that you can put right are `NetflipsError`.
 Libraries are loaded when a function is called.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -41,14 +42,42 @@ Asked = TypeVar("Asked", bound=CommonOptions)
 
 
 def dub(
-    video: StrPath, out: StrPath, options: DubOptions | None = None, *, to: str = "ko", progress: Progress = silent
+    video: StrPath, out: StrPath, options: DubOptions | None = None, *, to: str = "ko", progress: Progress | None = None
 ) -> "Script":
     """Dub a video of someone speaking into another language, with lips that fit; returns the script of what was done.
 
     The models are the bundle's, or those that were fetched for dubs over text. to: the language, where the options do not say it.
     """
+    from netflips.commands.run_progress import run_bar
+
     asked = options or DubOptions()
-    return load(asked.source, asked.to or to, asked).dub(video, out, asked, progress=progress)
+    loaded = load(asked.source, asked.to or to, asked)
+    with run_bar() as bar:
+        return loaded.dub(video, out, asked, progress=progress or bar)
+
+
+def info(path: StrPath | None = None) -> Mapping[str, Any]:
+    """Return what is known of a video, a sound file, a model or a bundle, as `netflips info --json` prints it.
+
+    path: None = the bundle that comes with NetfLips.
+    """
+    from netflips.commands.info import describe
+
+    return describe(None if path is None else Path(path), None)[0]
+
+
+def read_script(path: StrPath) -> "Script":
+    """Read a script that a dub or a draft wrote; what they found out about an earlier output is dropped."""
+    from netflips.script.files import read_script
+
+    return read_script(Path(path))
+
+
+def write_script(path: StrPath, script: "Script") -> None:
+    """Write a script, as `script_in` of another dub reads it."""
+    from netflips.script.files import write_script
+
+    write_script(Path(path), script)
 
 
 def transcribe(

@@ -163,7 +163,7 @@ def test_both_readmes_name_the_same_flags_and_files(pattern: str) -> None:
 
 def test_links_of_both_readmes_lead_to_the_same_files() -> None:
     def places(name: str) -> set[Path]:
-        links = re.findall(r"\]\((?!#)([^)#]+)", _readme(name))
+        links = re.findall(r"\]\((?!#|https:)([^)#]+)", _readme(name))
         return {((ROOT / name).parent / link).resolve() for link in links} - {ROOT / readme for readme in READMES}
 
     english, korean = map(places, READMES)

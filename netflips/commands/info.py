@@ -61,11 +61,11 @@ class InfoOptions(QuietOptions):
 
 
 def _work(options: InfoOptions) -> None:
-    facts, lines = _describe(options.path, options.trust)
+    facts, lines = describe(options.path, options.trust)
     print_text(json_text(facts, indent=1) if options.json else "\n".join(map(shown, lines)))
 
 
-def _describe(path: Path | None, trust: Path | None) -> tuple[Mapping[str, Any], Iterator[str]]:
+def describe(path: Path | None, trust: Path | None) -> tuple[Mapping[str, Any], Iterator[str]]:
     """Return the description of a file: facts for machines, and lines for people."""
     if path is not None and path.parts == (path.name,) and not path.exists():
         path = named_model(path.name, "") or path

@@ -235,7 +235,7 @@ class DubOptions(MarkFlags):
     in that format (default: srt)"""
     embed_subtitles: bool = flag(default=False)
     """also put them into the dubbed video as tracks that a player can show"""
-    burn_subtitles: str = flag(default="", nargs="?", const=TARGET, choices=SIDES, metavar="WHICH")
+    burn_subtitles: Literal["", "source", "target"] = flag(default="", nargs="?", const=TARGET, choices=SIDES, metavar="WHICH")
     """draw subtitles into the video: target or source (default: target)"""
     subtitle_font: Path | None = flag(default=None, file=Input("the font (subtitle_font)"))
     """font of burnt-in subtitles, .ttf or .otf (default: Noto Sans KR of the extra `subtitles`)"""

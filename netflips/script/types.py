@@ -3,6 +3,7 @@
 Times are in seconds. `""`, 0 and None mean that a value is unknown, unless its field says otherwise.
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -14,6 +15,7 @@ from netflips.quality_estimation import QualityEstimate
 from netflips.script.utterance import Utterance
 
 FORMAT = "netflips-script-3"
+_REPR_WIDTH = 120
 SPEAKER = "speaker 1"
 """The name of the only speaker."""
 Schedule = Literal["own", "ping_pong", "hold", "still", "sound"]
@@ -216,7 +218,7 @@ class Term(NamedTuple):
     """a proposal for its translation"""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Script:
     """One dub."""
 
@@ -244,6 +246,11 @@ class Script:
     """consent of those who are seen and heard"""
     made: Made | None = None
     """the output; None: nothing is written yet"""
+
+    def __repr__(self) -> str:
+        name = "nothing" if self.media is None else self.media.path
+        head = f"<Script of {name}: {self.source} to {self.target}, {self.input_s:.1f} s, {len(self.utterances)} utterances>"
+        return f"{head}\n{textwrap.shorten(f'{self.source_text} -> {self.target_text}', _REPR_WIDTH)}"
 
     def speaker(self, name: str) -> SpeakerOf:
         """Return a speaker; one with default settings if the script does not have them."""

@@ -151,8 +151,8 @@ def mouth_track(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Move the mouth through timed phonemes at 25 fps.
 
-    language: "en" or "ko". articulation: above 1, the mouth opens wider and neighbours blend less, as in clear speech. Returns opening (0 to 1) and width (-1 to 1), float32 [num_frames] each, at the times at which the
-    frames appear.
+    language: "en" or "ko". articulation: above 1, the mouth opens wider and neighbours blend less, as in clear speech. Returns
+    opening (0 to 1) and width (-1 to 1), float32 [num_frames] each, at the times at which the frames appear.
     """
     times = np.array([float(frames_to_seconds(frame)) for frame in range(num_frames)])
     weighted = np.tile(np.array([_REST.opening, _REST.width], dtype=np.float64) * _REST.strength, (num_frames, 1))
