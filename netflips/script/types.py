@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from avcore.faces.geometry import TransitionKind
-from avcore.notes import GroupedNote, Note, grouped, sentence
+from avcore.notes import GroupedNote, Note, grouped, sentence, several
 from avcore.timeline import SAMPLE_RATE, Interval
 from netflips.quality_estimation import QualityEstimate
 from netflips.script.utterance import Utterance
@@ -248,9 +248,10 @@ class Script:
     """the output; None: nothing is written yet"""
 
     def __repr__(self) -> str:
-        name = "nothing" if self.media is None else self.media.path
-        head = f"<Script of {name}: {self.source} to {self.target}, {self.input_s:.1f} s, {len(self.utterances)} utterances>"
-        return f"{head}\n{textwrap.shorten(f'{self.source_text} -> {self.target_text}', _REPR_WIDTH)}"
+        languages, texts = ((self.source, self.target), (self.source_text, self.target_text))
+        parts = ["" if self.media is None else self.media.path, " to ".join(filter(None, languages)), f"{self.input_s:.1f} s"]
+        head = ", ".join(filter(None, [*parts, several(len(self.utterances), "utterance")]))
+        return f"<Script: {head}>\n{textwrap.shorten(' -> '.join(filter(None, texts)), _REPR_WIDTH)}"
 
     def speaker(self, name: str) -> SpeakerOf:
         """Return a speaker; one with default settings if the script does not have them."""

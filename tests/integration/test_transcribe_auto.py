@@ -36,7 +36,8 @@ def frames() -> list[NDArray[np.uint8]]:
 def test_sound_and_lips_together_are_better_than_the_sound() -> None:
     together, by_sound = netflips.transcribe(CLIP), netflips.transcribe(CLIP, options=BY_SOUND)
     assert together.source_text == TEXT
-    assert together.quality.share > by_sound.quality.share
+    with_lips, without = (found.utterances[0].source_units.confidence for found in (together, by_sound))
+    assert with_lips > without
 
 
 def test_what_is_there_is_taken(frames: list[NDArray[np.uint8]], tmp_path: Path) -> None:

@@ -265,3 +265,10 @@ def test_a_translation_beside_a_persons_text_stays_its_text() -> None:
 def test_what_cannot_be_divided_says_so(number: int, at_s: float | None) -> None:
     refused(UsageError, r"no such utterance|cannot be divided", split, _script(), number, at_s)
     refused(UsageError, "no such utterance", join, _script(), 2)
+
+
+def test_a_script_is_shown_in_two_lines() -> None:
+    utterance = Utterance(1, Interval(0.0, 2.4), "speaker 1", text=Text("Where is it? " * 30, "en"))
+    shown = repr(Script("en", "ko", media=Media("talk.mp4", duration_s=2.44), utterances=(utterance,)))
+    assert shown.splitlines()[0] == "<Script: talk.mp4, en to ko, 2.4 s, 1 utterance>"
+    assert (len(shown.splitlines()), len(shown) < 200) == (2, True)
