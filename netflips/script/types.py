@@ -248,8 +248,10 @@ class Script:
     """the output; None: nothing is written yet"""
 
     def __repr__(self) -> str:
-        languages, texts = ((self.source, self.target), (self.source_text, self.target_text))
-        parts = ["" if self.media is None else self.media.path, " to ".join(filter(None, languages)), f"{self.input_s:.1f} s"]
+        languages = " to ".join(filter(None, (self.source, self.target)))
+        heard, said = [one.text for one in self.utterances], [one.spoken for one in self.utterances]
+        texts = (" ".join(text.text for text in of if text is not None) for of in (heard, said))
+        parts = ["" if self.media is None else self.media.path, languages, f"{self.input_s:.1f} s"]
         head = ", ".join(filter(None, [*parts, several(len(self.utterances), "utterance")]))
         return f"<Script: {head}>\n{textwrap.shorten(' -> '.join(filter(None, texts)), _REPR_WIDTH)}"
 
