@@ -123,7 +123,7 @@ def speak_video(options: LipSpeechCommand) -> Script:
         work_beside(options.out, options.work_dir, info.duration_s) as store,
     ):
         asked = DubOptions(face=options.face, voice=options.voice, modalities="video")
-        job = Job.to_understand(info, models, UnitRoad(), asked, _LipTimed(), store, folder, progress)
+        job = Job.to_understand(info, models, UnitRoad(), asked, _LipTimed(), store, progress)
         # A voice that cannot be used is refused before hours of work.
         given = None if options.voice is None else (voice_for(Script(), job, Sound.none(), SPEAKER), f"that of {options.voice}")
         script = read_lips(job, "sound" if options.out_vid_path is None else "own")
@@ -207,7 +207,7 @@ def speak_lips(video: AnySource, models: Models, voice: SpeakerVoice, face: str 
     info = require_moving_lips(video)
     with private_folder() as folder:
         asked = DubOptions(face=face, modalities="video")
-        job = Job.to_understand(info, models, UnitRoad(), asked, _LipTimed(), Store(folder), folder, progress)
+        job = Job.to_understand(info, models, UnitRoad(), asked, _LipTimed(), Store(folder), progress)
         pieces = list(speech_pieces(read_lips(job), job, voice))
     return resample(np.concatenate(pieces), rate_of(models.vocoder), SAMPLE_RATE)
 

@@ -114,7 +114,7 @@ class Transcriber:
         options = _for_media(self.options, info, can_compare=self.models.agreement is not None)
         with private_folder() as scratch:
             where = store or Store(scratch)
-            job = Job.to_understand(info, self.models, self.road, options, Unspoken(), where, scratch, progress)
+            job = Job.to_understand(info, self.models, self.road, options, Unspoken(), where, progress)
             recording = read(job)
             is_own = options.uses_audio or bool(recording.sound.regions)  # else lips are read of all of it
             script = Script(schedule="own" if is_own else "ping_pong", media=media_of(info, job.digest))

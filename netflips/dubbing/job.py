@@ -184,21 +184,13 @@ class Job:
 
     @classmethod
     def to_understand(
-        cls,
-        info: MediaInfo,
-        models: Models,
-        road: "Road[Job]",
-        options: DubOptions,
-        schedule: Schedule,
-        store: Store,
-        scratch: Path,
+        cls, info: MediaInfo, models: Models, road: "Road[Job]", options: DubOptions, schedule: Schedule, store: Store,
         progress: Progress,
-    ) -> "Job":
+    ) -> "Job":  # fmt: skip
         """Return the job of a run that ends when its recording is understood: no lips are drawn, and no file is written."""
         digest, lips, notes = digest_of(info), LipSyncChoice(NONE), Notes(info.path, is_quiet=True)
-        return cls(
-            info, Path(), models, road, options, digest, lips, store, scratch, progress, notes, settings={}, schedule=schedule
-        )
+        where = store, store.folder
+        return cls(info, Path(), models, road, options, digest, lips, *where, progress, notes, settings={}, schedule=schedule)
 
     def on(self, track: GivenAudio) -> "Job":
         """Return the job with its given speech, and keep finished work if that is long. Raises what `keep_work` raises."""

@@ -32,16 +32,9 @@ def fill_target_units(script: Script, job: Job, sound: Sound, why_nothing: Calla
     """
     utterances, found = job.part.utterances(script), dict[int, Utterance]()
     encoder = TargetEncoder(
-        cache(partial(text_speech, script, job, sound)),
-        cache(partial(SpeechFiles.of, job.options, job.store, job.sound_rate)),
-        job.models,
-        job.languages[1],
-        why_nothing,
-        job.options.script_in,
-        job.texts_file,
-        sound,
-        script.slot_s,
-    )
+        cache(partial(text_speech, script, job, sound)), cache(partial(SpeechFiles.of, job.options, job.store, job.sound_rate)),
+        job.models, job.languages[1], why_nothing, job.options.script_in, job.texts_file, sound, script.slot_s,
+    )  # fmt: skip
     with job.clock.stage("speech"):
         for done, one in enumerate(utterances, 1):
             result = encoder.encode(one)
