@@ -131,16 +131,16 @@ def outside_note(readings: Iterable[DomainScore], cause: NoteKind | None = None)
 
     cause: another possible cause, and what to do then.
     """
-    strange = [(one, one.domain) for one in readings if one.domain is not None and one.is_strange]
+    strange = [(reading, reading.domain) for reading in readings if reading.domain is not None and reading.is_strange]
     if not strange:
         return None
-    at = next((one.at for one, _ in reversed(strange) if one.at), "")
-    rows = [{"name": one.name, "score": one.score, "usual": getattr(domain, one.of), "of": one.of} for one, domain in strange]
+    at = next((reading.at for reading, _ in reversed(strange) if reading.at), "")
+    rows = [{"name": name, "score": score, "usual": getattr(known, of), "of": of} for (name, score, _, of, _), known in strange]
     return OUTSIDE(what=strange[0][1].what, at=at, readings=rows, cause="" if cause is None else cause.code)
 
 
 def _outside(values: Values, say: Translate) -> str:
-    if any(one["of"] == "least" for one in values["readings"]):
+    if any(row["of"] == "least" for row in values["readings"]):
         of = (
             "{u}this is hardly {what}, least of all {at}, and these models know nothing else ({figures}): the result most likely "
             "means nothing"

@@ -63,7 +63,7 @@ class Calibration:
 
     def share(self, readings: Mapping[str, float]) -> float:
         """Return the probability that it is right, 0 to 1. readings: the model's own, by name."""
-        return min(one.share(readings) for one in self.tables)
+        return min(table.share(readings) for table in self.tables)
 
 
 class Word(NamedTuple):
@@ -89,14 +89,15 @@ class WordPairs:
         source, target: texts of source and translation by a unit-to-text model. It errs by letters, so a word counts as another one
         only where one of the same kind is nearer to the source's text, or where nothing like it is there at all.
         """
-        found, one, other = list[tuple[str, str]](), self.words_in(source, is_target=False), self.words_in(target)
+        recognized, translated = self.words_in(source, is_target=False), self.words_in(target)
+        found = list[tuple[str, str]]()
 
-        for word in sorted(other - one):
+        for word in sorted(translated - recognized):
             names = [name for name, _ in self.pairs[word.kind]]
             far = [_distance(_plain(name), _plain(source)) for name in names]
             nearest = min(range(len(far)), key=far.__getitem__)
             # another one is in the text letter by letter, and is no part of it, as tomorrow is of tomorrow morning
-            is_clear = any(kind == word.kind and names[place] not in names[word.place] for kind, place in one - other)
+            is_clear = any(kind == word.kind and names[place] not in names[word.place] for kind, place in recognized - translated)
             if far[word.place] > (0 if is_clear else _HEARD_AS) and (far[nearest] < far[word.place] or far[word.place] > _HARDLY):
                 found.append((names[nearest] if far[nearest] <= _HARDLY else "", names[word.place]))
         return found
@@ -175,7 +176,7 @@ def _distance(word: str, text: str) -> float:
     before = [0] * (len(text) + 1)
     for count, sign in enumerate(word, 1):
         now = [count]
-        for place, other in enumerate(text, 1):
-            now.append(min(before[place] + 1, now[-1] + 1, before[place - 1] + (sign != other)))
+        for place, letter in enumerate(text, 1):
+            now.append(min(before[place] + 1, now[-1] + 1, before[place - 1] + (sign != letter)))
         before = now
     return min(before) / max(len(word), 1)
