@@ -114,6 +114,7 @@ export const editor = (job, page, shown, changes) => {
   let edits = typed.base === base ? [...typed.edits] : [];
   const known = new Map(); // rows by their times: a sentence that was divided or joined comes back
   let rows = [];
+  let blocks = []; // of the time line
   let isBatch = true; // several fields change, and are told of at once
   const some = () => rows.filter((one) => one.hear && one.hasText()).slice(0, SOME); // they are heard, one after another, before anything is drawn
   const speakers = () => [...new Map(rows.map((one) => one.speaker()).map((one) => [one.name, one])).values()];
@@ -127,7 +128,8 @@ export const editor = (job, page, shown, changes) => {
     const order = speakers().map((one) => one.name);
     rows.forEach((one, place) => one.move(place + 1, order.indexOf(one.speaker().name), order.length > 1));
     who.show();
-    line.show(rows.map((one) => ({ ...one.block(), speaker: order.indexOf(one.speaker().name) })));
+    blocks = rows.map((one) => ({ ...one.block(), speaker: order.indexOf(one.speaker().name) }));
+    line.show(blocks);
 
     const changed = rows.filter((one) => one.changed());
     const rest = edits.length || changed.length || who.changed() || names.changed();
@@ -212,7 +214,8 @@ export const editor = (job, page, shown, changes) => {
   // The sentence that is heard is marked.
   shown?.original.addEventListener("timeupdate", () => {
     const at = shown.at();
-    for (const one of rows) one.made.classList.toggle("now", !shown.original.paused && one.block().start_s <= at && at < one.block().end_s);
+    const isHeard = ({ start_s: start, end_s: end }) => !shown.original.paused && start <= at && at < end;
+    for (const [place, one] of rows.entries()) one.made.classList.toggle("now", isHeard(blocks[place] ?? {}));
   });
 
   const form = async () => {

@@ -31,26 +31,32 @@ export const timeline = (job, shown, resize, choose) => {
   const root = element("div", { className: "timeline", hidden: true }, room, zoom);
   const regions = Regions.create();
   let rows = [];
-  let drawn = "";
+  let drawn = new Map(); // by number: what is drawn, and its region
   let wave = null;
 
   const draw = () => {
-    const now = JSON.stringify(rows);
-    if (!wave || now === drawn) return;
-    drawn = now;
-    regions.clearRegions();
+    if (!wave) return;
+    const kept = new Map();
     for (const one of rows) {
-      regions.addRegion({
-        id: String(one.number), start: one.start_s, end: one.end_s, color: colourOf(one.speaker), content: label(one), drag: false, resize: one.isOpen, minLength: LEAST_S,
-      });
+      const now = JSON.stringify(one);
+      const before = drawn.get(one.number);
+      const region =
+        before?.now === now
+          ? before.region
+          : regions.addRegion({
+              id: String(one.number), start: one.start_s, end: one.end_s, color: colourOf(one.speaker), content: label(one), drag: false, resize: one.isOpen, minLength: LEAST_S,
+            });
+      kept.set(one.number, { now, region });
     }
+    for (const [number, { region }] of drawn) if (kept.get(number)?.region !== region) region.remove();
+    drawn = kept;
   };
 
   // Two sentences never overlap.
   const resized = (region) => {
     const place = rows.findIndex((one) => String(one.number) === region.id);
     const [from, to] = [Math.max(region.start, rows[place - 1]?.end_s ?? 0), Math.min(region.end, rows[place + 1]?.start_s ?? Infinity)];
-    drawn = "";
+    drawn.get(rows[place].number).now = ""; // it stands elsewhere now
     resize(place, from === rows[place].start_s ? null : from, to === rows[place].end_s ? null : to);
   };
 

@@ -7,7 +7,8 @@ from tests.netflips.serve.conftest import CLIP
 
 pytestmark = NEEDS_BROWSER
 BLOCKS = """() => [...document.querySelector('.timeline > div > div').shadowRoot.querySelectorAll('[part~=region]')]
-    .map((one) => { const { left, right, top } = one.getBoundingClientRect(); return [left, right, top + 40]; })"""
+    .map((one) => { const { left, right, top } = one.getBoundingClientRect(); return [left, right, top + 40]; })
+    .sort((one, other) => one[0] - other[0])"""
 
 
 def _asks(page: Any) -> Any:
@@ -84,6 +85,7 @@ def test_the_edge_of_a_block_is_the_time_of_its_row(page: Any) -> None:
     assert 0.6 < float(to.nth(0).input_value()) < 0.9
     card.locator("[data-act=undo]").click()
     assert to.nth(0).input_value() == "1.00"
+    page.wait_for_function(f"at => ({BLOCKS})()[0][1] === at", arg=right)  # drawn a moment later
     (_, right, y), *_ = page.evaluate(BLOCKS)
     page.mouse.move(right - 2, y)
     page.mouse.down()
