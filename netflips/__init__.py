@@ -12,6 +12,7 @@ _HOMES = {
     "netflips.api": ("dub", "info", "lip2speech", "lipsync", "portrait", "read_script", "say", "transcribe", "write_script"),
     "netflips.commands.options": ("LipSpeechOptions", "LipsyncOptions", "PortraitOptions", "SayOptions", "TranscribeOptions"),
     "netflips.dubbing.options": ("DubOptions",),
+    "netflips.live.options": ("LiveOptions",),
     "netflips.loaded": ("Loaded", "load"),
     "avcore.errors": ("NetflipsError",),
     "avcore.units": ("Units",),

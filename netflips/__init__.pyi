@@ -17,6 +17,7 @@ from netflips.commands.options import PortraitOptions as PortraitOptions
 from netflips.commands.options import SayOptions as SayOptions
 from netflips.commands.options import TranscribeOptions as TranscribeOptions
 from netflips.dubbing.options import DubOptions as DubOptions
+from netflips.live.options import LiveOptions as LiveOptions
 from netflips.loaded import Loaded as Loaded
 from netflips.loaded import load as load
 

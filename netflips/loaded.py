@@ -25,11 +25,13 @@ from avcore.progress import Progress, silent
 from avcore.units import Units
 from netflips.commands.dub_options import DubCommand
 from netflips.dubbing.options import DubOptions, Modalities
+from netflips.live.options import LiveOptions
 from netflips.model_paths import RunOptions
 from netflips.models import Models
 from netflips.quality_estimation import Decide
 
 if TYPE_CHECKING:
+    from netflips.live.session import Segment
     from netflips.script.types import Script
 
 StrPath = str | os.PathLike[str]
@@ -140,6 +142,19 @@ class Loaded:
         asked = replace(options or DubOptions(), **self.over_text)
         with noted_by():
             return dub(os.fspath(video), os.fspath(out), self.models, asked, progress=progress, decide=decide)
+
+    def live(self, source: StrPath, out: StrPath | None = None, options: LiveOptions | None = None) -> "Iterator[Segment]":
+        """Dub while somebody speaks: yields each turn when it is dubbed, with its text, its speech and when that is heard.
+
+        source, out: as `netflips live` takes them; out: None = the segments alone. Over text if the models were loaded so.
+        """
+        from netflips.commands.say import speaker_voice
+        from netflips.live.work import session_of
+
+        over_text = {name: value for name, value in self.over_text.items() if name in _OVER_TEXT}
+        asked, written = replace(options or LiveOptions(), **over_text), None if out is None else os.fspath(out)
+        with session_of(self.models, os.fspath(source), written, asked, speaker_voice(self.models, asked.voice)) as session:
+            yield from session.run()
 
     def dub_all(
         self,

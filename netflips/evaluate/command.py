@@ -194,12 +194,21 @@ def _later(module: str, work: str) -> Callable[[Any], int | None]:
     return run
 
 
+@dataclass(frozen=True, kw_only=True)
+class LatencyOptions(QuietOptions):
+    """How far a live dub was behind: StartOffset, EndOffset and average token delay of the record that it kept."""
+
+    record: Path = positional("RECORD", file=Input("the record"))
+    """what netflips live wrote with --record"""
+
+
 _ACTIONS: dict[str, tuple[type[Any], Callable[[Any], int | None]]] = {
     "demo": (DemoEvaluation, measure_demo),
     "dubs": (DubsOptions, _later("suite", "measure_dubs")),
     "speech": (SpeechOptions, _later("suite", "measure_speech")),
     "dub": (OneDubOptions, _later("suite", "measure_one_dub")),
     "bench": (BenchOptions, _later("bench", "compare_programs")),
+    "latency": (LatencyOptions, _later("latency", "measure_latency")),
     "units": (UnitScoresOptions, _later("unit_scores", "score_units")),
     "translate": (TranslationScoresOptions, _later("unit_scores", "score_translations")),
 }

@@ -1,10 +1,8 @@
-"""The picture of a live dub: it waits until the dub of what is seen is known, and passes, with new lips where there are some."""
+"""The picture of a live dub, which waits until the dub of what is seen is known."""
 
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
-
-from avcore.units import Units
 
 
 class Picture:
@@ -19,11 +17,8 @@ class Picture:
         """Add the next frame (`av.VideoFrame`), of a time of the output (s)."""
         self._frames.append((frame, time_s))
 
-    def say(self, units: Units, begin_s: float) -> None:
-        """Take note of speech that begins at a time of the output (s)."""
-
-    def take(self, until_s: float, is_end: bool) -> Iterator[tuple[Any, float]]:
-        """Yield the frames up to a time of the output (s), each with its own. is_end: whether no more will come."""
+    def take(self, until_s: float) -> Iterator[tuple[Any, float]]:
+        """Yield the frames up to a time of the output (s), each with its own."""
         while self._frames and self._frames[0][1] <= until_s:
             self.shown += 1
             yield self._frames.popleft()

@@ -14,10 +14,11 @@ from avcore.contracts import Word
 from avcore.errors import OutputError
 from avcore.files import write_text
 from avcore.notes import json_text
+from avcore.timeline import Interval
 from netflips.live.steps import moved
 from netflips.script.files import read_script, script_json
 from netflips.script.types import Media, Script
-from netflips.script.utterance import Utterance
+from netflips.script.utterance import TimeFit, Utterance
 from netflips.subtitles.cues import VTT, make_cues, rules_for, vtt_text
 
 _END = "\n]}\n"
@@ -48,12 +49,14 @@ class Record:
             head = json_text(script_json(Script(source, target, media=Media(media)))).rstrip().removesuffix("}")
             write_text(path, f'{head}, "utterances": [{_END}')
 
-    def add(self, utterance: Utterance) -> Utterance:
-        """Add an utterance; returns it with its number. Raises OutputError."""
+    def add(self, utterance: Utterance, heard: Interval | None = None) -> Utterance:
+        """Add an utterance; returns it with its number. heard: when its speech is heard, on the listener's clock; None: it is not
+        spoken. Raises OutputError."""
         self.count += 1
         done = replace(utterance, number=self.count)
         if self._path is not None:
-            kept = replace(moved(done, self.shift_s), fit=None)
+            output = None if heard is None else Interval(heard.start_s + self.shift_s, heard.end_s + self.shift_s)
+            kept = replace(moved(done, self.shift_s), fit=None if output is None else TimeFit(output))
             (row,) = script_json(Script(utterances=(kept,)))["utterances"]
             try:
                 with self._path.open("r+b") as file:

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from avcore.arrays import Samples
-from avcore.timeline import SAMPLE_RATE
+from avcore.timeline import SAMPLE_RATE, Interval
 from netflips.live.clock import Clock
 from netflips.live.desk import Desk
 from netflips.live.feed import Feed, Piece
@@ -71,8 +71,8 @@ class Session:
     """files of subtitles by side, source or target"""
     picture: Picture | None = None
     """draws and delays frames; None: there are none"""
-    delays: deque[tuple[float, float, float]] = field(default_factory=lambda: deque(maxlen=_MEASURED))
-    """of the last turns: from its beginning to its first sound, from its end to that, and from its end to the end of its speech"""
+    delays: deque[float] = field(default_factory=lambda: deque(maxlen=_MEASURED))
+    """from the end of each of the last turns to the first sound of its speech (s)"""
     spoken: int = 0
     """turns that were spoken"""
     unspoken: int = 0
@@ -106,7 +106,7 @@ class Session:
         """Return in a line how far it is behind."""
         line = f"live {now:.0f} s: {self.spoken} spoken, {self.unspoken} not"
         if self.delays:
-            ends = np.array(self.delays)[:, 1]
+            ends = np.array(self.delays)
             line += f"; heard {np.median(ends):.1f} s behind what was said (p95 {np.percentile(ends, 95):.1f})"
         return line + ("" if self.picture is None else f"; {self.picture.summary()}")
 
@@ -126,8 +126,8 @@ class Session:
             desk.submit(turn)
 
     def _say(self, spoken: Spoken) -> Segment:
-        utterance, begin_s = self.record.add(spoken.utterance), spoken.begin_s
-        place, speech = utterance.place, spoken.speech
+        utterance, begin_s, speech, heard = spoken.utterance, spoken.begin_s, spoken.speech, None
+        place = utterance.place
         source = "" if utterance.text is None else utterance.text.text
         end_s = place.end_s
         if speech is None:
@@ -136,18 +136,18 @@ class Session:
         else:
             self.spoken += 1
             if self.delay_s:  # what is said there is still to be heard
-                self.mix.lower(*(round(at * RATE) for at in place_of(utterance)))
+                self.mix.lower(*place.samples(RATE))
             self.mix.say(round(begin_s * RATE), speech)
             end_s = self._end_s = begin_s + len(speech) / RATE
-            if self.picture is not None and spoken.units is not None:
-                self.picture.say(spoken.units, begin_s)
             loud = np.flatnonzero(np.abs(speech) > _LOUD)
-            first_s = begin_s + self.delay_s + (float(loud[0]) / RATE if len(loud) else 0.0)
-            self.delays.append((first_s - place.start_s, first_s - place.end_s, end_s + self.delay_s - place.end_s))
+            first_s = begin_s + (float(loud[0]) / RATE if len(loud) else 0.0)
+            heard = Interval(first_s + self.delay_s, end_s + self.delay_s)
+            self.delays.append(heard.start_s - place.end_s)
+        utterance = self.record.add(utterance, heard)
         said = source if utterance.spoken is None or speech is None else utterance.spoken.text
         for side, file in self.subtitles:
             if side == "source":
-                file.add(source, *place_of(utterance))
+                file.add(source, *place)
             else:  # what is not spoken is still shown, in the language that it is in
                 file.add(said, begin_s, end_s)
         return Segment(utterance, begin_s, begin_s + self.delay_s, speech)
@@ -166,10 +166,5 @@ class Session:
                 LOG.warning("nothing comes from the source: it is waited for")
             self._listen(np.zeros(round(missing * SAMPLE_RATE / RATE), np.float32), desk)
         if self.picture is not None:
-            for frame, time_s in self.picture.take(until_s, self.feed.is_ended):
+            for frame, time_s in self.picture.take(until_s):
                 self.output.write_frame(frame, time_s)
-
-
-def place_of(utterance: Utterance) -> tuple[float, float]:
-    """Return when an utterance is said in the source (s)."""
-    return utterance.place.start_s, utterance.place.end_s

@@ -18,11 +18,10 @@ from avcore.media.media_source import MediaSource
 from avcore.notes import Notes
 from avcore.progress import silent
 from avcore.timeline import Interval, exact, units_to_seconds
-from avcore.units import Units
 from netflips.cascade.speakers import Speaking, words_of
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import DubOptions
-from netflips.dubbing.part import Part, spoken_units
+from netflips.dubbing.part import Part
 from netflips.dubbing.quality import estimate_quality
 from netflips.dubbing.recording import Recording
 from netflips.dubbing.road import Road
@@ -71,8 +70,6 @@ class Spoken:
     """when its speech begins in the output"""
     speech: Samples | None = None
     """the new speech, float32 [S] at `RATE`; None: it is not spoken"""
-    units: Units | None = None
-    """units of the speech with their durations as spoken"""
 
 
 @dataclass(eq=False)
@@ -162,7 +159,7 @@ class TurnDubber:
         speech = replace(synthesizer_of(script, job, turn.sound), voice_of=voice_of).speak(utterance)  # type: ignore[arg-type]
         ready = self.clock.now()
         begin = self.timeline.place(turn, total, ready)
-        return Spoken(utterance, ready, begin, speech.samples, spoken_units(utterance, script.target))
+        return Spoken(utterance, ready, begin, speech.samples)
 
     def _job(self, turn: Turn, store: Store, folder: Path) -> Job:
         info = MediaInfo(self.source, has_audio=True, duration_s=exact(turn.sound.activity.seconds), audio_rate=RATE)

@@ -27,7 +27,7 @@ FORMS = (
     Form(r"--translate-with http", "a language model that is not here", check=check_help),
     Form(r"lip2speech .*ann.wav", "a voice and published files that are not here", check=check_help),
     Form(r"netflips evaluate demo", "hours, and a synthesiser", check=check_help),
-    Form(r"netflips evaluate (dubs|speech|dub|compare|listen|bench) ", "dubs that are not here; own tests do", check=check_help),
+    Form(r"netflips evaluate (dubs|speech|dub|bench|latency) ", "dubs that are not here; own tests do", check=check_help),
     Form(r"--lips-with .*(LatentSync|musetalk|keysync)", "networks for lips that are not here", check=check_help),
     Form(r"--speak-with", "a synthesiser that is not everywhere", check=check_help),
     Form(r"av2unit.kmeans|av2unit.train", "a quarter of an hour, of a corpus that is not here", check=check_settings),
@@ -36,6 +36,7 @@ FORMS = (
         r"(inference_av2av.py|netflips dub|unit2unit.inference) .*--utut-path", "random models never stop", more=f"{SEARCH} --yes"
     ),
     Form(r"netflips dub (?!.*--(ask|strict|yes))", "nobody understands babble", more="--yes"),
+    Form(r"netflips live ", "streams, and models over text, that are not here; own tests do", check=check_help),
     Form(r"netflips avatar ", "a recognizer's folder, and a text-to-unit model, which a bundle may lack", check=check_help),
     Form(
         r"unit2text.train data",

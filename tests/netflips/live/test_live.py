@@ -13,13 +13,16 @@ import pytest
 pytest.importorskip("faster_whisper", reason="needs the extra asr")
 pytest.importorskip("sentencepiece", reason="needs the extra asr")
 
+import netflips
 from avcore.media import probe, write_speech
 from netflips.commands.live import main
 from netflips.dubbing import recognize
 from netflips.live.feed import ArrivingFeed, open_feed
 from netflips.live.steps import RATE
 from netflips.live.writer import LiveWriter
+from netflips.loaded import Loaded
 from netflips.model_paths import ModelPaths
+from netflips.models import Models
 from netflips.script.files import read_script
 from netflips.subtitles.formats import read_cues
 from tests.avcore.made_speech import talk
@@ -109,6 +112,12 @@ def test_a_video_over_units_keeps_its_frames(live: Callable[..., int], paths: Mo
     assert one.source_units is not None
     assert one.quality is not None  # random models understand nothing, and that is not spoken
     assert (one.quality.words, one.units) == ("not_understood", None)
+
+
+def test_python_yields_each_turn_when_it_is_dubbed(models: Models, spoken: Path) -> None:
+    segments = list(Loaded(models).live(spoken, options=netflips.LiveOptions(clock="virtual")))
+    assert [one.utterance.number for one in segments] == [1, 2]
+    assert all(one.heard_s >= one.utterance.place.start_s for one in segments)
 
 
 def test_a_pipe_is_dubbed_as_it_comes(

@@ -8,8 +8,10 @@ import pytest
 
 from avcore.errors import InputError, OutputError
 from avcore.timeline import Interval
+from netflips.evaluate.command import LatencyOptions
+from netflips.evaluate.latency import latency_of, measure_latency
 from netflips.live.record import GrowingSubtitles, Record, subtitle_file
-from netflips.script.files import read_script
+from netflips.script.files import read_script, script_from
 from netflips.script.targets import Text, WrittenText
 from netflips.script.utterance import Utterance
 from netflips.subtitles.formats import read_cues
@@ -70,3 +72,22 @@ def test_subtitles_are_whole_after_each_cue(tmp_path: Path) -> None:
     assert (cues[0].start_s, cues[0].end_s) == (1.0, 3.0)
     assert all(before.end_s <= after.start_s for before, after in pairwise(cues))
     assert subtitle_file(tmp_path / "live", "en") == tmp_path / "live" / "live.en.vtt"
+
+
+def test_the_latency_of_a_record_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "talk.json"
+    record = Record(path, "en", "ko", "talk.mkv")
+    refused(InputError, "nothing", measure_latency, LatencyOptions(record=path))
+    for start_s in (0.0, 5.0):
+        record.add(_said(start_s), Interval(start_s + 3.5, start_s + 6.5))
+    record.add(_said(10.0))
+    measure_latency(LatencyOptions(record=path))
+    found = json.loads(capsys.readouterr().out)
+    assert (found["turns"], found["spoken"]) == (3, 2)
+    assert [found[name]["mean"] for name in ("start_offset", "behind", "end_offset")] == pytest.approx([3.5, 1.5, 4.5])
+    # Tokens of 0.3 s: seven are said and ten are spoken; the first seven are 3.5 s behind, the others 0.3 s more each.
+    assert found["token_delay"]["p50"] == pytest.approx(3.5 + (0.3 + 0.6 + 0.9) / 10)
+    Record(path, "en", "ko", "talk.mkv").add(_said(1.0), Interval(2.0, 4.0))
+    assert latency_of([(one.place, one.fit.output) for one in script_from(json.loads(path.read_text())).utterances if one.fit])[
+        1
+    ] == (pytest.approx([1.5, 1.5, -1.0]))
