@@ -1,5 +1,6 @@
 """The steps of a dub over one turn: understood, translated, spoken and placed, as `netflips.dubbing.dub` does over a recording."""
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from contextlib import closing, nullcontext
@@ -15,7 +16,7 @@ from avcore.errors import NetflipsError
 from avcore.files import private_folder
 from avcore.media import MediaInfo
 from avcore.media.media_source import MediaSource
-from avcore.notes import Notes
+from avcore.notes import GroupedNote, Notes, sentence
 from avcore.progress import silent
 from avcore.timeline import Interval, exact, units_to_seconds
 from netflips.cascade.speakers import Speaking, words_of
@@ -42,6 +43,7 @@ from netflips.script.utterance import TimeFit, Utterance
 from unit2av.lipsync.backend import NONE, LipSyncChoice
 from unit2text.unit_reader import UnitReader
 
+LOG = logging.getLogger("netflips")
 RATE = 48_000
 """Sample rate of the output in Hz."""
 _CONTEXT = 3
@@ -112,6 +114,8 @@ class TurnDubber:
                 spoken = Spoken(utterance, self.clock.now())
             notes = tuple(job.notes.of.get(number, ()))
         done = replace(moved(spoken.utterance, turn.base_s), notes=notes)
+        for note in notes:  # by its time: its number is known to the record alone
+            LOG.warning("%s: at %.1f s: %s", self.source, done.place.start_s, sentence(GroupedNote(note)))
         self.past.append(done)
         return replace(spoken, utterance=done)
 
@@ -168,7 +172,7 @@ class TurnDubber:
         part = Part(Fraction(0), info.duration_s, True, {number: Fraction(0)}, frozenset((number,)))
         return Job(
             info, self.source.path, self.models, self.road, self.options, "live", LipSyncChoice(NONE), store, folder, silent,
-            Notes(self.source.path), {}, self.speaking, reader=reader, schedule=LiveTimed(), part=part,
+            Notes(self.source.path, is_quiet=True), {}, self.speaking, reader=reader, schedule=LiveTimed(), part=part,
         )  # fmt: skip
 
     def _before(self, turn: Turn) -> tuple[Utterance, ...]:

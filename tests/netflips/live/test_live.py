@@ -101,7 +101,9 @@ def test_a_talk_over_text_is_spoken_shown_and_kept(
     assert (tmp_path / "out.2.mka").is_file()
 
 
-def test_a_video_over_units_keeps_its_frames(live: Callable[..., int], paths: ModelPaths, tmp_path: Path) -> None:
+def test_a_video_over_units_keeps_its_frames(
+    live: Callable[..., int], paths: ModelPaths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     clip = write_clip(tmp_path / "clip.mp4", talk([0.8, 2.5, 0.7]), 100)
     assert live(clip, "out.mkv", *model_flags(paths), "--clock", "virtual", "--delay", "2", "--record", tmp_path / "a.json") == 0
     with av.open(str(tmp_path / "out.mkv")) as container:
@@ -112,6 +114,7 @@ def test_a_video_over_units_keeps_its_frames(live: Callable[..., int], paths: Mo
     assert one.source_units is not None
     assert one.quality is not None  # random models understand nothing, and that is not spoken
     assert (one.quality.words, one.units) == ("not_understood", None)
+    assert "at 0.8 s: " in capsys.readouterr().err
 
 
 def test_python_yields_each_turn_when_it_is_dubbed(models: Models, spoken: Path) -> None:
