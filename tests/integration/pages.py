@@ -25,7 +25,7 @@ from netflips.cli import main as netflips
 from netflips.published.store import models_folder, note_down
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAMS = {"python", "netflips", "make", "mkdir", "tar", "tensorboard", "accelerate", "torchrun", "pip", "source", "git", "cd"}
+PROGRAMS = {"python", "netflips", "make", "mkdir", "tar", "tensorboard", "accelerate", "torchrun", "pip", "source", "git"}
 PROGRAMS |= {".venv/bin/python", ".venv/bin/pip", ".venv/bin/netflips", "python3.11"}
 _BLOCK = re.compile(r"^( *)```[a-z]*\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 
@@ -206,7 +206,7 @@ def write_program(path: Path, code: str) -> None:
 
 COMMON = (
     Form(r"^source ", "a shell's own command", check=check_environment),
-    Form(r"^(git clone|git archive|git lfs|cd) ", "the repository is here"),
+    Form(r"^git (clone|archive|-C space) ", "the repository is here"),
     Form(r"^make ", "it installs, or takes hours; what it would run is looked at", check=check_make),
     Form(r"-m build$", "another test builds and installs it", check=check_buildable),
     Form(r"pip install", "it installs what runs this test", check=check_files_of_pip),
