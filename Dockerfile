@@ -1,17 +1,18 @@
 # The page and all commands on a CPU, with the demo's models inside; other models lie in the volume.
 #
-#   docker build -t netflips .
+#   docker build -t netflips --build-arg TORCH_INDEX=ADDRESS .                           # of PyTorch for CPUs
 #   docker run --read-only --tmpfs /tmp -p 7860:7860 -v netflips:/data netflips          # its log says the address with the token
 #   docker run --rm -v netflips:/data netflips models get korean-free
 #   docker run --rm -v netflips:/data -v "$PWD:/work" -w /work --user "$(id -u)" netflips dub talk.mp4 --cascade
 FROM python:3.11-slim
 
-# PyTorch without CUDA, which only its own index has. Its files are others than those of the lock.
+# PyTorch without CUDA, which only its own index has: its site names the address. Its files are others than those of the lock.
 ARG TORCH=torch==2.11.0
-ARG TORCH_INDEX=
+ARG TORCH_INDEX
 
 WORKDIR /opt/netflips
 COPY requirements/dub.lock ./
+RUN test -n "$TORCH_INDEX" || { echo 'give --build-arg TORCH_INDEX=ADDRESS, of PyTorch for CPUs, which its site names'; exit 2; }
 RUN pip install --no-cache-dir --no-deps --index-url "$TORCH_INDEX" "$TORCH" && grep -Ev '^(torch|nvidia-.*)==' dub.lock > cpu.lock && pip install --no-cache-dir --no-deps --require-hashes -r cpu.lock
 
 COPY pyproject.toml README.md LICENSE inference_av2av.py ./

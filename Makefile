@@ -9,9 +9,8 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 # Whether this machine has an NVIDIA driver. Without one, what PyTorch loads on a GPU alone is left out (0.9 GB).
 NVIDIA ?= $(if $(wildcard /proc/driver/nvidia/version /usr/lib/wsl/lib/nvidia-smi),yes,no)
 
-# make demo CPU=yes takes PyTorch without CUDA, from PyTorch's own index: 1.9 GB in place of 4.8.
-CPU ?= no
-TORCH_INDEX ?= 
+# make demo TORCH_INDEX=ADDRESS takes PyTorch from another index. That of its builds for CPUs, which its site names, makes 1.9 GB of 4.8.
+TORCH_INDEX ?=
 
 # --no-deps: the locks in requirements/ are complete, and pip need not work out what belongs together.
 PIP := $(BIN)/python -m pip install --quiet --no-deps
@@ -28,7 +27,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 .NOTPARALLEL:
 
 help:
-	@echo "make demo    set up, then dub the clip that comes with NetfLips (CPU=yes: with PyTorch for CPUs alone, 1.9 GB)"
+	@echo "make demo    set up, then dub the clip that comes with NetfLips (TORCH_INDEX=ADDRESS: PyTorch from there, as for CPUs)"
 	@echo "make test    set up, then lint, type-check, check the dependency rules, build the site of the pages and run the tests"
 	@echo "make test-slow  what takes minutes and seldom breaks: the commands of all pages, recipes, the wheel, a cluster, damaged files, long trainings"
 	@echo "make install set up only what a dub, the page and the way over text need: the locked environment in $(VENV)"
@@ -44,7 +43,7 @@ help:
 	@echo "make bench   speed and memory beside a plain baseline (two hours; writes benchmarks/results, the tables of"
 	@echo "             docs/performance.md and README's minute; BENCH='--parts lips dub' measures some parts)"
 
-install: $(VENV)/.dub $(if $(filter yesno,$(NVIDIA)$(CPU)),$(VENV)/.gpu)
+install: $(VENV)/.dub $(if $(filter yes,$(NVIDIA)$(TORCH_INDEX)),$(VENV)/.gpu)
 env: install $(VENV)/.dev
 voices: env $(VENV)/.voices
 judges: env $(VENV)/.judges
@@ -53,7 +52,7 @@ fairseq: env $(VENV)/.fairseq
 $(VENV)/.dub: requirements/dub.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed: make install PYTHON=/path/to/python3.11"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-ifeq ($(CPU),yes)
+ifneq ($(TORCH_INDEX),)
 	$(PIP) --index-url $(TORCH_INDEX) "$$(grep -o '^torch==[0-9.]*' $<)"
 	$(PIP) --require-hashes -r <(grep -Ev '^(torch|nvidia-.*)==' $<)
 else
