@@ -264,7 +264,9 @@ def select_units(
 
     # Log-probabilities are below 0, so twice the least one is a lower bound.
     known_sure = None if extractor.domain is None else _STRANGE * extractor.domain.least
-    sound_steps, lip_steps = (int(is_speech(one.units.frames(), threshold.silence).sum()) for one in (by_sound, by_lips))
+    sound_steps, lip_steps = (
+        int(is_speech(extraction.units.frames(), threshold.silence).sum()) for extraction in (by_sound, by_lips)
+    )
     # Lips that move without any speech in the sound are no unknown face: the sound is muted, and the lips are what is left.
     if known_sure is not None and by_lips.confidence < known_sure and _moves(lips) and sound_steps >= _HARDLY * lip_steps:
         return SelectedUnits(by_sound, AUDIO, UNKNOWN_FACE.code, share, threshold.own, by_lips.confidence, known_sure)

@@ -122,7 +122,7 @@ class Parser(argparse.ArgumentParser):
         for action in self._actions:
             if isinstance(action, argparse._SubParsersAction):
                 # Aliases of a subcommand are one parser under several names.
-                for one in {id(one): one for one in action.choices.values()}.values():
+                for one in {id(choice): choice for choice in action.choices.values()}.values():
                     if one.was_used:
                         yield from one.declared(given)
             elif isinstance(action.type, Input | Output) and action.dest not in seen:
@@ -136,7 +136,7 @@ class Parser(argparse.ArgumentParser):
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
-            choices = [str(one) for one in action.choices]
+            choices = [str(choice) for choice in action.choices]
             expected = f"expected {' or '.join(choices) if len(choices) < 4 else ', '.join(choices)}"
             raise argparse.ArgumentError(
                 action, "; ".join(filter(None, (f"unknown value {value!r}", did_you_mean(str(value), choices), expected)))

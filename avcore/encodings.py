@@ -91,8 +91,8 @@ def _korean(content: bytes) -> Decoded | None:
         return Decoded(content.decode(best, "replace"), best.upper())
 
     pairs = _CP949_PAIR.findall(head)
-    hangul = sum(one[0] in _HANGUL_ROWS and one[1] > 0xA0 for one in pairs)
-    signs = sum(one[0] in _SIGN_ROWS and one[1] > 0xA0 for one in pairs)
+    hangul = sum(pair[0] in _HANGUL_ROWS and pair[1] > 0xA0 for pair in pairs)
+    signs = sum(pair[0] in _SIGN_ROWS and pair[1] > 0xA0 for pair in pairs)
     is_likely = hangul * 2 > len(pairs) or (signs == len(pairs) and not hangul)
     return _strictly(content, "cp949") if is_likely else None
 

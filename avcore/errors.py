@@ -14,7 +14,7 @@ def is_no_memory(error: BaseException) -> bool:
     """Return whether an exception of Python, torch, safetensors or the library loader means that memory ran out."""
     # On a CPU only Python has a class for it: the others raise general errors, and say so in words.
     words = ("cannot allocate memory", "not enough memory", "can't allocate memory", "out of memory", "failed to map segment")
-    return isinstance(error, MemoryError) or any(one in str(error).lower() for one in words)
+    return isinstance(error, MemoryError) or any(word in str(error).lower() for word in words)
 
 
 EXIT_DONE = 0
@@ -157,4 +157,4 @@ def pip_line(extra: str) -> str:
     except PackageNotFoundError:
         asked = []
     packages = [line.partition(";")[0].strip() for line in asked if line.replace("'", '"').endswith(f'extra == "{extra}"')]
-    return " ".join(("pip install", *(f'"{one}"' for one in packages)))
+    return " ".join(("pip install", *(f'"{package}"' for package in packages)))

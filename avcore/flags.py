@@ -181,18 +181,18 @@ class Commands:
         """Return the parser of all commands."""
         parser = Parser(prog=self.prog, description=self.about)
         commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-        for name, one in self.parts.items():
-            words = inspect.cleandoc(one.options.__doc__ or "")
+        for name, command in self.parts.items():
+            words = inspect.cleandoc(command.options.__doc__ or "")
             in_list = " ".join(words.split()).rstrip(".").replace("%", "%%")
-            _fill(commands.add_parser(name, help=in_list, description=words), one.options)
+            _fill(commands.add_parser(name, help=in_list, description=words), command.options)
         return parser
 
     def main(self, argv: Sequence[str] | None = None) -> int:
         """Run the named command and return its exit code; see `avcore.command.run`."""
 
         def read(given: argparse.Namespace) -> Callable[[], int | None]:
-            one = self.parts[given.action]
-            return partial(one.work, options_from(one.options, given))
+            command = self.parts[given.action]
+            return partial(command.work, options_from(command.options, given))
 
         return run(self.parser(), lambda work: work(), argv, read)
 

@@ -38,10 +38,10 @@ def shown(text: object, keep: str = "") -> str:
     if words.isprintable():
         return words
     return "".join(
-        one
-        if one in keep or one in _HARMLESS or unicodedata.category(one) not in _STEERING
-        else one.encode("unicode_escape").decode("ascii")
-        for one in words
+        word
+        if word in keep or word in _HARMLESS or unicodedata.category(word) not in _STEERING
+        else word.encode("unicode_escape").decode("ascii")
+        for word in words
     )
 
 

@@ -49,7 +49,7 @@ def folder_of(part: Part, folder: Path) -> Path:
     Raises UsageError for a folder that was begun in another number of parts, or in none.
     """
     known = len(parts_in(folder))
-    is_whole = not known and folder.is_dir() and any(not one.name.startswith(".") for one in folder.iterdir())
+    is_whole = not known and folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
     if is_whole or known not in (0, part.count):
         raise UsageError(
             "this folder was begun in another number of parts",

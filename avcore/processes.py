@@ -195,10 +195,10 @@ class LocalProcesses:
     def close(self) -> None:
         """End all processes; those at work clean up first."""
         processes, until = (*self._workers, *self._readers), time.monotonic() + _PATIENCE_S
-        for one in processes:
-            one.stop()
-        for one in processes:
-            one.end(until)
+        for process in processes:
+            process.stop()
+        for process in processes:
+            process.end(until)
 
     def _start(self, environment: dict[str, str]) -> _Process:
         crew = pickle.dumps(self._crew)

@@ -290,9 +290,9 @@ class _Process:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_PATIENCE_S)
         self._selector.close()
-        for one in self._pipes:
+        for pipe in self._pipes:
             with suppress(OSError):
-                one.close()
+                pipe.close()
 
 
 class LineProgram:
@@ -324,8 +324,8 @@ class LineProgram:
         def is_answered() -> bool:
             while not found and (end := process.printed.find(b"\n") + 1):
                 answers = [*_answers(process.printed[:end], request)]
-                answers = [one for one in answers if not self._is_numbered or "number" in one or "error" in one]
-                found.extend(one for one in answers if is_ok_enough or one != {"ok": True})
+                answers = [answer for answer in answers if not self._is_numbered or "number" in answer or "error" in answer]
+                found.extend(answer for answer in answers if is_ok_enough or answer != {"ok": True})
                 del process.printed[:end]
             return bool(found) or process.is_mute
 

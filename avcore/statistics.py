@@ -63,7 +63,7 @@ def bootstrap(values: Sequence[float], weights: Sequence[float] | None = None, s
 def rank_correlations(first: Doubles, second: Doubles) -> Doubles:
     """Return Spearman's correlation of the rows of two tables, float64 [n, clips] each; NaN where all values of a row are equal."""
     ranks = [rankdata(one, axis=1) for one in (first, second)]
-    a, b = (one - one.mean(1, keepdims=True) for one in ranks)
+    a, b = (rank - rank.mean(1, keepdims=True) for rank in ranks)
     size = np.sqrt(np.square(a).sum(1) * np.square(b).sum(1))
     return np.asarray(np.divide((a * b).sum(1), size, out=np.full(len(size), np.nan), where=size > 0))
 

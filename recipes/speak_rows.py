@@ -93,7 +93,7 @@ def speak_rows(options: SpeakRowsOptions) -> None:
     """Do the work of the command; what an interrupted run, or another part, has spoken is kept."""
     sources = read_manifest(options.source)
     targets = sources if options.target is None else read_manifest(options.target)
-    source, target = ({entry.id: entry for entry in one.entries} for one in (sources, targets))
+    source, target = ({entry.id: entry for entry in manifest.entries} for manifest in (sources, targets))
     rows = {str(row["id"]): row for _, row in iter_rows(options.rows)}
     if unknown := [name for name in rows if name not in source or name not in target]:
         raise InputError("translations belong to no recording", path=options.rows, found=f"{len(unknown)}, as {unknown[0]}")

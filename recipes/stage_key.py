@@ -24,7 +24,7 @@ def digest(path: Path) -> str:
     if path.is_dir():
         below = (one for one in path.rglob("*") if not any(part.startswith(".") for part in one.relative_to(path).parts))
         files = sorted(one for one in below if one.is_file())
-    states = [(one, one.stat()) for one in files]
+    states = [(file, file.stat()) for file in files]
     is_small = sum(state.st_size for _, state in states) <= _BY_CONTENT
 
     found = hashlib.sha256()
@@ -44,7 +44,7 @@ def inputs_of(words: Sequence[str], outputs: Sequence[str]) -> Iterator[str]:
     """Yield what a command reads: each of its words, values and programs that is a path, and the folder of its yaml."""
     for before, word in pairwise(words):
         if before == _CONFIG:
-            yield from [str(one.parent) for one in [Path("configs", f"{word}.yaml")] if one.is_file()]
+            yield from [str(path.parent) for path in [Path("configs", f"{word}.yaml")] if path.is_file()]
             continue
         for one in dict.fromkeys([word, word.partition("=")[2], *word.split()]):
             if one and one not in outputs and _is_there(Path(one)):
@@ -70,7 +70,7 @@ def main(argv: Sequence[str]) -> int:
     if mark.is_file():
         before = json.loads(mark.read_text(encoding="utf-8"))
         changed = [one for one, found in inputs.items() if before["inputs"].get(one, found) != found]
-        missing = [one for one in outputs if not _is_there(Path(one)) and _CHECK not in words]
+        missing = [output for output in outputs if not _is_there(Path(output)) and _CHECK not in words]
         why = "done" if before == key and not missing else "other words than before"
         why = f"{changed[0]} has changed" if changed else f"{missing[0]} is gone" if missing else why
     sys.stdout.write(f"{mark}\n{why}\n{json.dumps(key, ensure_ascii=False)}\n")

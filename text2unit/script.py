@@ -78,13 +78,13 @@ def script_of(text: str, language: str = "ko", path: str | Path | None = None) -
     readings = [written_out(line, path) for line in cleaned.text.splitlines() if _SAYABLE.search(line)] or [
         written_out(cleaned.text, path)
     ]
-    spelled_out = dict.fromkeys(word for one in readings for word in one.spelled_out)
+    spelled_out = dict.fromkeys(word for reading in readings for word in reading.spelled_out)
     return SpokenScript(tuple(_cut(readings, path)), tuple(spelled_out), cleaned.left_out)
 
 
 def _cut(readings: Sequence[WrittenOut], path: str | Path | None) -> Iterator[str]:
-    for one in readings:
-        for sentence in _ENDS.split(one.text):
+    for reading in readings:
+        for sentence in _ENDS.split(reading.text):
             yield from shorten(sentence, path) if _length(sentence) > MOST_SYLLABLES else (sentence,)
 
 

@@ -132,7 +132,7 @@ def cached_stem(name: str, files: Sequence[Path], *settings: bytes) -> str:
 def fill_cache(manifest: Manifest, folder: str | Path, workers: int = 1, is_quiet: bool = True, steady: int = 0) -> dict[str, str]:
     """Cut the crops of a whole manifest; return the reasons of those that could not be cut, by id. Existing crops stay."""
     footages = [footage_of(manifest, entry, steady) for entry in manifest.entries]
-    problems = {entry.id: "it has no video" for entry, one in zip(manifest.entries, footages, strict=True) if one is None}
+    problems = {entry.id: "it has no video" for entry, source in zip(manifest.entries, footages, strict=True) if source is None}
     references = (reference_of(manifest, entry, steady) for entry in manifest.entries)
     there = [footage for footage in (*footages, *references) if footage is not None]
 

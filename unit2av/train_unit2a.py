@@ -39,7 +39,7 @@ def make_task(config: Unit2aConfig) -> Unit2aTask:
         corpus = read_voice_corpus(config, progress)
 
     # Sizes of the data where the settings say 0.
-    model, used = config.model, (one.units for one in (*corpus.train, *corpus.valid))
+    model, used = config.model, (clip.units for clip in (*corpus.train, *corpus.valid))
     num_units, speaker_dim = table_size(model.num_units, used), model.speaker_dim or corpus.speaker_dim
     config = replace(config, model=replace(model, num_units=num_units, speaker_dim=speaker_dim))
     # Once more: the edge unit can be checked only now that the size of the table is known.

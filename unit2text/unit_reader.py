@@ -304,7 +304,7 @@ def _joined(parts: Sequence[_Part], cut_s: float) -> _Part:
     """Join two parts. cut_s: where the second begins."""
     first, second = parts
     words = *first.words, *(word._replace(start_s=word.start_s + cut_s, end_s=word.end_s + cut_s) for word in second.words)
-    text = " ".join(one.text for one in parts if one.text)
+    text = " ".join(part.text for part in parts if part.text)
     return _Part(text, words, first.score + second.score, first.num_rows + second.num_rows, first.is_cut or second.is_cut)
 
 

@@ -112,9 +112,15 @@ class KeptTranslations:
         """Keep translations by their keys."""
         if self._own is not None and made:
             self._own.add(
-                {"key": key, "units": one.units.ids.tolist(), "language": one.units.language, "score": one.score,
-                 "truncated": one.truncated} for key, one in made.items()
-            )  # fmt: skip
+                {
+                    "key": key,
+                    "units": kept.units.ids.tolist(),
+                    "language": kept.units.language,
+                    "score": kept.score,
+                    "truncated": kept.truncated,
+                }
+                for key, kept in made.items()
+            )
 
     def remove(self) -> None:
         """Delete the journals, once the output is whole."""
@@ -144,7 +150,7 @@ def iter_given(paths: Iterable[Path]) -> Iterator[TranslationRequest]:
 
 
 def _of_folder(folder: Path) -> Iterator[TranslationRequest]:
-    if parts := sorted(one for one in folder.glob("part*") if (one / "shards").is_dir()):
+    if parts := sorted(path for path in folder.glob("part*") if (path / "shards").is_dir()):
         yield from iter_given(parts)
         return
     inner = next((folder / name for name in ("shards", "units") if (folder / name).is_dir()), folder)
@@ -190,15 +196,15 @@ def translate_many(
     progress("translating", 0, total)
 
     while batch := list(islice(stream, _AT_ONCE)):
-        read = [(one, _read(one, source)) for one in batch]
-        keys = {one.id: key_of(*made_with, units.ids) for one, units in read if isinstance(units, Units)}
+        read = [(request, _read(request, source)) for request in batch]
+        keys = {request.id: key_of(*made_with, units.ids) for request, units in read if isinstance(units, Units)}
         known = {name: found for name, key in keys.items() if (found := kept.find(key)) is not None}
-        sequences = {one.id: units for one, units in read if isinstance(units, Units) and one.id not in known}
+        sequences = {request.id: units for request, units in read if isinstance(units, Units) and request.id not in known}
         made = dict(zip(sequences, _translate_all(translator, list(sequences.values()), source, target, search), strict=True))
         kept.add({keys[name]: found for name, found in made.items() if isinstance(found, KeptTranslation)})
 
-        for one, units in read:
-            yield one, (known | made)[one.id] if isinstance(units, Units) else units
+        for request, units in read:
+            yield request, (known | made)[request.id] if isinstance(units, Units) else units
         done += len(batch)
         progress("translating", done, total)
 
@@ -208,7 +214,8 @@ def _translate_all(
 ) -> list[KeptTranslation | NetflipsError]:
     try:
         return [
-            KeptTranslation.of(one) for one in (translator.translate_batch(sequences, source, target, search) if sequences else [])
+            KeptTranslation.of(translation)
+            for translation in (translator.translate_batch(sequences, source, target, search) if sequences else [])
         ]
     except NetflipsError:  # one of them cannot be translated: which, shows alone
         return [KeptTranslation.of(_translate(translator, units, source, target, search)) for units in sequences]
@@ -223,9 +230,9 @@ def _translate(
         return error
 
 
-def _read(one: TranslationRequest, source: str) -> Units | NetflipsError:
+def _read(request: TranslationRequest, source: str) -> Units | NetflipsError:
     try:
-        units = one.read()
+        units = request.read()
         if units.language and normalise_language(units.language) != source:
             raise LanguageError("these are units of another language", expected=source, found=units.language)
     except NetflipsError as error:
@@ -261,7 +268,7 @@ class ManyOutputs:
             raise InputError("there is nothing to translate", path=paths[0])
         self.total = sum(part is None or part.has(name) for name in places)
         outputs = [out_path] if out_dir is None else [place for one in places if (place := self._place(one)) is not None]
-        keep_apart({"an output": [one for one in outputs if one]}, {"an input": list(paths), "the translator": translator})
+        keep_apart({"an output": [output for output in outputs if output]}, {"an input": list(paths), "the translator": translator})
         require_place(out_path if out_dir is None and out_path else (out_dir or Path()) / "any.txt", "the output")
 
     def _place(self, name: str) -> Path | None:
@@ -277,17 +284,17 @@ class ManyOutputs:
         """Translate and write; what fails is named, and makes the exit code 1. settings: as of `KeptTranslations`."""
         kept = KeptTranslations(self.out_path if self.out_dir is None else self.out_dir, self.part, settings)
         part, given = self.part, iter_given(self.paths)
-        mine = given if part is None else (one for one in given if part.has(one.id))
+        mine = given if part is None else (request for request in given if part.has(request.id))
         found = translate_many(translator, mine, *languages, search, progress, self.total, kept)
         if part is not None:
             self.done = sum(1 for _ in self._good(found))
         elif self.out_dir is None and self.out_path is not None:
             write_rows(self.out_path, self._rows(found))
         else:
-            for one, translation in self._good(found):
-                place = self._place(one.id)
+            for request, translation in self._good(found):
+                place = self._place(request.id)
                 if place is None:
-                    self._fail(one, UnitError("no file can be called after this id", found=repr(one.id[:60])))
+                    self._fail(request, UnitError("no file can be called after this id", found=repr(request.id[:60])))
                 else:
                     write_unit_file(place, translation.units.ids)
                     self.done += 1
@@ -301,22 +308,22 @@ class ManyOutputs:
         return EXIT_FAILED if self.failed else None
 
     def _rows(self, found: Iterator[Any]) -> Iterator[dict[str, Any]]:
-        for one, translation in self._good(found):
+        for request, translation in self._good(found):
             self.done += 1
-            yield UnitRow(one.id, translation.units, {"score": round(translation.score, 4)}).to_row()
+            yield UnitRow(request.id, translation.units, {"score": round(translation.score, 4)}).to_row()
 
     def _good(self, found: Iterator[Answered]) -> Iterator[tuple[TranslationRequest, KeptTranslation]]:
-        for one, translation in found:
+        for request, translation in found:
             if isinstance(translation, NetflipsError):
-                self._fail(one, translation)
+                self._fail(request, translation)
             else:
                 self.cut += translation.truncated
-                yield one, translation
+                yield request, translation
 
-    def _fail(self, one: TranslationRequest, error: NetflipsError) -> None:
+    def _fail(self, request: TranslationRequest, error: NetflipsError) -> None:
         self.failed += 1
         message = str(error)
-        LOG.error("%s", message if one.place in message else f"{one.place}: {message}")
+        LOG.error("%s", message if request.place in message else f"{request.place}: {message}")
 
 
 _HOMES = {

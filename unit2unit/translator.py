@@ -146,13 +146,13 @@ class UnitTranslator(Reloadable[UnitTransformer]):
         settings = search or self.default_search
         source, target = self.require_language(source), self.require_language(target)
         tokens = [self._source_tokens(units, source, length) for units in sequences for length in self.lengths]
-        rules = [self._rules(len(one), target, settings) for one in tokens]
+        rules = [self._rules(len(token), target, settings) for token in tokens]
 
         model = self.model
         num_workers = max(min(workers_on(model.device, _MAX_WORKERS), len(tokens)), 1)
         limits = _batch_limits(model, settings.beam)
         expected = [min(rule.limit, ceil(_EXPECTED_RATIO * len(one))) for one, rule in zip(tokens, rules, strict=True)]
-        groups = _group([len(one) for one in tokens], expected, limits, num_workers)
+        groups = _group([len(token) for token in tokens], expected, limits, num_workers)
         steps = _Steps(progress, [max(rules[number].limit for number in group) + 1 for group in groups])
         left = deque(reversed(range(len(groups))))  # the longest first, so that threads end at about the same time
         found: dict[int, list[Hypothesis]] = {}

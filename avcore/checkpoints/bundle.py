@@ -151,7 +151,7 @@ def read_bundle(folder: str | Path) -> Bundle:
         if are_rows
         else []
     )
-    if not are_rows or not all(isinstance(one, int | float | None) for one in numbers):
+    if not are_rows or not all(isinstance(number, int | float | None) for number in numbers):
         raise CheckpointError("this describes no bundle", path=path, expected="made, files and out_of_domain as it was packed")
 
     if known[0] != FORMAT:

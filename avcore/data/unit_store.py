@@ -86,7 +86,7 @@ def write_units(path: str | Path, rows: Iterable[UnitRow]) -> int:
 def _iter_folder(folder: Path) -> Iterator[UnitRow]:
     inner = [folder / name for name in ("shards", "units") if (folder / name).is_dir()]
     # Results of several extractions, as those of train and valid.
-    parts = [] if inner else sorted(one for one in folder.iterdir() if (one / "shards").is_dir())
+    parts = [] if inner else sorted(path for path in folder.iterdir() if (path / "shards").is_dir())
     for part in parts:
         yield from _iter_folder(part)
     if parts:

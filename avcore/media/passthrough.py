@@ -116,13 +116,13 @@ class TrackWriter(DuePackets):
         super().__init__(self._packets(track))
 
     def _packets(self, track: SubtitleTrack) -> Iterator[TimedPacket]:
-        for one in track.subtitles:
-            packet = text_packet(self._kind, one)
-            start, end = (seconds_to_samples(max(exact(time), exact(0)), _TICKS) for time in (one.start_s, one.end_s))
+        for subtitle in track.subtitles:
+            packet = text_packet(self._kind, subtitle)
+            start, end = (seconds_to_samples(max(exact(time), exact(0)), _TICKS) for time in (subtitle.start_s, subtitle.end_s))
             packet.stream, packet.time_base = self._stream, Fraction(1, _TICKS)
             packet.pts = packet.dts = start
             packet.duration = max(end - start, 1)
-            yield exact(one.start_s), packet
+            yield exact(subtitle.start_s), packet
 
 
 _COPIED = {
@@ -181,10 +181,10 @@ def titles_in(source: MediaSource, start: Seconds, stop: Seconds) -> list[str]:
     if info.has_extras:
         begin = clock_of(source).start
         with open_media(source) as container:
-            for one in container.chapters():
-                first, last = (one[edge] * one["time_base"] - begin for edge in ("start", "end"))
+            for chapter in container.chapters():
+                first, last = (chapter[edge] * chapter["time_base"] - begin for edge in ("start", "end"))
                 if first < exact(stop) and last > exact(start):
-                    found += [value for name, value in one["metadata"].items() if name.lower() == _TITLE]
+                    found += [value for name, value in chapter["metadata"].items() if name.lower() == _TITLE]
     return [one for one in dict.fromkeys(found) if one.strip()]
 
 

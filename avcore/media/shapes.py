@@ -144,7 +144,9 @@ class Shapes:
         shapes, stated = [self._known[mark] for mark in self._marks], self._stream.sample_aspect_ratio or Fraction(1)
         # The container and the frames may state different pixel aspects: the container counts until the frames change theirs.
         first = shapes[0].aspect
-        return Changing.of(self._starts, [one._replace(aspect=stated) if one.aspect == first else one for one in shapes], self._end)
+        return Changing.of(
+            self._starts, [shape._replace(aspect=stated) if shape.aspect == first else shape for shape in shapes], self._end
+        )
 
     def _mark(self, packet: Any) -> bytes:
         """Return bytes that differ where frame sizes differ."""

@@ -89,8 +89,8 @@ def lone_channel(blocks: Iterable[tuple[Samples, Samples]], names: Sequence[str]
     if cancelled <= mixed:
         return None
 
-    tops = np.array([_loud(one, 0.95) for one in levels])
-    ranges = tops - np.array([_loud(one, 0.1) for one in levels])
+    tops = np.array([_loud(level, 0.95) for level in levels])
+    ranges = tops - np.array([_loud(level, 0.1) for level in levels])
     ranges[tops < tops.max() - _LOUD_DB] = -1
     clear = np.flatnonzero(ranges >= ranges.max() - _AS_CLEAR_DB)
     number = int(clear[np.argmax(tops[clear])])
@@ -410,7 +410,7 @@ def iter_sound_at(given: AnySource, rate: int) -> Iterator[Samples]:
             resamplers = [av.AudioResampler(format="fltp", layout="mono", rate=rate) for _ in range(block.shape[1])]
         frames = [_frame(channel, own) for channel in block.T]
         yield from _resampled([one.resample(frame) for one, frame in zip(resamplers, frames, strict=True)])
-    yield from _resampled([one.resample(None) for one in resamplers])
+    yield from _resampled([resampler.resample(None) for resampler in resamplers])
 
 
 def _frame(channel: Samples, rate: int) -> Any:

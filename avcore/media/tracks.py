@@ -61,11 +61,11 @@ def _tracks_of(path: str | Path) -> tuple[tuple[SoundTrack, ...], int]:
 def _asked_track(tracks: Sequence[SoundTrack], asked: str, path: str | Path) -> SoundTrack:
     """Return the track with a number or a language. Raises MediaError when there is none."""
     language = normalise_language(asked)
-    found = [one for one in tracks if str(one.number) == asked.strip() or _is_in(one, language)]
+    found = [track for track in tracks if str(track.number) == asked.strip() or _is_in(track, language)]
     if not found:
         there = ", ".join(map(str, tracks)) or "no sound track"
         raise MediaError("it has no such sound track", path=path, expected=there, found=f"--audio-track {asked}")
-    return next((one for one in found if one.is_default), found[0])
+    return next((track for track in found if track.is_default), found[0])
 
 
 def _reading(source: MediaSource, track: SoundTrack, usual: int) -> MediaSource:
@@ -80,9 +80,9 @@ def _is_in(track: SoundTrack, language: str) -> bool:
 
 def _speaking(source: MediaSource, tracks: Sequence[SoundTrack], usual: int, language: str) -> MediaSource:
     """Return the source with the first track that has speech, one in the language if there is any, and report the choice."""
-    first, others = tracks[usual - 1], [one for one in tracks if one.number != usual]
-    in_turn = sorted((first, *others), key=lambda one: not _is_in(one, language))
-    chosen = next((one for one in in_turn if _speaks(_reading(source, one, usual))), None)
+    first, others = tracks[usual - 1], [track for track in tracks if track.number != usual]
+    in_turn = sorted((first, *others), key=lambda track: not _is_in(track, language))
+    chosen = next((track for track in in_turn if _speaks(_reading(source, track, usual))), None)
     if chosen is first:
         LOG.info("%s: sound track %s is heard, not %s; %s", source, first, _listed(others), _WAY_OUT)
         return source
@@ -90,11 +90,11 @@ def _speaking(source: MediaSource, tracks: Sequence[SoundTrack], usual: int, lan
     if chosen is None:
         note = _NO_TRACK(usual=str(first), others=_listed(others))
     else:
-        rest = [one for one in others if one is not chosen]
+        rest = [track for track in others if track is not chosen]
         left = f", and not {_listed(rest)}" if rest else ""
         note = _OTHER_TRACK(track=str(chosen), left=left, usual=str(first))
         if _is_in(chosen, language):
-            left = f", and not {_listed([one for one in (first, *others) if one is not chosen])}"
+            left = f", and not {_listed([track for track in (first, *others) if track is not chosen])}"
             note = _TAGGED_TRACK(track=str(chosen), left=left, language=language)
 
     heard = _reading(source, chosen or first, usual)
@@ -154,8 +154,8 @@ def select_tracks(path: str | Path, sound: str | None = None, video: int | None 
         return source
 
     if video is None:
-        video = max(tracks, key=lambda one: (_faces(_showing(source, one.number, usual)), one.number == usual)).number
-    others = ", ".join(str(one) for one in tracks if one.number != video)
+        video = max(tracks, key=lambda track: (_faces(_showing(source, track.number, usual)), track.number == usual)).number
+    others = ", ".join(str(track) for track in tracks if track.number != video)
     note = _SEVERAL(track=str(tracks[video - 1]), others=others)
     source.note(note)
     return _showing(source, video, usual)
@@ -187,4 +187,4 @@ def _faces(source: MediaSource) -> int:
         return 0
 
     with FaceDetector() as detector:
-        return sum(one is not None and bool(detector.boxes(one.rgb)) for one in frames)
+        return sum(frame is not None and bool(detector.boxes(frame.rgb)) for frame in frames)

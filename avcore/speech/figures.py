@@ -36,7 +36,7 @@ def syllables(text: str) -> int:
 def phrases_of(speech: Samples) -> list[Phrase]:
     """Return the stretches of speech float32 [S] that last 0.3 s or longer."""
     regions = (one.samples() for one in find_speech(speech))
-    return [one for one in regions if one[1] - one[0] >= seconds_to_samples(_LEAST_S)]
+    return [region for region in regions if region[1] - region[0] >= seconds_to_samples(_LEAST_S)]
 
 
 def spoken_seconds(phrases: list[Phrase]) -> float:
@@ -82,7 +82,7 @@ def leak(made: Samples, source: Samples) -> float:
     cross, power = np.zeros(size // 2 + 1, np.complex128), np.zeros(size // 2 + 1)
     for start in range(0, length, _LEAK_BLOCK):
         blocks = (one[start : min(start + _LEAK_BLOCK, length)].astype(np.float64) for one in (made, spoken))
-        ours, theirs = (np.fft.rfft(np.diff(one, prepend=0.0), size) for one in blocks)  # a hum is no speech
+        ours, theirs = (np.fft.rfft(np.diff(block, prepend=0.0), size) for block in blocks)  # a hum is no speech
         cross += ours * np.conj(theirs)
         power += np.square(np.abs(theirs))
 

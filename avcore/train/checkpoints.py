@@ -135,8 +135,8 @@ def move_previous_run(run_dir: Path) -> None:
     aside = next(place for n in count(1) if not (place := run_dir / f"earlier.{n}").exists())
     try:
         aside.mkdir()
-        for one in left:
-            one.rename(aside / one.name)
+        for path in left:
+            path.rename(aside / path.name)
     except OSError as error:
         raise OutputError("the run that is in the folder cannot be put aside", path=run_dir, found=error.strerror) from error
     LOG.warning("another run begins here; the earlier one is in %s", aside)

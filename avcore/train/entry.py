@@ -83,9 +83,9 @@ def _texts(settings: Any) -> Iterator[str]:
     if isinstance(settings, str):
         yield from [settings] if settings else []
     elif is_dataclass(settings):
-        for one in fields(settings):
-            if one.name not in _NO_INPUTS:
-                yield from _texts(getattr(settings, one.name))
+        for field in fields(settings):
+            if field.name not in _NO_INPUTS:
+                yield from _texts(getattr(settings, field.name))
     elif isinstance(settings, Mapping):
         for value in settings.values():
             yield from _texts(value)
@@ -153,12 +153,12 @@ def _with_kept_models(settings: Any) -> Any:
     """Return settings in which each checkpoint given by the name of a fetched model is replaced by its path. Raises NetflipsError
     for a model that is not here or has changed."""
     changed = dict[str, Any]()
-    for one in fields(settings):
-        value = getattr(settings, one.name)
+    for field in fields(settings):
+        value = getattr(settings, field.name)
         if is_dataclass(value):
-            changed[one.name] = _with_kept_models(value)
-        elif isinstance(value, str) and value and one.name.endswith(_CHECKPOINTS):
-            changed[one.name] = str(named_models({"checkpoint": value}).get("checkpoint", value))
+            changed[field.name] = _with_kept_models(value)
+        elif isinstance(value, str) and value and field.name.endswith(_CHECKPOINTS):
+            changed[field.name] = str(named_models({"checkpoint": value}).get("checkpoint", value))
     return replace(settings, **changed)
 
 

@@ -107,7 +107,7 @@ def _compose(name: str, overrides: Sequence[str], folders: Sequence[Path]) -> Di
     GlobalHydra.instance().clear()
     with _own_config_store() as store, initialize_config_dir(config_dir=str(folders[0]), version_base="1.3"):
         store.store(name="netflips_run", node={"defaults": [chosen, "_self_"]})
-        also = [f"hydra.searchpath={[f'file://{one}' for one in folders[1:]]}"] if folders[1:] else []
+        also = [f"hydra.searchpath={[f'file://{folder}' for folder in folders[1:]]}"] if folders[1:] else []
         settings = [_as_override(text, folders) for text in overrides]
         return compose(config_name="netflips_run", overrides=[*also, *settings])  # type: ignore[no-any-return]
 
@@ -159,15 +159,15 @@ def _published(schema: type[Any], folder: Path) -> dict[str, Any]:
 def _without_default(schema: type[Any], values: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     kinds = get_type_hints(schema)
-    for one in dataclasses.fields(schema):
-        kind = kinds[one.name]
-        if one.name not in values:
+    for field in dataclasses.fields(schema):
+        kind = kinds[field.name]
+        if field.name not in values:
             continue
-        inner = _without_default(kind, values[one.name]) if isinstance(kind, type) and dataclasses.is_dataclass(kind) else {}
+        inner = _without_default(kind, values[field.name]) if isinstance(kind, type) and dataclasses.is_dataclass(kind) else {}
         if inner:
-            found[one.name] = inner
-        elif one.default is one.default_factory is dataclasses.MISSING:
-            found[one.name] = values[one.name]
+            found[field.name] = inner
+        elif field.default is field.default_factory is dataclasses.MISSING:
+            found[field.name] = values[field.name]
 
     return found
 

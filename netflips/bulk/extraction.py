@@ -156,7 +156,7 @@ class Estimate:
                 f"  disk         about {self.bytes_made / media_s * self.media_s / 1e6:.0f} MB",
             ]
 
-        lines += [f"  rejected     {one.id}: {one.reason}" for one in self.rejected]
+        lines += [f"  rejected     {rejected.id}: {rejected.reason}" for rejected in self.rejected]
         return "\n".join(lines)
 
 
@@ -339,4 +339,4 @@ class _Run:
         self._left[shard] -= num_made + num_rejected
         if not self._left[shard]:
             self._store.close(shard)
-        self._progress.add(num_made, num_rejected, sum(one.seconds for one in result.made), result.costs)
+        self._progress.add(num_made, num_rejected, sum(file.seconds for file in result.made), result.costs)

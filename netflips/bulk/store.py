@@ -179,8 +179,8 @@ class ResultStore:
 
     def add(self, made: Sequence[MadeFile]) -> None:
         """Store finished utterances."""
-        places = [self._places[one.id] for one in made]
-        self._work.add({**one.row, _MADE_OF: self._digest(place)} for one, place in zip(made, places, strict=True))
+        places = [self._places[file.id] for file in made]
+        self._work.add({**file.row, _MADE_OF: self._digest(place)} for file, place in zip(made, places, strict=True))
         self._is_done[places] = True
 
     def reject(self, rejected: Iterable[Rejected]) -> None:

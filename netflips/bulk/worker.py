@@ -217,29 +217,29 @@ class ModelWorker:
 
             # The single tries need the memory that the failed batch held.
             torch.cuda.empty_cache()
-            return [result for one in batch for result in self._finish_batch([one])]
+            return [result for loaded in batch for result in self._finish_batch([loaded])]
 
-        return [self._finish(one, its) for one, its in zip(batch, units, strict=True)]
+        return [self._finish(loaded, its) for loaded, its in zip(batch, units, strict=True)]
 
     def _units(self, batch: list[Loaded]) -> list[Units] | list[None]:
         if not self._settings.units or self._extractor is None:
             return [None] * len(batch)
-        speech = [one.speech for one in batch if one.speech is not None] if self._settings.uses_audio else None
-        lips = [one.lips for one in batch if one.lips is not None] if self._settings.uses_video else None
+        speech = [loaded.speech for loaded in batch if loaded.speech is not None] if self._settings.uses_audio else None
+        lips = [loaded.lips for loaded in batch if loaded.lips is not None] if self._settings.uses_video else None
         return self._extractor.extract_batch(speech, lips)
 
-    def _finish(self, one: Loaded, units: Units | None) -> MadeFile | Rejected:
+    def _finish(self, loaded: Loaded, units: Units | None) -> MadeFile | Rejected:
         try:
-            return MadeFile(one.source.id, self._row(one, units), one.seconds)
+            return MadeFile(loaded.source.id, self._row(loaded, units), loaded.seconds)
         except Exception as error:  # whatever is wrong with one utterance must not stop the others
-            return Rejected(one.source.id, reason_of(error))
+            return Rejected(loaded.source.id, reason_of(error))
 
-    def _row(self, one: Loaded, units: Units | None) -> dict[str, Any]:
-        entry, settings = one.source.entry, self._settings
+    def _row(self, loaded: Loaded, units: Units | None) -> dict[str, Any]:
+        entry, settings = loaded.source.entry, self._settings
         extra: dict[str, Any] = {"speaker": entry.speaker} if entry.speaker else {}
 
-        if self._speaker is not None and one.speech is not None:
-            vector = self._speaker.embed(one.speech)
+        if self._speaker is not None and loaded.speech is not None:
+            vector = self._speaker.embed(loaded.speech)
             if settings.speaker == "npy":
                 extra["speaker_path"] = self._write_array("speakers", entry.id, vector)
             else:
@@ -247,11 +247,11 @@ class ModelWorker:
             extra["speaker_encoder"] = self._speaker.fingerprint
 
         if settings.features and self._extractor is not None:
-            speech = one.speech if settings.uses_audio else None
-            features = self._extractor.features(settings.layer, speech, one.lips)
+            speech = loaded.speech if settings.uses_audio else None
+            features = self._extractor.features(settings.layer, speech, loaded.lips)
             extra["features"] = self._write_array("features", entry.id, features)
 
-        extra |= one.row
+        extra |= loaded.row
         labels = {"language": entry.language, "vocabulary": "" if units is None else units.vocabulary}
         if units is not None and settings.layout != "files":
             return UnitRow(entry.id, replace(units, language=entry.language), extra).to_row()

@@ -25,7 +25,7 @@ def bundle_files(bundle: Bundle) -> tuple[str, ...]:
     bundle.json names."""
     stated = bundle.about.get("files") or {}
     models = dict.fromkeys((*bundle.models, *filter(None, map(model_of, stated))))
-    files = [name for one in models for name in (one.file, str(Path(one.file).with_suffix(_CONFIG)))]
+    files = [name for model in models for name in (model.file, str(Path(model.file).with_suffix(_CONFIG)))]
     return (*files, REFERENCES, *(name for name in EXTRAS if name in stated or (bundle.folder / name).is_file()))
 
 
@@ -86,7 +86,7 @@ def bundle_lines(bundle: Bundle) -> Iterator[str]:
     yield f"folder: {bundle.folder}, {total_bytes(bundle) / _MEGA:.1f} MiB"
     yield f"languages: {about.get('source', '?')} -> {about.get('target', '?')}, units of {about.get('vocabulary', '?')}"
 
-    others = [one.part for one in bundle.models if one.stage.place == "optional"]
+    others = [model.part for model in bundle.models if model.stage.place == "optional"]
     if others:
         yield f"and more: {', '.join(others)}"
 

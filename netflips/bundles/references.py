@@ -49,7 +49,7 @@ def read_references(path: str | Path) -> list[Reference]:
         Reference(row.id, row.units.merged(), str(row.extra.get("text") or ""), str(row.extra.get("translation") or ""))
         for row in iter_units(path)
     ]
-    nameless = [one.id for one in rows if not one.text]
+    nameless = [reference.id for reference in rows if not reference.text]
     if nameless or not rows:
         raise InputError(
             "these are no reference sentences", path=path, expected="units with their text", found=nameless[:3] or "none"
@@ -59,7 +59,7 @@ def read_references(path: str | Path) -> list[Reference]:
 
 def nearest_reference(units: Units, references: Sequence[Reference]) -> Match:
     """Return the reference with the smallest edit distance of merged units; the first of several equal ones."""
-    distances = edit_distances(units.merged().ids, [one.units.ids for one in references])
+    distances = edit_distances(units.merged().ids, [reference.units.ids for reference in references])
     best = int(distances.argmin())
     return Match(references[best], int(distances[best]))
 
@@ -72,7 +72,7 @@ def known_sentence(units: Units, references: Sequence[Reference], heard: str = "
     """
     if not references or not len(units) or units.vocabulary != references[0].units.vocabulary:
         return None
-    far = edit_distances(units.merged().ids, [one.units.ids for one in references])
+    far = edit_distances(units.merged().ids, [reference.units.ids for reference in references])
     best = int(far.argmin())
     found, distance = references[best], int(far[best])
     others = (int(one) for one, other in zip(far, references, strict=True) if other.text != found.text)

@@ -119,7 +119,7 @@ def has_remark(text: str, source: str) -> bool:
 def _without_remarks(text: str, source: str) -> str:
     """Return a text without remarks before and behind the translation; one of remarks alone stays as it is."""
     sentences = _SENTENCES.findall(text)
-    kept = [one for one in sentences if not _is_remark(one, source)]
+    kept = [sentence for sentence in sentences if not _is_remark(sentence, source)]
     return text if not kept or len(kept) == len(sentences) else "".join(kept).strip()
 
 

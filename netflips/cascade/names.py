@@ -96,7 +96,7 @@ def _sounds_of(name: str) -> tuple[str, ...]:
     plain = "".join(sign for sign in normalize("NFD", name.lower()) if "a" <= sign <= "z")
     # A doubled letter is one sound.
     letters = _LETTERS.finditer(re.sub(r"(.)\1", r"\1", plain))
-    return tuple(filter(None, (_LATIN[(one.lastindex or 1) - 1][1] for one in letters)))
+    return tuple(filter(None, (_LATIN[(letter.lastindex or 1) - 1][1] for letter in letters)))
 
 
 def _most_vowels(name: str) -> int:

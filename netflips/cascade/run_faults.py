@@ -60,7 +60,7 @@ def _shifted(count: int, texts: Sequence[str], lost: Lost, step: int) -> RunFaul
 def _overlaps(sources: Sequence[str], texts: Sequence[str]) -> list[RunFault]:
     """Return one fault of the translations that also say what their neighbours say."""
     found = set[int]()
-    plain, original = [as_compared(one) for one in texts], [as_compared(one) for one in sources]
+    plain, original = [as_compared(one) for one in texts], [as_compared(source) for source in sources]
     for place, (text, other) in enumerate(pairwise(plain)):
         shared = _overlap(text, other)
         if not shared or text == other or _overlap(original[place], original[place + 1]):

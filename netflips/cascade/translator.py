@@ -94,7 +94,7 @@ def tokenizer_file(folder: Path, what: str) -> Path:
         f"{what} lacks {_CUTS_TEXT}",
         path=folder,
         expected=f"one SentencePiece model ({_SENTENCEPIECE}), or {_TOKENIZER}",
-        found=", ".join(one.name for one in found) or "neither",
+        found=", ".join(path.name for path in found) or "neither",
         hint="copy sentencepiece.bpe.model of the folder that it was converted from",
     )
 
@@ -163,8 +163,8 @@ class TextTranslator:
 
     def require_languages(self, *languages: str) -> None:
         """Raise LanguageError for a language that it does not have."""
-        for one in languages:
-            require_language(one, self.languages, f"{_WHAT} {self.name}")
+        for language in languages:
+            require_language(language, self.languages, f"{_WHAT} {self.name}")
 
     def translate(self, text: str, source: str, target: str) -> TextTranslation:
         """Translate a text of any length, sentence by sentence. Raises what `candidates` raises."""

@@ -123,7 +123,7 @@ def _pack(options: PackOptions) -> None:
         require_file(path, "a model")
 
     models = (*Bundle(options.bundle_dir, {}).models, *filter(None, map(packed_part, others)))
-    names = {*(one.file for one in models), *EXTRAS, REFERENCES, ABOUT}
+    names = {*(model.file for model in models), *EXTRAS, REFERENCES, ABOUT}
     written = [options.bundle_dir / name for name in sorted(names)]
     check_files((), {"a file that it is made of": inputs}, {"a file of the bundle": written})
     with loading():

@@ -66,7 +66,7 @@ def script_for(shell: str) -> str:
                 parsers += [(f"{name} {word}", one) for word, one in action.choices.items()]
         first = next((action for action in parser._actions if not action.option_strings), None)
         if first is not None and first.choices:
-            actions.append(f"        {name}) {_reply([str(one) for one in first.choices])}; return ;;")
+            actions.append(f"        {name}) {_reply([str(choice) for choice in first.choices])}; return ;;")
 
     for where, one in reversed(parsers):  # those of an action before all others of its command
         flags = [flag for flag in one._option_string_actions if flag.startswith("--")]
@@ -86,7 +86,7 @@ def _values(where: str, parser: argparse.ArgumentParser) -> Iterator[str]:
     for action in parser._actions:
         if action.option_strings and action.choices is not None:
             flags = "|".join(f'"{name} {flag}"' for flag in action.option_strings)
-            yield f"    {flags}) {_reply([str(one) for one in action.choices])}; return ;;"
+            yield f"    {flags}) {_reply([str(choice) for choice in action.choices])}; return ;;"
 
 
 def _reply(words: Sequence[str]) -> str:

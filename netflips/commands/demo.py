@@ -77,8 +77,8 @@ def _texts(report: Script) -> Iterator[tuple[str, str]]:
     """Yield the texts of the source and of the dub, as the unit-to-text model recognizes them."""
     if not report.source_text and not report.target_text:
         yield "as text", "nothing was read: these models have no unit-to-text model for it"
-    for one in report.processed:
-        for name, language, text in (("heard", report.source, one.text), ("said", report.target, one.spoken)):
+    for utterance in report.processed:
+        for name, language, text in (("heard", report.source, utterance.text), ("said", report.target, utterance.spoken)):
             if text is not None and text.text:
                 yield f"{name}, as text", f"{text.text}  ({language})"
 

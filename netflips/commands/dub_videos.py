@@ -72,8 +72,8 @@ def dub_videos(asked: Sequence[DubCommand]) -> int | None:
     All files and languages are checked before any model is loaded. What the first language found in a video, the others find in
     its work folder.
     """
-    paths = [given_or_bundle(one) for one in asked]
-    languages = [choose_languages(one.source, one.to, its_paths) for one, its_paths in zip(asked, paths, strict=True)]
+    paths = [given_or_bundle(command) for command in asked]
+    languages = [choose_languages(command.source, command.to, its_paths) for command, its_paths in zip(asked, paths, strict=True)]
     targets = [target for _, target in languages]
     runs = [_checked(*one, targets) for one in zip(asked, paths, languages, strict=True)]
     first, others = runs[0], runs[1:]
@@ -128,7 +128,7 @@ def _require_ours(out: Path) -> None:
 
 def _joint_name(outs: Sequence[Path]) -> Path:
     """Return the name of a file with several dubs: `out_ko_es.mp4` for `out_ko.mp4` and `out_es.mp4`."""
-    return outs[0].with_stem("_".join([outs[0].stem, *(one.stem.rpartition("_")[2] for one in outs[1:])]))
+    return outs[0].with_stem("_".join([outs[0].stem, *(path.stem.rpartition("_")[2] for path in outs[1:])]))
 
 
 def _join(outs: Sequence[Path], languages: Sequence[str]) -> int | None:
@@ -136,13 +136,13 @@ def _join(outs: Sequence[Path], languages: Sequence[str]) -> int | None:
 
     Raises OutputError where it cannot be written.
     """
-    if max(lengths := [probe(one).duration_s for one in outs]) - min(lengths) > _SAME_LENGTH_S:
-        found = ", ".join(f"{float(one):.2f} s" for one in lengths)
+    if max(lengths := [probe(path).duration_s for path in outs]) - min(lengths) > _SAME_LENGTH_S:
+        found = ", ".join(f"{float(length):.2f} s" for length in lengths)
         error = OutputError("dubs of several lengths do not fit into one file", path=_joint_name(outs), found=found)
         LOG.error("failed: %s", error_line(error))
         return error.exit_code
     dubs = zip(outs, languages, strict=True)
-    tracks = [AlternateTrack(language, "Dubbed", MediaSource(one), is_default=one == outs[0]) for one, language in dubs]
+    tracks = [AlternateTrack(language, "Dubbed", MediaSource(path), is_default=path == outs[0]) for path, language in dubs]
     write_with_tracks(_joint_name(outs), outs[0], tracks)
     LOG.info("written: %s", _joint_name(outs))
     return None
@@ -246,16 +246,18 @@ def _dub_one(source: Path, target: Path, models: Models, run: _Run) -> Script:
 def _print_draft(options: DubCommand, script: Script) -> None:
     """Log the source and target texts of the part."""
     part = part_of(script, exact(script.input_s), options.start, options.end, is_preview=options.preview)
-    for one in part.utterances(script):
-        source_text = "" if one.text is None else f"{one.text.doubted} -> "  # target subtitles need no source text
-        target_text = "(not read)" if one.spoken is None else one.spoken.text
-        too_long_s = 0.0 if one.fit is None else one.fit.too_long_s
-        LOG.info("%d: %s%s%s", one.number, source_text, target_text, f" (too long by {too_long_s:.1f} s)" if too_long_s else "")
-        for text, seconds in one.offered if too_long_s else ():
+    for utterance in part.utterances(script):
+        source_text = "" if utterance.text is None else f"{utterance.text.doubted} -> "  # target subtitles need no source text
+        target_text = "(not read)" if utterance.spoken is None else utterance.spoken.text
+        too_long_s = 0.0 if utterance.fit is None else utterance.fit.too_long_s
+        LOG.info(
+            "%d: %s%s%s", utterance.number, source_text, target_text, f" (too long by {too_long_s:.1f} s)" if too_long_s else ""
+        )
+        for text, seconds in utterance.offered if too_long_s else ():
             if seconds is not None:
                 LOG.info("   or in %.1f s: %s", seconds, text)
 
-    if any(one.text is not None and one.text.doubted != one.text.text for one in part.utterances(script)):
+    if any(utterance.text is not None and utterance.text.doubted != utterance.text.text for utterance in part.utterances(script)):
         LOG.info("(?...): heard unsurely; listen to these, and correct the text in %s", options.draft)
     if script.terms:
         LOG.info('names and terms; what stands in "spoken" of one is said for it everywhere:')

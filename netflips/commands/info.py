@@ -129,7 +129,7 @@ def model_facts(path: Path, flag: str) -> dict[str, Any]:
         module, load, kind = _FOREIGN[flag]
         getattr(import_module(module), load)(path)
         return {"kind": kind}
-    return _checkpoint_facts(path, next((one for one in stages() if one.flag == flag), None))
+    return _checkpoint_facts(path, next((stage for stage in stages() if stage.flag == flag), None))
 
 
 def _media_facts(path: Path, trust: Path | None) -> dict[str, Any]:

@@ -242,9 +242,9 @@ def read_lips(job: Job, schedule: Schedule = "sound") -> Script:
     script = replace(script, schedule=schedule, utterances=utterances)
     job = job.divided(script)
     script = job.road.understand(
-        script, job, recording.sound, lambda one: faces.kept.lips(seen.span, chosen, *stretches[one.number - 1])
+        script, job, recording.sound, lambda utterance: faces.kept.lips(seen.span, chosen, *stretches[utterance.number - 1])
     )
-    return replace(script, utterances=tuple(_in_its_time(one, target) for one in script.utterances))
+    return replace(script, utterances=tuple(_in_its_time(utterance, target) for utterance in script.utterances))
 
 
 def _in_its_time(utterance: Utterance, language: str) -> Utterance:
@@ -268,11 +268,11 @@ def speech_pieces(script: Script, job: Job, voice: SpeakerVoice) -> Iterator[Sam
     """
     at, rate = 0, rate_of(job.models.vocoder)
     synthesizer = replace(synthesizer_of(script, job, Sound.none()), voice_of=lambda name: voice)
-    for one in track(script.utterances, "speech", job.progress, len(script.utterances)):
-        first = frame_at(one.place.start_s)
+    for utterance in track(script.utterances, "speech", job.progress, len(script.utterances)):
+        first = frame_at(utterance.place.start_s)
         yield from _silence(first - at, rate)
-        yield synthesizer.speak(one).samples
-        at = frame_at(one.place.end_s)
+        yield synthesizer.speak(utterance).samples
+        at = frame_at(utterance.place.end_s)
     yield from _silence(len(job.source) - at, rate)
 
 

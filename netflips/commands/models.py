@@ -132,7 +132,7 @@ def facts_of_all() -> list[dict[str, Any]]:
             "name": model.name, "flag": model.flag, "about": model.about, "languages": model.languages,
             "megabytes": model.megabytes, "licence": model.licence.key, "title": model.licence.title,
             "allows": model.licence.allows, "commercial": model.licence.commercial,
-            "from": [str(one) for one in model.sources], "is_here": model.name in here,
+            "from": [str(source) for source in model.sources], "is_here": model.name in here,
         }
         for model in catalogue().models.values()
     ]  # fmt: skip
@@ -174,7 +174,7 @@ def _noted_files(name: str, options: KeepOptions) -> dict[str, Any]:
 
 def _left(model: Model, wanted: Sequence[ModelFile]) -> int:
     """Return the bytes that are still to be downloaded, as far as the list or the host states them."""
-    known = [one.size for one in wanted if one.size is not None]
+    known = [file.size for file in wanted if file.size is not None]
     total = sum(known) if len(known) == len(wanted) else max(round((model.megabytes or 0) * _MEGA), sum(known))
     folder = partial_folder(model.name)
     return max(0, total - sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) if folder.is_dir() else total)
@@ -182,14 +182,14 @@ def _left(model: Model, wanted: Sequence[ModelFile]) -> int:
 
 def _fetch(fetcher: Fetcher, model: Model, wanted: Sequence[ModelFile]) -> None:
     with only_one(model.name) as folder:
-        came = {one.name: fetcher.fetch(one, folder) for one in wanted}
+        came = {file.name: fetcher.fetch(file, folder) for file in wanted}
 
         # What is left of earlier tries would be noted as part of the model.
         for path in folder.iterdir():
             if path.name not in came:
                 path.unlink()
 
-        commits = {one.hub: fetcher.commits[one.hub] for one in model.sources if one.hub in fetcher.commits}
+        commits = {source.hub: fetcher.commits[source.hub] for source in model.sources if source.hub in fetcher.commits}
         try:
             _keep(model.name, folder, _facts(model, folder, sorted(set(filter(None, came.values()))), commits))
         except InputError:
@@ -221,20 +221,22 @@ def _accept(models: Sequence[Model], accepted: Sequence[str]) -> None:
     for model in models:
         LOG.info("%s: %s; %s; %s", model.name, model.size, model.licence.title, model.licence.allows)
 
-    asked = [one for one in dict.fromkeys(model.licence for model in models) if not given & {one.key, _ALL}]
+    asked = [licence for licence in dict.fromkeys(model.licence for model in models) if not given & {licence.key, _ALL}]
     if asked and (sys.stdin is None or not sys.stdin.isatty()):
-        needed = " ".join(f"--accept-licence {one.key}" for one in asked)
+        needed = " ".join(f"--accept-licence {licence.key}" for licence in asked)
         raise UsageError("the licences were not accepted", expected=needed, hint="netflips models list says what they allow")
 
-    groups = [[one for one in asked if not one.asks], *([one] for one in asked if one.asks)]
+    groups = [[licence for licence in asked if not licence.asks], *([licence] for licence in asked if licence.asks)]
     for group in filter(None, groups):
-        which = " and ".join(f"{one.title} ({one.allows})" for one in group)
+        which = " and ".join(f"{licence.title} ({licence.allows})" for licence in group)
         names = ", ".join(model.name for model in models if model.licence in group)
         sys.stderr.write(f"Accept {shown(which)} for {names}? [y/N] ")
         sys.stderr.flush()
         # ㅛ is where y is on a Korean keyboard.
         if sys.stdin.readline().strip().lower() not in ("y", "yes", "ㅛ", "예", "네"):
-            raise UsageError("the licence was not accepted", found=", ".join(one.key for one in group), hint="nothing was fetched")
+            raise UsageError(
+                "the licence was not accepted", found=", ".join(licence.key for licence in group), hint="nothing was fetched"
+            )
 
 
 def _add(options: AddOptions) -> None:

@@ -166,7 +166,7 @@ class PairsCorpus(Preparation):
 
         target = replace(target, speaker=str(other["spoken_by"]), extra={**target.extra, "made": other})
         sides = self._with_sound(own, own_path), self._with_sound(target, spoken)
-        seconds = [one.seconds for one in sides]
+        seconds = [side.seconds for side in sides]
         if max(seconds) > self.max_ratio * min(seconds):
             raise LeftOutPair("length ratio", f"sides of {seconds[0]:.1f} and {seconds[1]:.1f} s")
         return sides
@@ -189,7 +189,7 @@ class PairsCorpus(Preparation):
 
         letters = [ord(sign) for sign in translation.casefold() if sign.isalpha()]
         script = _SCRIPTS.get(self.target)
-        if script is not None and sum(one in script for one in letters) * 2 <= len(letters):
+        if script is not None and sum(letter in script for letter in letters) * 2 <= len(letters):
             raise LeftOutPair("other script", f"most letters of {translation[:40]!r} are not of {self.target}")
         return translation, by
 

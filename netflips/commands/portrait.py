@@ -120,12 +120,12 @@ def portrait_segments(
 
     count: number of frames. made_of: what all of them depend on. around_s: as in `constant_rate_segments`.
     """
-    ((one, time_fit),) = fitted(script)
-    units, new, choice = spoken_units(one, script.target), speech[one.number], portrait.choice
+    ((utterance, time_fit),) = fitted(script)
+    units, new, choice = spoken_units(utterance, script.target), speech[utterance.number], portrait.choice
     levels = np.concatenate([loudness(np.zeros(_BEFORE * SAMPLES_PER_FRAME, np.float32)), loudness(new.samples)])
     shown = portrait.schedule(lips.codes(_behind_a_rest(units, new, lips.needs_sound)), count, levels)
     facts: list[object] = [choice.face, choice.motion, choice.seed, choice.blinks, choice.size, choice.fill]
-    facts += [*speech.made_of[one.number], units.ids, time_fit.durations]
+    facts += [*speech.made_of[utterance.number], units.ids, time_fit.durations]
 
     assert speech.whole is not None  # a portrait speaks given speech
     _, *borders = quiet_borders(speech.whole.activity, count - _BEFORE, video_format.rate)

@@ -125,7 +125,9 @@ class Transcriber:
             if self.reader is None or self.reader.takes == UNITS:
                 script = self.road.understand(script, job, recording.sound, faces.lips)
             utterances = self._with_texts(script, job, faces.lips)
-        whole = estimate_recording((one.quality, one.place.seconds) for one in utterances if one.quality is not None)
+        whole = estimate_recording(
+            (utterance.quality, utterance.place.seconds) for utterance in utterances if utterance.quality is not None
+        )
         return replace(script, speakers=(), utterances=utterances, quality=whole, notes=info.notes)
 
     def _with_texts(self, script: Script, job: Job, lips_of: Callable[[Utterance], Lips | None]) -> tuple[Utterance, ...]:
@@ -183,14 +185,19 @@ def read_in_memory(speech: Samples, extractor: Extractor, reader: UnitReader, la
 
 def transcripts_of(utterances: Iterable[Utterance]) -> list[Transcript]:
     """Return the transcript of each utterance, with times from the beginning of the recording."""
-    return [one.text.transcript.shifted(one.place.start_s) for one in utterances if one.text is not None]
+    return [utterance.text.transcript.shifted(utterance.place.start_s) for utterance in utterances if utterance.text is not None]
 
 
 def joined(transcripts: Sequence[Transcript], language: str = "") -> Transcript:
     """Join the transcripts of utterances. language: of the result where none has a text."""
-    texts, words = [one for one in transcripts if one.text], tuple(word for one in transcripts for word in one.words)
+    texts, words = (
+        [transcript for transcript in transcripts if transcript.text],
+        tuple(word for transcript in transcripts for word in transcript.words),
+    )
     language = texts[0].language if texts else language
-    return Transcript(" ".join(one.text for one in texts), language, words, any(one.has_loop for one in transcripts))
+    return Transcript(
+        " ".join(text.text for text in texts), language, words, any(transcript.has_loop for transcript in transcripts)
+    )
 
 
 def _read(reader: UnitReader, spoken: ReaderInput, language: str | None, search: ReadOptions | None = None) -> Transcript:

@@ -111,10 +111,10 @@ class SpeakersOptions(QuietOptions):
 
 def _list(options: ListOptions) -> None:
     lines = list[str]()
-    for one in read_script(options.script).utterances:
-        texts = " -> ".join(text.text for text in (one.text, one.spoken) if text is not None)
-        place = f"{one.number:3} {one.place.start_s:8.2f} to {one.place.end_s:.2f} s"
-        lines.append(shown(f"{place}  {one.speaker or '?'}: {texts or '(no text)'}"))
+    for utterance in read_script(options.script).utterances:
+        texts = " -> ".join(text.text for text in (utterance.text, utterance.spoken) if text is not None)
+        place = f"{utterance.number:3} {utterance.place.start_s:8.2f} to {utterance.place.end_s:.2f} s"
+        lines.append(shown(f"{place}  {utterance.speaker or '?'}: {texts or '(no text)'}"))
     print_text("\n".join(lines))
 
 
@@ -147,8 +147,8 @@ def _terms(options: TermsOptions) -> None:
 def _speakers(options: SpeakersOptions) -> None:
     script = read_script(options.script)
     seconds = dict[str, list[float]]()
-    for one in script.utterances:
-        seconds.setdefault(one.speaker or "?", []).append(one.place.seconds)
+    for utterance in script.utterances:
+        seconds.setdefault(utterance.speaker or "?", []).append(utterance.place.seconds)
     print_text("\n".join(shown(f"{name}: {several(len(of), 'utterance')}, {sum(of):.1f} s") for name, of in seconds.items()))
     if options.out is None:
         return

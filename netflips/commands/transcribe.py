@@ -114,10 +114,10 @@ def _text(form: str, script: "Script") -> str:
 
     transcripts = transcripts_of(script.utterances)
     if form == "txt":
-        return "".join(f"{one.text}\n" for one in transcripts)
-    languages = [one.language for one in transcripts for _ in one.words]
+        return "".join(f"{transcript.text}\n" for transcript in transcripts)
+    languages = [transcript.language for transcript in transcripts for _ in transcript.words]
     language = max(sorted(set(languages)), key=languages.count) if languages else ""
-    cues = make_cues([one.words for one in transcripts], rules_for(language), script.cuts, script.input_s)
+    cues = make_cues([transcript.words for transcript in transcripts], rules_for(language), script.cuts, script.input_s)
     return subtitle_text(form, cues, language)
 
 
@@ -127,7 +127,7 @@ def _facts(script: "Script") -> dict[str, Any]:
 
     utterances = [
         {
-            "start_s": round(one.place.start_s, 3), "end_s": round(one.place.end_s, 3), "language": text.language,
+            "start_s": round(utterance.place.start_s, 3), "end_s": round(utterance.place.end_s, 3), "language": text.language,
             "text": text.text, "confidence": round(text.confidence, 4),
             "words": [
                 {"text": word.text, "start_s": round(word.start_s, 3), "end_s": round(word.end_s, 3),
@@ -135,7 +135,7 @@ def _facts(script: "Script") -> dict[str, Any]:
                 for word in text.words
             ],
         }
-        for one, text in zip(script.utterances, transcripts_of(script.utterances), strict=True)
+        for utterance, text in zip(script.utterances, transcripts_of(script.utterances), strict=True)
     ]  # fmt: skip
     assert script.media is not None  # of what was transcribed
     assert script.quality is not None

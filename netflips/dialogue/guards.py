@@ -64,7 +64,7 @@ def typed(text: str) -> tuple[Typed, ...]:
         for sign in signs:
             if unicodedata.category(sign)[0] in _KEPT and (strokes := _strokes(sign)):
                 place += 1
-                found += [Typed(one, place, word) for one in strokes]
+                found += [Typed(stroke, place, word) for stroke in strokes]
     return tuple(found)
 
 

@@ -185,7 +185,7 @@ def _put(text: str, fillings: Mapping[str, str], number: int, path: Path) -> str
 def _texts(value: Any, what: str, path: Path) -> list[str]:
     """Return the texts of a value, which is one text or a list. Raises InputError if there is none, or one has no letters."""
     texts = [value] if isinstance(value, str) else value
-    if not isinstance(texts, list) or not texts or not all(isinstance(one, str) and names(one) for one in texts):
+    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) and names(text) for text in texts):
         raise InputError(
             f"{what} of the replies has no text", path=path, expected="a sentence, or a list of them", found=_kinds(value)
         )

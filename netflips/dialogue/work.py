@@ -144,7 +144,7 @@ class Avatar:
             with watch.step("draw"):
                 script = begin_with_given_audio(job, "still", WrittenText(answer.text, by="person"))
                 asked = Text(answer.recognized.text, answer.recognized.language, "recognizer", answer.recognized.words)
-                script = replace(script, utterances=tuple(replace(one, text=asked) for one in script.utterances))
+                script = replace(script, utterances=tuple(replace(utterance, text=asked) for utterance in script.utterances))
                 return talk(script, job, track, self.portrait, self.lips)
 
 

@@ -11,18 +11,18 @@ def approved_targets(script: Script) -> frozenset[int]:
 
     Pieces of one sentence were translated together as text: each translation is used as long as no piece was corrected.
     """
-    texts = ["" if one.text is None else one.text.text for one in script.utterances]
+    texts = ["" if utterance.text is None else utterance.text.text for utterance in script.utterances]
     found = set[int]()
-    for place, one in enumerate(script.utterances):
-        target = one.target
+    for place, utterance in enumerate(script.utterances):
+        target = utterance.target
         if isinstance(target, TranslatedUnits):
-            if _units_stand(one, target):
-                found.add(one.number)
+            if _units_stand(utterance, target):
+                found.add(utterance.number)
             continue
         if not isinstance(target, WrittenText) or not target.is_translated or not target.text.strip():
             continue
-        if target.translation is None or one.text is None:  # nothing says that its source text was corrected
-            found.add(one.number)
+        if target.translation is None or utterance.text is None:  # nothing says that its source text was corrected
+            found.add(utterance.number)
             continue
 
         # A translation keeps the text that it was made of: that of some run of pieces around this one, if none was corrected.
@@ -33,23 +33,25 @@ def approved_targets(script: Script) -> frozenset[int]:
             for last in range(place + 1, min(first + MOST_PIECES, len(texts)) + 1)
         ]
         if any(" ".join(texts[first:last]).split() == of for first, last in spans):
-            found.add(one.number)
+            found.add(utterance.number)
     return frozenset(found)
 
 
-def _units_stand(one: Utterance, target: TranslatedUnits) -> bool:
+def _units_stand(utterance: Utterance, target: TranslatedUnits) -> bool:
     """Return whether target units are still valid: neither the source text nor the text read off them was corrected."""
     is_corrected = target.reading is not None and target.reading.is_by_person
-    return bool(target.units.ids) and not is_corrected and (one.text is None or one.text.text.split() == target.of.split())
+    return (
+        bool(target.units.ids) and not is_corrected and (utterance.text is None or utterance.text.text.split() == target.of.split())
+    )
 
 
 def asked_anew(script: Script, anew: frozenset[int]) -> frozenset[int]:
     """Return the numbers of the utterances that are to be translated once more: those whose target was deleted from a draft, and
     those of `anew` whose target no person wrote."""
-    return frozenset(one.number for one in script.utterances if _is_anew(one, one.number in anew))
+    return frozenset(utterance.number for utterance in script.utterances if _is_anew(utterance, utterance.number in anew))
 
 
-def _is_anew(one: Utterance, is_asked: bool) -> bool:
-    if one.target is None:
-        return bool(one.alternatives) or (one.text is not None and one.text.by == "recognizer")
-    return is_asked and isinstance(one.target, WrittenText) and one.target.is_translated
+def _is_anew(utterance: Utterance, is_asked: bool) -> bool:
+    if utterance.target is None:
+        return bool(utterance.alternatives) or (utterance.text is not None and utterance.text.by == "recognizer")
+    return is_asked and isinstance(utterance.target, WrittenText) and utterance.target.is_translated

@@ -45,8 +45,8 @@ Spectrum = NDArray[np.float32]
 def spoken_spans(regions: Iterable[Interval], rate: int) -> list[Span]:
     """Return where a voice may be, in samples at `rate` Hz: detected speech with a margin; spans that nearly touch are joined."""
     found: list[Span] = []
-    for one in regions:
-        start, stop = (seconds_to_samples(max(at, 0.0), rate) for at in (one.start_s - _MARGIN_S, one.end_s + _MARGIN_S))
+    for region in regions:
+        start, stop = (seconds_to_samples(max(at, 0.0), rate) for at in (region.start_s - _MARGIN_S, region.end_s + _MARGIN_S))
         if found and start - found[-1][1] < seconds_to_samples(_LEAST_PAUSE_S, rate):
             found[-1] = found[-1][0], max(stop, found[-1][1])
         else:
@@ -65,7 +65,7 @@ def background_level(sound: Sound, spoken: Iterable[Span], rate: int) -> float |
         free = [
             sound.between(start, stop)
             for start, stop in edges
-            if stop - start >= _LEAST_S and not any(one.start_s < stop and start < one.end_s for one in sound.regions)
+            if stop - start >= _LEAST_S and not any(region.start_s < stop and start < region.end_s for region in sound.regions)
         ]
         if free:
             levels.append(level_dbfs(np.concatenate(free)))
@@ -79,7 +79,7 @@ def with_background(blocks: Iterable[Samples], spoken: Sequence[Span], rate: int
     `_LONGEST_S`, and two seconds; a longer one with which the sound begins lies in a temporary file.
     """
     pieces = [list(_pieces(one, seconds_to_samples(_LONGEST_S, rate))) for one in spoken]
-    estimate = _Estimate(tuple(span for one in pieces for span in one), rate)
+    estimate = _Estimate(tuple(span for piece in pieces for span in piece), rate)
     if pieces and len(pieces[0]) > 1 and pieces[0][0][0] < _frame_size(rate):
         blocks = estimate.heard_ahead(blocks, len(pieces[0]) - 1)
     yield from estimate.run(blocks)

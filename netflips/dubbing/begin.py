@@ -120,7 +120,7 @@ def _of_script(job: Job, script: Script, texts: "TextCheck") -> tuple[tuple[Spea
         job.notes.add(OTHER_MEDIA(name=path.name))
     for name in other_files(script, path):
         job.notes.add(OTHER_SOUND(name=name))
-    spans = [one.place for one in script.utterances]
+    spans = [utterance.place for utterance in script.utterances]
     _check_times(path, spans, duration_s)
 
     # Faults of what is spoken as it stands are found here, before any work is done.
@@ -128,34 +128,39 @@ def _of_script(job: Job, script: Script, texts: "TextCheck") -> tuple[tuple[Spea
     script, notes = with_script_terms(script, stands, job.term_readings)
     for note, numbers in notes:
         job.notes.add(note, *numbers)
-    approved = [one for one in script.utterances if one.number in stands]
-    if any(isinstance(one.target, WrittenText) for one in approved):
+    approved = [utterance for utterance in script.utterances if utterance.number in stands]
+    if any(isinstance(utterance.target, WrittenText) for utterance in approved):
         texts.require_model()
     _require_voice(job.models.vocoder, path, approved)
 
     utterances = list[Utterance]()
-    for one, place in zip(script.utterances, rounded_places(spans, duration_s), strict=True):
-        if one.number in stands:  # approved as it is: source text, target and alternatives
-            approved_target = replace(one.target, spoken_by="") if isinstance(one.target, WrittenText) else one.target
-            text, target = one.text, approved_target
+    for utterance, place in zip(script.utterances, rounded_places(spans, duration_s), strict=True):
+        if utterance.number in stands:  # approved as it is: source text, target and alternatives
+            approved_target = (
+                replace(utterance.target, spoken_by="") if isinstance(utterance.target, WrittenText) else utterance.target
+            )
+            text, target = utterance.text, approved_target
         else:
-            text, target = None, _asked_target(one, texts)
-        if text is None and one.text is not None and one.text.is_by_person and one.text.text.strip():
-            text = one.text if one.text.by == "subtitles" else Text(one.text.text, one.text.language)
-        takes = one.alternatives if target else ()
-        utterances.append(Utterance(one.number, place, one.speaker, text=text, target=target, alternatives=takes))
+            text, target = None, _asked_target(utterance, texts)
+        if text is None and utterance.text is not None and utterance.text.is_by_person and utterance.text.text.strip():
+            text = utterance.text if utterance.text.by == "subtitles" else Text(utterance.text.text, utterance.text.language)
+        takes = utterance.alternatives if target else ()
+        utterances.append(Utterance(utterance.number, place, utterance.speaker, text=text, target=target, alternatives=takes))
 
     left_out = [
-        word for one in script.utterances if isinstance(one.target, WrittenText) for word in clean_text(one.target.text).left_out
+        word
+        for utterance in script.utterances
+        if isinstance(utterance.target, WrittenText)
+        for word in clean_text(utterance.target.text).left_out
     ]
     if left_out:
         job.notes.add(TEXTS_LEFT_OUT(name=path.name, **left_out_note(left_out).values))
     return script.speakers, tuple(utterances)
 
 
-def _asked_target(one: Utterance, texts: "TextCheck") -> Target | None:
+def _asked_target(utterance: Utterance, texts: "TextCheck") -> Target | None:
     """Return the target that a person gave; None if the utterance is to be translated (again). Raises what `texts` raises."""
-    target = one.target
+    target = utterance.target
     if isinstance(target, TranslatedUnits) and target.reading is not None and target.reading.is_by_person:
         target = WrittenText(target.reading.text)
     if isinstance(target, TranslatedUnits) or (isinstance(target, WrittenText) and target.is_translated):
@@ -164,7 +169,7 @@ def _asked_target(one: Utterance, texts: "TextCheck") -> Target | None:
         return target
     if not target.text.strip():
         return None
-    texts.require_speakable(one.number, target.text)
+    texts.require_speakable(utterance.number, target.text)
     return WrittenText(" ".join(clean_text(target.text).text.split()), "subtitles" if target.by == "subtitles" else "person")
 
 
@@ -182,13 +187,13 @@ def _of_subtitles(
     places = rounded_places(to_edges(spans, sound.regions, sound.activity) if sound.is_there else spans, duration_s)
 
     for number, (cue, place) in enumerate(zip(given.cues, places, strict=True), 1):
-        one = Utterance(number, place, cue.speaker)
+        utterance = Utterance(number, place, cue.speaker)
         if source_text := cue.text if given.side == SOURCE else cue.source_text:
-            one = replace(one, text=Text(source_text, language, "subtitles"))
+            utterance = replace(utterance, text=Text(source_text, language, "subtitles"))
         if cue.text and given.side == TARGET:
             texts.require_speakable(number, cue.text)
-            one = replace(one, target=WrittenText(cue.text, "subtitles"))
-        found.append(one)
+            utterance = replace(utterance, target=WrittenText(cue.text, "subtitles"))
+        found.append(utterance)
     return tuple(found)
 
 
@@ -196,7 +201,7 @@ def _notes_on(given: GivenSubtitles, inside: GivenSubtitles, languages: tuple[st
     """Yield what a person should know of their subtitles. inside: those within the recording. can_translate: their source texts."""
     if inside.note is not None:
         yield inside.note
-    if not given.side and any(one.text for one in given.cues):
+    if not given.side and any(cue.text for cue in given.cues):
         yield ONLY_TIMES(name=given.path.name, source=languages[0], target=languages[1])
     elif given.side == SOURCE and not can_translate:
         yield SHOWN_ONLY(name=given.path.name)
@@ -239,7 +244,7 @@ class TextCheck:
 
 def _require_voice(voice: Voice, path: Path, approved: Sequence[Utterance]) -> None:
     """Raise VocabularyError for target units that the vocoder does not have."""
-    rows = [(one.number, one.target.units) for one in approved if isinstance(one.target, TranslatedUnits)]
+    rows = [(utterance.number, utterance.target.units) for utterance in approved if isinstance(utterance.target, TranslatedUnits)]
     for number, units in rows:
         what = f"the translation of utterance {number} is of other units than the voice speaks"
         hint = "--retranslate translates it once more"

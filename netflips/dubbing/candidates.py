@@ -62,7 +62,7 @@ def best_candidate(candidates: Sequence[TranslationCandidate], slot_s: float, av
 
     candidates: one or more, the best first. slot_s, available_s: as in `TranslationCandidate.speed`.
     """
-    rest = [one for one in candidates if one.seconds] or list(candidates)
+    rest = [candidate for candidate in candidates if candidate.seconds] or list(candidates)
     least = min(one.num_faults for one in rest)
     rest = [one for one in rest if one.num_faults == least]
 
@@ -73,7 +73,7 @@ def best_candidate(candidates: Sequence[TranslationCandidate], slot_s: float, av
 
 
 def with_best_units(
-    one: Utterance, candidates: Sequence[TranslatedUnits], voice: Voice, slack_s: float, scale: float
+    utterance: Utterance, candidates: Sequence[TranslatedUnits], voice: Voice, slack_s: float, scale: float
 ) -> Utterance:  # fmt: skip
     """Return an utterance with its target: of the unit translator's candidates, the best first, the one that fits its time.
 
@@ -81,7 +81,7 @@ def with_best_units(
     utterance may go into the pause after it. scale: of its speaker's durations.
     """
     if len(candidates) == 1:
-        return replace(one, target=candidates[0])
+        return replace(utterance, target=candidates[0])
 
     timed = list[tuple[TranslationCandidate, TranslatedUnits]]()
     for made in candidates:
@@ -92,10 +92,10 @@ def with_best_units(
         seconds = float(units_to_seconds(spoken.num_steps))
         timed.append((TranslationCandidate("", score, seconds=seconds), replace(made, units=UnitList.of(spoken))))
     if not timed:
-        return replace(one, target=candidates[0])
+        return replace(utterance, target=candidates[0])
 
     # A slow speaker needs less natural speech for the same time.
-    times = one.place.seconds, comfortable_s(one.place.seconds, slack_s)
+    times = utterance.place.seconds, comfortable_s(utterance.place.seconds, slack_s)
     best = best_candidate([candidate for candidate, _ in timed], *(time_s / scale for time_s in times))
     others = tuple(units for candidate, units in timed if candidate is not best)[:MOST_TAKES]
-    return replace(one, target=next(units for candidate, units in timed if candidate is best), alternatives=others)
+    return replace(utterance, target=next(units for candidate, units in timed if candidate is best), alternatives=others)

@@ -62,7 +62,7 @@ def check(script: Script, job: Job, recording: Recording) -> Script:
     with job.clock.stage("check"):
         script = _with_leaks(with_more(script, checker.all()), job, recording)
 
-    measured = {one.number: one.checked for one in script.utterances if one.checked is not None}
+    measured = {utterance.number: utterance.checked for utterance in script.utterances if utterance.checked is not None}
     faults = {number: FOUND_FAULTS(faults=list(one.reported)) for number, one in measured.items() if one.reported}
     recognized = [one for one in measured.values() if one.right is not None]
     length = sum(len(one.text) for one in recognized)
@@ -88,8 +88,8 @@ def _measurer(script: Script, job: Job, sound: Sound) -> Measurer:
 
     synthesizer = synthesizer_of(script, job, sound)
 
-    def spoken(one: Utterance) -> Samples:
-        return resample(synthesizer.speak(one).samples, synthesizer.rate, SAMPLE_RATE)
+    def spoken(utterance: Utterance) -> Samples:
+        return resample(synthesizer.speak(utterance).samples, synthesizer.rate, SAMPLE_RATE)
 
     has_times, readings = found is not None and found.has_times, readings_of(script, job)
     return Measurer(spoken, recognizer, has_times, lambda: job.models.likeness_encoder, job.store, mouth, script.target, readings)
@@ -111,29 +111,29 @@ class _Checker:
 
     def all(self) -> dict[int, Utterance]:
         """Return the utterances with what was measured of them, by number."""
-        placed = {one.number: one for one, _ in fitted(self.script)}
+        placed = {utterance.number: utterance for utterance, _ in fitted(self.script)}
         ranks = {number: rank for rank, number in enumerate(placed, 1)}
         for numbers in packs_of(self.script.utterances):
             pack = [placed[number] for number in numbers if number in placed]
-            for one, transcript in zip(pack, self.measurer.transcribe_together(pack), strict=True):
-                found = self._measured(one, transcript)
+            for utterance, transcript in zip(pack, self.measurer.transcribe_together(pack), strict=True):
+                found = self._measured(utterance, transcript)
                 if transcript is not None and found is not None and _WORDS & set(found.checked.faults):
-                    found = self._measured(one)  # by itself: its neighbours may have confused the recognizer
+                    found = self._measured(utterance)  # by itself: its neighbours may have confused the recognizer
                 if found is not None:
-                    self.spoken[one.number] = found
+                    self.spoken[utterance.number] = found
             if pack:
                 self.progress("check", ranks[pack[-1].number], len(placed))
 
         # Only now, when all are spoken, can each be compared with the rest of the dub.
-        return {number: replace(one.utterance, checked=self._among_others(one)) for number, one in self.spoken.items()}
+        return {number: replace(spoken.utterance, checked=self._among_others(spoken)) for number, spoken in self.spoken.items()}
 
-    def _measured(self, one: Utterance, transcript: Transcript | None = None) -> Spoken | None:
+    def _measured(self, utterance: Utterance, transcript: Transcript | None = None) -> Spoken | None:
         """Speak and measure an utterance; None, with a note, where that fails. transcript: if it is known."""
         try:
-            return self.measurer.measured(one, transcript)
+            return self.measurer.measured(utterance, transcript)
         except NetflipsError as error:
-            LOG.debug("check of utterance %d", one.number, exc_info=True)
-            self.notes.add(NOT_CHECKED(error=error.what), one.number)
+            LOG.debug("check of utterance %d", utterance.number, exc_info=True)
+            self.notes.add(NOT_CHECKED(error=error.what), utterance.number)
             return None
 
     def _among_others(self, spoken: Spoken) -> Checked:
@@ -164,7 +164,7 @@ class _Checker:
     @cached_property
     def _stay_open(self) -> bool:
         """Whether lips stay open at half or more of all b, m and p of the dub."""
-        shut, stay = (sum(one.lips[place] for one in self.spoken.values()) for place in (0, 1))
+        shut, stay = (sum(spoken.lips[place] for spoken in self.spoken.values()) for place in (0, 1))
         return stay >= max(shut, _LEAST_OPEN)
 
     def _likeness(self, spoken: Spoken, speaker: str) -> float | None:
@@ -189,7 +189,7 @@ def packs_of(utterances: Sequence[Utterance]) -> Iterator[list[int]]:
     They are packed by their times in the original, so that a changed text leaves the other packs as they are, with their
     kept transcripts.
     """
-    for pack in packed([one.place.seconds + APART_S for one in utterances]):
+    for pack in packed([utterance.place.seconds + APART_S for utterance in utterances]):
         yield [utterances[k].number for k in pack]
 
 
@@ -215,19 +215,19 @@ def _with_leaks(script: Script, job: Job, recording: Recording) -> Script:
         return script
 
     known = dict[int, Utterance]()
-    for one in script.utterances:
-        if one.checked is not None and one.number in found:
-            more: tuple[SpeechFault, ...] = ("leak",) if found[one.number] > _LEAK + behind else ()
-            faults = in_order({*one.checked.faults, *more})
-            checked = one.checked._replace(leak=round(found[one.number], 3), faults=faults)
-            known[one.number] = replace(one, checked=checked)
+    for utterance in script.utterances:
+        if utterance.checked is not None and utterance.number in found:
+            more: tuple[SpeechFault, ...] = ("leak",) if found[utterance.number] > _LEAK + behind else ()
+            faults = in_order({*utterance.checked.faults, *more})
+            checked = utterance.checked._replace(leak=round(found[utterance.number], 3), faults=faults)
+            known[utterance.number] = replace(utterance, checked=checked)
     return with_more(script, known)
 
 
 def _background_share(sound: Sound) -> float:
     """Return the level of the sound outside of speech, as a share of the level within it."""
     powers = 10 ** (sound.activity.levels.astype(np.float64) / 10)  # of 32 ms each: the sound itself may last for hours
-    at = [(int(one.start_s * STEP_RATE), ceil(one.end_s * STEP_RATE)) for one in sound.regions]
+    at = [(int(region.start_s * STEP_RATE), ceil(region.end_s * STEP_RATE)) for region in sound.regions]
     spoken = is_spoken(at, len(powers))
     if spoken.all() or not spoken.any():
         return 0.0
@@ -241,7 +241,10 @@ def _mixed_pieces(
 
     mixed: sound of the output in blocks, float32 [time, channel] at `rate` Hz.
     """
-    wanted = [(one.number, one.place, seconds_to_samples(clock.at(one.place.start_s), rate)) for one, _ in fitted(script)]
+    wanted = [
+        (utterance.number, utterance.place, seconds_to_samples(clock.at(utterance.place.start_s), rate))
+        for utterance, _ in fitted(script)
+    ]
     held, first = np.zeros(0, np.float32), 0
 
     for block in mixed:

@@ -47,7 +47,7 @@ def in_step(given: GivenSubtitles, job: Job, sound: Sound) -> GivenSubtitles:
     asked, name = job.options.subtitle_offset, given.path.name
     seconds = asked if isinstance(asked, float) else 0.0
     if asked in (None, AUTO) and sound.is_there:
-        late_s = offset_of([Interval(one.start_s, one.end_s) for one in given.cues], sound.regions)
+        late_s = offset_of([Interval(cue.start_s, cue.end_s) for cue in given.cues], sound.regions)
         if asked == AUTO and late_s is None:
             job.notes.add(OFFSET_UNKNOWN(name=name))
         elif late_s is not None and abs(late_s) >= _LEAST_OFFSET_S:
@@ -66,7 +66,7 @@ def offset_of(cues: Sequence[Interval], speech: Sequence[Interval]) -> float | N
     Both become masks over time, and the offset is where these correlate most (as ffsubsync finds it); then it is that of the edges
     at which cues begin, since many are shown longer than their speech.
     """
-    cues = [one for one in cues if speech and one.start_s < speech[-1].end_s + _FARTHEST_S]  # others may have mistyped times
+    cues = [cue for cue in cues if speech and cue.start_s < speech[-1].end_s + _FARTHEST_S]  # others may have mistyped times
     if len(cues) < _LEAST_CUES:
         return None
     length = max(cues[-1].end_s, speech[-1].end_s) + _FARTHEST_S  # silence between the end and the beginning, for lags wrap around
@@ -151,7 +151,7 @@ def _edge(speech_s: float, cue_s: float, activity: SpeechActivity, *, is_start: 
 def uncovered_in(script: Script, job: Job, sound: Sound) -> list[Interval]:
     """Return the stretches of speech of the part that lie in no utterance; what is hardly words, as a laugh, is none."""
     part = Interval(float(job.part.start), float(job.part.stop))
-    found = [one.within(part) for one in outside(sound.regions, [one.place for one in script.utterances])]
+    found = [one.within(part) for one in outside(sound.regions, [utterance.place for utterance in script.utterances])]
     if any(_is_long(one) for one in found) and (speech := job.road.recognized(job, sound)) is not None:
         laughs = {one.place for span in found if _is_long(span) for one in speech.between(*span) if one.is_hardly_words}
         found = outside(found, sorted(laughs))
@@ -183,7 +183,7 @@ def compare_with_speech(script: Script, job: Job, recording: Recording) -> None:
         return
     has_subtitles = is_subtitles(path)
     if spans := uncovered_in(script, job, sound):
-        seconds = sum(one.seconds for one in spans)
+        seconds = sum(span.seconds for span in spans)
         is_muted = job.options.other_speech == "mute" or job.options.background == "mute"
         values = {"seconds": round(seconds, 2), "is_subtitles": has_subtitles, "is_muted": is_muted}
         job.notes.add(UNCOVERED(spans=_rounded(spans), heard=_heard_in(spans, job, sound), **values))
@@ -194,8 +194,8 @@ def compare_with_speech(script: Script, job: Job, recording: Recording) -> None:
 
 def silent_places(script: Script, job: Job, sound: Sound) -> list[Interval]:
     """Return the places of the part's utterances in which nobody speaks."""
-    spans = [one.place for one in job.part.utterances(script)]
-    return [one for one in spans if not _is_of(one, [sound.regions[number] for number in _meeting(sound.regions, one)])]
+    spans = [utterance.place for utterance in job.part.utterances(script)]
+    return [span for span in spans if not _is_of(span, [sound.regions[number] for number in _meeting(sound.regions, span)])]
 
 
 def _heard_in(spans: Sequence[Interval], job: Job, sound: Sound) -> str:

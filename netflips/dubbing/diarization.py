@@ -68,16 +68,16 @@ def recognize(faces: Mapping[int, FoundFaces]) -> list[SeenSpeaker]:
         for person in people_in([track for track in one.faces if track.shot == shot])
     ]
     clusters = _clusters(_distances(seen)) if len(seen) > 1 else [1] * len(seen)
-    return [replace(one, face=face) for one, face in zip(seen, clusters, strict=True)]
+    return [replace(speaker, face=face) for speaker, face in zip(seen, clusters, strict=True)]
 
 
 def _meeting(seen: Sequence[SeenSpeaker]) -> set[frozenset[int]]:
     """Return the pairs of faces that are in the frame at once at any time."""
     return {
-        frozenset((one.face, other.face))
-        for number, one in enumerate(seen)
+        frozenset((speaker.face, other.face))
+        for number, speaker in enumerate(seen)
         for other in seen[number + 1 :]
-        if one.face != other.face and _meet(one, other)
+        if speaker.face != other.face and _meet(speaker, other)
     }
 
 
@@ -94,16 +94,16 @@ def _clusters(distances: NDArray[np.float64]) -> list[int]:
 def _distances(seen: Sequence[SeenSpeaker]) -> NDArray[np.float64]:
     from scipy.spatial.distance import pdist, squareform
 
-    distances, boxes = squareform(pdist(np.stack([_look(one) for one in seen]))), [_box(one) for one in seen]
-    for number, one in enumerate(seen):
+    distances, boxes = squareform(pdist(np.stack([_look(speaker) for speaker in seen]))), [_box(speaker) for speaker in seen]
+    for number, speaker in enumerate(seen):
         for later, other in enumerate(seen[number + 1 :], number + 1):
             # Who is in sight together cannot be one person, however alike they look. Who sits at the same place of one shot in two
             # utterances very likely is one: the camera did not move between them.
             factor = 1.0
-            if one.number == other.number:
-                factor = _AT_ONCE if _meet(one, other) else 1.0
+            if speaker.number == other.number:
+                factor = _AT_ONCE if _meet(speaker, other) else 1.0
             elif (
-                one.shot == other.shot
+                speaker.shot == other.shot
                 and overlap(boxes[number], boxes[later]) >= _SAME_PLACE
                 and distances[number, later] < _OTHER_SIDE  # else somebody else is there, by a wipe that no search found
             ):
@@ -114,17 +114,17 @@ def _distances(seen: Sequence[SeenSpeaker]) -> NDArray[np.float64]:
     return np.asarray(distances, np.float64)
 
 
-def _look(one: SeenSpeaker) -> NDArray[np.float32]:
+def _look(speaker: SeenSpeaker) -> NDArray[np.float32]:
     """Return the appearance of the longest track, float32 [D]: it averages the most frames."""
-    return max(one.person.tracks, key=lambda track: len(track.boxes)).appearance
+    return max(speaker.person.tracks, key=lambda track: len(track.boxes)).appearance
 
 
-def _box(one: SeenSpeaker) -> NDArray[np.float32]:
-    return np.asarray(np.median(np.concatenate([track.boxes for track in one.person.tracks]), axis=0), np.float32)
+def _box(speaker: SeenSpeaker) -> NDArray[np.float32]:
+    return np.asarray(np.median(np.concatenate([track.boxes for track in speaker.person.tracks]), axis=0), np.float32)
 
 
-def _meet(one: SeenSpeaker, other: SeenSpeaker) -> bool:
-    return one.number == other.number and any(one.person.meets(track) for track in other.person.tracks)
+def _meet(speaker: SeenSpeaker, other: SeenSpeaker) -> bool:
+    return speaker.number == other.number and any(speaker.person.meets(track) for track in other.person.tracks)
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def who_speaks(
     voice decides. Faces of one voice that are never in sight together are one person, seen from elsewhere.
     """
     crowd = _Crowd(utterances, faces, seen)
-    decided = [crowd.decide(one) for one in utterances]
+    decided = [crowd.decide(utterance) for utterance in utterances]
     order = {id(person): number for number, person in enumerate({id(person): person for person, _, _ in decided}.values(), 1)}
     return [UtteranceSpeaker(order[id(person)], tracks, evidence) for person, tracks, evidence in decided]
 
@@ -182,49 +182,51 @@ class _Crowd:
     def __init__(self, utterances: Sequence[UtteranceVoice], faces: Mapping[int, FoundFaces], seen: Sequence[SeenSpeaker]) -> None:
         self._faces, self._utterances = faces, utterances
         self._seen: dict[int, list[SeenSpeaker]] = defaultdict(list)
-        for one in seen:
-            self._seen[one.number].append(one)
+        for speaker in seen:
+            self._seen[speaker.number].append(speaker)
         self._scores = {number: _scores(faces[number], shown) for number, shown in self._seen.items()}
         self._wins, self._seconds = self._count(utterances)
         self._pitches = {
-            voice: float(np.mean([one.pitch for one in utterances if one.voice == voice and one.pitch is not None]))
-            for voice in {one.voice for one in utterances if one.pitch is not None}
+            voice: float(
+                np.mean([utterance.pitch for utterance in utterances if utterance.voice == voice and utterance.pitch is not None])
+            )
+            for voice in {utterance.voice for utterance in utterances if utterance.pitch is not None}
         }
 
-        self._meeting, all_faces = _meeting(seen), {one.face for one in seen}
+        self._meeting, all_faces = _meeting(seen), {speaker.face for speaker in seen}
         # What each face looks like on average, float32 [D].
-        self._looks = {face: np.mean([_look(one) for one in seen if one.face == face], axis=0) for face in all_faces}
+        self._looks = {face: np.mean([_look(speaker) for speaker in seen if speaker.face == face], axis=0) for face in all_faces}
         self._people: list[_Person] = []
         self._find_people()
 
         self._main = _Person(None)
-        if voices := dict.fromkeys(one.voice for one in utterances if one.voice is not None):
+        if voices := dict.fromkeys(utterance.voice for utterance in utterances if utterance.voice is not None):
             # An utterance too short for its voice to be known is given to whoever speaks most.
             self._main = self._by_voice(max(voices, key=lambda voice: self._seconds[voice]))
 
-    def decide(self, one: UtteranceVoice) -> tuple[_Person, frozenset[int], float]:
+    def decide(self, voice: UtteranceVoice) -> tuple[_Person, frozenset[int], float]:
         """Return who speaks an utterance, the numbers of the speaker's tracks, and the evidence for it."""
-        scores = self._scores.get(one.number, {})
-        known = self._by_voice(one.voice)
-        allowed = {face: score for face, score in scores.items() if not one.is_user_given or self._may_be(face, known)}
+        scores = self._scores.get(voice.number, {})
+        known = self._by_voice(voice.voice)
+        allowed = {face: score for face, score in scores.items() if not voice.is_user_given or self._may_be(face, known)}
         # What the user says of the speaker outweighs any movement of a mouth; a voice known from elsewhere only helps its face.
-        bonus = SPEAKS if one.is_user_given else SPEAKS - SPEAKS_KNOWN
-        own = known.faces or self._alone(one, allowed)
+        bonus = SPEAKS if voice.is_user_given else SPEAKS - SPEAKS_KNOWN
+        own = known.faces or self._alone(voice, allowed)
         # Of equals, the face that was seen first: a resumed dub must decide the same.
         best = max(allowed, key=lambda face: (allowed[face] + bonus * (face in own), -face), default=None)
 
         # A face in sight is not enough: in a reaction shot it is the listener's.
         if best is None or allowed[best] + bonus * (best in own) < SPEAKS:
             return known, frozenset(), 0.0
-        person = known if one.is_user_given or best in known.faces else self._by_face(best, one.voice) or known
-        return person, self._tracks(one.number, person.faces | {best}), allowed[best]
+        person = known if voice.is_user_given or best in known.faces else self._by_face(best, voice.voice) or known
+        return person, self._tracks(voice.number, person.faces | {best}), allowed[best]
 
-    def _alone(self, one: UtteranceVoice, scores: Mapping[int, float]) -> set[int]:
+    def _alone(self, voice: UtteranceVoice, scores: Mapping[int, float]) -> set[int]:
         """Return the only face in sight while a voice speaks whose utterances all have still frames; no face otherwise.
 
         Still frames show no movement of a mouth that could be evidence.
         """
-        same = [other.number for other in self._utterances if other.voice == one.voice]
+        same = [other.number for other in self._utterances if other.voice == voice.voice]
         looked = [number for number in same if number in self._faces]
         tracks = [[track for seen in self._seen.get(number, ()) for track in seen.person.tracks] for number in looked]
         is_held = all(found and not any(track.is_judged for track in found) for found in tracks)
@@ -237,15 +239,15 @@ class _Crowd:
         """
         wins: dict[Voice, dict[int, float]] = defaultdict(lambda: defaultdict(float))
         seconds: dict[Voice, float] = defaultdict(float)
-        for one in utterances:
-            if one.voice is None:
+        for utterance in utterances:
+            if utterance.voice is None:
                 continue
-            seconds[one.voice] += one.seconds
+            seconds[utterance.voice] += utterance.seconds
 
-            scores = self._scores.get(one.number, {})
+            scores = self._scores.get(utterance.number, {})
             best = max(scores, key=lambda face: scores[face], default=None)
             if best is not None and scores[best] >= SPEAKS:
-                wins[one.voice][best] += scores[best] * one.seconds
+                wins[utterance.voice][best] += scores[best] * utterance.seconds
 
         return wins, seconds
 
@@ -263,7 +265,7 @@ class _Crowd:
             own = sorted(kept, key=lambda face: -won[face])
             people: list[_Person] = []
             for face in own:
-                alike = [one for one in people if self._may_be(face, one)]
+                alike = [person for person in people if self._may_be(face, person)]
                 if alike and won[face] < _SHARE * won[own[0]]:
                     continue
                 if alike:
@@ -313,15 +315,15 @@ class _Crowd:
         In shots without that person's faces they are those of whoever speaks there: likely the same person, seen from elsewhere.
         """
         here = self._seen[number]
-        chosen = [one for one in here if one.face in faces]
-        shots = {one.shot for one in chosen}
+        chosen = [speaker for speaker in here if speaker.face in faces]
+        shots = {speaker.shot for speaker in chosen}
 
-        for one in sorted(here, key=lambda one: -_evidence(one, self._faces[number])):
-            if one.shot not in shots and _evidence(one, self._faces[number]) >= SPEAKS:
-                chosen.append(one)
-                shots.add(one.shot)
+        for speaker in sorted(here, key=lambda speaker: -_evidence(speaker, self._faces[number])):
+            if speaker.shot not in shots and _evidence(speaker, self._faces[number]) >= SPEAKS:
+                chosen.append(speaker)
+                shots.add(speaker.shot)
 
-        tracks = sorted((track for one in chosen for track in one.person.tracks), key=lambda track: track.first)
+        tracks = sorted((track for speaker in chosen for track in speaker.person.tracks), key=lambda track: track.first)
         # Whoever reads the tracks expects one face in each frame, so the later of two that overlap is left out.
         clashes = {late.number for early, late in pairwise(tracks) if late.first <= early.last}
         return frozenset(track.number for track in tracks) - clashes
@@ -330,9 +332,12 @@ class _Crowd:
 def _scores(faces: FoundFaces, seen: Sequence[SeenSpeaker]) -> dict[int, float]:
     """Return the evidence of each face that it speaks an utterance; a face in sight for less than half of it counts for less."""
     scores = {}
-    for face in {one.face for one in seen}:
+    for face in {speaker.face for speaker in seen}:
         shown = [
-            (track.num_before(faces.span.own), track.evidence) for one in seen if one.face == face for track in one.person.tracks
+            (track.num_before(faces.span.own), track.evidence)
+            for speaker in seen
+            if speaker.face == face
+            for track in speaker.person.tracks
         ]
 
         total = sum(count for count, _ in shown)
@@ -341,5 +346,5 @@ def _scores(faces: FoundFaces, seen: Sequence[SeenSpeaker]) -> dict[int, float]:
     return scores
 
 
-def _evidence(one: SeenSpeaker, faces: FoundFaces) -> float:
-    return _scores(faces, [one])[one.face]
+def _evidence(speaker: SeenSpeaker, faces: FoundFaces) -> float:
+    return _scores(faces, [speaker])[speaker.face]

@@ -93,7 +93,10 @@ def around_wordless(speech: RecognizedSpeech, start_s: float, end_s: float) -> l
 
 def _named(script: Script, turns: "Sequence[Turn]") -> Script:
     """Fill in the speakers by the turns, where none is named yet."""
-    named = (one if one.speaker else replace(one, speaker=speaker_in(one.place, turns)) for one in script.utterances)
+    named = (
+        utterance if utterance.speaker else replace(utterance, speaker=speaker_in(utterance.place, turns))
+        for utterance in script.utterances
+    )
     return replace(script, utterances=tuple(named))
 
 
@@ -190,16 +193,16 @@ def changes(turns: Sequence[Turn], regions: Sequence[Interval]) -> list[float]:
     """
     found, before = list[float](), None
     edges = np.array(regions, np.float64).ravel()
-    for one in turns:
-        if before is not None and one.end_s <= before.end_s:
+    for turn in turns:
+        if before is not None and turn.end_s <= before.end_s:
             continue
-        if before is not None and one.speaker != before.speaker:
-            time = (before.end_s + one.start_s) / 2
+        if before is not None and turn.speaker != before.speaker:
+            time = (before.end_s + turn.start_s) / 2
             nearest = float(edges[np.abs(edges - time).argmin()]) if len(edges) else time
             time = nearest if abs(nearest - time) < _NEAR_S else time
             if not found or time - found[-1] >= _SHORTEST_S:
                 found.append(time)
-        before = one
+        before = turn
     return found
 
 

@@ -53,14 +53,14 @@ def fit(script: Script, job: Job, recording: Recording) -> Script:
     fitter = fitter_of(script, job, sound)
     keeps_length = not script.is_source_timed and job.options.timing == "auto"
     with job.clock.stage("speech"):
-        for one, units in with_target_units(script):
+        for utterance, units in with_target_units(script):
             if keeps_length and (silence := fitter.silence(units.vocabulary)) is not None:
                 units = rested(units, silence, sound, float(job.info.duration_s))
-                one = replace(one, units=units)
-            time_fit, note = fitter.fit(one, units)
-            placed[one.number] = replace(one, fit=time_fit)
+                utterance = replace(utterance, units=units)
+            time_fit, note = fitter.fit(utterance, units)
+            placed[utterance.number] = replace(utterance, fit=time_fit)
             if note is not None:
-                job.notes.add(note, one.number)
+                job.notes.add(note, utterance.number)
     if not placed and not job.options.is_draft:  # in a draft, the user can still write the texts
         hint = "the warnings say why; is there speech in it, in the language of --from?"
         raise UnitError("no utterance has a translation that can be spoken", path=job.info.path, hint=hint)
@@ -70,9 +70,9 @@ def fit(script: Script, job: Job, recording: Recording) -> Script:
 def with_outputs(script: Script, part: Part, rate: Fraction) -> Script:
     """Fill in the place of each utterance in the output. rate: frames per second of the recording."""
     clock, placed = OutputClock(script, part, rate), dict[int, Utterance]()
-    for one, time_fit in fitted(script):
-        begin = float(clock.at(one.place.start_s))
-        placed[one.number] = replace(one, fit=replace(time_fit, output=Interval(begin, begin + time_fit.spoken_s)))
+    for utterance, time_fit in fitted(script):
+        begin = float(clock.at(utterance.place.start_s))
+        placed[utterance.number] = replace(utterance, fit=replace(time_fit, output=Interval(begin, begin + time_fit.spoken_s)))
     return with_more(script, placed)
 
 
@@ -112,30 +112,30 @@ class Fitter:
     keep_sound: bool
     """whether a program's speech keeps its sound"""
 
-    def fit(self, one: Utterance, units: UnitList) -> tuple[TimeFit, Note | None]:
+    def fit(self, utterance: Utterance, units: UnitList) -> tuple[TimeFit, Note | None]:
         """Return durations that fit an utterance's place, and a note where its speech is hurried or cut.
 
         units: what is spoken, with natural durations.
         """
         natural = np.array(units.durations, np.int64)
         total, count = int(natural.sum()), len(units.ids)
-        slot_s = self.script.slot_s(one)
+        slot_s = self.script.slot_s(utterance)
         if slot_s is None:  # it takes as long as it takes
             return TimeFit(Interval(0.0, 0.0), count, _s(total), _s(total), durations=tuple(natural.tolist())), None
 
-        length, slack = exact(slot_s), self.slack[one.number]
+        length, slack = exact(slot_s), self.slack[utterance.number]
         slot = max(frame_at(length, UNIT_RATE), 1)
         pause = max(frame_at(length + slack, UNIT_RATE) - slot, 0)
-        is_kept = keeps_its_sound(one, self.keep_sound)
+        is_kept = keeps_its_sound(utterance, self.keep_sound)
 
         # Spare time goes into pauses at first, so that the dub rests where the original rests; only then is speech made slower.
         silence = None if is_kept else self.silence(units.vocabulary)
         is_silent = np.equal(units.ids, -1 if silence is None else silence)
         if silence is not None:
-            natural = rest_at_pauses(natural, is_silent, slot - total, original=pauses_in(self.sound, one.place))
+            natural = rest_at_pauses(natural, is_silent, slot - total, original=pauses_in(self.sound, utterance.place))
             total = int(natural.sum())
         if not is_kept and total < slot:  # a slow speaker stays slow, but only within the slot, so that nothing has to be hurried
-            scale = duration_scale(self.script.speaker(one.speaker).rate, self.keep_sound)
+            scale = duration_scale(self.script.speaker(utterance.speaker).rate, self.keep_sound)
             total = max(min(round(total * scale), slot), total)
             natural = scale_durations(natural, total)
         if silence is not None:  # beyond a little, speech is not drawn out but rests longer

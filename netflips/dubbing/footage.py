@@ -77,53 +77,56 @@ class SeenFootage:
     progress: Progress
     _lock: RLock = field(default_factory=RLock)
 
-    def facts(self, one: Utterance) -> str:
+    def facts(self, utterance: Utterance) -> str:
         """Return what the mouths depend on that an utterance is drawn with."""
-        people = set(self._people_in(one).values())
+        people = set(self._people_in(utterance).values())
         return key_of([piece.made_of for piece in self._pieces if people & set(self._people_in(piece.utterance).values())])
 
-    def codes(self, one: Utterance, codes: Any) -> Any:
+    def codes(self, utterance: Utterance, codes: Any) -> Any:
         """Return codes of an utterance by which its lips are drawn on its footage."""
         with self._lock:
-            own = [piece for piece in self._stretches if piece.utterance.number == one.number]
-            return self.lips.on_footage(codes, partial(self._stretch_at, own), partial(self._person_who, one))
+            own = [piece for piece in self._stretches if piece.utterance.number == utterance.number]
+            return self.lips.on_footage(codes, partial(self._stretch_at, own), partial(self._person_who, utterance))
 
-    def misses(self, one: Utterance) -> Sequence[str]:
+    def misses(self, utterance: Utterance) -> Sequence[str]:
         """Return what is missing of the people in an utterance to show what is said, see `FootageLipSync.misses`."""
 
         def missing() -> list[str]:
             found = list[str]()
             with self._lock:
-                for face in self._people_in(one):
-                    person = self._person_who(one, face)
-                    seen = (self.stretch(piece) for piece in self._stretches if piece.utterance.number == one.number)
+                for face in self._people_in(utterance):
+                    person = self._person_who(utterance, face)
+                    seen = (self.stretch(piece) for piece in self._stretches if piece.utterance.number == utterance.number)
                     found += [self.lips.misses(person, stretch, face) for stretch in seen if (stretch.mouths["face"] == face).any()]
             return sorted({code for code in found if code})
 
-        return self.store.kept(list[str], _STEP, (self.facts(one), one.number, "misses"), missing)
+        return self.store.kept(list[str], _STEP, (self.facts(utterance), utterance.number, "misses"), missing)
 
-    def _person_who(self, one: Utterance, face: int) -> Any:
+    def _person_who(self, utterance: Utterance, face: int) -> Any:
         with self._lock:
-            return self._acquainted(self._person_of(one, face))
+            return self._acquainted(self._person_of(utterance, face))
 
     @cached_property
     def _paths(self) -> dict[int, FacePath]:
-        return {one.number: follow(self.faces.drawn(one), self.faces.spans[one.number], self.shots) for one in self.utterances}
+        return {
+            utterance.number: follow(self.faces.drawn(utterance), self.faces.spans[utterance.number], self.shots)
+            for utterance in self.utterances
+        }
 
     @cached_property
     def _pieces(self) -> list[_Piece]:
         """The stretches of all utterances with a face."""
-        shown = [(one, self.faces.spans[one.number]) for one in self.utterances if self.faces.drawn(one)]
+        shown = [(utterance, self.faces.spans[utterance.number]) for utterance in self.utterances if self.faces.drawn(utterance)]
         total, pieces = sum(span.length for _, span in shown), list[_Piece]()
-        for one, span in shown:
+        for utterance, span in shown:
             count = max(1, ceil(frames_to_seconds(span.length) / _STRETCH_S))
             edges = [span.first + span.length * part // count for part in range(count + 1)]
-            drawn = key_of([[face.first, face.number, face.shot, face.boxes] for face in self.faces.drawn(one)])
+            drawn = key_of([[face.first, face.number, face.shot, face.boxes] for face in self.faces.drawn(utterance)])
             for first, stop in pairwise(edges):
                 quota = max(ceil(self.lips.most_mouths * (stop - first) / max(total, 1)), _LEAST_MOUTHS)
                 start_s, stop_s = frames_to_seconds(first), frames_to_seconds(stop)
                 cuts = [cut for cut in self.shots.cuts if start_s - 1 <= cut <= stop_s + 1]
-                pieces.append(_Piece(one, start_s, stop_s, quota, (self.digest, RENDERING, first, stop, quota, cuts, drawn)))
+                pieces.append(_Piece(utterance, start_s, stop_s, quota, (self.digest, RENDERING, first, stop, quota, cuts, drawn)))
         return pieces
 
     @cached_property
@@ -132,23 +135,29 @@ class SeenFootage:
         if self.faces.boxes is not None:
             return {}
         return {
-            (one.number, track.shot, track.number): one.face for one in recognize(self.faces.seen) for track in one.person.tracks
+            (speaker.number, track.shot, track.number): speaker.face
+            for speaker in recognize(self.faces.seen)
+            for track in speaker.person.tracks
         }
 
-    def _people_in(self, one: Utterance) -> dict[int, _Person]:
+    def _people_in(self, utterance: Utterance) -> dict[int, _Person]:
         """Return who the faces are that are drawn in an utterance, by their numbers. One that nobody recognized is its own
         person."""
-        drawn = sorted(self.faces.drawn(one), key=attrgetter("first"))
+        drawn = sorted(self.faces.drawn(utterance), key=attrgetter("first"))
         numbers = [face_number(face.shot, face.number) for face in drawn]
         people: list[_Person] = [
-            self._recognized.get((one.number, face.shot, face.number), (one.number, number))
+            self._recognized.get((utterance.number, face.shot, face.number), (utterance.number, number))
             for face, number in zip(drawn, numbers, strict=True)
         ]
         return dict(zip(numbers, uncovered_people(drawn, people), strict=True))
 
-    def _person_of(self, one: Utterance, face: int) -> _Person:
+    def _person_of(self, utterance: Utterance, face: int) -> _Person:
         # Boxes of a file have no shots: there each shot shows somebody else.
-        return (one.number, face) if self.faces.boxes is not None else self._people_in(one).get(face, (one.number, face))
+        return (
+            (utterance.number, face)
+            if self.faces.boxes is not None
+            else self._people_in(utterance).get(face, (utterance.number, face))
+        )
 
     @cached_property
     def _stretches(self) -> list[_Piece]:

@@ -56,13 +56,17 @@ def with_given_speech(script: Script, job: Job, path: Path) -> Script:
     path: file or folder of that speech. A text of the script becomes the reading of the speech. Raises InputError for a folder or
     track that does not belong to the recording.
     """
-    utterances = [one for one in job.part.utterances(script) if not isinstance(one.target, SpokenSound | GivenUnits | KeptOriginal)]
+    utterances = [
+        utterance
+        for utterance in job.part.utterances(script)
+        if not isinstance(utterance.target, SpokenSound | GivenUnits | KeptOriginal)
+    ]
     found: dict[int, tuple[str, Interval | None]]
     if path.is_dir():
         found = {number: (file.name, None) for number, file in numbered_files(path, len(script.utterances)).items()}
     else:
         taken = _in_track(path, _sound_beside(MediaSource(path), job), script.utterances, job.notes)
-        spans = {one.number: taken[one.number] for one in utterances if one.number in taken}
+        spans = {utterance.number: taken[utterance.number] for utterance in utterances if utterance.number in taken}
         found = {number: (path.name, span) for number, span in spans.items()}
         # The samples of all spans are read in one go, and found when each target is encoded.
         rate, digest = job.sound_rate if job.options.keep_sound else SAMPLE_RATE, file_digest(path)
@@ -71,16 +75,16 @@ def with_given_speech(script: Script, job: Job, path: Path) -> Script:
                 job.store.keep(GIVEN, (digest, rate, *spans[number]), samples)
 
     targets = dict[int, Utterance]()
-    for one in utterances:
-        if one.number not in found:
-            job.notes.add(LEFT_ALONE(reason=NOTHING_GIVEN.code, name=path.name), one.number)
+    for utterance in utterances:
+        if utterance.number not in found:
+            job.notes.add(LEFT_ALONE(reason=NOTHING_GIVEN.code, name=path.name), utterance.number)
             continue
-        name, span = found[one.number]
-        text = one.target.text if isinstance(one.target, WrittenText) else ""
+        name, span = found[utterance.number]
+        text = utterance.target.text if isinstance(utterance.target, WrittenText) else ""
         reading = Text(text, job.languages[1]) if text else None
         start_s, end_s = span or (0.0, None)
         target = SpokenSound(name, from_s=start_s, to_s=end_s, keep_sound=job.options.keep_sound, reading=reading)
-        targets[one.number] = replace(one, target=target)
+        targets[utterance.number] = replace(utterance, target=target)
     return with_more(script, targets)
 
 
@@ -115,55 +119,55 @@ class SpeechFiles:
         asked = () if options.script is None else options.script.utterances
         return cls(store, rate, options.script_in, asked, options.speech_in)
 
-    def sound_of(self, one: Utterance, target: SpokenSound) -> Samples:
+    def sound_of(self, utterance: Utterance, target: SpokenSound) -> Samples:
         """Return the sound of a target without the silence around it, float32 [S].
 
         It is at the output's rate if the target keeps its sound, else at 16 kHz. Raises NetflipsError for what cannot be speech.
         """
-        path, rate = self._path_of(one, target), self.rate if target.keep_sound else SAMPLE_RATE
+        path, rate = self._path_of(utterance, target), self.rate if target.keep_sound else SAMPLE_RATE
         made_of = (file_digest(path), rate, target.from_s, target.to_s)
         return self.store.kept(np.ndarray, GIVEN, made_of, lambda: speech_in(path, rate, start_s=target.from_s, end_s=target.to_s))
 
-    def units_of(self, one: Utterance, target: SpokenSound, models: Models) -> UnitList | Note:
+    def units_of(self, utterance: Utterance, target: SpokenSound, models: Models) -> UnitList | Note:
         """Return the units of a target's speech, or a note with the reason why it cannot be used."""
 
         try:
-            samples = self.sound_of(one, target)
+            samples = self.sound_of(utterance, target)
         except NetflipsError as error:
             return LEFT_ALONE(reason=NOT_USABLE.code, name=target.file, error=words_of(error))
         return encoded(resample(samples, self.rate if target.keep_sound else SAMPLE_RATE, SAMPLE_RATE), models, self.store)
 
-    def _path_of(self, one: Utterance, target: SpokenSound) -> Path:
-        is_asked = len(self.asked) >= one.number and isinstance(self.asked[one.number - 1].target, SpokenSound)
+    def _path_of(self, utterance: Utterance, target: SpokenSound) -> Path:
+        is_asked = len(self.asked) >= utterance.number and isinstance(self.asked[utterance.number - 1].target, SpokenSound)
         if self.script_in is not None and is_asked:
             return file_beside(self.script_in, target.file)
         assert self.speech_in is not None  # files come from the script or from --speech-in
         return self.speech_in / target.file if self.speech_in.is_dir() else self.speech_in
 
 
-def keeps_its_sound(one: Utterance, keep_sound: bool) -> bool:
+def keeps_its_sound(utterance: Utterance, keep_sound: bool) -> bool:
     """Return whether an utterance's new speech keeps its sound, and is not spoken again in the speaker's voice.
 
     keep_sound: whether a program's speech does.
     """
-    if isinstance(one.target, SpokenSound):
-        return one.target.keep_sound
-    return isinstance(one.target, WrittenText) and bool(one.target.spoken_by) and keep_sound
+    if isinstance(utterance.target, SpokenSound):
+        return utterance.target.keep_sound
+    return isinstance(utterance.target, WrittenText) and bool(utterance.target.spoken_by) and keep_sound
 
 
 def kept_sound(
-    one: Utterance, length: int, files: Callable[[], SpeechFiles], texts: Callable[[], TextToUnit | ProgramSpeech]
+    utterance: Utterance, length: int, files: Callable[[], SpeechFiles], texts: Callable[[], TextToUnit | ProgramSpeech]
 ) -> Samples | None:
     """Return the speech of an utterance that keeps its sound, float32 [length] at the output's rate; None for all others.
 
     files, texts: return the files of speech, and what speaks texts. Longer speech is made faster at its pitch.
     """
-    if isinstance(one.target, SpokenSound) and one.target.keep_sound:
-        samples, rate = files().sound_of(one, one.target), files().rate
-    elif isinstance(one.target, WrittenText) and one.target.spoken_by and isinstance(program := texts(), ProgramSpeech):
+    if isinstance(utterance.target, SpokenSound) and utterance.target.keep_sound:
+        samples, rate = files().sound_of(utterance, utterance.target), files().rate
+    elif isinstance(utterance.target, WrittenText) and utterance.target.spoken_by and isinstance(program := texts(), ProgramSpeech):
         if not program.keep_sound:
             return None
-        samples, rate = program.speech_of(one, one.target.text), program.rate
+        samples, rate = program.speech_of(utterance, utterance.target.text), program.rate
     else:
         return None
 

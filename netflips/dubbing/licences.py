@@ -60,7 +60,7 @@ def terms_of_lips(choice: LipSyncChoice, renderer: Path | None) -> tuple[Terms, 
     """Return the terms of the lip-sync backend's file, if it has its own, and of the programs that it runs."""
     backend = backend_of(choice, renderer)
     weights = backend.weights(choice, renderer)
-    programs = (_of_program(one.flag) for one in backend.options if one.is_command and choice.values.get(one.name))
+    programs = (_of_program(option.flag) for option in backend.options if option.is_command and choice.values.get(option.name))
     return (*(() if weights is None else (terms_of("lips", weights),)), *programs)
 
 

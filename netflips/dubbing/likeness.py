@@ -43,7 +43,7 @@ def like_speaker(voice: SpeakerVoice, script: Script, job: Job, sound: Sound, na
     speller = models.other(TEXT2UNIT, script.target)
 
     spans, left = list[Interval](), _ENOUGH_S
-    for place in (one.place for one in script.utterances if one.speaker == name and left > 0):
+    for place in (utterance.place for utterance in script.utterances if utterance.speaker == name and left > 0):
         spans.append(Interval(place.start_s, min(place.end_s, place.start_s + left)))
         left -= spans[-1].seconds
 

@@ -69,9 +69,12 @@ class Measurer:
     readings: Mapping[str, str]
     """how words are read, as of `pronounce`"""
 
-    def measured(self, one: Utterance, transcript: Transcript | None = None) -> Spoken:
+    def measured(self, utterance: Utterance, transcript: Transcript | None = None) -> Spoken:
         """Speak an utterance, transcribe and measure it. transcript: if it is known. Raises NetflipsError where that fails."""
-        speech, text = self.speak(one), "" if one.spoken is None else as_pronounced(one.spoken.text, self.readings)
+        speech, text = (
+            self.speak(utterance),
+            "" if utterance.spoken is None else as_pronounced(utterance.spoken.text, self.readings),
+        )
         right: float | None = None
         faults = set[SpeechFault]()
 
@@ -82,10 +85,10 @@ class Measurer:
         if transcript is not None:
             right, faults = compared(transcript, text, self.language, len(speech))
 
-        clicks, closed = count_clicks(speech), self.closed(one, speech, text)
+        clicks, closed = count_clicks(speech), self.closed(utterance, speech, text)
         if clicks >= max(_LEAST_CLICKS, _CLICKS_A_SECOND * len(speech) / SAMPLE_RATE):
             faults.add("clicks")
-        fit = one.fit or TimeFit(one.place)
+        fit = utterance.fit or TimeFit(utterance.place)
         if fit.is_hurried or fit.cut_s:
             faults.add("hurried")
         if is_too_slow(fit.speed):
@@ -101,7 +104,7 @@ class Measurer:
             closed=rounded(share),
             faults=in_order(faults),
         )
-        return Spoken(one, checked, self._voice_of(speech), closed)
+        return Spoken(utterance, checked, self._voice_of(speech), closed)
 
     def transcribe_together(self, pack: Sequence[Utterance]) -> list[Transcript | None]:
         """Return the transcripts of utterances that together fill half a minute; None where each is to be transcribed by itself.
@@ -115,8 +118,8 @@ class Measurer:
         around = np.zeros(seconds_to_samples(APART_S / 2), np.float32)
         try:
             pieces = list[WindowPart]()
-            for one in pack:
-                speech = self.speak(one)
+            for utterance in pack:
+                speech = self.speak(utterance)
                 level = _PEAK / max(float(np.abs(speech).max(initial=0.0)), 1e-6)
                 pieces.append(WindowPart(np.concatenate([around, speech * level, around]), -APART_S / 2))
             return [*recognized_together(pieces, lambda speech: recognizer.transcribe(speech, self.language))]
@@ -124,12 +127,12 @@ class Measurer:
             LOG.debug("check of several utterances", exc_info=True)
             return [None] * len(pack)
 
-    def closed(self, one: Utterance, speech: Samples, text: str) -> tuple[int, int]:
+    def closed(self, utterance: Utterance, speech: Samples, text: str) -> tuple[int, int]:
         """Return at how many b, m and p the lips will close, and at how many not.
 
         Both are 0 where that is not known before frames are drawn, or the times of the phonemes are not known.
         """
-        units = spoken_units(one, self.language)
+        units = spoken_units(utterance, self.language)
         if self.mouth is None or not text or not len(units) or not len(speech):
             return 0, 0
 

@@ -86,9 +86,9 @@ def mix(script: Script, job: Job, speech: Speeches, recording: Recording) -> Sou
     clock = OutputClock(script, job.part, job.own_rate)
     alternates = tuple(
         _original(job, script.source, clock)
-        if one == ORIGINAL
+        if alternate == ORIGINAL
         else AlternateTrack("", "Background", SoundBlocks(behind, rate, channels))
-        for one in job.options.alternates
+        for alternate in job.options.alternates
     )
     return SoundFeed(blocks, rate, channels, alternates)
 
@@ -178,7 +178,7 @@ def parts_of_sound(script: Script, job: Job, speech: Speeches, sound: Sound) -> 
 
 def _voices_in(script: Script, sound: Sound, rate: int, muted: Sequence[Interval]) -> list[Span]:
     """Return the spans of voices that get new speech, or are muted (s), in samples of the recording at `rate` Hz."""
-    places = [place.samples(rate) for place in (*(one.place for one, _ in fitted(script)), *muted)]
+    places = [place.samples(rate) for place in (*(utterance.place for utterance, _ in fitted(script)), *muted)]
     return [span for span in spoken_spans(sound.regions, rate) if any(span[0] < stop and start < span[1] for start, stop in places)]
 
 
@@ -203,19 +203,19 @@ def _lines(
     for edges in muted:
         start, stop = (seconds_to_samples(clock.at(edge), rate) for edge in edges)
         lines.append(Line(start, stop, 0, lambda: np.zeros(0, np.float32)))
-    numbers = [one.number for one, _ in fitted(script)]
-    places = [one.place for one, _ in fitted(script)]
+    numbers = [utterance.number for utterance, _ in fitted(script)]
+    places = [utterance.place for utterance, _ in fitted(script)]
     softly = dict(zip(numbers, soft_edges(places, sound), strict=True))
-    for one, fit in fitted(script):
-        start = seconds_to_samples(clock.at(one.place.start_s), rate)
-        stop = start + seconds_to_samples(one.place.seconds, rate)
-        before, behind = (seconds_to_samples(seconds, rate) for seconds in softly[one.number])
+    for utterance, fit in fitted(script):
+        start = seconds_to_samples(clock.at(utterance.place.start_s), rate)
+        stop = start + seconds_to_samples(utterance.place.seconds, rate)
+        before, behind = (seconds_to_samples(seconds, rate) for seconds in softly[utterance.number])
         length = seconds_to_samples(units_to_seconds(sum(fit.durations)), rate)
 
         # An utterance that was not detected as speech for the most part has a voice that cannot be parted from its background.
-        first, last = one.place.samples(rate)
+        first, last = utterance.place.samples(rate)
         detected = sum(max(min(end, last) - max(begin, first), 0) for begin, end in voices)
-        spoken = partial(read, one.number, length)
+        spoken = partial(read, utterance.number, length)
         lines.append(Line(start, stop, length, spoken, 2 * detected >= last - first, before, behind))
     return sorted(lines, key=lambda line: line.start)
 

@@ -414,7 +414,7 @@ class DubOptions(MarkFlags):
             return []
         sounds = (f"{target}.m4a", f"{source}.m4a") if source != target else (f"{target}.m4a", "original.m4a")
         endings = (*sounds, "jpg", f"{source}.srt", f"{source}.txt", f"{target}.srt", f"{target}.txt")
-        return [self.publish / out.name, *(self.publish / f"{out.stem}.{one}" for one in endings)]
+        return [self.publish / out.name, *(self.publish / f"{out.stem}.{ending}" for ending in endings)]
 
     def own_name(self, out: Path) -> Path:
         """Return what no two outputs of a run may share: their path, without its ending where subtitles, stems or a manifest are
@@ -495,7 +495,7 @@ class DubOptions(MarkFlags):
     @cached_property
     def retranslated(self) -> frozenset[int]:
         """Numbers of the script's utterances that --retranslate names. Raises UsageError for one that it does not have."""
-        there = frozenset(() if self.script is None else (one.number for one in self.script.utterances))
+        there = frozenset(() if self.script is None else (utterance.number for utterance in self.script.utterances))
         if self.retranslate == ALL:
             return there
         asked = frozenset(int(number) for number in self.retranslate.split(",") if number)
@@ -516,8 +516,11 @@ class DubOptions(MarkFlags):
     @property
     def asked(self) -> dict[str, Any]:
         """What is not as it is by default, by the names of the fields, as JSON has it: for reports and the names of kept work."""
-        ours = {one.name: getattr(self, one.name) for one in fields(DubOptions)}
-        default = {one.name: one.default if one.default_factory is MISSING else one.default_factory() for one in fields(DubOptions)}
+        ours = {field.name: getattr(self, field.name) for field in fields(DubOptions)}
+        default = {
+            field.name: field.default if field.default_factory is MISSING else field.default_factory()
+            for field in fields(DubOptions)
+        }
         return {name: _plain(value) for name, value in ours.items() if value != default[name]}
 
 
@@ -528,7 +531,7 @@ def settings_as_json(options: object, *names: str) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value):
-        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, tuple | list):
         return [_plain(one) for one in value]
     if isinstance(value, Mapping):

@@ -61,30 +61,30 @@ class _Layout:
             "available_range": self.range(begin, max(nearest_frame(info.duration_s, self.rate), 1)),
         }
         children, end = list[Json](), 0
-        for one in pieces:
-            if one.start > end:
-                children.append({"OTIO_SCHEMA": "Gap.1", "source_range": self.range(0, one.start - end)})
+        for piece in pieces:
+            if piece.start > end:
+                children.append({"OTIO_SCHEMA": "Gap.1", "source_range": self.range(0, piece.start - end)})
             clip = {
                 "OTIO_SCHEMA": "Clip.2",
-                "name": one.name or info.path.name,
-                "source_range": self.range(begin + one.first, one.stop - one.start),
+                "name": piece.name or info.path.name,
+                "source_range": self.range(begin + piece.first, piece.stop - piece.start),
                 "media_references": {"DEFAULT_MEDIA": media},
                 "active_media_reference_key": "DEFAULT_MEDIA",
             }
             children.append(clip)
-            end = one.stop
+            end = piece.stop
         return {"OTIO_SCHEMA": "Track.1", "name": name, "kind": kind, "enabled": is_on, "children": children}
 
-    def marker(self, one: Utterance, place: Interval) -> Json:
+    def marker(self, utterance: Utterance, place: Interval) -> Json:
         """Return the marker of an utterance that has notes, at a place on the timeline (s): red where a check found faults."""
-        faults = () if one.checked is None else one.checked.reported
-        what = faults or dict.fromkeys(note.code for note in one.notes)
-        notes = sorted(one.notes, key=lambda note: note.code != FOUND_FAULTS.code)  # what the check found comes first
+        faults = () if utterance.checked is None else utterance.checked.reported
+        what = faults or dict.fromkeys(note.code for note in utterance.notes)
+        notes = sorted(utterance.notes, key=lambda note: note.code != FOUND_FAULTS.code)  # what the check found comes first
         comment = "\n".join(sentence(note, user_language(), who="", hint=False) for note in notes)
         start, stop = place.frames(self.rate)
         return {
             "OTIO_SCHEMA": "Marker.2",
-            "name": f"{one.number}: {', '.join(name.replace('_', ' ') for name in what)}",
+            "name": f"{utterance.number}: {', '.join(name.replace('_', ' ') for name in what)}",
             "color": "RED" if faults else "YELLOW",
             "marked_range": self.range(start, max(stop - start, 1)),
             "comment": comment,
@@ -129,10 +129,16 @@ def write_timeline(path: Path, script: Script, job: Job, clock: OutputClock) -> 
         info = probe(effects)
         tracks.append(layout.track("music and effects", "Audio", info, _pieces_of_original(script, info, clock, rate), is_on=False))
 
-    places = {one.number: fit.output for one, fit in fitted(script)}
-    for one in job.part.utterances(script):  # those that are left alone stay where they are
-        places.setdefault(one.number, Interval(float(clock.at(one.place.start_s)), float(clock.at(one.place.end_s))))
-    markers = [layout.marker(one, places[one.number]) for one in script.utterances if one.notes and one.number in places]
+    places = {utterance.number: fit.output for utterance, fit in fitted(script)}
+    for utterance in job.part.utterances(script):  # those that are left alone stay where they are
+        places.setdefault(
+            utterance.number, Interval(float(clock.at(utterance.place.start_s)), float(clock.at(utterance.place.end_s)))
+        )
+    markers = [
+        layout.marker(utterance, places[utterance.number])
+        for utterance in script.utterances
+        if utterance.notes and utterance.number in places
+    ]
     begin = timecode_frames(original.timecode, rate) + nearest_frame(clock.part.start, rate)
     content = {
         "OTIO_SCHEMA": "Timeline.1",
@@ -166,9 +172,9 @@ def _pieces_of_speech(script: Script, rate: Fraction, end: int) -> list[_Piece]:
     spoken = sorted(fitted(script), key=lambda one: one[1].output.start_s)
     starts = [*(frame_at(fit.output.start_s, rate) for _, fit in spoken), end]
     found = []
-    for (one, fit), (start, after) in zip(spoken, pairwise(starts), strict=True):
-        text = "" if one.spoken is None else one.spoken.text
-        name = f"{one.number} {one.speaker}: {text[:_MOST_NAMED]}".rstrip(" :")
+    for (utterance, fit), (start, after) in zip(spoken, pairwise(starts), strict=True):
+        text = "" if utterance.spoken is None else utterance.spoken.text
+        name = f"{utterance.number} {utterance.speaker}: {text[:_MOST_NAMED]}".rstrip(" :")
         if (stop := min(frames_covering(fit.output.end_s, rate), after)) > start:
             found.append(_Piece(start, stop, start, name))
     return found
@@ -176,6 +182,6 @@ def _pieces_of_speech(script: Script, rate: Fraction, end: int) -> list[_Piece]:
 
 def _with_rest(pieces: Sequence[_Piece], end: int) -> list[_Piece]:
     """Return the pieces with what lies between them, so that the whole file up to frame `end` is there."""
-    edges = [0, *(edge for one in pieces for edge in (one.start, one.stop)), end]
+    edges = [0, *(edge for piece in pieces for edge in (piece.start, piece.stop)), end]
     between = [_Piece(start, stop, start) for start, stop in zip(edges[::2], edges[1::2], strict=True) if start < stop]
     return sorted([*pieces, *between])

@@ -43,11 +43,11 @@ class Part:
 
     def to_understand(self, script: Script) -> list[Utterance]:
         """Return the utterances of a script that are dubbed, but for those that a person keeps as they are."""
-        return [one for one in self.utterances(script) if not isinstance(one.target, KeptOriginal)]
+        return [utterance for utterance in self.utterances(script) if not isinstance(utterance.target, KeptOriginal)]
 
     def utterances(self, script: Script) -> list[Utterance]:
         """Return the utterances of a script that are dubbed."""
-        return [one for one in script.utterances if one.number in self.numbers]
+        return [utterance for utterance in script.utterances if utterance.number in self.numbers]
 
 
 def part_of(
@@ -59,12 +59,14 @@ def part_of(
     as a whole.
     """
     if not script.is_source_timed:
-        numbers = [one.number for one in script.utterances]
+        numbers = [utterance.number for utterance in script.utterances]
         return Part(Fraction(0), duration_s, True, dict.fromkeys(numbers, Fraction(0)), frozenset(numbers))
     slack = slack_of(script, duration_s)
     first = exact(start or 0.0)
     last = duration_s if end is None else min(exact(end), duration_s)
-    places = [(exact(one.place.start_s), exact(one.place.end_s), slack[one.number]) for one in script.utterances]
+    places = [
+        (exact(utterance.place.start_s), exact(utterance.place.end_s), slack[utterance.number]) for utterance in script.utterances
+    ]
 
     if is_preview and places:
         (begin, stop, pause), after = places[0], places[1][0] if len(places) > 1 else duration_s
@@ -75,24 +77,24 @@ def part_of(
     last = min(next((stop + pause for begin, stop, pause in places if begin < last < stop + pause), last), duration_s)
 
     is_all = first == 0 and last >= duration_s
-    inside = (one.number for one in script.utterances if is_all or first <= exact(one.place.start_s) < last)
+    inside = (utterance.number for utterance in script.utterances if is_all or first <= exact(utterance.place.start_s) < last)
     return Part(first, last, is_all, slack, frozenset(inside))
 
 
 def slack_of(script: Script, duration_s: Fraction) -> dict[int, Fraction]:
     """Return how far each utterance of a recording may go into the pause after it (s), by number."""
-    slack, spans = dict[int, Fraction](), [one.place for one in script.utterances]
-    for place, one in enumerate(script.utterances):
+    slack, spans = dict[int, Fraction](), [utterance.place for utterance in script.utterances]
+    for place, utterance in enumerate(script.utterances):
         is_last = place + 1 == len(spans)
-        gap = (duration_s if is_last else exact(spans[place + 1].start_s)) - exact(one.place.end_s)
+        gap = (duration_s if is_last else exact(spans[place + 1].start_s)) - exact(utterance.place.end_s)
         guard = Fraction(0) if is_last else min(GUARD_S, gap / 2)
-        slack[one.number] = max(min(gap - guard, max(exact(one.place.seconds), _LEAST_SPILL_S)), Fraction(0))
+        slack[utterance.number] = max(min(gap - guard, max(exact(utterance.place.seconds), _LEAST_SPILL_S)), Fraction(0))
     return slack
 
 
 def with_more(script: Script, more: Mapping[int, Utterance]) -> Script:
     """Return the script with some utterances replaced, by number."""
-    return replace(script, utterances=tuple(more.get(one.number, one) for one in script.utterances))
+    return replace(script, utterances=tuple(more.get(utterance.number, utterance) for utterance in script.utterances))
 
 
 # When a moment of the recording is shown
@@ -100,16 +102,16 @@ def with_more(script: Script, more: Mapping[int, Utterance]) -> Script:
 
 def fitted(script: Script) -> Iterator[tuple[Utterance, TimeFit]]:
     """Yield the utterances that are spoken, each with its fit."""
-    return ((one, one.fit) for one in script.utterances if one.fit is not None)
+    return ((utterance, utterance.fit) for utterance in script.utterances if utterance.fit is not None)
 
 
-def spoken_units(one: Utterance, language: str, is_natural: bool = False) -> Units:
+def spoken_units(utterance: Utterance, language: str, is_natural: bool = False) -> Units:
     """Return the units of an utterance with their durations as spoken, or with their natural ones."""
-    assert one.units is not None
-    assert one.fit is not None  # it has its place
-    count = len(one.fit.durations)
-    durations = np.array((one.units.durations if is_natural else one.fit.durations) or (), np.int64)[:count]
-    return Units(np.array(one.units.ids[:count], np.int64), durations, language, one.units.vocabulary, is_merged=True)
+    assert utterance.units is not None
+    assert utterance.fit is not None  # it has its place
+    count = len(utterance.fit.durations)
+    durations = np.array((utterance.units.durations if is_natural else utterance.fit.durations) or (), np.int64)[:count]
+    return Units(np.array(utterance.units.ids[:count], np.int64), durations, language, utterance.units.vocabulary, is_merged=True)
 
 
 class Placed(NamedTuple):
@@ -123,13 +125,13 @@ class Placed(NamedTuple):
     """for how long that frame is frozen"""
 
 
-def exact_place(one: Utterance, time_fit: TimeFit, rate: Fraction) -> Placed:
+def exact_place(utterance: Utterance, time_fit: TimeFit, rate: Fraction) -> Placed:
     """Return when an utterance is spoken, exactly. rate: frames per second of the recording."""
     # The script stores floats. As whole frames and steps again, they add up exactly however long the video is.
     freeze_s = frames_to_seconds(round(exact(time_fit.freeze_s) * rate), rate)
     steps = sum(time_fit.durations) - (round(time_fit.overrun_s * UNIT_RATE) if freeze_s else 0)
-    start = exact(one.place.start_s)
-    return Placed(start, max(start + units_to_seconds(steps), exact(one.place.end_s)), freeze_s)
+    start = exact(utterance.place.start_s)
+    return Placed(start, max(start + units_to_seconds(steps), exact(utterance.place.end_s)), freeze_s)
 
 
 class OutputClock:
@@ -141,8 +143,8 @@ class OutputClock:
     def __init__(self, script: Script, part: Part, rate: Fraction) -> None:
         """rate: frames per second of the recording."""
         self.part = part
-        places = [exact_place(one, time_fit, rate) for one, time_fit in fitted(script)]
-        self.freezes = [(one.end, one.freeze) for one in places if one.freeze]
+        places = [exact_place(utterance, time_fit, rate) for utterance, time_fit in fitted(script)]
+        self.freezes = [(place.end, place.freeze) for place in places if place.freeze]
         self._ends = [end for end, _ in self.freezes]
         # Sums so far, found by bisection: `at` is called for every frame.
         self._sums = [Fraction(0)]

@@ -49,7 +49,7 @@ def known_names(script: Script, people: People, voices: Voices, names: Mapping[i
     """
     ranked = list[list[tuple[float, str, str]]]()
     for name in dict.fromkeys(name for name in names.values() if not is_named(name)):
-        places = [one.place for one in script.utterances if names[one.number] == name]
+        places = [utterance.place for utterance in script.utterances if names[utterance.number] == name]
         voice, seconds = voices.mean(places)
         if voice is not None and seconds >= LEAST_S:
             ranked.append(sorted(((people.likeness(person, voice), person, name) for person in people.voices), reverse=True))
@@ -72,7 +72,9 @@ def store_people(script: Script, path: Path, video: Path | None, folder: Path, e
     path: of the script. video: the script's, None = where the script says. Raises UsageError for names that cannot be stored, and
     InputError for a missing or changed video, and for a name that is another's in the folder; nothing is written then.
     """
-    names = [name for name in dict.fromkeys(normalize("NFC", one.speaker) for one in script.utterances) if is_named(name)]
+    names = [
+        name for name in dict.fromkeys(normalize("NFC", utterance.speaker) for utterance in script.utterances) if is_named(name)
+    ]
     odd = next((name for name in names if _ODD.search(name) or Path(name).name != name or len(name.encode()) > _LONGEST), None)
     if odd or not names:
         what = f"{odd!r} cannot be the name of a file" if odd else "nobody in the script has a name"
@@ -89,7 +91,7 @@ def store_people(script: Script, path: Path, video: Path | None, folder: Path, e
         sound = sound_of(info, digest, store, silent)
         voices, alone = Voices(sound, store, digest, encoder), without_background(sound, store, digest, None)
         for name in names:
-            places = [one.place for one in script.utterances if normalize("NFC", one.speaker) == name]
+            places = [utterance.place for utterance in script.utterances if normalize("NFC", utterance.speaker) == name]
             voice, length = voices.mean(places)
             if voice is None or length < LEAST_S:
                 LOG.warning("%s says too little to be known again: %.1f s, at least %.0f s are needed", name, length, LEAST_S)

@@ -113,23 +113,25 @@ def check_paths(video: Path, out: Path, languages: tuple[str, str], options: Dub
     published = [] if options.is_draft else options.published(out, *languages)
     # The video there may be another name of the output.
     published = [
-        one for one in published if one.resolve() != out.resolve() and not (one.exists() and out.exists() and one.samefile(out))
+        path
+        for path in published
+        if path.resolve() != out.resolve() and not (path.exists() and out.exists() and path.samefile(out))
     ]
     written["what is published"] = published
     keep_apart(written | {"the manifest": [] if options.is_draft else options.sidecars(out)}, inputs)
 
-    for one in written["the timeline"]:
-        require_place(one, "the timeline")
-    for one in published:
-        require_place(one, "what is published")
+    for path in written["the timeline"]:
+        require_place(path, "the timeline")
+    for path in published:
+        require_place(path, "what is published")
     if options.alternates:
         require_several_tracks(out)
     if not options.is_draft:
         require_place(out)
-    for one in stems:
-        if require_place(one, "the stem").exists() and not is_synthetic(one):
+    for stem in stems:
+        if require_place(stem, "the stem").exists() and not is_synthetic(stem):
             raise OutputError(
-                "the stem is there already, and NetfLips did not make it", path=one, hint="name another folder: stems"
+                "the stem is there already, and NetfLips did not make it", path=stem, hint="name another folder: stems"
             )
 
 
@@ -190,7 +192,7 @@ def check_material(info: MediaInfo, road: Road[Any], options: DubOptions, subtit
     has_voice = (
         not (options.voice is None or options.has_builtin_voice)
         or options.people is not None
-        or any(isinstance(one.voice, VoiceFile) for one in speakers)
+        or any(isinstance(speaker.voice, VoiceFile) for speaker in speakers)
     )
     if not (info.has_audio or has_voice or options.keep_sound or options.is_draft):
         raise NoSpeechError("it has no sound to take the voice from", path=info.path, hint="give another voice with --voice x.wav")
@@ -291,5 +293,5 @@ def _sides_given(options: DubOptions, subtitles: GivenSubtitles | None) -> set[s
     if options.script is None or not options.script.utterances:
         return set()
     utterances = options.script.utterances
-    sides = {SOURCE} if all(one.text is not None for one in utterances) else set()
-    return sides | ({TARGET} if all(one.spoken is not None for one in utterances) else set())
+    sides = {SOURCE} if all(utterance.text is not None for utterance in utterances) else set()
+    return sides | ({TARGET} if all(utterance.spoken is not None for utterance in utterances) else set())

@@ -109,7 +109,10 @@ def _description(script: Script, job: Job, language: str) -> Iterator[str]:
 
     with av.open(f"file:{job.out}") as container:
         tags = {name.lower(): value for name, value in container.metadata.items()}
-        chapters = [(float(one["start"] * one["time_base"]), one["metadata"].get("title", "")) for one in container.chapters()]
+        chapters = [
+            (float(chapter["start"] * chapter["time_base"]), chapter["metadata"].get("title", ""))
+            for chapter in container.chapters()
+        ]
     known = language if language in _LABELS else ENGLISH
     if title := tags.get("title"):
         yield worded(title)

@@ -16,11 +16,15 @@ from text2unit.script import as_pronounced, script_of
 def estimate_quality(script: Script, job: Job, recording: Recording) -> Script:
     """Fill in the quality of each utterance of the part, and of the whole; add notes about what is unusual."""
     estimates = job.road.estimate(script, job, recording.sound)
-    known = {one.number: replace(one, quality=estimates[one.number]) for one in script.utterances if one.number in estimates}
-    whole = estimate_recording((estimates[number], one.place.seconds) for number, one in known.items())
+    known = {
+        utterance.number: replace(utterance, quality=estimates[utterance.number])
+        for utterance in script.utterances
+        if utterance.number in estimates
+    }
+    whole = estimate_recording((estimates[number], utterance.place.seconds) for number, utterance in known.items())
     # The text of a machine translation shows only plain faults; its meaning is not known.
     utterances = job.part.to_understand(script)
-    if any(isinstance(one.target, WrittenText) and one.target.is_translated for one in utterances):
+    if any(isinstance(utterance.target, WrittenText) and utterance.target.is_translated for utterance in utterances):
         whole = replace(whole, causes=(*whole.causes, "unjudged"))
     return replace(with_more(script, known), quality=whole)
 
@@ -31,7 +35,9 @@ class SpokenTexts:
     def __init__(self, script: Script, job: Job, sound: Sound) -> None:
         """sound: of the recording."""
         self._language = script.target
-        has_texts = any(isinstance(one.target, WrittenText) and one.target.text for one in job.part.to_understand(script))
+        has_texts = any(
+            isinstance(utterance.target, WrittenText) and utterance.target.text for utterance in job.part.to_understand(script)
+        )
         self._texts: TextToUnit | ProgramSpeech | None = text_speech(script, job, sound) if has_texts else None
 
     def estimate(self, text: str) -> QualityEstimate:

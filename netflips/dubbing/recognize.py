@@ -91,7 +91,7 @@ class RecognizedSpeech:
     def places(self) -> list[Interval]:
         """The stretches of speech, in order, each short enough for a window."""
         quietest = self.sound.activity.quietest_s
-        return [piece for one in self.sound.regions for piece in cut_stretch(one, _STRETCH_S, quietest)]
+        return [piece for region in self.sound.regions for piece in cut_stretch(region, _STRETCH_S, quietest)]
 
     @cached_property
     def usual(self) -> str:
@@ -211,7 +211,7 @@ class RecognizedSpeech:
     @cached_property
     def _packs(self) -> list[range]:
         pauses = [after.start_s - before.end_s for before, after in pairwise(self.places)]
-        return packed([one.seconds for one in self._extents], [*pauses, 0.0])
+        return packed([extent.seconds for extent in self._extents], [*pauses, 0.0])
 
     def _reaches(self, pack: range, start_s: float, end_s: float) -> bool:
         return self._extents[pack[0]].start_s < end_s and start_s < self._extents[pack[-1]].end_s
@@ -257,11 +257,11 @@ class RecognizedSpeech:
     def hardly_words(self, utterances: Iterable[Utterance]) -> set[int]:
         """Return the numbers of the utterances in which hardly any words are recognized, such as laughs."""
         found = set[int]()
-        for one in (one for one in utterances if one.text is None and one.target is None):
-            start, end = one.place
+        for utterance in (utterance for utterance in utterances if utterance.text is None and utterance.target is None):
+            start, end = utterance.place
             own = [other for other in self.between(start, end) if start <= sum(other.place) / 2 < end]
             if own and all(other.is_hardly_words for other in own):
-                found.add(one.number)
+                found.add(utterance.number)
         return found
 
     def _transcribe(self, speech: Samples) -> Transcript:

@@ -74,7 +74,10 @@ def render(script: Script, job: Job, shots: Shots, faces: Faces, speech: Speeche
         return copied
     is_own, count = script.is_source_timed, num_frames(script, rate, job.schedule.length_s(job.part))
     painter, coding = painter_of(script, clock, job.options.subtitling), (job.digest, job.options.label, *QUICK.values())
-    rests = {one.number: _rest_unit(one, job.models, script.target, job.speaking, speech.whole) for one, _ in fitted(script)}
+    rests = {
+        utterance.number: _rest_unit(utterance, job.models, script.target, job.speaking, speech.whole)
+        for utterance, _ in fitted(script)
+    }
 
     found = list[SeenFootage]()
 
@@ -83,7 +86,7 @@ def render(script: Script, job: Job, shots: Shots, faces: Faces, speech: Speeche
         footage = None
         if isinstance(lips, FootageLipSync):
             read = partial(_stored, job.info, job.part.start) if is_own else partial(_numbered, source)
-            spoken = [one for one, _ in fitted(script)]
+            spoken = [utterance for utterance, _ in fitted(script)]
             footage = SeenFootage(spoken, faces, shots, job.store, job.digest, read, lips, job.progress)
             found.append(footage)
         talks = Talks(script.target, shots, faces, speech, job.sound_rate, rests, lips, footage)
@@ -95,9 +98,9 @@ def render(script: Script, job: Job, shots: Shots, faces: Faces, speech: Speeche
 
     pieces = draw_segments(job, rate, count, schedule, painter)
     for footage in found:
-        for one, _ in fitted(script):
-            for code in footage.misses(one):
-                job.notes.add(MOUTHS_LACK(lack=f"mouths_{code}"), one.number)
+        for utterance, _ in fitted(script):
+            for code in footage.misses(utterance):
+                job.notes.add(MOUTHS_LACK(lack=f"mouths_{code}"), utterance.number)
     return pieces
 
 
@@ -173,7 +176,7 @@ def num_frames(script: Script, rate: Fraction, length_s: Fraction | None) -> int
     """
     if length_s is not None:
         return max(1, frames_covering(length_s, rate))
-    return sum(num_frames_for(spoken_units(one, script.target)) for one, _ in fitted(script))
+    return sum(num_frames_for(spoken_units(utterance, script.target)) for utterance, _ in fitted(script))
 
 
 def drawing(lips: LipSyncChoice, renderer: Path | None, arithmetic: str) -> list[object]:
@@ -181,16 +184,16 @@ def drawing(lips: LipSyncChoice, renderer: Path | None, arithmetic: str) -> list
     return [lips.name, RENDERING, *resolve_backend(lips, renderer).key(lips, renderer, arithmetic)]
 
 
-def _rest_unit(one: Utterance, models: Models, language: str, speaking: Speaking | None, whole: Sound | None) -> int | None:
+def _rest_unit(utterance: Utterance, models: Models, language: str, speaking: Speaking | None, whole: Sound | None) -> int | None:
     """Return the unit of silence: of the source units, else of the model that makes the units. None: it is not known.
 
     language: of the dub. speaking: the program that speaks texts. whole: speech that is given as a whole.
     """
-    if one.source_units is not None:
-        return one.source_units.rest
+    if utterance.source_units is not None:
+        return utterance.source_units.rest
     if whole is not None:
         return None
-    if isinstance(one.target, WrittenText) and speaking is None:
+    if isinstance(utterance.target, WrittenText) and speaking is None:
         silence: int | None = models.other(TEXT2UNIT, language).silence
         return silence
     return None if models.agreement is None else int(models.agreement.silence)
@@ -230,35 +233,35 @@ class Talks:
     footage: SeenFootage | None = None
     """what is seen of the people; None: the backend does not look at it"""
 
-    def talk(self, one: Utterance, begin: Fraction, place: Placed) -> "PlacedTalk":
+    def talk(self, utterance: Utterance, begin: Fraction, place: Placed) -> "PlacedTalk":
         """Return an utterance with its lip codes and the path of its face. begin: when it begins in the output (s)."""
-        new, units = self.speech[one.number], spoken_units(one, self.language)
+        new, units = self.speech[utterance.number], spoken_units(utterance, self.language)
         samples = resample(new.samples, self.speech_rate, SAMPLE_RATE) if self.lips.needs_sound else None
-        codes = self.lips.codes(SpokenUnits(units if len(units) else None, samples, new.silent, self.rests[one.number]))
+        codes = self.lips.codes(SpokenUnits(units if len(units) else None, samples, new.silent, self.rests[utterance.number]))
         if self.footage is not None:
-            codes = self.footage.codes(one, codes)
-        path = follow(self.faces.drawn(one), self.faces.spans[one.number], self.shots)
-        return PlacedTalk(one.number, begin, codes, place, path)
+            codes = self.footage.codes(utterance, codes)
+        path = follow(self.faces.drawn(utterance), self.faces.spans[utterance.number], self.shots)
+        return PlacedTalk(utterance.number, begin, codes, place, path)
 
-    def facts(self, one: Utterance, fit: TimeFit) -> list[object]:
+    def facts(self, utterance: Utterance, fit: TimeFit) -> list[object]:
         """Return what the frames of an utterance depend on."""
-        assert one.units is not None  # it is spoken
-        new, drawn = self.speech[one.number], self.faces.drawn(one)
-        seen = [self.faces.spans[one.number], [[face.first, face.number, face.boxes, *face.measures] for face in drawn]]
+        assert utterance.units is not None  # it is spoken
+        new, drawn = self.speech[utterance.number], self.faces.drawn(utterance)
+        seen = [self.faces.spans[utterance.number], [[face.first, face.number, face.boxes, *face.measures] for face in drawn]]
         sound: list[object] = [new.samples] if self.lips.needs_sound else []
         if self.speech.whole is not None:  # it is too long to be read for a key; what it was made of stands for it
-            sound = [*self.speech.made_of[one.number]]
+            sound = [*self.speech.made_of[utterance.number]]
         if self.footage is not None:
-            seen.append(self.footage.facts(one))
-        return [one.units.ids, fit.durations, new.silent, self.rests[one.number], fit.freeze_s, *seen, *sound]
+            seen.append(self.footage.facts(utterance))
+        return [utterance.units.ids, fit.durations, new.silent, self.rests[utterance.number], fit.freeze_s, *seen, *sound]
 
-    def borders(self, one: Utterance, count: int, rate: Fraction) -> list[int]:
+    def borders(self, utterance: Utterance, count: int, rate: Fraction) -> list[int]:
         """Return the first frames of the segments of a clip of `count` frames: moments where its speech is quiet."""
         if self.speech.whole is not None:
             return quiet_borders(self.speech.whole.activity, count, rate)
         if count <= frames_covering(LONGEST_S, rate):
             return [0]
-        samples = resample(self.speech[one.number].samples, self.speech_rate, SAMPLE_RATE)
+        samples = resample(self.speech[utterance.number].samples, self.speech_rate, SAMPLE_RATE)
         return quiet_borders(detect_activity([samples]), count, rate)
 
 
@@ -298,13 +301,13 @@ def clip_segments(script: Script, source: FrameSource, count: int, talks: Talks,
 
     count: number of frames. around_s: seconds of frames that the lip-sync backend wants to see before and after a segment.
     """
-    ((one, fit),) = fitted(script)
+    ((utterance, fit),) = fitted(script)
     # With given speech, frames before and after the video's own are shown, too.
     rate, own = source.rate, source.own if talks.speech.whole is None else None
 
     @cache  # segments of long speech share it
     def talk() -> PlacedTalk:
-        return talks.talk(one, Fraction(0), Placed(Fraction(0), frames_to_seconds(count, rate), Fraction(0)))
+        return talks.talk(utterance, Fraction(0), Placed(Fraction(0), frames_to_seconds(count, rate), Fraction(0)))
 
     def shown(start: int, stop: int) -> Iterator[OutputFrame]:
         shots, is_held = dict[tuple[int, int], int](), script.schedule == "hold"
@@ -313,8 +316,8 @@ def clip_segments(script: Script, source: FrameSource, count: int, talks: Talks,
             at, time = frames_to_seconds(frame.index, rate), frames_to_seconds(number, rate)
             yield OutputFrame(frame, time, talk(), talk().face(at, time, shots, is_open=False))
 
-    made_of = [*look.coding, *look.drawn_by, *talks.facts(one, fit), *look.painted(Fraction(0), None)]
-    borders, facts = talks.borders(one, count, rate), key_of(script.schedule, *made_of)
+    made_of = [*look.coding, *look.drawn_by, *talks.facts(utterance, fit), *look.painted(Fraction(0), None)]
+    borders, facts = talks.borders(utterance, count, rate), key_of(script.schedule, *made_of)
     return constant_rate_segments(shown, borders, count, rate, around_s, [facts])
 
 
@@ -335,8 +338,11 @@ def _held(source: FrameSource, start: int, count: int) -> Iterator[Frame]:
 def source_timed_segments(script: Script, info: MediaInfo, clock: OutputClock, talks: Talks, look: Look) -> Iterator[Segment]:
     """Yield the segments of a recording: its frames at their own times, held where the new speech takes longer."""
     part, rate = clock.part, info.frame_rate
-    spoken = [(one, fit, exact_place(one, fit, rate)) for one, fit in fitted(script)]
-    spans = [(exact(one.place.start_s), exact(one.place.end_s) + part.slack[one.number]) for one in script.utterances]
+    spoken = [(utterance, fit, exact_place(utterance, fit, rate)) for utterance, fit in fitted(script)]
+    spans = [
+        (exact(utterance.place.start_s), exact(utterance.place.end_s) + part.slack[utterance.number])
+        for utterance in script.utterances
+    ]
     borders = segment_borders(part.start, part.stop, [span for span in spans if part.has(span[0])])
 
     feed, left, cuts = FrameFeed(info, part.start), deque(spoken), talks.shots.cuts
@@ -348,8 +354,8 @@ def source_timed_segments(script: Script, info: MediaInfo, clock: OutputClock, t
 
         # The key holds what is in this segment, and nothing else, so that a corrected sentence leaves all other segments valid.
         facts: list[object] = [*look.coding, start == part.start, start, stop]
-        for one, fit, at in inside:
-            facts += [*talks.facts(one, fit), *at]
+        for utterance, fit, at in inside:
+            facts += [*talks.facts(utterance, fit), *at]
         if inside:
             facts += look.drawn_by
             facts += cuts[bisect_left(cuts, start - 1) : None if stop is None else bisect_right(cuts, stop + 1)]
@@ -357,7 +363,7 @@ def source_timed_segments(script: Script, info: MediaInfo, clock: OutputClock, t
 
         # Called only where the segment is drawn: a kept one needs no lip codes.
         def placed(inside: Sequence[tuple[Utterance, TimeFit, Placed]] = inside) -> list[PlacedTalk]:
-            return [talks.talk(one, clock.at(at.start), at) for one, _, at in inside]
+            return [talks.talk(utterance, clock.at(at.start), at) for utterance, _, at in inside]
 
         yield Segment(key_of("own time", *facts), partial(_source_timed, feed, clock, 1 / rate, start, stop, placed), begin)
 

@@ -122,9 +122,9 @@ class SentenceTranslator:
     """notes of amounts that differ, by number, which are told together"""
 
     def __post_init__(self) -> None:
-        for one in self.script.utterances:
-            if one.text is not None and isinstance(one.target, WrittenText):
-                self._note(WholeSentence((one,)), one.target.text)
+        for utterance in self.script.utterances:
+            if utterance.text is not None and isinstance(utterance.target, WrittenText):
+                self._note(WholeSentence((utterance,)), utterance.target.text)
 
     def _note(self, sentence: WholeSentence, text: str) -> None:
         self.sources.setdefault(as_compared(text), sentence.text)
@@ -206,19 +206,19 @@ class SentenceTranslator:
         """Return the utterances of a sentence, by number, with their targets. fault: of many translations, which it has as well."""
         sentence, best = made.sentence, made.best
         if best is None or isinstance(made.found, Note):
-            for one in sentence.pieces:
-                self.notes.add(made.found, one.number)  # type: ignore[arg-type]
+            for piece in sentence.pieces:
+                self.notes.add(made.found, piece.number)  # type: ignore[arg-type]
             return {}
         if self.leave_faulty and (best.num_faults or fault is not None):
-            for one in sentence.pieces:
-                self.notes.add(self._why_left(best), one.number)
+            for piece in sentence.pieces:
+                self.notes.add(self._why_left(best), piece.number)
             return {}
 
         targets = self._shared(sentence, best)
         if targets is None:  # fewer words than pieces: each piece is a sentence of its own then
             before = dict(self._amounts)
             self._amounts.clear()
-            done = self.of([WholeSentence((one,)) for one in sentence.pieces])
+            done = self.of([WholeSentence((piece,)) for piece in sentence.pieces])
             self._amounts.update(before)
             return done
         if best.missed:
@@ -232,9 +232,9 @@ class SentenceTranslator:
         others = [one for one in made.found if one is not best][:MOST_TAKES]
         takes = [take for one in others if (take := self._shared(sentence, one)) is not None]
         return {
-            one.number: replace(one, target=targets[place], alternatives=tuple(take[place] for take in takes))
-            for place, one in enumerate(sentence.pieces)
-            if one.target is None
+            utterance.number: replace(utterance, target=targets[place], alternatives=tuple(take[place] for take in takes))
+            for place, utterance in enumerate(sentence.pieces)
+            if utterance.target is None
         }
 
     def _why_left(self, best: TranslationCandidate) -> Note:
@@ -267,7 +267,7 @@ class SentenceTranslator:
             translation = TranslatedFrom(sentence.text, candidate.text, candidate.score, candidate.put)
             return [WrittenText(candidate.text, "cascade", translation, seconds=candidate.seconds)]
 
-        parts = shared_out(candidate.text, [one.place.seconds for one in sentence.pieces])
+        parts = shared_out(candidate.text, [piece.place.seconds for piece in sentence.pieces])
         if parts is None:
             return None
 
@@ -281,7 +281,7 @@ class SentenceTranslator:
         Both are divided by the speaker's duration scale: less natural speech fits a slow speaker.
         """
         slack, scale = self.part.slack, self._scale(sentence.pieces[0].speaker)
-        easy = (comfortable_s(one.place.seconds, float(slack[one.number])) for one in sentence.pieces)
+        easy = (comfortable_s(piece.place.seconds, float(slack[piece.number])) for piece in sentence.pieces)
         return sentence.seconds / scale, sum(easy) / scale
 
     def _scale(self, speaker: str) -> float:
@@ -337,7 +337,7 @@ class SentenceTranslator:
 
     def _by_model(self, model: CachingTranslator, sentence: WholeSentence) -> list[TranslationCandidate] | Note:
         texts = model.candidates(sentence.text, self.script.source, self.script.target)
-        found, refused = self._judged(sentence, (one for one in texts if one.score >= texts[0].score - MUCH_WORSE))
+        found, refused = self._judged(sentence, (text for text in texts if text.score >= texts[0].score - MUCH_WORSE))
         return found or self._left_alone(sentence, refused)
 
     def _left_alone(self, sentence: WholeSentence, refused: "_Refused | None") -> Note:
@@ -397,7 +397,7 @@ class SentenceTranslator:
         # A language model can write names in Hangul; if it did not after three more requests, such candidates are dropped.
         if isinstance(translator, ChatTranslator):
             for number, candidates in found.items():
-                found[number] = [one for one in candidates if not one.spelled_out]
+                found[number] = [candidate for candidate in candidates if not candidate.spelled_out]
                 if candidates and not found[number]:
                     notes[number] = LEFT_ALONE(reason=NAMES_SPELLED_OUT.code, names=", ".join(candidates[0].spelled_out))
         return [found[one.number] or notes.get(one.number) or self._left_alone(one, None) for one in sentences]
@@ -438,13 +438,17 @@ class SentenceTranslator:
 
     @cached_property
     def _speakers(self) -> list[str]:
-        return list(dict.fromkeys(one.speaker for one in self.part.utterances(self.script)))
+        return list(dict.fromkeys(utterance.speaker for utterance in self.part.utterances(self.script)))
 
     @cached_property
     def _context(self) -> list[dict[str, Any]]:
         """The whole recording's text, as context of each request."""
         spoken = self.part.utterances(self.script)
-        return [{"number": one.number, "speaker": one.speaker, "text": one.text.text} for one in spoken if one.text is not None]
+        return [
+            {"number": utterance.number, "speaker": utterance.speaker, "text": utterance.text.text}
+            for utterance in spoken
+            if utterance.text is not None
+        ]
 
     def _request(self, sentence: WholeSentence, again: Mapping[str, Any]) -> dict[str, Any]:
         """Return the request for a sentence."""
@@ -453,7 +457,7 @@ class SentenceTranslator:
         others = [one for one in self._speakers if one != speaker]
         return {
             "number": sentence.number,
-            "pieces": [one.number for one in sentence.pieces],
+            "pieces": [piece.number for piece in sentence.pieces],
             "text": sentence.text,
             "source": self.script.source,
             "target": self.script.target,
@@ -475,13 +479,17 @@ class SentenceTranslator:
         left_out = ("number", "pieces", "syllables", "speaker", "to")  # an answer depends on all but these
 
         keys = dict[int, tuple[object, ...]]()
-        for one in requests:
-            anew = {self.anew[number] for number in one["pieces"] if number in self.anew}
-            keys[one["number"]] = translator.key, {name: value for name, value in one.items() if name not in left_out}, *anew
+        for request in requests:
+            anew = {self.anew[number] for number in request["pieces"] if number in self.anew}
+            keys[request["number"]] = (
+                translator.key,
+                {name: value for name, value in request.items() if name not in left_out},
+                *anew,
+            )
 
         kept = {number: self.store.find(tuple[str, ...], "translated", key) for number, key in keys.items()}
         found = {number: list(texts) for number, texts in kept.items() if texts is not None}
-        new = [one for one in requests if one["number"] not in found]
+        new = [request for request in requests if request["number"] not in found]
         if new:
             more = {"title": self.title, "context": self._context}
             try:
@@ -492,4 +500,4 @@ class SentenceTranslator:
             for number, texts in made.items():
                 self.store.keep("translated", keys[number], tuple(texts))
             found |= made
-        return {one["number"]: found.get(one["number"], []) for one in requests}
+        return {request["number"]: found.get(request["number"], []) for request in requests}

@@ -54,12 +54,12 @@ class WholeSentence(NamedTuple):
     @property
     def text(self) -> str:
         """Its whole text."""
-        return " ".join(one.text.text for one in self.pieces if one.text is not None)
+        return " ".join(piece.text.text for piece in self.pieces if piece.text is not None)
 
     @property
     def seconds(self) -> float:
         """How long it is, without the pauses between its utterances."""
-        return sum(one.place.seconds for one in self.pieces)
+        return sum(piece.place.seconds for piece in self.pieces)
 
 
 def sentences_in(utterances: Sequence[Utterance]) -> list[WholeSentence]:
@@ -68,27 +68,27 @@ def sentences_in(utterances: Sequence[Utterance]) -> list[WholeSentence]:
     If no utterance ends with a stop, the recognizer writes none, and each is a sentence of its own.
     """
     groups = list[list[Utterance]]()
-    has_stops = any(_ends(_text(one)) for one in utterances)
+    has_stops = any(_ends(_text(utterance)) for utterance in utterances)
 
-    for one in utterances:
+    for utterance in utterances:
         group = groups[-1] if groups else []
         if (
             has_stops
             and group
-            and group[-1].number + 1 == one.number
-            and group[-1].speaker == one.speaker
-            and _goes_on(_text(group[-1]), _text(one), one.place.start_s - group[-1].place.end_s)
+            and group[-1].number + 1 == utterance.number
+            and group[-1].speaker == utterance.speaker
+            and _goes_on(_text(group[-1]), _text(utterance), utterance.place.start_s - group[-1].place.end_s)
             and len(group) < MOST_PIECES
-            and one.place.end_s - group[0].place.start_s <= _LONGEST_S
+            and utterance.place.end_s - group[0].place.start_s <= _LONGEST_S
         ):
-            group.append(one)
+            group.append(utterance)
         else:
-            groups.append([one])
+            groups.append([utterance])
     return [WholeSentence(tuple(group)) for group in groups]
 
 
-def _text(one: Utterance) -> str:
-    return "" if one.text is None else one.text.text.strip().rstrip(_CLOSING)
+def _text(utterance: Utterance) -> str:
+    return "" if utterance.text is None else utterance.text.text.strip().rstrip(_CLOSING)
 
 
 def _ends(text: str) -> bool:

@@ -79,7 +79,9 @@ def kept_shots(info: MediaInfo, length_s: Seconds, store: Store, digest: str, pr
     kept = [found[start] for start in starts]
     for note in chain.from_iterable(scenes.notes for scenes in kept):
         info.source.note(note)
-    return Shots([cut for scenes in kept for cut in scenes.cuts], [one for scenes in kept for one in scenes.transitions])
+    return Shots(
+        [cut for scenes in kept for cut in scenes.cuts], [transition for scenes in kept for transition in scenes.transitions]
+    )
 
 
 def _runs_of(starts: Sequence[int]) -> list[list[int]]:

@@ -53,22 +53,24 @@ def assign_speakers(script: Script, job: Job, recording: Recording, faces: Faces
         expected = ", ".join(sorted(set(names.values())))
         what = "the script has settings for somebody who says nothing"
         raise InputError(what, path=options.script_in, expected=expected, found=unknown[0])
-    script = with_more(script, {one.number: replace(one, speaker=names[one.number]) for one in script.utterances})
+    script = with_more(
+        script, {utterance.number: replace(utterance, speaker=names[utterance.number]) for utterance in script.utterances}
+    )
 
     with job.clock.stage("faces"):
         seen = {}
-        for one in job.part.utterances(script):
-            choice = _face_choice(script.speaker(one.speaker), options.face, options.script_in)
-            found = _seen(one, who[one.number], choice, faces, is_own)
-            seen[one.number] = replace(one, seen=found if job.lips.draws else replace(found, absent="not_wanted"))
+        for utterance in job.part.utterances(script):
+            choice = _face_choice(script.speaker(utterance.speaker), options.face, options.script_in)
+            found = _seen(utterance, who[utterance.number], choice, faces, is_own)
+            seen[utterance.number] = replace(utterance, seen=found if job.lips.draws else replace(found, absent="not_wanted"))
     script = with_more(script, seen)
-    shown = [one for one in script.utterances if one.number in seen]
-    if is_own and options.modalities == "video" and faces.seen and not any(faces.chosen(one) for one in shown):
+    shown = [utterance for utterance in script.utterances if utterance.number in seen]
+    if is_own and options.modalities == "video" and faces.seen and not any(faces.chosen(utterance) for utterance in shown):
         raise _no_face(parse_face_choice(options.face), job)
     _warn(shown, faces, options.face, is_own, job.notes)
 
-    count = Counter(one.speaker for one in shown)
-    is_named = options.script is not None and any(one.speaker for one in options.script.utterances)
+    count = Counter(utterance.speaker for utterance in shown)
+    is_named = options.script is not None and any(utterance.speaker for utterance in options.script.utterances)
     if len(count) > 1 and not is_named and not job.schedule.keeps_voice:  # before the work, so that names can be corrected
         people = ", ".join(f"{name} ({several(number, 'utterance')})" for name, number in count.items())
         LOG.info("%s: %d people speak: %s; netflips script rename joins two", job.info.path, len(count), people)
@@ -94,15 +96,15 @@ def _one_person(script: Script, job: Job, sound: Sound, faces: Faces) -> tuple[d
 
     It is the largest of all if none speaks. Raises NoFaceError if there is none and its lips are needed.
     """
-    options, choice, (one,) = job.options, parse_face_choice(job.options.face), script.utterances
-    seen, chosen = faces.seen.get(one.number), frozenset[int]()
+    options, choice, (utterance,) = job.options, parse_face_choice(job.options.face), script.utterances
+    seen, chosen = faces.seen.get(utterance.number), frozenset[int]()
     if seen is not None:
         levels = loudness(sound.read(0, sound.activity.num_samples)) if sound.is_there else None
         chosen = frozenset(face.number for face in choose_tracks(list(seen.faces), choice, levels)) if seen.faces else chosen
         needs_face = options.uses_video and options.modalities != AUTO and options.in_lip_path is None
         if not chosen and needs_face:
             raise _no_face(choice, job)
-    return {one.number: SPEAKER}, {one.number: UtteranceSpeaker(1, chosen)}
+    return {utterance.number: SPEAKER}, {utterance.number: UtteranceSpeaker(1, chosen)}
 
 
 def _people(script: Script, job: Job, sound: Sound, faces: Faces) -> tuple[dict[int, str], dict[int, UtteranceSpeaker]]:
@@ -111,30 +113,35 @@ def _people(script: Script, job: Job, sound: Sound, faces: Faces) -> tuple[dict[
     if sound.is_there and (speech := job.road.recognized(job, sound)) is not None:  # a laugh is in nobody's usual voice
         with job.clock.stage("text"):
             laughs = speech.hardly_words(job.part.utterances(script))
-        spoken = tuple(one for one in spoken if one.number not in laughs)
+        spoken = tuple(utterance for utterance in spoken if utterance.number not in laughs)
 
     with job.clock.stage("voice"):
         voices, pitches = dict[int, int | None](), dict[int, float | None]()
         is_given = job.options.voice is not None and not job.options.has_builtin_voice  # one voice for all
         if sound.is_there and not is_given and not job.schedule.keeps_voice:
-            heard, places = voices_of(job, sound), [one.place for one in spoken]
-            voices = {one.number: group for one, group in zip(spoken, heard.groups(places), strict=True)}
+            heard, places = voices_of(job, sound), [utterance.place for utterance in spoken]
+            voices = {utterance.number: group for utterance, group in zip(spoken, heard.groups(places), strict=True)}
             if len(set(voices.values())) > 1:
-                pitches = {one.number: heard.pitch([place]) for one, place in zip(spoken, places, strict=True)}
+                pitches = {utterance.number: heard.pitch([place]) for utterance, place in zip(spoken, places, strict=True)}
 
     with job.clock.stage("faces"):
         people = recognize(faces.seen)
         utterances = [
-            UtteranceVoice(one.number, one.place.seconds, voices.get(one.number), pitch=pitches.get(one.number))
-            for one in script.utterances
+            UtteranceVoice(
+                utterance.number, utterance.place.seconds, voices.get(utterance.number), pitch=pitches.get(utterance.number)
+            )
+            for utterance in script.utterances
         ]
-        who = {one.number: found for one, found in zip(utterances, who_speaks(utterances, faces.seen, people), strict=True)}
-        given = {one.number: one.speaker for one in script.utterances if one.speaker}
+        who = {voice.number: found for voice, found in zip(utterances, who_speaks(utterances, faces.seen, people), strict=True)}
+        given = {utterance.number: utterance.speaker for utterance in script.utterances if utterance.speaker}
         names = {number: given.get(number, f"speaker {found.person}") for number, found in who.items()}
         if given:  # utterances without a given name stay as found: one name must not spread over what was right
-            asked = [replace(one, voice=names[one.number], is_user_given=one.number in given) for one in utterances]
+            asked = [
+                replace(utterance, voice=names[utterance.number], is_user_given=utterance.number in given)
+                for utterance in utterances
+            ]
             new = zip(asked, who_speaks(asked, faces.seen, people), strict=True)
-            who |= {one.number: found for one, found in new if one.is_user_given}
+            who |= {voice.number: found for voice, found in new if voice.is_user_given}
     return names, who
 
 
@@ -148,7 +155,9 @@ def _no_face(choice: FaceChoice, job: Job) -> NoFaceError:
 # Who is seen
 
 
-def _seen(one: Utterance, who: UtteranceSpeaker, choice: FaceChoice | Literal["none"], faces: Faces, is_own: bool) -> SeenFaces:
+def _seen(
+    utterance: Utterance, who: UtteranceSpeaker, choice: FaceChoice | Literal["none"], faces: Faces, is_own: bool
+) -> SeenFaces:
     """Return the faces that are seen in an utterance, with the speaker's marked. choice: which face the speaker has.
 
     is_own: it is one of a recording. For a clip, the choice was applied when its face was found.
@@ -156,7 +165,7 @@ def _seen(one: Utterance, who: UtteranceSpeaker, choice: FaceChoice | Literal["n
     if choice == "none":
         return SeenFaces(absent="not_wanted")
 
-    found, tracks = faces.seen.get(one.number), who.tracks
+    found, tracks = faces.seen.get(utterance.number), who.tracks
     in_sight = () if found is None else found.faces
     if is_own and choice != AUTO:
         tracks = frozenset(face.number for face in choose_tracks(list(in_sight), choice))
@@ -164,8 +173,8 @@ def _seen(one: Utterance, who: UtteranceSpeaker, choice: FaceChoice | Literal["n
     evidence = who.evidence if is_own and tracks and tracks == who.tracks else None
 
     seen = SeenFaces(summaries, evidence)
-    drawn = faces.drawn(replace(one, seen=seen))
-    seen = replace(seen, quality=_quality(drawn, faces.spans[one.number].length))
+    drawn = faces.drawn(replace(utterance, seen=seen))
+    seen = replace(seen, quality=_quality(drawn, faces.spans[utterance.number].length))
     return seen if drawn else replace(seen, absent="out_of_sight" if is_own else "no_face")
 
 
@@ -195,8 +204,8 @@ def _quality(drawn: Sequence[Face], num_frames: int) -> FaceQuality | None:
     """Return the quality of the face that is drawn; None if there is none."""
     if not drawn:
         return None
-    boxes = np.concatenate([one.boxes for one in drawn])
-    measures = FaceMeasures(*(np.concatenate(values) for values in zip(*(one.measures for one in drawn), strict=True)))
+    boxes = np.concatenate([face.boxes for face in drawn])
+    measures = FaceMeasures(*(np.concatenate(values) for values in zip(*(face.measures for face in drawn), strict=True)))
     values = {
         "height_px": np.median(boxes[:, 3] - boxes[:, 1]),
         "sharpness": np.median(measures.sharpness),
@@ -222,7 +231,11 @@ def is_seen_twice(in_sight: Sequence[Face], drawn: Sequence[Face]) -> bool:
 
 def _warn(utterances: Sequence[Utterance], faces: Faces, choice: str, is_own: bool, notes: Notes) -> None:
     """Add notes on mouths that are cut off, and on faces that are missing. is_own: they are of a recording."""
-    cut = {one.number: count for one in utterances if (count := sum(int(face.is_cut_off.sum()) for face in faces.drawn(one)))}
+    cut = {
+        utterance.number: count
+        for utterance in utterances
+        if (count := sum(int(face.is_cut_off.sum()) for face in faces.drawn(utterance)))
+    }
     if cut and is_own:
         notes.add(MOUTHS_CUT(), *cut)
     for number, count in {} if is_own else cut.items():
@@ -230,11 +243,17 @@ def _warn(utterances: Sequence[Utterance], faces: Faces, choice: str, is_own: bo
     if faces.boxes is not None or not faces.seen:
         return
 
-    searched = [one for one in utterances if one.number in faces.seen]
-    if twice := [one.number for one in searched if is_seen_twice(faces.seen[one.number].faces, faces.drawn(one))]:
+    searched = [utterance for utterance in utterances if utterance.number in faces.seen]
+    if twice := [
+        utterance.number for utterance in searched if is_seen_twice(faces.seen[utterance.number].faces, faces.drawn(utterance))
+    ]:
         notes.add(SEEN_TWICE(), *twice)
-    with_faces = [one for one in utterances if faces.seen[one.number].faces]
-    hidden = [one.number for one in with_faces if one.seen is not None and one.seen.absent in ("out_of_sight", "no_face")]
+    with_faces = [utterance for utterance in utterances if faces.seen[utterance.number].faces]
+    hidden = [
+        utterance.number
+        for utterance in with_faces
+        if utterance.seen is not None and utterance.seen.absent in ("out_of_sight", "no_face")
+    ]
     if not with_faces:
         notes.add(NO_FACE(of_clip=not is_own))
     elif hidden and choice.isdecimal():

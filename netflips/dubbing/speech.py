@@ -77,14 +77,14 @@ class Speeches(Mapping[int, NewSpeech]):
 
 def speak(script: Script, job: Job, recording: Recording) -> Speeches:
     """Speak each utterance in its speaker's voice, as loud as the original."""
-    spoken = [one for one, _ in fitted(script)]
+    spoken = [utterance for utterance, _ in fitted(script)]
 
     made_of = dict[int, tuple[object, ...]]()
     with job.clock.stage("speech"):
         synthesizer = synthesizer_of(script, job, recording.sound)
         # One after another: two utterances at once took longer, 2.9 s in place of 2.6 (benchmarks/NOTES.md).
-        for done, one in enumerate(spoken, 1):
-            made_of[one.number] = synthesizer.keep(one)
+        for done, utterance in enumerate(spoken, 1):
+            made_of[utterance.number] = synthesizer.keep(utterance)
             job.progress("speech", done, len(spoken))
     return Speeches(job.store, made_of)
 
@@ -116,26 +116,26 @@ class Synthesizer:
     voice_of: Callable[[str], SpeakerVoice]
     """returns a speaker's voice by name"""
 
-    def speak(self, one: Utterance) -> NewSpeech:
+    def speak(self, utterance: Utterance) -> NewSpeech:
         """Return the speech of a fitted utterance, made or found."""
-        return self.store.again(NewSpeech, "speech", self.keep(one))
+        return self.store.again(NewSpeech, "speech", self.keep(utterance))
 
-    def keep(self, one: Utterance) -> tuple[object, ...]:
+    def keep(self, utterance: Utterance) -> tuple[object, ...]:
         """Speak a fitted utterance unless its speech is kept already; returns its key in the store."""
-        units, rate = spoken_units(one, self.language), self.rate
-        original = self.sound.between(*one.place) if self.sound.is_there else None
+        units, rate = spoken_units(utterance, self.language), self.rate
+        original = self.sound.between(*utterance.place) if self.sound.is_there else None
 
         length = seconds_to_samples(units_to_seconds(units.num_steps), rate)
-        is_from_outside = isinstance(one.target, SpokenSound | WrittenText)
-        samples = kept_sound(one, length, self.files, self.texts) if is_from_outside else None
+        is_from_outside = isinstance(utterance.target, SpokenSound | WrittenText)
+        samples = kept_sound(utterance, length, self.files, self.texts) if is_from_outside else None
         if samples is not None:
-            if isinstance(one.target, WrittenText) and original is not None:  # a program's level is arbitrary
+            if isinstance(utterance.target, WrittenText) and original is not None:  # a program's level is arbitrary
                 samples = match_loudness(samples, resample(original, SAMPLE_RATE, rate), rate)
             made_of: tuple[object, ...] = (samples, rate)
             self.store.kept(NewSpeech, "speech", made_of, lambda: _as_it_sounds(samples, rate, units))
             return made_of
 
-        models, vocoder, voice = self.models, self.models.vocoder, self.voice_of(one.speaker)
+        models, vocoder, voice = self.models, self.models.vocoder, self.voice_of(utterance.speaker)
         require_language(self.language, (vocoder.language,), "the voice")  # where speech is given, it may be of another one
         made_by = models.fingerprints["unit2av"], vocoder.language, vocoder.unit_offset, models.arithmetic, RENDERING
         # The key has the pitch only where it is used: elsewhere a change of it alters no sound.

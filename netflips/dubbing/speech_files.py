@@ -167,23 +167,25 @@ _States = dict[int, tuple[float, _Way | None]]
 def _matched(stretches: Sequence[Interval], utterances: Sequence[Utterance], lag: float) -> tuple[float, dict[int, range]]:
     """Return the least cost, and the stretches of each utterance."""
     best: _States = {0: (0.0, None)}
-    for one in utterances:
+    for utterance in utterances:
         following: _States = {}
-        _leave_out(best, stretches, one.place.start_s + lag - _REACH_S)
+        _leave_out(best, stretches, utterance.place.start_s + lag - _REACH_S)
         for done, (cost, way) in best.items():
             # An utterance without speech costs as much as it is long: a short one is skipped sooner than a long one.
-            _better(following, done, cost + one.place.seconds, way)
+            _better(following, done, cost + utterance.place.seconds, way)
 
             # It may take several stretches, since people pause within a sentence; the pauses cost, since a long one ends it.
             pauses = 0.0
             for stop in range(done + 1, min(done + _MOST_STRETCHES, len(stretches)) + 1):
                 start_s, end_s = stretches[done].start_s - lag, stretches[stop - 1].end_s - lag
-                if abs(start_s - one.place.start_s) > _REACH_S:
+                if abs(start_s - utterance.place.start_s) > _REACH_S:
                     break
                 if stop > done + 1:
                     pauses += stretches[stop - 1].start_s - stretches[stop - 2].end_s
-                price = abs(start_s - one.place.start_s) + _END_COST * abs(end_s - one.place.end_s) + _PAUSE_COST * pauses
-                _better(following, stop, cost + price, _Way(way, one.number, range(done, stop)))
+                price = (
+                    abs(start_s - utterance.place.start_s) + _END_COST * abs(end_s - utterance.place.end_s) + _PAUSE_COST * pauses
+                )
+                _better(following, stop, cost + price, _Way(way, utterance.number, range(done, stop)))
         best = following
 
     # The path of least cost is read from its end.

@@ -37,30 +37,30 @@ def read_units_as_text(script: Script, job: Job) -> Script:
     with job.clock.stage("texts"):
         read, todo, known = dict[int, Utterance](), job.part.utterances(script), known_sentences(job)
         is_source_wanted = asked is not None and SOURCE in asked.wanted
-        for one in todo:
-            with_text = read_target(_read_source(one, reader, script.source, is_source_wanted), reader, script.target, known)
+        for utterance in todo:
+            with_text = read_target(_read_source(utterance, reader, script.source, is_source_wanted), reader, script.target, known)
             if job.options.is_draft and script.target in reader.languages:
                 alternatives = tuple(_alternative_read(target, reader, script.target) for target in with_text.alternatives)
                 with_text = replace(with_text, alternatives=alternatives)
-            read[one.number] = with_text
+            read[utterance.number] = with_text
             job.progress("texts", len(read), len(todo))
         return with_more(script, read)
 
 
-def _read_source(one: Utterance, reader: CachingReader, language: str, is_wanted: bool) -> Utterance:
+def _read_source(utterance: Utterance, reader: CachingReader, language: str, is_wanted: bool) -> Utterance:
     """Return an utterance with its source text. A text that is there stays; if the model reads the same, it gains times.
 
     If subtitles give the target text, the source is read only if source subtitles are wanted.
     """
-    if one.source_units is None or language not in reader.languages:
-        return one
-    is_given = isinstance(one.target, WrittenText) and one.target.by == "subtitles"
-    if is_given and one.text is None and not is_wanted:
-        return one
+    if utterance.source_units is None or language not in reader.languages:
+        return utterance
+    is_given = isinstance(utterance.target, WrittenText) and utterance.target.by == "subtitles"
+    if is_given and utterance.text is None and not is_wanted:
+        return utterance
 
-    read = reader.read(as_units(one.source_units.units, language))
-    is_other = one.text is not None and " ".join(unicodedata.normalize("NFC", one.text.text).split()) != read.text
-    return one if is_other else replace(one, text=Text(read.text, language, "reader", _rounded(read, 1.0)))
+    read = reader.read(as_units(utterance.source_units.units, language))
+    is_other = utterance.text is not None and " ".join(unicodedata.normalize("NFC", utterance.text.text).split()) != read.text
+    return utterance if is_other else replace(utterance, text=Text(read.text, language, "reader", _rounded(read, 1.0)))
 
 
 def known_sentences(job: Job) -> Sequence[Reference]:
@@ -131,37 +131,37 @@ def cues_of(script: Script, clock: OutputClock, side: str) -> list[Cue] | None:
     is_own = script.is_source_timed
     cuts = [float(clock.at(cut)) for cut in script.cuts] if is_own else []
     end_s = float(clock.at(clock.part.stop)) if is_own else max(fit.output.end_s for _, fit in fitted(script))
-    words = (one.words for one in texts if one is not None)
+    words = (text.words for text in texts if text is not None)
     return make_cues(words, rules_for(language_of(side, script.source, script.target)), cuts, end_s)
 
 
 def _source_texts(script: Script, clock: OutputClock) -> Iterator[Transcript | None]:
     """Yield the source text of each utterance, in the time of the output; None = it was not read."""
-    for one in script.utterances:
-        if one.text is None:
-            if one.source_units is not None:
+    for utterance in script.utterances:
+        if utterance.text is None:
+            if utterance.source_units is not None:
                 yield None
             continue
-        is_lost = one.quality is not None and one.quality.words == "not_understood" and not one.text.is_by_person
-        if is_lost or not one.text.text or not clock.part.has(one.place.start_s):
+        is_lost = utterance.quality is not None and utterance.quality.words == "not_understood" and not utterance.text.is_by_person
+        if is_lost or not utterance.text.text or not clock.part.has(utterance.place.start_s):
             continue
-        begin, scale = float(clock.at(one.place.start_s)), 1.0
-        if not script.is_source_timed and one.fit is not None and one.source_units is not None:
-            source_s = float(units_to_seconds(as_units(one.source_units.units, script.source).num_steps))
-            scale = one.fit.spoken_s / max(source_s, 1e-9)
-        yield _timed(one.text, one.place.seconds, scale).shifted(begin)
+        begin, scale = float(clock.at(utterance.place.start_s)), 1.0
+        if not script.is_source_timed and utterance.fit is not None and utterance.source_units is not None:
+            source_s = float(units_to_seconds(as_units(utterance.source_units.units, script.source).num_steps))
+            scale = utterance.fit.spoken_s / max(source_s, 1e-9)
+        yield _timed(utterance.text, utterance.place.seconds, scale).shifted(begin)
 
 
 def _target_texts(script: Script, clock: OutputClock) -> Iterator[Transcript | None]:
     """Yield the target text of each utterance, in the time of the output, and what is shown for the original where that is kept;
     None = it was not read."""
-    for one in script.utterances:
-        if one.fit is not None:
-            text = one.spoken
-            yield None if text is None else _timed(text, one.fit.spoken_s).shifted(one.fit.output.start_s)
-        elif isinstance(one.target, KeptOriginal) and one.target.text and clock.part.has(one.place.start_s):
-            shown = Text(one.target.text, script.target)
-            yield _timed(shown, one.place.seconds).shifted(float(clock.at(one.place.start_s)))
+    for utterance in script.utterances:
+        if utterance.fit is not None:
+            text = utterance.spoken
+            yield None if text is None else _timed(text, utterance.fit.spoken_s).shifted(utterance.fit.output.start_s)
+        elif isinstance(utterance.target, KeptOriginal) and utterance.target.text and clock.part.has(utterance.place.start_s):
+            shown = Text(utterance.target.text, script.target)
+            yield _timed(shown, utterance.place.seconds).shifted(float(clock.at(utterance.place.start_s)))
 
 
 def _timed(text: Text, seconds: float, scale: float = 1.0) -> Transcript:

@@ -36,15 +36,15 @@ def fill_target_units(script: Script, job: Job, sound: Sound, why_nothing: Calla
         job.models, job.languages[1], why_nothing, job.options.script_in, job.texts_file, sound, script.slot_s,
     )  # fmt: skip
     with job.clock.stage("speech"):
-        for done, one in enumerate(utterances, 1):
-            result = encoder.encode(one)
+        for done, utterance in enumerate(utterances, 1):
+            result = encoder.encode(utterance)
             if isinstance(result, Note):
                 # The reason of an earlier step is the one that counts: what was not recognized cannot be translated either.
-                if not any(note.code == LEFT_ALONE.code for note in job.notes.of.get(one.number, ())):
-                    job.notes.add(result, one.number)
+                if not any(note.code == LEFT_ALONE.code for note in job.notes.of.get(utterance.number, ())):
+                    job.notes.add(result, utterance.number)
             else:
                 ready, units = result
-                found[one.number] = replace(ready, units=units)
+                found[utterance.number] = replace(ready, units=units)
             job.progress("speech", done, len(utterances))
         job.models.done_with(UNIT_ENCODER)
     return with_more(script, found)
@@ -52,7 +52,7 @@ def fill_target_units(script: Script, job: Job, sound: Sound, why_nothing: Calla
 
 def with_target_units(script: Script) -> Iterator[tuple[Utterance, UnitList]]:
     """Yield the utterances that have target units, with these."""
-    return ((one, one.units) for one in script.utterances if one.units is not None)
+    return ((utterance, utterance.units) for utterance in script.utterances if utterance.units is not None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,37 +77,39 @@ class TargetEncoder:
     slot_s: Callable[[Utterance], float | None]
     """returns how long an utterance of the original is, None: it has no length to fill"""
 
-    def encode(self, one: Utterance) -> tuple[Utterance, UnitList] | Note:
+    def encode(self, utterance: Utterance) -> tuple[Utterance, UnitList] | Note:
         """Return an utterance and the units of its target, or a note of why there are none.
 
         Raises VocabularyError for a script's units of another vocabulary, and InputError for a unit that the voice does not have.
         """
-        target = one.target
+        target = utterance.target
         if target is None:
-            return LEFT_ALONE(reason=self.why_nothing(one).code)
+            return LEFT_ALONE(reason=self.why_nothing(utterance).code)
         if isinstance(target, KeptOriginal):
             return LEFT_ALONE(reason=KEPT.code)
         if isinstance(target, WrittenText):
-            return self._of_text(one, target)
+            return self._of_text(utterance, target)
 
         if isinstance(target, SpokenSound):
-            units = self.files().units_of(one, target, self.models)
+            units = self.files().units_of(utterance, target, self.models)
         else:
-            units = self._with_durations(one.number, target)
+            units = self._with_durations(utterance.number, target)
         if isinstance(units, Note):
             return units
-        return (one, units) if units.ids else LEFT_ALONE(reason=EMPTY.code)
+        return (utterance, units) if units.ids else LEFT_ALONE(reason=EMPTY.code)
 
-    def _of_text(self, one: Utterance, target: WrittenText) -> tuple[Utterance, UnitList] | Note:
+    def _of_text(self, utterance: Utterance, target: WrittenText) -> tuple[Utterance, UnitList] | Note:
         """Encode a text: from a program's speech, or by the text-to-unit model."""
         if not target.text:
             return LEFT_ALONE(reason=EMPTY.code)
         texts = self.texts()
         try:
             if isinstance(texts, TextToUnit):
-                return one, texts.units_with_pauses(target.text, pauses_in(self.sound, one.place), self.slot_s(one))
-            units = texts.units_of(one, target.text)
-            return replace(one, target=replace(target, spoken_by=texts.name)), units
+                return utterance, texts.units_with_pauses(
+                    target.text, pauses_in(self.sound, utterance.place), self.slot_s(utterance)
+                )
+            units = texts.units_of(utterance, target.text)
+            return replace(utterance, target=replace(target, spoken_by=texts.name)), units
         except SpeechError as error:
             return LEFT_ALONE(reason=NOT_SPOKEN.code, error=error.what)
         except (InputError, UnitError) as error:

@@ -22,7 +22,7 @@ def with_script_terms(
     notes of what was put where, and of sentences that lack a term, each with the numbers of its utterances (none: of all): a text
     that a person has read is never translated anew for a term.
     """
-    utterances = {one.number: one for one in script.utterances}
+    utterances = {utterance.number: utterance for utterance in script.utterances}
     listed = {one.word.lower(): one for one in script.terms}
     changed, missing = dict[tuple[str, str], Counter[int]](), list[tuple[int, str]]()
 
@@ -59,17 +59,17 @@ def with_script_terms(
 def _sentences(script: Script, stands: frozenset[int]) -> Sequence[list[tuple[int, TranslatedFrom]]]:
     """Return the sentences whose translation stands: the numbers of their utterances, each with its translation."""
     found = list[list[tuple[int, TranslatedFrom]]]()
-    for one in script.utterances:
-        if one.number not in stands or not isinstance(one.target, WrittenText) or one.target.translation is None:
+    for utterance in script.utterances:
+        if utterance.number not in stands or not isinstance(utterance.target, WrittenText) or utterance.target.translation is None:
             continue
-        made = one.target.translation
-        is_whole = one.text is None or one.text.text.split() == made.of.split()
+        made = utterance.target.translation
+        is_whole = utterance.text is None or utterance.text.text.split() == made.of.split()
         # Utterances next to each other that are translated from the same longer text are pieces of one sentence.
         number, last = found[-1][-1] if found else (0, None)
-        if last is not None and not is_whole and number + 1 == one.number and last.of == made.of:
-            found[-1].append((one.number, made))
+        if last is not None and not is_whole and number + 1 == utterance.number and last.of == made.of:
+            found[-1].append((utterance.number, made))
         else:
-            found.append([(one.number, made)])
+            found.append([(utterance.number, made)])
     return found
 
 
@@ -81,7 +81,7 @@ def _earlier_forms(sentence: Sequence[TranslatedFrom], word: str, proposed: str)
     return [form for form in forms if form and (len(form) > 1 or sum(times_in(made.text, form) for made in sentence) <= most)]
 
 
-def _with_forms(one: Utterance, forms: Mapping[str, str], new: Mapping[str, str]) -> Utterance:
+def _with_forms(utterance: Utterance, forms: Mapping[str, str], new: Mapping[str, str]) -> Utterance:
     """Return an utterance with terms in its target and its alternatives.
 
     forms: what is put in, by earlier forms. new: terms by the word of the original.
@@ -97,5 +97,7 @@ def _with_forms(one: Utterance, forms: Mapping[str, str], new: Mapping[str, str]
         translation = target.translation._replace(text=text, glossary={**target.translation.glossary, **used})
         return replace(target, text=text, translation=translation, seconds=None)
 
-    alternatives = (changed(target) for target in one.alternatives)
-    return replace(one, target=changed(one.target), alternatives=tuple(target for target in alternatives if target is not None))
+    alternatives = (changed(target) for target in utterance.alternatives)
+    return replace(
+        utterance, target=changed(utterance.target), alternatives=tuple(target for target in alternatives if target is not None)
+    )

@@ -176,8 +176,8 @@ class VoiceReferences:
         if not self.sound.is_there:
             return None, ""
 
-        own = [one for one in self.dubbed if one.speaker == speaker]
-        best = max(own, key=lambda one: (min(one.place.seconds, _REFERENCE_S), -one.number))
+        own = [utterance for utterance in self.dubbed if utterance.speaker == speaker]
+        best = max(own, key=lambda utterance: (min(utterance.place.seconds, _REFERENCE_S), -utterance.number))
         end_s = min(best.place.end_s, best.place.start_s + _REFERENCE_S)
         text = best.text.text if best.text is not None and end_s == best.place.end_s else ""
         return self.sound.between(best.place.start_s, end_s), text
@@ -219,36 +219,36 @@ class ProgramSpeech:
                 self.units_of(self.references.dubbed[0], text)
         return self.speaking.seconds_of(as_pronounced(text, self.readings), self.language)
 
-    def units_of(self, one: Utterance, text: str) -> UnitList:
+    def units_of(self, utterance: Utterance, text: str) -> UnitList:
         """Return the units of a text as the program speaks it for an utterance. Raises SpeechError."""
-        return encoded(resample(self.speech_of(one, text), self.rate, SAMPLE_RATE), self.models, self.store)
+        return encoded(resample(self.speech_of(utterance, text), self.rate, SAMPLE_RATE), self.models, self.store)
 
-    def speech_of(self, one: Utterance, text: str) -> Samples:
+    def speech_of(self, utterance: Utterance, text: str) -> Samples:
         """Return a text as the program speaks it for an utterance, float32 [S] at `rate` without silence around it.
 
         Raises SpeechError.
         """
-        text, slot_s = as_pronounced(text, self.readings), one.place.seconds
+        text, slot_s = as_pronounced(text, self.readings), utterance.place.seconds
         speed = self.speaking.speed_for(text, self.language, slot_s)
-        samples = self._at_speed(one, text, speed)
+        samples = self._at_speed(utterance, text, speed)
         if speed == 1:
             seconds = len(samples) / self.rate
             self.speaking.took(text, seconds)
             faster = faster_by(seconds, slot_s)
             # How long a program speaks is known only once it has spoken, so a text that is too long is spoken twice.
             if faster > _HARDLY_FASTER and not self.speaking.is_exact and self.speaking.takes("speed"):
-                again = self._at_speed(one, text, faster)
+                again = self._at_speed(utterance, text, faster)
                 samples = again if len(again) < len(samples) else samples
         return samples
 
-    def _at_speed(self, one: Utterance, text: str, speed: float) -> Samples:
+    def _at_speed(self, utterance: Utterance, text: str, speed: float) -> Samples:
         """Return a text as the program speaks it at a speed, 1 = its usual one."""
-        reference, transcript = self.references.of(one.speaker)
+        reference, transcript = self.references.of(utterance.speaker)
         values = {
             "text": text,
             "language": self.language,
-            "speaker": one.speaker,
-            "seconds": f"{one.place.seconds:.2f}",
+            "speaker": utterance.speaker,
+            "seconds": f"{utterance.place.seconds:.2f}",
             "speed": f"{speed:.2f}",
             "keep_sound": "yes" if self.keep_sound else "no",
             "reference_text": transcript,
@@ -260,7 +260,7 @@ class ProgramSpeech:
 
         def make() -> Samples:
             with tempfile.TemporaryDirectory(prefix="netflips-") as folder:
-                written = self.speaking.say(one.number, Path(folder), values, reference)
+                written = self.speaking.say(utterance.number, Path(folder), values, reference)
                 try:
                     return speech_in(written, self.rate, len(text))
                 except NetflipsError as error:

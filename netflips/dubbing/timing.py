@@ -54,22 +54,24 @@ def measure_rates(script: Script, sound: Sound) -> Script:
         return script
 
     spoken: dict[str, tuple[int, float]] = {}
-    for one in script.utterances:
+    for utterance in script.utterances:
         # What a unit-to-text model read is known only after a first dub has fitted its speech: given back, it may change nothing.
-        text = one.text
+        text = utterance.text
         if text is None or (text.by == "reader" and not text.is_by_person):
             continue
         if text.text and text.language == script.source:
-            count, seconds = spoken.get(one.speaker, (0, 0.0))
-            speech_s = sum(stretch.seconds for stretch in spoken_in(sound, one.place))
-            spoken[one.speaker] = count + syllables(text.text), seconds + speech_s
+            count, seconds = spoken.get(utterance.speaker, (0, 0.0))
+            speech_s = sum(stretch.seconds for stretch in spoken_in(sound, utterance.place))
+            spoken[utterance.speaker] = count + syllables(text.text), seconds + speech_s
 
     rates = {
         name: round(min(max(count / seconds / usual, _SLOWEST), _FASTEST), 2)
         for name, (count, seconds) in spoken.items()
         if seconds >= _LEAST_S
     }
-    speakers = (one if one.rate is not None else replace(one, rate=rates.get(one.name)) for one in script.speakers)
+    speakers = (
+        speaker if speaker.rate is not None else replace(speaker, rate=rates.get(speaker.name)) for speaker in script.speakers
+    )
     return replace(script, speakers=tuple(speakers))
 
 
@@ -84,7 +86,7 @@ def duration_scale(rate: float | None, keep_sound: bool) -> float:
 def pauses_in(sound: Sound, place: Interval) -> list[Pause]:
     """Return the pauses within an utterance of the original."""
     spans = spoken_in(sound, place)
-    whole, before, found = sum(one.seconds for one in spans), 0.0, list[Pause]()
+    whole, before, found = sum(span.seconds for span in spans), 0.0, list[Pause]()
     for one, following in pairwise(spans):
         before += one.seconds
         found.append(Pause(before / whole, seconds_to_units(following.start_s - one.end_s)))
@@ -110,7 +112,7 @@ def parted_at_marks(text: str) -> list[str]:
 
 def spoken_in(sound: Sound, place: Interval) -> list[Interval]:
     """Return the stretches of speech inside a place (s)."""
-    return [part for one in sound.regions if (part := one.within(place)).seconds > 0]
+    return [part for region in sound.regions if (part := region.within(place)).seconds > 0]
 
 
 # Durations that fit a slot

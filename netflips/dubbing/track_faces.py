@@ -135,8 +135,8 @@ class FoundFaces:
     def num_with_faces(self) -> int:
         """Number of the utterance's own frames with a face."""
         is_there = np.zeros(max(self.span.own, 1), bool)
-        for one in self.faces:
-            is_there[one.first : one.first + one.num_before(self.span.own)] = True
+        for face in self.faces:
+            is_there[face.first : face.first + face.num_before(self.span.own)] = True
         return int(is_there.sum())
 
 
@@ -205,27 +205,29 @@ class Faces:
     size: tuple[int, int] | None = None
     """height and width of the frames, by which a mouth in those boxes counts as cut off; None: none does"""
 
-    def chosen(self, one: Utterance) -> list[Face]:
+    def chosen(self, utterance: Utterance) -> list[Face]:
         """Return the tracks of the speaker's face. They do not overlap in time."""
-        numbers = {track.number for track in one.seen.tracks if track.is_chosen} if one.seen is not None else set()
-        return [face for face in self.seen[one.number].faces if face.number in numbers] if one.number in self.seen else []
+        numbers = {track.number for track in utterance.seen.tracks if track.is_chosen} if utterance.seen is not None else set()
+        return (
+            [face for face in self.seen[utterance.number].faces if face.number in numbers] if utterance.number in self.seen else []
+        )
 
-    def drawn(self, one: Utterance) -> list[Face]:
+    def drawn(self, utterance: Utterance) -> list[Face]:
         """Return the tracks that are drawn in an utterance: those of the side file, or the speaker's."""
-        if one.seen is not None and one.seen.absent == "not_wanted":
+        if utterance.seen is not None and utterance.seen.absent == "not_wanted":
             return []
-        return self.chosen(one) if self.boxes is None else _given_faces(self.spans[one.number], self.boxes, self.size)
+        return self.chosen(utterance) if self.boxes is None else _given_faces(self.spans[utterance.number], self.boxes, self.size)
 
-    def lips(self, one: Utterance) -> Lips | None:
+    def lips(self, utterance: Utterance) -> Lips | None:
         """Return the speaker's lips in each of the utterance's own frames, uint8 [T, 96, 96]; None if there are no usable ones."""
-        start, stop = one.place.frames()
+        start, stop = utterance.place.frames()
         if self.side_lips is not None:
             crops = self.side_lips[start:stop]
         else:
-            chosen = self.chosen(one)
+            chosen = self.chosen(utterance)
             if not any(face.is_judged for face in chosen):
                 return None  # no face, or one in a freeze frame
-            crops = self.kept.lips(self.seen[one.number].span, chosen, 0, stop - start)
+            crops = self.kept.lips(self.seen[utterance.number].span, chosen, 0, stop - start)
         if not len(crops):
             return None
         return np.pad(crops, ((0, stop - start - len(crops)), (0, 0), (0, 0)), mode="edge")
@@ -241,7 +243,7 @@ def track_faces(script: Script, job: Job, recording: Recording) -> Faces:
     boxes = None if options.in_bbox_path is None else read_boxes_for(job.source, options.in_bbox_path)
     lips = None if options.in_lip_path is None else read_lip_crops(options.in_lip_path)
     total, slack = len(job.source) if info.has_video else 0, job.part.slack
-    spans = {one.number: frame_span_of(one.place, total, slack[one.number]) for one in script.utterances}
+    spans = {utterance.number: frame_span_of(utterance.place, total, slack[utterance.number]) for utterance in script.utterances}
     faces = Faces(kept, spans, {}, boxes, lips, None if options.hard_paste else (info.height, info.width))
 
     is_blind = boxes is not None and (lips is not None or not options.uses_video)
@@ -279,7 +281,7 @@ class FaceSearch:
 
     def in_threads(self, spans: Sequence[FrameSpan], progress: Progress) -> list[FoundFaces]:
         """Track the faces of utterances in several threads: the faces of one do not depend on another."""
-        total = sum(one.length for one in spans)
+        total = sum(span.length for span in spans)
         tally = Tally(lambda done: progress("look", int(frames_to_seconds(done)), int(frames_to_seconds(total))))
         workers = min(max_threads(), _MAX_WORKERS)
 
@@ -339,15 +341,15 @@ class FaceSearch:
         moving[: len(held)] = ~np.array(held, bool)[: span.length]
 
         faces, row, tracks = list[Face](), 0, follower.finish()
-        for one in tracks:
-            rows = [[at.pose.yaw, at.pose.pitch, at.sharpness, at.margin, at.opening] for at in one.frames]
+        for track in tracks:
+            rows = [[at.pose.yaw, at.pose.pitch, at.sharpness, at.margin, at.opening] for at in track.frames]
             measures = FaceMeasures(*np.array(rows, np.float32).T)
-            boxes = np.array([at.box for at in one.frames], np.float32)
-            face = Face(one.number, one.shot, one.first, row, boxes, measures, one.appearance)
+            boxes = np.array([at.box for at in track.frames], np.float32)
+            face = Face(track.number, track.shot, track.first, row, boxes, measures, track.appearance)
             faces.append(_judged(face, span.own, levels, moving))
-            row += len(one.frames)
+            row += len(track.frames)
 
-        found = self.kept.keep(FoundFaces(span, tuple(faces)), (one.lips() for one in tracks), row)
+        found = self.kept.keep(FoundFaces(span, tuple(faces)), (track.lips() for track in tracks), row)
         release_freed_memory()  # threads that come and go fragment it, more with each utterance
         return found
 
@@ -355,13 +357,13 @@ class FaceSearch:
 def _clusters(spans: Sequence[FrameSpan], most: int) -> list[list[FrameSpan]]:
     """Group utterances that are decoded together, up to `most` frames or a single utterance."""
     clusters: list[list[FrameSpan]] = []
-    for one in spans:
+    for span in spans:
         last = clusters[-1] if clusters else []
-        is_near = bool(last) and one.first - max(other.stop for other in last) <= _APART_S * frame_at(1)
-        if is_near and sum(other.length for other in [*last, one]) <= most:
-            last.append(one)
+        is_near = bool(last) and span.first - max(other.stop for other in last) <= _APART_S * frame_at(1)
+        if is_near and sum(other.length for other in [*last, span]) <= most:
+            last.append(span)
         else:
-            clusters.append([one])
+            clusters.append([span])
     return clusters
 
 

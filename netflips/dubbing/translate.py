@@ -28,13 +28,13 @@ def translate(script: Script, job: Job, recording: Recording) -> Script:
 def _as_proposed(script: Script, job: Job, sound: Sound) -> Script:
     """Return the script with the length of texts in which names in Latin letters are read as the terms propose; a note tells so."""
     proposed, found, words = proposed_readings(script), dict[int, Utterance](), dict[str, None]()
-    for one in script.utterances if proposed else ():
-        text = "" if one.spoken is None else job.with_readings(one.spoken.text)
+    for utterance in script.utterances if proposed else ():
+        text = "" if utterance.spoken is None else job.with_readings(utterance.spoken.text)
         inside = [term.word for term in script.terms if term.word.lower() in proposed and stands_in(text, term.word)]
         words |= dict.fromkeys(inside)
-        if inside and isinstance(one.target, WrittenText) and one.target.seconds is not None:
-            seconds = text_speech(script, job, sound).seconds_of(one.target.text)
-            found[one.number] = replace(one, target=replace(one.target, seconds=seconds))
+        if inside and isinstance(utterance.target, WrittenText) and utterance.target.seconds is not None:
+            seconds = text_speech(script, job, sound).seconds_of(utterance.target.text)
+            found[utterance.number] = replace(utterance, target=replace(utterance.target, seconds=seconds))
     if words:
         job.notes.add(READ_AS_PROPOSED(words=", ".join(f"{word} ({proposed[word.lower()]})" for word in words)))
     return with_more(script, found)

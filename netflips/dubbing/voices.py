@@ -53,8 +53,8 @@ def voice_for(script: Script, job: Job, sound: Sound, name: str) -> SpeakerVoice
     def pitch_in(span: Interval) -> Samples:
         return store.kept(np.ndarray, "pitch", (job.digest, *span), lambda: pitch_track(sound.between(*span)))
 
-    spans_of_all = [one.place for one in script.utterances]
-    own = [span for span, one in zip(spans_of_all, script.utterances, strict=True) if one.speaker == name]
+    spans_of_all = [utterance.place for utterance in script.utterances]
+    own = [span for span, utterance in zip(spans_of_all, script.utterances, strict=True) if utterance.speaker == name]
     mean, spans = mean_voice(own, voice_in)
     if mean is None:
         mean, _ = mean_voice(spans_of_all, voice_in)
@@ -68,7 +68,7 @@ def voice_for(script: Script, job: Job, sound: Sound, name: str) -> SpeakerVoice
 
 def _no_voice(spans: Sequence[Interval], speech: Sequence[Interval], path: Path) -> NoSpeechError:
     """Return the error of utterances without a voice. spans: their places (s). speech: where it is found."""
-    if 2 * sum(spoken_s(one, speech) for one in spans) >= sum(one.seconds for one in speech):
+    if 2 * sum(spoken_s(span, speech) for span in spans) >= sum(one.seconds for one in speech):
         return NoSpeechError("there is no usable speech to take the voice from", path=path, hint=_WAY_OUT)
     what, hint = "the utterances lie where hardly anybody speaks", f"subtitle_offset moves subtitles; or {_WAY_OUT}"
     expected, found = f"speech at {listed(speech)} s", f"they lie at {listed(spans)} s"

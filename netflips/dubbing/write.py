@@ -82,10 +82,11 @@ def write(script: Script, job: Job, frames: Sequence[Encoded] | CopiedFrames, so
     drawn, utterances = _drawn(pieces), script.utterances
     if job.lips.draws:
         utterances = tuple(
-            one if one.fit is None else replace(one, drawn=drawn.get(one.number, DrawnFrames())) for one in utterances
+            utterance if utterance.fit is None else replace(utterance, drawn=drawn.get(utterance.number, DrawnFrames()))
+            for utterance in utterances
         )
     if hidden := num_hidden(pieces):
-        total = sum(one.drawn.frames for one in utterances if one.drawn is not None)
+        total = sum(utterance.drawn.frames for utterance in utterances if utterance.drawn is not None)
         job.notes.add(MOUTH_HIDDEN(count=hidden, total=total))
 
     made = Made(
@@ -116,7 +117,9 @@ def write(script: Script, job: Job, frames: Sequence[Encoded] | CopiedFrames, so
 
 def with_notes(script: Script, job: Job, *, is_encoded: bool = True) -> Script:
     """Fill in the notes of the dub, the source text of each translation, and consents. is_encoded: whether its frames are."""
-    utterances = tuple(replace(one, notes=tuple(job.notes.of.get(one.number, ()))) for one in with_sources(script).utterances)
+    utterances = tuple(
+        replace(utterance, notes=tuple(job.notes.of.get(utterance.number, ()))) for utterance in with_sources(script).utterances
+    )
     notes = (*(job.info.notes if is_encoded else job.info.source.notes), *job.notes.of_all)
     return replace(script, utterances=utterances, notes=notes, consent=job.provenance.consent)
 
@@ -128,10 +131,10 @@ def with_sources(script: Script) -> Script:
         return replace(target, of=text) if isinstance(target, TranslatedUnits) else target
 
     utterances = list[Utterance]()
-    for one in script.utterances:
-        text = "" if one.text is None else one.text.text
-        target = None if one.target is None else of(one.target, text)
-        utterances.append(replace(one, target=target, alternatives=tuple(of(take, text) for take in one.alternatives)))
+    for utterance in script.utterances:
+        text = "" if utterance.text is None else utterance.text.text
+        target = None if utterance.target is None else of(utterance.target, text)
+        utterances.append(replace(utterance, target=target, alternatives=tuple(of(take, text) for take in utterance.alternatives)))
     return replace(script, utterances=tuple(utterances))
 
 
@@ -159,7 +162,7 @@ _NUM_WORST, _APART_S = 6, 0.4
 
 def worst_frames(pieces: Sequence[Encoded]) -> tuple[DrawnFrame, ...]:
     """Return the drawn frames that depart most steeply from the source, some time apart, in order of time."""
-    rows = (row for one in pieces for row in zip(one.times, one.owners, one.reasons, one.strains, strict=True))
+    rows = (row for piece in pieces for row in zip(piece.times, piece.owners, piece.reasons, piece.strains, strict=True))
     drawn = [
         DrawnFrame(round(float(time), 3), owner, strain) for time, owner, reason, strain in rows if owner and reason == Reason.DRAWN
     ]
@@ -174,7 +177,7 @@ def worst_frames(pieces: Sequence[Encoded]) -> tuple[DrawnFrame, ...]:
 
 def _models(fingerprints: Mapping[str, str], terms: Iterable[Terms], domains: Mapping[str, Any]) -> Iterator[ModelUsed]:
     """Yield the models of a dub, with their licences and domains. domains: of those whose confidence is judged, by part."""
-    terms_of = {one.part: one for one in terms}
+    terms_of = {term.part: term for term in terms}
     for part in dict.fromkeys((*fingerprints, *terms_of)):
         domain, known = domains.get(part), terms_of.get(part)
         usual, knows = (None, "") if domain is None else (domain.least, domain.what)
@@ -185,14 +188,20 @@ def _models(fingerprints: Mapping[str, str], terms: Iterable[Terms], domains: Ma
 def _facts(video: Path, models: Sequence[ModelUsed], provenance: Provenance) -> dict[str, Any]:
     """Return our own facts for the manifest of a dub: the video, the models, what they allow, and who agreed."""
     rows = [
-        {"part": one.part, "name": one.name, "fingerprint": one.fingerprint, "licence": one.licence, "commercial": one.commercial}
-        for one in models
+        {
+            "part": model.part,
+            "name": model.name,
+            "fingerprint": model.fingerprint,
+            "licence": model.licence,
+            "commercial": model.commercial,
+        }
+        for model in models
     ]
     return {
         "source": {"sha256": file_digest(video)},
         "models": rows,
         "may_be_sold": may_be_sold(provenance.terms),
-        "consent": [{name: text for name, text in asdict(one).items() if text} for one in provenance.consent],
+        "consent": [{name: text for name, text in asdict(consent).items() if text} for consent in provenance.consent],
     }
 
 

@@ -84,9 +84,9 @@ def compare_programs(options: BenchOptions) -> None:
             raise InputError("nothing dubbed the clips", path=folder / SYSTEMS, expected="roads, or folders of other programs")
 
         # By their paths, because a program may be called as a baseline is.
-        subjects = {f"{SYSTEMS}/{one.folder}": one for one in systems}
+        subjects = {f"{SYSTEMS}/{system.folder}": system for system in systems}
         cases = [
-            replace(clip, dubs={subject: one.dubs[clip.id] for subject, one in subjects.items() if clip.id in one.dubs})
+            replace(clip, dubs={subject: system.dubs[clip.id] for subject, system in subjects.items() if clip.id in system.dubs})
             for clip in clips
         ]
         check_media(cases, folder / MANIFEST)
@@ -122,7 +122,7 @@ class System:
 def read_clips(folder: Path) -> tuple[CaseFiles, ...]:
     """Read the manifest of a bench. Raises InputError as `read_cases` does, and for ids that cannot be file names."""
     clips = read_cases(folder / MANIFEST, ("source", "reference_text"), "ko", _FORM, of_bench=True)
-    if wrong := [one.id for one in clips if Path(one.id).name != one.id]:
+    if wrong := [clip.id for clip in clips if Path(clip.id).name != clip.id]:
         raise InputError("ids name files", path=folder / MANIFEST, expected="plain names", found=", ".join(wrong))
     return clips
 
@@ -223,7 +223,7 @@ def standings(rows: Sequence[Row], systems: Sequence[str]) -> list[Standing]:
     figures = dict[str, Mapping[str, Cell]]()
     for row in rows:
         right = _RIGHT.get(row.name)
-        figures[row.name] = row.cells if right is None else {name: one.near(right) for name, one in row.cells.items()}
+        figures[row.name] = row.cells if right is None else {name: cell.near(right) for name, cell in row.cells.items()}
 
     def outcome(system: str, other: str, name: str) -> int | None:
         """Compare two systems by a figure: 1 = better, -1 = worse, 0 = as good; None where they cannot be compared."""
@@ -241,11 +241,11 @@ def standings(rows: Sequence[Row], systems: Sequence[str]) -> list[Standing]:
         better = {other: [name for (one, name), way in met.items() if (one, way) == (other, 1)] for other in others}
         standings.append(Standing(system, _mean(list(known.values())) or 0.0, known, better))
 
-    return sorted(standings, key=lambda one: -one.whole)
+    return sorted(standings, key=lambda standing: -standing.whole)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    known = [one for one in values if one is not None]
+    known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
 
 
@@ -275,12 +275,12 @@ def write_bench(
     dubbed = [f"{one.name}: {len(one.dubs)} of {several(len(clips), 'clip')}. {one.how}" for one in systems]
     dubbed += [f"road {name} cannot run here: {why}" for name, why in left.items()]
     about = [*(f"{name}: {value}" for name, value in facts.items()), *dubbed]
-    measured = [row for row in rows if any(row.figure_of(one) for one in titles)]
+    measured = [row for row in rows if any(row.figure_of(title) for title in titles)]
 
     stand, figures = [["system", "standing", *AREAS]], [["figure", *titles.values()]]
-    for one in ranked:
-        areas = [f"{one.areas[area]:+.2f}" if area in one.areas else "" for area in AREAS]
-        stand.append([titles[one.system], f"{one.whole:+.2f}", *areas])
+    for standing in ranked:
+        areas = [f"{standing.areas[area]:+.2f}" if area in standing.areas else "" for area in AREAS]
+        stand.append([titles[standing.system], f"{standing.whole:+.2f}", *areas])
     figures += [[row.headline, *(with_count(row.figure_of(system)) for system in titles)] for row in measured]
 
     head = [f"# {_TITLE}\n", *(f"- {line}" for line in about), ""]
@@ -288,7 +288,7 @@ def write_bench(
 
     content = {
         "facts": dict(facts), "systems": {one.folder: {"name": one.name, "how": one.how} for one in systems}, "left": dict(left),
-        "standings": [vars(one) for one in ranked], "rows": as_json(rows),
+        "standings": [vars(standing) for standing in ranked], "rows": as_json(rows),
     }  # fmt: skip
     write_text(folder / TABLE, text)
     write_text(folder / METRICS, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
@@ -305,11 +305,11 @@ def write_bench(
 def _of_subtitles(clips: Sequence[CaseFiles], systems: Sequence[System]) -> Row:
     """Score the subtitles that the programs wrote against the references, apart from how they are spoken."""
     cells = dict[str, Cell]()
-    for one in (one for one in systems if one.texts):
+    for system in (system for system in systems if system.texts):
         records = dict[str, Record]()
-        for clip in (clip for clip in clips if clip.id in one.texts):
-            texts = {"recognized": one.texts[clip.id], "wanted": clip.reference_text}
+        for clip in (clip for clip in clips if clip.id in system.texts):
+            texts = {"recognized": system.texts[clip.id], "wanted": clip.reference_text}
             found = OURS.likeness_of(texts["recognized"], texts["wanted"], "ko")
-            records[clip.id] = Record.of((clip.id, one.folder, _WRITTEN.name), "", found, texts)
-        cells[one.folder] = Cell(_WRITTEN, records, "ko")
+            records[clip.id] = Record.of((clip.id, system.folder, _WRITTEN.name), "", found, texts)
+        cells[system.folder] = Cell(_WRITTEN, records, "ko")
     return Row("subtitles_chrf", "subtitles_chrf", _WRITTEN, cells)

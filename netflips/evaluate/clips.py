@@ -72,7 +72,9 @@ class Clip:
     def openings(self) -> Floats:
         """Return the gap between the lips in each frame at 25 fps, over the distance of the eyes' corners: float32 [T], NaN =
         unseen."""
-        return np.array([one.opening if one is not None and one.is_found else np.nan for one in self.face.frames], np.float32)
+        return np.array(
+            [frame.opening if frame is not None and frame.is_found else np.nan for frame in self.face.frames], np.float32
+        )
 
     def face_clips(self, least: LeastFace) -> Iterator[FaceClip]:
         """Cut out all faces that are seen long enough and large enough, as SyncNet takes them. Raises MediaError, NoFaceError."""
@@ -211,7 +213,7 @@ class Clips:
     def others_of(self, own: CaseFiles) -> list[Path]:
         """Return sources of other people, evenly spread over the set: other speakers where the lines name the speaker, else other
         cases."""
-        others = (one for one in self._cases if not own.speaker or one.speaker != own.speaker)
+        others = (case for case in self._cases if not own.speaker or case.speaker != own.speaker)
         found = list(dict.fromkeys(one.source for one in others if one.source is not None and one.source != own.source))
         # Rounded up, so that there are never more of them.
         step = max(1, -(-len(found) // _MOST_OTHERS))

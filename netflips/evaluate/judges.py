@@ -163,7 +163,7 @@ class Evaluators:
     @cached_property
     def phrasebook(self) -> tuple[str, ...]:
         """The texts of all sentences of the bundle."""
-        return tuple(one.text for one in read_references(self._file("phrasebook")))
+        return tuple(reference.text for reference in read_references(self._file("phrasebook")))
 
     @cached_property
     def syncnet(self) -> tuple[Any, LeastFace]:

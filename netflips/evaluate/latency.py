@@ -49,7 +49,7 @@ def latency_of(pairs: Sequence[tuple[Interval, Interval]]) -> Latency:
 def measure_latency(options: LatencyOptions) -> None:
     """Print how far a live dub was behind, as JSON. Raises InputError for what is no record of one."""
     utterances = script_from(read_json(options.record, "the record"), options.record).utterances
-    pairs = [(one.place, one.fit.output) for one in utterances if one.fit is not None]
+    pairs = [(utterance.place, utterance.fit.output) for utterance in utterances if utterance.fit is not None]
     if not pairs:
         raise InputError("nothing in it was spoken", path=options.record, expected="a record of netflips live")
     found = {

@@ -128,7 +128,7 @@ class AskedFigures:
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """The metrics that give any of the figures, in the order of tables."""
-        return tuple(one for one in all_metrics() if set(one.figures) & set(self.figures))
+        return tuple(metric for metric in all_metrics() if set(metric.figures) & set(self.figures))
 
 
 @dataclass(frozen=True)
@@ -163,14 +163,14 @@ class Measurer:
 
     def process(self, *parts: Sequence[Job]) -> list[Record]:
         """Measure some cases. Raises CheckpointError for a model that cannot be read, which would fail for every clip."""
-        return [one for part in parts for number, tasks in part for one in self._measure(number, tasks)]
+        return [record for part in parts for number, tasks in part for record in self._measure(number, tasks)]
 
     @cached_property
     def _clips(self) -> Clips:
         """The clips, once all models that are needed could be loaded."""
         judges, asked = Evaluators(self._work.options), self._work.by_group
         try:
-            needs = {group: {need for one in of.metrics for need in one.needs} & judges.there for group, of in asked.items()}
+            needs = {group: {need for metric in of.metrics for need in metric.needs} & judges.there for group, of in asked.items()}
             # All models before the first clip: what is wrong with one shows at once.
             for need in set().union(*needs.values()):
                 judges.model(need)
@@ -257,8 +257,8 @@ def completed(work: Suite, out_dir: Path, progress: Progress) -> dict[Place, Rec
     rows = record_rows(out_dir)
     rows.repair()
 
-    kept = {place: one for place, one in read_records(out_dir).items() if place in keys}
-    known = {place: one for place, one in kept.items() if keys[place] == one.key}
+    kept = {place: record for place, record in read_records(out_dir).items() if place in keys}
+    known = {place: record for place, record in kept.items() if keys[place] == record.key}
     if len(known) < len(kept):
         LOG.info("%d records are of other files or models, or of an older version: measured again", len(kept) - len(known))
     if known:
@@ -274,7 +274,7 @@ def completed(work: Suite, out_dir: Path, progress: Progress) -> dict[Place, Rec
             left.setdefault(numbers[place[0]], []).append((*place[1:], key))
 
     def keep(found: Sequence[Record]) -> None:
-        rows.add(one.to_row() for one in found)
+        rows.add(record.to_row() for record in found)
 
     pool = ProcessPool[Job, int](Measurer, (work,), work.options.jobs)
     for found in run_left(left, len(numbers), pool, lost, keep, "measure", progress):

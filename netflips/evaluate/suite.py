@@ -66,9 +66,11 @@ def _facts(suite: Suite, rows: Sequence[Row], found: Iterable[Record]) -> dict[s
     cases, judges = suite.cases, Evaluators(suite.options)
     facts = {"clips": str(len(cases)), "language of the dubs": ", ".join(sorted({case.language for case in cases})) or "not said"}
 
-    if report_to := listeners(one.texts for one in found):
+    if report_to := listeners(record.texts for record in found):
         true = [(row.title, row.figure_of(TRUTH)) for row in rows if row.figure_name in ("cer", "wer")]
-        figures = ", ".join(f"{title} {number(one.value)} ({several(one.n, 'clip')})" for title, one in true if one is not None)
+        figures = ", ".join(
+            f"{title} {number(figure.value)} ({several(figure.n, 'clip')})" for title, figure in true if figure is not None
+        )
         errors = f"errors on true speech: {figures}" if figures else "errors are not known: no reference speech is given"
         facts["recognizer"] = f"{report_to}; its own {errors}"
         has_published = any(row.figure_name.startswith(SEAMLESS.prefix) for row in rows)

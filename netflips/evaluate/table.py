@@ -43,12 +43,12 @@ class Cell:
     def found(self) -> Mapping[str, float]:
         """The figure of each clip that has it, also where there is none over all of them."""
         name = self.kind.name
-        return {clip: one.figures[name] for clip, one in self.records.items() if name in one.figures}
+        return {clip: record.figures[name] for clip, record in self.records.items() if name in record.figures}
 
     @cached_property
     def texts(self) -> Mapping[str, Mapping[str, str]]:
         """The texts that were compared, as in `Record.texts`, of each clip that has them."""
-        return {clip: one.texts for clip, one in self.records.items() if {"recognized", "wanted"} <= one.texts.keys()}
+        return {clip: record.texts for clip, record in self.records.items() if {"recognized", "wanted"} <= record.texts.keys()}
 
     @property
     def rules(self) -> TextRules | None:
@@ -61,7 +61,7 @@ class Cell:
         texts = self.texts.values()
         if self.rules is None or not texts:
             return None
-        sides = [one["recognized"] for one in texts], [one["wanted"] for one in texts]
+        sides = [text["recognized"] for text in texts], [text["wanted"] for text in texts]
         score = self.rules.of_corpus(self.kind.name, *sides, self.language, listeners(texts))
         return score if isinstance(score, CorpusScore) else None
 
@@ -89,13 +89,13 @@ class Cell:
     @property
     def failed(self) -> frozenset[str]:
         """Clips of which nothing could be measured; listed beside the figure."""
-        return frozenset(clip for clip, one in self.records.items() if one.failed)
+        return frozenset(clip for clip, record in self.records.items() if record.failed)
 
     @property
     def reasons(self) -> Mapping[str, int]:
         """Why clips, or all of them together, have no figure, and how many."""
         name = self.kind.name
-        missing = dict(Counter(one.missing[name] for one in self.records.values() if name in one.missing))
+        missing = dict(Counter(record.missing[name] for record in self.records.values() if name in record.missing))
         if self.figure is not None or not self.found:
             return missing
         return {**missing, "several clips are needed" if self.kind.of == "rank" else "nothing to divide by": len(self.found)}
@@ -154,8 +154,8 @@ class Cell:
         """Return what the figure of some clips is computed from: their own values, or the sums above and below the line."""
         name, figures = self.kind.name, [self.records[clip].figures for clip in clips]
         if self.kind.of not in ("rate", "rank"):
-            return [one[name] for one in figures], None
-        return [one[f"{name}_above"] for one in figures], [one[f"{name}_below"] for one in figures]
+            return [figure[name] for figure in figures], None
+        return [figure[f"{name}_above"] for figure in figures], [figure[f"{name}_below"] for figure in figures]
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ class Compared:
 
 def listeners(texts: Iterable[Mapping[str, str]]) -> str:
     """Return the names of the recognizers that made the transcripts in records."""
-    return ", ".join(sorted({one["recognizer"] for one in texts if "recognizer" in one}))
+    return ", ".join(sorted({text["recognizer"] for text in texts if "recognizer" in text}))
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ class Row:
     @property
     def signature(self) -> str:
         """How it was computed; "" = as its kind describes."""
-        return next((one.of_texts.signature for one in self.cells.values() if one.of_texts is not None), "")
+        return next((cell.of_texts.signature for cell in self.cells.values() if cell.of_texts is not None), "")
 
     @property
     def title(self) -> str:
@@ -247,7 +247,7 @@ class Row:
     def notes(self) -> str:
         """Remarks: why figures of dubs are missing, where baselines failed, how it was computed."""
         own = self.own
-        beside = ((SUBJECTS[name][0], len(one.failed)) for name, one in self.cells.items() if one is not own)
+        beside = ((SUBJECTS[name][0], len(cell.failed)) for name, cell in self.cells.items() if cell is not own)
         failed = [f"{title}: {count} failed" for title, count in beside if count]
         return "; ".join(one for one in (own.why if own is not None else "", *failed, self.signature) if one)
 
@@ -265,8 +265,8 @@ def rows_of(found: Mapping[Place, Record], suite: Suite) -> list[Row]:
         for metric in wanted.metrics:
             records = dict[str, dict[str, Record]]()
             for subject, case in itertools.product(wanted.subjects, cases):
-                if (one := found.get((case.id, subject, metric.name))) is not None:
-                    records.setdefault(subject, {})[case.id] = one
+                if (record := found.get((case.id, subject, metric.name))) is not None:
+                    records.setdefault(subject, {})[case.id] = record
 
             for kind in (kind for kind in metric.kinds.values() if records and kind.name in wanted.figures):
                 cells = {subject: Cell(kind, of, cases[0].language) for subject, of in records.items()}
@@ -345,10 +345,10 @@ def markdown(rows: Sequence[Row]) -> str:
     The first line of a group of cases names the group. Goals and notes have a column where there are any.
     """
     subjects, above, lines = subjects_of(rows), "", list[dict[str, str]]()
-    titles = [SUBJECTS[one][0] for one in subjects]
+    titles = [SUBJECTS[subject][0] for subject in subjects]
 
     for name, row in lines_of(rows):
-        figures = [row.figure_of(one) for one in subjects]
+        figures = [row.figure_of(subject) for subject in subjects]
         line = {"clips": "" if row.group == above else row.group, "figure": name}
         if subjects:
             own = with_interval(figures[0]), str(figures[0].n) if figures[0] else "0"
@@ -360,4 +360,4 @@ def markdown(rows: Sequence[Row]) -> str:
     has = {"clips": any(row.group for row in rows), "goal": any(row.aim for row in rows)}
     has["notes"] = not has["goal"] or any(row.notes for row in rows)
     columns = [one for one in lines[0] if has.get(one, True)] if lines else ["figure", "notes"]
-    return aligned([columns, *([line[one] for one in columns] for line in lines)], is_last_wide=True)
+    return aligned([columns, *([line[column] for column in columns] for line in lines)], is_last_wide=True)

@@ -96,11 +96,11 @@ def score(pairs: Sequence[Pair]) -> dict[str, Any]:
 def score_rows(pairs: Sequence[Pair]) -> Iterator[dict[str, Any]]:
     """Yield figures and units of each utterance. BLEU of one sentence uses the orders that the sentence is long enough for."""
     scorers = _scorers(is_sentence=True)
-    for one in pairs:
-        row = {"id": one.id, "unit_error_rate": round(one.errors / max(1, len(one.reference)), _ROUND)}
+    for pair in pairs:
+        row = {"id": pair.id, "unit_error_rate": round(pair.errors / max(1, len(pair.reference)), _ROUND)}
         for name, (scorer, form) in scorers.items():
-            row[name] = round(scorer.sentence_score(form(one.found), [form(one.reference)]).score, _ROUND)
-        yield {**row, "found": one.found.tolist(), "reference": one.reference.tolist()}
+            row[name] = round(scorer.sentence_score(form(pair.found), [form(pair.reference)]).score, _ROUND)
+        yield {**row, "found": pair.found.tolist(), "reference": pair.reference.tolist()}
 
 
 def score_table(scores: Mapping[str, Any], cut: int | None = None) -> str:
@@ -232,11 +232,11 @@ def score_translations(options: TranslationScoresOptions) -> int | None:
 
     found, cut, kept = dict[str, Ids](), 0, KeptTranslations(out, part, options.precision)
     with bars(options.quiet) as progress:
-        for one, translation in translate_many(translator, given, from_, to, search, progress, len(given), kept):
+        for request, translation in translate_many(translator, given, from_, to, search, progress, len(given), kept):
             if isinstance(translation, NetflipsError):
-                LOG.error("%s: %s", one.id, translation)
+                LOG.error("%s: %s", request.id, translation)
             else:
-                found[one.id] = translation.units.ids
+                found[request.id] = translation.units.ids
                 cut += translation.truncated
 
     if part is not None:

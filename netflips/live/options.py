@@ -104,4 +104,4 @@ class LiveCommand(LiveOptions):
     @property
     def settings(self) -> LiveOptions:
         """The options alone."""
-        return LiveOptions(**{one.name: getattr(self, one.name) for one in fields(LiveOptions)})
+        return LiveOptions(**{field.name: getattr(self, field.name) for field in fields(LiveOptions)})

@@ -143,7 +143,9 @@ class Ear:
         sound = _held(held, self._measures[:, base - self._first : end - self._first])
         self._before = stop
         own = _seconds(start - base), _seconds(stop - base)
-        spoken = sum(max(min(one.end_s, own[1]) - max(one.start_s, own[0]), 0.0) for one in sound.activity.regions(_SETTINGS))
+        spoken = sum(
+            max(min(region.end_s, own[1]) - max(region.start_s, own[0]), 0.0) for region in sound.activity.regions(_SETTINGS)
+        )
         if 2 * spoken >= own[1] - own[0]:  # else it is the beginning of music
             yield Turn(_seconds(start), _seconds(stop), is_cut, sound, _seconds(base))
 

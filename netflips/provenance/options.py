@@ -112,7 +112,7 @@ class MarkFlags(Options):
     @property
     def marks(self) -> dict[str, Any]:
         """These options alone, by name."""
-        return {one.name: getattr(self, one.name) for one in fields(MarkFlags)}
+        return {field.name: getattr(self, field.name) for field in fields(MarkFlags)}
 
 
 def read_consent(path: Path) -> tuple[Consent, ...]:

@@ -249,7 +249,7 @@ def card_of(checkpoint: Checkpoint, source: Path, taken: list[str]) -> str:
         "Training": ", ".join(dict.fromkeys(_chosen(run.settings))),
         "Made with": run.made_with,
         "Fingerprint": checkpoint.fingerprint,
-        "Weights": f"{len(checkpoint.tensors)} tensors, {sum(one.numel() for one in checkpoint.tensors.values()):,} numbers",
+        "Weights": f"{len(checkpoint.tensors)} tensors, {sum(tensor.numel() for tensor in checkpoint.tensors.values()):,} numbers",
         "Beside it": ", ".join(taken),
     }
     written = f"{licence.title}; {licence.allows}" if is_stated else "not stated: write it here"
@@ -291,14 +291,14 @@ def _vocabularies(checkpoint: Checkpoint) -> list[str]:
     """Return the fingerprints of its units' quantizers, each once."""
     if checkpoint.stage is RENDERER:
         return _stated(checkpoint, "vocabulary")
-    return [one for one in checkpoint.stage.layout.vocabularies(checkpoint).values() if one]
+    return [vocabulary for vocabulary in checkpoint.stage.layout.vocabularies(checkpoint).values() if vocabulary]
 
 
 def _stated(checkpoint: Checkpoint, setting: str) -> list[str]:
     """Return the values of a setting that the voices and the face of a renderer state, each once."""
     renderer = RendererCheckpoint(checkpoint)
     parts = [*map(renderer.vocoder_settings, renderer.languages), renderer.face_settings if renderer.has_face else {}]
-    return list(dict.fromkeys(str(one[setting]) for one in parts if one.get(setting)))
+    return list(dict.fromkeys(str(part[setting]) for part in parts if part.get(setting)))
 
 
 def _updates(updates: int | dict[str, int] | None) -> str:

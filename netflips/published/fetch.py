@@ -138,41 +138,41 @@ class Fetcher:
 
         return self._patiently(source, ask)
 
-    def fetch(self, one: ModelFile, folder: Path) -> str:
+    def fetch(self, file: ModelFile, folder: Path) -> str:
         """Download a file into a folder; returns its source, "" where the file is already there and right.
 
         An earlier part of it is continued. Raises InputError where no host delivers it, OutputError where there is no space.
         """
-        path, part, failed = folder / one.name, folder / f"{one.name}.part", list[HostError]()
-        if path.is_file() and one.wrong(path) is None:
+        path, part, failed = folder / file.name, folder / f"{file.name}.part", list[HostError]()
+        if path.is_file() and file.wrong(path) is None:
             return ""
 
-        for place in one.sources:
+        for place in file.sources:
             try:
-                self._download(place, one, part)
+                self._download(place, file, part)
                 if place.unzip:
-                    _unzip(part, one.name, place)
-                if wrong := one.wrong(part):
+                    _unzip(part, file.name, place)
+                if wrong := file.wrong(part):
                     part.unlink()
-                    raise _other_file(place, one.name, *wrong)
+                    raise _other_file(place, file.name, *wrong)
                 part.replace(path)
                 return str(place)
             except HostError as error:
                 failed.append(error)
-                if place != one.sources[-1]:
+                if place != file.sources[-1]:
                     LOG.warning("warning: %s; the next host is tried", error)
         raise failed[0]
 
-    def _download(self, place: Origin, one: ModelFile, part: Path) -> None:
+    def _download(self, place: Origin, file: ModelFile, part: Path) -> None:
         """Append to a part until it is complete."""
-        size = None if place.unzip else one.size  # of the zip nothing is known
+        size = None if place.unzip else file.size  # of the zip nothing is known
 
         def reached() -> int:
             return part.stat().st_size if part.is_file() else 0
 
         def append() -> None:
             try:
-                self._append(place, replace(one, size=size), part, reached())
+                self._append(place, replace(file, size=size), part, reached())
             except _BeyondError:
                 part.unlink(missing_ok=True)
                 raise
@@ -183,30 +183,30 @@ class Fetcher:
         if size is None or reached() != size:
             self._patiently(place, append, reached)
 
-    def _append(self, place: Origin, one: ModelFile, part: Path, have: int) -> None:
+    def _append(self, place: Origin, file: ModelFile, part: Path, have: int) -> None:
         """Ask for what is missing behind the bytes that are there, and write it."""
         tag = part.with_name(f"{part.name}.tag")
         known = tag.read_text(errors="replace") if have and tag.is_file() else ""
-        if not known and one.sha256 is None:
+        if not known and file.sha256 is None:
             have = 0  # nothing would show whether the rest belongs to it
         headers = {"Range": f"bytes={have}-"} if have else {}
         if have and known:
             headers["If-Range"] = known  # a file that has changed since then comes whole
 
-        url = self._url(place, one.name)
+        url = self._url(place, file.name)
         # Twice, because Google Drive may answer with a page that asks for a confirmation first.
         for is_second in (False, True):
             with _opened(url, place, headers) as answer:
                 is_page = answer.headers.get_content_type() == "text/html" and not answer.headers.get("Content-Disposition")
                 if not is_page:
-                    self._write(answer, place, one, part, tag, have)
+                    self._write(answer, place, file, part, tag, have)
                     return
                 if not place.drive:
-                    raise HostError(f"{place} gives a page in place of the file", path=one.name, hint=_BY_HAND)
+                    raise HostError(f"{place} gives a page in place of the file", path=file.name, hint=_BY_HAND)
                 page = _Page()
                 page.feed(_read(answer, _MOST_PAGE).decode("utf-8", "replace"))
                 if is_second or not page.action or urlsplit(answer.geturl()).netloc != urlsplit(url).netloc:
-                    raise page.refusal(place, one.name)
+                    raise page.refusal(place, file.name)
                 url = urljoin(answer.geturl(), f"{page.action}?{urlencode(page.fields)}")
 
     def _write(self, answer: Any, place: Origin, one: ModelFile, part: Path, tag: Path, have: int) -> None:

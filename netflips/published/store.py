@@ -159,7 +159,7 @@ def only_one(name: str) -> Iterator[Path]:
 
     handle = locked(models_folder() / f"{name}.lock", Message("{name} is being fetched by another run", name=name), folder)
     try:
-        if link := next((one for one in (folder, *folder.iterdir()) if one.is_symlink()), None):
+        if link := next((path for path in (folder, *folder.iterdir()) if path.is_symlink()), None):
             raise OutputError("what is not whole yet would be written through a link", path=link, hint="delete it")
         yield folder
     finally:

@@ -52,7 +52,7 @@ def licence_of(path: Path) -> Licence:
     for model in catalogue().models.values():
         is_kept = folder == (models_folder() / model.name).resolve()
         is_named = path.name == model.main and model.licence.commercial != "yes"
-        if is_kept or is_named or any(_is_file(path, one, digest) for one in model.files if one.sha256):
+        if is_kept or is_named or any(_is_file(path, file, digest) for file in model.files if file.sha256):
             return model.licence
     return _UNKNOWN
 
@@ -73,7 +73,7 @@ def may_be_sold(terms: Iterable[Terms]) -> str:
     """Return whether a dub may be sold as far as its models go: "yes", or "no" or "not stated" with the models that cause it."""
     terms = list(terms)
     for answer in ("no", NOT_STATED):
-        if names := dict.fromkeys(one.name for one in terms if one.commercial == answer):
+        if names := dict.fromkeys(term.name for term in terms if term.commercial == answer):
             return f"{answer}, because of {', '.join(names)}"
     return "yes"
 

@@ -74,7 +74,7 @@ def copy(parts: Sequence[Inside], out: Path) -> None:
 
 def require_room(folder: Path, num_bytes: int) -> None:
     """Raise OutputError where a folder, or its nearest existing parent, has no space for this many more bytes."""
-    place = next(one for one in (folder, *folder.absolute().parents) if one.is_dir())
+    place = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
     free = shutil.disk_usage(place).free
     if num_bytes * _ROOM > free:
         needed = f"{num_bytes * _ROOM / _MEGA:,.0f} MB free"

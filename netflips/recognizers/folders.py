@@ -290,7 +290,7 @@ def _other_weights(folder: Path) -> str:
     for name in ("model.safetensors", "pytorch_model.bin"):
         if (folder / name).is_file():
             return f"{name}, which ct2-transformers-converter converts"
-    names = sorted(one.name for one in folder.iterdir())[:4]
+    names = sorted(path.name for path in folder.iterdir())[:4]
     return f"a folder with {', '.join(names)}" if names else "an empty folder"
 
 

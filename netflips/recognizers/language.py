@@ -60,7 +60,7 @@ def spoken_in(found: Mapping[str, float], languages: Iterable[str], expected: st
 
     found: probability of each language. languages: those of the recognizer.
     """
-    known = {one: found[one] for one in languages if one in found}
+    known = {language: found[language] for language in languages if language in found}
     likely = max(known, key=known.__getitem__, default="")
     is_other = known and known[likely] >= _SURE and known.get(expected, 0.0) <= _HARDLY
     return expected if known and expected and not is_other else likely
@@ -84,12 +84,12 @@ def in_another(candidates: Iterable[Candidate]) -> dict[int, Transcript]:
     utterance must also be long and of high confidence.
     """
     runs = list[list[Candidate]]()
-    for one in sorted(candidates):
+    for candidate in sorted(candidates):
         last = runs[-1][-1] if runs else None
-        if last is not None and last.number + 1 == one.number and last.text.language == one.text.language:
-            runs[-1].append(one)
+        if last is not None and last.number + 1 == candidate.number and last.text.language == candidate.text.language:
+            runs[-1].append(candidate)
         else:
-            runs.append([one])
+            runs.append([candidate])
     return {one.number: one.text for run in runs if _is_sure(run) for one in run}
 
 

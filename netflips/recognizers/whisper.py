@@ -80,7 +80,7 @@ class Whisper:
     @property
     def languages(self) -> tuple[str, ...]:
         """The languages that it recognizes, by two-letter name."""
-        return tuple(sorted(one for one in self._model.supported_languages if len(one) == 2))
+        return tuple(sorted(language for language in self._model.supported_languages if len(language) == 2))
 
     def transcribe(self, speech: NDArray[np.float32], language: str | None = None) -> Transcript:
         """Recognize speech, float32 [S] at 16 kHz; times are in seconds, within the sound and in order.
@@ -236,7 +236,7 @@ def _require_heads(folder: Path, weights: Mapping[str, Weight]) -> None:
     num_layers = 1 + max((int(found[1]) for name in weights if (found := _LAYER.match(name))), default=0)
     num_heads = number_in(folder, weights.get("decoder/num_heads")) or _MOST_HEADS
 
-    is_right = isinstance(heads, list) and bool(heads) and all(_is_head(one, num_layers, num_heads) for one in heads)
+    is_right = isinstance(heads, list) and bool(heads) and all(_is_head(head, num_layers, num_heads) for head in heads)
     if not is_right:
         raise InputError(
             "its alignment_heads are none of the model's",
@@ -261,7 +261,7 @@ def _words(segments: Iterable[Any], end_s: float, language: str) -> tuple[Word, 
     now = 0.0
     for segment in segments:
         sure = math.exp(min(segment.avg_logprob, 0.0))
-        own = [(one.word, one.start, one.end, one.probability) for one in segment.words or ()]
+        own = [(word.word, word.start, word.end, word.probability) for word in segment.words or ()]
         for place, (text, start, stop, probability) in enumerate(own or [(segment.text, segment.start, segment.end, sure)]):
             # Times that the network finds may overlap, or lie behind the end.
             begin = min(max(float(start), now), end_s)

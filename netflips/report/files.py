@@ -118,9 +118,9 @@ def _frames(script: Script) -> str:
 def lines_of_people(script: Script) -> list[str]:
     """Return in how many of the frames in which they speak people have new lips, and why not in the others."""
     people = dict[str, list[DrawnFrames]]()
-    for one in script.processed:
-        if one.drawn is not None and one.drawn.frames:
-            people.setdefault(one.speaker, []).append(one.drawn)
+    for utterance in script.processed:
+        if utterance.drawn is not None and utterance.drawn.frames:
+            people.setdefault(utterance.speaker, []).append(utterance.drawn)
     lines = []
     for name, drawn in people.items():
         left = sum((Counter(one.left) for one in drawn), Counter[str]())
@@ -139,18 +139,18 @@ def speed_of(script: Script, step: Timing) -> float:
 
 def _lines_of_clip(script: Script) -> list[str]:
     lines = []
-    for one in script.processed:
-        for what, text in (("heard", one.text), ("said ", one.spoken)):
+    for utterance in script.processed:
+        for what, text in (("heard", utterance.text), ("said ", utterance.spoken)):
             if text is not None and text.text:
                 lines.append(f"  {what}: {shown(text.text)}")
-        pitch = script.speaker(one.speaker).pitch_hz
+        pitch = script.speaker(utterance.speaker).pitch_hz
         lines += [] if pitch is None else [f"  spoken at the speaker's own pitch, {pitch:.0f} Hz"]
     return lines
 
 
 def _lines_of_recording(script: Script) -> list[str]:
     processed, work = script.processed, script.result.work
-    fits = [(one.number, one.fit) for one in processed if one.fit is not None]
+    fits = [(utterance.number, utterance.fit) for utterance in processed if utterance.fit is not None]
     lines = [f"  {len(fits)} of {several(len(processed), 'utterance')} dubbed in place"]
     scales = [fit.duration_scale for _, fit in fits if fit.duration_scale is not None]
     if scales:
@@ -161,7 +161,7 @@ def _lines_of_recording(script: Script) -> list[str]:
         ("spoken faster than the pace allows", [number for number, fit in fits if fit.is_hurried]),
         ("with a freeze frame", [number for number, fit in fits if fit.freeze_s]),
         ("cut", [number for number, fit in fits if fit.cut_s]),
-        ("left alone", [one.number for one in processed if one.fit is None]),
+        ("left alone", [utterance.number for utterance in processed if utterance.fit is None]),
     ):
         if numbers:
             lines.append(f"  {what}: {ranges(numbers)}")
@@ -176,5 +176,5 @@ def write_reports(path: Path, reports: Sequence[Script], failures: Mapping[str, 
     if len(reports) == 1 and not failures:
         write_text(path, json_text(script_json(reports[0]), indent=2))
         return
-    content = {"dubs": [script_json(one) for one in reports], "failures": dict(failures)}
+    content = {"dubs": [script_json(report) for report in reports], "failures": dict(failures)}
     write_text(path, json_text(content, indent=2))

@@ -146,10 +146,10 @@ def _moments(script: Script, own: range, image_bytes: int) -> list[_Moment]:
     every = 1 if each else -(-len(utterances) // max(affordable, 1))
 
     moments = []
-    for one in utterances[::every]:
-        for time in moments_in(one.output, 1 if one.alone else max(each, 1)):
-            source_s = source_time(script, one, time, own)
-            moments.append(_Moment(one, source_s, time, speaker_box(one, source_s)))
+    for utterance in utterances[::every]:
+        for time in moments_in(utterance.output, 1 if utterance.alone else max(each, 1)):
+            source_s = source_time(script, utterance, time, own)
+            moments.append(_Moment(utterance, source_s, time, speaker_box(utterance, source_s)))
     return moments
 
 
@@ -158,7 +158,7 @@ def _poster(script: Script, own: range) -> _Moment:
     utterances = on_page(script)
     length_s = 0.0 if script.made is None else script.made.duration_s
     all_of_it = OnPage(Utterance(), dubbed_part(script), Interval(0.0, length_s))
-    first = next((one for one in utterances if one.alone is None), next(iter(utterances), all_of_it))
+    first = next((utterance for utterance in utterances if utterance.alone is None), next(iter(utterances), all_of_it))
     (middle,) = moments_in(first.output, 1)
     return _Moment(first, source_time(script, first, middle, own), middle, None, is_poster=True)
 
@@ -170,7 +170,7 @@ def _stills(
 
     most_bytes: of a poster (True) and of a still (False), in base64. clock: the time that counts in this file.
     """
-    wanted: list[Fraction] = [getattr(one, clock) for one in moments]
+    wanted: list[Fraction] = [getattr(moment, clock) for moment in moments]
     order = sorted(range(len(wanted)), key=wanted.__getitem__)
     images = frames_at(video, [wanted[number] for number in order])
     for number, image in zip(order, images, strict=True):

@@ -96,14 +96,22 @@ def cards_of(finished: FinishedDub) -> list[Card]:
     speakers, below = speakers_of(utterances), below_usual(script)
     return [
         Card(
-            utterance=one,
-            colour=f"s{speakers.index(one.speaker) % NUM_COLOURS}",
-            verdicts=verdicts(one),
-            pairs=finished.pairs.get(one.number, []),
-            until_s=max(one.output.end_s, one.output.start_s + (one.source.seconds if script.is_source_timed else 0.0)),
-            facts=[*_lengths(one), *_units(script, one, below), *_check(one), *_video(one), *_face(one)],
+            utterance=utterance,
+            colour=f"s{speakers.index(utterance.speaker) % NUM_COLOURS}",
+            verdicts=verdicts(utterance),
+            pairs=finished.pairs.get(utterance.number, []),
+            until_s=max(
+                utterance.output.end_s, utterance.output.start_s + (utterance.source.seconds if script.is_source_timed else 0.0)
+            ),
+            facts=[
+                *_lengths(utterance),
+                *_units(script, utterance, below),
+                *_check(utterance),
+                *_video(utterance),
+                *_face(utterance),
+            ],
         )
-        for one in utterances
+        for utterance in utterances
     ]
 
 
@@ -228,11 +236,11 @@ def remarks_on(script: Script, missing: Sequence[str]) -> list[Remark]:
     utterances, made = on_page(script), script.result
     found = []
     left = Counter[str]()
-    for one in utterances:
-        if one.alone is not None:
-            why = f" ({clock(one.source.start_s)}) was left as it was: {why_left(one.alone.values)}."
-            found.append(Remark([SentencePart(f"Utterance {one.number}", one.number), SentencePart(why)]))
-        left.update(one.drawn.left)
+    for utterance in utterances:
+        if utterance.alone is not None:
+            why = f" ({clock(utterance.source.start_s)}) was left as it was: {why_left(utterance.alone.values)}."
+            found.append(Remark([SentencePart(f"Utterance {utterance.number}", utterance.number), SentencePart(why)]))
+        left.update(utterance.drawn.left)
 
     if left:
         reasons = ", ".join(f"{count} ({left_words(reason)})" for reason, count in left.most_common())
@@ -256,12 +264,14 @@ def _warning(grouped: GroupedNote, script: Script, utterances: Sequence[OnPage])
     if mark:
         plural = "s" if len(grouped.numbers) > 1 else ""
         pieces.append(SentencePart(f"utterance{plural} "))
-        cards = {one.number for one in utterances}
+        cards = {utterance.number for utterance in utterances}
         for place, number in enumerate(grouped.numbers):  # those that have a card lead there
             pieces += [SentencePart(", ")] if place else []
             pieces.append(SentencePart(str(number), number if number in cards else None))
 
-    strange = [one for one in utterances if one.number in grouped.numbers] if grouped.note.code == OUTSIDE.code else []
+    strange = (
+        [utterance for utterance in utterances if utterance.number in grouped.numbers] if grouped.note.code == OUTSIDE.code else []
+    )
     among = f" ({len(strange)} of {grouped.note.values['among']})" if len(strange) > 1 and "among" in grouped.note.values else ""
     reasons, korean = [_why(one, script) for one in strange], sentence(grouped, KOREAN, hint=False)
     return Remark([*pieces, SentencePart(among + after)], is_warning=True, reasons=reasons, korean=korean)
@@ -323,7 +333,7 @@ def _dub(finished: FinishedDub, prefix: str, folder: Path) -> dict[str, Any]:
     """Return what the template shows of one dub. prefix: of its ids in the page. folder: where the page is."""
     script = finished.script
     utterances, made = on_page(script), script.result
-    dubbed = [one for one in utterances if one.alone is None]
+    dubbed = [utterance for utterance in utterances if utterance.alone is None]
     return {
         "script": script,
         "lips": None if (lips := lips_drawn(script)) is None else {language: sentence(lips, language) for language in LANGUAGES},

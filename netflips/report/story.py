@@ -87,23 +87,23 @@ class OnPage:
 
 def on_page(script: Script) -> list[OnPage]:
     """Return the utterances of a dub that were processed; a short clip is one utterance."""
-    outputs = ((one, output_span(script, one)) for one in script.processed)
-    return [OnPage(one, one.place or output, output) for one, output in outputs]
+    outputs = ((utterance, output_span(script, utterance)) for utterance in script.processed)
+    return [OnPage(utterance, utterance.place or output, output) for utterance, output in outputs]
 
 
-def output_span(script: Script, one: Utterance) -> Interval:
+def output_span(script: Script, utterance: Utterance) -> Interval:
     """Return where an utterance is in the output; if it was left alone, where its original is."""
-    if one.fit is not None:
-        return one.fit.output
+    if utterance.fit is not None:
+        return utterance.fit.output
 
-    place = one.place or Interval(0.0, 0.0)
+    place = utterance.place or Interval(0.0, 0.0)
     begin = place.start_s - dubbed_part(script).start_s + sum(hold.seconds for hold in holds_of(script) if hold.at <= place.start_s)
     return Interval(begin, begin + place.seconds)
 
 
 def speakers_of(utterances: Sequence[OnPage]) -> list[str]:
     """Return the speakers in the order in which they first speak."""
-    return list(dict.fromkeys(one.speaker for one in utterances))
+    return list(dict.fromkeys(utterance.speaker for utterance in utterances))
 
 
 def below_usual(script: Script) -> frozenset[int]:
@@ -111,7 +111,7 @@ def below_usual(script: Script) -> frozenset[int]:
 
     They are not understood, much less likely right than the median, or have a cause that most others lack.
     """
-    judged = {one.number: one.quality for one in script.processed if one.quality is not None}
+    judged = {utterance.number: utterance.quality for utterance in script.processed if utterance.quality is not None}
     unsure = {number: found for number, found in judged.items() if found.words in ("unsure", "not_understood")}
     shares = [found.share for found in judged.values() if found.share is not None]
     usual, common = median(shares) if shares else 0.0, Counter(cause for found in judged.values() for cause in set(found.causes))
@@ -127,7 +127,11 @@ def below_usual(script: Script) -> frozenset[int]:
 
 def holds_of(script: Script) -> list[Hold]:
     """Return the freeze frames of a dub, in order."""
-    held = ((one.place, one.fit) for one in script.processed if one.place is not None and one.fit is not None and one.fit.freeze_s)
+    held = (
+        (utterance.place, utterance.fit)
+        for utterance in script.processed
+        if utterance.place is not None and utterance.fit is not None and utterance.fit.freeze_s
+    )
     return [Hold(max(place.start_s + fit.spoken_s - fit.freeze_s, place.end_s), fit.freeze_s) for place, fit in held]
 
 

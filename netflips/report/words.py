@@ -81,11 +81,11 @@ def plain_value(value: object) -> object:
     return "" if value is None else shown(value, _KEPT)
 
 
-def target_text(one: OnPage) -> str:
+def target_text(on_page: OnPage) -> str:
     """Return the text that the dub has in an utterance's place, or that it was left alone."""
-    if one.alone is not None:
-        return Message("left alone: {why}", why=why_left(one.alone.values))
-    return one.utterance.spoken_by or DASH if one.utterance.spoken is None else one.utterance.spoken.text
+    if on_page.alone is not None:
+        return Message("left alone: {why}", why=why_left(on_page.alone.values))
+    return on_page.utterance.spoken_by or DASH if on_page.utterance.spoken is None else on_page.utterance.spoken.text
 
 
 class UtteranceGrade(NamedTuple):
@@ -101,27 +101,27 @@ class UtteranceGrade(NamedTuple):
         return clause(self.text)
 
 
-def verdicts(one: OnPage) -> list[UtteranceGrade]:
+def verdicts(on_page: OnPage) -> list[UtteranceGrade]:
     """Return the grades of an utterance, that of its fit first."""
-    utterance, source = one.utterance, one.utterance.source_units
-    if one.alone is not None:
-        return [UtteranceGrade(Message("left alone: {why}", why=why_left(one.alone.values)), "warn")]
+    utterance, source = on_page.utterance, on_page.utterance.source_units
+    if on_page.alone is not None:
+        return [UtteranceGrade(Message("left alone: {why}", why=why_left(on_page.alone.values)), "warn")]
 
-    found = [_fit(one)]
+    found = [_fit(on_page)]
     if utterance.note("truncated") is not None:
         found.append(UtteranceGrade("translation stopped at its limit", "bad"))
     if utterance.note("outside") is not None:
         found.append(UtteranceGrade("hardly what the models were made for", "bad"))
     if source is not None and source.reason and source.modalities in ("audio", "video"):
         found.append(UtteranceGrade(Message("units from {source}", source=taken_from(source.modalities)), "note"))
-    if one.drawn.frames and not one.drawn.drawn:
-        absent = "" if utterance.seen is None or one.fit.slot is None else ABSENT[utterance.seen.absent]
+    if on_page.drawn.frames and not on_page.drawn.drawn:
+        absent = "" if utterance.seen is None or on_page.fit.slot is None else ABSENT[utterance.seen.absent]
         found.append(UtteranceGrade(Message("sound only: {why}", why=absent) if absent else "sound only", "note"))
     return found
 
 
-def _fit(one: OnPage) -> UtteranceGrade:
-    fit = one.fit
+def _fit(on_page: OnPage) -> UtteranceGrade:
+    fit = on_page.fit
     if fit.duration_scale is None:
         return UtteranceGrade("as long as it takes", "note")
     if fit.cut_s:
@@ -130,7 +130,7 @@ def _fit(one: OnPage) -> UtteranceGrade:
         return UtteranceGrade("hurried", "warn")
     if fit.freeze_s:
         return UtteranceGrade(Message("freeze frame {length}", length=seconds(fit.freeze_s)), "warn")
-    if fit.slack_s > _LARGE_SLACK * one.source.seconds:
+    if fit.slack_s > _LARGE_SLACK * on_page.source.seconds:
         return UtteranceGrade(Message("{length} of silence", length=seconds(fit.slack_s)), "note")
     if fit.in_pause_s:
         return UtteranceGrade("goes into the pause", "note")

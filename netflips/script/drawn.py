@@ -35,11 +35,11 @@ def lips_drawn(script: Script) -> Note | None:
         return None
     left = Counter[str]()
     drawn = frames = 0
-    for one in script.processed:
-        if one.drawn is None:
+    for utterance in script.processed:
+        if utterance.drawn is None:
             continue
-        count = one.drawn.frames or round(one.place.seconds * made.frames / max(made.duration_s, 1e-9))
-        drawn, frames = drawn + one.drawn.drawn, frames + count
-        absent = "" if one.seen is None else one.seen.absent
-        left.update({absent: count} if absent and not one.drawn.drawn else one.drawn.left)
+        count = utterance.drawn.frames or round(utterance.place.seconds * made.frames / max(made.duration_s, 1e-9))
+        drawn, frames = drawn + utterance.drawn.drawn, frames + count
+        absent = "" if utterance.seen is None else utterance.seen.absent
+        left.update({absent: count} if absent and not utterance.drawn.drawn else utterance.drawn.left)
     return LIPS_DRAWN(drawn=drawn, frames=frames, left=[list(pair) for pair in left.most_common()])

@@ -24,11 +24,11 @@ def split(script: Script, number: int, at_s: float | None = None) -> Script:
     at_s: where, in seconds of the media; None = at the longest pause between its words, or in its middle. Raises UsageError for an
     unknown utterance, and for a time outside of it.
     """
-    one = _utterance(script, number)
-    place = one.place
+    utterance = _utterance(script, number)
+    place = utterance.place
     at = at_s
     if at is None:
-        words = () if one.text is None else one.text.words
+        words = () if utterance.text is None else utterance.text.words
         pauses = [(after.start_s - word.end_s, (after.start_s + word.end_s) / 2) for word, after in pairwise(words)]
         length, middle = max(pauses, default=(0.0, 0.0))
         at = place.start_s + (middle if length > 0 else place.seconds / 2)
@@ -43,10 +43,10 @@ def split(script: Script, number: int, at_s: float | None = None) -> Script:
 
     spans = Interval(place.start_s, at), Interval(at, place.end_s)
     share = (at - place.start_s) / place.seconds
-    texts = (None, None) if one.text is None else _parts_of(one.text, at - place.start_s, share)
-    targets = _targets(one.target, at - place.start_s, share)
+    texts = (None, None) if utterance.text is None else _parts_of(utterance.text, at - place.start_s, share)
+    targets = _targets(utterance.target, at - place.start_s, share)
     both = zip(spans, texts, targets, strict=True)
-    parts = (Utterance(0, span, one.speaker, text=text, target=target) for span, text, target in both)
+    parts = (Utterance(0, span, utterance.speaker, text=text, target=target) for span, text, target in both)
     return _numbered(script, (*script.utterances[: number - 1], *parts, *script.utterances[number:]))
 
 
@@ -55,16 +55,16 @@ def join(script: Script, number: int) -> Script:
 
     Raises UsageError if one of them does not exist.
     """
-    one, other = _utterance(script, number), _utterance(script, number + 1)
+    utterance, other = _utterance(script, number), _utterance(script, number + 1)
     text = None
-    if one.text is not None and other.text is not None:
-        later = other.place.start_s - one.place.start_s
+    if utterance.text is not None and other.text is not None:
+        later = other.place.start_s - utterance.place.start_s
         moved = (word._replace(start_s=word.start_s + later, end_s=word.end_s + later) for word in other.text.words)
-        words = (*one.text.words, *moved) if one.text.words and other.text.words else ()
-        text = replace(one.text, text=_joined(one.text.text, other.text.text), words=words)
+        words = (*utterance.text.words, *moved) if utterance.text.words and other.text.words else ()
+        text = replace(utterance.text, text=_joined(utterance.text.text, other.text.text), words=words)
 
-    span = Interval(one.place.start_s, max(one.place.end_s, other.place.end_s))
-    made = Utterance(0, span, one.speaker, text=text, target=_target(one, other))
+    span = Interval(utterance.place.start_s, max(utterance.place.end_s, other.place.end_s))
+    made = Utterance(0, span, utterance.speaker, text=text, target=_target(utterance, other))
     return _numbered(script, (*script.utterances[: number - 1], made, *script.utterances[number + 1 :]))
 
 
@@ -73,12 +73,18 @@ def rename(script: Script, name: str, to: str) -> Script:
 
     Raises UsageError for a speaker without utterances.
     """
-    names = dict.fromkeys(one.speaker for one in script.utterances)
+    names = dict.fromkeys(utterance.speaker for utterance in script.utterances)
     if name not in names:
         raise UsageError("nobody of this name speaks", expected=", ".join(names), found=name)
-    utterances = tuple(replace(one, speaker=to) if one.speaker == name else one for one in script.utterances)
-    known = any(one.name == to for one in script.speakers)
-    speakers = tuple(replace(one, name=to) if one.name == name else one for one in script.speakers if not known or one.name != name)
+    utterances = tuple(
+        replace(utterance, speaker=to) if utterance.speaker == name else utterance for utterance in script.utterances
+    )
+    known = any(speaker.name == to for speaker in script.speakers)
+    speakers = tuple(
+        replace(speaker, name=to) if speaker.name == name else speaker
+        for speaker in script.speakers
+        if not known or speaker.name != name
+    )
     return replace(script, utterances=utterances, speakers=speakers)
 
 
@@ -89,7 +95,7 @@ def _utterance(script: Script, number: int) -> Utterance:
 
 
 def _numbered(script: Script, utterances: tuple[Utterance, ...]) -> Script:
-    numbered = tuple(replace(one, number=number) for number, one in enumerate(utterances, 1))
+    numbered = tuple(replace(utterance, number=number) for number, utterance in enumerate(utterances, 1))
     return replace(script, utterances=numbered, quality=None, made=None)
 
 
@@ -125,15 +131,15 @@ def _targets(target: Target | None, after_s: float, share: float) -> tuple[Targe
     return None, None
 
 
-def _target(one: Utterance, other: Utterance) -> Target | None:
+def _target(utterance: Utterance, other: Utterance) -> Target | None:
     """Return the target of two joined utterances; None unless a person wrote or gave one of theirs."""
-    first, second = one.target, other.target
+    first, second = utterance.target, other.target
     if isinstance(first, KeptOriginal) and isinstance(second, KeptOriginal):
         return KeptOriginal(_joined(first.text, second.text))
     if isinstance(first, SpokenSound) and isinstance(second, SpokenSound) and first.file == second.file:
         return replace(first, to_s=second.to_s, reading=None)
     if any(isinstance(target, WrittenText) and not target.is_translated for target in (first, second)):
-        texts = [text.text for text in (one.spoken, other.spoken) if text is not None]
+        texts = [text.text for text in (utterance.spoken, other.spoken) if text is not None]
         return WrittenText(_joined(*texts))
     return None
 

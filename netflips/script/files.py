@@ -48,10 +48,10 @@ def read_script(path: Path) -> Script:
     Raises InputError with the entry that cannot be used.
     """
     script = script_from(read_json(path, _WHAT), path)
-    for one in script.utterances:
-        for target in (one.target, *one.alternatives):
-            _require_sayable(target, one, path)
-    utterances = (replace(one, fit=None, checked=None, drawn=None, notes=()) for one in script.utterances)
+    for utterance in script.utterances:
+        for target in (utterance.target, *utterance.alternatives):
+            _require_sayable(target, utterance, path)
+    utterances = (replace(utterance, fit=None, checked=None, drawn=None, notes=()) for utterance in script.utterances)
     return replace(script, utterances=tuple(utterances), notes=(), made=None)
 
 
@@ -69,7 +69,7 @@ def script_from(content: Any, path: Path | None = None) -> Script:
         rest = brought_over(content)
         report_note(OLDER_SCRIPT(format=content["format"]), path or "", is_once=True)
     script: Script = value_from(Script, rest, "script", path)
-    numbered = (replace(one, number=number) for number, one in enumerate(script.utterances, 1))
+    numbered = (replace(utterance, number=number) for number, utterance in enumerate(script.utterances, 1))
     return replace(script, utterances=tuple(numbered))
 
 
@@ -108,8 +108,8 @@ def file_beside(path: Path, name: str) -> Path:
 
 def require_own_files(script: Script, path: Path) -> list[Path]:
     """Return the files that a script names beside its media: voices and speech. Raises InputError as `file_beside` does."""
-    voices = [one.voice.file for one in script.speakers if isinstance(one.voice, VoiceFile)]
-    targets = (target for one in script.utterances for target in (one.target, *one.alternatives))
+    voices = [speaker.voice.file for speaker in script.speakers if isinstance(speaker.voice, VoiceFile)]
+    targets = (target for utterance in script.utterances for target in (utterance.target, *utterance.alternatives))
     return [file_beside(path, name) for name in [*voices, *(one.file for one in targets if isinstance(one, SpokenSound))]]
 
 
@@ -118,12 +118,12 @@ def other_files(script: Script, path: Path) -> list[str]:
 
     Raises InputError as `file_beside` does.
     """
-    named: list[object] = [*(one.voice for one in script.speakers), *(one.target for one in script.utterances)]
+    named: list[object] = [*(speaker.voice for speaker in script.speakers), *(utterance.target for utterance in script.utterances)]
     digests = {one.file: one.digest for one in named if isinstance(one, VoiceFile | SpokenSound) and one.digest}
     return [name for name, digest in digests.items() if file_digest(file_beside(path, name)) != digest]
 
 
-def _require_sayable(target: Target | None, one: Utterance, path: Path) -> None:
+def _require_sayable(target: Target | None, utterance: Utterance, path: Path) -> None:
     """Raise InputError for times and units of a target that cannot be spoken."""
     wrong: dict[str, tuple[str, object]] = {}
     if isinstance(target, SpokenSound):
@@ -139,13 +139,13 @@ def _require_sayable(target: Target | None, one: Utterance, path: Path) -> None:
         if durations is not None and (len(durations) != len(ids) or min(durations, default=1) < 1):
             wrong["durations"] = f"{len(ids)} of 1 or more", f"{len(durations)}, the least {min(durations, default=None)}"
         seconds = float(units_to_seconds(len(ids) if durations is None else sum(durations)))
-        most_s = max(_MOST_PLACES * one.place.seconds, _LEAST_MOST_S)
+        most_s = max(_MOST_PLACES * utterance.place.seconds, _LEAST_MOST_S)
         if not wrong and seconds > most_s:
             wrong["units"] = f"{most_s:g} s of speech at most", f"{seconds:,.1f} s"
 
     for name, (expected, found) in wrong.items():
         raise InputError(
-            Message("{name} of utterance {number} cannot be used", name=name, number=one.number),
+            Message("{name} of utterance {number} cannot be used", name=name, number=utterance.number),
             path=path,
             expected=expected,
             found=found,
@@ -161,7 +161,7 @@ def _written(value: Any) -> Any:
     if is_dataclass(value):
         kind: Any = type(value)
         head = {"kind": kind.kind} if kind in TARGETS else {}
-        return head | _named({one.name: getattr(value, one.name) for one in fields(value)}, _defaults(kind))
+        return head | _named({field.name: getattr(value, field.name) for field in fields(value)}, _defaults(kind))
     if isinstance(value, tuple | list):
         return [_written(one) for one in value]
     if isinstance(value, Mapping):
@@ -178,8 +178,8 @@ def _named(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, 
 @cache
 def _defaults(kind: Any) -> dict[str, Any]:
     """Return the default values of a dataclass, by name."""
-    found = {one.name: one.default for one in fields(kind) if one.default is not MISSING}
-    return found | {one.name: one.default_factory() for one in fields(kind) if one.default_factory is not MISSING}
+    found = {field.name: field.default for field in fields(kind) if field.default is not MISSING}
+    return found | {field.name: field.default_factory() for field in fields(kind) if field.default_factory is not MISSING}
 
 
 # Reading
@@ -204,7 +204,7 @@ def _read(kind: Any, value: Any, place: str) -> Any:
         return _one_of(arguments, value, place)
     if origin is Literal:
         if value not in arguments:
-            raise _NotThatError(place, ", ".join(repr(one) for one in arguments), value)
+            raise _NotThatError(place, ", ".join(repr(argument) for argument in arguments), value)
         return value
     if origin is tuple:
         return _items(arguments, value, place)
@@ -268,7 +268,7 @@ def _object(kind: Any, value: Any, place: str) -> Any:
 
 @cache
 def _hints(kind: Any) -> dict[str, Any]:
-    names = set(kind._fields) if hasattr(kind, "_fields") else {one.name for one in fields(kind)}
+    names = set(kind._fields) if hasattr(kind, "_fields") else {field.name for field in fields(kind)}
     return {name: hint for name, hint in get_type_hints(kind).items() if name in names}
 
 

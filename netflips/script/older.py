@@ -17,8 +17,10 @@ def brought_over(content: Mapping[str, Any]) -> dict[str, Any]:
     script: dict[str, Any] = _renamed({name: value for name, value in content.items() if name in _OF_SCRIPT})
     if isinstance(utterances := script.get("utterances"), list):
         script["utterances"] = [
-            {name: value for name, value in one.items() if name in _OF_UTTERANCE} if isinstance(one, dict) else one
-            for one in utterances
+            {name: value for name, value in utterance.items() if name in _OF_UTTERANCE}
+            if isinstance(utterance, dict)
+            else utterance
+            for utterance in utterances
         ]
     return script
 

@@ -22,13 +22,13 @@ def table_of(script: Script) -> str:
     rows = csv.writer(file)
     rows.writerow(COLUMNS)
 
-    for one in script.utterances:
-        texts = ("" if text is None else text.text for text in (one.text, one.spoken))
-        speed = "" if one.fit is None or one.fit.speed is None else f"{one.fit.speed:.2f}"
-        notes = "; ".join(sentence(note, user_language(), hint=False) for note in one.notes)
-        grade = "" if one.quality is None else one.quality.words
-        place = f"{one.place.start_s:.3f}", f"{one.place.end_s:.3f}"
-        rows.writerow([one.number, *place, *map(_cell, (one.speaker, *texts)), grade, speed, _cell(notes)])
+    for utterance in script.utterances:
+        texts = ("" if text is None else text.text for text in (utterance.text, utterance.spoken))
+        speed = "" if utterance.fit is None or utterance.fit.speed is None else f"{utterance.fit.speed:.2f}"
+        notes = "; ".join(sentence(note, user_language(), hint=False) for note in utterance.notes)
+        grade = "" if utterance.quality is None else utterance.quality.words
+        place = f"{utterance.place.start_s:.3f}", f"{utterance.place.end_s:.3f}"
+        rows.writerow([utterance.number, *place, *map(_cell, (utterance.speaker, *texts)), grade, speed, _cell(notes)])
     return _MARK + file.getvalue()
 
 

@@ -62,7 +62,7 @@ def find_terms(script: Script, translator: ProgramTranslator | ChatTranslator | 
     InputError if the translator does not answer.
     """
     talk = _Talk.of(script)
-    listed = {one.word.casefold(): one for one in script.terms}
+    listed = {term.word.casefold(): term for term in script.terms}
     for word in (*talk.names(), *talk.repeated(), *talk.latin()):
         listed.setdefault(word.casefold(), Term(word, ""))
     open_terms = [one.word for one in listed.values() if not one.spoken and (translator is not None or not one.proposed)]
@@ -79,7 +79,7 @@ def find_terms(script: Script, translator: ProgramTranslator | ChatTranslator | 
 def term_lines(script: Script) -> list[str]:
     """Return a line for each term: in how many utterances it is, and its translation, in brackets if it is only proposed."""
     talk = _Talk.of(script)
-    texts = [one.spoken or (f"({one.proposed})" if one.proposed else "?") for one in script.terms]
+    texts = [term.spoken or (f"({term.proposed})" if term.proposed else "?") for term in script.terms]
     return [f"{len(talk.rows_with(one.word)):4}x {one.word}: {text}" for one, text in zip(script.terms, texts, strict=True)]
 
 
@@ -101,8 +101,8 @@ def terms_of_script(script: Script, language: str, path: Path | None = None) -> 
     Raises InputError for a term without a word, one with two translations, and one that cannot be read aloud.
     """
     found = dict[str, str]()
-    for one in script.terms:
-        word, spoken = (" ".join(text.split()) for text in (one.word.lower(), one.spoken))
+    for term in script.terms:
+        word, spoken = (" ".join(text.split()) for text in (term.word.lower(), term.spoken))
         if not spoken:
             continue
         if not word:
@@ -123,8 +123,8 @@ def proposed_readings(script: Script) -> dict[str, str]:
     case."""
     if script.target != KOREAN:
         return {}
-    open_terms = (one for one in script.terms if not one.spoken and _HANGUL.search(one.proposed))
-    return {one.word.lower(): one.proposed for one in open_terms if names_spelled_out(one.word, KOREAN)}
+    open_terms = (term for term in script.terms if not term.spoken and _HANGUL.search(term.proposed))
+    return {term.word.lower(): term.proposed for term in open_terms if names_spelled_out(term.word, KOREAN)}
 
 
 def as_it_sounds(word: str, source: str = ENGLISH) -> str:
@@ -156,8 +156,11 @@ class _Talk:
 
     @classmethod
     def of(cls, script: Script) -> "_Talk":
-        with_text = [one for one in script.utterances if one.text is not None or one.spoken is not None]
-        rows = [("" if one.text is None else one.text.text, "" if one.spoken is None else one.spoken.text) for one in with_text]
+        with_text = [utterance for utterance in script.utterances if utterance.text is not None or utterance.spoken is not None]
+        rows = [
+            ("" if utterance.text is None else utterance.text.text, "" if utterance.spoken is None else utterance.spoken.text)
+            for utterance in with_text
+        ]
         return cls(script.source or ENGLISH, script.target or KOREAN, rows)
 
     # What is found

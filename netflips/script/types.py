@@ -193,7 +193,7 @@ class Made:
 
     def usual(self, part: str) -> float | None:
         """Return the usual score of a part of the pipeline; None if it is unknown."""
-        return next((one.usual for one in self.models if one.part == part), None)
+        return next((model.usual for model in self.models if model.part == part), None)
 
 
 class Transition(NamedTuple):
@@ -249,7 +249,7 @@ class Script:
 
     def __repr__(self) -> str:
         languages = " to ".join(filter(None, (self.source, self.target)))
-        heard, said = [one.text for one in self.utterances], [one.spoken for one in self.utterances]
+        heard, said = [utterance.text for utterance in self.utterances], [utterance.spoken for utterance in self.utterances]
         texts = (" ".join(text.text for text in of if text is not None) for of in (heard, said))
         parts = ["" if self.media is None else self.media.path, languages, f"{self.input_s:.1f} s"]
         head = ", ".join(filter(None, [*parts, several(len(self.utterances), "utterance")]))
@@ -257,7 +257,7 @@ class Script:
 
     def speaker(self, name: str) -> SpeakerOf:
         """Return a speaker; one with default settings if the script does not have them."""
-        return next((one for one in self.speakers if one.name == name), SpeakerOf(name))
+        return next((speaker for speaker in self.speakers if speaker.name == name), SpeakerOf(name))
 
     @property
     def result(self) -> Made:
@@ -282,34 +282,36 @@ class Script:
     @property
     def source_text(self) -> str:
         """The text of all utterances that have one."""
-        return " ".join(one.text.text for one in self.processed if one.text is not None and one.text.text)
+        return " ".join(utterance.text.text for utterance in self.processed if utterance.text is not None and utterance.text.text)
 
     @property
     def target_text(self) -> str:
         """What is spoken instead, of all dubbed utterances for which it is known as text."""
         return " ".join(
-            one.spoken.text for one in self.processed if one.fit is not None and one.spoken is not None and one.spoken.text
+            utterance.spoken.text
+            for utterance in self.processed
+            if utterance.fit is not None and utterance.spoken is not None and utterance.spoken.text
         )
 
     @property
     def num_source_units(self) -> int:
         """Number of source units."""
-        return sum(len(one.source_units.units.ids) for one in self.processed if one.source_units is not None)
+        return sum(len(utterance.source_units.units.ids) for utterance in self.processed if utterance.source_units is not None)
 
     @property
     def num_target_units(self) -> int:
         """Number of units that are spoken."""
-        return sum(one.fit.units for one in self.processed if one.fit is not None)
+        return sum(utterance.fit.units for utterance in self.processed if utterance.fit is not None)
 
     @property
     def num_drawn(self) -> int:
         """Number of frames with a new mouth."""
-        return sum(one.drawn.drawn for one in self.processed if one.drawn is not None)
+        return sum(utterance.drawn.drawn for utterance in self.processed if utterance.drawn is not None)
 
     @property
     def warnings(self) -> list[str]:
         """The sentences of all notes."""
-        return [sentence(one) for one in self.grouped_notes]
+        return [sentence(note) for note in self.grouped_notes]
 
     def slot_s(self, utterance: Utterance) -> float | None:
         """Return how long an utterance is in the recording, in seconds; None: it takes as long as it takes."""
@@ -332,12 +334,17 @@ class Script:
     @property
     def processed(self) -> Sequence[Utterance]:
         """The utterances that were dubbed or left alone, and those that have no target."""
-        return [one for one in self.utterances if one.is_processed or not self.target]
+        return [utterance for utterance in self.utterances if utterance.is_processed or not self.target]
 
     @property
     def grouped_notes(self) -> list[GroupedNote]:
         """All notes as they are reported: those of the script first, then those of utterances, equal ones in one. A clip has no
         numbers of utterances."""
-        notes = ((one.number, note) for one in self.utterances for note in one.notes if not note.values.get("is_reported"))
+        notes = (
+            (utterance.number, note)
+            for utterance in self.utterances
+            for note in utterance.notes
+            if not note.values.get("is_reported")
+        )
         of_utterances = grouped(notes) if self.is_source_timed else [GroupedNote(note) for _, note in notes]
         return [*map(GroupedNote, self.notes), *of_utterances]

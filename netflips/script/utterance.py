@@ -259,7 +259,7 @@ class Utterance:
 
     def note(self, code: str) -> Note | None:
         """Return its note with a code, None if it has none."""
-        return next((one for one in self.notes if one.code == code), None)
+        return next((note for note in self.notes if note.code == code), None)
 
     @property
     def units_why(self) -> str:
@@ -294,8 +294,14 @@ class Utterance:
 
         If the utterance is too long, only those that are shorter.
         """
-        written = [(one.text, one.seconds) for one in self.alternatives if isinstance(one, WrittenText)]
-        read = [(one.reading.text, one.seconds) for one in self.alternatives if isinstance(one, TranslatedUnits) and one.reading]
+        written = [
+            (alternative.text, alternative.seconds) for alternative in self.alternatives if isinstance(alternative, WrittenText)
+        ]
+        read = [
+            (alternative.reading.text, alternative.seconds)
+            for alternative in self.alternatives
+            if isinstance(alternative, TranslatedUnits) and alternative.reading
+        ]
 
         if self.fit is None or not self.fit.too_long_s:
             return [*written, *read]
@@ -305,6 +311,6 @@ class Utterance:
     def spoken_by(self) -> str:
         """The program or the file that speaks it, "" if the models do."""
         if isinstance(self.target, SpokenSound):
-            one = self.target
-            return one.file if one.to_s is None else f"{one.file}, {one.from_s:.2f} to {one.to_s:.2f} s"
+            sound = self.target
+            return sound.file if sound.to_s is None else f"{sound.file}, {sound.from_s:.2f} to {sound.to_s:.2f} s"
         return self.target.spoken_by if isinstance(self.target, WrittenText) else ""

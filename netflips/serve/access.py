@@ -70,7 +70,7 @@ class Access:
         headers = Headers(scope=scope)
         port = _parts(f"//{headers.get('host', '')}").netloc.rpartition(":")[2]
         ending = f"-{port}" if port.isdecimal() and len(port) <= _PORT_DIGITS else ""
-        found = [_PROGRAM] if _borne(headers) else [one for one in _cookies(headers, _VISITOR + ending) if is_id(one)]
+        found = [_PROGRAM] if _borne(headers) else [cooky for cooky in _cookies(headers, _VISITOR + ending) if is_id(cooky)]
         visitor = scope["visitor"] = (found or [new_id()])[0]
         scope["is_new_visitor"] = not found
 
@@ -108,7 +108,7 @@ class Access:
         if not self._settings.token or scope["path"] == _STYLE:
             return None
         proofs = _cookies(headers, name)
-        if any(hmac.compare_digest(one.encode(), self._proof().encode()) for one in proofs) or self._is_token(_borne(headers)):
+        if any(hmac.compare_digest(proof.encode(), self._proof().encode()) for proof in proofs) or self._is_token(_borne(headers)):
             return None
 
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0].encode()

@@ -30,12 +30,12 @@ _LEAST_TOKEN = 8
 
 
 def _add_lip_sync_options(group: Any) -> None:
-    for one in value_options():
-        one.add_to(group)
+    for option in value_options():
+        option.add_to(group)
 
 
 def _lip_sync_values(given: Any) -> dict[str, Any]:
-    found = {one.flag: getattr(given, one.name) for one in value_options()}
+    found = {option.flag: getattr(given, option.name) for option in value_options()}
     return {flag: value for flag, value in found.items() if value is not None}
 
 
@@ -115,7 +115,7 @@ class ServeOptions(CommonOptions):
         given = {f"--{name.replace('_', '-')}": getattr(self, name) for name in _MODELS} | self.lip_sync
         found = {name: value.absolute() if isinstance(value, Path) else value for name, value in given.items()}
         commands = {"--speak-with": self.speak_with, "--reply-command": self.reply_command}
-        commands |= {one.flag: self.lip_sync.get(one.flag) for one in value_options() if one.is_command}
+        commands |= {option.flag: self.lip_sync.get(option.flag) for option in value_options() if option.is_command}
 
         if self.translate_with is not None:
             require_translate_with(self.translate_with, self.translate_model)

@@ -158,10 +158,10 @@ def review_rows(given: Any) -> tuple[ReviewRow, ...]:
     rows: tuple[ReviewRow, ...] = value_from(tuple[ReviewRow, ...], given, "rows")
     if not 0 < len(rows) <= _MOST_ROWS:
         raise UsageError("the utterances cannot be read", expected=f"a list of 1 to {_MOST_ROWS} rows")
-    for one in rows:
-        if not 0 <= one.start_s <= one.end_s or len(one.spoken) > _MOST_SPOKEN or len(one.speaker) > _MOST_SPEAKER:
+    for row in rows:
+        if not 0 <= row.start_s <= row.end_s or len(row.spoken) > _MOST_SPOKEN or len(row.speaker) > _MOST_SPEAKER:
             expected = f"times in order, a text of {_MOST_SPOKEN} letters, a name of {_MOST_SPEAKER}, at most"
-            raise UsageError("an utterance cannot be that", expected=expected, found=repr(one)[:60])
+            raise UsageError("an utterance cannot be that", expected=expected, found=repr(row)[:60])
     return rows
 
 

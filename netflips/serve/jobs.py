@@ -131,9 +131,9 @@ class Job:
     def public_notes(self) -> list[GroupedNote]:
         """Its notes, with the visitor's names of files."""
         found = []
-        for one in self.notes:
-            texts = {name: self.in_visitors_words(value) for name, value in one.values.items() if isinstance(value, str)}
-            found.append(GroupedNote(Note(one.code, {**one.values, **texts}), one.numbers, one.differ))
+        for note in self.notes:
+            texts = {name: self.in_visitors_words(value) for name, value in note.values.items() if isinstance(value, str)}
+            found.append(GroupedNote(Note(note.code, {**note.values, **texts}), note.numbers, note.differ))
         return found
 
     @property
@@ -238,7 +238,7 @@ class JobFolders:
 def _job(job_id: str, content: Any) -> Job:
     place = f"{job_id}/{_ABOUT}"
     job: Job = value_from(Job, content, "the job", place)
-    if job.id != job_id or any(Path(one).name != one for one in job.names.values()):
+    if job.id != job_id or any(Path(name).name != name for name in job.names.values()):
         raise InputError("this is no job of ours", path=place)
     value_from(tuple[ReviewRow, ...], job.values.get("rows", []), "the job.values.rows", place)
     value_from(dict[str, str], job.values.get("voices", {}), "the job.values.voices", place)

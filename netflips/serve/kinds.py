@@ -39,7 +39,7 @@ from unit2av.lipsync.backend import NONE, lip_sync_names, value_options
 
 _MOUTH = choice("mouth", lip_sync_names(), flag="--lips")
 _MOUTH_OR_NONE = choice("mouth", lip_sync_names(can_be_none=True), flag="--lips")
-_MOUTH_FLAGS = tuple(one.flag for one in value_options())
+_MOUTH_FLAGS = tuple(option.flag for option in value_options())
 _VOICE_MODELS = ("--unit2av-path", "--speaker-encoder-path")
 _LIP_MODELS = ("--av2unit-path", "--unit2av-path", *_MOUTH_FLAGS)
 _LANGUAGES = (*UTUT_LANGUAGES, "ko")
@@ -224,8 +224,8 @@ def _write_script(asked: Asked, folder: Path) -> None:
     _write_readings(asked, folder)
     if asked.rows:
         utterances = (
-            Utterance(place=Interval(one.start_s, one.end_s), speaker=one.speaker, target=asked.target(number, one))
-            for number, one in enumerate(asked.rows, 1)
+            Utterance(place=Interval(row.start_s, row.end_s), speaker=row.speaker, target=asked.target(number, row))
+            for number, row in enumerate(asked.rows, 1)
         )
         speakers = (SpeakerOf(name, VoiceFile(file)) for name, file in asked.voices.items())
         terms = (Term(word, spoken) for word, spoken in asked.terms.items())
@@ -258,8 +258,8 @@ _READINGS = text("readings", 5000)
 _FORMATS = ("srt", "vtt", "ttml", "txt", "json")
 
 KINDS: Mapping[str, JobKind] = {
-    one.name: one
-    for one in (
+    job_kind.name: job_kind
+    for job_kind in (
         JobKind(
             "dub",
             ("dub", "--report", "report.json", "--report", "report.html"),

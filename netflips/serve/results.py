@@ -39,7 +39,7 @@ _SCRIPTS = ("report.json", DRAFT_FILE)
 
 def files_of(job: Job, folder: Path) -> list[dict[str, Any]]:
     """Return the files of a job that a visitor may download, its results first, by our names. No other file is served."""
-    made = [(one.name, one.shows) for one in KINDS[job.kind].files] if job.kind in KINDS and job.state == DONE else []
+    made = [(file.name, file.shows) for file in KINDS[job.kind].files] if job.kind in KINDS and job.state == DONE else []
     made += [(DRAFT_FILE, "")] if job.state == ASKS else []
     given = [(name, "given") for name in job.names.values()]
     return [
@@ -63,7 +63,7 @@ def _download_name(job: Job, name: str) -> str:
 
 def results(job: Job, folder: Path) -> dict[str, Any]:
     """Return everything that the page shows of a job that is over."""
-    warnings = [in_both(one) for one in job.public_notes if one.note.code not in _JUDGED or not job.quality]
+    warnings = [in_both(note) for note in job.public_notes if note.note.code not in _JUDGED or not job.quality]
     found: dict[str, Any] = {"files": files_of(job, folder), "warnings": warnings, "values": job.values}
     found["uploads"] = {name: one for name, one in job.uploads.items() if name in job.values}
     found["names"] = {one: job.shown.get(job.names.get(name, ""), "") for name, one in job.uploads.items()}
@@ -74,7 +74,9 @@ def results(job: Job, folder: Path) -> dict[str, Any]:
         found |= {
             "languages": [script.source, script.target],
             "utterances": [_row(one, _asked_of(job, one.number), machine) for one in on_page(script)],
-            "terms": [one._asdict() | {"spoken": job.values.get("terms", {}).get(one.word, one.spoken)} for one in script.terms],
+            "terms": [
+                term._asdict() | {"spoken": job.values.get("terms", {}).get(term.word, term.spoken)} for term in script.terms
+            ],
             "cost": _cost(job, script),
         }
 
@@ -109,10 +111,10 @@ def _lips(script: Script) -> dict[str, Any] | None:
 def is_badly_recognized(script: Script) -> bool:
     """Return whether the recognized texts are on average more likely wrong than right; then they are not offered as subtitles."""
     known, shares = confidence_of(find_bundle()), list[float]()
-    for one in script.utterances:
-        if known is not None and one.text is not None and one.text.confidence is not None:
-            table = known.recognition if one.text.by == "recognizer" else known.reading
-            shares.append(table.share({"confidence": one.text.confidence}))
+    for utterance in script.utterances:
+        if known is not None and utterance.text is not None and utterance.text.confidence is not None:
+            table = known.recognition if utterance.text.by == "recognizer" else known.reading
+            shares.append(table.share({"confidence": utterance.text.confidence}))
     return sum(shares) < _HALF * len(shares)
 
 
@@ -143,10 +145,12 @@ def edited_rows(job: Job, folder: Path, edits: Sequence[Edit]) -> list[dict[str,
         script = edit.of(script)
 
     rows, machine = [], _machine_texts(folder)
-    for one in script.utterances:
-        names = [row.get("speaker", "") for source, row in asked.items() if source.start_s <= one.place.start_s < source.end_s]
-        shown = OnPage(one, one.place, output_span(script, one))
-        rows.append(_row(shown, asked.get(one.place, {"speaker": names[0] if names else ""}), machine))
+    for utterance in script.utterances:
+        names = [
+            row.get("speaker", "") for source, row in asked.items() if source.start_s <= utterance.place.start_s < source.end_s
+        ]
+        shown = OnPage(utterance, utterance.place, output_span(script, utterance))
+        rows.append(_row(shown, asked.get(utterance.place, {"speaker": names[0] if names else ""}), machine))
     return rows
 
 
@@ -158,8 +162,8 @@ def _asked_of(job: Job, number: int) -> Mapping[str, Any]:
 
 def _cost(job: Job, script: Script) -> dict[str, float] | None:
     """Return the measured time of a correction: fixed seconds, and seconds for each second of speech; None = not known."""
-    spoken_s = sum(one.fit.spoken_s for one in script.utterances if one.fit is not None)
-    spent = {one.name: one.seconds for one in script.result.timings}
+    spoken_s = sum(utterance.fit.spoken_s for utterance in script.utterances if utterance.fit is not None)
+    spent = {timing.name: timing.seconds for timing in script.result.timings}
     kept = {} if script.result.work is None else script.result.work.kept
     if job.state != DONE or not spent or not spoken_s or kept.get("speech") or kept.get("frames"):
         return None  # speech or frames came from kept work, so their pace was not measured
@@ -193,15 +197,15 @@ def _machine_texts(folder: Path) -> dict[Interval, str]:
     }
 
 
-def _corrected(one: Utterance) -> str:
+def _corrected(utterance: Utterance) -> str:
     """Return the text that a person gave an utterance to be spoken, "" = none."""
-    return one.target.text if isinstance(one.target, WrittenText) and one.target.by != "cascade" else ""
+    return utterance.target.text if isinstance(utterance.target, WrittenText) and utterance.target.by != "cascade" else ""
 
 
 def track_parts(job: Job, folder: Path) -> dict[Interval, SpokenSound]:
     """Return the parts of a track of speech that a dub or its draft used, by the times of the utterances."""
     script = _report(folder / (_REPORT if job.state == DONE else DRAFT_FILE))
-    targets = {one.place: one.target for one in script.utterances} if script is not None else {}
+    targets = {utterance.place: utterance.target for utterance in script.utterances} if script is not None else {}
     return {
         place: target
         for place, target in targets.items()

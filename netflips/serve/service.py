@@ -213,9 +213,9 @@ class Service:
 
     def _files(self, kind: JobKind, values: Mapping[str, Any], review: Review) -> dict[str, Upload]:
         """Return the uploads of a form by their names in it, those of its fields first. Raises UsageError, RefusedError."""
-        takes = {one.name: one.takes for one in kind.uploads}
+        takes = {file.name: file.takes for file in kind.uploads}
         wanted = {name: values[name] for name in takes if values.get(name)}
-        wanted |= {f"{SPEECH} {number}": one.speech for number, one in enumerate(review.rows, 1) if one.speech}
+        wanted |= {f"{SPEECH} {number}": row.speech for number, row in enumerate(review.rows, 1) if row.speech}
         wanted |= {f"voice {number}": upload for number, upload in enumerate(review.voices.values(), 1)}
         found = {name: self.uploads.find(upload) for name, upload in wanted.items()}
 
@@ -228,10 +228,10 @@ class Service:
     def _ask(self, job: Job, found: Mapping[str, Upload], review: Review, before: Job, is_draft: bool = False) -> None:
         """Put a job's files into its folder, and set its command line. before: the job whose parts of a speech track are used."""
         kind, folders = KINDS[job.kind], self.queue.folders
-        stored = {one.name: one.stored for one in kind.uploads}
-        names = {name: f"{stored.get(name, name.replace(' ', '-'))}{Path(one.file).suffix}" for name, one in found.items()}
-        for name, one in found.items():
-            folders.take_in(job.id, self.uploads.path(one), names[name])
+        stored = {upload.name: upload.stored for upload in kind.uploads}
+        names = {name: f"{stored.get(name, name.replace(' ', '-'))}{Path(upload.file).suffix}" for name, upload in found.items()}
+        for name, upload in found.items():
+            folders.take_in(job.id, self.uploads.path(upload), names[name])
 
         first = next(iter(found.values()), None)
         shared, length_s = ("work", 0.0) if first is None else (f"../../uploads/{first.id}/work", first.seconds)
@@ -247,21 +247,21 @@ class Service:
             shutil.copyfile(draft, machine)  # before another draft takes its place
         kind.write(asked, folders.of(job.id))
         job.words, job.names = tuple(kind.words(asked)), names
-        job.uploads = {name: one.id for name, one in found.items()}
-        job.shown = {names[name]: one.name for name, one in found.items()}
+        job.uploads = {name: upload.id for name, upload in found.items()}
+        job.shown = {names[name]: upload.name for name, upload in found.items()}
 
         if review.rows:
-            reviewed = {"rows": [asdict(one) for one in review.rows], "voices": dict(review.voices), "terms": dict(review.terms)}
+            reviewed = {"rows": [asdict(row) for row in review.rows], "voices": dict(review.voices), "terms": dict(review.terms)}
             job.values = {**job.values, **reviewed}
 
     def _require_sayable(self, rows: Sequence[ReviewRow], values: Mapping[str, Any]) -> None:
-        if any(one.spoken for one in rows) and not self._has["has_speller"] and values.get("road") != "text":
+        if any(row.spoken for row in rows) and not self._has["has_speller"] and values.get("road") != "text":
             raise UsageError("no text can be said", found="models without a text-to-unit model")
 
     def _kind(self, name: Any) -> JobKind:
         kind = KINDS.get(name) if isinstance(name, str) else None
         if kind is None or not self.offers(kind):
-            known = ", ".join(name for name, one in KINDS.items() if self.offers(one))
+            known = ", ".join(name for name, job_kind in KINDS.items() if self.offers(job_kind))
             raise UsageError("there is no such kind of job", expected=known)
         return kind
 
@@ -279,7 +279,7 @@ def _agreed(values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, A
 
     Raises UsageError where there is none, or where it has expired. The visitor cannot choose the label.
     """
-    asked = dict(values) if values["agreed"] else dict(values) | {one.name: before.get(one.name) for one in AGREEMENT}
+    asked = dict(values) if values["agreed"] else dict(values) | {field.name: before.get(field.name) for field in AGREEMENT}
     if not asked["agreed"] or not asked["people"]:
         raise UsageError("those who are seen and heard must have agreed", expected="who they are, and that they agreed")
     consent = Consent(asked["people"], asked["people"], asked["agreed_until"])
@@ -316,8 +316,8 @@ def _for_any_speech() -> dict[str, str]:
     beside = program.is_relative_to(Path.cwd()) and shutil.which("netflips") is None
     return {
         "command": f"{program.relative_to(Path.cwd()) if beside else program.name} models get {_ANY_SPEECH}",
-        "gigabytes": f"{sum(one.megabytes or 0.0 for one in models) / _GIGA:.0f}",
-        "licences": ", ".join(dict.fromkeys(one.licence.title for one in models)),
+        "gigabytes": f"{sum(model.megabytes or 0.0 for model in models) / _GIGA:.0f}",
+        "licences": ", ".join(dict.fromkeys(model.licence.title for model in models)),
     }
 
 
@@ -339,7 +339,7 @@ def _what_is_there(settings: Settings) -> dict[str, Any]:
         "bundle": None if bundle is None or own else {"name": bundle.about["name"], "knows": bundle.about["domain"]},
         "mouths": ready_names(settings.models, renderer),
         "voices": [] if voices is None or not voices.is_file() else list(read_named_voices(voices)),
-        "sentences": [[one.translation, one.text] for one in some],
+        "sentences": [[reference.translation, reference.text] for reference in some],
         "sample": _sample() if known else None,
         "languages": None if languages is None else [normalise_language(one) for one in languages],
         "has_speller": "--text2unit-path" in settings.models or (packed[TEXT2UNIT] and not own),

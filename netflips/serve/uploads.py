@@ -152,9 +152,9 @@ class Uploads:
     def clean(self, keep_s: float, used: Collection[str]) -> None:
         """Remove old uploads that no job uses, and any other old folder among them."""
         folder = self._settings.uploads_dir
-        for one in folder.iterdir() if folder.is_dir() else ():
-            if one.name not in used and not one.is_symlink() and time.time() - one.stat().st_mtime > keep_s:
-                shutil.rmtree(one, ignore_errors=True)
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if path.name not in used and not path.is_symlink() and time.time() - path.stat().st_mtime > keep_s:
+                shutil.rmtree(path, ignore_errors=True)
 
     def remove(self, upload_id: str) -> None:
         """Remove an upload with the work that is kept with it."""

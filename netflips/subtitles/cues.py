@@ -152,7 +152,7 @@ def _must_part(held: Sequence[Word], word: Word, rules: Rules, cuts: Sequence[fl
 
 def _fits(words: Sequence[Word], rules: Rules) -> bool:
     """Return whether words fit into one subtitle."""
-    lines = lay_out([one.text for one in words], rules)
+    lines = lay_out([word.text for word in words], rules)
     return len(lines) <= rules.lines and all(len(line) <= rules.letters for line in lines)
 
 

@@ -111,24 +111,24 @@ class GivenSubtitles:
 
     def within(self, duration_s: float) -> "GivenSubtitles":
         """Return the cues that begin within a recording of a duration, none ending later. Raises InputError if there are none."""
-        inside = [one for one in self.cues if one.start_s <= duration_s - LEAST_S]
-        late = [one.number for one in inside if one.end_s > duration_s + SLACK_S]
-        behind = [one.number for one in self.cues if one.start_s > duration_s - LEAST_S]
+        inside = [cue for cue in self.cues if cue.start_s <= duration_s - LEAST_S]
+        late = [cue.number for cue in inside if cue.end_s > duration_s + SLACK_S]
+        behind = [cue.number for cue in self.cues if cue.start_s > duration_s - LEAST_S]
         if not inside:
             found = f"the first at {self.cues[0].start_s:g} s"
             raise InputError("all subtitles lie behind the recording", path=self.path, expected=f"{duration_s:.3f} s", found=found)
 
-        cues = tuple(replace(one, end_s=min(one.end_s, duration_s)) for one in inside)
+        cues = tuple(replace(cue, end_s=min(cue.end_s, duration_s)) for cue in inside)
         repairs, lacking = _with(self.repairs, TOO_LATE, late), _with(self.lacking, _BEHIND, behind)
         return replace(self, cues=cues, repairs=repairs, lacking=lacking)
 
     def moved(self, seconds: float) -> "GivenSubtitles":
         """Return the same subtitles, later by so many seconds; those that would lie before the recording are left out."""
-        cues = [replace(one, start_s=max(one.start_s + seconds, 0.0), end_s=one.end_s + seconds) for one in self.cues]
-        early = [one.number for one in cues if one.end_s < LEAST_S]
+        cues = [replace(cue, start_s=max(cue.start_s + seconds, 0.0), end_s=cue.end_s + seconds) for cue in self.cues]
+        early = [cue.number for cue in cues if cue.end_s < LEAST_S]
         if len(early) == len(cues):
             raise InputError("all subtitles lie before the recording", path=self.path, found=f"moved by {seconds:+.2f} s")
-        inside = tuple(one for one in cues if one.end_s >= LEAST_S)
+        inside = tuple(cue for cue in cues if cue.end_s >= LEAST_S)
         return replace(self, cues=inside, lacking=_with(self.lacking, _BEFORE, early))
 
     @property
@@ -180,10 +180,10 @@ def read_subtitles(path: Path, source: str = "", target: str = "", people: Colle
             found=" ".join(raw[0].text.split())[:60],
             hint="cues without a text give their times alone",
         )
-    side, texts = by_side([one.text for one in found.cues], source, target)
+    side, texts = by_side([cue.text for cue in found.cues], source, target)
     cues = tuple(
-        GivenCue(one.number, one.start_s, one.end_s, spoken, source, one.speaker)
-        for one, (spoken, source) in zip(found.cues, texts, strict=True)
+        GivenCue(cue.number, cue.start_s, cue.end_s, spoken, source, cue.speaker)
+        for cue, (spoken, source) in zip(found.cues, texts, strict=True)
     )
     repairs, lacking = ({what: tuple(numbers) for what, numbers in one.items()} for one in (found.repairs, found.lacking))
     lacking = _with({}, _UNTIMED, untimed) | lacking

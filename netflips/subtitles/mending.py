@@ -71,7 +71,7 @@ def mend(raw: Sequence[Cue], source: str, target: str, known: Collection[str] = 
     A cue with an empty text gives only its time; one with a text in which nothing is spoken is left out.
     """
     repairs: dict[str, list[int]] = {}
-    turned = [_forwards(one, repairs) for one in raw]
+    turned = [_forwards(cue, repairs) for cue in raw]
     once, repeated = without_repeats(turned)
     repairs |= {REPEATED: repeated} if repeated else {}
     spoken, signs = _spoken(once, source, target)
@@ -86,12 +86,12 @@ def mend(raw: Sequence[Cue], source: str, target: str, known: Collection[str] = 
     return Mended(ordered, repairs, lacking, left_out, named.speakers, named.said)
 
 
-def _forwards(one: Cue, repairs: dict[str, list[int]]) -> Cue:
+def _forwards(cue: Cue, repairs: dict[str, list[int]]) -> Cue:
     """Return a cue, with its times exchanged if it ends before it begins; `repairs` gets its number then."""
-    if not LEAST_S < one.start_s - one.end_s <= _LONGEST_REVERSED_S:
-        return one
-    repairs.setdefault(REVERSED, []).append(one.number)
-    return replace(one, start_s=one.end_s, end_s=one.start_s)
+    if not LEAST_S < cue.start_s - cue.end_s <= _LONGEST_REVERSED_S:
+        return cue
+    repairs.setdefault(REVERSED, []).append(cue.number)
+    return replace(cue, start_s=cue.end_s, end_s=cue.start_s)
 
 
 # Signs on the screen
@@ -130,14 +130,14 @@ class _Spans:
     """The times of cues, which are in order, in which somebody speaks."""
 
     def __init__(self, cues: Sequence[Cue]) -> None:
-        self.starts = [one.start_s for one in cues]
+        self.starts = [cue.start_s for cue in cues]
         # The latest end so far: cues may overlap, and the one that began last need not end last.
-        self.ends = list(accumulate((one.end_s for one in cues), max))
+        self.ends = list(accumulate((cue.end_s for cue in cues), max))
 
-    def meet(self, one: Cue) -> bool:
+    def meet(self, cue: Cue) -> bool:
         """Return whether somebody speaks while a cue is shown."""
-        before = bisect_left(self.starts, one.end_s - LEAST_S)
-        return before > 0 and self.ends[before - 1] > one.start_s + LEAST_S
+        before = bisect_left(self.starts, cue.end_s - LEAST_S)
+        return before > 0 and self.ends[before - 1] > cue.start_s + LEAST_S
 
 
 def _is_speech(style: str, count: int, usual: int) -> bool:
@@ -152,28 +152,28 @@ def _is_speech(style: str, count: int, usual: int) -> bool:
 
 def _without_credits(cues: Sequence[Cue]) -> tuple[list[Cue], list[int]]:
     """Return cues without those that say who made the subtitles or where they are from, and the numbers of these."""
-    texts = {one.number: one.text.split() for one in cues}
+    texts = {cue.number: cue.text.split() for cue in cues}
     made = {number for number, words in texts.items() if len(words) <= _MOST_WORDS and _CREDITS.search(" ".join(words))}
-    return [one for one in cues if one.number not in made], sorted(made)
+    return [cue for cue in cues if cue.number not in made], sorted(made)
 
 
 def _cleaned(raw: Sequence[Cue]) -> tuple[list[Cue], list[int], list[str]]:
     """Return cues with only what is spoken in them, the numbers of those in which nothing is spoken, and what was left out."""
     cues, silent, left_out = list[Cue](), list[int](), list[str]()
-    for one in raw:
-        if _NUMBERED.fullmatch(one.text.strip()) or not one.text.strip():
-            cues.append(replace(one, text=""))
+    for cue in raw:
+        if _NUMBERED.fullmatch(cue.text.strip()) or not cue.text.strip():
+            cues.append(replace(cue, text=""))
             continue
-        cleaned = clean_text(one.text, is_subtitle=True)
-        is_talk = len(_DASHES.findall(one.text)) > 1  # several people speak: the sentence of each ends with its line
+        cleaned = clean_text(cue.text, is_subtitle=True)
+        is_talk = len(_DASHES.findall(cue.text)) > 1  # several people speak: the sentence of each ends with its line
 
         lines = filter(None, cleaned.text.split("\n"))
         text = "\n".join(f"{line}." if is_talk and line[-1].isalnum() else line for line in lines)
         left_out += cleaned.left_out
         if any(map(str.isalnum, text)):
-            cues.append(replace(one, text=text))
+            cues.append(replace(cue, text=text))
         else:
-            silent.append(one.number)
+            silent.append(cue.number)
     return cues, silent, left_out
 
 

@@ -62,19 +62,19 @@ def _marked_once(ordered: Sequence[Cue]) -> tuple[list[Cue], list[int]]:
     """Return cues, a sentence whose marked word moves on and a text that is placed frame by frame once, and the numbers of the cues
     that showed it again."""
     found, again, marks = list[Cue](), list[int](), tuple[int, ...]()
-    for one in ordered:
+    for cue in ordered:
         before = found[-1] if found else None
-        is_same = before is not None and before.text == one.text and before.speaker == one.speaker
+        is_same = before is not None and before.text == cue.text and before.speaker == cue.speaker
         # A pause shows the sentence without a mark; a mark that goes back begins the sentence anew.
-        moves = bool(one.marks or marks) and (not one.marks or not marks or one.marks > marks)
-        pause_s = _MARK_PAUSE_S if moves else _FRAME_S if before is not None and one.is_placed and before.is_placed else -1.0
-        if before is not None and is_same and one.start_s - before.end_s <= pause_s:
-            found[-1] = replace(before, end_s=max(before.end_s, one.end_s))
-            again.append(one.number)
-            marks = one.marks or marks
+        moves = bool(cue.marks or marks) and (not cue.marks or not marks or cue.marks > marks)
+        pause_s = _MARK_PAUSE_S if moves else _FRAME_S if before is not None and cue.is_placed and before.is_placed else -1.0
+        if before is not None and is_same and cue.start_s - before.end_s <= pause_s:
+            found[-1] = replace(before, end_s=max(before.end_s, cue.end_s))
+            again.append(cue.number)
+            marks = cue.marks or marks
         else:
-            found.append(one)
-            marks = one.marks
+            found.append(cue)
+            marks = cue.marks
     return found, again
 
 

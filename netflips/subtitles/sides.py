@@ -35,7 +35,7 @@ def _letters(text: str, source: str, target: str) -> tuple[int, int]:
     letters = [script_letters(language) for language in (source, target)]
     if not source or not target or letters[0] == letters[1]:
         return 0, 0
-    source_letters, target_letters = (len(re.findall(f"[{one}]", text)) * (1 if one == _LATIN else 2) for one in letters)
+    source_letters, target_letters = (len(re.findall(f"[{letter}]", text)) * (1 if letter == _LATIN else 2) for letter in letters)
     return source_letters, target_letters
 
 

@@ -93,7 +93,7 @@ def _figure(found: dict[str, Any] | None) -> str:
 
 def _video_kinds(folder: Path) -> Iterator[str]:
     for path in sorted(folder.glob("*-*/data/manifest.jsonl")):
-        kinds = Counter(str(one.extra.get("video_kind")) for one in read_manifest(path).entries)
+        kinds = Counter(str(entry.extra.get("video_kind")) for entry in read_manifest(path).entries)
         counts = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
         yield f"Video of {path.parts[-3]}: {counts}."
 

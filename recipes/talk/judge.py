@@ -93,12 +93,12 @@ def _share(values: Any) -> float:
 def _as_in(script: Script, sound: Samples, original: Samples) -> tuple[float, float]:
     """Return how well pauses within utterances fit the original's (0 to 1), and the rank correlation of syllables per second."""
     pauses, rates = list[float](), list[tuple[float, float]]()
-    for one in script.utterances:
-        if one.fit is None or one.text is None or one.spoken is None:
+    for utterance in script.utterances:
+        if utterance.fit is None or utterance.text is None or utterance.spoken is None:
             continue
 
-        begin_s, place = one.fit.output.start_s, one.place
-        spans = (begin_s, begin_s + one.fit.spoken_s), (place.start_s, place.end_s)
+        begin_s, place = utterance.fit.output.start_s, utterance.place
+        spans = (begin_s, begin_s + utterance.fit.spoken_s), (place.start_s, place.end_s)
         made, source = (
             phrases_of(speech[slice(*map(seconds_to_samples, span))]) for speech, span in zip((sound, original), spans, strict=True)
         )
@@ -106,7 +106,9 @@ def _as_in(script: Script, sound: Samples, original: Samples) -> tuple[float, fl
         if isinstance(alike, float):
             pauses.append(alike)
         if made and source:
-            rates.append((syllables(one.spoken.text) / spoken_seconds(made), syllables(one.text.text) / spoken_seconds(source)))
+            rates.append(
+                (syllables(utterance.spoken.text) / spoken_seconds(made), syllables(utterance.text.text) / spoken_seconds(source))
+            )
 
     # Ranks, for Spearman's correlation.
     dub, source = np.argsort(np.argsort(np.array(rates), axis=0), axis=0).T
@@ -117,21 +119,28 @@ def _heard(script: Script, truth: Truth) -> dict[str, Any]:
     """Return figures on what was understood of the talk: words, speakers, laughs."""
     text, recognized = (
         normalise_for_reading(" ".join(texts))
-        for texts in ((one.text.text for one in script.utterances if one.text is not None), (one.text for one in truth.spoken))
+        for texts in (
+            (utterance.text.text for utterance in script.utterances if utterance.text is not None),
+            (one.text for one in truth.spoken),
+        )
     )
     wrong, words = word_errors(recognized, text)
 
     pairs = Counter(
-        (max(truth.spoken, key=partial(_line_share_s, one.place)).speaker, one.speaker)
-        for one in script.utterances
-        if not any(one.place.shared_s(laugh) > 0.5 * one.place.seconds for laugh in truth.laughs)
+        (max(truth.spoken, key=partial(_line_share_s, utterance.place)).speaker, utterance.speaker)
+        for utterance in script.utterances
+        if not any(utterance.place.shared_s(laugh) > 0.5 * utterance.place.seconds for laugh in truth.laughs)
     )
     names = {who: max(((n, name) for (person, name), n in pairs.items() if person == who))[1] for who, _ in pairs}
-    dubbed = [one.place for one in script.utterances if one.fit is not None and not isinstance(one.target, KeptOriginal)]
+    dubbed = [
+        utterance.place
+        for utterance in script.utterances
+        if utterance.fit is not None and not isinstance(utterance.target, KeptOriginal)
+    ]
     kept = [laugh for laugh in truth.laughs if sum(place.shared_s(laugh) for place in dubbed) < 0.2 * laugh.seconds]
     return {
         "source words wrong": round(wrong / max(words, 1), 3),
-        "people": len({one.speaker for one in script.utterances}),
+        "people": len({utterance.speaker for utterance in script.utterances}),
         "utterances with the right one": round(sum(n for (who, name), n in pairs.items() if names[who] == name) / pairs.total(), 3),
         "laughs kept": f"{len(kept)} of {len(truth.laughs)}",
     }
@@ -148,14 +157,14 @@ def _of_all(counts: Any) -> float:
 def measured(script: Script, sound: Samples, original: Samples, truth: Truth, hear: Any) -> dict[str, Any]:
     """Return figures on how a dub fits its time; speed is natural length over length as spoken. hear: speech to text."""
     pauses, rate = _as_in(script, sound, original)
-    rows = [(one, one.fit) for one in script.utterances if one.fit is not None and one.fit.slot]
+    rows = [(utterance, utterance.fit) for utterance in script.utterances if utterance.fit is not None and utterance.fit.slot]
     counts = {True: np.zeros(2, int), False: np.zeros(2, int)}  # wrong characters and all, by whether the length is the voice's own
     speeds = np.array([fit.speed for _, fit in rows])
     slots = np.array([fit.natural_s / fit.slot.length_s for _, fit in rows if fit.slot is not None])
 
-    for one, fit in rows:
+    for utterance, fit in rows:
         span = slice(*(seconds_to_samples(at) for at in (fit.output.start_s, fit.output.start_s + fit.spoken_s)))
-        texts = (hear(sound[span]), one.spoken.text if one.spoken is not None else "")
+        texts = (hear(sound[span]), utterance.spoken.text if utterance.spoken is not None else "")
         is_natural = abs(fit.spoken_s - fit.natural_s) <= _NATURAL * fit.natural_s
         counts[is_natural] += count_errors(*(spell(text, script.target) for text in texts))
 

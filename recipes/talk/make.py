@@ -84,7 +84,7 @@ def _speech(count: int, laughs: Sequence[Path]) -> tuple[Samples, Truth]:
     """Return the sound of the sentences with laughs between them, and where each is."""
     parts, at = [np.zeros(SAMPLE_RATE, np.float32)], SAMPLE_RATE
     spoken, places, inner = list[Spoken](), list[Interval](), cycle(_INNER_S)
-    after = {round((number + 1) * count / (len(laughs) + 1)) - 1: one for number, one in enumerate(laughs)}
+    after = {round((number + 1) * count / (len(laughs) + 1)) - 1: path for number, path in enumerate(laughs)}
 
     def add(samples: Samples, pause_s: float) -> Interval:
         nonlocal at

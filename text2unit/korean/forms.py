@@ -264,7 +264,7 @@ def _counted_list() -> Rule:
         numbers = found[0].split("·")
         if ".".join(numbers) in known.days_of_history:
             return found[0]
-        readings = [month(int(one)) if found[1] == "월" else sino(int(one)) for one in numbers[:-1]]
+        readings = [month(int(number)) if found[1] == "월" else sino(int(number)) for number in numbers[:-1]]
         return " ".join([*readings, numbers[-1] if found[1] == "월" else sino(int(numbers[-1]))])
 
     counters, particles = alternatives(known.native | known.sino), alternatives(known.particles)
@@ -310,7 +310,7 @@ def _scored(found: re.Match[str]) -> str:
 def _proportion(found: re.Match[str]) -> str:
     """1:2:3; what could be a time of the day, as 10:20:30, is left."""
     parts = found[0].split(":")
-    return found[0] if len(parts) == 3 and all(len(one) == 2 for one in parts[1:]) else " 대 ".join(map(number_as_written, parts))
+    return found[0] if len(parts) == 3 and all(len(part) == 2 for part in parts[1:]) else " 대 ".join(map(number_as_written, parts))
 
 
 def _mixed(found: re.Match[str]) -> str:

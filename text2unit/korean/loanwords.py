@@ -47,7 +47,7 @@ class _Sound(NamedTuple):
 def in_hangul(word: str, phonemes: Sequence[tuple[str, str]]) -> str:
     """Return an English word in Hangul. phonemes: espeak-ng's name and IPA sign of each. "" = a sound of it is not English."""
     sounds = [_Sound(sign, name == "0") for name, signs in phonemes for sign in _SIGNS.findall(_SYLLABIC.sub(r"ə\1", signs))]
-    if not sounds or any(not one.is_vowel and one.sign not in {*_CONSONANTS, *_ALONE, "ŋ", "j", "w"} for one in sounds):
+    if not sounds or any(not sound.is_vowel and sound.sign not in {*_CONSONANTS, *_ALONE, "ŋ", "j", "w"} for sound in sounds):
         return ""
     written, place = list[str](), 0
     while place < len(sounds):

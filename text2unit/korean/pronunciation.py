@@ -93,50 +93,50 @@ def _phrase(text: str) -> str:
     row[-1].join = ""
 
     plain = "".join(words)
-    for number, (one, other) in enumerate(pairwise(row)):
-        _meet(one, other, plain[number : number + 2])
+    for number, (syllable, other) in enumerate(pairwise(row)):
+        _meet(syllable, other, plain[number : number + 2])
     row[-1].coda = _left_of(row[-1].coda, plain[-1:])
     _vowels(row, plain)
-    return "".join(one.text() + (_BLANK if _BLANK in one.join else "") for one in row)
+    return "".join(syllable.text() + (_BLANK if _BLANK in syllable.join else "") for syllable in row)
 
 
 # Between two syllables
 
 
-def _meet(one: _Syllable, other: _Syllable, signs: str) -> None:
+def _meet(syllable: _Syllable, other: _Syllable, signs: str) -> None:
     """Change the end of a syllable and the beginning of the next one. signs: both as they are written."""
-    is_apart = _APART in one.join or _BLANK in one.join or _INSERTED in one.join
-    if _INSERTED in one.join and other.onset == _NONE and one.coda:  # 제29항
+    is_apart = _APART in syllable.join or _BLANK in syllable.join or _INSERTED in syllable.join
+    if _INSERTED in syllable.join and other.onset == _NONE and syllable.coda:  # 제29항
         other.onset = "ㄴ"
     if other.onset == _NONE:
         if not is_apart:
-            _link(one, other, signs[0])
+            _link(syllable, other, signs[0])
             return
-        left = _left_of(one.coda, signs)
-        if left != one.coda and left in _NASAL:  # 제15항
-            one.coda, other.onset = "", left
+        left = _left_of(syllable.coda, signs)
+        if left != syllable.coda and left in _NASAL:  # 제15항
+            syllable.coda, other.onset = "", left
             return
-        if _APART in one.join and one.coda and left != _NONE:
-            one.coda, other.onset = "", left
+        if _APART in syllable.join and syllable.coda and left != _NONE:
+            syllable.coda, other.onset = "", left
             return
-        one.coda = left
+        syllable.coda = left
         return
-    if other.onset == "ㅎ" and _aspirate_behind(one, other, is_apart, signs):
+    if other.onset == "ㅎ" and _aspirate_behind(syllable, other, is_apart, signs):
         return
-    if one.coda in ("ㅎ", "ㄶ", "ㅀ") and _aspirate_before(one, other):
+    if syllable.coda in ("ㅎ", "ㄶ", "ㅀ") and _aspirate_before(syllable, other):
         return
 
     # Before the final consonant is simplified, because which letter is written decides whether the next one is tense.
-    _tense(one, other, signs)
-    if one.coda == "ㄺ" and other.onset in "ㄱㄲ" and signs[:1] not in _lexicon().nouns_lg:
-        one.coda, other.onset = "ㄹ", "ㄲ"
-    one.coda = _left_of(one.coda, signs)
-    _assimilate(one, other, is_apart)
+    _tense(syllable, other, signs)
+    if syllable.coda == "ㄺ" and other.onset in "ㄱㄲ" and signs[:1] not in _lexicon().nouns_lg:
+        syllable.coda, other.onset = "ㄹ", "ㄲ"
+    syllable.coda = _left_of(syllable.coda, signs)
+    _assimilate(syllable, other, is_apart)
 
 
-def _link(one: _Syllable, other: _Syllable, sign: str) -> None:
+def _link(syllable: _Syllable, other: _Syllable, sign: str) -> None:
     """A final consonant goes over to a syllable without one (제12항 4, 제13항, 제14항, 제16항, 제17항). sign: the first one."""
-    coda = one.coda
+    coda = syllable.coda
     if coda in ("", "ㅇ"):
         return
 
@@ -150,38 +150,38 @@ def _link(one: _Syllable, other: _Syllable, sign: str) -> None:
         moved = "ㅆ"
     elif moved in _PALATAL and (other.vowel == "ㅣ" or (moved == "ㅌ" and other.vowel == "ㅕ")):
         moved = _PALATAL[moved]
-    one.coda, other.onset = kept, moved
+    syllable.coda, other.onset = kept, moved
 
 
-def _aspirate_behind(one: _Syllable, other: _Syllable, is_apart: bool, signs: str) -> bool:
+def _aspirate_behind(syllable: _Syllable, other: _Syllable, is_apart: bool, signs: str) -> bool:
     """ㄱ, ㄷ, ㅂ, ㅈ and a ㅎ behind become one consonant (제12항 1, 제17항). Returns whether they do."""
-    kept, last = _SPLIT.get(one.coda, ("", one.coda))
-    if is_apart and one.coda:
-        kept, last = "", _left_of(one.coda, signs)
+    kept, last = _SPLIT.get(syllable.coda, ("", syllable.coda))
+    if is_apart and syllable.coda:
+        kept, last = "", _left_of(syllable.coda, signs)
     if last in ("ㅎ", "") or _CODA_SOUND.get(last, last) not in _NASAL:
         return False
 
     is_suffix = not is_apart and other.vowel in "ㅣㅕ" and other.coda in ("", "ㅆ", "ㄴ", "ㄹ", "ㅁ")
     if last in ("ㅈ", "ㄷ", "ㅌ") and is_suffix:
         last = "ㅈ"
-    elif one.coda == "ㄺ" and is_apart:
+    elif syllable.coda == "ㄺ" and is_apart:
         kept = ""
     else:
         last = _CODA_SOUND.get(last, last)
 
-    one.coda, other.onset = kept, _ASPIRATED[last]
+    syllable.coda, other.onset = kept, _ASPIRATED[last]
     return True
 
 
-def _aspirate_before(one: _Syllable, other: _Syllable) -> bool:
+def _aspirate_before(syllable: _Syllable, other: _Syllable) -> bool:
     """ㅎ, ㄶ, ㅀ and the consonant behind (제12항 1 to 3). Returns whether that settles both."""
-    kept = _SPLIT[one.coda][0] if one.coda in _SPLIT else ""
+    kept = _SPLIT[syllable.coda][0] if syllable.coda in _SPLIT else ""
     if other.onset in _ASPIRATED and other.onset != "ㅂ":
-        one.coda, other.onset = kept, _ASPIRATED[other.onset]
+        syllable.coda, other.onset = kept, _ASPIRATED[other.onset]
     elif other.onset == "ㅅ":
-        one.coda, other.onset = kept, "ㅆ"
+        syllable.coda, other.onset = kept, "ㅆ"
     elif other.onset == "ㄴ":
-        one.coda = kept or "ㄴ"
+        syllable.coda = kept or "ㄴ"
         other.onset = "ㄹ" if kept == "ㄹ" else "ㄴ"
     else:
         return False
@@ -189,31 +189,35 @@ def _aspirate_before(one: _Syllable, other: _Syllable) -> bool:
     return True
 
 
-def _tense(one: _Syllable, other: _Syllable, signs: str) -> None:
+def _tense(syllable: _Syllable, other: _Syllable, signs: str) -> None:
     """Consonants that become tense (제23항 to 제28항)."""
     if other.onset not in _TENSE:
         return
     is_causative = other.onset == "ㄱ" and other.vowel in "ㅣㅕ"
-    is_stem = one.coda in ("ㄵ", "ㄼ", "ㄾ") or (one.coda == "ㄻ" and not is_causative)
+    is_stem = syllable.coda in ("ㄵ", "ㄼ", "ㄾ") or (syllable.coda == "ㄻ" and not is_causative)
     is_noun = signs[:1] == "덟" or (signs[:1] == "삶" and signs[1:] not in ("다", "고", "지"))
-    if _LENIS in one.join or _left_of(one.coda, signs) in _NASAL or (is_stem and not is_noun and _BLANK not in one.join):
+    if (
+        _LENIS in syllable.join
+        or _left_of(syllable.coda, signs) in _NASAL
+        or (is_stem and not is_noun and _BLANK not in syllable.join)
+    ):
         other.onset = _TENSE[other.onset]
 
 
-def _assimilate(one: _Syllable, other: _Syllable, is_apart: bool) -> None:
+def _assimilate(syllable: _Syllable, other: _Syllable, is_apart: bool) -> None:
     """Nasals and ㄹ (제18항 to 제20항)."""
-    if one.coda in _NASAL and other.onset == "ㄹ" and _BLANK not in one.join:
-        one.coda, other.onset = _NASAL[one.coda], "ㄴ"
-    elif one.coda in _NASAL and other.onset in "ㄴㅁ":
-        one.coda = _NASAL[one.coda]
-    elif one.coda in ("ㅁ", "ㅇ") and other.onset == "ㄹ" and _BLANK not in one.join:
+    if syllable.coda in _NASAL and other.onset == "ㄹ" and _BLANK not in syllable.join:
+        syllable.coda, other.onset = _NASAL[syllable.coda], "ㄴ"
+    elif syllable.coda in _NASAL and other.onset in "ㄴㅁ":
+        syllable.coda = _NASAL[syllable.coda]
+    elif syllable.coda in ("ㅁ", "ㅇ") and other.onset == "ㄹ" and _BLANK not in syllable.join:
         other.onset = "ㄴ"
-    elif (one.coda, other.onset) == ("ㄴ", "ㄹ") and _BLANK not in one.join:
-        if _NASALISED in one.join:
+    elif (syllable.coda, other.onset) == ("ㄴ", "ㄹ") and _BLANK not in syllable.join:
+        if _NASALISED in syllable.join:
             other.onset = "ㄴ"
         else:
-            one.coda = "ㄹ"
-    elif (one.coda, other.onset) == ("ㄹ", "ㄴ") and (not is_apart or _INSERTED in one.join):
+            syllable.coda = "ㄹ"
+    elif (syllable.coda, other.onset) == ("ㄹ", "ㄴ") and (not is_apart or _INSERTED in syllable.join):
         other.onset = "ㄹ"
 
 
@@ -226,11 +230,11 @@ def _left_of(coda: str, signs: str) -> str:
 
 def _vowels(row: list[_Syllable], plain: str) -> None:
     """제5항: 져, 쪄, 쳐 lose their glide, 희 and the like are ㅣ."""
-    for one, sign in zip(row, plain, strict=True):
-        if one.onset in "ㅈㅉㅊ":
-            one.vowel = _WITHOUT_GLIDE.get(one.vowel, one.vowel)
-        if one.vowel == "ㅢ" and letters_of_syllable(sign)[0] != _NONE:
-            one.vowel = "ㅣ"
+    for syllable, sign in zip(row, plain, strict=True):
+        if syllable.onset in "ㅈㅉㅊ":
+            syllable.vowel = _WITHOUT_GLIDE.get(syllable.vowel, syllable.vowel)
+        if syllable.vowel == "ㅢ" and letters_of_syllable(sign)[0] != _NONE:
+            syllable.vowel = "ㅣ"
 
 
 # What words tell

@@ -77,19 +77,21 @@ def read_text_corpus(config: TextToUnitTrainConfig) -> TextCorpus:
         raise UsageError("model.pronounced is for Korean", found=f"data.language={language}")
 
     pronounced = config.model.pronounced
-    train, valid = data.parts(lambda path: _read(path, data, pronounced), config.loop.seed, lambda one: one.text, "texts")
+    train, valid = data.parts(lambda path: _read(path, data, pronounced), config.loop.seed, lambda sentence: sentence.text, "texts")
 
-    silence = unit_of_silence(data.trim, (one.units for one in train))
-    both = [[_trimmed(one, silence) for one in part] for part in (train, valid)]
+    silence = unit_of_silence(data.trim, (sentence.units for sentence in train))
+    both = [[_trimmed(sentence, silence) for sentence in part] for part in (train, valid)]
     kept = [_fitting(part, config.model, data.max_letters) for part in both]
     if not kept[0]:
         raise InputError("no sentence is left to train on", path=data.train)
 
-    vocabulary = resolve_vocabulary(((one.id, one.units.vocabulary) for part in kept for one in part), data.units_vocabulary)
-    highest = max(int(one.units.ids.max()) for part in kept for one in part)
+    vocabulary = resolve_vocabulary(
+        ((sentence.id, sentence.units.vocabulary) for part in kept for sentence in part), data.units_vocabulary
+    )
+    highest = max(int(sentence.units.ids.max()) for part in kept for sentence in part)
     num_units = config.model.num_units or max(highest, silence or 0) + 1
-    for one in (*kept[0], *kept[1]):
-        one.units.check_range(num_units, one.id)
+    for sentence in (*kept[0], *kept[1]):
+        sentence.units.check_range(num_units, sentence.id)
     if silence is not None and silence >= num_units:
         raise UsageError("data.trim is no unit", expected=f"0..{num_units - 1}", found=silence)
 
@@ -102,8 +104,8 @@ def _read(path: str, data: TextDataConfig, pronounced: bool) -> list[Sentence]:
     place, language = require_file(path, "the manifest"), normalise_language(data.language)
     if data.units:
         speakers = {name.strip() for name in data.speakers.split(",") if name.strip()}
-        entries = [one for one in read_manifest(place).entries if one.language in ("", language)]
-        texts = {one.id: one.text for one in entries if not speakers or one.speaker in speakers}
+        entries = [entry for entry in read_manifest(place).entries if entry.language in ("", language)]
+        texts = {entry.id: entry.text for entry in entries if not speakers or entry.speaker in speakers}
         rows = data.units_by_id(data.units, texts)
     else:
         rows = data.units_by_id(place, None)
@@ -143,18 +145,18 @@ def _fitting(sentences: Sequence[Sentence], model: TextToUnitConfig, max_letters
     """Return the sentences that a network of these sizes can speak; a warning counts the others."""
     reasons: Counter[str] = Counter()
     kept = []
-    for one in sentences:
-        letters = len(one.letters)
-        room = letters * model.places if model.network == CTC else one.units.num_steps
-        needed = len(one.units) if model.network == CTC else letters
-        if not len(one.units):
+    for sentence in sentences:
+        letters = len(sentence.letters)
+        room = letters * model.places if model.network == CTC else sentence.units.num_steps
+        needed = len(sentence.units) if model.network == CTC else letters
+        if not len(sentence.units):
             reasons["silent"] += 1
         elif letters > max_letters:
             reasons[f"more than {max_letters} letters"] += 1
         elif needed > room:
             reasons["more units than places" if model.network == CTC else "fewer steps than letters"] += 1
         else:
-            kept.append(one)
+            kept.append(sentence)
 
     if reasons:
         counts = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))

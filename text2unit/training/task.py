@@ -69,7 +69,7 @@ class Sentences(ItemsOf[Sentence, Sentence]):
     """Sentences as items, the same in every epoch; text is small, and all of it stays in memory."""
 
     def __init__(self, sentences: Sequence[Sentence]) -> None:
-        super().__init__(sentences, (len(one.frames) for one in sentences))
+        super().__init__(sentences, (len(sentence.frames) for sentence in sentences))
 
     def item(self, index: int, rng: Generator) -> Sentence:
         return self.rows[index]
@@ -77,14 +77,14 @@ class Sentences(ItemsOf[Sentence, Sentence]):
 
 def collate_texts(items: Sequence[Sentence], with_prior: bool) -> Batch:
     """Make a batch. with_prior: needed by a network that learns its alignment."""
-    num_letters, num_frames = [len(one.letters) for one in items], [len(one.frames) for one in items]
+    num_letters, num_frames = [len(sentence.letters) for sentence in items], [len(sentence.frames) for sentence in items]
     return Batch(
-        texts=[one.text for one in items],
-        letters=pad([one.letters for one in items], PADDING),
+        texts=[sentence.text for sentence in items],
+        letters=pad([sentence.letters for sentence in items], PADDING),
         num_letters=torch.tensor(num_letters),
-        units=pad([one.units.ids for one in items]),
-        num_units=torch.tensor([len(one.units) for one in items]),
-        frames=pad([one.frames for one in items]),
+        units=pad([sentence.units.ids for sentence in items]),
+        num_units=torch.tensor([len(sentence.units) for sentence in items]),
+        frames=pad([sentence.frames for sentence in items]),
         num_frames=torch.tensor(num_frames),
         prior=straight_priors(num_frames, num_letters) if with_prior else None,
     )

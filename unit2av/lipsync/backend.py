@@ -74,7 +74,11 @@ class LipSyncChoice:
     @property
     def files(self) -> dict[str, Path]:
         """The files that were given, by their names in messages."""
-        return {one.file: self.values[one.name] for one in _options() if one.file and self.values.get(one.name) is not None}
+        return {
+            option.file: self.values[option.name]
+            for option in _options()
+            if option.file and self.values.get(option.name) is not None
+        }
 
     @property
     def draws(self) -> bool:
@@ -153,9 +157,11 @@ def backends() -> tuple[Backend, ...]:
 def backend_of(choice: LipSyncChoice, renderer: Path | None) -> Backend:
     """Return the backend that a choice names, or the first that is ready. Its files are not read."""
     if choice.name != AUTO:
-        return next(one for one in (*backends(), NO_LIPS) if one.name == choice.name)
+        return next(backend for backend in (*backends(), NO_LIPS) if backend.name == choice.name)
     # Hard pasting needs a patch, so `auto` passes over the mesh then. The face renderer is always ready, so there is one.
-    return next(one for one in backends() if (one.has_patches or not choice.is_hard) and one.is_ready(choice, renderer))
+    return next(
+        backend for backend in backends() if (backend.has_patches or not choice.is_hard) and backend.is_ready(choice, renderer)
+    )
 
 
 def resolve_backend(choice: LipSyncChoice, renderer: Path | None) -> Backend:
@@ -172,20 +178,22 @@ def resolve_backend(choice: LipSyncChoice, renderer: Path | None) -> Backend:
 
 def lip_sync_names(can_be_none: bool = False) -> tuple[str, ...]:
     """Return all values of `--lips`. can_be_none: whether lips may be left as they are."""
-    return (AUTO, *(one.name for one in backends()), *([NONE] if can_be_none else []))
+    return (AUTO, *(backend.name for backend in backends()), *([NONE] if can_be_none else []))
 
 
 def ready_names(given: Mapping[str, str], renderer: Path | None) -> list[str]:
     """Return the values of `--lips` that work with some values. given: of backends' options, by flag. renderer: its checkpoint."""
-    found = {one: given[one.flag] for one in value_options() if one.flag in given}
-    choice = LipSyncChoice(values={one.name: Path(value) if one.file else one.kind(value) for one, value in found.items()})
-    return [AUTO, *(one.name for one in backends() if one.is_ready(choice, renderer))]
+    found = {option: given[option.flag] for option in value_options() if option.flag in given}
+    choice = LipSyncChoice(
+        values={option.name: Path(value) if option.file else option.kind(value) for option, value in found.items()}
+    )
+    return [AUTO, *(backend.name for backend in backends() if backend.is_ready(choice, renderer))]
 
 
 def add_lip_sync_options(group: argparse._ActionsContainer, can_be_none: bool = False) -> None:
     """Add --lips and the options of all backends. can_be_none: whether lips may be left as they are."""
-    names = ", ".join(f"{one.name} ({one.words})" for one in (*backends(), *([NO_LIPS] if can_be_none else [])))
-    order = ", else ".join(one.name for one in backends())
+    names = ", ".join(f"{backend.name} ({backend.words})" for backend in (*backends(), *([NO_LIPS] if can_be_none else [])))
+    order = ", else ".join(backend.name for backend in backends())
 
     group.add_argument(
         "--lips",
@@ -194,8 +202,8 @@ def add_lip_sync_options(group: argparse._ActionsContainer, can_be_none: bool = 
         help=f"lip-sync backend: {names}, or auto: the first of {order} that has its files (default: auto)",
     )
 
-    for one in _options():
-        one.add_to(group)
+    for option in _options():
+        option.add_to(group)
 
 
 def lips_flag(group: str = "", can_be_none: bool = False) -> Any:
@@ -209,7 +217,7 @@ def lips_flag(group: str = "", can_be_none: bool = False) -> Any:
         if choice.name not in (names := lip_sync_names(can_be_none)):
             what = "unknown lip-sync backend" if choice.draws else "--lips none belongs to dub"
             raise UsageError(what, expected=", ".join(names), found=choice.name)
-        others = [one.flag for one in _options() if choice.values.get(one.name)]
+        others = [option.flag for option in _options() if choice.values.get(option.name)]
         if others and not choice.draws:
             raise UsageError("--lips none draws no lips", found=others[0], hint="leave one of them out")
         return choice
@@ -219,17 +227,17 @@ def lips_flag(group: str = "", can_be_none: bool = False) -> Any:
 
 def lip_sync_choice(options: argparse.Namespace, is_hard: bool = False) -> LipSyncChoice:
     """Return the choice of parsed options."""
-    given = {one.name: getattr(options, one.name) for one in _options()}
+    given = {option.name: getattr(options, option.name) for option in _options()}
     return LipSyncChoice(options.lips, {name: value for name, value in given.items() if value is not None}, is_hard)
 
 
 def value_options() -> tuple[Option, ...]:
     """Return the options of all backends that take a file or another value."""
-    return tuple(one for one in _options() if one.file or one.metavar)
+    return tuple(option for option in _options() if option.file or option.metavar)
 
 
 def _options() -> list[Option]:
-    return [option for one in backends() for option in one.options]
+    return [option for backend in backends() for option in backend.options]
 
 
 TABLE_FILE = "mouth.npz"

@@ -19,9 +19,9 @@ _FORMAT = "netflips-voices-1"
 
 def write_named_voices(path: str | Path, voices: Mapping[str, SpeakerVoice]) -> None:
     """Write voices with their pitches to a file, which is replaced as a whole or stays as it was. Raises OutputError."""
-    pitches = [one.pitch for one in voices.values() if one.pitch is not None]
+    pitches = [voice.pitch for voice in voices.values() if voice.pitch is not None]
     assert len(pitches) == len(voices), "a voice that comes along has a pitch"
-    encoders = {one.encoder for one in voices.values()}
+    encoders = {voice.encoder for voice in voices.values()}
     assert len(encoders) <= 1, "voices that come along are of one speaker encoder"
 
     with atomic_output(Path(path)) as temporary, temporary.open("wb") as file:
@@ -29,8 +29,8 @@ def write_named_voices(path: str | Path, voices: Mapping[str, SpeakerVoice]) -> 
             file,
             format=_FORMAT,
             names=np.array(list(voices)),
-            vectors=np.stack([one.vector for one in voices.values()]),
-            pitches=np.array([[one.median, one.spread] for one in pitches]),
+            vectors=np.stack([voice.vector for voice in voices.values()]),
+            pitches=np.array([[pitch.median, pitch.spread] for pitch in pitches]),
             encoder=np.array("".join(encoders)),
         )
 

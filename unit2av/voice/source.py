@@ -82,7 +82,7 @@ class PitchPredictor(nn.Module):
     def fit_usual_pitch(self, voices: NDArray[np.float32], pitches: list[Pitch], ridge: float = 0.3) -> None:
         """Set `of_voice` to the ridge regression of pitches on voices, float32 [n, speaker_dim]."""
         x = voices.astype(np.float64)
-        y = np.array([[one.median, math.log(one.spread)] for one in pitches])
+        y = np.array([[pitch.median, math.log(pitch.spread)] for pitch in pitches])
         # Centred, so that the ridge shrinks the slopes and leaves the mean alone.
         centre, middle = x.mean(0), y.mean(0)
         x = x - centre

@@ -65,7 +65,7 @@ class UnitToTextCorpus:
     @property
     def languages(self) -> tuple[str, ...]:
         """Languages of the training utterances, sorted."""
-        return tuple(sorted({one.language for one in self.train}))
+        return tuple(sorted({text.language for text in self.train}))
 
     @property
     def has_sound(self) -> bool:
@@ -78,26 +78,26 @@ def read_unit_to_text_corpus(data: UnitToTextDataConfig, seed: int) -> UnitToTex
     if data.more_units and data.sound_units:
         raise UsageError("units of the sound stand beside one store of units only", found="data.more_units and data.sound_units")
 
-    train, valid = data.parts(lambda path: _read_units(path, data), seed, lambda one: one.sentence, "sentences")
+    train, valid = data.parts(lambda path: _read_units(path, data), seed, lambda text: text.sentence, "sentences")
     valid = _some(valid, data.at_most_valid, seed)
 
     both = [*train, *valid]
-    named = [(one.id, units.vocabulary) for one in both for units in (one.units, one.sound) if units is not None]
+    named = [(text.id, units.vocabulary) for text in both for units in (text.units, text.sound) if units is not None]
     vocabulary = resolve_vocabulary(named, data.units_vocabulary)
-    largest = max(int(units.ids.max(initial=0)) for one in both for units in (one.units, one.sound) if units is not None)
+    largest = max(int(units.ids.max(initial=0)) for text in both for units in (text.units, text.sound) if units is not None)
     if data.num_units and largest >= data.num_units:
         raise UsageError("data.num_units is too small", expected=f"{largest + 1} or more", found=data.num_units)
 
     if data.balance:  # repeat those of rarer languages, so that each language has nearly as many as the most frequent
-        counts = Counter(one.language for one in train)
-        train = [one for one in train for _ in range(round(max(counts.values()) / counts[one.language]))]
+        counts = Counter(text.language for text in train)
+        train = [text for text in train for _ in range(round(max(counts.values()) / counts[text.language]))]
     LOG.info("%s to train on, %d held out", several(len(train), "utterance"), len(valid))
     return UnitToTextCorpus(tuple(train), tuple(valid), vocabulary, data.num_units or largest + 1)
 
 
 def read_lip_corpus(data: UnitToTextDataConfig, seed: int) -> tuple[list[SeenText], list[SeenText]]:
     """Read clips to train on and held-out ones, for a recognizer of lips. Raises InputError or UsageError."""
-    train, valid = data.parts(lambda path: _read_lips(path, data), seed, lambda one: one.sentence, "sentences")
+    train, valid = data.parts(lambda path: _read_lips(path, data), seed, lambda text: text.sentence, "sentences")
     if not train:
         raise InputError("no clip is short enough", path=data.train, expected=f"data.max_seconds of {data.max_seconds:g} or less")
     LOG.info("%s to train on, %d held out", several(len(train), "clip"), len(valid))
@@ -107,7 +107,7 @@ def read_lip_corpus(data: UnitToTextDataConfig, seed: int) -> tuple[list[SeenTex
 def _entries(path: str, data: UnitToTextDataConfig) -> tuple[Manifest, list[Entry]]:
     """Return a manifest, and its entries in the languages of the run."""
     manifest, languages = read_manifest(path), {normalise_language(name) for name in data.languages}
-    return manifest, [one for one in manifest.entries if not languages or one.language in languages]
+    return manifest, [entry for entry in manifest.entries if not languages or entry.language in languages]
 
 
 def _read_units(path: str, data: UnitToTextDataConfig) -> list[SpokenText]:
@@ -117,26 +117,26 @@ def _read_units(path: str, data: UnitToTextDataConfig) -> list[SpokenText]:
     differ for the same words.
     """
     entries = _entries(path, data)[1]
-    wanted = {one.id for one in entries}
+    wanted = {entry.id for entry in entries}
     stores = (data.units, *data.more_units) if path == data.train else (data.units,)
     units = [data.units_by_id(store, wanted) for store in stores]
     beside = data.units_by_id(data.sound_units, wanted) if data.sound_units else {}
 
     read, lacking = list[SpokenText](), list[str]()
-    for one in entries:
-        found = [rows[one.id].units for rows in units if one.id in rows]
-        if not found or not one.text.strip() or not one.language or (data.sound_units and one.id not in beside):
-            lacking.append(one.id)
+    for entry in entries:
+        found = [rows[entry.id].units for rows in units if entry.id in rows]
+        if not found or not entry.text.strip() or not entry.language or (data.sound_units and entry.id not in beside):
+            lacking.append(entry.id)
             continue
-        heard = beside[one.id].units if data.sound_units else None
-        read += [SpokenText(one.id, one.text, one.language, each, heard, one.sentence, one.repeat()) for each in found]
+        heard = beside[entry.id].units if data.sound_units else None
+        read += [SpokenText(entry.id, entry.text, entry.language, each, heard, entry.sentence, entry.repeat()) for each in found]
 
     what = f"without text, language or units in {', '.join(stores)}"
     leave_out(lacking, "utterance", what, Path(path), data.allow_missing, "give data.units of the same recordings")
     if not read:
         raise InputError("no utterance has both units and text", path=path)
 
-    kept = [one for one in read if units_to_seconds(one.units.num_steps) <= data.max_seconds]
+    kept = [text for text in read if units_to_seconds(text.units.num_steps) <= data.max_seconds]
     for spoken in kept:
         if spoken.sound is not None and spoken.sound.num_steps != spoken.units.num_steps:
             raise InputError(
@@ -155,21 +155,21 @@ def _read_lips(path: str, data: UnitToTextDataConfig) -> list[SeenText]:
     """Read a manifest whose entries have lips, in its order, without those that it says are too long."""
     manifest, entries = _entries(path, data)
     read, lacking = list[SeenText](), list[str]()
-    for one in entries:
-        lips = manifest.path(one, "lips")
-        if lips is None or not lips.is_file() or not one.text.strip() or not one.language:
-            lacking.append(one.id)
+    for entry in entries:
+        lips = manifest.path(entry, "lips")
+        if lips is None or not lips.is_file() or not entry.text.strip() or not entry.language:
+            lacking.append(entry.id)
         else:
-            read.append(SeenText(one.id, one.text, one.language, lips, one.frames, one.sentence))
+            read.append(SeenText(entry.id, entry.text, entry.language, lips, entry.frames, entry.sentence))
 
     leave_out(lacking, "utterance", "without text, language or lips", Path(path), data.allow_missing, "check the paths")
     if not read:
         raise InputError("no utterance has both lips and text", path=path)
-    return [one for one in read if one.frames <= frames_covering(data.max_seconds)]
+    return [text for text in read if text.frames <= frames_covering(data.max_seconds)]
 
 
 def _some(utterances: Sequence[ReaderInput], at_most: int, seed: int) -> list[ReaderInput]:
     if len(utterances) <= at_most:
         return list(utterances)
-    chosen = set(by_lot({one.id for one in utterances}, at_most, seed))
-    return [one for one in utterances if one.id in chosen]
+    chosen = set(by_lot({utterance.id for utterance in utterances}, at_most, seed))
+    return [utterance for utterance in utterances if utterance.id in chosen]

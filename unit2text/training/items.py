@@ -36,7 +36,7 @@ HIDDEN = 0
 
 def text_vocabulary(corpus: UnitToTextCorpus) -> tuple[TextVocabulary, dict[str, int]]:
     """Return the vocabulary (marks, letters of all training texts, start tokens of languages), and the rows of the start tokens."""
-    letters = Counter(letter for one in corpus.train for letter in letters_of_text(one.text))
+    letters = Counter(letter for text in corpus.train for letter in letters_of_text(text.text))
     symbols = (*_MARKS, *sorted(letters), *map(language_tag, corpus.languages))
     first = NUM_MARKS + len(letters)
     return TextVocabulary(symbols, LETTERS), {name: first + number for number, name in enumerate(corpus.languages)}
@@ -90,7 +90,7 @@ class Utterances(ItemsOf[SpokenText, UnitToTextItem]):
         noise: UnitToTextNoiseConfig | None = None,
         seed: int = 0,
     ) -> None:
-        rows = [one for one in utterances for _ in range(one.repeat if noise is not None else 1)]
+        rows = [utterance for utterance in utterances for _ in range(utterance.repeat if noise is not None else 1)]
         super().__init__(rows, (one.units.num_steps for one in rows), seed)
         self._text, self._languages, self._num_units, self._noise = text, list(languages), num_units, noise
         self._of_language = {name: [one for one in rows if one.language == name] for name in self._languages}
@@ -108,10 +108,10 @@ class Utterances(ItemsOf[SpokenText, UnitToTextItem]):
         target = np.append(self._text.encode(" ".join(each.text for each in spoken)), END)
         return UnitToTextItem(streams[0], streams[1] if len(streams) > 1 else None, target, self._languages.index(row.language))
 
-    def _row_of(self, one: SpokenText, noise: UnitToTextNoiseConfig, random: Generator) -> list[SpokenText]:
+    def _row_of(self, text: SpokenText, noise: UnitToTextNoiseConfig, random: Generator) -> list[SpokenText]:
         """Return an utterance and those that are joined to it."""
-        spoken, left = [one], seconds_to_units(noise.join_s) - one.units.num_steps
-        others = self._of_language[one.language]
+        spoken, left = [text], seconds_to_units(noise.join_s) - text.units.num_steps
+        others = self._of_language[text.language]
         while noise.join and random.random() < noise.join:
             another = others[int(random.integers(len(others)))]
             left -= another.units.num_steps + seconds_to_units(noise.pause_s)
@@ -120,21 +120,21 @@ class Utterances(ItemsOf[SpokenText, UnitToTextItem]):
             spoken.append(another)
         return spoken
 
-    def _streams(self, one: SpokenText, random: Generator | None = None) -> Ids:
+    def _streams(self, text: SpokenText, random: Generator | None = None) -> Ids:
         """Return rows of an utterance's units, and of its sound if there is any, int64 [1 or 2, time]; random: for noise."""
-        units = one.units
-        if random is not None and self._noise is not None and one.sound is None:
+        units = text.units
+        if random is not None and self._noise is not None and text.sound is None:
             units = with_noise(units, self._noise, self._num_units, random)
-        rows: Ids = np.stack([each.frames() for each in (units, one.sound) if each is not None]) + NUM_MARKS
+        rows: Ids = np.stack([each.frames() for each in (units, text.sound) if each is not None]) + NUM_MARKS
         return rows
 
 
 def with_pauses(streams: Sequence[Ids], most_s: float, random: Generator) -> Ids:
     """Join utterances, int64 [stream, time] each, with pauses of a repeated unit: the last before the pause, or the first after."""
     row = [streams[0]]
-    for one in streams[1:]:
+    for stream in streams[1:]:
         steps = int(random.integers(seconds_to_units(most_s) + 1))
-        row += [np.repeat(row[-1][:, -1:] if random.random() < 0.5 else one[:, :1], steps, axis=1), one]
+        row += [np.repeat(row[-1][:, -1:] if random.random() < 0.5 else stream[:, :1], steps, axis=1), stream]
     joined: Ids = np.concatenate(row, axis=1)
     return joined
 

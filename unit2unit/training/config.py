@@ -87,7 +87,9 @@ def check_autocast(name: str) -> None:
 
 def stated_settings(arguments: Iterable[str]) -> Stated:
     """Return the keys of the `key=value` arguments of a command line."""
-    return frozenset(one.partition("=")[0].lstrip("+") for one in arguments if "=" in one and not one.startswith("-"))
+    return frozenset(
+        argument.partition("=")[0].lstrip("+") for argument in arguments if "=" in argument and not argument.startswith("-")
+    )
 
 
 def is_stated(name: str, stated: Stated) -> bool:

@@ -195,7 +195,7 @@ def average(checkpoints: Sequence[Checkpoint]) -> Checkpoint:
         if name in SHARED_TABLES[1:] or not tensor.is_floating_point():
             continue
         # In float32: sums of half-precision weights lose digits.
-        tensors[name] = torch.stack([one.tensors[name].float() for one in checkpoints]).mean(0).to(tensor.dtype)
+        tensors[name] = torch.stack([checkpoint.tensors[name].float() for checkpoint in checkpoints]).mean(0).to(tensor.dtype)
 
     shared = {name: tensors[SHARED_TABLES[0]] for name in SHARED_TABLES if name in first.tensors}
     return replace(first, tensors={**first.tensors, **tensors, **shared})
@@ -204,11 +204,11 @@ def average(checkpoints: Sequence[Checkpoint]) -> Checkpoint:
 def _require_alike(first: Checkpoint, other: Checkpoint) -> None:
     facts = [
         {
-            "languages": TranslatorConfig.from_checkpoint(one).vocabulary,
-            "units": one.config.get("vocabulary", ""),
-            "sizes": {name: tuple(tensor.shape) for name, tensor in one.tensors.items()},
+            "languages": TranslatorConfig.from_checkpoint(checkpoint).vocabulary,
+            "units": checkpoint.config.get("vocabulary", ""),
+            "sizes": {name: tuple(tensor.shape) for name, tensor in checkpoint.tensors.items()},
         }
-        for one in (first, other)
+        for checkpoint in (first, other)
     ]
     if differing := [what for what in facts[0] if facts[0][what] != facts[1][what]]:
         raise CheckpointError(

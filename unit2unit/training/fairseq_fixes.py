@@ -169,12 +169,12 @@ def save_checked(trainer: Trainer, filename: str, extra_state: dict[str, Any]) -
     """Save as fairseq does. Raises UsageError for weights that are no numbers, and OutputError, before anything is written where
     there is no room for the file and its copies as best and last."""
     weights = [*trainer.model.parameters(), *trainer.criterion.parameters()]
-    if not all(torch.isfinite(one).all() for one in weights):
+    if not all(torch.isfinite(weight).all() for weight in weights):
         raise _broken_down("weights that are numbers", "others")
 
     folder = Path(filename).parent
     copies = 2 if (folder / "checkpoint_last.pt").exists() else 3
-    needed, free = copies * _SAVED_BYTES * sum(one.numel() for one in weights), shutil.disk_usage(folder).free
+    needed, free = copies * _SAVED_BYTES * sum(weight.numel() for weight in weights), shutil.disk_usage(folder).free
     if free < needed:
         room = f"{needed / 1e6:,.0f} MB", f"{free / 1e6:,.0f} MB free"
         hint = "make room there; the same command goes on from the last checkpoint"

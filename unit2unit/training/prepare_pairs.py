@@ -105,18 +105,18 @@ def prepare(options: argparse.Namespace) -> None:
     corpora = _read(options, languages)
     vocabulary = common_vocabulary([corpus for sides in corpora.values() for corpus in sides], options.units_vocabulary)
     found = {split: pair_up(source, target, options.max_units, options.max_ratio) for split, (source, target) in corpora.items()}
-    problems = [line for one in found.values() for line in one.problems]
+    problems = [line for pair_set in found.values() for line in pair_set.problems]
     report_problems(problems, options.skip_bad)
 
-    unpaired = [line for one in found.values() for line in one.unpaired]
-    if not all(one.pairs for one in found.values()):
+    unpaired = [line for pair_set in found.values() for line in pair_set.unpaired]
+    if not all(pair_set.pairs for pair_set in found.values()):
         lost = f"{several(len(problems), 'problem')}, {len(unpaired)} without the other side"
         raise InputError("no pairs are left", path=options.splits or options.source[0], found=lost)
-    left_out = problems + unpaired + [line for one in found.values() for line in one.unfit]
+    left_out = problems + unpaired + [line for pair_set in found.values() for line in pair_set.unfit]
 
     entries = () if options.texts is None else iter_entries(options.texts)
     texts = {entry.id: " ".join(entry.text.split()) for _, entry in entries}  # entries are in composed form (NFC)
-    splits = {split: one.pairs for split, one in found.items()}
+    splits = {split: pair_set.pairs for split, pair_set in found.items()}
     if not options.splits:
         splits = _divide(found[_ALL].pairs, plan, options.manifest, texts)
     if options.splits or options.manifest is not None:

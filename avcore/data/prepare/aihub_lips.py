@@ -160,7 +160,7 @@ def decide_order(rows: Rows, width: int, height: int, sightings: Sequence[Sighti
     for order in _COLUMNS:
         x1, y1, x2, y2 = reordered(known, order).T
         is_inside = (np.minimum(x1, y1) >= -_SLACK) & (x2 <= width + _SLACK) & (y2 <= height + _SLACK) & (x1 < x2) & (y1 < y2)
-        boxes = ((reordered(one.row[None], order)[0], one.faces) for one in sightings if one.faces)
+        boxes = ((reordered(sighting.row[None], order)[0], sighting.faces) for sighting in sightings if sighting.faces)
         overlaps = [max(overlap(box, face) for face in faces) for box, faces in boxes]
         scores[order] = (float(is_inside.mean()) if len(known) else 0.0) + (float(np.mean(overlaps)) if overlaps else 0.0)
 

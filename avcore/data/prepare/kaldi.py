@@ -40,27 +40,27 @@ class KaldiCorpus(RecordedCorpus):
         found = read_kaldi(self.root, self.sound_root)
         for warning in found.warnings:
             LOG.warning("%s: warning: %s", self.root, warning)
-        utterances = [replace(one, text=spoken_form(one.text)) for one in found.utterances]
-        self.problems.update(found.problems | {one.id: NOTHING_SAID for one in utterances if not one.text})
-        if not any(one.text for one in utterances):
+        utterances = [replace(utterance, text=spoken_form(utterance.text)) for utterance in found.utterances]
+        self.problems.update(found.problems | {utterance.id: NOTHING_SAID for utterance in utterances if not utterance.text})
+        if not any(utterance.text for utterance in utterances):
             shown = next((f"{name}: {reason}" for name, reason in self.problems.items()), "empty tables")
             raise InputError("no utterance of the folder can be used", path=self.root, found=shown)
-        yield from (recording_of(one, self.language) for one in utterances if one.text)
+        yield from (recording_of(utterance, self.language) for utterance in utterances if utterance.text)
 
 
-def recording_of(one: KaldiUtterance, language: str) -> CorpusRecording:
+def recording_of(utterance: KaldiUtterance, language: str) -> CorpusRecording:
     """Return an utterance as a recording, or a part of one."""
     entry = Entry(
-        id=one.id,
-        audio=f"audio/{one.id}.wav",
+        id=utterance.id,
+        audio=f"audio/{utterance.id}.wav",
         language=language,
-        speaker=one.speaker,
-        text=one.text,
-        translation=one.translation,
-        extra={"split": one.split} if one.split else {},
+        speaker=utterance.speaker,
+        text=utterance.text,
+        translation=utterance.translation,
+        extra={"split": utterance.split} if utterance.split else {},
     )
-    part = None if one.start_s is None or one.end_s is None else Interval(one.start_s, one.end_s)
-    return CorpusRecording(CorpusFile(one.path.name, (one.path,)), entry, part=part)
+    part = None if utterance.start_s is None or utterance.end_s is None else Interval(utterance.start_s, utterance.end_s)
+    return CorpusRecording(CorpusFile(utterance.path.name, (utterance.path,)), entry, part=part)
 
 
 _COMMAND = Command(KaldiCorpus, "netflips prepare kaldi", KaldiCorpus.prepare)

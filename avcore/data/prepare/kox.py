@@ -179,18 +179,18 @@ class KoxCorpus(RecordedCorpus):
 
         seen: set[str] = set()
         said_in_english = self._english_texts(english_labels)
-        for one in self._utterances(labels) if labels else (KoxUtterance(name) for name in sounds.korean):
-            if labels and not one.text:
-                self.problems[one.name] = NOTHING_SAID
-            elif one.name not in sounds.korean:
-                if one.name not in sounds.alone:
-                    self.problems[one.name] = "its recording is not there"
-            elif one.name in seen:
-                self.problems[one.name] = "it is labelled twice"
+        for utterance in self._utterances(labels) if labels else (KoxUtterance(name) for name in sounds.korean):
+            if labels and not utterance.text:
+                self.problems[utterance.name] = NOTHING_SAID
+            elif utterance.name not in sounds.korean:
+                if utterance.name not in sounds.alone:
+                    self.problems[utterance.name] = "its recording is not there"
+            elif utterance.name in seen:
+                self.problems[utterance.name] = "it is labelled twice"
             else:
-                seen.add(one.name)
-                translation = one.translation or said_in_english.get(self.fields.without_language(one.name), "")
-                yield from self._sides(replace(one, translation=translation), sounds)
+                seen.add(utterance.name)
+                translation = utterance.translation or said_in_english.get(self.fields.without_language(utterance.name), "")
+                yield from self._sides(replace(utterance, translation=translation), sounds)
 
         unlabelled = sounds.korean.keys() - seen - self.problems.keys()
         self.problems.update({sounds.korean[name].name: "it has no label" for name in unlabelled})
@@ -206,7 +206,10 @@ class KoxCorpus(RecordedCorpus):
         texts: dict[str, str] = {}
         for label in labels:
             try:
-                texts |= {self.fields.without_language(one.name): one.translation for one in read_english_label(label, self.fields)}
+                texts |= {
+                    self.fields.without_language(utterance.name): utterance.translation
+                    for utterance in read_english_label(label, self.fields)
+                }
             except InputError as error:
                 self.problems[label.name] = str(error)
         return texts
@@ -232,17 +235,17 @@ class KoxCorpus(RecordedCorpus):
         else:
             self.alone.append(utterance.name)
 
-    def _side(self, language: str, one: KoxUtterance, sound: CorpusFile | None, korean: CorpusFile) -> CorpusRecording:
+    def _side(self, language: str, utterance: KoxUtterance, sound: CorpusFile | None, korean: CorpusFile) -> CorpusRecording:
         """Return one side of a pair; its sound is the Korean recording if it is to be synthesised."""
         place = "made by --synthesise-with" if sound is None else place_of(sound, (self.root, self.english_root))
-        self.places[language, one.name] = place
-        texts = (one.text, one.translation) if language == KOREAN else (one.translation, one.text)
-        extra = {"split": self.fields.split(korean), "topic": one.topic, "synthetic": sound is None}
+        self.places[language, utterance.name] = place
+        texts = (utterance.text, utterance.translation) if language == KOREAN else (utterance.translation, utterance.text)
+        extra = {"split": self.fields.split(korean), "topic": utterance.topic, "synthetic": sound is None}
         entry = Entry(
-            id=one.name,
-            audio=f"audio/{language}/{one.name}.wav",
+            id=utterance.name,
+            audio=f"audio/{language}/{utterance.name}.wav",
             language=language,
-            speaker=one.speaker,
+            speaker=utterance.speaker,
             text=texts[0],
             translation=texts[1],
             extra={key: value for key, value in extra.items() if value},

@@ -109,7 +109,7 @@ def read_label(file: CorpusFile, layout: KoxLayout) -> list[KoxUtterance]:
     """
     content = read_label_file(file)
     found = _utterances(content, file, layout, layout.text)
-    if not found or not all(_HANGUL.search(one.text) for one in found if one.text):
+    if not found or not all(_HANGUL.search(utterance.text) for utterance in found if utterance.text):
         raise InputError(
             "no Korean text is where configs/data/kox.yaml looks for it",
             path=str(file),
@@ -126,7 +126,12 @@ def read_english_label(file: CorpusFile, layout: KoxLayout) -> list[KoxUtterance
     The text may be in a field for English texts, or in one for any text.
     """
     found = _utterances(read_label_file(file), file, layout, [*layout.translation, *layout.text])
-    return [one if one.translation or _HANGUL.search(one.text) else replace(one, text="", translation=one.text) for one in found]
+    return [
+        utterance
+        if utterance.translation or _HANGUL.search(utterance.text)
+        else replace(utterance, text="", translation=utterance.text)
+        for utterance in found
+    ]
 
 
 def _utterances(content: Any, file: CorpusFile, layout: KoxLayout, texts: list[str]) -> list[KoxUtterance]:

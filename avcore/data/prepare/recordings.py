@@ -78,9 +78,9 @@ class RecordedCorpus(SourceCorpus):
 
     def items(self) -> Iterator[CorpusItem]:
         """Yield an item for each recording. The sides of a pair count as one."""
-        for one in self.recordings():
-            name = one.entry.id
-            yield CorpusItem(name if one.manifest == MANIFEST else f"{one.manifest}/{name}", one, item=name)
+        for recording in self.recordings():
+            name = recording.entry.id
+            yield CorpusItem(name if recording.manifest == MANIFEST else f"{recording.manifest}/{name}", recording, item=name)
 
     def opened(self, recording: CorpusRecording) -> AbstractContextManager[Path]:
         """Give the sound of a recording as a file."""
@@ -88,16 +88,18 @@ class RecordedCorpus(SourceCorpus):
 
     def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
         """Write a recording as 16 kHz wav."""
-        one: CorpusRecording = piece.work
-        with self.opened(one) as path:
-            if one.part is None:
-                stored = store_sound(path, self.out_dir, one.entry.audio)
+        recording: CorpusRecording = piece.work
+        with self.opened(recording) as path:
+            if recording.part is None:
+                stored = store_sound(path, self.out_dir, recording.entry.audio)
             else:
-                start, stop = one.part.samples()
-                stored = store_speech(_whole(path)[start:stop], self.out_dir, one.entry.audio, f"{path.name}: {one.entry.id}")
+                start, stop = recording.part.samples()
+                stored = store_speech(
+                    _whole(path)[start:stop], self.out_dir, recording.entry.audio, f"{path.name}: {recording.entry.id}"
+                )
 
-        entry = replace(one.entry, duration_s=stored.seconds, samples=stored.samples)
-        journal.add(ItemRecord(piece.key, "kept", rows={one.manifest: entry.to_row()}))
+        entry = replace(recording.entry, duration_s=stored.seconds, samples=stored.samples)
+        journal.add(ItemRecord(piece.key, "kept", rows={recording.manifest: entry.to_row()}))
         return ()
 
 

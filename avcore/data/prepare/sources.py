@@ -165,7 +165,7 @@ class CorpusFile:
         encodings: those to try; the file is in the first that all of it fits. Raises InputError for no text.
         """
         # First lines in CP949 can be UTF-8 by chance, with other letters: the whole file decides.
-        fitting = next((one for one in encodings[:-1] if self._is_in(one)), encodings[-1])
+        fitting = next((encoding for encoding in encodings[:-1] if self._is_in(encoding)), encodings[-1])
         for number, line in enumerate(self._lines(), 1):
             if len(line) >= MOST_BYTES:
                 raise self._too_large(f"line {number}", "more")
@@ -202,7 +202,7 @@ class CorpusFile:
         return InputError(Message("{what} is too large", what=what), path=str(self), expected=expected, found=f"{found} bytes")
 
     def _no_text(self, what: str, encodings: Sequence[str]) -> InputError:
-        expected = " or ".join(one.upper().removesuffix("-SIG") for one in encodings)
+        expected = " or ".join(encoding.upper().removesuffix("-SIG") for encoding in encodings)
         return InputError(what, path=str(self), expected=expected, found="other bytes", hint="save it as UTF-8")
 
     @contextmanager

@@ -221,9 +221,9 @@ class WholeClips(ClipCorpus):
 
     def requests(self, piece: CorpusItem, footage: Footage, journal: Journal) -> list[ClipRequest]:
         """Return the whole video as a clip, with its transcript."""
-        one: Recording = piece.work
-        text = one.transcript if one.text is None else _text(one.text)
-        return [one.clip(piece.key, footage, (0, _whole(footage, video_frames(footage.video))), text)]
+        recording: Recording = piece.work
+        text = recording.transcript if recording.text is None else _text(recording.text)
+        return [recording.clip(piece.key, footage, (0, _whole(footage, video_frames(footage.video))), text)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -301,8 +301,8 @@ class VideoCorpus(WholeClips):
         pieces = self._stretches(piece.key, footage, journal)
         if not pieces:
             journal.add(ItemRecord(piece.key, "rejected", reason="no speech", detail="no stretch of speech is long enough"))
-        one: Recording = piece.work
-        return [one.clip(f"{piece.key}_{number:04d}", footage, stretch) for number, stretch in enumerate(pieces, 1)]
+        recording: Recording = piece.work
+        return [recording.clip(f"{piece.key}_{number:04d}", footage, stretch) for number, stretch in enumerate(pieces, 1)]
 
     def _stretches(self, name: str, footage: Footage, journal: Journal) -> list[FrameStretch]:
         """Return the stretches that become clips; those that are too short or have no frames are recorded as rejected."""

@@ -86,10 +86,10 @@ def read_kaldi(folder: Path, sound_root: Path | None = None) -> KaldiFolder:
 
     for name in texts.keys() - parts.keys():
         found.problems[name] = f"there is no recording of it in {SEGMENTS if (folder / SEGMENTS).is_file() else WAVES}"
-    if unknown := sum(one.id not in speakers for one in found.utterances):
+    if unknown := sum(utterance.id not in speakers for utterance in found.utterances):
         found.warnings.append(f"{several(unknown, 'utterance')} without a speaker in {SPEAKERS}")
     # In the order of recordings, so that each is decoded once for all of its parts.
-    found.utterances.sort(key=lambda one: (str(one.path), one.start_s or 0.0))
+    found.utterances.sort(key=lambda utterance: (str(utterance.path), utterance.start_s or 0.0))
     return found
 
 
@@ -99,20 +99,20 @@ def write_kaldi(manifest: Manifest, folder: Path) -> int:
     Each recording is one utterance. Paths are absolute, and ids begin with their speaker. Raises InputError naming entries without
     sound or text, and ids that Kaldi's tables cannot hold.
     """
-    if lacking := [one.id for one in manifest.entries if not one.audio or not one.text.strip()]:
+    if lacking := [entry.id for entry in manifest.entries if not entry.audio or not entry.text.strip()]:
         what = f"{several(len(lacking), 'entry', 'entries')} without sound or text"
         raise InputError(what, expected="both for each", found=", ".join(lacking[:5]))
 
     rows = _named(manifest.entries)
     tables = {
-        WAVES: {name: str((manifest.root / one.audio).resolve()) for name, (one, _) in rows.items()},
+        WAVES: {name: str((manifest.root / entry.audio).resolve()) for name, (entry, _) in rows.items()},
         SPEAKERS: {name: speaker for name, (_, speaker) in rows.items()},
-        TEXT: {name: _text_of(one) for name, (one, _) in rows.items()},
+        TEXT: {name: _text_of(entry) for name, (entry, _) in rows.items()},
     }
-    if all(one.language for one, _ in rows.values()):
-        tables[LANGUAGES] = {name: one.language for name, (one, _) in rows.items()}
-    if all(one.seconds for one, _ in rows.values()):  # readers such as lhotse's take texts only where there are segments
-        tables[LENGTHS] = {name: f"{_length(one):.7f}" for name, (one, _) in rows.items()}
+    if all(entry.language for entry, _ in rows.values()):
+        tables[LANGUAGES] = {name: entry.language for name, (entry, _) in rows.items()}
+    if all(entry.seconds for entry, _ in rows.values()):  # readers such as lhotse's take texts only where there are segments
+        tables[LENGTHS] = {name: f"{_length(entry):.7f}" for name, (entry, _) in rows.items()}
         tables[SEGMENTS] = {name: f"{name} 0 {length}" for name, length in tables[LENGTHS].items()}
     spoken: dict[str, list[str]] = {}
     for name, (_, speaker) in rows.items():
@@ -132,15 +132,17 @@ def _named(entries: Iterable[Entry]) -> dict[str, tuple[Entry, str]]:
     ordered, speakers = list[str](), list[bytes]()
     for sign in ("", "-"):  # "p1_a" stands behind "p10_a", but "p1-p1_a" before "p10-p10_a"
         rows: dict[str, tuple[Entry, str]] = {}
-        for one in entries:
-            name = one.id.replace("/", "_")
-            speaker = one.speaker or name
+        for entry in entries:
+            name = entry.id.replace("/", "_")
+            speaker = entry.speaker or name
             name = name if name == speaker or name.startswith(speaker + sign) else f"{speaker}-{name}"
             if any(letter.isspace() for letter in name + speaker):
-                raise InputError("an id or a speaker has blanks, which Kaldi's tables divide at", found=f"{one.id!r}, {speaker!r}")
+                raise InputError(
+                    "an id or a speaker has blanks, which Kaldi's tables divide at", found=f"{entry.id!r}, {speaker!r}"
+                )
             if name in rows:
                 raise InputError("two entries would have one id", expected="different ids once the speaker is put before them")
-            rows[name] = one, speaker
+            rows[name] = entry, speaker
 
         ordered = sorted(rows, key=str.encode)
         speakers = [rows[name][1].encode() for name in ordered]

@@ -56,9 +56,9 @@ def read_utterances(manifest: str | Path, units: str | Path, data: UnitCorpusCon
     path = require_file(manifest, "the manifest")
     found = list(_read_published(path, data, root) if _is_published(path) else _read_json_lines(path, units, data, root))
     is_there = [utterance.audio.is_file() for utterance in found]
-    missing = [f"{one.id} ({one.audio})" for one, there in zip(found, is_there, strict=True) if not there]
+    missing = [f"{clip.id} ({clip.audio})" for clip, there in zip(found, is_there, strict=True) if not there]
     leave_out(missing, "recording", "missing", path, data.allow_missing, "set data.root")
-    kept = [one for one, there in zip(found, is_there, strict=True) if there]
+    kept = [clip for clip, there in zip(found, is_there, strict=True) if there]
     if not kept:
         raise InputError("no utterance is left to train on", path=path)
     return kept

@@ -153,10 +153,10 @@ class TextRoad:
     def understand(self, script: Script, job: Job, sound: Sound, lips_of: Callable[[Utterance], Lips | None]) -> Script:
         """Fill in the text of each utterance of the part, by the recognizer, as far as a person did not write it."""
         utterances, source = job.part.to_understand(script), job.languages[0]
-        todo = [one for one in utterances if one.text is None]
+        todo = [utterance for utterance in utterances if utterance.text is None]
         speech = self.recognized(job, sound) if sound.is_there and todo else None
-        places = [one.place for one in script.utterances]
-        at = {one.number: place for place, one in enumerate(script.utterances)}
+        places = [utterance.place for utterance in script.utterances]
+        at = {utterance.number: place for place, utterance in enumerate(script.utterances)}
         found = dict[int, RecognizedText]()
 
         def report(done: int) -> None:
@@ -164,7 +164,7 @@ class TextRoad:
 
         with job.clock.stage("text"):
             if speech is not None:
-                found = speech.texts(places, [at[one.number] for one in todo], report)
+                found = speech.texts(places, [at[utterance.number] for utterance in todo], report)
                 if speech.is_final:
                     sounding = speech.sounding_foreign(places, found)
                     numbers = {place: script.utterances[place].number for place in sounding}
@@ -178,25 +178,25 @@ class TextRoad:
                     job.notes.add(OTHER_LANGUAGE(found=speech.usual, asked=source))
 
         known = dict[int, Utterance]()
-        for one in utterances:
-            place = at[one.number]
-            if one.text is not None:  # a person's: if the recognizer writes the same, the times of its words are known
-                text = replace(one.text, text=" ".join(one.text.text.split()), language=source)
+        for utterance in utterances:
+            place = at[utterance.number]
+            if utterance.text is not None:  # a person's: if the recognizer writes the same, the times of its words are known
+                text = replace(utterance.text, text=" ".join(utterance.text.text.split()), language=source)
                 transcript = None if speech is None else speech.known_in(places, place)
                 if transcript is not None and transcript.text == text.text:
                     text = replace(text, words=transcript.words)
-                known[one.number] = replace(one, text=text)
+                known[utterance.number] = replace(utterance, text=text)
                 continue
 
             transcript = found[place].text if place in found else Transcript("", source)
             text = Text(transcript.text, transcript.language, "recognizer", transcript.words, transcript.has_loop)
-            known[one.number] = replace(one, text=text)
+            known[utterance.number] = replace(utterance, text=text)
             # With --speech-in, the given speech is used instead; a transcript has no target at all.
-            is_left = script.target and one.target is None and job.options.speech_in is None
+            is_left = script.target and utterance.target is None and job.options.speech_in is None
             if place in found and found[place].is_hardly_words and is_left:
                 # The script says so: a later dub from it keeps the sound, too, whatever translates then.
-                known[one.number] = replace(known[one.number], target=KeptOriginal())
-                job.notes.add(LEFT_ALONE(reason=HARDLY_WORDS.code), one.number)
+                known[utterance.number] = replace(known[utterance.number], target=KeptOriginal())
+                job.notes.add(LEFT_ALONE(reason=HARDLY_WORDS.code), utterance.number)
         return with_more(script, known)
 
     def translate(self, script: Script, job: Job, sound: Sound) -> Script:
@@ -229,12 +229,16 @@ class TextRoad:
 
     def translated(self, script: Script, job: Job, sound: Sound, translator: AnyTranslator, again: int = AGAIN) -> Script:
         """Fill in the translations of the part's sentences by an opened translator. again: times that it is asked again."""
-        with_text = [(one, one.text) for one in job.part.utterances(script) if one.text is not None and one.text.text]
-        for one, text in with_text:
-            if text.language != script.source and one.target is None:
-                job.notes.add(LEFT_ALONE(reason=FOREIGN.code, language=text.language), one.number)
+        with_text = [
+            (utterance, utterance.text)
+            for utterance in job.part.utterances(script)
+            if utterance.text is not None and utterance.text.text
+        ]
+        for utterance, text in with_text:
+            if text.language != script.source and utterance.target is None:
+                job.notes.add(LEFT_ALONE(reason=FOREIGN.code, language=text.language), utterance.number)
 
-        own = [one for one, text in with_text if text.language == script.source]
+        own = [utterance for utterance, text in with_text if text.language == script.source]
         # Pieces that have a target count as well: half a sentence cannot be translated.
         todo = [one for one in sentences_in(own) if any(piece.target is None for piece in one.pieces)]
 
@@ -263,7 +267,10 @@ class TextRoad:
         """Estimate the utterances by their transcripts, and by what their translation and its reading show."""
         with job.clock.stage("speech"):
             texts, known = SpokenTexts(script, job, sound), recognizer_calibration()
-            return {one.number: _estimated(one, script, job.notes, known, texts) for one in job.part.to_understand(script)}
+            return {
+                utterance.number: _estimated(utterance, script, job.notes, known, texts)
+                for utterance in job.part.to_understand(script)
+            }
 
     def encode_targets(self, script: Script, job: Job, sound: Sound) -> Script:
         """Fill in the units of each target."""
@@ -287,9 +294,11 @@ def _why_nothing(utterance: Utterance) -> NoteKind:
     return EMPTY
 
 
-def _estimated(one: Utterance, script: Script, notes: Notes, known: Calibration | None, texts: SpokenTexts) -> QualityEstimate:
+def _estimated(
+    utterance: Utterance, script: Script, notes: Notes, known: Calibration | None, texts: SpokenTexts
+) -> QualityEstimate:
     """Estimate an utterance. known: calibration of a speech recognizer, None = not measured."""
-    target = one.target
+    target = utterance.target
     if isinstance(target, TranslatedUnits):
         return QualityEstimate()  # from a script of the unit pipeline
     if target is not None and not isinstance(target, WrittenText):
@@ -297,10 +306,10 @@ def _estimated(one: Utterance, script: Script, notes: Notes, known: Calibration 
 
     is_own = target is not None and not target.is_translated
     recognized = GIVEN if is_own else QualityEstimate()
-    if one.text is not None and not is_own:
-        recognized = estimate_transcript(one.text.transcript, known, script.source, script.target)
+    if utterance.text is not None and not is_own:
+        recognized = estimate_transcript(utterance.text.transcript, known, script.source, script.target)
 
-    of_it = notes.of.get(one.number, ())
+    of_it = notes.of.get(utterance.number, ())
     if target is None:  # a note says why, where there was something to translate
         reasons = [note.values["reason"] for note in of_it if note.code == LEFT_ALONE.code]
         faults = [estimate(0.0, _CAUSES[str(reason)]) for reason in reasons if reason in _CAUSES]
@@ -314,13 +323,13 @@ def _texts_that_stay(script: Script, done: Mapping[int, Utterance], notes: Notes
 
     done: those that were translated. notes: of the translation, which join the job's; where a text stays, a note says why.
     """
-    given = {} if job.options.script is None else {one.number: one for one in job.options.script.utterances}
+    given = {} if job.options.script is None else {utterance.number: utterance for utterance in job.options.script.utterances}
     stay = dict[int, Utterance]()
-    for one in script.utterances:
-        is_open = one.number in job.options.retranslated and one.target is None and one.number not in done
-        target = given[one.number].target if is_open else None
+    for utterance in script.utterances:
+        is_open = utterance.number in job.options.retranslated and utterance.target is None and utterance.number not in done
+        target = given[utterance.number].target if is_open else None
         if isinstance(target, WrittenText) and target.is_translated and target.text.strip():
-            stay[one.number] = replace(one, target=replace(target, spoken_by=""))
+            stay[utterance.number] = replace(utterance, target=replace(target, spoken_by=""))
     for number, note in ((number, note) for number, found in notes.of.items() for note in found):
         is_kept = number in stay and note.code == LEFT_ALONE.code
         job.notes.add(TEXT_STAYS(**note.values) if is_kept else note, number)
@@ -368,6 +377,7 @@ def _before_check(store: Store, content: str) -> str:
 
 def _content(script: Script) -> str:
     utterances = tuple(
-        replace(one, seen=None, units=None, fit=None, checked=None, drawn=None, notes=(), quality=None) for one in script.utterances
+        replace(utterance, seen=None, units=None, fit=None, checked=None, drawn=None, notes=(), quality=None)
+        for utterance in script.utterances
     )
     return json_text(script_json(replace(script, utterances=utterances, quality=None)), indent=1) + "\n"

@@ -82,12 +82,12 @@ class UnitRoad:
         threshold = models.agreement if options.modalities == "auto" else None
         made_by = models.fingerprints["av2unit"], str(models.extractor.decoding), str(models.extractor.domain), models.arithmetic
 
-        def encode(one: Utterance) -> SourceUnits | None:
-            speech, lips = None, lips_of(one) if options.uses_video else None
+        def encode(utterance: Utterance) -> SourceUnits | None:
+            speech, lips = None, lips_of(utterance) if options.uses_video else None
 
             if options.uses_audio and sound.is_there:
                 # Sound and lips begin and end with the same frame, so that the encoder finds them in step.
-                speech = sound.read(*(units_to_samples(frames_to_units(edge)) for edge in one.place.frames()))
+                speech = sound.read(*(units_to_samples(frames_to_units(edge)) for edge in utterance.place.frames()))
             if speech is None and lips is None:
                 return None
             made_of = (speech, lips, *made_by, str(threshold))
@@ -100,11 +100,11 @@ class UnitRoad:
             found = map_in_threads(utterances, encode, workers_on(resolve_device(models.how.device), _MAX_WORKERS), report)
 
         known, notes = dict[int, Utterance](), dict[int, Note]()
-        for one, units in zip(utterances, found, strict=True):
+        for utterance, units in zip(utterances, found, strict=True):
             if units is not None:
-                known[one.number] = replace(one, source_units=units)
+                known[utterance.number] = replace(utterance, source_units=units)
                 if (note := selected_units(script, units).note) is not None:
-                    notes[one.number] = note
+                    notes[utterance.number] = note
         job.notes.add_each(notes)
         return with_more(script, known)
 
@@ -120,11 +120,13 @@ class UnitRoad:
         settings = (source, target, vars(search), *made_by)
 
         todo = [
-            (one, one.source_units.units)
-            for one in job.part.utterances(script)
-            if one.source_units is not None and one.target is None
+            (utterance, utterance.source_units.units)
+            for utterance in job.part.utterances(script)
+            if utterance.source_units is not None and utterance.target is None
         ]
-        if not options.is_speech_given and all(one.target is None for one in script.utterances):  # given speech needs the extractor
+        if not options.is_speech_given and all(
+            utterance.target is None for utterance in script.utterances
+        ):  # given speech needs the extractor
             models.done_with(UNIT_ENCODER)
 
         translated = dict[int, Utterance]()
@@ -132,52 +134,62 @@ class UnitRoad:
             size = _GROUP if resolve_device(models.how.device).type == "cpu" else _GROUP_ON_GPU
             for start in range(0, len(todo), size):
                 group = todo[start : start + size]
-                made_of = {one.number: (units.ids, units.vocabulary, *settings) for one, units in group}
+                made_of = {utterance.number: (units.ids, units.vocabulary, *settings) for utterance, units in group}
                 kept = {number: job.store.find(_Candidates, "translations", key) for number, key in made_of.items()}
                 found = {number: candidates for number, candidates in kept.items() if candidates is not None}
 
-                new = [(one.number, units) for one, units in group if one.number not in found]
+                new = [(utterance.number, units) for utterance, units in group if utterance.number not in found]
                 if new:
                     sequences = [as_units(units, source) for _, units in new]
                     made = models.translator.translate_batch(sequences, source, target, search)
                     for (number, _), best in zip(new, made, strict=True):
                         candidates = tuple(
-                            TranslatedUnits(UnitList.of(one.units), one.score, one.truncated, one.weakest)
-                            for one in (best, *best.others)
+                            TranslatedUnits(
+                                UnitList.of(translation.units), translation.score, translation.truncated, translation.weakest
+                            )
+                            for translation in (best, *best.others)
                         )
                         found[number] = job.store.keep("translations", made_of[number], candidates)
 
-                for one, _ in group:
-                    slack_s = float(job.part.slack[one.number])
-                    scale = duration_scale(script.speaker(one.speaker).rate, options.keep_sound)
-                    translated[one.number] = with_best_units(one, found[one.number], models.vocoder, slack_s, scale)
+                for utterance, _ in group:
+                    slack_s = float(job.part.slack[utterance.number])
+                    scale = duration_scale(script.speaker(utterance.speaker).rate, options.keep_sound)
+                    translated[utterance.number] = with_best_units(
+                        utterance, found[utterance.number], models.vocoder, slack_s, scale
+                    )
                 job.progress("translate", len(translated), len(todo))
             models.done_with(TRANSLATOR)
         return with_more(script, translated)
 
     def estimate(self, script: Script, job: Job, sound: Sound) -> dict[int, QualityEstimate]:
         """Estimate the utterances by their units and their translation, or by the text that a person gave for them."""
-        utterances = [(one, one.source_units) for one in job.part.to_understand(script) if one.source_units is not None]
+        utterances = [
+            (utterance, utterance.source_units)
+            for utterance in job.part.to_understand(script)
+            if utterance.source_units is not None
+        ]
         if job.reader is not None:
             # Reading takes longer than all the rest of a talk by sound, and an utterance is read by one core.
             sides = list[Units]()
-            for one, source in utterances:
-                if isinstance(one.target, TranslatedUnits):
-                    sides += as_units(source.units, script.source), as_units(one.target.units, script.target)
+            for utterance, source in utterances:
+                if isinstance(utterance.target, TranslatedUnits):
+                    sides += as_units(source.units, script.source), as_units(utterance.target.units, script.target)
             with job.clock.stage("texts"):
                 job.reader.read_ahead(sides, lambda done: job.progress("texts", done, len(sides)))
 
         found, notes = dict[int, QualityEstimate](), list[tuple[int, Note]]()
         with job.clock.stage("speech"):
             texts = SpokenTexts(script, job, sound)
-            for one, source in utterances:
-                if isinstance(one.target, WrittenText):
-                    found[one.number] = texts.estimate(one.target.text)
-                elif not isinstance(one.target, TranslatedUnits):
-                    found[one.number] = GIVEN  # speech that was given
+            for utterance, source in utterances:
+                if isinstance(utterance.target, WrittenText):
+                    found[utterance.number] = texts.estimate(utterance.target.text)
+                elif not isinstance(utterance.target, TranslatedUnits):
+                    found[utterance.number] = GIVEN  # speech that was given
                 else:
-                    found[one.number], own = _estimated(one, selected_units(script, source), one.target, script, job)
-                    notes += ((one.number, note) for note in own)
+                    found[utterance.number], own = _estimated(
+                        utterance, selected_units(script, source), utterance.target, script, job
+                    )
+                    notes += ((utterance.number, note) for note in own)
 
         # What is outside of all that the models know is told once, with the number of utterances that it is of.
         outside = {number: note.values for number, note in notes if note.code == OUTSIDE.code}
@@ -189,7 +201,7 @@ class UnitRoad:
 
     def encode_targets(self, script: Script, job: Job, sound: Sound) -> Script:
         """Fill in the units of each target."""
-        return fill_target_units(script, job, sound, lambda one: UNHEARD if one.source_units is None else NO_TEXT)
+        return fill_target_units(script, job, sound, lambda utterance: UNHEARD if utterance.source_units is None else NO_TEXT)
 
     def finish(self, script: Script, job: Job) -> None:
         """Do nothing: there is no file of texts."""
@@ -197,7 +209,7 @@ class UnitRoad:
 
 def source_units(script: Script) -> Iterator[tuple[Utterance, SourceUnits]]:
     """Yield the utterances that have source units, with these units."""
-    return ((one, one.source_units) for one in script.utterances if one.source_units is not None)
+    return ((utterance, utterance.source_units) for utterance in script.utterances if utterance.source_units is not None)
 
 
 def as_units(listed: UnitList, language: str) -> Units:
@@ -226,7 +238,7 @@ def _source_units(
 
 
 def _estimated(
-    one: Utterance, source: SelectedUnits, target: TranslatedUnits, script: Script, job: Job
+    utterance: Utterance, source: SelectedUnits, target: TranslatedUnits, script: Script, job: Job
 ) -> tuple[QualityEstimate, tuple[Note, ...]]:
     """Estimate an utterance by its units and their translation; also returns notes."""
     units, read = as_units(target.units, script.target), None if job.reader is None else job.reader.text
@@ -235,8 +247,13 @@ def _estimated(
     )
     if target.is_truncated:
         notes += (TRUNCATED(units=len(target.units.ids)),)
-    if one.text is not None and one.text.is_by_person and read and (question := read(source.extraction.units)) is not None:
-        found = combine(found, compare_given_text(question, one.text.text))
+    if (
+        utterance.text is not None
+        and utterance.text.is_by_person
+        and read
+        and (question := read(source.extraction.units)) is not None
+    ):
+        found = combine(found, compare_given_text(question, utterance.text.text))
     return found, notes
 
 

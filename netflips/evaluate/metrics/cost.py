@@ -22,7 +22,7 @@ def _script(case: Case, outcome: Clip) -> Script:
     content = read_json(report, "the dub's report")
     dubs = content.get("dubs", [content]) if isinstance(content, dict) else []
     scripts = (script_from(one, report) for one in dubs)
-    found = next((one for one in scripts if Path(one.result.output).name == dub), None)
+    found = next((script for script in scripts if Path(script.result.output).name == dub), None)
     if found is None:
         raise InputError("the report does not tell of this dub", path=report, expected=dub)
     return found
@@ -55,7 +55,9 @@ def cost(case: Case, outcome: Clip) -> Measured:
 def pace(case: Case, outcome: Clip) -> Measured:
     """Count the utterances that fit their slots as they are spoken. Raises InputError for the report of another dub."""
     found = _script(case, outcome)
-    fits = [one.fit for one in found.utterances if one.fit is not None and one.fit.duration_scale is not None]
+    fits = [
+        utterance.fit for utterance in found.utterances if utterance.fit is not None and utterance.fit.duration_scale is not None
+    ]
     fitting = sum(not fit.cut_s and _FITTING[0] <= (fit.duration_scale or 0.0) <= _FITTING[1] for fit in fits)
     squeezed = sum(bool(fit.cut_s) or (fit.duration_scale or 0.0) < _SQUEEZED for fit in fits)
     none = "no utterance has a slot"

@@ -64,13 +64,13 @@ def make_clips(folder: Path, count: int, progress: Progress) -> None:
         if name not in made:
             turns = _make(folder / CLIPS / f"{name}.mp4", kind, number)
             write_text(
-                folder / CLIPS / f"{name}.ko.srt", srt_text(Cue(one.start_s, one.end_s, (one.pair.korean,)) for one in turns)
+                folder / CLIPS / f"{name}.ko.srt", srt_text(Cue(turn.start_s, turn.end_s, (turn.pair.korean,)) for turn in turns)
             )
 
             line = {"id": name, "source": f"{CLIPS}/{name}.mp4", "kind": kind, "subtitles": f"{CLIPS}/{name}.ko.srt"}
-            forms = [(one.pair.korean, *(text for _, text in one.pair.forms)) for one in turns]
+            forms = [(turn.pair.korean, *(text for _, text in turn.pair.forms)) for turn in turns]
             first, *others = map(" ".join, product(*forms))  # with all forms of each sentence, also the shorter and longer ones
-            text = " ".join(one.pair.english for one in turns)
+            text = " ".join(turn.pair.english for turn in turns)
             made.add([{**line, "text": text, "reference_text": first, "other_texts": others}])
 
     write_rows(folder / MANIFEST, list(made.values())[:count])
@@ -142,7 +142,7 @@ def _frames(kind: str, turns: Sequence[Turn], num_frames: int, number: int) -> I
     around = [Pose(yaw=yaw, scale=0.46), Pose(yaw=-yaw, scale=0.4 if kind == "two" else 0.62, shift=(-0.08, 0.05))]
     poses = [motion(seed, num_frames, one) for seed, one in zip(seeds, around, strict=True)]
     phonemes_of = (
-        [turn.phonemes for turn in turns] if kind == "two" else [tuple(one for turn in turns for one in turn.phonemes)] * 2
+        [turn.phonemes for turn in turns] if kind == "two" else [tuple(phoneme for turn in turns for phoneme in turn.phonemes)] * 2
     )
     mouths = [mouth_track(phonemes, num_frames, "en") for phonemes in phonemes_of]
     cut = (turns[0].end_s + turns[-1].start_s) / 2 * FRAME_RATE

@@ -265,7 +265,7 @@ def evaluate_demo(bundle: Bundle, options: DemoEvaluation) -> None:
     # Another bundle or measurement has its own folder, so that no table mixes their records.
     folder = options.out_dir / f"{checksum[:_SHORT]}-seed{SEED}-v{MEASURE}"
     require_place(folder / TABLE)
-    models = [bundle.folder / name for name in (*(one.file for one in bundle.models), REFERENCES, ABOUT)]
+    models = [bundle.folder / name for name in (*(model.file for model in bundle.models), REFERENCES, ABOUT)]
     keep_apart({"a result": [folder / name for name in (*RESULTS, MANIFEST)]}, {"a file of the bundle": models})
 
     groups, absent = available(groups, bundle)

@@ -82,10 +82,10 @@ def degraded_readings(data: Path, people: Cast) -> list[_Reading]:
 def read_degraded(encoder: Path, own: Mapping[str, Any], folder: Path, readings: Sequence[_Reading]) -> Iterator[Row]:
     """Yield the units of degraded takes with their version. own: as of `degraded`. folder: unused, as `run_in_chunks` calls it."""
     extractor = _extractor(encoder)
-    for one in readings:
-        rng = np.random.default_rng([crc32(one.id.encode()), one.version])
-        units = extractor.extract(degraded(read_speech(Path(one.audio)), own, rng))
-        yield UnitRow(one.id, units, {"version": one.version}).to_row()
+    for reading in readings:
+        rng = np.random.default_rng([crc32(reading.id.encode()), reading.version])
+        units = extractor.extract(degraded(read_speech(Path(reading.audio)), own, rng))
+        yield UnitRow(reading.id, units, {"version": reading.version}).to_row()
 
 
 _extractor = cache(UnitExtractor.from_checkpoint)

@@ -39,7 +39,7 @@ def join_parts(parts: Sequence[Path], folder: Path) -> int:
     Raises InputError where the parts' units differ, or a part is not finished.
     """
     phones = [Phones.read(part / "phones.json") for part in parts]
-    if any(one != phones[0] for one in phones):
+    if any(phone != phones[0] for phone in phones):
         raise InputError("the parts' units are not the same", path=folder, hint="make them with one cast")
 
     (folder / "labels").mkdir(parents=True, exist_ok=True)

@@ -160,7 +160,7 @@ def _table(readings: Sequence[Mapping[str, float]], is_right: "np.ndarray[Any, A
 
     Where all rows are right, or none is, the readings tell nothing, and weigh nothing.
     """
-    columns = np.array([[one[name] for name in names] for one in readings])
+    columns = np.array([[reading[name] for name in names] for reading in readings])
     is_mixed = is_right.any() and not is_right.all()
     weights = LogisticRegression(C=10).fit(columns, is_right).coef_[0] if is_mixed else np.zeros(len(names))
     steps = IsotonicRegression(y_min=_EDGE, y_max=1 - _EDGE).fit(columns @ weights, is_right)
@@ -192,7 +192,7 @@ def reliability_lines(rows: Sequence[Row]) -> Iterator[str]:
 def reliability(shares: "np.ndarray[Any, Any]", right: "np.ndarray[Any, Any]") -> str:
     """Return how predicted shares, float [N], agree with right, bool [N]: by thirds, and at the bounds of the grades."""
     thirds = np.array_split(np.argsort(shares, kind="stable"), 3)
-    by_thirds = ", ".join(f"{shares[one].mean():.2f} and {right[one].mean():.2f} right" for one in thirds)
+    by_thirds = ", ".join(f"{shares[third].mean():.2f} and {right[third].mean():.2f} right" for third in thirds)
     ends = {"sure": shares >= SURE, "not understood": shares <= LOST}
     graded = ", ".join(f"{one.sum()} {name}, {right[one].sum()} right" for name, one in ends.items())
     return f"{len(shares)} recordings, by thirds told {by_thirds}; {graded}"

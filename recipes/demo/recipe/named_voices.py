@@ -28,13 +28,13 @@ def named_voices(progress: Progress = silent) -> dict[str, SpeakerVoice]:
     """Measure the voices of the cast, the default first. Raises InputError where the natural voices are not installed."""
     own, encoder = cast().settings["named"], SpeakerEncoder.from_checkpoint()
     pairs = training_pairs()
-    texts = [one.korean for one in pairs[:: len(pairs) // own["takes"]][: own["takes"]]]
+    texts = [pair.korean for pair in pairs[:: len(pairs) // own["takes"]][: own["takes"]]]
 
     found = dict[str, SpeakerVoice]()
     for name, shares in track(own["voices"].items(), "voices", progress, len(own["voices"])):
         voice = NaturalVoice(tuple(shares.items()), own["speed"], language="ko")
         takes = [natural_speech(text, voice) for text in texts]
-        found[name] = voice_of(np.concatenate([resample(one.samples, one.rate, SAMPLE_RATE) for one in takes]), encoder)
+        found[name] = voice_of(np.concatenate([resample(speech.samples, speech.rate, SAMPLE_RATE) for speech in takes]), encoder)
 
     return found
 
@@ -51,7 +51,7 @@ def _work(options: NamedVoicesOptions) -> None:
     with bars(options.quiet) as progress:
         voices = named_voices(progress)
     write_named_voices(options.out_path, voices)
-    pitches = ", ".join(f"{name} {one.pitch.hz:.0f} Hz" for name, one in voices.items() if one.pitch is not None)
+    pitches = ", ".join(f"{name} {voice.pitch.hz:.0f} Hz" for name, voice in voices.items() if voice.pitch is not None)
     LOG.info("%s: %s", options.out_path, pitches)
 
 

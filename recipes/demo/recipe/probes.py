@@ -153,11 +153,11 @@ class ProbedModels:
                 for text, voice in zip(texts[part], voices[part], strict=True)
             ]
 
-            translated = self._translator.translate_batch([one.units for one in extractions], source, target)
-            for one, made in zip(extractions, translated, strict=True):
-                stretches = [one.weakest, one.nearest, made.weakest]
+            translated = self._translator.translate_batch([extraction.units for extraction in extractions], source, target)
+            for extraction, made in zip(extractions, translated, strict=True):
+                stretches = [extraction.weakest, extraction.nearest, made.weakest]
                 scores = [np.nan if stretch is None else stretch.score for stretch in stretches]
-                rows.append([one.confidence, scores[0], scores[1], made.score, scores[2]])
+                rows.append([extraction.confidence, scores[0], scores[1], made.score, scores[2]])
                 spoken.append(nearest_reference(made.units, self._references).reference.translation)
             progress(what, len(rows), len(texts))
         return Scores(np.array(rows).T, voices, tuple(spoken))

@@ -251,9 +251,9 @@ def _in_parts(
         return Step(f"{language}_{number:02d}", (script("make_demo_data.py", *words),))
 
     parts = [part(language, number) for language in ("ko", "en") for number in range(1, PARTS + 1)]
-    folders = [folder / "material" / one.name for one in parts]
+    folders = [folder / "material" / step.name for step in parts]
     join = module("recipes.demo.material.join", *folders, "--out-dir", folder / "data")
-    return [*parts, Step("data", (join,), tuple(one.name for one in parts))]
+    return [*parts, Step("data", (join,), tuple(step.name for step in parts))]
 
 
 def about(

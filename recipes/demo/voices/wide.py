@@ -103,16 +103,16 @@ def wide_sentences(folder: Path, count: int, seed: int) -> list[Sentence]:
 def _readable(sentences: Iterable[Sentence]) -> Iterator[Sentence]:
     """Yield sentences as they are spoken, each once, of `FEWEST` to `MOST` syllables; longer ones in parts. None is spelled out."""
     seen = set[str]()
-    for one in sentences:
+    for sentence in sentences:
         try:
-            written = written_out(one.text)
+            written = written_out(sentence.text)
             parts = _parts(written.text)
         except InputError:
             continue
         for part in () if written.spelled_out else parts:
             if FEWEST <= _size(part) <= MOST and part not in seen:
                 seen.add(part)
-                yield Sentence(part, one.source)
+                yield Sentence(part, sentence.source)
 
 
 def _parts(text: str) -> list[str]:
@@ -130,7 +130,7 @@ def _parts(text: str) -> list[str]:
 def kept_apart(new: Sequence[Sentence], old: Sequence[Sentence]) -> tuple[list[Sentence], list[Sentence]]:
     """Leave out what shares words with the exam: two with one of its sentences, or, of new sentences, one with its news that no old
     sentence has. Words that are in many sentences do not count."""
-    counts = Counter(word for one in (*new, *old) for word in words_in(one.text))
+    counts = Counter(word for sentence in (*new, *old) for word in words_in(sentence.text))
     common = {word for word, count in counts.items() if count > _COMMON * (len(new) + len(old))}
     exam_texts = [text for name in HELD_OUT for text in held_out_free(name)]
     exam = [words_in(text) - common for text in exam_texts]
@@ -139,15 +139,17 @@ def kept_apart(new: Sequence[Sentence], old: Sequence[Sentence]) -> tuple[list[S
         for word in words:
             having.setdefault(word, set()).add(number)
 
-    met = {word for one in old for word in words_in(one.text)}
+    met = {word for sentence in old for word in words_in(sentence.text)}
     own = {word for text in held_out_free("news") for word in words_in(text)} - common - met
     texts = set(exam_texts)
 
-    def is_apart(one: Sentence) -> bool:
-        shared = Counter(number for word in words_in(one.text) for number in having.get(word, ()))
-        return one.text not in texts and max(shared.values(), default=0) < 2
+    def is_apart(sentence: Sentence) -> bool:
+        shared = Counter(number for word in words_in(sentence.text) for number in having.get(word, ()))
+        return sentence.text not in texts and max(shared.values(), default=0) < 2
 
-    return [one for one in new if is_apart(one) and not own & words_in(one.text)], [one for one in old if is_apart(one)]
+    return [sentence for sentence in new if is_apart(sentence) and not own & words_in(sentence.text)], [
+        sentence for sentence in old if is_apart(sentence)
+    ]
 
 
 @cache
@@ -159,8 +161,8 @@ def words_in(text: str) -> frozenset[str]:
 def ranked_by_worth(sentences: Sequence[Sentence], count: int) -> list[Sentence]:
     """Return up to `count` sentences, each time the one that adds most for its length: sounds in a row, syllables, and words, each
     worth less the more often it was there."""
-    features = [_features(one.text) for one in sentences]
-    sizes = [_size(one.text) + 8 for one in sentences]
+    features = [_features(sentence.text) for sentence in sentences]
+    sizes = [_size(sentence.text) + 8 for sentence in sentences]
     met = Counter[tuple[str, str]]()
 
     def worth(number: int) -> float:
@@ -263,8 +265,8 @@ class WideOptions(QuietOptions):
 
 def _work(options: WideOptions) -> None:
     sentences = wide_sentences(options.packages, options.count, options.seed)
-    write_rows(options.out, (vars(one) for one in sentences))
-    kinds = ", ".join(f"{count} {name}" for name, count in Counter(one.source for one in sentences).most_common())
+    write_rows(options.out, (vars(sentence) for sentence in sentences))
+    kinds = ", ".join(f"{count} {name}" for name, count in Counter(sentence.source for sentence in sentences).most_common())
     LOG.info("%s: %d sentences (%s)", options.out, len(sentences), kinds)
 
 

@@ -69,9 +69,9 @@ class LipReader:
         recorded = [self._recorded[clip.id] for clip in self._clips]
 
         return {
-            "unit_sync": float(np.mean([0.0 if one is None else one.confidence for one in drawn])),
-            "unit_sync_at_zero": float(np.mean([0.0 if one is None else one.at_zero for one in drawn])),
-            "recorded_unit_sync": float(np.mean([0.0 if one is None else one.confidence for one in recorded])),
+            "unit_sync": float(np.mean([0.0 if sync is None else sync.confidence for sync in drawn])),
+            "unit_sync_at_zero": float(np.mean([0.0 if sync is None else sync.at_zero for sync in drawn])),
+            "recorded_unit_sync": float(np.mean([0.0 if sync is None else sync.confidence for sync in recorded])),
         }
 
     def _sync(self, clip: LipClip, frames: Iterator[Frame]) -> UnitSync | None:

@@ -153,7 +153,7 @@ def look(scenes: Iterable[Scene], finder: MeshFinder, quota: int, own: tuple[Sec
     kept = _covering(mouths, _runs(free, mouths), quota) if len(free) > quota else free
     pictures = [cuts[number][1] for number in kept]
     corners = np.array([cuts[number][0] for number in kept], np.int64).reshape(-1, 2)
-    ends = np.cumsum([len(one) for one in pictures]).astype(np.int64)
+    ends = np.cumsum([len(picture) for picture in pictures]).astype(np.int64)
     return Stretch(mouths, kept, corners, np.concatenate([np.zeros(0, np.uint8), *pictures]), ends)
 
 

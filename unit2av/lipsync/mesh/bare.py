@@ -67,7 +67,7 @@ class Examples:
     def unexplained(self, thumb: Floats) -> tuple[float, float]:
         """Return the share of a small picture that no bare mouth explains, and its least distance from one."""
         squares = _squares(thumb, self.bare)
-        nearest = np.min([cv2.blur(one, (_PLACE, _PLACE)) for one in squares], axis=0)
+        nearest = np.min([cv2.blur(square, (_PLACE, _PLACE)) for square in squares], axis=0)
         return float((nearest > _UNLIKE**2).mean()), float(squares.mean(axis=(1, 2)).min())
 
     def is_covered(self, thumb: NDArray[np.uint8]) -> bool:

@@ -72,18 +72,18 @@ def read_voice_corpus(config: Unit2aConfig, progress: Progress = silent) -> Voic
     def read(path: str, units: str = data.units) -> list[VoiceClip]:
         return read_utterances(path, units, data, data.root)
 
-    parts = data.parts(read, config.loop.seed, lambda one: one.id, "utterances")
+    parts = data.parts(read, config.loop.seed, lambda clip: clip.id, "utterances")
     train, valid = (_with_voices(part, config, progress) for part in parts)
     if not train:
         raise InputError("no utterance has enough sound to take a voice from", path=data.train)
-    known = {one.id: one for one in train}
+    known = {clip.id: clip for clip in train}
     for store in data.more_units:  # the same utterances with other units of them
         train += [replace(known[other.id], units=other.units) for other in read(data.train, store) if other.id in known]
 
     both = [*train, *valid]
-    vocabulary = resolve_vocabulary(((one.id, one.units.vocabulary) for one in both), data.units_vocabulary)
-    encoder = _only("the voices are of two speaker encoders", ((one.encoder, one.id) for one in both if one.encoder))
-    lengths = [(0 if one.voice is None else len(one.voice), one.id) for one in both]
+    vocabulary = resolve_vocabulary(((clip.id, clip.units.vocabulary) for clip in both), data.units_vocabulary)
+    encoder = _only("the voices are of two speaker encoders", ((clip.encoder, clip.id) for clip in both if clip.encoder))
+    lengths = [(0 if clip.voice is None else len(clip.voice), clip.id) for clip in both]
     _only("the voices differ in length", ((f"{length} values", name) for length, name in lengths))
     LOG.info("%s to train on, %d held out", several(len(train), "utterance"), len(valid))
     _report_lower_rates(valid or train[:_PROBED], data.rate)
@@ -92,7 +92,7 @@ def read_voice_corpus(config: Unit2aConfig, progress: Progress = silent) -> Voic
 
 def _report_lower_rates(utterances: Sequence[VoiceClip], rate: int) -> None:
     """Report recordings that are stored at a lower rate (Hz) than the voice has: it would learn silence above their band."""
-    rates = {one.audio: probe(one.audio).audio_rate for one in utterances[:_PROBED]} if rate > SAMPLE_RATE else {}
+    rates = {utterance.audio: probe(utterance.audio).audio_rate for utterance in utterances[:_PROBED]} if rate > SAMPLE_RATE else {}
     if lower := [(path, found) for path, found in rates.items() if found < rate]:
         path, found = lower[0]
         what = "%d of the %d recordings that were looked at have less than %d Hz: nothing is learnt above their band (%s: %d Hz)"
@@ -162,18 +162,20 @@ def compute_missing(utterances: Sequence[VoiceClip], run_dir: str | Path, encode
     again. Utterances without enough sound are left out and logged. Raises UsageError in one of several processes: a single one
     must compute the voices beforehand.
     """
-    lacking = [one for one in utterances if one.voice is None]
+    lacking = [utterance for utterance in utterances if utterance.voice is None]
     made_by = encoder_fingerprint(encoder or None) if lacking else ""
     rows = Rows[tuple[str, ...]](Path(run_dir) / VOICES_FILE, (*_PLACE, ENCODER_FIELD), VOICE_FIELD)
     rows.repair()  # a run that was killed may have left half a line
-    if todo := [one for one in lacking if (*_place(one), made_by) not in rows]:
+    if todo := [clip for clip in lacking if (*_place(clip), made_by) not in rows]:
         LOG.info("computing the voices of %s", several(len(todo), "utterance"))
         network = functools.cache(lambda: open_speaker_encoder(encoder or None, "auto"))  # opened after all checks
-        _extend(rows, todo, lambda one: _voice_row(one, network()), "voice", progress)
+        _extend(rows, todo, lambda clip: _voice_row(clip, network()), "voice", progress)
 
-    own = {_place(one): _stored(rows[*_place(one), made_by], rows.path) for one in lacking}
-    filled = [replace(one, **own[_place(one)]._asdict()) if one.voice is None else one for one in utterances]
-    return [one for one in filled if one.voice is not None]
+    own = {_place(clip): _stored(rows[*_place(clip), made_by], rows.path) for clip in lacking}
+    filled = [
+        replace(utterance, **own[_place(utterance)]._asdict()) if utterance.voice is None else utterance for utterance in utterances
+    ]
+    return [clip for clip in filled if clip.voice is not None]
 
 
 def _voice_row(utterance: VoiceClip, network: Speaker) -> Row:
@@ -202,19 +204,23 @@ def pitch_tracks(utterances: Sequence[VoiceClip], run_dir: str | Path, progress:
     rows = Rows[tuple[str, ...]](Path(run_dir) / PITCH_FILE, _PLACE, _TRACK)
     rows.repair()
     others = Rows[tuple[str, ...]](require_file(measured, "the tracks of pitch"), _PLACE, _TRACK) if measured else {}
-    missing = (one for one in utterances if _place(one) not in rows and _place(one) not in others)
-    if todo := list({one.id: one for one in missing}.values()):
+    missing = (utterance for utterance in utterances if _place(utterance) not in rows and _place(utterance) not in others)
+    if todo := list({clip.id: clip for clip in missing}.values()):
         LOG.info("computing the pitch of %s", several(len(todo), "utterance"))
         _extend(rows, todo, _pitch_row, "pitch track", progress)
 
     known = {**others, **rows}
-    found = {one.id: known[_place(one)][_TRACK] for one in utterances}
+    found = {utterance.id: known[_place(utterance)][_TRACK] for utterance in utterances}
     return {name: np.asarray(tenths, np.float32) / _PER_HZ for name, tenths in found.items() if tenths is not None}
 
 
 def voices_and_pitches(utterances: Sequence[VoiceClip], tracks: Tracks) -> tuple[NDArray[np.float32], list[Pitch]]:
     """Return voices, float32 [n, E], and pitches of the utterances that have both."""
-    found = [(one.voice, pitch_of(tracks[one.id])) for one in utterances if one.voice is not None and one.id in tracks]
+    found = [
+        (utterance.voice, pitch_of(tracks[utterance.id]))
+        for utterance in utterances
+        if utterance.voice is not None and utterance.id in tracks
+    ]
     both = [(voice, pitch) for voice, pitch in found if pitch is not None]
     return np.stack([voice for voice, _ in both]) if both else np.zeros((0, 0), np.float32), [pitch for _, pitch in both]
 

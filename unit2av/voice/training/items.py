@@ -199,7 +199,7 @@ class HeldOut(ItemsOf[VoiceClip, Segment]):
 
     def __init__(self, utterances: Sequence[VoiceClip], config: VoiceDataConfig, recordings: Recordings | None = None) -> None:
         self._shortest, self._longest = config.segment_units, config.valid_units_at_most
-        super().__init__(utterances, (min(one.units.num_steps, self._longest) for one in utterances))
+        super().__init__(utterances, (min(utterance.units.num_steps, self._longest) for utterance in utterances))
         self._recordings = recordings or Recordings(config)
 
     def item(self, index: int, rng: np.random.Generator) -> Segment:
@@ -240,9 +240,9 @@ def collate_pitched(segments: Sequence[Segment], silence: int | None, contours: 
     return PitchedBatch(
         **collate_speech(segments),
         log_f0=torch.from_numpy(np.stack(log_f0)),
-        melody_frames=pad([one.frames for one in melodies], silence or 0),
-        melody_where=pad([places(one.frames, silence).T for one in melodies]).transpose(1, 2).contiguous(),
-        melody_z=pad([one.z for one in melodies]),
-        melody_voiced=pad([one.voiced for one in melodies]).float(),
-        melody_weight=pad([np.ones(len(one.frames), np.float32) for one in melodies]),
+        melody_frames=pad([melody.frames for melody in melodies], silence or 0),
+        melody_where=pad([places(melody.frames, silence).T for melody in melodies]).transpose(1, 2).contiguous(),
+        melody_z=pad([melody.z for melody in melodies]),
+        melody_voiced=pad([melody.voiced for melody in melodies]).float(),
+        melody_weight=pad([np.ones(len(melody.frames), np.float32) for melody in melodies]),
     )

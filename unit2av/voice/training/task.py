@@ -51,7 +51,7 @@ class Unit2aTask(Task):
         torch.manual_seed(config.loop.seed)
         self._discriminators = Discriminators(config.discriminators) if config.is_adversarial else None
         self._mel, self._stft = LogMel(config.mel, config.data.rate), StftLoss(config.losses.stft_sizes)
-        self._edge_unit = unit_of_silence(config.edge_unit, (one.units for one in corpus.train))
+        self._edge_unit = unit_of_silence(config.edge_unit, (clip.units for clip in corpus.train))
 
         parts: dict[str, nn.Module] = {GENERATOR: vocoder, "mel": self._mel, "stft": self._stft}
         optim = {GENERATOR: config.generator_optim}
@@ -194,4 +194,4 @@ def spectrogram_image(log_mels: Tensor) -> NDArray[np.uint8]:
 
 def _half(judgements: Sequence[Judgement], rows: slice) -> list[Judgement]:
     """Return the judgements of some rows of a batch."""
-    return [Judgement(one.score[rows], [feature[rows] for feature in one.features]) for one in judgements]
+    return [Judgement(judgement.score[rows], [feature[rows] for feature in judgement.features]) for judgement in judgements]
