@@ -15,6 +15,7 @@ from avcore.progress import StageClock, silent
 from avcore.timeline import Interval
 from avcore.units import Units
 from netflips.cascade import chat
+from netflips.cascade.options import CascadeModels
 from netflips.cascade.translator import TextTranslation
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import part_of
@@ -152,18 +153,17 @@ def translated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
         )
         model = SimpleNamespace(candidates=lambda *_: [TextTranslation("정류장은 저기예요", -0.1)])
         engines = SimpleNamespace(translator=model, fingerprints={"text translator": fingerprint})
-        asked = SimpleNamespace(
-            program=program and program.replace("PROGRAM", f"{sys.executable}{option} {tmp_path / 'program.py'}"),
-            chat_model=chat_model, speech_level=speech_level, glossary=tmp_path / "glossary.tsv" if glossary else None,
-        )  # fmt: skip
+        command = (program or "").replace("PROGRAM", f"{sys.executable}{option} {tmp_path / 'program.py'}")
+        terms = tmp_path / "glossary.tsv" if glossary else None
+        asked = CascadeModels(Path("recognizer"), Path("translator"), command, terms, chat_model, speech_level)
         with monkeypatch.context() as now:
             now.setattr(road, "engines_of", lambda *_: engines)
-            now.setattr(chat, "ChatServer", lambda base, model: _ChatServer(base, model, served))
+            now.setattr(chat, "ChatServer", lambda base, model, limit_s: _ChatServer(base, model, served))
             now.setattr(chat, *patched)
             before = store.made["translated"]
             models = SimpleNamespace(arithmetic=arithmetic, languages=(source, target))
             job = _job(store, script, models, texts_file=tmp_path / "texts.json")
-            road.TextRoad(asked).translate(script, job, Sound.none())  # type: ignore[arg-type]
+            road.TextRoad(asked).translate(script, job, Sound.none())
         return store.made["translated"] - before
 
     return made

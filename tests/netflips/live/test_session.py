@@ -93,7 +93,7 @@ def test_a_source_that_stalls_amid_a_turn_ends_it() -> None:
 def test_a_delayed_output_carries_a_stall(caplog: pytest.LogCaptureFixture) -> None:
     segments, *_ = dubbed([0.8, 4.0, 1.0], stalls=[(2.8, 3.0)], delay_s=6.0)
     assert len(segments) == 1
-    assert not caplog.records
+    assert not [record for record in caplog.records if "source" in record.getMessage()]
 
 
 def test_a_source_that_ends_amid_a_turn_is_dubbed_to_its_end() -> None:

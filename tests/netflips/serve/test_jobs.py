@@ -115,7 +115,7 @@ def test_the_time_left_falls_unless_a_slow_step_is_named(tmp_path: Path, monkeyp
 
 def test_a_dub_and_its_review(client: TestClient, tmp_path: Path) -> None:
     sent = upload(client, name="휴가 $(rm).mp4")
-    assert (sent["name"], sent["width"], sent["has_sound"]) == ("휴가 $(rm).mp4", 480, True)
+    assert (sent["name"], sent["width"], sent["has_sound"]) == ("휴가 $(rm).mp4", 960, True)
     values: dict[str, Any] = {"video": sent["id"], "source": "en", "target": "ko", "timing": "source"}
     job = dubbed(client, values)
     assert [one["number"] for one in job["utterances"]] == [1, 2]
