@@ -70,7 +70,7 @@ class Access:
         headers = Headers(scope=scope)
         port = _parts(f"//{headers.get('host', '')}").netloc.rpartition(":")[2]
         ending = f"-{port}" if port.isdecimal() and len(port) <= _PORT_DIGITS else ""
-        found = [_PROGRAM] if _borne(headers) else [cooky for cooky in _cookies(headers, _VISITOR + ending) if is_id(cooky)]
+        found = [_PROGRAM] if _borne(headers) else [cookie for cookie in _cookies(headers, _VISITOR + ending) if is_id(cookie)]
         visitor = scope["visitor"] = (found or [new_id()])[0]
         scope["is_new_visitor"] = not found
 

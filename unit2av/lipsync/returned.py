@@ -60,7 +60,7 @@ class Fault(NamedTuple):
 def fault_in(given: Sequence[Halves], drawn: Sequence[Halves]) -> Fault | None:
     """Return what is wrong with what was drawn; None: it is of the same face, at the same times. One entry a frame."""
     count = min(len(given), len(drawn))
-    clip, made = (np.stack([halve.upper for halve in halves[:count]]) for halves in (given, drawn))
+    clip, made = (np.stack([half.upper for half in halves[:count]]) for halves in (given, drawn))
     for start in range(0, max(count - _PART, 0) + 1, _PART):
         late = _lateness(clip[start : start + _PART], made, start)
         if abs(late) >= _LATE:
@@ -79,7 +79,7 @@ def stillness(given: Sequence[Halves], drawn: Sequence[Halves]) -> str:
     count = min(len(given), len(drawn))
     if count < _LEAST:
         return ""
-    before, behind = (np.stack([np.stack(halve) for halve in halves[:count]]) for halves in (given, drawn))
+    before, behind = (np.stack([np.stack(half) for half in halves[:count]]) for halves in (given, drawn))
     change = np.abs(_fitted(behind, before) - before).mean(axis=(2, 3))
     upper, lower = np.percentile(change, 90, axis=0)
     if lower < _UNCHANGED + 1.5 * min(upper, _ENCODED):
