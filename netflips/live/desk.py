@@ -56,9 +56,9 @@ class Desk:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether nothing is left to do, nor to be raised."""
         with self._changed:
-            return not (self._waiting or self._is_busy or self._done)
+            return not (self._waiting or self._is_busy or self._done or self._error)
 
     def close(self) -> None:
         """Stop behind the turn that is dubbed now."""

@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from avcore.bounds import Amount
 from avcore.errors import UsageError
 from avcore.files import Input, Output
 from avcore.flags import CommonOptions, flag, positional, voice_flag
@@ -14,6 +13,8 @@ from netflips.dubbing.options import DubOptions, SpeechLevel
 from netflips.subtitles.beside import SIDES, SOURCE, TARGET
 
 _UNDER = Meta(pattern="^(?:mute|under(?::-?[0-9]{1,2}(?:[.][0-9]+)?)?)$", description="mute, under, or a level, as under:-24")
+_Delay = Annotated[float, Meta(ge=0, le=30)]
+"""Seconds. Frames wait in memory: 30 s of 1080p take 2.3 GB."""
 _OF_DUBS = (
     "source", "to", "cascade", "recognizer", "text_translator", "translate_with", "translate_model", "speech_level", "glossary",
     "voice", "speak_with", "pronounce", "background",
@@ -53,8 +54,8 @@ class LiveOptions(CommonOptions):
     """how words of texts are said: lines of word, reading"""
     background: Annotated[str, _UNDER] = flag(default="under", metavar="under[:DB]|mute")
     """how the original is heard while it is dubbed: at -18 dB, as loud as in under:-24, or not (default: under)"""
-    delay: Amount | None = flag(group="what is written", default=None, metavar="SECONDS")
-    """by how much the output is behind the source, so that a picture and its dub fit (default: 6 with a picture, else 0)"""
+    delay: _Delay | None = flag(group="what is written", default=None, metavar="SECONDS")
+    """by how much the output is behind the source (at most 30), so that a picture and its dub fit (default: 6 with one, else 0)"""
     subtitles: str = flag(default="", metavar="WHICH")
     """write subtitles that grow: source, target or source,target, each beside the output as OUT.LANG.vtt"""
     record: Path | None = flag(default=None, file=Output("the record"), metavar="JSON")

@@ -21,7 +21,9 @@ from netflips.script.types import Media, Script
 from netflips.script.utterance import TimeFit, Utterance
 from netflips.subtitles.cues import VTT, make_cues, rules_for, vtt_text
 
-_END = "\n]}\n"
+_HEAD, _END = b'"utterances": [\n', "\n]}\n"
+"""How the first line of a record ends, and its last one: a person's script, and any other file, is left alone."""
+_LONGEST_HEAD = 1 << 16
 _AFTER_S = 1.0
 """A record that goes on leaves so much time behind its last utterance."""
 
@@ -30,8 +32,8 @@ class Record:
     """A script that grows. It goes on with one that is there already."""
 
     def __init__(self, path: Path | None, source: str, target: str, media: str) -> None:
-        """path: of the script; None: nothing is written. Raises InputError for a file that is no script, OutputError for one of
-        other languages."""
+        """path: of the script; None: nothing is written. Raises OutputError for a file that is no record, or one of other
+        languages, InputError for a damaged one."""
         self._path, self.count, self.shift_s = path, 0, 0.0
         self.before: Sequence[Utterance] = ()
         """the last utterances of a record that goes on"""
@@ -68,15 +70,19 @@ class Record:
         return done
 
     def _mend(self, path: Path) -> None:
-        """Cut off a last line that was not written to its end."""
-        rows = path.read_text(encoding="utf-8", errors="replace").removesuffix(_END).split("\n")
-        while rows:
-            whole = "\n".join(rows).removesuffix(",") + _END
+        """Cut off a last line that was not written to its end. Raises OutputError for a file that is no record."""
+        with path.open("rb") as file:
+            is_record = file.readline(_LONGEST_HEAD).endswith(_HEAD)
+        text = path.read_text(encoding="utf-8", errors="replace") if is_record else ""
+        rows = text.rstrip().removesuffix(_END.rstrip()).split("\n")
+        for stop in (len(rows), len(rows) - 1):
+            whole = "\n".join(rows[:stop]).removesuffix(",") + _END
             with suppress(ValueError):
                 json.loads(whole)
-                write_text(path, whole)
+                if whole != text:
+                    write_text(path, whole)
                 return
-            rows.pop()
+        raise OutputError("this is no record of a live dub", path=path, hint="give another name to --record")
 
 
 class GrowingSubtitles:

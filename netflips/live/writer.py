@@ -69,7 +69,10 @@ class LiveWriter:
         if self.path is not None and not self.path.parent.is_dir():
             if form.name != "hls":
                 raise OutputError("its folder does not exist", path=self.path.parent)
-            self.path.parent.mkdir()
+            try:
+                self.path.parent.mkdir()
+            except OSError as error:
+                raise OutputError("the folder cannot be made", path=self.path.parent, found=error.strerror) from error
         target: Any = sys.stdout.buffer if out == PIPE else out if self.path is None else f"file:{self.path}"
         try:
             self._container = av.open(target, "w", format=form.name, options={"flush_packets": "1", **form.options})

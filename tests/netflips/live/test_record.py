@@ -54,8 +54,18 @@ def test_a_record_of_something_else_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "talk.json"
     Record(path, "en", "ko", "talk.mkv")
     refused(OutputError, "en to ko", Record, path, "fr", "ko", "talk.mkv")
-    path.write_text(json.dumps({"a": 1}))
-    refused(InputError, "script", Record, path, "en", "ko", "talk.mkv")
+
+
+@pytest.mark.parametrize("indent", [None, 1], ids=["in a line", "in many lines"])
+def test_a_file_that_is_no_record_is_left_alone(tmp_path: Path, indent: int | None) -> None:
+    """One whose beginning would be a script, too: a person's, with something behind the utterances."""
+    path = tmp_path / "talk.json"
+    record = Record(path, "en", "ko", "talk.mkv")
+    record.add(_said(1.0))
+    content = json.dumps({**json.loads(path.read_text()), "made": {"output": "talk_ko.mp4"}}, indent=indent)
+    path.write_text(content)
+    refused(OutputError, "no record", Record, path, "en", "ko", "talk.mkv")
+    assert path.read_text() == content
 
 
 def test_subtitles_are_whole_after_each_cue(tmp_path: Path) -> None:
